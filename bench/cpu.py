@@ -1,0 +1,40 @@
+"""CPU time of a hub, every process counted: the roles, PostgreSQL with its backends, Valkey."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections import defaultdict
+from pathlib import Path
+from typing import Final
+
+from tests.journeys.hub import Hub
+
+_TICK: Final = os.sysconf("SC_CLK_TCK")
+
+
+def spent(hub: Hub) -> dict[str, float]:
+    """Seconds of CPU, user and system, by role, since each began; what ended children used is in their parent's."""
+    parents: dict[int, int] = {}
+    used: dict[int, float] = {}
+    for entry in Path("/proc").iterdir():
+        if not entry.name.isdigit():
+            continue
+        with contextlib.suppress(OSError):  # ended meanwhile; its parent has it
+            fields = (entry / "stat").read_text().rpartition(")")[2].split()
+            parents[int(entry.name)] = int(fields[1])
+            used[int(entry.name)] = sum(map(int, fields[11:15])) / _TICK
+    roles = {pid: role for role, pid in hub.pids.items()} | {hub.pid: "up"}
+    totals: defaultdict[str, float] = defaultdict(float)
+    for pid, seconds in used.items():
+        ancestor = pid
+        while ancestor not in roles and ancestor in parents:
+            ancestor = parents[ancestor]
+        if ancestor in roles:
+            totals[roles[ancestor]] += seconds
+    return dict(totals)
+
+
+def between(before: dict[str, float], after: dict[str, float]) -> dict[str, float]:
+    """What each role used in between, in seconds."""
+    return {role: seconds - before.get(role, 0.0) for role, seconds in after.items()}

@@ -1,0 +1,62 @@
+"""What a measurement hands back: figures with their targets, and whether they are met."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """One line of the table. `target` in words; `met` None where there is none."""
+
+    name: str
+    value: str
+    control: str = "–"
+    ratio: str = "–"
+    target: str = "–"
+    met: bool | None = None
+
+
+@dataclass(slots=True)
+class Result:
+    """A measurement: its title, how it was done in a sentence or two, its figures, and what must be said besides."""
+
+    title: str
+    method: str
+    figures: list[Figure] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Sizes:
+    """How much is measured; `quick` is for a look whether everything still runs, its figures mean nothing."""
+
+    quick: bool
+    rounds: int = 5
+    round_seconds: float = 4.0
+    mails: int = 2500
+    contact_seconds: float = 40.0
+    cases: int = 100_000
+    desk_requests: int = 300
+    volumes: tuple[int, ...] = (1_000, 10_000, 100_000, 1_000_000)
+    flat_messages: int = 1000
+
+
+QUICK = Sizes(
+    quick=True,
+    rounds=1,
+    round_seconds=0.5,
+    mails=60,
+    contact_seconds=2.0,
+    cases=2_000,
+    desk_requests=5,
+    volumes=(100, 1_000),
+    flat_messages=40,
+)
+
+
+def median(values: Sequence[float]) -> float:
+    """The median; 0 for none."""
+    return statistics.median(values) if values else 0.0

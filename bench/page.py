@@ -1,0 +1,56 @@
+"""docs/benchmarks.md, written anew from the figures."""
+
+from __future__ import annotations
+
+import os
+import platform
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+from bench.figures import Figure, Result
+
+_WORDS = {True: "met", False: "**not met**", None: "–"}
+
+
+def page(results: Sequence[Result], *, load_before: float, quick: bool) -> str:
+    """The page's text."""
+    parts = [
+        "# Benchmarks\n",
+        "Written by `make bench`; do not edit. Where there is a control it was measured in the same run, by turns, on the "
+        "same server settings, and the ratio is what counts: absolute figures are this machine's.\n",
+        f"{machine()}, {datetime.now(UTC):%Y-%m-%d}. Load average before the run: {load_before:.1f}"
+        + (
+            ", so other work was going on meanwhile and times are worse than they need be.\n"
+            if load_before > 0.7
+            else ".\n"
+        ),
+    ]
+    if quick:
+        parts.append("This was a quick run to see that everything works; its figures mean nothing.\n")
+    for result in results:
+        parts.append(f"## {result.title}\n\n{result.method}\n")
+        parts.append(_table(result.figures))
+        parts += [f"{note}\n" for note in result.notes]
+    return "\n".join(parts)
+
+
+def _table(figures: Sequence[Figure]) -> str:
+    lines = ["| figure | measured | control | ratio | target | |", "|---|---:|---:|---:|---:|---|"]
+    lines += [
+        f"| {one.name} | {one.value} | {one.control} | {one.ratio} | {one.target} | {_WORDS[one.met]} |"
+        for one in figures
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def machine() -> str:
+    """Processor, cores, memory and the Python that measured."""
+    model = "unknown processor"
+    for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
+        if line.startswith("model name"):
+            model = line.partition(":")[2].strip()
+            break
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
+    cores = len(os.sched_getaffinity(0))
+    return f"{model}, {cores} cores, {memory:.0f} GB, Python {platform.python_version()}"

@@ -1,0 +1,278 @@
+"""Answers: with files, by another way, to people who asked us not to write, from templates."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from uuid import UUID
+
+import pytest
+
+from tests.agent_api.conftest import Browser
+from tests.casework.house import Filed, agent, file_case, one, unit
+from zrm.casestore import template
+from zrm.casestore.template import Wording
+from zrm.kit.blobs import BlobStore
+from zrm.kit.db import Database
+from zrm.kit.ids import new_id
+
+SignIn = Callable[[str], Browser]
+
+
+def ways_of(page: str) -> dict[str, str]:
+    """The composer's ways: channel → key."""
+    return {channel: key for key, channel in re.findall(r'<option value="([0-9a-f]{32})" data-channel="(\w+)"', page)}
+
+
+def add_phone(database: Database, case: Filed, value: str = "+989121234567") -> None:
+    with database.cursor() as cursor:
+        cursor.execute(
+            "INSERT INTO addresses (id, person_id, kind, value, raw, claimed, created_at)"
+            " VALUES (%s, %s, 'phone', %s, %s, false, now())",
+            [new_id(), case.person_id, value, value],
+        )
+
+
+def send(browser: Browser, case: Filed, way: str, *files: tuple[str, bytes, str], version: str = "1") -> int:
+    answer = browser.client.post(
+        f"/desk/cases/{case.id}/reply",
+        data={"csrf_token": browser.csrf, "version": version, "way": way, "text": "See the plan.", "title": "Re: x"},
+        files=[("files", file) for file in files] or [("files", ("", b"", "application/octet-stream"))],
+    )
+    return answer.status_code
+
+
+def test_files_go_with_an_answer_in_their_order_and_are_shown(
+    sign_in: SignIn, database: Database, blobs: BlobStore
+) -> None:
+    case = file_case(database)
+    browser = sign_in("daniel")
+    way = ways_of(browser.get(f"/desk/cases/{case.id}").text)["email"]
+    plan = ("../نقشه\r\n.pdf", b"%PDF-1.4 plan", "application/pdf")
+    big = ("photo.png", b"\x89PNG" + bytes(2_000_000), "image/png")
+    assert send(browser, case, way, plan, big, ("odd", b"x", "<script>")) == 303
+    with database.cursor() as cursor:
+        cursor.execute(
+            "SELECT a.name, a.media_type, a.size, a.blob_key, c.direction FROM attachments a"
+            " JOIN contacts c ON c.id = a.contact_id ORDER BY a.position"
+        )
+        kept = cursor.fetchall()
+    assert [row[1:3] for row in kept] == [
+        ("application/pdf", 13), ("image/png", 2_000_004), ("application/octet-stream", 1),
+    ]  # fmt: skip
+    assert not set("/\r\n") & set(kept[0][0])
+    assert blobs.get(kept[1][3]) == big[1]
+    page = browser.get(f"/desk/cases/{case.id}").text
+    assert "photo.png" in page
+    file_id = re.search(r'/desk/files/([0-9a-f-]{36})"', page)
+    assert file_id is not None
+    assert browser.get(f"/desk/files/{file_id[1]}").content == big[1]
+
+
+def test_an_answer_without_files_may_come_in_parts_too(sign_in: SignIn, database: Database) -> None:
+    case = file_case(database)
+    browser = sign_in("daniel")
+    assert send(browser, case, ways_of(browser.get(f"/desk/cases/{case.id}").text)["email"]) == 303
+    with database.cursor() as cursor:
+        assert one(cursor, "SELECT count(*) FROM attachments") == 0
+
+
+@pytest.mark.parametrize(("files", "status"), [(1, 422), (11, 413)])
+def test_files_that_cannot_go_stop_the_answer(sign_in: SignIn, database: Database, files: int, status: int) -> None:
+    case = file_case(database, channel="sms")
+    browser = sign_in("daniel")
+    way = ways_of(browser.get(f"/desk/cases/{case.id}").text)["sms"]
+    assert send(browser, case, way, *[("a.txt", b"a", "text/plain")] * files) == status
+    with database.cursor() as cursor:
+        assert one(cursor, "SELECT count(*) FROM deliveries") == 0
+
+
+def test_too_much_is_refused_and_nothing_kept(sign_in: SignIn, database: Database, blobs: BlobStore) -> None:
+    case = file_case(database)
+    browser = sign_in("daniel")
+    way = ways_of(browser.get(f"/desk/cases/{case.id}").text)["email"]
+    assert send(browser, case, way, ("a.bin", bytes(27 * 1024 * 1024), "application/octet-stream")) == 413
+    assert list(blobs.keys()) == []
+
+
+def test_a_stranger_uploads_nothing(sign_in: SignIn, database: Database, blobs: BlobStore) -> None:
+    case = file_case(database, unit_key="water")
+    browser = sign_in("sara")
+    assert send(browser, case, "x", ("a.txt", b"a", "text/plain")) == 404
+    browser.client.cookies.clear()
+    assert send(browser, case, "x", ("a.txt", b"a", "text/plain")) == 303
+    assert list(blobs.keys()) == []
+
+
+def test_who_asked_us_not_to_write_is_not_written_to(sign_in: SignIn, database: Database) -> None:
+    case = file_case(database, channel="sms")
+    with database.cursor() as cursor:
+        cursor.execute("INSERT INTO opt_outs VALUES (%s, 'sms', 'x', %s, true, now())", [new_id(), case.address])
+    browser = sign_in("daniel")
+    page = browser.get(f"/desk/cases/{case.id}").text
+    assert "asked us not to write" in page
+    ways = ways_of(page)
+    assert re.search(rf'value="{ways["sms"]}"[^>]* disabled', page)
+    assert browser.post(f"/desk/cases/{case.id}/reply", version="1", way=ways["sms"], text="x").status_code == 422
+    assert browser.post(f"/desk/cases/{case.id}/reply", version="1", way=ways["web"], text="x").status_code == 303
+    with database.cursor() as cursor:
+        delivery = one(
+            cursor,
+            "UPDATE deliveries SET state = 'failed', channel = 'sms', address = %s, error_code = 'RecipientOptedOut'"
+            " RETURNING id",
+            case.address,
+        )
+    for path in ("/desk/trouble", f"/desk/cases/{case.id}"):
+        assert f"{delivery}/again" not in browser.get(path).text
+        assert f"{delivery}/settle" in browser.get(path).text
+    assert browser.post(f"/desk/trouble/deliveries/{delivery}/again").status_code == 409
+    with database.cursor() as cursor:
+        cursor.execute(
+            "INSERT INTO opt_outs VALUES (%s, 'sms', 'x', %s, false, now() + interval '1 s')", [new_id(), case.address]
+        )
+    assert "asked us not to write" not in browser.get(f"/desk/cases/{case.id}").text
+
+
+def test_the_person_chooses_channel_and_language(sign_in: SignIn, database: Database) -> None:
+    case = file_case(database)
+    add_phone(database, case)
+    browser = sign_in("daniel")
+    assert list(ways_of(browser.get(f"/desk/cases/{case.id}").text)) == ["email", "sms", "web"]
+    assert browser.post(f"/desk/cases/{case.id}/person", language="xx", channel="sms").status_code == 422
+    assert browser.post(f"/desk/cases/{case.id}/person", language="fa", channel="pigeon").status_code == 422
+    assert browser.post(f"/desk/cases/{case.id}/person", language="fa", channel="sms").status_code == 303
+    page = browser.get(f"/desk/cases/{case.id}").text
+    assert list(ways_of(page)) == ["sms", "email", "web"]
+    assert "noted how the person wants to be answered" in page
+    browser.post(f"/desk/cases/{case.id}/reply", version="2", way=ways_of(page)["sms"], text="سلام")
+    with database.cursor() as cursor:
+        assert one(cursor, "SELECT language FROM contacts WHERE direction = 'out'") == "fa"
+
+
+def test_an_address_that_returns_mail_is_shown(sign_in: SignIn, database: Database) -> None:
+    case = file_case(database)
+    with database.cursor() as cursor:
+        cursor.execute("UPDATE addresses SET doubtful_at = now()")
+    assert "mail comes back" in sign_in("daniel").get(f"/desk/cases/{case.id}").text
+
+
+def test_what_did_not_arrive_goes_by_another_channel(sign_in: SignIn, database: Database) -> None:
+    case = file_case(database, channel="sms")
+    with database.cursor() as cursor:
+        cursor.execute(
+            "INSERT INTO addresses (id, person_id, kind, value, raw, claimed, created_at)"
+            " VALUES (%s, %s, 'email', 'sara@home.example', 'sara@home.example', false, now())",
+            [new_id(), case.person_id],
+        )
+    browser = sign_in("daniel")
+    ways = ways_of(browser.get(f"/desk/cases/{case.id}").text)
+    browser.post(f"/desk/cases/{case.id}/reply", version="1", way=ways["sms"], text="Tomorrow.")
+    with database.cursor() as cursor:
+        delivery = one(cursor, "UPDATE deliveries SET state = 'failed', error = 'no such number' RETURNING id")
+    assert f"/desk/cases/{case.id}#delivery-{delivery}" in browser.get("/desk/trouble").text
+    assert "Use another channel" in browser.get(f"/desk/cases/{case.id}").text
+    by = f"/desk/trouble/deliveries/{delivery}/by"
+    assert browser.post(by, way="0" * 32).status_code == 409
+    assert browser.post(by, way=ways["email"]).status_code == 303
+    assert browser.post(by, way=ways["email"]).status_code == 409, "dealt with"
+    with database.cursor() as cursor:
+        cursor.execute("SELECT channel, address, state FROM deliveries ORDER BY created_at DESC LIMIT 1")
+        assert cursor.fetchone() == ("email", "sara@home.example", "queued")
+        mine = one(cursor, "SELECT message_id FROM contacts WHERE direction = 'out'")
+        assert one(cursor, "SELECT count(*) FROM message_ids WHERE message_id = %s", mine) == 1
+        assert one(cursor, "SELECT title FROM contacts WHERE direction = 'out'") != ""
+    assert "by e-mail instead" in browser.get(f"/desk/cases/{case.id}").text.lower()
+
+
+def test_what_a_channel_cannot_carry_does_not_go_by_it(sign_in: SignIn, database: Database) -> None:
+    case = file_case(database)
+    add_phone(database, case)
+    browser = sign_in("daniel")
+    ways = ways_of(browser.get(f"/desk/cases/{case.id}").text)
+    assert send(browser, case, ways["email"], ("a.txt", b"a", "text/plain")) == 303
+    with database.cursor() as cursor:
+        delivery = one(cursor, "UPDATE deliveries SET state = 'failed' RETURNING id")
+    assert browser.post(f"/desk/trouble/deliveries/{delivery}/by", way=ways["sms"]).status_code == 409
+    with database.cursor() as cursor:
+        assert one(cursor, "SELECT count(*) FROM deliveries") == 1
+
+
+# ------------------------------------------------------------ templates
+
+
+def write(database: Database, unit_key: str | None, kind: str, text: str) -> UUID:
+    with database.cursor() as cursor:
+        unit_id = unit(cursor, unit_key) if unit_key else None
+        wording = Wording(unit_id, kind, "نام", f"Name of {text[:9]}", f"فا {text}", text)
+        return template.add(cursor, wording, agent(cursor, "daniel"))
+
+
+@pytest.fixture
+def no_templates(database: Database) -> None:
+    with database.cursor() as cursor:
+        cursor.execute("DELETE FROM templates")
+
+
+@pytest.mark.usefixtures("no_templates")
+def test_a_template_is_seen_as_the_citizen_reads_it_and_inserted(sign_in: SignIn, database: Database) -> None:
+    case = file_case(database, unit_key="roads", title="<b>Lamp</b> {agent}")
+    write(database, None, "greeting", "Everybody's greeting")
+    write(database, "roads", "greeting", "Dear {name},")
+    write(database, None, "signature", "{unit}, {organisation}")
+    ours = write(database, "roads", "answer", "Your code: {code}. About {title}{subject}.")
+    theirs = write(database, "water", "answer", "Of the water unit")
+    browser = sign_in("sara")
+    page = browser.get(f"/desk/cases/{case.id}/templates").text
+    code = f"{case.code[:4]}-{case.code[4:8]}-{case.code[8:]}"
+    whole = f"Dear Sara Karimi,\n\nYour code: {code}. About &lt;b&gt;Lamp&lt;/b&gt; {{agent}}.\n\n"
+    assert whole in page, "the citizen's language is English, the agent's Persian"
+    assert "Everybody's greeting" not in page
+    assert "Of the water unit" not in page
+    assert "subject" in page, "what is not known is named"
+    assert f"فا Your code: {case.code[:1]}" not in page
+    assert "فا Your code" in browser.get(f"/desk/cases/{case.id}/templates?lang=fa").text
+    assert whole in browser.get(f"/desk/cases/{case.id}?template={ours}").text
+    assert "Of the water unit" not in browser.get(f"/desk/cases/{case.id}?template={theirs}").text
+    assert browser.get(f"/desk/cases/{file_case(database, unit_key='water').id}/templates").status_code == 404
+
+
+def form(unit_id: UUID | None, **more: str) -> dict[str, str]:
+    given = {"kind": "answer", "name_fa": "نام", "name_en": "Name", "text_fa": "متن {name}", "text_en": "Text {name}"}
+    return {**given, "unit": str(unit_id or "every"), **more}
+
+
+@pytest.mark.usefixtures("no_templates")
+def test_templates_are_written_changed_and_retired_by_who_may(sign_in: SignIn, database: Database) -> None:
+    browser = sign_in("daniel")
+    with database.cursor() as cursor:
+        roads = unit(cursor, "roads")
+    assert browser.post("/desk/templates", **form(roads)).status_code == 303
+    for wrong in (
+        {"text_en": ""},
+        {"text_fa": "{nmae}"},
+        {"kind": "x"},
+        {"unit": str(new_id())},
+        {"name_en": "x" * 121},
+    ):
+        assert browser.post("/desk/templates", **form(roads, **wrong)).status_code == 422, wrong
+    for wrong in ({"text_en": "Thank you."}, {"text_en": "{code} {name}"}, {"text_fa": "{title} {code}"}):
+        right = {"kind": "acknowledgement", "text_fa": "کد: {code}", "text_en": "Code: {code}"}
+        assert browser.post("/desk/templates", **form(roads, **{**right, **wrong})).status_code == 422, wrong
+    with database.cursor() as cursor:
+        first = one(cursor, "SELECT id FROM templates")
+    assert "Text {name}" in browser.get(f"/desk/templates/{first}").text
+    assert browser.post(f"/desk/templates/{first}", **form(None, version="1", text_en="New")).status_code == 303
+    assert browser.post(f"/desk/templates/{first}", **form(None, version="1", text_en="Old")).status_code == 409
+    sara = sign_in("sara")
+    assert sara.get("/desk/templates").status_code == 404
+    assert sara.post("/desk/templates", **form(roads)).status_code == 404
+    with database.cursor() as cursor:
+        cursor.execute(
+            "INSERT INTO permissions VALUES (%s, %s, 'template.manage', %s)", [new_id(), agent(cursor, "sara"), roads]
+        )
+    assert sara.get("/desk/templates").status_code == 200
+    assert sara.get(f"/desk/templates/{first}").status_code == 404, "it is every unit's now"
+    assert sara.post("/desk/templates", **form(None)).status_code == 422
+    assert sara.post("/desk/templates", **form(roads)).status_code == 303
+    assert browser.post(f"/desk/templates/{first}", version="2", step="retire").status_code == 303
+    assert browser.get(f"/desk/templates/{first}").status_code == 404

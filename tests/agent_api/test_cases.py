@@ -1,0 +1,336 @@
+"""The lists and the case: who sees what, who may do what, and that hostile words stay words."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+import pytest
+
+from tests.agent_api.conftest import Browser
+from tests.casework.house import agent, file_case, one
+from zrm.kit.blobs import BlobStore
+from zrm.kit.db import Database
+from zrm.kit.ids import new_id
+
+SignIn = Callable[[str], Browser]
+VIEWS = ["unassigned", "mine", "waiting", "open", "closed"]
+
+
+def way_of(page: str) -> str:
+    found = re.search(r'<option value="([0-9a-f]{32})"', page)
+    assert found is not None
+    return found[1]
+
+
+@pytest.mark.parametrize(
+    ("status", "assigned", "views"),
+    [
+        ("new", False, {"unassigned", "open"}),
+        ("open", False, {"unassigned", "open"}),
+        ("open", True, {"mine", "open"}),
+        ("waiting", True, {"mine", "waiting", "open"}),
+        ("waiting", False, {"waiting", "open"}),
+        ("closed", True, {"closed"}),
+    ],
+)
+def test_a_case_is_in_its_views(
+    sign_in: SignIn, database: Database, status: str, assigned: bool, views: set[str]
+) -> None:
+    browser = sign_in("daniel")
+    with database.cursor() as cursor:
+        daniel = agent(cursor, "daniel")
+    case = file_case(database, status=status, assignee=daniel if assigned else None)
+    assert {view for view in VIEWS if str(case.id) in browser.get(f"/desk/queue/{view}").text} == views
+
+
+def test_the_pages_of_a_list_hold_every_case_once(sign_in: SignIn, database: Database) -> None:
+    cases = {str(file_case(database, unit_key=key).id) for key in ("roads", "water", "permits") for _ in range(41)}
+    browser, seen, path = sign_in("daniel"), [], "/desk/queue/unassigned"
+    while path:
+        page = browser.get(path).text
+        seen += re.findall(r'data-case="([0-9a-f-]{36})"', page)
+        older = re.search(r'rel="next" href="([^"]+)"', page)
+        path = older[1] if older else ""
+    assert len(seen) == len(cases)
+    assert set(seen) == cases
+
+
+@pytest.mark.parametrize("path", ["/desk/queue/nonsense", "/desk/queue/open?after=x", "/desk/cases/x", "/desk/files/1"])
+def test_nonsense_is_nothing(sign_in: SignIn, path: str) -> None:
+    assert sign_in("daniel").get(path).status_code == 404
+
+
+def test_the_counters_follow_the_cases(sign_in: SignIn, database: Database) -> None:
+    browser = sign_in("daniel")
+    with database.cursor() as cursor:
+        daniel = agent(cursor, "daniel")
+    for status, holder in (("new", None), ("new", None), ("open", daniel), ("waiting", daniel), ("closed", daniel)):
+        file_case(database, status=status, assignee=holder)
+    page = browser.get("/desk/queue/open").text
+    counts = dict(re.findall(r'data-count="(\w+)"[^>]*>(\d+)<', page))
+    assert {key: counts[key] for key in ("unassigned", "mine", "waiting", "open")} == {
+        "unassigned": "2", "mine": "2", "waiting": "1", "open": "4",
+    }  # fmt: skip
+
+
+def test_a_case_of_another_unit_does_not_exist(sign_in: SignIn, database: Database) -> None:
+    ours, theirs = file_case(database, unit_key="roads"), file_case(database, unit_key="water")
+    browser = sign_in("sara")
+    assert browser.get(f"/desk/cases/{ours.id}").status_code == 200
+    listing = browser.get("/desk/queue/open").text
+    assert str(ours.id) in listing
+    assert str(theirs.id) not in listing
+    nothing = browser.get(f"/desk/cases/{new_id()}")
+    hidden = browser.get(f"/desk/cases/{theirs.id}")
+    assert (hidden.status_code, hidden.text) == (nothing.status_code, nothing.text) == (404, nothing.text)
+    for step in ("claim", "release", "note", "close", "reply", "classify", "assign", "reopen"):
+        assert browser.post(f"/desk/cases/{theirs.id}/{step}", version="1").status_code == 404
+    for path in ("html", "original"):
+        assert browser.get(f"/desk/contacts/{theirs.contact_id}/{path}").status_code == 404
+    assert browser.get(f"/desk/search?q={theirs.code}").status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("taken_away", "step", "status"),
+    [
+        ("case.work", "claim", 403),
+        ("case.work", "note", 403),
+        ("case.work", "reply", 403),
+        ("case.assign", "assign", 403),
+        ("case.view", "claim", 404),
+        ("person.addresses", "claim", 303),
+    ],
+)
+def test_a_permission_is_asked(sign_in: SignIn, database: Database, taken_away: str, step: str, status: int) -> None:
+    case = file_case(database)
+    browser = sign_in("daniel")
+    with database.cursor() as cursor:
+        cursor.execute("DELETE FROM permissions WHERE permission = %s", [taken_away])
+    assert browser.post(f"/desk/cases/{case.id}/{step}", version="1", note="x", text="x").status_code == status
+
+
+@pytest.mark.parametrize(
+    ("permission", "path"),
+    [
+        ("quarantine.handle", "/desk/quarantine"),
+        ("delivery.handle", "/desk/trouble"),
+        ("ledger.view", "/desk/ledger"),
+    ],
+)
+def test_a_page_of_oversight_is_for_who_may(sign_in: SignIn, database: Database, permission: str, path: str) -> None:
+    browser = sign_in("daniel")
+    assert browser.get(path).status_code == 200
+    with database.cursor() as cursor:
+        cursor.execute("DELETE FROM permissions WHERE permission = %s", [permission])
+    assert browser.get(path).status_code == 404
+    assert f'href="{path}"' not in browser.get("/desk/settings").text
+
+
+def test_addresses_are_masked_without_the_permission(sign_in: SignIn, database: Database) -> None:
+    case = file_case(database, name="")
+    browser = sign_in("daniel")
+    assert case.address in browser.get(f"/desk/cases/{case.id}").text
+    assert f">{case.address}</bdi>" in browser.get("/desk/queue/open").text
+    with database.cursor() as cursor:
+        cursor.execute("DELETE FROM permissions WHERE permission = 'person.addresses'")
+    page = browser.get(f"/desk/cases/{case.id}").text
+    assert case.address not in page
+    assert "s•••@h•••" in page
+    listing = browser.get("/desk/queue/open").text
+    assert case.address not in listing
+    assert ">s•••@h•••</bdi>" in listing
+    assert browser.get(f"/desk/contacts/{case.contact_id}/original").status_code == 403
+
+
+def test_a_case_is_taken_answered_and_closed(sign_in: SignIn, database: Database) -> None:
+    case = file_case(database)
+    browser = sign_in("daniel")
+    assert browser.post(f"/desk/cases/{case.id}/claim", version="1").status_code == 303
+    page = browser.get(f"/desk/cases/{case.id}").text
+    sent = browser.post(
+        f"/desk/cases/{case.id}/reply", version="2", way=way_of(page), title="Re: lamp\r\nBcc: x@y", text="Tomorrow."
+    )
+    assert sent.status_code == 303
+    with database.cursor() as cursor:
+        assert one(cursor, "SELECT address FROM deliveries") == case.address
+        assert one(cursor, "SELECT title FROM contacts WHERE direction = 'out'") == "Re: lamp Bcc: x@y"
+    assert browser.post(f"/desk/cases/{case.id}/close", version="3", result="").status_code == 422
+    assert browser.post(f"/desk/cases/{case.id}/close", version="3", result="Mended.").status_code == 303
+    assert "Mended." in browser.get(f"/desk/cases/{case.id}").text
+
+
+def test_the_slower_of_two_sees_how_it_is_and_keeps_their_words(sign_in: SignIn, database: Database) -> None:
+    case = file_case(database)
+    maryam, daniel = sign_in("maryam"), sign_in("daniel")
+    way = way_of(daniel.get(f"/desk/cases/{case.id}").text)
+    assert maryam.post(f"/desk/cases/{case.id}/claim", version="1").status_code == 303
+    answer = daniel.post(f"/desk/cases/{case.id}/reply", version="1", way=way, text="My <b>long</b> answer")
+    assert answer.status_code == 409
+    assert "My &lt;b&gt;long&lt;/b&gt; answer</textarea>" in answer.text
+    assert "Maryam Rezaei is working on this case" in answer.text
+    with database.cursor() as cursor:
+        assert one(cursor, "SELECT count(*) FROM deliveries") == 0
+
+
+@pytest.mark.parametrize("way", ["", "0" * 32, "email|contact@city.example|victim@else.example"])
+def test_an_answer_goes_only_to_an_address_of_the_case(sign_in: SignIn, database: Database, way: str) -> None:
+    case = file_case(database)
+    assert sign_in("daniel").post(f"/desk/cases/{case.id}/reply", version="1", way=way, text="x").status_code == 409
+    with database.cursor() as cursor:
+        assert one(cursor, "SELECT count(*) FROM deliveries") == 0
+
+
+HOSTILE = '"><script>alert(1)</script><img src=x onerror=alert(1)>{{ 7*7 }}%(x)s %s \u202e'
+
+
+@pytest.mark.parametrize("login", ["maryam", "daniel"])
+def test_hostile_words_stay_words(sign_in: SignIn, database: Database, login: str) -> None:
+    case = file_case(database, title=HOSTILE, name=HOSTILE, text=HOSTILE)
+    browser = sign_in(login)
+    browser.post(f"/desk/cases/{case.id}/note", version="1", note=HOSTILE)
+    browser.post(f"/desk/cases/{case.id}/close", version="2", result=HOSTILE)
+    for path in (f"/desk/cases/{case.id}", "/desk/queue/closed"):
+        page = browser.get(path)
+        assert page.status_code == 200
+        assert "<script>alert" not in page.text
+        assert "<img src=x" not in page.text
+        assert "{{ 7*7 }}" in page.text
+
+
+def test_html_is_shown_without_its_teeth(sign_in: SignIn, database: Database) -> None:
+    html = (
+        '<p onclick="x()">Hello</p><script>x()</script><img src="https://spy.example/p.gif"><form action="//e"></form>'
+    )
+    case = file_case(database, html=html)
+    answer = sign_in("daniel").get(f"/desk/contacts/{case.contact_id}/html")
+    assert "Hello" in answer.text
+    assert not re.search("script|onclick|spy|<form", answer.text)
+    policy = answer.headers["content-security-policy"]
+    assert policy.startswith("sandbox;")
+    assert "frame-ancestors 'self'" in policy
+
+
+@pytest.mark.parametrize(
+    ("media_type", "role", "name", "shown"),
+    [
+        ("audio/wav", "recording", "call.wav", True),
+        ("image/png", "attachment", "photo.png", True),
+        ("application/pdf", "rendition", "fax.pdf", True),
+        ("application/pdf", "attachment", "letter.pdf", False),
+        ("image/svg+xml", "attachment", "drawing.svg", False),
+        ("text/html", "attachment", "page.html", False),
+        ("text/html; charset=utf-8", "rendition", "page.html", False),
+        ("application/octet-stream", "attachment", '../../e"vil\u202egpj.exe\r\nX: y', False),
+    ],
+)
+def test_a_file_is_shown_or_saved(
+    sign_in: SignIn, database: Database, blobs: BlobStore, media_type: str, role: str, name: str, shown: bool
+) -> None:
+    case = file_case(database)
+    key, size = blobs.put(b"0123456789")
+    file_id = new_id()
+    with database.cursor() as cursor:
+        cursor.execute(
+            "INSERT INTO attachments (id, contact_id, role, name, media_type, size, blob_key)"
+            " VALUES (%s, %s, %s, %s, %s, %s, %s)",
+            [file_id, case.contact_id, role, name, media_type, size, key],
+        )
+    browser = sign_in("daniel")
+    answer = browser.get(f"/desk/files/{file_id}")
+    assert answer.content == b"0123456789"
+    assert answer.headers["x-content-type-options"] == "nosniff"
+    disposition = answer.headers["content-disposition"]
+    assert disposition.startswith("inline" if shown else "attachment;")
+    assert answer.headers["content-type"].startswith(media_type if shown else "application/octet-stream")
+    assert "%E2%80%AE" not in disposition
+    assert "x" not in answer.headers
+    part = browser.client.get(f"/desk/files/{file_id}", headers={"Range": "bytes=2-4"})
+    assert (part.status_code, part.content) == (206, b"234")
+    assert browser.get(f"/desk/files/{file_id}?save").headers["content-disposition"].startswith("attachment;")
+    outsider = sign_in("sara")
+    assert outsider.get(f"/desk/files/{file_id}").status_code == 404
+
+
+def test_a_held_contact_is_taken_replayed_once_and_only_its_text_is_shown(sign_in: SignIn, database: Database) -> None:
+    case = file_case(database, text="<script>alert(1)</script>")
+    with database.cursor() as cursor:
+        cursor.execute("UPDATE raw_contacts SET state = 'quarantined' WHERE id = %s", [case.contact_id])
+        cursor.execute(
+            "INSERT INTO quarantine (contact_id, channel, reason, entered_at, due_at)"
+            " VALUES (%s, 'email', 'unknown <charset> 100%%', now(), now() - interval '1 hour')",
+            [case.contact_id],
+        )
+    browser = sign_in("daniel")
+    page = browser.get("/desk/quarantine").text
+    assert "unknown &lt;charset&gt; 100%" in page
+    assert "overdue" in page
+    text = browser.get(f"/desk/contacts/{case.contact_id}/original?text")
+    assert text.headers["content-type"].startswith("text/plain")
+    assert text.headers["content-security-policy"].startswith("sandbox;")
+    assert page.count("Say why nothing is to be done.") == 0
+    unreasoned = browser.post(f"/desk/quarantine/{case.contact_id}/ignore", reason=" ")
+    assert unreasoned.status_code == 422
+    assert "Say why nothing is to be done." in unreasoned.text
+    assert browser.post(f"/desk/quarantine/{case.contact_id}/take").status_code == 303
+    assert "with Daniel Karimi" in browser.get("/desk/quarantine").text
+    assert browser.post(f"/desk/quarantine/{case.contact_id}/replay").status_code == 303
+    assert browser.post(f"/desk/quarantine/{case.contact_id}/replay").status_code == 409
+    with database.cursor() as cursor:
+        assert one(cursor, "SELECT count(*) FROM outbox WHERE topic = 'file' AND ref = %s", case.contact_id) == 1
+
+
+def test_a_page_has_no_style_of_its_own_and_names_its_icon(sign_in: SignIn, database: Database) -> None:
+    case = file_case(database)
+    browser = sign_in("daniel")
+    for path in ("/desk/queue/open", f"/desk/cases/{case.id}", "/desk/settings"):
+        page = browser.get(path)
+        policy = dict(part.strip().split(" ", 1) for part in page.headers["content-security-policy"].split(";"))
+        assert (policy["style-src"], policy["script-src"]) == ("'self'", "'self'")
+        assert not re.search(r"<style|\sstyle=", page.text)
+        assert re.search(r'rel="icon"[^>]*href="/static/favicon-', page.text)
+
+
+def test_the_ledger_tells_a_balanced_book_from_a_broken_one(sign_in: SignIn, database: Database) -> None:
+    file_case(database)
+    browser = sign_in("daniel")
+    assert "is accounted for" in browser.get("/desk/ledger").text
+    with database.cursor() as cursor:
+        cursor.execute("INSERT INTO receipts VALUES ('sms', 'x', 'lost', %s, '123456789012', now())", [new_id()])
+    assert "do not balance" in browser.get("/desk/ledger").text
+
+
+def test_trouble_is_sent_again_from_the_page(sign_in: SignIn, database: Database) -> None:
+    case = file_case(database)
+    browser = sign_in("daniel")
+    way = way_of(browser.get(f"/desk/cases/{case.id}").text)
+    browser.post(f"/desk/cases/{case.id}/reply", version="1", way=way, text="x")
+    with database.cursor() as cursor:
+        cursor.execute("UPDATE deliveries SET state = 'failed', error = '550 no such box' RETURNING id")
+        delivery = (cursor.fetchone() or (None,))[0]
+    assert "550 no such box" in browser.get("/desk/trouble").text
+    assert "An answer did not arrive" in browser.get("/desk/queue/waiting").text
+    assert browser.post(f"/desk/trouble/deliveries/{delivery}/again").status_code == 303
+    assert browser.post(f"/desk/trouble/deliveries/{delivery}/again").status_code == 409
+    assert "550 no such box" not in browser.get("/desk/trouble").text
+
+
+def test_an_automatic_answer_without_a_case_does_not_fail_unseen(sign_in: SignIn, database: Database) -> None:
+    raw, code = new_id(), "912345678906"
+    with database.cursor() as cursor:
+        cursor.execute("INSERT INTO receipts VALUES ('sms', '3000', 'SM1', %s, %s, now())", [raw, code])
+        cursor.execute(
+            "INSERT INTO raw_contacts (id, channel, account, kind, media_type, body, size, envelope, files, trace, "
+            "received_at) VALUES (%s, 'sms', '3000', 'contact', 'text/plain', '', 0, '{}', '[]', '', now())",
+            [raw],
+        )
+        cursor.execute(
+            "INSERT INTO self_answers (id, raw_id, wish, channel, account, address, language, text, state, error, "
+            "created_at, changed_at) VALUES (%s, %s, 'state', 'sms', '3000', '+989121234567', 'fa', 'x', 'failed', "
+            "'no such line', now(), now())",
+            [raw, raw],
+        )
+    page = sign_in("daniel").get("/desk/trouble").text
+    assert "Automatic answers that did not arrive" in page
+    assert "no such line" in page
+    assert "no such line" not in sign_in("sara").get("/desk/trouble").text, "she sees her own unit's troubles"

@@ -1,0 +1,81 @@
+"""How PostgreSQL answers the desk on a full store: by the right index, and the number of cases does not matter."""
+
+from __future__ import annotations
+
+from typing import Any, cast
+from uuid import UUID
+
+import pytest
+
+from tests.casework.house import agent, unit
+from zrm.casestore import queue
+from zrm.casestore.queue import View
+from zrm.kit.db import Cursor, Database
+
+FILL = """
+WITH made AS (
+    SELECT n, gen_random_uuid() AS id, now() - n * interval '1 minute' AS at,
+        CASE WHEN n % 10 > 0 THEN 'closed' WHEN n % 40 = 0 THEN 'new' ELSE 'waiting' END AS status
+    FROM generate_series(1, 6000) AS n
+)
+INSERT INTO cases (id, code, reply_token, title, language, channel, account, unit_id, assignee_id, status, opened_at,
+    status_at, last_contact_at)
+SELECT id, lpad(n::text, 12, '0'), 'token' || n, 'Lamp', 'fa', 'email', 'a',
+    (ARRAY(SELECT id FROM units ORDER BY key))[n / 7 % (SELECT count(*) FROM units) + 1],
+    CASE WHEN status <> 'new' THEN (ARRAY(SELECT id FROM agents ORDER BY login))[n / 3 % 3 + 1] END,
+    status, at, at, at
+FROM made
+"""
+INDEXES = {
+    View.UNASSIGNED: {"cases_unassigned", "cases_unassigned_unit"},
+    View.MINE: {"cases_mine"},
+    View.WAITING: {"cases_recent", "cases_queue"},
+    View.OPEN: {"cases_recent", "cases_queue"},
+    View.CLOSED: {"cases_recent", "cases_queue"},
+}
+
+
+class Explaining:
+    """Stands in for a cursor and keeps PostgreSQL's plan instead of its answer."""
+
+    def __init__(self, cursor: Cursor) -> None:
+        self._cursor = cursor
+        self.plan = ""
+
+    def execute(self, query: bytes | str, values: Any = None) -> None:
+        text = query if isinstance(query, bytes) else query.encode()
+        self._cursor.execute(b"EXPLAIN (COSTS OFF) " + text, values)
+        self.plan = "\n".join(row[0] for row in self._cursor.fetchall())
+
+    def __iter__(self) -> Any:
+        return iter(())
+
+
+@pytest.fixture
+def full(database: Database) -> Database:
+    with database.cursor() as cursor:
+        cursor.execute(FILL.encode())
+        cursor.execute("ANALYZE")
+    return database
+
+
+@pytest.mark.parametrize("view", list(View))
+@pytest.mark.parametrize("keys", [None, ["roads"], ["roads", "water", "waste"]])
+def test_a_list_is_read_from_its_index(full: Database, view: View, keys: list[str] | None) -> None:
+    with full.cursor() as cursor:
+        units: list[UUID] | None = None if keys is None else [unit(cursor, key) for key in keys]
+        explaining = Explaining(cursor)
+        queue.page(cast("Cursor", explaining), view, agent(cursor, "sara"), units, limit=51)
+    lines = explaining.plan.splitlines()
+    assert not [line for line in lines if "Seq Scan on cases" in line]
+    heads = [line for line in lines if " on cases x" in line]
+    assert heads
+    assert all(any(f"using {name} " in line for name in INDEXES[view]) for line in heads), explaining.plan
+
+
+def test_counting_reads_no_case(full: Database) -> None:
+    with full.cursor() as cursor:
+        explaining = Explaining(cursor)
+        queue.counted(cast("Cursor", explaining))
+    assert " on cases" not in explaining.plan
+    assert "case_counts" in explaining.plan

@@ -1,0 +1,47 @@
+"""The models say what the migrations built, and history refuses to be edited."""
+
+from __future__ import annotations
+
+import psycopg
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from sqlmodel import SQLModel
+
+from zrm.casestore.schema import is_current, migrate
+from zrm.kit.db import Database
+
+
+def test_every_model_matches_its_table(database: Database) -> None:
+    with database.engine.connect() as connection:
+        context = MigrationContext.configure(connection, opts={"compare_type": False})
+        differences = compare_metadata(context, SQLModel.metadata)
+    columns = [change for change in differences if isinstance(change, tuple) and "column" in str(change[0])]
+    missing = [change for change in differences if isinstance(change, tuple) and change[0] == "add_table"]
+    assert not columns
+    assert not missing
+
+
+def test_migrating_twice_changes_nothing(database: Database) -> None:
+    assert is_current(database)
+    migrate(database)
+    assert is_current(database)
+
+
+@pytest.mark.parametrize("table", ["case_events", "delivery_events", "receipts", "refusals"])
+@pytest.mark.parametrize("statement", ["UPDATE {} SET at = at", "DELETE FROM {}", "TRUNCATE {} CASCADE"])
+def test_history_cannot_be_edited(database: Database, table: str, statement: str) -> None:
+    if table == "receipts":
+        statement = statement.replace("at = at", "code = code")
+    with pytest.raises(psycopg.errors.RestrictViolation, match="append-only"), database.cursor() as cursor:
+        cursor.execute(statement.format(table).encode())
+
+
+def test_nothing_in_the_schema_can_rank_a_person(database: Database) -> None:
+    """The seed's principle: no grading of people. Urgency belongs to a matter, a rating is the citizen's of us."""
+    with database.cursor() as cursor:
+        cursor.execute(
+            "SELECT table_name || '.' || column_name FROM information_schema.columns WHERE table_schema = 'public' "
+            "AND column_name ~ '(vip|priority|rank|grade|tier|importan|score|segment|loyal)'"
+        )
+        assert [row[0] for row in cursor] == ["ratings.score"]

@@ -1,0 +1,165 @@
+"""Steps on real rows: what is written together, and who wins when two act at once."""
+
+from __future__ import annotations
+
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from uuid import UUID
+
+import psycopg
+import pytest
+
+from tests.casework.house import Filed, agent, file_case, one, unit
+from zrm.casestore.outbox import Topic
+from zrm.casework import handling, trouble
+from zrm.casework.answer import Way
+from zrm.casework.handling import Act
+from zrm.errors import Conflict, NotAllowed, NotFound
+from zrm.kit.db import Database
+from zrm.kit.ids import new_id
+
+MAIL = Way("email", "contact@city.example", "sara@home.example")
+
+
+@pytest.fixture
+def maryam(database: Database) -> UUID:
+    with database.cursor() as cursor:
+        return agent(cursor, "maryam")
+
+
+def version(database: Database, case: Filed) -> int:
+    with database.cursor() as cursor:
+        return int(one(cursor, "SELECT version FROM cases WHERE id = %s", case.id))
+
+
+def test_two_agents_claim_at_once_and_one_wins(database: Database) -> None:
+    case = file_case(database)
+    with database.cursor() as cursor:
+        agents = [agent(cursor, "maryam"), agent(cursor, "daniel")]
+    together = threading.Barrier(2)
+
+    def claim(who: UUID) -> str:
+        together.wait()
+        try:
+            with database.cursor() as cursor:
+                handling.claim(cursor, Act(who, case.id, 1))
+        except Conflict:
+            return "conflict"
+        return "won"
+
+    with ThreadPoolExecutor(2) as pool:
+        outcomes = list(pool.map(claim, agents))
+    assert sorted(outcomes) == ["conflict", "won"]
+    with database.cursor() as cursor:
+        holder = one(cursor, "SELECT assignee_id FROM cases WHERE id = %s", case.id)
+        assert holder == agents[outcomes.index("won")]
+        assert one(cursor, "SELECT count(*) FROM case_events WHERE case_id = %s", case.id) == 1
+
+
+def test_a_reply_writes_everything_that_sends_it(database: Database, maryam: UUID) -> None:
+    case = file_case(database)
+    with database.cursor() as cursor:
+        delivery = handling.reply(
+            cursor, Act(maryam, case.id, 1), way=MAIL, title="Re: lamp", text="Tomorrow.", domain="city.example"
+        )
+    with database.cursor() as cursor:
+        cursor.execute("SELECT status, assignee_id, version FROM cases WHERE id = %s", [case.id])
+        assert cursor.fetchone() == ("waiting", maryam, 2)
+        cursor.execute(
+            "SELECT d.state, d.trace, c.direction, c.public, c.message_id FROM deliveries d"
+            " JOIN contacts c ON c.id = d.contact_id WHERE d.id = %s",
+            [delivery],
+        )
+        state, trace, direction, public, message_id = cursor.fetchone() or ()
+        assert (state, trace, direction, public) == ("queued", "feed", "out", True)
+        assert message_id.endswith("@city.example>")
+        assert one(cursor, "SELECT case_id FROM message_ids WHERE message_id = %s", message_id) == case.id
+        assert one(cursor, "SELECT topic FROM outbox WHERE ref = %s", delivery) == Topic.DELIVER
+        assert one(cursor, "SELECT state FROM delivery_events WHERE delivery_id = %s", delivery) == "queued"
+        assert one(cursor, "SELECT kind FROM case_events WHERE case_id = %s", case.id) == "reply"
+
+
+def test_an_answer_to_words_one_has_not_seen_is_not_sent(database: Database, maryam: UUID) -> None:
+    case = file_case(database)
+    with database.cursor() as cursor:
+        cursor.execute("UPDATE cases SET version = version + 1 WHERE id = %s", [case.id])
+    with pytest.raises(Conflict), database.cursor() as cursor:
+        handling.reply(cursor, Act(maryam, case.id, 1), way=MAIL, title="", text="x", domain="city.example")
+    with database.cursor() as cursor:
+        assert one(cursor, "SELECT count(*) FROM deliveries") == 0
+        assert one(cursor, "SELECT count(*) FROM outbox WHERE topic = 'deliver'") == 0
+
+
+def test_a_closed_case_is_opened_before_it_is_answered(database: Database, maryam: UUID) -> None:
+    case = file_case(database)
+    with database.cursor() as cursor:
+        handling.close(cursor, Act(maryam, case.id, 1), result="Mended.")
+    with pytest.raises(NotAllowed), database.cursor() as cursor:
+        handling.reply(cursor, Act(maryam, case.id, 2), way=MAIL, title="", text="x", domain="city.example")
+    with database.cursor() as cursor:
+        handling.reopen(cursor, Act(maryam, case.id, 2))
+        assert one(cursor, "SELECT status FROM cases WHERE id = %s", case.id) == "open"
+
+
+def test_a_case_given_to_a_colleague_tells_them(database: Database, maryam: UUID) -> None:
+    case = file_case(database)
+    with database.cursor() as cursor:
+        sara, roads = agent(cursor, "sara"), unit(cursor, "roads")
+        handling.assign(cursor, Act(maryam, case.id, 1), to_agent=sara, to_unit=roads)
+    with database.cursor() as cursor:
+        cursor.execute("SELECT assignee_id, unit_id, status FROM cases WHERE id = %s", [case.id])
+        assert cursor.fetchone() == (sara, roads, "open")
+        event = one(cursor, "SELECT id FROM case_events WHERE case_id = %s", case.id)
+        assert one(cursor, "SELECT topic FROM outbox WHERE ref = %s", event) == Topic.NOTIFY
+
+
+def test_a_note_asks_for_no_version_and_stays_inside(database: Database, maryam: UUID) -> None:
+    case = file_case(database)
+    with database.cursor() as cursor:
+        note = handling.note(cursor, Act(maryam, case.id, 99), text="He called twice.")
+        assert one(cursor, "SELECT public FROM contacts WHERE id = %s", note) is False
+    assert version(database, case) == 2
+
+
+def test_trouble_is_sent_again_once(database: Database, maryam: UUID) -> None:
+    case = file_case(database)
+    with database.cursor() as cursor:
+        act = Act(maryam, case.id, 1)
+        old = handling.reply(cursor, act, way=MAIL, title="", text="x", domain="city.example")
+        cursor.execute("UPDATE deliveries SET state = 'failed' WHERE id = %s", [old])
+    with database.cursor() as cursor:
+        new = trouble.send_again(cursor, maryam, old)
+    assert new != old
+    with pytest.raises(Conflict), database.cursor() as cursor:
+        trouble.send_again(cursor, maryam, old)
+    with database.cursor() as cursor:
+        assert one(cursor, "SELECT settled_by FROM deliveries WHERE id = %s", old) == maryam
+        assert one(cursor, "SELECT state FROM deliveries WHERE id = %s", new) == "queued"
+        assert one(cursor, "SELECT count(DISTINCT contact_id) FROM deliveries") == 1
+
+
+def test_a_relation_is_decided_once(database: Database, maryam: UUID) -> None:
+    first, second = file_case(database), file_case(database)
+    relation = new_id()
+    with database.cursor() as cursor:
+        cursor.execute(
+            "INSERT INTO case_relations (id, case_id, other_case_id, reason, at) VALUES (%s, %s, %s, 'x', now())",
+            [relation, first.id, second.id],
+        )
+    with database.cursor() as cursor:
+        handling.decide_relation(cursor, maryam, second.id, relation, keep=True)
+    with pytest.raises(Conflict), database.cursor() as cursor:
+        handling.decide_relation(cursor, maryam, first.id, relation, keep=False)
+    stranger = file_case(database)
+    with pytest.raises(NotFound), database.cursor() as cursor:
+        handling.decide_relation(cursor, maryam, stranger.id, relation, keep=False)
+
+
+@pytest.mark.parametrize("statement", ["UPDATE {} SET at = now()", "DELETE FROM {}", "TRUNCATE {}"])
+@pytest.mark.parametrize("table", ["case_events", "delivery_events"])
+def test_history_cannot_be_edited(database: Database, maryam: UUID, table: str, statement: str) -> None:
+    case = file_case(database)
+    with database.cursor() as cursor:
+        handling.reply(cursor, Act(maryam, case.id, 1), way=MAIL, title="", text="x", domain="city.example")
+    with pytest.raises(psycopg.errors.RestrictViolation), database.cursor() as cursor:
+        cursor.execute(statement.format(table).encode())

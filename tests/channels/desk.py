@@ -1,0 +1,101 @@
+"""A front desk that no door has asked anything of yet: in-memory desks of the channels' tests answer what theirs asks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import Future
+from typing import BinaryIO, NoReturn
+
+from zrm.channels.contract import JSON, FrontDesk, RawContact, Receipt, StoredFile, Subject, Tracking
+
+
+class UnaskedDesk(FrontDesk):
+    """Every question of the contract is an error; `submit` is `receive`, as a future."""
+
+    def submit(self, contact: RawContact) -> Future[Receipt]:
+        """`receive`, or its error."""
+        future: Future[Receipt] = Future()
+        try:
+            future.set_result(self.receive(contact))
+        except Exception as error:  # noqa: BLE001  # a future carries whatever it was
+            future.set_exception(error)
+        return future
+
+    def receive(self, contact: RawContact) -> Receipt:
+        """Not for these doors."""
+        _never()
+
+    def keep(
+        self,
+        data: bytes | BinaryIO,
+        *,
+        name: str = "",
+        media_type: str = "application/octet-stream",
+        role: str = "attachment",
+    ) -> StoredFile:
+        """Not for these doors."""
+        _never()
+
+    def refuse(self, channel: str, account: str, reason: str, peer: str) -> None:
+        """Not for these doors."""
+        _never()
+
+    def track(self, code: str, peer: str, *, proven: bool = False) -> Tracking:
+        """Not for these doors."""
+        _never()
+
+    def prove_by_phone(self, code: str, last_digits: str, peer: str) -> bool:
+        """Not for these doors."""
+        _never()
+
+    def prove_by_email(self, code: str, peer: str) -> None:
+        """Not for these doors."""
+        _never()
+
+    def redeem(self, token: str) -> str:
+        """Not for these doors."""
+        _never()
+
+    def subjects(self) -> list[Subject]:
+        """Not for these doors."""
+        _never()
+
+    def rate(self, code: str, score: int, channel: str, peer: str) -> bool:
+        """Not for these doors."""
+        _never()
+
+    def opt(self, channel: str, account: str, address: str, *, out: bool) -> None:
+        """Not for these doors."""
+        _never()
+
+    def opted_out(self, channel: str, address: str) -> bool:
+        """Not for these doors."""
+        _never()
+
+    def recall(self, channel: str, key: str) -> JSON:
+        """Not for these doors."""
+        _never()
+
+    def remember(self, channel: str, key: str, note: JSON, *, seconds: float) -> None:
+        """Not for these doors."""
+        _never()
+
+    def revise(self, channel: str, key: str, change: Callable[[JSON], tuple[JSON, float]]) -> None:
+        """Not for these doors."""
+        _never()
+
+    def ending(self, channel: str, *, within: float) -> list[JSON]:
+        """Not for these doors."""
+        _never()
+
+    def cursor(self, channel: str, key: str) -> JSON:
+        """Not for these doors."""
+        _never()
+
+    def move_cursor(self, channel: str, key: str, position: JSON) -> None:
+        """Not for these doors."""
+        _never()
+
+
+def _never() -> NoReturn:
+    raise AssertionError("this door has no business asking that")

@@ -1,0 +1,270 @@
+"""Robots, bounces and loops: kept and labelled, never answered, never reopening, and a bounce finds its delivery.
+
+Field 2.9: loops with auto-responders and bounces (chatwoot#5131, zammad#1131, zammad#2923, osTicket#1041).
+Field 2.10: an out-of-office answer reopens a pending case (zammad#5113).
+"""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+import pytest
+from hypothesis import given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
+
+from tests.channels.email.desk import MAILBOXES
+from tests.channels.email.house import ALI, MailHouse, mail
+from tests.channels.email.notifications import FREE_TEXT, OURS, dsn, free_text
+from zrm.channels.contract import Inbound, Parsed, RawContact, Report
+from zrm.channels.email.config import EmailConfig
+from zrm.channels.email.mailboxes import Mailboxes, return_address
+from zrm.channels.email.parse import parse_mail
+from zrm.config import Automatic
+from zrm.contract import JSON
+
+BOXES = Mailboxes(EmailConfig.model_validate({"mailboxes": MAILBOXES}))
+DELIVERY = UUID("01930000-0000-7000-8000-00000000000a")
+
+
+def understand(body: str | bytes, mail_from: str = "", to: str = "info@example.org") -> Parsed:
+    envelope: dict[str, JSON] = {"mail_from": mail_from, "rcpt_tos": [to]}
+    content = body.encode() if isinstance(body, str) else body
+    return parse_mail(RawContact("email", "info", "x", content, "message/rfc822", envelope), BOXES)
+
+
+def reported(body: str | bytes, to: str = "info@example.org") -> Report:
+    found = understand(body, to=to)
+    assert isinstance(found, Report), found
+    return found
+
+
+# ---------------------------------------------------------------- which delivery, and what of it
+
+
+def test_the_return_address_names_the_delivery() -> None:
+    address = return_address("info@example.org", DELIVERY)
+    found = BOXES.find(address.upper())
+    assert found is not None
+    assert (found.account, found.token, found.returned) == ("info", "", DELIVERY)
+    report = reported(dsn(original=""), to=address)
+    assert (report.reply_id, report.provider_ref, report.state, report.unreachable) == (DELIVERY, "", "failed", True)
+
+
+def test_a_return_address_that_would_be_too_long_stays_plain() -> None:
+    address = f"{'a' * 40}@example.org"
+    assert return_address(address, DELIVERY) == address
+
+
+def test_the_return_address_in_a_header_is_enough() -> None:
+    """As mailboxes fetched by IMAP show it: there is no envelope."""
+    body = f"Delivered-To: {return_address('info@example.org', DELIVERY)}\r\n".encode() + dsn(original="").encode()
+    assert reported(body).reply_id == DELIVERY
+
+
+def test_the_envelope_id_names_the_delivery() -> None:
+    assert reported(dsn(envelope_id=DELIVERY.hex)).reply_id == DELIVERY
+
+
+@pytest.mark.parametrize("returned", ["text/rfc822-headers", "message/rfc822", "message/global-headers"])
+def test_the_returned_message_names_itself(returned: str) -> None:
+    report = reported(dsn(returned=returned))
+    assert (report.provider_ref, report.reply_id) == (OURS, None)
+
+
+@pytest.mark.parametrize(
+    ("action", "status", "state", "unreachable"),
+    [
+        ("failed", "5.1.1", "failed", True),
+        ("failed", "5.2.2", "failed", False),
+        ("FAILED", "5.7.1 (delivery not authorized)", "failed", False),
+        ("delayed", "4.4.1", "sent", False),
+        ("relayed", "2.0.0", "sent", False),
+        ("expanded", "2.0.0", "sent", False),
+        ("delivered", "2.0.0", "delivered", False),
+    ],
+)
+def test_each_action_has_its_meaning(action: str, status: str, state: str, unreachable: bool) -> None:
+    report = reported(dsn(action, status, "smtp; 250 whatever"))
+    assert (report.state, report.unreachable) == (state, unreachable)
+    assert status[:5] in report.detail
+
+
+def test_the_detail_repeats_no_address() -> None:
+    assert "gone@example.com" not in reported(dsn()).detail
+    assert "no such user" in reported(dsn()).detail
+
+
+@pytest.mark.parametrize("name", FREE_TEXT)
+def test_bounces_in_free_text(name: str) -> None:
+    report = reported(FREE_TEXT[name])
+    assert (report.provider_ref, report.state, report.unreachable) == (OURS, "failed", True)
+
+
+def test_a_warning_in_free_text_fails_nothing() -> None:
+    body = "THIS IS A WARNING MESSAGE ONLY. YOU DO NOT NEED TO RESEND YOUR MESSAGE.\nIt will be retried for 5 days.\n"
+    report = reported(free_text("Warning: could not send message for past 4 hours", body))
+    assert (report.state, report.detail) == ("sent", "delayed")
+
+
+def test_a_bounce_without_a_mark_of_ours_stays_a_mail_with_labels() -> None:
+    found = understand("From: MAILER-DAEMON@mx.example.com\r\nSubject: failure notice\r\n\r\nSorry.\r\n")
+    assert isinstance(found, Inbound)
+    assert found.labels >= {"robot", "bounce"}
+
+
+def test_a_person_who_forwards_a_bounce_is_a_person() -> None:
+    quoted = FREE_TEXT["qmail"].partition("\r\n\r\n")[2]
+    found = understand(mail(f"چرا نامه‌ام برگشت؟\r\n\r\n{quoted}", "Subject: Fwd: failure notice"), mail_from=ALI)
+    assert isinstance(found, Inbound)
+    assert found.labels == frozenset()
+
+
+# ---------------------------------------------------------------- machines and people
+
+
+@pytest.mark.parametrize(
+    ("lines", "labels"),
+    [
+        (("Auto-Submitted: auto-generated",), {"robot"}),
+        (("Auto-Submitted: auto-replied; owner-email=x",), {"robot", "auto_reply"}),
+        (("Auto-Submitted: no",), set()),
+        (("Auto-Submitted: no", "Subject: Automatic reply: lamp", "X-Autoreply: yes"), set()),
+        (("X-Autoreply: yes",), {"robot", "auto_reply"}),
+        (("X-Autorespond: away",), {"robot", "auto_reply"}),
+        (("X-Vacation: yes",), {"robot", "auto_reply"}),
+        (("X-POST-MessageClass: 9; Autoresponder",), {"robot"}),
+        (("X-Auto-Response-Suppress: All",), {"robot"}),
+        (("Precedence: Bulk",), {"robot"}),
+        (("X-Cron-Env: <HOME=/root>",), {"robot"}),
+        (("Subject: Automatic reply: چراغ",), {"robot", "auto_reply"}),
+        (("Subject: Out of Office",), {"robot", "auto_reply"}),
+        (("Subject: Out of office until Monday nobody answers",), set()),
+        (("Subject: پاسخ خودکار: چراغ خیابان",), {"robot", "auto_reply"}),
+        (("Subject: =?utf-8?B?2b7Yp9iz2K4g2K7ZiNiv2qnYp9ix?=",), {"robot", "auto_reply"}),
+        (("Subject: پاسخ‌ خودکار سامانه به درد نمی‌خورد",), set()),
+        (("Subject: رد تلقائي: خارج المكتب",), {"robot", "auto_reply"}),
+        (("Subject: Abwesenheitsnotiz: Re: Lampe",), {"robot", "auto_reply"}),
+        (("Subject: Réponse automatique : lampe",), {"robot", "auto_reply"}),
+        (("List-Id: <town.example.com>",), {"list"}),
+        (("List-Unsubscribe: <mailto:off@example.com>",), {"newsletter"}),
+    ],
+)
+def test_who_wrote_it(lines: tuple[str, ...], labels: set[str]) -> None:
+    """FreeScout takes any Auto-Submitted for a robot; RFC 3834's `no` is a human."""
+    found = understand(mail("text", *lines), mail_from=ALI)
+    assert isinstance(found, Inbound)
+    assert found.labels == labels
+
+
+@given(
+    st.text(max_size=200),
+    st.text(max_size=300),
+    st.sampled_from(["message/delivery-status", "text/plain", "message/rfc822"]),
+)
+@hypothesis_settings(max_examples=200)
+def test_no_notification_breaks_the_parser(head: str, body: str, kind: str) -> None:
+    raw = f"From: MAILER-DAEMON@x.y\r\nContent-Type: multipart/report; boundary=b\r\n\r\n--b\r\nContent-Type: {kind}\r\n{head}\r\n\r\n{body}\r\n--b--\r\n"
+    found = understand(raw.encode("utf-8", "surrogatepass"))
+    assert isinstance(found, (Inbound, Report))
+
+
+# ---------------------------------------------------------------- through the house
+
+
+def test_a_bounce_fails_the_delivery_doubts_the_address_and_tells_the_owner(mail_house: MailHouse) -> None:
+    contact = mail_house.take(mail())
+    delivery = mail_house.answer(contact)
+    ((agent,),) = mail_house.ask(
+        "UPDATE cases SET assignee_id = (SELECT id FROM agents WHERE login = 'sara') RETURNING assignee_id"
+    ) or [(None,)]
+    mail_house.notify()
+    bounce = mail_house.take(dsn(original=""), mail_from="", to=return_address("info@example.org", delivery))
+    assert mail_house.state(bounce) == ("joined", "")
+    ((state, error),) = mail_house.ask("SELECT state, error FROM deliveries WHERE id = %s", delivery)
+    assert state == "failed"
+    assert "5.1.1" in str(error)
+    assert mail_house.ask("SELECT doubtful_at IS NOT NULL FROM addresses WHERE value = %s", ALI) == [(True,)]
+    mail_house.notify()
+    told = mail_house.ask("SELECT agent_id FROM notifications WHERE kind = 'delivery_failed'")
+    assert told
+    assert agent is None or told == [(agent,)]
+    assert mail_house.holds()
+    mail_house.take(mail("این نشانی کار می‌کند"))
+    assert mail_house.ask("SELECT doubtful_at FROM addresses WHERE value = %s", ALI) == [(None,)]
+
+
+def test_a_bounce_found_by_its_returned_message(mail_house: MailHouse) -> None:
+    delivery = mail_house.answer(mail_house.take(mail()))
+    ((ours,),) = mail_house.ask("SELECT provider_ref FROM deliveries WHERE id = %s", delivery)
+    mail_house.take(FREE_TEXT["qmail"].replace(OURS, str(ours)), mail_from="")
+    assert mail_house.ask("SELECT state FROM deliveries") == [("failed",)]
+    assert mail_house.ask("SELECT count(*) FROM cases") == [(1,)]
+
+
+def test_a_delay_is_a_line_in_the_history_and_a_bounce_after_it_still_counts(mail_house: MailHouse) -> None:
+    delivery = mail_house.answer(mail_house.take(mail()))
+    to = return_address("info@example.org", delivery)
+    mail_house.take(dsn("delayed", "4.4.1", "smtp; timed out"), mail_from="", to=to)
+    assert mail_house.ask("SELECT state FROM deliveries") == [("sent",)]
+    events = "SELECT state, detail FROM delivery_events WHERE delivery_id = %s ORDER BY at, id"
+    assert mail_house.ask(events, delivery)[-1] == ("sent", "delayed 4.4.1: timed out")
+    mail_house.take(dsn("failed", "4.4.7", "smtp; expired"), mail_from="", to=to)
+    assert mail_house.ask("SELECT state FROM deliveries") == [("failed",)]
+    assert mail_house.ask("SELECT doubtful_at FROM addresses") == [(None,)], (
+        "their server was away; the address is good"
+    )
+
+
+def test_a_bounce_of_nothing_of_ours_is_kept_and_settled(mail_house: MailHouse) -> None:
+    contact = mail_house.take(dsn(), mail_from="")
+    for _ in range(8):
+        mail_house.ask("UPDATE outbox SET due_at = now() WHERE topic = 'file' RETURNING id")
+        mail_house.file()
+    assert mail_house.state(contact)[0] == "ignored"
+    assert mail_house.ask("SELECT count(*) FROM cases") == [(0,)]
+    assert mail_house.holds()
+
+
+@pytest.mark.parametrize(
+    "line", ["Subject: Automatic reply: lamp", "Subject: پاسخ خودکار: چراغ", "Auto-Submitted: auto-replied"]
+)
+def test_an_absence_note_reopens_nothing_and_gets_no_answer(mail_house: MailHouse, line: str) -> None:
+    contact = mail_house.take(mail())
+    ((token,),) = mail_house.ask("UPDATE cases SET status = 'closed' RETURNING reply_token")
+    note = mail_house.take(mail("در مرخصی هستم.", line), to=f"info+{token}@example.org")
+    assert mail_house.case_of(note) == mail_house.case_of(contact)
+    assert mail_house.labels(note) >= {"robot", "auto_reply"}
+    assert mail_house.ask("SELECT status FROM cases") == [("closed",)]
+    assert mail_house.ask("SELECT count(*) FROM deliveries") == [(1,)], "only the first mail's acknowledgement"
+
+
+@pytest.mark.parametrize(
+    "line", ["List-Id: <town.example.com>", "Precedence: list", "List-Unsubscribe: <mailto:off@x.example>"]
+)
+def test_mail_to_many_is_filed_and_never_answered(mail_house: MailHouse, line: str) -> None:
+    contact = mail_house.take(mail("خبرنامه", line))
+    assert mail_house.state(contact)[0] == "filed"
+    assert mail_house.ask("SELECT count(*) FROM deliveries") == [(0,)]
+
+
+def test_our_own_automatic_answers_say_so(mail_house: MailHouse) -> None:
+    mail_house.take(mail())
+    assert mail_house.ask("SELECT automatic FROM contacts WHERE direction = 'out'") == [(True,)]
+
+
+def test_two_machines_that_hide_cannot_talk_for_ever(mail_house: MailHouse) -> None:
+    """Field 2.9: a responder without any mark of a machine, that opens a case with each of its answers."""
+    mail_house.settings = mail_house.settings.model_copy(update={"automatic": Automatic(per_hour=3, per_day=4)})
+    for number in range(7):
+        mail_house.receive(mail(f"Thank you for your message {number}"))
+    mail_house.file()
+    assert mail_house.ask("SELECT count(*) FROM cases") == [(7,)], "nothing is thrown away"
+    assert mail_house.ask("SELECT count(*) FROM deliveries") == [(3,)]
+    assert mail_house.ask("SELECT count(*) FROM case_events WHERE kind = 'loop_broken'") == [(4,)]
+    mail_house.ask("UPDATE contacts SET at = at - interval '2 hours' WHERE automatic RETURNING id")
+    for number in range(3):
+        mail_house.take(mail(f"Thank you again {number}"))
+    assert mail_house.ask("SELECT count(*) FROM deliveries") == [(4,)], "the day has a limit of its own"
+    mail_house.take(mail("another person", sender="sara@example.com"), mail_from="sara@example.com")
+    assert mail_house.ask("SELECT count(*) FROM deliveries") == [(5,)], "the limit is one of a pair of addresses"

@@ -1,0 +1,63 @@
+"""Large mail: held about once, cut at the same place however it arrives."""
+
+from __future__ import annotations
+
+import tracemalloc
+from typing import cast
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.channels.email.corpus import b64, multipart
+from tests.channels.email.test_parse import BOXES
+from zrm.channels.contract import Inbound, RawContact
+from zrm.channels.email.parse import parse_mail
+from zrm.channels.email.session import _Message
+from zrm.channels.email.smtp import Door
+
+
+def test_understanding_a_large_mail_holds_it_less_than_three_times() -> None:
+    """The message itself, and its 25 MB file decoded; nothing else of that size."""
+    data = bytes(range(256)) * 97_656
+    part = b"Content-Type: application/octet-stream; name=big.bin\r\nContent-Transfer-Encoding: base64\r\n\r\n" + b64(
+        data
+    )
+    raw = RawContact("email", "info", "x", multipart("mixed", "\nwords", part).body, "message/rfc822", {})
+    del part
+    tracemalloc.start()
+    try:
+        found = parse_mail(raw, BOXES)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert isinstance(found, Inbound)
+    assert found.files[0].data == data
+    assert peak + len(raw.body) < 3 * len(raw.body)
+
+
+class _Roomy:
+    """A door with memory for everybody."""
+
+    def borrow(self, size: int) -> bool:
+        return True
+
+    def give_back(self, size: int) -> None:
+        return
+
+
+LINES = st.lists(st.sampled_from([b"", b".", b"..", b".x", b"words", b"\n.\n", b"\r", b"x\r.\r"]), max_size=12)
+
+
+@given(LINES, st.lists(st.integers(1, 7), min_size=1, max_size=30))
+def test_a_message_is_the_same_in_whatever_pieces_it_comes(lines: list[bytes], sizes: list[int]) -> None:
+    content = b"".join(line + b"\r\n" for line in lines)
+    stuffed = b"".join((b"." if line.startswith(b".") else b"") + line + b"\r\n" for line in lines)
+    wire = stuffed + b".\r\n" + b"QUIT\r\n"
+    message = _Message(cast("Door", _Roomy()), 1 << 20)
+    at, turn = 0, 0
+    while not message.complete:
+        size = sizes[turn % len(sizes)]
+        message.take(wire[at : at + size])
+        at, turn = at + size, turn + 1
+    assert message.content() == content
+    assert b"QUIT\r\n".startswith(message.following)

@@ -1,0 +1,139 @@
+"""Mail as Outlook and calendars write it, and the replay of everything through the real house.
+
+Field 2.2 (zammad#1877: one malformed mail stops a mailbox), 2.3 (chatwoot#14590: files dropped), 2.11 (mis-decoded text).
+"""
+
+from __future__ import annotations
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.channels.email.corpus import b64, mail, multipart
+from tests.channels.email.house import MailHouse
+from tests.channels.email.replay import mails
+from tests.channels.email.test_parse import understand
+from tests.channels.email.tnef import winmail
+from zrm.channels.email.calendar_part import summary
+from zrm.channels.email.identity import external_id
+from zrm.channels.email.winmail import unpack
+
+PERSIAN = "سلام، چراغ خراب است."
+INVITATION = (
+    "BEGIN:VCALENDAR\r\nMETHOD:REQUEST\r\nBEGIN:VEVENT\r\nSUMMARY:بازدید از محل\r\nDTSTART:20261123T100000Z\r\nDTEND:20261123T110000Z\r\n"
+    "LOCATION:خیابان ولیعصر\r\nORGANIZER:mailto:ali@example.com\r\nEND:VEVENT\r\nEND:VCALENDAR\r\n"
+)
+
+
+def part(media_type: str, data: bytes, name: str = "") -> bytes:
+    head = f"Content-Type: {media_type}" + (f'; name="{name}"' if name else "")
+    return f"{head}\r\nContent-Transfer-Encoding: base64\r\n\r\n".encode() + b64(data)
+
+
+def test_winmail_is_unpacked_and_kept() -> None:
+    packed = winmail(PERSIAN.encode("cp1256"), [(b"lamp.pdf", b"%PDF-1.4 x"), (b"note.txt", b"note")])
+    found = understand(multipart("mixed", part("application/ms-tnef", packed, "winmail.dat")))
+    assert found.text == PERSIAN
+    assert [(file.name, file.media_type, file.role) for file in found.files] == [
+        ("winmail.dat", "application/vnd.ms-tnef", "original"),
+        ("lamp.pdf", "application/pdf", "attachment"),
+        ("note.txt", "application/octet-stream", "attachment"),
+    ]
+    assert found.files[2].data == b"note"
+
+
+def test_winmails_words_are_not_repeated() -> None:
+    packed = winmail(b"the same words")
+    found = understand(
+        multipart("mixed", "Content-Type: text/plain\n\nthe same words", part("application/ms-tnef", packed))
+    )
+    assert found.text == "the same words"
+
+
+def test_a_damaged_winmail_stays_a_file() -> None:
+    for cut in (4, 20, 40, 60):
+        data = winmail(b"words", [(b"a.txt", b"inside")])[:cut]
+        found = understand(
+            multipart("mixed", "Content-Type: text/plain\n\nhello", part("application/ms-tnef", data, "winmail.dat"))
+        )
+        assert found.files[0].name == "winmail.dat"
+        assert found.files[0].data == data
+
+
+@given(st.binary(max_size=300))
+@settings(max_examples=150)
+def test_no_winmail_breaks_the_reader(data: bytes) -> None:
+    unpack(b"\x78\x9f\x3e\x22" + data)
+    unpack(winmail(b"words", [(b"a", b"b")])[:40] + data)
+
+
+def test_signed_and_encrypted_mail_says_so() -> None:
+    signed = multipart(
+        "signed", "Content-Type: text/plain\n\nwords", part("application/pkcs7-signature", bytes(9), "smime.p7s")
+    )
+    assert understand(signed).labels == {"signed"}
+    assert understand(signed).text == "words"
+    opaque = "Content-Type: application/pkcs7-mime; smime-type={}; name=smime.p7m\nContent-Transfer-Encoding: base64"
+    assert understand(mail(opaque.format("signed-data"), b64(bytes(9)))).labels == {"signed"}
+    assert understand(mail(opaque.format("enveloped-data"), b64(bytes(9)))).labels == {"encrypted"}
+
+
+def test_an_invitation_is_told_in_a_line() -> None:
+    found = understand(
+        multipart(
+            "alternative",
+            "Content-Type: text/plain\n\nCome!",
+            part("text/calendar; method=REQUEST; charset=utf-8", INVITATION.encode()),
+        )
+    )
+    line = "request · بازدید از محل · 2026-11-23 10:00 UTC – 2026-11-23 11:00 UTC · خیابان ولیعصر · ali@example.com"
+    assert found.text == f"Come!\n\n{line}"
+    assert found.labels == {"calendar"}
+    assert found.files[0].data == INVITATION.encode()
+
+
+@given(
+    st.one_of(
+        st.binary(max_size=200),
+        st.text(max_size=200).map(lambda text: INVITATION.replace("20261123T100000Z", text).encode("utf-8", "replace")),
+    )
+)
+@settings(max_examples=150)
+def test_no_calendar_breaks_the_reader(data: bytes) -> None:
+    assert "\x00" not in summary(data)
+
+
+def test_a_replay_of_everything_loses_nothing(mail_house: MailHouse) -> None:
+    """At least five hundred varied mails through T1 and T2: all accounted for, none of them too much for the parser."""
+    all_mails = list(mails())
+    assert len(all_mails) >= 600
+    sent = {
+        name: mail_house.receive(body, mail_from=None if "robot" in name else "ali@example.com")
+        for name, body in all_mails
+    }
+    different = {external_id("info", body) for _, body in all_mails}
+    assert len(set(sent.values())) == len(different)
+    mail_house.file()
+    for _ in range(8):  # reports of nothing of ours wait for a delivery to turn up, then give up
+        mail_house.ask("UPDATE outbox SET due_at = now() WHERE topic = 'file' RETURNING id")
+        mail_house.file()
+    rows = mail_house.ask("SELECT state, count(*) FROM raw_contacts GROUP BY 1")
+    states = {str(state): int(str(count)) for state, count in rows}
+    assert sum(states.values()) == len(different)
+    assert "waiting" not in states
+    assert mail_house.holds()
+    reasons = {
+        str(reason)
+        for (reason,) in mail_house.ask("SELECT DISTINCT reason FROM raw_contacts WHERE state = 'quarantined'")
+    }
+    assert reasons <= {"the message is empty"}
+    ((contacts,),) = mail_house.ask("SELECT count(*) FROM contacts WHERE direction = 'in'")
+    ((reports,),) = mail_house.ask(
+        "SELECT count(*) FROM raw_contacts r WHERE state = 'joined' AND NOT EXISTS (SELECT FROM contacts c WHERE c.id = r.id)"
+    )
+    assert reports == 0, "no notification here is about mail of ours"
+    filed = states.get("filed", 0) + states.get("joined", 0)
+    assert contacts == filed, "whatever is filed or joined is to be seen in a case"
+    whole = [contact for name, contact in sent.items() if not name.startswith("damaged")]
+    found = "SELECT count(*) FROM contacts WHERE id = ANY(%s) AND text LIKE %s"
+    assert mail_house.ask(found, whole, "%Ø³Ù%") == [(0,)], "no Persian is read as Latin"
+    assert int(str(mail_house.ask(found, whole, "%خراب است%")[0][0])) > 20

@@ -1,0 +1,85 @@
+"""Which messages are wishes, in both languages and every spelling, and which are for people to read."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from zrm.channels.contract import AddressKind, Inbound, InboundFile, Sender
+from zrm.channels.sms.keywords import wish_of
+
+SENDER = Sender(AddressKind.PHONE, "+989121234567")
+
+
+def said(text: str, language: str = "") -> Inbound:
+    return Inbound((SENDER,), text, language=language)
+
+
+@pytest.mark.parametrize(
+    ("text", "kind", "language"),
+    [
+        ("لغو", "stop", "fa"),
+        (" لغو. ", "stop", "fa"),
+        ("لغو۱۱", "stop", "fa"),
+        ("لغو 11", "stop", "fa"),
+        ("انصراف", "stop", "fa"),
+        ("Stop", "stop", "en"),
+        ("STOP!", "stop", "en"),
+        ("unsubscribe", "stop", "en"),
+        ("شروع", "start", "fa"),
+        ("START", "start", "en"),
+        ("راهنما؟", "help", "fa"),
+        ("راهنمايي", "help", "fa"),
+        ("Help", "help", "en"),
+        ("؟", "help", ""),
+        ("?", "help", ""),
+        ("1234-5678-9012", "status", ""),
+        ("۱۲۳۴۵۶۷۸۹۰۱۲", "status", ""),
+        ("١٢٣٤ ٥٦٧٨ ٩٠١٢", "status", ""),
+        ("کد: ۱۲۳۴۵۶۷۸۹۰۱۲", "status", "fa"),
+        ("پیگیری ۱۲۳۴ ۵۶۷۸ ۹۰۱۲", "status", "fa"),
+        ("code 123456789012", "status", "en"),
+        ("3", "rate", ""),
+        ("۵", "rate", ""),
+        (" ۱. ", "rate", ""),
+    ],
+)
+def test_a_word_a_code_or_a_digit_alone_is_a_wish(text: str, kind: str, language: str) -> None:
+    wish = wish_of(said(text))
+    assert wish is not None
+    assert (wish.kind, wish.language, wish.sender) == (kind, language, SENDER)
+    if kind == "status":
+        assert wish.code == "123456789012"
+    if kind == "rate":
+        assert wish.otherwise == said(text), "a digit that rates nothing is a message"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "", " ", ".", "۶", "0", "12", "کمک", "قطع", "لطفا لغو کنید", "stop the noise in our street", "start of the works",
+        "12345678901", "1234567890123", "پروندهٔ ۱۲۳۴۵۶۷۸۹۰۱۲ چه شد؟", "call 123456789012", "+98 912 123 4567", "🙏",
+    ],
+)  # fmt: skip
+def test_anything_else_is_for_people_to_read(text: str) -> None:
+    assert wish_of(said(text)) is None
+
+
+def test_the_numbers_own_language_and_the_operators_words_count() -> None:
+    wish = wish_of(said("stop", "fa"))
+    assert wish is not None
+    assert wish.language == "fa"
+    assert wish_of(said("خروج")) is None
+    own = wish_of(said("خروج"), {"stop": ["خروج"]})
+    assert own is not None
+    assert own.kind == "stop"
+
+
+def test_a_picture_is_never_a_wish() -> None:
+    assert wish_of(Inbound((SENDER,), "3", files=(InboundFile("a", "image/png", b"x"),))) is None
+
+
+@given(st.text(max_size=80))
+def test_no_text_breaks_it(text: str) -> None:
+    wish_of(said(text))

@@ -1,0 +1,128 @@
+"""A message becomes a case, the agent's answer arrives in the chat: by webhook and by polling, on Telegram and Bale."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.channels.telegram.conftest import OpenHouse
+from tests.channels.telegram.house import SECRET
+from tests.lab.telegram import Bot, Citizen, TelegramStandIn
+from zrm.channels.telegram.channel import BaleChannel, BotChannel, TelegramChannel
+
+SARA = Citizen(1001, "سارا", "fa", "کریمی")
+JOHN = Citizen(1002, "John", "en")
+
+
+@pytest.mark.parametrize(
+    ("kind", "mode"), [(TelegramChannel, "webhook"), (TelegramChannel, "polling"), (BaleChannel, "polling")]
+)
+def test_a_message_becomes_a_case_and_the_answer_comes_back(
+    bot: Bot, open_house: OpenHouse, kind: type[BotChannel], mode: str
+) -> None:
+    house = open_house(bot, mode=mode, kind=kind)
+    bot.tell(SARA, text="چراغ خیابان ما سه شب است که خاموش است.")
+    case = house.wait_for_cases()[0]
+    assert (case.channel, case.account, case.language) == (house.channel.kind, "info", "fa")
+    assert case.said() == ["چراغ خیابان ما سه شب است که خاموش است."]
+    assert house.ask("SELECT kind, value, claimed FROM addresses") == [(house.channel.kind, "1001", False)]
+    assert house.ask("SELECT name FROM persons") == [("سارا کریمی",)]
+    shown = f"{case.code[:4]}-{case.code[4:8]}-{case.code[8:]}".translate(str.maketrans("0123456789", "۰۱۲۳۴۵۶۷۸۹"))
+    assert shown in bot.wait_for_said(SARA)[0].text, "the acknowledgement tells the code"
+    house.answer(case, "فردا درست می‌شود.")
+    said = bot.wait_for_said(SARA, 2)[1]
+    assert said.text == "فردا درست می‌شود."
+    assert said.fields["reply_parameters"]["message_id"] == 1
+    assert {state for state, _ in house.deliveries()} == {"delivered"}
+    bot.tell(SARA, text="سپاس")
+    bot.wait_until_done()
+    house.work()
+    assert [case.said() for case in house.cases()] == [["چراغ خیابان ما سه شب است که خاموش است.", "سپاس"]]
+
+
+@pytest.mark.parametrize("mode", ["webhook", "polling"])
+def test_the_same_update_twice_is_one_contact(bot: Bot, open_house: OpenHouse, mode: str) -> None:
+    house = open_house(bot, mode=mode)
+    update = bot.tell(SARA, text="once")
+    bot.wait_until_done()
+    again = {key: value for key, value in update.items() if key != "update_id"}
+    bot.update(again, update_id=update["update_id"])
+    bot.wait_until_done()
+    bot.tell(SARA, text="and another")
+    house.wait_for_cases()
+    bot.wait_until_done()
+    house.work()
+    assert [case.said() for case in house.cases()] == [["once", "and another"]]
+    assert house.states() == {"filed": 1, "joined": 1}
+
+
+def test_what_bot_2_was_told_is_never_filed_under_bot_1(telegram: TelegramStandIn, open_house: OpenHouse) -> None:
+    """zammad#2379."""
+    water, roads = telegram.bot("water"), telegram.bot("roads")
+    house = open_house(water, roads, mode="webhook")
+    water.tell(SARA, text="no water")
+    roads.tell(SARA, text="a hole in the road")
+    cases = {case.account: case for case in house.wait_for_cases(2)}
+    assert {account: case.said() for account, case in cases.items()} == {
+        "water": ["no water"],
+        "roads": ["a hole in the road"],
+    }
+    assert len(house.ask("SELECT id FROM persons")) == 1, "one person, known by the number that both bots see"
+    acknowledged = {bot.name: len(bot.wait_for_said(SARA)) for bot in (water, roads)}
+    assert acknowledged == {"water": 1, "roads": 1}
+    house.answer(cases["roads"], "We shall fill it.")
+    assert [said.text for said in roads.wait_for_said(SARA, 2)][1:] == ["We shall fill it."]
+    assert len(water.said(SARA)) == 1
+    # a citizen's message to one bot with the other's secret is nobody's
+    update = {"update_id": 1, "message": water.message(SARA, text="forged")}
+    assert water.deliver(update, secret=f"{SECRET}-roads") == 401
+
+
+def test_an_outage_of_ours_replays(bot: Bot, open_house: OpenHouse) -> None:
+    house = open_house(bot)
+    bot.tell(SARA, text="before")
+    bot.wait_until_done()
+    house.stop_listening()
+    for number in range(5):
+        bot.tell(SARA, text=f"during {number}")
+    house.listen()
+    bot.tell(SARA, text="after")
+    bot.wait_until_done()
+    house.work()
+    assert [case.said() for case in house.cases()] == [["before", *(f"during {n}" for n in range(5)), "after"]]
+
+
+def test_an_outage_of_the_messenger_is_waited_out(telegram: TelegramStandIn, bot: Bot, open_house: OpenHouse) -> None:
+    telegram.away.set()
+    house = open_house(bot)
+    bot.tell(SARA, text="while you could not hear")
+    telegram.away.clear()
+    assert house.wait_for_cases()[0].said() == ["while you could not hear"]
+
+
+def test_updates_that_nobody_can_read_stop_nobody(bot: Bot, open_house: OpenHouse) -> None:
+    house = open_house(bot)
+    with bot.telegram.changed:
+        bot.waiting.append({"update_id": 1, "message": {"from": 7}})
+        bot.waiting.append({"update_id": 2, "message": "?", "more": ["\x00", "\ud800", 10**400]})
+    bot.tell(SARA, text="between them")
+    bot.wait_until_done()
+    house.work()
+    assert house.states() == {"quarantined": 2, "filed": 1}
+
+
+def test_a_wrong_secret_is_refused_and_recorded(bot: Bot, open_house: OpenHouse) -> None:
+    house = open_house(bot, mode="webhook")
+    bot.wait_for_webhook()
+    assert bot.webhook["secret_token"] == f"{SECRET}-info"
+    update = {"update_id": 5, "message": bot.message(SARA, text="forged")}
+    assert [bot.deliver(update, secret=secret) for secret in ("", "wrong", "ü", f"{SECRET}-inf")] == [401] * 4
+    reasons = [reason for (reason,) in house.ask("SELECT reason FROM refusals ORDER BY at")]
+    assert reasons == ["no secret", "wrong secret", "wrong secret", "wrong secret"]
+    assert house.states() == {}
+
+
+def test_the_language_of_a_case_is_the_citizens(bot: Bot, open_house: OpenHouse) -> None:
+    house = open_house(bot)
+    bot.tell(JOHN, text="The street lamp has been dark for three nights, please repair it.")
+    assert house.wait_for_cases()[0].language == "en"
+    assert "tracking code" in bot.wait_for_said(JOHN)[0].text

@@ -1,0 +1,196 @@
+"""Crashes between any two steps, stores that are away, processes that race: nothing is lost and nothing is doubled."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.channels.telegram.conftest import OpenHouse
+from tests.channels.telegram.house import BotHouse
+from tests.lab.process import wait_until
+from tests.lab.telegram import Bot, Citizen, TelegramStandIn
+from zrm.channels.contract import FrontDesk, RawContact
+from zrm.channels.telegram.channel import TelegramChannel
+from zrm.channels.telegram.door import Door
+from zrm.config import Settings
+from zrm.errors import StoreUnavailable
+from zrm.frontdesk.desk import Desk
+from zrm.inbox.receive import Inbox
+from zrm.kit.db import Database
+
+SARA = Citizen(5001, "Sara", "en")
+
+
+class Killed(BaseException):
+    """The process dies here: nobody catches that."""
+
+
+class DyingDesk:
+    """The real front desk, which dies before the call number `dies_at` that would write something."""
+
+    def __init__(self, desk: Desk, dies_at: int) -> None:
+        self._desk = desk
+        self._left = dies_at
+
+    def __getattr__(self, name: str) -> Any:
+        found: Callable[..., object] = getattr(self._desk, name)
+        if name not in ("submit", "receive", "keep", "revise"):
+            return found
+
+        def call(*values: Any, **named: Any) -> object:
+            self._left -= 1
+            if self._left < 0:
+                raise Killed
+            return found(*values, **named)
+
+        return call
+
+
+@pytest.fixture
+def still_house(
+    telegram: TelegramStandIn, bot: Bot, database: Database, inbox: Inbox, settings: Settings, tmp_path: Path
+) -> BotHouse:
+    """A house whose doors are moved by hand."""
+    section = {"info": {"token": bot.token, "base_url": telegram.url}}
+    return BotHouse(database, inbox, settings, tmp_path, TelegramChannel, section, language="en", album_seconds=0.01)
+
+
+def bring(house: BotHouse, desk: FrontDesk, *updates: dict[str, Any]) -> None:
+    """Bring updates to a door of a process of its own, one after the other."""
+
+    async def run() -> None:
+        door = Door(house.channel._config, house.channel.platform, house.channel._house, desk)
+        try:
+            for update in updates:
+                says = await door.handle_update("info", json.dumps(update).encode())
+                await door.say("info", says)
+        finally:
+            await door.close()
+
+    asyncio.run(run())
+
+
+def sweep(house: BotHouse) -> None:
+    """File what is due, as the listener does."""
+
+    async def run() -> None:
+        door = Door(house.channel._config, house.channel.platform, house.channel._house, house.desk)
+        try:
+            await door.sweep()
+        finally:
+            await door.close()
+
+    asyncio.run(run())
+
+
+def matter(bot: Bot) -> list[dict[str, Any]]:
+    """The updates of a whole dialogue."""
+    bot.tell(SARA, text="/start")
+    return [
+        bot.tell(SARA, text="/new"),
+        bot.press_data(SARA, "n:complaint"),
+        bot.press_data(SARA, "s:-"),
+        bot.tell(SARA, text="The lamp is dark"),
+        bot.photo(SARA, b"the lamp", caption="this one"),
+        bot.tell(SARA, text="Go on"),
+        bot.press_data(SARA, "send"),
+    ]
+
+
+@pytest.mark.parametrize("dies_at", range(18))
+def test_a_dialogue_survives_a_death_before_any_of_its_writes(still_house: BotHouse, bot: Bot, dies_at: int) -> None:
+    house, updates = still_house, matter(bot)
+    desk: Any = DyingDesk(house.desk, dies_at)
+    for update in updates:  # the messenger brings an update again until it is taken
+        try:
+            bring(house, desk, update)
+        except Killed:
+            bring(house, house.desk, update)
+            desk = house.desk
+    sweep(house)
+    house.work()
+    (case,) = house.cases()
+    assert case.said() == ["The lamp is dark\nthis one"]
+    assert case.nature == "complaint"
+    assert len(house.ask("SELECT 1 FROM attachments")) == 1
+    states = house.states()
+    assert states == {"ignored": len(updates), "filed": 1}, "every update once, and the contact they make"
+
+
+def test_an_update_that_is_brought_again_at_any_later_time_changes_nothing(still_house: BotHouse, bot: Bot) -> None:
+    house, updates = still_house, matter(bot)
+    for _ in range(2):
+        bring(house, house.desk, *updates)
+    bring(house, house.desk, *reversed(updates))
+    sweep(house)
+    house.work()
+    (case,) = house.cases()
+    assert case.said() == ["The lamp is dark\nthis one"]
+    assert house.states() == {"ignored": len(updates), "filed": 1}
+
+
+def test_an_album_whose_photos_come_at_once_by_several_processes_is_one(still_house: BotHouse, bot: Bot) -> None:
+    house = still_house
+    updates = bot.album(SARA, *(b"photo %d" % number for number in range(8)), caption="eight")
+    threads = [threading.Thread(target=bring, args=(house, house.desk, update)) for update in updates]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    def filed() -> bool:
+        sweep(house)
+        house.work()
+        return bool(house.cases())
+
+    wait_until(filed, "the album to be whole")
+    assert house.ask("SELECT count(*), count(DISTINCT contact_id) FROM attachments") == [(8, 1)]
+    assert len(house.cases()) == 1
+
+
+def test_while_the_store_is_away_the_messenger_is_told_to_come_again(bot: Bot, open_house: OpenHouse) -> None:
+    house = open_house(bot, mode="webhook")
+    bot.wait_for_webhook()
+    original = house.desk.submit
+    away = threading.Event()
+
+    def submit(contact: RawContact) -> Any:
+        if not away.is_set():
+            raise StoreUnavailable("away")
+        return original(contact)
+
+    house.desk.submit = submit  # type: ignore[method-assign]  # the store goes away for this one door
+    bot.tell(SARA, text="keep this")
+    with bot.telegram.changed:
+        assert bot.telegram.changed.wait_for(lambda: len(bot.deliveries) >= 2, 30)
+    assert {status for _, status in bot.deliveries} == {503}
+    away.set()
+    bot.wait_until_done()
+    house.work()
+    assert [case.said() for case in house.cases()] == [["keep this"]]
+    assert house.states() == {"filed": 1}
+
+
+def test_polling_does_not_pass_by_what_the_store_did_not_take(bot: Bot, open_house: OpenHouse) -> None:
+    house = open_house(bot)
+    original = house.desk.submit
+    failures = iter([True, True])
+
+    def submit(contact: RawContact) -> Any:
+        if next(failures, False):
+            raise StoreUnavailable("away")
+        return original(contact)
+
+    house.desk.submit = submit  # type: ignore[method-assign]  # the store goes away for this one door
+    for number in range(4):
+        bot.tell(SARA, text=f"number {number}")
+    bot.wait_until_done()
+    house.work()
+    assert [case.said() for case in house.cases()] == [[f"number {number}" for number in range(4)]]
+    assert house.states() == {"filed": 1, "joined": 3}

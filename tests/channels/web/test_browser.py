@@ -1,0 +1,66 @@
+"""One citizen's whole way in a real browser without JavaScript, in both languages, on a telephone."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from playwright.sync_api import FilePayload
+
+from tests.channels.web.portal import running
+from tests.lab.browser import LabBrowser, Language
+
+WORDS = {"fa": ("ثبت پیام یا شکایت", "پیگیری پرونده"), "en": ("Raise a matter", "Follow your matter")}
+
+pytestmark = pytest.mark.peer("browser")
+
+
+@pytest.mark.parametrize("language", ["fa", "en"])
+def test_a_citizen_without_javascript_raises_follows_and_answers(language: Language) -> None:
+    with running() as portal, LabBrowser() as browser:
+        page = browser.page(language, "phone", script=False)
+        page.goto(portal.url)
+        page.click(f"main >> text={WORDS[language][0]}")
+        page.set_input_files("#f-files", FilePayload(name="lamp.jpg", mimeType="image/jpeg", buffer=b"picture"))
+        page.fill("#f-phone", "۰۹۱۲۳۴۵۶۷۸۹")
+        page.click("#f-send")
+        assert page.locator(".z-summary li").count() == 2
+        page.click('.z-summary a[href="#f-nature"]')
+        page.check("#f-nature")
+        page.fill("#f-text", "The lamp is broken.")
+        page.focus("#f-phone")
+        page.keyboard.press("Enter")
+        page.wait_for_url("**/receipt")
+        code = re.sub(r"\D", "", page.inner_text(".z-code b"))
+        assert "".join(str(int(digit)) for digit in code) == "910000000000"
+        (raw,) = portal.desk.raws
+        assert [file.name for file in raw.files] == ["lamp.jpg"]
+        page.reload()
+        page.click(f"main >> text={WORDS[language][1]}")
+        page.fill("#f-code", "۲۸۳۵ ۴۱۹۰ ۷۶۲۴")
+        page.keyboard.press("Enter")
+        page.fill("#f-digits", "6789")
+        page.keyboard.press("Enter")
+        page.wait_for_selector(".z-talk")
+        page.fill("#f-text", "Thank you.")
+        page.click("#f-send")
+        page.wait_for_selector("[role=status]")
+        assert len(portal.desk.raws) == 2
+        assert page.locator("html").get_attribute("lang") == language
+        assert browser.offsite == []
+
+
+@pytest.mark.parametrize("path", ["/", "/new", "/track", "/proof/x"])
+@pytest.mark.parametrize("language", ["fa", "en"])
+def test_no_page_scrolls_sideways_on_a_telephone_and_every_field_has_a_name(language: Language, path: str) -> None:
+    with running() as portal, LabBrowser() as browser:
+        page = browser.page(language, "phone")
+        page.goto(portal.url + path)
+        page.wait_for_load_state("load")
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+        unnamed = """[...document.querySelectorAll("input:not([type=hidden]), select, textarea")].filter(
+            (field) => !field.labels.length && !field.getAttribute("aria-label")).length"""
+        assert page.evaluate(unnamed) == 0
+        assert page.locator("h1").count() == 1
+        assert page.locator("main").count() == 1
+        assert browser.complaints == []

@@ -1,0 +1,287 @@
+"""Following a matter over HTTP: the code, the proof, our answers, a further message."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+
+import httpx
+import pytest
+
+from tests.channels.web.desk import CASE
+from tests.channels.web.portal import CONFIG, Portal, all_hidden, hidden, running
+from zrm.channels.contract import Inbound
+from zrm.channels.web.seals import Pass, Seals
+
+ANSWER = "فردا پر می‌شود"
+
+
+@pytest.fixture
+def portal() -> Iterator[Portal]:
+    """A running portal of this test's own."""
+    with running() as portal:
+        yield portal
+
+
+def proven(portal: Portal, language: str = "en") -> httpx.Client:
+    """A citizen who has typed the code and proven that the matter is theirs."""
+    client = portal.citizen(language)
+    client.post("/track", data={"code": CASE})
+    assert client.post("/track/phone", data={"digits": "6789"}).status_code == 303
+    return client
+
+
+@pytest.mark.parametrize(
+    "typed",
+    [
+        CASE,
+        "2835-4190-7624",
+        " 2835 4190 7624 ",
+        "۲۸۳۵-۴۱۹۰-۷۶۲۴",
+        "٢٨٣٥ ٤١٩٠ ٧٦٢٤",
+        "2835–4190–7624",
+        "\u200e2835.4190.7624",
+    ],
+)
+def test_the_code_is_taken_however_it_is_typed(portal: Portal, typed: str) -> None:
+    answer = portal.citizen().post("/track", data={"code": typed})
+    assert answer.status_code == 200
+    assert "We have answered you." in answer.text
+
+
+def test_without_proof_there_are_dates_and_the_state_but_no_words(portal: Portal) -> None:
+    answer = portal.citizen().post("/track", data={"code": CASE})
+    assert "20 November 2026, 12:00" in answer.text
+    assert "There are 2 messages" in answer.text
+    assert ANSWER not in answer.text
+    assert portal.desk.title not in answer.text
+
+
+def test_a_persian_reader_gets_solar_dates_in_persian_digits(portal: Portal) -> None:
+    page = portal.citizen("fa").post("/track", data={"code": CASE}).text
+    assert "۲۹ آبان ۱۴۰۵، ۱۲:۰۰" in page
+    assert "۲۸۳۵-۴۱۹۰-۷۶۲۴" in page
+
+
+def test_unknown_codes_and_wrong_check_digits_get_the_same_answer(portal: Portal) -> None:
+    answers = [portal.citizen().post("/track", data={"code": code}) for code in ("283541907625", "999999999999", "abc")]
+    assert {answer.status_code for answer in answers} == {404}
+    assert all("We find no matter with this code" in answer.text for answer in answers)
+
+
+def test_an_empty_code_is_asked_for(portal: Portal) -> None:
+    answer = portal.citizen().post("/track", data={"code": " - "})
+    assert answer.status_code == 400
+    assert 'href="#f-code"' in answer.text
+
+
+@pytest.mark.parametrize("path", ["/track", "/track/phone", "/track/email", "/track/message"])
+@pytest.mark.parametrize(("content_type", "body", "status"), [
+    ("application/x-www-form-urlencoded", b"", 400), ("application/json", b"{}", 415), ("multipart/form-data", b"x", 400),
+])  # fmt: skip
+def test_what_is_no_form_is_answered_on_a_page(
+    portal: Portal, path: str, content_type: str, body: bytes, status: int
+) -> None:
+    answer = portal.citizen().post(path, content=body, headers={"Content-Type": content_type})
+    assert answer.status_code == status
+    assert "could not read" in answer.text
+
+
+def test_the_address_of_the_citizen_is_what_is_limited_and_the_page_says_when_to_come_again(portal: Portal) -> None:
+    portal.desk.tries = 0
+    answer = portal.citizen().post("/track", data={"code": CASE})
+    assert (answer.status_code, answer.headers["retry-after"]) == (429, "601")
+    assert "in 11 minutes" in answer.text
+    assert portal.desk.peers == {"127.0.0.1"}
+
+
+def test_the_last_four_digits_open_the_messages(portal: Portal) -> None:
+    client = portal.citizen()
+    client.post("/track", data={"code": CASE})
+    answer = client.post("/track/phone", data={"digits": "۶۷۸۹"})
+    assert (answer.status_code, answer.headers["location"]) == (303, "/track/matter")
+    page = client.get("/track/matter").text
+    assert ANSWER in page
+    assert "&lt;script&gt;alert(1)&lt;/script&gt;" in page
+    assert "<script>alert" not in page
+
+
+def test_the_pass_is_a_closed_cookie_of_the_tracking_pages(portal: Portal) -> None:
+    client = portal.citizen()
+    client.post("/track", data={"code": CASE})
+    cookie = client.post("/track/phone", data={"digits": "6789"}).headers["set-cookie"]
+    for part in ("HttpOnly", "SameSite=lax", "Path=/track", f"Max-Age={CONFIG.proof_minutes * 60}"):
+        assert part in cookie
+
+
+@pytest.mark.parametrize("digits", ["1111", "", "67", "67890", "abcd"])
+def test_wrong_digits_open_nothing(portal: Portal, digits: str) -> None:
+    client = portal.citizen()
+    client.post("/track", data={"code": CASE})
+    answer = client.post("/track/phone", data={"digits": digits})
+    assert answer.status_code == 400
+    assert 'href="#f-digits"' in answer.text
+    assert ANSWER not in client.get("/track/matter").text
+
+
+def test_too_many_proofs_are_limited(portal: Portal) -> None:
+    client = portal.citizen()
+    client.post("/track", data={"code": CASE})
+    portal.desk.tries = 0
+    assert client.post("/track/phone", data={"digits": "1111"}).status_code == 429
+    assert client.post("/track/email", data={"send": "link"}).status_code == 429
+
+
+def test_a_link_is_asked_for_and_nothing_is_said_about_the_address(portal: Portal) -> None:
+    client = portal.citizen()
+    client.post("/track", data={"code": CASE})
+    answer = client.post("/track/email", data={"send": "link"})
+    assert answer.status_code == 303
+    assert "If we have an e-mail address" in client.get(answer.headers["location"]).text
+    assert portal.desk.links == [CASE]
+
+
+def test_looking_at_a_link_does_not_use_it_up_and_pressing_the_button_does(portal: Portal) -> None:
+    client = portal.citizen()
+    for _ in range(3):
+        assert client.get("/proof/good-token").status_code == 200
+    assert client.post("/proof/good-token", data={"open": "yes"}).status_code == 303
+    assert ANSWER in client.get("/track/matter").text
+    late = portal.citizen().post("/proof/good-token", data={"open": "yes"})
+    assert late.status_code == 404
+    assert "cannot be used any more" in late.text
+
+
+def test_a_pass_that_we_did_not_seal_opens_nothing(portal: Portal) -> None:
+    foreign = Seals("another secret", receipt_seconds=60, proof_seconds=60)
+    for value in (foreign.seal_pass(Pass(CASE, proven=True)), "x", "", "a.b.c"):
+        client = portal.citizen()
+        client.cookies.set("zrm_matter", value, path="/track")
+        page = client.get("/track/matter").text
+        assert ANSWER not in page
+        assert 'name="code"' in page
+
+
+def test_a_proof_is_bound_to_its_code(portal: Portal) -> None:
+    client = proven(portal)
+    client.post("/track", data={"code": "999999999999"})
+    assert ANSWER in client.get("/track/matter").text
+    seal = portal.channel.house.secret
+    other = Seals(seal, receipt_seconds=60, proof_seconds=60).seal_pass(Pass("111111111111", proven=True))
+    stranger = portal.citizen()
+    stranger.cookies.set("zrm_matter", other, path="/track")
+    assert ANSWER not in stranger.post("/track", data={"code": CASE}).text
+
+
+def test_a_matter_without_anything_to_prove_by_shows_its_state_and_says_why_no_more(portal: Portal) -> None:
+    portal.desk.proofs = ()
+    page = portal.citizen().post("/track", data={"code": CASE}).text
+    assert "nothing to prove it by" in page
+    assert ANSWER not in page
+
+
+def test_a_matter_that_the_desk_opens_to_its_code_alone_can_be_read_and_answered(portal: Portal) -> None:
+    portal.desk.open_to_code = True
+    client = portal.citizen()
+    page = client.post("/track", data={"code": CASE}).text
+    assert ANSWER in page
+    answer = client.post("/track/message", data={"form_id": hidden(page, "form_id"), "text": "Thank you."})
+    assert answer.status_code == 303
+    assert portal.desk.raws[0].envelope == {"conversation": CASE}
+
+
+def test_a_further_message_carries_the_proven_conversation(portal: Portal) -> None:
+    client = proven(portal)
+    form = {"form_id": hidden(client.get("/track/matter").text, "form_id"), "text": "Thank you, and one more thing."}
+    files = {"files": ("more.txt", b"more", "text/plain")}
+    for _ in range(3):
+        answer = client.post("/track/message", data=form, files=files)
+        assert answer.headers["location"] == "/track/matter?sent=message"
+    assert "We have received your message." in client.get("/track/matter?sent=message").text
+    (raw,) = portal.desk.raws
+    assert json.loads(raw.body) == {"text": form["text"], "language": "en"}
+    assert raw.envelope == {"conversation": CASE}
+    (inbound,) = portal.channel.parse(raw)
+    assert isinstance(inbound, Inbound)
+    assert inbound.thread.conversation == CASE
+    assert [file.name for file in inbound.files] == ["more.txt"]
+
+
+def test_nobody_writes_without_proof_and_what_was_typed_is_shown_again(portal: Portal) -> None:
+    form_id = hidden(proven(portal).get("/track/matter").text, "form_id")
+    for client in (portal.citizen(), portal.citizen()):
+        answer = client.post("/track/message", data={"form_id": form_id, "text": "I am not me"})
+        assert answer.status_code == 403
+        assert "I am not me" in answer.text
+    half = portal.citizen()
+    half.post("/track", data={"code": CASE})
+    answer = half.post("/track/message", data={"form_id": form_id, "text": "I am not me"})
+    assert (answer.status_code, "I am not me" in answer.text) == (403, True)
+    assert portal.desk.raws == []
+
+
+def test_an_empty_message_and_a_too_large_file_are_said_and_nothing_typed_is_lost(portal: Portal) -> None:
+    client = proven(portal)
+    form_id = hidden(client.get("/track/matter").text, "form_id")
+    answer = client.post(
+        "/track/message", data={"form_id": form_id, "text": ""}, files={"files": ("a.txt", b"a", "text/plain")}
+    )
+    assert answer.status_code == 400
+    assert len(all_hidden(answer.text, "kept")) == 1
+    large = {"files": ("film.mp4", b"x" * (CONFIG.max_file_bytes + 1), "video/mp4")}
+    answer = client.post("/track/message", data={"form_id": form_id, "text": "see film"}, files=large)
+    assert answer.status_code == 413
+    assert "see film" in answer.text
+    assert portal.desk.raws == []
+
+
+def test_a_changed_form_identity_takes_no_message(portal: Portal) -> None:
+    client = proven(portal)
+    answer = client.post("/track/message", data={"form_id": "forged", "text": "hello"})
+    assert (answer.status_code, "hello" in answer.text) == (400, True)
+    assert portal.desk.raws == []
+
+
+def test_the_message_form_changes_language_without_losing_the_text(portal: Portal) -> None:
+    client = proven(portal)
+    form_id = hidden(client.get("/track/matter").text, "form_id")
+    page = client.post("/track/message", data={"form_id": form_id, "text": "half a sent", "switch": "fa"}).text
+    assert 'dir="rtl"' in page
+    assert "half a sent" in page
+    assert 'dir="rtl"' in client.post("/track", data={"code": "12", "switch": "fa"}).text
+    assert portal.desk.raws == []
+
+
+@pytest.mark.parametrize("step", ["phone", "email", "message", "leave", "nothing"])
+def test_the_address_of_a_sent_form_leads_back_to_the_matter(portal: Portal, step: str) -> None:
+    answer = portal.citizen().get(f"/track/{step}")
+    assert (answer.status_code, answer.headers["location"]) == (303, "/track/matter")
+
+
+def test_leaving_forgets_the_matter_on_this_device(portal: Portal) -> None:
+    client = proven(portal)
+    assert client.post("/track/leave", data={"leave": "yes"}).status_code == 303
+    assert ANSWER not in client.get("/track/matter").text
+
+
+@pytest.mark.parametrize(
+    "path", ["/track", "/track/phone", "/track/email", "/track/message", "/track/leave", "/proof/good-token"]
+)
+def test_another_site_cannot_make_a_browser_act(portal: Portal, path: str) -> None:
+    client = proven(portal)
+    answer = client.post(path, data={"code": CASE, "text": "x"}, headers={"Sec-Fetch-Site": "cross-site"})
+    assert answer.status_code == 403
+    assert portal.desk.raws == []
+    assert "good-token" in portal.desk.tokens
+
+
+def test_while_the_store_is_away_each_page_says_so(portal: Portal) -> None:
+    client = proven(portal)
+    form_id = hidden(client.get("/track/matter").text, "form_id")
+    portal.desk.away = True
+    for answer in (
+        client.post("/track", data={"code": CASE}),
+        client.get("/track/matter"),
+        client.post("/track/message", data={"form_id": form_id, "text": "hello"}),
+    ):
+        assert (answer.status_code, answer.headers["retry-after"]) == (503, "60")

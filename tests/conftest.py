@@ -1,0 +1,101 @@
+"""What every test may ask for: a real PostgreSQL built by the migrations, a real Valkey, an empty house."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from redis import Redis
+
+from tests.lab.small_disk import small_device
+from zrm import seed
+from zrm.casestore.schema import migrate
+from zrm.config import Name, Organisation, Settings
+from zrm.inbox.receive import Inbox
+from zrm.kit.blobs import BlobStore
+from zrm.kit.db import Database
+from zrm.kit.embedded import EmbeddedPostgres, EmbeddedValkey
+
+pytest_plugins = ["tests.lab.plugin"]
+
+TEMPLATE = "template_zrm"
+_numbers = itertools.count(1)
+
+
+@dataclass(frozen=True)
+class TestServers:
+    """The two servers of this test run; a test that harms them starts its own."""
+
+    __test__ = False
+
+    postgres: EmbeddedPostgres
+    valkey: EmbeddedValkey
+
+
+@pytest.fixture(scope="session")
+def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestServers]:
+    """Both servers, with a template database that has the schema and the demonstration organisation."""
+    folder = tmp_path_factory.mktemp("servers")
+    postgres = EmbeddedPostgres(folder / "postgres", folder / "postgres.log")
+    valkey = EmbeddedValkey(folder / "valkey", folder / "valkey.log")
+    with postgres, valkey:
+        database = Database(postgres.create_database(TEMPLATE))
+        migrate(database)
+        seed.seed(database)
+        database.close()
+        yield TestServers(postgres, valkey)
+
+
+@pytest.fixture
+def database_url(servers: TestServers) -> Iterator[str]:
+    """A database of this test's own, with the schema and the demonstration organisation."""
+    name = f"test_{next(_numbers)}"
+    yield servers.postgres.create_database(name, template=TEMPLATE)
+    servers.postgres.drop_database(name)
+
+
+@pytest.fixture
+def database(database_url: str) -> Iterator[Database]:
+    """An open `database_url`."""
+    database = Database(database_url)
+    yield database
+    database.close()
+
+
+@pytest.fixture
+def redis_url(servers: TestServers) -> str:
+    """The Valkey of this run, emptied."""
+    url = servers.valkey.url()
+    with Redis.from_url(url) as redis:
+        redis.flushall()
+    return url
+
+
+@pytest.fixture
+def blobs(tmp_path: Path) -> BlobStore:
+    """An empty blob store."""
+    return BlobStore(tmp_path / "blobs")
+
+
+@pytest.fixture
+def inbox(database: Database, blobs: BlobStore) -> Iterator[Inbox]:
+    """The door record of this test's database."""
+    inbox = Inbox(database, blobs)
+    yield inbox
+    inbox.close()
+
+
+@pytest.fixture
+def settings() -> Settings:
+    """The settings of a Persian-speaking house."""
+    return Settings(organisation=Organisation(name=Name(fa="مرکز آزمون", en="Test Centre")), mail_domain="zrm.test")
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[BlobStore]:
+    """A blob store on a device of four megabytes."""
+    with small_device(tmp_path / "small") as folder:
+        yield BlobStore(folder / "blobs")

@@ -1,0 +1,292 @@
+"""T4: what leaves, leaves once; what may have left is shown to a person."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import timedelta
+from uuid import UUID
+
+import pytest
+from psycopg.types.json import Jsonb
+
+from zrm.casestore import outbox
+from zrm.casestore.delivery import PROOF_LINK
+from zrm.casestore.outbox import Topic
+from zrm.config import Settings
+from zrm.contract import (
+    ConfigInvalid,
+    ConnectionFailed,
+    OutcomeUnknown,
+    RecipientOptedOut,
+    RecipientUnreachable,
+    Rejected,
+    Reply,
+    Report,
+    SendError,
+    Sent,
+    Throttled,
+)
+from zrm.dispatch.deliver import Deliver
+from zrm.dispatch.notify import Notify
+from zrm.kit.clock import now
+from zrm.kit.db import Database, insert_rows
+from zrm.kit.ids import new_id
+from zrm.normalizer.reports import apply
+
+
+@dataclass
+class Provider:
+    """A channel whose provider answers as the test says."""
+
+    answer: Callable[[Reply], Sent]
+    seen: list[Reply] = field(default_factory=list)
+
+    def send(self, reply: Reply) -> Sent:
+        self.seen.append(reply)
+        return self.answer(reply)
+
+
+def raises(error: Exception) -> Callable[[Reply], Sent]:
+    def answer(_: Reply) -> Sent:
+        raise error
+
+    return answer
+
+
+def make_case(database: Database, text: str = "پاسخ") -> UUID:
+    """A case with one message in, one queued answer out; the delivery's id."""
+    case, person, first, answer, delivery, at = (*(new_id() for _ in range(5)), now())
+    with database.cursor() as cursor:
+        insert_rows(cursor, "persons", ("id", "name", "created_at"), [(person, "علی", at)])
+        cursor.execute("SELECT id FROM units WHERE key = 'roads'")
+        (unit,) = cursor.fetchone() or (None,)
+        insert_rows(
+            cursor,
+            "cases",
+            [
+                "id",
+                "code",
+                "reply_token",
+                "title",
+                "language",
+                "channel",
+                "account",
+                "person_id",
+                "unit_id",
+                "status",
+                "opened_at",
+                "status_at",
+                "last_contact_at",
+            ],
+            [(case, "123456789012", "token", "چراغ", "fa", "email", "info", person, unit, "open", at, at, at)],
+        )
+        columns = [
+            "id",
+            "case_id",
+            "direction",
+            "channel",
+            "account",
+            "address",
+            "text",
+            "message_id",
+            "headers",
+            "labels",
+            "at",
+        ]
+        rows: list[tuple[object, ...]] = [
+            (first, case, "in", "email", "info", "a@example.org", "سلام", "<first@x>", Jsonb([]), [], at),
+            (
+                answer,
+                case,
+                "out",
+                "email",
+                "info",
+                "a@example.org",
+                text,
+                "<answer@us>",
+                Jsonb([]),
+                [],
+                at + timedelta(1),
+            ),
+        ]
+        insert_rows(cursor, "contacts", columns, rows)
+        insert_rows(
+            cursor,
+            "deliveries",
+            ["id", "contact_id", "case_id", "channel", "account", "address", "state", "created_at", "changed_at"],
+            [(delivery, answer, case, "email", "info", "a@example.org", "queued", at, at)],
+        )
+        outbox.add(cursor, Topic.DELIVER, [(delivery, "trace")])
+    return delivery
+
+
+def work(database: Database, settings: Settings, provider: Provider) -> None:
+    """Do every due delivery task once, as a drain would."""
+    with database.cursor() as cursor:
+        tasks = outbox.claim(cursor, Topic.DELIVER, limit=10, lease=60)
+    Deliver(database, {"email": provider}, settings)(tasks)
+
+
+def state(database: Database, delivery: UUID) -> tuple[str, int, str, list[str], int]:
+    """(state, attempts, error, every step's state, tasks left)."""
+    with database.cursor() as cursor:
+        cursor.execute("SELECT state, attempts, error FROM deliveries WHERE id = %s", [delivery])
+        now_in, attempts, error = cursor.fetchone() or ("", 0, "")
+        cursor.execute("SELECT state FROM delivery_events WHERE delivery_id = %s ORDER BY id", [delivery])
+        steps = [row[0] for row in cursor]
+        cursor.execute("SELECT count(*) FROM outbox WHERE topic = 'deliver' AND ref = %s", [delivery])
+        (left,) = cursor.fetchone() or (0,)
+    return now_in, attempts, error, steps, left
+
+
+def test_an_answer_leaves_with_its_thread(database: Database, settings: Settings) -> None:
+    delivery = make_case(database)
+    provider = Provider(lambda reply: Sent("ref-1", final=False))
+    work(database, settings, provider)
+    assert state(database, delivery) == ("sent", 1, "", ["sending", "sent"], 0)
+    (reply,) = provider.seen
+    assert (reply.in_reply_to, reply.references, reply.reply_token) == ("<first@x>", ("<first@x>",), "token")
+    assert (reply.to, reply.text, reply.language, reply.code) == ("a@example.org", "پاسخ", "fa", "123456789012")
+
+
+@pytest.mark.parametrize(
+    ("error", "ends"),
+    [
+        (Rejected("spam", code="5.7.1"), "failed"),
+        (RecipientUnreachable("no such user"), "failed"),
+        (RecipientOptedOut("stop"), "failed"),
+        (ConfigInvalid("no relay"), "failed"),
+        (OutcomeUnknown("cut off"), "unknown"),
+        (ZeroDivisionError("the channel broke its contract"), "unknown"),
+    ],
+)
+def test_a_trouble_is_told_to_people(database: Database, settings: Settings, error: Exception, ends: str) -> None:
+    delivery = make_case(database)
+    work(database, settings, Provider(raises(error)))
+    now_in, _, said, steps, left = state(database, delivery)
+    assert (now_in, steps, left) == (ends, ["sending", ends], 0)
+    assert said
+    with database.cursor() as cursor:
+        tasks = outbox.claim(cursor, Topic.NOTIFY, limit=10, lease=60)
+    Notify(database)(tasks)
+    with database.cursor() as cursor:
+        cursor.execute("SELECT kind, count(*) FROM notifications GROUP BY 1")
+        assert cursor.fetchall() == [(f"delivery_{ends}", 1)], "the one agent of the unit knows"
+
+
+@pytest.mark.parametrize("error", [ConnectionFailed("refused"), Throttled("slow down", retry_after=7)])
+def test_what_surely_did_not_leave_is_tried_again(database: Database, settings: Settings, error: SendError) -> None:
+    delivery = make_case(database)
+    work(database, settings, Provider(raises(error)))
+    assert state(database, delivery)[0::3] == ("queued", ["sending", "queued"])
+    with database.cursor() as cursor:
+        cursor.execute("UPDATE outbox SET due_at = now() WHERE topic = 'deliver'")
+    work(database, settings, Provider(lambda reply: Sent("ref")))
+    assert state(database, delivery)[3:] == (["sending", "queued", "sending", "delivered"], 0)
+
+
+def test_a_crash_in_the_middle_is_unknown_and_never_sent_again(database: Database, settings: Settings) -> None:
+    delivery = make_case(database)
+
+    class Killed(BaseException):
+        """The process dies while the provider holds the message."""
+
+    with pytest.raises(Killed):
+        work(database, settings, Provider(raises(Killed())))  # type: ignore[arg-type]  # not an Exception on purpose
+    assert state(database, delivery)[0] == "sending"
+    with database.cursor() as cursor:
+        cursor.execute("UPDATE outbox SET due_at = now()")
+    provider = Provider(lambda reply: Sent("ref"))
+    work(database, settings, provider)
+    assert not provider.seen
+    assert state(database, delivery)[3:] == (["sending", "unknown"], 0)
+
+
+@pytest.mark.parametrize(
+    ("late", "ends"),
+    [
+        (lambda _: Sent("ref"), "delivered"),
+        (lambda _: Sent("ref", final=False), "sent"),
+        (raises(ConnectionFailed("refused")), "failed"),
+        (raises(OutcomeUnknown("cut off")), "unknown"),
+    ],
+)
+def test_a_send_that_outlives_its_lease_adds_what_it_knows(
+    database: Database, settings: Settings, late: Callable[[Reply], Sent], ends: str
+) -> None:
+    delivery = make_case(database)
+
+    def slow(reply: Reply) -> Sent:
+        with database.cursor() as cursor:
+            cursor.execute("UPDATE outbox SET due_at = now()")
+        work(database, settings, Provider(raises(AssertionError("sent twice"))))
+        assert state(database, delivery)[0] == "unknown"
+        return late(reply)
+
+    work(database, settings, Provider(slow))
+    assert state(database, delivery)[0] == ends
+    assert state(database, delivery)[4] == 0, "nothing is queued again behind a person's back"
+
+
+def test_a_report_that_is_faster_than_the_answer_is_not_taken_back(database: Database, settings: Settings) -> None:
+    delivery = make_case(database)
+
+    def reported(_: Reply) -> Sent:
+        with database.cursor() as cursor:
+            assert apply(cursor, "email", Report("ref", "delivered", reply_id=delivery))
+        return Sent("ref", final=False)
+
+    work(database, settings, Provider(reported))
+    assert state(database, delivery)[3:] == (["sending", "delivered"], 0)
+
+
+def test_a_report_settles_what_a_crash_left_unknown(database: Database, settings: Settings) -> None:
+    delivery = make_case(database)
+    work(database, settings, Provider(raises(OutcomeUnknown("cut off"))))
+    with database.cursor() as cursor:
+        assert not apply(cursor, "sms", Report("ref", "sent", reply_id=delivery)), "another channel's word"
+        assert not apply(cursor, "email", Report("ref", "sent", reply_id=new_id())), "nobody's"
+        assert apply(cursor, "email", Report("ref", "sent", reply_id=delivery))
+    with database.cursor() as cursor:
+        assert apply(cursor, "email", Report("ref", "delivered")), "from now on by its reference"
+    assert state(database, delivery)[3] == ["sending", "unknown", "sent", "delivered"]
+
+
+def test_the_same_task_twice_sends_once(database: Database, settings: Settings) -> None:
+    delivery = make_case(database)
+    with database.cursor() as cursor:
+        tasks = outbox.claim(cursor, Topic.DELIVER, limit=10, lease=60)
+    provider = Provider(lambda reply: Sent("ref"))
+    for _ in range(2):
+        Deliver(database, {"email": provider}, settings)(tasks)
+    assert len(provider.seen) == 1
+    assert state(database, delivery)[0] == "delivered"
+
+
+def test_a_missing_channel_is_a_failure_people_see(database: Database, settings: Settings) -> None:
+    delivery = make_case(database)
+    with database.cursor() as cursor:
+        tasks = outbox.claim(cursor, Topic.DELIVER, limit=10, lease=60)
+    Deliver(database, {}, settings)(tasks)
+    assert state(database, delivery)[0] == "failed"
+
+
+def test_the_link_is_made_when_it_leaves_and_not_stored(database: Database, settings: Settings) -> None:
+    make_case(database, f"Here: {PROOF_LINK}")
+    provider = Provider(lambda reply: Sent("ref"))
+    work(database, settings, provider)
+    link = provider.seen[0].text.removeprefix("Here: ")
+    assert link.startswith(f"{settings.public_url}/proof/")
+    token = link.rsplit("/", 1)[1]
+    with database.cursor() as cursor:
+        cursor.execute("SELECT count(*) FROM contacts WHERE text LIKE %s", [f"%{token}%"])
+        assert cursor.fetchone() == (0,)
+        cursor.execute("SELECT count(*) FROM proof_tokens WHERE token_hash = %s", [token])
+        assert cursor.fetchone() == (0,)
+
+
+def test_personal_data_in_a_providers_words_is_not_kept_with_the_error(database: Database, settings: Settings) -> None:
+    delivery = make_case(database)
+    work(database, settings, Provider(raises(Rejected("no mailbox a@example.org for +989121234567"))))
+    assert state(database, delivery)[2] == "no mailbox [address] for [number]"

@@ -1,0 +1,221 @@
+"""The queue: RQ wakes, PostgreSQL decides, and losing Redis loses nothing."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from threading import Event, Thread
+from uuid import UUID
+
+import psycopg
+import pytest
+from redis import Redis
+
+from tests.lab.process import wait_until
+from zrm.casestore import outbox
+from zrm.casestore.outbox import Task, Topic
+from zrm.config import Dispatch
+from zrm.dispatch.drain import Drain, backoff, leave_failed
+from zrm.dispatch.queues import Monitor, Queues
+from zrm.dispatch.relay import Relay
+from zrm.kit.db import Database
+from zrm.kit.ids import new_id
+
+
+@dataclass
+class Counter:
+    """A handler that takes its tasks out and remembers them; `broken` refs raise."""
+
+    database: Database
+    broken: set[UUID] = field(default_factory=set)
+    seen: list[UUID] = field(default_factory=list)
+    worn: list[UUID] = field(default_factory=list)
+
+    def __call__(self, tasks: Sequence[Task]) -> None:
+        if any(task.ref in self.broken for task in tasks):
+            raise ValueError("a bug, with a@example.org in its words")
+        self.seen += [task.ref for task in tasks]
+        with self.database.cursor() as cursor:
+            outbox.done(cursor, tasks)
+
+    def give_up(self, task: Task) -> None:
+        self.worn.append(task.ref)
+        leave_failed(self.database, task, "worn out")
+
+
+def add(database: Database, count: int) -> list[UUID]:
+    refs = [new_id() for _ in range(count)]
+    with database.cursor() as cursor:
+        outbox.add(cursor, Topic.NOTIFY, [(ref, "") for ref in refs])
+    return refs
+
+
+def make_due(database: Database) -> None:
+    with database.cursor() as cursor:
+        cursor.execute("UPDATE outbox SET due_at = now() WHERE failed_at IS NULL")
+
+
+@pytest.fixture
+def queues(redis_url: str) -> Queues:
+    return Queues(redis_url)
+
+
+@pytest.fixture
+def handler(database: Database) -> Counter:
+    return Counter(database)
+
+
+@pytest.fixture
+def drain(database: Database, queues: Queues, handler: Counter) -> Drain:
+    return Drain(database, queues, {Topic.NOTIFY: handler}, Dispatch(batch=10, max_attempts=3))
+
+
+def test_a_drain_takes_everything_in_batches(database: Database, drain: Drain, handler: Counter) -> None:
+    refs = add(database, 35)
+    assert drain(Topic.NOTIFY) == 35
+    assert handler.seen == refs, "in the order they were added"
+    assert drain(Topic.NOTIFY) == 0
+
+
+def test_a_long_topic_lets_others_have_their_turn(
+    database: Database, queues: Queues, drain: Drain, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("zrm.dispatch.drain._JOB_BUDGET", 0.0)
+    add(database, 25)
+    assert drain(Topic.NOTIFY) == 10, "one batch, then the queues are asked again"
+    assert {state.topic: state.waiting for state in Monitor(queues).states()}["notify"] == 1, (
+        "and the rest is not forgotten"
+    )
+
+
+def test_two_drains_share_and_do_nothing_twice(database: Database, queues: Queues, handler: Counter) -> None:
+    refs = add(database, 200)
+    drains = [Drain(database, queues, {Topic.NOTIFY: handler}, Dispatch(batch=5)) for _ in range(3)]
+    threads = [Thread(target=drain, args=(Topic.NOTIFY,)) for drain in drains]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(handler.seen) == sorted(refs)
+
+
+def test_a_broken_task_is_put_off_then_shown_then_replayed(database: Database, drain: Drain, handler: Counter) -> None:
+    (broken,) = add(database, 1)
+    handler.broken = {broken}
+    for _ in range(3):
+        drain(Topic.NOTIFY)
+        make_due(database)
+    with database.cursor() as cursor:
+        (failed,) = outbox.failed(cursor)
+    assert (failed.ref, failed.attempts) == (broken, 3)
+    assert failed.error == "ValueError: a bug, with [address] in its words"
+    handler.broken = set()
+    with database.cursor() as cursor:
+        assert outbox.replay(cursor, failed.id)
+        assert not outbox.replay(cursor, failed.id), "twice is once"
+    drain(Topic.NOTIFY)
+    assert handler.seen == [broken]
+
+
+def test_a_task_that_kills_workers_is_given_up(database: Database, drain: Drain, handler: Counter) -> None:
+    (ref,) = add(database, 1)
+    for _ in range(3):  # three workers claimed it and died
+        with database.cursor() as cursor:
+            outbox.claim(cursor, Topic.NOTIFY, limit=1, lease=60)
+        make_due(database)
+    drain(Topic.NOTIFY)
+    assert handler.worn == [ref]
+    assert not handler.seen
+
+
+class Dies(BaseException):
+    """The worker's process ends, as by SIGKILL: nothing after it runs."""
+
+
+def test_a_task_that_kills_workers_takes_no_neighbour_along(
+    database: Database, queues: Queues, handler: Counter
+) -> None:
+    poison, *neighbours = add(database, 10)
+
+    def deadly(tasks: Sequence[Task]) -> None:
+        if poison in [task.ref for task in tasks]:
+            raise Dies
+        handler(tasks)
+
+    deadly.give_up = handler.give_up  # type: ignore[attr-defined]  # a handler in a few lines
+    for _ in range(12):
+        make_due(database)
+        with contextlib.suppress(Dies):
+            Drain(database, queues, {Topic.NOTIFY: deadly}, Dispatch(batch=10, max_attempts=5))(Topic.NOTIFY)  # type: ignore[dict-item]  # as above
+    assert sorted(handler.seen) == sorted(neighbours)
+    assert handler.worn == [poison]
+
+
+def test_a_clock_that_steps_back_holds_nothing_up(database: Database, drain: Drain, handler: Counter) -> None:
+    free, leased = add(database, 2)
+    with database.cursor() as cursor:  # as the rows look when the server's clock has just gone back by an hour
+        cursor.execute("UPDATE outbox SET due_at = due_at + interval '40 seconds' WHERE ref = %s", [leased])
+        cursor.execute("UPDATE outbox SET created_at = created_at + interval '1h', due_at = due_at + interval '1h'")
+    assert drain(Topic.NOTIFY) == 0
+    for _ in range(2):  # two relays
+        with database.cursor() as cursor:
+            outbox.outlive_clock(cursor)
+    assert drain(Topic.NOTIFY) == 1
+    assert handler.seen == [free]
+    with database.cursor() as cursor:
+        cursor.execute("SELECT due_at - now() BETWEEN interval '30 seconds' AND interval '40 seconds' FROM outbox")
+        assert cursor.fetchall() == [(True,)], "a lease keeps its length"
+
+
+def test_a_lease_that_runs_out_gives_the_task_back(database: Database, drain: Drain, handler: Counter) -> None:
+    add(database, 1)
+    with database.cursor() as cursor:
+        assert outbox.claim(cursor, Topic.NOTIFY, limit=1, lease=3600)
+        assert not outbox.claim(cursor, Topic.NOTIFY, limit=1, lease=3600)
+    assert drain(Topic.NOTIFY) == 0, "another worker holds it"
+    make_due(database)
+    assert drain(Topic.NOTIFY) == 1
+
+
+def test_waking_twice_queues_one_job_and_starting_allows_another(queues: Queues) -> None:
+    queues.wake(Topic.FILE)
+    queues.wake(Topic.FILE)
+    waiting = {state.topic: state.waiting for state in Monitor(queues).states()}
+    assert waiting["file"] == 1
+    queues.started(Topic.FILE)
+    queues.wake(Topic.FILE)
+    assert {state.topic: state.waiting for state in Monitor(queues).states()}["file"] == 2
+
+
+def test_the_relay_wakes_sweeps_and_survives(
+    database: Database, database_url: str, queues: Queues, redis_url: str
+) -> None:
+    stop, relay = Event(), Relay(database, queues, Dispatch(sweep=0.2))
+    thread = Thread(target=relay.run, args=(stop,))
+    thread.start()
+    monitor = Monitor(queues)
+
+    def waiting() -> int:
+        return sum(state.waiting for state in monitor.states())
+
+    try:
+        add(database, 1)
+        wait_until(lambda: waiting() == 1, "the ring reaches the queue")
+        with Redis.from_url(redis_url) as redis:
+            redis.flushall()
+        wait_until(lambda: waiting() == 1, "the sweep rings again after Redis lost everything")
+        with psycopg.connect(database_url, autocommit=True) as connection:
+            connection.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+                "WHERE datname = current_database() AND pid <> pg_backend_pid()"
+            )
+        queues.redis.flushall()
+        wait_until(lambda: waiting() == 1, "the relay has found the database again")
+    finally:
+        stop.set()
+        thread.join()
+
+
+def test_backoff_doubles_up_to_a_quarter_of_an_hour() -> None:
+    assert [backoff(n) for n in (1, 2, 3, 20)] == [2, 4, 8, 900]

@@ -1,0 +1,168 @@
+"""What lies at a provider's: fetched in the end or missed visibly; a report that never came is asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import pytest
+
+from tests.dispatch.test_deliver import make_case
+from zrm.casestore import outbox
+from zrm.casestore.outbox import Topic
+from zrm.config import Settings
+from zrm.contract import (
+    AddressKind,
+    ConnectionFailed,
+    Fetched,
+    Inbound,
+    InboundFile,
+    Parsed,
+    RawContact,
+    Rejected,
+    Report,
+    Sender,
+    Thread,
+)
+from zrm.dispatch.fetch import NO_REPORT, Fetch, ask_after
+from zrm.inbox.receive import Inbox
+from zrm.kit.blobs import BlobStore
+from zrm.kit.db import Database
+from zrm.kit.i18n import gettext
+from zrm.normalizer.filing import Filer
+
+
+@dataclass
+class House:
+    """A text with a picture comes in; the provider answers as the test says."""
+
+    database: Database
+    blobs: BlobStore
+    answer: Callable[[str], Fetched] = field(default=lambda _: Fetched(b"picture", "image/png"))
+    word: Callable[[str], Report | None] = field(default=lambda _: None)
+    asked: int = 0
+
+    def fetch(self, account: str, address: str) -> Fetched:
+        self.asked += 1
+        assert account == "3000123"
+        return self.answer(address)
+
+    def fate(self, account: str, provider_ref: str) -> Report | None:
+        self.asked += 1
+        return self.word(provider_ref)
+
+    def work(self) -> None:
+        with self.database.cursor() as cursor:
+            cursor.execute("UPDATE outbox SET due_at = now() WHERE topic = 'fetch' AND due_at > now()")
+            tasks = outbox.claim(cursor, Topic.FETCH, limit=10, lease=60)
+        Fetch(self.database, self.blobs, {"sms": self}, {"email": self})(tasks)
+
+    def ask(self, query: str) -> list[tuple[object, ...]]:
+        with self.database.cursor() as cursor:
+            cursor.execute(query.encode())
+            return cursor.fetchall()
+
+
+@pytest.fixture
+def house(database: Database, blobs: BlobStore, inbox: Inbox, settings: Settings) -> House:
+    def parse(raw: RawContact) -> list[Parsed]:
+        file = InboundFile("ME1.png", "image/png", remote="https://provider/ME1")
+        return [
+            Inbound((Sender(AddressKind.PHONE, "09121234567"),), "عکس", files=(file,), thread=Thread(open_line=True))
+        ]
+
+    inbox.submit(RawContact("sms", "3000123", "1", b"x", "text/plain")).result()
+    with database.cursor() as cursor:
+        tasks = outbox.claim(cursor, Topic.FILE, limit=10, lease=60)
+    Filer(database, blobs, {"sms": parse}, settings)(tasks)
+    return House(database, blobs)
+
+
+def test_picture_becomes_an_attachment_of_the_filed_message(house: House) -> None:
+    assert house.ask("SELECT count(*) FROM attachments") == [(0,)], "the message does not wait for its picture"
+    house.work()
+    ((name, kind, size, key, position),) = house.ask(
+        "SELECT name, media_type, size, blob_key, position FROM attachments"
+    )
+    assert (name, kind, size, position) == ("ME1.png", "image/png", 7, 0)
+    assert house.blobs.get(str(key)) == b"picture"
+    assert house.ask("SELECT state FROM remote_files") == [("fetched",)]
+    assert house.ask("SELECT count(*) FROM outbox WHERE topic = 'fetch'") == [(0,)]
+
+
+def test_provider_that_is_away_is_asked_again_and_not_for_ever(house: House) -> None:
+    def away(_: str) -> Fetched:
+        raise ConnectionFailed("away")
+
+    house.answer = away
+    for _ in range(10):
+        house.work()
+    assert house.asked == 8
+    assert house.ask("SELECT labels FROM contacts WHERE direction = 'in'") == [(["file_missing"],)]
+    ((failed_at, error),) = house.ask("SELECT failed_at IS NOT NULL, error FROM outbox WHERE topic = 'fetch'")
+    assert (failed_at, error) == (True, "away"), "a person sees the task and can send it again"
+
+
+def test_a_missed_picture_can_be_fetched_after_all(house: House) -> None:
+    def refused(_: str) -> Fetched:
+        raise Rejected("gone")
+
+    house.answer = refused
+    house.work()
+    assert house.asked == 1
+    assert house.ask("SELECT labels FROM contacts WHERE direction = 'in'") == [(["file_missing"],)]
+    house.answer = lambda _: Fetched(b"picture", "image/png")
+    with house.database.cursor() as cursor:
+        (task,) = outbox.failed(cursor)
+        assert outbox.replay(cursor, task.id)
+    house.work()
+    assert house.ask("SELECT labels FROM contacts WHERE direction = 'in'") == [([],)]
+    assert house.ask("SELECT count(*) FROM attachments") == [(1,)]
+
+
+# ---------------------------------------------------------------- reports that never came (jasmin#424, #423)
+
+
+def silent_delivery(database: Database) -> None:
+    """An answer that left long ago without a word since; the picture's task is out of the way."""
+    delivery = make_case(database)
+    with database.cursor() as cursor:
+        cursor.execute(
+            "UPDATE deliveries SET state = 'sent', provider_ref = 'ref', changed_at = now() - interval '25 hours' "
+            "WHERE id = %s",
+            [delivery],
+        )
+        cursor.execute("DELETE FROM outbox WHERE topic = 'fetch'")
+        assert ask_after(cursor, hours=26) == 0
+        assert ask_after(cursor, hours=24) == 1
+        assert ask_after(cursor, hours=24) == 0, "each is asked about once"
+
+
+def test_report_that_never_came_is_asked_for(house: House) -> None:
+    silent_delivery(house.database)
+    house.word = lambda ref: Report(ref, "delivered")
+    house.work()
+    assert house.ask("SELECT state, error FROM deliveries WHERE channel = 'email'") == [("delivered", "")]
+
+
+def test_provider_that_knows_nothing_leaves_a_line_in_the_history(house: House) -> None:
+    silent_delivery(house.database)
+    house.work()
+    assert house.ask("SELECT state, error FROM deliveries WHERE channel = 'email'") == [("sent", NO_REPORT)]
+    assert house.ask("SELECT state, detail FROM delivery_events WHERE detail <> ''") == [("sent", NO_REPORT)]
+    assert gettext("fa", NO_REPORT) != NO_REPORT
+    house.word = lambda ref: Report(ref, "delivered")
+    house.work()
+    assert house.asked == 1
+
+
+def test_report_that_comes_after_all_wins(house: House) -> None:
+    silent_delivery(house.database)
+    asked = house.asked
+    with house.database.cursor() as cursor:
+        cursor.execute("UPDATE deliveries SET state = 'delivered' WHERE channel = 'email'")
+    house.work()
+    assert (house.asked - asked, house.ask("SELECT state FROM deliveries WHERE channel = 'email'")) == (
+        0,
+        [("delivered",)],
+    )

@@ -1,0 +1,58 @@
+"""Pages are drawn in a process that may die; the original stays and the reason is shown."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.channels.fax.faxes import fax
+from tests.dispatch import drawers
+from tests.dispatch.test_deliver import make_case
+from zrm.casestore import outbox
+from zrm.casestore.outbox import Topic
+from zrm.channels.fax.render import fax_pages
+from zrm.dispatch.render import Render, Renderer
+from zrm.kit.blobs import BlobStore
+from zrm.kit.db import Database, insert_rows
+from zrm.kit.ids import new_id
+
+
+def render(database: Database, blobs: BlobStore, renderer: Renderer, data: bytes) -> tuple[list[str], list[str]]:
+    """(first bytes of what was drawn, errors of the tasks that failed) for a fax of `data`."""
+    delivery, attachment = make_case(database), new_id()
+    key, size = blobs.put(data)
+    columns = ("id", "contact_id", "role", "name", "media_type", "size", "blob_key")
+    with database.cursor() as cursor:
+        cursor.execute("SELECT contact_id FROM deliveries WHERE id = %s", [delivery])
+        (contact,) = cursor.fetchone() or (None,)
+        insert_rows(cursor, "attachments", columns, [(attachment, contact, "fax", "fax.tif", "image/tiff", size, key)])
+        outbox.add(cursor, Topic.RENDER, [(attachment, "trace")])
+    for _ in range(2):  # the second time there is nothing left to do
+        with database.cursor() as cursor:
+            tasks = outbox.claim(cursor, Topic.RENDER, limit=1, lease=60)
+        Render(database, blobs, {"fax": renderer})(tasks)
+    with database.cursor() as cursor:
+        cursor.execute(
+            "SELECT blob_key FROM attachments WHERE role = 'rendition' AND content_id = %s ORDER BY position",
+            [str(attachment)],
+        )
+        drawn = [blobs.get(row[0])[:5].decode("latin-1") for row in cursor]
+        return drawn, [task.error for task in outbox.failed(cursor)]
+
+
+def test_a_fax_becomes_pages_once(database: Database, blobs: BlobStore) -> None:
+    assert render(database, blobs, fax_pages, fax(2)) == (["%PDF-", "\x89PNG\r", "\x89PNG\r"], [])
+
+
+@pytest.mark.parametrize(
+    ("renderer", "reason"),
+    [
+        (drawers.fails, "ValueError: 3 bytes from [address]"),
+        (drawers.dies, "the renderer died"),
+        (drawers.devours, "MemoryError"),
+        (drawers.draws_nothing, "nothing was drawn"),
+    ],
+)
+def test_who_cannot_draw_harms_nobody(database: Database, blobs: BlobStore, renderer: Renderer, reason: str) -> None:
+    drawn, errors = render(database, blobs, renderer, b"fax")
+    assert drawn == []
+    assert [error.removeprefix("these pages cannot be shown: ").rstrip(": ") for error in errors] == [reason]

@@ -1,0 +1,49 @@
+"""`make docs`: every page of the house as a picture, in both languages, on a desk and on a telephone, in docs/screenshots.
+
+python -m tests.docs            # all
+python -m tests.docs case track # only pages whose name holds one of these words
+"""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from pathlib import Path
+
+from tests.docs.pictures import FOLDER, take_all, write_index
+from tests.docs.traffic import play
+from tests.journeys.citizens import Town
+from tests.journeys.hub import CHECKOUT, Hub
+from tests.lab.browser import LabBrowser
+from tests.lab.smtp_sink import SmtpSink
+from tests.lab.twilio import TwilioStandIn
+
+SETTINGS = {
+    "organisation": {"name": {"fa": "مرکز ارتباط با شهروندان", "en": "Citizen Contact Centre"}},
+    "rates": {"track_tries": 10_000, "proof_tries": 1_000, "sign_in_tries": 1_000},
+    "channels": {"web": {"reach": {"sms": "3000123", "phone": "137", "fax": "021-88880000", "email": "info@zrm.test"}}},
+}
+
+
+def main(words: list[str]) -> None:
+    """Start a hub, let a morning happen, take the pictures."""
+    with (
+        tempfile.TemporaryDirectory(prefix="zrm-docs-") as folder,
+        TwilioStandIn() as twilio,
+        SmtpSink() as sink,
+        Hub(Path(folder), twilio=twilio, submit=("127.0.0.1", sink.port), settings=SETTINGS) as hub,
+        LabBrowser() as browser,
+    ):
+        town = Town(hub, twilio, sink, Path(folder))
+        stage = play(town, browser)
+        taken = take_all(hub.web, stage, browser, words)
+        if not words:
+            write_index()
+    size = sum(path.stat().st_size for path in FOLDER.glob("*.png"))
+    print(f"{taken} pictures; {FOLDER.relative_to(CHECKOUT)} holds {size / 1_000_000:.1f} MB")  # noqa: T201  # a command line prints
+    for complaint in sorted(set(browser.complaints)):
+        print(f"the browser says: {complaint}")  # noqa: T201  # as above
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

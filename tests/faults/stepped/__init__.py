@@ -1,0 +1,1 @@
+"""What replaces the clock of processes under test."""

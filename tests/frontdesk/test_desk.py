@@ -1,0 +1,258 @@
+"""What the holder of a code may see, and what it takes to see more."""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+from collections.abc import Callable
+
+import pytest
+
+from tests.conftest import TestServers
+from zrm.casestore import outbox
+from zrm.casestore.outbox import Topic
+from zrm.casework.answer import Sender as Account
+from zrm.config import Rates, Settings
+from zrm.contract import JSON, AddressKind, Inbound, Parsed, RawContact, Receipt, Reply, Sender, Sent, Unparseable
+from zrm.dispatch.deliver import Deliver
+from zrm.errors import NotFound, StoreUnavailable, TooManyTries
+from zrm.frontdesk.desk import Desk
+from zrm.inbox.code import mint, shown
+from zrm.inbox.receive import Inbox
+from zrm.kit.blobs import BlobStore
+from zrm.kit.db import Database
+from zrm.normalizer.filing import Filer
+
+PEER = "192.0.2.7"
+
+
+@pytest.fixture
+def desk(database: Database, blobs: BlobStore, inbox: Inbox, settings: Settings) -> Desk:
+    return Desk(database, blobs, inbox, settings, b"key", [Account("email", "info", "email")])
+
+
+@pytest.fixture
+def file(database: Database, blobs: BlobStore, settings: Settings) -> Callable[[], None]:
+    """Files what waits: a form from Ali, with a telephone and an e-mail address."""
+
+    def parse(raw: RawContact) -> list[Parsed]:
+        if raw.body == b"broken":
+            raise Unparseable("broken")
+        senders = () if raw.body == b"anonymous" else (
+            Sender(AddressKind.PHONE, "09121234567", "Ali"),
+            Sender(AddressKind.EMAIL, "ali@example.org"),
+        )  # fmt: skip
+        return [Inbound(senders, "چراغ خیابان خراب است", labels=frozenset({"claimed_address"}), language="fa")]
+
+    def file() -> None:
+        with database.cursor() as cursor:
+            tasks = outbox.claim(cursor, Topic.FILE, limit=10, lease=60)
+        Filer(database, blobs, {"web": parse}, settings)(tasks)
+
+    return file
+
+
+def come(desk: Desk, body: bytes = b"x") -> Receipt:
+    return desk.receive(RawContact("web", "portal", body.hex(), body, "text/plain"))
+
+
+def test_a_code_works_before_anything_is_filed(desk: Desk) -> None:
+    tracking = desk.track(come(desk).code, PEER)
+    assert (tracking.state, tracking.proofs, tracking.messages) == ("received", (), ())
+
+
+def test_quarantine_looks_like_received_to_its_sender(desk: Desk, file: Callable[[], None]) -> None:
+    receipt = come(desk, b"broken")
+    file()
+    assert desk.track(receipt.code, PEER).state == "received"
+
+
+def test_without_proof_the_state_and_no_words(desk: Desk, file: Callable[[], None]) -> None:
+    receipt = come(desk)
+    file()
+    tracking = desk.track(shown(receipt.code), PEER)
+    assert (tracking.state, tracking.proven, tracking.title) == ("received", False, "")
+    assert tracking.proofs == ("phone", "email")
+    assert [message.text for message in tracking.messages] == [""]
+    proven = desk.track(receipt.code, PEER, proven=True)
+    assert [message.text for message in proven.messages] == ["چراغ خیابان خراب است"]
+
+
+def test_a_wrong_code_and_an_unknown_code_look_alike(desk: Desk) -> None:
+    come(desk)
+    for typed in ("123456789012", mint(), "", "abc", "۱۲۳"):
+        with pytest.raises(NotFound, match="no such code"):
+            desk.track(typed, PEER)
+
+
+def test_guessing_is_slowed_down_per_peer(
+    database: Database, blobs: BlobStore, inbox: Inbox, settings: Settings
+) -> None:
+    strict = settings.model_copy(update={"rates": Rates(track_tries=3)})
+    desk = Desk(database, blobs, inbox, strict, b"key", [])
+    receipt = come(desk)
+    for _ in range(10):
+        desk.track(receipt.code, PEER)  # who knows a code may look as often as they like
+    for _ in range(3):
+        with pytest.raises(NotFound):
+            desk.track(mint(), PEER)
+    with pytest.raises(TooManyTries) as refused:
+        desk.track(receipt.code, PEER)
+    assert 0 < refused.value.retry_after <= 900
+    assert desk.track(receipt.code, "198.51.100.1").code == receipt.code, "others are not kept out"
+    with database.cursor() as cursor:
+        cursor.execute("SELECT key FROM throttles")
+        assert not any(PEER in row[0] for row in cursor), "peers are kept as keyed hashes"
+
+
+@pytest.mark.parametrize(
+    ("digits", "right"), [("4567", True), ("۴۵۶۷", True), ("٤٥٦٧", True), ("4568", False), ("567", False), ("", False)]
+)
+def test_the_last_digits_of_the_phone_prove(desk: Desk, file: Callable[[], None], digits: str, right: bool) -> None:
+    receipt = come(desk)
+    file()
+    assert desk.prove_by_phone(receipt.code, digits, PEER) is right
+
+
+def test_digits_cannot_be_tried_for_long(desk: Desk, file: Callable[[], None]) -> None:
+    receipt = come(desk)
+    file()
+    for number in range(5):
+        desk.prove_by_phone(receipt.code, f"000{number}", f"192.0.2.{number}")
+    with pytest.raises(TooManyTries):
+        desk.prove_by_phone(receipt.code, "4567", "192.0.2.99")
+
+
+def test_a_link_by_mail_proves_once(
+    desk: Desk, file: Callable[[], None], database: Database, settings: Settings
+) -> None:
+    receipt = come(desk)
+    file()
+    desk.prove_by_email(receipt.code, PEER)
+    sent: list[Reply] = []
+
+    class Mail:
+        def send(self, reply: Reply) -> Sent:
+            sent.append(reply)
+            return Sent()
+
+    with database.cursor() as cursor:
+        tasks = outbox.claim(cursor, Topic.DELIVER, limit=10, lease=60)
+    Deliver(database, {"email": Mail()}, settings)(tasks)
+    (letter,) = [reply for reply in sent if "/proof/" in reply.text]
+    assert letter.to == "ali@example.org"
+    token = letter.text.rsplit("/proof/", 1)[1].split()[0]
+    assert desk.redeem(token) == receipt.code
+    for used in (token, "nonsense", "", hashlib.sha256(token.encode()).hexdigest()):
+        with pytest.raises(NotFound):
+            desk.redeem(used)
+    assert all("/proof/" not in message.text for message in desk.track(receipt.code, PEER, proven=True).messages)
+
+
+def test_an_anonymous_matter_is_its_codes(desk: Desk, file: Callable[[], None]) -> None:
+    receipt = come(desk, b"anonymous")
+    file()
+    tracking = desk.track(receipt.code, PEER)
+    assert (tracking.proofs, tracking.proven) == ((), True)
+    assert [message.text for message in tracking.messages] == ["چراغ خیابان خراب است"]
+    desk.prove_by_email(receipt.code, PEER)
+    assert not desk.prove_by_phone(receipt.code, "4567", PEER)
+
+
+def test_a_refusal_is_recorded_without_the_peer(desk: Desk, database: Database) -> None:
+    desk.refuse("sms", "3000", "wrong signature", PEER)
+    with database.cursor() as cursor:
+        cursor.execute("SELECT channel, reason, peer_hash FROM refusals")
+        ((channel, reason, peer),) = cursor.fetchall()
+    assert (channel, reason) == ("sms", "wrong signature")
+    assert PEER not in peer
+
+
+def test_subjects_come_parents_first(desk: Desk) -> None:
+    seen: set[str] = set()
+    for subject in desk.subjects():
+        assert not subject.parent_key or subject.parent_key in seen
+        seen.add(subject.key)
+    assert "street-light" in seen
+
+
+def test_a_closed_case_can_be_rated(desk: Desk, file: Callable[[], None], database: Database) -> None:
+    receipt = come(desk)
+    file()
+    assert not desk.rate(receipt.code, 5, "sms", PEER), "it is not closed yet"
+    with database.cursor() as cursor:
+        cursor.execute("UPDATE cases SET status = 'closed'")
+    assert not desk.rate(receipt.code, 9, "sms", PEER)
+    assert desk.rate(receipt.code, 4, "sms", PEER)
+    with pytest.raises(NotFound):
+        desk.rate(mint(), 4, "sms", PEER)
+
+
+def test_the_newest_word_about_writing_counts(desk: Desk) -> None:
+    assert not desk.opted_out("sms", "+989121234567")
+    for out in (True, False, True):
+        desk.opt("sms", "3000", "+989121234567", out=out)
+        assert desk.opted_out("sms", "+989121234567") is out
+    assert not desk.opted_out("email", "+989121234567")
+
+
+def test_a_dialogue_is_remembered_for_a_while(desk: Desk, database: Database) -> None:
+    assert desk.recall("telegram", "42") is None
+    desk.remember("telegram", "42", {"step": "subject"}, seconds=60)
+    desk.remember("telegram", "42", {"step": "text"}, seconds=60)
+    assert desk.recall("telegram", "42") == {"step": "text"}
+    assert desk.recall("bale", "42") is None
+    desk.remember("telegram", "42", None, seconds=0)
+    assert desk.recall("telegram", "42") is None
+    desk.remember("telegram", "43", ["x"], seconds=60)
+    with database.cursor() as cursor:
+        cursor.execute("UPDATE dialogue_notes SET ends_at = now()")
+    assert desk.recall("telegram", "43") is None
+
+
+def test_a_note_is_rewritten_by_one_at_a_time(desk: Desk) -> None:
+    def count(note: JSON) -> tuple[JSON, float]:
+        return {"n": 1 + (note["n"] if isinstance(note, dict) and isinstance(note["n"], int) else 0)}, 60
+
+    def count_to_five() -> None:
+        for _ in range(5):
+            desk.revise("telegram", "42", count)
+
+    threads = [threading.Thread(target=count_to_five) for _ in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert desk.recall("telegram", "42") == {"n": 30}
+    desk.revise("telegram", "42", lambda _: (None, 0))
+    assert desk.recall("telegram", "42") is None
+
+
+def test_notes_that_end_soon_are_found_the_first_first(desk: Desk) -> None:
+    for key, seconds in (("late", 90.0), ("soon", 30.0), ("sooner", 20.0), ("over", -1.0)):
+        desk.remember("telegram", key, key, seconds=seconds)
+    desk.remember("bale", "other", "other", seconds=10)
+    assert desk.ending("telegram", within=60) == ["sooner", "soon"]
+
+
+def test_a_store_that_is_away_is_said_in_the_doors_own_words(
+    servers: TestServers, blobs: BlobStore, settings: Settings
+) -> None:
+    database = Database(servers.postgres.url("no_such_database"))
+    inbox = Inbox(database, blobs)
+    desk = Desk(database, blobs, inbox, settings, b"key", [])
+    for ask in (
+        desk.subjects,
+        lambda: desk.track(mint(), PEER),
+        lambda: desk.prove_by_phone(mint(), "1234", PEER),
+        lambda: desk.redeem("x"),
+        lambda: desk.refuse("web", "portal", "why", PEER),
+        lambda: desk.recall("sms", "k"),
+        lambda: desk.revise("sms", "k", lambda note: (note, 1)),
+        lambda: desk.ending("sms", within=1),
+        lambda: come(desk),
+    ):
+        with pytest.raises(StoreUnavailable):
+            ask()
+    inbox.close()
+    database.close()

@@ -1,0 +1,124 @@
+"""T1: durable, once, for ever; nobody's bad contact harms a neighbour's."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor, wait
+
+import pytest
+from hypothesis import HealthCheck, given
+from hypothesis import settings as rules
+from hypothesis import strategies as st
+
+from tests.conftest import TestServers
+from zrm.contract import JSON, RawContact
+from zrm.errors import StoreFull, StoreUnavailable
+from zrm.inbox.receive import INLINE_LIMIT, Inbox
+from zrm.kit.blobs import BlobStore
+from zrm.kit.db import Database
+
+
+def contact(external_id: str = "1", body: bytes = b"x", **envelope: JSON) -> RawContact:
+    return RawContact("web", "portal", external_id, body, "text/plain", envelope)
+
+
+def number_of(database: Database, table: str) -> int:
+    with database.cursor() as cursor:
+        cursor.execute(f"SELECT count(*) FROM {table}".encode())
+        row = cursor.fetchone()
+    assert row is not None
+    return int(row[0])
+
+
+def test_the_same_contact_five_times_at_once_is_one(inbox: Inbox, database: Database, blobs: BlobStore) -> None:
+    others = [Inbox(database, blobs) for _ in range(2)]  # other processes have inboxes of their own
+    with ThreadPoolExecutor(15) as pool:
+        receipts = list(pool.map(lambda box: box.submit(contact("same")).result(), [inbox, *others] * 5))
+    for other in others:
+        other.close()
+    assert len({receipt.code for receipt in receipts}) == 1
+    assert len({receipt.contact_id for receipt in receipts}) == 1
+    assert [number_of(database, table) for table in ("receipts", "raw_contacts", "outbox")] == [1, 1, 1]
+    assert inbox.submit(contact("same")).result().repeated
+
+
+def test_concurrent_receipts_share_a_commit(inbox: Inbox, database: Database) -> None:
+    futures = [inbox.submit(contact(str(number))) for number in range(500)]
+    wait(futures)
+    assert len({future.result().code for future in futures}) == 500
+    with database.cursor() as cursor:
+        cursor.execute("SELECT count(DISTINCT xmin::text) FROM receipts")
+        row = cursor.fetchone()
+    assert row is not None
+    assert row[0] < 250
+
+
+@given(
+    external_id=st.text(max_size=30),
+    value=st.recursive(st.text(max_size=20) | st.integers(), lambda inner: st.lists(inner, max_size=3), max_leaves=4),
+)
+@rules(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_no_text_is_too_strange_to_keep(inbox: Inbox, external_id: str, value: JSON) -> None:
+    neighbour = inbox.submit(contact(f"neighbour of {external_id!r}"))
+    receipt = inbox.submit(contact(external_id, b"\x00\xff", strange=value)).result()
+    assert neighbour.result().code
+    assert inbox.submit(contact(external_id)).result().contact_id == receipt.contact_id
+
+
+def test_half_a_surrogate_and_nul_stay_apart(inbox: Inbox) -> None:
+    ids = ["a\x00", "a\\0", "a\ud800", "a"]
+    assert len({inbox.submit(contact(name)).result().contact_id for name in ids}) >= 3
+
+
+def test_a_large_body_lies_in_the_blob_store(inbox: Inbox, database: Database, blobs: BlobStore) -> None:
+    body = b"z" * (INLINE_LIMIT + 1)
+    receipt = inbox.submit(contact("big", body)).result()
+    with database.cursor() as cursor:
+        cursor.execute("SELECT body, body_key, size FROM raw_contacts WHERE id = %s", [receipt.contact_id])
+        row = cursor.fetchone()
+    assert row is not None
+    inline, key, size = row
+    assert inline is None
+    assert size == len(body)
+    assert blobs.get(key) == body
+
+
+@pytest.mark.peer("small-disk")
+def test_a_full_disk_is_an_honest_refusal(database: Database, small_disk: BlobStore) -> None:
+    inbox = Inbox(database, small_disk)
+    with pytest.raises(StoreFull):
+        inbox.submit(contact("too big", b"y" * (8 << 20))).result()
+    assert inbox.submit(contact("small")).result().code, "who fits is served"
+    inbox.close()
+    assert number_of(database, "receipts") == 1
+
+
+def test_a_sender_who_leaves_takes_nothing_back(inbox: Inbox, database: Database) -> None:
+    futures = [inbox.submit(contact(str(number))) for number in range(50)]
+    assert not any(future.cancel() for future in futures)
+    assert inbox.submit(contact("after")).result().code, "the writer lives"
+    assert number_of(database, "receipts") == 51
+
+
+def test_the_store_away_and_back(servers: TestServers, database: Database, blobs: BlobStore) -> None:
+    inbox = Inbox(database, blobs)
+    assert inbox.submit(contact("before")).result().code
+    with database.cursor() as cursor:
+        cursor.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND datname = current_database()"
+        )
+    assert inbox.submit(contact("after")).result().code, "a lost connection is replaced, the contact taken"
+    inbox.close()
+    with pytest.raises(StoreUnavailable):
+        inbox.submit(contact("closed")).result()
+
+
+def test_receipts_are_never_edited(inbox: Inbox, database: Database) -> None:
+    inbox.submit(contact()).result()
+    for statement in (
+        "UPDATE receipts SET code = code",
+        "DELETE FROM receipts",
+        "DELETE FROM raw_contacts",
+        "TRUNCATE receipts",
+    ):
+        with pytest.raises(Exception, match="append-only"), database.cursor() as cursor:
+            cursor.execute(statement.encode())

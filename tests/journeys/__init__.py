@@ -1,0 +1,1 @@
+"""Whole ways through a hub that really runs."""

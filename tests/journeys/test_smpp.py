@@ -1,0 +1,137 @@
+"""A long Persian text by a real SMSC to a case, and the long answer back with its reports: door, T1, T2, T4, report."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+from tests.channels.sms.test_smpp import PERSIAN, channel_at
+from tests.lab.process import Child, wait_until
+from tests.lab.smsc import PASSWORD, SYSTEM, Smsc
+from zrm.casestore import outbox
+from zrm.casestore.outbox import Task, Topic
+from zrm.casework import handling
+from zrm.casework.answer import Way
+from zrm.casework.handling import Act
+from zrm.channels.sms.smpp.pdu import read_delivered
+from zrm.config import Settings
+from zrm.dispatch.deliver import Deliver
+from zrm.frontdesk.desk import Desk
+from zrm.inbox.receive import Inbox
+from zrm.kit.blobs import BlobStore
+from zrm.kit.db import Database
+from zrm.normalizer.filing import Filer
+
+
+def test_a_long_text_becomes_a_case_and_the_answer_is_reported_delivered(
+    tmp_path: Path, database: Database, inbox: Inbox, blobs: BlobStore, settings: Settings
+) -> None:
+    settings = settings.model_copy(update={"acknowledge": []})
+
+    def work(topic: Topic, handler: Callable[[list[Task]], None]) -> None:
+        with database.cursor() as cursor:
+            cursor.execute("UPDATE outbox SET due_at = now() WHERE error LIKE 'report for%'")
+            tasks = outbox.claim(cursor, topic, limit=100, lease=60)
+        handler(tasks)
+
+    def ask(query: str) -> list[tuple[object, ...]]:
+        with database.cursor() as cursor:
+            cursor.execute(query.encode())
+            return cursor.fetchall()
+
+    with Smsc(tmp_path) as smsc:
+        channel = channel_at(smsc.port, tmp_path)
+        filer = Filer(database, blobs, {"sms": channel.parse}, settings, {"sms": channel.join})
+        desk, stop = Desk(database, blobs, inbox, settings, b"key", []), threading.Event()
+        listener = threading.Thread(target=channel._listen, args=(desk, stop))
+        listener.start()
+        try:
+            smsc.wait_for("bound", mode="receiver")
+            smsc.deliver(PERSIAN, how="udh", order=[3, 1, 0, 3, 2, 4])
+            smsc.wait_for("answer", 6, status=0)
+            work(Topic.FILE, filer)
+            assert ask("SELECT text FROM contacts") == [(PERSIAN.strip(),)] or ask("SELECT text FROM contacts") == [
+                (PERSIAN,)
+            ]
+            ((case_id, version, agent_id),) = ask("SELECT id, version, (SELECT id FROM agents LIMIT 1) FROM cases")
+            with database.cursor() as cursor:
+                way = Way("sms", "30001", "+989121234567")
+                act = Act(agent_id, case_id, version)  # type: ignore[arg-type]  # ids and a number, as read
+                handling.reply(cursor, act, way=way, title="", text=PERSIAN, domain="")
+            work(Topic.DELIVER, Deliver(database, {"sms": channel}, settings))
+            assert ask("SELECT state FROM deliveries") == [("sent",)]
+            wait_until(lambda: ask("SELECT count(*) FROM raw_contacts WHERE kind = 'report'") == [(5,)], "the reports")
+            work(Topic.FILE, filer)
+            assert ask("SELECT state FROM deliveries") == [("delivered",)]
+            assert "".join(message["text"] for message in smsc.log("submit")) == PERSIAN
+        finally:
+            stop.set()
+            listener.join()
+            channel.close()
+
+
+def test_a_killed_listener_loses_nothing_and_doubles_nothing(
+    tmp_path: Path, database_url: str, redis_url: str, database: Database
+) -> None:
+    """What was acknowledged is there; what was not is delivered again by the network, and is there once."""
+    config = tmp_path / "config.yaml"
+
+    def start() -> Child:
+        environment = {
+            **os.environ,
+            "ZRM_CONFIG": str(config),
+            "ZRM_DATABASE_URL": database_url,
+            "ZRM_REDIS_URL": redis_url,
+        }
+        return Child([sys.executable, "-m", "zrm.cli", "listen", "sms"], log=tmp_path / "listen.log", env=environment)
+
+    def kept() -> list[str]:
+        with database.cursor() as cursor:
+            cursor.execute("SELECT body FROM raw_contacts")
+            return [read_delivered(body).source for (body,) in cursor]
+
+    with Smsc(tmp_path) as smsc:
+        config.write_text(
+            json.dumps(
+                {
+                    "organisation": {"name": {"fa": "آزمون", "en": "Test"}},
+                    "data_dir": str(tmp_path / "data"),
+                    "channels": {
+                        "sms": {
+                            "accounts": {"30001": {"gateway": "mci"}},
+                            "gateways": {
+                                "mci": {"kind": "smpp", "host": "127.0.0.1", "port": smsc.port, "system_id": SYSTEM, "password": PASSWORD}
+                            },
+                        }
+                    },
+                }
+            ),
+            encoding="utf-8",
+        )  # fmt: skip
+        listener = start()
+        senders = [f"98912{number:07d}" for number in range(60)]
+        try:
+            smsc.wait_for("bound", mode="receiver")
+            for sender in senders:
+                smsc.deliver("چراغ خراب است", sender=sender)
+                if sender == senders[40]:
+                    os.kill(listener.pid, signal.SIGKILL)
+                    break
+            assert listener.wait(10)
+            smsc.wait_for("close", mode="receiver")
+            answered = {answer["from"] for answer in smsc.log("answer", status=0)}
+            assert answered <= set(kept()), "what was acknowledged is there"
+            listener = start()
+            smsc.wait_for("bound", 2, mode="receiver")
+            again = [sender for sender in senders if sender not in answered]
+            for sender in again:
+                smsc.deliver("چراغ خراب است", sender=sender)
+            wait_until(lambda: len(smsc.log("answer", status=0)) >= len(senders), "every answer")
+            assert sorted(kept()) == senders, "each once"
+        finally:
+            listener.stop()

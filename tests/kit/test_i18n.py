@@ -1,0 +1,99 @@
+"""Both languages are complete: every sentence in code and templates has its Persian, with the same places to fill."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+from babel.messages.extract import extract_from_dir
+
+from zrm.kit import i18n
+
+ROOT = Path(__file__).parents[2]
+PLACES = re.compile(r"%\(\w+\)s")
+
+METHODS = [
+    ("**.py", "python"),
+    ("**/templates/**.html", "jinja2.ext:babel_extract"),
+    ("**/templates/**.txt", "jinja2.ext:babel_extract"),
+]
+OPTIONS = {
+    name: {"trim_blocks": "true", "lstrip_blocks": "true", "silent": "false"}
+    for name, method in METHODS
+    if "jinja2" in method
+}
+
+
+def sentences() -> dict[str, str]:
+    """Each msgid in the project → where it first stands. Our own functions take the language first, hence no keyword."""
+    found: dict[str, str] = {}
+    keywords = {"_": None, "ngettext": None}
+    for file, line, message, _comments, _context in extract_from_dir(
+        ROOT / "zrm", method_map=METHODS, options_map=OPTIONS, keywords=keywords, directory_filter=lambda _folder: True
+    ):
+        texts = [message] if isinstance(message, str) else [text for text in message if text]
+        # Templates call ngettext(one, many, n); Python calls ngettext(language, one, many, n): strings alone are kept.
+        found.setdefault(texts[0], f"{file}:{line}")
+    return found
+
+
+def texts_of(part: str | tuple[str, ...] | list[str] | None) -> list[str]:
+    """The one or several texts of a message's id or string."""
+    return [part] if isinstance(part, str) else list(part or ())
+
+
+def test_every_sentence_has_its_persian() -> None:
+    catalog, _conflicts = i18n.merge("fa")
+    missing = [f"{place}: {text}" for text, place in sentences().items() if catalog.get(text) is None]
+    assert not missing, "without Persian:\n" + "\n".join(missing)
+
+
+def test_no_two_part_files_disagree() -> None:
+    assert i18n.merge("fa")[1] == []
+
+
+def test_a_translation_fills_the_same_places() -> None:
+    catalog, _conflicts = i18n.merge("fa")
+    for message in catalog:
+        if message.id:
+            wanted = {place for text in texts_of(message.id) for place in PLACES.findall(text)}
+            for result in texts_of(message.string):
+                assert set(PLACES.findall(result)) == wanted, message.id
+
+
+def test_persian_is_written_with_persian_letters() -> None:
+    catalog, _conflicts = i18n.merge("fa")
+    for message in catalog:
+        if message.id:
+            text = "".join(texts_of(message.string))
+            assert not set(text) & set("يكىة٠١٢٣٤٥٦٧٨٩"), f"Arabic letters in: {text}"
+
+
+def test_english_is_the_sentence_itself() -> None:
+    assert i18n.gettext("en", "Open the case") == "Open the case"
+    assert i18n.gettext("fa", "Open the case") == "باز کردن پرونده"
+
+
+@pytest.mark.parametrize(("count", "english", "persian"), [(1, "1 page", "۱ صفحه"), (12, "12 pages", "۱۲ صفحه")])
+def test_counted_things(count: int, english: str, persian: str) -> None:
+    assert i18n.ngettext("en", "%(num)s page", "%(num)s pages", count) == english
+    assert i18n.ngettext("fa", "%(num)s page", "%(num)s pages", count) == persian
+
+
+def test_the_first_part_file_wins_and_the_quarrel_is_told(tmp_path: Path) -> None:
+    folder = tmp_path / "fa"
+    folder.mkdir()
+    (folder / "a.po").write_text('msgid "Yes"\nmsgstr "بله"\n\n#, fuzzy\nmsgid "No"\nmsgstr "شاید"\n', encoding="utf-8")
+    (folder / "b.po").write_text('msgid "Yes"\nmsgstr "آری"\n', encoding="utf-8")
+    catalog, conflicts = i18n.merge("fa", tmp_path)
+    yes = catalog.get("Yes")
+    assert yes is not None
+    assert yes.string == "بله"
+    assert catalog.get("No") is None
+    assert [(quarrel.msgid, quarrel.dropped.name) for quarrel in conflicts] == [("Yes", "b.po")]
+
+
+def test_digits_follow_the_language() -> None:
+    assert i18n.digits(2045, "fa") == "۲۰۴۵"
+    assert i18n.digits(2045, "en") == "2045"

@@ -1,0 +1,87 @@
+"""What pytest knows of the lab: which tests need which peer, what did not run for lack of one, and the peers as fixtures.
+
+A missing peer is no pass: its tests are skipped, listed at the end, and the run's exit status says so.
+"""
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.lab import peers
+from tests.lab.smtp_sink import SmtpSink
+from tests.lab.twilio import TwilioStandIn
+
+if TYPE_CHECKING:
+    from tests.lab.browser import LabBrowser
+
+INCOMPLETE = 6
+"""Exit status of a run in which everything that ran passed, but not everything ran (pytest's own go up to 5)."""
+
+NOT_RUN = pytest.StashKey[dict[str, list[str]]]()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Make the mark known."""
+    config.addinivalue_line("markers", f"peer(name): needs a real peer of the lab: {', '.join(peers.PEERS)}")
+    config.stash[NOT_RUN] = {}
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Skip what lacks its peer, after the choice of tests is final."""
+    reasons: dict[str, str | None] = {}
+    for item in session.items:
+        for mark in item.iter_markers("peer"):
+            (peer,) = mark.args
+            if peer not in peers.PEERS:
+                raise pytest.UsageError(f"{item.nodeid}: no peer is called {peer!r}")
+            if peer not in reasons:
+                reasons[peer] = peers.why_missing(peer)
+            if reasons[peer] is not None:
+                item.add_marker(pytest.mark.skip(reason=f"{peer} is missing"))
+                session.config.stash[NOT_RUN].setdefault(f"{peer}: {reasons[peer]}", []).append(item.nodeid)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """List what did not run, by the peer it lacked."""
+    not_run = config.stash[NOT_RUN]
+    if not not_run:
+        return
+    terminalreporter.section("DID NOT RUN", red=True, bold=True)
+    for reason, tests in not_run.items():
+        terminalreporter.write_line(reason)
+        for test in tests:
+            terminalreporter.write_line(f"  {test}")
+    terminalreporter.write_line("This run is not a pass.")
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Turn a success that is not the whole success into its own exit status."""
+    empty_handed = (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED)
+    if session.config.stash[NOT_RUN] and session.exitstatus in empty_handed:
+        session.exitstatus = INCOMPLETE
+
+
+@pytest.fixture
+def twilio() -> Iterator[TwilioStandIn]:
+    """An account at the Twilio stand-in; the test fails if the hub breaks Twilio's contract."""
+    with TwilioStandIn() as account:
+        yield account
+
+
+@pytest.fixture
+def smtp_sink() -> Iterator[SmtpSink]:
+    """A mail server that keeps what it is given, without TLS."""
+    with SmtpSink() as sink:
+        yield sink
+
+
+# Not for the whole session: while it is open, Playwright keeps an event loop running in the tests' thread.
+@pytest.fixture(scope="module")
+def browser() -> "Iterator[LabBrowser]":
+    """A real browser; mark the tests with `peer("browser")`."""
+    from tests.lab.browser import LabBrowser
+
+    with LabBrowser() as opened:
+        yield opened

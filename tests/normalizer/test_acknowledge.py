@@ -1,0 +1,147 @@
+"""The first word back, channel by channel: with the code, once, in the citizen's language, never to a machine."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+
+from tests.normalizer.test_filing import Desk
+from zrm.casestore import outbox
+from zrm.casestore.outbox import Topic
+from zrm.casestore.template import Wording, add
+from zrm.config import Settings
+from zrm.contract import AddressKind, Inbound, Parsed, RawContact, Sender, Thread
+from zrm.inbox.receive import Inbox
+from zrm.kit.blobs import BlobStore
+from zrm.kit.db import Database
+from zrm.kit.gsm import cost
+from zrm.kit.ids import new_id
+from zrm.kit.text import fold
+from zrm.normalizer.filing import Filer
+
+ADDRESSES = {
+    "email": (AddressKind.EMAIL, "sara@home.example"),
+    "sms": (AddressKind.PHONE, "+989121234567"),
+    "telegram": (AddressKind.TELEGRAM, "4711"),
+    "bale": (AddressKind.BALE, "4712"),
+    "web": (AddressKind.EMAIL, "sara@home.example"),
+    "voice_ivr": (AddressKind.PHONE, "+989121234567"),
+    "fax": (AddressKind.PHONE, "+982188880000"),
+}
+ANSWERING = ("email", "sms", "telegram", "bale")
+"""The others tell the code at the door (form, call), or have no way back (fax)."""
+
+
+class House(Desk):
+    """A desk to which every channel leads."""
+
+    def file(self) -> int:
+        parsers: dict[str, Callable[[RawContact], list[Parsed]]] = dict.fromkeys(ADDRESSES, self.parse)
+        filer = Filer(self.database, self.blobs, parsers, self.settings)
+        with self.database.cursor() as cursor:
+            tasks = outbox.claim(cursor, Topic.FILE, limit=100, lease=30)
+        filer(tasks)
+        return len(tasks)
+
+    def acknowledged(self) -> list[tuple[object, ...]]:
+        """(channel, address, text, code, language) of every acknowledgement that will be sent."""
+        return self.ask(
+            "SELECT d.channel, d.address, c.text, k.code, c.language FROM deliveries d JOIN contacts c"
+            " ON c.id = d.contact_id JOIN cases k ON k.id = d.case_id"
+            " JOIN outbox o ON o.ref = d.id AND o.topic = 'deliver' WHERE c.automatic ORDER BY d.created_at"
+        )
+
+
+@pytest.fixture
+def house(database: Database, inbox: Inbox, blobs: BlobStore, settings: Settings) -> House:
+    return House(database, inbox, blobs, settings)
+
+
+def said(channel: str, words: str = "چراغ کوچهٔ ما از دوشنبه خاموش است.") -> Inbound:
+    kind, value = ADDRESSES[channel]
+    thread = Thread(message_id=f"<{new_id()}@x>") if channel == "email" else Thread(open_line=True)
+    return Inbound((Sender(kind, value, "Sara"),), words, thread=thread)
+
+
+@pytest.mark.parametrize("channel", ADDRESSES)
+@pytest.mark.parametrize(
+    ("words", "language"),
+    [("چراغ کوچهٔ ما از دوشنبه خاموش است.", "fa"), ("The lamp in our street is dark since Monday.", "en")],
+)
+def test_a_first_contact_is_told_its_code(house: House, channel: str, words: str, language: str) -> None:
+    house.send(said(channel, words), channel=channel)
+    answers = house.acknowledged()
+    if channel not in ANSWERING:
+        assert answers == []
+        return
+    ((by, to, text, code, written),) = answers
+    assert (by, to, written) == (channel, ADDRESSES[channel][1], language)
+    digits = "".join(sign for sign in fold(str(text)) if sign.isdigit())
+    assert str(code) in digits
+    if channel == "sms":
+        assert cost(str(text)).segments <= 2
+
+
+@pytest.mark.parametrize("channel", ANSWERING)
+def test_once_is_enough(house: House, channel: str) -> None:
+    (contact,) = house.send(said(channel), channel=channel)
+    _, _, token = house.case_of(contact)
+    again = said(channel, "و هنوز خاموش است.")
+    if channel == "email":
+        again = replace(again, thread=Thread(message_id="<second@x>", tokens=(token,)))
+    house.send(again, channel=channel)
+    assert house.ask("SELECT count(*) FROM cases") == [(1,)]
+    assert len(house.acknowledged()) == 1
+
+
+@pytest.mark.parametrize("channel", ANSWERING)
+def test_who_knows_the_code_already_is_not_told_again(house: House, channel: str) -> None:
+    house.send(replace(said(channel), code_told=True), channel=channel)
+    assert house.acknowledged() == []
+
+
+@pytest.mark.parametrize("channel", ANSWERING)
+@pytest.mark.parametrize("label", ["robot", "bounce", "list", "newsletter"])
+def test_a_machine_is_never_answered(house: House, channel: str, label: str) -> None:
+    house.send(replace(said(channel), labels=frozenset({label})), channel=channel)
+    assert house.acknowledged() == []
+
+
+@pytest.mark.parametrize("channel", ANSWERING)
+def test_who_asked_us_not_to_write_is_not_written_to(house: House, channel: str) -> None:
+    with house.database.cursor() as cursor:
+        cursor.execute(
+            "INSERT INTO opt_outs VALUES (%s, %s, 'info', %s, true, now())", [new_id(), channel, ADDRESSES[channel][1]]
+        )
+    house.send(said(channel), channel=channel)
+    assert house.acknowledged() == []
+    assert house.ask("SELECT count(*) FROM cases") == [(1,)]
+
+
+@pytest.mark.parametrize("channel", ANSWERING)
+def test_the_operator_may_keep_a_channel_silent(house: House, channel: str) -> None:
+    house.settings = house.settings.model_copy(update={"acknowledge": []})
+    house.send(said(channel), channel=channel)
+    assert house.acknowledged() == []
+
+
+@pytest.mark.parametrize("channel", ANSWERING)
+@pytest.mark.parametrize(
+    ("units", "expected"),
+    [([None], "Everybody's"), ([None, "contact-centre"], "Its own"), (["roads"], "")],
+)
+def test_a_unit_has_first_words_of_its_own(house: House, channel: str, units: list[str | None], expected: str) -> None:
+    with house.database.cursor() as cursor:
+        cursor.execute("SELECT key, id FROM units")
+        known = dict(cursor.fetchall())
+        for key in units:
+            whose = "Its own" if key else "Everybody's"
+            words = whose + " {code} {organisation} {name}"
+            add(cursor, Wording(known[key] if key else None, "acknowledgement", "x", "x", "فا {code}", words), None)
+    house.send(said(channel, "The lamp in our street is dark since Monday."), channel=channel)
+    ((_, _, text, code, _),) = house.acknowledged()
+    shown = f"{str(code)[:4]}-{str(code)[4:8]}-{str(code)[8:]}"
+    assert str(shown) in str(text)
+    assert (f"{expected} {shown} Test Centre {{name}}" == text) is bool(expected), "no word of the citizen's"

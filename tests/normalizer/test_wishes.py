@@ -1,0 +1,216 @@
+"""Self-service from the door to the provider: done once, answered once, in the citizen's language, and silence kept."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import pytest
+
+from zrm.casestore import outbox
+from zrm.casestore.agent import Agent
+from zrm.casestore.outbox import Topic
+from zrm.casework import handling
+from zrm.casework.answer import Way
+from zrm.casework.handling import Act
+from zrm.channels.sms.keywords import wish_of
+from zrm.config import Settings
+from zrm.contract import AddressKind, Inbound, Parsed, RawContact, Receipt, Reply, Report, Sender, Sent, Thread
+from zrm.dispatch.deliver import Deliver
+from zrm.inbox.code import mint, shown
+from zrm.inbox.receive import Inbox
+from zrm.kit.blobs import BlobStore
+from zrm.kit.db import Cursor, Database
+from zrm.kit.i18n import gettext
+from zrm.normalizer.filing import Filer
+from zrm.normalizer.wishes import MOST_ANSWERS
+
+ALI, SARA = "09121234567", "09351234567"
+
+
+@dataclass
+class Line:
+    """One short code: texts go in by T1 and T2, answers come out at `sent` by T4."""
+
+    database: Database
+    inbox: Inbox
+    blobs: BlobStore
+    settings: Settings
+    sent: list[Reply] = field(default_factory=list)
+    count: int = 0
+    last: RawContact = field(init=False)
+
+    def parse(self, raw: RawContact) -> list[Parsed]:
+        sender, _, words = raw.body.decode().partition("|")
+        if sender == "report":
+            return [Report(words, "delivered")]
+        inbound = Inbound((Sender(AddressKind.PHONE, sender),), words, thread=Thread(open_line=True))
+        return [wish_of(inbound) or inbound]
+
+    def send(self, reply: Reply) -> Sent:
+        self.sent.append(reply)
+        return Sent(f"ref-{len(self.sent)}", final=False)
+
+    def text(self, words: str, sender: str = ALI, *, work: bool = True) -> Receipt:
+        self.count += 1
+        kind = "report" if sender == "report" else "contact"
+        self.last = RawContact("sms", "3000123", str(self.count), f"{sender}|{words}".encode(), "text/plain", kind=kind)  # type: ignore[arg-type]  # one of the two
+        receipt = self.inbox.submit(self.last).result()
+        if work:
+            self.work()
+        return receipt
+
+    def work(self) -> None:
+        filer = Filer(self.database, self.blobs, {"sms": self.parse}, self.settings)
+        deliver = Deliver(self.database, {"sms": self}, self.settings)
+        handlers: dict[Topic, Callable[[list[outbox.Task]], None]] = {Topic.FILE: filer, Topic.DELIVER: deliver}
+        for topic, handler in handlers.items():
+            with self.database.cursor() as cursor:
+                tasks = outbox.claim(cursor, topic, limit=100, lease=30)
+            handler(tasks)
+
+    def ask(self, query: str, *values: object) -> list[tuple[object, ...]]:
+        with self.database.cursor() as cursor:
+            cursor.execute(query.encode(), values)
+            return cursor.fetchall()
+
+    def state(self, receipt: Receipt) -> tuple[object, ...]:
+        (row,) = self.ask("SELECT state, reason FROM raw_contacts WHERE id = %s", receipt.contact_id)
+        return row
+
+    def close_case(self) -> None:
+        self.act(lambda cursor, act: handling.close(cursor, act, result="done"))
+
+    def act(self, step: Callable[[Cursor, Act], object]) -> None:
+        ((case_id, version),) = self.ask("SELECT id, version FROM cases ORDER BY opened_at DESC LIMIT 1")
+        with self.database.session() as session:
+            agent = session.get_one(Agent, self.ask("SELECT id FROM agents LIMIT 1")[0][0])
+        with self.database.cursor() as cursor:
+            step(cursor, Act(agent.id, case_id, version))  # type: ignore[arg-type]  # as read
+        self.work()
+
+
+@pytest.fixture
+def line(database: Database, inbox: Inbox, blobs: BlobStore, settings: Settings) -> Line:
+    return Line(database, inbox, blobs, settings)
+
+
+def test_help_is_answered_once_without_a_case(line: Line) -> None:
+    receipt = line.text("راهنما")
+    assert line.state(receipt) == ("ignored", "self-service: help")
+    (answer,) = line.sent
+    assert (answer.to, answer.account, answer.language, answer.automatic) == ("+989121234567", "3000123", "fa", True)
+    assert "کد ۱۲ رقمی" in answer.text
+    assert line.inbox.submit(line.last).result().repeated
+    line.work()
+    assert len(line.sent) == 1, "the same question delivered again is the same question"
+    assert line.ask("SELECT count(*) FROM cases") == [(0,)]
+    assert line.ask("SELECT state, provider_ref FROM self_answers") == [("sent", "ref-1")]
+    line.text("ref-1", "report")
+    assert line.ask("SELECT state FROM self_answers") == [("delivered",)]
+
+
+def test_help_in_english_is_answered_in_english(line: Line) -> None:
+    line.text("help")
+    assert "Write what troubles you." in line.sent[0].text
+
+
+def test_a_code_tells_the_state_in_the_citizens_language(line: Line) -> None:
+    receipt = line.text("The light in our street is broken, please repair it.")
+    line.text(shown(receipt.code))
+    assert "has reached us" in line.sent[-1].text, "by first use: digits alone are answered in the language met first"
+    line.text(f"کد {receipt.code}", SARA)
+    assert "در نوبت بررسی" in line.sent[-1].text
+    assert line.sent[-1].to == "+989351234567"
+    line.close_case()
+    line.text(receipt.code)
+    assert "is closed" in line.sent[-1].text
+    assert "light" not in line.sent[-1].text, "the state and nothing of what was said"
+
+
+def test_a_person_is_answered_in_the_language_they_asked_for_else_met_first(line: Line) -> None:
+    line.text("The light in our street is broken, please repair it.")
+    line.close_case()
+    line.text("🙏🙏")
+    assert line.ask("SELECT language FROM cases ORDER BY opened_at") == [("en",), ("en",)]
+    with line.database.cursor() as cursor:
+        cursor.execute("UPDATE persons SET preferred_language = 'fa'")
+        cursor.execute("UPDATE cases SET last_contact_at = last_contact_at - interval '30 days'")
+    line.text("The water is off, too")
+    assert line.ask("SELECT language FROM cases ORDER BY opened_at") == [("en",), ("en",), ("fa",)]
+    line.text("HELP")
+    assert "کد ۱۲ رقمی" in line.sent[-1].text
+
+
+def test_a_code_nobody_has_is_said_to_be_unknown(line: Line) -> None:
+    line.text(f"کد {mint()}")
+    line.text("123456789012")
+    assert all("پرونده‌ای با این کد نیست" in reply.text for reply in line.sent)
+    assert line.ask("SELECT count(*) FROM cases") == [(0,)]
+
+
+def test_stop_silences_everything_but_its_own_confirmation(line: Line) -> None:
+    line.text("چراغ خیابان ما خراب است")
+    line.text("لغو")
+    assert "شروع" in line.sent[-1].text
+    silent = len(line.sent)
+    line.text("راهنما")
+    line.text("برق هم رفته است")
+    line.close_case()
+    assert len(line.sent) == silent, "no help, no acknowledgement, no farewell"
+    line.text("آب کوچهٔ ما قطع است و کسی نمی‌آید", SARA)
+    assert len(line.sent) == silent + 1, "others are not silenced"
+    line.text("شروع")
+    line.text("راهنما")
+    assert len(line.sent) == silent + 3
+
+
+def test_an_answer_by_hand_to_who_opted_out_is_refused_visibly(line: Line) -> None:
+    line.text("The light in our street is broken")
+    line.text("STOP")
+    silent = len(line.sent)
+    line.act(
+        lambda cursor, act: handling.reply(
+            cursor, act, way=Way("sms", "3000123", "+989121234567"), title="", text="x", domain="d"
+        )
+    )
+    assert len(line.sent) == silent
+    ((state, error, code),) = line.ask("SELECT state, error, error_code FROM deliveries ORDER BY id DESC LIMIT 1")
+    assert (state, code) == ("failed", "RecipientOptedOut")
+    assert "asked not to get messages" in str(error)
+    assert gettext("fa", str(error)) != error, "the agent reads it in Persian too"
+
+
+def test_one_digit_after_the_farewell_is_a_rating(line: Line) -> None:
+    line.text("چراغ خیابان ما خراب است")
+    line.close_case()
+    assert "۱ (هیچ) تا ۵ (بسیار)" in line.sent[-1].text
+    receipt = line.text("۴")
+    assert line.state(receipt) == ("ignored", "self-service: rate")
+    assert line.ask("SELECT score, channel FROM ratings") == [(4, "sms")]
+    assert "نظر شما ثبت شد" in line.sent[-1].text
+    assert line.ask("SELECT status FROM cases") == [("closed",)], "a rating reopens nothing"
+    line.text("5")
+    assert line.ask("SELECT count(*) FROM ratings") == [(1,)], "once; the second digit is a message"
+
+
+def test_a_digit_with_nothing_to_rate_is_a_message(line: Line) -> None:
+    receipt = line.text("3")
+    assert line.state(receipt) == ("filed", "")
+    line.text("چراغ خیابان ما خراب است", SARA)
+    receipt = line.text("2", SARA)
+    assert line.state(receipt) == ("joined", "")
+
+
+def test_two_robots_do_not_talk_for_ever(line: Line) -> None:
+    receipts = [line.text("help") for _ in range(MOST_ANSWERS + 3)]
+    assert len(line.sent) == MOST_ANSWERS
+    assert line.state(receipts[-1]) == ("ignored", "self-service: help, not answered: too many in an hour")
+
+
+def test_a_wish_and_a_message_in_one_batch_do_not_mix(line: Line) -> None:
+    first = line.text("چراغ خیابان ما خراب است", work=False)
+    second = line.text("راهنما", work=False)
+    third = line.text("از دیشب", work=False)
+    line.work()
+    assert [line.state(receipt)[0] for receipt in (first, second, third)] == ["filed", "ignored", "joined"]

@@ -1,0 +1,1 @@
+"""The simulated senders, at the doors of a hub that really runs."""

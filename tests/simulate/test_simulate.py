@@ -1,0 +1,134 @@
+"""Every simulated sender at a running hub; the law holds afterwards, also when the hub is disturbed meanwhile."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.journeys.hub import CHECKOUT, Hub
+from tests.lab.process import wait_until
+from zrm.errors import ZrmError
+from zrm.house import read_blueprint
+from zrm.simulate.account import cases_of, reckon, store_time, wait_until_quiet
+from zrm.simulate.places import KINDS
+from zrm.simulate.simulator import Simulator, Tally
+from zrm.simulate.watch import DeskWatch
+
+
+@pytest.fixture(scope="module")
+def hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hub]:
+    with Hub(tmp_path_factory.mktemp("simulate") / "hub") as hub:
+        yield hub
+
+
+def simulator(hub: Hub, *doors: str, rate: float = 10, seconds: float = 3, seed: int = 1) -> Simulator:
+    return Simulator(read_blueprint(hub.config), doors or KINDS, rate=rate, seconds=seconds, seed=seed)
+
+
+@pytest.mark.timeout(180)
+def test_every_door_takes_what_its_senders_bring_and_the_law_holds(hub: Hub) -> None:
+    since = store_time(hub.database())
+    tally = simulator(hub).run()
+    assert wait_until_quiet(hub.database(), 60)
+    assert dict(tally.sent) == dict.fromkeys(KINDS, 6)
+    assert {kind: len(found) for kind, found in tally.acknowledged.items()} == dict.fromkeys(KINDS, 6)
+    assert not tally.refused
+    with hub.database().cursor() as cursor:
+        reckonings = reckon(cursor, tally, since, store_time(hub.database()))
+    assert [one.channel for one in reckonings if not one.holds] == []
+    assert [one.line.received for one in reckonings] == [6] * 5
+    assert [one.line.quarantined for one in reckonings] == [0] * 5
+
+
+def test_what_was_acknowledged_and_is_missing_breaks_the_law(hub: Hub) -> None:
+    since = store_time(hub.database())
+    tally = simulator(hub, "sms", rate=5, seconds=1).run()
+    assert wait_until_quiet(hub.database(), 60)
+    until = store_time(hub.database())
+    tally.acknowledged["sms"].add("SM" + "0" * 32)
+    with hub.database().cursor() as cursor:
+        (reckoning,) = reckon(cursor, tally, since, until)
+        assert (reckoning.lost, reckoning.holds) == (frozenset({"SM" + "0" * 32}), False)
+        nothing = Tally(acknowledged={"sms": set()})
+        (reckoning,) = reckon(cursor, nothing, since, until)
+        assert (reckoning.strange, reckoning.holds) == (5, False)
+
+
+@pytest.mark.timeout(180)
+def test_senders_come_again_until_a_killed_door_is_back_and_nothing_is_lost_or_doubled(hub: Hub) -> None:
+    since = store_time(hub.database())
+    with simulator(hub, "web", "email", "sms", rate=30, seconds=6, seed=2) as running:
+        for role in ("email", "web"):
+            hub.kill(role)
+            hub.wait_for(role)
+        tally = running.finish()
+    hub.wait_until_ready()
+    assert wait_until_quiet(hub.database(), 60)
+    assert sum(tally.tried_again.values()) > 0
+    assert not tally.refused
+    assert not tally.given_up
+    with hub.database().cursor() as cursor:
+        reckonings = reckon(cursor, tally, since, store_time(hub.database()))
+    assert [one.line.received for one in reckonings] == [60, 60, 60]
+    assert [one for one in reckonings if not one.holds] == []
+
+
+def test_an_open_desk_sees_the_row_of_every_new_case(hub: Hub) -> None:
+    with DeskWatch(hub.web, "maryam", "demo-maryam-1405") as watch:
+        tally = simulator(hub, "web", rate=5, seconds=2).run()
+        assert wait_until_quiet(hub.database(), 60)
+
+        with hub.database().cursor() as cursor:
+            opened = cases_of(cursor, tally.acknowledged["web"])
+        assert len(opened) == 10
+        wait_until(lambda: set(opened.values()) <= set(watch.rows), "a row for every case")
+        assert len(watch.delays(tally, lambda _: opened)) == 10
+
+
+def test_the_same_seed_draws_the_same_citizens_and_other_identities(hub: Hub) -> None:
+    runs = [simulator(hub, "sms", rate=20, seconds=0.5, seed=9).run() for _ in range(2)]
+    assert wait_until_quiet(hub.database(), 60)
+    first, second = (run.acknowledged["sms"] for run in runs)
+    assert len(first) == len(second) == 10
+    assert not first & second
+    assert _texts(hub, first) == _texts(hub, second)
+
+
+def _texts(hub: Hub, references: set[str]) -> list[str]:
+    rows = hub.ask(
+        "SELECT c.text FROM receipts r JOIN contacts c ON c.id = r.contact_id WHERE r.external_id = ANY(%s)",
+        list(references),
+    )
+    return sorted(text for (text,) in rows)
+
+
+@pytest.mark.timeout(180)
+def test_the_command_ends_with_0_when_the_law_holds_and_says_so(hub: Hub) -> None:
+    words = ["simulate", "--rate", "8", "--seconds", "1", "--doors", "web,sms", "--watch-desk"]
+    done = _command(hub.config, *words)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "The law holds" in done.stdout
+
+
+def test_the_command_ends_with_1_and_the_doors_words_when_it_is_refused(hub: Hub, tmp_path: Path) -> None:
+    config = tmp_path / "config.yaml"
+    config.write_text(
+        hub.config.read_text(encoding="utf-8").replace(hub.twilio_token, "not-the-token"), encoding="utf-8"
+    )
+    done = _command(config, "simulate", "--rate", "4", "--seconds", "1", "--doors", "sms")
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert "4 × sms: 403 Twilio Request Validation Failed." in done.stdout
+
+
+def test_a_door_that_is_not_there_is_named(hub: Hub) -> None:
+    with pytest.raises(ZrmError, match="telegram"):
+        simulator(hub, "telegram")
+
+
+def _command(config: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "zrm.cli", "--config", str(config), *words]
+    return subprocess.run(command, cwd=CHECKOUT, capture_output=True, text=True, check=False)

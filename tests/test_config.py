@@ -1,0 +1,100 @@
+"""config.yaml: a wrong line is named, with what was expected there."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from zrm.channels.registry import CHANNELS
+from zrm.config import Settings, load
+from zrm.errors import ConfigError
+from zrm.house import read_blueprint
+
+GOOD = """\
+organisation:
+  name: {fa: "مرکز", en: "Centre"}
+public_url: http://127.0.0.1:8000
+"""
+
+
+def write(folder: Path, text: str) -> Path:
+    path = folder / "config.yaml"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (GOOD + "colour: red\n", "config.yaml:4: colour: unknown key; expected one of: "),
+        (GOOD + "web:\n  prot: 8000\n", "config.yaml:5: web.prot: unknown key; expected one of: host, port"),
+        (GOOD + "web:\n  port: lots\n", "config.yaml:5: web.port: Input should be a valid integer"),
+        (GOOD + "web: {port: 99999}\n", "config.yaml:4: web.port: Input should be less than or equal to 65535"),
+        (GOOD + "web: 8000\n", "config.yaml:4: web: Input should be a valid dictionary"),
+        (GOOD + "secret: ${NOT_SET_ANYWHERE}\n", "config.yaml:4: ${NOT_SET_ANYWHERE} is not set in the environment"),
+        (GOOD + "log_level: LOUD\n", "config.yaml:4: log_level: Input should be 'DEBUG', 'INFO' or 'WARNING'"),
+        (GOOD + "data_dir: a\ndata_dir: b\n", "config.yaml:5: data_dir: given twice, first on line 4"),
+        (GOOD + "web: {port: 1\n", "config.yaml:5: not YAML"),
+        ("- a\n- b\n", "config.yaml:1: expected a mapping of keys to values"),
+        ("", "config.yaml:1: expected a mapping"),
+        ("public_url: x\n", "config.yaml:1: organisation: missing; it must be given"),
+        (
+            GOOD.replace("public_url", "  timezone: Mars/Base\npublic_url"),
+            "config.yaml:3: organisation.timezone: Value error, expected an IANA time zone",
+        ),
+        (
+            GOOD + "channels:\n  pigeon: {}\n",
+            "config.yaml:5: channels.pigeon: unknown channel; expected one of: bale, email",
+        ),
+        (
+            GOOD + "channels:\n  web: {acount: x}\n",
+            "config.yaml:5: channels.web.acount: unknown key; expected one of: ",
+        ),
+        (GOOD + "channels:\n  web: yes please\n", "config.yaml:5: channels.web: expected a mapping"),
+        (
+            GOOD + "channels:\n  email:\n    mailboxes: {info: {address: nonsense}}\n",
+            "config.yaml:6: channels.email.mailboxes.info.address: Value error, expected a plain address",
+        ),
+    ],
+)
+def test_a_wrong_line_is_named(tmp_path: Path, text: str, said: str) -> None:
+    with pytest.raises(ConfigError) as refused:
+        read_blueprint(write(tmp_path, text))
+    assert said in str(refused.value)
+
+
+def test_every_mistake_is_named_at_once(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError) as refused:
+        read_blueprint(write(tmp_path, GOOD + "colour: red\nweb: {port: lots}\n"))
+    assert str(refused.value).count("config.yaml:") == 2
+
+
+def test_a_missing_file_is_said(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"config\.yaml: No such file"):
+        load(tmp_path / "config.yaml")
+
+
+def test_secrets_come_from_the_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OUR_SECRET", "from outside")
+    path = write(tmp_path, GOOD + "secret: ${OUR_SECRET}\nmail_domain: ${NO_SUCH:-fallback.example}\n")
+    settings = load(path).read(Settings)
+    assert settings.secret == "from outside"
+    assert settings.mail_domain == "fallback.example"
+
+
+def test_the_file_we_ship_is_right_and_opens_every_door() -> None:
+    plan = read_blueprint(Path(__file__).parents[1] / "config.yaml")
+    needs_a_token = {"telegram", "bale"}  # of the operator's own bots: there are no bots for everybody
+    assert set(plan.channels) == set(CHANNELS) - needs_a_token
+
+
+def test_a_disabled_channel_is_not_built(tmp_path: Path) -> None:
+    assert not read_blueprint(write(tmp_path, GOOD + "channels:\n  web: {enabled: false}\n")).channels
+
+
+def test_the_secret_is_made_once_for_its_owner_only(tmp_path: Path) -> None:
+    path = write(tmp_path, GOOD)
+    first = read_blueprint(path).secret
+    assert read_blueprint(path).secret == first
+    assert (tmp_path / "var" / "secret").stat().st_mode & 0o077 == 0

@@ -1,0 +1,1 @@
+"""ZRM, citiZen Relationship Management: every citizen's contact becomes a case that somebody owns."""

@@ -1,0 +1,29 @@
+"""The agents' side: the desk's pages, its steps and its live events."""
+
+from __future__ import annotations
+
+from contextlib import AbstractAsyncContextManager
+
+from fastapi import APIRouter
+
+from zrm.agent_api import case_page, case_steps, files, lists, oversight, own, sign_in, stream, templates_page
+from zrm.agent_api.context import DeskContext
+from zrm.agent_api.feed import Feed
+from zrm.agent_api.route import route_class
+from zrm.agent_api.visit import Guard
+
+__all__ = ["DeskContext", "lifespan", "router"]
+
+
+def router(context: DeskContext) -> APIRouter:
+    """Every route of the desk, all below /desk."""
+    desk = APIRouter(route_class=route_class(context), include_in_schema=False)
+    guard = Guard(context)
+    for pages in (sign_in, lists, case_page, templates_page, case_steps, files, oversight, own, stream):
+        pages.add(desk, context, guard)
+    return desk
+
+
+def lifespan(context: DeskContext) -> AbstractAsyncContextManager[None]:
+    """Run the live events while the block runs; leaving it ends every open stream."""
+    return Feed(context).running()

@@ -1,0 +1,266 @@
+"""One case on one page: its conversation and history in one line of time, its facts, its person, what to do next."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from fastapi import APIRouter, Depends, Request, Response
+
+from zrm.agent_api.context import DeskContext
+from zrm.agent_api.files import harmless_name
+from zrm.agent_api.shell import Shell
+from zrm.agent_api.templates_page import insertion
+from zrm.agent_api.visit import MOST_FILES, MOST_UPLOAD_BYTES, Guard, Visit
+from zrm.agent_api.words import LABELS, NATURES, RELATION_REASONS, History, label
+from zrm.casestore import attention, roster, timeline
+from zrm.casestore.agent import Permission
+from zrm.casestore.contact import MOST_PICTURES
+from zrm.casestore.person import opted_out_of
+from zrm.casestore.roster import Named
+from zrm.casestore.subject import NATURES as KNOWN_NATURES
+from zrm.casestore.timeline import CaseHead, CasePage, ContactRow
+from zrm.casework import transitions
+from zrm.casework.answer import Origin, Way, ways
+from zrm.casework.transitions import Step
+from zrm.errors import Conflict, NotFound
+from zrm.kit.db import Cursor
+from zrm.kit.i18n import _
+from zrm.kit.pages import words
+from zrm.security.grants import covers
+from zrm.security.keyed import keyed_hash
+from zrm.security.masking import masked
+
+_IN_TIMELINE_AS_THEMSELVES = frozenset({"reply", "note"})
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One entry of the line of time: a contact, or a sentence with its icon."""
+
+    at: datetime
+    contact: ContactRow | None = None
+    author: str = ""
+    text: str = ""
+    icon: str = ""
+    anchor: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """What the agent had typed, kept when it could not be sent."""
+
+    text: str = ""
+    title: str = ""
+    way: str = ""
+
+
+def add(router: APIRouter, context: DeskContext, guard: Guard) -> None:
+    """Put the case page on the router."""
+    pages = CasePages(context)
+
+    @router.get("/desk/cases/{case_id}")
+    def case_page(request: Request, case_id: UUID, visit: Visit = Depends(guard.visit)) -> Response:
+        with context.database.cursor() as cursor:
+            attention.read_notices_of_case(cursor, visit.agent.id, case_id)
+            draft = None
+            if wanted := request.query_params.get("template", ""):
+                draft = Draft(insertion(context, cursor, visit, pages.head(cursor, visit, case_id), wanted))
+            return pages.draw(cursor, visit, case_id, draft=draft, sent=request.query_params.get("done") == "reply")
+
+
+class CasePages:
+    """Draws case pages: as they are, and again with a notice when a step could not be taken."""
+
+    def __init__(self, context: DeskContext) -> None:
+        self._context = context
+        self._shell = Shell(context)
+
+    def head(self, cursor: Cursor, visit: Visit, case_id: UUID) -> CaseHead:
+        """The case, if the agent may see it. Errors: NotFound."""
+        head = timeline.head(cursor, case_id)
+        if head is None or not covers(visit.visible, head.unit_id):
+            raise NotFound("no such case")
+        return head
+
+    def ways(self, cursor: Cursor, page: CasePage) -> list[Way]:
+        """The ways an answer can go, the best first."""
+        last = page.last_inbound
+        head = page.head
+        origin = Origin(last.channel, last.account, last.address) if last else Origin(head.channel, head.account, "")
+        known = [(one.kind, one.value) for one in page.addresses]
+        senders = self._context.senders
+        values = {origin.address, *(value for _, value in known)}
+        pairs = [(channel, value) for channel in sorted({one.channel for one in senders}) for value in sorted(values)]
+        return ways(
+            origin,
+            known,
+            senders,
+            preferred=head.preferred_channel,
+            barred=opted_out_of(cursor, pairs),
+            doubtful={one.value for one in page.addresses if one.doubtful_at is not None},
+        )
+
+    def way(self, cursor: Cursor, case_id: UUID, key: str) -> Way:
+        """The way of a case that a form names. Errors: NotFound; Conflict when it is not there (any more)."""
+        page = timeline.load(cursor, case_id)
+        if page is None:
+            raise NotFound("no such case")
+        for way in self.ways(cursor, page):
+            if self.way_key(way) == key:
+                return way
+        raise Conflict("that way is not there any more")
+
+    def way_key(self, way: Way) -> str:
+        """A way as a form's value: it tells nobody the address."""
+        return keyed_hash(self._context.secret, "way", "\0".join((way.channel, way.account, way.address)))
+
+    def draw(
+        self,
+        cursor: Cursor,
+        visit: Visit,
+        case_id: UUID,
+        *,
+        notice: str = "",
+        draft: Draft | None = None,
+        sent: bool = False,
+        status: int = 200,
+    ) -> Response:
+        """The page. Errors: NotFound."""
+        page = timeline.load(cursor, case_id)
+        if page is None or not covers(visit.visible, page.head.unit_id):
+            raise NotFound("no such case")
+        head = page.head
+        language = visit.viewer.language
+        units = {unit.id: unit for unit in roster.units(cursor)}
+        subjects = roster.subjects(cursor)
+        people = roster.agents_by_id(cursor, _people(page))
+        colleagues = roster.colleagues(cursor, {head.unit_id, visit.agent.unit_id})
+        open_addresses = visit.may(Permission.VIEW_ADDRESSES, head.unit_id)
+
+        def address(value: str) -> str:
+            return value if open_addresses else masked(value)
+
+        def agent(agent_id: UUID | None) -> str:
+            return people[agent_id].name(language) if agent_id in people else visit.say(_("ZRM"))
+
+        steps = transitions.allowed(head.status)
+        works = visit.may(Permission.WORK_CASES, head.unit_id)
+        possible = self.ways(cursor, page)
+        usable = [way for way in possible if not way.barred]
+        draft = draft or Draft()
+        chosen = next((way for way in possible if self.way_key(way) == draft.way), usable[0])
+        subject_names = {subject.id: subject.name(language) for subject in subjects}
+        history = History(
+            language, agent, lambda unit: units[unit].name(language) if unit in units else "", lambda subject: subject_names.get(subject, "")
+        )  # fmt: skip
+        return self._shell.page(
+            "desk/case.html",
+            visit,
+            cursor,
+            "",
+            status=status,
+            search=False,
+            head=head,
+            page=page,
+            items=_items(page, history, agent, address, visit),
+            address=address,
+            open_addresses=open_addresses,
+            label=lambda code: label(LABELS, code, language),
+            file_name=harmless_name,
+            most_pictures=MOST_PICTURES,
+            nature=label(NATURES, head.nature, language),
+            natures=[(code, label(NATURES, code, language)) for code in ("", *KNOWN_NATURES)],
+            subjects=[
+                ("", visit.say(_("Not said"))),
+                *((str(s.id), _indented(s, subjects, language)) for s in subjects),
+            ],
+            reason=lambda code: label(RELATION_REASONS, code, language),
+            sees=lambda unit_id: covers(visit.visible, unit_id),
+            targets=_targets(units.values(), colleagues, visit),
+            ways=[(self.way_key(way), self._way_text(way, visit, address), way) for way in possible],
+            chosen=chosen,
+            barred_pairs={(way.channel, way.address) for way in possible if way.barred},
+            barred=[self._way_text(way, visit, address) for way in possible if way.barred],
+            channels=[("", visit.say(_("As they write"))), *_channels(possible, head.preferred_channel, visit)],
+            most_files=MOST_FILES,
+            most_bytes=MOST_UPLOAD_BYTES,
+            answer_title=draft.title or _answer_title(head.title),
+            may={step.value: works and step in steps for step in Step},
+            may_assign=visit.may(Permission.ASSIGN_CASES, head.unit_id) and Step.ASSIGN in steps,
+            handles_deliveries=visit.may(Permission.HANDLE_DELIVERIES, head.unit_id),
+            mine=head.assignee_id == visit.agent.id,
+            assignee=head.assignee_fa if language == "fa" else head.assignee_en,
+            unit=head.unit_fa if language == "fa" else head.unit_en,
+            subject=head.subject_fa if language == "fa" else head.subject_en,
+            draft=draft,
+            warning=notice,
+            sent=sent,
+        )
+
+    def _way_text(self, way: Way, visit: Visit, address: Callable[[str], str]) -> str:
+        if not way.address:
+            return visit.say(_("On the tracking page only"))
+        shown = address(way.address)
+        channel = visit.say(words.word(words.CHANNEL, way.channel).label)
+        # The address stands between isolates, so that it reads left to right inside a Persian line.
+        return visit.say(_("%(channel)s to %(address)s"), channel=channel, address=f"\u2066{shown}\u2069")
+
+
+def _items(
+    page: CasePage,
+    history: History,
+    agent: Callable[[UUID | None], str],
+    address: Callable[[str], str],
+    visit: Visit,
+) -> list[Item]:
+    items = []
+    for contact in page.contacts:
+        if contact.direction == "in":
+            author = contact.person or address(contact.address) or visit.say(_("Unknown person"))
+        else:
+            author = agent(contact.agent_id)
+        items.append(Item(contact.at, contact=contact, author=author, anchor=f"contact-{contact.id}"))
+    for event in page.events:
+        if event.kind not in _IN_TIMELINE_AS_THEMSELVES:
+            text, icon = history.line(event)
+            items.append(Item(event.at, text=text, icon=icon, anchor=f"event-{event.id}"))
+    return sorted(items, key=lambda item: (item.at, item.contact is not None))
+
+
+def _channels(possible: list[Way], chosen: str, visit: Visit) -> list[tuple[str, str]]:
+    """The channels a person can prefer: those that reach them now, and the one they prefer already."""
+    known = dict.fromkeys([*(way.channel for way in possible), *([chosen] if chosen else [])])
+    return [(channel, visit.say(words.word(words.CHANNEL, channel).label)) for channel in known]
+
+
+def _people(page: CasePage) -> list[UUID]:
+    """Every agent the page names, assignees of the past included."""
+    ids = {contact.agent_id for contact in page.contacts} | {event.agent_id for event in page.events}
+    named = {event.data.get("agent") for event in page.events if event.kind == "assign"}
+    return [*(agent_id for agent_id in ids if agent_id), *(UUID(str(agent_id)) for agent_id in named if agent_id)]
+
+
+def _targets(units: Iterable[Named], colleagues: Iterable[Named], visit: Visit) -> list[tuple[str, str]]:
+    """Whom a case can be given to: named colleagues first, then units."""
+    language = visit.viewer.language
+    me = visit.say(_("me"))
+    people = [
+        (f"agent:{one.id}", f"{one.name(language)} ({me})" if one.id == visit.agent.id else one.name(language))
+        for one in colleagues
+    ]
+    return [*people, *((f"unit:{unit.id}", visit.say(_("Unit: %(name)s"), name=unit.name(language))) for unit in units)]
+
+
+def _indented(subject: Named, subjects: list[Named], language: str) -> str:
+    parents = {one.id: one.parent_id for one in subjects}
+    depth, above = 0, subject.parent_id
+    while above is not None and depth < 8:
+        depth, above = depth + 1, parents.get(above)
+    return "\u2003" * depth + subject.name(language)
+
+
+def _answer_title(title: str) -> str:
+    return title if title.lower().startswith("re:") else f"Re: {title}"

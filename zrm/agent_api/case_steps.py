@@ -1,0 +1,205 @@
+"""What an agent does to a case, as forms. Each ends in the page again: as it is now, or saying why nothing was done.
+
+A form carries the version of the case the agent saw. When the case has changed since, nothing is done: the page shows
+the present state and keeps what was typed.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from uuid import UUID
+
+from fastapi import APIRouter, Depends, Response
+from fastapi.responses import RedirectResponse
+from starlette.datastructures import UploadFile
+
+from zrm.agent_api.case_page import CasePages, Draft
+from zrm.agent_api.context import DeskContext
+from zrm.agent_api.files import harmless_name
+from zrm.agent_api.visit import Guard, Visit
+from zrm.casestore import roster, timeline
+from zrm.casestore.agent import Permission
+from zrm.casestore.timeline import CaseHead
+from zrm.casework import handling
+from zrm.casework.answer import WEB
+from zrm.casework.handling import Act
+from zrm.contract import StoredFile
+from zrm.errors import Conflict, NotAllowed, NotFound
+from zrm.kit import log
+from zrm.kit.db import Cursor
+from zrm.kit.i18n import LANGUAGES, _, digits
+from zrm.security.grants import Grants, covers
+
+LONGEST_TEXT = 100_000
+LONGEST_TITLE = 250
+_MEDIA_TYPE = re.compile(r"[a-z]+/[a-z0-9][a-z0-9.+-]{0,80}")
+_log = log.get(__name__)
+Step = Callable[[Cursor, Visit, CaseHead, Act], None]
+
+
+class Unfit(Exception):
+    """The form cannot be used as it is; the message (already translated) says what to correct."""
+
+
+def add(router: APIRouter, context: DeskContext, guard: Guard) -> None:
+    """Put the steps on the router."""
+    steps = _Steps(context)
+
+    @router.post("/desk/cases/{case_id}/{name}")
+    def step(case_id: UUID, name: str, visit: Visit = Depends(guard.visit)) -> Response:
+        return steps.take(visit, case_id, name)
+
+    @router.post("/desk/cases/{case_id}/relations/{relation_id}")
+    def relation(case_id: UUID, relation_id: UUID, visit: Visit = Depends(guard.visit)) -> Response:
+        def decide(cursor: Cursor, visit: Visit, _head: CaseHead, act: Act) -> None:
+            keep = visit.form.get("decision") == "kept"
+            handling.decide_relation(cursor, act.agent_id, act.case_id, relation_id, keep=keep)
+
+        return steps.do(visit, case_id, "relation", Permission.WORK_CASES, decide)
+
+
+class _Steps:
+    """The steps by the last word of their address."""
+
+    def __init__(self, context: DeskContext) -> None:
+        self._context = context
+        self._pages = CasePages(context)
+        work = Permission.WORK_CASES
+        self._known: dict[str, tuple[Permission, Step]] = {
+            "claim": (work, lambda cursor, _visit, _head, act: handling.claim(cursor, act)),
+            "release": (work, lambda cursor, _visit, _head, act: handling.release(cursor, act)),
+            "reopen": (work, lambda cursor, _visit, _head, act: handling.reopen(cursor, act)),
+            "close": (work, _close),
+            "note": (work, _note),
+            "classify": (work, _classify),
+            "reply": (work, self._reply),
+            "person": (work, self._person),
+            "assign": (Permission.ASSIGN_CASES, _assign),
+        }
+
+    def take(self, visit: Visit, case_id: UUID, name: str) -> Response:
+        """The step of that name. Errors: NotFound."""
+        if name not in self._known:
+            raise NotFound("no such step")
+        return self.do(visit, case_id, name, *self._known[name])
+
+    def do(self, visit: Visit, case_id: UUID, name: str, permission: Permission, step: Step) -> Response:
+        """Do a step in one transaction; on a refusal, in a second one, show the case with the reason."""
+        try:
+            with self._context.database.cursor() as cursor:
+                head = self._pages.head(cursor, visit, case_id)
+                visit.require(permission, head.unit_id)
+                step(cursor, visit, head, Act(visit.agent.id, case_id, _version(visit.form)))
+        except Conflict:
+            notice = _("The case has changed since you opened it. Nothing was done: look at it and decide again.")
+            return self._again(visit, case_id, visit.say(notice), 409)
+        except NotAllowed:
+            return self._again(visit, case_id, visit.say(_("This is not possible now. Nothing was done.")), 409)
+        except Unfit as error:
+            return self._again(visit, case_id, str(error), 422)
+        _log.info("step taken", case=str(case_id), step=name, agent=str(visit.agent.id))
+        with self._context.database.cursor() as cursor:
+            unit_id = timeline.unit_of(cursor, case_id)
+        if unit_id is None or not covers(visit.visible, unit_id):
+            return RedirectResponse("/desk", status_code=303)  # handed over to where the agent does not see it
+        return RedirectResponse(f"/desk/cases/{case_id}?done={name}", status_code=303)
+
+    def _again(self, visit: Visit, case_id: UUID, notice: str, status: int) -> Response:
+        form = visit.form
+        draft = Draft(form.get("text", ""), form.get("title", ""), form.get("way", "")) if "way" in form else None
+        if visit.files:
+            notice = f"{notice} {visit.say(_('Attach the files again.'))}"
+        with self._context.database.cursor() as cursor:
+            return self._pages.draw(cursor, visit, case_id, notice=notice, draft=draft, status=status)
+
+    def _reply(self, cursor: Cursor, visit: Visit, head: CaseHead, act: Act) -> None:
+        text = _text(visit, "text", visit.say(_("The answer is empty.")))
+        way = self._pages.way(cursor, head.id, visit.form.get("way", ""))
+        if way.barred:
+            raise Unfit(visit.say(_("The citizen asked us not to write there. Choose another way.")))
+        if visit.files and not way.files:
+            raise Unfit(visit.say(_("This way carries no files. Choose another way, or send the answer without them.")))
+        if way.max_text is not None and len(text) > way.max_text:
+            message = _("The answer is too long for this way: %(most)s characters at most.")
+            raise Unfit(visit.say(message, most=digits(way.max_text, visit.viewer.language)))
+        # One line, whatever was pasted: a line break in a title would be a header of its own.
+        title = " ".join(visit.form.get("title", "").split())[:LONGEST_TITLE] or head.title
+        domain = self._context.settings.mail_domain
+        handling.reply(
+            cursor,
+            act,
+            way=way,
+            title=title,
+            text=text,
+            domain=domain,
+            language=head.preferred_language,
+            files=[self._keep(file) for file in visit.files],
+        )
+
+    def _keep(self, upload: UploadFile) -> StoredFile:
+        """Put an agent's file into the store. One that is kept for an answer that then fails harms nobody."""
+        key, size = self._context.blobs.put(upload.file)
+        media_type = (upload.content_type or "").partition(";")[0].strip().lower()
+        known = media_type if _MEDIA_TYPE.fullmatch(media_type) else "application/octet-stream"
+        return StoredFile(key, size, harmless_name(upload.filename or ""), known)
+
+    def _person(self, cursor: Cursor, visit: Visit, head: CaseHead, act: Act) -> None:
+        language, channel = visit.form.get("language", ""), visit.form.get("channel", "")
+        known = {"", head.preferred_channel, WEB, *(sender.channel for sender in self._context.senders)}
+        if language not in ("", *LANGUAGES) or channel not in known:
+            raise Unfit(visit.say(_("Choose a language and a channel from the list.")))
+        handling.prefer(cursor, act, language=language, channel=channel)
+
+
+def _version(form: dict[str, str]) -> int:
+    """The version the agent saw; a form without one saw nothing."""
+    text = form.get("version", "")
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 10 else -1
+
+
+def _text(visit: Visit, name: str, missing: str, longest: int = LONGEST_TEXT) -> str:
+    text = visit.form.get(name, "").strip()
+    if not text:
+        raise Unfit(missing)
+    if len(text) > longest:
+        raise Unfit(visit.say(_("That is too long.")))
+    return text
+
+
+def _close(cursor: Cursor, visit: Visit, _head: CaseHead, act: Act) -> None:
+    handling.close(
+        cursor, act, result=_text(visit, "result", visit.say(_("Say with what result the case ends.")), 2000)
+    )
+
+
+def _note(cursor: Cursor, visit: Visit, _head: CaseHead, act: Act) -> None:
+    handling.note(cursor, act, text=_text(visit, "note", visit.say(_("The note is empty."))))
+
+
+def _classify(cursor: Cursor, visit: Visit, _head: CaseHead, act: Act) -> None:
+    chosen = visit.form.get("subject", "")
+    known = {str(subject.id): subject.id for subject in roster.subjects(cursor)}
+    if chosen and chosen not in known:
+        raise Unfit(visit.say(_("Choose a subject from the list.")))
+    handling.classify(cursor, act, subject_id=known.get(chosen), nature=visit.form.get("nature", ""))
+
+
+def _assign(cursor: Cursor, visit: Visit, head: CaseHead, act: Act) -> None:
+    kind, _sep, identifier = visit.form.get("to", "").partition(":")
+    missing = visit.say(_("Choose a colleague or a unit from the list."))
+    try:
+        target = UUID(identifier)
+    except ValueError:
+        raise Unfit(missing) from None
+    if kind == "unit":
+        if target not in {unit.id for unit in roster.units(cursor)}:
+            raise Unfit(missing)
+        handling.transfer(cursor, act, to_unit=target)
+        return
+    colleague = roster.at_desk(cursor, target)
+    if kind != "agent" or colleague is None:
+        raise Unfit(missing)
+    # The case stays where it is if the colleague works there; else it goes with them to their own unit.
+    works_here = Grants.of(colleague.grants).has(Permission.WORK_CASES, head.unit_id)
+    handling.assign(cursor, act, to_agent=target, to_unit=head.unit_id if works_here else colleague.unit_id)

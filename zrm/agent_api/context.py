@@ -1,0 +1,42 @@
+"""What the desk is handed by whoever composes the house."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from zrm.agent_api.hub import EventHub
+from zrm.casework.answer import Sender
+from zrm.config import Settings
+from zrm.dispatch.queues import Monitor
+from zrm.kit.blobs import BlobStore
+from zrm.kit.db import Database
+from zrm.kit.pages import Pages
+
+TEMPLATES = Path(__file__).parent / "templates"
+
+
+@dataclass(frozen=True)
+class DeskContext:
+    """Everything the desk needs. `senders` are our accounts that can answer, from the channels' capabilities;
+    `secret` keys its hashes; `monitor`
+    tells how the queue is (None: not asked). `pages` gets the desk's own templates as "desk/…".
+    """
+
+    settings: Settings
+    database: Database
+    blobs: BlobStore
+    pages: Pages
+    secret: bytes
+    senders: tuple[Sender, ...] = ()
+    monitor: Monitor | None = None
+    hub: EventHub = field(default_factory=EventHub)
+
+    def __post_init__(self) -> None:
+        """Make the desk's templates known to the renderer."""
+        self.pages.add_folder("desk", TEMPLATES)
+
+    @property
+    def secure(self) -> bool:
+        """Whether the public address is https, so that cookies may insist on it."""
+        return self.settings.public_url.startswith("https:")

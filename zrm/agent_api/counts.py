@@ -1,0 +1,39 @@
+"""The numbers beside the navigation's places, in the page and live."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from uuid import UUID
+
+from zrm.casestore import queue
+from zrm.casestore.agent import Permission
+from zrm.casestore.attention import Attention
+from zrm.casestore.queue import View
+from zrm.security.grants import Grants, Units, covers
+
+
+class Counters:
+    """The navigation's numbers for any agent, from one reading of the store; sums over units are made once a scope."""
+
+    def __init__(self, heaps: list[queue.Counted], waiting: Attention) -> None:
+        self._heaps = heaps
+        self._waiting = waiting
+        self._mine: dict[UUID, list[queue.Counted]] = defaultdict(list)
+        for heap in heaps:
+            if heap.assignee_id is not None:
+                self._mine[heap.assignee_id].append(heap)
+        self._shared: dict[Units, dict[View, int]] = {}
+
+    def of(self, agent_id: UUID, visible: Units, grants: Grants) -> dict[str, int]:
+        """The numbers by the navigation's keys."""
+        if visible not in self._shared:
+            self._shared[visible] = queue.count_views(self._heaps, None, visible)
+        counts = {view.value: number for view, number in self._shared[visible].items()}
+        counts[View.MINE.value] = sum(heap.n for heap in self._mine[agent_id] if covers(visible, heap.unit_id))
+        if grants.anywhere(Permission.HANDLE_QUARANTINE):
+            counts["quarantine"] = self._waiting.held
+        units = grants.units(Permission.HANDLE_DELIVERIES)
+        if units != frozenset():
+            troubled = sum(n for unit_id, n in self._waiting.troubled.items() if covers(units, unit_id))
+            counts["trouble"] = troubled + (self._waiting.failed_tasks if units is None else 0)
+        return counts

@@ -1,0 +1,268 @@
+"""Live events: from a NOTIFY in PostgreSQL to rows on open desks.
+
+One LISTEN connection a process. What is announced within `GATHER` is looked up in one query and drawn once for each
+language and calendar in use, however many desks are open; then it is handed to those who may see the unit. When
+PostgreSQL goes away the feed comes back by itself and tells every desk to fetch again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+from typing import Final
+from uuid import UUID
+
+import psycopg
+from psycopg import sql
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+
+from zrm.agent_api.context import DeskContext
+from zrm.agent_api.counts import Counters
+from zrm.agent_api.hub import HEARTBEAT, OpenDesk, Variant, event
+from zrm.agent_api.rows import draw_row
+from zrm.agent_api.words import notice_text
+from zrm.casestore import attention, live, queue, roster
+from zrm.casestore.agent import Permission
+from zrm.casestore.attention import Attention, Notice
+from zrm.casestore.queue import QueueRow
+from zrm.kit import log
+from zrm.kit.pages import Viewer
+from zrm.security import sessions
+from zrm.security.grants import Grants, covers
+
+GATHER: Final = 0.02
+COUNT_EVERY: Final = 0.5
+CHECK_EVERY: Final = 30.0
+HEARTBEAT_EVERY: Final = 15.0
+MOST_ROWS: Final = 200
+_RECONNECT: Final = (0.1, 5.0)
+_STORE_GONE: Final = (psycopg.OperationalError, DBAPIError, PoolTimeout)
+_log = log.get(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class _Told:
+    """One case, drawn: for each variant (with the address open, or masked), and as "gone"."""
+
+    row: QueueRow
+    drawn: dict[tuple[Variant, bool], bytes]
+    gone: bytes
+
+
+class Feed:
+    """The live feed of one process."""
+
+    def __init__(self, context: DeskContext) -> None:
+        self._context = context
+        self._hub = context.hub
+        self._count_again = asyncio.Event()
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Serve while the block runs."""
+        self._hub.start()
+        tasks = [
+            asyncio.create_task(work(), name=f"feed-{work.__name__}")
+            for work in (self._listen, self._tell, self._count, self._check, self._beat)
+        ]
+        try:
+            yield
+        finally:
+            self._hub.close_all()
+            for task in tasks:
+                task.cancel()
+            for task in tasks:
+                with suppress(asyncio.CancelledError):
+                    await task
+
+    async def _listen(self) -> None:
+        """Hear announcements; come back when the store does."""
+        shortest, longest = _RECONNECT
+        pause, first = shortest, True
+        while True:
+            try:
+                connection = await psycopg.AsyncConnection.connect(
+                    self._context.database.url,
+                    autocommit=True,
+                    application_name=f"{self._context.database.application} live",
+                    connect_timeout=10,
+                    keepalives_idle=20,
+                    keepalives_interval=5,
+                    keepalives_count=3,
+                )
+                async with connection:
+                    await connection.execute(sql.SQL("LISTEN {}").format(sql.Identifier(live.CHANNEL)))
+                    if not first:
+                        _log.info("live feed is back")
+                        self._hub.refresh_all()
+                    first, pause = False, shortest
+                    while True:
+                        async for notice in connection.notifies(timeout=CHECK_EVERY):
+                            self._hear(notice.payload)
+                        await connection.execute("SELECT 1")  # nothing heard for a while: is anybody there?
+            except psycopg.OperationalError as error:
+                _log.warning("live feed lost the store", error=type(error).__name__)
+                first = False
+                await asyncio.sleep(pause)
+                pause = min(pause * 2, longest)
+
+    def _hear(self, payload: str) -> None:
+        try:
+            kind, identifier = json.loads(payload)
+            self._hub.note(str(kind), UUID(identifier))
+        except (ValueError, TypeError):
+            _log.warning("unreadable announcement")
+
+    async def _tell(self) -> None:
+        """Tell the desks what has gathered."""
+        while True:
+            await self._hub.stirred.wait()
+            await asyncio.sleep(GATHER)
+            changed = self._hub.take()
+            self._count_again.set()
+            desks = list(self._hub.desks)
+            variants = {desk.variant for desk in desks}
+            at_desk = {desk.agent_id for desk in desks}
+            try:
+                told, notices = await asyncio.to_thread(self._load, changed, variants, at_desk)
+            except _STORE_GONE as error:
+                _log.warning("live feed cannot read", error=type(error).__name__)
+                await asyncio.sleep(1)
+                self._hub.refresh_all()
+                continue
+            self._hub.remember(unit for one in told for unit in (one.row.unit_id, one.row.came_from) if unit)
+            if len(told) > MOST_ROWS:
+                self._hub.refresh_all()
+            else:
+                self._fan_out(told, notices)
+
+    def _load(
+        self, changed: dict[str, list[UUID]], variants: set[Variant], at_desk: set[UUID]
+    ) -> tuple[list[_Told], dict[UUID, tuple[Notice, int]]]:
+        """In a worker thread: one look at the store, one drawing for each variant."""
+        with self._context.database.cursor() as cursor:
+            rows = queue.rows(cursor, changed["case"]) if "case" in changed else []
+            wanted = [agent for agent in changed.get("notification", []) if agent in at_desk]
+            notices = attention.newest(cursor, wanted) if wanted else {}
+        draw = len(rows) <= MOST_ROWS
+        told = []
+        for row in rows:
+            number = self._hub.next_number()
+            drawn = self._drawn(row, variants, number) if draw else {}
+            told.append(_Told(row, drawn, event("case", {"id": str(row.id), "html": ""}, number)))
+        return told, notices
+
+    def _drawn(self, row: QueueRow, variants: set[Variant], number: str) -> dict[tuple[Variant, bool], bytes]:
+        """The row for each variant; drawn twice only where the address stands for a name."""
+        drawn = {}
+        for variant in variants:
+            drawn[variant, True] = self._draw(row, variant, number, open_addresses=True)
+            alike = bool(row.person) or not row.address
+            drawn[variant, False] = (
+                drawn[variant, True] if alike else self._draw(row, variant, number, open_addresses=False)
+            )
+        return drawn
+
+    def _draw(self, row: QueueRow, variant: Variant, number: str, *, open_addresses: bool) -> bytes:
+        language, calendar = variant
+        viewer = Viewer(language, calendar, "auto", self._context.settings.organisation.timezone)
+        return event(
+            "case",
+            {
+                "id": str(row.id),
+                "unit": str(row.unit_id),
+                "status": row.status,
+                "assignee": str(row.assignee_id) if row.assignee_id else "",
+                "version": row.version,
+                "at": row.last_contact_at.isoformat(),
+                "html": draw_row(self._context.pages, viewer, row, open_addresses=open_addresses),
+            },
+            number,
+        )
+
+    def _fan_out(self, told: list[_Told], notices: dict[UUID, tuple[Notice, int]]) -> None:
+        for desk in list(self._hub.desks):
+            messages = []
+            for one in told:
+                if covers(desk.visible, one.row.unit_id):
+                    how = desk.variant, desk.grants.has(Permission.VIEW_ADDRESSES, one.row.unit_id)
+                    if how in one.drawn:
+                        messages.append(one.drawn[how])
+                    else:  # opened since the drawing began
+                        messages.append(event("refresh", {}))
+                elif one.row.came_from is not None and covers(desk.visible, one.row.came_from):
+                    messages.append(one.gone)
+            if desk.agent_id in notices:
+                messages.append(_notification(desk, *notices[desk.agent_id]))
+            if messages:
+                desk.push(b"".join(messages))
+
+    async def _count(self) -> None:
+        """Tell the counters, at most every half second, to those for whom one changed."""
+        while True:
+            await self._count_again.wait()
+            await asyncio.sleep(COUNT_EVERY)
+            self._count_again.clear()
+            try:
+                heaps, waiting = await asyncio.to_thread(self._load_counts)
+            except _STORE_GONE as error:
+                _log.warning("live feed cannot count", error=type(error).__name__)
+                continue
+            counter = Counters(heaps, waiting)
+            for desk in list(self._hub.desks):
+                counts = counter.of(desk.agent_id, desk.visible, desk.grants)
+                if counts != desk.last_counts:
+                    desk.last_counts = counts
+                    desk.push(event("counts", counts))
+
+    def _load_counts(self) -> tuple[list[queue.Counted], Attention]:
+        with self._context.database.cursor() as cursor:
+            return queue.counted(cursor), attention.attention(cursor)
+
+    async def _check(self) -> None:
+        """Now and then: are the sessions alive, and what may the agents see by now?"""
+        while True:
+            await asyncio.sleep(CHECK_EVERY)
+            if not self._hub.desks:
+                continue
+            hashes = {desk.session_hash for desk in self._hub.desks}
+            agents = {desk.agent_id for desk in self._hub.desks}
+            try:
+                alive, grants = await asyncio.to_thread(self._load_checks, hashes, agents)
+            except _STORE_GONE as error:
+                _log.warning("live feed cannot check sessions", error=type(error).__name__)
+                continue
+            self._hub.keep_only(alive | ({desk.session_hash for desk in self._hub.desks} - hashes))
+            for desk in list(self._hub.desks):
+                if desk.agent_id in agents:
+                    desk.grants = grants.get(desk.agent_id, Grants())
+                    desk.visible = desk.grants.units(Permission.VIEW_CASES)
+
+    def _load_checks(self, hashes: set[str], agents: set[UUID]) -> tuple[set[str], dict[UUID, Grants]]:
+        with self._context.database.cursor() as cursor:
+            alive = sessions.alive(cursor, hashes)
+            rows = roster.grants(cursor, agents)
+        return alive, {agent: Grants.of(given) for agent, given in rows.items()}
+
+    async def _beat(self) -> None:
+        while True:
+            await asyncio.sleep(HEARTBEAT_EVERY)
+            self._hub.tell_all(HEARTBEAT, only_idle=True)
+
+
+def _notification(desk: OpenDesk, notice: Notice, unread: int) -> bytes:
+    language = desk.variant[0]
+    visible = notice.unit_id is not None and covers(desk.visible, notice.unit_id)
+    return event(
+        "notification",
+        {
+            "text": notice_text(notice.kind, notice.title if visible else "", language),
+            "href": f"/desk/cases/{notice.case_id}" if visible else "/desk/notifications",
+            "unread": unread,
+            "tone": "bad" if notice.kind.startswith("delivery") else "info",
+        },
+    )

@@ -1,0 +1,191 @@
+"""What must not be forgotten: contacts in quarantine, answers in trouble, tasks that failed, and the hourly ledger."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from fastapi import APIRouter, Depends, Response
+from fastapi.responses import RedirectResponse
+
+from zrm.agent_api.case_page import CasePages
+from zrm.agent_api.context import DeskContext
+from zrm.agent_api.shell import Shell
+from zrm.agent_api.visit import Guard, Visit
+from zrm.casestore import attention, live, outbox, roster
+from zrm.casestore.agent import Permission
+from zrm.casestore.outbox import Topic
+from zrm.casework import trouble
+from zrm.dispatch import monitor
+from zrm.errors import Conflict, NotFound
+from zrm.inbox import quarantine, reading
+from zrm.insight import ledger as insight
+from zrm.kit.clock import now
+from zrm.kit.db import Cursor
+from zrm.kit.ids import new_trace
+from zrm.security.masking import masked
+
+HOURS = 48
+LONGEST_REASON = 500
+
+
+def add(router: APIRouter, context: DeskContext, guard: Guard) -> None:
+    """Put the oversight pages and their steps on the router."""
+    _add_quarantine(router, context, guard)
+    _add_trouble(router, context, guard)
+    shell = Shell(context)
+
+    @router.get("/desk/ledger")
+    def ledger(visit: Visit = Depends(guard.visit)) -> Response:
+        visit.grants.require_anywhere(Permission.VIEW_LEDGER)
+        with context.database.cursor() as cursor:
+            # Whole hours of UTC, as the law is kept; the coming one too, in case the store's clock is ahead of ours.
+            this_hour = now().replace(minute=0, second=0, microsecond=0)
+            lines = insight.by_hour(cursor, this_hour - timedelta(hours=HOURS), this_hour + timedelta(hours=2))
+            hours: dict[datetime, list[insight.LedgerLine]] = {}
+            for line in lines:
+                hours.setdefault(line.hour, []).append(line)
+            return shell.page(
+                "desk/ledger.html",
+                visit,
+                cursor,
+                "ledger",
+                hours=hours,
+                this_hour=this_hour,
+                broken=sum(1 for line in lines if line.missing),
+                late=sum(line.waiting for line in lines if line.hour < this_hour),
+                window=HOURS,
+            )
+
+
+def _add_quarantine(router: APIRouter, context: DeskContext, guard: Guard) -> None:
+    shell = Shell(context)
+
+    def draw(cursor: Cursor, visit: Visit, *, unreasoned: UUID | None = None) -> Response:
+        """The page; `unreasoned` is the contact that was to be set aside without saying why."""
+        rows = reading.held(cursor)
+        owners = roster.agents_by_id(cursor, [row.owner_id for row in rows if row.owner_id])
+        names = {agent_id: agent.name(visit.viewer.language) for agent_id, agent in owners.items()}
+        return shell.page(
+            "desk/quarantine.html",
+            visit,
+            cursor,
+            "quarantine",
+            status=422 if unreasoned else 200,
+            rows=rows,
+            names=names,
+            now=now(),
+            unreasoned=unreasoned,
+        )
+
+    @router.get("/desk/quarantine")
+    def held(visit: Visit = Depends(guard.visit)) -> Response:
+        visit.grants.require_anywhere(Permission.HANDLE_QUARANTINE)
+        with context.database.cursor() as cursor:
+            return draw(cursor, visit)
+
+    @router.post("/desk/quarantine/{contact_id}/{step}")
+    def handle(contact_id: UUID, step: str, visit: Visit = Depends(guard.visit)) -> Response:
+        visit.grants.require_anywhere(Permission.HANDLE_QUARANTINE)
+        with context.database.cursor() as cursor:
+            match step:
+                case "take":
+                    done = quarantine.take(cursor, contact_id, visit.agent.id)
+                case "replay":
+                    done = _replay(cursor, contact_id)
+                case "ignore":
+                    reason = visit.form.get("reason", "").strip()[:LONGEST_REASON]
+                    if not reason:
+                        return draw(cursor, visit, unreasoned=contact_id)
+                    done = quarantine.ignore(cursor, contact_id, reason)
+                case _:
+                    raise NotFound("no such step")
+            if not done:
+                raise Conflict("dealt with already")
+            live.announce(cursor, "quarantine", [contact_id])
+        return RedirectResponse("/desk/quarantine", status_code=303)
+
+
+def _replay(cursor: Cursor, contact_id: UUID) -> bool:
+    """Take a contact out of quarantine and have it filed once more; it keeps its trace."""
+    if not quarantine.end(cursor, contact_id, "replayed"):
+        return False
+    found = reading.original(cursor, contact_id)
+    outbox.add(cursor, Topic.FILE, [(contact_id, found.trace if found and found.trace else new_trace())])
+    return True
+
+
+def _add_trouble(router: APIRouter, context: DeskContext, guard: Guard) -> None:
+    shell = Shell(context)
+    pages = CasePages(context)
+
+    @router.get("/desk/trouble")
+    def page(visit: Visit = Depends(guard.visit)) -> Response:
+        visit.grants.require_anywhere(Permission.HANDLE_DELIVERIES)
+        units = visit.grants.units(Permission.HANDLE_DELIVERIES)
+        queue = monitor.snapshot(context.monitor) if context.monitor and units is None else None
+        with context.database.cursor() as cursor:
+            deliveries = attention.troubled(cursor, units)
+            tasks = outbox.failed(cursor) if units is None else []
+            silent = attention.silent(cursor) if units is None else []
+            shown = {
+                row.id: row.address if visit.may(Permission.VIEW_ADDRESSES, row.unit_id) else masked(row.address)
+                for row in deliveries
+            }
+            everywhere = visit.grants.units(Permission.VIEW_ADDRESSES) is None
+            shown |= {row.id: row.address if everywhere else masked(row.address) for row in silent}
+            return shell.page(
+                "desk/trouble.html",
+                visit,
+                cursor,
+                "trouble",
+                deliveries=deliveries,
+                addresses=shown,
+                tasks=tasks,
+                silent=silent,
+                everywhere=units is None,
+                asked=context.monitor is not None,
+                queue=queue,
+            )
+
+    @router.post("/desk/trouble/deliveries/{delivery_id}/{step}")
+    def delivery(delivery_id: UUID, step: str, visit: Visit = Depends(guard.visit)) -> Response:
+        with context.database.cursor() as cursor:
+            found = attention.delivery_case(cursor, delivery_id)
+            if found is None or step not in ("again", "by", "settle"):
+                raise NotFound("no such delivery")
+            case_id, unit_id = found
+            visit.require(Permission.HANDLE_DELIVERIES, unit_id)
+            match step:
+                case "again":
+                    trouble.send_again(cursor, visit.agent.id, delivery_id)
+                case "by":
+                    way = pages.way(cursor, case_id, visit.form.get("way", ""))
+                    domain = context.settings.mail_domain
+                    trouble.send_by(cursor, visit.agent.id, delivery_id, way, domain=domain)
+                case _:
+                    trouble.settle(cursor, visit.agent.id, delivery_id)
+        from_case = visit.form.get("from") == "case"
+        return RedirectResponse(f"/desk/cases/{case_id}" if from_case else "/desk/trouble", status_code=303)
+
+    @router.post("/desk/trouble/tasks/{task_id}/replay")
+    def task(task_id: UUID, visit: Visit = Depends(guard.visit)) -> Response:
+        _require_everywhere(visit)
+        with context.database.cursor() as cursor:
+            if not outbox.replay(cursor, task_id):
+                raise Conflict("not failed any more")
+            live.announce(cursor, "task", [task_id])
+        return RedirectResponse("/desk/trouble", status_code=303)
+
+    @router.post("/desk/trouble/jobs/{topic}/{job_id}/requeue")
+    def job(topic: str, job_id: str, visit: Visit = Depends(guard.visit)) -> Response:
+        _require_everywhere(visit)
+        if context.monitor is None or not monitor.requeue(context.monitor, topic, job_id):
+            raise Conflict("no such job")
+        return RedirectResponse("/desk/trouble", status_code=303)
+
+
+def _require_everywhere(visit: Visit) -> None:
+    """Tasks and jobs belong to no unit: only who handles deliveries everywhere deals with them. Errors: NotFound."""
+    if visit.grants.units(Permission.HANDLE_DELIVERIES) is not None:
+        raise NotFound("not for one unit")

@@ -1,0 +1,121 @@
+"""The agent's own pages: notices, settings, password."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from fastapi import APIRouter, Depends, Request, Response
+from fastapi.responses import RedirectResponse
+
+from zrm.agent_api.context import DeskContext
+from zrm.agent_api.shell import Shell
+from zrm.agent_api.visit import Guard, Visit
+from zrm.agent_api.words import notice_text
+from zrm.casestore import attention, roster
+from zrm.errors import NotFound
+from zrm.kit import log, throttle
+from zrm.kit.i18n import _
+from zrm.security import passwords, sessions
+from zrm.security.grants import covers
+
+_CHOICES = {
+    "language": ("fa", "en"),
+    "calendar": ("solar", "gregorian"),
+    "theme": ("auto", "light", "dark"),
+}
+_log = log.get(__name__)
+
+
+def add(router: APIRouter, context: DeskContext, guard: Guard) -> None:
+    """Put the agent's own pages on the router."""
+    shell = Shell(context)
+
+    @router.get("/desk/notifications")
+    def notifications(visit: Visit = Depends(guard.visit)) -> Response:
+        with context.database.cursor() as cursor:
+            rows = attention.notices(cursor, visit.agent.id)
+            lines = []
+            for row in rows:
+                seen = row.unit_id is not None and covers(visit.visible, row.unit_id)
+                text = notice_text(row.kind, row.title if seen else "", visit.viewer.language)
+                lines.append((row, text, f"/desk/cases/{row.case_id}" if seen else ""))
+            return shell.page("desk/notifications.html", visit, cursor, "notifications", lines=lines)
+
+    @router.post("/desk/notifications/read")
+    def read_all(visit: Visit = Depends(guard.visit)) -> Response:
+        with context.database.cursor() as cursor:
+            attention.read_notices(cursor, visit.agent.id)
+        return RedirectResponse("/desk/notifications", status_code=303)
+
+    @router.post("/desk/notifications/{notice_id}/read")
+    def read_one(notice_id: UUID, visit: Visit = Depends(guard.visit)) -> Response:
+        with context.database.cursor() as cursor:
+            attention.read_notices(cursor, visit.agent.id, notice_id)
+        return RedirectResponse("/desk/notifications", status_code=303)
+
+    @router.post("/desk/preferences")
+    def preferences(request: Request, visit: Visit = Depends(guard.visit)) -> Response:
+        chosen = {name: visit.form.get(name, "") for name in _CHOICES}
+        if any(value not in _CHOICES[name] for name, value in chosen.items()):
+            raise NotFound("no such choice")
+        with context.database.cursor() as cursor:
+            roster.set_preferences(cursor, visit.agent.id, **chosen)
+        return RedirectResponse(_back(request), status_code=303)
+
+    @router.get("/desk/settings")
+    def settings(request: Request, visit: Visit = Depends(guard.visit)) -> Response:
+        saved = "saved" in request.query_params
+        with context.database.cursor() as cursor:
+            return shell.page(
+                "desk/settings.html", visit, cursor, "settings", errors=[], saved=saved, shortest=passwords.SHORTEST
+            )
+
+    @router.post("/desk/settings/password")
+    def password(visit: Visit = Depends(guard.visit)) -> Response:
+        errors = _change_password(context, visit)
+        if not errors:
+            return RedirectResponse("/desk/settings?saved", status_code=303)
+        with context.database.cursor() as cursor:
+            return shell.page(
+                "desk/settings.html",
+                visit,
+                cursor,
+                "settings",
+                status=422,
+                errors=errors,
+                saved=False,
+                shortest=passwords.SHORTEST,
+            )
+
+
+def _change_password(context: DeskContext, visit: Visit) -> list[tuple[str, str]]:
+    """Change the password; returns (field, what is wrong) pairs, none if it was changed. Errors: TooManyTries."""
+    rates = context.settings.rates
+    key = f"password:{visit.agent.id}"
+    throttle.count_try(context.database, key, tries=rates.sign_in_tries, window=rates.sign_in_window)
+    now, new, repeated = (visit.form.get(name, "") for name in ("now", "new", "repeated"))
+    with context.database.cursor() as cursor:
+        account = roster.account_of(cursor, visit.agent.id)
+    errors = []
+    if not passwords.matches(now, account.password_hash if account else None):
+        errors.append(("now", visit.say(_("This is not your present password."))))
+    if not passwords.acceptable(new):
+        message = _("The new password must have at least %(least)s characters, not all alike.")
+        errors.append(("new", visit.say(message, least=passwords.SHORTEST)))
+    elif new != repeated:
+        errors.append(("repeated", visit.say(_("The two new passwords are not the same."))))
+    if errors:
+        return errors
+    fresh = passwords.hash_password(new)
+    with context.database.cursor() as cursor:
+        roster.set_password_hash(cursor, visit.agent.id, fresh)
+        sessions.end_others(cursor, visit.agent.id, visit.session.token_hash)
+    throttle.forgive(context.database, key)
+    _log.info("password changed", agent=str(visit.agent.id))
+    return []
+
+
+def _back(request: Request) -> str:
+    """The page the choice was made on, if the browser says and it is one of ours; only the path is believed."""
+    path = request.headers.get("referer", "").partition("//")[2].partition("/")[2].partition("?")[0]
+    return f"/{path}" if path.startswith("desk/") and "\\" not in path and "//" not in path else "/desk"

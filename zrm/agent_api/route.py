@@ -1,0 +1,119 @@
+"""How the desk's errors become answers. One route class, so that no page has to think of it and none can forget."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+from urllib.parse import quote
+
+import psycopg
+from fastapi import Request, Response
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import HTMLResponse, PlainTextResponse, RedirectResponse
+from fastapi.routing import APIRoute
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+
+from zrm.agent_api.context import DeskContext
+from zrm.agent_api.visit import ForgedForm, SignInNeeded, Visit
+from zrm.errors import Conflict, Forbidden, NotAllowed, NotFound, StoreFull, StoreUnavailable, TooLarge, TooManyTries
+from zrm.kit import log
+from zrm.kit.i18n import _
+from zrm.kit.pages import Viewer
+from zrm.security import headers
+
+_log = log.get(__name__)
+
+_PAGES: dict[type[Exception], tuple[int, str, str]] = {
+    NotFound: (404, _("There is nothing here"), _("It does not exist, or it is not in your units.")),
+    RequestValidationError: (404, _("There is nothing here"), _("It does not exist, or it is not in your units.")),
+    Forbidden: (403, _("You may not do this"), _("Ask whoever looks after your permissions.")),
+    ForgedForm: (403, _("This form has expired"), _("Nothing was done. Go back, reload the page and try again.")),
+    Conflict: (409, _("Somebody was faster"), _("Nothing was done. Look at how it is now and decide again.")),
+    NotAllowed: (409, _("This is not possible now"), _("Nothing was done. Look at how it is now and decide again.")),
+    TooLarge: (413, _("That is too long"), _("Nothing was done. Shorten it and try again.")),
+    TooManyTries: (429, _("Too many tries"), _("Wait a while and try again.")),
+    StoreFull: (
+        507,
+        _("There is no room for files"),
+        _("Nothing was done. Send it without the files, or tell whoever runs the house."),
+    ),
+    StoreUnavailable: (503, _("The store cannot be reached"), _("Nothing was done. Try again in a moment.")),
+}
+_STORE_GONE = (psycopg.OperationalError, DBAPIError, PoolTimeout)
+Handler = Callable[[Request], Awaitable[Response]]
+
+
+def route_class(context: DeskContext) -> type[APIRoute]:
+    """A route that answers the desk's errors with the desk's pages."""
+
+    class DeskRoute(APIRoute):
+        """Every route of the desk."""
+
+        def get_route_handler(self) -> Callable[[Request], Any]:
+            """The handler with the desk's answers to errors around it."""
+            inner = super().get_route_handler()
+
+            async def handle(request: Request) -> Response:
+                return await _answer(context, request, inner)
+
+            return handle
+
+    return DeskRoute
+
+
+async def _answer(context: DeskContext, request: Request, inner: Handler) -> Response:
+    try:
+        return await _with_uploads(request, inner)
+    except SignInNeeded:
+        return _to_sign_in(request)
+    except tuple(_PAGES) as error:
+        known = next(kind for kind in _PAGES if isinstance(error, kind))
+        if isinstance(error, ForgedForm):
+            _log.warning("form without its token", path=request.url.path)
+        response = error_page(context, request, *_PAGES[known])
+        if isinstance(error, TooManyTries):
+            response.headers["Retry-After"] = str(error.retry_after)
+        return response
+    except _STORE_GONE as error:
+        _log.error("store is away", path=request.url.path, error=type(error).__name__)
+        response = error_page(context, request, *_PAGES[StoreUnavailable])
+        response.headers["Retry-After"] = "5"
+        return response
+
+
+async def _with_uploads(request: Request, inner: Handler) -> Response:
+    """The answer; whatever happens, the files that came with the request are let go of."""
+    try:
+        return await inner(request)
+    finally:
+        for file in getattr(request.state, "uploads", ()):
+            await file.close()
+
+
+def error_page(context: DeskContext, request: Request, status: int, title: str, text: str) -> Response:
+    """An error in words, in the reader's language as far as it is known; it reads nothing from the store."""
+    visit: Visit | None = getattr(request.state, "visit", None)
+    viewer = visit.viewer if visit else guess_viewer(context, request)
+    html = context.pages.render("desk/error.html", viewer, title=title, text=text, status=status)
+    return HTMLResponse(html, status_code=status, headers=headers.PAGE)
+
+
+def guess_viewer(context: DeskContext, request: Request) -> Viewer:
+    """Somebody we do not know yet: the language in the address, else the browser's first wish, else the house's."""
+    organisation = context.settings.organisation
+    wish = request.query_params.get("lang") or request.headers.get("accept-language", "")[:2].lower()
+    language = "en" if wish == "en" else "fa" if wish == "fa" else organisation.language
+    calendar = organisation.calendar if language == organisation.language else "gregorian"
+    return Viewer(language, calendar, "auto", organisation.timezone)
+
+
+def _to_sign_in(request: Request) -> Response:
+    """Send a person to the sign-in page and, after it, back to where they were; a stream is only told no."""
+    if request.url.path == "/desk/events":
+        return PlainTextResponse("", status_code=401, headers={"Cache-Control": "no-store"})
+    target = "/desk/sign-in"
+    if request.method == "GET" and request.url.path not in ("/desk", "/desk/"):
+        back = request.url.path + (f"?{request.url.query}" if request.url.query else "")
+        target += f"?next={quote(back, safe='')}"
+    return RedirectResponse(target, status_code=303, headers={"Cache-Control": "no-store"})

@@ -1,0 +1,40 @@
+"""A case as one line of a list: the same words in the page and in a live event."""
+
+from __future__ import annotations
+
+from zrm.casestore.queue import QueueRow
+from zrm.kit.pages import Pages, Viewer
+from zrm.security.masking import masked
+
+
+def row_values(row: QueueRow, viewer: Viewer, *, open_addresses: bool) -> dict[str, object]:
+    """What the macro `case_row` wants, in the viewer's language; without `open_addresses` the address is masked."""
+    persian = viewer.language == "fa"
+    return {
+        "id": row.id,
+        "href": f"/desk/cases/{row.id}",
+        "title": row.title,
+        "snippet": _beyond(row.title, " ".join(row.snippet.split())),
+        "person": row.person,
+        "address": row.address if open_addresses else masked(row.address),
+        "kind": row.channel,
+        "status": row.status,
+        "at": row.last_contact_at,
+        "sort": f"{row.last_contact_at.isoformat(timespec='microseconds')} {row.id}",
+        "unit": row.unit_fa if persian else row.unit_en,
+        "assignee": row.assignee_fa if persian else row.assignee_en,
+        "subject": row.subject_fa if persian else row.subject_en,
+        "unread": row.status == "new",
+        "trouble": row.trouble,
+    }
+
+
+def _beyond(title: str, snippet: str) -> str:
+    """What the snippet says after the title: a text message's title is its own beginning, which nobody reads twice."""
+    begun = title.removesuffix("…").rstrip()
+    return snippet[len(begun) :].lstrip(" .,،:;!?؟…") if begun and snippet.startswith(begun) else snippet
+
+
+def draw_row(pages: Pages, viewer: Viewer, row: QueueRow, *, open_addresses: bool) -> str:
+    """The line's HTML."""
+    return pages.render("desk/row.html", viewer, row=row_values(row, viewer, open_addresses=open_addresses)).strip()

@@ -1,0 +1,120 @@
+"""The desk's frame around a page: the navigation with its numbers, the signed-in person, the answer's headers."""
+
+from __future__ import annotations
+
+import time
+
+from fastapi.responses import HTMLResponse
+
+from zrm.agent_api.context import DeskContext
+from zrm.agent_api.counts import Counters
+from zrm.agent_api.reasons import reason_text
+from zrm.agent_api.visit import Visit
+from zrm.casestore import attention, queue
+from zrm.casestore.agent import Permission
+from zrm.casestore.queue import View
+from zrm.kit.db import Cursor
+from zrm.kit.i18n import _
+from zrm.kit.pages import DeskFrame, NavItem, NavSection
+from zrm.security import headers
+
+VIEW_NAMES = {
+    View.UNASSIGNED: _("Unassigned"),
+    View.MINE: _("Mine"),
+    View.WAITING: _("Waiting for the citizen"),
+    View.OPEN: _("All open"),
+    View.CLOSED: _("Closed"),
+}
+_VIEW_LOOKS = {
+    View.UNASSIGNED: ("inbox", "g u"),
+    View.MINE: ("user-check", "g m"),
+    View.WAITING: ("hourglass", "g w"),
+    View.OPEN: ("circle-dot", "g a"),
+    View.CLOSED: ("circle-check", "g c"),
+}
+
+
+class Shell:
+    """Draws the desk's pages."""
+
+    def __init__(self, context: DeskContext) -> None:
+        self._context = context
+
+    def page(
+        self,
+        template: str,
+        visit: Visit,
+        cursor: Cursor,
+        current: str,
+        *,
+        status: int = 200,
+        search: bool = True,
+        **values: object,
+    ) -> HTMLResponse:
+        """A whole page inside the frame; a page that needs the room does without the search field."""
+        frame = self.frame(visit, cursor, current, search=search)
+        html = self._context.pages.render(
+            template,
+            visit.viewer,
+            frame=frame,
+            visit=visit,
+            recorded_reason=lambda recorded: reason_text(recorded, visit.viewer.language),
+            **values,
+        )
+        return HTMLResponse(html, status_code=status, headers=headers.PAGE)
+
+    def frame(self, visit: Visit, cursor: Cursor, current: str, *, search: bool = True) -> DeskFrame:
+        """What stands around the page, with the numbers as they are now."""
+        written = time.time()
+        waiting = attention.attention(cursor)
+        counts = Counters(queue.counted(cursor), waiting).of(visit.agent.id, visit.visible, visit.grants)
+        organisation = self._context.settings.organisation.name
+        persian = visit.viewer.language == "fa"
+        return DeskFrame(
+            organisation=organisation.fa if persian else organisation.en,
+            user_name=visit.name,
+            user_note=visit.agent.unit_fa if persian else visit.agent.unit_en,
+            csrf=visit.session.csrf,
+            current=current,
+            sections=self._sections(visit, counts, overdue=waiting.overdue),
+            unread=attention.unread(cursor, visit.agent.id),
+            events_href=f"/desk/events?since={written:.3f}",
+            search_href="/desk/search" if search else "",
+        )
+
+    def _sections(self, visit: Visit, counts: dict[str, int], *, overdue: bool) -> list[NavSection]:
+        views = [
+            NavItem(
+                view.value,
+                visit.say(VIEW_NAMES[view]),
+                f"/desk/queue/{view}",
+                *_VIEW_LOOKS[view],
+                count=counts.get(view.value),
+            )
+            for view in View
+        ]
+        oversight = []
+        if visit.grants.anywhere(Permission.HANDLE_QUARANTINE):
+            oversight.append(
+                NavItem(
+                    "quarantine", visit.say(_("Quarantine")), "/desk/quarantine", "shield-half", "g q",
+                    count=counts.get("quarantine"), urgent=overdue,
+                )
+            )  # fmt: skip
+        if visit.grants.anywhere(Permission.HANDLE_DELIVERIES):
+            oversight.append(
+                NavItem(
+                    "trouble", visit.say(_("Trouble")), "/desk/trouble", "alert-triangle", "g t",
+                    count=counts.get("trouble"), urgent=True,
+                )
+            )  # fmt: skip
+        if visit.grants.anywhere(Permission.VIEW_LEDGER):
+            oversight.append(NavItem("ledger", visit.say(_("Ledger")), "/desk/ledger", "books", "g l"))
+        own = []
+        if visit.grants.anywhere(Permission.MANAGE_TEMPLATES):
+            own.append(NavItem("templates", visit.say(_("Templates")), "/desk/templates", "file-text", "g p"))
+        own.append(NavItem("settings", visit.say(_("Settings")), "/desk/settings", "adjustments-horizontal", "g s"))
+        sections = [NavSection("", views)]
+        if oversight:
+            sections.append(NavSection(visit.say(_("Oversight")), oversight))
+        return [*sections, NavSection(visit.say(_("You")), own)]

@@ -1,0 +1,170 @@
+"""Sentences the desk says about what happened: history lines, notices, reasons. English msgids, translated when shown."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+from uuid import UUID
+
+from zrm.casestore.timeline import EventRow
+from zrm.kit.i18n import Language, _, digits, gettext
+from zrm.kit.pages import words
+
+NATURES: Final = {
+    "": _("Not said"),
+    "complaint": _("Complaint"),
+    "request": _("Request"),
+    "suggestion": _("Suggestion"),
+    "criticism": _("Criticism"),
+    "report": _("Report"),
+}
+
+LABELS: Final = {
+    "robot": _("Sent by a machine"),
+    "acknowledgement": _("Confirmation of receipt"),
+    "farewell": _("Closing message, asking for a rating"),
+    "proof_link": _("Link to the tracking page"),
+    "bounce": _("Returned mail"),
+    "list": _("Mailing list"),
+    "cut_short": _("Cut short"),
+    "auto_reply": _("Automatic reply"),
+    "newsletter": _("Newsletter"),
+    "spf_fail": _("Sender not confirmed (SPF)"),
+    "dkim_fail": _("Signature of the sender's server is wrong (DKIM)"),
+    "dmarc_fail": _("Probably forged sender (DMARC)"),
+    "false_type": _("A file is not what it says it is"),
+    "program": _("A file is a program"),
+    "signed": _("Signed (S/MIME, not checked)"),
+    "encrypted": _("Encrypted (S/MIME)"),
+    "calendar": _("Calendar entry"),
+    "shared_address": _("Address shared by several people"),
+    "edited": _("Changed afterwards by the citizen"),
+    "forwarded": _("Forwarded from somebody else"),
+    "file_missing": _("A file could not be fetched"),
+    "part_missing": _("A part of the message never came"),
+    "unfinished_dialogue": _("The citizen did not finish the dialogue"),
+}
+
+RELATION_REASONS: Final = {
+    "quoted_by_stranger": _("Somebody we do not know here quoted this case's reply mark"),
+}
+
+_NOTICES: Final = {
+    "case": (_("New case: %(title)s"), _("A new case has come")),
+    "message": (_("New message: %(title)s"), _("A new message has come")),
+    "assigned": (_("Given to you: %(title)s"), _("A case was given to you")),
+    "delivery_failed": (_("Answer not delivered: %(title)s"), _("An answer was not delivered")),
+    "delivery_unknown": (_("Unclear whether the answer left: %(title)s"), _("It is unclear whether an answer left")),
+}
+
+_BY_AGENT: Final = {
+    "claim": (_("%(who)s took the case"), "hand-grab"),
+    "release": (_("%(who)s gave the case back to the unit"), "user"),
+    "reply": (_("%(who)s answered by %(channel)s"), "send"),
+    "classify": (_("%(who)s changed what the case is about: %(about)s"), "tag"),
+    "reopen": (_("%(who)s opened the case again"), "refresh"),
+    "send_again": (_("%(who)s had the answer sent again"), "refresh"),
+    "send_by": (_("%(who)s had the answer sent by %(channel)s instead"), "send"),
+    "prefer": (_("%(who)s noted how the person wants to be answered"), "user"),
+    "settle": (_("%(who)s dealt with the answer that did not arrive"), "check"),
+}
+
+
+def label(known: Mapping[str, str], code: str, language: Language) -> str:
+    """The word for a code; a code this version does not know is shown as it is."""
+    return gettext(language, known[code]) if code in known else code
+
+
+def notice_text(kind: str, title: str, language: Language) -> str:
+    """A notice in one line; without a title when the reader may not see the case (any more)."""
+    with_title, without = _NOTICES.get(kind, (_("News about: %(title)s"), _("There is news")))
+    return gettext(language, with_title, title=title) if title else gettext(language, without)
+
+
+class History:
+    """Writes history lines for one reader. `agent`, `unit` and `subject` name things by id."""
+
+    def __init__(
+        self,
+        language: Language,
+        agent: Callable[[UUID | None], str],
+        unit: Callable[[UUID], str],
+        subject: Callable[[UUID], str],
+    ) -> None:
+        self._language = language
+        self._agent = agent
+        self._unit = unit
+        self._subject = subject
+
+    def line(self, event: EventRow) -> tuple[str, str]:
+        """(sentence, icon) for one event."""
+        who = self._agent(event.agent_id)
+        data = event.data
+        match event.kind:
+            case "opened":
+                return self._say(_("The case was opened by %(channel)s"), channel=self._channel(data)), "plus"
+            case "status":
+                return self._status(data), "refresh"
+            case "loop_broken":
+                return self._say(_("No automatic answer was sent: this address has had too many of them")), "robot"
+            case "related":
+                code = digits(words.grouped_code(str(data.get("code", ""))), self._language)
+                return self._say(_("Another case may belong to this one: %(code)s"), code=code), "link"
+            case "relation":
+                kept = data.get("decision") == "kept"
+                sentence = _("%(who)s linked another case") if kept else _("%(who)s dismissed the link to another case")
+                return self._say(sentence, who=who), "link"
+            case "assign":
+                return self._assigned(who, event), "user-check"
+            case "transfer":
+                unit = self._unit_of(data, "unit")
+                return self._say(_("%(who)s handed the case to %(unit)s"), who=who, unit=unit), "arrow-forward-up"
+            case "close":
+                return self._closed(who, data), "circle-check"
+        sentence, icon = _BY_AGENT.get(event.kind, ("", "history"))
+        if not sentence:
+            return event.kind, icon
+        values = {"who": who, "channel": self._channel(data), "about": self._about(data)}
+        return self._say(sentence, **values), icon
+
+    def _status(self, data: Mapping[str, Any]) -> str:
+        if data.get("from") == "closed":
+            return self._say(_("The citizen wrote again and the case was opened again"))
+        return self._say(_("The citizen answered"))
+
+    def _assigned(self, who: str, event: EventRow) -> str:
+        to = _uuid(event.data.get("agent"))
+        if to is not None and to == event.agent_id:
+            return self._say(_("%(who)s took the case"), who=who)
+        return self._say(_("%(who)s gave the case to %(to)s"), who=who, to=self._agent(to))
+
+    def _closed(self, who: str, data: Mapping[str, Any]) -> str:
+        result = str(data.get("result", "")).strip()
+        if result:
+            return self._say(_("%(who)s closed the case: %(result)s"), who=who, result=result)
+        return self._say(_("%(who)s closed the case"), who=who)
+
+    def _about(self, data: Mapping[str, Any]) -> str:
+        subject = _uuid(data.get("subject"))
+        named = [self._subject(subject)] if subject else []
+        nature = str(data.get("nature", ""))
+        if nature:
+            named.append(label(NATURES, nature, self._language))
+        return ("، " if self._language == "fa" else ", ").join(named) or self._say(_("nothing"))
+
+    def _channel(self, data: Mapping[str, Any]) -> str:
+        return self._say(words.word(words.CHANNEL, str(data.get("channel", ""))).label)
+
+    def _unit_of(self, data: Mapping[str, Any], key: str) -> str:
+        unit = _uuid(data.get(key))
+        return self._unit(unit) if unit else ""
+
+    def _say(self, message: str, **values: object) -> str:
+        return gettext(self._language, message, **values) if message else ""
+
+
+def _uuid(value: object) -> UUID | None:
+    try:
+        return UUID(str(value)) if value else None
+    except ValueError:
+        return None

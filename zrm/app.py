@@ -1,0 +1,150 @@
+"""The web role: every channel's routes, the desk, static files, health and metrics on one FastAPI application."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import psycopg
+from fastapi import FastAPI, Request, Response
+from fastapi.responses import JSONResponse, PlainTextResponse
+from sqlalchemy.exc import OperationalError
+from starlette.concurrency import run_in_threadpool
+from starlette.staticfiles import StaticFiles
+
+from zrm import agent_api
+from zrm.agent_api.context import DeskContext
+from zrm.casestore.schema import BrokenMigrations, is_current
+from zrm.channels.contract import HasRoutes
+from zrm.dispatch.queues import Monitor, QueueAway, Queues
+from zrm.errors import StoreUnavailable
+from zrm.house import OpenHouse
+from zrm.insight.metrics import exposition
+from zrm.kit import log
+from zrm.kit.ids import new_trace
+from zrm.kit.pages import Pages
+
+_log = log.get(__name__)
+_STATIC = Path(__file__).parent / "kit" / "static" / "build"
+
+
+class _Assets(StaticFiles):
+    """Built assets carry a hash in their names, so a browser may keep them for ever."""
+
+    def file_response(self, *args: object, **kwargs: object) -> Response:
+        response = super().file_response(*args, **kwargs)  # type: ignore[arg-type]  # passed on as they came
+        response.headers["Cache-Control"] = "public, max-age=31536000, immutable"
+        return response
+
+
+def build_app(house: OpenHouse) -> FastAPI:
+    """The application on an open house; its lifespan owns the inbox writer and the live events."""
+    plan = house.blueprint
+    desk, inbox = house.desk()
+    monitor = Monitor(Queues(house.redis_url))
+    context = DeskContext(
+        settings=plan.settings,
+        database=house.database,
+        blobs=house.blobs,
+        pages=Pages(),
+        secret=plan.secret,
+        senders=tuple(plan.senders()),
+        monitor=monitor,
+    )
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        async with agent_api.lifespan(context):
+            yield
+        await run_in_threadpool(inbox.close)
+
+    app = FastAPI(title="ZRM", lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None)
+    routers = [channel.routes(desk) for channel in plan.channels.values() if isinstance(channel, HasRoutes)]
+    # Routes are tried one by one: a webhook should not have to pass every page of the portal, nor a router in a router.
+    for router in sorted(routers, key=lambda router: len(router.routes)):
+        app.router.routes.extend(router.routes)
+    app.include_router(agent_api.router(context))
+    app.mount("/static", _Assets(directory=_STATIC, check_dir=False), name="static")
+    _add_operations(app, house, monitor)
+    _add_last_resorts(app)
+    return app
+
+
+def _add_operations(app: FastAPI, house: OpenHouse, monitor: Monitor) -> None:
+    @app.get("/healthz", include_in_schema=False)
+    async def healthz() -> PlainTextResponse:
+        """The process answers."""
+        return PlainTextResponse("ok\n")
+
+    @app.get("/readyz", include_in_schema=False)
+    def readyz() -> JSONResponse:
+        """Whether contacts can be taken now: the store with the newest schema, the queue, the blob folder."""
+        problems = readiness(house, monitor)
+        return JSONResponse({"ready": not problems, "problems": problems}, status_code=503 if problems else 200)
+
+    @app.get("/metrics", include_in_schema=False)
+    def metrics() -> Response:
+        """Prometheus' text format."""
+
+        def depths() -> list[tuple[str, int, int]]:
+            try:
+                return [(state.topic, state.waiting, state.failed) for state in monitor.states()]
+            except QueueAway as error:
+                _log.warning("queue is away", error=type(error).__name__)
+                return []
+
+        return Response(exposition(house.database, depths), media_type="text/plain; version=0.0.4; charset=utf-8")
+
+
+def readiness(house: OpenHouse, monitor: Monitor) -> list[str]:
+    """What stands in the way of taking contacts, a sentence each; empty when ready."""
+    problems = []
+    try:
+        if not is_current(house.database):
+            problems.append("the database does not have the newest schema; run `zrm migrate`")
+    except BrokenMigrations as error:
+        _log.error("migrations cannot be read", error=str(error))
+        problems.append("the migrations of this installation do not fit together; the log says why")
+    except (psycopg.Error, OperationalError):
+        problems.append("PostgreSQL does not answer")
+    try:
+        if monitor.workers() == 0:
+            problems.append("no worker is alive; contacts are kept but not filed")
+    except QueueAway:
+        problems.append("Redis or Valkey does not answer; contacts are kept but not filed")
+    try:
+        house.blobs.root.mkdir(parents=True, exist_ok=True)
+        probe = house.blobs.root / ".probe"
+        probe.write_bytes(b"ok")
+        probe.unlink(missing_ok=True)  # another asker may have been faster
+    except OSError as error:
+        problems.append(f"the blob folder cannot be written: {error.strerror}")
+    return problems
+
+
+def _add_last_resorts(app: FastAPI) -> None:
+    """Errors no page caught: said plainly, without a traceback, and the sender knows to come again."""
+
+    @app.exception_handler(StoreUnavailable)
+    @app.exception_handler(psycopg.OperationalError)
+    @app.exception_handler(OperationalError)
+    async def away(request: Request, error: Exception) -> Response:
+        _log.error("store is away", path=request.url.path, error=type(error).__name__)
+        return PlainTextResponse(
+            "سامانه چند لحظه در دسترس نیست. لطفاً دوباره تلاش کنید.\n"
+            "The service is away for a moment. Please try again.\n",
+            status_code=503,
+            headers={"Retry-After": "5"},
+        )
+
+    @app.exception_handler(Exception)
+    async def bug(request: Request, error: Exception) -> Response:
+        """Ours to mend: the log has it all under the incident's number, the reader has the number and nothing else."""
+        incident = new_trace()
+        _log.error("bug", path=request.url.path, incident=incident, error=type(error).__name__)
+        return PlainTextResponse(
+            f"خطایی در سامانه رخ داد و ثبت شد. شمارهٔ رخداد: {incident}\n"
+            f"Something went wrong on our side and has been recorded. Incident: {incident}\n",
+            status_code=500,
+        )

@@ -1,0 +1,1 @@
+"""The records: person, case, contact, attachment, subject, unit, agent, history, delivery, outbox."""

@@ -1,0 +1,61 @@
+"""Agents: the people at the desk, and what each may do."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from uuid import UUID
+
+from sqlmodel import Field, Session, SQLModel, select
+
+from zrm.kit.ids import new_id
+
+
+class Agent(SQLModel, table=True):
+    """A person at the desk, with the language, calendar and theme they chose."""
+
+    __tablename__ = "agents"
+
+    id: UUID = Field(default_factory=new_id, primary_key=True)
+    login: str
+    name_fa: str
+    name_en: str
+    password_hash: str
+    unit_id: UUID
+    language: str = "fa"
+    calendar: str = "solar"
+    theme: str = "auto"
+    active: bool = True
+
+
+class Permission(StrEnum):
+    """What an agent may be allowed; there are no role names in the code."""
+
+    VIEW_CASES = "case.view"
+    WORK_CASES = "case.work"  # claim, reply, note, close, reopen
+    ASSIGN_CASES = "case.assign"
+    VIEW_ADDRESSES = "person.addresses"
+    HANDLE_QUARANTINE = "quarantine.handle"
+    HANDLE_DELIVERIES = "delivery.handle"
+    VIEW_LEDGER = "ledger.view"
+    MANAGE_TEMPLATES = "template.manage"
+
+
+class Grant(SQLModel, table=True):
+    """A permission for one unit, or everywhere when `unit_id` is None."""
+
+    __tablename__ = "permissions"
+
+    id: UUID = Field(default_factory=new_id, primary_key=True)
+    agent_id: UUID
+    permission: str
+    unit_id: UUID | None = None
+
+
+def granted_units(session: Session, agent_id: UUID, permission: Permission) -> set[UUID] | None:
+    """The units for which the agent has the permission; None means everywhere, an empty set nowhere."""
+    rows = session.exec(
+        select(Grant.unit_id).where(Grant.agent_id == agent_id, Grant.permission == permission.value)
+    ).all()
+    if None in rows:
+        return None
+    return {unit for unit in rows if unit is not None}

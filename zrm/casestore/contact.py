@@ -1,0 +1,59 @@
+"""Contacts: the lines of a case's conversation, both ways and every channel, and the files they carry."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Final
+from uuid import UUID
+
+from sqlalchemy import Column, Text
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
+from sqlmodel import Field, SQLModel
+
+from zrm.kit.ids import new_id
+
+MOST_PICTURES: Final = 30
+"""Pages of one file that are drawn as pictures at most; its PDF has all."""
+
+
+class Contact(SQLModel, table=True):
+    """One line of the timeline. `direction` is in, out or note; an inbound one has the id of its raw contact."""
+
+    __tablename__ = "contacts"
+
+    id: UUID = Field(default_factory=new_id, primary_key=True)
+    case_id: UUID
+    direction: str
+    channel: str
+    account: str
+    person_id: UUID | None = None
+    agent_id: UUID | None = None
+    address: str = ""
+    title: str = ""
+    text: str
+    folded_quote: str = ""
+    html: str = ""
+    language: str = ""
+    search: str = ""
+    headers: list[list[str]] = Field(default_factory=list, sa_column=Column(JSONB, nullable=False))
+    labels: list[str] = Field(default_factory=list, sa_column=Column(ARRAY(Text), nullable=False))
+    message_id: str = ""
+    automatic: bool = False
+    public: bool = True
+    at: datetime
+
+
+class Attachment(SQLModel, table=True):
+    """A file of a contact, in the blob store under `blob_key`; size in bytes."""
+
+    __tablename__ = "attachments"
+
+    id: UUID = Field(default_factory=new_id, primary_key=True)
+    contact_id: UUID
+    role: str
+    name: str
+    media_type: str
+    size: int
+    blob_key: str
+    content_id: str = ""
+    position: int = 0

@@ -1,0 +1,20 @@
+"""Live events: one NOTIFY channel, small payloads of ids; listeners look the rest up in the store."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from typing import Literal
+from uuid import UUID
+
+from zrm.kit.db import Cursor
+
+CHANNEL = "zrm_live"
+Kind = Literal["case", "notification", "quarantine", "delivery", "task"]
+
+
+def announce(cursor: Cursor, kind: Kind, ids: Iterable[UUID]) -> None:
+    """Tell every desk, when this transaction commits, that these rows changed. For notifications: the agents' ids."""
+    payloads = [json.dumps([kind, str(identifier)]) for identifier in dict.fromkeys(ids)]
+    if payloads:
+        cursor.execute("SELECT pg_notify(%s, payload) FROM unnest(%s::text[]) AS payload", [CHANNEL, payloads])

@@ -1,0 +1,146 @@
+"""The outbox: work written in the commit that makes it necessary. Topics name which drain does it.
+
+A row leaves in the same commit as its work's result, so the work is done once; a claim is a lease, so a worker that
+dies gives its rows back. What failed too often stays, marked, until a person replays it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from uuid import UUID
+
+from zrm.kit.db import Cursor, insert_rows
+from zrm.kit.ids import new_id
+
+
+class Topic(StrEnum):
+    """file: T2; deliver: T4; notify: tell agents; render: make pages of a fax; fetch: get what lies at a provider's."""
+
+    FILE = "file"
+    DELIVER = "deliver"
+    NOTIFY = "notify"
+    RENDER = "render"
+    FETCH = "fetch"
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """A claimed row: `ref` is the id of what the topic works on, `attempts` counts this one too."""
+
+    id: UUID
+    ref: UUID
+    trace: str
+    attempts: int
+
+
+@dataclass(frozen=True, slots=True)
+class FailedTask:
+    """A task that failed too often, as the desk shows it; `error` holds no personal data."""
+
+    id: UUID
+    topic: str
+    ref: UUID
+    attempts: int
+    failed_at: datetime
+    error: str
+
+
+def add(cursor: Cursor, topic: Topic, refs: Sequence[tuple[UUID, str]]) -> None:
+    """Add tasks for (ref, trace) pairs, due at once; the commit wakes the relay."""
+    if refs:
+        insert_rows(cursor, "outbox", ("id", "topic", "ref", "trace"), [(new_id(), topic, *ref) for ref in refs])
+
+
+def claim(cursor: Cursor, topic: Topic, *, limit: int, lease: float) -> list[Task]:
+    """Lease up to `limit` due tasks for `lease` seconds; rows another worker holds are skipped."""
+    cursor.execute(
+        """
+        UPDATE outbox SET due_at = now() + make_interval(secs => %(lease)s), attempts = attempts + 1
+        WHERE id IN (
+            SELECT id FROM outbox WHERE topic = %(topic)s AND due_at <= now() AND failed_at IS NULL
+            ORDER BY due_at, id LIMIT %(limit)s FOR UPDATE SKIP LOCKED
+        ) RETURNING id, ref, trace, attempts
+        """,
+        {"topic": topic, "limit": limit, "lease": lease},
+    )
+    return sorted((Task(*row) for row in cursor), key=lambda task: task.id)
+
+
+def not_begun(cursor: Cursor, tasks: Sequence[Task]) -> None:
+    """Claimed, but its turn has not come: should the worker die before `begun`, that try does not count."""
+    cursor.execute("UPDATE outbox SET attempts = attempts - 1 WHERE id = ANY(%s)", [[task.id for task in tasks]])
+
+
+def begun(cursor: Cursor, task: Task) -> None:
+    """The turn of a task that was `not_begun` has come."""
+    cursor.execute("UPDATE outbox SET attempts = attempts + 1 WHERE id = %s", [task.id])
+
+
+def done(cursor: Cursor, tasks: Sequence[Task]) -> None:
+    """The tasks' work is in this transaction: take them out."""
+    cursor.execute("DELETE FROM outbox WHERE id = ANY(%s)", [[task.id for task in tasks]])
+
+
+def again(cursor: Cursor, task: Task, *, after: float, error: str) -> None:
+    """Try the task again in `after` seconds."""
+    cursor.execute(
+        "UPDATE outbox SET due_at = now() + make_interval(secs => %s), error = %s WHERE id = %s",
+        [after, error, task.id],
+    )
+
+
+def fail(cursor: Cursor, task: Task, error: str) -> None:
+    """Give up on the task until a person replays it."""
+    cursor.execute("UPDATE outbox SET failed_at = now(), error = %s WHERE id = %s", [error, task.id])
+
+
+def failed(cursor: Cursor, *, limit: int = 100) -> list[FailedTask]:
+    """The failed tasks, newest first."""
+    cursor.execute(
+        "SELECT id, topic, ref, attempts, failed_at, error FROM outbox WHERE failed_at IS NOT NULL "
+        "ORDER BY failed_at DESC LIMIT %s",
+        [limit],
+    )
+    return [FailedTask(*row) for row in cursor]
+
+
+def replay(cursor: Cursor, task_id: UUID) -> bool:
+    """Make a failed task due again; False if it is no longer failed."""
+    cursor.execute(
+        "UPDATE outbox SET failed_at = NULL, attempts = 0, due_at = now(), error = '' "
+        "WHERE id = %s AND failed_at IS NOT NULL RETURNING topic",
+        [task_id],
+    )
+    row = cursor.fetchone()
+    if row is not None:
+        cursor.execute("SELECT pg_notify('zrm_outbox', %s)", [row[0]])
+    return row is not None
+
+
+def outlive_clock(cursor: Cursor) -> None:
+    """Bring back what the server's clock left in the future when it stepped backwards; nothing waits for it to catch up.
+
+    A lease keeps its length, so what a worker holds at this moment stays its own. Any number may call this at once.
+    """
+    cursor.execute(
+        """
+        UPDATE outbox SET due_at = now() + (due_at - created_at), created_at = now() WHERE id IN (
+            SELECT id FROM outbox WHERE topic = ANY(%s) AND due_at > now() + interval '1 second'
+            AND created_at > now() + interval '1 second' AND failed_at IS NULL FOR UPDATE SKIP LOCKED
+        )
+        """,
+        [[topic.value for topic in Topic]],
+    )
+
+
+def due_topics(cursor: Cursor) -> list[Topic]:
+    """The topics that have work due now; what the sweep asks."""
+    cursor.execute(
+        "SELECT topic FROM unnest(%s::text[]) AS topic WHERE EXISTS "
+        "(SELECT FROM outbox o WHERE o.topic = topic.topic AND o.due_at <= now() AND o.failed_at IS NULL)",
+        [[topic.value for topic in Topic]],
+    )
+    return [Topic(row[0]) for row in cursor]

@@ -1,0 +1,207 @@
+"""The queue as the desk reads it: one page of rows by keyset, rows by id for live updates, and the counters.
+
+Counting a queue does not read the queue: the counters are sums over `case_counts`, which triggers keep. A page probes
+one index range for each unit and status and merges the heads, so its cost depends on the page and not on the queue.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from uuid import UUID
+
+from zrm.kit.db import Cursor
+
+SNIPPET = 180
+"""Characters of the last message that a row shows."""
+
+
+class View(StrEnum):
+    """The lists an agent works from."""
+
+    UNASSIGNED = "unassigned"
+    MINE = "mine"
+    WAITING = "waiting"
+    OPEN = "open"
+    CLOSED = "closed"
+
+
+STATUSES: dict[View, tuple[str, ...]] = {
+    View.UNASSIGNED: ("new", "open"),
+    View.MINE: ("new", "open", "waiting"),
+    View.WAITING: ("waiting",),
+    View.OPEN: ("new", "open", "waiting"),
+    View.CLOSED: ("closed",),
+}
+"""The states a view shows."""
+
+
+@dataclass(frozen=True, slots=True)
+class QueueRow:
+    """One case as a line of a list; `address` is where the citizen last wrote from, unmasked; `trouble` if an answer of it has not arrived and nobody dealt with that.
+
+    `came_from` is the unit it was handed over by, if any: who sees that unit only must be told that it is gone.
+    """
+
+    id: UUID
+    code: str
+    title: str
+    snippet: str
+    channel: str
+    status: str
+    person: str
+    address: str
+    unit_id: UUID
+    unit_fa: str
+    unit_en: str
+    subject_fa: str
+    subject_en: str
+    assignee_id: UUID | None
+    assignee_fa: str
+    assignee_en: str
+    last_contact_at: datetime
+    version: int
+    trouble: bool
+    came_from: UUID | None
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where in a list a page begins: after (older than) this case."""
+
+    last_contact_at: datetime
+    id: UUID
+
+
+_ROW = """
+SELECT c.id, c.code, c.title, coalesce(said.text, ''), c.channel, c.status, coalesce(p.name, ''), coalesce(said.address, ''),
+    c.unit_id, u.name_fa, u.name_en, coalesce(s.name_fa, ''), coalesce(s.name_en, ''),
+    c.assignee_id, coalesce(a.name_fa, ''), coalesce(a.name_en, ''), c.last_contact_at, c.version,
+    EXISTS (SELECT FROM deliveries d
+            WHERE d.case_id = c.id AND d.state IN ('failed', 'unknown') AND d.settled_by IS NULL),
+    moved.unit_id
+FROM {picked} JOIN cases c ON c.id = picked.id
+JOIN units u ON u.id = c.unit_id
+LEFT JOIN persons p ON p.id = c.person_id
+LEFT JOIN subjects s ON s.id = c.subject_id
+LEFT JOIN agents a ON a.id = c.assignee_id
+LEFT JOIN LATERAL (
+    SELECT left(t.text, %(snippet)s) AS text, t.address FROM contacts t
+    WHERE t.case_id = c.id AND t.direction = 'in' ORDER BY t.at DESC, t.id DESC LIMIT 1
+) AS said ON true
+LEFT JOIN LATERAL (
+    SELECT (e.data ->> 'from')::uuid AS unit_id FROM case_events e
+    WHERE e.case_id = c.id AND e.kind IN ('transfer', 'assign') ORDER BY e.at DESC, e.id DESC LIMIT 1
+) AS moved ON true
+"""
+
+_HEAD = "(SELECT head.id FROM {probe} ORDER BY head.last_contact_at DESC, head.id DESC LIMIT %(limit)s) AS picked"
+
+_RANGE = """LATERAL (
+    SELECT x.id, x.last_contact_at FROM cases x WHERE {conditions}
+    ORDER BY x.last_contact_at DESC, x.id DESC LIMIT %(limit)s
+) AS head"""
+
+_ORDER = " ORDER BY c.last_contact_at DESC, c.id DESC"
+
+
+def page(
+    cursor: Cursor,
+    view: View,
+    agent_id: UUID,
+    units: Collection[UUID] | None,
+    *,
+    limit: int,
+    after: Place | None = None,
+) -> list[QueueRow]:
+    """Up to `limit` rows of a view, newest first, only of `units` (None: all), beginning after a place."""
+    if units is not None and not units:
+        return []
+    probe = _probe(view, units, after)
+    picked = _HEAD.format(probe=probe)
+    cursor.execute(
+        (_ROW.format(picked=picked) + _ORDER).encode(),
+        {
+            "snippet": SNIPPET,
+            "limit": limit,
+            "agent": agent_id,
+            "units": None if units is None else list(units),
+            "statuses": list(STATUSES[view]),
+            "at": after.last_contact_at if after else None,
+            "id": after.id if after else None,
+        },
+    )
+    return [QueueRow(*row) for row in cursor]
+
+
+def _probe(view: View, units: Collection[UUID] | None, after: Place | None) -> str:
+    """The FROM clause whose rows are the heads of every index range the view needs; built of constants only."""
+    ranges, conditions = [], []
+    if view is View.UNASSIGNED:
+        conditions.append("assignee_id IS NULL AND status IN ('new', 'open')")
+    else:
+        ranges.append("unnest(%(statuses)s::text[]) AS wanted_status (status)")
+        conditions.append("x.status = wanted_status.status")
+    if view is View.MINE:
+        conditions.append("assignee_id = %(agent)s")
+        if units is not None:
+            conditions.append("unit_id = ANY(%(units)s)")
+    elif units is not None:
+        ranges.append("unnest(%(units)s::uuid[]) AS wanted_unit (id)")
+        conditions.append("x.unit_id = wanted_unit.id")
+    if after is not None:
+        conditions.append("(last_contact_at, x.id) < (%(at)s::timestamptz, %(id)s::uuid)")
+    lateral = _RANGE.format(conditions=" AND ".join(conditions))
+    return " CROSS JOIN ".join([*ranges, lateral])
+
+
+def rows(cursor: Cursor, ids: Iterable[UUID]) -> list[QueueRow]:
+    """These cases as rows, in no order; ids that are not cases are left out."""
+    cursor.execute(
+        _ROW.format(picked="unnest(%(ids)s::uuid[]) AS picked (id)").encode(), {"snippet": SNIPPET, "ids": list(ids)}
+    )
+    return [QueueRow(*row) for row in cursor]
+
+
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """How many cases stand together in one unit, state and hand."""
+
+    unit_id: UUID
+    status: str
+    assignee_id: UUID | None
+    n: int
+
+
+def counted(cursor: Cursor) -> list[Counted]:
+    """Every heap of cases that is not closed; one row a unit, state and assignee, whatever the number of cases."""
+    cursor.execute(
+        "SELECT unit_id, status, assignee_id, sum(n)::bigint FROM case_counts WHERE status <> 'closed'"
+        " GROUP BY 1, 2, 3 HAVING sum(n) <> 0"
+    )
+    return [Counted(*row) for row in cursor]
+
+
+def count_views(heaps: Sequence[Counted], agent_id: UUID | None, units: Collection[UUID] | None) -> dict[View, int]:
+    """The number beside each view for one agent. Closed cases are not counted: the number would tell nobody anything."""
+    totals = dict.fromkeys((View.UNASSIGNED, View.MINE, View.WAITING, View.OPEN), 0)
+    for heap in heaps:
+        if units is not None and heap.unit_id not in units:
+            continue
+        totals[View.OPEN] += heap.n
+        if heap.status == "waiting":
+            totals[View.WAITING] += heap.n
+        elif heap.assignee_id is None:
+            totals[View.UNASSIGNED] += heap.n
+        if agent_id is not None and heap.assignee_id == agent_id:
+            totals[View.MINE] += heap.n
+    return totals
+
+
+def case_of_code(cursor: Cursor, code: str) -> tuple[UUID, UUID] | None:
+    """The case with a tracking code and its unit, as (case id, unit id)."""
+    cursor.execute("SELECT id, unit_id FROM cases WHERE code = %s", [code])
+    row = cursor.fetchone()
+    return (row[0], row[1]) if row else None

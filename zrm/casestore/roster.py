@@ -1,0 +1,143 @@
+"""Who is at the desk: agents with their choices and permissions, and the units and subjects they choose from."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass
+from uuid import UUID
+
+from zrm.kit.db import Cursor
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """What signing in needs to know of an agent."""
+
+    id: UUID
+    password_hash: str
+    active: bool
+
+
+@dataclass(frozen=True, slots=True)
+class DeskAgent:
+    """An agent at work; `grants` are (permission, unit) rows, a row without a unit being for everywhere."""
+
+    id: UUID
+    login: str
+    name_fa: str
+    name_en: str
+    unit_id: UUID
+    unit_fa: str
+    unit_en: str
+    language: str
+    calendar: str
+    theme: str
+    grants: tuple[tuple[str, UUID | None], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Named:
+    """Something with an id and a name in both languages; `parent_id` where it hangs in a tree or belongs to a unit."""
+
+    id: UUID
+    name_fa: str
+    name_en: str
+    parent_id: UUID | None = None
+
+    def name(self, language: str) -> str:
+        """The name in a language."""
+        return self.name_fa if language == "fa" else self.name_en
+
+
+def account(cursor: Cursor, login: str) -> Account | None:
+    """The agent who signs in by `login`."""
+    cursor.execute("SELECT id, password_hash, active FROM agents WHERE login = %s", [login])
+    row = cursor.fetchone()
+    return Account(*row) if row else None
+
+
+def account_of(cursor: Cursor, agent_id: UUID) -> Account | None:
+    """The same, by id."""
+    cursor.execute("SELECT id, password_hash, active FROM agents WHERE id = %s", [agent_id])
+    row = cursor.fetchone()
+    return Account(*row) if row else None
+
+
+def set_password_hash(cursor: Cursor, agent_id: UUID, password_hash: str) -> None:
+    """Keep a new password's hash."""
+    cursor.execute("UPDATE agents SET password_hash = %s WHERE id = %s", [password_hash, agent_id])
+
+
+def set_preferences(cursor: Cursor, agent_id: UUID, *, language: str, calendar: str, theme: str) -> None:
+    """Keep how the agent wants their pages written; the columns' own checks refuse other words."""
+    cursor.execute(
+        "UPDATE agents SET language = %s, calendar = %s, theme = %s WHERE id = %s",
+        [language, calendar, theme, agent_id],
+    )
+
+
+def at_desk(cursor: Cursor, agent_id: UUID) -> DeskAgent | None:
+    """An active agent with everything a page needs to know of them."""
+    cursor.execute(
+        """
+        SELECT a.id, a.login, a.name_fa, a.name_en, a.unit_id, u.name_fa, u.name_en, a.language, a.calendar, a.theme,
+            ARRAY(SELECT p.permission FROM permissions p WHERE p.agent_id = a.id ORDER BY p.permission, p.unit_id),
+            ARRAY(SELECT p.unit_id FROM permissions p WHERE p.agent_id = a.id ORDER BY p.permission, p.unit_id)
+        FROM agents a JOIN units u ON u.id = a.unit_id WHERE a.id = %s AND a.active
+        """,
+        [agent_id],
+    )
+    row = cursor.fetchone()
+    if row is None:
+        return None
+    return DeskAgent(*[*row[:10], tuple(zip(row[10], row[11], strict=True))])
+
+
+def grants(cursor: Cursor, agent_ids: Iterable[UUID]) -> dict[UUID, list[tuple[str, UUID | None]]]:
+    """The (permission, unit) rows of these agents; those who left have none."""
+    cursor.execute(
+        "SELECT p.agent_id, p.permission, p.unit_id FROM permissions p JOIN agents a ON a.id = p.agent_id"
+        " WHERE a.active AND p.agent_id = ANY(%s)",
+        [list(agent_ids)],
+    )
+    found: dict[UUID, list[tuple[str, UUID | None]]] = defaultdict(list)
+    for agent_id, permission, unit_id in cursor:
+        found[agent_id].append((permission, unit_id))
+    return found
+
+
+def units(cursor: Cursor) -> list[Named]:
+    """Every unit, by name."""
+    cursor.execute("SELECT id, name_fa, name_en, parent_id FROM units ORDER BY name_en, id")
+    return [Named(*row) for row in cursor]
+
+
+def colleagues(cursor: Cursor, unit_ids: Iterable[UUID]) -> list[Named]:
+    """The active agents of these units, by name; `parent_id` is their unit."""
+    cursor.execute(
+        "SELECT id, name_fa, name_en, unit_id FROM agents WHERE active AND unit_id = ANY(%s) ORDER BY name_en, id",
+        [list(unit_ids)],
+    )
+    return [Named(*row) for row in cursor]
+
+
+def agents_by_id(cursor: Cursor, ids: list[UUID]) -> dict[UUID, Named]:
+    """Agents by id, those who left included: history keeps naming them."""
+    cursor.execute("SELECT id, name_fa, name_en, unit_id FROM agents WHERE id = ANY(%s)", [ids])
+    return {row[0]: Named(*row) for row in cursor}
+
+
+def subjects(cursor: Cursor) -> list[Named]:
+    """The subject tree, parents before their children."""
+    cursor.execute(
+        """
+        WITH RECURSIVE tree AS (
+            SELECT id, name_fa, name_en, parent_id, ARRAY[key] AS path FROM subjects WHERE parent_id IS NULL
+            UNION ALL
+            SELECT s.id, s.name_fa, s.name_en, s.parent_id, t.path || s.key
+            FROM subjects s JOIN tree t ON s.parent_id = t.id
+        ) SELECT id, name_fa, name_en, parent_id FROM tree ORDER BY path
+        """
+    )
+    return [Named(*row) for row in cursor]

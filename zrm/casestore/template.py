@@ -1,0 +1,124 @@
+"""Templates: texts that a unit writes once and uses often, each in both languages. One that is retired is kept."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import Final
+from uuid import UUID
+
+from zrm.kit.db import Cursor
+from zrm.kit.ids import new_id
+
+KINDS: Final = ("answer", "greeting", "signature", "acknowledgement")
+"""An answer's text, what stands before and after every answer of a unit, the machine's first word with the code."""
+
+LONGEST_NAME: Final = 120
+LONGEST_TEXT: Final = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class Wording:
+    """What a template says, in both languages, and whose it is (None: every unit's)."""
+
+    unit_id: UUID | None
+    kind: str
+    name_fa: str
+    name_en: str
+    text_fa: str
+    text_en: str
+
+    def name(self, language: str) -> str:
+        """Its name for an agent."""
+        return self.name_fa if language == "fa" else self.name_en
+
+    def text(self, language: str) -> str:
+        """Its text for a citizen."""
+        return self.text_fa if language == "fa" else self.text_en
+
+
+@dataclass(frozen=True, slots=True)
+class Template:
+    """A template as it stands; `version` grows with every change."""
+
+    id: UUID
+    version: int
+    wording: Wording
+
+
+_SELECT = (
+    "SELECT id, version, unit_id, kind, name_fa, name_en, text_fa, text_en FROM templates WHERE retired_at IS NULL"
+)
+_ORDER = " ORDER BY kind, unit_id NULLS FIRST, name_en, id"
+
+
+def usable(cursor: Cursor, unit_id: UUID) -> list[Template]:
+    """The templates a unit's cases are answered with: its own and every unit's."""
+    cursor.execute((_SELECT + " AND (unit_id = %s OR unit_id IS NULL)" + _ORDER).encode(), [unit_id])
+    return [_row(row) for row in cursor]
+
+
+def of_units(cursor: Cursor, units: Collection[UUID] | None) -> list[Template]:
+    """The templates that belong to these units; None: all, those of every unit included."""
+    condition = "" if units is None else " AND unit_id = ANY(%s)"
+    cursor.execute((_SELECT + condition + _ORDER).encode(), None if units is None else [list(units)])
+    return [_row(row) for row in cursor]
+
+
+def acknowledgements(cursor: Cursor) -> dict[UUID | None, tuple[str, str]]:
+    """The first words by unit (None: every unit's), in Persian and in English; of several the newest."""
+    cursor.execute(
+        "SELECT unit_id, text_fa, text_en FROM templates WHERE kind = 'acknowledgement' AND retired_at IS NULL"
+        " ORDER BY changed_at, id"
+    )
+    return {row[0]: (row[1], row[2]) for row in cursor}
+
+
+def get(cursor: Cursor, template_id: UUID) -> Template | None:
+    """One template that is in use."""
+    cursor.execute((_SELECT + " AND id = %s").encode(), [template_id])
+    row = cursor.fetchone()
+    return _row(row) if row else None
+
+
+def add(cursor: Cursor, wording: Wording, agent_id: UUID | None) -> UUID:
+    """Keep a new template; returns its id."""
+    template_id = new_id()
+    cursor.execute(
+        "INSERT INTO templates (id, unit_id, kind, name_fa, name_en, text_fa, text_en, changed_by, changed_at)"
+        " VALUES (%s, %s, %s, %s, %s, %s, %s, %s, now())",
+        [
+            template_id, wording.unit_id, wording.kind, wording.name_fa, wording.name_en, wording.text_fa,
+            wording.text_en, agent_id,
+        ],
+    )  # fmt: skip
+    return template_id
+
+
+def change(cursor: Cursor, template_id: UUID, version: int, wording: Wording, agent_id: UUID) -> bool:
+    """Give a template new words; False if somebody changed or retired it since `version`."""
+    cursor.execute(
+        "UPDATE templates SET unit_id = %s, kind = %s, name_fa = %s, name_en = %s, text_fa = %s, text_en = %s,"
+        " version = version + 1, changed_by = %s, changed_at = now()"
+        " WHERE id = %s AND version = %s AND retired_at IS NULL RETURNING id",
+        [
+            wording.unit_id, wording.kind, wording.name_fa, wording.name_en, wording.text_fa, wording.text_en, agent_id,
+            template_id, version,
+        ],
+    )  # fmt: skip
+    return cursor.fetchone() is not None
+
+
+def retire(cursor: Cursor, template_id: UUID, version: int, agent_id: UUID) -> bool:
+    """Take a template out of use; False as with `change`."""
+    cursor.execute(
+        "UPDATE templates SET retired_at = now(), changed_by = %s, changed_at = now()"
+        " WHERE id = %s AND version = %s AND retired_at IS NULL RETURNING id",
+        [agent_id, template_id, version],
+    )
+    return cursor.fetchone() is not None
+
+
+def _row(row: tuple[object, ...]) -> Template:
+    identifier, version, *wording = row
+    return Template(identifier, version, Wording(*wording))  # type: ignore[arg-type]  # the columns have these types

@@ -1,0 +1,332 @@
+"""Everything a case's page shows, read in a handful of queries: the case, its conversation, its history, its person."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from zrm.kit.db import Cursor
+
+DOSSIER = 8
+"""How many other cases of the person the page names."""
+
+
+@dataclass(frozen=True, slots=True)
+class CaseHead:
+    """The case itself, with the names of what it points to."""
+
+    id: UUID
+    code: str
+    title: str
+    nature: str
+    language: str
+    channel: str
+    account: str
+    status: str
+    opened_at: datetime
+    status_at: datetime
+    version: int
+    person_id: UUID | None
+    person: str
+    preferred_language: str
+    preferred_channel: str
+    subject_id: UUID | None
+    subject_fa: str
+    subject_en: str
+    unit_id: UUID
+    unit_fa: str
+    unit_en: str
+    assignee_id: UUID | None
+    assignee_fa: str
+    assignee_en: str
+
+
+@dataclass(frozen=True, slots=True)
+class FileRow:
+    """A file of a contact; `size` in bytes. `content_id` of a rendition: the id of the file it was drawn from."""
+
+    id: UUID
+    contact_id: UUID
+    role: str
+    name: str
+    media_type: str
+    size: int
+    content_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class DeliveryStep:
+    """One step of a delivery."""
+
+    at: datetime
+    state: str
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class DeliveryRow:
+    """An answer on its way, with its steps, oldest first."""
+
+    id: UUID
+    contact_id: UUID
+    channel: str
+    address: str
+    state: str
+    error: str
+    settled_by: UUID | None
+    steps: list[DeliveryStep] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class ContactRow:
+    """One line of the conversation, with its files and deliveries."""
+
+    id: UUID
+    direction: str
+    channel: str
+    account: str
+    person: str
+    agent_id: UUID | None
+    address: str
+    title: str
+    text: str
+    folded_quote: str
+    has_html: bool
+    headers: list[list[str]]
+    labels: list[str]
+    automatic: bool
+    public: bool
+    at: datetime
+    files: list[FileRow] = field(default_factory=list)
+    deliveries: list[DeliveryRow] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class EventRow:
+    """One line of the history; `data` by kind, see `casework.handling`."""
+
+    id: UUID
+    at: datetime
+    agent_id: UUID | None
+    kind: str
+    data: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class OtherCase:
+    """Another case: of the same person, or related to this one. Its unit says whether the agent may see it."""
+
+    id: UUID
+    code: str
+    title: str
+    status: str
+    opened_at: datetime
+    unit_id: UUID
+
+
+@dataclass(frozen=True, slots=True)
+class Relation:
+    """A link to another case that somebody has to decide about, or has decided."""
+
+    id: UUID
+    reason: str
+    decision: str
+    other: OtherCase
+
+
+@dataclass(frozen=True, slots=True)
+class AddressRow:
+    """A way to reach the person; `claimed` if only typed into a form, so that it proves nothing; `doubtful_at` since
+    when what we send there comes back.
+    """
+
+    kind: str
+    value: str
+    claimed: bool
+    doubtful_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class CasePage:
+    """All of it."""
+
+    head: CaseHead
+    contacts: list[ContactRow]
+    events: list[EventRow]
+    addresses: list[AddressRow]
+    dossier: list[OtherCase]
+    relations: list[Relation]
+
+    @property
+    def last_inbound(self) -> ContactRow | None:
+        """What the citizen sent last; a robot's message counts only if there is nothing else."""
+        inbound = [contact for contact in self.contacts if contact.direction == "in"]
+        human = [contact for contact in inbound if not contact.automatic and "robot" not in contact.labels]
+        return next(reversed(human or inbound), None)
+
+
+def unit_of(cursor: Cursor, case_id: UUID) -> UUID | None:
+    """The unit that has the case; None if there is no such case."""
+    cursor.execute("SELECT unit_id FROM cases WHERE id = %s", [case_id])
+    row = cursor.fetchone()
+    return row[0] if row else None
+
+
+def unit_of_contact(cursor: Cursor, contact_id: UUID) -> UUID | None:
+    """The unit that has the contact's case; None if it belongs to no case."""
+    cursor.execute("SELECT k.unit_id FROM contacts c JOIN cases k ON k.id = c.case_id WHERE c.id = %s", [contact_id])
+    row = cursor.fetchone()
+    return row[0] if row else None
+
+
+def head(cursor: Cursor, case_id: UUID) -> CaseHead | None:
+    """The case alone."""
+    cursor.execute(
+        """
+        SELECT c.id, c.code, c.title, c.nature, c.language, c.channel, c.account, c.status, c.opened_at, c.status_at,
+            c.version, c.person_id, coalesce(p.name, ''), coalesce(p.preferred_language, ''),
+            coalesce(p.preferred_channel, ''), c.subject_id, coalesce(s.name_fa, ''),
+            coalesce(s.name_en, ''), c.unit_id, u.name_fa, u.name_en, c.assignee_id, coalesce(a.name_fa, ''),
+            coalesce(a.name_en, '')
+        FROM cases c JOIN units u ON u.id = c.unit_id LEFT JOIN persons p ON p.id = c.person_id
+        LEFT JOIN subjects s ON s.id = c.subject_id LEFT JOIN agents a ON a.id = c.assignee_id
+        WHERE c.id = %s
+        """,
+        [case_id],
+    )
+    row = cursor.fetchone()
+    return CaseHead(*row) if row else None
+
+
+def load(cursor: Cursor, case_id: UUID) -> CasePage | None:
+    """Everything on the case's page; None if there is no such case."""
+    case = head(cursor, case_id)
+    if case is None:
+        return None
+    return CasePage(
+        case,
+        contacts(cursor, case_id),
+        _events(cursor, case_id),
+        _addresses(cursor, case.person_id),
+        _dossier(cursor, case),
+        _relations(cursor, case_id),
+    )
+
+
+def contacts(cursor: Cursor, case_id: UUID) -> list[ContactRow]:
+    """The conversation, oldest first."""
+    cursor.execute(
+        """
+        SELECT c.id, c.direction, c.channel, c.account, coalesce(p.name, ''), c.agent_id, c.address, c.title, c.text,
+            c.folded_quote, c.html <> '', c.headers, c.labels, c.automatic, c.public, c.at
+        FROM contacts c LEFT JOIN persons p ON p.id = c.person_id
+        WHERE c.case_id = %s ORDER BY c.at, c.id
+        """,
+        [case_id],
+    )
+    plain = cursor.fetchall()
+    ids = [row[0] for row in plain]
+    files: dict[UUID, list[FileRow]] = defaultdict(list)
+    cursor.execute(
+        "SELECT id, contact_id, role, name, media_type, size, content_id FROM attachments WHERE contact_id = ANY(%s)"
+        " ORDER BY contact_id, position, id",
+        [ids],
+    )
+    for row in cursor:
+        files[row[1]].append(FileRow(*row))
+    deliveries = _deliveries(cursor, case_id)
+    return [ContactRow(*[*row, files[row[0]], deliveries.get(row[0], [])]) for row in plain]
+
+
+def _deliveries(cursor: Cursor, case_id: UUID) -> dict[UUID, list[DeliveryRow]]:
+    cursor.execute(
+        "SELECT id, contact_id, channel, address, state, error, settled_by FROM deliveries WHERE case_id = %s"
+        " ORDER BY created_at, id",
+        [case_id],
+    )
+    found = {row[0]: DeliveryRow(*row) for row in cursor}
+    cursor.execute(
+        "SELECT delivery_id, at, state, detail FROM delivery_events WHERE delivery_id = ANY(%s) ORDER BY at, id",
+        [list(found)],
+    )
+    for delivery_id, *step in cursor:
+        found[delivery_id].steps.append(DeliveryStep(*step))
+    by_contact: dict[UUID, list[DeliveryRow]] = defaultdict(list)
+    for delivery in found.values():
+        by_contact[delivery.contact_id].append(delivery)
+    return by_contact
+
+
+def _events(cursor: Cursor, case_id: UUID) -> list[EventRow]:
+    cursor.execute("SELECT id, at, agent_id, kind, data FROM case_events WHERE case_id = %s ORDER BY at, id", [case_id])
+    return [EventRow(*row) for row in cursor]
+
+
+def _addresses(cursor: Cursor, person_id: UUID | None) -> list[AddressRow]:
+    if person_id is None:
+        return []
+    cursor.execute(
+        "SELECT kind, value, claimed, doubtful_at FROM addresses WHERE person_id = %s ORDER BY created_at, id LIMIT 50",
+        [person_id],
+    )
+    return [AddressRow(*row) for row in cursor]
+
+
+def _dossier(cursor: Cursor, case: CaseHead) -> list[OtherCase]:
+    if case.person_id is None:
+        return []
+    cursor.execute(
+        "SELECT id, code, title, status, opened_at, unit_id FROM cases WHERE person_id = %s AND id <> %s"
+        " ORDER BY last_contact_at DESC LIMIT %s",
+        [case.person_id, case.id, DOSSIER],
+    )
+    return [OtherCase(*row) for row in cursor]
+
+
+def _relations(cursor: Cursor, case_id: UUID) -> list[Relation]:
+    cursor.execute(
+        """
+        SELECT r.id, r.reason, r.decision, o.id, o.code, o.title, o.status, o.opened_at, o.unit_id
+        FROM case_relations r
+        JOIN cases o ON o.id = CASE WHEN r.case_id = %(case)s THEN r.other_case_id ELSE r.case_id END
+        WHERE r.case_id = %(case)s OR r.other_case_id = %(case)s ORDER BY r.at, r.id
+        """,
+        {"case": case_id},
+    )
+    return [Relation(row[0], row[1], row[2], OtherCase(*row[3:])) for row in cursor]
+
+
+@dataclass(frozen=True, slots=True)
+class StoredFileRow:
+    """Where a file's bytes lie, and which case's permission guards it."""
+
+    unit_id: UUID
+    role: str
+    name: str
+    media_type: str
+    size: int
+    blob_key: str
+
+
+def stored_file(cursor: Cursor, file_id: UUID) -> StoredFileRow | None:
+    """A file of a contact by id."""
+    cursor.execute(
+        "SELECT k.unit_id, f.role, f.name, f.media_type, f.size, f.blob_key FROM attachments f"
+        " JOIN contacts c ON c.id = f.contact_id JOIN cases k ON k.id = c.case_id WHERE f.id = %s",
+        [file_id],
+    )
+    row = cursor.fetchone()
+    return StoredFileRow(*row) if row else None
+
+
+def contact_html(cursor: Cursor, contact_id: UUID) -> tuple[UUID, str] | None:
+    """A contact's HTML as it was sent, with the unit whose permission guards it."""
+    cursor.execute(
+        "SELECT k.unit_id, c.html FROM contacts c JOIN cases k ON k.id = c.case_id WHERE c.id = %s AND c.html <> ''",
+        [contact_id],
+    )
+    row = cursor.fetchone()
+    return (row[0], row[1]) if row else None

@@ -1,0 +1,36 @@
+"""The first word back: we have it, here is your code. Once per case, never to robots."""
+
+from __future__ import annotations
+
+from zrm.casework.templating import fill
+from zrm.config import Settings
+from zrm.contract import AddressKind
+from zrm.kit.i18n import Language, digits, gettext
+
+
+def acknowledgement(
+    code: str, language: Language, settings: Settings, *, kind: AddressKind, wording: tuple[str, str] | None = None
+) -> str:
+    """The text that tells a citizen their tracking code, short enough for two text messages when `kind` is phone.
+
+    `wording` is the unit's own, in Persian and in English, if it has one.
+    """
+    shown = digits(f"{code[:4]}-{code[4:8]}-{code[8:]}", language)
+    name = settings.organisation.name.fa if language == "fa" else settings.organisation.name.en
+    track = f"{settings.public_url}/track"
+    if wording is not None:
+        text = wording[0] if language == "fa" else wording[1]
+        return fill(text, {"code": shown, "track": track, "organisation": name}).text
+    if kind is AddressKind.PHONE:
+        return gettext(
+            language, "Received. Your tracking code: %(code)s\n%(name)s\n%(track)s", code=shown, name=name, track=track
+        )
+    return gettext(
+        language,
+        "Hello,\n\nyour message has reached us and has become a case with the tracking code\n\n    %(code)s\n\n"
+        "You can follow it with this code, on the web or by telephone:\n\n    %(track)s\n\n"
+        "To add something, simply answer this message.\n\n%(name)s",
+        code=shown,
+        name=name,
+        track=track,
+    )

@@ -1,0 +1,59 @@
+"""The last word to a citizen who came by text message or messenger: the case is closed, and how content are you?
+
+Their digit comes back as a text like any other (`zrm.normalizer.wishes`). Nobody is asked who asked us not to write.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+from uuid import UUID
+
+from psycopg.types.json import Jsonb
+
+from zrm.casestore import outbox
+from zrm.casestore.delivery import DeliveryState
+from zrm.casestore.outbox import Topic
+from zrm.casestore.person import opted_out
+from zrm.casework.self_service import farewell
+from zrm.kit.clock import now
+from zrm.kit.db import Cursor, insert_rows
+from zrm.kit.ids import new_id
+
+CHANNELS: Final = frozenset({"sms", "telegram", "bale"})
+"""Where one digit is the easiest answer; other channels have their own ways to ask."""
+
+
+def say_farewell(cursor: Cursor, case_id: UUID) -> None:
+    """Queue the closing message of a case that came so, in the transaction that closes it."""
+    cursor.execute(
+        "SELECT k.code, k.language, k.channel, k.account, c.address FROM cases k JOIN contacts c ON c.case_id = k.id "
+        "WHERE k.id = %s AND c.direction = 'in' AND c.channel = k.channel AND c.address <> '' "
+        "AND NOT c.labels && ARRAY['robot', 'bounce'] ORDER BY c.at DESC, c.id DESC LIMIT 1",
+        [case_id],
+    )
+    row = cursor.fetchone()
+    if row is None or row[2] not in CHANNELS or opted_out(cursor, row[2], row[4]):
+        return
+    code, language, channel, account, address = row
+    contact_id, delivery_id, at = new_id(), new_id(), now()
+    insert_rows(
+        cursor,
+        "contacts",
+        ["id", "case_id", "direction", "channel", "account", "address", "text", "language", "headers", "labels", "automatic", "at"],
+        [
+            (
+                contact_id, case_id, "out", channel, account, address, farewell(code, language), language, Jsonb([]),
+                ["farewell"], True, at,
+            )
+        ],
+    )  # fmt: skip
+    insert_rows(
+        cursor,
+        "deliveries",
+        ["id", "contact_id", "case_id", "channel", "account", "address", "state", "created_at", "changed_at"],
+        [(delivery_id, contact_id, case_id, channel, account, address, DeliveryState.QUEUED, at, at)],
+    )
+    insert_rows(
+        cursor, "delivery_events", ("id", "delivery_id", "at", "state"), [(new_id(), delivery_id, at, "queued")]
+    )
+    outbox.add(cursor, Topic.DELIVER, [(delivery_id, "")])

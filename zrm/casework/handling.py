@@ -1,0 +1,350 @@
+"""What agents do to cases. Each step writes its rows, its history and its outbox rows in the caller's transaction (T3).
+
+The row is locked, its version compared with the one the agent saw, the transition table asked; then everything is
+written together and announced to the open desks. Nothing here commits: who opened the cursor does.
+
+Every function's errors: NotFound (no such case), Conflict (the case changed since the agent saw it), NotAllowed (the
+transition table has no such step). Whether this agent may do it at all is asked before, in `zrm.security.grants`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+from uuid import UUID
+
+from psycopg.types.json import Jsonb
+
+from zrm.casestore import live, outbox
+from zrm.casestore.delivery import DeliveryState
+from zrm.casestore.outbox import Topic
+from zrm.casestore.person import set_preferences
+from zrm.casestore.subject import NATURES
+from zrm.casework.answer import Way
+from zrm.casework.farewell import say_farewell
+from zrm.casework.transitions import Step, after
+from zrm.contract import StoredFile
+from zrm.errors import Conflict, NotAllowed, NotFound
+from zrm.kit.clock import now
+from zrm.kit.db import Cursor, insert_rows
+from zrm.kit.ids import new_id, new_trace
+
+SAME: Final = object()
+"""Marks a value that a step leaves as it is; None is a value of its own (nobody, no subject)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Act:
+    """Who acts on which case, and the version of it they had before their eyes."""
+
+    agent_id: UUID
+    case_id: UUID
+    version: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Locked:
+    """The case as it stands, locked for this transaction."""
+
+    id: UUID
+    code: str
+    status: str
+    unit_id: UUID
+    assignee_id: UUID | None
+    subject_id: UUID | None
+    nature: str
+    person_id: UUID | None
+    language: str
+    version: int
+
+
+def claim(cursor: Cursor, act: Act) -> None:
+    """Make the case the agent's own. Conflict also if somebody else has it: it must be released or assigned."""
+    case = _lock(cursor, act)
+    if case.assignee_id == act.agent_id:
+        return
+    if case.assignee_id is not None:
+        raise Conflict("somebody has it")
+    _move(cursor, case, act, Step.CLAIM, {}, assignee_id=act.agent_id)
+
+
+def release(cursor: Cursor, act: Act) -> None:
+    """Give the case back to its unit, where it waits for somebody."""
+    case = _lock(cursor, act)
+    if case.assignee_id is None:
+        return
+    _move(cursor, case, act, Step.RELEASE, {"agent": str(case.assignee_id)}, assignee_id=None)
+
+
+def assign(cursor: Cursor, act: Act, *, to_agent: UUID, to_unit: UUID) -> None:
+    """Give the case to an agent of `to_unit`, and with it to that unit. The agent is notified."""
+    case = _lock(cursor, act)
+    if (case.assignee_id, case.unit_id) == (to_agent, to_unit):
+        return
+    data = {"agent": str(to_agent), "unit": str(to_unit), "from": str(case.unit_id)}
+    event = _move(cursor, case, act, Step.ASSIGN, data, assignee_id=to_agent, unit_id=to_unit)
+    if to_agent != act.agent_id:
+        outbox.add(cursor, Topic.NOTIFY, [(event, new_trace())])
+
+
+def transfer(cursor: Cursor, act: Act, *, to_unit: UUID) -> None:
+    """Give the case to a unit, where it waits for somebody. The unit's agents are notified."""
+    case = _lock(cursor, act)
+    if (case.assignee_id, case.unit_id) == (None, to_unit):
+        return
+    data = {"unit": str(to_unit), "from": str(case.unit_id)}
+    event = _move(cursor, case, act, Step.TRANSFER, data, assignee_id=None, unit_id=to_unit)
+    if to_unit != case.unit_id:
+        outbox.add(cursor, Topic.NOTIFY, [(event, new_trace())])
+
+
+def classify(cursor: Cursor, act: Act, *, subject_id: UUID | None, nature: str) -> None:
+    """Say what the case is about. Errors besides the common ones: NotAllowed for an unknown nature."""
+    if nature and nature not in NATURES:
+        raise NotAllowed("no such nature")
+    case = _lock(cursor, act)
+    if (case.subject_id, case.nature) == (subject_id, nature):
+        return
+    data = {"subject": str(subject_id) if subject_id else "", "nature": nature}
+    _move(cursor, case, act, Step.CLASSIFY, data, subject_id=subject_id, nature=nature)
+
+
+def close(cursor: Cursor, act: Act, *, result: str) -> None:
+    """End the case with a result in words, which stays in its history (the citizen sees only that it is closed).
+
+    Who came by text message is told so, and asked how content they are.
+    """
+    case = _lock(cursor, act)
+    _move(cursor, case, act, Step.CLOSE, {"result": result})
+    say_farewell(cursor, case.id)
+
+
+def reopen(cursor: Cursor, act: Act) -> None:
+    """Take a closed case up again; it is the agent's own from now on."""
+    case = _lock(cursor, act)
+    _move(cursor, case, act, Step.REOPEN, {}, assignee_id=act.agent_id)
+
+
+def note(cursor: Cursor, act: Act, *, text: str) -> UUID:
+    """Write a note only the desk sees; returns its contact id. A note harms nobody's work, so no version is asked."""
+    case = _lock(cursor, act, any_version=True)
+    after(case.status, Step.NOTE)
+    contact_id, at = new_id(), now()
+    _write_contact(cursor, case, act, contact_id, at, direction="note", way=None, title="", text=text, message_id="")
+    _touch(cursor, case)
+    return contact_id
+
+
+def reply(
+    cursor: Cursor,
+    act: Act,
+    *,
+    way: Way,
+    title: str,
+    text: str,
+    domain: str,
+    language: str = "",
+    files: Sequence[StoredFile] = (),
+) -> UUID:
+    """Answer the citizen by `way`; returns the delivery's id.
+
+    The answer, its delivery and the outbox row that sends it stand or fall together. `domain` is the right-hand side
+    of the Message-ID minted for e-mail, `language` the person's own (empty: the case's). A case nobody has becomes the
+    agent's own. Errors besides the common ones: NotAllowed for a way that carries no files, or is barred.
+    """
+    if way.barred or (files and not way.files):
+        raise NotAllowed("not by this way")
+    case = _lock(cursor, act)
+    contact_id, delivery_id, at = new_id(), new_id(), now()
+    trace = _trace_of(cursor, case.id)
+    message_id = f"<{contact_id}@{domain}>" if way.channel == "email" else ""
+    _write_contact(
+        cursor, case, act, contact_id, at, direction="out", way=way, title=title, text=text, message_id=message_id,
+        language=language,
+    )  # fmt: skip
+    _write_files(cursor, contact_id, files)
+    if message_id:
+        cursor.execute("INSERT INTO message_ids (message_id, case_id) VALUES (%s, %s)", [message_id, case.id])
+    queue_delivery(cursor, delivery_id, contact_id, case.id, way, trace)
+    assignee_id = act.agent_id if case.assignee_id is None else SAME
+    data = {"contact": str(contact_id), "delivery": str(delivery_id), "channel": way.channel}
+    _move(cursor, case, act, Step.REPLY, data, assignee_id=assignee_id, contact_at=at)
+    return delivery_id
+
+
+def queue_delivery(cursor: Cursor, delivery_id: UUID, contact_id: UUID, case_id: UUID, way: Way, trace: str) -> None:
+    """Write a queued delivery of a contact, its first history line, and the outbox row that sends it."""
+    cursor.execute(
+        "INSERT INTO deliveries (id, contact_id, case_id, channel, account, address, state, trace, created_at,"
+        " changed_at) VALUES (%s, %s, %s, %s, %s, %s, %s, %s, now(), now())",
+        [delivery_id, contact_id, case_id, way.channel, way.account, way.address, DeliveryState.QUEUED.value, trace],
+    )
+    cursor.execute(
+        "INSERT INTO delivery_events (id, delivery_id, at, state) VALUES (%s, %s, now(), %s)",
+        [new_id(), delivery_id, DeliveryState.QUEUED.value],
+    )
+    outbox.add(cursor, Topic.DELIVER, [(delivery_id, trace)])
+
+
+def decide_relation(cursor: Cursor, agent_id: UUID, case_id: UUID, relation_id: UUID, *, keep: bool) -> None:
+    """Settle whether two cases belong together. Errors: NotFound; Conflict if somebody has decided it already."""
+    cursor.execute(
+        "SELECT case_id, other_case_id, decision FROM case_relations WHERE id = %s AND %s IN (case_id, other_case_id)"
+        " FOR UPDATE",
+        [relation_id, case_id],
+    )
+    row = cursor.fetchone()
+    if row is None:
+        raise NotFound("no such relation")
+    if row[2]:
+        raise Conflict("decided already")
+    decision = "kept" if keep else "dismissed"
+    cursor.execute(
+        "UPDATE case_relations SET decided_by = %s, decided_at = now(), decision = %s WHERE id = %s",
+        [agent_id, decision, relation_id],
+    )
+    for here, there in ((row[0], row[1]), (row[1], row[0])):
+        add_event(cursor, here, agent_id, "relation", {"other": str(there), "decision": decision})
+    live.announce(cursor, "case", [row[0], row[1]])
+
+
+def _lock(cursor: Cursor, act: Act, *, any_version: bool = False) -> _Locked:
+    cursor.execute(
+        "SELECT id, code, status, unit_id, assignee_id, subject_id, nature, person_id, language, version"
+        " FROM cases WHERE id = %s FOR UPDATE",
+        [act.case_id],
+    )
+    row = cursor.fetchone()
+    if row is None:
+        raise NotFound("no such case")
+    case = _Locked(*row)
+    if case.version != act.version and not any_version:
+        raise Conflict("changed since")
+    return case
+
+
+def _move(
+    cursor: Cursor,
+    case: _Locked,
+    act: Act,
+    step: Step,
+    data: dict[str, Any],
+    *,
+    assignee_id: object = SAME,
+    unit_id: object = SAME,
+    subject_id: object = SAME,
+    nature: object = SAME,
+    contact_at: datetime | None = None,
+) -> UUID:
+    """Write the case's new state and the history line of the step; returns the line's id."""
+    status = after(case.status, step)
+    cursor.execute(
+        """
+        UPDATE cases SET status = %(status)s, assignee_id = %(assignee)s, unit_id = %(unit)s,
+            subject_id = %(subject)s, nature = %(nature)s, version = version + 1,
+            status_at = CASE WHEN status = %(status)s THEN status_at ELSE now() END,
+            last_contact_at = coalesce(%(contact_at)s, last_contact_at)
+        WHERE id = %(id)s
+        """,
+        {
+            "id": case.id,
+            "status": status.value,
+            "assignee": case.assignee_id if assignee_id is SAME else assignee_id,
+            "unit": case.unit_id if unit_id is SAME else unit_id,
+            "subject": case.subject_id if subject_id is SAME else subject_id,
+            "nature": case.nature if nature is SAME else nature,
+            "contact_at": contact_at,
+        },
+    )
+    if status != case.status:
+        data = {**data, "was": case.status, "is": status.value}
+    event = add_event(cursor, case.id, act.agent_id, step.value, data)
+    live.announce(cursor, "case", [case.id])
+    return event
+
+
+def _touch(cursor: Cursor, case: _Locked) -> None:
+    """A note changes nothing but the version: whoever is writing an answer should see it first."""
+    cursor.execute("UPDATE cases SET version = version + 1 WHERE id = %s", [case.id])
+    live.announce(cursor, "case", [case.id])
+
+
+def add_event(cursor: Cursor, case_id: UUID, agent_id: UUID, kind: str, data: dict[str, Any]) -> UUID:
+    """Append a line to the case's history; returns its id."""
+    event_id = new_id()
+    cursor.execute(
+        "INSERT INTO case_events (id, case_id, at, agent_id, kind, data) VALUES (%s, %s, %s, %s, %s, %s)",
+        [event_id, case_id, now(), agent_id, kind, Jsonb(data)],
+    )
+    return event_id
+
+
+def _write_contact(
+    cursor: Cursor,
+    case: _Locked,
+    act: Act,
+    contact_id: UUID,
+    at: datetime,
+    *,
+    direction: str,
+    way: Way | None,
+    title: str,
+    text: str,
+    message_id: str,
+    language: str = "",
+) -> None:
+    cursor.execute(
+        "INSERT INTO contacts (id, case_id, direction, channel, account, person_id, agent_id, address, title, text,"
+        " language, message_id, public, at) VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)",
+        [
+            contact_id,
+            case.id,
+            direction,
+            way.channel if way else "",
+            way.account if way else "",
+            case.person_id,
+            act.agent_id,
+            way.address if way else "",
+            title,
+            text,
+            language or case.language,
+            message_id,
+            direction == "out",
+            at,
+        ],
+    )
+
+
+def _write_files(cursor: Cursor, contact_id: UUID, files: Sequence[StoredFile]) -> None:
+    insert_rows(
+        cursor,
+        "attachments",
+        ("id", "contact_id", "role", "name", "media_type", "size", "blob_key", "position"),
+        [
+            (new_id(), contact_id, "attachment", file.name, file.media_type, file.size, file.key, position)
+            for position, file in enumerate(files)
+        ],
+    )
+
+
+def prefer(cursor: Cursor, act: Act, *, language: str, channel: str) -> None:
+    """Keep how the case's person wants to be answered (empty: as they write), and who said so in the case's history."""
+    case = _lock(cursor, act, any_version=True)
+    if case.person_id is None:
+        raise NotAllowed("nobody is known here")
+    set_preferences(cursor, case.person_id, language=language, channel=channel)
+    add_event(cursor, case.id, act.agent_id, "prefer", {"language": language, "channel": channel})
+    _touch(cursor, case)
+
+
+def _trace_of(cursor: Cursor, case_id: UUID) -> str:
+    """The trace of the contact that is being answered, so that one id follows it from the door to the answer."""
+    cursor.execute(
+        "SELECT r.trace FROM contacts c JOIN raw_contacts r ON r.id = c.id"
+        " WHERE c.case_id = %s AND c.direction = 'in' ORDER BY c.at DESC, c.id DESC LIMIT 1",
+        [case_id],
+    )
+    row = cursor.fetchone()
+    return row[0] if row and row[0] else new_trace()

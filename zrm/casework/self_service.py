@@ -1,0 +1,49 @@
+"""What the house says by itself to a citizen who sent a word, a code or a digit. Pure: facts in, a short text out.
+
+Every text fits into two text messages in Persian (134 characters), so that asking costs nobody much.
+"""
+
+from __future__ import annotations
+
+from typing import Final, Literal
+
+from zrm.casestore.case import Status
+from zrm.kit.i18n import Language, _, digits, gettext
+
+Answer = Literal["help", "stop", "start", "status", "unknown", "rated"]
+
+_STATES: Final[dict[str, str]] = {
+    "": _("Case %(code)s has reached us and waits its turn."),
+    Status.NEW: _("Case %(code)s has reached us and waits its turn."),
+    Status.OPEN: _("Case %(code)s is being worked on."),
+    Status.WAITING: _("Case %(code)s has been answered. If something is missing, just write to us."),
+    Status.CLOSED: _("Case %(code)s is closed. If it is not settled for you, just write to us."),
+}
+_TEXTS: Final[dict[Answer, str]] = {
+    "help": _(
+        "%(name)s\nWrite what troubles you.\nYour 12-digit code: where your case stands.\n"
+        "STOP: no more messages. START: messages again."
+    ),
+    "stop": _("You will get no more messages from this number. To get them again, send START."),
+    "start": _("You will get our messages again. To end them, send STOP."),
+    "unknown": _("We know no case with this code. Please look at its 12 digits again."),
+    "rated": _("Thank you. Your rating has been recorded."),
+}
+
+
+def text_of(answer: Answer, language: Language, *, name: str, code: str = "", status: str = "") -> str:
+    """The answer in the citizen's language. `status` of the case behind `code`, empty while it is not filed yet."""
+    message = _STATES[status] if answer == "status" else _TEXTS[answer]
+    shown = digits(f"{code[:4]}-{code[4:8]}-{code[8:]}", language)
+    return gettext(language, message) % {"name": name, "code": shown}
+
+
+def farewell(code: str, language: Language) -> str:
+    """What a citizen reads when their case is closed, with the question how content they are."""
+    shown = digits(f"{code[:4]}-{code[4:8]}-{code[8:]}", language)
+    text = gettext(
+        language,
+        "Case %(code)s is closed. How content are you with it? Answer with one digit, from 1 (not at all) to 5 (very).",
+        code=shown,
+    )
+    return digits(text, language)

@@ -1,0 +1,101 @@
+"""Answers that did not arrive, and what a person does about each: send it again, by another way, or settle it.
+
+The old delivery is never revived: sending again is a new delivery of the same answer, and the old one is settled. So
+an answer whose fate is unknown is sent twice only because a person said so.
+"""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from zrm.casestore import live
+from zrm.casestore.person import opted_out
+from zrm.casework.answer import Way
+from zrm.casework.handling import add_event, queue_delivery
+from zrm.errors import Conflict, NotAllowed, NotFound
+from zrm.kit.db import Cursor
+from zrm.kit.ids import new_id
+
+
+def send_again(cursor: Cursor, agent_id: UUID, delivery_id: UUID) -> UUID:
+    """Queue the same answer to the same address once more; returns the new delivery's id.
+
+    Errors: NotFound; Conflict when the delivery is not in trouble or somebody has dealt with it; NotAllowed when the
+    citizen asked us not to write there.
+    """
+    contact_id, case_id, way, trace = _lock(cursor, delivery_id)
+    if opted_out(cursor, way.channel, way.address):
+        raise NotAllowed("they asked us not to write there")
+    return _send(cursor, agent_id, delivery_id, contact_id, case_id, way, trace, "send_again")
+
+
+def send_by(cursor: Cursor, agent_id: UUID, delivery_id: UUID, way: Way, *, domain: str) -> UUID:
+    """Queue the same answer by another way; returns the new delivery's id. `domain` as for `handling.reply`.
+
+    Errors: as `send_again`; NotAllowed for a way that is barred, or cannot carry what the answer has.
+    """
+    contact_id, case_id, _, trace = _lock(cursor, delivery_id)
+    cursor.execute(
+        "SELECT length(c.text), c.title, c.message_id, k.title,"
+        " EXISTS (SELECT FROM attachments a WHERE a.contact_id = c.id AND a.role <> 'rendition')"
+        " FROM contacts c JOIN cases k ON k.id = c.case_id WHERE c.id = %s",
+        [contact_id],
+    )
+    row = cursor.fetchone()
+    if row is None:
+        raise NotFound("no such answer")
+    length, title, message_id, case_title, has_files = row
+    if way.barred or (has_files and not way.files) or (way.max_text is not None and length > way.max_text):
+        raise NotAllowed("not by this way")
+    if way.channel == "email" and not message_id:
+        # It becomes a mail only now: without a Message-ID of ours no answer to it would find the case.
+        fresh = f"<{contact_id}@{domain}>"
+        cursor.execute(
+            "UPDATE contacts SET message_id = %s, title = %s WHERE id = %s", [fresh, title or case_title, contact_id]
+        )
+        cursor.execute("INSERT INTO message_ids (message_id, case_id) VALUES (%s, %s)", [fresh, case_id])
+    return _send(cursor, agent_id, delivery_id, contact_id, case_id, way, trace, "send_by")
+
+
+def _send(
+    cursor: Cursor, agent_id: UUID, old: UUID, contact_id: UUID, case_id: UUID, way: Way, trace: str, kind: str
+) -> UUID:
+    _settle(cursor, agent_id, old)
+    fresh = new_id()
+    queue_delivery(cursor, fresh, contact_id, case_id, way, trace)
+    data = {"delivery": str(fresh), "instead_of": str(old), "channel": way.channel}
+    add_event(cursor, case_id, agent_id, kind, data)
+    _announce(cursor, case_id, old)
+    return fresh
+
+
+def settle(cursor: Cursor, agent_id: UUID, delivery_id: UUID) -> None:
+    """Record that the agent has dealt with the trouble in another way. Errors: as `send_again`."""
+    _, case_id, way, _ = _lock(cursor, delivery_id)
+    _settle(cursor, agent_id, delivery_id)
+    add_event(cursor, case_id, agent_id, "settle", {"delivery": str(delivery_id), "channel": way.channel})
+    _announce(cursor, case_id, delivery_id)
+
+
+def _lock(cursor: Cursor, delivery_id: UUID) -> tuple[UUID, UUID, Way, str]:
+    cursor.execute(
+        "SELECT contact_id, case_id, channel, account, address, trace, state, settled_by FROM deliveries"
+        " WHERE id = %s FOR UPDATE",
+        [delivery_id],
+    )
+    row = cursor.fetchone()
+    if row is None:
+        raise NotFound("no such delivery")
+    contact_id, case_id, channel, account, address, trace, state, settled_by = row
+    if state not in ("failed", "unknown") or settled_by is not None:
+        raise Conflict("not in trouble any more")
+    return contact_id, case_id, Way(channel, account, address), trace
+
+
+def _settle(cursor: Cursor, agent_id: UUID, delivery_id: UUID) -> None:
+    cursor.execute("UPDATE deliveries SET settled_by = %s WHERE id = %s", [agent_id, delivery_id])
+
+
+def _announce(cursor: Cursor, case_id: UUID, delivery_id: UUID) -> None:
+    live.announce(cursor, "delivery", [delivery_id])
+    live.announce(cursor, "case", [case_id])

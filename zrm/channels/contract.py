@@ -1,0 +1,158 @@
+"""What a channel is. A channel sees this module and `zrm.kit`, and is handed a `FrontDesk`; nothing else of the house.
+
+A folder a channel: `channel.py` (the class), `config.py` (its section of config.yaml), its doors beside it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from threading import Event
+from typing import ClassVar, Protocol, runtime_checkable
+
+from fastapi import APIRouter
+from pydantic import BaseModel, ConfigDict
+
+from zrm.contract import (
+    JSON,
+    AddressKind,
+    ConfigInvalid,
+    ConnectionFailed,
+    Fetched,
+    FrontDesk,
+    Ignored,
+    Inbound,
+    InboundFile,
+    OutcomeUnknown,
+    Parsed,
+    Part,
+    PublicMessage,
+    RawContact,
+    Receipt,
+    RecipientOptedOut,
+    RecipientUnreachable,
+    Rejected,
+    Reply,
+    ReplyInvalid,
+    Report,
+    Sender,
+    SendError,
+    Sent,
+    StoredFile,
+    Subject,
+    Thread,
+    Throttled,
+    Tracking,
+    Unparseable,
+    Wish,
+)
+
+__all__ = [
+    "JSON", "AddressKind", "Capabilities", "Channel", "ChannelConfig", "ConfigInvalid", "ConnectionFailed", "Fetched",
+    "FrontDesk", "HasFates", "HasFiles", "HasListener", "HasParts", "HasRoutes", "House", "Ignored", "Inbound", "InboundFile", "OutcomeUnknown", "Parsed",
+    "Part", "PublicMessage", "RawContact", "Receipt", "RecipientOptedOut", "RecipientUnreachable", "Rejected", "Reply",
+    "ReplyInvalid", "Report", "SendError", "Sender", "Sent", "StoredFile", "Subject", "Thread", "Throttled",
+    "Tracking", "Unparseable", "Wish",
+]  # fmt: skip
+
+
+class ChannelConfig(BaseModel):
+    """A channel's section of config.yaml; unknown keys are refused with their line."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    enabled: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Capabilities:
+    """What the channel can do for an answer: the kind of address it writes to; `max_text` in characters, 0 for no limit."""
+
+    reply: bool = False
+    reaches: AddressKind | None = None
+    attachments: bool = False
+    reports: bool = False
+    max_text: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class House:
+    """What every channel may know of the organisation: names by language, and how text and numbers default.
+
+    `public_url` without a trailing slash; `region` an ISO country for phone numbers; `data_dir` a writable folder of
+    this installation; `secret` the installation's key for signing forms (never shown).
+    """
+
+    name: dict[str, str]
+    language: str
+    timezone: str
+    region: str
+    public_url: str
+    data_dir: str
+    secret: str
+
+
+class Channel(Protocol):
+    """A way citizens reach us. `parse` is pure: no clock, network or database. `send` raises only SendError.
+
+    Built as `SomeChannel(config, house)` from its own section of config.yaml.
+    """
+
+    kind: ClassVar[str]
+    Config: ClassVar[type[ChannelConfig]]
+    can: ClassVar[Capabilities]
+
+    def parse(self, raw: RawContact) -> list[Parsed]:
+        """What the contact says. Exactly one Inbound, Wish, Part or Ignored, or Reports. Errors: Unparseable."""
+
+    def send(self, reply: Reply) -> Sent:
+        """Hand one reply to the provider. Errors: SendError and nothing else."""
+
+    def accounts(self) -> list[str]:
+        """Our own addresses this channel answers from, the default one first; empty if it cannot answer."""
+
+    def redact(self) -> list[str]:
+        """The secrets that must never reach a log."""
+
+    def check(self) -> list[str]:
+        """What is misconfigured or missing, a sentence each, for `zrm check`; empty if all is well."""
+
+
+@runtime_checkable
+class HasRoutes(Protocol):
+    """A channel with a door on the web server: webhooks, forms, hand-offs."""
+
+    def routes(self, desk: FrontDesk) -> APIRouter:
+        """The channel's own routes, full paths."""
+
+
+@runtime_checkable
+class HasListener(Protocol):
+    """A channel with a server or poller of its own; each runs in its own process (`zrm listen <kind>`)."""
+
+    def listen(self, desk: FrontDesk, stop: Event) -> None:
+        """Serve until `stop` is set; returns after finishing what is under way."""
+
+
+@runtime_checkable
+class HasFiles(Protocol):
+    """A channel whose contacts name files that lie at the provider's."""
+
+    def fetch(self, account: str, address: str) -> Fetched:
+        """The file at a `remote` address of a contact to `account`; in a worker. Errors: SendError, retryable or not."""
+
+
+@runtime_checkable
+class HasFates(Protocol):
+    """A channel whose provider can be asked what became of a message, when its report never came."""
+
+    def fate(self, account: str, provider_ref: str) -> Report | None:
+        """What the provider knows; None if it does not know either. Errors: SendError, retryable or not."""
+
+
+@runtime_checkable
+class HasParts(Protocol):
+    """A channel some of whose messages come in parts."""
+
+    def join(self, parts: Sequence[RawContact | None]) -> list[Parsed]:
+        """`parse` of the parts of one message in their order; None for one that never came. Pure. Errors: Unparseable."""

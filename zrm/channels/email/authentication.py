@@ -1,0 +1,46 @@
+"""What a mail server we trust found out about the sender: SPF, DKIM and DMARC from its `Authentication-Results`.
+
+Only fields that carry the name of a server of ours are believed (RFC 8601), the topmost first, because each server adds
+its own on top. A sender can write such a field too: the server in front must take out those that bear its name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from typing import Final
+
+import authres
+from authres import dmarc
+
+_METHODS: Final = ("spf", "dkim", "dmarc")
+_LONGEST: Final = 4_000  # characters of one field
+_MOST: Final = 20
+_FAILED: Final = frozenset({"fail", "hardfail", "softfail", "permerror"})
+_reader: Final = authres.FeatureContext(dmarc)
+
+
+def results(fields: Iterable[tuple[str, str]], trusted: Collection[str]) -> dict[str, str]:
+    """The result by method (spf, dkim, dmarc); empty without a trusted field. A mail with one good DKIM signature passes."""
+    if not trusted:
+        return {}
+    found: dict[str, str] = {}
+    values = [value for name, value in fields if name.lower() == "authentication-results"]
+    for value in values[:_MOST]:
+        try:
+            header = _reader.parse(f"Authentication-Results: {value[:_LONGEST]}")
+        except (authres.AuthResError, ValueError, IndexError, RecursionError):
+            continue
+        if str(header.authserv_id).lower() not in trusted:
+            continue
+        own: dict[str, set[str]] = {}
+        for result in header.results:
+            if result.method in _METHODS:
+                own.setdefault(result.method, set()).add(str(result.result).lower())
+        for method, said in own.items():
+            found.setdefault(method, "pass" if "pass" in said else sorted(said)[0])
+    return found
+
+
+def labels(found: dict[str, str]) -> set[str]:
+    """`spf_fail`, `dkim_fail`, `dmarc_fail`, for what failed outright."""
+    return {f"{method}_fail" for method, result in found.items() if result in _FAILED}

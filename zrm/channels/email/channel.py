@@ -1,0 +1,113 @@
+"""The e-mail channel as the house sees it."""
+
+from __future__ import annotations
+
+import ssl
+from pathlib import Path
+from threading import Event
+from typing import ClassVar
+
+from zrm.channels.contract import (
+    AddressKind,
+    Capabilities,
+    ChannelConfig,
+    FrontDesk,
+    House,
+    Parsed,
+    RawContact,
+    Reply,
+    Sent,
+)
+from zrm.channels.email.config import EmailConfig
+from zrm.channels.email.dkim_seal import KeyUnusable, read_key
+from zrm.channels.email.mailboxes import Mailboxes
+from zrm.channels.email.parse import parse_mail
+from zrm.channels.email.send import Sender
+
+
+class EmailChannel:
+    """Mail in by our own SMTP door, answers out by `submit`."""
+
+    kind: ClassVar[str] = "email"
+    Config: ClassVar[type[ChannelConfig]] = EmailConfig
+    can: ClassVar[Capabilities] = Capabilities(reply=True, reaches=AddressKind.EMAIL, attachments=True, reports=True)
+
+    def __init__(self, config: EmailConfig, house: House) -> None:
+        self.config = config
+        self.house = house
+        self._mailboxes = Mailboxes(config)
+        self._trusted = frozenset(name.lower() for name in config.trust_results_of)
+        self._sender = Sender(config, house)
+
+    def parse(self, raw: RawContact) -> list[Parsed]:
+        """One Inbound, or a Report if it is a bounce of ours. Errors: Unparseable (only for an empty message)."""
+        return [parse_mail(raw, self._mailboxes, self._trusted)]
+
+    def send(self, reply: Reply) -> Sent:
+        """Hand one answer to the mail server, or write it into the folder. Errors: SendError."""
+        return self._sender.send(reply)
+
+    def accounts(self) -> list[str]:
+        """Our mailboxes, in the order of the file; none while answers cannot leave."""
+        return list(self.config.mailboxes) if self.config.submit is not None else []
+
+    def redact(self) -> list[str]:
+        """The passwords and tokens of submission and of the mailboxes we fetch."""
+        secrets = [self.config.submit.password] if self.config.submit else []
+        for box in self.config.mailboxes.values():
+            if box.imap is not None:
+                secrets.append(box.imap.password)
+                if box.imap.oauth is not None:
+                    secrets += [box.imap.oauth.client_secret, box.imap.oauth.refresh_token]
+        return [secret for secret in secrets if secret]
+
+    def check(self) -> list[str]:
+        """What is misconfigured or missing, a sentence each."""
+        problems: list[str] = []
+        if self.config.certificate:
+            try:
+                context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+                context.load_cert_chain(self.config.certificate, self.config.key or None)
+            except (OSError, ssl.SSLError) as error:
+                problems.append(f"email.certificate: cannot be used: {error}")
+        elif self.config.key:
+            problems.append("email.key: given without a certificate")
+        for key, box in self.config.mailboxes.items():
+            if box.imap is not None and box.imap.trust and not Path(box.imap.trust).is_file():
+                problems.append(f"email.mailboxes.{key}.imap.trust: there is no such file")
+        shut = not self.config.door and not self.config.lmtp_port
+        if shut and all(box.imap is None for box in self.config.mailboxes.values()):
+            problems.append("email.door: is off and no mailbox has imap; no mail can come in")
+        domains = {box.address.rpartition("@")[2].lower() for box in self.config.mailboxes.values()}
+        for domain, signing in self.config.dkim.items():
+            if domain.lower() not in domains:
+                problems.append(f"email.dkim.{domain}: no mailbox has an address there")
+            try:
+                read_key(signing.key)
+            except KeyUnusable as error:
+                problems.append(f"email.dkim.{domain}.key: cannot be used: {error}")
+        submit = self.config.submit
+        if submit is None:
+            problems.append("email.submit: missing; answers by e-mail cannot leave")
+        elif submit.folder and not _writable(Path(self.house.data_dir) / submit.folder):
+            problems.append("email.submit.folder: cannot be written")
+        if self.config.hostname == "localhost" and self.config.host not in ("127.0.0.1", "::1", "localhost"):
+            problems.append("email.hostname: should be this server's own name, other mail servers look at it")
+        return problems
+
+    def listen(self, desk: FrontDesk, stop: Event) -> None:
+        """The SMTP door and the fetched mailboxes; returns after `stop` is set and what is under way has been answered."""
+        from zrm.channels.email.listen import listen
+
+        listen(self.config, self.house, desk, stop)
+
+
+def _writable(folder: Path) -> bool:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        probe = folder / ".probe"
+        probe.touch()
+        probe.unlink()
+    except OSError:
+        return False
+    return True

@@ -1,0 +1,58 @@
+"""The words of an HTML mail that brought no plain text."""
+
+from __future__ import annotations
+
+import html as entities
+import re
+from typing import Final
+
+_LONGEST: Final = 1_000_000
+_TAG: Final = re.compile(r"<[^<>]*>")
+_BREAK: Final = re.compile(r"</?(?:p|div|br|tr|li|h[1-6]|table|blockquote)\b[^<>]*>", re.IGNORECASE)
+_DROPPED: Final = re.compile(r"<(script|style|title|head)\b", re.IGNORECASE)
+
+
+def words_of(html: str) -> str:
+    """Plain text of HTML, laid out as it reads. HTML too long or too deep for the layout is stripped of its tags."""
+    if not html.strip():
+        return ""
+    if len(html) <= _LONGEST:
+        laid_out = _lay_out(html)
+        if laid_out is not None:
+            return laid_out
+    return _strip(html)
+
+
+def _lay_out(html: str) -> str | None:
+    # Slow to import (lxml), and most mail has plain text.
+    from inscriptis import get_text
+    from inscriptis.css_profiles import CSS_PROFILES
+    from inscriptis.model.config import ParserConfig
+    from lxml.etree import LxmlError  # type: ignore[import-untyped]  # lxml ships no annotations
+
+    config = ParserConfig(css=CSS_PROFILES["strict"], display_links=False, display_images=False)
+    text = html.encode("utf-8", "replace").decode("utf-8").replace("\x00", "")
+    # An XML declaration in a text that is already decoded is refused by the parser.
+    text = re.sub(r"^\s*<\?xml[^>]{0,200}\?>", "", text)
+    try:
+        laid_out = get_text(text, config)
+    except (RecursionError, LxmlError, ValueError, IndexError, KeyError, AttributeError, TypeError, AssertionError):
+        # The library's own faults on hostile HTML; the words can still be had.
+        return None
+    return "\n".join(line.rstrip() for line in str(laid_out).split("\n")).strip("\n")
+
+
+def _strip(html: str) -> str:
+    kept: list[str] = []
+    at = 0
+    for match in _DROPPED.finditer(html):
+        if match.start() < at:
+            continue
+        kept.append(html[at : match.start()])
+        closing = html.find(f"</{match.group(1)}", match.end())
+        if closing < 0:
+            closing = html.find(f"</{match.group(1).lower()}", match.end())
+        at = closing if closing >= 0 else match.end()
+    kept.append(html[at:])
+    text = _TAG.sub("", _BREAK.sub("\n", "".join(kept)))
+    return re.sub(r"\n{3,}", "\n\n", entities.unescape(text)).strip()

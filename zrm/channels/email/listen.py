@@ -1,0 +1,33 @@
+"""The e-mail role: the SMTP and LMTP doors in this thread, and a thread beside it for every mailbox that is fetched."""
+
+from __future__ import annotations
+
+from threading import Event, Thread
+
+from zrm.channels.contract import FrontDesk, House
+from zrm.channels.email.config import EmailConfig
+from zrm.channels.email.imap import Fetcher
+from zrm.channels.email.smtp import run_door
+
+_LONGEST_STOP = 30.0  # seconds a fetcher may need for what is under way; it moves no cursor it has no receipts for
+
+
+def listen(config: EmailConfig, house: House, desk: FrontDesk, stop: Event) -> None:
+    """Serve until `stop` is set. Errors: OSError if the door's port cannot be had."""
+    ended = Event()
+    threads = [
+        Thread(target=Fetcher(key, box.imap, config.max_size, desk, stop, ended).run, name=f"imap {key}", daemon=True)
+        for key, box in config.mailboxes.items()
+        if box.imap is not None
+    ]
+    for thread in threads:
+        thread.start()
+    try:
+        if config.door or config.lmtp_port:
+            run_door(config, house, desk, stop)
+        else:
+            stop.wait()
+    finally:
+        ended.set()
+        for thread in threads:
+            thread.join(_LONGEST_STOP)

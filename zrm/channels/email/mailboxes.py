@@ -1,0 +1,69 @@
+"""Which of our mailboxes an address means, and which reply token it carries.
+
+`info+TOKEN@example.org` is the mailbox `info@example.org` with a token, `info+b=DELIVERY@example.org` the return address
+of one delivery of ours. Our own addresses are compared without case; a token is kept as it is written.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from uuid import UUID
+
+from zrm.channels.email.config import EmailConfig
+
+_TOKEN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+_RETURNED = re.compile(r"[bB]=([0-9a-fA-F]{32})")
+_LONGEST_LOCAL = 64  # RFC 5321 4.5.3.1.1
+_ROLES = ("postmaster", "abuse")
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """An accepted recipient: the account's key, and what stands after the plus sign: a reply token or a delivery of ours."""
+
+    account: str
+    token: str = ""
+    returned: UUID | None = None
+
+
+class Mailboxes:
+    """The configured addresses, ready to be looked up."""
+
+    def __init__(self, config: EmailConfig) -> None:
+        self._accounts: dict[str, str] = {}
+        domains: set[str] = set()
+        for key, box in config.mailboxes.items():
+            for address in (box.address, *box.aliases):
+                self._accounts[address.lower()] = key
+                domains.add(address.rpartition("@")[2].lower())
+        fallback = config.postmaster or next(iter(config.mailboxes))
+        self._fallback = fallback
+        for role in _ROLES:
+            for domain in domains:
+                self._accounts.setdefault(f"{role}@{domain}", fallback)
+
+    def find(self, address: str) -> Delivery | None:
+        """Where a recipient's mail belongs; None if the address is not ours. A bare `postmaster` is (RFC 5321 4.5.1)."""
+        lowered = address.lower()
+        account = self._accounts.get(lowered)
+        if account is not None:
+            return Delivery(account)
+        local, at, domain = address.rpartition("@")
+        if not at:
+            return Delivery(self._fallback) if lowered in _ROLES else None
+        base, plus, token = local.partition("+")
+        account = self._accounts.get(f"{base}@{domain}".lower())
+        if not plus or account is None:
+            return None
+        returned = _RETURNED.fullmatch(token)
+        if returned is not None:
+            return Delivery(account, returned=UUID(returned.group(1)))
+        return Delivery(account, token) if _TOKEN.fullmatch(token) else None
+
+
+def return_address(address: str, delivery: UUID) -> str:
+    """The envelope sender of one delivery (VERP), so that a bounce names it; the plain address if there is no room."""
+    local, _, domain = address.rpartition("@")
+    verp = f"{local}+b={delivery.hex}"
+    return f"{verp}@{domain}" if len(verp) <= _LONGEST_LOCAL else address

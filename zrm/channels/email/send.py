@@ -1,0 +1,219 @@
+"""An answer on its way: to the mail server, step by step, so that each failure says exactly what happened.
+
+The border is the last byte of the message. Before it the server cannot have taken the mail: we may try again. After
+it only the server's answer tells; without one the outcome is unknown and a person decides.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import smtplib
+import ssl
+import time
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import NoReturn
+
+from zrm.channels.contract import (
+    ConfigInvalid,
+    ConnectionFailed,
+    House,
+    OutcomeUnknown,
+    RecipientUnreachable,
+    Rejected,
+    Reply,
+    ReplyInvalid,
+    Sent,
+    Throttled,
+)
+from zrm.channels.email.compose import Attachment, Letter, compose
+from zrm.channels.email.config import EmailConfig, Mailbox, Submit
+from zrm.channels.email.dkim_seal import KeyUnusable, seal
+from zrm.channels.email.pace import Pace
+from zrm.channels.email.pool import Pool
+from zrm.errors import NotFound
+from zrm.kit.blobs import BlobStore
+from zrm.kit.clock import now
+from zrm.kit.i18n import _
+
+_WAIT_BUSY = 60.0  # seconds before the next try after "come again"
+_WAIT_GREY = 300.0  # after a greylisting server's "not yet"
+
+
+class Sender:
+    """The way out of one process: composes, signs, and hands over by connections it keeps."""
+
+    def __init__(self, config: EmailConfig, house: House) -> None:
+        self._config = config
+        self._house = house
+        self._pace = Pace(config.submit.pace if config.submit is not None else {})
+        submit = config.submit
+        self._pool = Pool(partial(_open, submit, config.hostname)) if submit is not None else None
+
+    def send(self, reply: Reply) -> Sent:
+        """Send one reply. Errors: SendError and nothing else."""
+        config, house, submit = self._config, self._house, self._config.submit
+        if submit is None or self._pool is None:
+            raise ConfigInvalid(_("E-mail has no way out: `submit` is missing in the configuration."))
+        box = config.mailboxes.get(reply.account)
+        if box is None:
+            raise ConfigInvalid(_("The mailbox this answer should come from is not in the configuration."))
+        self._pace.admit(reply.id, reply.to, time.monotonic())
+        letter = self._signed(compose(reply, box, house, _attachments(reply, house), now()), box)
+        if submit.folder:
+            _write(Path(house.data_dir) / submit.folder, f"{reply.id}.eml", letter)
+        else:
+            _submit(letter, submit, self._pool)
+        # Only the next server has it: a bounce may still come, and says so then. A file is all there will be.
+        return Sent(provider_ref=letter.message_id, final=bool(submit.folder))
+
+    def _signed(self, letter: Letter, box: Mailbox) -> Letter:
+        domain = box.address.rpartition("@")[2].lower()
+        key = next((key for name, key in self._config.dkim.items() if name.lower() == domain), None)
+        if key is None:
+            return letter
+        try:
+            return replace(letter, content=seal(letter.content, domain, key))
+        except KeyUnusable as error:
+            raise ConfigInvalid(_("The key that signs our mail (`dkim`) cannot be used.")) from error
+
+
+def _attachments(reply: Reply, house: House) -> list[Attachment]:
+    blobs = BlobStore(Path(house.data_dir) / "blobs")
+    try:
+        return [
+            Attachment(file.name, file.media_type, blobs.get(file.key), inline=file.role == "inline")
+            for file in reply.files
+        ]
+    except NotFound:
+        raise ReplyInvalid(_("A file of this answer is no longer in the store.")) from None
+    except OSError as error:
+        raise ConnectionFailed(_("A file of this answer cannot be read at the moment.")) from error
+
+
+def _write(folder: Path, name: str, letter: Letter) -> None:
+    """The mail as a file that survives a power cut; the same reply again gives the same file."""
+    temporary = folder / f".{name}.new"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with temporary.open("wb") as file:
+            file.write(letter.content)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(folder / name)
+        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+    except OSError as error:
+        raise ConnectionFailed(_("The folder for outgoing mail cannot be written.")) from error
+
+
+def _submit(letter: Letter, submit: Submit, pool: Pool) -> None:
+    fresh = False
+    while True:
+        try:
+            with pool.connection(fresh=fresh) as kept:
+                fresh = kept.used == 0
+                _transact(kept.server, letter, submit.reports)
+            return
+        except ConnectionFailed:
+            if fresh:
+                raise
+            fresh = True  # a kept connection died; nobody has the message yet
+
+
+def _open(submit: Submit, hostname: str) -> smtplib.SMTP:
+    """A connection that has greeted, encrypted and signed in. Errors: SendError."""
+    try:
+        server = smtplib.SMTP(submit.host, submit.port, local_hostname=hostname, timeout=submit.timeout)
+    except smtplib.SMTPConnectError as error:
+        _refuse(error.smtp_code, error.smtp_error)
+    except (OSError, smtplib.SMTPException) as error:
+        raise ConnectionFailed(_("The mail server cannot be reached.")) from error
+    try:
+        _prepare(server, submit)
+    except BaseException:
+        with contextlib.suppress(OSError, smtplib.SMTPException):
+            server.quit()
+        server.close()
+        raise
+    return server
+
+
+def _prepare(server: smtplib.SMTP, submit: Submit) -> None:
+    """Greet, encrypt, sign in."""
+    try:
+        server.ehlo_or_helo_if_needed()
+        if submit.starttls:
+            server.starttls(context=ssl.create_default_context(cafile=submit.trust or None))
+            server.ehlo()
+        if submit.username:
+            server.login(submit.username, submit.password)
+    except smtplib.SMTPAuthenticationError as error:
+        raise ConfigInvalid(
+            _("The mail server does not accept our name and password."), code=str(error.smtp_code)
+        ) from None
+    except smtplib.SMTPNotSupportedError:
+        raise ConfigInvalid(_("The mail server offers no encryption or no sign-in.")) from None
+    except FileNotFoundError:
+        raise ConfigInvalid(_("The file of the authority to trust (`submit.trust`) is missing.")) from None
+    except ssl.SSLCertVerificationError:
+        raise ConfigInvalid(_("The mail server's certificate cannot be trusted.")) from None
+    except smtplib.SMTPResponseException as error:
+        _refuse(error.smtp_code, error.smtp_error)
+    except (OSError, ValueError, smtplib.SMTPException) as error:
+        raise ConnectionFailed(_("The connection to the mail server broke before the message left.")) from error
+
+
+def _transact(server: smtplib.SMTP, letter: Letter, wanted_reports: str) -> None:
+    """MAIL, RCPT, DATA; returns once the server has taken the message. `wanted_reports` by RFC 3461, if it offers them."""
+    try:
+        options = [f"SIZE={len(letter.content)}"] if server.has_extn("size") else []
+        if letter.international:
+            if not server.has_extn("smtputf8"):
+                raise ReplyInvalid(_("This address has letters that the mail server cannot carry."))
+            options.append("SMTPUTF8")
+        reports = server.has_extn("dsn")
+        if reports:
+            options += ["RET=HDRS", f"ENVID={letter.envelope_id}"]
+        server.command_encoding = "utf-8" if letter.international else "ascii"
+        code, answer = server.mail(letter.sender, options)
+        if code != 250:
+            _refuse(code, answer)
+        code, answer = server.rcpt(letter.recipient, [f"NOTIFY={wanted_reports}"] if reports else [])
+        if code not in (250, 251):
+            _refuse(code, answer, recipient=True)
+        code, answer = server.docmd("DATA")
+        if code != 354:
+            _refuse(code, answer)
+        lines = letter.content.replace(b"\r\n.", b"\r\n..")
+        server.send(lines + (b"" if lines.endswith(b"\r\n") else b"\r\n") + b".\r\n")
+    except (OSError, ValueError, smtplib.SMTPException) as error:
+        raise ConnectionFailed(_("The connection to the mail server broke before the message left.")) from error
+    try:
+        code, answer = server.getreply()
+    except (OSError, smtplib.SMTPException) as error:
+        raise OutcomeUnknown(_("The mail server did not say whether it took the message.")) from error
+    if code != 250:
+        _refuse(code, answer)
+
+
+def _refuse(code: int, answer: bytes | str, *, recipient: bool = False) -> NoReturn:
+    """The server's refusal as the house knows it. Its words may repeat addresses, so only the codes are shown."""
+    text = answer.decode("utf-8", "replace") if isinstance(answer, bytes) else answer
+    enhanced = next((word for word in text.split()[:1] if word[:2] in ("4.", "5.") and word.count(".") == 2), "")
+    shown = f"{code} {enhanced}".strip()
+    if 400 <= code < 500:
+        wait = _WAIT_BUSY if code == 421 else _WAIT_GREY
+        raise Throttled(_("The mail server asks us to come again later."), code=shown, retry_after=wait)
+    if code < 400:
+        raise ConnectionFailed(_("The mail server gave an answer that makes no sense here."), code=shown)
+    if recipient and (enhanced.startswith(("5.1.", "5.2.1")) or (not enhanced and code in (550, 551, 553))):
+        raise RecipientUnreachable(_("The mail server says that there is no such mailbox."), code=shown)
+    if code in (530, 535, 538):
+        raise ConfigInvalid(_("The mail server wants us to sign in or to encrypt."), code=shown)
+    raise Rejected(_("The mail server refused the message."), code=shown)

@@ -1,0 +1,354 @@
+"""One SMTP or LMTP conversation: aiosmtpd's, with what a public door needs besides.
+
+What is changed, and why:
+* the tables aiosmtpd builds by reflection for every connection are built once per process (they cost more than the
+  rest of a short conversation);
+* the greeting to EHLO is one packet; addresses are read by a pattern first;
+* DATA is read in large pieces, ended only by CR LF . CR LF (nothing else: SMTP smuggling), any line length, within
+  the message's limit and the door's memory;
+* STARTTLS goes through the loop's own `start_tls`, and what was sent in clear before it is forgotten;
+* a peer that is silent, too many, or wrong too often is told so (421) and let go;
+* LMTP answers once for each recipient, as RFC 2033 wants it (aiosmtpd answers once for all).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from typing import TYPE_CHECKING, Final, cast
+
+from aiosmtpd.smtp import SMTP, Envelope, Session, syntax
+
+if TYPE_CHECKING:
+    from zrm.channels.email.smtp import Door
+
+_CHUNK: Final = 65_536
+_END: Final = b"\r\n.\r\n"
+_DOT: Final = b"\r\n."
+_MOST_ERRORS: Final = 12
+_PATH: Final = re.compile(r"<([^<>\s\"\\:,@]+@[^<>\s\"\\:,@]+)>(?: (.*))?")
+_COMMANDS: Final = (
+    "HELO", "EHLO", "NOOP", "QUIT", "STARTTLS", "HELP", "VRFY", "EXPN", "MAIL", "RCPT", "RSET", "DATA",
+)  # fmt: skip
+_COMMAND_LIMIT: Final = 512
+_MAIL_LIMIT: Final = 2048  # with SIZE=, SMTPUTF8 and long internationalised addresses
+
+
+class CommandSizes(dict[str, int]):
+    """Longest line by command in bytes; unlike aiosmtpd's own table it does not grow with what strangers send."""
+
+    def __missing__(self, _: str) -> int:
+        return _COMMAND_LIMIT
+
+
+class Conversation(SMTP):
+    """One connection. `door` has what the connections share."""
+
+    command_size_limits = CommandSizes(MAIL=_MAIL_LIMIT, RCPT=_MAIL_LIMIT)
+    # aiosmtpd allows for their absence; here they are there from the first byte on.
+    session: Session
+    envelope: Envelope
+    transport: asyncio.Transport | None
+
+    def __init__(self, door: Door, loop: asyncio.AbstractEventLoop) -> None:
+        # aiosmtpd's own constructor is left out on purpose (see the module); a test compares what the two leave behind.
+        asyncio.StreamReaderProtocol.__init__(
+            self,
+            asyncio.StreamReader(limit=_CHUNK, loop=loop),
+            client_connected_cb=self._cb_client_connected,
+            loop=loop,
+        )
+        config = door.config
+        self._door = door
+        self.loop = loop
+        self.event_handler = door
+        self.hostname = config.hostname
+        self.__ident__ = "ESMTP"
+        self.data_size_limit = config.max_size
+        self.enable_SMTPUTF8 = True
+        self._decode_data = False
+        self.tls_context = door.tls
+        self.require_starttls = config.require_tls
+        self._timeout_duration = config.idle_timeout
+        self._timeout_handle = None
+        self._tls_handshake_okay = True
+        self._tls_protocol = None
+        self._original_transport = None
+        self.session = Session(loop)
+        self.envelope = Envelope()
+        self.transport = None
+        self._handler_coroutine = None
+        self._auth_require_tls = True
+        self._auth_required = False
+        self._auth_callback = None
+        self._authenticator = None
+        self._auth_methods = {}
+        self._proxy_timeout = None
+        self._enforce_call_limit = False
+        self._ehlo_hook_ver = None
+        self._handle_hooks = door.hooks
+        self._smtp_methods = {name: getattr(self, f"smtp_{name}") for name in _COMMANDS}
+        self._errors = 0
+        self.peer = ""
+        self._admitted = False
+        self.busy = False  # between DATA and its answer: not to be interrupted by a shutdown
+
+    # ------------------------------------------------------------ connection
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Let the peer in, or tell it why not."""
+        refusal = self._door.admit(self, transport)
+        if refusal:
+            cast("asyncio.Transport", transport).write(refusal.encode() + b"\r\n")
+            transport.close()
+            return
+        self._admitted = True
+        super().connection_made(transport)
+        if self._handler_coroutine is not None:
+            self._handler_coroutine.add_done_callback(_forget_outcome)
+
+    def connection_lost(self, error: Exception | None) -> None:
+        """The peer is gone; what it had not finished is forgotten, what it had finished goes its way."""
+        if self._admitted:
+            self._admitted = False
+            self._door.dismiss(self)
+            super().connection_lost(error)
+
+    def data_received(self, data: bytes) -> None:
+        """Bytes of an admitted peer; a refused one is not listened to."""
+        if self._admitted:
+            super().data_received(data)
+
+    def eof_received(self) -> bool | None:
+        """The peer will say no more: close, also when it left before its conversation had begun."""
+        if self._admitted:
+            super().eof_received()
+        return False
+
+    def hang_up(self, farewell: str) -> None:
+        """Say why and close."""
+        if self.transport is not None and not self.transport.is_closing():
+            self.transport.write(farewell.encode() + b"\r\n")
+            self.transport.close()
+
+    def _timeout_cb(self) -> None:
+        self.hang_up("421 4.4.2 Idle for too long, goodbye")
+
+    async def push(self, status: str | bytes) -> None:
+        """Send one answer; always a single line of text we chose, whatever found its way into it."""
+        text = status if isinstance(status, str) else status.decode("utf-8", "replace")
+        line = "".join(character for character in text if character.isprintable())
+        self._errors += line.startswith("5")
+        self._writer.write(line.encode("utf-8", "replace") + b"\r\n")
+        if self._errors > _MOST_ERRORS:
+            self.hang_up("421 4.7.0 Too many errors, goodbye")
+            return
+        await self._writer.drain()
+
+    def _set_rset_state(self) -> None:
+        self.envelope = Envelope()
+
+    def _set_post_data_state(self) -> None:
+        self.envelope = Envelope()
+
+    # ------------------------------------------------------------ commands
+
+    @syntax("EHLO hostname")
+    async def smtp_EHLO(self, hostname: str | None) -> None:  # noqa: N802  # aiosmtpd's name
+        """Greet; the list of what we can do goes out as one packet."""
+        if not hostname:
+            await self.push("501 Syntax: EHLO hostname")
+            return
+        self._set_rset_state()
+        self.session.extended_smtp = True
+        self.session.host_name = hostname
+        self._writer.write(self._door.greeting(encrypted=self.session.ssl is not None))
+        await self._writer.drain()
+
+    @syntax("VRFY <address>")
+    async def smtp_VRFY(self, arg: str | None) -> None:  # noqa: N802  # aiosmtpd's name
+        """Say nothing about who exists."""
+        await self.push("252 2.5.2 Cannot verify, but will take a message for a known mailbox")
+
+    @syntax("STARTTLS")
+    async def smtp_STARTTLS(self, arg: str | None) -> None:  # noqa: N802  # aiosmtpd's name
+        """Encrypt; the conversation starts anew (RFC 3207)."""
+        if arg:
+            await self.push("501 Syntax: STARTTLS")
+            return
+        if self.session.ssl is not None:
+            await self.push("503 5.5.1 Already encrypted")
+            return
+        await self.push("220 2.0.0 Ready to start TLS")
+        if self.transport is None or self.tls_context is None:
+            return
+        # Commands slipped in before the handshake would count as said under its protection.
+        self._reader._buffer.clear()  # type: ignore[attr-defined]  # asyncio offers no other way
+        secure = await self.loop.start_tls(
+            self.transport, self, self.tls_context, server_side=True, ssl_handshake_timeout=30
+        )
+        if secure is None:
+            raise ConnectionResetError
+        self.transport = secure
+        self._reader._transport = secure  # type: ignore[attr-defined]  # as above
+        self._writer._transport = secure  # type: ignore[attr-defined]  # as above
+        self._set_rset_state()
+        self.session = self._create_session()
+        self.session.peer = secure.get_extra_info("peername")
+        self.session.ssl = {"cipher": secure.get_extra_info("cipher")}
+        # aiosmtpd asks this to know that the channel is safe.
+        self._tls_protocol = secure  # type: ignore[assignment]  # only its truth is used
+
+    def _getaddr(self, arg: str) -> tuple[str | None, str | None]:
+        match = _PATH.fullmatch(arg)
+        if match is not None:
+            return match.group(1), match.group(2) or ""
+        if arg.startswith("<>"):
+            return "<>", arg[2:].strip()
+        if arg.startswith("<") and ">" not in arg:
+            return None, None
+        try:
+            address, rest = super()._getaddr(arg[:_MAIL_LIMIT])
+        except (IndexError, AttributeError, TypeError, ValueError, RecursionError):
+            return None, None  # the standard library's parser has faults of its own on hostile addresses
+        if address and "@" not in address and address.lower() != "postmaster":
+            return None, None
+        return address, rest
+
+    @syntax("DATA")
+    async def smtp_DATA(self, arg: str | None) -> None:  # noqa: N802  # aiosmtpd's name
+        """Take the message in and hand it to the door."""
+        if not self.session.host_name:
+            await self.push("503 5.5.1 Error: send HELO first")
+            return
+        if not self.envelope.rcpt_tos:
+            await self.push("503 5.5.1 Error: need RCPT command")
+            return
+        if arg:
+            await self.push("501 Syntax: DATA")
+            return
+        await self.push("354 End data with <CR><LF>.<CR><LF>")
+        self.busy = True
+        deadline = self.loop.time() + self._door.config.data_timeout
+        message = _Message(self._door, self._door.config.max_size)
+        try:
+            while not message.complete:
+                if self.loop.time() > deadline:
+                    self.hang_up("421 4.4.2 The message took too long, goodbye")
+                    return
+                piece = await self._reader.read(_CHUNK)
+                if not piece:
+                    raise ConnectionResetError
+                message.take(piece)
+                self._reset_timeout()
+            if message.following:
+                # Pipelined commands came along with the end of the message: they are next.
+                self._reader._buffer[:0] = message.following  # type: ignore[attr-defined]  # asyncio offers no other way
+            status = message.refusal
+            if not status:
+                self.envelope.content = self.envelope.original_content = message.content()
+                if self._timeout_handle is not None:
+                    self._timeout_handle.cancel()  # from here on it is we who are slow
+                statuses = await self._hand_over()
+            else:
+                statuses = self._refusals(status)
+        finally:
+            message.release()
+            self._set_post_data_state()
+            self.busy = False
+        self._reset_timeout()
+        for line in statuses:
+            await self.push(line)
+        if self._door.closing:
+            self.hang_up("421 4.3.2 Closing, come again")
+
+    async def _hand_over(self) -> list[str]:
+        """Let the door keep the message; the answers for the peer."""
+        return [await self._door.handle_DATA(self, self.session, self.envelope)]
+
+    def _refusals(self, refusal: str) -> list[str]:
+        return [refusal]
+
+
+class LocalConversation(Conversation):
+    """LMTP (RFC 2033): a mail server of our own hands over, and hears about each recipient by itself."""
+
+    def __init__(self, door: Door, loop: asyncio.AbstractEventLoop) -> None:
+        super().__init__(door, loop)
+        self.__ident__ = "LMTP"
+        self._smtp_methods = {
+            **{name: method for name, method in self._smtp_methods.items() if name not in ("HELO", "EHLO")},
+            "LHLO": self.smtp_LHLO,
+        }
+
+    @syntax("LHLO hostname")
+    async def smtp_LHLO(self, hostname: str | None) -> None:  # noqa: N802  # aiosmtpd's name
+        """Greet as EHLO does."""
+        if not hostname:
+            await self.push("501 Syntax: LHLO hostname")
+            return
+        await self.smtp_EHLO(hostname)
+
+    async def _hand_over(self) -> list[str]:
+        by_account = await self._door.deliver(self.session, self.envelope)
+        return [by_account[self._door.account_of(address)] for address in self.envelope.rcpt_tos]
+
+    def _refusals(self, refusal: str) -> list[str]:
+        return [refusal for _ in self.envelope.rcpt_tos]
+
+
+class _Message:
+    """The bytes between DATA and its end, counted against the message's limit and the door's memory."""
+
+    def __init__(self, door: Door, limit: int) -> None:
+        self._door = door
+        self._limit = limit
+        self._buffer = bytearray(b"\r\n")  # so that a dot on the first line is a line's dot too
+        self._held = 0
+        self._seen = 0
+        self._dots = False  # a line begins with a dot: looked for piece by piece, to stop nobody for long
+        self.complete = False
+        self.refusal = ""
+        self.following = b""
+
+    def take(self, piece: bytes) -> None:
+        """Add a piece as it arrived; sets `complete` and `following` once the end is in it."""
+        buffer = self._buffer
+        start = max(0, len(buffer) - len(_END) + 1)
+        buffer += piece
+        dot = buffer.find(_DOT, start)
+        end = buffer.find(_END, dot) if dot >= 0 else -1
+        self._dots = self._dots or dot != end  # the end itself is none of the message's dots
+        if end >= 0:
+            self.complete = True
+            self.following = bytes(buffer[end + len(_END) :])
+            del buffer[end + 2 :]
+        self._seen += len(piece)
+        if not self.refusal:
+            if self._seen - len(self.following) > self._limit + 5:
+                self.refusal = f"552 5.3.4 Message is over the limit of {self._limit} bytes"
+            elif not self._door.borrow(len(piece)):
+                self.refusal = "452 4.3.1 Too many messages at once, come again"
+            else:
+                self._held += len(piece)
+        if self.refusal and not self.complete:
+            # Read on to the end without keeping it; the tail may hold the first half of the end.
+            del buffer[: -(len(_END) - 1)]
+            self.release()
+
+    def content(self) -> bytes:
+        """The message, the dots that SMTP doubled undone."""
+        if self._dots:
+            self._buffer = self._buffer.replace(b"\r\n.", b"\r\n")
+        return bytes(memoryview(self._buffer)[2:])
+
+    def release(self) -> None:
+        """Give the borrowed memory back."""
+        self._door.give_back(self._held)
+        self._held = 0
+
+
+def _forget_outcome(task: asyncio.Task[None]) -> None:
+    """A peer that vanished ends its task with an error nobody waits for; that is no news."""
+    if not task.cancelled():
+        task.exception()

@@ -1,0 +1,268 @@
+"""The SMTP and LMTP doors: they say 250 only when the mail is durable, and tell the sender's server the tracking code.
+
+One mail to several of our mailboxes is one contact per mailbox, because a relay may as well send it to each by itself,
+and the two must not differ. The identity is the content (see identity.py): a delivery broken off before our 250 comes
+again and becomes the same contact.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import ssl
+from collections import Counter
+from functools import partial
+from pathlib import Path
+from threading import Event
+from typing import Any, Final
+
+import uvloop
+from aiosmtpd.smtp import SMTP, Envelope, Session
+
+from zrm.channels.contract import FrontDesk, House, RawContact, Receipt
+from zrm.channels.email.certificate import tls_context
+from zrm.channels.email.config import EmailConfig
+from zrm.channels.email.identity import external_id
+from zrm.channels.email.mailboxes import Delivery, Mailboxes
+from zrm.channels.email.session import Conversation, LocalConversation
+from zrm.errors import StoreFull, StoreUnavailable
+from zrm.kit import log
+from zrm.kit.ids import new_trace
+
+_log = log.get(__name__)
+_LARGE: Final = 65_536  # bytes; above it, hashing and writing leave the event loop
+_GRACE: Final = 20.0  # seconds for what is under way when we are told to stop
+_BACKLOG: Final = 512
+_RECEIVED: Final = "250 2.0.0 OK received as "
+
+
+class Door:
+    """What all conversations of one process share: limits, mailboxes, and the way to the front desk."""
+
+    def __init__(self, config: EmailConfig, desk: FrontDesk, tls: ssl.SSLContext | None) -> None:
+        self.config = config
+        self.tls = tls
+        self.closing = False
+        self.hooks = {"RCPT": self.handle_RCPT}
+        self._desk = desk
+        self._mailboxes = Mailboxes(config)
+        self._conversations: set[Conversation] = set()
+        self._peers: Counter[str] = Counter()
+        self._borrowed = 0
+        self._empty = asyncio.Event()
+        lines = [
+            config.hostname,
+            f"SIZE {config.max_size}",
+            "8BITMIME",
+            "SMTPUTF8",
+            "PIPELINING",
+            "ENHANCEDSTATUSCODES",
+        ]
+        self._greetings = {
+            encrypted: _multiline(lines + (["STARTTLS"] if tls and not encrypted else []) + ["HELP"])
+            for encrypted in (False, True)
+        }
+
+    # ------------------------------------------------------------ who may come in
+
+    def admit(self, conversation: Conversation, transport: asyncio.BaseTransport) -> str:
+        """Count a new connection in; the refusal to send instead, or ""."""
+        peer = _host(transport)
+        if self.closing:
+            return "421 4.3.2 Closing, come again"
+        if len(self._conversations) >= self.config.connections:
+            return "421 4.3.2 Too many connections, come again"
+        if self._peers[peer] >= self.config.connections_per_peer:
+            return "421 4.7.0 Too many connections from your address, come again"
+        self._conversations.add(conversation)
+        self._peers[peer] += 1
+        conversation.peer = peer
+        return ""
+
+    def dismiss(self, conversation: Conversation) -> None:
+        """Count a connection out."""
+        self._conversations.discard(conversation)
+        self._peers[conversation.peer] -= 1
+        if self._peers[conversation.peer] <= 0:
+            del self._peers[conversation.peer]
+        if self.closing and not self._conversations:
+            self._empty.set()
+
+    def borrow(self, size: int) -> bool:
+        """Reserve memory for `size` bytes of an unfinished message, if there is any left."""
+        if self._borrowed + size > self.config.memory:
+            return False
+        self._borrowed += size
+        return True
+
+    def give_back(self, size: int) -> None:
+        """End a reservation."""
+        self._borrowed -= size
+
+    def greeting(self, *, encrypted: bool) -> bytes:
+        """The whole answer to EHLO."""
+        return self._greetings[encrypted]
+
+    # ------------------------------------------------------------ aiosmtpd's hooks
+
+    async def handle_RCPT(  # noqa: N802  # aiosmtpd's name
+        self, server: SMTP, session: Session, envelope: Envelope, address: str, options: list[str]
+    ) -> str:
+        """Accept known mailboxes only."""
+        if len(envelope.rcpt_tos) >= self.config.max_recipients:
+            return "452 4.5.3 Too many recipients, send the rest in another transaction"
+        if self._mailboxes.find(address) is None:
+            return "550 5.1.1 No such mailbox here"
+        envelope.rcpt_tos.append(address)
+        envelope.rcpt_options.extend(options)
+        return "250 2.1.5 OK"
+
+    async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:  # noqa: N802  # aiosmtpd's name
+        """Make the message durable for each mailbox it is for, then answer: yes only if it is for all of them."""
+        answers = list((await self.deliver(session, envelope)).values())
+        refused = next((answer for answer in answers if not answer.startswith("250")), "")
+        if refused:  # the sender comes again with all of them; who has the message already hears the same code again
+            return refused
+        return ", ".join([answers[0], *(answer.removeprefix(_RECEIVED) for answer in answers[1:])])
+
+    def account_of(self, address: str) -> str:
+        """The mailbox an accepted recipient means."""
+        return (self._mailboxes.find(address) or Delivery("")).account
+
+    async def deliver(self, session: Session, envelope: Envelope) -> dict[str, str]:
+        """Make the message durable for each mailbox it is for; the answer for each."""
+        content = envelope.content if isinstance(envelope.content, bytes) else b""
+        recipients: dict[str, list[str]] = {}
+        for address in envelope.rcpt_tos:
+            recipients.setdefault(self.account_of(address), []).append(address)
+        trace = new_trace()
+        answers = await asyncio.gather(
+            *(self._answer(account, to, content, session, envelope, trace) for account, to in recipients.items())
+        )
+        return dict(zip(recipients, answers, strict=True))
+
+    async def _answer(
+        self, account: str, to: list[str], content: bytes, session: Session, envelope: Envelope, trace: str
+    ) -> str:
+        try:
+            receipt = await self._store(account, to, content, session, envelope, trace)
+        except StoreFull:
+            _log.warning("refused", channel="email", reason="no room", trace=trace)
+            return "452 4.3.1 No room at the moment, come again"
+        except StoreUnavailable:
+            _log.warning("refused", channel="email", reason="store unavailable", trace=trace)
+            return "451 4.3.0 Cannot keep the message at the moment, come again"
+        return f"{_RECEIVED}{receipt.code[:4]}-{receipt.code[4:8]}-{receipt.code[8:]}"
+
+    async def _store(
+        self, account: str, to: list[str], content: bytes, session: Session, envelope: Envelope, trace: str
+    ) -> Receipt:
+        large = len(content) > _LARGE
+        identity = await asyncio.to_thread(external_id, account, content) if large else external_id(account, content)
+        contact = RawContact(
+            channel="email",
+            account=account,
+            external_id=identity,
+            body=content,
+            media_type="message/rfc822",
+            envelope={
+                "mail_from": "" if envelope.mail_from in (None, "<>") else _storable(str(envelope.mail_from)),
+                "rcpt_tos": [_storable(address) for address in to],
+                "helo": _storable(session.host_name or ""),
+                "peer": str(session.peer[0]) if session.peer else "",
+                "tls": session.ssl is not None,
+            },
+            trace=trace,
+        )
+        submitted = await asyncio.to_thread(self._desk.submit, contact) if large else self._desk.submit(contact)
+        # A peer that hangs up now ends this conversation, but must not take back what the desk has begun.
+        waiting = asyncio.wrap_future(submitted)
+        waiting.add_done_callback(_look)
+        receipt = await asyncio.shield(waiting)
+        _log.info("received", channel="email", contact=str(receipt.contact_id), trace=trace, repeated=receipt.repeated)
+        return receipt
+
+    async def handle_exception(self, error: Exception) -> str:
+        """A fault of our own, or a handshake that failed: the neighbours go on, the sender comes again."""
+        if isinstance(error, (OSError, ssl.SSLError)):
+            return "421 4.4.0 Connection trouble, goodbye"
+        _log.error("smtp session failed", channel="email", exc_info=error)
+        return "451 4.3.0 Internal error, come again"
+
+    # ------------------------------------------------------------ closing
+
+    async def close(self) -> None:
+        """Let go of the idle, wait for what is under way (bounded), then end the rest."""
+        self.closing = True
+        for conversation in list(self._conversations):
+            if not conversation.busy:
+                conversation.hang_up("421 4.3.2 Closing, come again")
+        if not self._conversations:
+            return
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_GRACE):
+                await self._empty.wait()
+        for conversation in list(self._conversations):
+            if conversation.transport is not None:
+                conversation.transport.abort()
+
+
+async def serve(door: Door, stop: Event) -> None:
+    """Listen until `stop` is set. Errors: OSError if the port cannot be had."""
+    loop = asyncio.get_running_loop()
+    config = door.config
+    doors: list[tuple[int, type[Conversation]]] = [(config.port, Conversation)] if config.door else []
+    if config.lmtp_port:
+        doors.append((config.lmtp_port, LocalConversation))
+    servers: list[asyncio.Server] = []
+    try:
+        for port, kind in doors:
+            server = await loop.create_server(
+                partial(kind, door, loop), config.host, port, backlog=_BACKLOG, reuse_address=True
+            )
+            servers.append(server)
+            _log.info("listening", channel="email", port=port)
+    except OSError:
+        for server in servers:
+            server.close()
+        raise
+    try:
+        while not stop.is_set():  # noqa: ASYNC110  # a thread's event cannot be awaited
+            await asyncio.sleep(0.05)
+    finally:
+        for server in servers:
+            server.close()
+        await door.close()
+        for server in servers:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(server.wait_closed(), 1)
+
+
+def run_door(config: EmailConfig, house: House, desk: FrontDesk, stop: Event) -> None:
+    """Run the door in this thread until `stop` is set. Errors: OSError if the port cannot be had."""
+    door = Door(config, desk, tls_context(config, Path(house.data_dir)))
+    # aiosmtpd repeats what strangers say, with their addresses, at every level below this one.
+    logging.getLogger("mail.log").setLevel(logging.ERROR)
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(serve(door, stop))
+
+
+def _look(future: asyncio.Future[Any]) -> None:
+    if not future.cancelled():
+        future.exception()  # seen, even when the peer left before the answer
+
+
+def _host(transport: asyncio.BaseTransport) -> str:
+    peer = transport.get_extra_info("peername")
+    return str(peer[0]) if peer else ""
+
+
+def _storable(text: str) -> str:
+    """An address or name as the peer sent it; bytes that are no UTF-8 become U+FFFD."""
+    return text.encode("utf-8", "replace").decode("utf-8").replace("\x00", "")
+
+
+def _multiline(lines: list[str]) -> bytes:
+    *first, last = lines
+    return "".join([*(f"250-{line}\r\n" for line in first), f"250 {last}\r\n"]).encode()

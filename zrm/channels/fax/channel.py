@@ -1,0 +1,99 @@
+"""The fax channel: what `zrm.channels.registry` builds."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from threading import Event
+from typing import ClassVar
+
+from fastapi import APIRouter
+
+from zrm.channels.contract import (
+    Capabilities,
+    ChannelConfig,
+    FrontDesk,
+    House,
+    Parsed,
+    RawContact,
+    Reply,
+    ReplyInvalid,
+    Sent,
+    Unparseable,
+)
+from zrm.channels.fax.config import FaxConfig, read_token
+from zrm.channels.fax.door import HandOff
+from zrm.channels.fax.parse import read_fax
+from zrm.channels.fax.spool import Spool
+from zrm.errors import ConfigError
+from zrm.kit.i18n import Language, _
+
+
+class FaxChannel:
+    """Faxes in, from HylaFAX or Asterisk. Answers by fax are not sent yet."""
+
+    kind: ClassVar[str] = "fax"
+    Config: ClassVar[type[ChannelConfig]] = FaxConfig
+    can: ClassVar[Capabilities] = Capabilities()
+
+    def __init__(self, config: FaxConfig, house: House) -> None:
+        self._config = config
+        self._house = house
+
+    @property
+    def spool(self) -> Path | None:
+        """The folder faxes are dropped into, if there is one."""
+        return Path(self._house.data_dir) / self._config.spool if self._config.spool else None
+
+    def routes(self, desk: FrontDesk) -> APIRouter:
+        """The hand-off; no route at all without a secret. Errors: ConfigError for an unfit token file."""
+        token = read_token(self._config)
+        if token is None:
+            return APIRouter()
+        return HandOff(desk, token=token, max_bytes=self._config.max_bytes, line=self._config.line).router()
+
+    def listen(self, desk: FrontDesk, stop: Event) -> None:
+        """Watch the spool folder until `stop` is set. Errors: OSError if the folder cannot be made."""
+        if self.spool is None:
+            stop.wait()
+            return
+        Spool(
+            self.spool,
+            desk,
+            line=self._config.line,
+            max_bytes=self._config.max_bytes,
+            orphan_seconds=self._config.orphan_seconds,
+            keep_days=self._config.keep_days,
+        ).serve(stop, self._config.poll)
+
+    def parse(self, raw: RawContact) -> list[Parsed]:
+        """The fax. Errors: Unparseable."""
+        if raw.channel != self.kind or raw.kind != "contact":
+            raise Unparseable("not a fax")
+        language: Language = "fa" if self._house.language == "fa" else "en"
+        return [read_fax(raw, language)]
+
+    def send(self, reply: Reply) -> Sent:
+        """Not yet. Errors: ReplyInvalid."""
+        raise ReplyInvalid(_("Answers cannot be sent by fax yet; choose another way to reach this person."))
+
+    def redact(self) -> list[str]:
+        """The hand-off's secret."""
+        try:
+            token = read_token(self._config)
+        except ConfigError:
+            return []  # `check` and `routes` say what is wrong with it
+        return [token] if token else []
+
+    def check(self) -> list[str]:
+        """What keeps faxes from coming in."""
+        problems = []
+        try:
+            if read_token(self._config) is None:
+                problems.append("channels.fax: neither token nor token_file is given: faxes come by the spool only")
+        except ConfigError as error:
+            problems.append(str(error))
+        spool = self.spool
+        if spool is not None and spool.exists() and not os.access(spool, os.R_OK | os.W_OK | os.X_OK):
+            problems.append("channels.fax.spool: this user may not read and write there")
+        return problems

@@ -1,0 +1,79 @@
+"""What a stored fax says without being looked at: who called, how many pages, whether it broke off. Pure."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from zrm.channels.contract import (
+    AddressKind,
+    Ignored,
+    Inbound,
+    InboundFile,
+    RawContact,
+    Sender,
+    Unparseable,
+)
+from zrm.channels.fax.record import TIFF
+from zrm.channels.fax.tiff import NoPages, NotAFax, Outline, outline
+from zrm.kit.i18n import Language, _, gettext, ngettext
+
+_PHONE: Final = re.compile(r"\+?[0-9][0-9 ().-]{2,24}")
+_FINE: Final = ("", "SUCCESS", "OK")
+_SHOWN: Final = {
+    "caller": "Caller",
+    "name": "Caller-Name",
+    "station": "Station",
+    "called": "Called",
+    "call": "Call-Id",
+    "device": "Device",
+    "error": "Error",
+    "fault": "Fault",
+}
+
+
+def read_fax(raw: RawContact, language: Language) -> Inbound | Ignored:
+    """The fax, its TIFF checked but not decoded; a call that brought no page is ignored. Errors: Unparseable."""
+    facts = {name: value for name, value in raw.envelope.items() if isinstance(value, str)}
+    error = facts.get("error", "") or ("" if facts.get("status", "") in _FINE else facts["status"])
+    if raw.media_type != TIFF:
+        if facts.get("fault"):
+            raise Unparseable(facts["fault"])
+        return Ignored(f"fax call without a page: {error}" if error else "fax call without a page")
+    try:
+        fax = outline(raw.body)
+    except NoPages:
+        if error:
+            return Ignored(f"fax call without a page: {error}")
+        raise Unparseable("a fax without a page, and no word why") from None
+    except NotAFax as reason:
+        raise Unparseable(f"not a fax: {reason}") from None
+    return _inbound(raw, facts, fax, error, language)
+
+
+def _inbound(raw: RawContact, facts: dict[str, str], fax: Outline, error: str, language: Language) -> Inbound:
+    pages = len(fax.pages)
+    lines = [ngettext(language, "Fax, %(num)s page", "Fax, %(num)s pages", pages)]
+    if error:
+        lines.append(gettext(language, _("The transmission broke off: %(error)s"), error=error))
+    station = facts.get("station", "") or fax.description
+    headers = [(shown, facts[name]) for name, shown in _SHOWN.items() if facts.get(name)]
+    if station and "station" not in facts:
+        headers.append(("Station", station))
+    first = fax.pages[0]
+    headers.append(("Resolution", f"{first.x_dpi:.0f}x{first.y_dpi:.0f}"))
+    return Inbound(
+        senders=_senders(facts.get("caller", ""), station, facts.get("name", "")),
+        text="\n".join(lines),
+        files=(InboundFile(name="fax.tif", media_type=TIFF, data=raw.body, role="fax"),),
+        headers=tuple(headers),
+        labels=frozenset({"cut_short"} if error else ()),
+    )
+
+
+def _senders(caller: str, station: str, name: str) -> tuple[Sender, ...]:
+    """The number the network told, else the one the machine says of itself; nobody if neither is a number."""
+    for number in (caller, station):
+        if _PHONE.fullmatch(number.strip()):
+            return (Sender(AddressKind.PHONE, number.strip(), name),)
+    return ()

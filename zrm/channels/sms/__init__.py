@@ -1,0 +1,1 @@
+"""SMS by Twilio: a signed webhook inwards, Twilio's API outwards, delivery reports back in."""

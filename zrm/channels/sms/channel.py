@@ -1,0 +1,246 @@
+"""The SMS channel: what `zrm.channels.registry` builds."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+from threading import Event
+from typing import ClassVar
+from urllib.parse import urlsplit
+
+from fastapi import APIRouter
+
+from zrm.channels.contract import (
+    AddressKind,
+    Capabilities,
+    ChannelConfig,
+    ConfigInvalid,
+    Fetched,
+    FrontDesk,
+    House,
+    Inbound,
+    Parsed,
+    Part,
+    RawContact,
+    RecipientUnreachable,
+    Reply,
+    ReplyInvalid,
+    Report,
+    Sent,
+    Unparseable,
+    Wish,
+)
+from zrm.channels.sms import words
+from zrm.channels.sms.config import TWILIO_API, Account, SmsConfig, path_name
+from zrm.channels.sms.door import STATUS_PATH, TwilioDoor
+from zrm.channels.sms.gateway import read as gateway_reader
+from zrm.channels.sms.gateway import send as gateway_sender
+from zrm.channels.sms.gateway.config import HttpGateway
+from zrm.channels.sms.gateway.door import REPORT_PATH, GatewayDoor
+from zrm.channels.sms.keywords import wish_of
+from zrm.channels.sms.media import fetch_media
+from zrm.channels.sms.parse import read_message, read_opt_out, read_status, report_of
+from zrm.channels.sms.provider import Outgoing, Provider
+from zrm.channels.sms.smpp import read as smpp_reader
+from zrm.channels.sms.smpp.config import SmppGateway
+from zrm.channels.sms.smpp.listen import Listener
+from zrm.channels.sms.smpp.submit import Transmitter
+
+MAX_TEXT = 1600  # Twilio's limit, counted as it counts: UTF-16 units
+_PHONE = re.compile(r"\+?[0-9]{3,15}")
+
+
+class SmsChannel:
+    """Text messages by Twilio and by described gateways, on any number of our own numbers and short codes."""
+
+    kind: ClassVar[str] = "sms"
+    Config: ClassVar[type[ChannelConfig]] = SmsConfig
+    can: ClassVar[Capabilities] = Capabilities(reply=True, reaches=AddressKind.PHONE, reports=True, max_text=MAX_TEXT)
+
+    def __init__(self, config: SmsConfig, house: House) -> None:
+        self._config = config
+        self._gateways = config.reached()
+        self._house = house
+        self._lock = threading.Lock()
+        self._sender: tuple[int, Provider] | None = None
+        self._transmitters: dict[tuple[int, str], Transmitter] = {}
+        if any(isinstance(gateway, SmppGateway) for gateway in self._gateways.values()):
+            # Without a message centre there is no listener, and no process of its own for it.
+            self.listen = self._listen
+
+    def routes(self, desk: FrontDesk) -> APIRouter:
+        """The webhooks for messages and for delivery reports, Twilio's and the gateways'."""
+        router = TwilioDoor(self._config, self._house, desk).router()
+        if self._config.gateways:
+            described = {name: each for name, each in self._gateways.items() if isinstance(each, HttpGateway)}
+            router.include_router(GatewayDoor(described, self._config.lines(), desk).router())
+        return router
+
+    def parse(self, raw: RawContact) -> list[Parsed]:
+        """The message or the report. Errors: Unparseable."""
+        if raw.channel != self.kind:
+            raise Unparseable("not a text message")
+        account = self._config.accounts.get(raw.account)
+        language = (account and account.language) or ""
+        if isinstance(name := raw.envelope.get("gateway"), str):
+            if (gateway := self._gateways.get(name)) is None:
+                raise Unparseable(f"the gateway {name[:32]} is no longer in the configuration")
+            if isinstance(gateway, SmppGateway):
+                return self._parse_smpp(name, raw, gateway, account)
+            if raw.kind == "report":
+                return gateway_reader.read_reports(name, raw, gateway)
+            inbound = gateway_reader.read_message(raw, gateway, language)
+            return [self._wish_of(inbound, account) or inbound]
+        if raw.kind == "report":
+            return [read_status(raw)]
+        inbound = read_message(raw, language)
+        return [read_opt_out(raw, inbound) or self._wish_of(inbound, account) or inbound]
+
+    def _parse_smpp(self, name: str, raw: RawContact, gateway: SmppGateway, account: Account | None) -> list[Parsed]:
+        if raw.kind == "report":
+            return smpp_reader.read_report(name, raw, gateway)
+        found = smpp_reader.read_message(name, raw, gateway, (account and account.language) or "")
+        return [found if isinstance(found, Part) else self._wish_of(found, account) or found]
+
+    def join(self, parts: Sequence[RawContact | None]) -> list[Parsed]:
+        """The message of these parts. Errors: Unparseable."""
+        first = next((raw for raw in parts if raw is not None), None)
+        name = first.envelope.get("gateway") if first is not None else None
+        gateway = self._gateways.get(name) if isinstance(name, str) else None
+        if first is None or not isinstance(gateway, SmppGateway):
+            raise Unparseable("the gateway of these parts is no longer in the configuration")
+        account = self._config.accounts.get(first.account)
+        inbound = smpp_reader.join(parts, gateway, (account and account.language) or "")
+        return [self._wish_of(inbound, account) or inbound]
+
+    def _listen(self, desk: FrontDesk, stop: Event) -> None:
+        lines, folder = self._config.lines(), Path(self._house.data_dir, "sms")
+        listeners = [
+            Listener(name, gateway, lines.get(name, []), desk, folder)
+            for name, gateway in self._gateways.items()
+            if isinstance(gateway, SmppGateway)
+        ]
+
+        async def together() -> None:
+            await asyncio.gather(*(listener.run(stop) for listener in listeners))
+
+        asyncio.run(together())
+
+    def _wish_of(self, inbound: Inbound, account: Account | None) -> Wish | None:
+        return wish_of(inbound, account.keywords) if account is not None and account.self_service else None
+
+    def send(self, reply: Reply) -> Sent:
+        """Hand one text to Twilio; its reports come to the status webhook. Errors: SendError."""
+        account = self._config.accounts.get(reply.account)
+        if account is None:
+            raise ConfigInvalid(words.NO_ACCOUNT)
+        if not reply.text.strip():
+            raise ReplyInvalid(words.NO_TEXT)
+        if reply.files:
+            raise ReplyInvalid(words.NO_FILES)
+        if not _PHONE.fullmatch(reply.to):
+            # A name such as "Bank": it wrote to us, but there is no way back.
+            kind = RecipientUnreachable if reply.to.strip() else ReplyInvalid
+            raise kind(words.NO_NUMBER)
+        if self._config.folder:
+            return self._write(Path(self._house.data_dir, self._config.folder), reply)
+        if account.gateway is not None:
+            gateway, sender = self._gateways[account.gateway], account.sender or reply.account
+            if isinstance(gateway, SmppGateway):
+                return self._transmitter(account.gateway, gateway).send(sender, reply)
+            path = REPORT_PATH.replace("{gateway}", account.gateway)
+            return gateway_sender.send(account.gateway, gateway, sender, reply, f"{self._house.public_url}{path}")
+        if _units(reply.text) > MAX_TEXT:
+            raise ReplyInvalid(words.TOO_LONG)
+        message = Outgoing(
+            to=reply.to,
+            text=reply.text,
+            sender=account.sender or reply.account,
+            status_callback=self._callback(reply),
+        )
+        reference = self._provider().send(account, message)
+        return Sent(reference, final=False)
+
+    def _write(self, folder: Path, reply: Reply) -> Sent:
+        """Keep the answer as a file named by the reply: written twice, it is still one. Errors: ConfigInvalid."""
+        path = folder / f"{reply.id}.txt"
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            path.write_text(f"From: {reply.account}\nTo: {reply.to}\n\n{reply.text}\n", encoding="utf-8")
+        except OSError as error:
+            raise ConfigInvalid(f"channels.sms.folder cannot be written: {error.strerror}") from None
+        return Sent(f"file:{path.name}", final=True)
+
+    def fetch(self, account: str, address: str) -> Fetched:
+        """A picture of a message, from Twilio. Errors: SendError."""
+        known = self._config.accounts.get(account)
+        if known is None or known.gateway is not None:
+            raise ConfigInvalid(words.NO_ACCOUNT)
+        return fetch_media(known, address, self._config.api_base, self._config.timeout)
+
+    def fate(self, account: str, provider_ref: str) -> Report | None:
+        """What Twilio knows of a message whose report never came. Errors: SendError."""
+        known = self._config.accounts.get(account)
+        if known is None or known.gateway is not None or not provider_ref.startswith(("SM", "MM")):
+            return None
+        status, code = self._provider().fate(known, provider_ref)
+        return report_of(provider_ref, status, code)
+
+    def accounts(self) -> list[str]:
+        """Our numbers, in the order of the file."""
+        return list(self._config.accounts)
+
+    def close(self) -> None:
+        """Close the connections; the next `send` opens new ones."""
+        with self._lock:
+            for (process, _), transmitter in self._transmitters.items():
+                if process == os.getpid():
+                    transmitter.close()
+            self._transmitters.clear()
+            if self._sender is not None and self._sender[0] == os.getpid():
+                self._sender[1].close()
+            self._sender = None
+
+    def redact(self) -> list[str]:
+        """The tokens and secrets of every account and gateway."""
+        found = [secret for gateway in self._config.gateways.values() for secret in gateway.secrets()]
+        return found + [
+            secret
+            for account in self._config.accounts.values()
+            for secret in (account.auth_token, account.webhook_secret)
+            if secret
+        ]
+
+    def check(self) -> list[str]:
+        """What keeps Twilio from reaching us or us from answering."""
+        problems = []
+        if not self._config.accounts:
+            problems.append("channels.sms.accounts is empty: no text message can come in or go out")
+        accounts = self._config.accounts.values()
+        twilio = not accounts or any(account.gateway is None for account in accounts)
+        if twilio and self._config.api_base == TWILIO_API and urlsplit(self._house.public_url).scheme != "https":
+            problems.append("channels.sms: public_url is not https, but Twilio sends its webhooks over the internet")
+        return problems
+
+    def _provider(self) -> Provider:
+        """This process's way to Twilio: a forked worker must not share its parent's connections."""
+        with self._lock:
+            if self._sender is None or self._sender[0] != os.getpid():
+                self._sender = (os.getpid(), Provider(self._config.api_base, self._config.timeout))
+            return self._sender[1]
+
+    def _transmitter(self, name: str, gateway: SmppGateway) -> Transmitter:
+        with self._lock:
+            return self._transmitters.setdefault((os.getpid(), name), Transmitter(name, gateway))
+
+    def _callback(self, reply: Reply) -> str:
+        path = STATUS_PATH.replace("{account}", path_name(reply.account))
+        return f"{self._house.public_url}{path}?reply={reply.id}"
+
+
+def _units(text: str) -> int:
+    return len(text.encode("utf-16-le", errors="surrogatepass")) // 2

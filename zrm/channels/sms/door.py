@@ -1,0 +1,195 @@
+"""The two webhooks: messages that citizens send, and Twilio's word about messages of ours.
+
+Twilio is answered after the contact is durable. A 5xx makes it try again (and then its fallback address), so a store
+that cannot keep anything is answered with 503 and nothing is lost. This is the hottest path of the house: the handler
+checks the signature, finds the id and hands the bytes over; understanding them is `parse`'s work.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from dataclasses import dataclass
+from typing import Literal
+from urllib.parse import parse_qsl
+
+from fastapi import APIRouter
+from starlette.requests import ClientDisconnect
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import Route
+from starlette.types import Receive, Scope, Send
+
+from zrm.channels.contract import JSON, FrontDesk, House, RawContact
+from zrm.channels.sms.config import SmsConfig, path_name
+from zrm.channels.sms.form import read_form
+from zrm.channels.sms.signature import Signatures
+from zrm.errors import StoreUnavailable
+from zrm.kit import log
+from zrm.kit.ids import new_trace
+
+MAX_BODY = 128 * 1024  # bytes; 1600 characters and ten picture addresses need about 30 KiB
+FORM = "application/x-www-form-urlencoded"
+SMS_PATH = "/hooks/twilio/sms/{account}"
+STATUS_PATH = "/hooks/twilio/status/{account}"
+
+_Kind = Literal["contact", "report"]
+
+_TAKEN = b'<?xml version="1.0" encoding="UTF-8"?><Response></Response>'
+_RETRY_AFTER = "10"  # seconds
+_ID = re.compile(r"[A-Za-z0-9]{2,64}")
+_WORD = re.compile(r"[A-Za-z_]{1,32}")
+
+_log = log.get(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class _Line:
+    """One of our numbers: its name in config.yaml and how its webhooks are checked."""
+
+    name: str
+    signatures: Signatures
+
+
+class _NotTaken(Exception):
+    """The request is answered with `status` and a plain sentence; nothing was kept."""
+
+    def __init__(self, status: int, sentence: str) -> None:
+        super().__init__(sentence)
+        self.status = status
+
+
+class TwilioDoor:
+    """Serves the webhooks of every configured number."""
+
+    def __init__(self, config: SmsConfig, house: House, desk: FrontDesk) -> None:
+        self._desk = desk
+        self._lines = {
+            path_name(name): _Line(name, Signatures(account.webhook_secret or account.auth_token, house.public_url))
+            for name, account in config.accounts.items()
+            if account.gateway is None
+        }
+
+    def router(self) -> APIRouter:
+        """The routes, as bare ASGI: the body has to be read as it was signed, and every microsecond is paid for."""
+        router = APIRouter()
+        router.routes.append(Route(SMS_PATH, _Hook(self, "contact"), methods=["POST"], include_in_schema=False))
+        router.routes.append(Route(STATUS_PATH, _Hook(self, "report"), methods=["POST"], include_in_schema=False))
+        return router
+
+    async def answer(self, scope: Scope, receive: Receive, kind: _Kind) -> Response:
+        """Read one webhook, have it kept, and say so in Twilio's language."""
+        try:
+            contact = await self._read(scope, receive, kind)
+            receipt = await asyncio.wrap_future(self._desk.submit(contact))
+        except _NotTaken as refusal:
+            return PlainTextResponse(str(refusal), refusal.status)
+        except StoreUnavailable:
+            _log.warning("not received", channel="sms", reason="store unavailable")
+            return PlainTextResponse("Nothing was kept; send it again.", 503, {"Retry-After": _RETRY_AFTER})
+        _log.info(
+            "received",
+            channel="sms",
+            kind=kind,
+            contact=str(receipt.contact_id),
+            trace=contact.trace,
+            repeated=receipt.repeated,
+        )
+        return Response(_TAKEN, media_type="text/xml")
+
+    async def _read(self, scope: Scope, receive: Receive, kind: _Kind) -> RawContact:
+        """The request as a contact, its signature checked. Errors: _NotTaken."""
+        headers: dict[bytes, bytes] = dict(scope["headers"])
+        if headers.get(b"content-type", b"").partition(b";")[0].strip().lower() != FORM.encode():
+            raise _NotTaken(415, f"Expected {FORM}.")
+        body = await _body(receive, headers.get(b"content-length", b"0"))
+        try:
+            fields = read_form(body)
+        except ValueError:
+            raise _NotTaken(400, "The form cannot be read.") from None
+        line = self._lines.get(path_name(scope["path_params"]["account"]))
+        query: bytes = scope["query_string"]
+        target: bytes = scope["raw_path"] + b"?" + query if query else scope["raw_path"]
+        signature = headers.get(b"x-twilio-signature", b"")
+        settings = headers.get(b"x-twilio-webhooks-signature-settings", b"")
+        if line is None or not line.signatures.genuine(target, fields, signature, settings):
+            await self._refuse(scope, line, signed=bool(signature))
+            raise _NotTaken(403, "Twilio Request Validation Failed.")
+        return RawContact(
+            channel="sms",
+            account=line.name,
+            external_id=_external_id(dict(fields), kind),
+            body=body,
+            media_type=FORM,
+            envelope=_envelope(headers, query),
+            kind=kind,
+            trace=new_trace(),
+        )
+
+    async def _refuse(self, scope: Scope, line: _Line | None, *, signed: bool) -> None:
+        reason = "unknown number" if line is None else "bad signature" if signed else "no signature"
+        peer = scope["client"][0] if scope.get("client") else ""
+        account = line.name if line else ""
+        try:
+            await asyncio.to_thread(self._desk.refuse, "sms", account, reason, peer)
+        except StoreUnavailable:
+            _log.warning("refusal not recorded", channel="sms", reason=reason)
+
+
+class _Hook:
+    """One of the two webhooks as an ASGI application."""
+
+    def __init__(self, door: TwilioDoor, kind: _Kind) -> None:
+        self._door = door
+        self._kind = kind
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            response = await self._door.answer(scope, receive, self._kind)
+        except ClientDisconnect:
+            _log.info("not received", channel="sms", reason="sender hung up")
+            return
+        await response(scope, receive, send)
+
+
+async def _body(receive: Receive, declared: bytes) -> bytes:
+    """The whole body. Errors: _NotTaken when it is over the limit, ClientDisconnect."""
+    if not declared.isdigit() or len(declared) > 10 or int(declared) > MAX_BODY:
+        raise _NotTaken(413, f"Over the limit of {MAX_BODY} bytes.")
+    body = b""
+    more = True
+    while more:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise ClientDisconnect
+        body += message.get("body", b"")
+        if len(body) > MAX_BODY:
+            raise _NotTaken(413, f"Over the limit of {MAX_BODY} bytes.")
+        more = message.get("more_body", False)
+    return body
+
+
+def _envelope(headers: dict[bytes, bytes], query: bytes) -> dict[str, JSON]:
+    """What only the door knew: the token that retries share, and our reply's id in the address of a report."""
+    envelope: dict[str, JSON] = {}
+    if token := headers.get(b"i-twilio-idempotency-token"):
+        envelope["idempotency_token"] = _plain(token.decode("latin-1"))
+    if query and (reply := dict(parse_qsl(query.decode("latin-1"))).get("reply")):
+        envelope["reply"] = _plain(reply)
+    return envelope
+
+
+def _plain(text: str) -> str:
+    return text.replace("\0", "")[:100]
+
+
+def _external_id(fields: dict[str, str], kind: _Kind) -> str:
+    """Twilio's own id of the message; for a report with its state. Errors: _NotTaken when there is none."""
+    sid = fields.get("MessageSid") or fields.get("SmsMessageSid") or fields.get("SmsSid") or ""
+    if not _ID.fullmatch(sid):
+        raise _NotTaken(400, "The form has no MessageSid.")
+    if kind == "contact":
+        return sid
+    state = fields.get("MessageStatus") or fields.get("SmsStatus") or ""
+    if not _WORD.fullmatch(state):
+        raise _NotTaken(400, "The form has no MessageStatus.")
+    return f"{sid}/{state}"

@@ -1,0 +1,220 @@
+"""How an HTTP provider is described: what we ask it, how its answers, its messages and its reports are read."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Literal
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue, field_validator, model_validator
+
+PLACES = frozenset({"to", "from", "text", "id", "report_url", "coding"})
+"""What a template may name: our number and theirs, the words, our reply's id, where reports go, 0 (GSM-7) or 2 (UCS-2)."""
+
+_PLACE = re.compile(r"\{([a-z_]+)\}")
+
+
+def _compiles(pattern: str) -> str:
+    try:
+        compiled = re.compile(pattern)
+    except re.error as error:
+        raise ValueError(f"not a regular expression: {error}") from None
+    if compiled.groups != 1:
+        raise ValueError("expected a regular expression with one (group)")
+    return pattern
+
+
+Pattern = Annotated[str, AfterValidator(_compiles)]
+Digest = Literal["sha1", "sha256", "sha512"]
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Pick(_Part):
+    """Where a value is: `path` in JSON ("data.0.id") or the name of a form field, or the group of a `pattern`."""
+
+    path: str | None = Field(
+        default=None, min_length=1, description="Keys and positions with dots between, or a field."
+    )
+    pattern: Pattern | None = Field(
+        default=None, description="A regular expression over the whole body, with one group."
+    )
+
+    @model_validator(mode="after")
+    def _one(self) -> Pick:
+        if (self.path is None) == (self.pattern is None):
+            raise ValueError("expected path or pattern")
+        return self
+
+
+class Signature(_Part):
+    """HMAC of a body (of the query where there is no body), carried in a header."""
+
+    header: str = Field(description="The header that carries it.")
+    secret: str = Field(min_length=8, description="The shared key, as ${NAME}.")
+    digest: Digest = Field(default="sha256", description="The hash function.")
+    encoding: Literal["hex", "base64"] = Field(default="hex", description="How the signature is written.")
+    prefix: str = Field(default="", description='What stands before it in the header, such as "sha256=".')
+
+
+class Token(_Part):
+    """A shared secret that the provider repeats with each of its requests."""
+
+    header: str | None = Field(default=None, description="The header that carries it.")
+    field: str | None = Field(default=None, description="Or the field of the query or form that carries it.")
+    value: str = Field(min_length=8, description="The secret, as ${NAME}.")
+
+    @model_validator(mode="after")
+    def _one(self) -> Token:
+        if (self.header is None) == (self.field is None):
+            raise ValueError("expected header or field")
+        return self
+
+
+class Basic(_Part):
+    """A user name and password for every request of ours."""
+
+    username: str
+    password: str = Field(min_length=1, description="As ${NAME}.")
+
+
+class Success(_Part):
+    """When an answer means "taken". Without it every 2xx does."""
+
+    at: Pick = Field(description="Where the answer says so.")
+    values: list[str] = Field(default_factory=list, description="The values that mean taken; empty: any value does.")
+
+
+class Sending(_Part):
+    """How one message is handed over."""
+
+    url: str = Field(description="The address; {places} allowed in its query.")
+    method: Literal["GET", "POST", "PUT"] = "POST"
+    body: Literal["json", "form", "query"] = Field(default="json", description="Where the fields go.")
+    fields: dict[str, JsonValue] = Field(description="The fields, nested as the provider wants them, with {places}.")
+    headers: dict[str, str] = Field(
+        default_factory=dict, description="Headers, such as an Authorization with a ${KEY}."
+    )
+    basic: Basic | None = None
+    signature: Signature | None = None
+    numbers: Literal["e164", "digits", "national"] = Field(
+        default="e164", description="How phone numbers are written: +98912…, 98912… or 0912…"
+    )
+    max_text: int = Field(default=1000, ge=1, le=10000, description="Characters the provider takes in one message.")
+    success: Success | None = None
+    message_id: Pick | None = Field(default=None, description="Where the answer has the provider's id of the message.")
+    code: Pick | None = Field(default=None, description="Where a refusal has its code.")
+    errors: dict[Literal["throttled", "unreachable", "opted_out", "settings", "invalid"], list[str]] = Field(
+        default_factory=dict, description="What the codes mean; any other code is a plain refusal."
+    )
+
+    @field_validator("url")
+    @classmethod
+    def _web(cls, value: str) -> str:
+        url = urlsplit(value)
+        if url.scheme not in ("http", "https") or not url.hostname or "{" in url.netloc + url.path:
+            raise ValueError("expected an http or https address, with {places} in its query only")
+        return value
+
+    @model_validator(mode="after")
+    def _known_places(self) -> Sending:
+        unknown = {place for place in _PLACE.findall(f"{self.url} {self.fields}") if place not in PLACES}
+        if unknown:
+            raise ValueError(f"unknown {{places}} {sorted(unknown)}; there are {sorted(PLACES)}")
+        if self.body == "query" and not all(isinstance(value, str | int | float) for value in self.fields.values()):
+            raise ValueError("fields of a query cannot be nested")
+        return self
+
+
+class Hook(_Part):
+    """What all requests of the provider to us have in common. One of `token` and `signature` is needed."""
+
+    body: Literal["json", "form", "query"] = Field(default="json", description="Where the provider puts its fields.")
+    charset: str = Field(default="utf-8", description="The encoding of forms and queries.")
+    token: Token | None = None
+    signature: Signature | None = None
+    answer: str = Field(default="", description="The text with which the provider wants to be answered.")
+
+    @model_validator(mode="after")
+    def _guarded(self) -> Hook:
+        if self.token is None and self.signature is None:
+            raise ValueError("expected token or signature: else anybody could send texts in a citizen's name")
+        if self.body == "json" and self.token is not None and self.token.field:
+            raise ValueError("a token's field is for queries and forms; expected header")
+        return self
+
+    @field_validator("charset")
+    @classmethod
+    def _known_charset(cls, value: str) -> str:
+        try:
+            "".encode(value)
+        except LookupError:
+            raise ValueError("expected a character set such as utf-8 or windows-1256") from None
+        return value
+
+
+class Receiving(Hook):
+    """How a citizen's message arrives."""
+
+    from_: str = Field(alias="from", description="Where the citizen's number is.")
+    text: str = Field(description="Where the words are.")
+    to: str | None = Field(default=None, description="Where our number is; not needed if the provider has only one.")
+    id: str | None = Field(default=None, description="Where the provider's id of the message is.")
+    time: str | None = Field(
+        default=None, description="Where the time is; with the words it stands in for a missing id."
+    )
+    coding: str | None = Field(
+        default=None, description="Where a data coding is, 2 or 8 meaning that the words are raw UTF-16 (Kannel)."
+    )
+
+    @model_validator(mode="after")
+    def _told_apart(self) -> Receiving:
+        if self.id is None and self.time is None:
+            raise ValueError("expected id or time: else the same words on another day would be the same message")
+        return self
+
+
+class Reporting(Hook):
+    """How a delivery report arrives: by the provider's id, or by our own that went out as {id}."""
+
+    each: str | None = Field(default=None, description="Where a list of reports is, if many come in one request.")
+    id: str | None = Field(default=None, description="Where the provider's id of our message is.")
+    our_id: str | None = Field(default=None, description="Or where our own {id} is.")
+    state: str = Field(description="Where the state is.")
+    states: dict[Literal["sent", "delivered", "failed"], list[str]] = Field(
+        description="What the provider's states mean; others are recorded and ignored."
+    )
+    reason: str | None = Field(default=None, description="Where a failure's reason is.")
+
+    @model_validator(mode="after")
+    def _of_something(self) -> Reporting:
+        if self.id is None and self.our_id is None:
+            raise ValueError("expected id or our_id")
+        return self
+
+
+class HttpGateway(_Part):
+    """A provider with an HTTP interface."""
+
+    kind: Literal["http"]
+    send: Sending | None = None
+    receive: Receiving | None = None
+    report: Reporting | None = None
+    timeout: float = Field(default=15, gt=0, le=120, description="Seconds to wait for the provider, for each step.")
+
+    def secrets(self) -> list[str]:
+        """What must never reach a log."""
+        found = [*self.send.headers.values(), self.send.url] if self.send else []
+        found += [str(value) for value in self.send.fields.values() if "{" not in str(value)] if self.send else []
+        found = [value for value in found if len(value) >= 8 and not value.startswith("http")]
+        for part in (self.send, self.receive, self.report):
+            if part is not None and part.signature is not None:
+                found.append(part.signature.secret)
+        found += [
+            hook.token.value for hook in (self.receive, self.report) if hook is not None and hook.token is not None
+        ]
+        if self.send is not None and self.send.basic is not None:
+            found.append(self.send.basic.password)
+        return found

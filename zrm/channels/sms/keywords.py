@@ -1,0 +1,61 @@
+"""The words by which citizens serve themselves: a whole message that is one of them is a wish, anything longer is not.
+
+Compared after folding, so that no keyboard's spelling, script of digits or punctuation matters. Words that may cry for
+help or tell of a fault (کمک, قطع) are not among them: those are for people to read.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Final, Literal
+
+from zrm.channels.contract import Inbound, Wish
+from zrm.kit.text import fold, latin_digits
+
+Word = Literal["help", "stop", "start"]
+
+_WORDS: Final[dict[str, tuple[Word, str]]] = {
+    **dict.fromkeys(("لغو", "لغو 11", "لغو11", "توقف", "انصراف", "لغو عضویت", "لغو اشتراک"), ("stop", "fa")),
+    **dict.fromkeys(
+        ("stop", "stopall", "stop all", "unsubscribe", "cancel", "end", "quit", "optout", "opt out"), ("stop", "en")
+    ),
+    **dict.fromkeys(("شروع", "اغاز", "عضویت", "شروع دوباره"), ("start", "fa")),
+    **dict.fromkeys(("start", "unstop", "subscribe", "optin", "opt in"), ("start", "en")),
+    **dict.fromkeys(("راهنما", "راهنمایی"), ("help", "fa")),
+    **dict.fromkeys(("help", "info"), ("help", "en")),
+}
+_CODE_WORDS: Final = {
+    **dict.fromkeys(("کد", "کدرهگیری", "کد رهگیری", "رهگیری", "پیگیری", "کد پیگیری", "وضعیت"), "fa"),
+    **dict.fromkeys(("code", "status", "track", "case", "tracking code"), "en"),
+}
+_MARKS: Final = re.compile(r"[\s.,:;!?#*\"'()\[\]«»_-]+")
+_CODE: Final = re.compile(r"(?P<word>[^\d]*?)\s*(?P<code>\d(?:[\s.-]*\d){11})")
+_LONGEST: Final = 60
+
+
+def wish_of(inbound: Inbound, more: Mapping[Word, Sequence[str]] | None = None) -> Wish | None:
+    """The wish a message is, None for an ordinary one. `more` are an operator's own words beside ours."""
+    text = inbound.text
+    if len(text) > _LONGEST or inbound.files or inbound.labels or not inbound.senders:
+        return None
+    sender, plain = inbound.senders[0], _plain(text)
+    for kind, words in (more or {}).items():
+        if plain and plain in map(_plain, words):
+            return Wish(kind, sender, inbound.language)
+    if not plain and "?" in fold(text):
+        return Wish("help", sender, inbound.language)
+    if known := _WORDS.get(plain):
+        return Wish(known[0], sender, inbound.language or known[1])
+    if len(plain) == 1 and plain in "12345":
+        return Wish("rate", sender, inbound.language, score=int(plain), otherwise=inbound)
+    if match := _CODE.fullmatch(latin_digits(plain)):
+        word = match["word"].strip()
+        if not word or word in _CODE_WORDS:
+            code = "".join(character for character in match["code"] if character.isdigit())
+            return Wish("status", sender, inbound.language or _CODE_WORDS.get(word, ""), code=code)
+    return None
+
+
+def _plain(text: str) -> str:
+    return " ".join(_MARKS.sub(" ", fold(text)).split())

@@ -1,0 +1,125 @@
+"""What a stored webhook says. Pure: the bytes of the form, the words of Twilio's documentation, nothing else."""
+
+from __future__ import annotations
+
+import re
+from mimetypes import guess_extension
+from typing import Final, Literal
+from uuid import UUID
+
+from zrm.channels.contract import (
+    AddressKind,
+    Ignored,
+    Inbound,
+    InboundFile,
+    RawContact,
+    Report,
+    Sender,
+    Thread,
+    Unparseable,
+    Wish,
+)
+from zrm.channels.sms.form import read_form
+from zrm.channels.sms.words import FAILURES
+
+_SAFE: Final = re.compile(r"[^A-Za-z0-9]")
+_MEDIA: Final = re.compile(r"MediaUrl([0-9]{1,2})")
+_SHOWN: Final = (
+    "MessageSid", "To", "NumSegments", "NumMedia", "MessagingServiceSid", "FromCity", "FromState", "FromZip",
+    "FromCountry", "OptOutType",
+)  # fmt: skip
+_OPT_OUT_TYPES: Final[dict[str, Literal["stop", "start", "help"]]] = {"STOP": "stop", "START": "start", "HELP": "help"}
+_STATES: Final[dict[str, Literal["sent", "delivered", "failed"]]] = {
+    "sent": "sent",
+    "delivered": "delivered",
+    "read": "delivered",
+    "failed": "failed",
+    "undelivered": "failed",
+    "canceled": "failed",
+}
+
+
+def read_opt_out(raw: RawContact, inbound: Inbound) -> Wish | None:
+    """What Twilio itself understood and answered (STOP, START, HELP of its own opt-out service), None if nothing."""
+    kind = _OPT_OUT_TYPES.get(_fields(raw).get("OptOutType", "").upper())
+    return None if kind is None else Wish(kind, inbound.senders[0], inbound.language, answered=True)
+
+
+def read_message(raw: RawContact, language: str) -> Inbound:
+    """A citizen's message; its pictures lie at Twilio's and are fetched later. Errors: Unparseable."""
+    fields = _fields(raw)
+    sender = fields.get("From", "").strip()
+    if not sender:
+        raise Unparseable("the message does not say who sent it (no From)")
+    network, colon, _ = sender.partition(":")
+    if colon:
+        raise Unparseable(f"not a text message but one of another network of Twilio's ({network[:20]})")
+    headers = [(name, _clean(fields[name])) for name in _SHOWN if fields.get(name)]
+    media = sorted((int(match[1]), name) for name in fields if (match := _MEDIA.fullmatch(name)))
+    files = tuple(
+        _file(_clean(fields.get(f"MediaContentType{number}", "")), _clean(fields[name])) for number, name in media
+    )
+    promised = fields.get("NumMedia", "").strip()
+    missing = promised.isascii() and promised.isdigit() and len(promised) < 4 and int(promised) > len(files)
+    return Inbound(
+        senders=(Sender(AddressKind.PHONE, _clean(sender)),),
+        text=_clean(fields.get("Body", "")),
+        language=language,
+        thread=Thread(open_line=True),
+        files=files,
+        headers=tuple(headers),
+        labels=frozenset({"file_missing"} if missing else ()),
+    )
+
+
+def _file(kind: str, address: str) -> InboundFile:
+    """A file at Twilio's, named by its id there and the type Twilio says it has."""
+    kind = kind.partition(";")[0].strip().lower()
+    stem = _SAFE.sub("", address.partition("?")[0].rpartition("/")[2])[:40] or "file"
+    return InboundFile(f"{stem}{guess_extension(kind) or ''}", kind or "application/octet-stream", remote=address)
+
+
+def read_status(raw: RawContact) -> Report | Ignored:
+    """Twilio's word about a message of ours; steps before "sent" are of no use to us. Errors: Unparseable."""
+    fields = _fields(raw)
+    reference = fields.get("MessageSid") or fields.get("SmsSid") or ""
+    state = fields.get("MessageStatus") or fields.get("SmsStatus") or ""
+    if not reference or not state:
+        raise Unparseable("the report names no message or no state")
+    report = report_of(_clean(reference), state, fields.get("ErrorCode", ""), _reply_id(raw))
+    return report or Ignored(f"message status {_clean(state)[:32]}")
+
+
+def report_of(reference: str, state: str, code: str, reply_id: UUID | None = None) -> Report | None:
+    """Twilio's word as ours; None for steps before "sent", which are of no use to us."""
+    known = _STATES.get(state)
+    if known is None:
+        return None
+    return Report(reference, known, _detail(code) if known == "failed" else "", reply_id)
+
+
+def _detail(code: str) -> str:
+    if code in ("", "0"):
+        return ""
+    return FAILURES.get(code, f"Twilio error {_clean(code)[:16]}")
+
+
+def _fields(raw: RawContact) -> dict[str, str]:
+    try:
+        return dict(read_form(raw.body))
+    except ValueError as error:
+        raise Unparseable(f"not a form of Twilio's: {type(error).__name__}") from None
+
+
+def _clean(text: str) -> str:
+    """Without NUL, which no database text can hold."""
+    return text.replace("\0", "")
+
+
+def _reply_id(raw: RawContact) -> UUID | None:
+    """Our own delivery's id, which the callback address carried out and back; None if it did not."""
+    value = raw.envelope.get("reply")
+    try:
+        return UUID(value) if isinstance(value, str) else None
+    except ValueError:
+        return None

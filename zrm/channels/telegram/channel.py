@@ -1,0 +1,118 @@
+"""The bot channels: what `zrm.channels.registry` builds, one class a messenger.
+
+A kind for each messenger, not one for both: the desk names them, a person's number is another on each, and an answer
+must find the messenger the number belongs to.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from threading import Event
+from typing import ClassVar
+from urllib.parse import urlsplit
+
+from fastapi import APIRouter
+
+from zrm.channels.contract import (
+    AddressKind,
+    Capabilities,
+    ChannelConfig,
+    FrontDesk,
+    House,
+    Parsed,
+    RawContact,
+    Reply,
+    Sent,
+    Unparseable,
+)
+from zrm.channels.telegram.config import BaleConfig, BotsConfig, TelegramConfig
+from zrm.channels.telegram.door import Door
+from zrm.channels.telegram.listener import Listener
+from zrm.channels.telegram.parse import read_contact
+from zrm.channels.telegram.platform import BALE, TELEGRAM, Platform
+from zrm.channels.telegram.send import TEXT_LIMIT, send_reply
+from zrm.channels.telegram.webhook import Webhook
+from zrm.kit.i18n import Language
+
+
+class BotChannel:
+    """Bots on one messenger that speaks the Bot API."""
+
+    platform: ClassVar[Platform]
+
+    def __init__(self, config: BotsConfig, house: House) -> None:
+        self._config = config
+        self._house = house
+
+    def routes(self, desk: FrontDesk) -> APIRouter:
+        """The webhook."""
+        door = Door(self._config, self.platform, self._house, desk)
+        return Webhook(self._config, self.platform, door, desk).router()
+
+    def listen(self, desk: FrontDesk, stop: Event) -> None:
+        """Ask for updates, set webhooks, file what was left lying, until `stop`."""
+
+        async def run() -> None:
+            door = Door(self._config, self.platform, self._house, desk)
+            await Listener(self._config, self.platform, self._house, door).run(stop)
+
+        asyncio.run(run())
+
+    def parse(self, raw: RawContact) -> list[Parsed]:
+        """The message, or why it is none. Errors: Unparseable."""
+        if raw.channel != self.platform.kind or raw.kind != "contact":
+            raise Unparseable("not an update of a bot of ours")
+        bot = self._config.bots.get(raw.account)
+        return [read_contact(raw, self.platform, (bot and bot.language) or self._language())]
+
+    def send(self, reply: Reply) -> Sent:
+        """Send one answer into its chat; the messenger's word is all we shall know. Errors: SendError."""
+        return send_reply(reply, self._config, self.platform, self._house)
+
+    def accounts(self) -> list[str]:
+        """Our bots, in the order of the file."""
+        return list(self._config.bots)
+
+    def redact(self) -> list[str]:
+        """Tokens (whole, and the part that is secret) and secrets."""
+        hidden = []
+        for bot in self._config.bots.values():
+            hidden += [bot.token, bot.token.partition(":")[2]]
+            hidden += [bot.secret] if bot.secret else []
+        return hidden
+
+    def check(self) -> list[str]:
+        """What keeps the messenger from reaching us."""
+        section = f"channels.{self.platform.kind}"
+        problems = []
+        if not self._config.bots:
+            problems.append(f"{section}.bots is empty: nobody can write to us there")
+        hooked = any(bot.mode == "webhook" and bot.base_url is None for bot in self._config.bots.values())
+        if hooked and urlsplit(self._house.public_url).scheme != "https":
+            problems.append(f"{section}: a bot has a webhook, but public_url is not https")
+        return problems
+
+    def _language(self) -> Language:
+        return "fa" if self._house.language == "fa" else "en"
+
+
+class TelegramChannel(BotChannel):
+    """Bots on Telegram."""
+
+    kind: ClassVar[str] = "telegram"
+    Config: ClassVar[type[ChannelConfig]] = TelegramConfig
+    can: ClassVar[Capabilities] = Capabilities(
+        reply=True, reaches=AddressKind.TELEGRAM, attachments=True, max_text=TEXT_LIMIT
+    )
+    platform: ClassVar[Platform] = TELEGRAM
+
+
+class BaleChannel(BotChannel):
+    """Bots on Bale."""
+
+    kind: ClassVar[str] = "bale"
+    Config: ClassVar[type[ChannelConfig]] = BaleConfig
+    can: ClassVar[Capabilities] = Capabilities(
+        reply=True, reaches=AddressKind.BALE, attachments=True, max_text=TEXT_LIMIT
+    )
+    platform: ClassVar[Platform] = BALE

@@ -1,0 +1,332 @@
+"""The short guided dialogue, as one pure step: a note and an update in; the next note, and what to do, out.
+
+    language → (menu) → nature → subject → describe ⇄ attach → confirm → registered
+                      → track → (closed) rate
+
+Nothing a citizen says can fall between two steps: words that come where a button was asked for are taken as the
+description; words outside any dialogue are a message of their own; a draft left alone is filed when its time is over.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Final, Literal
+
+from zrm.channels.contract import House, Subject
+from zrm.channels.telegram import words
+from zrm.channels.telegram.note import Note, Part
+from zrm.channels.telegram.update import Told
+from zrm.channels.telegram.words import Say, in_columns, menu
+from zrm.kit.i18n import Language, digits, gettext
+from zrm.kit.text import latin_digits
+
+Role = Literal["message", "step"]
+
+_CODE: Final = re.compile(r"\d(?:[\s.-]*\d){11}")
+_MOST_PARTS: Final = 40
+_SHOWN: Final = 600
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """What the dialogue goes by. `subjects` parents before children; times in seconds."""
+
+    house: House
+    begins_in: Language | None
+    subjects: Sequence[Subject]
+    draft_life: float
+    album_wait: float
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """Something only the front desk can answer: where the case behind a code stands, or a rating of it."""
+
+    kind: Literal["track", "rate"]
+    code: str
+    score: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """What comes of an update: the next note, the role in which it is received, what to say, what to ask the desk.
+
+    `repeated`: the update came before; nothing new comes of it.
+    """
+
+    note: Note
+    role: Role = "step"
+    says: tuple[Say, ...] = ()
+    ask: Ask | None = None
+    repeated: bool = False
+
+
+def language_of(note: Note, told: Told | None, setting: Setting) -> Language:
+    """The language to speak: chosen, else the bot's own, else the citizen's messenger's, else the house's."""
+    for known in (note.language, setting.begins_in or "", (told.language_code if told else "")[:2].lower()):
+        if known == "fa":
+            return "fa"
+        if known == "en":
+            return "en"
+    return "fa" if setting.house.language == "fa" else "en"
+
+
+def advance(note: Note, told: Told, part: Part | None, setting: Setting, now: float) -> Turn:
+    """One step. `part` is the update with its files, if it brought anything to keep."""
+    role = note.role_of(told.named)
+    if role is not None:
+        return Turn(note, "step" if role == "step" else "message", repeated=True)
+    dialogue = _Dialogue(note, told, setting, now)
+    match told.kind:
+        case "button":
+            turn = dialogue.button()
+        case "message":
+            turn = dialogue.message(part)
+        case "edited":
+            turn = dialogue.edited(part)
+        case _:
+            turn = Turn(note, "message")
+    return replace(turn, note=turn.note.saw(told.named, turn.role))
+
+
+def prompt(note: Note, setting: Setting) -> Say:
+    """What the bot asks at this point of the dialogue."""
+    return _Dialogue(note, None, setting, 0).prompt()
+
+
+def read_code(text: str) -> str:
+    """The twelve digits of a tracking code in a text, in any script and with any dashes; empty if there are none."""
+    match = _CODE.search(latin_digits(text))
+    return "".join(character for character in match.group() if character.isdigit()) if match else ""
+
+
+class _Dialogue:
+    """One update against one note."""
+
+    def __init__(self, note: Note, told: Told | None, setting: Setting, now: float) -> None:
+        self._note = note
+        self._told = told
+        self._setting = setting
+        self._now = now
+        self._language = language_of(note, told, setting)
+
+    # ------------------------------------------------------------ messages
+
+    def message(self, part: Part | None) -> Turn:
+        """A message: a command, something for a draft or an album, or a contact of its own."""
+        told, note = self._told, self._note
+        if told is None:
+            raise ValueError("no update")
+        command, rest = words.command_of(told.text) if not told.attached else ("", "")
+        if command in ("go_on", "cancel") and not note.step and not told.text.startswith("/"):
+            command = ""  # plain words, when nothing is being asked
+        if command:
+            return self._command(command, rest)
+        if part is None:
+            says = (self._say(words.CANNOT_READ),) if told.unread or told.unknown else ()
+            return Turn(note, "message", says)
+        if note.drafting:
+            return self._add(part)
+        if note.step == "track" and not told.attached:
+            if code := read_code(told.text):
+                return Turn(replace(note, step="", due=0), "step", ask=Ask("track", code))
+            if sum(character.isdigit() for character in told.text) > len(told.text) // 2:
+                return Turn(note, "step", (self._say(words.NO_SUCH_CODE),))
+        note = replace(note, step="", due=0)
+        if told.album:
+            return self._gather(note, part)
+        return Turn(note.seal_album(), "message", self._missing(part))
+
+    def edited(self, part: Part | None) -> Turn:
+        """A changed message replaces the one that still waits here; otherwise it is a message about an earlier one."""
+        note = self._note
+        if part is None:
+            return Turn(note, "message")
+        for field in ("parts", "album"):
+            waiting: tuple[Part, ...] = getattr(note, field)
+            if any(known.message_id == part.message_id for known in waiting):
+                changed = tuple(part if known.message_id == part.message_id else known for known in waiting)
+                # The first part names the bundle: it must not change with its words.
+                changed = (replace(changed[0], name=waiting[0].name), *changed[1:])
+                return Turn(replace(note, parts=changed) if field == "parts" else replace(note, album=changed), "step")
+        return Turn(note, "message")
+
+    def _add(self, part: Part) -> Turn:
+        note = self._note
+        again = bool(part.album and note.parts and note.parts[-1].album == part.album)
+        note = replace(note, step="attach", parts=(*note.parts, part), due=self._due())
+        if len(note.parts) >= _MOST_PARTS:
+            return Turn(note.seal_draft(finished=True), "step")
+        told = self._told
+        text = words.ADDED_PHONE if told is not None and told.phone else words.ADDED
+        says = () if again else (self._ask_more(gettext(self._language, text)),)
+        return Turn(note, "step", (*self._missing(part), *says))
+
+    def _gather(self, note: Note, part: Part) -> Turn:
+        if note.album and note.album[0].album != part.album:
+            note = note.seal_album()
+        note = replace(note, album=(*note.album, part), album_due=self._now + self._setting.album_wait)
+        return Turn(note, "step", self._missing(part))
+
+    # ------------------------------------------------------------ commands
+
+    def _command(self, command: str, rest: str) -> Turn:
+        note = self._note
+        match command:
+            case "start":
+                return self._ask_language() if not note.language else self._welcome(note)
+            case "language":
+                return self._ask_language()
+            case "new":
+                return self._at(replace(note.seal_draft(finished=True), step="nature", due=self._due()))
+            case "go_on" if note.drafting:
+                return self._at(replace(note, step="confirm" if note.parts else "describe", due=self._due()))
+            case "track":
+                note = note.seal_draft(finished=True)
+                if code := read_code(rest):
+                    return Turn(note, "step", ask=Ask("track", code))
+                return self._at(replace(note, step="track", due=self._due()))
+            case "stop":
+                return Turn(note, "step", (self._say(words.STOPPED),))
+            case "cancel":
+                note = replace(note, step="", parts=(), nature="", subject="", due=0)
+                return Turn(note, "step", (self._say(words.CANCELLED, keys=menu(self._language)),))
+        return Turn(note, "step", (self._say(words.HELP, keys=menu(self._language)),))
+
+    def _ask_language(self) -> Turn:
+        note = self._note if self._note.drafting else replace(self._note, step="language", due=self._due())
+        return Turn(note, "step", (_languages(),))
+
+    def _welcome(self, note: Note) -> Turn:
+        name = self._setting.house.name[self._language]
+        return Turn(note, "step", (self._say(words.WELCOME, keys=menu(self._language), name=name),))
+
+    # ------------------------------------------------------------ buttons
+
+    def button(self) -> Turn:
+        """A button beneath one of our messages, perhaps an old one: what no longer fits gets the present question."""
+        told, note = self._told, self._note
+        if told is None:
+            raise ValueError("no update")
+        kind, _, value = told.data.partition(":")
+        match kind:
+            case "l" if value in ("fa", "en"):
+                self._note = note = replace(note, language=value)
+                self._language = "fa" if value == "fa" else "en"
+                return self._at(note) if note.drafting else self._welcome(replace(note, step="", due=0))
+            case "n" if note.step == "nature" and value in words.NATURES:
+                return self._at(replace(note, nature=value, step="subject" if self._branches("") else "describe"))
+            case "s" if note.step == "subject":
+                return self._subject(value)
+            case "send" if note.step == "confirm" and note.parts:
+                return Turn(note.seal_draft(finished=True))
+            case "more" if note.drafting:
+                return self._at(replace(note, step="attach" if note.parts else "describe", due=self._due()))
+            case "cancel":
+                return self._command("cancel", "")
+            case "r":
+                code, _, score = value.partition(":")
+                if score in ("1", "2", "3", "4", "5"):
+                    return Turn(note, ask=Ask("rate", code, int(score)))
+        return Turn(note, says=(self.prompt(),))
+
+    def _subject(self, value: str) -> Turn:
+        note = self._note
+        chosen = next((subject for subject in self._setting.subjects if _short(subject.key) == value), None)
+        if chosen is None:  # something else: the branch we are in, if any
+            return self._at(replace(note, step="describe", due=self._due()))
+        note = replace(note, subject=chosen.key, due=self._due())
+        return self._at(note if self._branches(chosen.key) else replace(note, step="describe"))
+
+    def _branches(self, parent: str) -> list[Subject]:
+        return [subject for subject in self._setting.subjects if subject.parent_key == parent]
+
+    # ------------------------------------------------------------ saying
+
+    def prompt(self) -> Say:
+        """What the bot asks at this step."""
+        note, language = self._note, self._language
+        match note.step:
+            case "language":
+                return _languages()
+            case "nature":
+                buttons = [(gettext(language, label), f"n:{key}") for key, label in words.NATURES.items()]
+                rows = (*in_columns(buttons, 2), ((gettext(language, words.CANCEL), "cancel"),))
+                return Say(gettext(language, words.WHICH_NATURE), rows)
+            case "subject":
+                choices = self._branches(note.subject)
+                buttons = [
+                    (subject.name_fa if language == "fa" else subject.name_en, f"s:{_short(subject.key)}")
+                    for subject in choices
+                ]
+                rows = (*in_columns(buttons, 2), ((gettext(language, words.SOMETHING_ELSE), "s:-"),))
+                return Say(gettext(language, words.WHICH_SUBJECT), rows)
+            case "describe":
+                return self._say(words.DESCRIBE, keys=((gettext(language, words.CANCEL),),))
+            case "attach":
+                return self._ask_more(gettext(language, words.ADDED))
+            case "confirm":
+                return self._summary()
+            case "track":
+                return self._say(words.WHICH_CODE)
+        return self._say(words.HELP, keys=menu(language))
+
+    def _summary(self) -> Say:
+        note, language = self._note, self._language
+        subject = next((one for one in self._setting.subjects if one.key == note.subject), None)
+        lines = [
+            gettext(language, words.NATURES[note.nature]) if note.nature in words.NATURES else "",
+            (subject.name_fa if language == "fa" else subject.name_en) if subject else "",
+            _shown_text(note.parts),
+        ]
+        if files := sum(len(part.files) for part in note.parts):
+            lines.append(gettext(language, words.FILES_COUNT, count=digits(files, language)))
+        text = gettext(language, words.SUMMARY, summary="\n".join(line for line in lines if line))
+        buttons = ((words.SEND, "send"), (words.MORE, "more"), (words.CANCEL, "cancel"))
+        return Say(text, tuple(((gettext(language, label), data),) for label, data in buttons))
+
+    def _ask_more(self, text: str) -> Say:
+        phone = gettext(self._language, words.SHARE_PHONE)
+        keys = ((gettext(self._language, words.GO_ON),), (phone,), (gettext(self._language, words.CANCEL),))
+        return Say(text, keys=keys, phone_key=phone)
+
+    def _say(self, message: str, *, keys: tuple[tuple[str, ...], ...] = (), **values: object) -> Say:
+        return Say(gettext(self._language, message, **values), keys=keys)
+
+    def _missing(self, part: Part) -> tuple[Say, ...]:
+        sentences = {"too_big": words.TOO_BIG}
+        return tuple(
+            self._say(sentences.get(missing.why, words.NOT_FETCHED), name=missing.name) for missing in part.missing
+        )
+
+    def _at(self, note: Note) -> Turn:
+        self._note = note
+        return Turn(note, says=(self.prompt(),))
+
+    def _due(self) -> float:
+        return self._now + self._setting.draft_life
+
+
+def _languages() -> Say:
+    names = words.LANGUAGE_NAMES
+    return Say(words.CHOOSE_LANGUAGE, (((names["fa"], "l:fa"), (names["en"], "l:en")),))
+
+
+def _shown_text(parts: Sequence[Part]) -> str:
+    """The beginning of what was written, for the citizen to look over."""
+    texts = []
+    for part in parts:
+        update = part.update if isinstance(part.update, dict) else {}
+        message = update.get("message") or update.get("edited_message")
+        if isinstance(message, dict):
+            texts += [text for key in ("text", "caption") if isinstance(text := message.get(key), str)]
+    text = "\n".join(texts)
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"
+
+
+def _short(key: str) -> str:
+    """A subject's key as a button can carry it: 64 bytes are all there is."""
+    return hashlib.sha256(key.encode()).hexdigest()[:16]

@@ -1,0 +1,354 @@
+"""From an update to a durable contact, the same way for webhook and polling; then, and only then, the bot speaks.
+
+The order that lets nothing fall: files are fetched and kept; the dialogue's note takes the update in, durably; the
+update itself is received (T1); what the note has sealed is received; the citizen is answered. Every step may be done
+again with the same result, so an update that comes twice, or after a crash in the middle, is still one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, replace
+
+from telegram.error import TelegramError
+
+from zrm.channels.contract import JSON, FrontDesk, House, RawContact, Receipt, StoredFile, Subject
+from zrm.channels.telegram import words
+from zrm.channels.telegram.client import Client, FileNotGiven, FileTooBig
+from zrm.channels.telegram.config import BotsConfig
+from zrm.channels.telegram.dialogue import Ask, Setting, Turn, advance, language_of, prompt
+from zrm.channels.telegram.note import KEEP, Bundle, Missing, Note, Part, from_json, to_json
+from zrm.channels.telegram.platform import Platform
+from zrm.channels.telegram.update import Attached, Malformed, Told, read_update, storable
+from zrm.channels.telegram.words import Say, menu
+from zrm.errors import NotFound, StoreUnavailable, TooManyTries
+from zrm.kit import log
+from zrm.kit.calendars import Reader, date_time_text
+from zrm.kit.clock import now
+from zrm.kit.i18n import Language, digits, gettext
+from zrm.kit.ids import new_trace
+
+MEDIA_TYPE = "application/json"
+
+_FETCHED_AT_ONCE = 3  # files of up to 20 MB each are in memory while they come
+_SUBJECTS_FOR = 60.0  # seconds the subjects are remembered in this process
+
+_log = log.get(__name__)
+
+
+class Door:
+    """The inward side of every bot of one messenger, in one process and one event loop."""
+
+    def __init__(self, config: BotsConfig, platform: Platform, house: House, desk: FrontDesk) -> None:
+        self._config = config
+        self._platform = platform
+        self._house = house
+        self._desk = desk
+        self._clients: dict[str, Client] = {}
+        self._fetching = asyncio.Semaphore(_FETCHED_AT_ONCE)
+        self._subjects: tuple[float, list[Subject]] = (0.0, [])
+
+    def client(self, bot: str) -> Client:
+        """A bot's line to the messenger."""
+        if bot not in self._clients:
+            self._clients[bot] = Client(self._config.bots[bot], self._platform, self._config.timeout)
+        return self._clients[bot]
+
+    async def close(self) -> None:
+        """Close every line."""
+        clients, self._clients = self._clients, {}
+        for client in clients.values():
+            await client.close()
+
+    # ------------------------------------------------------------ one update
+
+    async def handle_update(self, bot: str, body: bytes) -> list[tuple[int, Say]]:
+        """Make an update durable and take its step; what is to be said comes back, to be said by `say`.
+
+        Errors: StoreUnavailable; then the messenger must keep the update and bring it again.
+        """
+        try:
+            value = storable(json.loads(body))
+            told = read_update(value)
+        except (Malformed, ValueError, RecursionError):
+            # Not what the Bot API describes: for a person at the quarantine to look at.
+            await self._receive(bot, f"odd/{hashlib.sha256(body).hexdigest()}", body, {"role": "message"})
+            return []
+        if told.kind in ("elsewhere", "other"):
+            await self._receive(bot, told.named, body, {"role": "message"})
+            if told.kind == "elsewhere" and told.text.startswith("/") and told.chat:
+                language = language_of(Note(bot, told.chat), told, await self._setting(bot))
+                return [(told.chat, Say(gettext(language, words.ONLY_PRIVATE)))]
+            return []
+        part = await self._part(bot, told, value)
+        if told.robot:  # kept and labelled, never answered: two machines would talk for ever
+            await self._receive_update(bot, told, part, Turn(Note(bot, told.chat), "message"), body)
+            return []
+        await self._opt(bot, told)
+        setting = await self._setting(bot)
+        turn = await asyncio.to_thread(self._take, bot, told, part, setting)
+        receipt = await self._receive_update(bot, told, part, turn, body)
+        if told.button_id:
+            await self._release(bot, told.button_id)
+        says = list(turn.says)
+        if turn.repeated and not receipt.repeated:  # we died after taking it in and before receiving it
+            says.append(prompt(turn.note, setting))
+        says += await self.file_sealed(turn.note, told)
+        if turn.ask is not None:
+            says += await self._answer(turn.ask, bot, told, turn.note, setting)
+        return [(told.chat, say) for say in says]
+
+    async def say(self, bot: str, says: Sequence[tuple[int, Say]]) -> None:
+        """Say it; what cannot be said is noted and costs nothing else."""
+        for chat, say in says:
+            try:
+                await self.client(bot).say(chat, say)
+            except TelegramError as error:
+                _log.warning("not said", channel=self._platform.kind, account=bot, error=type(error).__name__)
+
+    async def _release(self, bot: str, button_id: str) -> None:
+        try:
+            await self.client(bot).release(button_id)
+        except TelegramError as error:  # it only stops turning on the citizen's screen
+            _log.info("button not released", channel=self._platform.kind, account=bot, error=type(error).__name__)
+
+    async def _opt(self, bot: str, told: Told) -> None:
+        """Keep the wish not to be written to, or its end, before anything else: it must hold whatever comes after."""
+        command = words.command_of(told.text)[0] if told.kind == "message" else ""
+        if command not in ("stop", "start"):
+            return
+        kind, address = self._platform.kind, str(told.chat)
+        if await asyncio.to_thread(self._desk.opted_out, kind, address) is not (command == "stop"):
+            await asyncio.to_thread(lambda: self._desk.opt(kind, bot, address, out=command == "stop"))
+
+    def _take(self, bot: str, told: Told, part: Part | None, setting: Setting) -> Turn:
+        """Let the note take the update in, in one step between all processes."""
+        turns: list[Turn] = []
+
+        def change(value: JSON) -> tuple[JSON, float]:
+            at = now().timestamp()
+            note = from_json(value, bot, told.chat)
+            try:
+                turn = advance(note, told, part, setting, at)
+            except Exception:  # noqa: BLE001  # a bug in the dialogue must cost nobody a message
+                _log.exception("dialogue failed", channel=self._platform.kind, account=bot)
+                turn = Turn(note, "message")
+            turns.append(turn)
+            return to_json(turn.note), turn.note.seconds(at)
+
+        try:
+            self._desk.revise(self._platform.kind, _key(bot, told.chat), change)
+        except StoreUnavailable:
+            raise
+        except Exception:  # noqa: BLE001  # as above: what the note cannot hold is received by itself
+            _log.exception("note not kept", channel=self._platform.kind, account=bot)
+            return Turn(Note(bot, told.chat), "message")
+        return turns[-1]
+
+    async def _receive_update(self, bot: str, told: Told, part: Part | None, turn: Turn, body: bytes) -> Receipt:
+        envelope: dict[str, JSON] = {"role": turn.role}
+        files: tuple[StoredFile, ...] = ()
+        if turn.note.language:
+            envelope["language"] = turn.note.language
+        if part is not None and turn.role == "message":
+            files = part.files
+            missing: list[JSON] = [asdict(gone) for gone in part.missing]
+            if missing:
+                envelope["missing"] = missing
+        return await self._receive(bot, told.named, body, envelope, files)
+
+    async def _receive(
+        self, bot: str, external_id: str, body: bytes, envelope: dict[str, JSON], files: tuple[StoredFile, ...] = ()
+    ) -> Receipt:
+        contact = RawContact(
+            channel=self._platform.kind,
+            account=bot,
+            external_id=f"{bot}/{external_id}",
+            body=body,
+            media_type=MEDIA_TYPE,
+            envelope=envelope,
+            files=files,
+            trace=new_trace(),
+        )
+        receipt = await asyncio.wrap_future(await asyncio.to_thread(self._desk.submit, contact))
+        _log.info(
+            "received",
+            channel=self._platform.kind,
+            account=bot,
+            role=envelope["role"],
+            contact=str(receipt.contact_id),
+            trace=contact.trace,
+            repeated=receipt.repeated,
+        )
+        return receipt
+
+    # ------------------------------------------------------------ files
+
+    async def _part(self, bot: str, told: Told, value: JSON) -> Part | None:
+        """The update with its files, which are durable when this returns; None if it brings nothing to keep."""
+        if not told.content:
+            return None
+        files: list[StoredFile] = []
+        missing: list[Missing] = []
+        for attached in told.attached:
+            kept = await self._fetch(bot, attached)
+            if isinstance(kept, StoredFile):
+                files.append(kept)
+            else:
+                missing.append(kept)
+        return Part(value, told.named, told.message_id, told.album, tuple(files), tuple(missing))
+
+    async def _fetch(self, bot: str, attached: Attached) -> StoredFile | Missing:
+        try:
+            async with self._fetching:
+                data = await self.client(bot).fetch(attached.file_id, attached.size)
+        except FileTooBig:
+            return Missing(attached.name, attached.size, "too_big")
+        except FileNotGiven as error:
+            _log.warning("file not fetched", channel=self._platform.kind, account=bot, error=str(error))
+            return Missing(attached.name, attached.size, "not_fetched")
+        role = "recording" if attached.kind == "voice" else "attachment"
+        return await asyncio.to_thread(
+            self._desk.keep, data, name=attached.name, media_type=attached.media_type, role=role
+        )
+
+    # ------------------------------------------------------------ what was gathered
+
+    async def file_sealed(self, note: Note, told: Told | None = None) -> list[Say]:
+        """Receive what the note has sealed and take it out of the note; the codes to be told. Errors: StoreUnavailable."""
+        says = []
+        setting = await self._setting(note.bot)
+        language = language_of(note, told, setting)
+        for bundle in note.sealed:
+            receipt = await self._receive_bundle(note, bundle)
+            code = await asyncio.to_thread(self._forget, note, bundle, receipt.code)
+            if code:
+                says.append(self._registered(language, code, bundle))
+        return says
+
+    async def _receive_bundle(self, note: Note, bundle: Bundle) -> Receipt:
+        value = {
+            "parts": [asdict(part) for part in bundle.parts],
+            "nature": bundle.nature,
+            "subject": bundle.subject,
+            "finished": bundle.finished,
+        }
+        envelope: dict[str, JSON] = {"role": bundle.role}
+        if note.language:
+            envelope["language"] = note.language
+        files = tuple(file for part in bundle.parts for file in part.files)
+        body = json.dumps(value, ensure_ascii=False).encode("utf-8", "surrogatepass")
+        return await self._receive(note.bot, bundle.key.removeprefix(f"{note.bot}/"), body, envelope, files)
+
+    def _forget(self, note: Note, bundle: Bundle, code: str) -> str:
+        """Take a received bundle out of the note; the code if this was the first to do so and it is to be told."""
+        first: list[bool] = []
+
+        def change(value: JSON) -> tuple[JSON, float]:
+            present = from_json(value, note.bot, note.chat)
+            first.append(any(known.key == bundle.key for known in present.sealed))
+            sealed = tuple(known for known in present.sealed if known.key != bundle.key)
+            changed = replace(present, sealed=sealed, code=code if bundle.role == "matter" else present.code)
+            return to_json(changed), changed.seconds(now().timestamp())
+
+        self._desk.revise(self._platform.kind, _key(note.bot, note.chat), change)
+        return code if first[-1] and bundle.role == "matter" else ""
+
+    def _registered(self, language: Language, code: str, bundle: Bundle) -> Say:
+        message = words.REGISTERED if bundle.finished else words.REGISTERED_UNFINISHED
+        track = f"{self._house.public_url}/track"
+        return Say(gettext(language, message, code=_shown(code, language), track=track), keys=menu(language))
+
+    async def sweep(self) -> None:
+        """File what has waited long enough, in every chat. Errors: StoreUnavailable."""
+        for value in await asyncio.to_thread(lambda: self._desk.ending(self._platform.kind, within=KEEP)):
+            if not isinstance(value, dict):
+                continue
+            bot, chat = value.get("bot"), value.get("chat")
+            if not isinstance(bot, str) or bot not in self._config.bots or not isinstance(chat, int):
+                continue  # a bot that is no longer ours: its notes end by themselves
+            try:
+                note = await asyncio.to_thread(self._seal_due, bot, chat)
+                says = await self.file_sealed(note)
+            except StoreUnavailable:
+                raise
+            except Exception:  # noqa: BLE001  # one note nobody can read must not keep the others from being filed
+                _log.exception("note not filed", channel=self._platform.kind, account=bot)
+                continue
+            await self.say(bot, [(chat, say) for say in says])
+
+    def _seal_due(self, bot: str, chat: int) -> Note:
+        found: list[Note] = []
+
+        def change(value: JSON) -> tuple[JSON, float]:
+            at = now().timestamp()
+            note = from_json(value, bot, chat).seal_due(at)
+            found.append(note)
+            return to_json(note), note.seconds(at)
+
+        self._desk.revise(self._platform.kind, _key(bot, chat), change)
+        return found[-1]
+
+    # ------------------------------------------------------------ what only the desk knows
+
+    async def _answer(self, ask: Ask, bot: str, told: Told, note: Note, setting: Setting) -> list[Say]:
+        language = language_of(note, told, setting)
+        peer = f"{self._platform.kind}:{told.user}"
+        try:
+            if ask.kind == "track":
+                return await asyncio.to_thread(self._track, ask.code, peer, language)
+            done = await asyncio.to_thread(self._desk.rate, ask.code, ask.score, self._platform.kind, peer)
+            return [Say(gettext(language, words.RATED if done else words.NOT_RATED), keys=menu(language))]
+        except NotFound:
+            return [Say(gettext(language, words.NO_SUCH_CODE), keys=menu(language))]
+        except TooManyTries:
+            return [Say(gettext(language, words.TOO_MANY_TRIES), keys=menu(language))]
+        except StoreUnavailable:  # the update itself is durable: only the answer must be asked for again
+            _log.warning("not looked up", channel=self._platform.kind, account=bot)
+            return [Say(gettext(language, words.AWAY), keys=menu(language))]
+
+    def _track(self, code: str, peer: str, language: Language) -> list[Say]:
+        found = self._desk.track(code, peer)
+        text = gettext(
+            language,
+            words.STATE,
+            code=_shown(found.code, language),
+            state=gettext(language, words.STATES[found.state]),
+            date=date_time_text(
+                found.changed_at, Reader(language, "solar" if language == "fa" else "gregorian", self._house.timezone)
+            ),
+        )
+        says = [Say(text, keys=menu(language))]
+        if found.state == "closed":
+            row = tuple((digits(score, language), f"r:{found.code}:{score}") for score in range(1, 6))
+            says.append(Say(gettext(language, words.HOW_CONTENT), buttons=(row,)))
+        return says
+
+    async def _setting(self, bot: str) -> Setting:
+        return Setting(
+            house=self._house,
+            begins_in=self._config.bots[bot].language,
+            subjects=await self._known_subjects(),
+            draft_life=60 * self._config.unfinished_minutes,
+            album_wait=self._config.album_seconds,
+        )
+
+    async def _known_subjects(self) -> list[Subject]:
+        read_at, known = self._subjects
+        if read_at and time.monotonic() - read_at < _SUBJECTS_FOR:
+            return known
+        subjects = await asyncio.to_thread(self._desk.subjects)
+        self._subjects = (time.monotonic(), subjects)
+        return subjects
+
+
+def _key(bot: str, chat: int) -> str:
+    return f"{bot}/{chat}"
+
+
+def _shown(code: str, language: Language) -> str:
+    return digits("-".join(code[start : start + 4] for start in range(0, len(code), 4)), language)

@@ -1,0 +1,210 @@
+"""Where a dialogue stands, as it is kept between two messages of a citizen: durable before the bot answers.
+
+What a citizen says within a dialogue, or as one album of several photos, waits here as `Part`s until it is whole; then
+it is sealed into a `Bundle`, received as one contact, and taken out of the note. A bundle never changes once sealed, so
+whoever receives it, and however often, receives the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from typing import Final, Literal
+
+from zrm.channels.contract import JSON, StoredFile
+
+KEEP: Final = 90 * 86400.0
+"""Seconds a note outlives its moment, so that it can be looked for while it waits and is found after any outage."""
+
+_SEEN: Final = 60
+
+Step = Literal["", "language", "nature", "subject", "describe", "attach", "confirm", "track"]
+
+
+@dataclass(frozen=True, slots=True)
+class Missing:
+    """A file that could not be fetched: over the messenger's limit (`too_big`) or not given to us (`not_fetched`)."""
+
+    name: str
+    size: int
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One update of a bundle with the files it brought, which lie in the store already."""
+
+    update: JSON
+    name: str
+    message_id: int
+    album: str = ""
+    files: tuple[StoredFile, ...] = ()
+    missing: tuple[Missing, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Bundle:
+    """What will be one contact. `key` identifies it for ever."""
+
+    key: str
+    role: Literal["matter", "album"]
+    parts: tuple[Part, ...]
+    nature: str = ""
+    subject: str = ""
+    finished: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """A chat with one bot. `language` as the citizen chose it; times are seconds since 1970.
+
+    `due`: when the draft is filed without its citizen's word; `album_due`: when the album is taken for whole.
+    """
+
+    bot: str
+    chat: int
+    language: str = ""
+    step: Step = ""
+    nature: str = ""
+    subject: str = ""
+    parts: tuple[Part, ...] = ()
+    due: float = 0
+    album: tuple[Part, ...] = ()
+    album_due: float = 0
+    sealed: tuple[Bundle, ...] = ()
+    seen: tuple[tuple[str, str], ...] = ()  # names of the last updates, with the role each was received in
+    code: str = ""
+
+    @property
+    def drafting(self) -> bool:
+        """Whether what the citizen says now belongs to a draft."""
+        return self.step in ("nature", "subject", "describe", "attach", "confirm")
+
+    def role_of(self, name: str) -> str | None:
+        """In which role this update was received before; None if it is new."""
+        return next((role for known, role in self.seen if known == name), None)
+
+    def saw(self, name: str, role: str) -> Note:
+        """The note that knows one update more."""
+        return replace(self, seen=(*self.seen, (name, role))[-_SEEN:])
+
+    def seal_draft(self, *, finished: bool) -> Note:
+        """Close the draft, if anything was said in it; the dialogue is over."""
+        done = replace(self, step="", nature="", subject="", parts=(), due=0)
+        if not self.parts:
+            return done
+        key = f"{self.bot}/matter/{self.parts[0].name}"
+        bundle = Bundle(key, "matter", self.parts, self.nature, self.subject, finished)
+        return replace(done, sealed=(*self.sealed, bundle))
+
+    def seal_album(self) -> Note:
+        """Close the album that is being gathered, if there is one."""
+        if not self.album:
+            return self
+        bundle = Bundle(f"{self.bot}/album/{self.album[0].name}", "album", self.album)
+        return replace(self, album=(), album_due=0, sealed=(*self.sealed, bundle))
+
+    def seal_due(self, now: float) -> Note:
+        """Close what has waited long enough."""
+        note = self.seal_album() if self.album and self.album_due <= now else self
+        return note.seal_draft(finished=False) if note.step and 0 < note.due <= now else note
+
+    def seconds(self, now: float) -> float:
+        """How long to keep the note: it is due for a look when `KEEP` seconds of this are left."""
+        moments = [moment for moment in (self.due, self.album_due) if moment > 0]
+        if self.sealed:
+            moments.append(now + 5)  # whoever sealed it files it at once; if that one died, somebody else must
+        return KEEP + max(0.5, min(moments) - now) if moments else 2 * KEEP
+
+
+def to_json(note: Note) -> JSON:
+    """The note as the store keeps it."""
+    value: JSON = asdict(note)
+    return value
+
+
+def from_json(value: JSON, bot: str, chat: int) -> Note:
+    """The note as it was; a fresh one if there is none."""
+    if not isinstance(value, dict):
+        return Note(bot, chat)
+    nowhere: Step = ""
+    step = next((step for step in _STEPS if step == value.get("step")), nowhere)
+    return Note(
+        bot=bot,
+        chat=chat,
+        language=_str(value, "language"),
+        step=step,
+        nature=_str(value, "nature"),
+        subject=_str(value, "subject"),
+        parts=tuple(part_from(item) for item in _list(value, "parts")),
+        due=_float(value, "due"),
+        album=tuple(part_from(item) for item in _list(value, "album")),
+        album_due=_float(value, "album_due"),
+        sealed=tuple(_bundle(item) for item in _list(value, "sealed")),
+        seen=tuple((str(pair[0]), str(pair[1])) for pair in _list(value, "seen") if isinstance(pair, list)),
+        code=_str(value, "code"),
+    )
+
+
+_STEPS: Final[tuple[Step, ...]] = ("language", "nature", "subject", "describe", "attach", "confirm", "track")
+
+
+def part_from(value: JSON) -> Part:
+    """A part as it was kept, in a note or in a contact's body. Errors: ValueError."""
+    if not isinstance(value, dict):
+        raise ValueError("not a part")
+    return Part(
+        update=value.get("update"),
+        name=_str(value, "name"),
+        message_id=int(_float(value, "message_id")),
+        album=_str(value, "album"),
+        files=tuple(_file(item) for item in _list(value, "files")),
+        missing=tuple(missing_from(item) for item in _list(value, "missing")),
+    )
+
+
+def missing_from(value: JSON) -> Missing:
+    """A missing file as it was kept. Errors: ValueError."""
+    if not isinstance(value, dict):
+        raise ValueError("not a missing file")
+    return Missing(_str(value, "name"), int(_float(value, "size")), _str(value, "why"))
+
+
+def _file(value: JSON) -> StoredFile:
+    if not isinstance(value, dict):
+        raise ValueError("not a file")
+    return StoredFile(
+        _str(value, "key"),
+        int(_float(value, "size")),
+        _str(value, "name"),
+        _str(value, "media_type"),
+        _str(value, "role"),
+    )
+
+
+def _bundle(value: JSON) -> Bundle:
+    if not isinstance(value, dict):
+        raise ValueError("not a bundle")
+    return Bundle(
+        _str(value, "key"),
+        "album" if value.get("role") == "album" else "matter",
+        tuple(part_from(item) for item in _list(value, "parts")),
+        _str(value, "nature"),
+        _str(value, "subject"),
+        bool(value.get("finished")),
+    )
+
+
+def _str(value: Mapping[str, JSON], key: str) -> str:
+    found = value.get(key)
+    return found if isinstance(found, str) else ""
+
+
+def _float(value: Mapping[str, JSON], key: str) -> float:
+    found = value.get(key)
+    return float(found) if isinstance(found, (int, float)) and abs(found) < 2**62 else 0.0
+
+
+def _list(value: Mapping[str, JSON], key: str) -> list[JSON]:
+    found = value.get(key)
+    return list(found) if isinstance(found, (list, tuple)) else []

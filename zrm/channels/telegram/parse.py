@@ -1,0 +1,179 @@
+"""What a stored contact says. Pure: the bytes of the update, or of the updates that were gathered into one contact."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from zrm.channels.contract import (
+    JSON,
+    AddressKind,
+    Ignored,
+    Inbound,
+    InboundFile,
+    RawContact,
+    Sender,
+    StoredFile,
+    Thread,
+    Unparseable,
+    Wish,
+)
+from zrm.channels.telegram import words
+from zrm.channels.telegram.note import Missing, missing_from, part_from
+from zrm.channels.telegram.platform import Platform
+from zrm.channels.telegram.update import Malformed, Told, read_update
+from zrm.kit.i18n import Language, gettext
+from zrm.kit.text import latin_digits
+
+_SCORES = ("1", "2", "3", "4", "5")
+STEP = "a step of the guided dialogue or of an album; its words are in the contact that ends it"
+
+
+@dataclass(frozen=True, slots=True)
+class _Said:
+    """One message with its files."""
+
+    told: Told
+    files: tuple[StoredFile, ...]
+    missing: tuple[Missing, ...]
+
+
+def read_contact(raw: RawContact, platform: Platform, language: Language) -> Inbound | Ignored | Wish:
+    """The contact. `language` is for titles where the citizen's is not known. Errors: Unparseable and nothing else."""
+    try:
+        value: JSON = json.loads(raw.body)
+        role = raw.envelope.get("role")
+        if role in ("matter", "album"):
+            return _bundle(raw, value, platform, language)
+        told = read_update(value)
+        missing = raw.envelope.get("missing")
+        gone = tuple(missing_from(item) for item in missing) if isinstance(missing, list) else ()
+    except Malformed as error:
+        raise Unparseable(f"not an update of the Bot API: {error}") from None
+    except (ValueError, RecursionError) as error:
+        raise Unparseable(f"not readable as JSON: {type(error).__name__}") from None
+    if role == "step":
+        return Ignored(STEP)
+    match told.kind:
+        case "elsewhere" | "other":
+            return Ignored(told.what)
+        case "button":
+            return Ignored("a button of the dialogue")
+    if told.unread:
+        return Ignored(f"a message without words or files: {told.unread}")
+    if not told.content:
+        raise Unparseable("a message of a kind this channel does not know")
+    inbound = _inbound([_Said(told, raw.files, gone)], raw, platform, language, open_line=True)
+    digit = latin_digits(told.text.strip())
+    if digit in _SCORES and not told.attached and told.kind == "message" and not told.robot:
+        # An answer to the question that closed their case; if none was asked, it is a message like any other.
+        return Wish("rate", inbound.senders[0], inbound.language, score=int(digit), otherwise=inbound)
+    return inbound
+
+
+def _bundle(raw: RawContact, value: JSON, platform: Platform, language: Language) -> Inbound:
+    if not isinstance(value, dict) or not isinstance(value.get("parts"), list):
+        raise Unparseable("a gathered contact without its parts")
+    listed = value["parts"]
+    parts = [part_from(item) for item in (listed if isinstance(listed, list) else [])]
+    said = [_Said(read_update(part.update), part.files, part.missing) for part in parts]
+    if not said or any(one.told.kind not in ("message", "edited") or not one.told.content for one in said):
+        raise Unparseable("a gathered contact with a part that says nothing")
+    if len({one.told.chat for one in said}) != 1:
+        raise Unparseable("a gathered contact of several chats")
+    matter = raw.envelope.get("role") == "matter"
+    return _inbound(
+        said,
+        raw,
+        platform,
+        language,
+        open_line=not matter,
+        nature=_string(value.get("nature")) if matter else "",
+        subject=_string(value.get("subject")) if matter else "",
+        unfinished=matter and value.get("finished") is False,
+    )
+
+
+def _inbound(
+    said: Sequence[_Said],
+    raw: RawContact,
+    platform: Platform,
+    language: Language,
+    *,
+    open_line: bool,
+    nature: str = "",
+    subject: str = "",
+    unfinished: bool = False,
+) -> Inbound:
+    first, last = said[0].told, said[-1].told
+    chosen = _string(raw.envelope.get("language"))
+    spoken: Language = "fa" if chosen == "fa" else "en" if chosen == "en" else language
+    phones = tuple(dict.fromkeys(one.told.phone for one in said if one.told.phone))
+    missing = [gone for one in said for gone in one.missing]
+    labels = {
+        label
+        for label, so in (
+            ("edited", any(one.told.kind == "edited" for one in said) and open_line),
+            ("forwarded", any(one.told.forwarded for one in said)),
+            ("robot", any(one.told.robot for one in said)),
+            ("file_missing", bool(missing)),
+            ("unfinished_dialogue", unfinished),
+        )
+        if so
+    }
+    text = "\n".join(one.told.text for one in said if one.told.text)
+    attached = [file for one in said for file in one.told.attached]
+    title = "" if text else gettext(spoken, words.TITLES.get(attached[0].kind, words.TITLES["document"]))
+    named = raw.account, first.chat
+    earlier = [last.message_id] if last.kind == "edited" else []
+    earlier += [one.told.reply_to for one in said if one.told.reply_to]
+    kind = platform.address
+    return Inbound(
+        senders=(
+            Sender(kind, str(first.chat), first.name),
+            *(Sender(AddressKind.PHONE, phone, first.name) for phone in phones),
+        ),
+        text=text,
+        title=title,
+        language=chosen,
+        sent_at=_moment(first.date),
+        files=tuple(
+            InboundFile(file.name, file.media_type, stored=file, role=file.role) for one in said for file in one.files
+        ),
+        thread=Thread(
+            message_id=message_id(platform, *named, last.message_id) if last.kind != "edited" else "",
+            references=tuple(message_id(platform, *named, number) for number in earlier),
+            open_line=open_line,
+        ),
+        headers=(
+            ("Message", ", ".join(str(one.told.message_id) for one in said)),
+            *(("Link", link) for one in said for link in one.told.links),
+            *(("File not kept", f"{gone.name} ({gone.size} bytes): {gone.why}") for gone in missing),
+        ),
+        labels=frozenset(labels),
+        nature=nature,
+        subject_key=subject,
+        senders_proven=bool(phones),
+        code_told=not open_line,
+    )
+
+
+def message_id(platform: Platform, bot: str, chat: int, number: int) -> str:
+    """A message's name in our store: message numbers count anew in every chat with every bot."""
+    return f"{platform.kind}:{bot}:{chat}:{number}"
+
+
+def message_number(name: str) -> int:
+    """The messenger's own number of a message of that name; 0 if it is none."""
+    number = name.rpartition(":")[2]
+    return int(number) if number.isascii() and number.isdigit() and len(number) < 12 else 0
+
+
+def _moment(seconds: int) -> datetime | None:
+    return datetime.fromtimestamp(seconds, UTC) if 0 < seconds < 2**33 else None
+
+
+def _string(value: JSON) -> str:
+    return value.replace("\0", "")[:200] if isinstance(value, str) else ""

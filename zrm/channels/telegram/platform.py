@@ -1,0 +1,29 @@
+"""The messengers that speak the Bot API. Bale copied it from Telegram; here is what differs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from zrm.channels.contract import AddressKind
+
+
+@dataclass(frozen=True, slots=True)
+class Platform:
+    """One messenger. `api` without a trailing slash; `address` the kind of its users' numbers.
+
+    `signs`: its webhooks carry a secret header. `chooses`: it understands a list of wanted kinds of updates.
+    """
+
+    kind: str
+    api: str
+    address: AddressKind
+    signs: bool
+    chooses: bool
+
+
+TELEGRAM: Final = Platform("telegram", "https://api.telegram.org", AddressKind.TELEGRAM, signs=True, chooses=True)
+BALE: Final = Platform("bale", "https://tapi.bale.ai", AddressKind.BALE, signs=False, chooses=False)
+
+WANTED: Final = ("message", "edited_message", "callback_query", "my_chat_member")
+"""The kinds of updates we ask for; whatever comes beside them is kept and ignored with its reason."""

@@ -1,0 +1,163 @@
+"""An answer into the chat: a text in as many messages as it needs, then its files; plain, nothing in it is markup.
+
+An answer of several messages can break in the middle. What has left is then never sent again by itself: the pieces
+still to go are waited for a little, and if they cannot follow, a person is told that only a part was surely sent.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from telegram import InputFile, Message, ReplyParameters
+from telegram.error import TelegramError
+
+from zrm.channels.contract import (
+    ConfigInvalid,
+    ConnectionFailed,
+    House,
+    OutcomeUnknown,
+    RecipientUnreachable,
+    Reply,
+    ReplyInvalid,
+    SendError,
+    Sent,
+    StoredFile,
+    Throttled,
+)
+from zrm.channels.telegram import words
+from zrm.channels.telegram.client import UPLOAD_LIMIT, Client, judge
+from zrm.channels.telegram.config import BotsConfig
+from zrm.channels.telegram.parse import message_number
+from zrm.channels.telegram.platform import Platform
+from zrm.errors import NotFound
+from zrm.kit.blobs import BlobStore
+
+MESSAGE_LIMIT: Final = 4096
+"""Longest message, in UTF-16 units, as the messengers count."""
+
+TEXT_LIMIT: Final = 16_000
+_TRIES: Final = 4  # for the rest of an answer of which something has left
+_LONGEST_WAIT: Final = 20.0
+
+
+@dataclass(frozen=True, slots=True)
+class _File:
+    file: StoredFile
+    data: bytes
+
+
+def send_reply(reply: Reply, config: BotsConfig, platform: Platform, house: House) -> Sent:
+    """Send one reply and wait for the messenger's word. Errors: SendError and nothing else."""
+    if reply.account not in config.bots:
+        raise ConfigInvalid(words.NO_BOT)
+    if not reply.to.isascii() or not reply.to.isdigit() or len(reply.to) > 18:
+        raise ReplyInvalid(words.NO_CHAT)
+    if not reply.text.strip() and not reply.files:
+        raise ReplyInvalid(words.NO_TEXT)
+    if units(reply.text) > TEXT_LIMIT:
+        raise ReplyInvalid(words.TOO_LONG)
+    return asyncio.run(_send(reply, config, platform, _files(reply, house)))
+
+
+async def _send(reply: Reply, config: BotsConfig, platform: Platform, files: list[_File]) -> Sent:
+    client = Client(config.bots[reply.account], platform, config.timeout, connections=1)
+    try:
+        answered = message_number(reply.in_reply_to)
+        quoting = ReplyParameters(answered, allow_sending_without_reply=True) if answered else None
+        chat = int(reply.to)
+        pieces: list[Callable[[], Awaitable[Message]]] = []
+        for text in split(reply.text):
+            pieces.append(_text_piece(client, chat, text, quoting))
+            quoting = None
+        for file in files:
+            pieces.append(_file_piece(client, chat, file, quoting))
+            quoting = None
+        first = await _one(pieces[0], left=False)
+        for piece in pieces[1:]:
+            await _one(piece, left=True)
+        return Sent(f"{chat}:{first.message_id}")
+    finally:
+        await client.close()
+
+
+def _text_piece(
+    client: Client, chat: int, text: str, quoting: ReplyParameters | None
+) -> Callable[[], Awaitable[Message]]:
+    return lambda: client.bot.send_message(chat, text, reply_parameters=quoting)
+
+
+def _file_piece(
+    client: Client, chat: int, file: _File, quoting: ReplyParameters | None
+) -> Callable[[], Awaitable[Message]]:
+    return lambda: client.bot.send_document(
+        chat, InputFile(file.data, filename=file.file.name or "file"), reply_parameters=quoting
+    )
+
+
+async def _one(piece: Callable[[], Awaitable[Message]], *, left: bool) -> Message:
+    """Send one piece. `left`: something of this answer has left already. Errors: SendError."""
+    for tries in range(_TRIES):
+        try:
+            return await piece()
+        except TelegramError as error:
+            judged = judge(error)
+            if not left:
+                raise judged from None
+            wait = judged.retry_after if judged.retry_after is not None else 2.0**tries
+            again = isinstance(judged, (Throttled, ConnectionFailed)) and wait <= _LONGEST_WAIT and tries + 1 < _TRIES
+            if not again:
+                raise _broken(judged) from None
+            await asyncio.sleep(wait)
+    raise OutcomeUnknown(words.HALF_SENT)
+
+
+def _broken(judged: SendError) -> SendError:
+    """What an error means after something of the answer has left: nothing that would be sent again from the start."""
+    if isinstance(judged, RecipientUnreachable):
+        return judged
+    return OutcomeUnknown(words.HALF_SENT, code=judged.code)
+
+
+def _files(reply: Reply, house: House) -> list[_File]:
+    if any(file.size > UPLOAD_LIMIT for file in reply.files):
+        raise ReplyInvalid(words.FILE_TOO_BIG)
+    blobs = BlobStore(Path(house.data_dir) / "blobs")
+    try:
+        return [_File(file, blobs.get(file.key)) for file in reply.files]
+    except NotFound:
+        raise ReplyInvalid(words.FILE_GONE) from None
+    except OSError:
+        raise ConnectionFailed(words.FILE_AWAY) from None
+
+
+def split(text: str, limit: int = MESSAGE_LIMIT) -> list[str]:
+    """The text in messages of at most `limit` UTF-16 units, cut where it hurts least: paragraph, line, word, anywhere."""
+    pieces = []
+    rest = text.strip()
+    while units(rest) > limit:
+        end = _fitting(rest, limit)
+        cut = next((at for mark in ("\n\n", "\n", " ") if (at := rest.rfind(mark, end // 2, end + 1)) > 0), end)
+        pieces.append(rest[:cut].rstrip())
+        rest = rest[cut:].lstrip()
+    if rest:
+        pieces.append(rest)
+    return pieces
+
+
+def _fitting(text: str, limit: int) -> int:
+    """How many characters of the text fit into so many units."""
+    used = 0
+    for index, character in enumerate(text):
+        used += 2 if ord(character) > 0xFFFF else 1
+        if used > limit:
+            return index
+    return len(text)
+
+
+def units(text: str) -> int:
+    """A text's length in UTF-16 units."""
+    return len(text) + sum(ord(character) > 0xFFFF for character in text)

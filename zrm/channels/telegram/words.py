@@ -1,0 +1,160 @@
+"""What the bot says, what its buttons are called, and what an agent is told of answers that did not leave.
+
+All of it message ids, shown in the citizen's or the agent's language.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from zrm.kit.i18n import LANGUAGES, Language, _, gettext
+
+# ---------------------------------------------------------------- the dialogue
+
+CHOOSE_LANGUAGE: Final = "زبان خود را انتخاب کنید.\nPlease choose your language."
+LANGUAGE_NAMES: Final[dict[Language, str]] = {"fa": "فارسی", "en": "English"}
+
+WELCOME: Final = _(
+    "Welcome to %(name)s. Press “New matter” and we shall ask you what it is about, or simply write it here. "
+    "With a tracking code you can ask how far it is."
+)
+HELP: Final = _(
+    "/new – tell us of a new matter\n/track – ask how far a matter is\n/language – change the language\n"
+    "/cancel – leave the questions\n/stop – we write to you no more\nAnything else you write here reaches our staff."
+)
+WHICH_NATURE: Final = _("What is it?")
+WHICH_SUBJECT: Final = _("What is it about?")
+DESCRIBE: Final = _(
+    "Please describe it: where, since when, what you wish. You may write, speak, or send photos, files and a place."
+)
+ADDED: Final = _("Added. Send more, or press “Go on”.")
+ADDED_PHONE: Final = _("Thank you, your number is noted. Send more, or press “Go on”.")
+SUMMARY: Final = _("This is what we shall register:\n\n%(summary)s\n\nIs that all?")
+FILES_COUNT: Final = _("Files: %(count)s")
+REGISTERED: Final = _(
+    "Registered. Your tracking code:\n%(code)s\n\nWe answer here. With this code you can also ask by telephone, by "
+    "text message, or at\n%(track)s"
+)
+REGISTERED_UNFINISHED: Final = _(
+    "You had not finished; so that nothing is lost, we registered what you had sent. Your tracking code:\n%(code)s"
+)
+CANCELLED: Final = _("Left. Nothing was registered.")
+STOPPED: Final = _("We shall not write to you here any more. If you change your mind: /start")
+CANNOT_READ: Final = _("We cannot read this kind of message. Please write it, or send a photo or a voice message.")
+TOO_BIG: Final = _("The file %(name)s is too large for this messenger's bots (20 MB); please send it another way.")
+NOT_FETCHED: Final = _("The file %(name)s did not reach us; please send it again.")
+ONLY_PRIVATE: Final = _("I am of use in a private chat only. Please write to me there.")
+WHICH_CODE: Final = _("Please send the tracking code: twelve digits.")
+NO_SUCH_CODE: Final = _("We know no such tracking code. Please check the digits.")
+TOO_MANY_TRIES: Final = _("Too many tries. Please try again later.")
+STATE: Final = _("%(code)s: %(state)s\nlast change: %(date)s")
+HOW_CONTENT: Final = _("How content are you with how this matter was handled? 1 is not at all, 5 is very.")
+RATED: Final = _("Thank you for your rating.")
+NOT_RATED: Final = _("This matter cannot be rated now.")
+AWAY: Final = _("We cannot look that up at this moment. Please try again in a few minutes.")
+
+STATES: Final = {
+    "received": _("Received"),
+    "in_progress": _("In progress"),
+    "answered": _("Answered"),
+    "closed": _("Closed"),
+}
+NATURES: Final = {
+    "complaint": _("Complaint"),
+    "request": _("Request"),
+    "suggestion": _("Suggestion"),
+    "criticism": _("Criticism"),
+    "report": _("Report"),
+}
+
+NEW: Final = _("New matter")
+TRACK: Final = _("Track a matter")
+LANGUAGE: Final = _("زبان / Language")
+GO_ON: Final = _("Go on")
+SHARE_PHONE: Final = _("Share my phone number")
+CANCEL: Final = _("Leave it")
+SEND: Final = _("Yes, register it")
+MORE: Final = _("Add more")
+SOMETHING_ELSE: Final = _("Something else")
+
+TITLES: Final = {
+    "photo": _("Photo"),
+    "voice": _("Voice message"),
+    "audio": _("Audio"),
+    "video": _("Video"),
+    "video_note": _("Video"),
+    "animation": _("Video"),
+    "live_photo": _("Photo"),
+    "document": _("File"),
+}
+"""What a message without words is called."""
+
+COMMANDS: Final = {
+    "/start": "start",
+    "/help": "help",
+    "/new": "new",
+    "/track": "track",
+    "/status": "track",
+    "/language": "language",
+    "/cancel": "cancel",
+    "/stop": "stop",
+}
+_LABELS: Final = {NEW: "new", TRACK: "track", LANGUAGE: "language", GO_ON: "go_on", CANCEL: "cancel"}
+
+
+def command_of(text: str) -> tuple[str, str]:
+    """The command a text is and what stands behind it; empty if it is none. Labels of buttons are commands too."""
+    word, _sep, rest = text.strip().partition(" ")
+    if word.startswith("/"):
+        return COMMANDS.get(word.partition("@")[0].lower(), ""), rest.strip()
+    for label, command in _LABELS.items():
+        if any(text.strip() == gettext(language, label) for language in LANGUAGES):
+            return command, ""
+    return "", ""
+
+
+# ---------------------------------------------------------------- what the bot shows
+
+
+@dataclass(frozen=True, slots=True)
+class Say:
+    """One message of the bot. `buttons` are rows of (label, data) beneath it; `keys` rows of labels in place of the keyboard.
+
+    A key that equals `phone_key` asks the citizen's messenger for their number. Neither: what is shown stays.
+    """
+
+    text: str
+    buttons: tuple[tuple[tuple[str, str], ...], ...] = ()
+    keys: tuple[tuple[str, ...], ...] = ()
+    phone_key: str = ""
+
+
+def menu(language: Language) -> tuple[tuple[str, ...], ...]:
+    """The keys that are there when no dialogue is on."""
+    return ((gettext(language, NEW), gettext(language, TRACK)), (gettext(language, LANGUAGE),))
+
+
+def in_columns(buttons: Sequence[tuple[str, str]], columns: int) -> tuple[tuple[tuple[str, str], ...], ...]:
+    """Buttons laid out in rows of so many."""
+    return tuple(tuple(buttons[start : start + columns]) for start in range(0, len(buttons), columns))
+
+
+# ---------------------------------------------------------------- what an agent is told
+
+NO_BOT: Final = _("This bot of ours is no longer in the configuration.")
+NO_CHAT: Final = _("This is not a number of a chat.")
+NO_TEXT: Final = _("A message needs a text or a file.")
+TOO_LONG: Final = _("The answer is too long for a chat (16,000 characters).")
+FILE_GONE: Final = _("A file of this answer is no longer in the store.")
+FILE_TOO_BIG: Final = _("A file of this answer is over 50 MB, which bots may not send.")
+FILE_AWAY: Final = _("A file of this answer cannot be read at the moment.")
+BLOCKED: Final = _("The citizen has blocked the bot or never wrote to it.")
+NO_SUCH_CHAT: Final = _("The messenger knows no such chat any more.")
+WAIT: Final = _("The messenger asks us to wait.")
+TOKEN_WRONG: Final = _("The messenger does not accept this bot's token. An operator must correct it.")
+REFUSED: Final = _("The messenger refused the message.")
+NOT_REACHED: Final = _("The messenger could not be reached.")
+UNKNOWN: Final = _("The connection broke after the message had left; it may have been sent.")
+HALF_SENT: Final = _("Only a part of the answer was surely sent; the connection or the messenger broke off.")

@@ -1,0 +1,83 @@
+"""From the recordings folder to the house: a message is kept, received, and only then deleted."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from pathlib import Path
+from threading import Event
+
+from zrm.channels.contract import FrontDesk, Receipt, StoredFile
+from zrm.channels.voice_ivr.contact import KIND, raw_contact
+from zrm.channels.voice_ivr.spool import Message, Spool, Take
+from zrm.errors import StoreUnavailable
+from zrm.kit import log
+from zrm.kit.ids import new_trace
+
+_log = log.get(__name__)
+
+
+def deliver(desk: FrontDesk, message: Message, *, default_account: str) -> Receipt | None:
+    """Hand a message over and delete it from the folder; None if there is no sound in it (then nothing is deleted).
+
+    A file that Asterisk went on writing meanwhile stays, to be taken in as a further part. Errors: StoreUnavailable,
+    StoreFull, OSError; then the message is where it was.
+    """
+    takes = message.takes()
+    if not takes:
+        return None
+    before = [_state(take.path) for take in takes]
+    files = [_keep(desk, take) for take in takes]
+    trace = str(message.facts.get("trace") or new_trace())
+    account = str(message.facts.get("account") or default_account)
+    receipt = desk.receive(raw_contact(message.stem, message.facts, takes, files, account=account, trace=trace))
+    _log.info("received", channel=KIND, contact=str(receipt.contact_id), trace=trace, repeated=receipt.repeated)
+    if before == [_state(take.path) for take in takes]:
+        message.remove()
+    else:
+        message.facts["part"] = f"{message.facts.get('part', '')}+"
+        message.write_note()
+    return receipt
+
+
+def sweep(desk: FrontDesk, spool: Spool, *, default_account: str) -> int:
+    """Take in the messages that no call will: its process was killed, or the store was away. How many. Errors: OSError."""
+    received = 0
+    with closing(spool.orphans()) as orphans:
+        for message in orphans:
+            message.facts.setdefault("ended_by", "lost")
+            try:
+                if deliver(desk, message, default_account=default_account) is not None:
+                    received += 1
+                    continue
+                _log.info("empty recording", channel=KIND, trace=str(message.facts.get("trace", "")))
+                message.remove()
+            except StoreUnavailable as error:
+                _log.warning("store unavailable, recordings wait", channel=KIND, reason=str(error))
+                break
+            except OSError as error:
+                # One unreadable recording must not hold up those behind it.
+                _log.error("recording cannot be taken in", channel=KIND, reason=error.strerror or "input/output error")
+    return received
+
+
+def sweep_until(stop: Event, desk: FrontDesk, spool: Spool, *, default_account: str, every: float) -> None:
+    """Sweep at once and then every `every` seconds until `stop` is set; a failure is logged and tried again."""
+    while True:
+        try:
+            sweep(desk, spool, default_account=default_account)
+        except OSError as error:
+            _log.error("recordings folder cannot be read", channel=KIND, reason=error.strerror or "input/output error")
+        except Exception:  # noqa: BLE001  # the sweep is the last net; a fault in one round must not end it
+            _log.exception("sweep failed", channel=KIND)
+        if stop.wait(every):
+            return
+
+
+def _keep(desk: FrontDesk, take: Take) -> StoredFile:
+    with take.path.open("rb") as file:
+        return desk.keep(file, name=f"message-{take.number}.wav", media_type="audio/wav", role="recording")
+
+
+def _state(path: Path) -> tuple[int, int]:
+    status = path.stat()
+    return status.st_size, status.st_mtime_ns

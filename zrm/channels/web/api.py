@@ -1,0 +1,167 @@
+"""`POST /api/contacts`: the same contacts as JSON, for other systems. Answers in JSON, errors as RFC 9457 problems.
+
+This is the hot path of T1: one pass over the body, one hash, one shared commit. What it does not do (folding, persons,
+cases) is done later by workers.
+"""
+
+from __future__ import annotations
+
+import hmac
+import json
+import re
+from collections.abc import Mapping
+from typing import Final
+
+from pydantic import ValidationError
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+
+from zrm.channels.contract import FrontDesk
+from zrm.channels.web.intake import Intake
+from zrm.channels.web.payload import Payload
+from zrm.channels.web.seals import contact_id
+from zrm.channels.web.site import Site, accepted_language, peer_of
+from zrm.errors import StoreUnavailable
+from zrm.kit import log
+from zrm.kit.i18n import Language, _, gettext
+
+_log = log.get(__name__)
+_KEY: Final = re.compile(r"[\x21-\x7e]{1,200}")
+_ROOM_FOR_THE_REST: Final = 16_384  # everything but the text, JSON's own signs included
+
+_FAULTS: Final = {
+    "missing": _("is missing"),
+    "extra_forbidden": _("is not a known field"),
+    "string_too_long": _("is too long"),
+    "string_too_short": _("is empty"),
+    "string_type": _("must be text"),
+    "literal_error": _("is not one of the allowed values"),
+}
+
+
+class ContactApi:
+    """The JSON door."""
+
+    def __init__(self, site: Site, desk: FrontDesk, intake: Intake) -> None:
+        self._site = site
+        self._desk = desk
+        self._intake = intake
+        self._keys = {name: key.get_secret_value().encode() for name, key in site.config.api_keys.items()}
+        # A character takes up to 4 bytes, or 12 as an escaped surrogate pair.
+        self._max_body = site.config.max_text * 12 + _ROOM_FOR_THE_REST
+
+    async def receive(self, request: Request) -> Response:
+        """201 with the tracking code, 200 if this very contact had come before under this key."""
+        caller = ""
+        if self._keys:
+            known = self._caller(request)
+            if known is None:
+                await self._record_refusal(request)
+                return self._problem(
+                    request, 401, _("A valid key is needed"), _("Send it as “Authorization: Bearer …”."),
+                    headers={"WWW-Authenticate": "Bearer"},
+                )  # fmt: skip
+            caller = known
+        key = request.headers.get("idempotency-key", "")
+        if not _KEY.fullmatch(key):
+            detail = _(
+                "Send an Idempotency-Key header of 1 to 200 printable ASCII characters, a new one for each contact."
+            )
+            return self._problem(request, 400, _("Idempotency-Key is missing or malformed"), detail)
+        if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
+            return self._problem(request, 415, _("The body must be application/json"), "")
+        try:
+            body = await self._read(request)
+        except ClientDisconnect:
+            return Response(status_code=400)  # nobody is there to read it
+        if body is None:
+            return self._problem(request, 413, _("The body is too large"), "")
+        try:
+            payload = Payload.model_validate_json(body)
+        except ValidationError as error:
+            return self._invalid(request, error)
+        if len(payload.text) > self._site.config.max_text:
+            return self._fields_problem(request, [("text", "string_too_long")])
+        try:
+            receipt = await self._intake.submit(
+                contact_id("api", f"{caller}:{key}", (payload.model_dump_json(),)), body, envelope={"caller": caller}
+            )
+        except StoreUnavailable:
+            return self._problem(
+                request, 503, _("The contact could not be kept"), _("Nothing was taken in. Send it again with the same key."),
+                headers={"Retry-After": "10"},
+            )  # fmt: skip
+        content = f'{{"code":"{receipt.code}","received_at":"{receipt.received_at.isoformat()}"}}'
+        return Response(
+            content, 200 if receipt.repeated else 201, {"Cache-Control": "no-store"}, media_type="application/json"
+        )
+
+    def _caller(self, request: Request) -> str | None:
+        """The integrator whose key came with the request; every key is compared, so that time tells nothing."""
+        scheme, _space, given = request.headers.get("authorization", "").partition(" ")
+        secret = (given if scheme.lower() == "bearer" else "").strip().encode("utf-8", "replace")
+        matches = [name for name, key in self._keys.items() if hmac.compare_digest(key, secret)]
+        return matches[0] if matches else None
+
+    async def _record_refusal(self, request: Request) -> None:
+        account, reason = self._site.config.account, "wrong or missing API key"
+        try:
+            await run_in_threadpool(self._desk.refuse, "web", account, reason, peer_of(request))
+        except StoreUnavailable:
+            _log.warning("refusal not recorded", channel="web", reason=reason)
+
+    async def _read(self, request: Request) -> bytes | None:
+        """The body, or None if it is over the limit."""
+        chunks: list[bytes] = []
+        size = 0
+        async for chunk in request.stream():
+            size += len(chunk)
+            if size > self._max_body:
+                return None
+            chunks.append(chunk)
+        return chunks[0] if len(chunks) == 1 else b"".join(chunks)
+
+    def _invalid(self, request: Request, error: ValidationError) -> Response:
+        faults = [
+            (".".join(map(str, fault["loc"])), fault["type"])
+            for fault in error.errors(include_input=False, include_url=False, include_context=False)
+        ]
+        if any(not place for place, _kind in faults):
+            return self._problem(request, 400, _("The body is not a JSON object in UTF-8"), "")
+        return self._fields_problem(request, faults)
+
+    def _fields_problem(self, request: Request, faults: list[tuple[str, str]]) -> Response:
+        language = self._language(request)
+        errors = [
+            {"field": place[:100], "problem": gettext(language, _FAULTS.get(kind, _("is not valid")))}
+            for place, kind in faults[:50]
+        ]
+        return self._problem(request, 422, _("Some fields must be corrected"), "", errors=errors)
+
+    def _problem(
+        self,
+        request: Request,
+        status: int,
+        title: str,
+        detail: str,
+        *,
+        headers: Mapping[str, str] | None = None,
+        errors: list[dict[str, str]] | None = None,
+    ) -> Response:
+        language = self._language(request)
+        problem: dict[str, object] = {"type": "about:blank", "title": gettext(language, title), "status": status}
+        if detail:
+            problem["detail"] = gettext(language, detail)
+        if errors:
+            problem["errors"] = errors
+        return Response(
+            json.dumps(problem, ensure_ascii=False),
+            status,
+            {"Cache-Control": "no-store", "Content-Language": language, **(headers or {})},
+            media_type="application/problem+json",
+        )
+
+    @staticmethod
+    def _language(request: Request) -> Language:
+        return accepted_language(request.headers.get("accept-language", "")) or "en"

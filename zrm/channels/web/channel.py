@@ -1,0 +1,94 @@
+"""The web channel: what `zrm.channels.registry` knows by "web"."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+from urllib.parse import urlsplit
+
+from fastapi import APIRouter
+
+from zrm.channels.contract import Capabilities, ChannelConfig, FrontDesk, House, Parsed, RawContact, Reply, Sent
+from zrm.channels.web.api import ContactApi
+from zrm.channels.web.config import WebConfig
+from zrm.channels.web.follow_matter import MATTER_PATH, TRACK_PATH, FollowMatter
+from zrm.channels.web.intake import Intake
+from zrm.channels.web.payload import parse_payload
+from zrm.channels.web.raise_matter import RECEIPT_PATH, RaiseMatter
+from zrm.channels.web.seals import Seals
+from zrm.channels.web.site import Site
+
+
+class WebChannel:
+    """Form, receipt and tracking page for citizens; JSON for other systems. Answers are read on the tracking page."""
+
+    kind: ClassVar[str] = "web"
+    Config: ClassVar[type[ChannelConfig]] = WebConfig
+    can: ClassVar[Capabilities] = Capabilities(reply=True)
+
+    def __init__(self, config: WebConfig, house: House) -> None:
+        self.config = config
+        self.house = house
+
+    def parse(self, raw: RawContact) -> list[Parsed]:
+        """One Inbound. Errors: Unparseable."""
+        return [parse_payload(raw)]
+
+    def send(self, reply: Reply) -> Sent:
+        """Nothing leaves the house: the answer is public on the tracking page as soon as it is written."""
+        return Sent(provider_ref=f"published:{reply.id}", final=True)
+
+    def redact(self) -> list[str]:
+        """The integrators' keys."""
+        return [key.get_secret_value() for key in self.config.api_keys.values()]
+
+    def check(self) -> list[str]:
+        """What an operator should put right."""
+        faults = []
+        public = urlsplit(self.house.public_url)
+        if public.scheme != "https" and public.hostname not in ("127.0.0.1", "localhost", "::1"):
+            faults.append("web: public_url is not https; codes and cookies would travel unprotected")
+        if self.config.max_total_bytes < self.config.max_file_bytes:
+            faults.append("web: max_total_bytes is smaller than max_file_bytes; the latter can never be reached")
+        faults += [
+            f"web: api_keys.{name} is shorter than 16 characters and could be guessed"
+            for name, key in self.config.api_keys.items()
+            if len(key.get_secret_value()) < 16
+        ]
+        if not self.config.api and self.config.api_keys:
+            faults.append("web: api_keys are given but api is off")
+        return faults
+
+    def routes(self, desk: FrontDesk) -> APIRouter:
+        """The portal's pages and, unless it is turned off, the JSON door."""
+        site = Site(self.config, self.house)
+        intake = Intake(desk, self.config.account)
+        seals = Seals(
+            self.house.secret,
+            receipt_seconds=self.config.receipt_minutes * 60,
+            proof_seconds=self.config.proof_minutes * 60,
+        )
+        raising = RaiseMatter(site, intake, seals)
+        following = FollowMatter(site, desk, intake, seals)
+        # Plain routes: these handlers read the request themselves, so FastAPI's own parsing would only cost time.
+        # The busiest comes first: routes are tried in their order, and each try costs as much as the parsing of a body.
+        router = APIRouter()
+        if self.config.api:
+            router.add_route("/api/contacts", ContactApi(site, desk, intake).receive, methods=["POST"])
+        for method, path, endpoint in (
+            ("GET", "/", raising.landing),
+            ("GET", "/new", raising.form),
+            ("POST", "/new", raising.send),
+            ("GET", RECEIPT_PATH, raising.receipt),
+            ("GET", TRACK_PATH, following.ask),
+            ("POST", TRACK_PATH, following.show),
+            ("GET", MATTER_PATH, following.matter),
+            ("POST", f"{TRACK_PATH}/phone", following.prove_by_phone),
+            ("POST", f"{TRACK_PATH}/email", following.prove_by_email),
+            ("POST", f"{TRACK_PATH}/message", following.write),
+            ("POST", f"{TRACK_PATH}/leave", following.leave),
+            ("GET", f"{TRACK_PATH}/{{step}}", following.step),
+            ("GET", "/proof/{token}", following.proof),
+            ("POST", "/proof/{token}", following.redeem),
+        ):
+            router.add_route(path, endpoint, methods=[method], include_in_schema=False)
+        return router

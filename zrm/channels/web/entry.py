@@ -1,0 +1,157 @@
+"""What a citizen wrote into a form: read, cleaned, and judged field by field. Pure."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import phonenumbers
+
+from zrm.kit.i18n import _
+
+NATURES: Final = {
+    "complaint": _("Complaint"),
+    "request": _("Request"),
+    "suggestion": _("Suggestion"),
+    "criticism": _("Criticism"),
+    "report": _("Report of a problem"),
+}
+NATURE_HINTS: Final = {
+    "complaint": _("Something was done wrongly, or not done"),
+    "request": _("You need a service or information"),
+    "suggestion": _("You have an idea that would improve something"),
+    "criticism": _("You disagree with a decision or a way of working"),
+    "report": _("Something is broken, dangerous or in the way"),
+}
+MAX_NAME: Final = 200
+MAX_PHONE: Final = 40
+MAX_EMAIL: Final = 254
+
+_BIDI_AND_CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
+_UNSHOWABLE: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
+_EMAIL: Final = re.compile(r"[^\s@<>\"(),:;\[\]\\]{1,64}@[^\s@<>\"(),:;\[\]\\.]+(?:\.[^\s@<>\"(),:;\[\]\\.]+)+")
+_PHONE: Final = re.compile(r"[+0-9 ()./\-]+")
+_MEDIA_TYPE: Final = re.compile(r"[A-Za-z0-9!#$&^_.+\-]{1,63}/[A-Za-z0-9!#$&^_.+\-]{1,63}")
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One thing to put right: the field's name and an English msgid with its `%(name)s` values."""
+
+    field: str
+    message: str
+    values: Mapping[str, object] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """The fields of the form "raise a matter", cleaned but not folded. `trap` is the field only robots fill in."""
+
+    nature: str = ""
+    subject: str = ""
+    text: str = ""
+    name: str = ""
+    phone: str = ""
+    email: str = ""
+    trap: str = ""
+
+    @property
+    def anonymous(self) -> bool:
+        """Whether only the tracking code leads back to this citizen."""
+        return not (self.phone or self.email)
+
+
+def read_entry(fields: Mapping[str, Sequence[str]]) -> Entry:
+    """The entry in a posted form; a field that is missing is empty, of a repeated one the first counts."""
+
+    def one(name: str) -> str:
+        return clean_line(next(iter(fields.get(name, ())), ""))
+
+    return Entry(
+        nature=one("nature"),
+        subject=one("subject"),
+        text=clean_text(next(iter(fields.get("text", ())), "")),
+        name=one("name"),
+        phone=one("phone"),
+        email=one("email"),
+        trap=one("website"),
+    )
+
+
+def check_entry(entry: Entry, *, subject_keys: Collection[str], max_text: int, region: str) -> list[Problem]:
+    """What must be put right, in the order of the page. `region` is the ISO country of phone numbers without "+"."""
+    problems: list[Problem] = []
+    if entry.nature not in NATURES:
+        problems.append(Problem("nature", _("Choose what kind of matter this is")))
+    if entry.subject and entry.subject not in subject_keys:
+        problems.append(Problem("subject", _("Choose a subject from the list, or leave it open")))
+    problems += check_text(entry.text, max_text)
+    if len(entry.name) > MAX_NAME:
+        problems.append(Problem("name", _("Name must be %(limit)s characters or fewer"), {"limit": MAX_NAME}))
+    if entry.phone and not is_phone(entry.phone, region):
+        problems.append(Problem("phone", _("Enter a telephone number, such as 0912 345 6789, or leave it empty")))
+    if entry.email and not is_email(entry.email):
+        problems.append(Problem("email", _("Enter an e-mail address, such as name@example.org, or leave it empty")))
+    return problems
+
+
+def check_text(text: str, max_text: int) -> list[Problem]:
+    """What is wrong with a message's text: nothing there, or more than `max_text` characters."""
+    if not text:
+        return [Problem("text", _("Write your message"))]
+    if len(text) > max_text:
+        values = {"limit": max_text, "count": len(text)}
+        return [Problem("text", _("Your message must be %(limit)s characters or fewer; it has %(count)s"), values)]
+    return []
+
+
+def is_email(text: str) -> bool:
+    """Whether this looks like one e-mail address (also with non-ASCII letters); delivery is the only real proof."""
+    return len(text) <= MAX_EMAIL and _EMAIL.fullmatch(text) is not None
+
+
+def is_phone(text: str, region: str) -> bool:
+    """Whether this can be a telephone number in `region`, or anywhere if it starts with "+"; any digits, any spacing."""
+    folded = latin_digits(text)
+    if len(folded) > MAX_PHONE or not _PHONE.fullmatch(folded):
+        return False
+    try:
+        return phonenumbers.is_possible_number(phonenumbers.parse(folded, region))
+    except phonenumbers.NumberParseException:
+        return False
+
+
+def latin_digits(text: str) -> str:
+    """`text` with every decimal digit of any script written as 0-9."""
+    return "".join(str(unicodedata.decimal(c)) if c.isdecimal() else c for c in text)
+
+
+def clean_text(text: str) -> str:
+    """Text of several lines without what no store and no screen can take: control characters and lone surrogates."""
+    text = text.replace("\r\n", "\n").replace("\r", "\n")
+    return _UNSHOWABLE.sub("", text).strip()
+
+
+def clean_line(text: str) -> str:
+    """As `clean_text`, on one line."""
+    return " ".join(clean_text(text).split())
+
+
+def clean_file_name(name: str) -> str:
+    """A file's own name as it may be shown and stored: no folders, no control or direction marks, at most 150 characters.
+
+    The ending survives the shortening, because it is what people and programs go by.
+    """
+    base = _BIDI_AND_CONTROL.sub("", clean_line(name)).replace("\\", "/").rsplit("/", 1)[-1].strip(" .")
+    if len(base) > 150:
+        stem, dot, ending = base.rpartition(".")
+        base = f"{stem[: 149 - len(ending)]}.{ending}" if dot and len(ending) <= 20 else base[:150]
+    return base
+
+
+def clean_media_type(claimed: str) -> str:
+    """The media type a browser claimed, or the type that says nothing if it is not one."""
+    return claimed.lower() if _MEDIA_TYPE.fullmatch(claimed) else "application/octet-stream"

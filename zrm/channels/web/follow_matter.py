@@ -1,0 +1,309 @@
+"""The way back: the state of a matter by its code, the proof of who asks, our answers, and a further message."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+
+from zrm.channels.contract import FrontDesk, StoredFile, Tracking
+from zrm.channels.web.body import BadForm, Limits, Posted, WrongType, read_form
+from zrm.channels.web.entry import Problem, check_text, clean_text, latin_digits
+from zrm.channels.web.intake import Intake, body_of
+from zrm.channels.web.seals import Pass, Seals, contact_id
+from zrm.channels.web.shown import files_problems, shown_problems
+from zrm.channels.web.site import Site, peer_of, typed_code
+from zrm.errors import NotFound, StoreUnavailable, TooManyTries
+from zrm.kit import log
+from zrm.kit.i18n import LANGUAGES, Language, _
+
+_log = log.get(__name__)
+MATTER_COOKIE: Final = "zrm_matter"
+TRACK_PATH: Final = "/track"
+MATTER_PATH: Final = "/track/matter"
+_SMALL: Final = Limits(total=65_536, file=1)
+
+
+class FollowMatter:
+    """The pages of a citizen who wants to know how their matter stands."""
+
+    def __init__(self, site: Site, desk: FrontDesk, intake: Intake, seals: Seals) -> None:
+        self._site = site
+        self._desk = desk
+        self._intake = intake
+        self._seals = seals
+        self._limits = Limits(total=site.config.max_total_bytes, file=site.config.max_file_bytes)
+
+    async def ask(self, request: Request) -> Response:
+        """`GET /track`: the field for the code."""
+        return self._ask_page(request)
+
+    async def show(self, request: Request) -> Response:
+        """`POST /track`: the state of the matter behind the typed code."""
+        posted = await self._read(request, _SMALL)
+        if isinstance(posted, Response):
+            return posted
+        typed = posted.one("code")
+        switch = posted.one("switch")
+        if switch in LANGUAGES:
+            return self._ask_page(request, typed, language=switch)
+        code = typed_code(typed)
+        if not code:
+            return self._ask_page(request, typed, Problem("code", _("Enter your tracking code")), status=400)
+        held = self._holder(request)
+        return await self._matter(
+            request, Pass(code, held is not None and held.code == code and held.proven), typed=typed
+        )
+
+    async def matter(self, request: Request) -> Response:
+        """`GET /track/matter`: the same page again, for the browser that has just been shown it."""
+        held = self._holder(request)
+        if held is None:
+            return self._ask_page(
+                request, note=_("For your safety this page closes after a while. Enter the code again.")
+            )
+        return await self._matter(request, held, sent=request.query_params.get("sent", ""))
+
+    async def step(self, _request: Request) -> Response:
+        """`GET` of an address that only takes forms: what a browser asks for when its address line is sent again."""
+        return self._site.go(MATTER_PATH)
+
+    async def prove_by_phone(self, request: Request) -> Response:
+        """`POST /track/phone`: proof by the last four digits of the telephone number the citizen gave us."""
+        posted = await self._read(request, _SMALL)
+        if isinstance(posted, Response):
+            return posted
+        held = self._holder(request)
+        if held is None:
+            return self._site.go(MATTER_PATH)
+        typed = "".join(c for c in latin_digits(posted.one("digits")) if c.isdecimal())
+        if len(typed) != 4:
+            problem = Problem("digits", _("Enter the last four digits of your telephone number"))
+            return await self._matter(request, held, problems=[problem], status=400)
+        try:
+            proven = await run_in_threadpool(self._desk.prove_by_phone, held.code, typed, peer_of(request))
+        except TooManyTries as wait:
+            return self._site.wait(request, wait.retry_after, MATTER_PATH)
+        except NotFound:
+            proven = False
+        except StoreUnavailable:
+            return self._site.unavailable(request, MATTER_PATH)
+        if not proven:
+            problem = Problem("digits", _("These are not the last four digits of the number we have"))
+            return await self._matter(request, held, problems=[problem], status=400)
+        return self._admit(Pass(held.code, proven=True))
+
+    async def prove_by_email(self, request: Request) -> Response:
+        """`POST /track/email`: ask for a link to the address the citizen gave us; the answer tells nothing either way."""
+        posted = await self._read(request, _SMALL)
+        if isinstance(posted, Response):
+            return posted
+        held = self._holder(request)
+        if held is None:
+            return self._site.go(MATTER_PATH)
+        try:
+            await run_in_threadpool(self._desk.prove_by_email, held.code, peer_of(request))
+        except TooManyTries as wait:
+            return self._site.wait(request, wait.retry_after, MATTER_PATH)
+        except StoreUnavailable:
+            return self._site.unavailable(request, MATTER_PATH)
+        except NotFound:
+            _log.info("link asked for a code that is gone", channel="web")
+        return self._site.go(f"{MATTER_PATH}?sent=link")
+
+    async def proof(self, request: Request) -> Response:
+        """`GET /proof/{token}`: a button. Programs that look into mail follow links, but do not press buttons."""
+        return self._site.page(request, "proof.html")
+
+    async def redeem(self, request: Request) -> Response:
+        """`POST /proof/{token}`: use the link up and show the matter."""
+        if self._site.is_foreign(request):
+            return self._site.foreign(request, "/track")
+        try:
+            code = await run_in_threadpool(self._desk.redeem, request.path_params["token"][:500])
+        except NotFound:
+            return self._site.problem(
+                request, 404, _("This link cannot be used any more"),
+                _("A link works once and for a limited time. Enter your code and ask for a new one."),
+                back="/track", back_label=_("Follow your matter"),
+            )  # fmt: skip
+        except TooManyTries as wait:
+            return self._site.wait(request, wait.retry_after, "/track")
+        except StoreUnavailable:
+            return self._site.unavailable(request, "/track")
+        return self._admit(Pass(code, proven=True))
+
+    async def write(self, request: Request) -> Response:
+        """`POST /track/message`: a further message of a citizen who has proven who they are."""
+        posted = await self._read(request, self._limits)
+        if isinstance(posted, Response):
+            return posted
+        try:
+            return await self._take_message(request, posted)
+        finally:
+            posted.close()
+
+    async def leave(self, request: Request) -> Response:
+        """`POST /track/leave`: forget the matter on this device."""
+        if self._site.is_foreign(request):
+            return self._site.foreign(request, TRACK_PATH)
+        response = self._site.go(TRACK_PATH)
+        self._site.drop_cookie(response, MATTER_COOKIE, path=TRACK_PATH)
+        return response
+
+    async def _take_message(self, request: Request, posted: Posted) -> Response:
+        text = clean_text(posted.one("text"))
+        dropped = set(posted.fields.get("drop", ()))
+        sealed = [value for value in posted.fields.get("kept", ()) if value not in dropped]
+        files = [file for file in map(self._seals.open_file, sealed) if file is not None]
+        held = self._holder(request)
+        form_id = posted.one("form_id")
+        nonce = self._seals.open_form_id(form_id)
+        if held is None or not held.proven:
+            problem = Problem(
+                "send", _("For your safety this page has closed. Prove again that this matter is yours, then send")
+            )
+            return await self._lost_pass(request, held, text, files, problem)
+        switch = posted.one("switch")
+        language: Language = switch if switch in LANGUAGES else self._site.language(request)
+        problems = files_problems(posted, len(files), self._site.config)
+        status = 413 if posted.too_large or any(upload.too_large for upload in posted.uploads) else 400
+        try:
+            if not problems:
+                files += await self._intake.keep(posted.uploads)
+            if not (switch or "attach" in posted.fields):
+                problems = check_text(text, self._site.config.max_text) + problems
+                if nonce is not None and not problems:
+                    await self._receive(held, nonce, text, files, language)
+                    return self._site.go(f"{MATTER_PATH}?sent=message")
+                if nonce is None:
+                    problems.append(
+                        Problem("send", _("This form was not made by us or has been changed. Please send it again"))
+                    )
+        except StoreUnavailable:
+            problems = [
+                Problem(
+                    "send", _("We cannot take your message at this moment. Please press Send again in a few minutes")
+                )
+            ]
+            status = 503
+        return await self._matter(
+            request, held, problems=problems, status=status if problems else 200, text=text, files=files,
+            form_id=form_id if nonce else "", language=language,
+        )  # fmt: skip
+
+    async def _receive(
+        self, held: Pass, nonce: str, text: str, files: Sequence[StoredFile], language: Language
+    ) -> None:
+        content = [held.code, text, *(f"{file.key}/{file.name}" for file in files)]
+        await self._intake.submit(
+            contact_id("message", nonce, content),
+            body_of({"text": text, "language": language}),
+            envelope={"conversation": held.code},
+            files=files,
+        )
+
+    async def _lost_pass(
+        self, request: Request, held: Pass | None, text: str, files: Sequence[StoredFile], problem: Problem
+    ) -> Response:
+        """The pass ran out while somebody was writing: the text is shown again, to be copied or sent after proof."""
+        if held is None:
+            return self._site.page(
+                request, "track.html", status=403, here=TRACK_PATH, typed="",
+                errors=shown_problems([problem], self._site.language(request)), note="", draft=text,
+            )  # fmt: skip
+        return await self._matter(request, held, problems=[problem], status=403, text=text, files=files)
+
+    async def _matter(
+        self,
+        request: Request,
+        held: Pass,
+        *,
+        typed: str = "",
+        problems: Sequence[Problem] = (),
+        status: int = 200,
+        sent: str = "",
+        text: str = "",
+        files: Sequence[StoredFile] = (),
+        form_id: str = "",
+        language: Language | None = None,
+    ) -> Response:
+        shown = language or self._site.language(request)
+        try:
+            tracking: Tracking = await run_in_threadpool(
+                self._desk.track, held.code, peer_of(request), proven=held.proven
+            )
+        except NotFound:
+            problem = Problem("code", _("We find no matter with this code. Please compare it with your receipt"))
+            return self._ask_page(request, typed, problem, status=404)
+        except TooManyTries as wait:
+            return self._site.wait(request, wait.retry_after, TRACK_PATH)
+        except StoreUnavailable:
+            return self._site.unavailable(request, TRACK_PATH)
+        response = self._site.page(
+            request, "matter.html", status=status, language=shown, here=MATTER_PATH, tracking=tracking, text=text,
+            sent=sent, errors=shown_problems(problems, shown),
+            kept=[(self._seals.seal_file(file), file) for file in files],
+            form_id=form_id or self._seals.new_form_id(),
+        )  # fmt: skip
+        # The desk has the last word on proof: it may open a matter to its code alone.
+        holder = Pass(tracking.code, tracking.proven)
+        self._give_pass(response, holder, renew=self._holder(request) != holder)
+        return response
+
+    def _admit(self, holder: Pass) -> Response:
+        response = self._site.go(MATTER_PATH)
+        self._give_pass(response, holder, renew=True)
+        return response
+
+    def _give_pass(self, response: Response, holder: Pass, *, renew: bool) -> None:
+        """A pass is not prolonged by looking: it ends some minutes after the code was typed or the proof given."""
+        if renew:
+            self._site.set_cookie(
+                response,
+                MATTER_COOKIE,
+                self._seals.seal_pass(holder),
+                path=TRACK_PATH,
+                seconds=self._seals.proof_seconds,
+            )
+
+    def _holder(self, request: Request) -> Pass | None:
+        return self._seals.open_pass(request.cookies.get(MATTER_COOKIE, ""))
+
+    async def _read(self, request: Request, limits: Limits) -> Posted | Response:
+        """The posted form, or the page that says why there is none."""
+        back = TRACK_PATH if limits is _SMALL else MATTER_PATH
+        if self._site.is_foreign(request):
+            return self._site.foreign(request, TRACK_PATH)
+        try:
+            posted = await read_form(request, limits)
+        except BadForm:
+            return self._site.unreadable(request, back)
+        except WrongType:
+            return self._site.wrong_type(request, back)
+        except ClientDisconnect:
+            return Response(status_code=400)  # nobody is there to read it
+        except StoreUnavailable:
+            return self._site.unavailable(request, back)
+        if limits is _SMALL:
+            posted.close()
+        return posted
+
+    def _ask_page(
+        self,
+        request: Request,
+        typed: str = "",
+        problem: Problem | None = None,
+        *,
+        status: int = 200,
+        note: str = "",
+        language: Language | None = None,
+    ) -> Response:
+        shown = language or self._site.language(request)
+        return self._site.page(
+            request, "track.html", status=status, language=shown, here=TRACK_PATH, typed=typed[:60], note=note,
+            draft="", errors=shown_problems([problem] if problem else [], shown),
+        )  # fmt: skip

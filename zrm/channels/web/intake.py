@@ -1,0 +1,78 @@
+"""From a checked form or JSON body to a durable contact; the one place of the web door that calls T1."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections.abc import Sequence
+from typing import BinaryIO, Final, cast
+
+from starlette.concurrency import run_in_threadpool
+
+from zrm.channels.contract import JSON, FrontDesk, RawContact, Receipt, StoredFile, Subject
+from zrm.channels.web.body import Upload
+from zrm.errors import StoreUnavailable
+from zrm.kit import log
+from zrm.kit.ids import new_trace
+
+_log = log.get(__name__)
+_SUBJECTS_FRESH: Final = 5.0  # seconds
+
+
+class Intake:
+    """Files and contacts handed to the front desk; returns only when they are durable."""
+
+    def __init__(self, desk: FrontDesk, account: str) -> None:
+        self._desk = desk
+        self._account = account
+        self._subjects: list[Subject] = []
+        self._subjects_at = 0.0
+
+    async def keep(self, uploads: Sequence[Upload]) -> list[StoredFile]:
+        """Make uploaded files durable, in their order. Errors: StoreUnavailable, StoreFull."""
+        return [
+            await run_in_threadpool(
+                self._desk.keep, cast("BinaryIO", upload.file), name=upload.name, media_type=upload.media_type
+            )
+            for upload in uploads
+        ]
+
+    async def submit(
+        self, external_id: str, body: bytes, *, envelope: dict[str, JSON], files: Sequence[StoredFile] = ()
+    ) -> Receipt:
+        """Make one contact durable. Errors: StoreUnavailable, StoreFull."""
+        trace = new_trace()
+        contact = RawContact(
+            channel="web",
+            account=self._account,
+            external_id=external_id,
+            body=body,
+            media_type="application/json",
+            envelope=envelope,
+            files=tuple(files),
+            trace=trace,
+        )
+        receipt = await asyncio.wrap_future(self._desk.submit(contact))
+        _log.info("received", channel="web", contact=str(receipt.contact_id), trace=trace, repeated=receipt.repeated)
+        return receipt
+
+    async def subjects(self) -> list[Subject]:
+        """The subjects to choose from, at most `_SUBJECTS_FRESH` old, for every form asks.
+
+        While the store is away, those seen last: what was typed must still be shown.
+        """
+        if self._subjects and time.monotonic() - self._subjects_at < _SUBJECTS_FRESH:
+            return self._subjects
+        try:
+            self._subjects = await run_in_threadpool(self._desk.subjects)
+            self._subjects_at = time.monotonic()
+        except StoreUnavailable:
+            _log.warning("subjects not read", channel="web", known=len(self._subjects))
+        return self._subjects
+
+
+def body_of(fields: dict[str, str]) -> bytes:
+    """A payload's bytes; empty fields are left out."""
+    kept = {name: value for name, value in fields.items() if value}
+    return json.dumps(kept, ensure_ascii=False).encode("utf-8", "replace")

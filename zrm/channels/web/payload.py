@@ -1,0 +1,87 @@
+"""The web door's payload: what is written into `RawContact.body`, and how it is read again by `parse`. Pure.
+
+    {"nature": "complaint", "subject": "roads", "text": "…", "name": "…", "phone": "…", "email": "…", "language": "fa"}
+
+Every key but `text` may be missing. `envelope` holds what the door alone knows: `conversation`, the tracking code whose
+holder has proven themselves; `trap`, that a field no person sees was filled in.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Final, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+
+from zrm.channels.contract import (
+    AddressKind,
+    Inbound,
+    InboundFile,
+    RawContact,
+    Sender,
+    Thread,
+    Unparseable,
+)
+from zrm.channels.web.entry import MAX_EMAIL, MAX_NAME, MAX_PHONE, clean_line, clean_text
+
+_TITLE_LENGTH: Final = 80
+MAX_SUBJECT: Final = 200
+
+Line = Annotated[str, StringConstraints(strip_whitespace=True)]
+
+
+class Payload(BaseModel):
+    """The fields of one contact as the form and the JSON door accept them. Lengths in characters."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    text: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
+    nature: Literal["", "complaint", "request", "suggestion", "criticism", "report"] = ""
+    subject: Line = Field(default="", max_length=MAX_SUBJECT)
+    name: Line = Field(default="", max_length=MAX_NAME)
+    phone: Line = Field(default="", max_length=MAX_PHONE)
+    email: Line = Field(default="", max_length=MAX_EMAIL)
+    language: Literal["", "fa", "en"] = ""
+
+
+def parse_payload(raw: RawContact) -> Inbound:
+    """The contact in a payload. Errors: Unparseable, naming the fields but never repeating their values."""
+    try:
+        payload = Payload.model_validate_json(raw.body)
+    except ValidationError as error:
+        fields = sorted({".".join(map(str, problem["loc"])) or "body" for problem in error.errors(include_input=False)})
+        raise Unparseable(f"not a web contact; look at: {', '.join(fields)}"[:500]) from None
+    text = clean_text(payload.text)
+    if not text:
+        raise Unparseable("not a web contact; the text holds nothing that can be shown")
+    conversation = raw.envelope.get("conversation")
+    return Inbound(
+        senders=_senders(payload),
+        text=text,
+        title=title_of(text),
+        language=payload.language,
+        files=tuple(InboundFile(file.name, file.media_type, stored=file, role=file.role) for file in raw.files),
+        thread=Thread(conversation=conversation) if isinstance(conversation, str) else Thread(),
+        labels=frozenset({"robot"}) if raw.envelope.get("trap") is True else frozenset(),
+        nature=payload.nature,
+        subject_key=clean_line(payload.subject),
+    )
+
+
+def title_of(text: str) -> str:
+    """The first words of a message, at most 80 characters, cut between words where there is a gap to cut at."""
+    line = clean_line(text.split("\n", 1)[0])
+    if len(line) <= _TITLE_LENGTH:
+        return line
+    head = line[:_TITLE_LENGTH]
+    cut = head.rfind(" ")
+    return f"{head[:cut] if cut > _TITLE_LENGTH // 2 else head[:-1]}…"
+
+
+def _senders(payload: Payload) -> tuple[Sender, ...]:
+    name, phone, email = clean_line(payload.name), clean_line(payload.phone), clean_line(payload.email)
+    senders = []
+    if email:
+        senders.append(Sender(AddressKind.EMAIL, email, name))
+    if phone:
+        senders.append(Sender(AddressKind.PHONE, phone, name))
+    return tuple(senders)

@@ -1,0 +1,170 @@
+"""The way in: the first page, the form "raise a matter", and its receipt."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+
+from zrm.channels.contract import StoredFile
+from zrm.channels.web.body import BadForm, Limits, Posted, WrongType, read_form
+from zrm.channels.web.entry import NATURE_HINTS, NATURES, Entry, Problem, check_entry, read_entry
+from zrm.channels.web.intake import Intake, body_of
+from zrm.channels.web.seals import ReceiptNote, Seals, contact_id
+from zrm.channels.web.shown import files_problems, shown_problems, subject_options
+from zrm.channels.web.site import LANGUAGE_COOKIE, Site
+from zrm.errors import StoreUnavailable
+from zrm.kit import log
+from zrm.kit.i18n import LANGUAGES, Language, _
+
+_log = log.get(__name__)
+RECEIPT_COOKIE: Final = "zrm_receipt"
+RECEIPT_PATH: Final = "/receipt"
+
+
+class RaiseMatter:
+    """The pages of a citizen who has something to say."""
+
+    def __init__(self, site: Site, intake: Intake, seals: Seals) -> None:
+        self._site = site
+        self._intake = intake
+        self._seals = seals
+        config = site.config
+        self._limits = Limits(total=config.max_total_bytes, file=config.max_file_bytes)
+
+    async def landing(self, request: Request) -> Response:
+        """`GET /`: two doors, and the other ways to reach us."""
+        return self._site.page(request, "landing.html")
+
+    async def form(self, request: Request) -> Response:
+        """`GET /new`: an empty form with an identity of its own."""
+        return await self._form_page(request, Entry(), form_id=self._seals.new_form_id())
+
+    async def send(self, request: Request) -> Response:
+        """`POST /new`: the receipt, or the form again with everything that was typed."""
+        if self._site.is_foreign(request):
+            return self._site.foreign(request, "/new")
+        try:
+            posted = await read_form(request, self._limits)
+        except BadForm:
+            return self._site.unreadable(request, "/new")
+        except WrongType:
+            return self._site.wrong_type(request, "/new")
+        except ClientDisconnect:
+            return Response(status_code=400)  # nobody is there to read it
+        except StoreUnavailable:
+            return self._site.unavailable(request, "/new")
+        try:
+            return await self._answer(request, posted)
+        finally:
+            posted.close()
+
+    async def _answer(self, request: Request, posted: Posted) -> Response:
+        entry = read_entry(posted.fields)
+        switch = posted.one("switch")
+        language: Language = switch if switch in LANGUAGES else self._site.language(request)
+        form_id = posted.one("form_id")
+        nonce = self._seals.open_form_id(form_id)
+        if nonce is None:
+            form_id = self._seals.new_form_id()
+        dropped = set(posted.fields.get("drop", ()))
+        sealed = [value for value in posted.fields.get("kept", ()) if value not in dropped]
+        files = [file for file in map(self._seals.open_file, sealed) if file is not None]
+        file_problems = files_problems(posted, len(files), self._site.config)
+        try:
+            if not file_problems:
+                files += await self._intake.keep(posted.uploads)
+            if switch in LANGUAGES or "attach" in posted.fields:
+                return await self._form_page(
+                    request, entry, form_id=form_id, files=files, problems=file_problems, language=language
+                )
+            subjects = await self._intake.subjects()
+            problems = check_entry(
+                entry,
+                subject_keys={subject.key for subject in subjects},
+                max_text=self._site.config.max_text,
+                region=self._site.house.region,
+            )
+            problems += file_problems
+            if nonce is None and not problems:
+                problems = [
+                    Problem("send", _("This form was not made by us or has been changed. Please send it again"))
+                ]
+            if problems or nonce is None:
+                status = 413 if posted.too_large or any(u.too_large for u in posted.uploads) else 400
+                return await self._form_page(
+                    request, entry, form_id=form_id, files=files, problems=problems, status=status, language=language
+                )
+            return await self._receive(request, entry, nonce, files, language)
+        except StoreUnavailable:
+            _log.warning("refused for now", channel="web")
+            problem = Problem(
+                "send", _("We cannot take your message at this moment. Please press Send again in a few minutes")
+            )
+            return await self._form_page(
+                request, entry, form_id=form_id, files=files, problems=[problem], status=503, language=language,
+                headers={"Retry-After": "60"},
+            )  # fmt: skip
+
+    async def _receive(
+        self, request: Request, entry: Entry, nonce: str, files: Sequence[StoredFile], language: Language
+    ) -> Response:
+        fields = {
+            "nature": entry.nature, "subject": entry.subject, "text": entry.text,
+            "name": entry.name, "phone": entry.phone, "email": entry.email,
+        }  # fmt: skip
+        external_id = contact_id("form", nonce, [*fields.values(), *(f"{file.key}/{file.name}" for file in files)])
+        receipt = await self._intake.submit(
+            external_id,
+            body_of({**fields, "language": language}),
+            envelope={"trap": True} if entry.trap else {},
+            files=files,
+        )
+        note = ReceiptNote(receipt.code, receipt.received_at, not entry.anonymous)
+        if LANGUAGE_COOKIE not in request.cookies:
+            # The form's page set a cookie and it did not come back: this browser keeps none, and a redirect would lose
+            # the code. Reloading this page sends the same form again, which gives the same receipt.
+            return self._receipt_page(request, note)
+        response = self._site.go(RECEIPT_PATH)
+        self._site.set_cookie(
+            response, RECEIPT_COOKIE, self._seals.seal_receipt(note),
+            path=RECEIPT_PATH, seconds=self._seals.receipt_seconds,
+        )  # fmt: skip
+        return response
+
+    async def receipt(self, request: Request) -> Response:
+        """`GET /receipt`: the code, for as long as the cookie lasts."""
+        note = self._seals.open_receipt(request.cookies.get(RECEIPT_COOKIE, ""))
+        if note is None:
+            return self._site.problem(
+                request, 404, _("This receipt is no longer shown here"),
+                _("For your safety the page with the tracking code closes after a while. "
+                  "If you noted the code, you can follow your matter with it."),
+                back="/track", back_label=_("Follow your matter"),
+            )  # fmt: skip
+        return self._receipt_page(request, note)
+
+    def _receipt_page(self, request: Request, note: ReceiptNote) -> Response:
+        return self._site.page(request, "receipt.html", here=RECEIPT_PATH, note=note)
+
+    async def _form_page(
+        self,
+        request: Request,
+        entry: Entry,
+        *,
+        form_id: str,
+        files: Sequence[StoredFile] = (),
+        problems: Sequence[Problem] = (),
+        status: int = 200,
+        language: Language | None = None,
+        headers: dict[str, str] | None = None,
+    ) -> Response:
+        shown = language or self._site.language(request)
+        return self._site.page(
+            request, "new.html", status=status, language=shown, here="/new", headers=headers,
+            entry=entry, form_id=form_id, natures=NATURES, nature_hints=NATURE_HINTS,
+            kept=[(self._seals.seal_file(file), file) for file in files],
+            errors=shown_problems(problems, shown), subjects=subject_options(await self._intake.subjects(), shown),
+        )  # fmt: skip

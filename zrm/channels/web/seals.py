@@ -1,0 +1,112 @@
+"""What we hand to a browser and believe when it comes back: everything signed, each purpose with its own salt.
+
+Sealed is not hidden: a person can read what their own cookie says, but cannot change it, and a seal made for one
+purpose opens nothing else.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Final, NamedTuple
+
+from itsdangerous import BadData, Signer, URLSafeSerializer, URLSafeTimedSerializer
+
+from zrm.channels.contract import StoredFile
+
+_NONCE_BYTES: Final = 16
+
+
+class ReceiptNote(NamedTuple):
+    """What the receipt page needs to know again: the tracking code, when it was given, whether we can write back."""
+
+    code: str
+    received_at: datetime
+    reachable: bool
+
+
+class Pass(NamedTuple):
+    """Which case this browser is looking at, and whether its citizen has proven who they are."""
+
+    code: str
+    proven: bool
+
+
+class Seals:
+    """Makes and opens seals with the installation's secret. Opening gives None for anything forged, foreign or old."""
+
+    def __init__(self, secret: str, *, receipt_seconds: int, proof_seconds: int) -> None:
+        self.receipt_seconds = receipt_seconds
+        self.proof_seconds = proof_seconds
+        options = {"digest_method": hashlib.sha256}
+        self._form = Signer(secret, salt="zrm.web.form", digest_method=hashlib.sha256)
+        self._file = URLSafeSerializer(secret, salt="zrm.web.file", signer_kwargs=options)
+        self._receipt = URLSafeTimedSerializer(secret, salt="zrm.web.receipt", signer_kwargs=options)
+        self._pass = URLSafeTimedSerializer(secret, salt="zrm.web.pass", signer_kwargs=options)
+
+    def new_form_id(self) -> str:
+        """A fresh identity for one showing of a form. It does not age: a form may lie open for days."""
+        return self._form.sign(secrets.token_hex(_NONCE_BYTES)).decode()
+
+    def open_form_id(self, sealed: str) -> str | None:
+        """The identity itself, 32 hex digits."""
+        try:
+            return self._form.unsign(sealed.encode("ascii", "replace")).decode("ascii", "replace")
+        except BadData:
+            return None
+
+    def seal_file(self, file: StoredFile) -> str:
+        """A file that is already kept, as a hidden field's value."""
+        return _text(self._file.dumps([file.key, file.size, file.name, file.media_type]))
+
+    def open_file(self, sealed: str) -> StoredFile | None:
+        """The kept file behind a hidden field."""
+        try:
+            key, size, name, media_type = self._file.loads(sealed)
+        except BadData:
+            return None
+        return StoredFile(key=key, size=size, name=name, media_type=media_type)
+
+    def seal_receipt(self, note: ReceiptNote) -> str:
+        """The receipt page's cookie."""
+        return _text(self._receipt.dumps([note.code, note.received_at.isoformat(), note.reachable]))
+
+    def open_receipt(self, sealed: str) -> ReceiptNote | None:
+        """What the receipt page shows; None after `receipt_seconds`."""
+        try:
+            code, at, reachable = self._receipt.loads(sealed, max_age=self.receipt_seconds)
+        except BadData:
+            return None
+        return ReceiptNote(code, datetime.fromisoformat(at), reachable)
+
+    def seal_pass(self, holder: Pass) -> str:
+        """The tracking pages' cookie, bound to one code."""
+        return _text(self._pass.dumps([holder.code, holder.proven]))
+
+    def open_pass(self, sealed: str) -> Pass | None:
+        """Whose case this browser may see; None after `proof_seconds`."""
+        try:
+            code, proven = self._pass.loads(sealed, max_age=self.proof_seconds)
+        except BadData:
+            return None
+        return Pass(code, proven)
+
+
+def contact_id(purpose: str, nonce: str, content: Iterable[str]) -> str:
+    """The external id of a contact: the showing of the form it was typed into, and what was typed.
+
+    The same form sent twice (double click, retry, reload) is the same contact; a form that was sent, called back with
+    the browser's back button, changed and sent again is another one, and must not vanish behind the first receipt.
+    """
+    digest = hashlib.sha256()
+    for part in content:
+        data = part.encode("utf-8", "replace")
+        digest.update(len(data).to_bytes(8))
+        digest.update(data)
+    return f"{purpose}:{nonce}:{digest.hexdigest()[:32]}"
+
+
+def _text(sealed: str | bytes) -> str:
+    return sealed.decode() if isinstance(sealed, bytes) else sealed

@@ -1,0 +1,80 @@
+"""From the door's own records to what a template draws: problems as sentences, subjects as a list of choices."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from zrm.channels.contract import Subject
+from zrm.channels.web.body import Posted
+from zrm.channels.web.config import WebConfig
+from zrm.channels.web.entry import Problem
+from zrm.kit.i18n import Language, _, digits, gettext
+from zrm.kit.pages.words import byte_size
+
+
+def shown_problems(problems: Sequence[Problem], language: Language) -> list[tuple[str, str]]:
+    """(field, sentence) in the reader's language, in the given order. Sizes are values of type `Size`."""
+    return [(problem.field, _sentence(problem, language)) for problem in problems]
+
+
+class Size(int):
+    """A number of bytes, which is shown as "20 MB" and not as a count."""
+
+
+def _sentence(problem: Problem, language: Language) -> str:
+    values = {
+        name: byte_size(value, language) if isinstance(value, Size)
+        else digits(value, language) if isinstance(value, int) else value
+        for name, value in (problem.values or {}).items()
+    }  # fmt: skip
+    return gettext(language, problem.message, **values)
+
+
+def files_problems(posted: Posted, kept: int, config: WebConfig) -> list[Problem]:
+    """What is wrong with the files of a posted form that already holds `kept` earlier ones; if anything, none is kept."""
+    if posted.too_large:
+        return [
+            Problem(
+                "files",
+                _(
+                    "All together must be %(limit)s or smaller. The files of this try were not taken in; choose fewer or smaller ones"
+                ),
+                {"limit": Size(config.max_total_bytes)},
+            )
+        ]
+    problems = [
+        Problem(
+            "files",
+            _("“%(name)s” is larger than %(limit)s. The files of this try were not taken in; choose again without it"),
+            {"name": upload.name, "limit": Size(config.max_file_bytes)},
+        )
+        for upload in posted.uploads
+        if upload.too_large
+    ]
+    problems += [
+        Problem("files", _("“%(name)s” is empty. Please choose the files again without it"), {"name": upload.name})
+        for upload in posted.uploads
+        if upload.size == 0
+    ]
+    if kept + len(posted.uploads) > config.max_files:
+        problems.append(
+            Problem(
+                "files", _("You can attach at most %(limit)s files. Please choose fewer"), {"limit": config.max_files}
+            )
+        )
+    return problems
+
+
+def subject_options(subjects: Sequence[Subject], language: Language) -> list[tuple[str, str]]:
+    """(key, "Roads › Potholes") for a list of choices, children under their parents."""
+    names = {subject.key: subject.name_fa if language == "fa" else subject.name_en for subject in subjects}
+    parents = {subject.key: subject.parent_key for subject in subjects}
+    return [(key, " › ".join(reversed(_path(key, names, parents)))) for key in names]
+
+
+def _path(key: str, names: dict[str, str], parents: dict[str, str]) -> list[str]:
+    path: list[str] = []
+    while key in names and names[key] not in path:
+        path.append(names[key])
+        key = parents[key]
+    return path

@@ -1,0 +1,207 @@
+"""What every page of the portal shares: language, frame, headers, cookies, and the pages for things that went wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
+from urllib.parse import urlsplit
+
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, RedirectResponse, Response
+
+from zrm.channels.contract import House
+from zrm.channels.web.config import WebConfig
+from zrm.channels.web.entry import latin_digits
+from zrm.kit.i18n import LANGUAGES, Language, _, gettext, ngettext
+from zrm.kit.pages import FooterLink, Pages, PortalFrame, Viewer
+
+TEMPLATES: Final = Path(__file__).parent / "templates"
+LANGUAGE_COOKIE: Final = "zrm_language"
+_YEAR: Final = 365 * 24 * 3600
+
+# Nothing from elsewhere, nothing inline, in nobody's frame. Pages are personal or carry a form's identity, so none is
+# stored. The referrer policy is same-origin and not no-referrer, for the latter makes browsers post "Origin: null".
+HEADERS: Final = {
+    "Cache-Control": "no-store",
+    "Content-Security-Policy": (
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; "
+        "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+    ),
+    "Referrer-Policy": "same-origin",
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Permissions-Policy": "camera=(), microphone=(), geolocation=()",
+}
+
+
+class Site:
+    """Renders the portal's pages for one installation."""
+
+    def __init__(self, config: WebConfig, house: House) -> None:
+        self.config = config
+        self.house = house
+        self.secure = house.public_url.startswith("https://")
+        self._pages = Pages()
+        self._pages.add_folder("web", TEMPLATES)
+
+    def language(self, request: Request) -> Language:
+        """The reader's language: asked for in the address, else remembered, else the browser's wish, else ours."""
+        for choice in (request.query_params.get("lang", ""), request.cookies.get(LANGUAGE_COOKIE, "")):
+            if choice in LANGUAGES:
+                return choice
+        return accepted_language(request.headers.get("accept-language", "")) or self._own_language
+
+    @property
+    def _own_language(self) -> Language:
+        return self.house.language if self.house.language in LANGUAGES else "en"
+
+    def page(
+        self,
+        request: Request,
+        template: str,
+        *,
+        status: int = 200,
+        language: Language | None = None,
+        here: str | None = None,
+        headers: Mapping[str, str] | None = None,
+        **context: object,
+    ) -> HTMLResponse:
+        """A finished page. `here` is the address the language switch leads to, if not the request's own."""
+        shown = language or self.language(request)
+        path = request.url.path if here is None else here
+        viewer = Viewer(shown, "solar" if shown == "fa" else "gregorian", "auto", self.house.timezone)
+        frame = PortalFrame(
+            organisation=self.house.name.get(shown) or next(iter(self.house.name.values()), "ZRM"),
+            language_hrefs={other: f"{path}?lang={other}" for other in LANGUAGES},
+            links=(
+                FooterLink(gettext(shown, _("Raise a matter")), "/new"),
+                FooterLink(gettext(shown, _("Follow your matter")), "/track"),
+            ),
+        )
+        text = self._pages.render(f"web/{template}", viewer, frame=frame, config=self.config, **context)
+        response = HTMLResponse(text, status_code=status, headers={**HEADERS, **(headers or {})})
+        if request.cookies.get(LANGUAGE_COOKIE) != shown:
+            response.set_cookie(
+                LANGUAGE_COOKIE, shown, max_age=_YEAR, httponly=True, samesite="lax", secure=self.secure
+            )
+        return response
+
+    def go(self, path: str) -> RedirectResponse:
+        """See the next page: the browser asks for it with GET, so a reload sends nothing twice."""
+        return RedirectResponse(path, status_code=303, headers=HEADERS)
+
+    def set_cookie(self, response: Response, name: str, value: str, *, path: str, seconds: int) -> None:
+        """A personal cookie: not for scripts, not for other sites, and over TLS only where there is TLS."""
+        response.set_cookie(name, value, max_age=seconds, path=path, httponly=True, samesite="lax", secure=self.secure)
+
+    def drop_cookie(self, response: Response, name: str, *, path: str) -> None:
+        """Take a cookie back."""
+        response.delete_cookie(name, path=path, httponly=True, samesite="lax", secure=self.secure)
+
+    def problem(
+        self,
+        request: Request,
+        status: int,
+        title: str,
+        text: str,
+        *,
+        back: str = "/",
+        back_label: str = _("Go to the first page"),
+        headers: Mapping[str, str] | None = None,
+        **values: object,
+    ) -> HTMLResponse:
+        """A page that says what went wrong and what to do; `title`, `text` and `back_label` are msgids."""
+        language = self.language(request)
+        here = request.url.path if request.method in ("GET", "HEAD") else back
+        return self.page(
+            request, "problem.html", status=status, here=here, headers=headers,
+            heading=gettext(language, title), text=gettext(language, text, **values), back=back,
+            back_label=gettext(language, back_label),
+        )  # fmt: skip
+
+    def unreadable(self, request: Request, back: str) -> HTMLResponse:
+        """400: what arrived is not a form."""
+        return self.problem(
+            request, 400, _("We could not read what your browser sent"),
+            _("It may have been cut off on the way. Nothing was taken in. Please go back and send it again."),
+            back=back, back_label=_("Back to the form"),
+        )  # fmt: skip
+
+    def wrong_type(self, request: Request, back: str) -> HTMLResponse:
+        """415: a body of a type no form has."""
+        return self.problem(
+            request, 415, _("We could not read what your browser sent"),
+            _("It did not come as a form. Nothing was taken in. Please use the form on our page."),
+            back=back, back_label=_("Back to the form"),
+        )  # fmt: skip
+
+    def foreign(self, request: Request, back: str) -> HTMLResponse:
+        """403: sent by a page that is not ours."""
+        return self.problem(
+            request, 403, _("This was not sent from our own page"),
+            _("For your safety we take forms from our own pages only. Nothing was taken in."),
+            back=back, back_label=_("Open our page"),
+        )  # fmt: skip
+
+    def wait(self, request: Request, seconds: int, back: str) -> HTMLResponse:
+        """429: too many tries; says when to come again."""
+        minutes = max(1, -(-seconds // 60))
+        language = self.language(request)
+        when = ngettext(
+            language,
+            "For safety we limit how often this can be tried. Please come again in %(num)s minute.",
+            "For safety we limit how often this can be tried. Please come again in %(num)s minutes.",
+            minutes,
+        )
+        return self.page(
+            request, "problem.html", status=429, here=back, headers={"Retry-After": str(max(1, seconds))},
+            heading=gettext(language, _("Too many tries")), text=when, back=back,
+            back_label=gettext(language, _("Back")),
+        )  # fmt: skip
+
+    def unavailable(self, request: Request, back: str) -> HTMLResponse:
+        """503: our store does not answer."""
+        return self.problem(
+            request, 503, _("We cannot answer at the moment"),
+            _("This is our fault, not yours. Please try again in a few minutes."),
+            back=back, back_label=_("Try again"), headers={"Retry-After": "60"},
+        )  # fmt: skip
+
+    def is_foreign(self, request: Request) -> bool:
+        """Whether a browser says that another site made it send this. A client that says nothing is not a browser."""
+        fetch_site = request.headers.get("sec-fetch-site")
+        if fetch_site is not None:
+            return fetch_site not in ("same-origin", "none")
+        origin = request.headers.get("origin")
+        if origin is None:
+            return False
+        ours = {request.headers.get("host", ""), urlsplit(self.house.public_url).netloc}
+        return urlsplit(origin).netloc not in ours
+
+
+def accepted_language(header: str) -> Language | None:
+    """The first of our languages in an Accept-Language header by its weights; None if it wants neither."""
+    wishes: list[tuple[float, int, Language]] = []
+    for place, part in enumerate(header.split(",")[:20]):
+        tag, _semicolon, weight = part.strip().partition(";q=")
+        try:
+            quality = float(weight) if weight else 1.0
+        except ValueError:
+            continue
+        base = tag.split("-")[0].strip().lower()
+        for language in LANGUAGES:
+            if base == language and quality > 0:
+                wishes.append((-quality, place, language))
+    return min(wishes)[2] if wishes else None
+
+
+def peer_of(request: Request) -> str:
+    """The client's address as the server knows it (behind a trusted proxy: the forwarded one)."""
+    return request.client.host if request.client else ""
+
+
+def typed_code(text: str) -> str:
+    """A tracking code as a person types it, without the spaces and dashes they put in, in 0-9."""
+    return "".join(c for c in latin_digits(text) if not c.isspace() and c not in "-–—‐‑−_./\u200c\u200e\u200f")[:40]

@@ -1,0 +1,290 @@
+"""The command line: `zrm up` for everything on one machine, one command a role for production."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from threading import Event
+from typing import Annotated
+
+import typer
+import uvicorn
+from rich.console import Console
+
+from zrm import seed as demonstration
+from zrm import worker as worker_role
+from zrm.app import build_app, readiness
+from zrm.casestore.outbox import Topic
+from zrm.casestore.schema import migrate as migrate_schema
+from zrm.channels.contract import HasListener
+from zrm.dispatch.queues import Monitor, Queues
+from zrm.dispatch.relay import Relay
+from zrm.errors import ConfigError
+from zrm.house import (
+    CONFIG_VARIABLE,
+    DATABASE_VARIABLE,
+    REDIS_VARIABLE,
+    Blueprint,
+    OpenHouse,
+    open_house,
+    read_blueprint,
+)
+from zrm.kit import log
+from zrm.kit.db import Database
+from zrm.kit.embedded import ServerFailed, embedded
+from zrm.kit.i18n import LANGUAGES, Language
+from zrm.kit.supervisor import Supervisor
+
+cli = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
+console = Console(highlight=False)
+complaints = Console(stderr=True, highlight=False)
+
+
+@cli.callback()
+def configure(
+    config: Annotated[Path, typer.Option(help="The operator's file.", envvar=CONFIG_VARIABLE)] = Path("config.yaml"),
+) -> None:
+    """ZRM, citiZen Relationship Management."""
+    os.environ[CONFIG_VARIABLE] = str(config.absolute())
+
+
+@cli.command()
+def up(
+    demo: Annotated[bool, typer.Option(help="Seed the demonstration organisation into an empty database.")] = True,
+) -> None:
+    """Run everything on this machine: embedded PostgreSQL and Valkey unless config.yaml names others, and every role."""
+    plan = read_blueprint()
+    log.configure("up", level="WARNING", json=False)
+    _require_free(plan)
+    settings = plan.settings
+    if settings.database_url and settings.redis_url:
+        _run_all(plan, settings.database_url, settings.redis_url, None, demo=demo)
+        return
+    with embedded(plan.data) as servers:
+        database_url = settings.database_url or servers.database_url
+        redis_url = settings.redis_url or servers.redis_url
+        _run_all(plan, database_url, redis_url, servers.revive, demo=demo)
+
+
+def _run_all(
+    plan: Blueprint, database_url: str, redis_url: str, tend: Callable[[], None] | None, *, demo: bool
+) -> None:
+    database = Database(database_url, application="zrm up")
+    migrate_schema(database)
+    if demo:
+        demonstration.seed(database)
+    database.close()
+    zrm = [sys.executable, "-m", "zrm.cli"]
+    roles = {
+        "relay": [*zrm, "relay"],
+        "worker-1": [*zrm, "worker", "file", "notify"],
+        "worker-2": [*zrm, "worker", "deliver", "render", "fetch", "notify", "file"],
+        "web": [*zrm, "web"],
+    }
+    for kind, channel in plan.channels.items():
+        if isinstance(channel, HasListener):
+            roles[kind] = [*zrm, "listen", kind]
+    environment = {**os.environ, DATABASE_VARIABLE: database_url, REDIS_VARIABLE: redis_url}
+    supervisor = Supervisor(
+        roles,
+        environment,
+        plan.data / "log",
+        tend=tend,
+        say=_quiet,
+    )
+    _welcome(plan, demo=demo)
+    supervisor.run()
+    console.print("ZRM has stopped; everything is kept.")
+
+
+def _require_free(plan: Blueprint) -> None:
+    """One sentence now instead of a role that cannot start. Errors: ConfigError."""
+    web = plan.settings.web
+    try:
+        with socket.create_server((web.host, web.port)):
+            pass
+    except OSError as error:
+        raise ConfigError(
+            f"{plan.file.name}: web.port: {web.host}:{web.port} cannot be listened on ({error.strerror}); "
+            "is ZRM running already?"
+        ) from None
+
+
+def _quiet(line: str) -> None:
+    """On the terminal only what a person must know; the logs in var/log have it all."""
+    if '"level": "info"' not in line and '"level": "debug"' not in line:
+        console.print(line, markup=False, soft_wrap=True)
+
+
+def _welcome(plan: Blueprint, *, demo: bool) -> None:
+    web = plan.settings.web
+    address = f"http://{web.host}:{web.port}"
+    console.print()
+    console.print(f"[bold]{plan.settings.organisation.name.en}[/] is open on this machine.")
+    console.print(f"  Citizens     {address}/")
+    console.print(f"  Desk         {address}/desk")
+    for kind, channel in plan.channels.items():
+        if isinstance(channel, HasListener):
+            console.print(f"  {kind:12} listening; see docs/channels/{kind}.md")
+    if demo:
+        console.print("  Demonstration sign-ins:")
+        for agent in demonstration.DEMO_AGENTS:
+            where = "everything" if agent.everywhere else agent.unit
+            console.print(f"    {agent.login:8} {agent.password:18} {agent.name_en}, {where}, {agent.language}")
+    console.print(f"  Logs         {plan.data / 'log'}")
+    console.print("  Ctrl-C stops everything; the data stays.")
+    console.print()
+
+
+@cli.command()
+def web() -> None:
+    """Serve the citizens' pages, the webhooks and the desk."""
+    house = open_house("web")
+    settings = house.blueprint.settings.web
+    uvicorn.run(
+        build_app(house),
+        host=settings.host,
+        port=settings.port,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=bool(settings.trusted_proxies),
+        forwarded_allow_ips=settings.trusted_proxies or None,
+        timeout_graceful_shutdown=5,
+    )
+
+
+@cli.command()
+def listen(kind: Annotated[str, typer.Argument(help="The channel: email, voice_ivr, fax …")]) -> None:
+    """Run one channel's own server or poller."""
+    house = open_house(kind)
+    channel: object = house.blueprint.channels.get(kind)
+    if not isinstance(channel, HasListener):
+        raise ConfigError(f"{house.blueprint.file.name}: no channel {kind} with a listener is enabled")
+    desk, inbox = house.desk()
+    try:
+        channel.listen(desk, _stop_event())
+    finally:
+        inbox.close()
+        house.close()
+
+
+@cli.command()
+def relay() -> None:
+    """Carry the outbox's ring to RQ and sweep what nobody was woken for."""
+    house = open_house("relay")
+    house.blobs.sweep()
+    Relay(house.database, Queues(house.redis_url), house.blueprint.settings.dispatch).run(_stop_event())
+    house.close()
+
+
+@cli.command()
+def worker(topics: Annotated[list[Topic] | None, typer.Argument(help="Topics in order of preference.")] = None) -> None:
+    """Do the work of the outbox's topics, all of them by default."""
+    worker_role.run(open_house("worker"), topics or list(Topic))
+
+
+@cli.command()
+def migrate() -> None:
+    """Bring the database to the newest schema."""
+    house = open_house("migrate")
+    migrate_schema(house.database)
+    console.print("The database has the newest schema.")
+
+
+@cli.command()
+def seed() -> None:
+    """Make the demonstration organisation in an empty database."""
+    house = open_house("seed")
+    made = demonstration.seed(house.database)
+    console.print(
+        "The demonstration organisation is there." if made else "The database is in use; nothing was changed."
+    )
+
+
+@cli.command()
+def check() -> None:
+    """Say what is misconfigured or missing; exits with 1 if anything is."""
+    plan = read_blueprint()
+    problems = [f"{kind}: {problem}" for kind, channel in plan.channels.items() for problem in channel.check()]
+    try:
+        problems += _check_house(open_house("check", plan))
+    except ConfigError as error:
+        problems.append(str(error))
+    for problem in problems:
+        console.print(f"- {problem}", markup=False)
+    if problems:
+        raise typer.Exit(1)
+    console.print(f"{plan.file.name}: all is well.")
+
+
+@cli.command()
+def simulate(
+    rate: Annotated[float, typer.Option(min=0.01, help="Contacts a second, over all doors.")] = 5.0,
+    seconds: Annotated[float, typer.Option(min=0.1, help="How long to send.")] = 60.0,
+    doors: Annotated[str, typer.Option(help="Channels, separated by commas.")] = "web,email,sms,voice_ivr,fax",
+    seed: Annotated[int, typer.Option(help="The same seed draws the same citizens and matters.")] = 1,
+    languages: Annotated[str, typer.Option(help="fa, en or both.")] = "fa,en",
+    patience: Annotated[float, typer.Option(min=1, help="Seconds a sender goes on after temporary refusals.")] = 120.0,
+    watch_desk: Annotated[
+        bool, typer.Option("--watch-desk", help="Also measure how soon an open desk shows it.")
+    ] = False,
+) -> None:
+    """Send real traffic to the doors of the running hub, then reckon; exits with 1 if anything was lost or doubled."""
+    from zrm.simulate.command import simulate as send_and_reckon  # pictures and progress bars no role should carry
+    from zrm.simulate.simulator import Simulator
+
+    chosen: list[Language] = [name for name in LANGUAGES if name in languages.split(",")]
+    if not chosen or set(languages.split(",")) - set(LANGUAGES):
+        raise typer.BadParameter(f"--languages: expected some of {', '.join(LANGUAGES)}")
+    house = open_house("simulate")
+    log.configure("simulate", level="WARNING", json=False)
+    simulator = Simulator(
+        house.blueprint,
+        doors.split(","),
+        rate=rate,
+        seconds=seconds,
+        seed=seed,
+        languages=chosen,
+        patience=patience,
+    )
+    agent = demonstration.DEMO_AGENTS[0]
+    try:
+        holds = send_and_reckon(
+            house, simulator, console, watch_as=(agent.login, agent.password) if watch_desk else None
+        )
+    finally:
+        house.close()
+    if not holds:
+        raise typer.Exit(1)
+
+
+def _check_house(house: OpenHouse) -> list[str]:
+    try:
+        return readiness(house, Monitor(Queues(house.redis_url)))
+    finally:
+        house.close()
+
+
+def _stop_event() -> Event:
+    stop = Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    return stop
+
+
+def main() -> None:
+    """The entry point: our own errors are one clear line, not a traceback."""
+    try:
+        cli()
+    except (ConfigError, ServerFailed) as error:
+        complaints.print(str(error), style="red", markup=False)
+        sys.exit(2)
+
+
+if __name__ == "__main__":
+    main()

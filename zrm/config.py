@@ -1,0 +1,250 @@
+"""The operator's one file, `config.yaml`: read once, checked whole, refused with the line that is wrong.
+
+`${NAME}` in a value is taken from the environment, `${NAME:-value}` has a value for when it is not set. A channel's section is checked by the channel's own model, so the
+file is kept as a `Section` that remembers its lines until somebody says what it should contain.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import zoneinfo
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+from zrm.errors import ConfigError
+
+M = TypeVar("M", bound=BaseModel)
+_VARIABLE = re.compile(r"\$\{([A-Z][A-Z0-9_]*)(?::-([^}]*))?\}")
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Name(_Part):
+    """A name in both languages."""
+
+    fa: str
+    en: str
+
+
+class Organisation(_Part):
+    """Whose installation this is, and how its people write dates and numbers."""
+
+    name: Name
+    language: Literal["fa", "en"] = "fa"
+    calendar: Literal["solar", "gregorian"] = "solar"
+    timezone: str = "Asia/Tehran"
+    region: str = Field(default="IR", pattern="^[A-Z]{2}$")
+
+    @field_validator("timezone")
+    @classmethod
+    def _known_zone(cls, value: str) -> str:
+        if value not in zoneinfo.available_timezones():
+            raise ValueError("expected an IANA time zone such as Asia/Tehran")
+        return value
+
+
+class Web(_Part):
+    """Where the web server listens."""
+
+    host: str = "127.0.0.1"
+    port: int = Field(default=8000, ge=1, le=65535)
+    trusted_proxies: list[str] = []
+
+
+class Dispatch(_Part):
+    """How the queue works. Times in seconds."""
+
+    batch: int = Field(default=64, ge=1, le=1000)
+    lease: float = Field(default=30, ge=1)
+    sweep: float = Field(default=5, ge=0.2)
+    max_attempts: int = Field(default=8, ge=1)
+    report_hours: float = Field(default=24, gt=0)
+
+
+class Quarantine(_Part):
+    """Who owns what could not be understood, and how soon they must look (hours)."""
+
+    hours: float = Field(default=4, gt=0)
+
+
+class Threads(_Part):
+    """How long an open text conversation stays the same conversation (days)."""
+
+    open_line_days: float = Field(default=7, gt=0)
+
+
+class Rates(_Part):
+    """Tries allowed in a window, per peer."""
+
+    track_tries: int = Field(default=20, ge=1)
+    track_window: float = Field(default=900, gt=0)
+    proof_tries: int = Field(default=5, ge=1)
+    sign_in_tries: int = Field(default=10, ge=1)
+    sign_in_window: float = Field(default=900, gt=0)
+
+
+class Automatic(_Part):
+    """Automatic answers from one account of ours to one address; beyond that two machines talk, and ours is silent."""
+
+    per_hour: int = Field(default=10, ge=1)
+    per_day: int = Field(default=30, ge=1)
+
+
+class Settings(_Part):
+    """Everything in config.yaml except the channels' own sections."""
+
+    organisation: Organisation
+    public_url: str = "http://127.0.0.1:8000"
+    data_dir: str = "var"
+    database_url: str | None = None
+    redis_url: str | None = None
+    secret: str | None = None
+    default_unit: str = "contact-centre"
+    mail_domain: str = "localhost"
+    acknowledge: list[Literal["email", "sms", "telegram", "bale"]] = ["email", "sms", "telegram", "bale"]
+    automatic: Automatic = Automatic()
+    web: Web = Web()
+    dispatch: Dispatch = Dispatch()
+    quarantine: Quarantine = Quarantine()
+    threads: Threads = Threads()
+    rates: Rates = Rates()
+    log_level: Literal["DEBUG", "INFO", "WARNING"] = "INFO"
+
+
+class Section:
+    """A mapping of the file with the line of each key."""
+
+    def __init__(self, file: str, node: yaml.MappingNode | None, path: tuple[str, ...] = ()) -> None:
+        self.file = file
+        self.path = path
+        self._node = node
+        self.line = _line(node)
+        self.values: dict[str, Any] = {} if node is None else _value(file, node)
+
+    def sections(self, key: str) -> dict[str, Section]:
+        """The mappings below `key`, each a section of its own. Errors: ConfigError if one is not a mapping."""
+        node = _child(self._node, key)
+        if node is None:
+            return {}
+        found = {}
+        for name_node, child in _pairs(self.file, node, (*self.path, key)):
+            if not isinstance(child, yaml.MappingNode):
+                raise ConfigError(f"{self.file}:{_line(child)}: {key}.{name_node.value}: expected a mapping")
+            found[str(name_node.value)] = Section(self.file, child, (*self.path, key, str(name_node.value)))
+        return found
+
+    def without(self, *keys: str) -> Section:
+        """The same section with some keys left for somebody else to check."""
+        rest = Section(self.file, self._node, self.path)
+        rest.values = {key: value for key, value in self.values.items() if key not in keys}
+        return rest
+
+    def read(self, model: type[M]) -> M:
+        """The section as `model`. Errors: ConfigError with file, line, key and what was expected."""
+        try:
+            return model.model_validate(self.values)
+        except ValidationError as error:
+            problems = [self._explain(model, problem) for problem in error.errors()]
+            raise ConfigError("\n".join(problems)) from None
+
+    def _explain(self, model: type[BaseModel], problem: Any) -> str:
+        location = [str(step) for step in problem["loc"]]
+        node: yaml.Node | None = self._node
+        line = _line(self._node) if self._node is not None else 1
+        for step in location:
+            key_node, node = _find(node, step)
+            if key_node is not None:
+                line = _line(key_node)
+        dotted = ".".join((*self.path, *location))
+        if problem["type"] == "extra_forbidden":
+            known = ", ".join(sorted(_fields(model, location[:-1])))
+            return f"{self.file}:{line}: {dotted}: unknown key; expected one of: {known}"
+        if problem["type"] == "missing":
+            return f"{self.file}:{line}: {dotted}: missing; it must be given"
+        return f"{self.file}:{line}: {dotted}: {problem['msg']}"
+
+
+def load(path: Path) -> Section:
+    """Read a configuration file. Errors: ConfigError for a missing file, bad YAML, a doubled key, an unset ${NAME}."""
+    try:
+        node = yaml.compose(path.read_text(encoding="utf-8"), Loader=yaml.SafeLoader)
+    except OSError as error:
+        raise ConfigError(f"{path.name}: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise ConfigError(f"{path.name}: expected UTF-8 text") from None
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        line = mark.line + 1 if mark else 1
+        raise ConfigError(f"{path.name}:{line}: not YAML: {getattr(error, 'problem', error)}") from None
+    if not isinstance(node, yaml.MappingNode):
+        raise ConfigError(f"{path.name}:1: expected a mapping of keys to values")
+    return Section(path.name, node)
+
+
+def _value(file: str, node: yaml.Node, path: tuple[str, ...] = ()) -> Any:
+    if isinstance(node, yaml.MappingNode):
+        return {key.value: _value(file, child, (*path, str(key.value))) for key, child in _pairs(file, node, path)}
+    if isinstance(node, yaml.SequenceNode):
+        return [_value(file, child, path) for child in node.value]
+    if isinstance(node, yaml.ScalarNode) and _VARIABLE.search(node.value):
+        return _VARIABLE.sub(lambda match: _environment(file, node, match), node.value)
+    loader = yaml.SafeLoader("")
+    try:
+        return loader.construct_object(node, deep=True)
+    finally:
+        loader.dispose()
+
+
+def _environment(file: str, node: yaml.Node, match: re.Match[str]) -> str:
+    name, default = match.groups()
+    value = os.environ.get(name, default)
+    if value is None:
+        raise ConfigError(f"{file}:{_line(node)}: ${{{name}}} is not set in the environment")
+    return str(value)
+
+
+def _pairs(file: str, node: yaml.Node, path: tuple[str, ...]) -> list[tuple[yaml.ScalarNode, yaml.Node]]:
+    if not isinstance(node, yaml.MappingNode):
+        raise ConfigError(f"{file}:{_line(node)}: {'.'.join(path)}: expected a mapping")
+    seen: dict[str, int] = {}
+    for key, _ in node.value:
+        if not isinstance(key, yaml.ScalarNode):
+            raise ConfigError(f"{file}:{_line(key)}: expected a plain key")
+        if key.value in seen:
+            raise ConfigError(f"{file}:{_line(key)}: {key.value}: given twice, first on line {seen[key.value]}")
+        seen[key.value] = _line(key)
+    return list(node.value)
+
+
+def _find(node: yaml.Node | None, step: str) -> tuple[yaml.Node | None, yaml.Node | None]:
+    if isinstance(node, yaml.MappingNode):
+        for key, child in node.value:
+            if key.value == step:
+                return key, child
+    if isinstance(node, yaml.SequenceNode) and step.isdigit() and int(step) < len(node.value):
+        return node.value[int(step)], node.value[int(step)]
+    return None, None
+
+
+def _child(node: yaml.Node | None, key: str) -> yaml.Node | None:
+    return _find(node, key)[1]
+
+
+def _fields(model: type[BaseModel], path: list[str]) -> list[str]:
+    for step in path:
+        info = model.model_fields.get(step)
+        inner = info.annotation if info else None
+        if not (isinstance(inner, type) and issubclass(inner, BaseModel)):
+            return []
+        model = inner
+    return list(model.model_fields)
+
+
+def _line(node: yaml.Node | None) -> int:
+    return 1 if node is None else int(node.start_mark.line) + 1

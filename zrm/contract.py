@@ -1,0 +1,399 @@
+"""The words that pass between the doors and the house; `zrm.channels.contract` shows them to the channels.
+
+Ground level, because T1 (inbox), T2 (normalizer), T4 (dispatch) and every channel speak them and none may import
+another. Frozen records, no behaviour beyond construction.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import BinaryIO, ClassVar, Literal, Protocol
+from uuid import UUID
+
+JSON = None | bool | int | float | str | list["JSON"] | dict[str, "JSON"]
+
+# ---------------------------------------------------------------- inwards: door → T1 → parse → T2
+
+
+@dataclass(frozen=True, slots=True)
+class StoredFile:
+    """A blob that is already durable: `key` in the blob store, size in bytes, media type as claimed by the sender."""
+
+    key: str
+    size: int
+    name: str = ""
+    media_type: str = "application/octet-stream"
+    role: str = "attachment"  # attachment | recording | fax
+
+
+@dataclass(frozen=True, slots=True)
+class RawContact:
+    """What a door received, before anybody understood it.
+
+    `(channel, account, external_id)` identifies it for ever: the same delivery twice has the same three.
+    `account` is our side's address (mailbox, short code, form name); `body` the payload as received;
+    `envelope` what only the door knew (JSON values). `kind` "report" is a provider's word about something we sent.
+    """
+
+    channel: str
+    account: str
+    external_id: str
+    body: bytes
+    media_type: str
+    envelope: Mapping[str, JSON] = field(default_factory=dict)
+    files: tuple[StoredFile, ...] = ()
+    kind: Literal["contact", "report"] = "contact"
+    trace: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """Proof that a contact is durable. `code` is the 12-digit tracking code; `repeated` if it had come before."""
+
+    contact_id: UUID
+    code: str
+    received_at: datetime
+    repeated: bool
+
+
+class AddressKind(StrEnum):
+    """How a person can be reached. `phone` values are E.164 where valid, else the digits as they came.
+
+    `telegram` and `bale` values are the messenger's own number of the user, the same for every bot there.
+    """
+
+    EMAIL = "email"
+    PHONE = "phone"
+    TELEGRAM = "telegram"
+    BALE = "bale"
+
+
+@dataclass(frozen=True, slots=True)
+class Sender:
+    """An address as the channel gave it; the normalizer makes the value comparable and keeps `raw`."""
+
+    kind: AddressKind
+    raw: str
+    name: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class InboundFile:
+    """A file found in a contact: `data`, or `stored` when the door had already kept it, or `remote`, an address at the
+    provider's from which a worker fetches it after the contact is filed.
+    """
+
+    name: str
+    media_type: str
+    data: bytes | None = None
+    stored: StoredFile | None = None
+    role: str = "attachment"  # attachment | inline | recording | fax | original
+    content_id: str = ""
+    remote: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Fetched:
+    """A remote file as the provider gave it; `media_type` is the provider's word."""
+
+    data: bytes
+    media_type: str
+
+
+@dataclass(frozen=True, slots=True)
+class Thread:
+    """What the contact says about the conversation it belongs to; none of it is believed without a sender check.
+
+    `references` come nearest ancestor first. `conversation` is a tracking code that the door itself has proven (tracking
+    page after proof); `open_line` asks to join the sender's open case on the same account (SMS).
+    """
+
+    message_id: str = ""
+    references: tuple[str, ...] = ()
+    tokens: tuple[str, ...] = ()
+    conversation: str = ""
+    open_line: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Inbound:
+    """One contact, understood as far as the channel alone can. Text is as written; folding comes later."""
+
+    senders: tuple[Sender, ...]
+    text: str
+    title: str = ""
+    html: str = ""
+    language: str = ""  # the citizen's choice, if they made one
+    sent_at: datetime | None = None  # the sender's claim
+    files: tuple[InboundFile, ...] = ()
+    thread: Thread = field(default_factory=Thread)
+    headers: tuple[tuple[str, str], ...] = ()
+    labels: frozenset[str] = frozenset()  # robot, bounce, list, cut_short …
+    nature: str = ""  # complaint | request | suggestion | criticism | report, if the citizen said so
+    subject_key: str = ""  # key in the subject tree, if the citizen chose one
+    senders_proven: bool = False  # the provider itself vouches that all senders are addresses of one person
+    code_told: bool = False  # the door has told the tracking code: no acknowledgement is needed
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """A provider's word about a delivery of ours, found by the reference it gave us when it took the message.
+
+    `reply_id` is our own `Reply.id` where the provider carries it back: it also finds a delivery whose reference we
+    never learned (OutcomeUnknown) or have not written down yet. `unreachable`: a failure that is the address's own
+    fault (no such mailbox), not of the moment.
+    """
+
+    provider_ref: str
+    state: Literal["sent", "delivered", "failed"]
+    detail: str = ""
+    reply_id: UUID | None = None
+    unreachable: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Ignored:
+    """Known sender, event we do not use: recorded with its reason, nothing else happens."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What a citizen asks of the house itself, by a word, a code or a digit: done without an agent, answered once.
+
+    help; stop and start (writing to them); status of the case behind `code`; rate the case closed last with `score`, 1
+    to 5. `language` as far as the words show it. `answered`: the provider has answered by itself, we stay silent.
+    `otherwise` is what the message is when the wish fits nothing, such as a digit while nothing waits to be rated.
+    """
+
+    kind: Literal["help", "stop", "start", "status", "rate"]
+    sender: Sender
+    language: str = ""
+    code: str = ""
+    score: int = 0
+    answered: bool = False
+    otherwise: Inbound | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A piece of a message that comes in pieces, in any order and perhaps twice; each is a raw contact of its own.
+
+    `key` is the same for all of them, `number` counts from 1 to `total`, `digest` tells a repetition from a stranger
+    with the same number. After `wait` seconds the message is filed as far as it came.
+    """
+
+    key: str
+    number: int
+    total: int
+    digest: str
+    wait: float
+
+
+class Unparseable(Exception):
+    """The contact cannot be understood: it goes to quarantine with this message as the reason."""
+
+
+Parsed = Inbound | Report | Ignored | Wish | Part
+
+
+# ---------------------------------------------------------------- outwards: T4 → channel
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """One message to one address. `id` is the delivery's, stable over retries: providers that know idempotency get it."""
+
+    id: UUID
+    account: str
+    to: str
+    text: str
+    language: str
+    title: str = ""
+    code: str = ""
+    message_id: str = ""
+    in_reply_to: str = ""
+    references: tuple[str, ...] = ()
+    reply_token: str = ""
+    automatic: bool = False
+    files: tuple[StoredFile, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """The provider took it. `final`: no report will come, taking it is all we shall know.
+
+    `part_refs` are the references of all parts, if the provider took a long text in several and reports on each: it has
+    arrived when all have, and failed when one has.
+    """
+
+    provider_ref: str = ""
+    final: bool = True
+    part_refs: tuple[str, ...] = ()
+
+
+class SendError(Exception):
+    """Why a reply did not leave; the message is for an agent's eyes, without secrets. See the subclasses."""
+
+    retryable: ClassVar[bool] = False
+
+    def __init__(self, message: str, *, code: str = "", retry_after: float | None = None) -> None:
+        super().__init__(message)
+        self.code = code
+        self.retry_after = retry_after
+
+
+class ConfigInvalid(SendError):
+    """Our own settings are wrong or missing; an operator must act."""
+
+
+class ReplyInvalid(SendError):
+    """This reply cannot be sent by this channel (no address, too long, bad characters)."""
+
+
+class ConnectionFailed(SendError):
+    """The provider was not reached and has surely not taken the message."""
+
+    retryable = True
+
+
+class Throttled(SendError):
+    """The provider asks us to wait `retry_after` seconds."""
+
+    retryable = True
+
+
+class Rejected(SendError):
+    """The provider refused; `code` is its own."""
+
+
+class RecipientUnreachable(SendError):
+    """The address does not exist or cannot receive."""
+
+
+class RecipientOptedOut(SendError):
+    """The citizen asked us not to write there."""
+
+
+class OutcomeUnknown(SendError):
+    """The connection broke after the message left: it may have been taken. Shown to a person, never resent by us."""
+
+
+# ---------------------------------------------------------------- the front desk, as the doors see it
+
+
+@dataclass(frozen=True, slots=True)
+class PublicMessage:
+    """One line of a case's public conversation; `text` is empty until the citizen has proven who they are."""
+
+    at: datetime
+    ours: bool
+    channel: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Tracking:
+    """What the holder of a code may see. Without proof: state and dates; with it, the public messages too."""
+
+    code: str
+    state: Literal["received", "in_progress", "answered", "closed"]
+    language: str
+    opened_at: datetime
+    changed_at: datetime
+    proven: bool
+    proofs: tuple[Literal["phone", "email"], ...]  # ways open to prove it; empty: nothing to prove by
+    title: str = ""
+    messages: tuple[PublicMessage, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """A node of the subject tree, for the citizen's choice."""
+
+    key: str
+    name_fa: str
+    name_en: str
+    parent_key: str = ""
+
+
+class FrontDesk(Protocol):
+    """The citizen's side of the house, handed to every door. All methods may be called from any thread; they block."""
+
+    def submit(self, contact: RawContact) -> Future[Receipt]:
+        """T1: the future resolves once the contact is durable. Errors: StoreUnavailable, StoreFull."""
+
+    def receive(self, contact: RawContact) -> Receipt:
+        """`submit` and wait. Errors: StoreUnavailable, StoreFull."""
+
+    def keep(
+        self,
+        data: bytes | BinaryIO,
+        *,
+        name: str = "",
+        media_type: str = "application/octet-stream",
+        role: str = "attachment",
+    ) -> StoredFile:
+        """Make a file durable before the contact that carries it. Errors: StoreUnavailable, StoreFull."""
+
+    def refuse(self, channel: str, account: str, reason: str, peer: str) -> None:
+        """Record an anomalous attempt (bad signature, wrong secret). `peer` is kept only as a keyed hash."""
+
+    def track(self, code: str, peer: str, *, proven: bool = False) -> Tracking:
+        """State of the case behind a code. `peer` (address, caller) is rate-limited.
+        Errors: NotFound (also for wrong check digits), TooManyTries.
+        """
+
+    def prove_by_phone(self, code: str, last_digits: str, peer: str) -> bool:
+        """Whether the last four digits are those of a phone of the case's person. Errors: NotFound, TooManyTries."""
+
+    def prove_by_email(self, code: str, peer: str) -> None:
+        """Send a one-time link to the case's e-mail address, if it has one; says nothing either way.
+        Errors: NotFound, TooManyTries.
+        """
+
+    def redeem(self, token: str) -> str:
+        """The tracking code behind a one-time link's token. Errors: NotFound (unknown, used or too old)."""
+
+    def subjects(self) -> list[Subject]:
+        """The subject tree's choices, parents before children."""
+
+    def rate(self, code: str, score: int, channel: str, peer: str) -> bool:
+        """Record how content the citizen was, 1 to 5, with a closed case; False if it is not closed.
+        Errors: NotFound, TooManyTries.
+        """
+
+    def opt(self, channel: str, account: str, address: str, *, out: bool) -> None:
+        """Remember that a citizen wants no messages (or wants them again) at their address on a channel."""
+
+    def opted_out(self, channel: str, address: str) -> bool:
+        """Whether the citizen asked us not to write there."""
+
+    def cursor(self, channel: str, key: str) -> JSON:
+        """How far a door has read a source that remembers nothing for it (a mailbox), None if it never did.
+        Errors: StoreUnavailable.
+        """
+        return None
+
+    def move_cursor(self, channel: str, key: str, position: JSON) -> None:
+        """Keep that for ever; only after everything up to there has its receipt. Errors: StoreUnavailable."""
+        return None
+
+    def recall(self, channel: str, key: str) -> JSON:
+        """The note kept for a dialogue, None if there is none or its time is over."""
+
+    def remember(self, channel: str, key: str, note: JSON, *, seconds: float) -> None:
+        """Keep a dialogue's note for a while; None forgets it."""
+
+    def revise(self, channel: str, key: str, change: Callable[[JSON], tuple[JSON, float]]) -> None:
+        """Rewrite a note in one durable step that nobody can come between: `change` is given the note (None if there is
+        none or its time is over) and answers the new one and its seconds. It must be quick and ask nobody.
+        """
+
+    def ending(self, channel: str, *, within: float) -> list[JSON]:
+        """The notes whose time is over in so many seconds, the first to end first, at most a hundred."""

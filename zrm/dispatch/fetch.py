@@ -1,0 +1,191 @@
+"""Getting what lies at a provider's: files that a message names, and the fate of a message whose report never came.
+
+Both are asked for after everything else is durable, again and again with growing pauses, and never for ever: what
+cannot be had is said on the contact or the delivery, and the task stays in the outbox for a person to try again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+from typing import Final, Protocol
+from uuid import UUID
+
+from zrm.casestore import live, outbox
+from zrm.casestore.outbox import Task, Topic
+from zrm.contract import Fetched, Report, SendError
+from zrm.dispatch.drain import backoff
+from zrm.kit import log
+from zrm.kit.blobs import BlobStore
+from zrm.kit.clock import now
+from zrm.kit.db import Cursor, Database, insert_rows
+from zrm.kit.i18n import _
+from zrm.kit.ids import new_id
+from zrm.normalizer.reports import apply
+
+FILE_MISSING: Final = "file_missing"
+"""The label of a contact one of whose files could not be fetched."""
+
+NO_REPORT: Final = _("No delivery report has come. The message may have arrived.")
+
+_MOST_TRIES: Final = 8
+_AT_ONCE: Final = 500
+_log = log.get(__name__)
+
+
+class Files(Protocol):
+    """The part of a channel that fetches."""
+
+    def fetch(self, account: str, address: str) -> Fetched:
+        """Errors: SendError and nothing else."""
+
+
+class Fates(Protocol):
+    """The part of a channel that can ask what became of a message."""
+
+    def fate(self, account: str, provider_ref: str) -> Report | None:
+        """Errors: SendError and nothing else."""
+
+
+def ask_after(cursor: Cursor, *, hours: float) -> int:
+    """Have the provider asked about messages sent so long ago without a report, each once; returns how many."""
+    cursor.execute(
+        "UPDATE deliveries SET asked_at = now() WHERE id IN (SELECT id FROM deliveries WHERE state = 'sent' "
+        "AND asked_at IS NULL AND changed_at < %s LIMIT %s FOR UPDATE SKIP LOCKED) "
+        "RETURNING id, trace",
+        [now() - timedelta(hours=hours), _AT_ONCE],
+    )
+    silent = cursor.fetchall()
+    outbox.add(cursor, Topic.FETCH, silent)
+    return len(silent)
+
+
+class Fetch:
+    """The handler of the topic `fetch`: a ref is a remote file or a delivery. `files` and `fates` by channel."""
+
+    def __init__(
+        self, database: Database, blobs: BlobStore, files: Mapping[str, Files], fates: Mapping[str, Fates]
+    ) -> None:
+        self._database = database
+        self._blobs = blobs
+        self._files = files
+        self._fates = fates
+
+    def __call__(self, tasks: Sequence[Task]) -> None:
+        """Get each task's file or fate, or put it off, or say that it cannot be had."""
+        for task in tasks:
+            with self._database.cursor() as cursor:
+                cursor.execute(
+                    "SELECT channel, account, address FROM remote_files WHERE id = %s AND state <> 'fetched'",
+                    [task.ref],
+                )
+                file = cursor.fetchone()
+                cursor.execute(
+                    "SELECT channel, account, provider_ref FROM deliveries WHERE id = %s AND state = 'sent'", [task.ref]
+                )
+                silent = cursor.fetchone()
+            if file is not None:
+                self._fetch(task, *file)
+            elif silent is not None:
+                self._ask(task, *silent)
+            else:
+                with self._database.cursor() as cursor:
+                    outbox.done(cursor, [task])
+
+    def give_up(self, task: Task) -> None:
+        """Begun too often and never finished: said where the file is missed."""
+        with self._database.cursor() as cursor:
+            self._miss(cursor, task, "fetching was begun too often and never finished")
+
+    # ------------------------------------------------------------------ files
+
+    def _fetch(self, task: Task, channel: str, account: str, address: str) -> None:
+        try:
+            provider = self._files.get(channel)
+            if provider is None:
+                raise SendError(f"the channel {channel} is not configured")
+            fetched = provider.fetch(account, address)
+            key, size = self._blobs.put(fetched.data)
+        except SendError as error:
+            self._not_fetched(task, error)
+            return
+        with self._database.cursor() as cursor:
+            cursor.execute(
+                "UPDATE remote_files SET state = 'fetched', error = '' WHERE id = %s AND state <> 'fetched' "
+                "RETURNING contact_id, role, name, content_id, position",
+                [task.ref],
+            )
+            row = cursor.fetchone()
+            if row is not None:
+                contact_id, role, name, content_id, position = row
+                values = (
+                    new_id(), contact_id, role, name, fetched.media_type[:127], size, key, content_id, position,
+                )  # fmt: skip
+                columns = "id contact_id role name media_type size blob_key content_id position"
+                insert_rows(cursor, "attachments", columns.split(), [values])
+                cursor.execute(
+                    "UPDATE contacts SET labels = array_remove(labels, %s) WHERE id = %s AND NOT EXISTS "
+                    "(SELECT FROM remote_files WHERE contact_id = %s AND state = 'failed') RETURNING case_id",
+                    [FILE_MISSING, contact_id, contact_id],
+                )
+                live.announce(cursor, "case", [case_id for (case_id,) in cursor.fetchall()])
+            outbox.done(cursor, [task])
+        _log.info("fetched", file=str(task.ref), trace=task.trace, channel=channel, size=size)
+
+    def _not_fetched(self, task: Task, error: SendError) -> None:
+        _log.warning("not fetched", file=str(task.ref), trace=task.trace, error=type(error).__name__, code=error.code)
+        with self._database.cursor() as cursor:
+            if error.retryable and task.attempts < _MOST_TRIES:
+                outbox.again(
+                    cursor, task, after=error.retry_after or backoff(task.attempts), error=type(error).__name__
+                )
+            else:
+                self._miss(cursor, task, log.redact(str(error))[:500])
+
+    def _miss(self, cursor: Cursor, task: Task, reason: str) -> None:
+        cursor.execute(
+            "UPDATE remote_files SET state = 'failed', error = %s WHERE id = %s AND state <> 'fetched' "
+            "RETURNING contact_id",
+            [reason, task.ref],
+        )
+        row = cursor.fetchone()
+        if row is not None:
+            cursor.execute(
+                "UPDATE contacts SET labels = array_append(array_remove(labels, %s), %s) WHERE id = %s "
+                "RETURNING case_id",
+                [FILE_MISSING, FILE_MISSING, row[0]],
+            )
+            live.announce(cursor, "case", [case_id for (case_id,) in cursor.fetchall()])
+        outbox.fail(cursor, task, reason)
+        live.announce(cursor, "task", [task.id])
+
+    # ------------------------------------------------------------------ fates
+
+    def _ask(self, task: Task, channel: str, account: str, provider_ref: str) -> None:
+        report, provider = None, self._fates.get(channel)
+        if provider is not None:
+            try:
+                report = provider.fate(account, provider_ref)
+            except SendError as error:
+                if error.retryable and task.attempts < _MOST_TRIES:
+                    with self._database.cursor() as cursor:
+                        outbox.again(
+                            cursor, task, after=error.retry_after or backoff(task.attempts), error=type(error).__name__
+                        )
+                    return
+        with self._database.cursor() as cursor:
+            if report is not None and report.state != "sent":
+                apply(cursor, channel, report)
+            elif provider is not None:
+                self._say_silent(cursor, task.ref)
+            outbox.done(cursor, [task])
+
+    def _say_silent(self, cursor: Cursor, delivery_id: UUID) -> None:
+        cursor.execute(
+            "UPDATE deliveries SET error = %s WHERE id = %s AND state = 'sent' RETURNING case_id",
+            [NO_REPORT, delivery_id],
+        )
+        for (case_id,) in cursor.fetchall():
+            columns = ("id", "delivery_id", "at", "state", "detail")
+            insert_rows(cursor, "delivery_events", columns, [(new_id(), delivery_id, now(), "sent", NO_REPORT)])
+            live.announce(cursor, "case", [case_id])

@@ -1,0 +1,78 @@
+"""The relay: hears the outbox ring and wakes RQ; sweeps what nobody was woken for; folds the counters.
+
+Several relays may run; each does no harm to the others. It holds nothing in memory that matters.
+"""
+
+from __future__ import annotations
+
+import time
+from threading import Event
+
+import psycopg
+from redis import RedisError
+
+from zrm.casestore import counts, outbox
+from zrm.casestore.outbox import Topic
+from zrm.config import Dispatch
+from zrm.dispatch.fetch import ask_after
+from zrm.dispatch.queues import Queues
+from zrm.kit import log, throttle
+from zrm.kit.db import Connection, Database
+
+_log = log.get(__name__)
+_RECONNECT = 0.5
+_HOUSEKEEPING = 3600.0
+
+
+class Relay:
+    """Runs until `stop` is set; outlives restarts of PostgreSQL and Valkey."""
+
+    def __init__(self, database: Database, queues: Queues, settings: Dispatch) -> None:
+        self._database = database
+        self._queues = queues
+        self._settings = settings
+        self._kept_house = 0.0
+
+    def run(self, stop: Event) -> None:
+        """Listen and sweep until told to stop."""
+        while not stop.is_set():
+            try:
+                with self._database.connect(autocommit=True) as connection:
+                    connection.execute("LISTEN zrm_outbox")
+                    self._listen(connection, stop)
+            except psycopg.OperationalError as error:
+                _log.warning("store is away", error=type(error).__name__)
+                stop.wait(_RECONNECT)
+
+    def _listen(self, connection: Connection, stop: Event) -> None:
+        next_sweep = 0.0
+        while not stop.is_set():
+            if time.monotonic() >= next_sweep:
+                self._sweep()
+                next_sweep = time.monotonic() + self._settings.sweep
+            wait = max(0.01, min(0.5, next_sweep - time.monotonic()))
+            for notice in connection.notifies(timeout=wait, stop_after=1):
+                self._wake(Topic(notice.payload))
+
+    def _sweep(self) -> None:
+        """Wake whatever is due, whoever failed to ring; so nothing waits longer than a sweep for an alarm."""
+        with self._database.cursor() as cursor:
+            outbox.outlive_clock(cursor)
+            due = outbox.due_topics(cursor)
+            counts.fold(cursor)
+        for topic in due:
+            self._wake(topic)
+        if time.monotonic() - self._kept_house > _HOUSEKEEPING or not self._kept_house:
+            self._kept_house = time.monotonic()
+            throttle.sweep(self._database)
+            with self._database.cursor() as cursor:
+                cursor.execute("DELETE FROM sessions WHERE ends_at < now()")
+                cursor.execute("DELETE FROM dialogue_notes WHERE ends_at < now()")
+                ask_after(cursor, hours=self._settings.report_hours)
+                cursor.execute("DELETE FROM proof_tokens WHERE ends_at < now() - interval '1 day'")
+
+    def _wake(self, topic: Topic) -> None:
+        try:
+            self._queues.wake(topic)
+        except RedisError as error:
+            _log.warning("queue is away, the sweep will ring again", error=type(error).__name__, topic=topic.value)

@@ -1,0 +1,102 @@
+"""Making pages that people can look at out of what came (a fax's TIFF to PDF and pictures), in a child process with limits.
+
+What a citizen sends may be made to break a decoder: the child has a bound on memory, time and output, so the worst it
+can do is fail, which the desk then shows beside the original.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable, Iterable, Mapping, Sequence
+
+from zrm.casestore import live, outbox
+from zrm.casestore.contact import MOST_PICTURES
+from zrm.casestore.outbox import Task
+from zrm.dispatch import drawing
+from zrm.dispatch.drain import leave_failed
+from zrm.kit import log
+from zrm.kit.blobs import BlobStore
+from zrm.kit.db import Database, insert_rows
+from zrm.kit.ids import new_id
+
+Renderer = Callable[[bytes], Iterable[bytes]]
+"""A function of a module, found again there by its name: first the whole as a PDF, then its first pages as PNG."""
+
+_log = log.get(__name__)
+
+
+class Render:
+    """The handler of the topic `render`; `renderers` by an attachment's role draw its bytes.
+
+    What was drawn becomes attachments of the role `rendition` with `content_id` the original's id: the PDF at the
+    original's position, page n's picture at position n; all of them in one step, so there are all or none.
+    """
+
+    def __init__(self, database: Database, blobs: BlobStore, renderers: Mapping[str, Renderer]) -> None:
+        self._database = database
+        self._blobs = blobs
+        self._renderers = renderers
+
+    def __call__(self, tasks: Sequence[Task]) -> None:
+        """Render each task's attachment once and put the pages beside it."""
+        for task in tasks:
+            self._render(task)
+
+    def give_up(self, task: Task) -> None:
+        """The original stays; a person may replay the task after a fix."""
+        leave_failed(self._database, task, "rendering was begun too often and never finished")
+
+    def _render(self, task: Task) -> None:
+        with self._database.cursor() as cursor:
+            cursor.execute(
+                "SELECT a.role, a.name, a.blob_key, a.position, a.contact_id, c.case_id FROM attachments a "
+                "JOIN contacts c ON c.id = a.contact_id WHERE a.id = %s AND NOT EXISTS "
+                "(SELECT FROM attachments r WHERE r.contact_id = a.contact_id AND r.role = 'rendition' "
+                "AND r.content_id = a.id::text)",
+                [task.ref],
+            )
+            row = cursor.fetchone()
+            if row is None:
+                outbox.done(cursor, [task])
+                return
+        role, name, blob_key, position, contact_id, case_id = row
+        files, problem = _in_child(self._renderers[role], self._blobs.get(blob_key))
+        if not files:
+            _log.warning("not rendered", contact=str(contact_id), trace=task.trace, reason=problem)
+            leave_failed(self._database, task, f"these pages cannot be shown: {problem}")
+            return
+        rows = []
+        for page, file in enumerate(files[: 1 + MOST_PICTURES]):
+            key, size = self._blobs.put(file)
+            shown, media_type, place = (
+                (f"{name}-{page}.png", "image/png", page) if page else (f"{name}.pdf", "application/pdf", position)
+            )
+            rows.append((new_id(), contact_id, "rendition", shown, media_type, size, key, str(task.ref), place))
+        with self._database.cursor() as cursor:
+            insert_rows(
+                cursor,
+                "attachments",
+                ("id", "contact_id", "role", "name", "media_type", "size", "blob_key", "content_id", "position"),
+                rows,
+            )
+            outbox.done(cursor, [task])
+            live.announce(cursor, "case", [case_id])
+
+
+def _in_child(renderer: Renderer, data: bytes) -> tuple[list[bytes], str]:
+    """(what was drawn, "") or (nothing, the reason)."""
+    argv = [sys.executable, "-m", drawing.__name__, renderer.__module__, renderer.__qualname__]
+    try:
+        # What a decoder says on standard error is the hostile file's to choose, and goes nowhere.
+        child = subprocess.run(
+            argv, input=data, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, timeout=drawing.SECONDS, check=False
+        )
+    except subprocess.TimeoutExpired:
+        return [], f"took longer than {drawing.SECONDS} s"
+    if child.returncode == 0:
+        files = list(drawing.files_in(child.stdout))
+        return files, "" if files else "nothing was drawn"
+    if child.returncode == 1 and child.stdout:
+        return [], log.redact(child.stdout.decode("utf-8", "replace"))
+    return [], "the renderer died"

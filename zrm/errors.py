@@ -1,0 +1,63 @@
+"""Every error that crosses a room's border; the class is the meaning, the docstring says what to do.
+
+ZrmError
+├── ConfigError            the operator's file is wrong: file, line, what was expected
+├── StoreUnavailable       nothing was kept: tell the sender to come again
+│   └── StoreFull          as above, for want of room
+├── TooLarge               the sender's message is over the door's limit: refuse it, nothing was kept
+├── NotFound               no such thing, or not for you (the two look the same on purpose)
+├── Forbidden              signed in, but without the permission
+├── Conflict               somebody was faster: reload and look again
+├── NotAllowed             the transition table has no such step
+└── TooManyTries           wait `retry_after` seconds
+"""
+
+from __future__ import annotations
+
+
+class ZrmError(Exception):
+    """Base of all ZRM's own errors."""
+
+
+class ConfigError(ZrmError):
+    """The configuration cannot be used. The message names file, line and what was expected; correct the file."""
+
+
+class StoreUnavailable(ZrmError):
+    """Nothing was made durable; the sender keeps the message and is told to come again."""
+
+
+class StoreFull(StoreUnavailable):
+    """No room on the device; as `StoreUnavailable`, and an operator must make room."""
+
+
+class TooLarge(ZrmError):
+    """The message is over the door's stated limit of `limit` bytes; nothing was kept."""
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(f"over the limit of {limit} bytes")
+        self.limit = limit
+
+
+class NotFound(ZrmError):
+    """No such thing, or it is not the asker's to see; the two answers are alike on purpose."""
+
+
+class Forbidden(ZrmError):
+    """The agent is signed in but lacks the permission named in the message."""
+
+
+class Conflict(ZrmError):
+    """The record changed since the asker read it; show the present state and let the person decide."""
+
+
+class NotAllowed(ZrmError):
+    """The case's state does not allow this step."""
+
+
+class TooManyTries(ZrmError):
+    """Too many attempts; come again after `retry_after` seconds."""
+
+    def __init__(self, retry_after: int) -> None:
+        super().__init__(f"retry after {retry_after} s")
+        self.retry_after = retry_after

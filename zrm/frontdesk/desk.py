@@ -1,0 +1,389 @@
+"""The front desk: what every door is handed. Receiving is T1; tracking shows the least that helps.
+
+The holder of a code sees where the matter stands. What was said is shown after proof: the last digits of the phone,
+or a one-time link sent to the e-mail address, both of the case's own person. Tries are counted per peer and per code.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future
+from contextlib import contextmanager
+from datetime import datetime
+from typing import BinaryIO, Literal
+from uuid import UUID
+
+import psycopg
+from psycopg.types.json import Jsonb
+
+from zrm.casestore import outbox
+from zrm.casestore.delivery import PROOF_LINK, DeliveryState
+from zrm.casestore.outbox import Topic
+from zrm.casestore.person import opted_out
+from zrm.casework.answer import Sender, kind_of
+from zrm.config import Settings
+from zrm.contract import JSON, AddressKind, PublicMessage, RawContact, Receipt, StoredFile, Subject, Tracking
+from zrm.errors import NotFound, StoreUnavailable
+from zrm.inbox import code as codes
+from zrm.inbox.receive import Inbox
+from zrm.kit import throttle
+from zrm.kit.blobs import BlobStore
+from zrm.kit.clock import now
+from zrm.kit.db import Cursor, Database, insert_rows
+from zrm.kit.i18n import Language, gettext
+from zrm.kit.ids import new_id
+
+_PROOF_DIGITS = 4
+_MESSAGES = 200
+_ENDING = 100
+_State = Literal["received", "in_progress", "answered", "closed"]
+_PUBLIC_STATES: dict[str, _State] = {
+    "new": "received",
+    "open": "in_progress",
+    "waiting": "answered",
+    "closed": "closed",
+}
+
+
+class Desk:
+    """The house's `FrontDesk`; one per process. `senders` are the accounts that can write to an e-mail address."""
+
+    def __init__(
+        self,
+        database: Database,
+        blobs: BlobStore,
+        inbox: Inbox,
+        settings: Settings,
+        secret: bytes,
+        senders: Sequence[Sender],
+    ) -> None:
+        self._database = database
+        self._blobs = blobs
+        self._inbox = inbox
+        self._settings = settings
+        self._secret = secret
+        self._senders = senders
+
+    # ------------------------------------------------------------------ receive
+
+    def submit(self, contact: RawContact) -> Future[Receipt]:
+        """T1; see `zrm.inbox.receive`."""
+        return self._inbox.submit(contact)
+
+    def receive(self, contact: RawContact) -> Receipt:
+        """T1, waiting for the commit. Errors: StoreUnavailable, StoreFull."""
+        return self._inbox.submit(contact).result()
+
+    def keep(
+        self,
+        data: bytes | BinaryIO,
+        *,
+        name: str = "",
+        media_type: str = "application/octet-stream",
+        role: str = "attachment",
+    ) -> StoredFile:
+        """Make a file durable. Errors: StoreUnavailable, StoreFull."""
+        key, size = self._blobs.put(data)
+        return StoredFile(key, size, name, media_type, role)
+
+    def refuse(self, channel: str, account: str, reason: str, peer: str) -> None:
+        """Record an anomalous attempt."""
+        columns = ("id", "channel", "account", "reason", "peer_hash", "at")
+        row = (new_id(), channel, account[:200], reason[:500], self._hash("refuse", peer), now())
+        with self._cursor() as cursor:
+            insert_rows(cursor, "refusals", columns, [row])
+
+    # ------------------------------------------------------------------ track
+
+    def track(self, code: str, peer: str, *, proven: bool = False) -> Tracking:
+        """The case behind a code as its holder may see it. Errors: NotFound, TooManyTries."""
+        rates = self._settings.rates
+        key = self._hash("track", peer)
+        with _store():
+            throttle.look(self._database, key, tries=rates.track_tries, window=rates.track_window)
+            try:
+                read = codes.read(code)
+                if read is None:
+                    raise NotFound("no such code")
+                with self._cursor() as cursor:
+                    return self._tracking(cursor, read, proven)
+            except NotFound:  # only misses count: behind one address there may be a whole town of honest citizens
+                throttle.count_try(self._database, key, tries=rates.track_tries, window=rates.track_window)
+                raise
+
+    def _tracking(self, cursor: Cursor, code: str, proven: bool) -> Tracking:
+        cursor.execute(
+            """
+            SELECT k.id, k.status, k.language, k.opened_at, greatest(k.status_at, k.last_contact_at), k.title,
+                   k.person_id, r.received_at
+            FROM receipts r JOIN raw_contacts w ON w.id = r.contact_id
+            LEFT JOIN contacts c ON c.id = r.contact_id LEFT JOIN cases k ON k.id = c.case_id
+            WHERE r.code = %s AND w.kind = 'contact'
+            """,
+            [code],
+        )
+        row = cursor.fetchone()
+        if row is None:
+            raise NotFound("no such code")
+        case_id, status, language, opened_at, changed_at, title, person_id, received_at = row
+        if case_id is None:  # received and not filed yet, or in quarantine: to its sender these are one
+            house = self._settings.organisation.language
+            return Tracking(code, "received", house, received_at, received_at, proven=False, proofs=())
+        kinds = {kind for kind, _ in _addresses(cursor, case_id, person_id)}
+        proven = proven or not kinds  # who left no address has nothing but the code, and must still get the answer
+        proofs: list[Literal["phone", "email"]] = []
+        if AddressKind.PHONE in kinds:
+            proofs.append("phone")
+        if AddressKind.EMAIL in kinds and self._email_account() is not None:
+            proofs.append("email")
+        return Tracking(
+            code=code,
+            state=_PUBLIC_STATES[status],
+            language=language,
+            opened_at=opened_at,
+            changed_at=changed_at,
+            proven=proven,
+            proofs=tuple(proofs),
+            title=title if proven else "",
+            messages=tuple(_messages(cursor, case_id, with_text=proven)),
+        )
+
+    # ------------------------------------------------------------------ prove
+
+    def prove_by_phone(self, code: str, last_digits: str, peer: str) -> bool:
+        """Whether the last four digits are right. Errors: NotFound, TooManyTries."""
+        case_id, person_id, _ = self._provable(code, peer)
+        digits = "".join(character for character in last_digits if character.isdecimal())
+        wanted = str(int(digits)).zfill(len(digits)) if digits else ""  # any script's digits as 0-9
+        with self._cursor() as cursor:
+            phones = [value for kind, value in _addresses(cursor, case_id, person_id) if kind == AddressKind.PHONE]
+        if len(wanted) != _PROOF_DIGITS or not any(phone.endswith(wanted) for phone in phones):
+            return False
+        with _store():
+            throttle.forgive(self._database, self._hash("prove", codes.read(code) or ""))
+        return True
+
+    def prove_by_email(self, code: str, peer: str) -> None:
+        """Send a one-time link to the case's e-mail address, if there is one. Errors: NotFound, TooManyTries."""
+        case_id, person_id, language = self._provable(code, peer)
+        account = self._email_account()
+        with self._cursor() as cursor:
+            emails = [value for kind, value in _addresses(cursor, case_id, person_id) if kind == AddressKind.EMAIL]
+            if emails and account is not None:
+                self._send_link(cursor, case_id, language, account, emails[0])
+
+    def redeem(self, token: str) -> str:
+        """The code behind a one-time link. Errors: NotFound."""
+        with self._cursor() as cursor:
+            cursor.execute(
+                "UPDATE proof_tokens SET used_at = now() WHERE token_hash = %s AND used_at IS NULL AND ends_at > now() "
+                "RETURNING code",
+                [hashlib.sha256(token.encode("utf-8", "replace")).hexdigest()],
+            )
+            row = cursor.fetchone()
+        if row is None:
+            raise NotFound("unknown, used or too old")
+        return str(row[0])
+
+    def _provable(self, code: str, peer: str) -> tuple[UUID, UUID | None, Language]:
+        rates = self._settings.rates
+        read = codes.read(code)
+        with _store():
+            for key in (self._hash("prove", read or ""), self._hash("prove-peer", peer)):
+                throttle.count_try(self._database, key, tries=rates.proof_tries, window=rates.track_window)
+        with self._cursor() as cursor:
+            cursor.execute(
+                "SELECT k.id, k.person_id, k.language FROM receipts r JOIN contacts c ON c.id = r.contact_id "
+                "JOIN cases k ON k.id = c.case_id WHERE r.code = %s",
+                [read],
+            )
+            row = cursor.fetchone()
+        if row is None:
+            raise NotFound("no such code")
+        case_id, person_id, language = row
+        return case_id, person_id, language
+
+    def _send_link(self, cursor: Cursor, case_id: UUID, language: Language, account: Sender, address: str) -> None:
+        text = gettext(
+            language,
+            "With this link you can read your case for the next half hour. If you did not ask for it, do nothing.\n\n"
+            "%(link)s",
+            link=PROOF_LINK,
+        )
+        contact_id, delivery_id, at = new_id(), new_id(), now()
+        title = gettext(language, "Your link")
+        message_id = f"<{contact_id}@{self._settings.mail_domain}>"
+        insert_rows(
+            cursor,
+            "contacts",
+            ["id", "case_id", "direction", "channel", "account", "address", "title", "text", "language", "headers", "labels", "message_id", "automatic", "public", "at"],
+            [
+                (
+                    contact_id, case_id, "out", account.channel, account.account, address, title, text, language,
+                    Jsonb([]), ["proof_link"], message_id, True, False, at,
+                )
+            ],
+        )  # fmt: skip
+        insert_rows(
+            cursor,
+            "deliveries",
+            ["id", "contact_id", "case_id", "channel", "account", "address", "state", "created_at", "changed_at"],
+            [
+                (
+                    delivery_id, contact_id, case_id, account.channel, account.account, address,
+                    DeliveryState.QUEUED, at, at,
+                )
+            ],
+        )  # fmt: skip
+        insert_rows(
+            cursor, "delivery_events", ("id", "delivery_id", "at", "state"), [(new_id(), delivery_id, at, "queued")]
+        )
+        outbox.add(cursor, Topic.DELIVER, [(delivery_id, "")])
+
+    def _email_account(self) -> Sender | None:
+        return next((sender for sender in self._senders if sender.reaches == "email"), None)
+
+    # ------------------------------------------------------------------ choices
+
+    def subjects(self) -> list[Subject]:
+        """The subject tree, parents before children, in the order they were made."""
+        with self._cursor() as cursor:
+            cursor.execute(
+                "SELECT s.key, s.name_fa, s.name_en, coalesce(p.key, '') FROM subjects s "
+                "LEFT JOIN subjects p ON p.id = s.parent_id ORDER BY s.parent_id IS NOT NULL, s.id"
+            )
+            return [Subject(*row) for row in cursor]
+
+    # ------------------------------------------------------------------ self-service
+
+    def rate(self, code: str, score: int, channel: str, peer: str) -> bool:
+        """Record how content the citizen was with a closed case. Errors: NotFound, TooManyTries."""
+        tracking = self.track(code, peer)
+        if tracking.state != "closed" or not 1 <= score <= 5:
+            return False
+        with self._cursor() as cursor:
+            cursor.execute(
+                "INSERT INTO ratings (id, case_id, channel, score, at) SELECT %s, c.case_id, %s, %s, %s "
+                "FROM receipts r JOIN contacts c ON c.id = r.contact_id WHERE r.code = %s",
+                [new_id(), channel, score, now(), tracking.code],
+            )
+        return True
+
+    def opt(self, channel: str, account: str, address: str, *, out: bool) -> None:
+        """Remember whether we may write to an address."""
+        with self._cursor() as cursor:
+            row = (new_id(), channel, account, address, out, now())
+            insert_rows(cursor, "opt_outs", ("id", "channel", "account", "address", "out", "at"), [row])
+
+    def opted_out(self, channel: str, address: str) -> bool:
+        """Whether the citizen asked us not to write there."""
+        with self._cursor() as cursor:
+            return opted_out(cursor, channel, address)
+
+    def cursor(self, channel: str, key: str) -> JSON:
+        """How far a door has read a source, None if it never did."""
+        with self._cursor() as cursor:
+            cursor.execute("SELECT position FROM door_cursors WHERE channel = %s AND key = %s", [channel, key])
+            row = cursor.fetchone()
+        return row[0] if row else None
+
+    def move_cursor(self, channel: str, key: str, position: JSON) -> None:
+        """Keep how far a door has read, durably."""
+        with self._cursor() as cursor:
+            cursor.execute(
+                "INSERT INTO door_cursors VALUES (%s, %s, %s, now()) ON CONFLICT (channel, key) "
+                "DO UPDATE SET position = excluded.position, moved_at = excluded.moved_at",
+                [channel, key, Jsonb(position)],
+            )
+
+    def recall(self, channel: str, key: str) -> JSON:
+        """The note kept for a dialogue."""
+        with self._cursor() as cursor:
+            cursor.execute(
+                "SELECT note FROM dialogue_notes WHERE channel = %s AND key = %s AND ends_at > now()",
+                [channel, self._hash("dialogue", key)],
+            )
+            row = cursor.fetchone()
+        return row[0] if row else None
+
+    def remember(self, channel: str, key: str, note: JSON, *, seconds: float) -> None:
+        """Keep a dialogue's note for a while; None forgets it."""
+        with self._cursor() as cursor:
+            _write_note(cursor, channel, self._hash("dialogue", key), note, seconds)
+
+    def revise(self, channel: str, key: str, change: Callable[[JSON], tuple[JSON, float]]) -> None:
+        """Rewrite a note in one step; a note that is not there yet is waited for as well."""
+        key = self._hash("dialogue", key)
+        with self._cursor() as cursor:
+            cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 1))", [f"{channel}:{key}"])
+            cursor.execute(
+                "SELECT note FROM dialogue_notes WHERE channel = %s AND key = %s AND ends_at > now()", [channel, key]
+            )
+            row = cursor.fetchone()
+            note, seconds = change(row[0] if row else None)
+            _write_note(cursor, channel, key, note, seconds)
+
+    def ending(self, channel: str, *, within: float) -> list[JSON]:
+        """The notes that end soon."""
+        with self._cursor() as cursor:
+            cursor.execute(
+                "SELECT note FROM dialogue_notes WHERE channel = %s AND ends_at > now() "
+                "AND ends_at < now() + make_interval(secs => %s) ORDER BY ends_at LIMIT %s",
+                [channel, within, _ENDING],
+            )
+            return [row[0] for row in cursor]
+
+    @contextmanager
+    def _cursor(self) -> Iterator[Cursor]:
+        """A cursor that commits when the block ends well. Errors: StoreUnavailable, which every door can say politely."""
+        with _store(), self._database.cursor() as cursor:
+            yield cursor
+
+    def _hash(self, purpose: str, value: str) -> str:
+        digest = hmac.new(self._secret, f"{purpose}:{value}".encode("utf-8", "replace"), hashlib.sha256)
+        return f"{purpose}:{digest.hexdigest()}"
+
+
+@contextmanager
+def _store() -> Iterator[None]:
+    try:
+        yield
+    except psycopg.OperationalError as error:
+        raise StoreUnavailable("the store is away") from error
+
+
+def _write_note(cursor: Cursor, channel: str, key: str, note: JSON, seconds: float) -> None:
+    if note is None:
+        cursor.execute("DELETE FROM dialogue_notes WHERE channel = %s AND key = %s", [channel, key])
+        return
+    cursor.execute(
+        "INSERT INTO dialogue_notes VALUES (%s, %s, %s, now() + make_interval(secs => %s)) "
+        "ON CONFLICT (channel, key) DO UPDATE SET note = excluded.note, ends_at = excluded.ends_at",
+        [channel, key, Jsonb(note), seconds],
+    )
+
+
+def _addresses(cursor: Cursor, case_id: UUID, person_id: UUID | None) -> list[tuple[str, str]]:
+    """(kind, value) of whoever may prove the case is theirs: its person, or without one the address it came from."""
+    cursor.execute("SELECT kind, value FROM addresses WHERE person_id = %s ORDER BY claimed, created_at", [person_id])
+    found = [(kind, value) for kind, value in cursor]
+    if not found:
+        cursor.execute(
+            "SELECT channel, address FROM contacts WHERE case_id = %s AND direction = 'in' AND address <> '' "
+            "ORDER BY at LIMIT 1",
+            [case_id],
+        )
+        found += [(kind_of(channel, address), address) for channel, address in cursor]
+    return found
+
+
+def _messages(cursor: Cursor, case_id: UUID, *, with_text: bool) -> list[PublicMessage]:
+    cursor.execute(
+        "SELECT at, direction = 'out', channel, text FROM contacts WHERE case_id = %s AND public AND direction <> 'note' "
+        "ORDER BY at, id LIMIT %s",
+        [case_id, _MESSAGES],
+    )
+    rows: list[tuple[datetime, bool, str, str]] = cursor.fetchall()
+    return [PublicMessage(at, ours, channel, text if with_text else "") for at, ours, channel, text in rows]

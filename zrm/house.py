@@ -1,0 +1,155 @@
+"""The house put together from config.yaml: settings, store, blobs, channels. Every role starts here."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from dataclasses import dataclass
+from pathlib import Path
+
+from zrm.casework.answer import Sender
+from zrm.channels.contract import Channel, House
+from zrm.channels.registry import CHANNELS
+from zrm.config import Section, Settings, load
+from zrm.errors import ConfigError
+from zrm.frontdesk.desk import Desk
+from zrm.inbox.receive import Inbox
+from zrm.kit import log
+from zrm.kit.blobs import BlobStore
+from zrm.kit.db import Database
+from zrm.kit.embedded import running
+
+CONFIG_VARIABLE = "ZRM_CONFIG"
+DATABASE_VARIABLE = "ZRM_DATABASE_URL"
+REDIS_VARIABLE = "ZRM_REDIS_URL"
+
+
+@dataclass(frozen=True)
+class Blueprint:
+    """What the operator's file says, checked whole, before anything is opened."""
+
+    file: Path
+    settings: Settings
+    channels: dict[str, Channel]
+    data: Path
+    secret: bytes
+
+    def senders(self) -> list[Sender]:
+        """The accounts that answer, by channel."""
+        return [
+            Sender(kind, account, channel.can.reaches.value, channel.can.max_text or None, channel.can.attachments)
+            for kind, channel in self.channels.items()
+            if channel.can.reply and channel.can.reaches is not None
+            for account in channel.accounts()
+        ]
+
+
+@dataclass(frozen=True)
+class OpenHouse:
+    """A blueprint with its store opened; `close` when done."""
+
+    blueprint: Blueprint
+    database: Database
+    blobs: BlobStore
+    redis_url: str
+
+    def desk(self) -> tuple[Desk, Inbox]:
+        """A front desk of this process, and its inbox to be closed at the end."""
+        plan = self.blueprint
+        inbox = Inbox(self.database, self.blobs)
+        return Desk(self.database, self.blobs, inbox, plan.settings, plan.secret, plan.senders()), inbox
+
+    def close(self) -> None:
+        """Let go of the store."""
+        self.database.close()
+
+
+def config_path() -> Path:
+    """The operator's file: $ZRM_CONFIG, else config.yaml in the working folder."""
+    return Path(os.environ.get(CONFIG_VARIABLE, "config.yaml")).absolute()
+
+
+def read_blueprint(file: Path | None = None) -> Blueprint:
+    """Read and check config.yaml. Errors: ConfigError naming file, line, key and what was expected."""
+    file = file or config_path()
+    section = load(file)
+    settings = section.without("channels").read(Settings)
+    data = (file.parent / settings.data_dir).absolute()
+    secret = _secret(settings, data)
+    channels = _channels(section, settings, data, secret)
+    for channel in channels.values():
+        log.hide(channel.redact())
+    log.hide([secret.hex(), *_password(settings.database_url), *_password(settings.redis_url)])
+    return Blueprint(file, settings, channels, data, secret)
+
+
+def open_house(role: str, blueprint: Blueprint | None = None) -> OpenHouse:
+    """Open the store the settings name, or the embedded one that `zrm up` runs. Errors: ConfigError."""
+    plan = blueprint or read_blueprint()
+    log.configure(role, level=plan.settings.log_level)
+    database_url, redis_url = _servers(plan)
+    log.hide([*_password(database_url), *_password(redis_url)])
+    return OpenHouse(plan, Database(database_url, application=f"zrm {role}"), BlobStore(plan.data / "blobs"), redis_url)
+
+
+def _servers(plan: Blueprint) -> tuple[str, str]:
+    database_url = os.environ.get(DATABASE_VARIABLE) or plan.settings.database_url
+    redis_url = os.environ.get(REDIS_VARIABLE) or plan.settings.redis_url
+    if database_url and redis_url:
+        return database_url, redis_url
+    servers = running(plan.data)
+    if servers is None:
+        raise ConfigError(
+            f"{plan.file.name}: no database_url or redis_url is given and no embedded servers run; start `zrm up`"
+        )
+    return database_url or servers.database_url, redis_url or servers.redis_url
+
+
+def _channels(section: Section, settings: Settings, data: Path, secret: bytes) -> dict[str, Channel]:
+    name = settings.organisation.name
+    house = House(
+        name={"fa": name.fa, "en": name.en},
+        language=settings.organisation.language,
+        timezone=settings.organisation.timezone,
+        region=settings.organisation.region,
+        public_url=settings.public_url.rstrip("/"),
+        data_dir=str(data),
+        secret=secret.hex(),
+    )
+    channels: dict[str, Channel] = {}
+    for kind, part in section.sections("channels").items():
+        if kind not in CHANNELS:
+            known = ", ".join(sorted(CHANNELS))
+            raise ConfigError(f"{part.file}:{part.line}: channels.{kind}: unknown channel; expected one of: {known}")
+        config = part.read(CHANNELS[kind].Config)
+        if config.enabled:
+            channel: Channel = CHANNELS[kind](config, house)
+            channels[kind] = channel
+    return channels
+
+
+def _secret(settings: Settings, data: Path) -> bytes:
+    """The installation's key: from the settings, else made once and kept beside the data for its owner only."""
+    if settings.secret:
+        return settings.secret.encode()
+    path = data / "secret"
+    if not path.exists():
+        data.mkdir(parents=True, exist_ok=True)
+        fresh = path.with_name(f".secret-{secrets.token_hex(4)}")
+        descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "w") as file:
+            file.write(secrets.token_hex(32))
+        try:
+            os.link(fresh, path)  # whoever is first wins; every process reads the same key
+        except FileExistsError:
+            pass
+        finally:
+            fresh.unlink()
+    return path.read_text().strip().encode()
+
+
+def _password(url: str | None) -> list[str]:
+    if not url or "@" not in url:
+        return []
+    credentials = url.split("://", 1)[-1].rsplit("@", 1)[0]
+    return [credentials.split(":", 1)[1]] if ":" in credentials else []

@@ -1,0 +1,38 @@
+"""Tracking codes: eleven random digits and one check digit, shown as 4-4-4.
+
+The check digit (`zrm.kit.checkdigit`) catches every single wrong digit and every swap of neighbours. The first digit is
+never 0, so that a spreadsheet cannot eat it.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+
+from zrm.kit.checkdigit import check_digit, holds
+from zrm.kit.ids import random_bytes
+
+LENGTH = 12
+
+
+def mint() -> str:
+    """A fresh code drawn at random; whether it is free is for the store's unique key to say."""
+    while (drawn := int.from_bytes(random_bytes(5)) >> 3) >= 9 * 10**10:  # 37 bits; what is beyond is drawn again
+        pass
+    body = str(10**10 + drawn)
+    return f"{body}{check_digit(body)}"
+
+
+def read(text: str) -> str | None:
+    """The code a person typed, whatever digits, dashes or spaces they used; None if it cannot be one."""
+    digits = "".join(
+        str(unicodedata.decimal(character)) for character in text if unicodedata.decimal(character, None) is not None
+    )
+    foreign = any(character.isalpha() for character in text)
+    if foreign or len(digits) != LENGTH or digits[0] == "0" or not holds(digits):
+        return None
+    return digits
+
+
+def shown(code: str) -> str:
+    """The code as it is shown to people: `1234-5678-9012`."""
+    return f"{code[:4]}-{code[4:8]}-{code[8:]}"

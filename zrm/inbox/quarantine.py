@@ -1,0 +1,55 @@
+"""Contacts that could not be understood: each a work item with a reason, an owner and a clock, never thrown away."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from uuid import UUID
+
+from zrm.kit.db import Cursor
+
+
+def enter(cursor: Cursor, contact_id: UUID, *, reason: str, due_at: datetime) -> None:
+    """Put a raw contact into quarantine, or back into it after a replay that failed again."""
+    cursor.execute(
+        "UPDATE raw_contacts SET state = 'quarantined', reason = %s, settled_at = now() WHERE id = %s",
+        [reason, contact_id],
+    )
+    cursor.execute(
+        """
+        INSERT INTO quarantine AS q (contact_id, channel, reason, entered_at, due_at)
+        SELECT id, channel, reason, now(), %s FROM raw_contacts WHERE id = %s
+        ON CONFLICT (contact_id) DO UPDATE SET reason = excluded.reason, due_at = excluded.due_at,
+            tries = q.tries + 1, ended_at = NULL, ended_how = ''
+        """,
+        [due_at, contact_id],
+    )
+
+
+def take(cursor: Cursor, contact_id: UUID, agent_id: UUID) -> bool:
+    """Make an agent the owner; False if it is no longer in quarantine."""
+    cursor.execute(
+        "UPDATE quarantine SET owner_id = %s WHERE contact_id = %s AND ended_at IS NULL RETURNING contact_id",
+        [agent_id, contact_id],
+    )
+    return cursor.fetchone() is not None
+
+
+def end(cursor: Cursor, contact_id: UUID, how: str) -> bool:
+    """Take a contact out, `how` being replayed or ignored; False if somebody was faster."""
+    cursor.execute(
+        "UPDATE quarantine SET ended_at = now(), ended_how = %s WHERE contact_id = %s AND ended_at IS NULL "
+        "RETURNING contact_id",
+        [how, contact_id],
+    )
+    return cursor.fetchone() is not None
+
+
+def ignore(cursor: Cursor, contact_id: UUID, reason: str) -> bool:
+    """A person decided that nothing is to be done; the contact stays, with their reason."""
+    if not end(cursor, contact_id, "ignored"):
+        return False
+    cursor.execute(
+        "UPDATE raw_contacts SET state = 'ignored', reason = %s, settled_at = now() WHERE id = %s",
+        [reason, contact_id],
+    )
+    return True

@@ -1,0 +1,68 @@
+"""What the desk reads of the door record: what is held in quarantine, an original as it came."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from zrm.kit.db import Cursor
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A contact in quarantine: why, since when, until when somebody must have looked, and who took it."""
+
+    contact_id: UUID
+    channel: str
+    account: str
+    reason: str
+    entered_at: datetime
+    due_at: datetime
+    owner_id: UUID | None
+    tries: int
+    size: int
+    media_type: str
+
+
+@dataclass(frozen=True, slots=True)
+class Original:
+    """A contact as it was received: its bytes in the row (`body`) or in the blob store (`body_key`)."""
+
+    contact_id: UUID
+    channel: str
+    account: str
+    media_type: str
+    body: bytes | None
+    body_key: str | None
+    size: int
+    trace: str
+    received_at: datetime
+
+
+def held(cursor: Cursor, *, limit: int = 200) -> list[Held]:
+    """What is in quarantine, the most urgent first."""
+    cursor.execute(
+        "SELECT q.contact_id, q.channel, r.account, q.reason, q.entered_at, q.due_at, q.owner_id, q.tries, r.size,"
+        " r.media_type FROM quarantine q JOIN raw_contacts r ON r.id = q.contact_id"
+        " WHERE q.ended_at IS NULL ORDER BY q.due_at, q.contact_id LIMIT %s",
+        [limit],
+    )
+    return [Held(*row) for row in cursor]
+
+
+def is_held(cursor: Cursor, contact_id: UUID) -> bool:
+    """Whether the contact has ever been in quarantine; who handles quarantine may read its original."""
+    cursor.execute("SELECT 1 FROM quarantine WHERE contact_id = %s", [contact_id])
+    return cursor.fetchone() is not None
+
+
+def original(cursor: Cursor, contact_id: UUID) -> Original | None:
+    """A contact as it came through the door."""
+    cursor.execute(
+        "SELECT id, channel, account, media_type, body, body_key, size, trace, received_at FROM raw_contacts"
+        " WHERE id = %s",
+        [contact_id],
+    )
+    row = cursor.fetchone()
+    return Original(*row) if row else None

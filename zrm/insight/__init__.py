@@ -1,0 +1,1 @@
+"""Watching the house: metrics, the conservation law. Reads only."""

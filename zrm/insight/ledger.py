@@ -1,0 +1,69 @@
+"""The conservation law: per channel and hour, received = filed + joined + ignored + quarantined + waiting.
+
+Received is counted from the receipts, which no later step touches; the rest from what became of the raw contacts.
+The two are kept apart on purpose: a contact that fell between them would show.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from zrm.kit.db import Cursor
+
+STATES = ("filed", "joined", "ignored", "quarantined", "waiting")
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerLine:
+    """One channel in one hour (or over a span, with the span's start as `hour`)."""
+
+    channel: str
+    hour: datetime
+    received: int
+    filed: int
+    joined: int
+    ignored: int
+    quarantined: int
+    waiting: int
+
+    @property
+    def missing(self) -> int:
+        """Receipts without a contact (positive) or contacts without a receipt (negative); 0 when the law holds."""
+        return self.received - (self.filed + self.joined + self.ignored + self.quarantined + self.waiting)
+
+    @property
+    def holds(self) -> bool:
+        """Whether nothing is missing and nothing is double."""
+        return self.missing == 0
+
+
+def by_hour(cursor: Cursor, since: datetime, until: datetime) -> list[LedgerLine]:
+    """The law per channel and hour in [since, until), newest hour first. Reads receipts and raw contacts themselves."""
+    cursor.execute(
+        _LAW.format(hour="date_trunc('hour', received_at, 'UTC')").encode(), {"since": since, "until": until}
+    )
+    return [LedgerLine(*row) for row in cursor]
+
+
+def by_channel(cursor: Cursor, since: datetime, until: datetime) -> list[LedgerLine]:
+    """The law per channel over the whole span [since, until)."""
+    cursor.execute(_LAW.format(hour="%(since)s::timestamptz").encode(), {"since": since, "until": until})
+    return [LedgerLine(*row) for row in cursor]
+
+
+_LAW = """
+WITH came AS (
+    SELECT channel, {hour} AS hour, count(*) AS received FROM receipts
+    WHERE received_at >= %(since)s AND received_at < %(until)s GROUP BY 1, 2
+), became AS (
+    SELECT channel, {hour} AS hour, count(*) FILTER (WHERE state = 'filed') AS filed,
+           count(*) FILTER (WHERE state = 'joined') AS joined, count(*) FILTER (WHERE state = 'ignored') AS ignored,
+           count(*) FILTER (WHERE state = 'quarantined') AS quarantined,
+           count(*) FILTER (WHERE state = 'waiting') AS waiting
+    FROM raw_contacts WHERE received_at >= %(since)s AND received_at < %(until)s GROUP BY 1, 2
+)
+SELECT channel, hour, coalesce(received, 0), coalesce(filed, 0), coalesce(joined, 0), coalesce(ignored, 0),
+       coalesce(quarantined, 0), coalesce(waiting, 0)
+FROM came FULL JOIN became USING (channel, hour) ORDER BY hour DESC, channel
+"""

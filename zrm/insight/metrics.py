@@ -1,0 +1,87 @@
+"""Prometheus metrics, read from the store when asked: every process of the house is counted, whoever answers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.metrics_core import Metric
+
+from zrm.kit.db import Cursor, Database
+
+QueueDepths = Callable[[], Iterable[tuple[str, int, int]]]
+"""(topic, jobs waiting, jobs failed) of every queue."""
+
+
+class _Collector:
+    def __init__(self, database: Database, depths: QueueDepths) -> None:
+        self._database = database
+        self._depths = depths
+
+    def collect(self) -> Iterator[Metric]:
+        with self._database.cursor() as cursor:
+            yield _family(
+                cursor,
+                "zrm_contacts",
+                "Contacts by channel and what became of them",
+                ("channel", "state"),
+                "SELECT channel, state, sum(n) FROM contact_counts GROUP BY 1, 2",
+            )
+            yield _family(
+                cursor,
+                "zrm_cases",
+                "Cases by status",
+                ("status",),
+                "SELECT status, sum(n) FROM case_counts GROUP BY 1",
+            )
+            yield _family(
+                cursor,
+                "zrm_outbox_tasks",
+                "Tasks in the outbox by topic and whether they have failed for good",
+                ("topic", "state"),
+                "SELECT topic, CASE WHEN failed_at IS NULL THEN 'due' ELSE 'failed' END, count(*) FROM outbox GROUP BY 1, 2",
+            )
+            yield _family(
+                cursor,
+                "zrm_stage_lag_seconds",
+                "Age of the oldest task that is not done, by stage",
+                ("stage",),
+                "SELECT topic, greatest(extract(epoch FROM now() - min(created_at)), 0) FROM outbox "
+                "WHERE failed_at IS NULL GROUP BY 1",
+            )
+            yield _family(
+                cursor,
+                "zrm_deliveries_in_trouble",
+                "Deliveries that failed or whose outcome is unknown, not yet settled by a person",
+                ("state",),
+                "SELECT state, count(*) FROM deliveries WHERE state IN ('failed', 'unknown') AND settled_by IS NULL "
+                "GROUP BY 1",
+            )
+            yield _family(
+                cursor,
+                "zrm_quarantine_open",
+                "Contacts in quarantine by channel",
+                ("channel",),
+                "SELECT channel, count(*) FROM quarantine WHERE ended_at IS NULL GROUP BY 1",
+            )
+        waiting = GaugeMetricFamily("zrm_queue_jobs", "RQ jobs by queue and state", labels=("queue", "state"))
+        for topic, jobs, failed in self._depths():
+            waiting.add_metric((topic, "waiting"), jobs)
+            waiting.add_metric((topic, "failed"), failed)
+        yield waiting
+
+
+def _family(cursor: Cursor, name: str, text: str, labels: tuple[str, ...], query: str) -> GaugeMetricFamily:
+    family = GaugeMetricFamily(name, text, labels=labels)
+    cursor.execute(query.encode())
+    for *values, number in cursor:
+        family.add_metric([str(value) for value in values], float(number))
+    return family
+
+
+def exposition(database: Database, depths: QueueDepths) -> bytes:
+    """The metrics in Prometheus' text format. Errors: psycopg.OperationalError, redis.RedisError."""
+    registry = CollectorRegistry(auto_describe=False)
+    registry.register(_Collector(database, depths))
+    return generate_latest(registry)

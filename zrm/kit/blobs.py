@@ -1,0 +1,110 @@
+"""Content-addressed files: a blob's key is its SHA-256, so the same attachment is kept once.
+
+Written to a temporary name, synced, renamed, and the folder synced: when `put` returns, the blob survives a power cut.
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import os
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import BinaryIO
+
+from zrm.errors import NotFound, StoreFull, StoreUnavailable
+
+_CHUNK = 1 << 20
+_NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+
+
+class BlobStore:
+    """A folder of blobs, two levels deep by the key's first four hex digits."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    def put(self, source: bytes | BinaryIO) -> tuple[str, int]:
+        """Keep the bytes; returns (key, size in bytes). Errors: StoreFull when there is no room, StoreUnavailable."""
+        try:
+            return self._put(source)
+        except OSError as error:
+            if error.errno in _NO_ROOM:
+                raise StoreFull("no room in the blob store") from error
+            raise StoreUnavailable(f"the blob store cannot be written: {error.strerror}") from error
+
+    def _put(self, source: bytes | BinaryIO) -> tuple[str, int]:
+        if isinstance(source, bytes):
+            key = hashlib.sha256(source).hexdigest()
+            if self._path(key).exists():
+                return key, len(source)
+        self.root.mkdir(parents=True, exist_ok=True)
+        handle, temporary = tempfile.mkstemp(prefix=".new-", dir=self.root)
+        try:
+            digest, size = hashlib.sha256(), 0
+            with os.fdopen(handle, "wb") as file:
+                for chunk in [source] if isinstance(source, bytes) else iter(lambda: source.read(_CHUNK), b""):
+                    digest.update(chunk)
+                    size += len(chunk)
+                    file.write(chunk)
+                file.flush()
+                os.fsync(file.fileno())
+            path = self._path(digest.hexdigest())
+            if path.exists():
+                Path(temporary).unlink()
+                return path.name, size
+            for parent in (path.parent.parent, path.parent):
+                if not parent.exists():
+                    parent.mkdir(exist_ok=True)
+                    _sync_folder(parent.parent)
+            Path(temporary).rename(path)
+            _sync_folder(path.parent)
+        except BaseException:
+            Path(temporary).unlink(missing_ok=True)
+            raise
+        return path.name, size
+
+    def get(self, key: str) -> bytes:
+        """The whole blob. Errors: NotFound."""
+        try:
+            return self.path(key).read_bytes()
+        except FileNotFoundError:
+            raise NotFound("no such blob") from None
+
+    def open(self, key: str) -> BinaryIO:
+        """The blob as an open binary file, for streaming. Errors: NotFound."""
+        try:
+            return self.path(key).open("rb")
+        except FileNotFoundError:
+            raise NotFound("no such blob") from None
+
+    def path(self, key: str) -> Path:
+        """Where the blob lies (it may not exist). Errors: NotFound if `key` is not a SHA-256 in lower-case hex."""
+        if len(key) != 64 or not set(key) <= set("0123456789abcdef"):
+            raise NotFound("not a blob key")
+        return self._path(key)
+
+    def sweep(self, older_than: float = 86_400) -> int:
+        """Remove what killed writers left half written, `older_than` seconds ago; returns how many."""
+        limit = time.time() - older_than
+        left = [path for path in self.root.glob(".new-*") if path.stat().st_mtime < limit]
+        for path in left:
+            path.unlink(missing_ok=True)
+        return len(left)
+
+    def keys(self) -> Iterator[str]:
+        """Every key in the store, in no order."""
+        return (path.name for path in self.root.glob("??/??/*"))
+
+    def _path(self, key: str) -> Path:
+        return self.root / key[:2] / key[2:4] / key
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

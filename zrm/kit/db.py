@@ -1,0 +1,95 @@
+"""PostgreSQL: one engine a process, sessions for the desk, plain psycopg for the two hot paths.
+
+Whoever opens a session or connection commits it; nobody else calls commit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import psycopg
+from psycopg import sql
+from psycopg.rows import TupleRow
+from sqlalchemy import Engine, create_engine
+from sqlalchemy.exc import DBAPIError
+from sqlmodel import Session
+
+Connection = psycopg.Connection[TupleRow]
+Cursor = psycopg.Cursor[TupleRow]
+
+
+class Database:
+    """A PostgreSQL database reached by a libpq URL (`postgresql://…`)."""
+
+    def __init__(self, url: str, *, application: str = "zrm", pool_size: int = 8) -> None:
+        self.url = url
+        self.application = application
+        self.engine: Engine = create_engine(
+            "postgresql+psycopg://",
+            creator=self.connect,
+            pool_size=pool_size,
+            max_overflow=2 * pool_size,
+            pool_pre_ping=True,
+        )
+
+    def connect(self, *, autocommit: bool = False) -> Connection:
+        """A new plain connection in UTC; the caller closes it. Errors: psycopg.OperationalError."""
+        return psycopg.connect(
+            self.url,
+            autocommit=autocommit,
+            application_name=self.application,
+            options="-c timezone=UTC",
+            connect_timeout=10,
+        )
+
+    @contextmanager
+    def session(self) -> Iterator[Session]:
+        """A session that commits when the block ends well and rolls back when it does not."""
+        with Session(self.engine, expire_on_commit=False) as session, session.begin():
+            yield session
+
+    @contextmanager
+    def cursor(self) -> Iterator[Cursor]:
+        """A psycopg cursor on a pooled connection; commits when the block ends well. Errors: psycopg's own."""
+        try:
+            connection = self.engine.raw_connection()
+        except DBAPIError as error:
+            if isinstance(error.orig, psycopg.Error):
+                raise error.orig from None
+            raise
+        try:
+            raw: Connection = connection.driver_connection  # type: ignore[assignment]  # our creator makes psycopg's
+            with raw.transaction(), raw.cursor() as cursor:
+                yield cursor
+        except psycopg.OperationalError:
+            connection.invalidate()
+            raise
+        finally:
+            connection.close()
+
+    def close(self) -> None:
+        """Close every pooled connection."""
+        self.engine.dispose()
+
+
+def array_text(values: Iterable[str | None]) -> str:
+    """A PostgreSQL array as text, to be bound as `%s::sometype[]`; None is NULL.
+
+    psycopg's own way with lists looks at every element for its type, which costs several times as much.
+    """
+    quoted = (
+        "NULL" if value is None else '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"' for value in values
+    )
+    return "{" + ",".join(quoted) + "}"
+
+
+def insert_rows(cursor: Cursor, table: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
+    """Insert rows by one prepared statement in a pipeline. `rows` follow `columns` in order."""
+    statement = sql.SQL("INSERT INTO {} ({}) VALUES ({})").format(
+        sql.Identifier(table),
+        sql.SQL(", ").join(map(sql.Identifier, columns)),
+        sql.SQL(", ").join(sql.Placeholder() * len(columns)),
+    )
+    cursor.executemany(statement, rows)

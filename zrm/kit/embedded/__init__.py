@@ -1,0 +1,71 @@
+"""PostgreSQL 18 and Valkey as our own children, for a laptop, a demonstration and the tests. Linux only.
+
+    var/postgres/   data/  password  port  lock       var/valkey/   appendonlydir/  valkey.conf  password  port  lock
+
+Both listen on loopback or on a socket in their own folder, never further, and ask for a random password that only the
+owner of `var` can read. Both are durable by default: fsync on, every commit waits for the disk.
+
+What a killed start leaves behind is healed at the next: whoever holds `lock` owns the folder, so a server found running
+there belongs to a dead parent and is stopped first, and a pid file left in it is stale. (PostgreSQL's own test of a
+stale pid file is fooled by zombies and by numbers used again.)
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from zrm.kit import log
+from zrm.kit.embedded.postgres import USER, EmbeddedPostgres
+from zrm.kit.embedded.server import EmbeddedServer, ServerFailed
+from zrm.kit.embedded.valkey import EmbeddedValkey
+
+__all__ = ["EmbeddedPostgres", "EmbeddedServer", "EmbeddedValkey", "ServerFailed", "Servers", "embedded", "running"]
+
+_log = log.get(__name__)
+
+
+@dataclass(frozen=True)
+class Servers:
+    """Where the two servers are. The addresses hold passwords and stay out of `repr`."""
+
+    database_url: str = field(repr=False)
+    redis_url: str = field(repr=False)
+    revive: Callable[[], None] = field(default=lambda: None, repr=False, compare=False)
+    """Starts again whichever has died meanwhile; to be called about once a second."""
+
+
+@contextlib.contextmanager
+def embedded(var: Path) -> Iterator[Servers]:
+    """Run both servers below `var`, with a database `zrm`, until the block ends. Raises ServerFailed."""
+    postgres, valkey = _both(var)
+    with postgres, valkey:
+        postgres.create_database(USER)
+
+        def revive() -> None:
+            for server in (postgres, valkey):
+                if server.pid is None:
+                    _log.warning("server died and is started again", server=server.program)
+                    try:
+                        server.start()
+                    except ServerFailed as problem:
+                        _log.error("server cannot be started and is tried again", reason=str(problem))
+
+        yield Servers(postgres.url(), valkey.url(), revive)
+
+
+def running(var: Path) -> Servers | None:
+    """The servers another process runs below `var`; None if none does."""
+    postgres, valkey = _both(var)
+    if postgres.owned_elsewhere() and valkey.owned_elsewhere():
+        return Servers(postgres.url(), valkey.url())
+    return None
+
+
+def _both(var: Path) -> tuple[EmbeddedPostgres, EmbeddedValkey]:
+    logs = var / "log"
+    return EmbeddedPostgres(var / "postgres", logs / "postgres.log"), EmbeddedValkey(
+        var / "valkey", logs / "valkey.log"
+    )

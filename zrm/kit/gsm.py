@@ -1,0 +1,61 @@
+"""What a text message costs: its alphabet, its segments, the room that is left. The arithmetic of 3GPP TS 23.038/23.040.
+
+A text whose every sign is in the GSM alphabet is sent as GSM-7, any other (Persian, emoji) as UCS-2: nothing is ever
+replaced. A text that needs several segments loses six octets of each to the header that puts them together again. A
+sign of two units (an extended GSM sign, a surrogate pair) is never cut in two.
+
+The browser reckons the same while an agent types: `static/src/desk/cost.js`, held to this by a test.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final, Literal
+
+BASIC: Final = frozenset(
+    "@£$¥èéùìòÇ\nØø\rÅåΔ_ΦΓΛΩΠΨΣΘΞÆæßÉ !\"#¤%&'()*+,-./0123456789:;<=>?"
+    "¡ABCDEFGHIJKLMNOPQRSTUVWXYZÄÖÑÜ§¿abcdefghijklmnopqrstuvwxyzäöñüà"
+)
+"""The GSM default alphabet: one septet each (the escape sign itself is none)."""
+
+EXTENDED: Final = frozenset("\f^{}\\[~]|€")
+"""The extension table: an escape and a septet, so two."""
+
+Encoding = Literal["GSM-7", "UCS-2"]
+ALONE: Final[dict[Encoding, int]] = {"GSM-7": 160, "UCS-2": 70}
+"""Units that fit into one message by itself."""
+JOINED: Final[dict[Encoding, int]] = {"GSM-7": 153, "UCS-2": 67}
+"""Units in each of several messages, beside the header (six octets) that joins them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """What sending a text costs. `units` are septets (GSM-7) or 16-bit units (UCS-2); `left` is how many more fit
+    before another segment begins. An empty text has no segment.
+    """
+
+    encoding: Encoding
+    units: int
+    segments: int
+    left: int
+
+
+def cost(text: str) -> Cost:
+    """The cost of a text as it would be sent."""
+    encoding: Encoding = "GSM-7" if all(sign in BASIC or sign in EXTENDED for sign in text) else "UCS-2"
+    sizes = [_size(sign, encoding) for sign in text]
+    units = sum(sizes)
+    if units <= ALONE[encoding]:
+        return Cost(encoding, units, 1 if text else 0, ALONE[encoding] - units)
+    room, segments, filled = JOINED[encoding], 1, 0
+    for size in sizes:
+        if filled + size > room:
+            segments, filled = segments + 1, 0
+        filled += size
+    return Cost(encoding, units, segments, room - filled)
+
+
+def _size(sign: str, encoding: Encoding) -> int:
+    if encoding == "GSM-7":
+        return 2 if sign in EXTENDED else 1
+    return 2 if ord(sign) > 0xFFFF else 1

@@ -1,0 +1,99 @@
+"""Words in two languages.
+
+A msgid is the English sentence itself. Persian lives in `zrm/kit/locale/fa/*.po`, one file per area, read and merged
+at start without a compile step. A message without a Persian text is shown in English; a test keeps that from happening.
+"""
+
+from __future__ import annotations
+
+import io
+from dataclasses import dataclass
+from functools import lru_cache
+from gettext import GNUTranslations
+from pathlib import Path
+from typing import Final, Literal, get_args
+
+from babel.messages.catalog import Catalog
+from babel.messages.mofile import write_mo
+from babel.messages.pofile import read_po
+
+Language = Literal["fa", "en"]
+LANGUAGES: Final[tuple[Language, ...]] = get_args(Language)
+LOCALE_FOLDER: Final = Path(__file__).parent / "locale"
+
+_PERSIAN_DIGITS: Final = str.maketrans("0123456789", "۰۱۲۳۴۵۶۷۸۹")
+
+
+@dataclass(frozen=True)
+class Conflict:
+    """One message that two part files translate differently; the first file in name order is the one used."""
+
+    msgid: str
+    kept: Path
+    dropped: Path
+
+
+def _(message: str) -> str:
+    """Mark `message` for translation and return it unchanged; it is translated where it is shown, per reader."""
+    return message
+
+
+def direction(language: Language) -> Literal["rtl", "ltr"]:
+    """The writing direction of a language, as the HTML attribute `dir` wants it."""
+    return "rtl" if language == "fa" else "ltr"
+
+
+def digits(text: object, language: Language) -> str:
+    """`text` with 0-9 written as the language writes them: Persian digits for Persian, unchanged for English."""
+    return str(text).translate(_PERSIAN_DIGITS) if language == "fa" else str(text)
+
+
+def merge(language: Language, folder: Path = LOCALE_FOLDER) -> tuple[Catalog, list[Conflict]]:
+    """Read every part file of a language in name order into one catalogue; also tell which messages disagree.
+
+    Fuzzy and empty entries are left out, so they fall back to English instead of to a guess.
+    """
+    merged = Catalog(locale=language)
+    origin: dict[tuple[str | tuple[str, ...], str | None], Path] = {}
+    conflicts: list[Conflict] = []
+    for part in sorted((folder / language).glob("*.po")):
+        with part.open("rb") as file:
+            catalog = read_po(file, locale=language, abort_invalid=True)
+        for message in catalog:
+            if not message.id or message.fuzzy or not _is_translated(message.string):
+                continue
+            key = (message.id if isinstance(message.id, str) else tuple(message.id), message.context)
+            known = merged.get(message.id, message.context)
+            if known is None:
+                merged.add(message.id, message.string, context=message.context)
+                origin[key] = part
+            elif known.string != message.string:
+                shown = message.id if isinstance(message.id, str) else message.id[0]
+                conflicts.append(Conflict(shown, origin.get(key, part), part))
+    return merged, conflicts
+
+
+def _is_translated(string: object) -> bool:
+    return all(string) if isinstance(string, (tuple, list)) else bool(string)
+
+
+@lru_cache(maxsize=len(LANGUAGES))
+def translations(language: Language) -> GNUTranslations:
+    """The ready catalogue of a language: `.gettext(msgid)` and `.ngettext(one, many, n)`. Read once per process."""
+    catalog = Catalog(locale="en") if language == "en" else merge(language)[0]
+    compiled = io.BytesIO()
+    write_mo(compiled, catalog)
+    compiled.seek(0)
+    return GNUTranslations(compiled)
+
+
+def gettext(language: Language, message: str, **values: object) -> str:
+    """`message` in a language, with its `%(name)s` places filled from `values`."""
+    text = translations(language).gettext(message)
+    return text % values if values else text
+
+
+def ngettext(language: Language, one: str, many: str, count: int, **values: object) -> str:
+    """The form of a message that fits `count`; `%(num)s` in it becomes the count in the language's digits."""
+    text = translations(language).ngettext(one, many, count)
+    return text % {"num": digits(count, language), **values}

@@ -1,0 +1,74 @@
+"""What stands around a page: the navigation, the signed-in person, the addresses the layout posts to."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True)
+class NavItem:
+    """One place in the side navigation.
+
+    `key` is stable and names the live counter (`counts` events carry {key: number}); `icon` is a name from
+    ui/icons.css; `keys` is the keyboard path, such as "g q"; `label` is already translated for the viewer.
+    `count` None means the place has no counter; 0 hides it. `urgent` colours the counter as something overdue.
+    """
+
+    key: str
+    label: str
+    href: str
+    icon: str
+    keys: str = ""
+    count: int | None = None
+    urgent: bool = False
+
+
+@dataclass(frozen=True)
+class NavSection:
+    """A titled group of places; an empty title draws no heading."""
+
+    title: str
+    items: Sequence[NavItem]
+
+
+@dataclass(frozen=True)
+class DeskFrame:
+    """Everything `desk.html` needs besides its blocks.
+
+    `current` is the key of the open place, `unread` the number on the bell, `csrf` the token that the layout's own
+    forms (preferences, sign-out) send back as `csrf_token`. `search_href` "" draws no search field.
+    """
+
+    organisation: str
+    user_name: str
+    user_note: str
+    csrf: str
+    current: str = ""
+    sections: Sequence[NavSection] = field(default_factory=tuple)
+    unread: int = 0
+    home_href: str = "/desk"
+    events_href: str = "/desk/events"
+    notifications_href: str = "/desk/notifications"
+    preferences_href: str = "/desk/preferences"
+    sign_out_href: str = "/desk/sign-out"
+    search_href: str = ""
+
+
+@dataclass(frozen=True)
+class FooterLink:
+    """One link in the citizen's footer; `label` is already translated."""
+
+    label: str
+    href: str
+
+
+@dataclass(frozen=True)
+class PortalFrame:
+    """Everything `portal.html` needs besides its blocks. `language_hrefs` maps "fa" and "en" to this page in it."""
+
+    organisation: str
+    language_hrefs: dict[str, str]
+    home_href: str = "/"
+    contact_note: str = ""
+    links: Sequence[FooterLink] = field(default_factory=tuple)

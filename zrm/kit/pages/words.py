@@ -1,0 +1,105 @@
+"""Small pieces of text that templates need and that have no home in HTML: labels of closed vocabularies, sizes, codes.
+
+A vocabulary maps a stored code to (msgid, tone, icon). The tone is one of neutral, info, good, warn, bad; colour never
+stands alone: each badge also has an icon and a word.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final, NamedTuple
+
+from markupsafe import Markup, escape
+
+from zrm.kit.i18n import Language, _, digits, gettext
+
+
+class Word(NamedTuple):
+    """How a stored code is shown: the English msgid, a tone and an icon's name."""
+
+    label: str
+    tone: str
+    icon: str
+
+
+CASE_STATUS: Final = {
+    "new": Word(_("New"), "info", "circle-dashed"),
+    "open": Word(_("Open"), "info", "circle-dot"),
+    "in_progress": Word(_("In progress"), "info", "circle-dot"),
+    "waiting": Word(_("Waiting for the citizen"), "warn", "hourglass"),
+    "answered": Word(_("Answered"), "good", "arrow-forward-up"),
+    "reopened": Word(_("Reopened"), "warn", "refresh"),
+    "closed": Word(_("Closed"), "neutral", "circle-check"),
+}
+
+DELIVERY_STATE: Final = {
+    "queued": Word(_("Queued"), "neutral", "hourglass"),
+    "sending": Word(_("Sending"), "info", "send"),
+    "sent": Word(_("Sent"), "info", "check"),
+    "delivered": Word(_("Delivered"), "good", "checks"),
+    "failed": Word(_("Not delivered"), "bad", "circle-x"),
+    "unknown": Word(_("Unclear whether it was sent"), "warn", "help-circle"),
+    "published": Word(_("Shown on the tracking page"), "good", "world"),
+}
+
+QUARANTINE_STATE: Final = {
+    "held": Word(_("In quarantine"), "warn", "shield-half"),
+    "replayed": Word(_("Filed after all"), "good", "circle-check"),
+    "dismissed": Word(_("Set aside with a reason"), "neutral", "circle-x"),
+}
+
+CHANNEL: Final = {
+    "sms": Word(_("Text message"), "neutral", "device-mobile-message"),
+    "voice_ivr": Word(_("Phone call"), "neutral", "phone"),
+    "email": Word(_("E-mail"), "neutral", "mail"),
+    "fax": Word(_("Fax"), "neutral", "printer"),
+    "web": Word(_("Web form"), "neutral", "world"),
+    "telegram": Word(_("Telegram"), "neutral", "brand-telegram"),
+    "bale": Word(_("Bale"), "neutral", "message"),
+    "counter": Word(_("Counter"), "neutral", "building-bank"),
+}
+
+CITIZEN_STATE: Final = {
+    "received": Word(_("Received"), "info", "inbox"),
+    "in_progress": Word(_("In progress"), "info", "circle-dot"),
+    "answered": Word(_("Answered"), "good", "message"),
+    "closed": Word(_("Closed"), "neutral", "circle-check"),
+}
+
+_SIZES: Final = (_("%(number)s B"), _("%(number)s kB"), _("%(number)s MB"), _("%(number)s GB"))
+_BLANK_LINES: Final = re.compile(r"\n[ \t]*\n+")
+
+
+def word(vocabulary: dict[str, Word], code: str) -> Word:
+    """The word for a stored code; a code from a newer version is shown as it is rather than breaking the page."""
+    return vocabulary.get(code) or Word(code, "neutral", "circle-dot")
+
+
+def grouped_code(code: str) -> str:
+    """A tracking code in groups of four, "1234-5678-9012", as it is printed and read aloud."""
+    return "-".join(code[start : start + 4] for start in range(0, len(code), 4))
+
+
+def byte_size(size: int, language: Language) -> str:
+    """A size in bytes as a person reads it, in powers of 1000: "1.2 MB"."""
+    number, unit = float(size), 0
+    while number >= 999.5 and unit < len(_SIZES) - 1:
+        number, unit = number / 1000, unit + 1
+    shown = f"{number:.0f}" if unit == 0 or number >= 10 else f"{number:.1f}".removesuffix(".0")
+    if language == "fa":
+        shown = digits(shown, language).replace(".", "٫")
+    return gettext(language, _SIZES[unit], number=shown)
+
+
+def duration(seconds: float, language: Language) -> str:
+    """A recording's length, "2:05" or "1:02:05", in the language's digits."""
+    minutes, second = divmod(round(seconds), 60)
+    hours, minute = divmod(minutes, 60)
+    return digits(f"{hours}:{minute:02d}:{second:02d}" if hours else f"{minute}:{second:02d}", language)
+
+
+def paragraphs(text: str) -> Markup:
+    """Plain text as escaped HTML: a blank line starts a paragraph (each with its own direction), a newline breaks."""
+    blocks = [block.strip("\n") for block in _BLANK_LINES.split(text.replace("\r\n", "\n")) if block.strip()]
+    lines = (Markup("<br>").join(escape(line) for line in block.split("\n")) for block in blocks)
+    return Markup("").join(Markup('<p dir="auto">{}</p>').format(line) for line in lines)

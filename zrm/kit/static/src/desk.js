@@ -1,0 +1,20 @@
+// The desk in the browser. Pages are whole without it; this adds live rows, the keyboard and comfort.
+import "htmx.org"; // sets window.htmx
+import { startCase } from "./desk/case.js";
+import { startCaseList } from "./desk/caselist.js";
+import { startDrafts } from "./desk/drafts.js";
+import { startKeyboard } from "./desk/keyboard.js";
+import { startLive } from "./desk/live.js";
+import { startSurfaces } from "./desk/surfaces.js";
+import { startPalette } from "./desk/palette.js";
+import { startTimes } from "./shared/times.js";
+import { startCopying } from "./shared/copying.js";
+
+startTimes();
+startCopying();
+startSurfaces();
+startPalette();
+startKeyboard();
+startDrafts();
+startCase();
+startLive(startCaseList());

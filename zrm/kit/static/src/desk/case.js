@@ -1,0 +1,101 @@
+// An open case: when it changes, its parts are fetched again and put in place; what is being typed, played or read stays.
+import { refreshTimes } from "../shared/times.js";
+import { refreshComposer, startComposer } from "./composer.js";
+
+const PARTS = ["live-status", "live-tools", "live-aside"];
+
+export function startCase() {
+  document.addEventListener("toggle", openFrame, true);
+  startComposer();
+  const page = document.querySelector("[data-case-page]");
+  if (!page) return;
+  const back = document.querySelector("[data-back]");
+  if (back && new URL(document.referrer || location.href).pathname.startsWith("/desk/queue/")) back.href = document.referrer;
+  let busy = false, again = false;
+
+  async function renew() {
+    if (busy) { again = true; return; }
+    busy = true;
+    try {
+      do {
+        again = false;
+        const answer = await fetch(location.pathname, { headers: { Accept: "text/html" } });
+        if (answer.redirected || answer.status === 404) return location.reload();
+        if (answer.ok) take(page, new DOMParser().parseFromString(await answer.text(), "text/html"));
+      } while (again);
+    } catch {
+      // Offline: the live connection says so, and calls again when it is back.
+    } finally {
+      busy = false;
+    }
+  }
+
+  document.addEventListener("desk:case", (event) => {
+    if (event.detail.id === page.dataset.casePage) renew();
+  });
+  document.addEventListener("desk:refresh", renew);
+}
+
+function take(page, fresh) {
+  const there = fresh.querySelector("[data-case-page]");
+  if (!there) return;
+  const changed = there.dataset.version !== page.dataset.version;
+  page.dataset.version = there.dataset.version;
+  for (const id of PARTS) replace(document.getElementById(id), fresh.getElementById(id));
+  mergeTimeline(document.getElementById("live-timeline"), fresh.getElementById("live-timeline"));
+  const typed = document.querySelector("#composer textarea")?.value.trim();
+  if (changed && typed) document.querySelector("[data-changed-notice]").hidden = false;
+  const chosen = document.querySelector("#composer [name=files]")?.files.length;
+  if (!typed && !chosen) {
+    replace(document.getElementById("live-composer"), fresh.getElementById("live-composer"));
+    refreshComposer();
+  }
+  // Every form now speaks of what is on the screen.
+  const version = there.dataset.version;
+  for (const field of document.querySelectorAll("input[name=version]")) field.value = version;
+}
+
+function replace(old, fresh) {
+  if (!old || !fresh || old.innerHTML === fresh.innerHTML || old.contains(document.activeElement)) return;
+  old.replaceChildren(...document.importNode(fresh, true).childNodes);
+  for (const button of old.querySelectorAll("[data-copy][hidden]")) button.hidden = !navigator.clipboard;
+  refreshTimes(old);
+}
+
+/** Puts new entries in and changes those that differ; a recording that plays and a frame that is open are left alone. */
+function mergeTimeline(old, fresh) {
+  let before = null;
+  for (const item of fresh.children) {
+    const known = document.getElementById(item.id);
+    let placed = known;
+    if (!known) {
+      placed = document.importNode(item, true);
+      placed.classList.add("z-case-fresh");
+      if (before) before.after(placed); else old.prepend(placed);
+    } else if (known.dataset.drawn !== item.outerHTML && !inUse(known)) {
+      placed = document.importNode(item, true);
+      known.replaceWith(placed);
+    }
+    placed.dataset.drawn = item.outerHTML;
+    before = placed;
+  }
+  refreshTimes(old);
+}
+
+function inUse(item) {
+  return item.contains(document.activeElement) || item.querySelector("iframe, details[open]:not(.z-delivery)")
+    || [...item.querySelectorAll("audio")].some((audio) => !audio.paused);
+}
+
+/** A citizen's HTML is fetched only when somebody wants to see it, into a frame that can do nothing. */
+function openFrame(event) {
+  const details = event.target;
+  if (!details.open || !details.dataset?.frame || details.querySelector("iframe")) return;
+  const frame = document.createElement("iframe");
+  frame.className = "z-frame";
+  frame.setAttribute("sandbox", "");
+  frame.setAttribute("referrerpolicy", "no-referrer");
+  frame.title = details.querySelector("summary").textContent;
+  frame.src = details.dataset.frame;
+  details.querySelector("div").append(frame);
+}

@@ -1,0 +1,73 @@
+// The composer: what each way can carry, what a text message costs, templates. The server asks all of it again.
+import { showCost } from "./cost.js";
+import { openDialog, showToast } from "./surfaces.js";
+
+export function startComposer() {
+  document.addEventListener("change", (event) => {
+    if (event.target.closest("#composer")) refreshComposer();
+  });
+  document.addEventListener("input", (event) => {
+    if (event.target.matches("#composer textarea")) showCost(event.target.form);
+  });
+  document.addEventListener("submit", (event) => {
+    const field = event.target.id === "composer" ? event.target.elements.files : null;
+    if (!field?.files.length) return;
+    const bytes = [...field.files].reduce((sum, file) => sum + file.size, 0);
+    if (field.files.length <= Number(field.dataset.most) && bytes <= Number(field.dataset.bytes)) return;
+    event.preventDefault();
+    showToast(field.dataset.tooMuch, "bad");
+  });
+  document.addEventListener("click", onClick);
+  const fragment = location.hash.startsWith("#delivery-") && document.getElementById(location.hash.slice(1));
+  if (fragment) { fragment.open = true; fragment.scrollIntoView({ block: "center" }); }
+  refreshComposer();
+}
+
+/** Only an e-mail has a subject, only some ways carry files, only a text message has a cost. */
+export function refreshComposer() {
+  const composer = document.getElementById("composer");
+  if (!composer) return;
+  const way = composer.elements.way.selectedOptions[0];
+  composer.querySelector("[data-title-field]").hidden = way?.dataset.channel !== "email";
+  const carries = Boolean(way) && "files" in way.dataset, chosen = composer.elements.files.files.length > 0;
+  composer.querySelector("[data-files-field]").hidden = !carries && !chosen;
+  composer.querySelector("[data-no-files]").hidden = carries || !chosen;
+  showCost(composer);
+}
+
+function onClick(event) {
+  const opener = event.target.closest("[data-templates], [data-templates-here] [data-template-language]");
+  const place = document.querySelector("[data-templates-here]");
+  if (opener && place && !event.ctrlKey && !event.metaKey) {
+    event.preventDefault();
+    fetchInto(place, opener.href);
+  }
+  const insert = event.target.closest("[data-templates-here] [data-insert]");
+  if (insert) {
+    event.preventDefault();
+    place.closest("dialog").close();
+    put(insert.closest("article").querySelector(".z-template-text").textContent);
+  }
+}
+
+async function fetchInto(place, href) {
+  try {
+    const answer = await fetch(href, { headers: { Accept: "text/html" } });
+    const list = answer.ok && new DOMParser().parseFromString(await answer.text(), "text/html").getElementById("template-list");
+    if (!list) return location.assign(href);
+    place.replaceChildren(...document.importNode(list, true).childNodes);
+    openDialog(place.closest("dialog"));
+  } catch {
+    showToast(document.body.dataset.failed ?? "", "bad");
+  }
+}
+
+/** Puts the words where the cursor is; what was typed stays. */
+function put(text) {
+  const area = document.querySelector("#composer textarea");
+  if (!area) return;
+  area.focus();
+  const before = area.value.slice(0, area.selectionStart);
+  area.setRangeText((before && !before.endsWith("\n") ? "\n" : "") + text, area.selectionStart, area.selectionEnd, "end");
+  area.dispatchEvent(new Event("input", { bubbles: true }));
+}

@@ -1,0 +1,40 @@
+// What a text message costs, while it is typed: the arithmetic of zrm/kit/gsm.py, sign for sign (a test holds the two together).
+import { inDigits } from "../shared/times.js";
+
+const BASIC = new Set("@£$¥èéùìòÇ\nØø\rÅåΔ_ΦΓΛΩΠΨΣΘΞÆæßÉ !\"#¤%&'()*+,-./0123456789:;<=>?"
+  + "¡ABCDEFGHIJKLMNOPQRSTUVWXYZÄÖÑÜ§¿abcdefghijklmnopqrstuvwxyzäöñüà");
+const EXTENDED = new Set("\f^{}\\[~]|€");
+const ALONE = { "GSM-7": 160, "UCS-2": 70 };
+const JOINED = { "GSM-7": 153, "UCS-2": 67 };
+
+export function cost(text) {
+  const signs = [...text];
+  const encoding = signs.every((sign) => BASIC.has(sign) || EXTENDED.has(sign)) ? "GSM-7" : "UCS-2";
+  const sizes = signs.map((sign) => (encoding === "GSM-7" ? (EXTENDED.has(sign) ? 2 : 1) : sign.length));
+  const units = sizes.reduce((sum, size) => sum + size, 0);
+  if (units <= ALONE[encoding]) return { encoding, units, segments: signs.length ? 1 : 0, left: ALONE[encoding] - units };
+  let segments = 1, filled = 0;
+  for (const size of sizes) {
+    if (filled + size > JOINED[encoding]) { segments += 1; filled = 0; }
+    filled += size;
+  }
+  return { encoding, units, segments, left: JOINED[encoding] - filled };
+}
+
+/** Writes the cost below the composer whenever its words or its way change; only a text message has one. */
+export function showCost(composer) {
+  const place = composer.querySelector("[data-cost]");
+  if (!place) return;
+  const way = composer.querySelector("[name=way]").selectedOptions[0];
+  place.hidden = way?.dataset.channel !== "sms";
+  if (place.hidden) return;
+  // What is sent is trimmed at both ends and has plain line ends.
+  const reckoned = cost(composer.querySelector("textarea").value.trim().replaceAll("\r\n", "\n"));
+  const words = place.dataset[reckoned.segments === 1 ? "one" : "many"];
+  place.querySelector("span").textContent = words
+    .replace("#segments", inDigits(reckoned.segments)).replace("#left", inDigits(reckoned.left)).replace("#alphabet", reckoned.encoding);
+  place.dataset.units = reckoned.units;
+  place.dataset.segments = reckoned.segments;
+  place.dataset.left = reckoned.left;
+  place.classList.toggle("z-cost-high", reckoned.segments > 3);
+}

@@ -1,0 +1,32 @@
+// Keeps "3 minutes ago" true. The words and limits are those of zrm/kit/calendars.py: after a week the server's date stays.
+const MINUTE = 60, HOUR = 3600, DAY = 86400, WEEK = 7 * DAY;
+const language = document.documentElement.lang || "en";
+const relative = new Intl.RelativeTimeFormat(language === "fa" ? "fa" : "en-GB", { numeric: "always" });
+const JUST_NOW = language === "fa" ? "همین الان" : "just now";
+
+function words(seconds) {
+  const size = Math.abs(seconds), sign = Math.sign(seconds);
+  if (size < 45) return JUST_NOW;
+  if (size < HOUR) return relative.format(sign * Math.max(1, Math.floor(size / MINUTE)), "minute");
+  if (size < DAY) return relative.format(sign * Math.floor(size / HOUR), "hour");
+  if (size < WEEK) return relative.format(sign * Math.floor(size / DAY), "day");
+  return null;
+}
+
+/** Rewrites every <time data-ago> below `root`. */
+export function refreshTimes(root = document) {
+  for (const time of root.querySelectorAll("time[data-ago]")) {
+    const text = words((Date.parse(time.dateTime) - Date.now()) / 1000);
+    if (text !== null && text !== time.textContent) time.textContent = text;
+  }
+}
+
+export function startTimes() {
+  setInterval(() => refreshTimes(), 30_000);
+  document.addEventListener("visibilitychange", () => document.hidden || refreshTimes());
+}
+
+/** A number in the page's digits. */
+export function inDigits(number) {
+  return new Intl.NumberFormat(language === "fa" ? "fa-IR" : "en-GB", { useGrouping: false }).format(number);
+}

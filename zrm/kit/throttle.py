@@ -1,0 +1,54 @@
+"""Fixed-window throttles kept in PostgreSQL, so that every process of the house counts together."""
+
+from __future__ import annotations
+
+from zrm.errors import TooManyTries
+from zrm.kit.db import Database
+
+_COUNT = """
+INSERT INTO throttles AS t (key, window_started, tries) VALUES (%(key)s, now(), 1)
+ON CONFLICT (key) DO UPDATE SET
+    tries = CASE WHEN t.window_started < now() - make_interval(secs => %(window)s) THEN 1 ELSE t.tries + 1 END,
+    window_started = CASE WHEN t.window_started < now() - make_interval(secs => %(window)s)
+                          THEN now() ELSE t.window_started END
+RETURNING tries, ceil(extract(epoch FROM window_started - now()) + %(window)s)::int
+"""
+
+
+_LOOK = """
+SELECT ceil(extract(epoch FROM window_started - now()) + %(window)s)::int FROM throttles
+WHERE key = %(key)s AND tries >= %(tries)s AND window_started >= now() - make_interval(secs => %(window)s)
+"""
+
+
+def look(database: Database, key: str, *, tries: int, window: float) -> None:
+    """Count nothing. Errors: TooManyTries if the tries counted so far leave none."""
+    with database.cursor() as cursor:
+        cursor.execute(_LOOK, {"key": key, "tries": tries, "window": window})
+        row = cursor.fetchone()
+    if row is not None:
+        raise TooManyTries(max(1, row[0]))
+
+
+def count_try(database: Database, key: str, *, tries: int, window: float) -> None:
+    """Count one try for `key` (say nothing personal in it: hash peers first).
+
+    Errors: TooManyTries, with the seconds until the window ends, once more than `tries` came within `window` seconds.
+    """
+    with database.cursor() as cursor:
+        cursor.execute(_COUNT, {"key": key, "window": window})
+        row = cursor.fetchone()
+    if row is not None and row[0] > tries:
+        raise TooManyTries(max(1, row[1]))
+
+
+def forgive(database: Database, key: str) -> None:
+    """Forget the tries of `key`, after a success."""
+    with database.cursor() as cursor:
+        cursor.execute("DELETE FROM throttles WHERE key = %s", [key])
+
+
+def sweep(database: Database) -> None:
+    """Drop windows that ended long ago."""
+    with database.cursor() as cursor:
+        cursor.execute("DELETE FROM throttles WHERE window_started < now() - interval '1 day'")

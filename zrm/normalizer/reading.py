@@ -1,0 +1,210 @@
+"""The pure half of T2: what does this contact say? No clock, network or database.
+
+A channel has parsed the payload; here its words become comparable: text cleaned and folded, the quoted part put
+aside, the language told, addresses brought to one form.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from zrm.contract import (
+    AddressKind,
+    Ignored,
+    Inbound,
+    InboundFile,
+    Parsed,
+    Part,
+    RawContact,
+    Report,
+    Sender,
+    StoredFile,
+    Thread,
+    Unparseable,
+    Wish,
+)
+from zrm.kit.phones import e164
+from zrm.kit.text import clean, fold
+from zrm.normalizer.html import sanitise
+from zrm.normalizer.language import detect
+from zrm.normalizer.quotes import split_quote
+
+TEXT_LIMIT = 200_000
+"""Characters of text kept in the record; the original is kept whole and can be opened from the timeline."""
+
+_TITLE = 120
+_SEARCH = 20_000
+_DETECT = 2_000
+
+Parse = Callable[[RawContact], list[Parsed]]
+
+
+@dataclass(frozen=True, slots=True)
+class Raw:
+    """A raw contact as T1 stored it."""
+
+    id: UUID
+    received_at: datetime
+    contact: RawContact
+    code: str
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """An address in comparable form."""
+
+    kind: AddressKind
+    value: str
+    raw: str
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """A contact, understood: everything filing needs to place it."""
+
+    raw: Raw
+    addresses: tuple[Known, ...]
+    claimed: bool  # the addresses were typed into a form, nothing came from them
+    name: str
+    title: str
+    text: str
+    folded_quote: str
+    html: str
+    language: str
+    search: str
+    nature: str
+    subject_key: str
+    files: tuple[InboundFile, ...]
+    thread: Thread
+    headers: tuple[tuple[str, str], ...]
+    labels: frozenset[str] = field(default_factory=frozenset)
+    addresses_proven: bool = False  # all of them are one person's, by the provider's word
+    code_told: bool = False
+
+    @property
+    def robot(self) -> bool:
+        """Written by a machine or to many: kept and labelled, never answered, never reopens a case."""
+        return bool(self.labels & {"robot", "bounce", "list", "newsletter"})
+
+
+@dataclass(frozen=True, slots=True)
+class Wished:
+    """A citizen's wish with the address it came from, and what the message is if the wish fits nothing."""
+
+    raw: Raw
+    wish: Wish
+    asker: Known
+    otherwise: Reading | None
+
+
+@dataclass(frozen=True, slots=True)
+class PartOf:
+    """A piece of a message; what to do with it depends on which of the others have come."""
+
+    raw: Raw
+    part: Part
+
+
+def read(raw: Raw, parse: Parse, *, region: str) -> Reading | list[Report] | Ignored | Wished | PartOf:
+    """Understand one raw contact. Errors: Unparseable, with the reason a person at the quarantine will read."""
+    try:
+        parsed = parse(raw.contact)
+    except Unparseable:
+        raise
+    except Exception as error:
+        raise Unparseable(f"the parser of {raw.contact.channel} failed: {type(error).__name__}") from error
+    reports = [item for item in parsed if isinstance(item, Report)]
+    if reports and len(reports) == len(parsed):
+        return reports
+    if len(parsed) != 1:
+        raise Unparseable(f"expected one contact, found {len(parsed)}")
+    match parsed[0]:
+        case Ignored() as ignored:
+            return ignored
+        case Inbound() as inbound:
+            return _read(raw, inbound, region)
+        case Wish() as wish:
+            return _wished(raw, wish, region)
+        case Part() as part:
+            return PartOf(raw, part)
+        case other:
+            raise Unparseable(f"unexpected {type(other).__name__}")
+
+
+def _read(raw: Raw, inbound: Inbound, region: str) -> Reading:
+    text = clean(inbound.text)
+    labels = set(inbound.labels)
+    if len(text) > TEXT_LIMIT:
+        text = text[:TEXT_LIMIT]
+        labels.add("cut_short")
+    fresh, quote = split_quote(text) if _is_mail(inbound) else (text, "")
+    if not fresh.strip():  # nothing but a quotation: show it rather than an empty message
+        fresh, quote = text, ""
+    title = " ".join(clean(inbound.title).split()) or " ".join(fresh[:400].split())
+    return Reading(
+        raw=raw,
+        addresses=tuple(_known(inbound.senders, region)),
+        claimed="claimed_address" in inbound.labels,
+        name=next((name for sender in inbound.senders if (name := " ".join(clean(sender.name).split()))), "")[:200],
+        title=title[:_TITLE],
+        text=fresh,
+        folded_quote=quote,
+        html=sanitise(inbound.html) if inbound.html else "",
+        language=inbound.language or detect(f"{title}\n{fresh[:_DETECT]}"),
+        search=fold(f"{title}\n{fresh[:_SEARCH]}"),
+        nature=inbound.nature,
+        subject_key=inbound.subject_key,
+        files=inbound.files,
+        thread=inbound.thread,
+        headers=tuple((clean(name), clean(value)) for name, value in inbound.headers),
+        labels=frozenset(labels),
+        addresses_proven=inbound.senders_proven,
+        code_told=inbound.code_told,
+    )
+
+
+def _is_mail(inbound: Inbound) -> bool:
+    """Only mail repeats what it answers; a messenger's message has an id too, but every line of it is new."""
+    kinds = {sender.kind for sender in inbound.senders}
+    return bool(inbound.thread.message_id) and not kinds & {AddressKind.TELEGRAM, AddressKind.BALE}
+
+
+def _wished(raw: Raw, wish: Wish, region: str) -> Wished:
+    known = next(iter(_known([wish.sender], region)), None)
+    if known is None:
+        raise Unparseable("a wish of nobody: it came from no address")
+    return Wished(raw, wish, known, _read(raw, wish.otherwise, region) if wish.otherwise is not None else None)
+
+
+def _known(senders: Iterable[Sender], region: str) -> Iterable[Known]:
+    seen = set()
+    for sender in senders:
+        address = clean(sender.raw).strip()
+        if sender.kind is AddressKind.PHONE:
+            value = e164(address, region) or fold(address).replace(" ", "")
+        else:
+            value = address.casefold()
+        if value and (sender.kind, value) not in seen:
+            seen.add((sender.kind, value))
+            yield Known(sender.kind, value[:320], address[:320])
+
+
+def raw_contact(row: tuple[Any, ...], body: bytes) -> Raw:
+    """A stored row (id, received_at, code, channel, account, kind, media_type, envelope, files, trace) as T1 took it."""
+    identifier, received_at, code, channel, account, kind, media_type, envelope, files, trace = row
+    contact = RawContact(
+        channel=channel,
+        account=account,
+        external_id="",
+        body=body,
+        media_type=media_type,
+        envelope=envelope,
+        files=tuple(StoredFile(**file) for file in files),
+        kind=kind,
+        trace=trace,
+    )
+    return Raw(identifier, received_at, contact, code)

@@ -1,0 +1,155 @@
+"""Self-service in T2: what a citizen asked of the house is done, and its answer queued, in the commit that settles it.
+
+So it happens once, whoever sends the question again and whoever dies in between; the answer leaves through T4 like any
+other. Two robots must not talk for ever: an address gets so many answers in an hour and no more.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Final
+from uuid import UUID
+
+from zrm.casestore import outbox
+from zrm.casestore.outbox import Topic
+from zrm.casestore.person import opted_out
+from zrm.casework.self_service import Answer, text_of
+from zrm.config import Settings
+from zrm.contract import Wish
+from zrm.inbox.code import read as read_code
+from zrm.kit.clock import now
+from zrm.kit.db import Cursor, insert_rows
+from zrm.kit.i18n import Language
+from zrm.kit.ids import new_id
+from zrm.normalizer.reading import Known, Raw
+
+MOST_ANSWERS: Final = 10
+"""Answers to one address within an hour; what it asks beyond that is recorded and not answered."""
+
+_HOUR: Final = timedelta(hours=1)
+_RATING_DAYS: Final = timedelta(days=7)
+
+
+@dataclass(frozen=True, slots=True)
+class _Said:
+    answer: Answer
+    code: str = ""
+    status: str = ""
+
+
+def grant(cursor: Cursor, settings: Settings, raw: Raw, wish: Wish, asker: Known) -> str | None:
+    """Do what was asked and queue the answer; the reason to settle the contact with, None if the wish fits nothing.
+
+    The caller holds the asker's lock (`placing.hold`), so a second question of the same citizen waits for the first.
+    """
+    channel = raw.contact.channel
+    cursor.execute(
+        "SELECT count(*) FROM self_answers WHERE channel = %s AND address = %s AND created_at > %s",
+        [channel, asker.value, now() - _HOUR],
+    )
+    worn = (cursor.fetchone() or (0,))[0] >= MOST_ANSWERS
+    said = _do(cursor, raw, wish, asker, worn=worn)
+    if said is None:
+        return None
+    reason = f"self-service: {wish.kind}"
+    if worn:
+        return f"{reason}, not answered: too many in an hour"
+    if wish.answered:
+        return f"{reason}, answered by the provider"
+    if wish.kind != "stop" and opted_out(cursor, channel, asker.value):
+        return f"{reason}, not answered: opted out"
+    _queue(cursor, settings, raw, wish, asker, said)
+    return reason
+
+
+def _do(cursor: Cursor, raw: Raw, wish: Wish, asker: Known, *, worn: bool) -> _Said | None:
+    match wish.kind:
+        case "help":
+            return _Said("help")
+        case "stop" | "start":
+            row = (
+                new_id(), raw.contact.channel, raw.contact.account, asker.value, wish.kind == "stop", raw.received_at,
+            )  # fmt: skip
+            insert_rows(cursor, "opt_outs", ("id", "channel", "account", "address", "out", "at"), [row])
+            return _Said(wish.kind)
+        case "status":
+            return _Said("unknown") if worn else _status(cursor, wish.code)
+        case "rate":
+            return _rate(cursor, raw, wish.score, asker)
+
+
+def _status(cursor: Cursor, typed: str) -> _Said:
+    code = read_code(typed)
+    cursor.execute(
+        "SELECT coalesce(k.status, '') FROM receipts r JOIN raw_contacts w ON w.id = r.contact_id "
+        "LEFT JOIN contacts c ON c.id = r.contact_id LEFT JOIN cases k ON k.id = c.case_id "
+        "WHERE r.code = %s AND w.kind = 'contact' AND w.state <> 'ignored'",
+        [code],
+    )
+    row = cursor.fetchone()
+    return _Said("status", code or "", row[0]) if row else _Said("unknown")
+
+
+def _rate(cursor: Cursor, raw: Raw, score: int, asker: Known) -> _Said | None:
+    """Only the case that was closed last on this line, lately, not rated since, and with nothing open after it."""
+    cursor.execute(
+        """
+        SELECT id, status, status_at FROM cases k
+        WHERE channel = %(channel)s AND account = %(account)s AND person_id IN (
+            SELECT person_id FROM addresses WHERE kind = %(kind)s AND value = %(value)s AND NOT claimed
+        ) AND NOT EXISTS (SELECT FROM ratings WHERE case_id = k.id AND at >= k.status_at)
+        ORDER BY last_contact_at DESC LIMIT 1
+        """,
+        {
+            "channel": raw.contact.channel,
+            "account": raw.contact.account,
+            "kind": asker.kind.value,
+            "value": asker.value,
+        },
+    )
+    row = cursor.fetchone()
+    if row is None or row[1] != "closed" or row[2] < raw.received_at - _RATING_DAYS:
+        return None
+    columns = ("id", "case_id", "channel", "score", "at")
+    insert_rows(cursor, "ratings", columns, [(new_id(), row[0], raw.contact.channel, score, now())])
+    return _Said("rated")
+
+
+def _queue(cursor: Cursor, settings: Settings, raw: Raw, wish: Wish, asker: Known, said: _Said) -> None:
+    language = _language(cursor, settings, raw.contact.channel, wish, asker)
+    name = settings.organisation.name.fa if language == "fa" else settings.organisation.name.en
+    identifier: UUID = new_id()
+    insert_rows(
+        cursor,
+        "self_answers",
+        ["id", "raw_id", "wish", "channel", "account", "address", "language", "text", "created_at", "changed_at"],
+        [
+            (
+                identifier, raw.id, wish.kind, raw.contact.channel, raw.contact.account, asker.value, language,
+                text_of(said.answer, language, name=name, code=said.code, status=said.status), now(), now(),
+            )
+        ],
+    )  # fmt: skip
+    outbox.add(cursor, Topic.DELIVER, [(identifier, raw.contact.trace)])
+
+
+def _language(cursor: Cursor, settings: Settings, channel: str, wish: Wish, asker: Known) -> Language:
+    """What this citizen asked for; else the words' own language; else the one they first wrote in; else the house's."""
+    cursor.execute(
+        "SELECT p.preferred_language, p.language FROM addresses a JOIN persons p ON p.id = a.person_id "
+        "WHERE a.kind = %(kind)s AND a.value = %(value)s AND NOT a.claimed UNION ALL "
+        "(SELECT '', language FROM self_answers WHERE channel = %(channel)s AND address = %(value)s "
+        "ORDER BY created_at LIMIT 1)",
+        {"kind": asker.kind.value, "value": asker.value, "channel": channel},
+    )
+    known = cursor.fetchall()
+    asked_for = next((preferred for preferred, _ in known if preferred), "")
+    first = next((language for _, language in known if language), "")
+    match asked_for or wish.language or first:
+        case "":
+            return settings.organisation.language
+        case "fa":
+            return "fa"
+        case _:
+            return "en"

@@ -1,0 +1,49 @@
+"""The answer headers that keep a page to itself: what it may load, who may frame it, that nobody stores it."""
+
+from __future__ import annotations
+
+from typing import Final
+
+_COMMON: Final = {
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "same-origin",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Permissions-Policy": "camera=(), geolocation=(), microphone=(), payment=(), usb=()",
+    "Cache-Control": "no-store",
+}
+
+PAGE: Final = {
+    **_COMMON,
+    "X-Frame-Options": "DENY",
+    "Content-Security-Policy": (
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:;"
+        " font-src 'self'; media-src 'self'; connect-src 'self'; frame-src 'self'; manifest-src 'self';"
+        " form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+    ),
+}
+"""For the desk's own pages. Scripts and styles only from our own files, none inline."""
+
+FOREIGN_HTML: Final = {
+    **_COMMON,
+    "X-Frame-Options": "SAMEORIGIN",
+    "Content-Security-Policy": (
+        "sandbox; default-src 'none'; style-src 'unsafe-inline'; img-src data:; form-action 'none'; base-uri 'none';"
+        " frame-ancestors 'self'"
+    ),
+}
+"""For a citizen's HTML in its frame: no script, no form, nothing loaded from anywhere, an origin of its own."""
+
+SHOWN_FILE: Final = {
+    **_COMMON,
+    "X-Frame-Options": "SAMEORIGIN",
+    "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; object-src 'self'; frame-ancestors 'self'",
+}
+"""For a file of a harmless kind that the desk shows in place: sound, a still image, pages we made ourselves."""
+
+DOWNLOAD: Final = {
+    **_COMMON,
+    "X-Frame-Options": "DENY",
+    "Content-Security-Policy": "sandbox; default-src 'none'; frame-ancestors 'none'",
+}
+"""For everything else: it is saved, never shown."""

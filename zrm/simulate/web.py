@@ -1,0 +1,97 @@
+"""Browsers: open the form, fill it in, send it with its hidden identity, read the code on the receipt."""
+
+from __future__ import annotations
+
+import random
+import re
+import time
+from typing import ClassVar, Final
+
+import httpx
+
+from zrm.simulate.corpus import Citizen
+from zrm.simulate.errand import Acknowledged, Refused, TryAgain
+from zrm.simulate.files import picture
+
+_FORM_ID: Final = re.compile(r'name="form_id" value="([^"]+)"')
+_CODE: Final = re.compile(r'data-copy="(\d{12})"')
+_RECEIPT: Final = "/receipt"
+
+
+class WebDoor:
+    """The form "raise a matter". `files` is the share with a picture, `nameless` the share who stay anonymous."""
+
+    kind: ClassVar[str] = "web"
+
+    def __init__(self, web: httpx.Client, *, files: float = 0.2, nameless: float = 0.1) -> None:
+        self.web = web
+        self._files, self._nameless = files, nameless
+
+    def errand(self, citizen: Citizen, chance: random.Random) -> Form:
+        """One filled-in form."""
+        fields = {
+            "nature": citizen.nature,
+            "subject": citizen.subject,
+            "text": citizen.text,
+            "website": "",
+            "name": "",
+            "phone": "",
+            "email": "",
+        }
+        if chance.random() >= self._nameless:
+            fields["name"] = citizen.name
+            fields |= {"phone": citizen.phone} if chance.random() < 0.6 else {"email": citizen.email}
+        files = [("photo.jpg", picture(chance))] if chance.random() < self._files else []
+        return Form(self.web, citizen.language, fields, files)
+
+    def close(self) -> None:
+        """The web client is its owner's."""
+
+
+class Form:
+    """One visit to the form; the form's identity is kept over every try."""
+
+    def __init__(
+        self, web: httpx.Client, language: str, fields: dict[str, str], files: list[tuple[str, bytes]]
+    ) -> None:
+        self._web = web
+        self._fields = fields
+        self._files = files
+        # A browser that has been here: it knows its language, so the receipt is a page of its own.
+        self._headers = {"Accept-Language": language, "Cookie": f"zrm_language={language}"}
+        self._form_id = ""
+
+    def go(self) -> Acknowledged:
+        """Get the form unless we have it, send it, read the code. Errors: TryAgain, Refused."""
+        if not self._form_id:
+            page = self._ask("GET", "/new")
+            match = _FORM_ID.search(page.text)
+            if match is None:
+                raise Refused("the form has no identity")
+            self._form_id = match[1]
+        began = time.monotonic()
+        parts: list[tuple[str, tuple[str | None, str | bytes] | tuple[str, bytes, str]]] = [
+            (name, (None, value)) for name, value in {"form_id": self._form_id, **self._fields}.items()
+        ]
+        parts += [("files", (name, content, "image/jpeg")) for name, content in self._files]
+        answer = self._ask("POST", "/new", parts)
+        took = time.monotonic() - began
+        if answer.status_code == 303:
+            cookie = answer.headers.get("set-cookie", "").partition(";")[0]
+            answer = self._ask("GET", _RECEIPT, cookie=cookie)
+        match = _CODE.search(answer.text)
+        if answer.status_code != 200 or match is None:
+            raise Refused(f"{answer.status_code} without a code")
+        return Acknowledged(match[1], took)
+
+    def _ask(self, method: str, path: str, parts: object = None, cookie: str = "") -> httpx.Response:
+        headers = dict(self._headers)
+        if cookie:
+            headers["Cookie"] += f"; {cookie}"
+        try:
+            answer = self._web.request(method, path, files=parts, headers=headers)  # type: ignore[arg-type]  # as made above
+        except httpx.TransportError as error:
+            raise TryAgain(type(error).__name__) from None
+        if answer.status_code >= 500 or answer.status_code == 429:
+            raise TryAgain(str(answer.status_code))
+        return answer
