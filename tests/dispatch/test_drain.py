@@ -217,5 +217,16 @@ def test_the_relay_wakes_sweeps_and_survives(
         thread.join()
 
 
+def test_a_queue_that_forgot_everything_hears_of_its_workers_again(queues: Queues) -> None:
+    worker, monitor = queues.worker([Topic.NOTIFY, Topic.FILE]), Monitor(queues)
+    worker.register_birth()  # type: ignore[no-untyped-call]  # RQ left these two without types
+    queues.redis.flushall()
+    assert monitor.workers() == 0
+    worker.heartbeat()
+    assert monitor.workers() == 1, "readiness does not stay red for ever"
+    worker.register_death()  # type: ignore[no-untyped-call]  # as above
+    assert monitor.workers() == 0
+
+
 def test_backoff_doubles_up_to_a_quarter_of_an_hour() -> None:
     assert [backoff(n) for n in (1, 2, 3, 20)] == [2, 4, 8, 900]

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from redis import Redis, RedisError
-from rq import Queue, Retry, SimpleWorker, Worker
+from redis.client import Pipeline
+from rq import Queue, Retry, SimpleWorker, Worker, worker_registration
 from rq.job import Job
 from rq.registry import FailedJobRegistry
 
@@ -20,6 +21,7 @@ JOB: Final = "zrm.worker.drain"
 _FLAG_SECONDS: Final = 5  # a flag whose job was lost with Redis' memory must not silence the topic
 _JOB_SECONDS: Final = 300
 _KEEP_FAILED: Final = 7 * 24 * 3600
+_WORKER_SECONDS: Final = 20  # an idle worker gives a sign of life this often, less 15 seconds
 
 
 QueueAway = RedisError
@@ -50,7 +52,33 @@ class Queues:
 
     def worker(self, topics: list[Topic]) -> SimpleWorker:
         """A worker for these topics, in order of preference; run it with `.work()`."""
-        return SimpleWorker([self._queues[topic] for topic in topics], connection=self.redis, maintenance_interval=30)
+        return _Worker(
+            [self._queues[topic] for topic in topics],
+            connection=self.redis,
+            maintenance_interval=30,
+            worker_ttl=_WORKER_SECONDS,
+        )
+
+
+class _Worker(SimpleWorker):
+    """RQ registers a worker once, at its birth; ours does so with every sign of life.
+
+    A Redis that has lost its memory would otherwise never hear of the workers that outlived it: they would work, and
+    readiness and metrics would say that there are none.
+    """
+
+    max_connection_wait_time = 5.0  # seconds between tries to reach a Redis that is away
+
+    def heartbeat(self, timeout: int | None = None, pipeline: Pipeline | None = None) -> None:
+        """Say that we live, and who we are. Errors: redis.RedisError."""
+        if pipeline is None:
+            with self.connection.pipeline(transaction=False) as ours:  # one way there and back, where RQ takes three
+                self.heartbeat(timeout, ours)
+                ours.execute()
+            return
+        super().heartbeat(timeout, pipeline)
+        pipeline.hset(self.key, mapping=self.serialize())
+        worker_registration.register(self, pipeline)
 
 
 @dataclass(frozen=True, slots=True)
