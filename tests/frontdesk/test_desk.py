@@ -17,10 +17,11 @@ from zrm.contract import JSON, AddressKind, Inbound, Parsed, RawContact, Receipt
 from zrm.dispatch.deliver import Deliver
 from zrm.errors import NotFound, StoreUnavailable, TooManyTries
 from zrm.frontdesk.desk import Desk
-from zrm.inbox.code import mint, shown
+from zrm.inbox.code import mint
 from zrm.inbox.receive import Inbox
 from zrm.kit.blobs import BlobStore
 from zrm.kit.db import Database
+from zrm.kit.i18n import in_fours
 from zrm.normalizer.filing import Filer
 
 PEER = "192.0.2.7"
@@ -70,7 +71,7 @@ def test_quarantine_looks_like_received_to_its_sender(desk: Desk, file: Callable
 def test_without_proof_the_state_and_no_words(desk: Desk, file: Callable[[], None]) -> None:
     receipt = come(desk)
     file()
-    tracking = desk.track(shown(receipt.code), PEER)
+    tracking = desk.track(in_fours(receipt.code, "fa"), PEER)
     assert (tracking.state, tracking.proven, tracking.title) == ("received", False, "")
     assert tracking.proofs == ("phone", "email")
     assert [message.text for message in tracking.messages] == [""]

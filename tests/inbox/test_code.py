@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from zrm.inbox import code
+from zrm.kit.i18n import in_fours
 
 codes = st.builds(code.mint)
 
@@ -16,7 +17,8 @@ def test_a_minted_code_reads_back_however_it_is_typed(minted: str) -> None:
     arabic = minted.translate(str.maketrans("0123456789", "٠١٢٣٤٥٦٧٨٩"))
     for typed in (
         minted,
-        code.shown(minted),
+        in_fours(minted, "en"),
+        in_fours(minted, "fa"),
         f" {minted[:4]} {minted[4:]}\u200f",
         persian,
         arabic,

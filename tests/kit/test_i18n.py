@@ -97,3 +97,8 @@ def test_the_first_part_file_wins_and_the_quarrel_is_told(tmp_path: Path) -> Non
 def test_digits_follow_the_language() -> None:
     assert i18n.digits(2045, "fa") == "۲۰۴۵"
     assert i18n.digits(2045, "en") == "2045"
+
+
+def test_long_numbers_are_read_in_fours() -> None:
+    assert i18n.in_fours("283541907624", "en") == "2835-4190-7624"
+    assert i18n.in_fours("283541907624", "fa") == "\u200e۲۸۳۵-۴۱۹۰-۷۶۲۴"

@@ -17,11 +17,11 @@ from zrm.channels.sms.keywords import wish_of
 from zrm.config import Settings
 from zrm.contract import AddressKind, Inbound, Parsed, RawContact, Receipt, Reply, Report, Sender, Sent, Thread
 from zrm.dispatch.deliver import Deliver
-from zrm.inbox.code import mint, shown
+from zrm.inbox.code import mint
 from zrm.inbox.receive import Inbox
 from zrm.kit.blobs import BlobStore
 from zrm.kit.db import Cursor, Database
-from zrm.kit.i18n import gettext
+from zrm.kit.i18n import gettext, in_fours
 from zrm.normalizer.filing import Filer
 from zrm.normalizer.wishes import MOST_ANSWERS
 
@@ -117,7 +117,7 @@ def test_help_in_english_is_answered_in_english(line: Line) -> None:
 
 def test_a_code_tells_the_state_in_the_citizens_language(line: Line) -> None:
     receipt = line.text("The light in our street is broken, please repair it.")
-    line.text(shown(receipt.code))
+    line.text(in_fours(receipt.code, "fa"))
     assert "has reached us" in line.sent[-1].text, "by first use: digits alone are answered in the language met first"
     line.text(f"کد {receipt.code}", SARA)
     assert "در نوبت بررسی" in line.sent[-1].text

@@ -19,7 +19,7 @@ from zrm.casework.templating import Filled
 from zrm.errors import Conflict, NotFound
 from zrm.kit import log
 from zrm.kit.db import Cursor
-from zrm.kit.i18n import LANGUAGES, Language, _, digits
+from zrm.kit.i18n import LANGUAGES, Language, _, in_fours
 from zrm.security.grants import covers
 
 KIND_NAMES = {
@@ -83,10 +83,9 @@ def _answers(
 ) -> list[tuple[Template, str, Filled]]:
     """Every answer for a case: the template, the whole text to insert, and its own part filled in."""
     persian, organisation = language == "fa", context.settings.organisation.name
-    code = f"{head.code[:4]}-{head.code[4:8]}-{head.code[8:]}"
     values = {
         "name": head.person,
-        "code": digits(code, language),
+        "code": in_fours(head.code, language),
         "track": f"{context.settings.public_url.rstrip('/')}/track",
         "unit": head.unit_fa if persian else head.unit_en,
         "subject": head.subject_fa if persian else head.subject_en,

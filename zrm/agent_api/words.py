@@ -7,7 +7,7 @@ from typing import Any, Final
 from uuid import UUID
 
 from zrm.casestore.timeline import EventRow
-from zrm.kit.i18n import Language, _, digits, gettext
+from zrm.kit.i18n import Language, _, gettext, in_fours
 from zrm.kit.pages import words
 
 NATURES: Final = {
@@ -108,7 +108,7 @@ class History:
             case "loop_broken":
                 return self._say(_("No automatic answer was sent: this address has had too many of them")), "robot"
             case "related":
-                code = digits(words.grouped_code(str(data.get("code", ""))), self._language)
+                code = in_fours(str(data.get("code", "")), self._language)
                 return self._say(_("Another case may belong to this one: %(code)s"), code=code), "link"
             case "relation":
                 kept = data.get("decision") == "kept"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from zrm.casework.templating import fill
 from zrm.config import Settings
 from zrm.contract import AddressKind
-from zrm.kit.i18n import Language, digits, gettext
+from zrm.kit.i18n import Language, gettext, in_fours
 
 
 def acknowledgement(
@@ -15,7 +15,7 @@ def acknowledgement(
 
     `wording` is the unit's own, in Persian and in English, if it has one.
     """
-    shown = digits(f"{code[:4]}-{code[4:8]}-{code[8:]}", language)
+    shown = in_fours(code, language)
     name = settings.organisation.name.fa if language == "fa" else settings.organisation.name.en
     track = f"{settings.public_url}/track"
     if wording is not None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Final, Literal
 
 from zrm.casestore.case import Status
-from zrm.kit.i18n import Language, _, digits, gettext
+from zrm.kit.i18n import Language, _, digits, gettext, in_fours
 
 Answer = Literal["help", "stop", "start", "status", "unknown", "rated"]
 
@@ -34,16 +34,14 @@ _TEXTS: Final[dict[Answer, str]] = {
 def text_of(answer: Answer, language: Language, *, name: str, code: str = "", status: str = "") -> str:
     """The answer in the citizen's language. `status` of the case behind `code`, empty while it is not filed yet."""
     message = _STATES[status] if answer == "status" else _TEXTS[answer]
-    shown = digits(f"{code[:4]}-{code[4:8]}-{code[8:]}", language)
-    return gettext(language, message) % {"name": name, "code": shown}
+    return gettext(language, message) % {"name": name, "code": in_fours(code, language)}
 
 
 def farewell(code: str, language: Language) -> str:
     """What a citizen reads when their case is closed, with the question how content they are."""
-    shown = digits(f"{code[:4]}-{code[4:8]}-{code[8:]}", language)
     text = gettext(
         language,
         "Case %(code)s is closed. How content are you with it? Answer with one digit, from 1 (not at all) to 5 (very).",
-        code=shown,
+        code=in_fours(code, language),
     )
     return digits(text, language)

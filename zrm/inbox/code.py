@@ -31,8 +31,3 @@ def read(text: str) -> str | None:
     if foreign or len(digits) != LENGTH or digits[0] == "0" or not holds(digits):
         return None
     return digits
-
-
-def shown(code: str) -> str:
-    """The code as it is shown to people: `1234-5678-9012`."""
-    return f"{code[:4]}-{code[4:8]}-{code[8:]}"

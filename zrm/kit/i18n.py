@@ -48,6 +48,16 @@ def digits(text: object, language: Language) -> str:
     return str(text).translate(_PERSIAN_DIGITS) if language == "fa" else str(text)
 
 
+def in_fours(number: str, language: Language) -> str:
+    """A long number as people read it, `1234-5678-9012`, in the language's digits and safe inside a sentence of it.
+
+    Behind an Arabic letter the groups would be shown last to first; a left-to-right mark before them keeps their order.
+    (An isolate would do it too, but old telephones show it as a box.)
+    """
+    groups = "-".join(number[start : start + 4] for start in range(0, len(number), 4))
+    return f"\u200e{digits(groups, language)}" if language == "fa" else groups
+
+
 def merge(language: Language, folder: Path = LOCALE_FOLDER) -> tuple[Catalog, list[Conflict]]:
     """Read every part file of a language in name order into one catalogue; also tell which messages disagree.
 

@@ -8,6 +8,7 @@ from tests.channels.telegram.conftest import OpenHouse
 from tests.channels.telegram.house import SECRET
 from tests.lab.telegram import Bot, Citizen, TelegramStandIn
 from zrm.channels.telegram.channel import BaleChannel, BotChannel, TelegramChannel
+from zrm.kit.i18n import in_fours
 
 SARA = Citizen(1001, "سارا", "fa", "کریمی")
 JOHN = Citizen(1002, "John", "en")
@@ -26,7 +27,7 @@ def test_a_message_becomes_a_case_and_the_answer_comes_back(
     assert case.said() == ["چراغ خیابان ما سه شب است که خاموش است."]
     assert house.ask("SELECT kind, value, claimed FROM addresses") == [(house.channel.kind, "1001", False)]
     assert house.ask("SELECT name FROM persons") == [("سارا کریمی",)]
-    shown = f"{case.code[:4]}-{case.code[4:8]}-{case.code[8:]}".translate(str.maketrans("0123456789", "۰۱۲۳۴۵۶۷۸۹"))
+    shown = in_fours(case.code, "fa")
     assert shown in bot.wait_for_said(SARA)[0].text, "the acknowledgement tells the code"
     house.answer(case, "فردا درست می‌شود.")
     said = bot.wait_for_said(SARA, 2)[1]

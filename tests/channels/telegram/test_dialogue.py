@@ -10,7 +10,7 @@ from tests.channels.telegram.conftest import OpenHouse
 from tests.channels.telegram.house import BotHouse, Case
 from tests.lab.process import wait_until
 from tests.lab.telegram import Bot, Citizen
-from zrm.kit.i18n import Language, digits, gettext
+from zrm.kit.i18n import Language, digits, gettext, in_fours
 
 CITIZENS: dict[Language, Citizen] = {"fa": Citizen(2001, "سارا", "fa"), "en": Citizen(2002, "John", "en")}
 
@@ -87,7 +87,7 @@ def test_a_matter_is_asked_for_step_by_step_and_comes_as_one_contact(
     assert talk.say("Files: %(count)s", count=digits(1, language)) in summary
     registered = talk.press("Yes, register it")
     case = only_case(house)
-    code = digits(f"{case.code[:4]}-{case.code[4:8]}-{case.code[8:]}", language)
+    code = in_fours(case.code, language)
     assert code in registered
     assert registered.startswith(talk.say("Registered. Your tracking code:\n%(code)s\n\nWe answer here. With this code you can also ask by telephone, by text message, or at\n%(track)s", code=code, track="")[:40])  # fmt: skip
     assert (case.nature, case.subject, case.language) == ("complaint", chosen.key, language)

@@ -21,11 +21,13 @@ from zrm.channels.contract import House, Reply, ReplyInvalid
 from zrm.channels.email.config import Mailbox
 from zrm.channels.email.headers import is_address
 from zrm.channels.email.mailboxes import return_address
-from zrm.kit.i18n import _
+from zrm.kit.i18n import _, in_fours
 from zrm.kit.text import clean, clean_line
 
 _MOST_REFERENCES: Final = 20
 _WIDTH: Final = 76
+_LEFT_TO_RIGHT: Final = "\u200e"
+_JOINER_AND_MARKS: Final = f"\u200c{_LEFT_TO_RIGHT}"  # not printable, and Persian needs them
 _ATOM: Final = re.compile(r"[A-Za-z0-9 !#$%&'*+/=?^_`{|}~-]+")
 _TOKEN: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _REPLY_PREFIX: Final = re.compile(r"\s*(?:re|aw|sv|fwd?|پاسخ|رد)\s*:", re.IGNORECASE)
@@ -108,9 +110,10 @@ def _subject(reply: Reply) -> str:
         title = f"Re: {title}"
     code = reply.code
     if len(code) == 12 and code.isascii() and code.isdigit():
-        shown = f"[{code[:4]}-{code[4:8]}-{code[8:]}]"
-        if shown not in title:
-            title = f"{title[:200]} {shown}".strip()
+        shown = f"[{in_fours(code, 'en')}]"
+        if shown not in title.replace(_LEFT_TO_RIGHT, ""):
+            # Behind Persian words a mail program would show the groups of digits last to first.
+            title = f"{title[:200]} {shown if title.isascii() else f'[{_LEFT_TO_RIGHT}{shown[1:]}'}".strip()
     return title[:250] or "Re:"
 
 
@@ -151,7 +154,9 @@ def _mailbox(name: str, address: str) -> str:
 
 def _words(field: str, value: str) -> str:
     """A value fit for a header: ASCII as it is, anything else as encoded words, folded."""
-    value = "".join(character for character in clean_line(value) if character.isprintable() or character == "\u200c")
+    value = "".join(
+        character for character in clean_line(value) if character.isprintable() or character in _JOINER_AND_MARKS
+    )
     if value.isascii() and "=?" not in value:
         # Folded at spaces; a word that is longer than a line stays whole.
         return Header(value, "us-ascii", maxlinelen=_WIDTH, header_name=field).encode(linesep="\r\n")

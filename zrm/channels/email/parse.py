@@ -48,7 +48,7 @@ _LARGEST_BLANK: Final = 65_536  # bytes without a letter that are no message; mo
 
 _TO: Final = frozenset({"to", "cc", "delivered-to", "x-original-to", "envelope-to"})
 _SUBJECT_TOKEN: Final = re.compile(r"\[#([A-Za-z0-9][A-Za-z0-9._-]{0,63})\]")
-_SUBJECT_CODE: Final = re.compile(r"\[#?(\d{4})[- ]?(\d{4})[- ]?(\d{4})\]")
+_SUBJECT_CODE: Final = re.compile(r"\[\u200e?#?(\d{4})[- ]?(\d{4})[- ]?(\d{4})\]")
 
 
 def parse_mail(raw: RawContact, mailboxes: Mailboxes, trusted: frozenset[str] = frozenset()) -> Parsed:

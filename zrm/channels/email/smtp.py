@@ -28,6 +28,7 @@ from zrm.channels.email.mailboxes import Delivery, Mailboxes
 from zrm.channels.email.session import Conversation, LocalConversation
 from zrm.errors import StoreFull, StoreUnavailable
 from zrm.kit import log
+from zrm.kit.i18n import in_fours
 from zrm.kit.ids import new_trace
 
 _log = log.get(__name__)
@@ -153,7 +154,7 @@ class Door:
         except StoreUnavailable:
             _log.warning("refused", channel="email", reason="store unavailable", trace=trace)
             return "451 4.3.0 Cannot keep the message at the moment, come again"
-        return f"{_RECEIVED}{receipt.code[:4]}-{receipt.code[4:8]}-{receipt.code[8:]}"
+        return f"{_RECEIVED}{in_fours(receipt.code, 'en')}"
 
     async def _store(
         self, account: str, to: list[str], content: bytes, session: Session, envelope: Envelope, trace: str

@@ -29,7 +29,7 @@ from zrm.errors import NotFound, StoreUnavailable, TooManyTries
 from zrm.kit import log
 from zrm.kit.calendars import Reader, date_time_text
 from zrm.kit.clock import now
-from zrm.kit.i18n import Language, digits, gettext
+from zrm.kit.i18n import Language, digits, gettext, in_fours
 from zrm.kit.ids import new_trace
 
 MEDIA_TYPE = "application/json"
@@ -261,7 +261,7 @@ class Door:
     def _registered(self, language: Language, code: str, bundle: Bundle) -> Say:
         message = words.REGISTERED if bundle.finished else words.REGISTERED_UNFINISHED
         track = f"{self._house.public_url}/track"
-        return Say(gettext(language, message, code=_shown(code, language), track=track), keys=menu(language))
+        return Say(gettext(language, message, code=in_fours(code, language), track=track), keys=menu(language))
 
     async def sweep(self) -> None:
         """File what has waited long enough, in every chat. Errors: StoreUnavailable."""
@@ -316,7 +316,7 @@ class Door:
         text = gettext(
             language,
             words.STATE,
-            code=_shown(found.code, language),
+            code=in_fours(found.code, language),
             state=gettext(language, words.STATES[found.state]),
             date=date_time_text(
                 found.changed_at, Reader(language, "solar" if language == "fa" else "gregorian", self._house.timezone)
@@ -348,7 +348,3 @@ class Door:
 
 def _key(bot: str, chat: int) -> str:
     return f"{bot}/{chat}"
-
-
-def _shown(code: str, language: Language) -> str:
-    return digits("-".join(code[start : start + 4] for start in range(0, len(code), 4)), language)

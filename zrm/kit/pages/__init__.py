@@ -18,7 +18,7 @@ from jinja2 import BaseLoader, ChoiceLoader, Environment, FileSystemLoader, Pref
 from markupsafe import Markup
 
 from zrm.kit import calendars, clock
-from zrm.kit.i18n import LANGUAGES, Language, digits, translations
+from zrm.kit.i18n import LANGUAGES, Language, digits, in_fours, translations
 from zrm.kit.pages import words
 from zrm.kit.pages.frame import DeskFrame, FooterLink, NavItem, NavSection, PortalFrame
 from zrm.kit.pages.viewer import Theme, Viewer
@@ -149,7 +149,7 @@ class Pages:
             ago=lambda moment: calendars.ago_text(moment, self._now(), _viewer.get().reader),
             iso=lambda moment: moment.astimezone(UTC).isoformat(timespec="seconds"),
             digits=lambda value: digits(value, _viewer.get().language),
-            code444=lambda code: digits(words.grouped_code(code), _viewer.get().language),
+            code444=lambda code: in_fours(code, _viewer.get().language),
             bytes=lambda size: words.byte_size(size, _viewer.get().language),
             duration=lambda seconds: words.duration(seconds, _viewer.get().language),
             paragraphs=words.paragraphs,

@@ -75,11 +75,6 @@ def word(vocabulary: dict[str, Word], code: str) -> Word:
     return vocabulary.get(code) or Word(code, "neutral", "circle-dot")
 
 
-def grouped_code(code: str) -> str:
-    """A tracking code in groups of four, "1234-5678-9012", as it is printed and read aloud."""
-    return "-".join(code[start : start + 4] for start in range(0, len(code), 4))
-
-
 def byte_size(size: int, language: Language) -> str:
     """A size in bytes as a person reads it, in powers of 1000: "1.2 MB"."""
     number, unit = float(size), 0
