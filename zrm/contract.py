@@ -167,12 +167,13 @@ class Wish:
     """What a citizen asks of the house itself, by a word, a code or a digit: done without an agent, answered once.
 
     help; stop and start (writing to them); status of the case behind `code`; rate the case closed last with `score`, 1
-    to 5. `language` as far as the words show it. `answered`: the provider has answered by itself, we stay silent.
+    to 5, or with a `code` the case behind it. `language` as far as the words show it. `answered`: the provider has
+    answered by itself, we stay silent. `sender` None: the door knows the code alone (tracking page), and answers itself.
     `otherwise` is what the message is when the wish fits nothing, such as a digit while nothing waits to be rated.
     """
 
     kind: Literal["help", "stop", "start", "status", "rate"]
-    sender: Sender
+    sender: Sender | None
     language: str = ""
     code: str = ""
     score: int = 0
@@ -310,6 +311,7 @@ class Tracking:
     proofs: tuple[Literal["phone", "email"], ...]  # ways open to prove it; empty: nothing to prove by
     title: str = ""
     messages: tuple[PublicMessage, ...] = ()
+    rated: bool = False  # by somebody with the code, since it was closed
 
 
 @dataclass(frozen=True, slots=True)
@@ -364,7 +366,8 @@ class FrontDesk(Protocol):
         """The subject tree's choices, parents before children."""
 
     def rate(self, code: str, score: int, channel: str, peer: str) -> bool:
-        """Record how content the citizen was, 1 to 5, with a closed case; False if it is not closed.
+        """Record how content the citizen was, 1 to 5, with a closed case; False if it is not closed, or has been
+        rated since it was.
         Errors: NotFound, TooManyTries.
         """
 

@@ -9,6 +9,7 @@ import pytest
 
 from tests.agent_api.conftest import Browser
 from tests.casework.house import agent, file_case, one
+from zrm.casestore import rating
 from zrm.kit.blobs import BlobStore
 from zrm.kit.db import Database
 from zrm.kit.ids import new_id
@@ -334,3 +335,13 @@ def test_an_automatic_answer_without_a_case_does_not_fail_unseen(sign_in: SignIn
     assert "Automatic answers that did not arrive" in page
     assert "no such line" in page
     assert "no such line" not in sign_in("sara").get("/desk/trouble").text, "she sees her own unit's troubles"
+
+
+def test_a_rating_is_a_line_of_the_history(sign_in: SignIn, database: Database) -> None:
+    case = file_case(database, status="closed")
+    with database.cursor() as cursor:
+        assert rating.rate(cursor, case.id, channel="web", score=4)
+        assert not rating.rate(cursor, case.id, channel="sms", score=1)
+    path = f"/desk/cases/{case.id}"
+    assert "The citizen rated how it was handled: 4 of 5" in sign_in("daniel").get(path).text
+    assert "شهروند به رسیدگی امتیاز داد: ۴ از ۵" in sign_in("maryam").get(path).text

@@ -184,7 +184,15 @@ def test_a_closed_case_can_be_rated(desk: Desk, file: Callable[[], None], databa
     with database.cursor() as cursor:
         cursor.execute("UPDATE cases SET status = 'closed'")
     assert not desk.rate(receipt.code, 9, "sms", PEER)
+    assert not desk.track(receipt.code, PEER).rated
     assert desk.rate(receipt.code, 4, "sms", PEER)
+    assert desk.track(receipt.code, PEER).rated
+    assert not desk.rate(receipt.code, 5, "sms", PEER), "once each time it is closed"
+    with database.cursor() as cursor:
+        cursor.execute("SELECT score FROM ratings")
+        assert cursor.fetchall() == [(4,)]
+        cursor.execute("UPDATE cases SET status_at = clock_timestamp() + interval '1 ms'")
+    assert not desk.track(receipt.code, PEER).rated, "it was opened and closed again"
     with pytest.raises(NotFound):
         desk.rate(mint(), 4, "sms", PEER)
 

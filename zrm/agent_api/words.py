@@ -7,7 +7,7 @@ from typing import Any, Final
 from uuid import UUID
 
 from zrm.casestore.timeline import EventRow
-from zrm.kit.i18n import Language, _, gettext, in_fours
+from zrm.kit.i18n import Language, _, digits, gettext, in_fours
 from zrm.kit.pages import words
 
 NATURES: Final = {
@@ -107,6 +107,11 @@ class History:
                 return self._status(data), "refresh"
             case "loop_broken":
                 return self._say(_("No automatic answer was sent: this address has had too many of them")), "robot"
+            case "rated":
+                score = digits(int(data.get("score", 0)), self._language)
+                sentence = _("The citizen rated how it was handled: %(score)s of %(most)s (by %(channel)s)")
+                most = digits(5, self._language)
+                return self._say(sentence, score=score, most=most, channel=self._channel(data)), "circle-check"
             case "related":
                 code = in_fours(str(data.get("code", "")), self._language)
                 return self._say(_("Another case may belong to this one: %(code)s"), code=code), "link"

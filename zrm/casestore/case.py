@@ -12,6 +12,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlmodel import Field, SQLModel
 
 from zrm.kit.clock import now
+from zrm.kit.db import Cursor
 from zrm.kit.ids import new_id
 
 
@@ -75,3 +76,10 @@ class CaseEvent(SQLModel, table=True):
     agent_id: UUID | None = None
     kind: str
     data: dict[str, Any] = Field(default_factory=dict, sa_column=Column(JSONB, nullable=False))
+
+
+def case_of(cursor: Cursor, code: str) -> UUID | None:
+    """The case that the contact with this tracking code belongs to; None if there is none (yet)."""
+    cursor.execute("SELECT c.case_id FROM receipts r JOIN contacts c ON c.id = r.contact_id WHERE r.code = %s", [code])
+    row = cursor.fetchone()
+    return row[0] if row else None

@@ -18,7 +18,8 @@ from uuid import UUID
 import psycopg
 from psycopg.types.json import Jsonb
 
-from zrm.casestore import outbox
+from zrm.casestore import outbox, rating
+from zrm.casestore.case import case_of
 from zrm.casestore.delivery import PROOF_LINK, DeliveryState
 from zrm.casestore.outbox import Topic
 from zrm.casestore.person import opted_out
@@ -117,7 +118,7 @@ class Desk:
         cursor.execute(
             """
             SELECT k.id, k.status, k.language, k.opened_at, greatest(k.status_at, k.last_contact_at), k.title,
-                   k.person_id, r.received_at
+                   k.person_id, r.received_at, EXISTS (SELECT FROM ratings WHERE case_id = k.id AND at >= k.status_at)
             FROM receipts r JOIN raw_contacts w ON w.id = r.contact_id
             LEFT JOIN contacts c ON c.id = r.contact_id LEFT JOIN cases k ON k.id = c.case_id
             WHERE r.code = %s AND w.kind = 'contact'
@@ -127,7 +128,7 @@ class Desk:
         row = cursor.fetchone()
         if row is None:
             raise NotFound("no such code")
-        case_id, status, language, opened_at, changed_at, title, person_id, received_at = row
+        case_id, status, language, opened_at, changed_at, title, person_id, received_at, rated = row
         if case_id is None:  # received and not filed yet, or in quarantine: to its sender these are one
             house = self._settings.organisation.language
             return Tracking(code, "received", house, received_at, received_at, proven=False, proofs=())
@@ -148,6 +149,7 @@ class Desk:
             proofs=tuple(proofs),
             title=title if proven else "",
             messages=tuple(_messages(cursor, case_id, with_text=proven)),
+            rated=rated and status == "closed",
         )
 
     # ------------------------------------------------------------------ prove
@@ -261,15 +263,9 @@ class Desk:
     def rate(self, code: str, score: int, channel: str, peer: str) -> bool:
         """Record how content the citizen was with a closed case. Errors: NotFound, TooManyTries."""
         tracking = self.track(code, peer)
-        if tracking.state != "closed" or not 1 <= score <= 5:
-            return False
         with self._cursor() as cursor:
-            cursor.execute(
-                "INSERT INTO ratings (id, case_id, channel, score, at) SELECT %s, c.case_id, %s, %s, %s "
-                "FROM receipts r JOIN contacts c ON c.id = r.contact_id WHERE r.code = %s",
-                [new_id(), channel, score, now(), tracking.code],
-            )
-        return True
+            case_id = case_of(cursor, tracking.code)
+            return case_id is not None and rating.rate(cursor, case_id, channel=channel, score=score)
 
     def opt(self, channel: str, account: str, address: str, *, out: bool) -> None:
         """Remember whether we may write to an address."""

@@ -216,7 +216,7 @@ class Filer:
         if not wished:
             return
         readings = [outcome for _, _, outcome, _ in present if isinstance(outcome, Reading)]
-        asking = [outcome.asker for outcome in wished]
+        asking = [outcome.asker for outcome in wished if outcome.asker is not None]
         hold(cursor, {(known.kind.value, known.value) for known in asking + [a for r in readings for a in r.addresses]})
         for index, (task, raw, outcome, kept) in enumerate(present):
             if isinstance(outcome, Wished):

@@ -93,11 +93,11 @@ class Reading:
 
 @dataclass(frozen=True, slots=True)
 class Wished:
-    """A citizen's wish with the address it came from, and what the message is if the wish fits nothing."""
+    """A citizen's wish with the address it came from (None: by a code alone), and what it is if it fits nothing."""
 
     raw: Raw
     wish: Wish
-    asker: Known
+    asker: Known | None
     otherwise: Reading | None
 
 
@@ -174,8 +174,8 @@ def _is_mail(inbound: Inbound) -> bool:
 
 
 def _wished(raw: Raw, wish: Wish, region: str) -> Wished:
-    known = next(iter(_known([wish.sender], region)), None)
-    if known is None:
+    known = None if wish.sender is None else next(iter(_known([wish.sender], region)), None)
+    if known is None and not (wish.sender is None and wish.code):
         raise Unparseable("a wish of nobody: it came from no address")
     return Wished(raw, wish, known, _read(raw, wish.otherwise, region) if wish.otherwise is not None else None)
 

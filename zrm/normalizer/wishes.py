@@ -11,7 +11,8 @@ from datetime import timedelta
 from typing import Final
 from uuid import UUID
 
-from zrm.casestore import outbox
+from zrm.casestore import outbox, rating
+from zrm.casestore.case import case_of
 from zrm.casestore.outbox import Topic
 from zrm.casestore.person import opted_out
 from zrm.casework.self_service import Answer, text_of
@@ -38,11 +39,14 @@ class _Said:
     status: str = ""
 
 
-def grant(cursor: Cursor, settings: Settings, raw: Raw, wish: Wish, asker: Known) -> str | None:
+def grant(cursor: Cursor, settings: Settings, raw: Raw, wish: Wish, asker: Known | None) -> str | None:
     """Do what was asked and queue the answer; the reason to settle the contact with, None if the wish fits nothing.
 
     The caller holds the asker's lock (`placing.hold`), so a second question of the same citizen waits for the first.
+    Without an asker (the tracking page) there is nobody to write to: the page itself has answered.
     """
+    if asker is None:
+        return f"self-service: {wish.kind}" if wish.kind == "rate" and _rate_code(cursor, raw, wish) else None
     channel = raw.contact.channel
     cursor.execute(
         "SELECT count(*) FROM self_answers WHERE channel = %s AND address = %s AND created_at > %s",
@@ -91,6 +95,11 @@ def _status(cursor: Cursor, typed: str) -> _Said:
     return _Said("status", code or "", row[0]) if row else _Said("unknown")
 
 
+def _rate_code(cursor: Cursor, raw: Raw, wish: Wish) -> bool:
+    case_id = case_of(cursor, wish.code)
+    return case_id is not None and rating.rate(cursor, case_id, channel=raw.contact.channel, score=wish.score)
+
+
 def _rate(cursor: Cursor, raw: Raw, score: int, asker: Known) -> _Said | None:
     """Only the case that was closed last on this line, lately, not rated since, and with nothing open after it."""
     cursor.execute(
@@ -111,9 +120,7 @@ def _rate(cursor: Cursor, raw: Raw, score: int, asker: Known) -> _Said | None:
     row = cursor.fetchone()
     if row is None or row[1] != "closed" or row[2] < raw.received_at - _RATING_DAYS:
         return None
-    columns = ("id", "case_id", "channel", "score", "at")
-    insert_rows(cursor, "ratings", columns, [(new_id(), row[0], raw.contact.channel, score, now())])
-    return _Said("rated")
+    return _Said("rated") if rating.rate(cursor, row[0], channel=raw.contact.channel, score=score) else None
 
 
 def _queue(cursor: Cursor, settings: Settings, raw: Raw, wish: Wish, asker: Known, said: _Said) -> None:

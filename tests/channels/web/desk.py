@@ -26,7 +26,7 @@ SUBJECTS = [
 @dataclass
 class KeepingDesk(UnaskedDesk):
     """Obeys the front desk's contract in memory. `away` makes the store unavailable, `tries` limits tracking,
-    `open_to_code` asks for no proof.
+    `open_to_code` asks for no proof, `rated` says that a closed case has been.
     """
 
     contacts: dict[tuple[str, str, str], tuple[RawContact, Receipt]] = field(default_factory=dict)
@@ -41,6 +41,7 @@ class KeepingDesk(UnaskedDesk):
     away: bool = False
     tries: int = 1000
     open_to_code: bool = False
+    rated: bool = False
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     @property
@@ -99,6 +100,7 @@ class KeepingDesk(UnaskedDesk):
                 PublicMessage(OPENED + timedelta(hours=hours), ours, "web", text if proven else "")
                 for text, ours, hours in messages
             ),
+            rated=self.rated,
         )
 
     def prove_by_phone(self, code: str, last_digits: str, peer: str) -> bool:

@@ -50,6 +50,27 @@ def test_a_citizen_without_javascript_raises_follows_and_answers(language: Langu
         assert browser.offsite == []
 
 
+@pytest.mark.parametrize("language", ["fa", "en"])
+def test_a_closed_matter_is_rated_without_javascript_by_the_keyboard(language: Language) -> None:
+    with running() as portal, LabBrowser() as browser:
+        portal.desk.state = "closed"
+        page = browser.page(language, "phone", script=False)
+        page.goto(f"{portal.url}/track")
+        page.fill("#f-code", "283541907624")
+        page.keyboard.press("Enter")
+        page.click("form[action='/track/rating'] button")
+        page.click('.z-summary a[href="#f-score"]')
+        for _ in range(3):
+            page.keyboard.press("ArrowDown")
+        page.keyboard.press("Enter")
+        page.wait_for_url("**/track/matter?sent=rating")
+        assert page.locator("[role=status]").count() == 1
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+        assert [raw.envelope for raw in portal.desk.raws] == [{"rates": "283541907624"}]
+        assert b"4" in portal.desk.raws[0].body
+        assert browser.offsite == []
+
+
 @pytest.mark.parametrize("path", ["/", "/new", "/track", "/proof/x"])
 @pytest.mark.parametrize("language", ["fa", "en"])
 def test_no_page_scrolls_sideways_on_a_telephone_and_every_field_has_a_name(language: Language, path: str) -> None:

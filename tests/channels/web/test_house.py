@@ -4,12 +4,20 @@ from __future__ import annotations
 
 import re
 
+import pytest
+
 from tests.channels.web.portal import filled, hidden, running
+from zrm.casestore import outbox
+from zrm.casestore.outbox import Topic
+from zrm.casework import handling
+from zrm.casework.handling import Act
 from zrm.config import Settings
 from zrm.frontdesk.desk import Desk
 from zrm.inbox.receive import Inbox
 from zrm.kit.blobs import BlobStore
 from zrm.kit.db import Database
+from zrm.kit.i18n import Language
+from zrm.normalizer.filing import Filer
 
 
 def test_a_form_becomes_a_durable_contact_whose_code_is_known_at_once(
@@ -35,3 +43,56 @@ def test_a_form_becomes_a_durable_contact_whose_code_is_known_at_once(
         cursor.execute("SELECT count(*) FROM raw_contacts")
         assert cursor.fetchone() == (2,)
     assert len(list(blobs.keys())) == 1
+
+
+@pytest.mark.parametrize("language", ["fa", "en"])
+def test_a_matter_is_rated_on_its_page_once_each_time_it_is_closed(
+    database: Database, blobs: BlobStore, inbox: Inbox, settings: Settings, language: Language
+) -> None:
+    desk = Desk(database, blobs, inbox, settings, b"secret of this test", ())
+
+    def work() -> None:
+        with database.cursor() as cursor:
+            tasks = outbox.claim(cursor, Topic.FILE, limit=50, lease=60)
+        Filer(database, blobs, {"web": portal.channel.parse}, settings)(tasks)
+
+    def close() -> None:
+        with database.cursor() as cursor:
+            cursor.execute("SELECT (SELECT id FROM agents WHERE login = 'maryam'), id, version FROM cases")
+            handling.close(cursor, Act(*(cursor.fetchone() or ())), result="done")
+
+    def ask(query: str) -> list[tuple[object, ...]]:
+        with database.cursor() as cursor:
+            cursor.execute(query.encode())
+            return cursor.fetchall()
+
+    with running(desk=desk) as portal:
+        client = portal.citizen(language)
+        client.post("/new", data=filled(hidden(client.get("/new").text, "form_id")))
+        work()
+        ((code,),) = ask("SELECT code FROM cases")
+        open_page = client.post("/track", data={"code": str(code)}).text
+        assert "/track/rating" not in open_page
+        early = {"form_id": hidden(open_page, "form_id"), "score": "1"}
+        assert client.post("/track/rating", data=early).status_code == 303
+        work()
+        assert ask("SELECT count(*) FROM ratings") == [(0,)], "only a closed matter is rated"
+        close()
+        page = client.get("/track/matter").text
+        for score in ("4", "4", "2"):  # a double click; then back, another number, and sent again
+            client.post("/track/rating", data={"form_id": hidden(page, "form_id"), "score": score})
+        work()
+        assert ask("SELECT score, channel FROM ratings") == [(4, "web")]
+        assert ask("SELECT data FROM case_events WHERE kind = 'rated'") == [({"score": 4, "channel": "web"},)]
+        assert ask("SELECT status, (SELECT count(*) FROM cases) FROM cases") == [("closed", 1)]
+        assert "/track/rating" not in client.get("/track/matter").text
+        assert ask("SELECT state, reason, count(*) FROM raw_contacts GROUP BY 1, 2 ORDER BY 3, 2") == [
+            ("filed", "", 1),
+            ("ignored", "self-service: rate", 1),
+            ("ignored", "a wish that fits nothing", 2),
+        ]
+        client.post("/track/message", data={"form_id": hidden(page, "form_id"), "text": "It is broken again."})
+        work()
+        assert "/track/rating" not in client.get("/track/matter").text
+        close()
+        assert "/track/rating" in client.get("/track/matter").text, "closed again, asked again"

@@ -10,7 +10,7 @@ import pytest
 
 from tests.channels.web.desk import CASE
 from tests.channels.web.portal import CONFIG, Portal, all_hidden, hidden, running
-from zrm.channels.contract import Inbound
+from zrm.channels.contract import Inbound, Wish
 from zrm.channels.web.seals import Pass, Seals
 
 ANSWER = "فردا پر می‌شود"
@@ -75,7 +75,7 @@ def test_an_empty_code_is_asked_for(portal: Portal) -> None:
     assert 'href="#f-code"' in answer.text
 
 
-@pytest.mark.parametrize("path", ["/track", "/track/phone", "/track/email", "/track/message"])
+@pytest.mark.parametrize("path", ["/track", "/track/phone", "/track/email", "/track/message", "/track/rating"])
 @pytest.mark.parametrize(("content_type", "body", "status"), [
     ("application/x-www-form-urlencoded", b"", 400), ("application/json", b"{}", 415), ("multipart/form-data", b"x", 400),
 ])  # fmt: skip
@@ -252,7 +252,58 @@ def test_the_message_form_changes_language_without_losing_the_text(portal: Porta
     assert portal.desk.raws == []
 
 
-@pytest.mark.parametrize("step", ["phone", "email", "message", "leave", "nothing"])
+def closed(portal: Portal, language: str = "en") -> tuple[httpx.Client, str]:
+    """A citizen before the page of a closed matter, of which they have typed the code and no more."""
+    portal.desk.state = "closed"
+    client = portal.citizen(language)
+    return client, client.post("/track", data={"code": CASE}).text
+
+
+@pytest.mark.parametrize(("language", "typed"), [("en", "4"), ("fa", "۴")])
+def test_a_closed_matter_is_rated_by_who_has_its_code(portal: Portal, language: str, typed: str) -> None:
+    client, page = closed(portal, language)
+    assert "/track/rating" in page
+    form = {"form_id": hidden(page, "form_id"), "score": typed}
+    for _ in range(3):  # a double click, a reload
+        answer = client.post("/track/rating", data=form)
+        assert (answer.status_code, answer.headers["location"]) == (303, "/track/matter?sent=rating")
+    thanks = client.get("/track/matter?sent=rating").text
+    assert ("We have received your rating" if language == "en" else "امتیاز شما رسید") in thanks
+    assert "/track/rating" not in thanks
+    (raw,) = portal.desk.raws
+    assert (json.loads(raw.body), raw.envelope) == ({"score": 4}, {"rates": CASE})
+    assert portal.channel.parse(raw) == [Wish("rate", None, code=CASE, score=4)]
+
+
+def test_nothing_is_asked_before_a_matter_is_closed_or_after_it_was_rated(portal: Portal) -> None:
+    assert "/track/rating" not in proven(portal).get("/track/matter").text
+    portal.desk.rated = True
+    _, page = closed(portal)
+    assert "/track/rating" not in page
+    assert "You have rated" in page
+
+
+@pytest.mark.parametrize("score", ["", "0", "6", "44", "five", "²"])
+def test_what_is_no_rating_is_said_beside_the_question(portal: Portal, score: str) -> None:
+    client, page = closed(portal)
+    answer = client.post("/track/rating", data={"form_id": hidden(page, "form_id"), "score": score})
+    assert answer.status_code == 400
+    assert 'href="#f-score"' in answer.text
+    assert client.post("/track/rating", data={"form_id": "forged", "score": "4"}).status_code == 400
+    assert portal.desk.raws == []
+
+
+def test_nobody_rates_without_a_code(portal: Portal) -> None:
+    client, page = closed(portal)
+    form = {"form_id": hidden(page, "form_id"), "score": "1"}
+    stranger = portal.citizen().post("/track/rating", data=form)
+    assert (stranger.status_code, stranger.headers["location"]) == (303, "/track/matter")
+    portal.desk.away = True
+    assert client.post("/track/rating", data=form).status_code == 503
+    assert portal.desk.raws == []
+
+
+@pytest.mark.parametrize("step", ["phone", "email", "message", "rating", "leave", "nothing"])
 def test_the_address_of_a_sent_form_leads_back_to_the_matter(portal: Portal, step: str) -> None:
     answer = portal.citizen().get(f"/track/{step}")
     assert (answer.status_code, answer.headers["location"]) == (303, "/track/matter")
@@ -265,7 +316,8 @@ def test_leaving_forgets_the_matter_on_this_device(portal: Portal) -> None:
 
 
 @pytest.mark.parametrize(
-    "path", ["/track", "/track/phone", "/track/email", "/track/message", "/track/leave", "/proof/good-token"]
+    "path",
+    ["/track", "/track/phone", "/track/email", "/track/message", "/track/rating", "/track/leave", "/proof/good-token"],
 )
 def test_another_site_cannot_make_a_browser_act(portal: Portal, path: str) -> None:
     client = proven(portal)

@@ -323,7 +323,7 @@ class Door:
             ),
         )
         says = [Say(text, keys=menu(language))]
-        if found.state == "closed":
+        if found.state == "closed" and not found.rated:
             row = tuple((digits(score, language), f"r:{found.code}:{score}") for score in range(1, 6))
             says.append(Say(gettext(language, words.HOW_CONTENT), buttons=(row,)))
         return says

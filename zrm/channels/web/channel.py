@@ -30,7 +30,7 @@ class WebChannel:
         self.house = house
 
     def parse(self, raw: RawContact) -> list[Parsed]:
-        """One Inbound. Errors: Unparseable."""
+        """One Inbound, or the wish to rate a closed matter. Errors: Unparseable."""
         return [parse_payload(raw)]
 
     def send(self, reply: Reply) -> Sent:
@@ -85,6 +85,7 @@ class WebChannel:
             ("POST", f"{TRACK_PATH}/phone", following.prove_by_phone),
             ("POST", f"{TRACK_PATH}/email", following.prove_by_email),
             ("POST", f"{TRACK_PATH}/message", following.write),
+            ("POST", f"{TRACK_PATH}/rating", following.rate),
             ("POST", f"{TRACK_PATH}/leave", following.leave),
             ("GET", f"{TRACK_PATH}/{{step}}", following.step),
             ("GET", "/proof/{token}", following.proof),

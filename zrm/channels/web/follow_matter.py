@@ -146,6 +146,34 @@ class FollowMatter:
         finally:
             posted.close()
 
+    async def rate(self, request: Request) -> Response:
+        """`POST /track/rating`: how content the citizen is with a closed matter; a contact like any other, done by T2."""
+        posted = await self._read(request, _SMALL)
+        if isinstance(posted, Response):
+            return posted
+        held = self._holder(request)
+        if held is None:
+            return self._site.go(MATTER_PATH)
+        form_id, score = posted.one("form_id"), latin_digits(posted.one("score").strip())
+        nonce = self._seals.open_form_id(form_id)
+        if score not in ("1", "2", "3", "4", "5"):
+            return await self._matter(
+                request, held, problems=[Problem("score", _("Choose a number from 1 to 5"))], status=400
+            )
+        if nonce is None:
+            problem = Problem("score", _("This form was not made by us or has been changed. Please send it again"))
+            return await self._matter(request, held, problems=[problem], status=400)
+        try:
+            # Only the matter on the cookie can be rated. Whether it is closed, and not rated yet, is known in T2.
+            await self._intake.submit(
+                contact_id("rating", nonce, [held.code, score]),
+                body_of({"score": int(score)}),
+                envelope={"rates": held.code},
+            )
+        except StoreUnavailable:
+            return self._site.unavailable(request, MATTER_PATH)
+        return self._site.go(f"{MATTER_PATH}?sent=rating")
+
     async def leave(self, request: Request) -> Response:
         """`POST /track/leave`: forget the matter on this device."""
         if self._site.is_foreign(request):

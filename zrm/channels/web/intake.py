@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import BinaryIO, Final, cast
 
 from starlette.concurrency import run_in_threadpool
@@ -72,7 +72,7 @@ class Intake:
         return self._subjects
 
 
-def body_of(fields: dict[str, str]) -> bytes:
+def body_of(fields: Mapping[str, str | int]) -> bytes:
     """A payload's bytes; empty fields are left out."""
     kept = {name: value for name, value in fields.items() if value}
     return json.dumps(kept, ensure_ascii=False).encode("utf-8", "replace")

@@ -3,7 +3,8 @@
     {"nature": "complaint", "subject": "roads", "text": "…", "name": "…", "phone": "…", "email": "…", "language": "fa"}
 
 Every key but `text` may be missing. `envelope` holds what the door alone knows: `conversation`, the tracking code whose
-holder has proven themselves; `trap`, that a field no person sees was filled in.
+holder has proven themselves; `trap`, that a field no person sees was filled in; `rates`, the code of the closed matter
+that a rating is about, whose body is `{"score": 4}`.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from zrm.channels.contract import (
     Sender,
     Thread,
     Unparseable,
+    Wish,
 )
 from zrm.channels.web.entry import MAX_EMAIL, MAX_NAME, MAX_PHONE, clean_line, clean_text
 
@@ -43,8 +45,19 @@ class Payload(BaseModel):
     language: Literal["", "fa", "en"] = ""
 
 
-def parse_payload(raw: RawContact) -> Inbound:
+class Rating(BaseModel):
+    """How content a citizen is with how their matter was handled: 1 is not at all, 5 is very."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    score: int = Field(ge=1, le=5)
+
+
+def parse_payload(raw: RawContact) -> Inbound | Wish:
     """The contact in a payload. Errors: Unparseable, naming the fields but never repeating their values."""
+    rates = raw.envelope.get("rates")
+    if isinstance(rates, str):
+        return _rating(raw, rates)
     try:
         payload = Payload.model_validate_json(raw.body)
     except ValidationError as error:
@@ -65,6 +78,13 @@ def parse_payload(raw: RawContact) -> Inbound:
         nature=payload.nature,
         subject_key=clean_line(payload.subject),
     )
+
+
+def _rating(raw: RawContact, code: str) -> Wish:
+    try:
+        return Wish("rate", None, code=code, score=Rating.model_validate_json(raw.body).score)
+    except ValidationError:
+        raise Unparseable("not a rating from 1 to 5") from None
 
 
 def title_of(text: str) -> str:

@@ -1,0 +1,44 @@
+"""How content citizens are with how their matter was handled: one rating each time a case is closed, by any channel."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from psycopg.types.json import Jsonb
+
+from zrm.casestore import live
+from zrm.casestore.case import Status
+from zrm.kit.clock import now
+from zrm.kit.db import Cursor, insert_rows
+from zrm.kit.ids import new_id
+
+SCORES = range(1, 6)
+"""From not at all content to very content."""
+
+
+def rate(cursor: Cursor, case_id: UUID, *, channel: str, score: int) -> bool:
+    """Record a rating, and a line of the case's history that shows it to its agents.
+
+    False, and nothing is written, if the case is not closed or has been rated since it was: whoever comes first counts,
+    and a button pressed twice counts once. The row is locked, so two who rate at the same moment come one after the other.
+    """
+    cursor.execute(
+        "SELECT status, EXISTS (SELECT FROM ratings WHERE case_id = k.id AND at >= k.status_at) FROM cases k "
+        "WHERE id = %s FOR UPDATE",
+        [case_id],
+    )
+    row = cursor.fetchone()
+    if row is None or row[0] != Status.CLOSED or row[1] or score not in SCORES:
+        return False
+    at = now()
+    insert_rows(
+        cursor, "ratings", ("id", "case_id", "channel", "score", "at"), [(new_id(), case_id, channel, score, at)]
+    )
+    insert_rows(
+        cursor,
+        "case_events",
+        ("id", "case_id", "at", "kind", "data"),
+        [(new_id(), case_id, at, "rated", Jsonb({"score": score, "channel": channel}))],
+    )
+    live.announce(cursor, "case", [case_id])
+    return True
