@@ -57,7 +57,7 @@ def test_the_same_update_twice_is_one_contact(bot: Bot, open_house: OpenHouse, m
 
 
 def test_what_bot_2_was_told_is_never_filed_under_bot_1(telegram: TelegramStandIn, open_house: OpenHouse) -> None:
-    """zammad#2379."""
+    """Field 2.12: zammad#2379, messages of bot 2 were filed under bot 1."""
     water, roads = telegram.bot("water"), telegram.bot("roads")
     house = open_house(water, roads, mode="webhook")
     water.tell(SARA, text="no water")

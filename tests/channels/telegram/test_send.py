@@ -60,6 +60,36 @@ def test_an_answer_is_plain_text_in_reply_to_the_citizens_message(
     assert (sent.provider_ref, sent.final) == (f"4001:{said.message_id}", True)
 
 
+@pytest.mark.parametrize(
+    ("in_reply_to", "references", "quoted"),
+    [
+        ("telegram:info:4001:7", (), 7),
+        ("telegram:water:4001:8", ("telegram:info:4001:3", "telegram:info:4001:5", "telegram:water:4001:8"), 5),
+        ("bale:info:4001:9", (), None),
+        ("telegram:info:4002:9", (), None),
+        ("<telegram:info:4001:9@mail.example>", (), None),
+        ("<x@mail.example:25>:9", ("<x@mail.example:25>:9",), None),
+        ("", (), None),
+    ],
+)
+def test_only_a_message_of_the_same_chat_with_the_same_bot_is_quoted(
+    telegram: TelegramStandIn,
+    chat: Bot,
+    tmp_path: Path,
+    in_reply_to: str,
+    references: tuple[str, ...],
+    quoted: int | None,
+) -> None:
+    """Field 2.12: zammad#2379, seen from the other side: what bot 1 says does not quote what bot 2 was told.
+
+    Messages are counted anew in every chat: message 9 of another one is some other message here.
+    """
+    answer = Reply(new_id(), "info", "4001", "Done.", "en", in_reply_to=in_reply_to, references=references)
+    channel(telegram, chat, tmp_path).send(answer)
+    (said,) = chat.said(SARA)
+    assert said.fields.get("reply_parameters", {}).get("message_id") == quoted
+
+
 def test_a_long_answer_is_cut_between_paragraphs_and_files_follow(
     telegram: TelegramStandIn, chat: Bot, tmp_path: Path
 ) -> None:

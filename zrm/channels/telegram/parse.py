@@ -165,10 +165,14 @@ def message_id(platform: Platform, bot: str, chat: int, number: int) -> str:
     return f"{platform.kind}:{bot}:{chat}:{number}"
 
 
-def message_number(name: str) -> int:
-    """The messenger's own number of a message of that name; 0 if it is none."""
-    number = name.rpartition(":")[2]
-    return int(number) if number.isascii() and number.isdigit() and len(number) < 12 else 0
+def message_number(name: str, platform: Platform, bot: str, chat: int) -> int:
+    """The messenger's own number of a message of that name; 0 if it is not one of this chat with this bot.
+
+    The same number is another message in any other chat: a case may hold messages to two bots, by two messengers.
+    """
+    ours, _colon, number = name.rpartition(":")
+    known = ours == f"{platform.kind}:{bot}:{chat}" and number.isascii() and number.isdigit() and len(number) < 12
+    return int(number) if known else 0
 
 
 def _moment(seconds: int) -> datetime | None:

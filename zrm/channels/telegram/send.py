@@ -66,9 +66,9 @@ def send_reply(reply: Reply, config: BotsConfig, platform: Platform, house: Hous
 async def _send(reply: Reply, config: BotsConfig, platform: Platform, files: list[_File]) -> Sent:
     client = Client(config.bots[reply.account], platform, config.timeout, connections=1)
     try:
-        answered = message_number(reply.in_reply_to)
-        quoting = ReplyParameters(answered, allow_sending_without_reply=True) if answered else None
         chat = int(reply.to)
+        answered = _answered(reply, platform, chat)
+        quoting = ReplyParameters(answered, allow_sending_without_reply=True) if answered else None
         pieces: list[Callable[[], Awaitable[Message]]] = []
         for text in split(reply.text):
             pieces.append(_text_piece(client, chat, text, quoting))
@@ -82,6 +82,12 @@ async def _send(reply: Reply, config: BotsConfig, platform: Platform, files: lis
         return Sent(f"{chat}:{first.message_id}")
     finally:
         await client.close()
+
+
+def _answered(reply: Reply, platform: Platform, chat: int) -> int:
+    """The number of the newest message of this very chat that the case has; 0 if it has none."""
+    named = (reply.in_reply_to, *reversed(reply.references))
+    return next((found for name in named if (found := message_number(name, platform, reply.account, chat))), 0)
 
 
 def _text_piece(
