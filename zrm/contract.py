@@ -371,8 +371,12 @@ class FrontDesk(Protocol):
         Errors: NotFound, TooManyTries.
         """
 
-    def opt(self, channel: str, account: str, address: str, *, out: bool) -> None:
-        """Remember that a citizen wants no messages (or wants them again) at their address on a channel."""
+    def opt(self, channel: str, account: str, address: str, *, out: bool, at: datetime | None = None) -> None:
+        """Remember that a citizen wants no messages (or wants them again) at their address on a channel.
+
+        The newest word counts. `at` is when they said it, as far as the channel knows: the same word brought again
+        later then changes nothing.
+        """
 
     def opted_out(self, channel: str, address: str) -> bool:
         """Whether the citizen asked us not to write there."""

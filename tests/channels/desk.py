@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import Future
+from datetime import datetime
 from typing import BinaryIO, NoReturn
 
 from zrm.channels.contract import JSON, FrontDesk, RawContact, Receipt, StoredFile, Subject, Tracking
@@ -64,7 +65,7 @@ class UnaskedDesk(FrontDesk):
         """Not for these doors."""
         _never()
 
-    def opt(self, channel: str, account: str, address: str, *, out: bool) -> None:
+    def opt(self, channel: str, account: str, address: str, *, out: bool, at: datetime | None = None) -> None:
         """Not for these doors."""
         _never()
 

@@ -267,11 +267,18 @@ class Desk:
             case_id = case_of(cursor, tracking.code)
             return case_id is not None and rating.rate(cursor, case_id, channel=channel, score=score)
 
-    def opt(self, channel: str, account: str, address: str, *, out: bool) -> None:
-        """Remember whether we may write to an address."""
+    def opt(self, channel: str, account: str, address: str, *, out: bool, at: datetime | None = None) -> None:
+        """Remember whether we may write to an address; the same word of the same moment is kept once."""
         with self._cursor() as cursor:
-            row = (new_id(), channel, account, address, out, now())
-            insert_rows(cursor, "opt_outs", ("id", "channel", "account", "address", "out", "at"), [row])
+            cursor.execute(
+                "INSERT INTO opt_outs (id, channel, account, address, out, at) "
+                "SELECT %(id)s, %(channel)s, %(account)s, %(address)s, %(out)s, %(at)s WHERE NOT EXISTS ("
+                "SELECT FROM opt_outs WHERE channel = %(channel)s AND address = %(address)s AND out = %(out)s AND at = %(at)s)",
+                {
+                    "id": new_id(), "channel": channel, "account": account, "address": address, "out": out,
+                    "at": at or now(),
+                },
+            )  # fmt: skip
 
     def opted_out(self, channel: str, address: str) -> bool:
         """Whether the citizen asked us not to write there."""

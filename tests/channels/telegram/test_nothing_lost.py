@@ -135,6 +135,19 @@ def test_an_update_that_is_brought_again_at_any_later_time_changes_nothing(still
     assert house.states() == {"ignored": len(updates), "filed": 1}
 
 
+@pytest.mark.parametrize("later", [0, 5])
+def test_an_old_stop_that_is_brought_again_silences_nobody(still_house: BotHouse, bot: Bot, later: int) -> None:
+    house = still_house
+    stop, start = bot.tell(SARA, text="/stop"), bot.tell(SARA, text="/start")
+    start["message"]["date"] = stop["message"]["date"] + later
+    bring(house, house.desk, stop)
+    assert house.desk.opted_out("telegram", str(SARA.id))
+    bring(house, house.desk, start)
+    assert not house.desk.opted_out("telegram", str(SARA.id))
+    bring(house, house.desk, stop)
+    assert not house.desk.opted_out("telegram", str(SARA.id))
+
+
 def test_an_album_whose_photos_come_at_once_by_several_processes_is_one(still_house: BotHouse, bot: Bot) -> None:
     house = still_house
     updates = bot.album(SARA, *(b"photo %d" % number for number in range(8)), caption="eight")

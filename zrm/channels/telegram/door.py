@@ -22,6 +22,7 @@ from zrm.channels.telegram.client import Client, FileNotGiven, FileTooBig
 from zrm.channels.telegram.config import BotsConfig
 from zrm.channels.telegram.dialogue import Ask, Setting, Turn, advance, language_of, prompt
 from zrm.channels.telegram.note import KEEP, Bundle, Missing, Note, Part, from_json, to_json
+from zrm.channels.telegram.parse import moment
 from zrm.channels.telegram.platform import Platform
 from zrm.channels.telegram.update import Attached, Malformed, Told, read_update, storable
 from zrm.channels.telegram.words import Say, menu
@@ -117,13 +118,17 @@ class Door:
             _log.info("button not released", channel=self._platform.kind, account=bot, error=type(error).__name__)
 
     async def _opt(self, bot: str, told: Told) -> None:
-        """Keep the wish not to be written to, or its end, before anything else: it must hold whatever comes after."""
+        """Keep the wish not to be written to, or its end, before anything else: it must hold whatever comes after.
+
+        By the messenger's own time, so that an old /stop brought again does not silence who has said /start since.
+        """
         command = words.command_of(told.text)[0] if told.kind == "message" else ""
         if command not in ("stop", "start"):
             return
         kind, address = self._platform.kind, str(told.chat)
         if await asyncio.to_thread(self._desk.opted_out, kind, address) is not (command == "stop"):
-            await asyncio.to_thread(lambda: self._desk.opt(kind, bot, address, out=command == "stop"))
+            at = moment(told.date)
+            await asyncio.to_thread(lambda: self._desk.opt(kind, bot, address, out=command == "stop", at=at))
 
     def _take(self, bot: str, told: Told, part: Part | None, setting: Setting) -> Turn:
         """Let the note take the update in, in one step between all processes."""

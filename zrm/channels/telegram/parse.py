@@ -138,7 +138,7 @@ def _inbound(
         text=text,
         title=title,
         language=chosen,
-        sent_at=_moment(first.date),
+        sent_at=moment(first.date),
         files=tuple(
             InboundFile(file.name, file.media_type, stored=file, role=file.role) for one in said for file in one.files
         ),
@@ -175,7 +175,8 @@ def message_number(name: str, platform: Platform, bot: str, chat: int) -> int:
     return int(number) if known else 0
 
 
-def _moment(seconds: int) -> datetime | None:
+def moment(seconds: int) -> datetime | None:
+    """The messenger's seconds since 1970 as a moment; None if they are none."""
     return datetime.fromtimestamp(seconds, UTC) if 0 < seconds < 2**33 else None
 
 
