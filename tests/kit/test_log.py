@@ -8,10 +8,10 @@ import logging
 import sys
 
 import pytest
-import structlog
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.lab.plugin import log_to_pytest
 from zrm.kit import log
 
 
@@ -52,7 +52,7 @@ def test_a_line_is_json_with_its_trace_and_foreign_loggers_are_redacted_too(
             log.get("zrm.test").exception("broken")
     finally:
         root.handlers[:], root.level = before[0], before[1]
-        structlog.reset_defaults()
+        log_to_pytest()
     lines = [json.loads(line) for line in capfd.readouterr().err.splitlines()]
     assert [line["event"] for line in lines] == ["received", "cannot reach [address]", "broken"]
     assert lines[0]["trace"] == "00112233aabbccdd"
@@ -72,4 +72,4 @@ def test_a_reader_who_has_gone_does_not_stop_the_work(monkeypatch: pytest.Monkey
         log.get("zrm.test").error("nobody hears this")
     finally:
         root.handlers[:], root.level = before[0], before[1]
-        structlog.reset_defaults()
+        log_to_pytest()

@@ -3,10 +3,12 @@
 A missing peer is no pass: its tests are skipped, listed at the end, and the run's exit status says so.
 """
 
+import logging
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import pytest
+import structlog
 
 from tests.lab import peers
 from tests.lab.smtp_sink import SmtpSink
@@ -25,6 +27,26 @@ def pytest_configure(config: pytest.Config) -> None:
     """Make the mark known."""
     config.addinivalue_line("markers", f"peer(name): needs a real peer of the lab: {', '.join(peers.PEERS)}")
     config.stash[NOT_RUN] = {}
+    log_to_pytest()
+
+
+def log_to_pytest() -> None:
+    """The house's lines go to Python's own logging, whose output pytest keeps for tests that fail.
+
+    Left alone, structlog prints them: a door's thread that finishes its line between two tests, when nothing is
+    captured, would write into pytest's own output.
+    """
+    structlog.configure(
+        processors=[
+            structlog.stdlib.add_log_level,
+            structlog.processors.format_exc_info,
+            structlog.processors.KeyValueRenderer(key_order=["event"]),
+        ],
+        wrapper_class=structlog.stdlib.BoundLogger,
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        cache_logger_on_first_use=False,
+    )
+    logging.getLogger("zrm").setLevel("INFO")
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
