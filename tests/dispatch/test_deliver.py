@@ -54,7 +54,7 @@ def raises(error: Exception) -> Callable[[Reply], Sent]:
     return answer
 
 
-def make_case(database: Database, text: str = "پاسخ") -> UUID:
+def make_case(database: Database, text: str = "پاسخ", *, code: str = "123456789012") -> UUID:
     """A case with one message in, one queued answer out; the delivery's id."""
     case, person, first, answer, delivery, at = (*(new_id() for _ in range(5)), now())
     with database.cursor() as cursor:
@@ -79,7 +79,7 @@ def make_case(database: Database, text: str = "پاسخ") -> UUID:
                 "status_at",
                 "last_contact_at",
             ],
-            [(case, "123456789012", "token", "چراغ", "fa", "email", "info", person, unit, "open", at, at, at)],
+            [(case, code, f"token{code}", "چراغ", "fa", "email", "info", person, unit, "open", at, at, at)],
         )
         columns = [
             "id",
@@ -146,7 +146,11 @@ def test_an_answer_leaves_with_its_thread(database: Database, settings: Settings
     work(database, settings, provider)
     assert state(database, delivery) == ("sent", 1, "", ["sending", "sent"], 0)
     (reply,) = provider.seen
-    assert (reply.in_reply_to, reply.references, reply.reply_token) == ("<first@x>", ("<first@x>",), "token")
+    assert (reply.in_reply_to, reply.references, reply.reply_token) == (
+        "<first@x>",
+        ("<first@x>",),
+        "token123456789012",
+    )
     assert (reply.to, reply.text, reply.language, reply.code) == ("a@example.org", "پاسخ", "fa", "123456789012")
 
 

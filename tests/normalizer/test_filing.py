@@ -307,6 +307,36 @@ def test_a_report_faster_than_our_own_commit_waits_for_it(desk: Desk) -> None:
     assert desk.ask("SELECT state FROM deliveries") == [("delivered",)]
 
 
+def test_a_report_waits_while_a_long_text_is_still_leaving_and_not_for_ever(desk: Desk) -> None:
+    """Field 2.13: jasmin#424: the network reports on the first part minutes before the last has left."""
+    (report,) = desk.send(Report("SM3", "delivered"), channel="sms")
+    for _ in range(9):
+        desk.ask("UPDATE outbox SET due_at = now() WHERE topic = 'file' RETURNING id")
+        desk.file()
+    assert desk.state(report)[0] == "waiting"
+    (contact,) = desk.send(text("09121234567", "آب"), channel="sms")
+    _delivery(desk, contact, "SM3")
+    desk.ask("UPDATE outbox SET due_at = now() WHERE topic = 'file' RETURNING id")
+    desk.file()
+    assert desk.ask("SELECT state FROM deliveries") == [("delivered",)]
+    (stray,) = desk.send(Report("SM4", "delivered"), channel="sms")
+    desk.ask("UPDATE raw_contacts SET received_at = received_at - interval '11 minutes' RETURNING id")
+    desk.ask("UPDATE outbox SET due_at = now() WHERE topic = 'file' RETURNING id")
+    desk.file()
+    assert desk.state(stray) == ("ignored", "nobody's report")
+
+
+def test_a_network_that_uses_its_ids_again_means_the_newest_message(desk: Desk) -> None:
+    """Field 2.13: jasmin#729: last month's answer, whose report never came, does not take today's."""
+    (old,) = desk.send(text("09121234567", "آب"), channel="sms")
+    _delivery(desk, old, "mci:7")
+    desk.ask("UPDATE deliveries SET created_at = created_at - interval '30 days' RETURNING id")
+    (new,) = desk.send(text("09351234567", "برق"), channel="sms")
+    _delivery(desk, new, "mci:7")
+    desk.send(Report("mci:7", "delivered"), channel="sms")
+    assert desk.ask("SELECT state FROM deliveries ORDER BY created_at") == [("sent",), ("delivered",)]
+
+
 def test_an_event_we_do_not_use_is_recorded(desk: Desk) -> None:
     (ignored,) = desk.send(Ignored("a typing notice"), channel="sms")
     assert desk.state(ignored) == ("ignored", "a typing notice")

@@ -124,7 +124,7 @@ def test_parts_of_one_batch_are_one_message(line: Line) -> None:
 
 
 def test_doubles_out_of_order_make_nothing_twice(line: Line) -> None:
-    """jasmin#1232."""
+    """Field 2.6: jasmin#1232: out-of-order multipart SMS made doubles."""
     for number in (3, 3, 1, 3, 2, 1, 2):
         line.part(number, f"word{number}")
     assert line.filed() == ["word1 word2 word3"]
@@ -211,7 +211,7 @@ class Network:
 def test_a_long_message_has_arrived_when_all_its_parts_have(
     database: Database, settings: Settings, words: list[tuple[str, str]], state: str
 ) -> None:
-    """jasmin#424, #423."""
+    """Field 2.13: jasmin#424, #423: delivery receipts lost for long SMS."""
     make_case(database)
     with database.cursor() as cursor:
         tasks = outbox.claim(cursor, Topic.DELIVER, limit=10, lease=60)
@@ -221,3 +221,35 @@ def test_a_long_message_has_arrived_when_all_its_parts_have(
             assert apply(cursor, "email", Report(ref, word))  # type: ignore[arg-type]  # one of the three
         cursor.execute("SELECT state, provider_ref FROM deliveries")
         assert cursor.fetchall() == [(state, "n:1")]
+
+
+@dataclass
+class Again:
+    """A network that numbers anew: it takes a text in the parts it is told, beginning with `n:1`."""
+
+    parts: int
+
+    def send(self, reply: Reply) -> Sent:
+        refs = tuple(f"n:{number}" for number in range(1, self.parts + 1))
+        return Sent("n:1", final=False, part_refs=refs if len(refs) > 1 else ())
+
+
+@pytest.mark.parametrize(("before", "after"), [(3, 1), (1, 3), (3, 2)])
+def test_ids_of_parts_that_come_again_are_the_newest_messages(
+    database: Database, settings: Settings, before: int, after: int
+) -> None:
+    """Field 2.13: jasmin#729: a receipt is matched to the message that has the id now, long or short."""
+    deliveries: list[UUID] = []
+    for parts in (before, after):
+        delivery = make_case(database, code=f"{len(deliveries)}00000000000")
+        deliveries.append(delivery)
+        with database.cursor() as cursor:
+            tasks = outbox.claim(cursor, Topic.DELIVER, limit=10, lease=60)
+        Deliver(database, {"email": Again(parts)}, settings)(tasks)
+        with database.cursor() as cursor:
+            cursor.execute("UPDATE deliveries SET created_at = created_at + make_interval(days => %s)", [-1])
+    with database.cursor() as cursor:
+        for number in range(1, after + 1):
+            assert apply(cursor, "email", Report(f"n:{number}", "delivered"))
+        cursor.execute("SELECT id, state FROM deliveries")
+        assert dict(cursor.fetchall()) == {deliveries[0]: "sent", deliveries[1]: "delivered"}

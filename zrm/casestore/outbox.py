@@ -92,6 +92,11 @@ def again(cursor: Cursor, task: Task, *, after: float, error: str) -> None:
     )
 
 
+def unworn(cursor: Cursor, task: Task) -> None:
+    """The task was put off for a reason outside it: its tries so far are no sign that it is broken."""
+    cursor.execute("UPDATE outbox SET attempts = 0 WHERE id = %s", [task.id])
+
+
 def fail(cursor: Cursor, task: Task, error: str) -> None:
     """Give up on the task until a person replays it."""
     cursor.execute("UPDATE outbox SET failed_at = now(), error = %s WHERE id = %s", [error, task.id])

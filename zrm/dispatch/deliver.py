@@ -137,7 +137,7 @@ class Deliver:
             return
         match outcome:
             case Sent(provider_ref, final, part_refs):
-                self._keep_parts(cursor, outgoing, part_refs)
+                self._keep_parts(cursor, outgoing, provider_ref, part_refs)
                 cursor.execute(
                     _sql("UPDATE {} SET provider_ref = %s WHERE id = %s", outgoing), [provider_ref, outgoing.id]
                 )
@@ -148,7 +148,7 @@ class Deliver:
                 wait = outcome.retry_after or backoff(outgoing.attempts + 1)
                 self._record(cursor, outgoing, DeliveryState.QUEUED, str(outcome), outcome.code)
                 outbox.again(cursor, task, after=wait, error=type(outcome).__name__)
-                cursor.execute("UPDATE outbox SET attempts = 0 WHERE id = %s", [task.id])
+                outbox.unworn(cursor, task)
                 return
             case _:
                 self._record(cursor, outgoing, DeliveryState.FAILED, str(outcome), outcome.code)
@@ -167,16 +167,21 @@ class Deliver:
         if state != DeliveryState.UNKNOWN:
             return
         match outcome:
-            case Sent(_, final, part_refs):
-                self._keep_parts(cursor, outgoing, part_refs)
+            case Sent(provider_ref, final, part_refs):
+                self._keep_parts(cursor, outgoing, provider_ref, part_refs)
                 self._record(cursor, outgoing, DeliveryState.DELIVERED if final else DeliveryState.SENT)
             case OutcomeUnknown():
                 pass
             case _:
                 self._record(cursor, outgoing, DeliveryState.FAILED, str(outcome), outcome.code)
 
-    def _keep_parts(self, cursor: Cursor, outgoing: _Outgoing, part_refs: Sequence[str]) -> None:
-        """Networks use their ids again after some months: the newest message has them."""
+    def _keep_parts(self, cursor: Cursor, outgoing: _Outgoing, provider_ref: str, part_refs: Sequence[str]) -> None:
+        """Networks use their ids again after some months: the newest message has them, also one that is whole."""
+        if not part_refs:
+            cursor.execute(
+                "DELETE FROM delivery_parts WHERE channel = %s AND provider_ref = %s", [outgoing.channel, provider_ref]
+            )
+            return
         rows = [(outgoing.channel, ref, outgoing.id, number) for number, ref in enumerate(part_refs, 1)]
         cursor.executemany(
             "INSERT INTO delivery_parts (channel, provider_ref, delivery_id, number) VALUES (%s, %s, %s, %s) "

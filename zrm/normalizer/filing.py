@@ -31,9 +31,10 @@ from zrm.normalizer.wishes import grant
 _log = log.get(__name__)
 
 _TRIES_BEFORE_QUARANTINE = 3
-_REPORT_TRIES = 6
 _BACKOFF = 2.0
-
+_REPORT_WAIT = 600.0
+"""Seconds a report waits for its delivery: a long text may take minutes to leave, and the network reports on its first
+part while the last is still to go."""
 
 Outcome = Reading | Wished | PartOf | list[Report] | Ignored | Unparseable
 
@@ -173,8 +174,7 @@ class Filer:
                     case Ignored():
                         placing.rows.settled.append((raw.id, "ignored", outcome.reason))
                     case _ if task.id not in put_off:
-                        state = ("joined", "") if task.attempts <= _REPORT_TRIES else ("ignored", "nobody's report")
-                        placing.rows.settled.append((raw.id, *state))
+                        placing.rows.settled.append((raw.id, "joined", ""))
             placing.rows.write(cursor)
             outbox.done(cursor, [task for task in tasks if task.id not in put_off])
         for task, raw, outcome, _ in present:
@@ -224,15 +224,20 @@ class Filer:
                 settled = Ignored(reason or "a wish that fits nothing")
                 present[index] = (task, raw, settled if reason else outcome.otherwise or settled, kept)
 
-    def _reports(self, cursor: Cursor, present: Sequence[tuple[Task, Raw, Outcome, list[KeptFile]]]) -> set[UUID]:
+    def _reports(self, cursor: Cursor, present: list[tuple[Task, Raw, Outcome, list[KeptFile]]]) -> set[UUID]:
         """Apply delivery reports; returns the tasks put off because our own commit of the reference is not there yet."""
         put_off: set[UUID] = set()
-        for task, raw, outcome, _ in present:
+        for index, (task, raw, outcome, kept) in enumerate(present):
             if not isinstance(outcome, list):
                 continue
-            for report in outcome:
-                if apply(cursor, raw.contact.channel, report) or task.attempts > _REPORT_TRIES:
-                    continue
+            unknown = sum(not apply(cursor, raw.contact.channel, report) for report in outcome)
+            if not unknown:
+                continue
+            age = (now() - raw.received_at).total_seconds()
+            if age < _REPORT_WAIT:
                 put_off.add(task.id)
-                outbox.again(cursor, task, after=_BACKOFF, error="report for a delivery not known yet")
+                outbox.again(cursor, task, after=max(_BACKOFF, age), error="report for a delivery not known yet")
+                outbox.unworn(cursor, task)
+            else:
+                present[index] = (task, raw, Ignored("nobody's report"), kept)
         return put_off

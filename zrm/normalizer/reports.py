@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from uuid import UUID
 
 from zrm.casestore import live, outbox
 from zrm.casestore.outbox import Topic
@@ -26,25 +27,19 @@ def apply(cursor: Cursor, channel: str, report: Report) -> bool:
     if whole is None:
         return True
     report = whole
+    found = _newest(cursor, channel, report)
+    if found is None:
+        return False
+    table, identifier = found
+    if table == "self_answers":
+        _apply_to_self_answer(cursor, identifier, report)
+        return True
     cursor.execute(
-        "SELECT id FROM deliveries WHERE channel = %(channel)s AND provider_ref = %(ref)s AND provider_ref <> '' "
-        "UNION SELECT id FROM deliveries WHERE channel = %(channel)s AND id = %(id)s "
-        "AND (provider_ref = '' OR %(ref)s = '')",
-        {"channel": channel, "ref": report.provider_ref, "id": report.reply_id},
+        "UPDATE deliveries SET provider_ref = %s WHERE id = %s AND provider_ref = ''", [report.provider_ref, identifier]
     )
-    found = sorted(row[0] for row in cursor.fetchall())
-    cursor.execute(
-        "UPDATE deliveries SET provider_ref = %s WHERE id = ANY(%s) AND provider_ref = ''",
-        [report.provider_ref, found],
-    )
-    cursor.execute(
-        "SELECT id, case_id, state, address FROM deliveries WHERE id = ANY(%s) ORDER BY id FOR UPDATE", [found]
-    )
-    rows = cursor.fetchall()
-    if not rows:
-        return _apply_to_self_answer(cursor, channel, report)
+    cursor.execute("SELECT id, case_id, state, address FROM deliveries WHERE id = %s FOR UPDATE", [identifier])
     detail = log.redact(report.detail)[:500]
-    for delivery_id, case_id, state, address in rows:
+    for delivery_id, case_id, state, address in cursor.fetchall():
         moves = _RANK[report.state] > _RANK[state]
         if moves:
             cursor.execute(
@@ -81,7 +76,6 @@ def _whole(cursor: Cursor, channel: str, report: Report) -> Report | None:
         "SELECT provider_ref, state FROM delivery_parts WHERE delivery_id = %s ORDER BY number FOR UPDATE", [row[0]]
     )
     states: dict[str, str] = dict(cursor.fetchall())
-    first = next(iter(states))
     if _RANK[report.state] > _RANK[states[report.provider_ref]]:
         states[report.provider_ref] = report.state
         cursor.execute(
@@ -89,22 +83,40 @@ def _whole(cursor: Cursor, channel: str, report: Report) -> Report | None:
             [report.state, channel, report.provider_ref],
         )
     if report.state == "failed" or all(state == report.state for state in states.values()):
-        return replace(report, provider_ref=first)
+        return replace(report, provider_ref="", reply_id=row[0])
     return None
 
 
-def _apply_to_self_answer(cursor: Cursor, channel: str, report: Report) -> bool:
+def _newest(cursor: Cursor, channel: str, report: Report) -> tuple[str, UUID] | None:
+    """(table, id) of the message a report speaks of.
+
+    Our own id leads to one message. A provider's id is the newest message's that has it: networks use their ids again,
+    and yesterday's answer must not take today's report (jasmin#729).
+    """
     cursor.execute(
-        "SELECT id, state FROM self_answers WHERE channel = %s AND "
-        "(provider_ref = %s AND provider_ref <> '' OR id = %s AND provider_ref = '') FOR UPDATE",
-        [channel, report.provider_ref, report.reply_id],
+        """
+        SELECT source, id FROM (
+            SELECT 'deliveries' AS source, id, created_at, false AS ours FROM deliveries
+            WHERE channel = %(channel)s AND provider_ref = %(ref)s AND provider_ref <> ''
+            UNION ALL SELECT 'deliveries', id, created_at, true FROM deliveries
+            WHERE channel = %(channel)s AND id = %(id)s AND (provider_ref = '' OR %(ref)s = '')
+            UNION ALL SELECT 'self_answers', id, created_at, false FROM self_answers
+            WHERE channel = %(channel)s AND provider_ref = %(ref)s AND provider_ref <> ''
+            UNION ALL SELECT 'self_answers', id, created_at, true FROM self_answers
+            WHERE channel = %(channel)s AND id = %(id)s AND (provider_ref = '' OR %(ref)s = '')
+        ) AS found ORDER BY ours DESC, created_at DESC, id DESC LIMIT 1
+        """,
+        {"channel": channel, "ref": report.provider_ref, "id": report.reply_id},
     )
     row = cursor.fetchone()
-    if row is None:
-        return False
-    if _RANK[report.state] > _RANK[row[1]]:
+    return (row[0], row[1]) if row else None
+
+
+def _apply_to_self_answer(cursor: Cursor, identifier: UUID, report: Report) -> None:
+    cursor.execute("SELECT state, provider_ref FROM self_answers WHERE id = %s FOR UPDATE", [identifier])
+    state, known = cursor.fetchone() or ("delivered", "")
+    if _RANK[report.state] > _RANK[state]:
         cursor.execute(
             "UPDATE self_answers SET state = %s, error = %s, provider_ref = %s, changed_at = now() WHERE id = %s",
-            [report.state, report.detail if report.state == "failed" else "", report.provider_ref, row[0]],
+            [report.state, report.detail if report.state == "failed" else "", known or report.provider_ref, identifier],
         )
-    return True
