@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -126,6 +127,15 @@ def test_a_code_tells_the_state_in_the_citizens_language(line: Line) -> None:
     line.text(receipt.code)
     assert "is closed" in line.sent[-1].text
     assert "light" not in line.sent[-1].text, "the state and nothing of what was said"
+
+
+def test_a_code_in_persian_words_keeps_its_order_on_the_phone_and_can_be_sent_back(line: Line) -> None:
+    """Field 2.33: RTL breaks in composed text: groups of digits with dashes after Persian words are shown reversed."""
+    line.text("چراغ خیابان ما خراب است")
+    told = line.sent[-1].text.split("\u200e")[1].split("\n")[0]
+    assert re.fullmatch("[۰-۹]{4}-[۰-۹]{4}-[۰-۹]{4}", told), "a left-to-right mark stands before the code"
+    line.text(f"\u200e{told}")
+    assert f"\u200e{told}" in line.sent[-1].text, "copied with its mark it is still the code"
 
 
 def test_a_person_is_answered_in_the_language_they_asked_for_else_met_first(line: Line) -> None:

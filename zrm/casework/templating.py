@@ -7,6 +7,7 @@ it is left as it stands, so that nothing is lost without being seen.
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Final
@@ -28,6 +29,9 @@ VARIABLES: Final[dict[str, str]] = {
 IN_ACKNOWLEDGEMENTS: Final = ("code", "track", "organisation")
 """What may stand in an acknowledgement: nothing the citizen wrote, or a forged sender could have us carry words to others."""
 
+_WORDS: Final = frozenset(VARIABLES) - {"code", "track"}
+"""Variables in somebody's words. The code keeps its order by itself, and an address must stay one that can be tapped."""
+
 _BRACES: Final = re.compile(r"\{([^{}\n]{0,40})\}")
 
 
@@ -45,11 +49,27 @@ def strange(text: str, known: Collection[str] = VARIABLES) -> list[str]:
 
 
 def fill(text: str, values: Mapping[str, str]) -> Filled:
-    """The text with the case's values; an empty one leaves no gap before a comma or between words."""
+    """The text with the case's values; an empty one leaves no gap before a comma or between words.
+
+    Words of the other writing direction are isolated, so that they do not turn the sentence around them (zammad#5819).
+    """
     missing = tuple(dict.fromkeys(found[1] for found in _BRACES.finditer(text) if values.get(found[1]) == ""))
     for name in missing:
         text = re.sub(r"[ \u00a0]?\{" + name + r"\}", "", text)
-    return Filled(_BRACES.sub(lambda found: values.get(found[1], found[0]), text).strip(), missing)
+    direction = _directions(text)[:1]
+
+    def value(found: re.Match[str]) -> str:
+        words = values.get(found[1], found[0])
+        foreign = direction and found[1] in _WORDS and set(_directions(words)) - {direction}
+        return f"\u2068{words}\u2069" if foreign else words
+
+    return Filled(_BRACES.sub(value, text).strip(), missing)
+
+
+def _directions(text: str) -> str:
+    """The direction of each letter of a text, L or R; the first is that of the whole."""
+    kinds = (unicodedata.bidirectional(letter) for letter in _BRACES.sub("", text))
+    return "".join("L" if kind == "L" else "R" for kind in kinds if kind in ("L", "R", "AL"))
 
 
 def around(greeting: str, text: str, signature: str) -> str:
