@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
@@ -33,7 +34,7 @@ class Asked:
 class Aggregator:
     """Answers every request with `answer` and remembers it."""
 
-    answer: tuple[int, str] | None = (200, "")
+    answer: tuple[int, str] | Callable[[Asked], tuple[int, str]] | None = (200, "")
     asked: list[Asked] = field(default_factory=list)
 
     def __enter__(self) -> Aggregator:
@@ -45,11 +46,12 @@ class Aggregator:
 
             def do_POST(self) -> None:
                 body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-                aggregator.asked.append(Asked(self.path, dict(self.headers), body))
+                asked = Asked(self.path, dict(self.headers), body)
+                aggregator.asked.append(asked)
                 if aggregator.answer is None:
                     self.close_connection = True
                     return
-                status, text = aggregator.answer
+                status, text = aggregator.answer(asked) if callable(aggregator.answer) else aggregator.answer
                 self.send_response(status)
                 self.send_header("Content-Length", str(len(text.encode())))
                 self.end_headers()

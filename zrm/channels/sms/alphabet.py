@@ -9,6 +9,9 @@ from typing import Final
 
 from zrm.kit.gsm import ALONE, JOINED, Encoding, cost
 
+GAP: Final = " […] "
+"""Stands where a part of a message never came."""
+
 _BASIC: Final = (
     "@£$¥èéùìòÇ\nØø\rÅåΔ_ΦΓΛΩΠΨΣΘΞ\x1bÆæßÉ !\"#¤%&'()*+,-./0123456789:;<=>?"
     "¡ABCDEFGHIJKLMNOPQRSTUVWXYZÄÖÑÜ§¿abcdefghijklmnopqrstuvwxyzäöñüà"

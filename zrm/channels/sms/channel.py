@@ -7,6 +7,7 @@ import os
 import re
 import threading
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from threading import Event
 from typing import ClassVar
@@ -41,6 +42,7 @@ from zrm.channels.sms.gateway import read as gateway_reader
 from zrm.channels.sms.gateway import send as gateway_sender
 from zrm.channels.sms.gateway.config import HttpGateway
 from zrm.channels.sms.gateway.door import REPORT_PATH, GatewayDoor
+from zrm.channels.sms.gateway.inbox import Poller
 from zrm.channels.sms.keywords import wish_of
 from zrm.channels.sms.media import fetch_media
 from zrm.channels.sms.parse import read_message, read_opt_out, read_status, report_of
@@ -68,8 +70,8 @@ class SmsChannel:
         self._lock = threading.Lock()
         self._sender: tuple[int, Provider] | None = None
         self._transmitters: dict[tuple[int, str], Transmitter] = {}
-        if any(isinstance(gateway, SmppGateway) for gateway in self._gateways.values()):
-            # Without a message centre there is no listener, and no process of its own for it.
+        if any(isinstance(gateway, SmppGateway) or gateway.inbox for gateway in self._gateways.values()):
+            # Without a message centre or an inbox to ask there is no listener, and no process of its own for it.
             self.listen = self._listen
 
     def routes(self, desk: FrontDesk) -> APIRouter:
@@ -93,8 +95,8 @@ class SmsChannel:
                 return self._parse_smpp(name, raw, gateway, account)
             if raw.kind == "report":
                 return gateway_reader.read_reports(name, raw, gateway)
-            inbound = gateway_reader.read_message(raw, gateway, language)
-            return [self._wish_of(inbound, account) or inbound]
+            read = gateway_reader.read_message(name, raw, gateway, language)
+            return [read if isinstance(read, Part) else self._wish_of(read, account) or read]
         if raw.kind == "report":
             return [read_status(raw)]
         inbound = read_message(raw, language)
@@ -111,10 +113,14 @@ class SmsChannel:
         first = next((raw for raw in parts if raw is not None), None)
         name = first.envelope.get("gateway") if first is not None else None
         gateway = self._gateways.get(name) if isinstance(name, str) else None
-        if first is None or not isinstance(gateway, SmppGateway):
+        if first is None or gateway is None:
             raise Unparseable("the gateway of these parts is no longer in the configuration")
         account = self._config.accounts.get(first.account)
-        inbound = smpp_reader.join(parts, gateway, (account and account.language) or "")
+        language = (account and account.language) or ""
+        if isinstance(gateway, SmppGateway):
+            inbound = smpp_reader.join(parts, gateway, language)
+        else:
+            inbound = gateway_reader.join(parts, gateway, language)
         return [self._wish_of(inbound, account) or inbound]
 
     def _listen(self, desk: FrontDesk, stop: Event) -> None:
@@ -125,8 +131,19 @@ class SmsChannel:
             if isinstance(gateway, SmppGateway)
         ]
 
+        pollers = [
+            Poller(name, gateway, gateway.inbox, lines.get(name, []), desk)
+            for name, gateway in self._gateways.items()
+            if isinstance(gateway, HttpGateway) and gateway.inbox is not None
+        ]
+
         async def together() -> None:
-            await asyncio.gather(*(listener.run(stop) for listener in listeners))
+            with ThreadPoolExecutor(max(1, len(pollers)), "sms-inbox") as threads:
+                asking = [asyncio.get_running_loop().run_in_executor(threads, poller.run, stop) for poller in pollers]
+                try:
+                    await asyncio.gather(*(listener.run(stop) for listener in listeners), *asking)
+                finally:
+                    stop.set()  # where one has ended, the others must not keep a process alive that lacks it
 
         asyncio.run(together())
 

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal, Self
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue, field_validator, model_validator
 
 PLACES = frozenset({"to", "from", "text", "id", "report_url", "coding"})
-"""What a template may name: our number and theirs, the words, our reply's id, where reports go, 0 (GSM-7) or 2 (UCS-2)."""
+"""What may be named in what we send: our number and theirs, the words, our reply's id, where reports go, 0 (GSM-7) or 2
+(UCS-2).
+"""
 
 _PLACE = re.compile(r"\{([a-z_]+)\}")
 
@@ -87,8 +89,10 @@ class Success(_Part):
     values: list[str] = Field(default_factory=list, description="The values that mean taken; empty: any value does.")
 
 
-class Sending(_Part):
-    """How one message is handed over."""
+class Asking(_Part):
+    """A request of ours."""
+
+    places: ClassVar[frozenset[str]] = PLACES
 
     url: str = Field(description="The address; {places} allowed in its query.")
     method: Literal["GET", "POST", "PUT"] = "POST"
@@ -99,16 +103,6 @@ class Sending(_Part):
     )
     basic: Basic | None = None
     signature: Signature | None = None
-    numbers: Literal["e164", "digits", "national"] = Field(
-        default="e164", description="How phone numbers are written: +98912…, 98912… or 0912…"
-    )
-    max_text: int = Field(default=1000, ge=1, le=10000, description="Characters the provider takes in one message.")
-    success: Success | None = None
-    message_id: Pick | None = Field(default=None, description="Where the answer has the provider's id of the message.")
-    code: Pick | None = Field(default=None, description="Where a refusal has its code.")
-    errors: dict[Literal["throttled", "unreachable", "opted_out", "settings", "invalid"], list[str]] = Field(
-        default_factory=dict, description="What the codes mean; any other code is a plain refusal."
-    )
 
     @field_validator("url")
     @classmethod
@@ -119,13 +113,35 @@ class Sending(_Part):
         return value
 
     @model_validator(mode="after")
-    def _known_places(self) -> Sending:
-        unknown = {place for place in _PLACE.findall(f"{self.url} {self.fields}") if place not in PLACES}
+    def _known_places(self) -> Self:
+        unknown = {place for place in _PLACE.findall(f"{self.url} {self.fields}") if place not in self.places}
         if unknown:
-            raise ValueError(f"unknown {{places}} {sorted(unknown)}; there are {sorted(PLACES)}")
+            raise ValueError(f"unknown {{places}} {sorted(unknown)}; there are {sorted(self.places)}")
         if self.body == "query" and not all(isinstance(value, str | int | float) for value in self.fields.values()):
             raise ValueError("fields of a query cannot be nested")
         return self
+
+    def secrets(self) -> list[str]:
+        """What must never reach a log."""
+        found = [*self.headers.values(), *(str(value) for value in self.fields.values() if "{" not in str(value))]
+        found = [value for value in found if len(value) >= 8 and not value.startswith("http")]
+        found += [self.signature.secret] if self.signature is not None else []
+        return found + ([self.basic.password] if self.basic is not None else [])
+
+
+class Sending(Asking):
+    """How one message is handed over."""
+
+    numbers: Literal["e164", "digits", "national"] = Field(
+        default="e164", description="How phone numbers are written: +98912…, 98912… or 0912…"
+    )
+    max_text: int = Field(default=1000, ge=1, le=10000, description="Characters the provider takes in one message.")
+    success: Success | None = None
+    message_id: Pick | None = Field(default=None, description="Where the answer has the provider's id of the message.")
+    code: Pick | None = Field(default=None, description="Where a refusal has its code.")
+    errors: dict[Literal["throttled", "unreachable", "opted_out", "settings", "invalid"], list[str]] = Field(
+        default_factory=dict, description="What the codes mean; any other code is a plain refusal."
+    )
 
 
 class Hook(_Part):
@@ -155,8 +171,19 @@ class Hook(_Part):
         return value
 
 
-class Receiving(Hook):
-    """How a citizen's message arrives."""
+class Segment(_Part):
+    """Where a provider that hands over long messages in single parts says which part this is."""
+
+    reference: str = Field(description="Where the number is that the parts of one message share.")
+    number: str = Field(description="Where the part's place is, from 1.")
+    total: str = Field(description="Where the number of parts is; less than 2: a message in one piece.")
+    minutes: float = Field(
+        default=10, gt=0, description="Minutes a long message waits for its missing parts before it is filed without."
+    )
+
+
+class Message(_Part):
+    """Where things are in a citizen's message."""
 
     from_: str = Field(alias="from", description="Where the citizen's number is.")
     text: str = Field(description="Where the words are.")
@@ -165,15 +192,30 @@ class Receiving(Hook):
     time: str | None = Field(
         default=None, description="Where the time is; with the words it stands in for a missing id."
     )
+    part: Segment | None = Field(default=None, description="If long messages come in parts: where these are numbered.")
+
+    @model_validator(mode="after")
+    def _told_apart(self) -> Self:
+        if self.id is None and self.time is None:
+            raise ValueError("expected id or time: else the same words on another day would be the same message")
+        return self
+
+
+class Receiving(Hook, Message):
+    """How a citizen's message arrives."""
+
     coding: str | None = Field(
         default=None, description="Where a data coding is, 2 or 8 meaning that the words are raw UTF-16 (Kannel)."
     )
 
-    @model_validator(mode="after")
-    def _told_apart(self) -> Receiving:
-        if self.id is None and self.time is None:
-            raise ValueError("expected id or time: else the same words on another day would be the same message")
-        return self
+
+class Inbox(Asking, Message):
+    """A list of messages at the provider's that we ask for again and again, so that an outage of ours loses nothing."""
+
+    places: ClassVar[frozenset[str]] = frozenset({"skip"})
+
+    each: str = Field(default="", description="Where the list is in the answer's JSON; left out: the answer is it.")
+    every: float = Field(default=60, ge=1, description="Seconds between two questions.")
 
 
 class Reporting(Hook):
@@ -201,20 +243,16 @@ class HttpGateway(_Part):
     kind: Literal["http"]
     send: Sending | None = None
     receive: Receiving | None = None
+    inbox: Inbox | None = None
     report: Reporting | None = None
     timeout: float = Field(default=15, gt=0, le=120, description="Seconds to wait for the provider, for each step.")
 
     def secrets(self) -> list[str]:
         """What must never reach a log."""
-        found = [*self.send.headers.values(), self.send.url] if self.send else []
-        found += [str(value) for value in self.send.fields.values() if "{" not in str(value)] if self.send else []
-        found = [value for value in found if len(value) >= 8 and not value.startswith("http")]
-        for part in (self.send, self.receive, self.report):
-            if part is not None and part.signature is not None:
-                found.append(part.signature.secret)
-        found += [
-            hook.token.value for hook in (self.receive, self.report) if hook is not None and hook.token is not None
-        ]
-        if self.send is not None and self.send.basic is not None:
-            found.append(self.send.basic.password)
+        found = [secret for asking in (self.send, self.inbox) if asking is not None for secret in asking.secrets()]
+        for hook in (self.receive, self.report):
+            if hook is not None and hook.signature is not None:
+                found.append(hook.signature.secret)
+            if hook is not None and hook.token is not None:
+                found.append(hook.token.value)
         return found

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import hmac
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Literal
 from urllib.parse import parse_qsl, urlencode
 
@@ -13,9 +13,9 @@ from fastapi import APIRouter, Request, Response
 from starlette.requests import ClientDisconnect
 from starlette.responses import PlainTextResponse
 
-from zrm.channels.contract import FrontDesk, RawContact
-from zrm.channels.sms.gateway.config import Hook, HttpGateway, Receiving, Reporting
-from zrm.channels.sms.gateway.fields import Unreadable, read_fields, words_at
+from zrm.channels.contract import JSON, FrontDesk, RawContact
+from zrm.channels.sms.gateway.config import Hook, HttpGateway, Message, Receiving, Reporting
+from zrm.channels.sms.gateway.fields import Unreadable, part_of, read_fields, words_at
 from zrm.channels.sms.gateway.send import sign
 from zrm.errors import StoreUnavailable
 from zrm.kit import log
@@ -97,25 +97,20 @@ class GatewayDoor:
     def _contact(
         self, name: str, hook: Receiving | Reporting, body: bytes, kind: Literal["contact", "report"]
     ) -> RawContact | None:
-        fields = read_fields(body, hook.body, hook.charset)
-        lines = self._lines.get(name, [])
-        account = next(iter(lines), name)
         stored = _without_token(hook, body)
-        identity = hashlib.sha256(stored).hexdigest()[:40]  # a report is the same if all of it is
         if isinstance(hook, Receiving):
-            if not words_at(fields, hook.from_):
+            fields = read_fields(body, hook.body, hook.charset)
+            if not words_at(fields, hook.from_) or (hook.id is None and not words_at(fields, hook.time)):
                 return None
-            if hook.to is not None and (wanted := digits(words_at(fields, hook.to))):
-                account = next((line for line in lines if digits(line) == wanted), account)
-            if hook.id is not None:
-                identity = words_at(fields, hook.id)[:100]
-            elif not words_at(fields, hook.time):
-                return None
+            identity, account = identify(hook, fields, stored), account_of(hook, fields, self._lines.get(name, []))
+        else:
+            # A report is the same if all of it is.
+            identity, account = hashlib.sha256(stored).hexdigest()[:40], ""
         if not identity:
             return None
         return RawContact(
             channel="sms",
-            account=account,
+            account=account or next(iter(self._lines.get(name, [])), name),
             external_id=f"{name}:{identity}",
             body=stored,
             media_type="application/json" if hook.body == "json" else "application/x-www-form-urlencoded",
@@ -123,6 +118,24 @@ class GatewayDoor:
             kind=kind,
             trace=new_trace(),
         )
+
+
+def identify(how: Message, fields: JSON, stored: bytes) -> str:
+    """What tells a message from every other of its provider: its id there, else all of it; empty if it has no id.
+
+    Parts may share the id of their message, so that each has its place added.
+    """
+    if how.id is None:
+        return hashlib.sha256(stored).hexdigest()[:40]
+    identity = words_at(fields, how.id)[:100]
+    place = part_of(how, fields)
+    return f"{identity}/{place[2]}" if identity and place else identity
+
+
+def account_of(how: Message, fields: JSON, lines: Sequence[str]) -> str:
+    """The number of ours that a message was sent to; empty if it names none that we have."""
+    wanted = digits(words_at(fields, how.to))
+    return next((line for line in lines if wanted and digits(line) == wanted), "")
 
 
 async def _body(request: Request, hook: Hook) -> bytes | None:

@@ -8,7 +8,7 @@ from typing import Literal
 from urllib.parse import parse_qsl
 
 from zrm.channels.contract import JSON
-from zrm.channels.sms.gateway.config import Pick
+from zrm.channels.sms.gateway.config import Message, Pick
 
 _MAX_FIELDS = 500
 
@@ -55,6 +55,20 @@ def words_at(fields: JSON, path: str | None) -> str:
     if found is None or isinstance(found, dict | list):
         return ""
     return str(found).replace("\0", "") if not isinstance(found, bool) else str(found).lower()
+
+
+def part_of(how: Message, fields: JSON) -> tuple[str, int, int] | None:
+    """(reference, total, number) of a part of a message; None for a message in one piece."""
+    if how.part is None:
+        return None
+    reference, total, number = (
+        words_at(fields, path) for path in (how.part.reference, how.part.total, how.part.number)
+    )
+    if not reference or not all(word.isascii() and word.isdigit() and len(word) < 4 for word in (total, number)):
+        return None
+    return (
+        (reference[:100], int(total), int(number)) if 1 < int(total) <= 255 and 1 <= int(number) <= int(total) else None
+    )
 
 
 def pick(rule: Pick, text: str) -> str | None:

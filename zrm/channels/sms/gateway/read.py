@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Sequence
 from typing import Literal
 from uuid import UUID
 
@@ -11,34 +13,56 @@ from zrm.channels.contract import (
     Ignored,
     Inbound,
     Parsed,
+    Part,
     RawContact,
     Report,
     Sender,
     Thread,
     Unparseable,
 )
-from zrm.channels.sms.gateway.config import HttpGateway, Receiving, Reporting
-from zrm.channels.sms.gateway.fields import Unreadable, at, raw_field, read_fields, words_at
+from zrm.channels.sms.alphabet import GAP
+from zrm.channels.sms.gateway.config import HttpGateway, Message, Receiving, Reporting
+from zrm.channels.sms.gateway.fields import Unreadable, at, part_of, raw_field, read_fields, words_at
 
 _UTF16 = ("2", "8")
 
 
-def read_message(raw: RawContact, gateway: HttpGateway, language: str) -> Inbound:
-    """A citizen's message. Errors: Unparseable."""
-    how = gateway.receive
-    if how is None:
-        raise Unparseable("the provider is not described as one that receives")
+def read_message(name: str, raw: RawContact, gateway: HttpGateway, language: str) -> Inbound | Part:
+    """A citizen's message, or a part of one. Errors: Unparseable."""
+    how = _how(raw, gateway)
     fields = _fields(raw, how)
+    place = part_of(how, fields)
+    if place is None or how.part is None:
+        return _message([(how, raw, fields)], language)
+    reference, total, number = place
+    key = f"{name}/{words_at(fields, how.from_)}/{words_at(fields, how.to)}/{reference}/{total}"
+    digest = hashlib.sha256(words_at(fields, how.text).encode("utf-8", "surrogatepass")).hexdigest()
+    return Part(key[:200], number, total, digest, how.part.minutes * 60)
+
+
+def join(parts: Sequence[RawContact | None], gateway: HttpGateway, language: str) -> Inbound:
+    """The message of these parts in their order; None for one that never came. Errors: Unparseable."""
+    read = [(how := _how(raw, gateway), raw, _fields(raw, how)) if raw is not None else None for raw in parts]
+    return _message(read, language)
+
+
+def _message(parts: Sequence[tuple[Message, RawContact, JSON] | None], language: str) -> Inbound:
+    present = [part for part in parts if part is not None]
+    how, _, fields = present[0]
     sender = words_at(fields, how.from_).strip()
     if not sender:
         raise Unparseable(f"the message does not say who sent it (no {how.from_})")
+    text = "".join(GAP if part is None else _words(*part) for part in parts)
     shown = [(name, words_at(fields, name)[:500]) for name in (how.id, how.to, how.time) if name]
+    shown += [("Parts", str(len(parts)))] if len(parts) > 1 else []
     return Inbound(
         senders=(Sender(AddressKind.PHONE, sender),),
-        text=_words(raw, how, fields),
+        # A sign that was torn between two parts is whole again; what is left of one is not kept as half a sign.
+        text=text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace"),
         language=language,
         thread=Thread(open_line=True),
         headers=tuple((name, value) for name, value in shown if value),
+        labels=frozenset({"part_missing"} if len(present) < len(parts) else ()),
     )
 
 
@@ -70,17 +94,29 @@ def _report(name: str, how: Reporting, fields: JSON) -> Report | Ignored:
     return Report(f"{name}:{reference}" if reference else "", known, detail, reply_id)
 
 
-def _words(raw: RawContact, how: Receiving, fields: JSON) -> str:
-    if how.coding is None or how.body == "json" or words_at(fields, how.coding) not in _UTF16:
+def _how(raw: RawContact, gateway: HttpGateway) -> Message:
+    how = gateway.inbox if raw.envelope.get("from") == "inbox" else gateway.receive
+    if how is None:
+        raise Unparseable("the provider is not described as one that receives")
+    return how
+
+
+def _words(how: Message, raw: RawContact, fields: JSON) -> str:
+    coding = how.coding if isinstance(how, Receiving) and how.body != "json" else None
+    if coding is None or words_at(fields, coding) not in _UTF16:
         return words_at(fields, how.text)
-    return raw_field(raw.body, how.text).decode("utf-16-be", "replace").replace("\0", "")
+    # Halves of a sign are let through: the other may be in the next part.
+    octets = raw_field(raw.body, how.text)
+    words = octets[: len(octets) // 2 * 2].decode("utf-16-be", "surrogatepass") + "\ufffd" * (len(octets) % 2)
+    return words.replace("\0", "")
 
 
-def _fields(raw: RawContact, how: Receiving | Reporting) -> JSON:
+def _fields(raw: RawContact, how: Message | Reporting) -> JSON:
+    shape, charset = (how.body, how.charset) if isinstance(how, Receiving | Reporting) else ("json", "utf-8")
     try:
-        return read_fields(raw.body, how.body, how.charset)
+        return read_fields(raw.body, shape, charset)
     except Unreadable as error:
-        raise Unparseable(f"not a {how.body} of the provider's: {error}") from None
+        raise Unparseable(f"not a {shape} of the provider's: {error}") from None
 
 
 def _uuid(text: str) -> UUID | None:

@@ -28,7 +28,7 @@ from zrm.channels.contract import (
     Throttled,
 )
 from zrm.channels.sms import words
-from zrm.channels.sms.gateway.config import HttpGateway, Sending, Signature
+from zrm.channels.sms.gateway.config import Asking, HttpGateway, Sending, Signature
 from zrm.channels.sms.gateway.fields import pick
 from zrm.kit.gsm import cost
 
@@ -59,7 +59,7 @@ def send(name: str, gateway: HttpGateway, sender: str, reply: Reply, report_url:
     }
     try:
         with httpx.Client(timeout=gateway.timeout, follow_redirects=False) as client:
-            answer = client.send(_request(client, how, values))
+            answer = client.send(request_of(client, how, values))
             text = answer.text
     except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError):
         raise ConnectionFailed(words.GATEWAY_NOT_REACHED) from None
@@ -106,7 +106,8 @@ def sign(how: Signature, data: bytes) -> str:
     return how.prefix + (digest.hexdigest() if how.encoding == "hex" else b64encode(digest.digest()).decode())
 
 
-def _request(client: httpx.Client, how: Sending, values: Mapping[str, str]) -> httpx.Request:
+def request_of(client: httpx.Client, how: Asking, values: Mapping[str, str]) -> httpx.Request:
+    """A described request with its places filled."""
     fields = {name: _fill(value, values) for name, value in how.fields.items()}
     url, _, query = how.url.partition("?")
     params: list[tuple[str, str | int | float | bool | None]] = [

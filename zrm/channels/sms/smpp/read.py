@@ -20,12 +20,9 @@ from zrm.channels.contract import (
     Thread,
     Unparseable,
 )
-from zrm.channels.sms.alphabet import decode_gsm
+from zrm.channels.sms.alphabet import GAP, decode_gsm
 from zrm.channels.sms.smpp.config import SmppGateway
 from zrm.channels.sms.smpp.pdu import MESSAGE_STATE, RECEIPTED_ID, Delivered, read_delivered
-
-GAP: Final = " […] "
-"""Stands where a part never came."""
 
 _WORD: Final = re.compile(r"\b(id|stat|err):\s*(\S+)", re.IGNORECASE)
 _STATES: Final[dict[str, Literal["sent", "delivered", "failed"]]] = {
