@@ -1,6 +1,16 @@
 """`python -m bench [PART …]`: measure, print, and write docs/benchmarks.md. QUICK=1 only sees whether it all runs.
 
-Parts: t1, email, latency, desk, flat. With parts named, or with QUICK=1, nothing is written: the page is printed.
+Parts, in this order:
+
+* t1: the HTTP doors against a route that does nothing;
+* email: CPU of a mail over all processes, SMTP to filed case;
+* door: the SMTP door against a bare aiosmtpd that syncs;
+* latency: from the door's answer to the row on an open desk;
+* desk: list and case page on a big store;
+* smpp: segments a second for each core of the SMPP door;
+* flat: the cost of a contact as the store grows (docs/bench-flat.svg).
+
+With parts named, or with QUICK=1, nothing is written: the page is printed.
 Sizes can be given as SIZES="rounds=3 cases=20000 volumes=1000,10000"; they are those of `bench.figures.Sizes`.
 """
 
@@ -11,11 +21,12 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Mapping
+from contextlib import closing
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
-from bench import desk, email_cost, flat, latency, page, t1
+from bench import desk, email_cost, flat, latency, page, smpp, smtp_door, t1
 from bench.figures import QUICK, Result, Sizes
 from tests.journeys.hub import CHECKOUT, Hub
 
@@ -23,26 +34,54 @@ DOCS = CHECKOUT / "docs"
 # No answers are sent while filing is measured: they are another transaction, with another cost.
 SILENT: dict[str, list[str]] = {"acknowledge": []}
 
-PARTS: dict[str, Callable[[Hub, Sizes], Result]] = {
-    "t1": t1.measure,
-    "email": email_cost.measure,
-    "latency": latency.measure,
-    "desk": desk.measure,
-    "flat": lambda hub, sizes: flat.measure(hub, sizes, DOCS),
+
+class Stage:
+    """Gives each measurement a fresh hub of its own; in a quick run one hub serves all that do not insist."""
+
+    def __init__(self, folder: Path, *, share: bool) -> None:
+        self._folder = folder
+        self._share = share
+        self._hub: Hub | None = None
+        self._count = 0
+
+    def hub(self, *, fresh: bool = False) -> Hub:
+        """A running hub; the one before is stopped unless it is handed out again. `fresh`: with nothing in its store."""
+        if self._hub is None or fresh or not self._share:
+            self.close()
+            self._count += 1
+            self._hub = Hub(self._folder / str(self._count), settings=SILENT)
+            self._hub.__enter__()
+        return self._hub
+
+    def close(self) -> None:
+        """Stop the hub that runs, if one does."""
+        if self._hub is not None:
+            hub, self._hub = self._hub, None
+            hub.close()
+
+
+PARTS: dict[str, Callable[[Stage, Sizes], Result]] = {
+    "t1": lambda stage, sizes: t1.measure(stage.hub(), sizes),
+    "email": lambda stage, sizes: email_cost.measure(stage.hub(), sizes),
+    "door": lambda stage, sizes: smtp_door.measure(stage.hub(), sizes),
+    "latency": lambda stage, sizes: latency.measure(stage.hub(), sizes),
+    "desk": lambda stage, sizes: desk.measure(stage.hub(), sizes),
+    "smpp": lambda stage, sizes: smpp.measure(stage.hub(), sizes),
+    "flat": lambda stage, sizes: flat.measure(stage.hub(fresh=True), sizes, DOCS),
 }
 
 
 def run(parts: list[str], sizes: Sizes) -> list[Result]:
-    """The measurements, each on a fresh hub of its own."""
+    """The measurements, in this order."""
     results = []
-    for part in parts:
-        began = time.monotonic()
-        with (
-            tempfile.TemporaryDirectory(prefix="zrm-bench-") as folder,
-            Hub(Path(folder) / "hub", settings=SILENT) as hub,
-        ):
-            results.append(PARTS[part](hub, sizes))
-        print(f"{part}: {time.monotonic() - began:.0f} s", file=sys.stderr)
+    with (
+        tempfile.TemporaryDirectory(prefix="zrm-bench-") as folder,
+        closing(Stage(Path(folder), share=sizes.quick)) as stage,
+    ):
+        for part in parts:
+            began = time.monotonic()
+            results.append(PARTS[part](stage, sizes))
+            print(f"{part}: {time.monotonic() - began:.0f} s", file=sys.stderr)
     return results
 
 

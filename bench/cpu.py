@@ -35,6 +35,12 @@ def spent(hub: Hub) -> dict[str, float]:
     return dict(totals)
 
 
+def of(pid: int) -> float:
+    """Seconds of CPU of one process and its ended children. Errors: OSError if it is gone."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return sum(map(int, fields[11:15])) / _TICK
+
+
 def between(before: dict[str, float], after: dict[str, float]) -> dict[str, float]:
     """What each role used in between, in seconds."""
     return {role: seconds - before.get(role, 0.0) for role, seconds in after.items()}

@@ -17,7 +17,8 @@ from zrm.simulate import corpus
 from zrm.simulate.email import EmailDoor, Mail
 from zrm.simulate.places import new_run
 
-TARGET_MS: Final = 4.0
+TARGETS_MS: Final = (4.0, 3.0)
+"""The first target and the one that came after it."""
 _SENDERS: Final = 8
 
 
@@ -36,9 +37,10 @@ def measure(hub: Hub, sizes: Sizes) -> Result:
         made = mails(hub, sizes.mails, reuse=reuse)
         total, by_role, took = cost(hub, made)
         ms = 1000 * total / sizes.mails
-        result.figures.append(
-            Figure(f"CPU per message, {name}", f"{ms:.2f} ms", target=f"≤ {TARGET_MS:g} ms", met=ms <= TARGET_MS)
-        )
+        result.figures += [
+            Figure(f"CPU per message, {name}", f"{ms:.2f} ms", target=f"≤ {target:g} ms", met=ms <= target)
+            for target in TARGETS_MS
+        ]
         shares = ", ".join(
             f"{role} {1000 * seconds / sizes.mails:.2f}"
             for role, seconds in sorted(by_role.items(), key=lambda item: -item[1])

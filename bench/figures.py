@@ -37,6 +37,7 @@ class Sizes:
     rounds: int = 5
     round_seconds: float = 4.0
     mails: int = 2500
+    segments: int = 6000
     contact_seconds: float = 40.0
     cases: int = 100_000
     desk_requests: int = 300
@@ -49,6 +50,7 @@ QUICK = Sizes(
     rounds=1,
     round_seconds=0.5,
     mails=60,
+    segments=100,
     contact_seconds=2.0,
     cases=2_000,
     desk_requests=5,

@@ -41,7 +41,7 @@ def measure(hub: Hub, sizes: Sizes) -> Result:
     count = int(_FASTEST * sizes.round_seconds)
     with control.running() as control_port:
         makers = {"Twilio webhook": _webhooks, "JSON": _contacts, "form": _forms}
-        with _asleep(hub, "relay", "worker-1", "worker-2"):
+        with asleep(hub, "relay", "worker-1", "worker-2"):
             for name, make in makers.items():
                 drive_apart(hub.web_port, make(hub, WARM_UP), CONNECTIONS, sizes.round_seconds)
                 drive_apart(control_port, make(hub, WARM_UP), CONNECTIONS, sizes.round_seconds)
@@ -82,7 +82,8 @@ def _complaints(name: str, pairs: list[tuple[Load, Load]]) -> list[str]:
 
 
 @contextmanager
-def _asleep(hub: Hub, *roles: str) -> Iterator[None]:
+def asleep(hub: Hub, *roles: str) -> Iterator[None]:
+    """Freeze these roles for a while."""
     resume: list[Callable[[], None]] = [hub.suspend(role) for role in roles]
     try:
         yield
