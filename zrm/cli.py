@@ -82,7 +82,7 @@ def _run_all(
     roles = {
         "relay": [*zrm, "relay"],
         "worker-1": [*zrm, "worker", "file", "notify"],
-        "worker-2": [*zrm, "worker", "deliver", "render", "fetch", "notify", "file"],
+        "worker-2": [*zrm, "worker", "deliver", "render", "fetch", "scan", "notify", "file"],
         "web": [*zrm, "web"],
     }
     for kind, channel in plan.channels.items():
@@ -264,8 +264,12 @@ def simulate(
 
 
 def _check_house(house: OpenHouse) -> list[str]:
+    clamd = house.clamd()
     try:
-        return readiness(house, Monitor(Queues(house.redis_url)))
+        problems = readiness(house, Monitor(Queues(house.redis_url)))
+        if clamd is not None and not clamd.ping():
+            problems.append("scan.clamd: does not answer there; what citizens attach waits to be scanned")
+        return problems
     finally:
         house.close()
 

@@ -96,6 +96,20 @@ class Automatic(_Part):
     per_day: int = Field(default=30, ge=1)
 
 
+class Scan(_Part):
+    """A clamd that is asked about the files citizens attach; `timeout` in seconds for each of its answers."""
+
+    clamd: str
+    timeout: float = Field(default=60, gt=0)
+
+    @field_validator("clamd")
+    @classmethod
+    def _address(cls, value: str) -> str:
+        if not re.fullmatch(r"unix:/.+|tcp:([^\s:\[\]]+|\[[0-9A-Fa-f:]+\]):\d{1,5}", value):
+            raise ValueError("expected unix:/path/of/the/socket or tcp:host:port")
+        return value
+
+
 class Settings(_Part):
     """Everything in config.yaml except the channels' own sections."""
 
@@ -114,6 +128,7 @@ class Settings(_Part):
     quarantine: Quarantine = Quarantine()
     threads: Threads = Threads()
     rates: Rates = Rates()
+    scan: Scan | None = None
     log_level: Literal["DEBUG", "INFO", "WARNING"] = "INFO"
 
 

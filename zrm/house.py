@@ -16,6 +16,7 @@ from zrm.frontdesk.desk import Desk
 from zrm.inbox.receive import Inbox
 from zrm.kit import log
 from zrm.kit.blobs import BlobStore
+from zrm.kit.clamd import Clamd
 from zrm.kit.db import Database
 from zrm.kit.embedded import running
 
@@ -58,6 +59,11 @@ class OpenHouse:
         plan = self.blueprint
         inbox = Inbox(self.database, self.blobs)
         return Desk(self.database, self.blobs, inbox, plan.settings, plan.secret, plan.senders()), inbox
+
+    def clamd(self) -> Clamd | None:
+        """The virus scanner the settings name, if they do."""
+        scan = self.blueprint.settings.scan
+        return Clamd(scan.clamd, timeout=scan.timeout) if scan is not None else None
 
     def close(self) -> None:
         """Let go of the store."""

@@ -13,6 +13,7 @@ from zrm.dispatch.fetch import Fetch
 from zrm.dispatch.notify import Notify
 from zrm.dispatch.queues import Queues
 from zrm.dispatch.render import Render
+from zrm.dispatch.scan import Scan
 from zrm.house import OpenHouse
 from zrm.normalizer.filing import Filer
 
@@ -37,7 +38,9 @@ def build_drain(house: OpenHouse, queues: Queues) -> Drain:
             house.blobs,
             {kind: channel for kind, channel in plan.channels.items() if isinstance(channel, HasFiles)},
             {kind: channel for kind, channel in plan.channels.items() if isinstance(channel, HasFates)},
+            scanned=plan.settings.scan is not None,
         ),
+        Topic.SCAN: Scan(house.database, house.blobs, house.clamd()),
         Topic.RENDER: Render(house.database, house.blobs, {"fax": fax_pages}),
     }
     return Drain(house.database, queues, handlers, plan.settings.dispatch)

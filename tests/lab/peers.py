@@ -25,7 +25,8 @@ CHROMIUM = debian.Tree("chromium", packages=("chromium",), suites=())
 DOVECOT = debian.Tree("dovecot", packages=("dovecot-imapd", "dovecot-lmtpd"), suites=())
 POSTFIX = debian.Tree("postfix", packages=("postfix",), suites=())
 KANNEL = debian.Tree("kannel", packages=("kannel",), suites=())
-_TREES = {"dovecot": DOVECOT, "postfix": POSTFIX, "kannel": KANNEL}
+CLAMAV = debian.Tree("clamav", packages=("clamav-daemon",), suites=())
+_TREES = {"dovecot": DOVECOT, "postfix": POSTFIX, "kannel": KANNEL, "clamav": CLAMAV}
 
 PEERS = ("asterisk", "hylafax", "browser", "small-disk", *_TREES)
 """The names `pytest.mark.peer` knows. The SMTP sink and the Twilio stand-in need nothing but Python."""

@@ -1,28 +1,35 @@
 """Files of citizens: recordings, faxes, attachments, their HTML and the originals, each behind the case's permission.
 
 Only sound, plain pictures and the pages we made ourselves are shown in place; everything else is saved, under a type
-no browser runs. A citizen's HTML has an address of its own, a sandbox for an origin, and loads nothing.
+no browser runs. A citizen's HTML has an address of its own, a sandbox for an origin, and loads nothing, unless the agent
+asks for the pictures. What has a virus, or has not been scanned yet, is given out only to who says so on a page of its
+own, and the case's history keeps who did.
 """
 
 from __future__ import annotations
 
+import base64
+import re
 import unicodedata
 from collections.abc import Mapping
+from html import unescape
 from typing import Final
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Request, Response
 from fastapi.responses import FileResponse, HTMLResponse, PlainTextResponse
 
 from zrm.agent_api.context import DeskContext
+from zrm.agent_api.shell import Shell
 from zrm.agent_api.visit import Guard, Visit
-from zrm.casestore import timeline
+from zrm.casestore import live, timeline
 from zrm.casestore.agent import Permission
+from zrm.casework.handling import add_event
 from zrm.errors import NotFound
 from zrm.inbox import reading
 from zrm.kit.db import Cursor
-from zrm.normalizer.html import sanitise
+from zrm.normalizer.html import PLACEHOLDER, sanitise
 from zrm.security import headers
 from zrm.security.grants import covers
 
@@ -34,36 +41,66 @@ SHOWN: Final = frozenset(
 )  # fmt: skip
 _RENDITION: Final = "application/pdf"
 _PLAIN_BYTES: Final = 256 * 1024
+_PICTURE_BYTES: Final = 8 * 1024 * 1024
+_CID: Final = re.compile(r'src="cid:([^"]*)"', re.IGNORECASE)
 
 
 def add(router: APIRouter, context: DeskContext, guard: Guard) -> None:
     """Put the files on the router."""
+    shell = Shell(context)
+
+    def warn(cursor: Cursor, visit: Visit, action: str, case_id: UUID, name: str, threat: str) -> Response:
+        """Instead of the file: what is wrong with it, and the deliberate step."""
+        return shell.page(
+            "desk/unsafe_file.html",
+            visit,
+            cursor,
+            "",
+            status=409,
+            action=action,
+            case_id=case_id,
+            name=harmless_name(name),
+            threat=threat,
+        )
 
     @router.get("/desk/files/{file_id}")
     def file(request: Request, file_id: UUID, visit: Visit = Depends(guard.visit)) -> Response:
         """A file of a contact; Range requests are answered, `?save` always saves."""
         with context.database.cursor() as cursor:
-            stored = timeline.stored_file(cursor, file_id)
-        if stored is None or not covers(visit.visible, stored.unit_id):
-            raise NotFound("no such file")
+            stored = _stored(cursor, visit, file_id)
+            if stored.unsafe:
+                return warn(cursor, visit, f"/desk/files/{file_id}", stored.case_id, stored.name, stored.threat)
         media_type = stored.media_type.partition(";")[0].strip().lower()
         ours = stored.role == "rendition" and media_type == _RENDITION
         shown = (media_type in SHOWN or ours) and "save" not in request.query_params
         return _blob(context, stored.blob_key, stored.name, media_type if shown else "", shown=shown)
 
+    @router.post("/desk/files/{file_id}")
+    def save_in_spite(file_id: UUID, visit: Visit = Depends(guard.visit)) -> Response:
+        """The file, although it has or may have a virus, for an agent who was told so."""
+        with context.database.cursor() as cursor:
+            stored = _stored(cursor, visit, file_id)
+            if stored.unsafe:
+                add_event(cursor, stored.case_id, visit.agent.id, "save_unsafe", {"file": str(file_id)})
+                live.announce(cursor, "case", [stored.case_id])
+        return _blob(context, stored.blob_key, stored.name, "", shown=False)
+
     @router.get("/desk/contacts/{contact_id}/html")
-    def html(contact_id: UUID, visit: Visit = Depends(guard.visit)) -> Response:
-        """A contact's HTML, made harmless, for its frame."""
+    def html(request: Request, contact_id: UUID, visit: Visit = Depends(guard.visit)) -> Response:
+        """A contact's HTML, made harmless, for its frame; `?pictures` with those that lie elsewhere."""
         with context.database.cursor() as cursor:
             found = timeline.contact_html(cursor, contact_id)
-        if found is None or not covers(visit.visible, found[0]):
-            raise NotFound("no such contact")
+            if found is None or not covers(visit.visible, found[0]):
+                raise NotFound("no such contact")
+            pictures = timeline.pictures_in(cursor, contact_id)
+        asked = "pictures" in request.query_params
+        shown = _with_pictures(context, sanitise(found[1], remote_pictures=asked), pictures)
         page = (
             '<!doctype html><html dir="auto"><meta charset="utf-8"><meta name="referrer" content="no-referrer">'
             "<style>body{margin:12px;font:15px/1.6 system-ui,Tahoma,sans-serif;color:#1a1c21;background:#fff;"
-            f'overflow-wrap:anywhere}}img{{max-width:100%}}</style><body dir="auto">{sanitise(found[1])}</body></html>'
+            f'overflow-wrap:anywhere}}img{{max-width:100%}}</style><body dir="auto">{shown}</body></html>'
         )
-        return HTMLResponse(page, headers=headers.FOREIGN_HTML)
+        return HTMLResponse(page, headers=headers.FOREIGN_HTML_WITH_PICTURES if asked else headers.FOREIGN_HTML)
 
     @router.get("/desk/contacts/{contact_id}/original")
     def original(request: Request, contact_id: UUID, visit: Visit = Depends(guard.visit)) -> Response:
@@ -71,14 +108,59 @@ def add(router: APIRouter, context: DeskContext, guard: Guard) -> None:
         with context.database.cursor() as cursor:
             _may_read_original(cursor, visit, contact_id)
             found = reading.original(cursor, contact_id)
-        if found is None:
-            raise NotFound("no such contact")
-        if "text" in request.query_params:
-            return PlainTextResponse(_beginning(context, found), headers=headers.DOWNLOAD)
-        name = f"{found.channel}-{found.contact_id}.{'eml' if found.channel == 'email' else 'bin'}"
-        if found.body_key is not None:
-            return _blob(context, found.body_key, name, "", shown=False)
-        return Response(found.body or b"", media_type="application/octet-stream", headers=_saved(name))
+            if found is None:
+                raise NotFound("no such contact")
+            if "text" in request.query_params:
+                return PlainTextResponse(_beginning(context, found), headers=headers.DOWNLOAD)
+            if (unsafe := timeline.unsafe_in_original(cursor, contact_id)) is not None:
+                case_id, threat = unsafe
+                return warn(cursor, visit, f"/desk/contacts/{contact_id}/original", case_id, _name(found), threat)
+        return _original(context, found)
+
+    @router.post("/desk/contacts/{contact_id}/original")
+    def original_in_spite(contact_id: UUID, visit: Visit = Depends(guard.visit)) -> Response:
+        """A contact as it came, although a file in it has or may have a virus, for an agent who was told so."""
+        with context.database.cursor() as cursor:
+            _may_read_original(cursor, visit, contact_id)
+            found = reading.original(cursor, contact_id)
+            if found is None:
+                raise NotFound("no such contact")
+            if (unsafe := timeline.unsafe_in_original(cursor, contact_id)) is not None:
+                add_event(cursor, unsafe[0], visit.agent.id, "save_unsafe", {"contact": str(contact_id)})
+                live.announce(cursor, "case", [unsafe[0]])
+        return _original(context, found)
+
+
+def _stored(cursor: Cursor, visit: Visit, file_id: UUID) -> timeline.StoredFileRow:
+    stored = timeline.stored_file(cursor, file_id)
+    if stored is None or not covers(visit.visible, stored.unit_id):
+        raise NotFound("no such file")
+    return stored
+
+
+def _original(context: DeskContext, found: reading.Original) -> Response:
+    if found.body_key is not None:
+        return _blob(context, found.body_key, _name(found), "", shown=False)
+    return Response(found.body or b"", media_type="application/octet-stream", headers=_saved(_name(found)))
+
+
+def _name(found: reading.Original) -> str:
+    return f"{found.channel}-{found.contact_id}.{'eml' if found.channel == 'email' else 'bin'}"
+
+
+def _with_pictures(context: DeskContext, html: str, pictures: Mapping[str, tuple[str, str, int]]) -> str:
+    """The HTML with the mail's own pictures in it, because its sandbox may load nothing; what is too large stays out."""
+    room = _PICTURE_BYTES
+
+    def put_in(match: re.Match[str]) -> str:
+        nonlocal room
+        media_type, key, size = pictures.get(unquote(unescape(match[1])), ("", "", 0))
+        if not media_type.startswith("image/") or media_type not in SHOWN or size > room:
+            return f'src="{PLACEHOLDER}"'
+        room -= size
+        return f'src="data:{media_type};base64,{base64.b64encode(context.blobs.get(key)).decode()}"'
+
+    return _CID.sub(put_in, html)
 
 
 def _may_read_original(cursor: Cursor, visit: Visit, contact_id: UUID) -> None:

@@ -43,6 +43,9 @@ KNOWN: Final = (
     _("these pages cannot be shown"),
     _("the renderer died"),
     _("nothing was drawn"),
+    _("scanning was begun too often and never finished"),
+    _("the virus scanner cannot judge this file"),
+    _("the virus scanner does not answer"),
 )
 """The sentences that are translated; each is what stands before a colon, or the whole."""
 

@@ -41,6 +41,8 @@ LABELS: Final = {
     "edited": _("Changed afterwards by the citizen"),
     "forwarded": _("Forwarded from somebody else"),
     "file_missing": _("A file could not be fetched"),
+    "infected": _("A file has a virus"),
+    "unscanned": _("A file is not yet scanned for viruses"),
     "part_missing": _("A part of the message never came"),
     "unfinished_dialogue": _("The citizen did not finish the dialogue"),
 }
@@ -67,6 +69,7 @@ _BY_AGENT: Final = {
     "send_by": (_("%(who)s had the answer sent by %(channel)s instead"), "send"),
     "prefer": (_("%(who)s noted how the person wants to be answered"), "user"),
     "settle": (_("%(who)s dealt with the answer that did not arrive"), "check"),
+    "save_unsafe": (_("%(who)s saved a file in spite of the virus warning"), "alert-triangle"),
 }
 
 

@@ -15,6 +15,13 @@ from zrm.kit.ids import new_id
 MOST_PICTURES: Final = 30
 """Pages of one file that are drawn as pictures at most; its PDF has all."""
 
+INFECTED: Final = "infected"
+"""The label of a contact in one of whose files the virus scanner found something."""
+UNSCANNED: Final = "unscanned"
+"""The label of a contact one of whose files the virus scanner could not be asked about yet."""
+OUR_OWN: Final = frozenset({"recording", "fax", "rendition"})
+"""Roles of the files our own telephone and fax make of what they hear; nobody could hide a program there."""
+
 
 class Contact(SQLModel, table=True):
     """One line of the timeline. `direction` is in, out or note; an inbound one has the id of its raw contact."""
@@ -44,7 +51,7 @@ class Contact(SQLModel, table=True):
 
 
 class Attachment(SQLModel, table=True):
-    """A file of a contact, in the blob store under `blob_key`; size in bytes."""
+    """A file of a contact, in the blob store under `blob_key`; size in bytes. `threat` is what the virus scanner found."""
 
     __tablename__ = "attachments"
 
@@ -57,3 +64,5 @@ class Attachment(SQLModel, table=True):
     blob_key: str
     content_id: str = ""
     position: int = 0
+    scan: str = ""
+    threat: str = ""

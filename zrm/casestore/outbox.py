@@ -17,13 +17,16 @@ from zrm.kit.ids import new_id
 
 
 class Topic(StrEnum):
-    """file: T2; deliver: T4; notify: tell agents; render: make pages of a fax; fetch: get what lies at a provider's."""
+    """file: T2; deliver: T4; notify: tell agents; render: make pages of a fax; fetch: get what lies at a provider's;
+    scan: ask the virus scanner about a file.
+    """
 
     FILE = "file"
     DELIVER = "deliver"
     NOTIFY = "notify"
     RENDER = "render"
     FETCH = "fetch"
+    SCAN = "scan"
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,8 @@ from uuid import UUID
 
 from zrm.kit.db import Cursor
 
+UNSAFE = frozenset({"infected", "waiting"})
+"""What the virus scanner said of files that are not to be opened like others: it found something, or has not spoken."""
 DOSSIER = 8
 """How many other cases of the person the page names."""
 
@@ -46,7 +48,10 @@ class CaseHead:
 
 @dataclass(frozen=True, slots=True)
 class FileRow:
-    """A file of a contact; `size` in bytes. `content_id` of a rendition: the id of the file it was drawn from."""
+    """A file of a contact; `size` in bytes. `content_id` of a rendition: the id of the file it was drawn from.
+
+    `scan` and `threat`: what the virus scanner said, see `Attachment`.
+    """
 
     id: UUID
     contact_id: UUID
@@ -55,6 +60,13 @@ class FileRow:
     media_type: str
     size: int
     content_id: str
+    scan: str
+    threat: str
+
+    @property
+    def unsafe(self) -> bool:
+        """Whether it carries a virus, or may: it is given out by a deliberate step only."""
+        return self.scan in UNSAFE
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +107,7 @@ class ContactRow:
     text: str
     folded_quote: str
     has_html: bool
+    has_remote_pictures: bool
     headers: list[list[str]]
     labels: list[str]
     automatic: bool
@@ -221,7 +234,7 @@ def contacts(cursor: Cursor, case_id: UUID) -> list[ContactRow]:
     cursor.execute(
         """
         SELECT c.id, c.direction, c.channel, c.account, coalesce(p.name, ''), c.agent_id, c.address, c.title, c.text,
-            c.folded_quote, c.html <> '', c.headers, c.labels, c.automatic, c.public, c.at
+            c.folded_quote, c.html <> '', c.html LIKE '%%src="http%%', c.headers, c.labels, c.automatic, c.public, c.at
         FROM contacts c LEFT JOIN persons p ON p.id = c.person_id
         WHERE c.case_id = %s ORDER BY c.at, c.id
         """,
@@ -231,8 +244,8 @@ def contacts(cursor: Cursor, case_id: UUID) -> list[ContactRow]:
     ids = [row[0] for row in plain]
     files: dict[UUID, list[FileRow]] = defaultdict(list)
     cursor.execute(
-        "SELECT id, contact_id, role, name, media_type, size, content_id FROM attachments WHERE contact_id = ANY(%s)"
-        " ORDER BY contact_id, position, id",
+        "SELECT id, contact_id, role, name, media_type, size, content_id, scan, threat FROM attachments"
+        " WHERE contact_id = ANY(%s) ORDER BY contact_id, position, id",
         [ids],
     )
     for row in cursor:
@@ -301,25 +314,54 @@ def _relations(cursor: Cursor, case_id: UUID) -> list[Relation]:
 
 @dataclass(frozen=True, slots=True)
 class StoredFileRow:
-    """Where a file's bytes lie, and which case's permission guards it."""
+    """Where a file's bytes lie, and which case's permission guards it. `scan` and `threat` as in `Attachment`."""
 
+    case_id: UUID
     unit_id: UUID
     role: str
     name: str
     media_type: str
     size: int
     blob_key: str
+    scan: str
+    threat: str
+
+    @property
+    def unsafe(self) -> bool:
+        """Whether it carries a virus, or may: it is given out by a deliberate step only."""
+        return self.scan in UNSAFE
 
 
 def stored_file(cursor: Cursor, file_id: UUID) -> StoredFileRow | None:
     """A file of a contact by id."""
     cursor.execute(
-        "SELECT k.unit_id, f.role, f.name, f.media_type, f.size, f.blob_key FROM attachments f"
+        "SELECT k.id, k.unit_id, f.role, f.name, f.media_type, f.size, f.blob_key, f.scan, f.threat FROM attachments f"
         " JOIN contacts c ON c.id = f.contact_id JOIN cases k ON k.id = c.case_id WHERE f.id = %s",
         [file_id],
     )
     row = cursor.fetchone()
     return StoredFileRow(*row) if row else None
+
+
+def unsafe_in_original(cursor: Cursor, contact_id: UUID) -> tuple[UUID, str] | None:
+    """(case, what was found) if a contact, as it came, carries a file that has or may have a virus; else None."""
+    cursor.execute(
+        "SELECT c.case_id, max(f.threat) FROM attachments f JOIN contacts c ON c.id = f.contact_id"
+        " WHERE c.id = %s AND f.scan = ANY(%s) GROUP BY 1",
+        [contact_id, list(UNSAFE)],
+    )
+    row = cursor.fetchone()
+    return (row[0], row[1]) if row else None
+
+
+def pictures_in(cursor: Cursor, contact_id: UUID) -> dict[str, tuple[str, str, int]]:
+    """The pictures a contact's HTML may show, by Content-ID: (media type, key in the blob store, size)."""
+    cursor.execute(
+        "SELECT content_id, media_type, blob_key, size FROM attachments"
+        " WHERE contact_id = %s AND content_id <> '' AND role = 'inline' AND scan <> ALL(%s)",
+        [contact_id, list(UNSAFE)],
+    )
+    return {content_id: (media_type, key, size) for content_id, media_type, key, size in cursor.fetchall()}
 
 
 def contact_html(cursor: Cursor, contact_id: UUID) -> tuple[UUID, str] | None:

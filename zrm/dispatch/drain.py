@@ -22,6 +22,10 @@ _JOB_BUDGET = 2.0  # seconds; then the worker looks anew which topic comes first
 _TRUSTED = 2  # tries in company; what was begun more often without an end may be what kills workers
 
 
+_SLOW = frozenset({Topic.DELIVER, Topic.RENDER, Topic.FETCH, Topic.SCAN})
+"""Each task may take somebody else's whole time limit."""
+
+
 class Handler(Protocol):
     """Does one topic's work. Each call takes its tasks out of the outbox in the transaction that does them."""
 
@@ -72,7 +76,7 @@ class Drain:
         return handled
 
     def _pace(self, topic: Topic) -> Pace:
-        if topic in (Topic.DELIVER, Topic.RENDER, Topic.FETCH):  # each may take a provider's whole time limit
+        if topic in _SLOW:
             return Pace(1, max(self._settings.lease, 60))
         return Pace(self._settings.batch, self._settings.lease)
 

@@ -12,6 +12,7 @@ from typing import Final, Protocol
 from uuid import UUID
 
 from zrm.casestore import live, outbox
+from zrm.casestore.contact import OUR_OWN
 from zrm.casestore.outbox import Task, Topic
 from zrm.contract import Fetched, Report, SendError
 from zrm.dispatch.drain import backoff
@@ -61,15 +62,25 @@ def ask_after(cursor: Cursor, *, hours: float) -> int:
 
 
 class Fetch:
-    """The handler of the topic `fetch`: a ref is a remote file or a delivery. `files` and `fates` by channel."""
+    """The handler of the topic `fetch`: a ref is a remote file or a delivery. `files` and `fates` by channel.
+
+    `scanned`: what is fetched is to be shown to the virus scanner.
+    """
 
     def __init__(
-        self, database: Database, blobs: BlobStore, files: Mapping[str, Files], fates: Mapping[str, Fates]
+        self,
+        database: Database,
+        blobs: BlobStore,
+        files: Mapping[str, Files],
+        fates: Mapping[str, Fates],
+        *,
+        scanned: bool = False,
     ) -> None:
         self._database = database
         self._blobs = blobs
         self._files = files
         self._fates = fates
+        self._scanned = scanned
 
     def __call__(self, tasks: Sequence[Task]) -> None:
         """Get each task's file or fate, or put it off, or say that it cannot be had."""
@@ -118,11 +129,14 @@ class Fetch:
             row = cursor.fetchone()
             if row is not None:
                 contact_id, role, name, content_id, position = row
+                scan = "waiting" if self._scanned and role not in OUR_OWN else ""
                 values = (
-                    new_id(), contact_id, role, name, fetched.media_type[:127], size, key, content_id, position,
+                    new_id(), contact_id, role, name, fetched.media_type[:127], size, key, content_id, position, scan,
                 )  # fmt: skip
-                columns = "id contact_id role name media_type size blob_key content_id position"
+                columns = "id contact_id role name media_type size blob_key content_id position scan"
                 insert_rows(cursor, "attachments", columns.split(), [values])
+                if scan:
+                    outbox.add(cursor, Topic.SCAN, [(values[0], task.trace)])
                 cursor.execute(
                     "UPDATE contacts SET labels = array_remove(labels, %s) WHERE id = %s AND NOT EXISTS "
                     "(SELECT FROM remote_files WHERE contact_id = %s AND state = 'failed') RETURNING case_id",

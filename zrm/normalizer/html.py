@@ -2,12 +2,14 @@
 
 nh3 (the ammonia parser) does the work by allow-lists; this module says what is allowed. Kept: structure, simple
 styling, direction and language. Gone: scripts, forms, frames, styles that position or load. A remote picture tells its
-sender that and when it was seen, so it becomes a placeholder with its words; pictures inside the mail (`cid:`) stay.
+sender that and when it was seen, so it becomes a placeholder with its words until an agent asks for the pictures;
+pictures inside the mail (`cid:`) stay.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from typing import Final
 
 import nh3
@@ -51,9 +53,15 @@ _STYLES: Final = {
 
 
 def _attribute(tag: str, name: str, value: str) -> str | None:
-    address = "".join(value.split()).lower() if name in ("src", "href") else ""
+    if tag == "img" and name == "src" and not _address(value).startswith(("cid:", *_PICTURES)):
+        return PLACEHOLDER
+    return _attribute_with_remote(tag, name, value)
+
+
+def _attribute_with_remote(tag: str, name: str, value: str) -> str | None:
+    address = _address(value) if name in ("src", "href") else ""
     if tag == "img" and name == "src":
-        return value if address.startswith(("cid:", *_PICTURES)) else PLACEHOLDER
+        return value if address.startswith(("cid:", "https://", "http://", *_PICTURES)) else PLACEHOLDER
     if name == "href":
         return value if address.startswith(("http://", "https://", "mailto:", "tel:")) else None
     if name == "dir":
@@ -61,24 +69,35 @@ def _attribute(tag: str, name: str, value: str) -> str | None:
     return value
 
 
-_CLEANER: Final = nh3.Cleaner(
-    tags=_TAGS,
-    clean_content_tags=_WITHOUT_CONTENT,
-    attributes=_ATTRIBUTES,
-    attribute_filter=_attribute,
-    filter_style_properties=_STYLES,
-    url_schemes={"http", "https", "mailto", "tel", "cid", "data"},
-    link_rel="noopener noreferrer nofollow",
-    set_tag_attribute_values={"a": {"target": "_blank"}, "img": {"loading": "lazy"}},
-    strip_comments=True,
-)
+def _address(value: str) -> str:
+    return "".join(value.split()).lower()
 
 
-def sanitise(html: str) -> str:
-    """Harmless HTML of the same words, or "" when it is too long or too deep to be judged (show the text then)."""
+def _cleaner(attribute: Callable[[str, str, str], str | None]) -> nh3.Cleaner:
+    return nh3.Cleaner(
+        tags=_TAGS,
+        clean_content_tags=_WITHOUT_CONTENT,
+        attributes=_ATTRIBUTES,
+        attribute_filter=attribute,
+        filter_style_properties=_STYLES,
+        url_schemes={"http", "https", "mailto", "tel", "cid", "data"},
+        link_rel="noopener noreferrer nofollow",
+        set_tag_attribute_values={"a": {"target": "_blank"}, "img": {"loading": "lazy"}},
+        strip_comments=True,
+    )
+
+
+_CLEANERS: Final = {False: _cleaner(_attribute), True: _cleaner(_attribute_with_remote)}
+
+
+def sanitise(html: str, *, remote_pictures: bool = False) -> str:
+    """Harmless HTML of the same words, or "" when it is too long or too deep to be judged (show the text then).
+
+    With `remote_pictures` their addresses stay in it: to be kept, or shown to somebody who asked for them.
+    """
     if len(html) > _LONGEST or _too_deep(html):
         return ""
-    safe = _CLEANER.clean(html)
+    safe = _CLEANERS[remote_pictures].clean(html)
     # Overlapping formatting is written out again in every paragraph; no honest mail grows tenfold.
     return safe if len(safe) <= 10 * len(html) + 10_000 else ""
 

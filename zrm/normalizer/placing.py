@@ -18,6 +18,7 @@ from uuid import UUID
 from psycopg.types.json import Jsonb
 
 from zrm.casestore.case import Status
+from zrm.casestore.contact import OUR_OWN
 from zrm.casestore.delivery import DeliveryState
 from zrm.casestore.outbox import Topic
 from zrm.casestore.template import acknowledgements
@@ -372,6 +373,7 @@ class Placing:
         if reading.thread.message_id:
             self.rows.message_ids.append((reading.thread.message_id, case.id))
             self._by_message[reading.thread.message_id] = case.id
+        scanned = self._settings.scan is not None
         for position, item in enumerate(kept):
             file = item.file
             if file.remote:
@@ -385,9 +387,11 @@ class Placing:
             self.rows.attachments.append(
                 (
                     new_id(), raw.id, file.role, file.name[:255], file.media_type[:127], item.size, item.key,
-                    file.content_id[:255], position,
+                    file.content_id[:255], position, "waiting" if scanned and file.role not in OUR_OWN else "",
                 )
             )  # fmt: skip
+            if self.rows.attachments[-1][-1]:
+                self.rows.outbox[Topic.SCAN].append((self.rows.attachments[-1][0], contact.trace))
             if file.role == "fax":
                 self.rows.outbox[Topic.RENDER].append((self.rows.attachments[-1][0], contact.trace))
         self.rows.outbox[Topic.NOTIFY].append((raw.id, contact.trace))

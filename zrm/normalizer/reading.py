@@ -153,7 +153,7 @@ def _read(raw: Raw, inbound: Inbound, region: str) -> Reading:
         title=title[:_TITLE],
         text=fresh,
         folded_quote=quote,
-        html=sanitise(inbound.html) if inbound.html else "",
+        html=sanitise(inbound.html, remote_pictures=True) if inbound.html else "",
         language=inbound.language or detect(f"{title}\n{fresh[:_DETECT]}"),
         search=fold(f"{title}\n{fresh[:_SEARCH]}"),
         nature=inbound.nature,

@@ -56,7 +56,7 @@ class Rows:
                 ),
                 (
                     "attachments",
-                    "id contact_id role name media_type size blob_key content_id position",
+                    "id contact_id role name media_type size blob_key content_id position scan",
                     self.attachments,
                 ),
                 (

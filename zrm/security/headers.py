@@ -34,6 +34,15 @@ FOREIGN_HTML: Final = {
 }
 """For a citizen's HTML in its frame: no script, no form, nothing loaded from anywhere, an origin of its own."""
 
+FOREIGN_HTML_WITH_PICTURES: Final = {
+    **FOREIGN_HTML,
+    "Content-Security-Policy": FOREIGN_HTML["Content-Security-Policy"].replace(
+        "img-src data:", "img-src data: https: http:"
+    ),
+    "Referrer-Policy": "no-referrer",
+}
+"""The same for an agent who asked for the pictures that lie elsewhere."""
+
 SHOWN_FILE: Final = {
     **_COMMON,
     "X-Frame-Options": "SAMEORIGIN",

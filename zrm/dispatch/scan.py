@@ -1,0 +1,108 @@
+"""What citizens attach is looked at for viruses by clamd, where the house has one; in a worker, never at a door.
+
+A file is `waiting` until clamd has spoken, `clean` or `infected` then; it is never taken for clean because nobody could
+be asked. clamd away is asked again for as long as it takes, and the contact says so meanwhile; what clamd refuses to
+judge becomes a failed task, for a person. The bytes are kept in every case: what a citizen sent is never thrown away.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from typing import Final
+from uuid import UUID
+
+from zrm.casestore import live, outbox
+from zrm.casestore.contact import INFECTED, UNSCANNED
+from zrm.casestore.outbox import Task
+from zrm.kit import log
+from zrm.kit.blobs import BlobStore
+from zrm.kit.clamd import Clamd, ScannerAway, ScannerRefused
+from zrm.kit.db import Cursor, Database
+
+_log = log.get(__name__)
+_PAUSE: Final = 30.0  # seconds until clamd is asked again after it was away
+
+
+class Scan:
+    """The handler of the topic `scan`: a ref is an attachment. Without a `clamd` (any more) files are left as unasked."""
+
+    def __init__(self, database: Database, blobs: BlobStore, clamd: Clamd | None) -> None:
+        self._database = database
+        self._blobs = blobs
+        self._clamd = clamd
+        self._away_until = 0.0
+
+    def __call__(self, tasks: Sequence[Task]) -> None:
+        """Look at each task's file, or put it off, or say why it cannot be judged. May run twice."""
+        for task in tasks:
+            with self._database.cursor() as cursor:
+                cursor.execute("SELECT blob_key FROM attachments WHERE id = %s AND scan = 'waiting'", [task.ref])
+                row = cursor.fetchone()
+                if row is None or self._clamd is None:
+                    self._settle(cursor, task, "", "")
+                    continue
+            self._scan(task, row[0], self._clamd)
+
+    def give_up(self, task: Task) -> None:
+        """Begun too often and never finished: it stays unscanned, and a person can have it done again."""
+        with self._database.cursor() as cursor:
+            self._fail(cursor, task, "scanning was begun too often and never finished")
+
+    def _scan(self, task: Task, blob_key: str, clamd: Clamd) -> None:
+        try:
+            if time.monotonic() < self._away_until:
+                raise ScannerAway("it was away a moment ago")
+            with self._blobs.open(blob_key) as file:
+                threat = clamd.scan(file)
+        except ScannerAway as error:
+            self._put_off(task, error, clamd)
+        except ScannerRefused as error:
+            with self._database.cursor() as cursor:
+                self._fail(cursor, task, f"the virus scanner cannot judge this file: {error}"[:500])
+        else:
+            with self._database.cursor() as cursor:
+                self._settle(cursor, task, "infected" if threat else "clean", threat)
+            _log.info("scanned", file=str(task.ref), trace=task.trace, infected=bool(threat))
+
+    def _put_off(self, task: Task, error: ScannerAway, clamd: Clamd) -> None:
+        """While clamd is away no try counts; if it is there and only this file breaks it off, each does."""
+        away = time.monotonic() < self._away_until or not clamd.ping()
+        if away and time.monotonic() >= self._away_until:
+            self._away_until = time.monotonic() + _PAUSE
+        _log.warning("not scanned", file=str(task.ref), trace=task.trace, reason=str(error), away=away)
+        with self._database.cursor() as cursor:
+            _label(cursor, task.ref)
+            outbox.again(cursor, task, after=_PAUSE, error="the virus scanner does not answer")
+            if away:
+                cursor.execute("UPDATE outbox SET attempts = 0 WHERE id = %s", [task.id])
+
+    def _settle(self, cursor: Cursor, task: Task, verdict: str, threat: str) -> None:
+        cursor.execute(
+            "UPDATE attachments SET scan = %s, threat = %s WHERE id = %s AND scan = 'waiting'",
+            [verdict, threat, task.ref],
+        )
+        _label(cursor, task.ref)
+        outbox.done(cursor, [task])
+
+    def _fail(self, cursor: Cursor, task: Task, reason: str) -> None:
+        _label(cursor, task.ref)
+        outbox.fail(cursor, task, reason)
+        live.announce(cursor, "task", [task.id])
+
+
+def _label(cursor: Cursor, file_id: UUID) -> None:
+    """Write on the contact what its files are, and tell the open desks."""
+    cursor.execute(
+        """
+        UPDATE contacts c SET labels = array_remove(array_remove(labels, %(infected)s), %(unscanned)s)
+            || CASE WHEN f.infected THEN ARRAY[%(infected)s] ELSE '{}' END
+            || CASE WHEN f.waiting THEN ARRAY[%(unscanned)s] ELSE '{}' END
+        FROM (SELECT contact_id, bool_or(scan = 'infected') AS infected, bool_or(scan = 'waiting') AS waiting
+              FROM attachments WHERE contact_id = (SELECT contact_id FROM attachments WHERE id = %(file)s)
+              GROUP BY contact_id) f
+        WHERE c.id = f.contact_id RETURNING c.case_id
+        """,
+        {"infected": INFECTED, "unscanned": UNSCANNED, "file": file_id},
+    )
+    live.announce(cursor, "case", [case_id for (case_id,) in cursor.fetchall()])
