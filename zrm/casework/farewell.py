@@ -1,6 +1,7 @@
-"""The last word to a citizen who came by text message or messenger: the case is closed, and how content are you?
+"""The last word to a citizen who came by text message, messenger or mail: the case is closed, and how content are you?
 
-Their digit comes back as a text like any other (`zrm.normalizer.wishes`). Nobody is asked who asked us not to write.
+Their digit comes back as a message like any other (`zrm.normalizer.wishes`). Nobody is asked who asked us not to write,
+no machine, and no address that somebody else may have put below their mail.
 """
 
 from __future__ import annotations
@@ -19,30 +20,31 @@ from zrm.kit.clock import now
 from zrm.kit.db import Cursor, insert_rows
 from zrm.kit.ids import new_id
 
-CHANNELS: Final = frozenset({"sms", "telegram", "bale"})
+CHANNELS: Final = frozenset({"sms", "telegram", "bale", "email"})
 """Where one digit is the easiest answer; other channels have their own ways to ask."""
 
 
 def say_farewell(cursor: Cursor, case_id: UUID) -> None:
     """Queue the closing message of a case that came so, in the transaction that closes it."""
     cursor.execute(
-        "SELECT k.code, k.language, k.channel, k.account, c.address FROM cases k JOIN contacts c ON c.case_id = k.id "
+        "SELECT k.code, k.language, k.channel, k.account, c.address, k.title FROM cases k JOIN contacts c ON c.case_id = k.id "
         "WHERE k.id = %s AND c.direction = 'in' AND c.channel = k.channel AND c.address <> '' "
-        "AND NOT c.labels && ARRAY['robot', 'bounce'] ORDER BY c.at DESC, c.id DESC LIMIT 1",
+        "AND NOT c.labels && ARRAY['robot', 'bounce', 'list', 'newsletter', 'dmarc_fail'] ORDER BY c.at DESC, c.id DESC LIMIT 1",
         [case_id],
     )
     row = cursor.fetchone()
     if row is None or row[2] not in CHANNELS or opted_out(cursor, row[2], row[4]):
         return
-    code, language, channel, account, address = row
+    code, language, channel, account, address, title = row
     contact_id, delivery_id, at = new_id(), new_id(), now()
     insert_rows(
         cursor,
         "contacts",
-        ["id", "case_id", "direction", "channel", "account", "address", "text", "language", "headers", "labels", "automatic", "at"],
+        ["id", "case_id", "direction", "channel", "account", "address", "title", "text", "language", "headers", "labels", "automatic", "at"],
         [
             (
-                contact_id, case_id, "out", channel, account, address, farewell(code, language), language, Jsonb([]),
+                contact_id, case_id, "out", channel, account, address, title if channel == "email" else "",
+                farewell(code, language), language, Jsonb([]),
                 ["farewell"], True, at,
             )
         ],

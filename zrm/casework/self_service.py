@@ -29,11 +29,18 @@ _TEXTS: Final[dict[Answer, str]] = {
     "unknown": _("We know no case with this code. Please look at its 12 digits again."),
     "rated": _("Thank you. Your rating has been recorded."),
 }
+_BY_MAIL: Final[dict[Answer, str]] = {
+    "stop": _("You will get no more mail from us at this address. To get it again, send a mail that says START."),
+    "start": _("You will get our mail again. To end it, send a mail that says STOP."),
+}
 
 
-def text_of(answer: Answer, language: Language, *, name: str, code: str = "", status: str = "") -> str:
+def text_of(
+    answer: Answer, language: Language, *, name: str, code: str = "", status: str = "", by_mail: bool = False
+) -> str:
     """The answer in the citizen's language. `status` of the case behind `code`, empty while it is not filed yet."""
-    message = _STATES[status] if answer == "status" else _TEXTS[answer]
+    worded = {**_TEXTS, **_BY_MAIL} if by_mail else _TEXTS
+    message = _STATES[status] if answer == "status" else worded[answer]
     return gettext(language, message) % {"name": name, "code": in_fours(code, language)}
 
 

@@ -216,15 +216,15 @@ def _sql(statement: LiteralString, outgoing: _Outgoing) -> sql.Composed:
 
 def _load_self_answer(cursor: Cursor, answer_id: UUID) -> _Outgoing | None:
     cursor.execute(
-        "SELECT state, attempts, channel, account, address, text, language, wish FROM self_answers WHERE id = %s "
-        "FOR UPDATE",
+        "SELECT state, attempts, channel, account, address, text, language, wish, title, in_reply_to "
+        "FROM self_answers WHERE id = %s FOR UPDATE",
         [answer_id],
     )
     row = cursor.fetchone()
     if row is None:
         return None
-    state, attempts, channel, account, address, text, language, wish = row
-    reply = Reply(answer_id, account, address, text, language, automatic=True)
+    state, attempts, channel, account, address, text, language, wish, title, in_reply_to = row
+    reply = Reply(answer_id, account, address, text, language, title=title, in_reply_to=in_reply_to, automatic=True)
     return _Outgoing("self_answers", answer_id, state, attempts, channel, None, reply, last_word=wish == "stop")
 
 

@@ -15,7 +15,7 @@ import psycopg
 from zrm.casestore import live, outbox
 from zrm.casestore.outbox import Task
 from zrm.config import Settings
-from zrm.contract import Ignored, InboundFile, Report, Unparseable
+from zrm.contract import AddressKind, Ignored, InboundFile, Report, Unparseable
 from zrm.errors import NotFound, StoreUnavailable
 from zrm.inbox import quarantine
 from zrm.kit import log
@@ -220,7 +220,12 @@ class Filer:
         hold(cursor, {(known.kind.value, known.value) for known in asking + [a for r in readings for a in r.addresses]})
         for index, (task, raw, outcome, kept) in enumerate(present):
             if isinstance(outcome, Wished):
-                reason = grant(cursor, self._settings, raw, outcome.wish, outcome.asker)
+                by_mail = outcome.asker is not None and outcome.asker.kind is AddressKind.EMAIL
+                asked = outcome.otherwise if by_mail else None
+                title, message_id = (asked.title, asked.thread.message_id) if asked is not None else ("", "")
+                reason = grant(
+                    cursor, self._settings, raw, outcome.wish, outcome.asker, title=title, message_id=message_id
+                )
                 settled = Ignored(reason or "a wish that fits nothing")
                 present[index] = (task, raw, settled if reason else outcome.otherwise or settled, kept)
 

@@ -31,6 +31,7 @@ from zrm.kit.phones import e164
 from zrm.kit.text import clean, fold
 from zrm.normalizer.html import sanitise
 from zrm.normalizer.language import detect
+from zrm.normalizer.mail_wishes import wish_in_mail
 from zrm.normalizer.quotes import split_quote
 
 TEXT_LIMIT = 200_000
@@ -126,7 +127,9 @@ def read(raw: Raw, parse: Parse, *, region: str) -> Reading | list[Report] | Ign
         case Ignored() as ignored:
             return ignored
         case Inbound() as inbound:
-            return _read(raw, inbound, region)
+            reading = _read(raw, inbound, region)
+            wish = wish_in_mail(inbound, reading.text) if _is_mail(inbound) else None
+            return reading if wish is None else Wished(raw, wish, reading.addresses[0], reading)
         case Wish() as wish:
             return _wished(raw, wish, region)
         case Part() as part:

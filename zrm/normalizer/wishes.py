@@ -17,7 +17,7 @@ from zrm.casestore.outbox import Topic
 from zrm.casestore.person import opted_out
 from zrm.casework.self_service import Answer, text_of
 from zrm.config import Settings
-from zrm.contract import Wish
+from zrm.contract import AddressKind, Wish
 from zrm.inbox.code import read as read_code
 from zrm.kit.clock import now
 from zrm.kit.db import Cursor, insert_rows
@@ -30,6 +30,7 @@ MOST_ANSWERS: Final = 10
 
 _HOUR: Final = timedelta(hours=1)
 _RATING_DAYS: Final = timedelta(days=7)
+_RATING_BY_MAIL: Final = timedelta(days=30)  # mail is answered later, and says what it answers
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,8 +40,19 @@ class _Said:
     status: str = ""
 
 
-def grant(cursor: Cursor, settings: Settings, raw: Raw, wish: Wish, asker: Known | None) -> str | None:
+def grant(
+    cursor: Cursor,
+    settings: Settings,
+    raw: Raw,
+    wish: Wish,
+    asker: Known | None,
+    *,
+    title: str = "",
+    message_id: str = "",
+) -> str | None:
     """Do what was asked and queue the answer; the reason to settle the contact with, None if the wish fits nothing.
+
+    `title` and `message_id` are the mail's that asks, so that its answer stands below it.
 
     The caller holds the asker's lock (`placing.hold`), so a second question of the same citizen waits for the first.
     Without an asker (the tracking page) there is nobody to write to: the page itself has answered.
@@ -63,7 +75,7 @@ def grant(cursor: Cursor, settings: Settings, raw: Raw, wish: Wish, asker: Known
         return f"{reason}, answered by the provider"
     if wish.kind != "stop" and opted_out(cursor, channel, asker.value):
         return f"{reason}, not answered: opted out"
-    _queue(cursor, settings, raw, wish, asker, said)
+    _queue(cursor, settings, raw, wish, asker, said, title, message_id)
     return reason
 
 
@@ -80,7 +92,7 @@ def _do(cursor: Cursor, raw: Raw, wish: Wish, asker: Known, *, worn: bool) -> _S
         case "status":
             return _Said("unknown") if worn else _status(cursor, wish.code)
         case "rate":
-            return _rate(cursor, raw, wish.score, asker)
+            return _rate(cursor, raw, wish, asker)
 
 
 def _status(cursor: Cursor, typed: str) -> _Said:
@@ -100,14 +112,19 @@ def _rate_code(cursor: Cursor, raw: Raw, wish: Wish) -> bool:
     return case_id is not None and rating.rate(cursor, case_id, channel=raw.contact.channel, score=wish.score)
 
 
-def _rate(cursor: Cursor, raw: Raw, score: int, asker: Known) -> _Said | None:
-    """Only the case that was closed last on this line, lately, not rated since, and with nothing open after it."""
+def _rate(cursor: Cursor, raw: Raw, wish: Wish, asker: Known) -> _Said | None:
+    """Only the case that was closed last on this line, lately, not rated since, and with nothing open after it.
+
+    A mail's digit is about the one case of this citizen whose mark it carries.
+    """
+    quoted = list(wish.otherwise.thread.tokens) if wish.otherwise is not None else []
     cursor.execute(
         """
         SELECT id, status, status_at FROM cases k
         WHERE channel = %(channel)s AND account = %(account)s AND person_id IN (
             SELECT person_id FROM addresses WHERE kind = %(kind)s AND value = %(value)s AND NOT claimed
         ) AND NOT EXISTS (SELECT FROM ratings WHERE case_id = k.id AND at >= k.status_at)
+        AND (cardinality(%(quoted)s::text[]) = 0 OR reply_token = ANY(%(quoted)s) OR code = ANY(%(quoted)s))
         ORDER BY last_contact_at DESC LIMIT 1
         """,
         {
@@ -115,26 +132,35 @@ def _rate(cursor: Cursor, raw: Raw, score: int, asker: Known) -> _Said | None:
             "account": raw.contact.account,
             "kind": asker.kind.value,
             "value": asker.value,
+            "quoted": quoted,
         },
     )
     row = cursor.fetchone()
-    if row is None or row[1] != "closed" or row[2] < raw.received_at - _RATING_DAYS:
+    lately = _RATING_BY_MAIL if quoted else _RATING_DAYS
+    if row is None or row[1] != "closed" or row[2] < raw.received_at - lately:
         return None
-    return _Said("rated") if rating.rate(cursor, row[0], channel=raw.contact.channel, score=score) else None
+    return _Said("rated") if rating.rate(cursor, row[0], channel=raw.contact.channel, score=wish.score) else None
 
 
-def _queue(cursor: Cursor, settings: Settings, raw: Raw, wish: Wish, asker: Known, said: _Said) -> None:
+def _queue(
+    cursor: Cursor, settings: Settings, raw: Raw, wish: Wish, asker: Known, said: _Said, title: str, message_id: str
+) -> None:
     language = _language(cursor, settings, raw.contact.channel, wish, asker)
     name = settings.organisation.name.fa if language == "fa" else settings.organisation.name.en
     identifier: UUID = new_id()
+    by_mail = asker.kind is AddressKind.EMAIL
+    text = text_of(said.answer, language, name=name, code=said.code, status=said.status, by_mail=by_mail)
     insert_rows(
         cursor,
         "self_answers",
-        ["id", "raw_id", "wish", "channel", "account", "address", "language", "text", "created_at", "changed_at"],
+        [
+            "id", "raw_id", "wish", "channel", "account", "address", "language", "text", "title", "in_reply_to",
+            "created_at", "changed_at",
+        ],
         [
             (
                 identifier, raw.id, wish.kind, raw.contact.channel, raw.contact.account, asker.value, language,
-                text_of(said.answer, language, name=name, code=said.code, status=said.status), now(), now(),
+                text, title, message_id, now(), now(),
             )
         ],
     )  # fmt: skip

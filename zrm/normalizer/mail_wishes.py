@@ -1,0 +1,64 @@
+"""Self-service by mail: a mail that is nothing but a tracking code, STOP, START, or (in answer to ours) a digit.
+
+Much is said of a matter in a subject, and mail is long, so the rule is narrow: subject and fresh text must both be the
+wish or nothing, unless the mail answers one of ours. Anything else is for a person to read.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final, Literal
+
+from zrm.contract import AddressKind, Inbound, Wish
+from zrm.kit.text import fold
+
+_LONGEST: Final = 60
+_MARKS: Final = re.compile(r"[\s.,:;!?#*\"'()\[\]«»_-]+")
+_CODE: Final = re.compile(r"([^\d]*?) ?(\d(?: ?\d){11})")
+_CODE_WORDS: Final = {
+    **dict.fromkeys(("کد", "کد رهگیری", "رهگیری", "پیگیری", "کد پیگیری", "وضعیت"), "fa"),
+    **dict.fromkeys(("code", "status", "track", "case", "tracking code"), "en"),
+}
+# Not a bare "لغو" or "cancel": in an answer to an agent it means the request, not our mail.
+_WORDS: Final[dict[str, tuple[Literal["stop", "start"], str]]] = {
+    **dict.fromkeys(("لغو اشتراک", "لغو عضویت", "لغو پیام"), ("stop", "fa")),
+    **dict.fromkeys(("stop", "unsubscribe"), ("stop", "en")),
+    **dict.fromkeys(("شروع", "شروع دوباره", "عضویت"), ("start", "fa")),
+    **dict.fromkeys(("start", "subscribe"), ("start", "en")),
+}
+
+
+def wish_in_mail(inbound: Inbound, fresh: str) -> Wish | None:
+    """The wish a mail is, None for an ordinary one. `fresh` is its text without what it quotes and its signature.
+
+    Nothing that carries a label is a wish: machines, lists, and senders who are probably forged get no answer.
+    """
+    if inbound.files or inbound.labels or not inbound.senders or inbound.senders[0].kind is not AddressKind.EMAIL:
+        return None
+    text = "" if fresh.lstrip().startswith("-- \n") else fresh.strip()
+    if len(text) > _LONGEST:
+        return None
+    sender, said, subject = inbound.senders[0], _plain(text), _plain(inbound.title[:200])
+    answers_ours = bool(inbound.thread.tokens) and bool(inbound.thread.references)
+    if answers_ours and len(said) == 1 and said in "12345":
+        return Wish("rate", sender, score=int(said), otherwise=inbound)
+    wishes = {_wish(words) for words in (said, subject) if words and words not in _CODE_WORDS}
+    if answers_ours and said in _WORDS:
+        wishes = {_wish(said)}
+    if len(wishes) != 1 or (found := wishes.pop()) is None:
+        return None
+    kind, language, code = found
+    return Wish(kind, sender, language, code=code)
+
+
+def _wish(plain: str) -> tuple[Literal["stop", "start", "status"], str, str] | None:
+    if known := _WORDS.get(plain):
+        return *known, ""
+    match = _CODE.fullmatch(plain)
+    if match is None or match[1] not in {"", *_CODE_WORDS}:
+        return None
+    return "status", "", match[2].replace(" ", "")
+
+
+def _plain(text: str) -> str:
+    return " ".join(_MARKS.sub(" ", fold(text)).split())
