@@ -6,6 +6,7 @@ import contextlib
 import email
 import email.policy
 import io
+import re
 import socket
 import threading
 from collections.abc import Callable, Sequence
@@ -92,7 +93,7 @@ def test_an_answer_arrives_with_its_thread(tmp_path: Path) -> None:
     message = mail.message
     assert message["From"] == "مرکز پاسخ‌گویی <info@example.org>"
     assert message["To"] == "ali@example.com"
-    assert message["Subject"] == "Re: چراغ خیابان [\u200e1234-5678-9012]"
+    assert message["Subject"] == "Re: چراغ خیابان"
     assert message["Message-ID"] == "<out-1@example.org>"
     assert message["In-Reply-To"] == "<m1@x>"
     assert message["References"].split() == ["<r1@x>", "<r2@x>", "<m1@x>"]
@@ -104,7 +105,8 @@ def test_an_answer_arrives_with_its_thread(tmp_path: Path) -> None:
 
 
 def test_the_answer_to_our_answer_finds_its_way_home(tmp_path: Path) -> None:
-    message = composed(reply(), tmp_path)
+    message = composed(reply(in_reply_to=""), tmp_path)
+    assert message["Subject"] == "Re: چراغ خیابان [1234-5678-9012]", "where no mail is answered, the code helps"
     raw = f"From: ali@example.com\r\nTo: {message['Reply-To']}\r\nSubject: {message['Subject']}\r\nIn-Reply-To: {message['Message-ID']}\r\n\r\nx"
     boxes = Mailboxes(EmailConfig.model_validate({"mailboxes": MAILBOXES}))
     found = parse_mail(RawContact("email", "info", "x", raw.encode(), "message/rfc822"), boxes)
@@ -122,7 +124,7 @@ def test_an_automatic_answer_says_so(tmp_path: Path) -> None:
 def test_english_answers_carry_the_english_name(tmp_path: Path) -> None:
     message = composed(reply(language="en", text="Repaired.", title="Re: lamp"), tmp_path)
     assert message["From"] == "Contact Centre <info@example.org>"
-    assert message["Subject"] == "Re: lamp [1234-5678-9012]"
+    assert message["Subject"] == "Re: lamp"
     html = message.get_body(("html",))
     assert html is not None
     assert 'dir="ltr"' in html.get_content()
@@ -134,6 +136,7 @@ def test_the_html_is_escaped_and_runs_from_right_to_left(tmp_path: Path) -> None
     words = html.get_content()
     assert 'dir="rtl"' in words
     assert "<script" not in words
+    words = re.sub(r"</?span[^>]*>", "", words)
     assert "&lt;script&gt;alert(1)&lt;/script&gt; &amp; «سلام»" in words
 
 
@@ -165,7 +168,7 @@ def test_a_laptop_writes_into_a_folder(tmp_path: Path) -> None:
         channel(tmp_path, folder=str(folder)).send(reply())
     (written,) = folder.iterdir()
     assert written.name == f"{IDENTITY}.eml"
-    assert read(written.read_bytes())["Subject"] == "Re: چراغ خیابان [\u200e1234-5678-9012]"
+    assert read(written.read_bytes())["Subject"] == "Re: چراغ خیابان"
 
 
 def test_a_relative_folder_lies_in_the_data_folder(tmp_path: Path) -> None:

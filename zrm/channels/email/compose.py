@@ -19,6 +19,7 @@ from urllib.parse import quote
 
 from zrm.channels.contract import House, Reply, ReplyInvalid
 from zrm.channels.email.config import Mailbox
+from zrm.channels.email.direction import html_lines, isolate_numbers, runs_right_to_left
 from zrm.channels.email.headers import is_address
 from zrm.channels.email.mailboxes import return_address
 from zrm.kit.i18n import _, in_fours
@@ -31,7 +32,6 @@ _JOINER_AND_MARKS: Final = f"\u200c{_LEFT_TO_RIGHT}"  # not printable, and Persi
 _ATOM: Final = re.compile(r"[A-Za-z0-9 !#$%&'*+/=?^_`{|}~-]+")
 _TOKEN: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _REPLY_PREFIX: Final = re.compile(r"\s*(?:re|aw|sv|fwd?|پاسخ|رد)\s*:", re.IGNORECASE)
-_RIGHT_TO_LEFT: Final = frozenset({"fa", "ar", "ckb", "ur", "ps", "he"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,9 +105,14 @@ def _recipient(to: str) -> str:
 
 
 def _subject(reply: Reply) -> str:
+    """The subject the citizen wrote, unchanged: Gmail tears a conversation apart where it differs, whatever the
+    references say. Where there is no mail to answer, the code stands in it.
+    """
     title = clean_line(reply.title)
     if title and not _REPLY_PREFIX.match(title):
         title = f"Re: {title}"
+    if title and reply.in_reply_to:
+        return title[:250]
     code = reply.code
     if len(code) == 12 and code.isascii() and code.isdigit():
         shown = f"[{in_fours(code, 'en')}]"
@@ -118,8 +123,13 @@ def _subject(reply: Reply) -> str:
 
 
 def _references(reply: Reply) -> list[str]:
-    """Oldest first, ending with what we answer; of a long thread the root and the latest."""
-    chain = [one for one in map(_bracketed, (*reply.references, reply.in_reply_to)) if one]
+    """Oldest first, ending with what we answer (what came after it is none of its ancestors); of a long thread the root
+    and the latest.
+    """
+    chain = [one for one in map(_bracketed, reply.references) if one]
+    parent = _bracketed(reply.in_reply_to)
+    if parent:
+        chain = [*(chain[: chain.index(parent)] if parent in chain else chain), parent]
     unique = list(dict.fromkeys(reversed(chain)))[::-1]
     return unique if len(unique) <= _MOST_REFERENCES else [unique[0], *unique[1 - _MOST_REFERENCES :]]
 
@@ -168,7 +178,7 @@ def _body(reply: Reply, files: Sequence[Attachment], signature: str) -> bytes:
     signature = "" if reply.automatic else clean(signature).strip()
     inline = [(f"p{number}.{reply.id.hex}@zrm", file) for number, file in enumerate(files) if _is_picture(file)]
     page = _page(text, signature, _language(reply), [content_id for content_id, _ in inline])
-    plain = f"{text}\n\n-- \n{signature}" if signature else text
+    plain = isolate_numbers(f"{text}\n\n-- \n{signature}" if signature else text, _language(reply))
     alternative, related, mixed = (f"=_zrm-{reply.id.hex}-{part}" for part in "bra")
     shown = _text_part("html", page)
     if inline:
@@ -184,16 +194,16 @@ def _is_picture(file: Attachment) -> bool:
 
 
 def _page(text: str, signature: str, language: str, pictures: Sequence[str]) -> str:
-    direction = "rtl" if language in _RIGHT_TO_LEFT else "ltr"
+    direction = "rtl" if runs_right_to_left(language) else "ltr"
     shown = "".join(f'<div><img src="cid:{content_id}" alt="" style="max-width:100%"></div>' for content_id in pictures)
     below = (
-        f'<div dir="auto" style="white-space:pre-wrap;color:#666">-- <br>{html.escape(signature)}</div>'
+        f'<div style="white-space:pre-wrap;color:#666"><div>-- </div>{html_lines(signature, language)}</div>'
         if signature
         else ""
     )
     return (
         f'<!DOCTYPE html><html lang="{html.escape(language)}" dir="{direction}"><body dir="{direction}">'
-        f'<div dir="auto" style="white-space:pre-wrap">{html.escape(text)}</div>{shown}{below}</body></html>'
+        f'<div style="white-space:pre-wrap">{html_lines(text, language)}</div>{shown}{below}</body></html>'
     )
 
 
