@@ -74,9 +74,10 @@ class Quarantine(_Part):
 
 
 class Threads(_Part):
-    """How long an open text conversation stays the same conversation (days)."""
+    """Days: how long an open text conversation stays the same conversation, and a closed case can be taken up again."""
 
     open_line_days: float = Field(default=7, gt=0)
+    reopen_days: float = Field(default=365, gt=0)
 
 
 class Rates(_Part):

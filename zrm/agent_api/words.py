@@ -49,6 +49,7 @@ LABELS: Final = {
 
 RELATION_REASONS: Final = {
     "quoted_by_stranger": _("Somebody we do not know here quoted this case's reply mark"),
+    "answers_old_case": _("The citizen answered a case that was closed long ago"),
 }
 
 _NOTICES: Final = {

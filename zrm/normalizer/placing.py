@@ -53,6 +53,7 @@ class _Case:
     id: UUID
     code: str
     status: Status
+    status_at: datetime
     unit_id: UUID
     person_id: UUID | None
     language: Language
@@ -165,21 +166,21 @@ class Placing:
         wanted = {*self._by_message.values(), *self._by_token.values(), *self._by_code.values(), *self._lines.values()}
         if wanted:
             cursor.execute(
-                "SELECT id, code, status, unit_id, person_id, language, ARRAY(SELECT address FROM contacts "
+                "SELECT id, code, status, status_at, unit_id, person_id, language, ARRAY(SELECT address FROM contacts "
                 "WHERE case_id = cases.id AND address <> '') FROM cases WHERE id = ANY(%s) ORDER BY id FOR UPDATE",
                 [list(wanted)],
             )
-            for identifier, code, status, unit, person, language, addresses in cursor.fetchall():
+            for identifier, code, status, status_at, unit, person, language, addresses in cursor.fetchall():
                 self._cases[identifier] = _Case(
-                    identifier, code, Status(status), unit, person, language, addresses=set(addresses)
+                    identifier, code, Status(status), status_at, unit, person, language, addresses=set(addresses)
                 )
 
     # -------------------------------------------------------------- deciding
 
     def place(self, reading: Reading, kept: Sequence[KeptFile]) -> None:
         """Give the reading its person and its case."""
-        case, stranger_to = self._thread(reading)
-        if case is None and reading.labels >= {"bounce"} and stranger_to is None:
+        case, related = self._thread(reading)
+        if case is None and reading.labels >= {"bounce"} and related is None:
             self.rows.settled.append((reading.raw.id, "ignored", "a bounce that belongs to no case"))
             return
         if case is None:
@@ -191,23 +192,16 @@ class Placing:
             person_id = case.person_id if reading.thread.conversation else self._person(reading)
             self.rows.settled.append((reading.raw.id, "joined", ""))
         self._append(case, reading, person_id, kept)
-        if case.fresh and stranger_to is not None:
-            relation = (
-                new_id(),
-                case.id,
-                stranger_to.id,
-                reading.raw.id,
-                "quoted_by_stranger",
-                reading.raw.received_at,
-            )
-            self.rows.relations.append(relation)
-            self._event(stranger_to, "related", {"code": case.code, "reason": "quoted_by_stranger"}, reading)
-            self.rows.changed.append(stranger_to.id)
+        if case.fresh and related is not None:
+            reason = "answers_old_case" if self._belongs(related, reading) else "quoted_by_stranger"
+            self.rows.relations.append((new_id(), case.id, related.id, reading.raw.id, reason, reading.raw.received_at))
+            self._event(related, "related", {"code": case.code, "reason": reason}, reading)
+            self.rows.changed.append(related.id)
         if case.fresh:
             self._acknowledge(case, reading)
 
     def _thread(self, reading: Reading) -> tuple[_Case | None, _Case | None]:
-        """The case to join, or else the case whose token or message a stranger quoted."""
+        """The case to join, or else one to be linked: a stranger quoted its mark, or it was closed too long ago."""
         thread = reading.thread
         if thread.conversation:
             return self._case_of(self._by_code.get(thread.conversation)), None
@@ -217,7 +211,7 @@ class Placing:
         candidates = [case for identifier in quoted if (case := self._case_of(identifier)) is not None]
         for case in candidates:
             if self._belongs(case, reading):
-                return case, None
+                return (None, case) if self._long_closed(case, reading) else (case, None)
         if candidates:
             return None, candidates[0]
         if thread.open_line:
@@ -227,6 +221,11 @@ class Placing:
                     if not claimed and line is not None:
                         return self._case_of(line), None
         return None, None
+
+    def _long_closed(self, case: _Case, reading: Reading) -> bool:
+        """Whether what is written now is hardly about what was closed then (freescout#4958: glued to a year-old matter)."""
+        limit = timedelta(days=self._settings.threads.reopen_days)
+        return case.status is Status.CLOSED and reading.raw.received_at - case.status_at > limit
 
     def _case_of(self, identifier: UUID | None) -> _Case | None:
         return self._cases.get(identifier) if identifier is not None else None
@@ -308,7 +307,7 @@ class Placing:
         unit_id = unit_id or self._units[self._settings.default_unit]
         language = self._language_of(reading, person_id)
         case = _Case(
-            id=new_id(), code=reading.raw.code, status=Status.NEW, unit_id=unit_id, person_id=person_id,
+            id=new_id(), code=reading.raw.code, status=Status.NEW, status_at=at, unit_id=unit_id, person_id=person_id,
             language=language, fresh=True, addresses={address.value for address in reading.addresses},
         )  # fmt: skip
         self._cases[case.id] = case
