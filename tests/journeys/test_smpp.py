@@ -1,4 +1,7 @@
-"""A long Persian text by a real SMSC to a case, and the long answer back with its reports: door, T1, T2, T4, report."""
+"""A long Persian text by a real SMSC to a case, and the long answer back with its reports: door, T1, T2, T4, report.
+
+Field 2.6: doubles created (jasmin#1232). Field 2.13: delivery receipts lost for long SMS (jasmin#424, #423).
+"""
 
 from __future__ import annotations
 
@@ -11,6 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from tests.channels.sms.test_smpp import PERSIAN, channel_at
+from tests.dispatch.test_deliver import make_case
 from tests.lab.process import Child, wait_until
 from tests.lab.smsc import PASSWORD, SYSTEM, Smsc
 from zrm.casestore import outbox
@@ -20,17 +24,21 @@ from zrm.casework.answer import Way
 from zrm.casework.handling import Act
 from zrm.channels.sms.smpp.pdu import read_delivered
 from zrm.config import Settings
+from zrm.contract import Report
 from zrm.dispatch.deliver import Deliver
+from zrm.dispatch.fetch import NO_REPORT, Fetch, ask_after
 from zrm.frontdesk.desk import Desk
 from zrm.inbox.receive import Inbox
 from zrm.kit.blobs import BlobStore
 from zrm.kit.db import Database
 from zrm.normalizer.filing import Filer
+from zrm.normalizer.reports import apply
 
 
 def test_a_long_text_becomes_a_case_and_the_answer_is_reported_delivered(
     tmp_path: Path, database: Database, inbox: Inbox, blobs: BlobStore, settings: Settings
 ) -> None:
+    """Field 2.6 and 2.13: parts out of order and doubled come in, every part that goes out is reported on."""
     settings = settings.model_copy(update={"acknowledge": []})
 
     def work(topic: Topic, handler: Callable[[list[Task]], None]) -> None:
@@ -73,6 +81,44 @@ def test_a_long_text_becomes_a_case_and_the_answer_is_reported_delivered(
             stop.set()
             listener.join()
             channel.close()
+
+
+def test_a_long_answer_whose_reports_were_lost_is_asked_after_part_by_part(
+    tmp_path: Path, database: Database, blobs: BlobStore, settings: Settings
+) -> None:
+    """Field 2.13: jasmin#424, #423: one report of three came; the SMSC itself says what became of the others."""
+    delivery = make_case(database, PERSIAN[:190])
+    with database.cursor() as cursor:
+        words = ["sms", "30001", "+989121234567", delivery]
+        cursor.execute("UPDATE deliveries SET channel = %s, account = %s, address = %s WHERE id = %s", words)
+        tasks = outbox.claim(cursor, Topic.DELIVER, limit=10, lease=60)
+
+    def ask_smsc() -> tuple[object, ...]:
+        with database.cursor() as cursor:
+            cursor.execute("UPDATE deliveries SET asked_at = NULL, changed_at = now() - interval '25 hours'")
+            assert ask_after(cursor, hours=24) == 1
+            asking = outbox.claim(cursor, Topic.FETCH, limit=10, lease=60)
+        Fetch(database, blobs, {}, {"sms": channel})(asking)
+        with database.cursor() as cursor:
+            cursor.execute("SELECT state, error FROM deliveries")
+            return cursor.fetchone() or ()
+
+    with Smsc(tmp_path) as smsc:
+        channel = channel_at(smsc.port, tmp_path)
+        smsc.hold_receipts()
+        Deliver(database, {"sms": channel}, settings)(tasks)
+        ids = [taken["id"] for taken in smsc.log("submit")]
+        assert len(ids) == 3
+        with database.cursor() as cursor:
+            assert apply(cursor, "sms", Report(f"mci:{ids[1]}", "delivered"))
+        smsc.settle(ids[0], 2)
+        assert ask_smsc() == ("sent", NO_REPORT), "one part is still under way: the timeline says that nobody knows"
+        smsc.settle(ids[2], 2)
+        assert ask_smsc() == ("delivered", "")
+        assert [asked["id"] for asked in smsc.log("query")] == [ids[0], ids[2], ids[2]], (
+            "what is known is not asked again"
+        )
+        channel.close()
 
 
 def test_a_killed_listener_loses_nothing_and_doubles_nothing(

@@ -45,6 +45,8 @@ const server = smpp.createServer({}, (session) => {
       session.send(pdu.response({ system_id: "SMSC" }));
     } else if (pdu.command === "submit_sm") {
       submit(known, pdu);
+    } else if (pdu.command === "query_sm") {
+      query(known, pdu);
     } else if (pdu.command === "enquire_link" || pdu.command === "unbind") {
       log.push({ event: pdu.command, mode: known.mode });
       session.send(pdu.response());
@@ -72,7 +74,18 @@ function submit(known, pdu) {
   if (pdu.registered_delivery & 1 && !holding) setTimeout(receipt, 10, message, "DELIVRD");
 }
 
-// A citizen's message: `how` is whole, udh, udh16, sar or payload; `order` are positions in the order they are sent.
+// Answers as the submit_sm with this id and sender deserves.
+function query(known, pdu) {
+  const behaviour = behaviours.shift() ?? 0;
+  log.push({ event: "query", id: pdu.message_id, from: pdu.source_addr, system: known.system });
+  if (behaviour === "cut") return known.session.destroy();
+  if (behaviour) return known.session.send(pdu.response({ command_status: behaviour }));
+  const message = log.find((entry) => entry.event === "submit" && entry.id === pdu.message_id && entry.from === pdu.source_addr);
+  if (!message) return known.session.send(pdu.response({ command_status: smpp.ESME_RQUERYFAIL }));
+  known.session.send(pdu.response({ message_id: pdu.message_id, final_date: "", message_state: message.fate ?? 1, error_code: message.fate === 5 ? 13 : 0 }));
+}
+
+// A citizen's message: `how` is whole, udh, udh16, sar, payload or data (data_sm); `order` are positions in the order they are sent.
 function deliver({ system, from, to, text, how = "whole", order = null, coding = 8, bytes = null, same = null }) {
   const target = receivers(system)[0];
   if (!target) throw new Error(`nobody is bound as ${system}`);
@@ -81,6 +94,9 @@ function deliver({ system, from, to, text, how = "whole", order = null, coding =
   const ref = same ?? (reference = (reference + 1) & 255);
   const send = (pdu, part) =>
     target.session.deliver_sm(pdu, (answer) => log.push({ event: "answer", from, part, status: answer.command_status }));
+  if (how === "data") {
+    return target.session.data_sm({ ...base, message_payload: data }, (answer) => log.push({ event: "answer", from, part: 1, status: answer.command_status }));
+  }
   if (how === "payload") return send({ ...base, short_message: Buffer.alloc(0), message_payload: data }, 1);
   if (how === "whole") return send({ ...base, short_message: data }, 1);
   const room = 134;
@@ -99,6 +115,7 @@ const actions = {
   "/log": () => log,
   "/deliver": deliver,
   "/behave": ({ next }) => behaviours.push(...next),
+  "/fate": ({ id, state }) => { log.find((entry) => entry.event === "submit" && entry.id === id).fate = state; },
   "/hold": ({ on }) => { holding = on; },
   "/receipt": ({ id, state, written }) => receipt(log.find((entry) => entry.event === "submit" && entry.id === id), state, written),
   "/drop": () => { for (const { session } of sessions) session.destroy(); },

@@ -76,6 +76,10 @@ class Smsc:
         """Report on a message by its id, perhaps written in another way than when it was taken."""
         self._ask("/receipt", id=message, state=state, **({"written": written} if written else {}))
 
+    def settle(self, message: str, state: int) -> None:
+        """What a message has become (SMPP's number of the state), for whoever asks; nothing is reported."""
+        self._ask("/fate", id=message, state=state)
+
     def drop(self) -> None:
         """Cut every line."""
         self._ask("/drop")

@@ -176,10 +176,13 @@ class Fetch:
     # ------------------------------------------------------------------ fates
 
     def _ask(self, task: Task, channel: str, account: str, provider_ref: str) -> None:
-        report, provider = None, self._fates.get(channel)
+        provider = self._fates.get(channel)
+        reports: list[Report] = []
         if provider is not None:
             try:
-                report = provider.fate(account, provider_ref)
+                for reference in self._unreported(task.ref) or [provider_ref]:
+                    if (report := provider.fate(account, reference)) is not None:
+                        reports.append(report)
             except SendError as error:
                 if error.retryable and task.attempts < _MOST_TRIES:
                     with self._database.cursor() as cursor:
@@ -188,11 +191,21 @@ class Fetch:
                         )
                     return
         with self._database.cursor() as cursor:
-            if report is not None and report.state != "sent":
-                apply(cursor, channel, report)
-            elif provider is not None:
-                self._say_silent(cursor, task.ref)
+            for report in reports:
+                if report.state != "sent":
+                    apply(cursor, channel, report)
+            if provider is not None:
+                self._say_silent(cursor, task.ref)  # if it still is
             outbox.done(cursor, [task])
+
+    def _unreported(self, delivery_id: UUID) -> list[str]:
+        """The parts of a long message that nothing is known of: the provider knows each by an id of its own."""
+        with self._database.cursor() as cursor:
+            cursor.execute(
+                "SELECT provider_ref FROM delivery_parts WHERE delivery_id = %s AND state = 'sent' ORDER BY number",
+                [delivery_id],
+            )
+            return [row[0] for row in cursor]
 
     def _say_silent(self, cursor: Cursor, delivery_id: UUID) -> None:
         cursor.execute(

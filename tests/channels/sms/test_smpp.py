@@ -1,10 +1,14 @@
-"""SMPP with a real SMSC, both ways: what is kept before it is acknowledged, how parts meet, what a dropped line means."""
+"""SMPP with a real SMSC, both ways: what is kept before it is acknowledged, how parts meet, what a dropped line means.
+
+Field 2.6: doubles created (jasmin#1232: out-of-order multipart SMS).
+Field 2.13: delivery receipts lost for long SMS, or matched to the wrong connection (jasmin#424, #423, #599, #729, #1086).
+"""
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
@@ -26,14 +30,17 @@ from zrm.channels.contract import (
     RecipientUnreachable,
     Rejected,
     Reply,
+    ReplyInvalid,
     Report,
     SendError,
     Throttled,
     Unparseable,
     Wish,
 )
+from zrm.channels.sms.alphabet import Plain, split
 from zrm.channels.sms.channel import SmsChannel
 from zrm.channels.sms.config import SmsConfig
+from zrm.channels.sms.smpp.pdu import read_delivered
 from zrm.channels.sms.smpp.recent import Recent
 from zrm.errors import StoreUnavailable
 from zrm.kit.i18n import gettext
@@ -104,7 +111,7 @@ def reply(text: str = "پاسخ شما", to: str = "+989121234567") -> Reply:
 # ---------------------------------------------------------------- in
 
 
-@pytest.mark.parametrize("how", ["whole", "payload"])
+@pytest.mark.parametrize("how", ["whole", "payload", "data"])
 def test_message_in_one_piece_is_read_as_written(smsc: Smsc, line: Listening, desk: KeepingDesk, how: str) -> None:
     smsc.deliver("چراغ خراب است 🙏", how=how)
     (contact,) = desk.wait_for(1)
@@ -141,7 +148,7 @@ def test_every_alphabet_is_read(
 def test_each_part_is_kept_by_itself_and_they_meet_in_any_order(
     smsc: Smsc, line: Listening, desk: KeepingDesk, how: str
 ) -> None:
-    """jasmin#1232: out of order and twice."""
+    """Field 2.6: jasmin#1232: out of order and twice."""
     smsc.deliver(PERSIAN, how=how, order=[4, 2, 0, 2, 1, 3])
     contacts = desk.wait_for(6)
     assert line.text(*contacts) == PERSIAN
@@ -226,7 +233,7 @@ def test_text_goes_out_whole_in_the_smallest_alphabet(
 
 
 def test_reports_come_to_the_listener_for_every_part(smsc: Smsc, line: Listening, desk: KeepingDesk) -> None:
-    """jasmin#424, #423: reports of long messages; #729: told by the id of the SMSC that gave it."""
+    """Field 2.13: jasmin#424, #423: reports of long messages; #729: told by the id of the SMSC that gave it."""
     sent = line.channel.send(reply(PERSIAN))
     contacts = desk.wait_for(5)
     assert {contact.kind for contact in contacts} == {"report"}
@@ -257,7 +264,7 @@ def test_reports_say_what_became_of_it(
 
 
 def test_ids_written_in_another_base_are_the_same(smsc: Smsc, desk: KeepingDesk, tmp_path: Path) -> None:
-    """jasmin#1086: taken as hexadecimal, reported as decimal."""
+    """Field 2.13: jasmin#1086: taken as hexadecimal, reported as decimal."""
     with Listening(channel_at(smsc.port, tmp_path, message_ids="hex_then_decimal"), desk) as line:
         smsc.wait_for("bound", mode="receiver")
         smsc.hold_receipts()
@@ -267,6 +274,110 @@ def test_ids_written_in_another_base_are_the_same(smsc: Smsc, desk: KeepingDesk,
         (report,) = line.channel.parse(desk.wait_for(1)[0])
         assert isinstance(report, Report)
         assert report.provider_ref == sent.provider_ref
+
+
+def test_a_report_that_says_so_by_its_parameters_only_is_one(desk: KeepingDesk, tmp_path: Path) -> None:
+    """Field 2.13: some networks mark their receipts by receipted_message_id and message_state alone (jasmin#424)."""
+    fields = b"\0" + b"\1\1989121234567\0" + b"\0\x0130001\0" + b"\0\0\0\0\0\0\0\0\0\0"
+    options = bytes.fromhex("001e 0005") + b"1000\0" + bytes.fromhex("0427 0001 02")
+    packet = b"\0" * 16 + fields + options
+    assert read_delivered(packet).is_report
+    raw = RawContact("sms", NUMBER, "x", packet, "", {"gateway": "mci"}, kind="report")
+    assert channel_at(1, tmp_path).parse(raw) == [Report("mci:1000", "delivered")]
+
+
+def test_the_same_id_of_two_networks_is_two_messages(tmp_path: Path, desk: KeepingDesk) -> None:
+    """Field 2.13: jasmin#599, #729: two binds whose SMSCs both begin to count at 1000."""
+    (tmp_path / "a").mkdir()
+    (tmp_path / "b").mkdir()
+    with Smsc(tmp_path / "a") as first, Smsc(tmp_path / "b") as second:
+        common = {"kind": "smpp", "host": "127.0.0.1", "system_id": SYSTEM, "password": PASSWORD, "timeout": 5}
+        section = {
+            "accounts": {NUMBER: {"gateway": "mci"}, "30002": {"gateway": "mtn"}},
+            "gateways": {"mci": common | {"port": first.port}, "mtn": common | {"port": second.port}},
+        }
+        channel = SmsChannel(SmsConfig.model_validate(section), house(data_dir=str(tmp_path)))
+        with Listening(channel, desk):
+            for smsc in (first, second):
+                smsc.wait_for("bound", mode="receiver")
+                smsc.hold_receipts()
+            refs = [channel.send(replace(reply(), account=number)).provider_ref for number in (NUMBER, "30002")]
+            assert refs == ["mci:1000", "mtn:1000"]
+            second.report("1000")
+            (contact,) = desk.wait_for(1)
+            first.report("1000", "UNDELIV")
+            other = desk.wait_for(2)[1]
+            assert channel.parse(contact) == [Report("mtn:1000", "delivered")]
+            assert channel.parse(other) == [Report("mci:1000", "failed", "UNDELIV 000")]
+
+
+@pytest.mark.parametrize(
+    ("alphabet", "text", "parts"),
+    [
+        ("gsm", "50 @ é", [b"50 \0 \5"]),
+        ("latin-1", "50 @ é", [b"50 @ \xe9"]),
+        ("latin-1", "5 € é", ["5 € é".encode("utf-16-be")]),
+        ("latin-1", "a" * 161, [b"a" * 153, b"a" * 8]),
+        ("latin-1", "{" * 81, [b"{" * 76, b"{" * 5]),  # two septets each where the network makes septets of them
+        ("ascii", "50 @ {a}", [b"50 @ {a}"]),
+        ("ascii", "é", ["é".encode("utf-16-be")]),
+        ("ascii", "سلام", ["سلام".encode("utf-16-be")]),
+    ],
+)
+def test_a_network_with_another_plain_alphabet_gets_what_it_understands(
+    alphabet: Plain, text: str, parts: list[bytes]
+) -> None:
+    assert split(text, alphabet)[1] == parts
+
+
+def test_the_alphabet_of_the_network_is_used_both_ways(smsc: Smsc, tmp_path: Path) -> None:
+    channel = channel_at(smsc.port, tmp_path, alphabet="ascii")
+    channel.send(reply("Your case is closed"))
+    channel.send(reply("¿é?"))
+    channel.close()
+    assert [(taken["coding"], taken["text"]) for taken in smsc.log("submit")] == [
+        (0, "Your case is closed"),
+        (8, "¿é?"),
+    ]
+
+
+def test_too_long_a_text_is_never_tried(smsc: Smsc, line: Listening) -> None:
+    with pytest.raises(ReplyInvalid):
+        line.channel.send(reply("x" * 1601))
+    assert smsc.log("submit") == []
+
+
+# ---------------------------------------------------------------- reports that never came
+
+
+@pytest.mark.parametrize(
+    ("state", "fate"),
+    [(1, None), (2, "delivered"), (3, "failed"), (5, "failed"), (6, None), (7, None), (8, "failed")],
+)
+def test_the_smsc_is_asked_what_became_of_a_message(smsc: Smsc, line: Listening, state: int, fate: str | None) -> None:
+    """Field 2.13: jasmin#424, #423: a receipt that was lost on its way is asked for (query_sm)."""
+    smsc.hold_receipts()
+    sent = line.channel.send(reply())
+    smsc.settle(smsc.log("submit")[0]["id"], state)
+    found = line.channel.fate(NUMBER, sent.provider_ref)
+    assert (found and found.state) == fate
+    assert found is None or (found.provider_ref, bool(found.detail)) == (sent.provider_ref, fate == "failed")
+    assert [(asked["id"], asked["from"]) for asked in smsc.log("query")] == [("1000", NUMBER)]
+
+
+def test_the_smsc_is_asked_in_its_own_spelling_and_may_not_know(smsc: Smsc, tmp_path: Path) -> None:
+    channel = channel_at(smsc.port, tmp_path, message_ids="hex_then_decimal", timeout=1)
+    assert channel.fate(NUMBER, f"mci:{0x1000}") is None, "nobody has sent it"
+    assert channel.fate(NUMBER, f"mci:{0xBEE}") is None
+    assert [asked["id"] for asked in smsc.log("query")] == ["1000", "BEE", "bee"]
+    assert channel.fate(NUMBER, "mtn:1000") is None
+    assert channel.fate("30009", "mci:1000") is None
+    smsc.behave("cut", 0x58)
+    with pytest.raises(ConnectionFailed):
+        channel.fate(NUMBER, "mci:1")
+    with pytest.raises(Throttled):
+        channel.fate(NUMBER, "mci:1")
+    channel.close()
 
 
 @pytest.mark.parametrize(

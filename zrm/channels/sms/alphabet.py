@@ -5,9 +5,12 @@ The arithmetic, how much fits where, is `zrm.kit.gsm`'s.
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, Literal
 
 from zrm.kit.gsm import ALONE, JOINED, Encoding, cost
+
+Plain = Literal["gsm", "latin-1", "ascii"]
+"""What data coding 0 means at a network."""
 
 GAP: Final = " […] "
 """Stands where a part of a message never came."""
@@ -23,20 +26,36 @@ _CODES: Final = {sign: bytes([code]) for code, sign in enumerate(_BASIC) if code
 }
 
 
-def split(text: str) -> tuple[Encoding, list[bytes]]:
-    """The text's alphabet and its bytes in as many parts as it takes; no escape and no surrogate pair is torn apart."""
+def split(text: str, plain: Plain = "gsm") -> tuple[Encoding, list[bytes]]:
+    """The text's alphabet and its bytes in as many parts as it takes; no escape and no surrogate pair is torn apart.
+
+    `plain` is what the network takes for GSM-7: it turns that into septets itself, so a part has the same room. A sign
+    which it lacks sends the whole text as UCS-2, never as a question mark.
+    """
     encoding = cost(text).encoding
-    signs = [_CODES[sign] if encoding == "GSM-7" else _utf16(sign) for sign in text]
-    octets = 1 if encoding == "GSM-7" else 2
-    if sum(map(len, signs)) <= ALONE[encoding] * octets:
-        return encoding, [b"".join(signs)]
-    parts, part = [], b""
-    for sign in signs:
-        if len(part) + len(sign) > JOINED[encoding] * octets:
+    if encoding == "GSM-7" and plain != "gsm" and text.encode(plain, "ignore").decode(plain) != text:
+        encoding = "UCS-2"
+    unit = 1 if encoding == "GSM-7" else 2
+    if sum(_room(sign, encoding) for sign in text) <= ALONE[encoding] * unit:
+        return encoding, [_bytes(text, encoding, plain)]
+    parts, part, filled = [], "", 0
+    for sign in text:
+        if filled + _room(sign, encoding) > JOINED[encoding] * unit:
             parts.append(part)
-            part = b""
+            part, filled = "", 0
         part += sign
-    return encoding, [*parts, part]
+        filled += _room(sign, encoding)
+    return encoding, [_bytes(words, encoding, plain) for words in (*parts, part)]
+
+
+def _room(sign: str, encoding: Encoding) -> int:
+    return len(_CODES[sign]) if encoding == "GSM-7" else len(_utf16(sign))
+
+
+def _bytes(text: str, encoding: Encoding, plain: Plain) -> bytes:
+    if encoding == "UCS-2":
+        return _utf16(text)
+    return b"".join(_CODES[sign] for sign in text) if plain == "gsm" else text.encode(plain)
 
 
 def decode_gsm(data: bytes) -> str:
@@ -53,5 +72,5 @@ def decode_gsm(data: bytes) -> str:
     return "".join(found)
 
 
-def _utf16(sign: str) -> bytes:
-    return sign.encode("utf-16-be", errors="replace")
+def _utf16(text: str) -> bytes:
+    return text.encode("utf-16-be", errors="replace")

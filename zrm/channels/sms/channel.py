@@ -168,6 +168,8 @@ class SmsChannel:
         if account.gateway is not None:
             gateway, sender = self._gateways[account.gateway], account.sender or reply.account
             if isinstance(gateway, SmppGateway):
+                if _units(reply.text) > MAX_TEXT:
+                    raise ReplyInvalid(words.TOO_LONG)
                 return self._transmitter(account.gateway, gateway).send(sender, reply)
             path = REPORT_PATH.replace("{gateway}", account.gateway)
             return gateway_sender.send(account.gateway, gateway, sender, reply, f"{self._house.public_url}{path}")
@@ -200,9 +202,16 @@ class SmsChannel:
         return fetch_media(known, address, self._config.api_base, self._config.timeout)
 
     def fate(self, account: str, provider_ref: str) -> Report | None:
-        """What Twilio knows of a message whose report never came. Errors: SendError."""
+        """What Twilio or an SMSC knows of a message whose report never came. Errors: SendError."""
         known = self._config.accounts.get(account)
-        if known is None or known.gateway is not None or not provider_ref.startswith(("SM", "MM")):
+        if known is None:
+            return None
+        if known.gateway is not None:
+            gateway = self._gateways[known.gateway]
+            if not isinstance(gateway, SmppGateway):
+                return None
+            return self._transmitter(known.gateway, gateway).ask(known.sender or account, provider_ref)
+        if not provider_ref.startswith(("SM", "MM")):
             return None
         status, code = self._provider().fate(known, provider_ref)
         return report_of(provider_ref, status, code)

@@ -6,6 +6,8 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from zrm.channels.sms.alphabet import Plain
+
 
 class SmppGateway(BaseModel):
     """An SMSC. One listener binds as receiver; every worker that sends binds as transmitter while it has something to send."""
@@ -21,9 +23,7 @@ class SmppGateway(BaseModel):
     bind: Literal["receiver", "transceiver"] = Field(
         default="receiver", description="How the listener binds; a few networks send reports to transceivers only."
     )
-    alphabet: Literal["gsm", "latin-1", "ascii"] = Field(
-        default="gsm", description="What data coding 0 means at this SMSC for what comes in."
-    )
+    alphabet: Plain = Field(default="gsm", description="What data coding 0 means at this SMSC, both ways.")
     message_ids: Literal["as_given", "hex_then_decimal", "decimal_then_hex"] = Field(
         default="as_given", description="How ids are written when a message is taken, and then in its report."
     )

@@ -125,10 +125,10 @@ class Listener:
         while True:
             header, packet = await _packet(reader)
             self._heard.set()
-            if header.command == pdu.DELIVER_SM:
+            if header.command in (pdu.DELIVER_SM, pdu.DATA_SM):
                 await room.acquire()
                 future = asyncio.wrap_future(self._desk.submit(self._contact(packet)), loop=loop)
-                future.add_done_callback(partial(_answer, sequence=header.sequence, writer=writer, room=room))
+                future.add_done_callback(partial(_answer, header=header, writer=writer, room=room))
                 await writer.drain()
             elif header.command == pdu.ENQUIRE_LINK:
                 writer.write(pdu.write(pdu.ENQUIRE_LINK_RESP, header.sequence))
@@ -136,7 +136,7 @@ class Listener:
                 writer.write(pdu.write(pdu.UNBIND_RESP, header.sequence))
                 await writer.drain()
                 raise LineBroken("the SMSC said goodbye")
-            elif not header.command & 0x80000000:
+            elif not header.command & pdu.RESP:
                 writer.write(pdu.write(pdu.GENERIC_NACK, header.sequence, status=0x03))  # no such command here
 
     async def _test(self, writer: asyncio.StreamWriter) -> None:
@@ -181,7 +181,7 @@ class Listener:
 
 
 def _answer(
-    done: asyncio.Future[Receipt], *, sequence: int, writer: asyncio.StreamWriter, room: asyncio.Semaphore
+    done: asyncio.Future[Receipt], *, header: Header, writer: asyncio.StreamWriter, room: asyncio.Semaphore
 ) -> None:
     room.release()
     if done.cancelled():
@@ -194,7 +194,7 @@ def _answer(
     else:
         _log.warning("not received", channel="sms", reason=type(failed).__name__)
     if not writer.is_closing():
-        writer.write(pdu.write(pdu.DELIVER_SM_RESP, sequence, status=status, body=b"\0"))
+        writer.write(pdu.write(pdu.RESP | header.command, header.sequence, status=status, body=b"\0"))
 
 
 def status_name(status: int) -> str:

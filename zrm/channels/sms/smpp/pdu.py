@@ -13,9 +13,13 @@ HEADER: Final = 16
 LARGEST: Final = 70_000
 """Bytes; the longest text, 64 KiB in one optional parameter, is shorter."""
 
+QUERY_SM: Final = 0x00000003
+QUERY_SM_RESP: Final = 0x80000003
 DELIVER_SM: Final = 0x00000005
 SUBMIT_SM_RESP: Final = 0x80000004
 DELIVER_SM_RESP: Final = 0x80000005
+DATA_SM: Final = 0x00000103
+RESP: Final = 0x80000000
 UNBIND: Final = 0x00000006
 UNBIND_RESP: Final = 0x80000006
 ENQUIRE_LINK: Final = 0x00000015
@@ -42,7 +46,7 @@ class Header:
 
 @dataclass(frozen=True, slots=True)
 class Delivered:
-    """A deliver_sm. `part` is (reference, total, number) of a message in parts; `words` the bytes without any header."""
+    """A deliver_sm or data_sm. `part` is (reference, total, number) of a message in parts; `words` the bytes without any header."""
 
     source: str
     destination: str
@@ -54,8 +58,8 @@ class Delivered:
 
     @property
     def is_report(self) -> bool:
-        """Whether it is the SMSC's word about a message of ours."""
-        return self.esm_class & 0x3C in (0x04, 0x20)
+        """Whether it is the SMSC's word about a message of ours; some say so by the parameters only reports have."""
+        return self.esm_class & 0x3C in (0x04, 0x20) or {RECEIPTED_ID, MESSAGE_STATE} <= self.options.keys()
 
 
 def read_header(data: bytes) -> Header:
@@ -77,19 +81,24 @@ def read_text(data: bytes, start: int = HEADER) -> str:
 
 
 def read_delivered(packet: bytes) -> Delivered:
-    """A whole deliver_sm with its header. Errors: ValueError if its fixed fields do not hold together."""
-    reader = _Reader(packet)
+    """A whole deliver_sm or data_sm with its header. Errors: ValueError if its fixed fields do not hold together."""
+    reader = Reader(packet)
+    in_options = packet[4:8] == DATA_SM.to_bytes(4)  # a data_sm has its words among the optional parameters only
     reader.text()
     reader.octets(2)
     source = reader.text()
     reader.octets(2)
     destination = reader.text()
     (esm_class,) = reader.octets(1)
-    reader.octets(2)
-    reader.text()
-    reader.text()
-    reader.octets(2)
-    data_coding, _, length = reader.octets(3)
+    if in_options:
+        _, data_coding = reader.octets(2)
+        length = 0
+    else:
+        reader.octets(2)
+        reader.text()
+        reader.text()
+        reader.octets(2)
+        data_coding, _, length = reader.octets(3)
     words = reader.octets(length)
     options = reader.options()
     words = words or options.get(PAYLOAD, b"")
@@ -119,12 +128,15 @@ def _user_data_header(data: bytes) -> tuple[tuple[int, int, int] | None, bytes]:
     return part, words
 
 
-class _Reader:
+class Reader:
+    """Reads a packet's fields one after the other. Errors of its steps: ValueError."""
+
     def __init__(self, packet: bytes) -> None:
         self._packet = packet
         self._at = HEADER
 
     def octets(self, count: int) -> bytes:
+        """So many bytes."""
         found = self._packet[self._at : self._at + count]
         if len(found) < count:
             raise ValueError("the packet ends too early")
@@ -132,6 +144,7 @@ class _Reader:
         return found
 
     def text(self) -> str:
+        """An octet string with its end."""
         end = self._packet.find(b"\0", self._at)
         if end < 0:
             raise ValueError("a string without an end")

@@ -21,6 +21,7 @@ from zrm.channels.contract import (
     Unparseable,
 )
 from zrm.channels.sms.alphabet import GAP, decode_gsm
+from zrm.channels.sms.smpp import pdu
 from zrm.channels.sms.smpp.config import SmppGateway
 from zrm.channels.sms.smpp.pdu import MESSAGE_STATE, RECEIPTED_ID, Delivered, read_delivered
 
@@ -101,6 +102,32 @@ def read_report(name: str, raw: RawContact, gateway: SmppGateway) -> list[Parsed
         return [Ignored(f"message state {state[:16]}")]
     failure = f"{state[:16]} {said.get('err', '')[:16]}".strip() if known == "failed" else ""
     return [Report(reference(name, given, gateway, report=True), known, failure)]
+
+
+def fate_of(reference: str, answer: bytes) -> Report | None:
+    """What an answer to query_sm says of a message; None while it is under way or the SMSC does not know."""
+    try:
+        reader = pdu.Reader(answer)
+        reader.text()
+        reader.text()
+        number, error = reader.octets(2)
+    except ValueError:
+        return None
+    state = _STATE_NUMBERS.get(number, "")
+    known = _STATES.get(state)
+    if known is None or known == "sent":
+        return None
+    return Report(reference, known, f"{state} {error or ''}".strip() if known == "failed" else "")
+
+
+def spellings(name: str, provider_ref: str, gateway: SmppGateway) -> list[str]:
+    """How the SMSC may have written the id behind a reference of ours when it took the message; none if it did not."""
+    if not provider_ref.startswith(f"{name}:"):
+        return []
+    plain = provider_ref[len(name) + 1 :]
+    if gateway.message_ids != "hex_then_decimal" or not (plain.isascii() and plain.isdigit()):
+        return [plain]
+    return list(dict.fromkeys((f"{int(plain):X}", f"{int(plain):x}")))
 
 
 def reference(name: str, given: str, gateway: SmppGateway, *, report: bool) -> str:

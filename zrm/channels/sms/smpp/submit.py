@@ -11,6 +11,8 @@ import secrets
 import socket
 import threading
 import time
+from collections.abc import Callable
+from functools import partial
 from typing import Final
 
 from aiosmpplib.protocol import BindTransmitter, EnquireLink, SubmitSm, Unbind
@@ -23,6 +25,7 @@ from zrm.channels.contract import (
     RecipientUnreachable,
     Rejected,
     Reply,
+    Report,
     SendError,
     Sent,
     Throttled,
@@ -32,7 +35,7 @@ from zrm.channels.sms.alphabet import split
 from zrm.channels.sms.smpp import pdu
 from zrm.channels.sms.smpp.config import SmppGateway
 from zrm.channels.sms.smpp.listen import status_name
-from zrm.channels.sms.smpp.read import reference
+from zrm.channels.sms.smpp.read import fate_of, reference, spellings
 
 _IDLE: Final = 10.0  # seconds after which a line may be dead, and is asked before it is used
 _THROTTLED: Final = (0x58, 0x14, 0x64)  # too fast, queue full, temporary fault
@@ -55,7 +58,7 @@ class Transmitter:
 
     def send(self, sender: str, reply: Reply) -> Sent:
         """Hand one message over, in as many parts as it takes. Errors: SendError and nothing else."""
-        encoding, parts = split(reply.text)
+        encoding, parts = split(reply.text, self._gateway.alphabet)
         with self._lock:
             self._ready()
             mark = secrets.randbelow(256)
@@ -76,6 +79,23 @@ class Transmitter:
         references = tuple(reference(self._name, given, self._gateway, report=False) for given in taken)
         return Sent(references[0], final=False, part_refs=references if len(references) > 1 else ())
 
+    def ask(self, sender: str, provider_ref: str) -> Report | None:
+        """What the SMSC knows of a message whose report never came (query_sm). Errors: SendError, retryable."""
+        source = _address(sender)
+        for spelling in spellings(self._name, provider_ref, self._gateway):
+            body = spelling.encode("latin-1") + b"\0" + bytes([source.ton, source.npi]) + source.number.encode() + b"\0"
+            with self._lock:
+                self._ready()
+                try:
+                    status, answer = self._exchange(partial(pdu.write, pdu.QUERY_SM, body=body), pdu.QUERY_SM_RESP)
+                except OutcomeUnknown:  # nothing was asked for but an answer
+                    raise ConnectionFailed(words.GATEWAY_NOT_REACHED) from None
+            if status in _THROTTLED:
+                raise Throttled(words.GATEWAY_WAIT, code=status_name(status))
+            if status == 0:
+                return fate_of(provider_ref, answer)
+        return None
+
     def close(self) -> None:
         """Say goodbye."""
         with self._lock:
@@ -86,28 +106,33 @@ class Transmitter:
 
     def _submit(self, message: SubmitSm, *, first: bool) -> str:
         """The SMSC's id of the part. Errors: SendError; once a part was taken, only OutcomeUnknown."""
-        status, identifier = self._exchange(message)
+
+        def packet(sequence: int) -> bytes:
+            message.sequence_num = sequence
+            return bytes(message.pdu())
+
+        status, answer = self._exchange(packet, pdu.SUBMIT_SM_RESP)
         for pause in _PAUSES if not first else ():
             if status not in _THROTTLED:
                 break
             time.sleep(pause)  # the parts before it are there already: wait here rather than send them again
-            status, identifier = self._exchange(message)
+            status, answer = self._exchange(packet, pdu.SUBMIT_SM_RESP)
         if status == 0:
-            return identifier
+            return pdu.read_text(answer)
         error = _refusal(status)
         raise error if first else OutcomeUnknown(words.PART_TAKEN, code=error.code)
 
-    def _exchange(self, message: SubmitSm) -> tuple[int, str]:
-        message.sequence_num = sequence = next(self._sequence) & 0x7FFFFFFF
-        packet = message.pdu()
+    def _exchange(self, packet: Callable[[int], bytes], answers: int) -> tuple[int, bytes]:
+        """(status, the answer whole) to a packet, given its sequence number. Errors: OutcomeUnknown."""
+        sequence = next(self._sequence) & 0x7FFFFFFF
+        whole = packet(sequence)
         try:
-            line = self._line()
-            line.sendall(packet)
+            self._line().sendall(whole)
             while True:
                 header, answer = self._receive()
-                if header.sequence == sequence and header.command in (pdu.SUBMIT_SM_RESP, pdu.GENERIC_NACK):
+                if header.sequence == sequence and header.command in (answers, pdu.GENERIC_NACK):
                     self._used = time.monotonic()
-                    return header.status, pdu.read_text(answer)
+                    return header.status, answer
                 self._answer(header.command, header.sequence)
         except (OSError, ValueError):
             self._drop()
