@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.journeys.hub import CHECKOUT, Hub
+from tests.journeys.hub import CHECKOUT, ROLES, Hub
 from tests.lab.process import wait_until
 from zrm.errors import ZrmError
 from zrm.house import read_blueprint
@@ -42,6 +42,26 @@ def test_every_door_takes_what_its_senders_bring_and_the_law_holds(hub: Hub) -> 
     assert [one.channel for one in reckonings if not one.holds] == []
     assert [one.line.received for one in reckonings] == [6] * 5
     assert [one.line.quarantined for one in reckonings] == [0] * 5
+
+
+@pytest.mark.timeout(180)
+def test_one_trace_leads_from_every_door_to_its_answers_and_no_line_names_anybody(hub: Hub) -> None:
+    ask = hub.ask
+    simulator(hub, rate=5, seconds=1).run()
+    assert wait_until_quiet(hub.database(), 60)
+    assert {channel for (channel,) in ask("SELECT DISTINCT channel FROM raw_contacts")} >= set(KINDS)
+    assert ask("SELECT channel FROM raw_contacts WHERE trace = ''") == []
+    strange = """SELECT d.channel FROM deliveries d WHERE NOT EXISTS (
+        SELECT FROM raw_contacts w JOIN contacts c ON c.id = w.id WHERE c.case_id = d.case_id AND w.trace = d.trace)"""
+    assert ask(strange) == []
+    assert ask("SELECT count(*) > 0 FROM deliveries") == [(True,)]
+    logs = "".join(hub.log(role, 100_000) for role in ROLES)
+    (traces,) = zip(*ask("SELECT trace FROM raw_contacts"), strict=True)
+    assert [trace for trace in traces if trace not in logs] == []
+    told = ask("SELECT DISTINCT address FROM contacts WHERE length(address) > 5")
+    told += ask("SELECT DISTINCT raw FROM addresses") + ask("SELECT DISTINCT code FROM cases")
+    told += ask("SELECT DISTINCT text FROM contacts WHERE length(text) > 10")
+    assert [words for (words,) in told if str(words) in logs] == []
 
 
 def test_what_was_acknowledged_and_is_missing_breaks_the_law(hub: Hub) -> None:
