@@ -6,7 +6,8 @@ import pytest
 
 from tests.channels.telegram.conftest import OpenHouse
 from tests.channels.telegram.house import SECRET
-from tests.lab.telegram import Bot, Citizen, TelegramStandIn
+from tests.lab.process import wait_until
+from tests.lab.telegram import Bot, Citizen, Cut, Flood, TelegramStandIn
 from zrm.channels.telegram.channel import BaleChannel, BotChannel, TelegramChannel
 from zrm.kit.i18n import in_fours
 
@@ -76,6 +77,43 @@ def test_what_bot_2_was_told_is_never_filed_under_bot_1(telegram: TelegramStandI
     # a citizen's message to one bot with the other's secret is nobody's
     update = {"update_id": 1, "message": water.message(SARA, text="forged")}
     assert water.deliver(update, secret=f"{SECRET}-roads") == 401
+
+
+def test_one_trace_leads_from_the_door_to_the_answer(bot: Bot, open_house: OpenHouse) -> None:
+    house = open_house(bot)
+    bot.tell(SARA, text="چراغ خیابان ما خاموش است.")
+    case = house.wait_for_cases()[0]
+    bot.wait_for_said(SARA)
+    house.answer(case, "فردا درست می‌شود.")
+    bot.wait_for_said(SARA, 2)
+    ((trace,),) = house.ask("SELECT trace FROM raw_contacts")
+    assert len(trace) == 16
+    assert house.ask("SELECT trace FROM deliveries") == [(trace,), (trace,)], "of the first word back and of the answer"
+
+
+def test_a_flood_is_waited_out_and_an_answer_whose_fate_is_unknown_is_not_repeated(
+    telegram: TelegramStandIn, bot: Bot, open_house: OpenHouse
+) -> None:
+    house = open_house(bot)
+    bot.tell(SARA, text="The lamp is dark")
+    case = house.wait_for_cases()[0]
+    bot.wait_for_said(SARA)
+    telegram.next(Flood(1))
+    house.answer(case, "Tomorrow.")
+    assert house.deliveries()[-1][0] == "queued"
+    assert len(bot.said(SARA)) == 1
+
+    def sent() -> bool:
+        house.work()
+        return len(bot.said(SARA)) == 2
+
+    wait_until(sent, "the flood to be over")
+    assert house.deliveries()[-1] == ("delivered", "")
+    telegram.next(Cut(accepted=True))
+    house.answer(house.cases()[0], "It is done.")
+    house.work()
+    assert house.deliveries()[-1][0] == "unknown"
+    assert [said.text for said in bot.said(SARA)][1:] == ["Tomorrow.", "It is done."]
 
 
 def test_an_outage_of_ours_replays(bot: Bot, open_house: OpenHouse) -> None:

@@ -216,6 +216,18 @@ def test_secrets_are_hidden_and_the_two_messengers_keep_apart(
     assert (TelegramChannel.can.reaches, BaleChannel.can.reaches) == ("telegram", "bale")
 
 
+def test_the_check_says_what_keeps_the_messenger_from_us(telegram: TelegramStandIn, bot: Bot, tmp_path: Path) -> None:
+    house = House({"fa": "", "en": ""}, "en", "Asia/Tehran", "IR", "http://hub.example.org", str(tmp_path), "secret")
+    token, secret = "123456:not-the-token-of-anybody", "a-secret-of-the-webhook"
+    hooked = TelegramConfig.model_validate({"bots": {"a": {"token": token, "mode": "webhook", "secret": secret}}})
+    (problem,) = TelegramChannel(hooked, house).check()
+    assert "public_url is not https" in problem
+    assert not {token, secret} & set(problem.split())
+    (problem,) = BaleChannel(BaleConfig(), house).check()
+    assert "channels.bale.bots is empty" in problem
+    assert channel(telegram, bot, tmp_path).check() == []
+
+
 @pytest.mark.parametrize(
     ("kind", "section", "message"),
     [
