@@ -68,6 +68,7 @@ def desk(database: Database, settings: Settings, blobs: BlobStore) -> Iterator[R
         senders=(
             Sender("email", "contact@city.example", "email", files=True),
             Sender("sms", "+982112345", "phone", 600),
+            *(Sender("telegram", bot, "telegram", 16_000, files=True) for bot in ("info", "water")),
         ),
     )
 

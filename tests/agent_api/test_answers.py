@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from datetime import UTC, datetime
 from uuid import UUID
 
 import pytest
@@ -182,6 +183,56 @@ def test_what_did_not_arrive_goes_by_another_channel(sign_in: SignIn, database: 
         assert one(cursor, "SELECT count(*) FROM message_ids WHERE message_id = %s", mine) == 1
         assert one(cursor, "SELECT title FROM contacts WHERE direction = 'out'") != ""
     assert "by e-mail instead" in browser.get(f"/desk/cases/{case.id}").text.lower()
+
+
+def test_of_two_bots_each_is_named_and_one_stands_in_for_the_other(sign_in: SignIn, database: Database) -> None:
+    """Field 2.12: zammad#2379, bots that were taken for one another; who blocked one may have left the other open."""
+    case = file_case(database, channel="sms")
+    with database.cursor() as cursor:
+        cursor.execute("UPDATE addresses SET kind = 'telegram', value = '7001'")
+        cursor.execute("UPDATE contacts SET channel = 'telegram', account = 'water', address = '7001'")
+        cursor.execute("UPDATE cases SET channel = 'telegram', account = 'water'")
+    browser = sign_in("daniel")
+    page = browser.get(f"/desk/cases/{case.id}").text
+    options = re.findall(r'<option value="([0-9a-f]{32})" data-channel="telegram"[^>]*>([^<]*)<', page)
+    assert [re.sub("[\u2066\u2069]", "", text).strip() for _, text in options] == [
+        "Telegram to 7001, from water",
+        "Telegram to 7001, from info",
+    ]
+    water, info = (key for key, _ in options)
+    assert browser.post(f"/desk/cases/{case.id}/reply", version="1", way=water, text="It flows.").status_code == 303
+    with database.cursor() as cursor:
+        delivery = one(cursor, "UPDATE deliveries SET state = 'failed', error_code = '403' RETURNING id")
+    page = browser.get(f"/desk/cases/{case.id}").text
+    offered = page.split(f"/deliveries/{delivery}/by")[1].split("</form>")[0]
+    assert (info in offered, water in offered) == (True, False)
+    assert browser.post(f"/desk/trouble/deliveries/{delivery}/by", way=info).status_code == 303
+    with database.cursor() as cursor:
+        cursor.execute("SELECT account, state FROM deliveries ORDER BY created_at")
+        assert cursor.fetchall() == [("water", "failed"), ("info", "queued")]
+
+
+def test_every_state_of_an_answer_stands_on_the_timeline_with_its_time(sign_in: SignIn, database: Database) -> None:
+    case = file_case(database)
+    browser = sign_in("daniel")
+    way = ways_of(browser.get(f"/desk/cases/{case.id}").text)["email"]
+    browser.post(f"/desk/cases/{case.id}/reply", version="1", way=way, text="Tomorrow.")
+    with database.cursor() as cursor:
+        delivery = one(cursor, "UPDATE deliveries SET state = 'delivered' RETURNING id")
+        cursor.execute("UPDATE deliveries SET changed_at = now()")
+        for minute, state in enumerate(("sending", "sent", "delivered"), 1):
+            cursor.execute(
+                "INSERT INTO delivery_events (id, delivery_id, at, state, detail) VALUES (%s, %s, %s, %s, %s)",
+                [new_id(), delivery, datetime(2099, 1, 2, 3, minute, tzinfo=UTC), state, f"word {minute}"],
+            )
+    page = browser.get(f"/desk/cases/{case.id}").text
+    steps = page.split(f'id="delivery-{delivery}"')[1].split("</details>")[0].split('<ul class="z-steps">')[1]
+    found = [re.sub(r"<[^>]*>", "", step).split() for step in re.findall(r"<li>(.*?)</li>", steps)]
+    assert [step[-3:] for step in found[1:]] == [
+        ["Sending", "word", "1"], ["Sent", "word", "2"], ["Delivered", "word", "3"],
+    ]  # fmt: skip
+    assert found[0][-1] == "Queued"
+    assert re.findall(r'datetime="2099-01-02T03:0(\d)', steps) == ["1", "2", "3"]
 
 
 def test_what_a_channel_cannot_carry_does_not_go_by_it(sign_in: SignIn, database: Database) -> None:

@@ -180,10 +180,10 @@ class CasePages:
             reason=lambda code: label(RELATION_REASONS, code, language),
             sees=lambda unit_id: covers(visit.visible, unit_id),
             targets=_targets(units.values(), colleagues, visit),
-            ways=[(self.way_key(way), self._way_text(way, visit, address), way) for way in possible],
+            ways=[(self.way_key(way), self._way_text(way, possible, visit, address), way) for way in possible],
             chosen=chosen,
             barred_pairs={(way.channel, way.address) for way in possible if way.barred},
-            barred=[self._way_text(way, visit, address) for way in possible if way.barred],
+            barred=[self._way_text(way, possible, visit, address) for way in possible if way.barred],
             channels=[("", visit.say(_("As they write"))), *_channels(possible, head.preferred_channel, visit)],
             most_files=MOST_FILES,
             most_bytes=MOST_UPLOAD_BYTES,
@@ -200,13 +200,19 @@ class CasePages:
             sent=sent,
         )
 
-    def _way_text(self, way: Way, visit: Visit, address: Callable[[str], str]) -> str:
+    def _way_text(self, way: Way, possible: list[Way], visit: Visit, address: Callable[[str], str]) -> str:
         if not way.address:
             return visit.say(_("On the tracking page only"))
         shown = address(way.address)
         channel = visit.say(words.word(words.CHANNEL, way.channel).label)
-        # The address stands between isolates, so that it reads left to right inside a Persian line.
-        return visit.say(_("%(channel)s to %(address)s"), channel=channel, address=f"\u2066{shown}\u2069")
+        # Addresses stand between isolates, so that they read left to right inside a Persian line.
+        shown = f"\u2066{shown}\u2069"
+        if sum((one.channel, one.address) == (way.channel, way.address) for one in possible) > 1:
+            sentence = _(
+                "%(channel)s to %(address)s, from %(account)s"
+            )  # two bots or mailboxes of ours can write there
+            return visit.say(sentence, channel=channel, address=shown, account=f"\u2066{way.account}\u2069")
+        return visit.say(_("%(channel)s to %(address)s"), channel=channel, address=shown)
 
 
 def _items(

@@ -85,6 +85,7 @@ class DeliveryRow:
     id: UUID
     contact_id: UUID
     channel: str
+    account: str
     address: str
     state: str
     error: str
@@ -256,7 +257,7 @@ def contacts(cursor: Cursor, case_id: UUID) -> list[ContactRow]:
 
 def _deliveries(cursor: Cursor, case_id: UUID) -> dict[UUID, list[DeliveryRow]]:
     cursor.execute(
-        "SELECT id, contact_id, channel, address, state, error, settled_by FROM deliveries WHERE case_id = %s"
+        "SELECT id, contact_id, channel, account, address, state, error, settled_by FROM deliveries WHERE case_id = %s"
         " ORDER BY created_at, id",
         [case_id],
     )
