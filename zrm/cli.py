@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import socket
@@ -145,8 +146,10 @@ def web() -> None:
     """Serve the citizens' pages, the webhooks and the desk."""
     house = open_house("web")
     settings = house.blueprint.settings.web
+    app = build_app(house)
+    _let_collector_rest()
     uvicorn.run(
-        build_app(house),
+        app,
         host=settings.host,
         port=settings.port,
         log_config=None,
@@ -162,6 +165,7 @@ def web() -> None:
 def listen(kind: Annotated[str, typer.Argument(help="The channel: email, voice_ivr, fax …")]) -> None:
     """Run one channel's own server or poller."""
     house = open_house(kind)
+    _let_collector_rest()
     channel: object = house.blueprint.channels.get(kind)
     if not isinstance(channel, HasListener):
         raise ConfigError(f"{house.blueprint.file.name}: no channel {kind} with a listener is enabled")
@@ -185,7 +189,9 @@ def relay() -> None:
 @cli.command()
 def worker(topics: Annotated[list[Topic] | None, typer.Argument(help="Topics in order of preference.")] = None) -> None:
     """Do the work of the outbox's topics, all of them by default."""
-    worker_role.run(open_house("worker"), topics or list(Topic))
+    house = open_house("worker")
+    _let_collector_rest()
+    worker_role.run(house, topics or list(Topic))
 
 
 @cli.command()
@@ -272,6 +278,16 @@ def _check_house(house: OpenHouse) -> list[str]:
         return problems
     finally:
         house.close()
+
+
+def _let_collector_rest() -> None:
+    """Take what was made at start out of the garbage collector's sight: it lives as long as the process.
+
+    A full collection walked all of it, the libraries' half a million objects, every few thousand contacts: it stopped
+    the doors for 100 ms and was a sixth of their time.
+    """
+    gc.collect()
+    gc.freeze()
 
 
 def _stop_event() -> Event:
