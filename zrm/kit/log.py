@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import atexit
 import contextlib
+import json as jsons
 import logging
 import os
 import re
@@ -15,9 +16,12 @@ import sys
 import threading
 import time
 from collections.abc import Iterable, MutableMapping
+from functools import lru_cache
 from typing import Any
 
 import structlog
+
+from zrm.kit.clock import now
 
 _EMAIL = re.compile(r"[^\s<>\"'@=]+@[^\s<>\"'@,;)]+")
 _NUMBER = re.compile(r"(?<![0-9A-Za-z-])\+?[0-9۰-۹٠-٩](?:[ \-]?[0-9۰-۹٠-٩]){6,}(?![0-9A-Za-z-])")
@@ -36,12 +40,14 @@ _PLAIN = {
     "logger",
 }
 _PAUSE = 0.1
+_SHORT = 64
 _secrets: set[str] = set()
 
 
 def hide(secrets: Iterable[str]) -> None:
     """Register values that must never be printed; those under four characters are too common to hide."""
     _secrets.update(secret for secret in secrets if len(secret) >= 4)
+    _redact_short.cache_clear()
 
 
 def redact(text: str) -> str:
@@ -52,11 +58,16 @@ def redact(text: str) -> str:
     return _NUMBER.sub("[number]", _EMAIL.sub("[address]", text))
 
 
+# The words of our own that come with every line (event, room, kind) are the same few: looked through once, not each time.
+_redact_short = lru_cache(maxsize=1024)(redact)
+
+
 def _redact_event(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
     for key, value in event.items():
-        if isinstance(value, str) and (key not in _PLAIN or key == "event"):
-            event[key] = redact(value)
-        elif not isinstance(value, (str, int, float, bool, type(None))) and key not in _PLAIN:
+        if isinstance(value, str):
+            if key not in _PLAIN or key == "event":
+                event[key] = _redact_short(value) if len(value) <= _SHORT else redact(value)
+        elif not isinstance(value, (int, float, bool, type(None))) and key not in _PLAIN:
             event[key] = redact(str(value))
     return event
 
@@ -71,13 +82,17 @@ class _Lines:
     def __init__(self) -> None:
         self._waiting: list[str] = []
         self._lock = threading.Lock()
-        self._writer: int | None = None  # the process whose thread writes; threads do not survive a fork
+        self._written = False  # whether a thread of this process writes; threads do not survive a fork
 
     def write(self, line: str) -> None:
         self._waiting.append(line)
-        if self._writer != os.getpid():
-            self._writer = os.getpid()
+        if not self._written:
+            self._written = True
             threading.Thread(target=self._run, name="log-writer", daemon=True).start()
+
+    def after_fork(self) -> None:
+        """A child has no thread of its parent's, and leaves its parent's lines to it."""
+        self._written, self._waiting, self._lock = False, [], threading.Lock()
 
     def flush(self) -> None:
         with self._lock:
@@ -106,6 +121,7 @@ class _Stream:
 
 _lines = _Lines()
 atexit.register(_lines.flush)
+os.register_at_fork(after_in_child=_lines.after_fork)
 
 
 class _Logger:
@@ -131,20 +147,23 @@ def configure(role: str, *, level: str = "INFO", json: bool = True) -> None:
     Our own lines go straight to the stream: a line per contact and step is on the hot path.
     """
 
-    def with_role(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    def dress(
+        logger: structlog.types.WrappedLogger, method: str, event: structlog.types.EventDict
+    ) -> structlog.types.EventDict:
         event["role"] = role
-        return event
+        event["timestamp"] = now().isoformat().replace("+00:00", "Z")
+        if "exc_info" in event:
+            event = structlog.processors.format_exc_info(logger, method, event)
+        return structlog.processors.add_log_level(logger, method, event)
 
-    shared: list[structlog.types.Processor] = [
-        with_role,
-        structlog.processors.add_log_level,
-        structlog.processors.TimeStamper(fmt="iso", utc=True),
-        structlog.processors.format_exc_info,
-        _redact_event,
-    ]
-    renderer: structlog.types.Processor = (
-        structlog.processors.JSONRenderer(ensure_ascii=False) if json else structlog.dev.ConsoleRenderer(colors=False)
-    )
+    shared: list[structlog.types.Processor] = [dress, _redact_event]
+    # One encoder for all lines: `json.dumps` with options makes a new one each time, which costs more than its work.
+    encode = jsons.JSONEncoder(ensure_ascii=False, default=repr).encode
+
+    def as_json(_: Any, __: str, event: MutableMapping[str, Any]) -> str:
+        return encode(event)
+
+    renderer: structlog.types.Processor = as_json if json else structlog.dev.ConsoleRenderer(colors=False)
     number = logging.getLevelNamesMapping()[level]
     structlog.configure(
         processors=[*shared, renderer],
