@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from concurrent.futures import Future
 from datetime import datetime
@@ -21,6 +22,10 @@ class UnaskedDesk(FrontDesk):
         except Exception as error:  # noqa: BLE001  # a future carries whatever it was
             future.set_exception(error)
         return future
+
+    async def take(self, contact: RawContact) -> Receipt:
+        """`submit`, waited for without blocking the loop."""
+        return await asyncio.wrap_future(self.submit(contact))
 
     def receive(self, contact: RawContact) -> Receipt:
         """Not for these doors."""

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 from concurrent.futures import ThreadPoolExecutor, wait
+from typing import NoReturn
 
+import psycopg
 import pytest
 from hypothesis import HealthCheck, given
 from hypothesis import settings as rules
@@ -122,3 +125,33 @@ def test_receipts_are_never_edited(inbox: Inbox, database: Database) -> None:
     ):
         with pytest.raises(Exception, match="append-only"), database.cursor() as cursor:
             cursor.execute(statement.encode())
+
+
+def test_a_loop_gets_its_receipts_and_who_leaves_takes_nothing_back(inbox: Inbox, database: Database) -> None:
+    async def doors() -> None:
+        leaving = asyncio.create_task(inbox.take(contact("leaves")))
+        await asyncio.sleep(0)
+        leaving.cancel()
+        names = [str(number) for number in range(100)]
+        receipts = await asyncio.gather(*(inbox.take(contact(name)) for name in [*names, *names]))
+        assert len({receipt.code for receipt in receipts}) == 100
+        assert (await inbox.take(contact("leaves"))).repeated
+        assert not (await inbox.take(contact("large", b"y" * (INLINE_LIMIT + 1)))).repeated
+
+    asyncio.run(doors())
+    assert number_of(database, "receipts") == 102
+
+
+def test_a_loop_is_told_that_the_store_is_away(inbox: Inbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def door() -> None:
+        await inbox.take(contact("x"))
+
+    def away(**_: object) -> NoReturn:
+        raise psycopg.OperationalError
+
+    monkeypatch.setattr(inbox._database, "connect", away)
+    with pytest.raises(StoreUnavailable):
+        asyncio.run(door())
+    inbox.close()
+    with pytest.raises(StoreUnavailable):
+        asyncio.run(door())

@@ -73,6 +73,10 @@ class Desk:
         """T1; see `zrm.inbox.receive`."""
         return self._inbox.submit(contact)
 
+    async def take(self, contact: RawContact) -> Receipt:
+        """T1 on an event loop. Errors: StoreUnavailable, StoreFull."""
+        return await self._inbox.take(contact)
+
     def receive(self, contact: RawContact) -> Receipt:
         """T1, waiting for the commit. Errors: StoreUnavailable, StoreFull."""
         return self._inbox.submit(contact).result()

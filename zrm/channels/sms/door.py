@@ -80,7 +80,7 @@ class TwilioDoor:
         """Read one webhook, have it kept, and say so in Twilio's language."""
         try:
             contact = await self._read(scope, receive, kind)
-            receipt = await asyncio.wrap_future(self._desk.submit(contact))
+            receipt = await self._desk.take(contact)
         except _NotTaken as refusal:
             return PlainTextResponse(str(refusal), refusal.status)
         except StoreUnavailable:

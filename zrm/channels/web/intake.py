@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import time
 from collections.abc import Mapping, Sequence
@@ -53,7 +52,7 @@ class Intake:
             files=tuple(files),
             trace=trace,
         )
-        receipt = await asyncio.wrap_future(self._desk.submit(contact))
+        receipt = await self._desk.take(contact)
         _log.info("received", channel="web", contact=str(receipt.contact_id), trace=trace, repeated=receipt.repeated)
         return receipt
 

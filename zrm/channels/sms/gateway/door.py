@@ -78,7 +78,7 @@ class GatewayDoor:
             contact = self._contact(name, hook, body, kind)
             if contact is None:
                 return PlainTextResponse("A field that was agreed on is missing.", 400)
-            receipt = await asyncio.wrap_future(self._desk.submit(contact))
+            receipt = await self._desk.take(contact)
         except Unreadable:
             return PlainTextResponse(f"Expected {hook.body}.", 400)
         except StoreUnavailable:
