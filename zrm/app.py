@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -11,7 +11,9 @@ from fastapi import FastAPI, Request, Response
 from fastapi.responses import JSONResponse, PlainTextResponse
 from sqlalchemy.exc import OperationalError
 from starlette.concurrency import run_in_threadpool
+from starlette.routing import BaseRoute, Match, Route
 from starlette.staticfiles import StaticFiles
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from zrm import agent_api
 from zrm.agent_api.context import DeskContext
@@ -38,6 +40,40 @@ class _Assets(StaticFiles):
         return response
 
 
+class _StraightToTheDoors:
+    """Leads to the doors that are ASGI applications themselves, past what only pages need.
+
+    FastAPI's exit stack, the handlers of exceptions and the search for the route cost a webhook or a form 25 µs, as much
+    as all it does itself. What a door lets slip still ends at the last resort for bugs, which stands before this.
+    """
+
+    def __init__(self, app: ASGIApp, routes: Sequence[BaseRoute]) -> None:
+        self._app = app
+        doors = [route for route in routes if isinstance(route, Route) and route.app is route.endpoint]
+        self._plain = {
+            (method, route.path): route
+            for route in doors
+            if not route.param_convertors
+            for method in route.methods or ()
+        }
+        self._patterns = [(route.path.partition("{")[0], route) for route in doors if route.param_convertors]
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await (self._door(scope) if scope["type"] == "http" else self._app)(scope, receive, send)
+
+    def _door(self, scope: Scope) -> ASGIApp:
+        path: str = scope["path"]
+        if (route := self._plain.get((scope["method"], path))) is not None:
+            return route.app
+        for start, route in self._patterns:
+            if path.startswith(start):
+                match, found = route.matches(scope)
+                if match is Match.FULL:
+                    scope.update(found)
+                    return route.app
+        return self._app
+
+
 def build_app(house: OpenHouse) -> FastAPI:
     """The application on an open house; its lifespan owns the inbox writer and the live events."""
     plan = house.blueprint
@@ -59,11 +95,20 @@ def build_app(house: OpenHouse) -> FastAPI:
             yield
         await run_in_threadpool(inbox.close)
 
-    app = FastAPI(title="ZRM", lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None)
+    app = FastAPI(
+        title="ZRM",
+        lifespan=lifespan,
+        docs_url=None,
+        redoc_url=None,
+        openapi_url=None,
+        # Nobody else is told of requests and errors; and asking the environment whether somebody wants to be costs 5 µs.
+        telemetry={"tracing": False, "metrics": False, "logs": False},
+    )
     routers = [channel.routes(desk) for channel in plan.channels.values() if isinstance(channel, HasRoutes)]
     # Routes are tried one by one: a webhook should not have to pass every page of the portal, nor a router in a router.
     for router in sorted(routers, key=lambda router: len(router.routes)):
         app.router.routes.extend(router.routes)
+    app.add_middleware(_StraightToTheDoors, routes=list(app.router.routes))
     app.include_router(agent_api.router(context))
     app.mount("/static", _Assets(directory=_STATIC, check_dir=False), name="static")
     _add_operations(app, house, monitor)

@@ -6,6 +6,7 @@ from typing import ClassVar
 from urllib.parse import urlsplit
 
 from fastapi import APIRouter
+from starlette.routing import Route
 
 from zrm.channels.contract import Capabilities, ChannelConfig, FrontDesk, House, Parsed, RawContact, Reply, Sent
 from zrm.channels.web.api import ContactApi
@@ -15,7 +16,7 @@ from zrm.channels.web.intake import Intake
 from zrm.channels.web.payload import parse_payload
 from zrm.channels.web.raise_matter import RECEIPT_PATH, RaiseMatter
 from zrm.channels.web.seals import Seals
-from zrm.channels.web.site import Site
+from zrm.channels.web.site import Bare, Site
 
 
 class WebChannel:
@@ -70,14 +71,13 @@ class WebChannel:
         raising = RaiseMatter(site, intake, seals)
         following = FollowMatter(site, desk, intake, seals)
         # Plain routes: these handlers read the request themselves, so FastAPI's own parsing would only cost time.
-        # The busiest comes first: routes are tried in their order, and each try costs as much as the parsing of a body.
         router = APIRouter()
         if self.config.api:
-            router.add_route("/api/contacts", ContactApi(site, desk, intake).receive, methods=["POST"])
+            router.routes.append(Route("/api/contacts", Bare(ContactApi(site, desk, intake).receive), methods=["POST"]))
+        router.routes.append(Route("/new", Bare(raising.send), methods=["POST"]))
         for method, path, endpoint in (
             ("GET", "/", raising.landing),
             ("GET", "/new", raising.form),
-            ("POST", "/new", raising.send),
             ("GET", RECEIPT_PATH, raising.receipt),
             ("GET", TRACK_PATH, following.ask),
             ("POST", TRACK_PATH, following.show),

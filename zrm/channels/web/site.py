@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
 
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
+from starlette.types import Receive, Scope, Send
 
 from zrm.channels.contract import House
 from zrm.channels.web.config import WebConfig
@@ -179,6 +180,18 @@ class Site:
             return False
         ours = {request.headers.get("host", ""), urlsplit(self.house.public_url).netloc}
         return urlsplit(origin).netloc not in ours
+
+
+class Bare:
+    """A handler of requests as an ASGI application: for the busiest, which is then reached without what only pages need."""
+
+    def __init__(self, handler: Callable[[Request], Awaitable[Response]]) -> None:
+        self._handler = handler
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        response = await self._handler(Request(scope, receive, send))
+        await response(scope, receive, send)
 
 
 def accepted_language(header: str) -> Language | None:
