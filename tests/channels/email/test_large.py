@@ -35,6 +35,15 @@ def test_understanding_a_large_mail_holds_it_less_than_three_times() -> None:
     assert peak + len(raw.body) < 3 * len(raw.body)
 
 
+def test_a_flowed_paragraph_is_one_line_however_long_it_is() -> None:
+    head = b"From: ali@example.com\r\nContent-Type: text/plain; format=flowed\r\n\r\n"
+    lines = 90_000
+    raw = RawContact("email", "info", "x", head + b"on and on \r\n" * lines + b"end\r\n", "message/rfc822", {})
+    found = parse_mail(raw, BOXES)
+    assert isinstance(found, Inbound)
+    assert found.text == "on and on " * lines + "end"
+
+
 class _Roomy:
     """A door with memory for everybody."""
 

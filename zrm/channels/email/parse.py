@@ -212,7 +212,7 @@ class _Content:
 
 def _unflow(text: str, delete_space: bool) -> str:
     """RFC 3676: lines ending in a space go on in the next; quotation depth is kept, the signature is left alone."""
-    out: list[str] = []
+    out: list[list[str]] = []  # the pieces of each line, joined once: a paragraph may be as long as the mail
     going_on = False
     depth = ""
     for line in text.splitlines():
@@ -222,11 +222,11 @@ def _unflow(text: str, delete_space: bool) -> str:
         flows = rest.endswith(" ") and rest != "-- "
         shown = rest[:-1] if flows and delete_space else rest
         if going_on and marks == depth and rest != "-- ":
-            out[-1] += shown
+            out[-1].append(shown)
         else:
-            out.append(f"{marks} {shown}" if marks else shown)
+            out.append([f"{marks} {shown}" if marks else shown])
         going_on, depth = flows, marks
-    return "\n".join(line if line == "-- " else line.rstrip(" ") for line in out)
+    return "\n".join(line if line == "-- " else line.rstrip(" ") for line in map("".join, out))
 
 
 def _name_for(media_type: str, data: bytes, number: int) -> str:
