@@ -8,6 +8,7 @@ Parts, in this order:
 * latency: from the door's answer to the row on an open desk;
 * desk: list and case page on a big store;
 * smpp: segments a second for each core of the SMPP door;
+* linear: quote folding and MIME by size (docs/bench-linear.svg);
 * flat: the cost of a contact as the store grows (docs/bench-flat.svg).
 
 With parts named, or with QUICK=1, nothing is written: the page is printed.
@@ -26,7 +27,7 @@ from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
-from bench import desk, email_cost, flat, latency, page, smpp, smtp_door, t1
+from bench import desk, email_cost, flat, latency, linear, page, smpp, smtp_door, t1
 from bench.figures import QUICK, Result, Sizes
 from tests.journeys.hub import CHECKOUT, Hub
 
@@ -66,6 +67,7 @@ PARTS: dict[str, Callable[[Stage, Sizes], Result]] = {
     "door": lambda stage, sizes: smtp_door.measure(stage.hub(), sizes),
     "latency": lambda stage, sizes: latency.measure(stage.hub(), sizes),
     "desk": lambda stage, sizes: desk.measure(stage.hub(), sizes),
+    "linear": lambda _, sizes: linear.measure(sizes, DOCS),
     "smpp": lambda stage, sizes: smpp.measure(stage.hub(), sizes),
     "flat": lambda stage, sizes: flat.measure(stage.hub(fresh=True), sizes, DOCS),
 }
@@ -90,7 +92,7 @@ def sizes_from(environment: Mapping[str, str]) -> Sizes:
     sizes = QUICK if environment.get("QUICK", "") not in ("", "0") else Sizes(quick=False)
     kinds: dict[str, Callable[[str], Any]] = {field.name: int for field in fields(Sizes)}
     kinds |= {"round_seconds": float, "contact_seconds": float}
-    kinds["volumes"] = lambda value: tuple(int(volume) for volume in value.split(","))
+    kinds["volumes"] = kinds["lengths"] = lambda value: tuple(map(int, value.split(",")))
     pairs = (pair.partition("=") for pair in environment.get("SIZES", "").split())
     return replace(sizes, **{name: kinds[name](value) for name, _, value in pairs})
 

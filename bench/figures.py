@@ -43,6 +43,7 @@ class Sizes:
     desk_requests: int = 300
     volumes: tuple[int, ...] = (1_000, 10_000, 100_000, 1_000_000)
     flat_messages: int = 1000
+    lengths: tuple[int, ...] = (10_000, 30_000, 100_000, 300_000, 1_000_000, 3_000_000, 10_000_000)
 
 
 QUICK = Sizes(
@@ -56,6 +57,7 @@ QUICK = Sizes(
     desk_requests=5,
     volumes=(100, 1_000),
     flat_messages=40,
+    lengths=(10_000, 30_000),
 )
 
 
