@@ -84,6 +84,18 @@ def test_two_readers_do_not_mix(pages: Pages, tmp_path: Path) -> None:
     )
 
 
+def test_a_lone_link_or_code_stands_with_the_persian_words_around_it(pages: Pages, tmp_path: Path) -> None:
+    text = "کد شما:\n\n۴۸۲۹-۱۵۰۳-۷۷۶۶\n\nhttp://city.example/track\n\nWith thanks"
+    assert draw(pages, tmp_path, "{{ text|paragraphs }}", text=text) == (
+        '<p dir="auto">کد شما:</p><p dir="rtl"><bdi dir="ltr">\u2066۴۸۲۹-۱۵۰۳-۷۷۶۶\u2069</bdi></p>'
+        '<p dir="rtl"><bdi dir="ltr">http://city.example/track</bdi></p><p dir="auto">With thanks</p>'
+    )
+    assert (
+        draw(pages, tmp_path, "{{ text|paragraphs }}", text="Code:\n\n1")
+        == '<p dir="auto">Code:</p><p dir="auto">1</p>'
+    )
+
+
 def test_a_refused_field_is_tied_to_its_message(pages: Pages, tmp_path: Path) -> None:
     source = (
         '{% from "components.html" import field, error_summary %}{{ error_summary([("phone", "Too short")]) }}'

@@ -9,6 +9,7 @@ from uuid import UUID
 from zrm.casestore.timeline import EventRow
 from zrm.kit.i18n import Language, _, digits, gettext, in_fours
 from zrm.kit.pages import words
+from zrm.kit.text import isolated, steady_codes
 
 NATURES: Final = {
     "": _("Not said"),
@@ -82,7 +83,7 @@ def label(known: Mapping[str, str], code: str, language: Language) -> str:
 def notice_text(kind: str, title: str, language: Language) -> str:
     """A notice in one line; without a title when the reader may not see the case (any more)."""
     with_title, without = _NOTICES.get(kind, (_("News about: %(title)s"), _("There is news")))
-    return gettext(language, with_title, title=title) if title else gettext(language, without)
+    return gettext(language, with_title, title=isolated(steady_codes(title))) if title else gettext(language, without)
 
 
 class History:
@@ -150,7 +151,7 @@ class History:
     def _closed(self, who: str, data: Mapping[str, Any]) -> str:
         result = str(data.get("result", "")).strip()
         if result:
-            return self._say(_("%(who)s closed the case: %(result)s"), who=who, result=result)
+            return self._say(_("%(who)s closed the case: %(result)s"), who=who, result=isolated(steady_codes(result)))
         return self._say(_("%(who)s closed the case"), who=who)
 
     def _about(self, data: Mapping[str, Any]) -> str:

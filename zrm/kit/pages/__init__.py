@@ -22,6 +22,7 @@ from zrm.kit.i18n import LANGUAGES, Language, digits, in_fours, translations
 from zrm.kit.pages import words
 from zrm.kit.pages.frame import DeskFrame, FooterLink, NavItem, NavSection, PortalFrame
 from zrm.kit.pages.viewer import Theme, Viewer
+from zrm.kit.text import reading_direction, steady_codes
 
 __all__ = [
     "BUILT_ASSETS",
@@ -153,6 +154,8 @@ class Pages:
             bytes=lambda size: words.byte_size(size, _viewer.get().language),
             duration=lambda seconds: words.duration(seconds, _viewer.get().language),
             paragraphs=words.paragraphs,
+            steady=steady_codes,
+            direction=reading_direction,
         )
         return environment
 

@@ -12,6 +12,7 @@ from typing import Final, NamedTuple
 from markupsafe import Markup, escape
 
 from zrm.kit.i18n import Language, _, digits, gettext
+from zrm.kit.text import reading_direction, steady_codes
 
 
 class Word(NamedTuple):
@@ -94,7 +95,17 @@ def duration(seconds: float, language: Language) -> str:
 
 
 def paragraphs(text: str) -> Markup:
-    """Plain text as escaped HTML: a blank line starts a paragraph (each with its own direction), a newline breaks."""
+    """Plain text as escaped HTML: a blank line starts a paragraph (each with its own direction), a newline breaks.
+
+    A paragraph that is one link, address or code and nothing else stands where its neighbours stand, read left to right.
+    """
     blocks = [block.strip("\n") for block in _BLANK_LINES.split(text.replace("\r\n", "\n")) if block.strip()]
-    lines = (Markup("<br>").join(escape(line) for line in block.split("\n")) for block in blocks)
-    return Markup("").join(Markup('<p dir="auto">{}</p>').format(line) for line in lines)
+    around = reading_direction(text)
+    return Markup("").join(_paragraph(block, around) for block in blocks)
+
+
+def _paragraph(block: str, around: str) -> Markup:
+    line = Markup("<br>").join(escape(line) for line in steady_codes(block).split("\n"))
+    if around == "rtl" and len(block.split()) == 1 and reading_direction(block) != "rtl":
+        return Markup('<p dir="rtl"><bdi dir="ltr">{}</bdi></p>').format(line)
+    return Markup('<p dir="auto">{}</p>').format(line)
