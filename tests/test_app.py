@@ -47,6 +47,18 @@ def test_alive_and_ready_are_two_things(client: httpx.Client) -> None:
     assert answer.json()["problems"] == ["no worker is alive; contacts are kept but not filed"]
 
 
+@pytest.mark.parametrize(("language", "words"), [("fa", "اینجا چیزی نیست"), ("en", "There is nothing here")])
+def test_a_mistyped_address_is_a_page_for_people_and_json_for_programs(
+    client: httpx.Client, language: str, words: str
+) -> None:
+    answer = client.get("/nwe", headers={"Accept": "text/html,*/*", "Accept-Language": language})
+    assert answer.status_code == 404
+    assert f'lang="{language}"' in answer.text
+    assert words in answer.text
+    assert 'href="/"' in answer.text
+    assert client.get("/nwe").json() == {"detail": "Not Found"}
+
+
 def test_a_schema_this_code_does_not_know_is_not_ready(client: httpx.Client, house: OpenHouse) -> None:
     stale = "the database does not have the newest schema; run `zrm migrate`"
     with house.database.cursor() as cursor:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import psycopg
 from fastapi import FastAPI, Request, Response
-from fastapi.responses import JSONResponse, PlainTextResponse
+from fastapi.responses import HTMLResponse, JSONResponse, PlainTextResponse
 from sqlalchemy.exc import OperationalError
 from starlette.concurrency import run_in_threadpool
 from starlette.routing import BaseRoute, Match, Route
@@ -17,6 +17,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from zrm import agent_api
 from zrm.agent_api.context import DeskContext
+from zrm.agent_api.route import guess_viewer
 from zrm.casestore.schema import BrokenMigrations, is_current
 from zrm.channels.contract import HasRoutes
 from zrm.dispatch.queues import Monitor, QueueAway, Queues
@@ -24,8 +25,10 @@ from zrm.errors import StoreUnavailable
 from zrm.house import OpenHouse
 from zrm.insight.metrics import exposition
 from zrm.kit import log
+from zrm.kit.i18n import LANGUAGES
 from zrm.kit.ids import new_trace
-from zrm.kit.pages import Pages
+from zrm.kit.pages import Pages, PortalFrame
+from zrm.security import headers
 
 _log = log.get(__name__)
 _STATIC = Path(__file__).parent / "kit" / "static" / "build"
@@ -113,7 +116,24 @@ def build_app(house: OpenHouse) -> FastAPI:
     app.mount("/static", _Assets(directory=_STATIC, check_dir=False), name="static")
     _add_operations(app, house, monitor)
     _add_last_resorts(app)
+    _add_nothing_here(app, context)
     return app
+
+
+def _add_nothing_here(app: FastAPI, context: DeskContext) -> None:
+    @app.exception_handler(404)
+    async def nothing_here(request: Request, error: Exception) -> Response:
+        """A mistyped address: a page for a person, what it always was for a program."""
+        detail = getattr(error, "detail", "Not Found")
+        if request.method != "GET" or "text/html" not in request.headers.get("accept", ""):
+            return JSONResponse({"detail": detail}, status_code=404, headers=getattr(error, "headers", None))
+        viewer, name = guess_viewer(context, request), context.settings.organisation.name
+        frame = PortalFrame(
+            organisation=name.fa if viewer.language == "fa" else name.en,
+            language_hrefs={other: f"?lang={other}" for other in LANGUAGES},
+        )
+        text = context.pages.render("nothing.html", viewer, frame=frame)
+        return HTMLResponse(text, status_code=404, headers=headers.PAGE)
 
 
 def _add_operations(app: FastAPI, house: OpenHouse, monitor: Monitor) -> None:
