@@ -10,11 +10,12 @@ from zrm.security.masking import masked
 def row_values(row: QueueRow, viewer: Viewer, *, open_addresses: bool) -> dict[str, object]:
     """What the macro `case_row` wants, in the viewer's language; without `open_addresses` the address is masked."""
     persian = viewer.language == "fa"
+    title, snippet = _said_once(row.title, " ".join(row.snippet.split()))
     return {
         "id": row.id,
         "href": f"/desk/cases/{row.id}",
-        "title": row.title,
-        "snippet": _beyond(row.title, " ".join(row.snippet.split())),
+        "title": title,
+        "snippet": snippet,
         "person": row.person,
         "address": row.address if open_addresses else masked(row.address),
         "kind": row.channel,
@@ -29,10 +30,10 @@ def row_values(row: QueueRow, viewer: Viewer, *, open_addresses: bool) -> dict[s
     }
 
 
-def _beyond(title: str, snippet: str) -> str:
-    """What the snippet says after the title: a text message's title is its own beginning, which nobody reads twice."""
+def _said_once(title: str, snippet: str) -> tuple[str, str]:
+    """A text message's title is its own beginning: then its words are the title, whole, and nobody reads them twice."""
     begun = title.removesuffix("…").rstrip()
-    return snippet[len(begun) :].lstrip(" .,،:;!?؟…") if begun and snippet.startswith(begun) else snippet
+    return (snippet, "") if begun and snippet.startswith(begun) else (title, snippet)
 
 
 def draw_row(pages: Pages, viewer: Viewer, row: QueueRow, *, open_addresses: bool) -> str:

@@ -8,10 +8,12 @@ import { startLive } from "./desk/live.js";
 import { startSurfaces } from "./desk/surfaces.js";
 import { startPalette } from "./desk/palette.js";
 import { startTimes } from "./shared/times.js";
+import { startChoosing } from "./shared/choosing.js";
 import { startCopying } from "./shared/copying.js";
 
 startTimes();
 startCopying();
+startChoosing();
 startSurfaces();
 startPalette();
 startKeyboard();

@@ -1,9 +1,11 @@
 // The citizen's pages work without this; it only adds a copy button, fresh times and focus on the error summary.
+import { startChoosing } from "./shared/choosing.js";
 import { startCopying } from "./shared/copying.js";
 import { startTimes } from "./shared/times.js";
 
 startTimes();
 startCopying();
+startChoosing();
 document.querySelector("[data-focus]")?.focus();
 
 // A form posted twice by an impatient double click: the second press is not sent. The server refuses doubles as well.

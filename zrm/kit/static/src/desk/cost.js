@@ -37,4 +37,6 @@ export function showCost(composer) {
   place.dataset.segments = reckoned.segments;
   place.dataset.left = reckoned.left;
   place.classList.toggle("z-cost-high", reckoned.segments > 3);
+  // Nothing written has no alphabet yet; the line keeps its place, so that the first sign moves nothing.
+  place.classList.toggle("z-cost-none", reckoned.segments === 0);
 }
