@@ -6,9 +6,11 @@ python -m tests.docs case track # only pages whose name holds one of these words
 
 from __future__ import annotations
 
+import contextlib
 import sys
 import tempfile
 from pathlib import Path
+from typing import Any
 
 from tests.docs.pictures import FOLDER, take_all, write_index
 from tests.docs.traffic import play
@@ -16,13 +18,14 @@ from tests.journeys.citizens import Town
 from tests.journeys.hub import CHECKOUT, Hub
 from tests.lab.browser import LabBrowser
 from tests.lab.smtp_sink import SmtpSink
+from tests.lab.telegram import TelegramStandIn
 from tests.lab.twilio import TwilioStandIn
 
-SETTINGS = {
+SETTINGS: dict[str, Any] = {
     "organisation": {"name": {"fa": "مرکز ارتباط با شهروندان", "en": "Citizen Contact Centre"}},
     "rates": {"track_tries": 10_000, "proof_tries": 1_000, "sign_in_tries": 1_000},
-    "channels": {"web": {"reach": {"sms": "3000123", "phone": "137", "fax": "021-88880000", "email": "info@zrm.test"}}},
 }
+REACH = {"sms": "3000123", "phone": "137", "fax": "021-88880000", "email": "info@zrm.test"}
 
 
 def main(words: list[str]) -> None:
@@ -31,11 +34,20 @@ def main(words: list[str]) -> None:
         tempfile.TemporaryDirectory(prefix="zrm-docs-") as folder,
         TwilioStandIn() as twilio,
         SmtpSink() as sink,
-        Hub(Path(folder), twilio=twilio, submit=("127.0.0.1", sink.port), settings=SETTINGS) as hub,
+        TelegramStandIn() as telegram,
+        contextlib.ExitStack() as ends,
         LabBrowser() as browser,
     ):
-        town = Town(hub, twilio, sink, Path(folder))
-        stage = play(town, browser)
+        bot = telegram.bot("info")
+        channels = {
+            "web": {"reach": REACH},
+            "telegram": {"bots": {"info": {"token": bot.token, "base_url": telegram.url}}},
+        }
+        submit = ("127.0.0.1", sink.port)
+        hub = ends.enter_context(
+            Hub(Path(folder), twilio=twilio, submit=submit, settings={**SETTINGS, "channels": channels})
+        )
+        stage = play(Town(hub, twilio, sink, Path(folder)), bot, browser)
         taken = take_all(hub.web, stage, browser, words)
         if not words:
             write_index()

@@ -42,7 +42,8 @@ class Scene:
             self.page.wait_for_selector("body[data-connected=yes], .z-alone-card")
 
     def case(self, name: str) -> None:
-        """Open a case of the stage."""
+        """Open a case of the stage, with nothing typed into it."""
+        self.page.evaluate("sessionStorage.clear()")
         self.at(f"/desk/cases/{self.stage.cases[name]}")
 
 
@@ -101,6 +102,30 @@ def _dialog(name: str, key: str) -> Callable[[Scene], None]:
     return reach
 
 
+def _composer(scene: Scene) -> None:
+    """An answer by text message, longer than one."""
+    scene.case("bins" if scene.language == "fa" else "light")
+    words = {
+        "fa": "سلام. پیمانکار امشب ساعت ۲۱ زبالهٔ کوچهٔ یاس را جمع می‌کند. اگر باز هم ماند، همین‌جا بنویسید.",
+        "en": "Our crew repairs the street light at the corner of Azadi and 5th tonight. If it is still dark tomorrow, "
+        "please write to us again at this number. Thank you for telling us.",
+    }
+    scene.page.fill("#composer textarea", words[scene.language])
+    scene.page.locator("#composer").scroll_into_view_if_needed()
+
+
+def _templates_for(scene: Scene) -> None:
+    scene.case("mail-fa" if scene.language == "fa" else "mail-en")
+    scene.page.click("[data-templates]")
+    scene.page.wait_for_selector("dialog#templates[open] .z-template-text")
+
+
+def _template(scene: Scene) -> None:
+    scene.at("/desk/templates")
+    scene.page.click(".z-table td a")
+    scene.page.wait_for_selector("body[data-connected=yes] textarea[name=text_fa]")
+
+
 def _menu(scene: Scene) -> None:
     scene.at("/desk/queue/unassigned")
     if scene.page.locator("[data-side]").is_visible():
@@ -129,12 +154,15 @@ PICTURES: Final = (
     Picture("case-mail", "A case by e-mail, answered", lambda s: s.case("mail-fa" if s.language == "fa" else "mail-en"), whole=True),
     Picture("case-mail-dark", "The same in dark colours", lambda s: s.case("mail-fa" if s.language == "fa" else "mail-en"), dark=True),
     Picture("case-text", "A case by text message", lambda s: s.case("bins" if s.language == "fa" else "light"), whole=True),
+    Picture("case-chat", "A case by Telegram", lambda s: s.case("chat-fa" if s.language == "fa" else "chat-en"), whole=True),
     Picture("case-voice", "A recorded complaint", lambda s: s.case("voice"), whole=True),
     Picture("case-fax", "A fax and its pages", _fax, whole=True),
     Picture("case-form", "A case by web form", lambda s: s.case("form-fa" if s.language == "fa" else "form-en"), whole=True),
     Picture("case-related", "Quoted by a stranger: a person decides", lambda s: s.case("related"), whole=True),
     Picture("case-failed", "An answer that did not arrive", lambda s: s.case("bill"), whole=True),
     Picture("case-closed", "A closed case", lambda s: s.case("benches"), whole=True),
+    Picture("composer", "Answering by text message: what it costs", _composer),
+    Picture("composer-templates", "A template, as the citizen would read it", _templates_for),
     Picture("dialog-note", "A note among colleagues", _dialog("note", "n")),
     Picture("dialog-give", "Giving a case to somebody", _dialog("assign", "a")),
     Picture("dialog-classify", "Saying what it is about", _dialog("classify", "s")),
@@ -144,7 +172,9 @@ PICTURES: Final = (
     Picture("menu", "Language, calendar, appearance", _menu),
     Picture("search", "Finding a case by its code", lambda s: s.at("/desk/search?q=123")),
     Picture("quarantine", "Contacts that could not be understood", lambda s: s.at("/desk/quarantine")),
-    Picture("trouble", "Answers that did not arrive", lambda s: s.at("/desk/trouble")),
+    Picture("trouble", "Answers that did not arrive, or may not have", lambda s: s.at("/desk/trouble"), whole=True),
+    Picture("templates", "Texts written once for everybody", lambda s: s.at("/desk/templates")),
+    Picture("template", "Changing a template", _template, whole=True),
     Picture("ledger", "Every contact accounted for", lambda s: s.at("/desk/ledger")),
     Picture("notifications", "What happened meanwhile", lambda s: s.at("/desk/notifications")),
     Picture("settings", "An agent's settings", lambda s: s.at("/desk/settings"), whole=True),
@@ -186,7 +216,15 @@ def take_all(web: str, stage: Stage, browser: LabBrowser, words: list[str]) -> i
 def _keep(page: Page, path: Path, *, whole: bool) -> None:
     """Picture the page once its fonts are there, with few colours."""
     page.evaluate("document.fonts.ready.then(() => true)")
-    with Image.open(io.BytesIO(page.screenshot(full_page=whole, animations="disabled"))) as shot:
+    screen = page.viewport_size
+    if whole and screen is not None:
+        # A screen as tall as the page: what sticks to an edge of it stands where a reader at the end sees it.
+        tall = page.evaluate("document.documentElement.scrollHeight")
+        page.set_viewport_size({"width": screen["width"], "height": max(screen["height"], min(tall, TALLEST))})
+    shown = page.screenshot(animations="disabled")
+    if screen is not None:
+        page.set_viewport_size(screen)
+    with Image.open(io.BytesIO(shown)) as shot:
         cut = shot.convert("RGB").crop((0, 0, shot.width, min(shot.height, TALLEST)))
         cut.quantize(palette=_palette(cut), dither=Image.Dither.NONE).save(path, optimize=True)
 
@@ -206,7 +244,7 @@ def write_index() -> None:
     lines = [
         "# Every page in pictures",
         "",
-        "Made by `make docs` from a running hub with real traffic through all five doors. Each page in Persian (Solar Hijri",
+        "Made by `make docs` from a running hub with real traffic through every door. Each page in Persian (Solar Hijri",
         "dates, right to left) and English, at 1440 × 900 and on a telephone at 390 × 844.",
         "",
         "| page | what it shows | فارسی | | English | |",

@@ -1,4 +1,4 @@
-"""A morning at the contact centre: real contacts through all five doors, and what two agents have done by noon."""
+"""A morning at the contact centre: real contacts through every door, and what two agents have done by noon."""
 
 from __future__ import annotations
 
@@ -19,7 +19,9 @@ from tests.journeys.hub import wait_until_quiet
 from tests.lab.browser import LabBrowser, Language
 from tests.lab.fax import write_fax
 from tests.lab.mailer import Attachment
+from tests.lab.telegram import Bot, Citizen
 from tests.lab.telephony import Telephony
+from tests.lab.twilio import Cut, Refuse
 from zrm.seed import DEMO_AGENTS
 
 MAILS: Final = (
@@ -42,6 +44,7 @@ FORMS: Final[tuple[tuple[Language, str, str, str], ...]] = (
 )  # fmt: skip
 CALLER, FAXER, SECOND_FAXER = "09121110008", "02188776655", "09121110009"
 UNREACHABLE = "reza@example.org"
+SARA, JOHN = Citizen(6001, "سارا", "fa"), Citizen(6002, "John", "en")
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,16 +55,17 @@ class Stage:
     codes: dict[Language, tuple[str, str]]
 
 
-def play(town: Town, browser: LabBrowser) -> Stage:
+def play(town: Town, bot: Bot, browser: LabBrowser) -> Stage:
     """Let the morning happen, and return when the house is quiet."""
     town.sink.refuse(UNREACHABLE, "550 5.1.1 no such mailbox")
     codes = _write_in(town, browser)
+    _chat(bot)
     _call_and_fax(town)
     _send_riddles(town)
     wait_until_quiet(town.hub)
     cases = _cases(town)
     _spread_over_the_morning(town)
-    _work(town, browser, cases)
+    _work(town, bot, browser, cases)
     wait_until_quiet(town.hub)
     return Stage(cases, codes)
 
@@ -82,6 +86,17 @@ def _write_in(town: Town, browser: LabBrowser) -> dict[Language, tuple[str, str]
     return codes
 
 
+def _chat(bot: Bot) -> None:
+    """Two citizens in the messenger, one in each language."""
+    bot.tell(SARA, text="سلام، پیاده‌روی جلوی خانهٔ شمارهٔ ۱۲ فرو ریخته است.")
+    bot.wait_for_said(SARA)
+    bot.photo(SARA, _photo(), caption="این عکس امروز صبح است.")
+    bot.tell(JOHN, text="Hello, the bus shelter at Azadi Square has lost its roof.")
+    bot.wait_for_said(JOHN)
+    bot.tell(JOHN, text="It is the one on the north side.")
+    bot.wait_until_done()
+
+
 def _photo() -> bytes:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "photo.jpg"
@@ -100,13 +115,19 @@ def _call_and_fax(town: Town) -> None:
 
 
 def _send_riddles(town: Town) -> None:
-    """Two contacts nobody can understand: a fax that is none, and a mail without anything."""
+    """Two contacts nobody can understand: a fax that is none, and a text message from nobody."""
     answer = httpx.post(
         f"{town.hub.web}/hooks/fax",
         headers={"Authorization": f"Bearer {town.hub.fax_token}"},
         data={"source": "hylafax", "call": "000000471", "caller": "02188770000", "called": "150"},
         files={"file": ("fax.tif", b"II*\x00 this is no picture", "image/tiff")},
         trust_env=False,
+    )
+    answer.raise_for_status()
+    hook = f"{town.hub.web}/hooks/twilio/sms/{town.hub.sms_number}"
+    nobody = {"MessageSid": f"SM{'4' * 32}", "To": town.hub.sms_number, "Body": "سلام، صدای من را می‌شنوید؟"}
+    answer = httpx.post(
+        hook, data=nobody, headers={"X-Twilio-Signature": town.twilio.signature(hook, nobody)}, trust_env=False
     )
     answer.raise_for_status()
 
@@ -121,6 +142,9 @@ def _cases(town: Town) -> dict[str, str]:
         "bins": "+989121110001",
         "light": "+989121110002",
         "traffic-light": "+989121110003",
+        "water": "+989121110004",
+        "chat-fa": str(SARA.id),
+        "chat-en": str(JOHN.id),
         "form-fa": "+989121110005",
         "form-en": "+989121110006",
         "voice": f"+98{CALLER[1:]}",
@@ -148,7 +172,7 @@ def _spread_over_the_morning(town: Town) -> None:
                 connection.execute(f"UPDATE {table} SET {changes} WHERE {key} = %s".encode(), [case_id])
 
 
-def _work(town: Town, browser: LabBrowser, cases: dict[str, str]) -> None:
+def _work(town: Town, bot: Bot, browser: LabBrowser, cases: dict[str, str]) -> None:
     """Two agents do their morning's work."""
     maryam, daniel = (_at_the_desk(town, browser, login) for login in ("maryam", "daniel"))
     _answer(maryam, cases["form-fa"], "سلام خانم محمدی،\n\nکارشناس ما امروز محل را دید. ترمیم پیاده‌رو تا پنجشنبه انجام می‌شود.", way=-1)  # fmt: skip
@@ -168,6 +192,18 @@ def _work(town: Town, browser: LabBrowser, cases: dict[str, str]) -> None:
         to=reply_to[0], in_reply_to=str(mail["Message-ID"]), shown="لیلا صادقی <neighbour@example.net>",
     )  # fmt: skip
     cases["related"] = town.case_of("neighbour@example.net")
+    heard = len(bot.said(SARA))
+    _answer(maryam, cases["chat-fa"], "سلام سارا، محل را بستیم و از شنبه ترمیمش می‌کنیم. کد شما در همین گفت‌وگو هست.")
+    bot.wait_for_said(SARA, heard + 1)
+    bot.tell(SARA, text="خیلی ممنون.")
+    town.twilio.next(Refuse(21408))
+    _answer(maryam, cases["traffic-light"], "چراغ چهارراه بهار تا ساعت ۱۸ درست می‌شود.")
+    heard = len(bot.said(JOHN))
+    _answer(daniel, cases["chat-en"], "Dear John, the roof comes back on Thursday. Thank you for telling us.")
+    bot.wait_for_said(JOHN, heard + 1)
+    bot.tell(JOHN, text="Great, thank you!")
+    town.twilio.next(Cut(accepted=True))
+    _answer(daniel, cases["water"], "The main pipe is repaired; the water is back by 14:00.")
     _answer(daniel, cases["form-en"], "Dear Ms Brown,\n\nthe gate was repaired this morning. Thank you for telling us.", way=-1)  # fmt: skip
     _answer(daniel, cases["mail-en"], "Dear Mr Grant,\n\nour crew fills the pothole tonight; the school has been told.")
     _note(daniel, "The crew is booked for 22:00. Close when they report back.")
