@@ -16,6 +16,7 @@ from zrm.kit import log
 from zrm.kit.ids import new_trace
 
 _log = log.get(__name__)
+_encode: Final = json.JSONEncoder(ensure_ascii=False).encode
 _SUBJECTS_FRESH: Final = 5.0  # seconds
 
 
@@ -74,4 +75,4 @@ class Intake:
 def body_of(fields: Mapping[str, str | int]) -> bytes:
     """A payload's bytes; empty fields are left out."""
     kept = {name: value for name, value in fields.items() if value}
-    return json.dumps(kept, ensure_ascii=False).encode("utf-8", "replace")
+    return _encode(kept).encode("utf-8", "replace")

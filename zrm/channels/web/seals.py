@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Final, NamedTuple
 
-from itsdangerous import BadData, Signer, URLSafeSerializer, URLSafeTimedSerializer
+from itsdangerous import BadData, Signer, TimestampSigner, URLSafeSerializer, URLSafeTimedSerializer
 
 from zrm.channels.contract import StoredFile
 
@@ -34,6 +34,21 @@ class Pass(NamedTuple):
     proven: bool
 
 
+class _FormSigner(Signer):
+    """Derives its key once and not for every form."""
+
+    def __init__(self, secret: str, salt: str) -> None:
+        super().__init__(secret, salt=salt, digest_method=hashlib.sha256)
+        self._derived = super().derive_key()
+
+    def derive_key(self, secret_key: str | bytes | None = None) -> bytes:
+        return self._derived
+
+
+class _ReceiptSigner(_FormSigner, TimestampSigner):
+    """The same for what has its time."""
+
+
 class Seals:
     """Makes and opens seals with the installation's secret. Opening gives None for anything forged, foreign or old."""
 
@@ -41,9 +56,9 @@ class Seals:
         self.receipt_seconds = receipt_seconds
         self.proof_seconds = proof_seconds
         options = {"digest_method": hashlib.sha256}
-        self._form = Signer(secret, salt="zrm.web.form", digest_method=hashlib.sha256)
+        self._form = _FormSigner(secret, "zrm.web.form")
         self._file = URLSafeSerializer(secret, salt="zrm.web.file", signer_kwargs=options)
-        self._receipt = URLSafeTimedSerializer(secret, salt="zrm.web.receipt", signer_kwargs=options)
+        self._receipt = _ReceiptSigner(secret, "zrm.web.receipt-note")
         self._pass = URLSafeTimedSerializer(secret, salt="zrm.web.pass", signer_kwargs=options)
 
     def new_form_id(self) -> str:
@@ -71,15 +86,17 @@ class Seals:
 
     def seal_receipt(self, note: ReceiptNote) -> str:
         """The receipt page's cookie."""
-        return _text(self._receipt.dumps([note.code, note.received_at.isoformat(), note.reachable]))
+        # Plain words: as JSON, compressed and encoded, each receipt cost 10 µs more.
+        return self._receipt.sign(f"{note.code}~{note.received_at.isoformat()}~{note.reachable:d}").decode()
 
     def open_receipt(self, sealed: str) -> ReceiptNote | None:
         """What the receipt page shows; None after `receipt_seconds`."""
         try:
-            code, at, reachable = self._receipt.loads(sealed, max_age=self.receipt_seconds)
+            note = self._receipt.unsign(sealed.encode("ascii", "replace"), max_age=self.receipt_seconds)
         except BadData:
             return None
-        return ReceiptNote(code, datetime.fromisoformat(at), reachable)
+        code, at, reachable = note.decode().split("~")
+        return ReceiptNote(code, datetime.fromisoformat(at), reachable == "1")
 
     def seal_pass(self, holder: Pass) -> str:
         """The tracking pages' cookie, bound to one code."""
