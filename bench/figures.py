@@ -43,6 +43,8 @@ class Sizes:
     desk_requests: int = 300
     volumes: tuple[int, ...] = (1_000, 10_000, 100_000, 1_000_000)
     flat_messages: int = 1000
+    attachment: int = 25_000_000
+    attachments: int = 8
     lengths: tuple[int, ...] = (10_000, 30_000, 100_000, 300_000, 1_000_000, 3_000_000, 10_000_000)
 
 
@@ -57,6 +59,8 @@ QUICK = Sizes(
     desk_requests=5,
     volumes=(100, 1_000),
     flat_messages=40,
+    attachment=1_000_000,
+    attachments=1,
     lengths=(10_000, 30_000),
 )
 

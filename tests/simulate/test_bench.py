@@ -28,6 +28,12 @@ def test_a_quick_run_comes_to_its_end_with_a_table_for_each_measurement() -> Non
     for figure in (
         "Twilio webhook: requests/s",
         "CPU per message",
+        "messages/s, connections reused",
+        "segments/s per core of door CPU",
+        "peak memory of the door",
+        "a neighbour's NOOP",
+        "MIME, a file in base64",
+        "quotes, plain Persian",
         "case page",
         "rows seen of cases opened",
         "dearest",
