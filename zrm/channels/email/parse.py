@@ -22,7 +22,7 @@ from zrm.channels.contract import (
     Unparseable,
 )
 from zrm.channels.email import authentication, bounces, calendar_part, robots, winmail
-from zrm.channels.email.charset import to_text
+from zrm.channels.email.charset import declared_in, to_text
 from zrm.channels.email.filetypes import is_program, true_type
 from zrm.channels.email.headers import (
     Headers,
@@ -138,7 +138,8 @@ class _Content:
             self._alternatives_with_text.update(number for kind, number in part.path if kind == "alternative")
 
     def _take_html(self, part: Part) -> None:
-        html = clean(to_text(part.content(), part.parameters.get("charset", "")))
+        page = part.content()
+        html = clean(to_text(page, part.parameters.get("charset", "") or declared_in(page)))
         if len(html) > _HTML_LIMIT:
             self.cut_short = True
             self.files.append(InboundFile("message.html", "text/html", html.encode(), role="original"))
