@@ -6,7 +6,9 @@ Field 2.13: delivery receipts lost for long SMS, or matched to the wrong connect
 
 from __future__ import annotations
 
+import hashlib
 import threading
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -455,6 +457,17 @@ def test_no_bytes_do_harm(body: bytes, report: bool) -> None:
         assert "\0" not in str(parsed)
         if isinstance(parsed[0], Part):
             channel.join([raw, None])
+
+
+def test_memory_of_repetitions_outlives_a_clock_that_is_set_back(tmp_path: Path) -> None:
+    """Field 2.6: doubles; also what was written down a moment ago, rounded to a thousandth, may lie in the future."""
+    remembered = f"{hashlib.sha256(b'x').hexdigest()[:32]} 1 {time.time() + 30:.3f}\n"
+    (tmp_path / "mci.recent").write_text(remembered, encoding="ascii")
+    recent = Recent(tmp_path / "mci.recent")
+    recent.new_line()
+    found = recent.identify(b"x", "2")
+    recent.close()
+    assert found == "1"
 
 
 def test_memory_of_repetitions_outlives_the_process(tmp_path: Path) -> None:

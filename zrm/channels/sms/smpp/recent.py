@@ -36,7 +36,7 @@ class Recent:
         digest = hashlib.sha256(content).hexdigest()[:32]
         now = time.time()
         for index, (known, when, line) in enumerate(self._known.get(digest, ())):
-            if line != self._line and 0 <= now - when < _SOON:
+            if line != self._line and abs(now - when) < _SOON:  # a clock that was set back must not make a double
                 self._known[digest][index] = (known, now, self._line)
                 return known
         self._known.setdefault(digest, []).append((fresh, now, self._line))
