@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any, get_args
 
 import pytest
+from pydantic import BaseModel
 
 from zrm.channels.registry import CHANNELS
 from zrm.config import Settings, load
@@ -98,3 +101,27 @@ def test_the_secret_is_made_once_for_its_owner_only(tmp_path: Path) -> None:
     first = read_blueprint(path).secret
     assert read_blueprint(path).secret == first
     assert (tmp_path / "var" / "secret").stat().st_mode & 0o077 == 0
+
+
+def unexplained(model: type[BaseModel], path: str) -> set[str]:
+    """The keys of a section, and of the sections in it, that have no sentence."""
+    found = set()
+    for name, known in model.model_fields.items():
+        key = f"{path}.{name}"
+        found |= set() if known.description else {key}
+        for section in _sections(known.annotation):
+            found |= unexplained(section, key)
+    return found
+
+
+def _sections(annotation: Any) -> Iterator[type[BaseModel]]:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield annotation
+    for inner in get_args(annotation):
+        yield from _sections(inner)
+
+
+@pytest.mark.parametrize("kind", sorted(CHANNELS))
+def test_every_key_of_a_channel_has_a_sentence(kind: str) -> None:
+    missing = unexplained(CHANNELS[kind].Config, kind)
+    assert {key for key in missing if not key.startswith("sms.gateways.")} == set()

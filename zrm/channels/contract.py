@@ -11,7 +11,7 @@ from threading import Event
 from typing import ClassVar, Protocol, runtime_checkable
 
 from fastapi import APIRouter
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from zrm.contract import (
     JSON,
@@ -61,7 +61,7 @@ class ChannelConfig(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    enabled: bool = True
+    enabled: bool = Field(default=True, description="Whether the channel is there at all; its settings are kept.")
 
 
 @dataclass(frozen=True, slots=True)

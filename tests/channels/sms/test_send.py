@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
+from pathlib import Path
 
 import pytest
 
@@ -205,3 +206,12 @@ def test_retry_after_may_be_a_date() -> None:
     wait = judge(429, "", {"retry-after": later}).retry_after
     assert wait is not None
     assert 3000 < wait <= 3600
+
+
+def test_a_laptop_writes_into_a_folder(tmp_path: Path) -> None:
+    section = {"accounts": {NUMBER: {"account_sid": "AC" + "0" * 32, "auth_token": "0" * 32}}, "folder": "outgoing/sms"}
+    laptop = SmsChannel(SmsConfig.model_validate(section), house(data_dir=str(tmp_path)))
+    answer = reply()
+    assert {laptop.send(answer).final for _ in range(2)} == {True}
+    (written,) = (tmp_path / "outgoing" / "sms").iterdir()
+    assert written.read_text("utf-8") == f"From: {NUMBER}\nTo: +989121234567\n\nپاسخ شما\n"

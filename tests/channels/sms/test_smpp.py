@@ -125,6 +125,19 @@ def test_message_in_one_piece_is_read_as_written(smsc: Smsc, line: Listening, de
 
 
 @pytest.mark.parametrize(
+    ("text", "kind"), [("2835 4190 7624", "status"), ("لغو", "stop"), ("۵", "rate"), ("HELP", "help")]
+)
+def test_wishes_are_understood_on_this_line_too(
+    smsc: Smsc, line: Listening, desk: KeepingDesk, text: str, kind: str
+) -> None:
+    smsc.deliver(text)
+    (contact,) = desk.wait_for(1)
+    (wish,) = line.channel.parse(contact)
+    assert isinstance(wish, Wish)
+    assert wish.kind == kind
+
+
+@pytest.mark.parametrize(
     ("coding", "data", "text"),
     [
         (0, "48656c6c6f1b65 00", "Hello€@"),
