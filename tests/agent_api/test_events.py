@@ -21,6 +21,7 @@ from zrm.casestore import live
 from zrm.casework import handling
 from zrm.casework.handling import Act
 from zrm.kit.db import Database
+from zrm.kit.text import isolated
 from zrm.security.grants import Grants
 
 SignIn = Callable[[str], Browser]
@@ -122,7 +123,7 @@ def test_a_notice_rings_only_at_its_agents_desk(desk: RunningDesk, sign_in: Sign
                 )
             live.announce(cursor, "notification", [agent(cursor, "maryam"), agent(cursor, "daniel")])
         told = wait("notification")
-    assert told["text"] == "Given to you: The lamp is dark"
+    assert told["text"] == f"Given to you: {isolated('The lamp is dark')}"
     assert (told["unread"], told["href"]) == (1, f"/desk/cases/{case.id}")
 
 
