@@ -313,6 +313,7 @@ def test_a_sender_who_hangs_up_in_the_middle_leaves_nothing_and_harms_nobody(por
         {"Sec-Fetch-Site": "same-site"},
         {"Origin": "https://evil.example"},
         {"Origin": "null"},
+        {"Origin": "http://["},  # no address at all
     ],
 )
 def test_a_form_sent_by_another_site_is_refused(portal: Portal, headers: dict[str, str]) -> None:

@@ -179,7 +179,10 @@ class Site:
         if origin is None:
             return False
         ours = {request.headers.get("host", ""), urlsplit(self.house.public_url).netloc}
-        return urlsplit(origin).netloc not in ours
+        try:
+            return urlsplit(origin).netloc not in ours
+        except ValueError:  # not an address at all
+            return True
 
 
 class Bare:
