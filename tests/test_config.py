@@ -54,6 +54,23 @@ def write(folder: Path, text: str) -> Path:
             GOOD + "channels:\n  web: {acount: x}\n",
             "config.yaml:5: channels.web.acount: unknown key; expected one of: ",
         ),
+        (GOOD + "data_dir: &a [*a]\n", "config.yaml: something in it contains itself"),
+        (GOOD + "data_dir: 2026-99-99\n", "config.yaml:4: data_dir: this cannot be read as timestamp"),
+        (GOOD + "web: {port: !!int lots}\n", "config.yaml:4: web.port: this cannot be read as int"),
+        (
+            GOOD + "data_dir: !!python/object/apply:os.getcwd []\nsecret: !!python/name:os.getcwd x\n",
+            "config.yaml:5: secret: this cannot be read as python/name:os.getcwd",
+        ),
+        (GOOD + "database_url: mysql://x/y\n", "config.yaml:4: database_url: Value error, expected an address such as"),
+        (GOOD + "database_url: hello world\n", "config.yaml:4: database_url: Value error, expected an address such as"),
+        (GOOD + "redis_url: http://x\n", "config.yaml:4: redis_url: Value error, expected an address such as redis://"),
+        (GOOD + "redis_url: redis://x:port/0\n", "config.yaml:4: redis_url: Value error, expected an address"),
+        (GOOD.replace("http://127.0.0.1:8000", "hello"), "config.yaml:3: public_url: Value error, expected an address"),
+        (GOOD + "secret: ''\n", "config.yaml:4: secret: String should have at least 16 characters"),
+        (GOOD + "mail_domain: 'a b'\n", "config.yaml:4: mail_domain: String should match pattern"),
+        (GOOD + "dispatch: {sweep: .inf}\n", "config.yaml:4: dispatch.sweep: Input should be a finite number"),
+        (GOOD + "web: {trusted_proxies: [gate]}\n", "config.yaml:4: web.trusted_proxies: Value error, 'gate' does not"),
+        (GOOD.replace("public_url", "  region: XX\npublic_url"), "config.yaml:3: organisation.region: Value error"),
         (GOOD + "channels:\n  web: yes please\n", "config.yaml:5: channels.web: expected a mapping"),
         (
             GOOD + "channels:\n  email:\n    mailboxes: {info: {address: nonsense}}\n",
@@ -65,6 +82,12 @@ def test_a_wrong_line_is_named(tmp_path: Path, text: str, said: str) -> None:
     with pytest.raises(ConfigError) as refused:
         read_blueprint(write(tmp_path, text))
     assert said in str(refused.value)
+
+
+def test_a_data_folder_that_cannot_be_is_said(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(ConfigError, match=r"data_dir: .*file: cannot be used: "):
+        read_blueprint(write(tmp_path, GOOD + "data_dir: file\n"))
 
 
 def test_every_mistake_is_named_at_once(tmp_path: Path) -> None:
@@ -79,10 +102,10 @@ def test_a_missing_file_is_said(tmp_path: Path) -> None:
 
 
 def test_secrets_come_from_the_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("OUR_SECRET", "from outside")
+    monkeypatch.setenv("OUR_SECRET", "a secret from outside")
     path = write(tmp_path, GOOD + "secret: ${OUR_SECRET}\nmail_domain: ${NO_SUCH:-fallback.example}\n")
     settings = load(path).read(Settings)
-    assert settings.secret == "from outside"
+    assert settings.secret == "a secret from outside"
     assert settings.mail_domain == "fallback.example"
 
 

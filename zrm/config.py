@@ -6,13 +6,16 @@ file is kept as a `Section` that remembers its lines until somebody says what it
 
 from __future__ import annotations
 
+import ipaddress
 import os
 import re
 import zoneinfo
 from pathlib import Path
 from typing import Any, Literal, TypeVar
+from urllib.parse import SplitResult, urlsplit
 
 import yaml
+from phonenumbers import SUPPORTED_REGIONS
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from zrm.errors import ConfigError
@@ -22,7 +25,7 @@ _VARIABLE = re.compile(r"\$\{([A-Z][A-Z0-9_]*)(?::-([^}]*))?\}")
 
 
 class _Part(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class Name(_Part):
@@ -48,6 +51,13 @@ class Organisation(_Part):
             raise ValueError("expected an IANA time zone such as Asia/Tehran")
         return value
 
+    @field_validator("region")
+    @classmethod
+    def _known_region(cls, value: str) -> str:
+        if value not in SUPPORTED_REGIONS:
+            raise ValueError("expected a country in two letters such as IR")
+        return value
+
 
 class Web(_Part):
     """Where the web server listens."""
@@ -55,6 +65,14 @@ class Web(_Part):
     host: str = "127.0.0.1"
     port: int = Field(default=8000, ge=1, le=65535)
     trusted_proxies: list[str] = []
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _addresses(cls, value: list[str]) -> list[str]:
+        for proxy in value:
+            if proxy != "*":
+                ipaddress.ip_network(proxy, strict=False)
+        return value
 
 
 class Dispatch(_Part):
@@ -119,9 +137,9 @@ class Settings(_Part):
     data_dir: str = "var"
     database_url: str | None = None
     redis_url: str | None = None
-    secret: str | None = None
+    secret: str | None = Field(default=None, min_length=16)
     default_unit: str = "contact-centre"
-    mail_domain: str = "localhost"
+    mail_domain: str = Field(default="localhost", pattern="^[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?$")
     acknowledge: list[Literal["email", "sms", "telegram", "bale"]] = ["email", "sms", "telegram", "bale"]
     automatic: Automatic = Automatic()
     web: Web = Web()
@@ -131,6 +149,30 @@ class Settings(_Part):
     rates: Rates = Rates()
     scan: Scan | None = None
     log_level: Literal["DEBUG", "INFO", "WARNING"] = "INFO"
+
+    @field_validator("public_url")
+    @classmethod
+    def _web_address(cls, value: str) -> str:
+        address = _split(value)
+        if address is None or address.scheme not in ("http", "https") or not address.hostname:
+            raise ValueError("expected an address such as https://contact.example.org")
+        return value
+
+    @field_validator("database_url")
+    @classmethod
+    def _postgresql(cls, value: str | None) -> str | None:
+        address = _split(value or "postgresql:")
+        if address is None or address.scheme not in ("postgresql", "postgres"):
+            raise ValueError("expected an address such as postgresql://user:password@host/database")
+        return value
+
+    @field_validator("redis_url")
+    @classmethod
+    def _redis(cls, value: str | None) -> str | None:
+        address = _split(value or "redis:")
+        if address is None or address.scheme not in ("redis", "rediss", "unix"):
+            raise ValueError("expected an address such as redis://host:6379/0")
+        return value
 
 
 class Section:
@@ -200,7 +242,19 @@ def load(path: Path) -> Section:
         raise ConfigError(f"{path.name}:{line}: not YAML: {getattr(error, 'problem', error)}") from None
     if not isinstance(node, yaml.MappingNode):
         raise ConfigError(f"{path.name}:1: expected a mapping of keys to values")
-    return Section(path.name, node)
+    try:
+        return Section(path.name, node)
+    except RecursionError:
+        raise ConfigError(f"{path.name}: something in it contains itself, or is nested too deeply") from None
+
+
+def _split(address: str) -> SplitResult | None:
+    """The address in its parts; None if it, or the port in it, cannot be read."""
+    try:
+        parts = urlsplit(address)
+        return parts if parts.port is None or parts.port else None
+    except ValueError:
+        return None
 
 
 def _value(file: str, node: yaml.Node, path: tuple[str, ...] = ()) -> Any:
@@ -213,6 +267,9 @@ def _value(file: str, node: yaml.Node, path: tuple[str, ...] = ()) -> Any:
     loader = yaml.SafeLoader("")
     try:
         return loader.construct_object(node, deep=True)
+    except (yaml.YAMLError, ValueError, TypeError, OverflowError):
+        wanted = node.tag.removeprefix("tag:yaml.org,2002:")
+        raise ConfigError(f"{file}:{_line(node)}: {'.'.join(path)}: this cannot be read as {wanted}") from None
     finally:
         loader.dispose()
 

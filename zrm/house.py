@@ -138,6 +138,13 @@ def _secret(settings: Settings, data: Path) -> bytes:
     """The installation's key: from the settings, else made once and kept beside the data for its owner only."""
     if settings.secret:
         return settings.secret.encode()
+    try:
+        return _kept_secret(data)
+    except OSError as error:
+        raise ConfigError(f"data_dir: {data}: cannot be used: {error.strerror}") from None
+
+
+def _kept_secret(data: Path) -> bytes:
     path = data / "secret"
     if not path.exists():
         data.mkdir(parents=True, exist_ok=True)
