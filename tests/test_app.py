@@ -112,6 +112,25 @@ def test_metrics_count_every_channel_and_state(client: httpx.Client, house: Open
     }
 
 
+def test_a_store_that_hangs_is_said_and_holds_nobody_up(
+    client: httpx.Client, house: OpenHouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("zrm.app._PATIENCE", 0.2)
+    with house.database.connect() as elsewhere:
+        elsewhere.execute("LOCK TABLE alembic_version, contact_counts IN ACCESS EXCLUSIVE MODE")
+        for _ in range(3):
+            answer = client.get("/readyz")
+            assert (answer.status_code, answer.json()["ready"]) == (503, False)
+            assert client.get("/metrics").status_code == 503
+        waiting = elsewhere.execute(
+            "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
+        ).fetchone()
+        assert waiting == (2,), "whoever asks again waits with the first, and takes no thread of its own"
+    monkeypatch.undo()
+    assert client.get("/metrics").status_code == 200
+    assert client.get("/readyz").json()["problems"] == ["no worker is alive; contacts are kept but not filed"]
+
+
 def test_the_house_refuses_what_it_cannot_hold(client: httpx.Client, house: OpenHouse) -> None:
     house.blobs.root.parent.mkdir(parents=True, exist_ok=True)
     house.blobs.root.write_text("no folder can be here")

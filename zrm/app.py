@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+import asyncio
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Final, Generic, TypeVar
 
 import psycopg
 from fastapi import FastAPI, Request, Response
 from fastapi.responses import HTMLResponse, JSONResponse, PlainTextResponse
 from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from starlette.concurrency import run_in_threadpool
 from starlette.routing import BaseRoute, Match, Route
 from starlette.staticfiles import StaticFiles
@@ -32,6 +35,8 @@ from zrm.security import headers
 
 _log = log.get(__name__)
 _STATIC = Path(__file__).parent / "kit" / "static" / "build"
+_PATIENCE: Final = 5.0  # seconds in which whoever watches us gets an answer, whatever hangs
+T = TypeVar("T")
 
 
 class _Assets(StaticFiles):
@@ -75,6 +80,23 @@ class _StraightToTheDoors:
                     scope.update(found)
                     return route.app
         return self._app
+
+
+class _Asked(Generic[T]):
+    """One question to the stores at a time: who asks meanwhile shares its answer, so that a store that hangs holds one
+    thread and not one for each time we are looked at.
+    """
+
+    def __init__(self, question: Callable[[], T]) -> None:
+        self._question = question
+        self._under_way: asyncio.Task[T] | None = None
+
+    async def answer(self) -> T:
+        """The answer. Errors: TimeoutError after `_PATIENCE` seconds, and the question's own."""
+        if self._under_way is None or self._under_way.done():
+            self._under_way = asyncio.create_task(run_in_threadpool(self._question))
+        async with asyncio.timeout(_PATIENCE):
+            return await asyncio.shield(self._under_way)
 
 
 def build_app(house: OpenHouse) -> FastAPI:
@@ -137,29 +159,38 @@ def _add_nothing_here(app: FastAPI, context: DeskContext) -> None:
 
 
 def _add_operations(app: FastAPI, house: OpenHouse, monitor: Monitor) -> None:
+    def depths() -> list[tuple[str, int, int]]:
+        try:
+            return [(state.topic, state.waiting, state.failed) for state in monitor.states()]
+        except QueueAway as error:
+            _log.warning("queue is away", error=type(error).__name__)
+            return []
+
     @app.get("/healthz", include_in_schema=False)
     async def healthz() -> PlainTextResponse:
         """The process answers."""
         return PlainTextResponse("ok\n")
 
+    ready = _Asked(lambda: readiness(house, monitor))
+    numbers = _Asked(lambda: exposition(house.database, depths))
+
     @app.get("/readyz", include_in_schema=False)
-    def readyz() -> JSONResponse:
+    async def readyz() -> JSONResponse:
         """Whether contacts can be taken now: the store with the newest schema, the queue, the blob folder."""
-        problems = readiness(house, monitor)
+        try:
+            problems = await ready.answer()
+        except TimeoutError:
+            problems = ["PostgreSQL, the queue or the blob folder hangs"]
         return JSONResponse({"ready": not problems, "problems": problems}, status_code=503 if problems else 200)
 
     @app.get("/metrics", include_in_schema=False)
-    def metrics() -> Response:
+    async def metrics() -> Response:
         """Prometheus' text format."""
-
-        def depths() -> list[tuple[str, int, int]]:
-            try:
-                return [(state.topic, state.waiting, state.failed) for state in monitor.states()]
-            except QueueAway as error:
-                _log.warning("queue is away", error=type(error).__name__)
-                return []
-
-        return Response(exposition(house.database, depths), media_type="text/plain; version=0.0.4; charset=utf-8")
+        try:
+            text = await numbers.answer()
+        except TimeoutError:
+            raise StoreUnavailable("the store hangs") from None
+        return Response(text, media_type="text/plain; version=0.0.4; charset=utf-8")
 
 
 def readiness(house: OpenHouse, monitor: Monitor) -> list[str]:
@@ -171,7 +202,7 @@ def readiness(house: OpenHouse, monitor: Monitor) -> list[str]:
     except BrokenMigrations as error:
         _log.error("migrations cannot be read", error=str(error))
         problems.append("the migrations of this installation do not fit together; the log says why")
-    except (psycopg.Error, OperationalError):
+    except (psycopg.Error, OperationalError, PoolTimeout):
         problems.append("PostgreSQL does not answer")
     try:
         if monitor.workers() == 0:
@@ -194,6 +225,7 @@ def _add_last_resorts(app: FastAPI) -> None:
     @app.exception_handler(StoreUnavailable)
     @app.exception_handler(psycopg.OperationalError)
     @app.exception_handler(OperationalError)
+    @app.exception_handler(PoolTimeout)
     async def away(request: Request, error: Exception) -> Response:
         _log.error("store is away", path=request.url.path, error=type(error).__name__)
         return PlainTextResponse(
