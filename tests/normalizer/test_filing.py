@@ -266,6 +266,21 @@ def test_filing_twice_files_once(desk: Desk) -> None:
     assert desk.ask("SELECT count(*) FROM contacts WHERE id = %s", contact) == [(1,)]
 
 
+def test_who_gave_up_on_a_slow_colleagues_contact_undoes_nothing(desk: Desk) -> None:
+    """A lease can run out under a worker that is only slow: the other one gives the contact up, before or after it is filed."""
+    early, late = desk.send(mail(ALI), mail(SARA), file=False)
+    with desk.database.cursor() as cursor:
+        tasks = {task.ref: task for task in outbox.claim(cursor, Topic.FILE, limit=10, lease=30)}
+    filer = Filer(desk.database, desk.blobs, {"email": desk.parse}, desk.settings)
+    filer.give_up(tasks[early])
+    assert desk.state(early)[0] == "quarantined"
+    filer([tasks[early], tasks[late]])
+    filer.give_up(tasks[late])
+    assert [desk.state(contact) for contact in (early, late)] == [("filed", ""), ("filed", "")]
+    assert desk.ask("SELECT count(*) FROM quarantine WHERE ended_at IS NULL") == [(0,)], "nobody's work is left"
+    assert desk.holds()
+
+
 def test_a_contact_the_store_refuses_has_no_victims(desk: Desk) -> None:
     """A batch that PostgreSQL refuses is filed one by one; the offender ends in quarantine."""
     bad = Inbound((), "x", nature="n" * 10, language="xx\x00")

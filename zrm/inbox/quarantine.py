@@ -9,11 +9,17 @@ from zrm.kit.db import Cursor
 
 
 def enter(cursor: Cursor, contact_id: UUID, *, reason: str, due_at: datetime) -> None:
-    """Put a raw contact into quarantine, or back into it after a replay that failed again."""
+    """Put a raw contact into quarantine, or back into it after a replay that failed again.
+
+    One that a slower worker has filed meanwhile, or a person set aside, stays as it is: it is nobody's work any more.
+    """
     cursor.execute(
-        "UPDATE raw_contacts SET state = 'quarantined', reason = %s, settled_at = now() WHERE id = %s",
+        "UPDATE raw_contacts SET state = 'quarantined', reason = %s, settled_at = now() "
+        "WHERE id = %s AND state IN ('waiting', 'quarantined') RETURNING id",
         [reason, contact_id],
     )
+    if cursor.fetchone() is None:
+        return
     cursor.execute(
         """
         INSERT INTO quarantine AS q (contact_id, channel, reason, entered_at, due_at)

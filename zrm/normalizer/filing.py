@@ -155,11 +155,15 @@ class Filer:
             self._parts.hold(cursor, [outcome for _, _, outcome, _ in outcomes if isinstance(outcome, PartOf)])
             ids = [raw.id for _, raw, _, _ in outcomes]
             cursor.execute(
-                "SELECT id FROM raw_contacts WHERE id = ANY(%s) AND state IN ('waiting', 'quarantined') "
+                "SELECT id, state FROM raw_contacts WHERE id = ANY(%s) AND state IN ('waiting', 'quarantined') "
                 "ORDER BY id FOR UPDATE",
                 [ids],
             )
-            still = {row[0] for row in cursor}
+            states: dict[UUID, str] = dict(cursor.fetchall())
+            still = states.keys()
+            for contact_id, stood in states.items():
+                if stood == "quarantined":  # also when it was given up while this slow worker still read it
+                    quarantine.end(cursor, contact_id, "replayed")
             present = [outcome for outcome in outcomes if outcome[1].id in still]
             put_off = self._reports(cursor, present)
             put_off |= self._join(cursor, present)
