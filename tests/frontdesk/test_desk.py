@@ -79,6 +79,20 @@ def test_without_proof_the_state_and_no_words(desk: Desk, file: Callable[[], Non
     assert [message.text for message in proven.messages] == ["چراغ خیابان خراب است"]
 
 
+def test_of_a_very_long_conversation_the_newest_part_is_shown(
+    desk: Desk, file: Callable[[], None], database: Database
+) -> None:
+    receipt = come(desk)
+    file()
+    with database.cursor() as cursor:
+        cursor.execute(
+            "INSERT INTO contacts (id, case_id, direction, channel, account, text, at) SELECT uuidv7(), case_id, 'out', "
+            "'web', 'portal', n::text, at + n * interval '1 second' FROM contacts, generate_series(1, 300) AS n"
+        )
+    messages = desk.track(receipt.code, PEER, proven=True).messages
+    assert (messages[0].text, messages[-1].text) == ("101", "300")
+
+
 def test_a_wrong_code_and_an_unknown_code_look_alike(desk: Desk) -> None:
     come(desk)
     for typed in ("123456789012", mint(), "", "abc", "۱۲۳"):

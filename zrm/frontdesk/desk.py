@@ -17,6 +17,7 @@ from uuid import UUID
 
 import psycopg
 from psycopg.types.json import Jsonb
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from zrm.casestore import outbox, rating
 from zrm.casestore.case import case_of
@@ -357,7 +358,7 @@ class Desk:
 def _store() -> Iterator[None]:
     try:
         yield
-    except psycopg.OperationalError as error:
+    except (psycopg.OperationalError, PoolTimeout) as error:
         raise StoreUnavailable("the store is away") from error
 
 
@@ -387,10 +388,11 @@ def _addresses(cursor: Cursor, case_id: UUID, person_id: UUID | None) -> list[tu
 
 
 def _messages(cursor: Cursor, case_id: UUID, *, with_text: bool) -> list[PublicMessage]:
+    """What was said, oldest first; of a very long conversation the newest part, for that is what is waited for."""
     cursor.execute(
         "SELECT at, direction = 'out', channel, text FROM contacts WHERE case_id = %s AND public AND direction <> 'note' "
-        "ORDER BY at, id LIMIT %s",
+        "ORDER BY at DESC, id DESC LIMIT %s",
         [case_id, _MESSAGES],
     )
-    rows: list[tuple[datetime, bool, str, str]] = cursor.fetchall()
+    rows: list[tuple[datetime, bool, str, str]] = cursor.fetchall()[::-1]
     return [PublicMessage(at, ours, channel, text if with_text else "") for at, ours, channel, text in rows]
