@@ -154,6 +154,21 @@ def test_an_answer_leaves_with_its_thread(database: Database, settings: Settings
     assert (reply.to, reply.text, reply.language, reply.code) == ("a@example.org", "پاسخ", "fa", "123456789012")
 
 
+def test_a_message_by_another_channel_is_not_quoted(database: Database, settings: Settings) -> None:
+    make_case(database)
+    with database.cursor() as cursor:
+        cursor.execute(
+            "INSERT INTO contacts (id, case_id, direction, channel, account, address, text, message_id, headers, labels, at)"
+            " SELECT %s, case_id, 'in', 'telegram', 'info', '4711', 'x', 'telegram:info:4711:9', '[]', '{}', at"
+            " + interval '1 hour' FROM contacts WHERE message_id = '<first@x>'",
+            [new_id()],
+        )
+    provider = Provider(lambda reply: Sent("ref-1", final=False))
+    work(database, settings, provider)
+    (reply,) = provider.seen
+    assert (reply.in_reply_to, reply.references) == ("<first@x>", ("<first@x>",))
+
+
 @pytest.mark.parametrize(
     ("error", "ends"),
     [

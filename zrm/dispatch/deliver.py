@@ -243,10 +243,10 @@ def _load(cursor: Cursor, delivery_id: UUID) -> _Outgoing | None:
         return None
     state, attempts, channel, account, address, case_id, contact_id, text, title, language, *rest = row
     message_id, automatic, code, reply_token, case_language = rest
-    cursor.execute(
+    cursor.execute(  # an answer by another channel has nothing to quote that the citizen's program there would know
         "SELECT message_id, direction FROM contacts WHERE case_id = %s AND message_id <> '' AND id <> %s "
-        "ORDER BY at DESC, id DESC LIMIT %s",
-        [case_id, contact_id, _REFERENCES],
+        "AND (direction = 'out' OR channel = %s) ORDER BY at DESC, id DESC LIMIT %s",
+        [case_id, contact_id, channel, _REFERENCES],
     )
     thread = cursor.fetchall()[::-1]
     cursor.execute(
