@@ -24,8 +24,8 @@ CHANNELS: Final = frozenset({"sms", "telegram", "bale", "email"})
 """Where one digit is the easiest answer; other channels have their own ways to ask."""
 
 
-def say_farewell(cursor: Cursor, case_id: UUID) -> None:
-    """Queue the closing message of a case that came so, in the transaction that closes it."""
+def say_farewell(cursor: Cursor, case_id: UUID, trace: str) -> None:
+    """Queue the closing message of a case that came so, in the transaction that closes it; `trace` leads to the case."""
     cursor.execute(
         "SELECT k.code, k.language, k.channel, k.account, c.address, k.title FROM cases k JOIN contacts c ON c.case_id = k.id "
         "WHERE k.id = %s AND c.direction = 'in' AND c.channel = k.channel AND c.address <> '' "
@@ -52,10 +52,10 @@ def say_farewell(cursor: Cursor, case_id: UUID) -> None:
     insert_rows(
         cursor,
         "deliveries",
-        ["id", "contact_id", "case_id", "channel", "account", "address", "state", "created_at", "changed_at"],
-        [(delivery_id, contact_id, case_id, channel, account, address, DeliveryState.QUEUED, at, at)],
+        ["id", "contact_id", "case_id", "channel", "account", "address", "state", "trace", "created_at", "changed_at"],
+        [(delivery_id, contact_id, case_id, channel, account, address, DeliveryState.QUEUED, trace, at, at)],
     )
     insert_rows(
         cursor, "delivery_events", ("id", "delivery_id", "at", "state"), [(new_id(), delivery_id, at, "queued")]
     )
-    outbox.add(cursor, Topic.DELIVER, [(delivery_id, "")])
+    outbox.add(cursor, Topic.DELIVER, [(delivery_id, trace)])

@@ -118,7 +118,7 @@ def close(cursor: Cursor, act: Act, *, result: str) -> None:
     """
     case = _lock(cursor, act)
     _move(cursor, case, act, Step.CLOSE, {"result": result})
-    say_farewell(cursor, case.id)
+    say_farewell(cursor, case.id, _trace_of(cursor, case.id))
 
 
 def reopen(cursor: Cursor, act: Act) -> None:

@@ -86,9 +86,11 @@ def test_one_trace_leads_from_the_door_to_the_answer(bot: Bot, open_house: OpenH
     bot.wait_for_said(SARA)
     house.answer(case, "فردا درست می‌شود.")
     bot.wait_for_said(SARA, 2)
+    house.close_case(house.cases()[0])
+    house.work()
     ((trace,),) = house.ask("SELECT trace FROM raw_contacts")
     assert len(trace) == 16
-    assert house.ask("SELECT trace FROM deliveries") == [(trace,), (trace,)], "of the first word back and of the answer"
+    assert house.ask("SELECT trace FROM deliveries") == 3 * [(trace,)], "first word, answer and last word"
 
 
 def test_a_flood_is_waited_out_and_an_answer_whose_fate_is_unknown_is_not_repeated(
