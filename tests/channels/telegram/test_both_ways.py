@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import httpx
 import pytest
 
 from tests.channels.telegram.conftest import OpenHouse
@@ -9,6 +10,7 @@ from tests.channels.telegram.house import SECRET
 from tests.lab.process import wait_until
 from tests.lab.telegram import Bot, Citizen, Cut, Flood, TelegramStandIn
 from zrm.channels.telegram.channel import BaleChannel, BotChannel, TelegramChannel
+from zrm.channels.telegram.webhook import MAX_BODY, SECRET_HEADER
 from zrm.kit.i18n import in_fours
 
 SARA = Citizen(1001, "سارا", "fa", "کریمی")
@@ -159,6 +161,21 @@ def test_a_wrong_secret_is_refused_and_recorded(bot: Bot, open_house: OpenHouse)
     assert [bot.deliver(update, secret=secret) for secret in ("", "wrong", "ü", f"{SECRET}-inf")] == [401] * 4
     reasons = [reason for (reason,) in house.ask("SELECT reason FROM refusals ORDER BY at")]
     assert reasons == ["no secret", "wrong secret", "wrong secret", "wrong secret"]
+    assert house.states() == {}
+
+
+@pytest.mark.parametrize("declared", [True, False])
+def test_more_than_any_update_is_refused_and_the_limit_said(bot: Bot, open_house: OpenHouse, declared: bool) -> None:
+    house = open_house(bot, mode="webhook")
+    body = b'{"update_id": 5, "message": "' + b"x" * MAX_BODY + b'"}'
+    answer = httpx.post(
+        f"{house.base}/hooks/telegram/info",
+        content=body if declared else iter([body[:700_000], body[700_000:]]),
+        headers={SECRET_HEADER: f"{SECRET}-info"},
+        trust_env=False,
+    )
+    assert answer.status_code == 413
+    assert str(MAX_BODY) in answer.text
     assert house.states() == {}
 
 
