@@ -120,7 +120,7 @@ def test_a_missed_picture_can_be_fetched_after_all(house: House) -> None:
     assert house.ask("SELECT count(*) FROM attachments") == [(1,)]
 
 
-# ---------------------------------------------------------------- reports that never came (jasmin#424, #423)
+# ---------------------------------------------------------------- reports that never came (field 2.13: jasmin#424, #423)
 
 
 def silent_delivery(database: Database) -> None:

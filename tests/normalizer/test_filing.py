@@ -311,7 +311,7 @@ def test_reports_move_a_delivery_forward_and_never_back(desk: Desk) -> None:
 
 
 def test_a_report_faster_than_our_own_commit_waits_for_it(desk: Desk) -> None:
-    """Field 13: delivery receipts lost (jasmin#424)."""
+    """Field 2.13: delivery receipts lost (jasmin#424)."""
     (report,) = desk.send(Report("SM2", "delivered"), channel="sms")
     assert desk.state(report)[0] == "waiting"
     (contact,) = desk.send(text("09121234567", "آب"), channel="sms")

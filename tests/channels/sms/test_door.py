@@ -69,7 +69,9 @@ def test_message_is_received_and_answered_in_twilios_language(
 
 
 def test_retried_webhook_makes_no_double(account: TwilioStandIn, hub: str, desk: KeepingDesk) -> None:
+    """Field 2.6: chatwoot#11901 (duplicate webhooks): known by the MessageSid; the token retries share is kept beside it."""
     delivery = account.send_sms(PUBLIC_URL + PATH, body="one", send_to=hub + PATH)
+    assert desk.contacts[0].envelope == {"idempotency_token": delivery.headers["I-Twilio-Idempotency-Token"]}
     assert account.retry(delivery).answer.status_code == 200
     account.send_sms(PUBLIC_URL + PATH, body="one", send_to=hub + PATH)
     assert len(desk.contacts) == 2

@@ -246,7 +246,7 @@ def test_store_out_of_order_asks_to_come_again(hub: str, desk: KeepingDesk) -> N
 
 
 def test_reports_of_both_shapes_find_their_messages(hub: str, desk: KeepingDesk, channel: SmsChannel) -> None:
-    """jasmin#599, #1086: an id belongs to its provider; the same number at another is another message."""
+    """Field 2.13: jasmin#599, #1086: an id belongs to its provider; the same number at another is another message."""
     many = {"reports": [{"id": "b-77", "status": "DELIVERED"}, {"id": 78, "status": "EXPIRED", "cause": "off"}]}
     answer = httpx.post(f"{hub}/hooks/sms/blue/report", json=many, headers={"X-Token": TOKEN})
     assert answer.status_code == 200

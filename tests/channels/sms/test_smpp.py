@@ -10,7 +10,9 @@ import hashlib
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -29,6 +31,7 @@ from zrm.channels.contract import (
     OutcomeUnknown,
     Part,
     RawContact,
+    Receipt,
     RecipientUnreachable,
     Rejected,
     Reply,
@@ -180,6 +183,40 @@ def test_nothing_is_acknowledged_that_is_not_kept(smsc: Smsc, line: Listening, d
     smsc.deliver("x", how="whole")
     desk.wait_for(1)
     assert smsc.wait_for("answer", 6)[-1]["status"] == 0
+
+
+class SlowDesk(KeepingDesk):
+    """Keeps nothing until it may; counts what waits meanwhile."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.waiting: list[tuple[RawContact, Future[Receipt]]] = []
+
+    def submit(self, contact: RawContact) -> Future[Receipt]:
+        """T1 that takes its time."""
+        future: Future[Receipt] = Future()
+        self.waiting.append((contact, future))
+        return future
+
+    def go_on(self) -> None:
+        """Keep what waits now."""
+        waiting, self.waiting = self.waiting, []
+        for contact, future in waiting:
+            future.set_result(self.receive(contact))
+
+
+def test_no_more_messages_than_the_window_are_being_kept(smsc: Smsc, tmp_path: Path) -> None:
+    desk = SlowDesk()
+    with Listening(channel_at(smsc.port, tmp_path, window=2, enquire_link=30), desk):
+        smsc.wait_for("bound", mode="receiver")
+        for number in range(5):
+            smsc.deliver(f"{number}")
+        for kept, at_once in ((2, 2), (4, 2), (5, 1)):
+            wait_until(partial(lambda desk, number: len(desk.waiting) == number, desk, at_once), "the window to fill")
+            assert len(smsc.log("answer")) == kept - at_once, "what is not kept is not acknowledged"
+            desk.go_on()
+            smsc.wait_for("answer", kept)
+    assert len(desk.contacts) == 5
 
 
 def test_words_said_twice_are_two_messages_and_one_delivered_again_is_one(
