@@ -69,6 +69,18 @@ def test_the_deliberate_step(
     assert outsider.post(f"/desk/contacts/{case.contact_id}/original").status_code == 404
 
 
+def test_the_warning_in_persian(sign_in: SignIn, database: Database, blobs: BlobStore) -> None:
+    case = file_case(database)
+    file_id = attach(database, blobs, case.contact_id, PNG, scan="infected", threat="Eicar")
+    browser = sign_in("maryam")
+    assert "ویروس: Eicar" in browser.get(f"/desk/cases/{case.id}").text
+    warning = browser.get(f"/desk/files/{file_id}").text
+    assert "این فایل را باز نکنید" in warning
+    assert "با این همه ذخیره شود" in warning
+    browser.post(f"/desk/files/{file_id}")
+    assert "با وجود هشدار ویروس" in browser.get(f"/desk/cases/{case.id}").text
+
+
 def test_a_clean_file_is_given_out_as_ever(sign_in: SignIn, database: Database, blobs: BlobStore) -> None:
     case = file_case(database)
     file_id = attach(database, blobs, case.contact_id, PNG, scan="clean")

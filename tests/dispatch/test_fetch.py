@@ -90,6 +90,15 @@ def test_picture_becomes_an_attachment_of_the_filed_message(house: House) -> Non
     assert house.ask("SELECT count(*) FROM outbox WHERE topic = 'fetch'") == [(0,)]
 
 
+def test_what_is_fetched_is_shown_to_the_virus_scanner_where_there_is_one(house: House) -> None:
+    with house.database.cursor() as cursor:
+        tasks = outbox.claim(cursor, Topic.FETCH, limit=10, lease=60)
+    Fetch(house.database, house.blobs, {"sms": house}, {}, scanned=True)(tasks)
+    assert house.ask("SELECT scan FROM attachments") == [("waiting",)]
+    ((found,),) = house.ask("SELECT a.id = o.ref FROM attachments a, outbox o WHERE o.topic = 'scan'")
+    assert found
+
+
 def test_provider_that_is_away_is_asked_again_and_not_for_ever(house: House) -> None:
     def away(_: str) -> Fetched:
         raise ConnectionFailed("away")

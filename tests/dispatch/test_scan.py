@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from pydantic import ValidationError
 
 from tests.channels.email.corpus import b64, multipart
 from tests.channels.email.house import MailHouse
@@ -170,3 +171,10 @@ def test_the_check_says_whether_the_scanner_answers(
     assert "scan.clamd" not in check()
     clamav.stop()
     assert "scan.clamd: does not answer there" in check()
+
+
+@pytest.mark.parametrize("address", ["", "/run/clamd.ctl", "unix:clamd.ctl", "tcp:host", "tcp::1", "http://host:1"])
+def test_an_address_of_no_scanner_is_refused(address: str) -> None:
+    with pytest.raises(ValidationError, match="expected unix:"):
+        ScanSettings(clamd=address)
+    ScanSettings(clamd="tcp:[::1]:3310")

@@ -114,7 +114,7 @@ def classify(cursor: Cursor, act: Act, *, subject_id: UUID | None, nature: str) 
 def close(cursor: Cursor, act: Act, *, result: str) -> None:
     """End the case with a result in words, which stays in its history (the citizen sees only that it is closed).
 
-    Who came by text message is told so, and asked how content they are.
+    Who came by text message, messenger or mail is told so, and asked how content they are.
     """
     case = _lock(cursor, act)
     _move(cursor, case, act, Step.CLOSE, {"result": result})

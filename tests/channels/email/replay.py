@@ -85,6 +85,30 @@ def _with_files(number: int, chance: random.Random) -> bytes:
     return _head(number, chance, f'MIME-Version: 1.0\r\nContent-Type: multipart/{kind}; boundary="b"') + body
 
 
+def _page(number: int, chance: random.Random) -> bytes:
+    """HTML alone, many times more tags than words, that its mail and its own head declare rightly, wrongly or not."""
+    language = chance.choice(sorted(WORDS))
+    charset = chance.choice(CHARSETS[language][:2])
+    meta = chance.choice(("", "utf-8", "windows-1256", "iso-8859-1"))
+    head = f'<meta http-equiv="Content-Type" content="text/html; charset={meta}">' if meta else ""
+    style = '<style>p.MsoNormal{margin:0cm;font-family:"Calibri",sans-serif}</style>'
+    words = chance.choice(WORDS[language])
+    body = f'<html><head>{head}{style}</head><body><p class="MsoNormal" dir="auto">{words} {number}</p></body></html>'
+    claim = chance.choice((charset, *CLAIMS))
+    content_type = f"text/html{f'; charset={claim}' if claim else ''}"
+    return _head(number, chance, f"Content-Type: {content_type}") + body.encode(charset, "replace")
+
+
+def _asking(number: int, chance: random.Random) -> bytes:
+    """Mails that ask the house itself something, or nearly: codes, STOP, START, digits."""
+    words = ("123456789012", "۱۲۳۴-۵۶۷۸-۹۰۱۲", "status 123456789012", "START", "لغو", "5", "123456789012 چه شد؟", "")
+    fields = (
+        f"From: asking{number}@example.com", "To: info@example.org", f"Message-ID: <asking{number}@example.com>",
+        f"Subject: {chance.choice(('', 'کد', '[1234-5678-9012]', 'lamp'))}", "Content-Type: text/plain; charset=utf-8",
+    )  # fmt: skip
+    return "\r\n".join(fields).encode() + f"\r\n\r\n{chance.choice(words)}\r\n".encode()
+
+
 def _robot(number: int, chance: random.Random) -> bytes:
     """Machines of all kinds; the bounces are of nothing of ours."""
     lines = (
@@ -141,13 +165,13 @@ def _head(number: int, chance: random.Random, *lines: str) -> bytes:
     return "\r\n".join(fields).encode("utf-8", "surrogateescape") + b"\r\n\r\n"
 
 
-def mails(count: int = 520) -> Iterator[tuple[str, bytes]]:
+def mails(count: int = 640) -> Iterator[tuple[str, bytes]]:
     """(name, mail): the whole corpus first, then `count` generated ones; no two alike."""
     for name, payload in PAYLOADS.items():
         if len(payload.body) <= 200_000:
             yield f"corpus {name}", payload.body
     chance = random.Random(SEED)  # the same mails every time
-    makers = (_plain, _plain, _with_files, _with_files, _robot, _damaged)
+    makers = (_plain, _plain, _page, _with_files, _with_files, _robot, _asking, _damaged)
     for number in range(count):
         maker = makers[number % len(makers)]
         yield f"{maker.__name__.strip('_')} {number}", maker(number, chance)
