@@ -33,6 +33,7 @@ LABELS: Final = {
     "spf_fail": _("Sender not confirmed (SPF)"),
     "dkim_fail": _("Signature of the sender's server is wrong (DKIM)"),
     "dmarc_fail": _("Probably forged sender (DMARC)"),
+    "dmarc_pass": _("Sender confirmed by its domain (DMARC)"),
     "false_type": _("A file is not what it says it is"),
     "program": _("A file is a program"),
     "signed": _("Signed (S/MIME, not checked)"),

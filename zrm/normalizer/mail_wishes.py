@@ -13,6 +13,7 @@ from zrm.contract import AddressKind, Inbound, Wish
 from zrm.kit.text import fold
 
 _LONGEST: Final = 60
+_HARMLESS: Final = frozenset({"dmarc_pass"})
 _MARKS: Final = re.compile(r"[\s.,:;!?#*\"'()\[\]«»_-]+")
 _CODE: Final = re.compile(r"([^\d]*?) ?(\d(?: ?\d){11})")
 _CODE_WORDS: Final = {
@@ -31,9 +32,10 @@ _WORDS: Final[dict[str, tuple[Literal["stop", "start"], str]]] = {
 def wish_in_mail(inbound: Inbound, fresh: str) -> Wish | None:
     """The wish a mail is, None for an ordinary one. `fresh` is its text without what it quotes and its signature.
 
-    Nothing that carries a label is a wish: machines, lists, and senders who are probably forged get no answer.
+    Nothing that carries a doubtful label is a wish: machines, lists, and senders who are probably forged get no answer.
     """
-    if inbound.files or inbound.labels or not inbound.senders or inbound.senders[0].kind is not AddressKind.EMAIL:
+    doubtful = inbound.labels - _HARMLESS
+    if inbound.files or doubtful or not inbound.senders or inbound.senders[0].kind is not AddressKind.EMAIL:
         return None
     text = "" if fresh.lstrip().startswith("-- \n") else fresh.strip()
     if len(text) > _LONGEST:

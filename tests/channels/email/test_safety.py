@@ -39,7 +39,7 @@ def said(*values: str) -> dict[str, str]:
 @pytest.mark.parametrize(
     ("value", "found", "shown"),
     [
-        ("mx.example.org; spf=pass smtp.mailfrom=a.b; dkim=pass header.d=a.b; dmarc=pass header.from=a.b", {"spf": "pass", "dkim": "pass", "dmarc": "pass"}, set()),
+        ("mx.example.org; spf=pass smtp.mailfrom=a.b; dkim=pass header.d=a.b; dmarc=pass header.from=a.b", {"spf": "pass", "dkim": "pass", "dmarc": "pass"}, {"dmarc_pass"}),
         ("mx.example.org; dmarc=fail (p=reject) header.from=a.b", {"dmarc": "fail"}, {"dmarc_fail"}),
         ("MX.example.org 1; spf=softfail smtp.mailfrom=a.b", {"spf": "softfail"}, {"spf_fail"}),
         ("mx.example.org; dkim=fail header.d=a.b; dkim=pass header.d=c.d", {"dkim": "pass"}, set()),

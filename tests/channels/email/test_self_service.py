@@ -149,6 +149,14 @@ def test_more_than_a_code_or_a_machine_is_a_message(
     assert answers == []
 
 
+def test_a_confirmed_sender_is_answered(answering: AnsweringHouse) -> None:
+    confirmed = "Authentication-Results: mx.example.org; dmarc=pass header.from=example.com"
+    first = answering.write("سلام، چراغ خیابان ما خراب است.", confirmed)
+    assert answering.labels(first) == {"dmarc_pass"}
+    contact = answering.write(answering.code(), confirmed)
+    assert answering.state(contact) == ("ignored", "self-service: status")
+
+
 def test_no_more_answers_than_a_person_would_ask_for(answering: AnsweringHouse) -> None:
     for _ in range(MOST_ANSWERS + 2):
         answering.write("123456789012")

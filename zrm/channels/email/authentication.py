@@ -42,5 +42,6 @@ def results(fields: Iterable[tuple[str, str]], trusted: Collection[str]) -> dict
 
 
 def labels(found: dict[str, str]) -> set[str]:
-    """`spf_fail`, `dkim_fail`, `dmarc_fail`, for what failed outright."""
-    return {f"{method}_fail" for method, result in found.items() if result in _FAILED}
+    """`spf_fail`, `dkim_fail`, `dmarc_fail` for what failed outright; `dmarc_pass` if the sender's domain vouches for it."""
+    vouched = {"dmarc_pass"} if found.get("dmarc") == "pass" else set()
+    return vouched | {f"{method}_fail" for method, result in found.items() if result in _FAILED}
