@@ -70,3 +70,21 @@ def test_a_message_is_the_same_in_whatever_pieces_it_comes(lines: list[bytes], s
         at, turn = at + size, turn + 1
     assert message.content() == content
     assert b"QUIT\r\n".startswith(message.following)
+
+
+def test_a_large_message_is_held_once_at_the_door() -> None:
+    """Also one whose every line begins with a dot."""
+    piece = (b"." + b"a" * 62 + b"\r\n") * 1024
+    message = _Message(cast("Door", _Roomy()), 1 << 26)
+    tracemalloc.start()
+    try:
+        for _ in range(400):
+            message.take(piece)
+        message.take(b".\r\n")
+        content = message.content()
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert message.complete
+    assert len(content) == 400 * (len(piece) - 1024)
+    assert peak < 1.3 * len(content)

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+from io import BytesIO
 from typing import TYPE_CHECKING, Final, cast
 
 from aiosmtpd.smtp import SMTP, Envelope, Session, syntax
@@ -298,31 +299,37 @@ class LocalConversation(Conversation):
 
 
 class _Message:
-    """The bytes between DATA and its end, counted against the message's limit and the door's memory."""
+    """The bytes between DATA and its end, counted against the message's limit and the door's memory.
+
+    They are written down as they come, the dots that SMTP doubled undone, into the very bytes that are handed on: at
+    the end nothing large is searched or copied, which would let every other conversation wait.
+    """
 
     def __init__(self, door: Door, limit: int) -> None:
         self._door = door
         self._limit = limit
-        self._buffer = bytearray(b"\r\n")  # so that a dot on the first line is a line's dot too
+        self._kept = BytesIO()
+        # What may be the beginning of the end, after two bytes that are kept already; at first the line end before
+        # the first line, so that a dot there is a line's dot too.
+        self._open = b"\r\n"
         self._held = 0
         self._seen = 0
-        self._dots = False  # a line begins with a dot: looked for piece by piece, to stop nobody for long
         self.complete = False
         self.refusal = ""
         self.following = b""
 
     def take(self, piece: bytes) -> None:
         """Add a piece as it arrived; sets `complete` and `following` once the end is in it."""
-        buffer = self._buffer
-        start = max(0, len(buffer) - len(_END) + 1)
-        buffer += piece
-        dot = buffer.find(_DOT, start)
-        end = buffer.find(_END, dot) if dot >= 0 else -1
-        self._dots = self._dots or dot != end  # the end itself is none of the message's dots
+        known = self._open + piece
+        dot = known.find(_DOT) if b"." in known else -1  # in base64 there is none, and one byte is found much faster
+        end = known.find(_END, dot) if dot >= 0 else -1
         if end >= 0:
             self.complete = True
-            self.following = bytes(buffer[end + len(_END) :])
-            del buffer[end + 2 :]
+            self.following = known[end + len(_END) :]
+            cut = end + 2
+        else:
+            cut = max(2, len(known) - len(_END) + 1)
+            self._open = known[cut - 2 :]
         self._seen += len(piece)
         if not self.refusal:
             if self._seen - len(self.following) > self._limit + 5:
@@ -331,16 +338,15 @@ class _Message:
                 self.refusal = "452 4.3.1 Too many messages at once, come again"
             else:
                 self._held += len(piece)
-        if self.refusal and not self.complete:
-            # Read on to the end without keeping it; the tail may hold the first half of the end.
-            del buffer[: -(len(_END) - 1)]
+        if not self.refusal:
+            self._kept.write(known[2:cut] if dot < 0 else known[:cut].replace(_DOT, b"\r\n")[2:])
+        elif self._held:  # read on to the end without keeping it
+            self._kept = BytesIO()
             self.release()
 
     def content(self) -> bytes:
-        """The message, the dots that SMTP doubled undone."""
-        if self._dots:
-            self._buffer = self._buffer.replace(b"\r\n.", b"\r\n")
-        return bytes(memoryview(self._buffer)[2:])
+        """The message."""
+        return self._kept.getvalue()
 
     def release(self) -> None:
         """Give the borrowed memory back."""
