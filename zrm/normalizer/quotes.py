@@ -11,7 +11,7 @@ as fresh, because a hidden complaint is worse than a visible quotation:
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum, auto
 from typing import Final
 
@@ -76,10 +76,16 @@ class _Kind(Enum):
 
 
 @dataclass(slots=True)
-class _Line:
-    start: int  # offset of its first character in the text
-    kind: _Kind
-    bare: str  # without direction marks and outer white space; empty for a line too long to matter
+class _Lines:
+    """The lines of a text, column by column: millions of objects would keep the garbage collector busy."""
+
+    starts: list[int] = field(default_factory=list)  # offset of the first character in the text
+    kinds: list[_Kind] = field(default_factory=list)
+    # Without direction marks and outer white space; empty for a line too long to matter.
+    bare: list[str] = field(default_factory=list)
+
+    def __len__(self) -> int:
+        return len(self.starts)
 
 
 def split_quote(text: str) -> tuple[str, str]:
@@ -87,8 +93,8 @@ def split_quote(text: str) -> tuple[str, str]:
     lines = _scan(text)
     end = _hard_end(lines)
     cut = _strip_tail(lines, end)
-    start = lines[cut].start if cut < len(lines) else len(text)
-    if not any(line.kind is _Kind.TEXT for line in lines[:cut]):
+    start = lines.starts[cut] if cut < len(lines) else len(text)
+    if _Kind.TEXT not in lines.kinds[:cut]:
         return text, ""
     return text[:start], text[start:]
 
@@ -96,16 +102,19 @@ def split_quote(text: str) -> tuple[str, str]:
 _MARKS: Final = dict.fromkeys(map(ord, "\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\ufeff"))
 
 
-def _scan(text: str) -> list[_Line]:
-    lines: list[_Line] = []
+def _scan(text: str) -> _Lines:
+    lines = _Lines()
     start = 0
     for raw in text.split("\n"):
+        lines.starts.append(start)
         if len(raw) > _LONGEST:
             quoted = raw[:_LONGEST].translate(_MARKS).lstrip().startswith(">")
-            lines.append(_Line(start, _Kind.QUOTED if quoted else _Kind.TEXT, ""))
+            lines.kinds.append(_Kind.QUOTED if quoted else _Kind.TEXT)
+            lines.bare.append("")
         else:
             bare = raw.translate(_MARKS).strip()
-            lines.append(_Line(start, _kind(raw, bare), bare))
+            lines.kinds.append(_kind(raw, bare))
+            lines.bare.append(bare)
         start += len(raw) + 1
     return lines
 
@@ -122,14 +131,14 @@ def _kind(raw: str, bare: str) -> _Kind:
     return _Kind.TEXT
 
 
-def _hard_end(lines: list[_Line]) -> int:
+def _hard_end(lines: _Lines) -> int:
     """Index of the first line from which all the rest is quotation because a mail program said so."""
-    for index, line in enumerate(lines):
-        if line.kind is not _Kind.TEXT or not line.bare:
+    for index, (kind, bare) in enumerate(zip(lines.kinds, lines.bare, strict=True)):
+        if kind is not _Kind.TEXT or not bare:
             continue
-        if _is_forward(line.bare):
+        if _is_forward(bare):
             return len(lines)
-        if _is_separator(line.bare) or _is_header_block(lines, index):
+        if _is_separator(bare) or _is_header_block(lines, index):
             return index
         length = _attribution(lines, index)
         if length and not _quoted_next(lines, index + length) and _names_a_sender(lines, index, length):
@@ -137,51 +146,51 @@ def _hard_end(lines: list[_Line]) -> int:
     return len(lines)
 
 
-def _strip_tail(lines: list[_Line], end: int) -> int:
+def _strip_tail(lines: _Lines, end: int) -> int:
     """Walk up from `end` over quoted lines, their attributions and signatures; the index where the fresh part ends."""
     cut = end
     while cut > 0:
         at = cut
-        while at > 0 and lines[at - 1].kind in (_Kind.BLANK, _Kind.QUOTED, _Kind.DEVICE, _Kind.DASHES):
+        while at > 0 and lines.kinds[at - 1] in (_Kind.BLANK, _Kind.QUOTED, _Kind.DEVICE, _Kind.DASHES):
             at -= 1
-        if any(line.kind is _Kind.QUOTED for line in lines[at:cut]):
+        if _Kind.QUOTED in lines.kinds[at:cut]:
             at = _above_attribution(lines, at)
         at = _above_signature(lines, at)
         if at == cut:
             break
         cut = at
-    while cut < len(lines) and lines[cut].kind is _Kind.BLANK:  # an empty line before it is the writer's own
+    while cut < len(lines) and lines.kinds[cut] is _Kind.BLANK:  # an empty line before it is the writer's own
         cut += 1
     return cut
 
 
-def _above_attribution(lines: list[_Line], at: int) -> int:
+def _above_attribution(lines: _Lines, at: int) -> int:
     for length in (1, 2, 3):
         if at >= length and _attribution(lines, at - length) == length:
             return at - length
     return at
 
 
-def _above_signature(lines: list[_Line], at: int) -> int:
+def _above_signature(lines: _Lines, at: int) -> int:
     for index in range(at - 1, max(-1, at - 1 - _SIGNATURE_LINES), -1):
-        if lines[index].kind is _Kind.DASHES:
+        if lines.kinds[index] is _Kind.DASHES:
             return index
     return at
 
 
-def _attribution(lines: list[_Line], index: int) -> int:
+def _attribution(lines: _Lines, index: int) -> int:
     """How many lines, of at most three, from `index` on say "On such a day, so-and-so wrote:"; 0 if none."""
-    if not lines[index].bare:
+    if not lines.bare[index]:
         return 0
-    opening = fold(lines[index].bare[:24]) + " "
+    opening = fold(lines.bare[index][:24]) + " "
     candidates = [verbs for starts, verbs in _ATTRIBUTIONS if opening.startswith(starts)]
     if not candidates:
         return 0
     joined = ""
     for length in (1, 2, 3):
-        if index + length > len(lines) or not lines[index + length - 1].bare:
+        if index + length > len(lines) or not lines.bare[index + length - 1]:
             return 0
-        bare = lines[index + length - 1].bare
+        bare = lines.bare[index + length - 1]
         joined = f"{joined} {bare}" if joined else bare
         if len(joined) > _LONGEST:
             return 0
@@ -193,9 +202,9 @@ def _attribution(lines: list[_Line], index: int) -> int:
     return 0
 
 
-def _names_a_sender(lines: list[_Line], index: int, length: int) -> bool:
+def _names_a_sender(lines: _Lines, index: int, length: int) -> bool:
     """Whether an attribution is surely a program's: it has an address or a time of day, which prose rarely has."""
-    words = " ".join(line.bare for line in lines[index : index + length])
+    words = " ".join(lines.bare[index : index + length])
     if "@" in words:
         return True
     key = fold(words)
@@ -205,11 +214,11 @@ def _names_a_sender(lines: list[_Line], index: int, length: int) -> bool:
     )
 
 
-def _quoted_next(lines: list[_Line], index: int) -> bool:
+def _quoted_next(lines: _Lines, index: int) -> bool:
     """Whether the next line that says something (of three) is marked with >."""
-    for line in lines[index : index + 3]:
-        if line.kind is not _Kind.BLANK:
-            return line.kind is _Kind.QUOTED
+    for kind in lines.kinds[index : index + 3]:
+        if kind is not _Kind.BLANK:
+            return kind is _Kind.QUOTED
     return False
 
 
@@ -223,29 +232,29 @@ def _is_forward(bare: str) -> bool:
     return fold(bare.strip("-_* :")).startswith(_FORWARDS)
 
 
-def _is_header_block(lines: list[_Line], index: int) -> bool:
+def _is_header_block(lines: _Lines, index: int) -> bool:
     """From/Sent/To/Subject lines as Outlook puts them above what it quotes; a citizen's own letterhead is not one.
 
     A letterhead ("from: … to: … date: …") names no e-mail address and has no ruled line above it.
     """
-    first = _key(lines[index].bare)
+    first = _key(lines.bare[index])
     ruled = False
-    if first not in _FROM and len(lines[index].bare) >= 8 and not lines[index].bare.strip("_"):
+    if first not in _FROM and len(lines.bare[index]) >= 8 and not lines.bare[index].strip("_"):
         ruled = True
         index += 1
-        first = _key(lines[index].bare) if index < len(lines) else ""
+        first = _key(lines.bare[index]) if index < len(lines) else ""
     if first not in _FROM:
         return False
     seen: set[str] = set()
     addressed = ruled
-    for line in lines[index : index + 10]:
-        key = _key(line.bare)
+    for kind, bare in zip(lines.kinds[index : index + 10], lines.bare[index : index + 10], strict=True):
+        key = _key(bare)
         if key not in _FROM and key not in _WHEN and key not in _OTHER_KEYS:
-            if line.kind is _Kind.BLANK or not seen:
+            if kind is _Kind.BLANK or not seen:
                 break
             continue  # a long list of recipients goes on over several lines
         seen.add("when" if key in _WHEN else "from" if key in _FROM else key)
-        addressed = addressed or "@" in line.bare
+        addressed = addressed or "@" in bare
     return addressed and "when" in seen and len(seen) >= 3
 
 
