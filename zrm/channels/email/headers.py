@@ -26,7 +26,8 @@ def split_head(data: bytes) -> tuple[Headers, int]:
 
     A line that is no field ends the head, as if the empty line had been forgotten.
     """
-    fields: list[tuple[bytes, list[bytes]]] = []
+    fields: Headers = []
+    name, lines = "", [b""]  # of the field that may go on in the next line
     at, size = 0, len(data)
     if data.startswith((b"From ", b">From ")):  # a mailbox file's own line
         at = (data.find(b"\n") + 1) or size
@@ -37,15 +38,19 @@ def split_head(data: bytes) -> tuple[Headers, int]:
         if not line:
             at = following
             break
-        if line[0] in b" \t" and fields:
-            fields[-1][1].append(line)
+        if line[0] in b" \t" and name:
+            lines.append(line)
         else:
             match = _FIELD.match(line)
             if match is None:
                 break
-            fields.append((match.group(1), [line[match.end() :]]))
+            if name:
+                fields.append((name, to_text(b"".join(lines)).strip()))
+            name, lines = match.group(1).decode("ascii"), [line[match.end() :]]
         at = following
-    return [(name.decode("ascii"), to_text(b"".join(lines)).strip()) for name, lines in fields], at
+    if name:
+        fields.append((name, to_text(b"".join(lines)).strip()))
+    return fields, at
 
 
 def decode_words(value: str) -> str:
