@@ -29,12 +29,10 @@ from pathlib import Path
 from typing import Any
 
 from bench import desk, email_cost, flat, large, latency, linear, page, smpp, smtp_door, t1
-from bench.figures import QUICK, Result, Sizes
+from bench.figures import QUICK, SILENT, Result, Sizes
 from tests.journeys.hub import CHECKOUT, Hub
 
 DOCS = CHECKOUT / "docs"
-# No answers are sent while filing is measured: they are another transaction, with another cost.
-SILENT: dict[str, list[str]] = {"acknowledge": []}
 
 
 class Stage:

@@ -48,6 +48,9 @@ class Sizes:
     lengths: tuple[int, ...] = (10_000, 30_000, 100_000, 300_000, 1_000_000, 3_000_000, 10_000_000)
 
 
+# No answers are sent while filing is measured: they are another transaction, with another cost.
+SILENT: dict[str, list[str]] = {"acknowledge": []}
+
 QUICK = Sizes(
     quick=True,
     rounds=1,
