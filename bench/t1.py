@@ -34,7 +34,8 @@ def measure(hub: Hub, sizes: Sizes) -> Result:
     result = Result(
         "T1 over HTTP",
         f"{CONNECTIONS} keep-alive connections, every request a new contact; medians of {sizes.rounds} rounds of "
-        f"{sizes.round_seconds:g} s, door and control by turns, each in one uvicorn process with the same settings. "
+        f"{sizes.round_seconds:g} s, door and control by turns, each in one uvicorn process with the same settings. The control is a plain FastAPI application: it reads "
+        "the same form or JSON body (pydantic model, Starlette's form parser, parse_qsl), and answers. "
         "PostgreSQL syncs every commit to disk. The relay and the workers are stopped meanwhile, so that the figures "
         "are T1's; the last line is with all of them at work on the same two cores.",
     )
