@@ -13,8 +13,9 @@ from prometheus_client.parser import text_string_to_metric_families
 from tests.lab.serving import serving
 from zrm.app import build_app
 from zrm.casestore import schema
-from zrm.contract import RawContact
+from zrm.contract import RawContact, Receipt
 from zrm.house import DATABASE_VARIABLE, REDIS_VARIABLE, OpenHouse, open_house, read_blueprint
+from zrm.inbox.receive import Inbox
 
 CONFIG = """\
 organisation: {name: {fa: "مرکز", en: "Centre"}}
@@ -141,3 +142,24 @@ def test_the_house_refuses_what_it_cannot_hold(client: httpx.Client, house: Open
         "/api/contacts", json={"text": "سلام", "name": "x" * 70_000}, headers={"Idempotency-Key": "two"}
     )
     assert large.status_code in (413, 422, 400, 503), "refused in words, not with a 500"
+
+
+def test_a_busy_door_is_led_to_straight_and_everything_else_as_ever(
+    client: httpx.Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def send(key: str) -> httpx.Response:
+        return client.post("/api/contacts", json={"text": "The lights are out"}, headers={"Idempotency-Key": key})
+
+    assert (send("1").status_code, send("1").status_code) == (201, 200)
+    assert client.get("/new").status_code == 200
+    assert client.delete("/api/contacts").status_code == 405
+    assert client.post("/api/contacts/nowhere").status_code == 404
+
+    async def broken(*_: object) -> Receipt:
+        raise LookupError("a bug")
+
+    monkeypatch.setattr(Inbox, "take", broken)
+    answer = send("2")
+    assert answer.status_code == 500
+    assert "Incident" in answer.text
+    assert "a bug" not in answer.text
