@@ -35,6 +35,7 @@ class Desk:
     def watch(self, view: str = "unassigned") -> None:
         """Open a list and remember this page, so that a reload would be noticed."""
         self.page.goto(f"{self._web}/desk/queue/{view}")
+        self.page.mouse.move(0, 0)  # new lines wait while somebody points at the list
         self._remember()
 
     def _remember(self) -> None:

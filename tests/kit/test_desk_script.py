@@ -180,6 +180,20 @@ def test_new_cases_wait_while_the_reader_is_further_down(hub: Hub, desk: Page) -
     assert desk.locator("[data-case]").count() == before + 2
 
 
+def test_a_new_case_does_not_push_away_the_line_one_points_at(hub: Hub, desk: Page) -> None:
+    line = desk.locator("[data-case]").nth(2)
+    line.hover()
+    pointed, before = line.get_attribute("id"), line.bounding_box()
+    hub.send("case", {"id": "n1", "html": hub.row("en", id="n1", sort="98")})
+    desk.get_by_role("button", name="1 new").wait_for()
+    assert desk.locator(f"#{pointed}").bounding_box() == before
+    assert desk.locator("#case-n1").count() == 0
+    desk.locator(".z-top h1").hover()
+    desk.locator("#case-n1").wait_for()
+    assert desk.locator("[data-case]").first.get_attribute("id") == "case-n1"
+    assert desk.get_by_role("button", name="1 new").count() == 0
+
+
 def test_a_case_of_another_unit_does_not_come_in(hub: Hub, desk: Page) -> None:
     desk.evaluate("document.querySelector('[data-case-list]').setAttribute('data-match-unit', 'water roads')")
     hub.send("case", {"id": "x", "unit": "parks", "html": hub.row("en", id="x", sort="98")})

@@ -1,6 +1,6 @@
 // The open list of cases. Rows come, change and go while somebody reads; nothing moves under the reader:
 // a changed row stays in its place, a row that no longer belongs fades but stays until the list is fetched again,
-// and new rows wait behind a pill when the reader has scrolled.
+// and new rows wait behind a pill when the reader has scrolled or points at the list, about to click.
 import { inDigits, refreshTimes } from "../shared/times.js";
 
 export function startCaseList() {
@@ -16,7 +16,8 @@ class CaseList {
     this.pill = document.getElementById("new-cases").content.firstElementChild.cloneNode(true);
     this.pill.hidden = true;
     this.list.before(this.pill);
-    this.pill.addEventListener("click", () => this.showWaiting());
+    this.pill.addEventListener("click", () => { this.showWaiting(); scrollTo({ top: 0 }); });
+    this.list.addEventListener("pointerleave", () => this.scrolled() || this.showWaiting());
     document.addEventListener("desk:move", (event) => this.move(event.detail));
     document.addEventListener("desk:open", () => this.row(this.picked)?.querySelector("a").click());
     this.list.addEventListener("focusin", (event) => this.pick(event.target.closest("[data-case]"), false));
@@ -34,7 +35,7 @@ class CaseList {
     if (old && !wanted) old.classList.add("z-case-gone");
     else if (old) this.replace(old, parse(data.html));
     else if (!wanted) this.waiting.delete(data.id);
-    else if (this.scrolled()) this.waiting.set(data.id, data.html);
+    else if (this.scrolled() || this.pointedAt()) this.waiting.set(data.id, data.html);
     else this.insert(parse(data.html));
     this.showPill();
   }
@@ -50,6 +51,7 @@ class CaseList {
   }
 
   scrolled() { return this.list.getBoundingClientRect().top < 0; }
+  pointedAt() { return matchMedia("(hover: hover)").matches && this.list.matches(":hover"); }
 
   replace(old, fresh) {
     const focused = old.contains(document.activeElement);
@@ -87,7 +89,6 @@ class CaseList {
     for (const html of this.waiting.values()) this.insert(parse(html));
     this.waiting.clear();
     this.showPill();
-    scrollTo({ top: 0 });
   }
 
   /** Fetches this very page again and takes its list over, keeping the picked row and the scroll position. */
