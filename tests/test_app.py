@@ -110,6 +110,7 @@ def test_metrics_count_every_channel_and_state(client: httpx.Client, house: Open
         "notify",
         "render",
         "fetch",
+        "scan",
     }
 
 
