@@ -152,6 +152,7 @@ def test_a_foreign_page_cannot_sign_somebody_in(desk: RunningDesk) -> None:
         ("//evil.example/", "/desk"),
         ("/desk/../\\evil.example", "/desk"),
         ("/track", "/desk"),
+        ("/desk/../track", "/desk"),
         ("/desk/x\r\nSet-Cookie: a=b", "/desk"),
     ],
 )

@@ -126,5 +126,10 @@ def _form(
 
 def _local(target: str) -> str:
     """The address to go back to, only if it is a page of the desk: never a foreign host."""
-    clean = target.startswith("/desk/") and "\\" not in target and not any(ord(sign) < 33 for sign in target)
+    clean = (
+        target.startswith("/desk/")
+        and "\\" not in target
+        and ".." not in target
+        and not any(ord(sign) < 33 for sign in target)
+    )
     return target if clean and not target.startswith("/desk/sign-") else ""
