@@ -422,3 +422,19 @@ def test_check_names_what_is_missing(tmp_path: Path) -> None:
     problems = EmailChannel(config, house(tmp_path)).check()
     assert any("certificate" in problem for problem in problems)
     assert any("submit" in problem for problem in problems)
+
+
+def test_check_looks_whether_the_mail_server_is_there(tmp_path: Path) -> None:
+    from tests.channels.email.desk import house
+
+    def problems(port: int) -> list[str]:
+        boxes = {"info": {"address": "info@example.org"}}
+        config = EmailConfig.model_validate({"mailboxes": boxes, "submit": {"host": "127.0.0.1", "port": port}})
+        return EmailChannel(config, house(tmp_path)).check()
+
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        assert problems(port) == []
+    assert problems(port) == [
+        f"email.submit: 127.0.0.1:{port} cannot be reached (Connection refused); answers would wait"
+    ]

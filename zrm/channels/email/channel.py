@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import ssl
 from pathlib import Path
 from threading import Event
@@ -23,6 +24,8 @@ from zrm.channels.email.dkim_seal import KeyUnusable, read_key
 from zrm.channels.email.mailboxes import Mailboxes
 from zrm.channels.email.parse import parse_mail
 from zrm.channels.email.send import Sender
+
+_PATIENCE = 5.0  # seconds `check` waits for the mail server
 
 
 class EmailChannel:
@@ -91,6 +94,10 @@ class EmailChannel:
             problems.append("email.submit: missing; answers by e-mail cannot leave")
         elif submit.folder and not _writable(Path(self.house.data_dir) / submit.folder):
             problems.append("email.submit.folder: cannot be written")
+        elif submit.host and (reason := _unreachable(submit.host, submit.port)):
+            problems.append(
+                f"email.submit: {submit.host}:{submit.port} cannot be reached ({reason}); answers would wait"
+            )
         if self.config.hostname == "localhost" and self.config.host not in ("127.0.0.1", "::1", "localhost"):
             problems.append("email.hostname: should be this server's own name, other mail servers look at it")
         return problems
@@ -100,6 +107,15 @@ class EmailChannel:
         from zrm.channels.email.listen import listen
 
         listen(self.config, self.house, desk, stop)
+
+
+def _unreachable(host: str, port: int) -> str:
+    """Why nobody listens there; empty if somebody does."""
+    try:
+        socket.create_connection((host, port), timeout=_PATIENCE).close()
+    except OSError as error:
+        return error.strerror or str(error)
+    return ""
 
 
 def _writable(folder: Path) -> bool:
