@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import gc
 import os
 import signal
@@ -12,6 +14,7 @@ from pathlib import Path
 from threading import Event
 from typing import Annotated
 
+import psycopg
 import typer
 import uvicorn
 from rich.console import Console
@@ -19,6 +22,7 @@ from rich.console import Console
 from zrm import seed as demonstration
 from zrm import worker as worker_role
 from zrm.app import build_app, readiness
+from zrm.casestore import roster
 from zrm.casestore.outbox import Topic
 from zrm.casestore.schema import migrate as migrate_schema
 from zrm.channels.contract import HasListener
@@ -41,6 +45,7 @@ from zrm.kit.i18n import LANGUAGES, Language
 from zrm.kit.supervisor import Supervisor
 
 cli = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
+_CANNOT_LISTEN = {errno.EADDRINUSE, errno.EADDRNOTAVAIL, errno.EACCES}
 console = Console(highlight=False)
 complaints = Console(stderr=True, highlight=False)
 
@@ -110,7 +115,7 @@ def _require_free(plan: Blueprint) -> None:
             pass
     except OSError as error:
         raise ConfigError(
-            f"{plan.file.name}: web.port: {web.host}:{web.port} cannot be listened on ({error.strerror}); "
+            f"{plan.file.name}: web.port: {web.host}:{web.port} cannot be listened on ({os.strerror(error.errno or 0)}); "
             "is ZRM running already?"
         ) from None
 
@@ -163,7 +168,7 @@ def web() -> None:
 
 @cli.command()
 def listen(kind: Annotated[str, typer.Argument(help="The channel: email, voice_ivr, fax …")]) -> None:
-    """Run one channel's own server or poller."""
+    """Run one channel's own server or poller. Errors: ConfigError, also when its address cannot be listened on."""
     house = open_house(kind)
     _let_collector_rest()
     channel: object = house.blueprint.channels.get(kind)
@@ -172,6 +177,13 @@ def listen(kind: Annotated[str, typer.Argument(help="The channel: email, voice_i
     desk, inbox = house.desk()
     try:
         channel.listen(desk, _stop_event())
+    except OSError as error:
+        if error.errno not in _CANNOT_LISTEN:
+            raise
+        raise ConfigError(
+            f"{house.blueprint.file.name}: channels.{kind}: its address cannot be listened on "
+            f"({os.strerror(error.errno)}); is another program there?"
+        ) from None
     finally:
         inbox.close()
         house.close()
@@ -222,7 +234,7 @@ def check() -> None:
     except ConfigError as error:
         problems.append(str(error))
     for problem in problems:
-        console.print(f"- {problem}", markup=False)
+        console.print(f"- {problem}", markup=False, soft_wrap=True)
     if problems:
         raise typer.Exit(1)
     console.print(f"{plan.file.name}: all is well.")
@@ -275,6 +287,8 @@ def _check_house(house: OpenHouse) -> list[str]:
         problems = readiness(house, Monitor(Queues(house.redis_url)))
         if clamd is not None and not clamd.ping():
             problems.append("scan.clamd: does not answer there; what citizens attach waits to be scanned")
+        with contextlib.suppress(psycopg.Error):  # away, or without its tables: said already
+            problems += _check_unit(house)
         return problems
     finally:
         house.close()
@@ -290,6 +304,16 @@ def _let_collector_rest() -> None:
     gc.freeze()
 
 
+def _check_unit(house: OpenHouse) -> list[str]:
+    with house.database.cursor() as cursor:
+        known = roster.unit_keys(cursor)
+    wanted = house.blueprint.settings.default_unit
+    if wanted in known:
+        return []
+    there = f"expected one of: {', '.join(known)}" if known else "there is no unit at all yet"
+    return [f"default_unit: no unit is called {wanted}, so no case can be filed; {there}"]
+
+
 def _stop_event() -> Event:
     stop = Event()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -302,7 +326,7 @@ def main() -> None:
     try:
         cli()
     except (ConfigError, ServerFailed) as error:
-        complaints.print(str(error), style="red", markup=False)
+        complaints.print(str(error), style="red", markup=False, soft_wrap=True)
         sys.exit(2)
 
 

@@ -1,0 +1,60 @@
+"""The command line says what is wrong in one line each, however it is run."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from zrm import seed
+from zrm.house import DATABASE_VARIABLE, REDIS_VARIABLE
+from zrm.kit.db import Database
+
+CONFIG = """\
+organisation: {name: {fa: "مرکز", en: "Centre"}}
+channels: {voice_ivr: {port: %d}}
+default_unit: %s
+"""
+
+
+@pytest.fixture
+def zrm(tmp_path: Path, database_url: str, redis_url: str) -> Zrm:
+    """The command on this test's database."""
+    return Zrm(tmp_path, {DATABASE_VARIABLE: database_url, REDIS_VARIABLE: redis_url})
+
+
+class Zrm:
+    """`zrm` with a configuration of its own."""
+
+    def __init__(self, folder: Path, environment: dict[str, str]) -> None:
+        self._file = folder / "config.yaml"
+        self._environment = {**os.environ, **environment}
+
+    def __call__(self, *words: str, port: int = 4573, unit: str = "contact-centre") -> subprocess.CompletedProcess[str]:
+        self._file.write_text(CONFIG % (port, unit), encoding="utf-8")
+        command = [sys.executable, "-m", "zrm.cli", "--config", str(self._file), *words]
+        return subprocess.run(command, env=self._environment, capture_output=True, text=True, check=False)
+
+
+def test_a_door_whose_port_is_taken_is_one_line(zrm: Zrm) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        done = zrm("listen", "voice_ivr", port=other.getsockname()[1])
+    assert done.returncode == 2
+    said = "config.yaml: channels.voice_ivr: its address cannot be listened on (Address already in use)"
+    assert said in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_unit_nobody_knows_is_named_with_those_there_are(zrm: Zrm, database: Database) -> None:
+    seed.seed(database)
+    assert "default_unit" not in zrm("check").stdout
+    done = zrm("check", unit="nowhere")
+    assert done.returncode == 1
+    assert (
+        "- default_unit: no unit is called nowhere, so no case can be filed; expected one of: contact-centre, permits"
+        in (done.stdout)
+    )
