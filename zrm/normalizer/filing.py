@@ -32,8 +32,8 @@ _log = log.get(__name__)
 
 _TRIES_BEFORE_QUARANTINE = 3
 _BACKOFF = 2.0
-_REPORT_WAIT = 600.0
-"""Seconds a report waits for its delivery: a long text may take minutes to leave, and the network reports on its first
+_REPORT_WAIT = 120.0
+"""Seconds a report waits for its delivery: a long text may take a minute to leave, and the network reports on its first
 part while the last is still to go."""
 
 Outcome = Reading | Wished | PartOf | list[Report] | Ignored | Unparseable
