@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
+import psycopg
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
@@ -156,11 +157,18 @@ def test_a_busy_door_is_led_to_straight_and_everything_else_as_ever(
     assert client.delete("/api/contacts").status_code == 405
     assert client.post("/api/contacts/nowhere").status_code == 404
 
+    async def away(*_: object) -> Receipt:
+        raise psycopg.OperationalError("the server closed the connection")
+
+    monkeypatch.setattr(Inbox, "take", away)
+    answer = send("2")
+    assert (answer.status_code, answer.headers["Retry-After"]) == (503, "5")
+
     async def broken(*_: object) -> Receipt:
         raise LookupError("a bug")
 
     monkeypatch.setattr(Inbox, "take", broken)
-    answer = send("2")
+    answer = send("3")
     assert answer.status_code == 500
     assert "Incident" in answer.text
     assert "a bug" not in answer.text

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Final, Generic, TypeVar
 
@@ -36,6 +36,7 @@ from zrm.security import headers
 _log = log.get(__name__)
 _STATIC = Path(__file__).parent / "kit" / "static" / "build"
 _PATIENCE: Final = 5.0  # seconds in which whoever watches us gets an answer, whatever hangs
+_AWAY: Final = (StoreUnavailable, psycopg.OperationalError, OperationalError, PoolTimeout)
 T = TypeVar("T")
 
 
@@ -52,7 +53,7 @@ class _StraightToTheDoors:
     """Leads to the doors that are ASGI applications themselves, past what only pages need.
 
     FastAPI's exit stack, the handlers of exceptions and the search for the route cost a webhook or a form 25 µs, as much
-    as all it does itself. What a door lets slip still ends at the last resort for bugs, which stands before this.
+    as all it does itself. What a door lets slip ends at the last resorts all the same: that for bugs stands before this.
     """
 
     def __init__(self, app: ASGIApp, routes: Sequence[BaseRoute]) -> None:
@@ -67,9 +68,16 @@ class _StraightToTheDoors:
         self._patterns = [(route.path.partition("{")[0], route) for route in doors if route.param_convertors]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        await (self._door(scope) if scope["type"] == "http" else self._app)(scope, receive, send)
+        door = self._door(scope) if scope["type"] == "http" else None
+        if door is None:
+            await self._app(scope, receive, send)
+            return
+        try:
+            await door(scope, receive, send)
+        except _AWAY as error:
+            await (await _away(Request(scope), error))(scope, receive, send)
 
-    def _door(self, scope: Scope) -> ASGIApp:
+    def _door(self, scope: Scope) -> ASGIApp | None:
         path: str = scope["path"]
         if (route := self._plain.get((scope["method"], path))) is not None:
             return route.app
@@ -79,7 +87,7 @@ class _StraightToTheDoors:
                 if match is Match.FULL:
                     scope.update(found)
                     return route.app
-        return self._app
+        return None
 
 
 class _Asked(Generic[T]):
@@ -116,7 +124,10 @@ def build_app(house: OpenHouse) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        async with agent_api.lifespan(context):
+        async with AsyncExitStack() as stack:
+            await stack.enter_async_context(agent_api.lifespan(context))
+            for router in routers:
+                await stack.enter_async_context(router.lifespan_context(app))
             yield
         await run_in_threadpool(inbox.close)
 
@@ -221,19 +232,8 @@ def readiness(house: OpenHouse, monitor: Monitor) -> list[str]:
 
 def _add_last_resorts(app: FastAPI) -> None:
     """Errors no page caught: said plainly, without a traceback, and the sender knows to come again."""
-
-    @app.exception_handler(StoreUnavailable)
-    @app.exception_handler(psycopg.OperationalError)
-    @app.exception_handler(OperationalError)
-    @app.exception_handler(PoolTimeout)
-    async def away(request: Request, error: Exception) -> Response:
-        _log.error("store is away", path=request.url.path, error=type(error).__name__)
-        return PlainTextResponse(
-            "سامانه چند لحظه در دسترس نیست. لطفاً دوباره تلاش کنید.\n"
-            "The service is away for a moment. Please try again.\n",
-            status_code=503,
-            headers={"Retry-After": "5"},
-        )
+    for kind in _AWAY:
+        app.add_exception_handler(kind, _away)
 
     @app.exception_handler(Exception)
     async def bug(request: Request, error: Exception) -> Response:
@@ -245,3 +245,12 @@ def _add_last_resorts(app: FastAPI) -> None:
             f"Something went wrong on our side and has been recorded. Incident: {incident}\n",
             status_code=500,
         )
+
+
+async def _away(request: Request, error: Exception) -> Response:
+    _log.error("store is away", path=request.url.path, error=type(error).__name__)
+    return PlainTextResponse(
+        "سامانه چند لحظه در دسترس نیست. لطفاً دوباره تلاش کنید.\nThe service is away for a moment. Please try again.\n",
+        status_code=503,
+        headers={"Retry-After": "5"},
+    )
