@@ -11,6 +11,8 @@ from uuid import UUID
 import psycopg
 import pytest
 from redis import Redis
+from rq import Queue
+from rq.executions import Execution
 
 from tests.lab.process import wait_until
 from zrm.casestore import outbox
@@ -226,6 +228,31 @@ def test_a_queue_that_forgot_everything_hears_of_its_workers_again(queues: Queue
     assert monitor.workers() == 1, "readiness does not stay red for ever"
     worker.register_death()  # type: ignore[no-untyped-call]  # as above
     assert monitor.workers() == 0
+
+
+@pytest.mark.parametrize("lost", ["execution", "everything"])
+def test_a_job_that_was_done_is_no_failed_job_whatever_the_queue_lost(
+    queues: Queues, lost: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A worker died at it and its execution has expired; or Redis forgot it all while the work was under way."""
+    queues.wake(Topic.NOTIFY)
+    (job,) = Queue(Topic.NOTIFY.value, connection=queues.redis).jobs
+    with queues.redis.pipeline() as pipeline:
+        execution = Execution.create(job, ttl=60, pipeline=pipeline)
+        pipeline.execute()
+    queues.redis.delete(execution.key)
+    done = []
+
+    def drain(topic: Topic) -> int:
+        done.append(topic)
+        if lost == "everything":
+            queues.redis.flushall()
+        return 1
+
+    monkeypatch.setattr("zrm.worker._drains", [drain])
+    queues.worker([Topic.NOTIFY]).work(burst=True, logging_level="CRITICAL")
+    assert done == [Topic.NOTIFY]
+    assert Monitor(queues).failed() == []
 
 
 def test_backoff_doubles_up_to_a_quarter_of_an_hour() -> None:

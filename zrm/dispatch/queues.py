@@ -21,6 +21,7 @@ JOB: Final = "zrm.worker.drain"
 _FLAG_SECONDS: Final = 5  # a flag whose job was lost with Redis' memory must not silence the topic
 _JOB_SECONDS: Final = 300
 _KEEP_FAILED: Final = 7 * 24 * 3600
+_KEEP_DONE: Final = 60  # with 0, RQ deletes at once and calls the job failed if what a dead worker left of it is gone
 _WORKER_SECONDS: Final = 20  # an idle worker gives a sign of life this often, less 15 seconds
 
 
@@ -43,7 +44,12 @@ class Queues:
         """See to it that a job for the topic will start after now. Errors: redis.RedisError."""
         if self.redis.set(_flag(topic), "1", nx=True, ex=_FLAG_SECONDS):
             self._queues[topic].enqueue(
-                JOB, topic.value, retry=Retry(max=3), job_timeout=_JOB_SECONDS, result_ttl=0, failure_ttl=_KEEP_FAILED
+                JOB,
+                topic.value,
+                retry=Retry(max=3),
+                job_timeout=_JOB_SECONDS,
+                result_ttl=_KEEP_DONE,
+                failure_ttl=_KEEP_FAILED,
             )
 
     def started(self, topic: Topic) -> None:
