@@ -36,7 +36,9 @@ function stroke(event) {
 
 function onKey(event) {
   if (event.defaultPrevented || event.isComposing) return;
-  const typing = event.target.closest("input:not([type=radio]):not([type=checkbox]), textarea, select, [contenteditable]");
+  // A field of a dialog that has just closed keeps the focus until the next frame is drawn: nobody types there any more.
+  const typing = !event.target.closest("dialog:not([open])")
+    && event.target.closest("input:not([type=radio]):not([type=checkbox]), textarea, select, [contenteditable]");
   const control = event.ctrlKey || event.metaKey;
   if (control && event.code === "KeyK") {
     event.preventDefault();
