@@ -7,10 +7,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.agent_api.conftest import PASSWORDS, RunningDesk
-from tests.casework.house import file_case
+from tests.casework.house import file_case, quarantine_one
 from tests.lab import axe
-from zrm.inbox import quarantine
-from zrm.kit.clock import now
 from zrm.kit.db import Database
 
 if TYPE_CHECKING:
@@ -41,8 +39,7 @@ def test_every_page_of_the_desk_is_accessible(
 ) -> None:
     case = file_case(database, title="چراغ خاموش است", text="از دوشنبه.\n\nhttp://home.example/photo")
     file_case(database, channel="sms", title="The lamp is dark", name="")
-    with database.cursor() as cursor:
-        quarantine.enter(cursor, case.contact_id, reason="not a fax: page 1 is cut", due_at=now())
+    quarantine_one(database, "not a fax: page 1 is cut")
     page = browser.page(language, size, dark=dark)
     page.goto(f"{desk.url}/desk/sign-in?lang={language}")
     found = {"sign-in": axe.faults(page)}

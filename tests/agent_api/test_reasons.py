@@ -7,13 +7,11 @@ from collections.abc import Callable
 import pytest
 
 from tests.agent_api.conftest import Browser
-from tests.casework.house import file_case
+from tests.casework.house import quarantine_one
 from zrm.agent_api.reasons import KNOWN, reason_text
 from zrm.casestore import outbox
 from zrm.casestore.outbox import Topic
 from zrm.dispatch.drain import leave_failed
-from zrm.inbox import quarantine
-from zrm.kit.clock import now
 from zrm.kit.db import Database
 from zrm.kit.i18n import Language
 from zrm.kit.ids import new_id
@@ -40,9 +38,8 @@ def test_every_known_reason_has_a_persian_text() -> None:
 
 
 def test_the_lists_of_what_went_wrong_speak_persian(sign_in: Callable[[str], Browser], database: Database) -> None:
-    case = file_case(database)
+    quarantine_one(database, "the message is empty")
     with database.cursor() as cursor:
-        quarantine.enter(cursor, case.contact_id, reason="the message is empty", due_at=now())
         outbox.add(cursor, Topic.RENDER, [(new_id(), "trace")])
         (task,) = outbox.claim(cursor, Topic.RENDER, limit=1, lease=60)
     leave_failed(database, task, "these pages cannot be shown: nothing was drawn")

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from zrm.inbox import code
+from zrm.inbox import code, quarantine
 from zrm.kit.clock import now
 from zrm.kit.db import Cursor, Database
 from zrm.kit.ids import new_id
@@ -92,3 +92,12 @@ def file_case(
             ],
         )  # fmt: skip
     return filed
+
+
+def quarantine_one(database: Database, reason: str) -> UUID:
+    """A received contact that could not be filed; returns its id."""
+    contact_id = file_case(database).contact_id
+    with database.cursor() as cursor:
+        cursor.execute("UPDATE raw_contacts SET state = 'waiting' WHERE id = %s", [contact_id])
+        quarantine.enter(cursor, contact_id, reason=reason, due_at=now())
+    return contact_id

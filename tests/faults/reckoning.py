@@ -42,8 +42,11 @@ def heal(hub: Hub, seconds: float = PATIENCE) -> None:
 
 
 def _left(hub: Hub) -> list[tuple[object, ...]]:
-    """What is still to be done: things in the doors' spools, then tasks."""
-    spooled = [path for folder in (hub.recordings, hub.fax_spool) for path in folder.glob("*.json")]
+    """What is still to be done: things in the doors' spools, then tasks.
+
+    A call that was cut off before its first sound leaves a note that waits for minutes, and no citizen's word.
+    """
+    spooled = [*hub.recordings.glob("*.wav"), *hub.fax_spool.glob("*.json")]
     try:
         return [(path.name,) for path in spooled] or hub.ask(
             "SELECT topic, attempts, due_at - now(), failed_at, error FROM outbox"

@@ -106,7 +106,7 @@ def test_an_answer_arrives_with_its_thread(tmp_path: Path) -> None:
 
 def test_the_answer_to_our_answer_finds_its_way_home(tmp_path: Path) -> None:
     message = composed(reply(in_reply_to=""), tmp_path)
-    assert message["Subject"] == "Re: چراغ خیابان [1234-5678-9012]", "where no mail is answered, the code helps"
+    assert message["Subject"] == "Re: چراغ خیابان [\u200e1234-5678-9012]", "where no mail is answered, the code helps"
     raw = f"From: ali@example.com\r\nTo: {message['Reply-To']}\r\nSubject: {message['Subject']}\r\nIn-Reply-To: {message['Message-ID']}\r\n\r\nx"
     boxes = Mailboxes(EmailConfig.model_validate({"mailboxes": MAILBOXES}))
     found = parse_mail(RawContact("email", "info", "x", raw.encode(), "message/rfc822"), boxes)
