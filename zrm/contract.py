@@ -332,7 +332,7 @@ class FrontDesk(Protocol):
 
     async def take(self, contact: RawContact) -> Receipt:
         """`submit` for a door on an event loop, much cheaper there. Errors: StoreUnavailable, StoreFull."""
-        raise NotImplementedError
+        ...
 
     def receive(self, contact: RawContact) -> Receipt:
         """`submit` and wait. Errors: StoreUnavailable, StoreFull."""
