@@ -180,3 +180,5 @@ def test_secrets_are_named_and_problems_told() -> None:
     assert channel.redact() == ["token-of-the-account", "shared-key-secret"]
     assert channel.check() == []
     assert len(SmsChannel(SmsConfig(), house("http://127.0.0.1:8000")).check()) == 2
+    laptop = SmsConfig.model_validate({"accounts": {NUMBER: LINE}, "folder": "outgoing/sms"})
+    assert SmsChannel(laptop, house("http://127.0.0.1:8000")).check() == []

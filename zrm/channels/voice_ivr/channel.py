@@ -181,9 +181,7 @@ class VoiceChannel:
             FastAgiServer(config.host, config.port, max_calls=1, allows=config.allows).close()
         except OSError as error:
             if error.errno == errno.EADDRINUSE:
-                return [
-                    f"Port {config.port} on {config.host} is in use; this is right only while the telephone door itself is running."
-                ]
+                return []  # most likely by ourselves; a door that finds its port taken says so when it is started
             return [f"The telephone door cannot listen on {config.host}:{config.port}: {error.strerror or error}."]
         return []
 
