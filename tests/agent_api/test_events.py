@@ -108,6 +108,17 @@ def test_a_case_handed_to_another_unit_leaves_the_desk(desk: RunningDesk, sign_i
 def test_counters_follow(desk: RunningDesk, sign_in: SignIn, database: Database) -> None:
     with listening(sign_in("daniel"), desk) as wait:
         announce(database, file_case(database))
+        while wait("counts")["unassigned"] != 1:  # the first may be from before
+            pass
+
+
+def test_an_opened_screen_is_told_the_counters_as_they_are_by_now(
+    desk: RunningDesk, sign_in: SignIn, database: Database
+) -> None:
+    """A page is some moments older than its stream; what changed in between is in none of the stream's events."""
+    browser = sign_in("daniel")
+    file_case(database)
+    with listening(browser, desk) as wait:
         assert wait("counts")["unassigned"] == 1
 
 

@@ -59,7 +59,6 @@ class Feed:
     def __init__(self, context: DeskContext) -> None:
         self._context = context
         self._hub = context.hub
-        self._count_again = asyncio.Event()
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
@@ -99,6 +98,7 @@ class Feed:
                     if not first:
                         _log.info("live feed is back")
                         self._hub.refresh_all()
+                        self._hub.count_again.set()
                     first, pause = False, shortest
                     while True:
                         async for notice in connection.notifies(timeout=CHECK_EVERY):
@@ -123,7 +123,7 @@ class Feed:
             await self._hub.stirred.wait()
             await asyncio.sleep(GATHER)
             changed = self._hub.take()
-            self._count_again.set()
+            self._hub.count_again.set()
             desks = list(self._hub.desks)
             variants = {desk.variant for desk in desks}
             at_desk = {desk.agent_id for desk in desks}
@@ -204,9 +204,9 @@ class Feed:
     async def _count(self) -> None:
         """Tell the counters, at most every half second, to those for whom one changed."""
         while True:
-            await self._count_again.wait()
+            await self._hub.count_again.wait()
             await asyncio.sleep(COUNT_EVERY)
-            self._count_again.clear()
+            self._hub.count_again.clear()
             try:
                 heaps, waiting = await asyncio.to_thread(self._load_counts)
             except _STORE_GONE as error:

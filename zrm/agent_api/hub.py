@@ -56,6 +56,7 @@ class OpenDesk:
             return
         if len(self.pending) >= MOST_PENDING:
             self.pending.clear()
+            self.last_counts = {}
             message = REFRESH
         self.pending.append(message)
         self.wake.set()
@@ -74,6 +75,7 @@ class EventHub:
     def __init__(self) -> None:
         self.desks: set[OpenDesk] = set()
         self.stirred = asyncio.Event()
+        self.count_again = asyncio.Event()
         self._changed: dict[str, dict[UUID, None]] = {}
         self._unit_changed: dict[UUID, float] = {}
         self._lost_track = 0.0
@@ -91,6 +93,7 @@ class EventHub:
         """
         self._make_room(desk)
         self.desks.add(desk)
+        self.count_again.set()  # what has happened since its page was written is in no event of its own
         try:
             yield b"retry: 1000\n\n"
             if self._missed(desk, since, last_seen):
