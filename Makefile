@@ -41,7 +41,7 @@ lint: $(DONE)/dev $(DONE)/link ## style, types and the import rules
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-bench: setup-dev ## measure into docs/benchmarks.md (about 20 minutes; QUICK=1 only sees that all of it runs)
+bench: setup-dev ## measure into docs/benchmarks.md (about 25 minutes; QUICK=1 only sees that all of it runs)
 	@$(PY) -m bench
 
 docs: setup-dev ## make the screenshots and plots in docs/ anew
