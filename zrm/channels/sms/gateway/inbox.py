@@ -62,7 +62,8 @@ class Poller:
             for _ in range(_MOST_PAGES):
                 page = self._ask(client, read)
                 read += len(page)
-                if not any([self._keep(item, stop) for item in page]):  # noqa: C419  # all of them, not until the first
+                fresh = sum(self._keep(item, stop) for item in page)  # keeps every one; `any` would not
+                if not fresh:
                     return
 
     def _ask(self, client: httpx.Client, skip: int) -> list[JSON]:
