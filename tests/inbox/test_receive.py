@@ -102,13 +102,17 @@ def test_a_sender_who_leaves_takes_nothing_back(inbox: Inbox, database: Database
     assert number_of(database, "receipts") == 51
 
 
-def test_the_store_away_and_back(servers: TestServers, database: Database, blobs: BlobStore) -> None:
-    inbox = Inbox(database, blobs)
-    assert inbox.submit(contact("before")).result().code
+def end_every_connection(database: Database) -> None:
     with database.cursor() as cursor:
         cursor.execute(
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND datname = current_database()"
         )
+
+
+def test_the_store_away_and_back(servers: TestServers, database: Database, blobs: BlobStore) -> None:
+    inbox = Inbox(database, blobs)
+    assert inbox.submit(contact("before")).result().code
+    end_every_connection(database)
     assert inbox.submit(contact("after")).result().code, "a lost connection is replaced, the contact taken"
     inbox.close()
     with pytest.raises(StoreUnavailable):
@@ -146,12 +150,52 @@ def test_a_loop_is_told_that_the_store_is_away(inbox: Inbox, monkeypatch: pytest
     async def door() -> None:
         await inbox.take(contact("x"))
 
-    def away(**_: object) -> NoReturn:
+    async def away() -> NoReturn:
         raise psycopg.OperationalError
 
-    monkeypatch.setattr(inbox._database, "connect", away)
+    monkeypatch.setattr(inbox._database, "connect_async", away)
     with pytest.raises(StoreUnavailable):
         asyncio.run(door())
     inbox.close()
     with pytest.raises(StoreUnavailable):
         asyncio.run(door())
+
+
+def test_a_loop_gets_a_new_connection_when_the_store_comes_back(inbox: Inbox, database: Database) -> None:
+    async def door() -> None:
+        assert (await inbox.take(contact("before"))).code
+        await asyncio.to_thread(end_every_connection, database)
+        both = await asyncio.gather(inbox.take(contact("after")), inbox.take(contact("with it")))
+        assert not any(receipt.repeated for receipt in both)
+
+    asyncio.run(door())
+
+
+def test_loops_and_threads_at_once_and_one_loop_after_another(inbox: Inbox, database: Database) -> None:
+    async def door() -> set[str]:
+        return {receipt.code for receipt in await asyncio.gather(*(inbox.take(contact(str(n))) for n in range(40)))}
+
+    with ThreadPoolExecutor(4) as pool:
+        loops = [pool.submit(asyncio.run, door()) for _ in range(3)]
+        threads = {inbox.submit(contact(str(number))).result().code for number in range(40)}
+    assert [loop.result() for loop in loops] == [threads] * 3
+    assert asyncio.run(door()) == threads, "the loops before have ended; this one is served all the same"
+    assert number_of(database, "receipts") == 40
+
+
+def test_closing_commits_what_waits(database: Database, blobs: BlobStore) -> None:
+    inbox = Inbox(database, blobs)
+
+    async def door() -> None:
+        waiting = [asyncio.create_task(inbox.take(contact(str(number)))) for number in range(300)]
+        await asyncio.sleep(0)
+        await asyncio.to_thread(inbox.close)
+        assert len({receipt.code for receipt in await asyncio.gather(*waiting)}) == 300
+        with pytest.raises(StoreUnavailable):
+            await inbox.take(contact("too late"))
+
+    futures = [inbox.submit(contact(f"of a thread {number}")) for number in range(300)]
+    asyncio.run(door())
+    assert len({future.result(timeout=0).code for future in futures}) == 300
+    inbox.close()
+    assert number_of(database, "receipts") == 600

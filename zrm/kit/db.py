@@ -18,6 +18,9 @@ from sqlmodel import Session
 
 Connection = psycopg.Connection[TupleRow]
 Cursor = psycopg.Cursor[TupleRow]
+AsyncConnection = psycopg.AsyncConnection[TupleRow]
+AsyncCursor = psycopg.AsyncCursor[TupleRow]
+_SESSION: Any = {"options": "-c timezone=UTC", "connect_timeout": 10}
 
 
 class Database:
@@ -36,12 +39,12 @@ class Database:
 
     def connect(self, *, autocommit: bool = False) -> Connection:
         """A new plain connection in UTC; the caller closes it. Errors: psycopg.OperationalError."""
-        return psycopg.connect(
-            self.url,
-            autocommit=autocommit,
-            application_name=self.application,
-            options="-c timezone=UTC",
-            connect_timeout=10,
+        return psycopg.connect(self.url, autocommit=autocommit, application_name=self.application, **_SESSION)
+
+    async def connect_async(self) -> AsyncConnection:
+        """As `connect`, for an event loop; each statement commits by itself."""
+        return await psycopg.AsyncConnection.connect(
+            self.url, autocommit=True, application_name=self.application, **_SESSION
         )
 
     @contextmanager

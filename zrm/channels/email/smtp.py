@@ -15,7 +15,7 @@ from collections import Counter
 from functools import partial
 from pathlib import Path
 from threading import Event
-from typing import Any, Final
+from typing import Final
 
 import uvloop
 from aiosmtpd.smtp import SMTP, Envelope, Session
@@ -176,11 +176,7 @@ class Door:
             },
             trace=trace,
         )
-        submitted = await asyncio.to_thread(self._desk.submit, contact) if large else self._desk.submit(contact)
-        # A peer that hangs up now ends this conversation, but must not take back what the desk has begun.
-        waiting = asyncio.wrap_future(submitted)
-        waiting.add_done_callback(_look)
-        receipt = await asyncio.shield(waiting)
+        receipt = await self._desk.take(contact)  # a peer that hangs up now takes nothing back
         _log.info("received", channel="email", contact=str(receipt.contact_id), trace=trace, repeated=receipt.repeated)
         return receipt
 
@@ -247,11 +243,6 @@ def run_door(config: EmailConfig, house: House, desk: FrontDesk, stop: Event) ->
     logging.getLogger("mail.log").setLevel(logging.ERROR)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(serve(door, stop))
-
-
-def _look(future: asyncio.Future[Any]) -> None:
-    if not future.cancelled():
-        future.exception()  # seen, even when the peer left before the answer
 
 
 def _host(transport: asyncio.BaseTransport) -> str:

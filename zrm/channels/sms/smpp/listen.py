@@ -55,6 +55,7 @@ class Listener:
         self._recent = Recent(folder / f"{name}.recent")
         self._sequence = 0
         self._heard = asyncio.Event()
+        self._under_way: set[asyncio.Task[Receipt]] = set()
 
     async def run(self, stop: Event) -> None:
         """Listen until told to stop."""
@@ -121,14 +122,15 @@ class Listener:
             await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _read(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, room: asyncio.Semaphore) -> None:
-        loop = asyncio.get_running_loop()
         while True:
             header, packet = await _packet(reader)
             self._heard.set()
             if header.command in (pdu.DELIVER_SM, pdu.DATA_SM):
                 await room.acquire()
-                future = asyncio.wrap_future(self._desk.submit(self._contact(packet)), loop=loop)
-                future.add_done_callback(partial(_answer, header=header, writer=writer, room=room))
+                keeping = asyncio.create_task(self._desk.take(self._contact(packet)))
+                self._under_way.add(keeping)  # a loop holds its tasks only weakly
+                keeping.add_done_callback(self._under_way.discard)
+                keeping.add_done_callback(partial(_answer, header=header, writer=writer, room=room))
                 await writer.drain()
             elif header.command == pdu.ENQUIRE_LINK:
                 writer.write(pdu.write(pdu.ENQUIRE_LINK_RESP, header.sequence))
