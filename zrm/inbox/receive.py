@@ -59,9 +59,9 @@ class Inbox:
         answer.set_running_or_notify_cancel()  # a sender who leaves must not take the contact back
         try:
             waiting = Waiting(contact, *self._put(contact), answer)
-            loop, writer = self._own_writer()
             with self._lock:
                 self._refuse_if_closing()
+                loop, writer = self._own_writer()
                 loop.call_soon_threadsafe(writer.gather, waiting)
         except StoreUnavailable as error:
             answer.set_exception(error)
@@ -101,18 +101,16 @@ class Inbox:
             return self._writers.setdefault(loop, Writer(self._database))
 
     def _own_writer(self) -> tuple[asyncio.AbstractEventLoop, Writer]:
-        """The loop for callers who have none, in a thread that begins with the first of them."""
-        with self._lock:
-            self._refuse_if_closing()
-            if self._own is None:
-                self._own = uvloop.new_event_loop()
-                self._writers[self._own] = Writer(self._database)
-                runs = threading.Event()
-                self._own.call_soon(runs.set)
-                self._thread = threading.Thread(target=_run, args=[self._own], name="inbox", daemon=True)
-                self._thread.start()
-                runs.wait()  # `close` must not take it for one that has ended
-            return self._own, self._writers[self._own]
+        """The loop for callers who have none, in a thread that begins with the first of them. With the lock held."""
+        if self._own is None:
+            self._own = uvloop.new_event_loop()
+            self._writers[self._own] = Writer(self._database)
+            runs = threading.Event()
+            self._own.call_soon(runs.set)
+            self._thread = threading.Thread(target=_run, args=[self._own], name="inbox", daemon=True)
+            self._thread.start()
+            runs.wait()  # `close` must not take it for one that has ended
+        return self._own, self._writers[self._own]
 
 
 def _run(loop: asyncio.AbstractEventLoop) -> None:
