@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import psycopg
 import pytest
 from redis import Redis
 
@@ -42,6 +43,11 @@ def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestServers]:
     postgres = EmbeddedPostgres(folder / "postgres", folder / "postgres.log")
     valkey = EmbeddedValkey(folder / "valkey", folder / "valkey.log")
     with postgres, valkey:
+        # A database is made and dropped for nearly every test: half its cost was the disk's. What has to outlive a crash
+        # is tested on hubs with servers as they are shipped (tests/faults).
+        with psycopg.connect(postgres.url("postgres"), autocommit=True) as connection:
+            connection.execute("ALTER SYSTEM SET fsync = off")
+            connection.execute("SELECT pg_reload_conf()")
         database = Database(postgres.create_database(TEMPLATE))
         migrate(database)
         seed.seed(database)
