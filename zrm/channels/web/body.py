@@ -8,15 +8,12 @@ so the page with the explanation also holds what was typed.
 from __future__ import annotations
 
 import errno
-from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import lru_cache
 from tempfile import SpooledTemporaryFile
 from typing import Final
 from urllib.parse import parse_qsl
 
-from python_multipart.exceptions import FormParserError
-from python_multipart.multipart import MultipartParser, parse_options_header
+from multipart import MultipartError, MultipartSegment, PushMultipartParser, parse_options_header
 from starlette.requests import Request
 
 from zrm.channels.web.entry import clean_file_name, clean_media_type
@@ -26,8 +23,7 @@ _MEMORY_PER_FILE: Final = 256 * 1024
 _MAX_FIELDS: Final = 100
 _MAX_FIELD_BYTES: Final = 1_000_000  # all fields together; text is limited more tightly, in characters, later
 _NO_ROOM: Final = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
-# The headers of a form's parts are the same few each time: read once, for they were a fifth of reading a form.
-_part_header: Final = lru_cache(maxsize=256)(parse_options_header)
+_MAX_BOUNDARY: Final = 256  # characters; RFC 2046 allows 70
 _PATIENCE: Final = 4  # how many times the limit is read and thrown away before we hang up
 
 
@@ -93,7 +89,7 @@ async def read_form(request: Request, limits: Limits) -> Posted:
         if received == 0:
             raise BadForm("empty body")
         sink.finish(cut_off=posted.too_large)
-    except FormParserError as error:
+    except MultipartError as error:
         posted.close()
         raise BadForm(str(error)) from None
     except BaseException as error:
@@ -108,10 +104,10 @@ async def read_form(request: Request, limits: Limits) -> Posted:
 
 
 def _sink_for(content_type: str | None, posted: Posted, limits: Limits) -> _Sink:
-    media_type, options = parse_options_header(content_type)
-    if media_type == b"multipart/form-data":
-        return _Multipart(options.get(b"boundary", b""), posted, limits)
-    if media_type == b"application/x-www-form-urlencoded":
+    media_type, options = parse_options_header(content_type or "")
+    if media_type == "multipart/form-data":
+        return _Multipart(options.get("boundary", ""), posted, limits)
+    if media_type == "application/x-www-form-urlencoded":
         return _Urlencoded(posted)
     raise WrongType
 
@@ -147,112 +143,81 @@ class _Urlencoded(_Sink):
 
 
 class _Multipart(_Sink):
-    """Callbacks of the streaming parser; a part with a file name is a file, any other a field."""
+    """A part with a file name is a file, any other a field."""
 
-    def __init__(self, boundary: bytes, posted: Posted, limits: Limits) -> None:
-        if not boundary:
-            raise BadForm("no boundary")
+    def __init__(self, boundary: str, posted: Posted, limits: Limits) -> None:
+        if not boundary or len(boundary) > _MAX_BOUNDARY:
+            raise BadForm("no boundary, or an absurd one")
         self._posted = posted
         self._limits = limits
-        self._header_name = bytearray()
-        self._header_value = bytearray()
-        self._headers: dict[bytes, bytes] = {}
         self._field = ""
         self._value = bytearray()
         self._upload: Upload | None = None
         self._field_bytes = 0
-        self._parts = 0
-        self._ended = False
-        self._parser = MultipartParser(
-            boundary,
-            {
-                "on_part_begin": self._part_begin,
-                "on_header_field": self._into(self._header_name),
-                "on_header_value": self._into(self._header_value),
-                "on_header_end": self._header_end,
-                "on_headers_finished": self._headers_finished,
-                "on_part_data": self._part_data,
-                "on_part_end": self._part_end,
-                "on_end": self._end,
-            },
+        # Latin-1 holds any byte, so that `_text` can decide what a name is written in.
+        self._parser = PushMultipartParser(
+            boundary.encode("latin-1"), max_segment_count=_MAX_FIELDS, header_charset="latin-1"
         )
 
     def write(self, chunk: bytes) -> None:
-        self._parser.write(chunk)
+        for event in self._parser.parse(chunk):
+            if event is None:
+                self._part_end()
+            elif isinstance(event, bytes):
+                self._part_data(event)
+            else:
+                self._part_begin(event)
+            if self._posted.too_large:
+                return
 
     def finish(self, *, cut_off: bool) -> None:
-        if cut_off:
-            return
-        self._parser.finalize()
-        if not self._ended:
-            raise BadForm("cut off before the last boundary")
+        if not cut_off:
+            self._parser.close()
 
-    @staticmethod
-    def _into(buffer: bytearray) -> Callable[[bytes, int, int], None]:
-        def add(data: bytes, start: int, end: int) -> None:
-            buffer.extend(data[start:end])
-
-        return add
-
-    def _part_begin(self) -> None:
-        self._parts += 1
-        if self._parts > _MAX_FIELDS:
-            raise BadForm("too many parts")
-        self._headers = {}
-        self._value = bytearray()
-        self._upload = None
-
-    def _header_end(self) -> None:
-        self._headers[bytes(self._header_name).lower()] = bytes(self._header_value)
-        self._header_name.clear()
-        self._header_value.clear()
-
-    def _headers_finished(self) -> None:
-        kind, options = _part_header(self._headers.get(b"content-disposition"))
-        if kind != b"form-data" or b"name" not in options:
+    def _part_begin(self, part: MultipartSegment) -> None:
+        if not part.name:
             raise BadForm("a part without a name")
-        self._field = _text(options[b"name"])
-        if b"filename" not in options:
+        self._field = _text(part.name.encode("latin-1"))
+        self._value.clear()
+        self._upload = None
+        if part.filename is None:
             return
-        claimed = parse_options_header(self._headers.get(b"content-type"))[0].decode("latin-1")
         spool: SpooledTemporaryFile[bytes] = SpooledTemporaryFile(  # noqa: SIM115  # lives as long as the form: Posted.close
             max_size=_MEMORY_PER_FILE
         )
-        self._upload = Upload(clean_file_name(_text(options[b"filename"])), clean_media_type(claimed), spool)
+        name = clean_file_name(_text(part.filename.encode("latin-1")))
+        self._upload = Upload(name, clean_media_type(part.content_type or ""), spool)
         self._posted.uploads.append(self._upload)
 
-    def _part_data(self, data: bytes, start: int, end: int) -> None:
+    def _part_data(self, data: bytes) -> None:
         if self._upload is None:
-            self._field_bytes += end - start
+            self._field_bytes += len(data)
             if self._field_bytes > _MAX_FIELD_BYTES:
                 self._posted.too_large = True
                 return
-            self._value += data[start:end]
+            self._value += data
             return
         upload = self._upload
-        upload.size += end - start
+        upload.size += len(data)
         if upload.size > self._limits.file:
             if not upload.too_large:
                 upload.too_large = True
                 upload.file.seek(0)
                 upload.file.truncate()
             return
-        upload.file.write(data[start:end])
+        upload.file.write(data)
 
     def _part_end(self) -> None:
         if self._upload is None:
-            self._posted.fields.setdefault(self._field, []).append(_text(bytes(self._value)))
+            self._posted.fields.setdefault(self._field, []).append(_text(self._value))
             return
         self._upload.file.seek(0)
         if not self._upload.name and self._upload.size == 0:  # what a browser sends when no file was chosen
             self._posted.uploads.remove(self._upload)
             self._upload.file.close()
 
-    def _end(self) -> None:
-        self._ended = True
 
-
-def _text(data: bytes) -> str:
+def _text(data: bytes | bytearray) -> str:
     try:
         return data.decode("utf-8")
     except UnicodeDecodeError:
