@@ -219,6 +219,27 @@ def test_the_relay_wakes_sweeps_and_survives(
         thread.join()
 
 
+def test_who_rings_soon_after_another_is_woken_for_with_the_others(
+    database: Database, queues: Queues, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("zrm.dispatch.relay._TOGETHER", 2.0)
+    woken: list[Topic] = []
+    monkeypatch.setattr(queues, "wake", woken.append)
+    stop, relay = Event(), Relay(database, queues, Dispatch(sweep=3600))
+    thread = Thread(target=relay.run, args=(stop,))
+    add(database, 1)
+    thread.start()
+    try:
+        wait_until(lambda: len(woken) == 1, "the first sweep, so it listens")
+        for _ in range(20):
+            add(database, 1)
+        wait_until(lambda: len(woken) >= 3, "once for the first who rang, and the others are not forgotten")
+        assert len(woken) < 10
+    finally:
+        stop.set()
+        thread.join()
+
+
 def test_a_queue_that_forgot_everything_hears_of_its_workers_again(queues: Queues) -> None:
     worker, monitor = queues.worker([Topic.NOTIFY, Topic.FILE]), Monitor(queues)
     worker.register_birth()  # type: ignore[no-untyped-call]  # RQ left these two without types

@@ -21,6 +21,7 @@ from zrm.kit.db import Connection, Database
 
 _log = log.get(__name__)
 _RECONNECT = 0.5
+_TOGETHER = 0.02  # seconds; who rings so soon after another is woken for with all the others who do
 _HOUSEKEEPING = 3600.0
 
 
@@ -32,6 +33,8 @@ class Relay:
         self._queues = queues
         self._settings = settings
         self._kept_house = 0.0
+        self._woken: dict[Topic, float] = {}  # when each was woken last
+        self._rung: set[Topic] = set()  # who rang since
 
     def run(self, stop: Event) -> None:
         """Listen and sweep until told to stop."""
@@ -50,9 +53,18 @@ class Relay:
             if time.monotonic() >= next_sweep:
                 self._sweep()
                 next_sweep = time.monotonic() + self._settings.sweep
-            wait = max(0.01, min(0.5, next_sweep - time.monotonic()))
+            wait = _TOGETHER if self._rung else max(0.01, min(0.5, next_sweep - time.monotonic()))
             for notice in connection.notifies(timeout=wait, stop_after=1):
-                self._wake(Topic(notice.payload))
+                self._rung.add(Topic(notice.payload))
+            self._wake_who_rang()
+
+    def _wake_who_rang(self) -> None:
+        """Each at once, unless it was woken just now: a job costs as much as a contact, so under load many share one."""
+        at = time.monotonic()
+        for topic in [topic for topic in self._rung if at - self._woken.get(topic, 0.0) >= _TOGETHER]:
+            self._rung.remove(topic)
+            self._woken[topic] = at
+            self._wake(topic)
 
     def _sweep(self) -> None:
         """Wake whatever is due, whoever failed to ring; so nothing waits longer than a sweep for an alarm."""
