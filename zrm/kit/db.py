@@ -7,20 +7,29 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Final
 
 import psycopg
 from psycopg import sql
+from psycopg.conninfo import conninfo_to_dict
 from psycopg.rows import TupleRow
 from sqlalchemy import Engine, create_engine
 from sqlalchemy.exc import DBAPIError
 from sqlmodel import Session
 
+# What our statements and the reading of their answers rely on. A server, a database or a role may have other defaults.
+_SESSION: Final = {
+    "timezone": "UTC",
+    "datestyle": "ISO",  # psycopg reads no other …
+    "intervalstyle": "postgres",
+    "client_encoding": "UTF8",
+    "default_transaction_isolation": r"read\ committed",  # … and nobody here tries a failed serialization again
+    "idle_session_timeout": "0",  # who listens is silent for hours
+}
 Connection = psycopg.Connection[TupleRow]
 Cursor = psycopg.Cursor[TupleRow]
 AsyncConnection = psycopg.AsyncConnection[TupleRow]
 AsyncCursor = psycopg.AsyncCursor[TupleRow]
-_SESSION: Any = {"options": "-c timezone=UTC", "connect_timeout": 10}
 
 
 class Database:
@@ -29,6 +38,12 @@ class Database:
     def __init__(self, url: str, *, application: str = "zrm", pool_size: int = 8) -> None:
         self.url = url
         self.application = application
+        asked = conninfo_to_dict(url).get("options")  # a schema of the operator's, say
+        self._settings: Any = {
+            "application_name": application,
+            "options": " ".join([*([str(asked)] if asked else []), *(f"-c {k}={v}" for k, v in _SESSION.items())]),
+            "connect_timeout": 10,
+        }
         self.engine: Engine = create_engine(
             "postgresql+psycopg://",
             creator=self.connect,
@@ -39,13 +54,11 @@ class Database:
 
     def connect(self, *, autocommit: bool = False) -> Connection:
         """A new plain connection in UTC; the caller closes it. Errors: psycopg.OperationalError."""
-        return psycopg.connect(self.url, autocommit=autocommit, application_name=self.application, **_SESSION)
+        return psycopg.connect(self.url, autocommit=autocommit, **self._settings)
 
     async def connect_async(self) -> AsyncConnection:
         """As `connect`, for an event loop; each statement commits by itself."""
-        return await psycopg.AsyncConnection.connect(
-            self.url, autocommit=True, application_name=self.application, **_SESSION
-        )
+        return await psycopg.AsyncConnection.connect(self.url, autocommit=True, **self._settings)
 
     @contextmanager
     def session(self) -> Iterator[Session]:
