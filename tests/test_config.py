@@ -13,6 +13,7 @@ from zrm.channels.registry import CHANNELS
 from zrm.config import Settings, load
 from zrm.errors import ConfigError
 from zrm.house import read_blueprint
+from zrm.kit import log
 
 GOOD = """\
 organisation:
@@ -63,6 +64,14 @@ def write(folder: Path, text: str) -> Path:
         ),
         (GOOD + "database_url: mysql://x/y\n", "config.yaml:4: database_url: Value error, expected an address such as"),
         (GOOD + "database_url: hello world\n", "config.yaml:4: database_url: Value error, expected an address such as"),
+        (GOOD + "database_url: postgresql://x/y?colour=red\n", "config.yaml:4: database_url: Value error, expected an"),
+        (GOOD + "database_url: postgresql://u:se:c/ret@x/y\n", "config.yaml:4: database_url: Value error, expected an"),
+        (
+            GOOD + "database_url: postgresql://x:port/y\n",
+            "config.yaml:4: database_url: Value error, expected an address",
+        ),
+        (GOOD + "redis_url: redis://x:6379/first\n", "config.yaml:4: redis_url: Value error, expected an address"),
+        (GOOD + "redis_url: unix:///run/v.sock?db=first\n", "config.yaml:4: redis_url: Value error, expected an"),
         (GOOD + "redis_url: http://x\n", "config.yaml:4: redis_url: Value error, expected an address such as redis://"),
         (GOOD + "redis_url: redis://x:port/0\n", "config.yaml:4: redis_url: Value error, expected an address"),
         (GOOD.replace("http://127.0.0.1:8000", "hello"), "config.yaml:3: public_url: Value error, expected an address"),
@@ -82,6 +91,32 @@ def test_a_wrong_line_is_named(tmp_path: Path, text: str, said: str) -> None:
     with pytest.raises(ConfigError) as refused:
         read_blueprint(write(tmp_path, text))
     assert said in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "database_url: postgresql://zrm-owner:p%40ss%2Fw@db.example:5433/zrm-prod?sslmode=disable",
+        "database_url: postgresql://zrm@/zrm?host=%2Frun%2Fpostgresql&options=-csearch_path%3Dzrm",
+        "database_url: postgresql://one.example:5432,two.example:5433/zrm?target_session_attrs=read-write",
+        "redis_url: rediss://hub:pa%2Fss@queue.example:6380/3",
+        "redis_url: redis://queue.example",
+        "redis_url: unix://:pass@/run/valkey.sock?db=5",
+    ],
+)
+def test_addresses_of_stores_as_they_are_written_elsewhere(tmp_path: Path, line: str) -> None:
+    name, _, address = line.partition(": ")
+    assert getattr(read_blueprint(write(tmp_path, GOOD + line + "\n")).settings, name) == address
+
+
+def test_a_stores_password_is_never_printed_however_it_is_written(tmp_path: Path) -> None:
+    read_blueprint(
+        write(
+            tmp_path,
+            GOOD + "database_url: postgresql://zrm:open%40sesame@db/zrm\nredis_url: redis://q/0?password=hush%2Fhush\n",
+        )
+    )
+    assert log.redact("open@sesame open%40sesame hush/hush") == "[secret] [secret] [secret]"
 
 
 def test_a_data_folder_that_cannot_be_is_said(tmp_path: Path) -> None:

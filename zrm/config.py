@@ -12,10 +12,12 @@ import re
 import zoneinfo
 from pathlib import Path
 from typing import Any, Literal, TypeVar
-from urllib.parse import SplitResult, urlsplit
+from urllib.parse import SplitResult, parse_qs, urlsplit
 
+import psycopg
 import yaml
 from phonenumbers import SUPPORTED_REGIONS
+from psycopg.conninfo import conninfo_to_dict
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from zrm.errors import ConfigError
@@ -161,17 +163,22 @@ class Settings(_Part):
     @field_validator("database_url")
     @classmethod
     def _postgresql(cls, value: str | None) -> str | None:
-        address = _split(value or "postgresql:")
-        if address is None or address.scheme not in ("postgresql", "postgres"):
-            raise ValueError("expected an address such as postgresql://user:password@host/database")
+        if value is not None and not _libpq_reads(value):
+            raise ValueError(
+                "expected an address such as postgresql://user:password@host/database, with libpq's own parameters; "
+                "what is special in a password is written as %40 for @, %2F for /"
+            )
         return value
 
     @field_validator("redis_url")
     @classmethod
     def _redis(cls, value: str | None) -> str | None:
         address = _split(value or "redis:")
-        if address is None or address.scheme not in ("redis", "rediss", "unix"):
-            raise ValueError("expected an address such as redis://host:6379/0")
+        if address is None or address.scheme not in ("redis", "rediss", "unix") or not _numbers(address):
+            raise ValueError(
+                "expected an address such as redis://host:6379/0 or unix:///path/of/the/socket?db=0; "
+                "what is special in a password is written as %40 for @, %2F for /"
+            )
         return value
 
 
@@ -255,6 +262,22 @@ def _split(address: str) -> SplitResult | None:
         return parts if parts.port is None or parts.port else None
     except ValueError:
         return None
+
+
+def _libpq_reads(address: str) -> bool:
+    """Whether it is an address for libpq, which may name several hosts."""
+    try:
+        ports = str(conninfo_to_dict(address).get("port") or "")
+    except psycopg.Error:  # its text may quote a part of the password
+        return False
+    named = address.startswith(("postgresql://", "postgres://"))
+    return named and all(port.isdecimal() for port in ports.split(",") if port)
+
+
+def _numbers(address: SplitResult) -> bool:
+    """Whether the number of the database, if there is one, is a number: redis-py takes 0 for anything else."""
+    path = [] if address.scheme == "unix" else [address.path.strip("/") or "0"]
+    return all(number.isdecimal() for number in [*path, *parse_qs(address.query).get("db", [])])
 
 
 def _value(file: str, node: yaml.Node, path: tuple[str, ...] = ()) -> Any:

@@ -6,6 +6,7 @@ import os
 import secrets
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import parse_qs, unquote, urlsplit
 
 from zrm.casework.answer import Sender
 from zrm.channels.contract import Channel, House
@@ -85,7 +86,7 @@ def read_blueprint(file: Path | None = None) -> Blueprint:
     channels = _channels(section, settings, data, secret)
     for channel in channels.values():
         log.hide(channel.redact())
-    log.hide([secret.hex(), *_password(settings.database_url), *_password(settings.redis_url)])
+    log.hide([secret.hex(), *_passwords(settings.database_url), *_passwords(settings.redis_url)])
     return Blueprint(file, settings, channels, data, secret)
 
 
@@ -94,7 +95,7 @@ def open_house(role: str, blueprint: Blueprint | None = None) -> OpenHouse:
     plan = blueprint or read_blueprint()
     log.configure(role, level=plan.settings.log_level)
     database_url, redis_url = _servers(plan)
-    log.hide([*_password(database_url), *_password(redis_url)])
+    log.hide([*_passwords(database_url), *_passwords(redis_url)])
     return OpenHouse(plan, Database(database_url, application=f"zrm {role}"), BlobStore(plan.data / "blobs"), redis_url)
 
 
@@ -161,8 +162,8 @@ def _kept_secret(data: Path) -> bytes:
     return path.read_text().strip().encode()
 
 
-def _password(url: str | None) -> list[str]:
-    if not url or "@" not in url:
-        return []
-    credentials = url.split("://", 1)[-1].rsplit("@", 1)[0]
-    return [credentials.split(":", 1)[1]] if ":" in credentials else []
+def _passwords(url: str | None) -> list[str]:
+    """The password in a store's address, as it is written there and as it is meant."""
+    parts = urlsplit(url or "")
+    written = [value for value in (parts.password, *parse_qs(parts.query).get("password", [])) if value]
+    return [text for value in written for text in (value, unquote(value))]
