@@ -206,28 +206,40 @@ def _add_operations(app: FastAPI, house: OpenHouse, monitor: Monitor) -> None:
 
 def readiness(house: OpenHouse, monitor: Monitor) -> list[str]:
     """What stands in the way of taking contacts, a sentence each; empty when ready."""
-    problems = []
+    return [*schema_problems(house), *worker_problems(monitor), *blob_problems(house)]
+
+
+def schema_problems(house: OpenHouse) -> list[str]:
+    """Whether the database is there, with the schema this code knows."""
     try:
         if not is_current(house.database):
-            problems.append("the database does not have the newest schema; run `zrm migrate`")
+            return ["the database does not have the newest schema; run `zrm migrate`"]
     except BrokenMigrations as error:
         _log.error("migrations cannot be read", error=str(error))
-        problems.append("the migrations of this installation do not fit together; the log says why")
+        return ["the migrations of this installation do not fit together; the log says why"]
     except (psycopg.Error, OperationalError, PoolTimeout):
-        problems.append("PostgreSQL does not answer")
+        return ["PostgreSQL does not answer"]
+    return []
+
+
+def worker_problems(monitor: Monitor) -> list[str]:
+    """Whether somebody files what is taken."""
     try:
-        if monitor.workers() == 0:
-            problems.append("no worker is alive; contacts are kept but not filed")
+        return [] if monitor.workers() else ["no worker is alive; contacts are kept but not filed"]
     except QueueAway:
-        problems.append("Redis or Valkey does not answer; contacts are kept but not filed")
+        return ["Redis or Valkey does not answer; contacts are kept but not filed"]
+
+
+def blob_problems(house: OpenHouse) -> list[str]:
+    """Whether there is a place for files."""
     try:
         house.blobs.root.mkdir(parents=True, exist_ok=True)
         probe = house.blobs.root / ".probe"
         probe.write_bytes(b"ok")
         probe.unlink(missing_ok=True)  # another asker may have been faster
     except OSError as error:
-        problems.append(f"the blob folder cannot be written: {error.strerror}")
-    return problems
+        return [f"the blob folder cannot be written: {error.strerror}"]
+    return []
 
 
 def _add_last_resorts(app: FastAPI) -> None:

@@ -21,12 +21,12 @@ from rich.console import Console
 
 from zrm import seed as demonstration
 from zrm import worker as worker_role
-from zrm.app import build_app, readiness
+from zrm.app import blob_problems, build_app, schema_problems, worker_problems
 from zrm.casestore import roster
 from zrm.casestore.outbox import Topic
 from zrm.casestore.schema import migrate as migrate_schema
 from zrm.channels.contract import HasListener
-from zrm.dispatch.queues import Monitor, Queues
+from zrm.dispatch.queues import Monitor, Queues, queue_obstacles, queue_risks
 from zrm.dispatch.relay import Relay
 from zrm.errors import ConfigError
 from zrm.house import (
@@ -41,6 +41,7 @@ from zrm.house import (
 from zrm.kit import log
 from zrm.kit.db import Database
 from zrm.kit.embedded import ServerFailed, embedded
+from zrm.kit.fitness import obstacles, risks
 from zrm.kit.i18n import LANGUAGES, Language
 from zrm.kit.supervisor import Supervisor
 
@@ -80,6 +81,7 @@ def _run_all(
     plan: Blueprint, database_url: str, redis_url: str, tend: Callable[[], None] | None, *, demo: bool
 ) -> None:
     database = Database(database_url, application="zrm up")
+    _require(obstacles(database) + queue_obstacles(redis_url))
     migrate_schema(database)
     if demo:
         demonstration.seed(database)
@@ -105,6 +107,12 @@ def _run_all(
     _welcome(plan, demo=demo)
     supervisor.run()
     console.print("ZRM has stopped; everything is kept.")
+
+
+def _require(problems: list[str]) -> None:
+    """No obstacles, or all of them now. Errors: ConfigError, a line each."""
+    if problems:
+        raise ConfigError("\n".join(problems))
 
 
 def _require_free(plan: Blueprint) -> None:
@@ -202,6 +210,7 @@ def relay() -> None:
 def worker(topics: Annotated[list[Topic] | None, typer.Argument(help="Topics in order of preference.")] = None) -> None:
     """Do the work of the outbox's topics, all of them by default."""
     house = open_house("worker")
+    _require(queue_obstacles(house.redis_url))
     _let_collector_rest()
     worker_role.run(house, topics or list(Topic))
 
@@ -210,6 +219,7 @@ def worker(topics: Annotated[list[Topic] | None, typer.Argument(help="Topics in 
 def migrate() -> None:
     """Bring the database to the newest schema."""
     house = open_house("migrate")
+    _require(obstacles(house.database))
     migrate_schema(house.database)
     console.print("The database has the newest schema.")
 
@@ -218,6 +228,7 @@ def migrate() -> None:
 def seed() -> None:
     """Make the demonstration organisation in an empty database."""
     house = open_house("seed")
+    _require(obstacles(house.database))
     made = demonstration.seed(house.database)
     console.print(
         "The demonstration organisation is there." if made else "The database is in use; nothing was changed."
@@ -284,7 +295,12 @@ def simulate(
 def _check_house(house: OpenHouse) -> list[str]:
     clamd = house.clamd()
     try:
-        problems = readiness(house, Monitor(Queues(house.redis_url)))
+        problems = obstacles(house.database) or [*risks(house.database), *schema_problems(house)]
+        problems += queue_obstacles(house.redis_url) or [
+            *queue_risks(house.redis_url),
+            *worker_problems(Monitor(Queues(house.redis_url))),
+        ]
+        problems += blob_problems(house)
         if clamd is not None and not clamd.ping():
             problems.append("scan.clamd: does not answer there; what citizens attach waits to be scanned")
         with contextlib.suppress(psycopg.Error):  # away, or without its tables: said already

@@ -6,7 +6,6 @@ from datetime import UTC, datetime
 
 from psycopg import sql
 
-from tests.conftest import TestServers
 from zrm.kit.db import Database
 
 

@@ -23,6 +23,7 @@ from zrm.casestore import (  # noqa: F401  # registers the tables with SQLModel'
 from zrm.kit.db import Database
 
 MIGRATIONS = Path(__file__).resolve().parents[2] / "migrations"
+_LIMITS = {"names": ["statement_timeout", "lock_timeout", "transaction_timeout"]}
 _LOCK = 0x5A524D  # "ZRM": two starts at once migrate one after the other
 
 
@@ -42,6 +43,10 @@ def migrate(database: Database) -> None:
     """Bring the database to the newest schema; safe to call at every start, by several processes at once."""
     config = alembic_config()
     with database.engine.begin() as connection:
+        # A server's limits are meant for a statement of every day, not for a new index or for waiting for each other.
+        connection.execute(
+            text("SELECT set_config(name, '0', true) FROM unnest(CAST(:names AS text[])) AS name"), _LIMITS
+        )
         connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK})
         config.attributes["connection"] = connection
         command.upgrade(config, "head")

@@ -66,6 +66,36 @@ class Queues:
         )
 
 
+def queue_obstacles(redis_url: str) -> list[str]:
+    """Why nothing can be written there, a line for the operator without a secret; empty when something can."""
+    try:
+        with Redis.from_url(redis_url, socket_connect_timeout=3, socket_timeout=3) as redis:
+            redis.set("zrm:probe", "1", ex=_FLAG_SECONDS)
+    except (
+        RedisError,
+        ValueError,
+        TypeError,
+    ) as error:  # the last two: a parameter it does not know, or of another type
+        first = (str(error).splitlines() or [type(error).__name__])[0]
+        return [f"redis_url: Redis or Valkey cannot be used: {first}"]
+    return []
+
+
+def queue_risks(redis_url: str) -> list[str]:
+    """What makes work wait although all is up; empty also where we may not ask."""
+    with Redis.from_url(redis_url, socket_connect_timeout=3, socket_timeout=3) as redis:
+        try:
+            policy = redis.info("memory").get("maxmemory_policy", "noeviction")
+        except RedisError:
+            return []
+    if policy == "noeviction":
+        return []
+    return [
+        f"redis_url: maxmemory-policy is {policy}: work waits for the sweep where its call was thrown away; "
+        "noeviction is wanted"
+    ]
+
+
 class _Worker(SimpleWorker):
     """RQ registers a worker once, at its birth; ours does so with every sign of life.
 

@@ -1,0 +1,69 @@
+"""Whether a PostgreSQL can be our store, asked before anything relies on it. Each answer is a line for the operator."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from typing import Final
+
+import psycopg
+
+from zrm.kit.db import Connection, Database
+
+OLDEST: Final = 18  # uuidv7() came with it
+_LOOK = """
+SELECT current_setting('server_encoding'), pg_is_in_recovery(),
+    current_setting('default_transaction_read_only')::bool, current_user, current_schema(),
+    has_schema_privilege(current_schema(), 'CREATE'), to_regclass('alembic_version') IS NULL
+"""
+
+
+def obstacles(database: Database, *, oldest: int = OLDEST) -> list[str]:
+    """What makes it useless: away, too old, of another encoding, without writes, or empty and not to be filled by us."""
+    try:
+        with closing(database.connect(autocommit=True)) as connection:
+            return [f"database_url: {problem}" for problem in _obstacles(connection, oldest)]
+    except psycopg.Error as error:
+        return [f"database_url: PostgreSQL cannot be used: {reason(error)}"]
+
+
+def risks(database: Database) -> list[str]:
+    """What breaks the promise that a contact is durable before its sender is answered. Errors: psycopg's own."""
+    with closing(database.connect(autocommit=True)) as connection:
+        rows = connection.execute(
+            "SELECT name FROM pg_settings WHERE name IN ('fsync', 'full_page_writes', 'synchronous_commit')"
+            " AND setting = 'off' ORDER BY name"
+        ).fetchall()
+    return [
+        f"database_url: {name} is off: what was acknowledged can be lost when the server's machine fails"
+        for (name,) in rows
+    ]
+
+
+def reason(error: Exception) -> str:
+    """What the server said, or libpq about it: one line, without a secret."""
+    lines = str(error).strip().splitlines() or [type(error).__name__]
+    spoken = [line.partition("FATAL:  ")[2] for line in lines if "FATAL:  " in line]
+    return spoken[0] if spoken else lines[0].removeprefix("connection failed: ")
+
+
+def _obstacles(connection: Connection, oldest: int) -> list[str]:
+    version = connection.info.server_version // 10_000
+    if version < oldest:
+        return [f"the server is PostgreSQL {version}; {oldest} or newer is needed"]
+    row = connection.execute(_LOOK).fetchone()
+    if row is None:
+        return []
+    encoding, standby, read_only, role, schema, may_create, empty = row
+    problems = []
+    if encoding != "UTF8":
+        problems.append(f"the database is in {encoding}; one made with ENCODING 'UTF8' is needed")
+    if standby:
+        problems.append("the server is a standby and takes no writes; the address of the primary is needed")
+    elif read_only:
+        problems.append("the database takes no writes (default_transaction_read_only)")
+    if schema is None:
+        problems.append(f"no schema on the search_path of {role} exists")
+    elif empty and not may_create:
+        grant = f'GRANT CREATE ON SCHEMA {schema} TO "{role}"'
+        problems.append(f"{role} may not make tables in the schema {schema}: {grant}")
+    return problems
