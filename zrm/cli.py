@@ -16,7 +16,6 @@ from typing import Annotated
 
 import psycopg
 import typer
-import uvicorn
 from rich.console import Console
 
 from zrm import seed as demonstration
@@ -44,6 +43,8 @@ from zrm.kit.embedded import ServerFailed, embedded
 from zrm.kit.fitness import obstacles, risks
 from zrm.kit.i18n import LANGUAGES, Language
 from zrm.kit.supervisor import Supervisor
+from zrm.serve import Server
+from zrm.serve import config as serve_config
 
 cli = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
 _CANNOT_LISTEN = {errno.EADDRINUSE, errno.EADDRNOTAVAIL, errno.EACCES}
@@ -158,20 +159,13 @@ def _welcome(plan: Blueprint, *, demo: bool) -> None:
 def web() -> None:
     """Serve the citizens' pages, the webhooks and the desk."""
     house = open_house("web")
-    settings = house.blueprint.settings.web
     app = build_app(house)
     _let_collector_rest()
-    uvicorn.run(
-        app,
-        host=settings.host,
-        port=settings.port,
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        proxy_headers=bool(settings.trusted_proxies),
-        forwarded_allow_ips=settings.trusted_proxies or None,
-        timeout_graceful_shutdown=5,
-    )
+    server = Server(serve_config(app, house.blueprint.settings.web))
+    with contextlib.suppress(KeyboardInterrupt):  # uvicorn repeats the signal once it has stopped in order
+        server.run()
+    if not server.started:  # the log says why
+        sys.exit(1)
 
 
 @cli.command()

@@ -1,0 +1,110 @@
+"""The web server: uvicorn, with an end to its patience.
+
+uvicorn waits without end for the rest of a request, and keeps as much of its head as somebody cares to send: a machine
+that drips bytes would hold a socket for ever, and one that sends a header without an end all the memory. A house may
+stand without a proxy before it, so both have a limit here. An app that is slow itself costs nobody the connection.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import Final
+
+import uvicorn
+from starlette.types import ASGIApp
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from zrm.config import Web
+from zrm.kit import log
+
+HEAD_SECONDS: Final = 20.0  # from the connection, or the first byte after an answer, to the end of the head
+BODY_SECONDS: Final = 60.0  # for the body, and what SLOWEST allows for what has come of it
+SLOWEST: Final = 500.0  # bytes a second, over a body as a whole; a tenth of what the slowest of telephones sends
+MOST_HEAD: Final = 64 * 1024  # bytes; one more piece as the socket gives it may be kept
+_TOO_SLOW: Final = (
+    b"HTTP/1.1 408 Request Timeout\r\nconnection: close\r\ncontent-type: text/plain; charset=utf-8\r\n"
+    b"content-length: 27\r\n\r\nThe request came too slow.\n"
+)
+_TOO_LARGE: Final = (
+    b"HTTP/1.1 431 Request Header Fields Too Large\r\nconnection: close\r\ncontent-type: text/plain; charset=utf-8\r\n"
+    b"content-length: 24\r\n\r\nThe head is over 64 KiB.\n"
+)
+
+_log = log.get(__name__)
+
+
+class _Connection(HttpToolsProtocol):
+    """One connection. `overdue` is asked once a second."""
+
+    def __init__(self, *args: object, **kwargs: object) -> None:
+        super().__init__(*args, **kwargs)  # type: ignore[arg-type]  # passed on as they came
+        self._began: float | None = time.monotonic()  # when what we wait for began; None: the client waits for us
+        self._in_head = True
+        self._size = 0  # bytes of the head or body under way, without the piece its begin came in
+
+    def data_received(self, data: bytes) -> None:
+        if self._began is None:
+            self._began = time.monotonic()
+        self._size += len(data)
+        super().data_received(data)
+        if self._in_head and self._size > MOST_HEAD:
+            self._refuse(_TOO_LARGE)
+
+    def on_message_begin(self) -> None:
+        super().on_message_begin()
+        self._in_head, self._size = True, 0
+
+    def on_headers_complete(self) -> None:
+        super().on_headers_complete()
+        self._in_head, self._size, self._began = False, 0, time.monotonic()
+
+    def on_message_complete(self) -> None:
+        super().on_message_complete()
+        self._began = None
+
+    def look(self, now: float) -> None:
+        """End the connection if what it owes us is overdue at `now` (monotonic seconds)."""
+        if self._began is None or self.transport.is_closing():
+            return
+        if self.flow.read_paused:  # it is we who do not read
+            self._began = now
+        elif now - self._began > (HEAD_SECONDS if self._in_head else BODY_SECONDS + self._size / SLOWEST):
+            _log.info("closed a connection", reason="too slow", part="head" if self._in_head else "body")
+            self._refuse(_TOO_SLOW)
+
+    def _refuse(self, answer: bytes) -> None:
+        answering = getattr(self.cycle, "response_started", False) and not self.cycle.response_complete
+        if not answering:
+            self.transport.write(answer)
+        self.transport.close()
+
+
+class Server(uvicorn.Server):
+    """uvicorn's, which looks after its connections."""
+
+    async def on_tick(self, counter: int) -> bool:
+        """Called ten times a second."""
+        if counter % 10 == 0:
+            now = time.monotonic()
+            for connection in list(self.server_state.connections):
+                if isinstance(connection, _Connection):
+                    connection.look(now)
+        return await super().on_tick(counter)
+
+
+def config(app: ASGIApp, web: Web) -> uvicorn.Config:
+    """The settings of the house's web server: nothing of them comes from the environment."""
+    return uvicorn.Config(
+        app,
+        host=web.host,
+        port=web.port,
+        http=_Connection,
+        ws="none",
+        workers=1,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=bool(web.trusted_proxies),
+        forwarded_allow_ips=web.trusted_proxies,
+        timeout_graceful_shutdown=5,
+    )
