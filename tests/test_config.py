@@ -75,6 +75,14 @@ def write(folder: Path, text: str) -> Path:
         (GOOD + "redis_url: http://x\n", "config.yaml:4: redis_url: Value error, expected an address such as redis://"),
         (GOOD + "redis_url: redis://x:port/0\n", "config.yaml:4: redis_url: Value error, expected an address"),
         (GOOD.replace("http://127.0.0.1:8000", "hello"), "config.yaml:3: public_url: Value error, expected an address"),
+        (
+            GOOD.replace("http://127.0.0.1:8000", "https://example.org/contact"),
+            "config.yaml:3: public_url: Value error, expected an address without a path",
+        ),
+        (
+            GOOD + "web: {trusted_proxies: ['*', 10.0.0.1]}\n",
+            "config.yaml:4: web.trusted_proxies: Value error, '*' stands",
+        ),
         (GOOD + "secret: ''\n", "config.yaml:4: secret: String should have at least 16 characters"),
         (GOOD + "mail_domain: 'a b'\n", "config.yaml:4: mail_domain: String should match pattern"),
         (GOOD + "dispatch: {sweep: .inf}\n", "config.yaml:4: dispatch.sweep: Input should be a finite number"),
@@ -117,6 +125,20 @@ def test_a_stores_password_is_never_printed_however_it_is_written(tmp_path: Path
         )
     )
     assert log.redact("open@sesame open%40sesame hush/hush") == "[secret] [secret] [secret]"
+
+
+def test_a_public_address_is_kept_without_a_slash_at_its_end(tmp_path: Path) -> None:
+    text = GOOD.replace("http://127.0.0.1:8000", "https://contact.example.org/")
+    assert read_blueprint(write(tmp_path, text)).settings.public_url == "https://contact.example.org"
+
+
+def test_a_network_of_proxies_is_one_however_it_is_written(tmp_path: Path) -> None:
+    text = GOOD + "web: {trusted_proxies: [10.1.2.3/8, 192.0.2.1, '2001:db8::5']}\n"
+    assert read_blueprint(write(tmp_path, text)).settings.web.trusted_proxies == [
+        "10.0.0.0/8",
+        "192.0.2.1/32",
+        "2001:db8::5/128",
+    ]
 
 
 def test_a_data_folder_that_cannot_be_is_said(tmp_path: Path) -> None:

@@ -71,10 +71,12 @@ class Web(_Part):
     @field_validator("trusted_proxies")
     @classmethod
     def _addresses(cls, value: list[str]) -> list[str]:
-        for proxy in value:
-            if proxy != "*":
-                ipaddress.ip_network(proxy, strict=False)
-        return value
+        if value == ["*"]:
+            return value
+        if "*" in value:
+            raise ValueError("'*' stands alone")
+        # As whole networks: uvicorn would take 10.1.2.3/8 for the name of a machine, and trust nobody.
+        return [str(ipaddress.ip_network(proxy, strict=False)) for proxy in value]
 
 
 class Dispatch(_Part):
@@ -158,7 +160,9 @@ class Settings(_Part):
         address = _split(value)
         if address is None or address.scheme not in ("http", "https") or not address.hostname:
             raise ValueError("expected an address such as https://contact.example.org")
-        return value
+        if address.path.strip("/") or address.query or address.fragment or address.username is not None:
+            raise ValueError("expected an address without a path: our pages stand at the root of a host of their own")
+        return value.rstrip("/")
 
     @field_validator("database_url")
     @classmethod
