@@ -13,7 +13,7 @@ from pathlib import Path
 
 COMMAND = """\
 #!/bin/sh
-exec {python} -P -c 'import sys; sys.argv[0] = "zrm"; from zrm.cli import main; sys.exit(main())' "$@"
+exec {python} -P -c 'import sys; sys.argv[0] = "zrm"; from zrm.__main__ import main; sys.exit(main())' "$@"
 """
 
 

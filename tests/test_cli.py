@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -58,3 +59,16 @@ def test_a_unit_nobody_knows_is_named_with_those_there_are(zrm: Zrm, database: D
         "- default_unit: no unit is called nowhere, so no case can be filed; expected one of: contact-centre, permits"
         in (done.stdout)
     )
+
+
+def test_ctrl_c_while_everything_is_still_being_read_is_no_traceback(tmp_path: Path) -> None:
+    (tmp_path / "typer.py").write_text("import os, signal, time\nos.kill(os.getpid(), signal.SIGINT)\ntime.sleep(9)\n")
+    done = subprocess.run(
+        [sys.executable, "-m", "zrm", "--help"],
+        env={**os.environ, "PYTHONPATH": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == -signal.SIGINT
+    assert done.stderr == ""
