@@ -72,6 +72,17 @@ def database(database_url: str) -> Iterator[Database]:
 
 
 @pytest.fixture
+def empty(servers: TestServers) -> Iterator[Database]:
+    """An open database of this test's own with the schema and nothing in it: no unit, no agent."""
+    name = f"test_{next(_numbers)}"
+    database = Database(servers.postgres.create_database(name))
+    migrate(database)
+    yield database
+    database.close()
+    servers.postgres.drop_database(name)
+
+
+@pytest.fixture
 def redis_url(servers: TestServers) -> str:
     """The Valkey of this run, emptied."""
     url = servers.valkey.url()

@@ -17,7 +17,9 @@ from typing import Annotated
 import psycopg
 import typer
 from rich.console import Console
+from rich.markup import escape
 
+from zrm import organisation
 from zrm import seed as demonstration
 from zrm import worker as worker_role
 from zrm.app import blob_problems, build_app, schema_problems, worker_problems
@@ -38,7 +40,7 @@ from zrm.house import (
     read_blueprint,
 )
 from zrm.kit import log
-from zrm.kit.db import Database
+from zrm.kit.db import Cursor, Database
 from zrm.kit.embedded import ServerFailed, embedded
 from zrm.kit.fitness import obstacles, risks
 from zrm.kit.i18n import LANGUAGES, Language
@@ -48,6 +50,10 @@ from zrm.serve import config as serve_config
 
 cli = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
 _CANNOT_LISTEN = {errno.EADDRINUSE, errno.EADDRNOTAVAIL, errno.EACCES}
+cli.add_typer(organisation.organisation_cli, name="organisation")
+cli.add_typer(organisation.unit_cli, name="unit")
+cli.add_typer(organisation.subject_cli, name="subject")
+cli.add_typer(organisation.agent_cli, name="agent")
 console = Console(highlight=False)
 complaints = Console(stderr=True, highlight=False)
 
@@ -86,6 +92,8 @@ def _run_all(
     migrate_schema(database)
     if demo:
         demonstration.seed(database)
+    with database.cursor() as cursor:
+        missing = _missing_structure(cursor, plan)
     database.close()
     zrm = [sys.executable, "-m", "zrm.cli"]
     roles = {
@@ -105,7 +113,7 @@ def _run_all(
         tend=tend,
         say=_quiet,
     )
-    _welcome(plan, demo=demo)
+    _welcome(plan, missing, demo=demo)
     supervisor.run()
     console.print("ZRM has stopped; everything is kept.")
 
@@ -135,7 +143,7 @@ def _quiet(line: str) -> None:
         console.print(line, markup=False, soft_wrap=True)
 
 
-def _welcome(plan: Blueprint, *, demo: bool) -> None:
+def _welcome(plan: Blueprint, missing: list[str], *, demo: bool) -> None:
     web = plan.settings.web
     address = f"http://{web.host}:{web.port}"
     console.print()
@@ -148,8 +156,9 @@ def _welcome(plan: Blueprint, *, demo: bool) -> None:
     if demo:
         console.print("  Demonstration sign-ins:")
         for agent in demonstration.DEMO_AGENTS:
-            where = "everything" if agent.everywhere else agent.unit
-            console.print(f"    {agent.login:8} {agent.password:18} {agent.name_en}, {where}, {agent.language}")
+            console.print(f"    {agent.login:8} {agent.password:18} {agent.does}, {agent.language}")
+    for problem in missing:
+        console.print(f"  [bold]Missing[/]      {escape(problem)}", soft_wrap=True)
     console.print(f"  Logs         {plan.data / 'log'}")
     console.print("  Ctrl-C stops everything; the data stays.")
     console.print()
@@ -297,8 +306,11 @@ def _check_house(house: OpenHouse) -> list[str]:
         problems += blob_problems(house)
         if clamd is not None and not clamd.ping():
             problems.append("scan.clamd: does not answer there; what citizens attach waits to be scanned")
-        with contextlib.suppress(psycopg.Error):  # away, or without its tables: said already
-            problems += _check_unit(house)
+        with (
+            contextlib.suppress(psycopg.Error),
+            house.database.cursor() as cursor,
+        ):  # away, or without tables: said already
+            problems += _missing_structure(cursor, house.blueprint)
         return problems
     finally:
         house.close()
@@ -314,14 +326,16 @@ def _let_collector_rest() -> None:
     gc.freeze()
 
 
-def _check_unit(house: OpenHouse) -> list[str]:
-    with house.database.cursor() as cursor:
-        known = roster.unit_keys(cursor)
-    wanted = house.blueprint.settings.default_unit
-    if wanted in known:
-        return []
-    there = f"expected one of: {', '.join(known)}" if known else "there is no unit at all yet"
-    return [f"default_unit: no unit is called {wanted}, so no case can be filed; {there}"]
+def _missing_structure(cursor: Cursor, plan: Blueprint) -> list[str]:
+    """What the organisation lacks before a case can be filed and worked on, a sentence each."""
+    problems = []
+    known, wanted = roster.unit_keys(cursor), plan.settings.default_unit
+    if wanted not in known:
+        there = f"expected one of: {', '.join(known)}" if known else "there is none yet; `zrm unit add` makes one"
+        problems.append(f"default_unit: no unit is called {wanted}, so no case can be filed; {there}")
+    if not roster.can_sign_in(cursor):
+        problems.append("agents: nobody can sign in; `zrm agent add` makes an agent, `zrm agent password` lets them in")
+    return problems
 
 
 def _stop_event() -> Event:

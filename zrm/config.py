@@ -11,7 +11,7 @@ import os
 import re
 import zoneinfo
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal, TypeVar, get_args
 from urllib.parse import SplitResult, parse_qs, urlsplit
 
 import psycopg
@@ -26,18 +26,20 @@ M = TypeVar("M", bound=BaseModel)
 _VARIABLE = re.compile(r"\$\{([A-Z][A-Z0-9_]*)(?::-([^}]*))?\}")
 
 
-class _Part(BaseModel):
+class Part(BaseModel):
+    """A section of an operator's file: what it does not know is refused."""
+
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
-class Name(_Part):
+class Name(Part):
     """A name in both languages."""
 
-    fa: str
-    en: str
+    fa: str = Field(min_length=1)
+    en: str = Field(min_length=1)
 
 
-class Organisation(_Part):
+class Organisation(Part):
     """Whose installation this is, and how its people write dates and numbers."""
 
     name: Name
@@ -61,7 +63,7 @@ class Organisation(_Part):
         return value
 
 
-class Web(_Part):
+class Web(Part):
     """Where the web server listens."""
 
     host: str = "127.0.0.1"
@@ -79,7 +81,7 @@ class Web(_Part):
         return [str(ipaddress.ip_network(proxy, strict=False)) for proxy in value]
 
 
-class Dispatch(_Part):
+class Dispatch(Part):
     """How the queue works. Times in seconds."""
 
     batch: int = Field(default=64, ge=1, le=1000)
@@ -89,20 +91,20 @@ class Dispatch(_Part):
     report_hours: float = Field(default=24, gt=0)
 
 
-class Quarantine(_Part):
+class Quarantine(Part):
     """Who owns what could not be understood, and how soon they must look (hours)."""
 
     hours: float = Field(default=4, gt=0)
 
 
-class Threads(_Part):
+class Threads(Part):
     """Days: how long an open text conversation stays the same conversation, and a closed case can be taken up again."""
 
     open_line_days: float = Field(default=7, gt=0)
     reopen_days: float = Field(default=365, gt=0)
 
 
-class Rates(_Part):
+class Rates(Part):
     """Tries allowed in a window, per peer."""
 
     track_tries: int = Field(default=20, ge=1)
@@ -112,14 +114,14 @@ class Rates(_Part):
     sign_in_window: float = Field(default=900, gt=0)
 
 
-class Automatic(_Part):
+class Automatic(Part):
     """Automatic answers from one account of ours to one address; beyond that two machines talk, and ours is silent."""
 
     per_hour: int = Field(default=10, ge=1)
     per_day: int = Field(default=30, ge=1)
 
 
-class Scan(_Part):
+class Scan(Part):
     """A clamd that is asked about the files citizens attach; `timeout` in seconds for each of its answers."""
 
     clamd: str
@@ -133,7 +135,7 @@ class Scan(_Part):
         return value
 
 
-class Settings(_Part):
+class Settings(Part):
     """Everything in config.yaml except the channels' own sections."""
 
     organisation: Organisation
@@ -214,6 +216,17 @@ class Section:
         rest.values = {key: value for key, value in self.values.items() if key not in keys}
         return rest
 
+    def place(self, *path: str) -> str:
+        """`file:line: section.key` of what lies there, or of the nearest thing above it that the file has."""
+        node: yaml.Node | None = self._node
+        line = self.line
+        for step in path:
+            key_node, node = _find(node, step)
+            if key_node is not None:
+                line = _line(key_node)
+        file = f"{self.file}:{line}" if self._node is not None else self.file
+        return f"{file}: {'.'.join((*self.path, *path))}"
+
     def read(self, model: type[M]) -> M:
         """The section as `model`. Errors: ConfigError with file, line, key and what was expected."""
         try:
@@ -223,20 +236,21 @@ class Section:
             raise ConfigError("\n".join(problems)) from None
 
     def _explain(self, model: type[BaseModel], problem: Any) -> str:
-        location = [str(step) for step in problem["loc"]]
-        node: yaml.Node | None = self._node
-        line = _line(self._node) if self._node is not None else 1
-        for step in location:
-            key_node, node = _find(node, step)
-            if key_node is not None:
-                line = _line(key_node)
-        dotted = ".".join((*self.path, *location))
+        location = [str(step) for step in problem["loc"] if step != "[key]"]
+        place = self.place(*location)
         if problem["type"] == "extra_forbidden":
             known = ", ".join(sorted(_fields(model, location[:-1])))
-            return f"{self.file}:{line}: {dotted}: unknown key; expected one of: {known}"
+            return f"{place}: unknown key; expected one of: {known}"
         if problem["type"] == "missing":
-            return f"{self.file}:{line}: {dotted}: missing; it must be given"
-        return f"{self.file}:{line}: {dotted}: {problem['msg']}"
+            return f"{place}: missing; it must be given"
+        return f"{place}: {problem['msg']}"
+
+
+def said(source: str, values: dict[str, Any]) -> Section:
+    """What was said elsewhere than in a file, on a command line say, to be checked as if it stood in one."""
+    section = Section(source, None)
+    section.values = values
+    return section
 
 
 def load(path: Path) -> Section:
@@ -337,13 +351,24 @@ def _child(node: yaml.Node | None, key: str) -> yaml.Node | None:
 
 
 def _fields(model: type[BaseModel], path: list[str]) -> list[str]:
+    """The keys of the section at `path`, whatever mappings and lists of sections lie on the way."""
+    kind: Any = model
     for step in path:
-        info = model.model_fields.get(step)
-        inner = info.annotation if info else None
-        if not (isinstance(inner, type) and issubclass(inner, BaseModel)):
-            return []
-        model = inner
-    return list(model.model_fields)
+        if _is_section(kind):
+            info = kind.model_fields.get(step)
+            kind = info.annotation if info else None
+        else:
+            kind = next(reversed(get_args(kind)), None)
+        kind = next((inner for inner in get_args(kind) if _is_section(inner)), kind) if _may_lack(kind) else kind
+    return list(kind.model_fields) if _is_section(kind) else []
+
+
+def _is_section(kind: Any) -> bool:
+    return isinstance(kind, type) and issubclass(kind, BaseModel)
+
+
+def _may_lack(kind: Any) -> bool:
+    return type(None) in get_args(kind)
 
 
 def _line(node: yaml.Node | None) -> int:

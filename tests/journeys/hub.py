@@ -50,6 +50,7 @@ class Hub:
     `twilio` is the stand-in that answers by SMS go to (one of its own by default); `submit` the host and port of a mail
     server for answers by e-mail (by default they become files in `mail_folder`). `settings` are merged over config.yaml,
     for instance `{"dispatch": {"lease": 2}, "channels": {"fax": {"spool": "…"}}}`; `environment` over the processes' own.
+    Without `demo` it has no unit and no agent.
     """
 
     def __init__(
@@ -60,6 +61,7 @@ class Hub:
         submit: tuple[str, int] | None = None,
         settings: Mapping[str, Any] | None = None,
         environment: Mapping[str, str] | None = None,
+        demo: bool = True,
     ) -> None:
         self.folder = folder
         self.var = folder / "var"
@@ -75,6 +77,7 @@ class Hub:
         self.twilio = twilio or TwilioStandIn()
         self.environment = dict(environment or {})
         self._own_twilio = twilio is None
+        self._up = ["up"] if demo else ["up", "--no-demo"]
         self._settings = _merged(self._plain_settings(submit), settings or {})
         self._process: subprocess.Popen[bytes] | None = None
         self._database: Database | None = None
@@ -102,7 +105,7 @@ class Hub:
         environment = {**os.environ, **self.environment}
         with self.output.open("ab") as output:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "zrm.cli", "--config", str(self.config), "up"],
+                [sys.executable, "-m", "zrm.cli", "--config", str(self.config), *self._up],
                 cwd=CHECKOUT,
                 env=environment,
                 stdin=subprocess.DEVNULL,
@@ -264,9 +267,9 @@ class Hub:
         """The end of a role's log."""
         return tail(self.var / "log" / f"{role}.log", lines)
 
-    def sign_in(self, client: httpx.Client, login: str) -> None:
-        """Sign a client in at the desk as a demonstration agent. Errors: PeerError if the desk refuses."""
-        password = next(agent.password for agent in DEMO_AGENTS if agent.login == login)
+    def sign_in(self, client: httpx.Client, login: str, password: str = "") -> None:
+        """Sign a client in at the desk, by default as a demonstration agent. Errors: PeerError if the desk refuses."""
+        password = password or next(agent.password for agent in DEMO_AGENTS if agent.login == login)
         page = client.get(f"{self.web}/desk/sign-in")
         match = _TOKEN.search(page.text)
         if match is None:

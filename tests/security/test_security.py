@@ -34,6 +34,7 @@ def test_a_password(typed: str, kept: str | None, right: bool) -> None:
 
 def test_a_hash_that_is_none_is_a_wrong_password() -> None:
     assert not passwords.matches("anything", "plain text in the column")
+    assert not passwords.matches("a password that nobody has", "")
 
 
 @pytest.mark.parametrize(

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from typing import Final
 from uuid import UUID
 
 from sqlmodel import Field, Session, SQLModel, select
 
 from zrm.kit.ids import new_id
+
+NO_PASSWORD: Final = "!"  # noqa: S105  # what stands for none
+"""In place of a password's hash: no hash reads so, and no password is right."""
 
 
 class Agent(SQLModel, table=True):

@@ -32,7 +32,7 @@ def matches(password: str, password_hash: str | None) -> bool:
     except UnknownHashError:
         _hasher.verify(password, _dummy())
         return False
-    return right and password_hash is not None
+    return right and bool(password_hash)
 
 
 def acceptable(password: str) -> bool:

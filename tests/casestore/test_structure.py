@@ -1,0 +1,164 @@
+"""The organisation's structure: what a file says against what the store has, and only the difference is written."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from zrm import seed
+from zrm.casestore import roster, structure
+from zrm.config import load
+from zrm.errors import ConfigError
+from zrm.kit.db import Database
+from zrm.security import passwords
+
+GOOD = """\
+units:
+  parks: {name: {fa: "فضای سبز", en: "Parks"}, parent: front}
+  front: {name: {fa: "پیشخوان", en: "Front desk"}}
+subjects:
+  oak: {name: {fa: "بلوط", en: "Oaks"}, parent: trees, unit: parks}
+  trees: {name: {fa: "درخت", en: "Trees"}}
+agents:
+  reza: {name: {fa: "رضا", en: "Reza"}, unit: parks, language: en}
+  lale: {name: {fa: "لاله", en: "Lale"}, unit: front, may: {everywhere: [case.view], parks: [case.work, case.assign]}}
+"""
+
+
+def bring(database: Database, folder: Path, text: str) -> list[str]:
+    """Load the text as a file; the lines of what changed."""
+    file = folder / "organisation.yaml"
+    file.write_text(text, encoding="utf-8")
+    with database.cursor() as cursor:
+        structure.hold(cursor)
+        present = structure.stored(cursor)
+        changes = structure.changes(present, structure.read(load(file), present))
+        structure.write(cursor, changes)
+    return [str(change) for change in changes]
+
+
+def test_a_whole_organisation_is_made_once(empty: Database, tmp_path: Path) -> None:
+    made = bring(empty, tmp_path, GOOD)
+    assert made == [
+        "+ unit parks: Parks",
+        "+ unit front: Front desk",
+        "+ subject oak: Oaks",
+        "+ subject trees: Trees",
+        "+ agent reza: Reza",
+        "+ agent lale: Lale",
+    ]
+    assert bring(empty, tmp_path, GOOD) == []
+    with empty.cursor() as cursor:
+        reza = roster.account(cursor, "reza")
+        assert reza is not None
+        agent = roster.at_desk(cursor, reza.id)
+        assert roster.can_sign_in(cursor) == set()
+    assert agent is not None
+    assert (agent.unit_en, agent.language, agent.calendar) == ("Parks", "en", "gregorian")
+    assert agent.grants == tuple((permission.value, agent.unit_id) for permission in sorted(structure.ORDINARY))
+    assert not passwords.matches("!", reza.password_hash)
+
+
+def test_only_what_differs_is_changed_and_said(empty: Database, tmp_path: Path) -> None:
+    bring(empty, tmp_path, GOOD)
+    with empty.cursor() as cursor:
+        lale = roster.account(cursor, "lale")
+        assert lale is not None
+        roster.set_password_hash(cursor, lale.id, passwords.hash_password("a password of Lale's"))
+        roster.set_preferences(cursor, lale.id, language="en", calendar="gregorian", theme="dark")
+    text = GOOD.replace('"Parks"}, parent: front', '"Parks and trees"}').replace(", case.assign]", "]")
+    assert bring(empty, tmp_path, text) == [
+        "~ unit parks: name.en: Parks → Parks and trees; parent: front → —",
+        "~ agent lale: may.parks: case.assign, case.work → case.work",
+    ]
+    assert bring(empty, tmp_path, "units: {}\n") == []
+    with empty.cursor() as cursor:
+        assert roster.can_sign_in(cursor) == {"lale"}
+        agent = roster.at_desk(cursor, lale.id)
+    assert agent is not None
+    assert (agent.language, agent.theme) == ("en", "dark")  # the agent's own choice
+
+
+def test_who_has_left_does_not_come_back_by_an_old_file(empty: Database, tmp_path: Path) -> None:
+    bring(empty, tmp_path, GOOD)
+    assert bring(empty, tmp_path, GOOD.replace("language: en", "left: true")) == ["~ agent reza: left: — → true"]
+    assert bring(empty, tmp_path, GOOD) == []
+    assert bring(empty, tmp_path, GOOD.replace('"Reza"', '"Reza K."')) == ["~ agent reza: name.en: Reza → Reza K."]
+    with empty.cursor() as cursor:
+        assert structure.stored(cursor).agents["reza"].left
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("colour: red\n", "organisation.yaml:1: colour: unknown key; expected one of: agents, subjects, units"),
+        (
+            "units:\n  a:\n    nam: x\n",
+            "organisation.yaml:3: units.a.nam: unknown key; expected one of: name, parent",
+        ),
+        (
+            'units: {a: {name: {fa: "ا", en: A, de: A}}}\n',
+            "organisation.yaml:1: units.a.name.de: unknown key; expected one of: en, fa",
+        ),
+        ('units:\n  a: {name: {fa: "ا"}}\n', "organisation.yaml:2: units.a.name.en: missing; it must be given"),
+        ('units: {a: {name: {fa: "", en: A}}}\n', "units.a.name.fa: String should have at least 1 character"),
+        (
+            'units:\n  A b: {name: {fa: "ا", en: A}}\n',
+            "organisation.yaml:2: units.A b: Value error, expected a key such as street-light",
+        ),
+        ('units: {everywhere: {name: {fa: "ا", en: A}}}\n', "units.everywhere: no unit can be called so"),
+        (
+            'units:\n  a: {name: {fa: "ا", en: A}}\n  a: {name: {fa: "ا", en: A}}\n',
+            "organisation.yaml:3: a: given twice, first on line 2",
+        ),
+        (
+            GOOD.replace("parent: front", "parent: frnt"),
+            "organisation.yaml:2: units.parks.parent: no unit is called frnt; expected one of: front",
+        ),
+        (
+            GOOD.replace('Trees"}', 'Trees"}, parent: oak'),
+            "organisation.yaml:6: subjects.trees.parent: this hangs below",
+        ),
+        (
+            GOOD.replace("unit: parks}", "unit: park}"),
+            "organisation.yaml:5: subjects.oak.unit: no unit is called park;",
+        ),
+        (GOOD.replace("unit: front,", "unit: frnt,"), "organisation.yaml:9: agents.lale.unit: no unit is called frnt;"),
+        (
+            GOOD.replace("parks: [case", "park: [case"),
+            "organisation.yaml:9: agents.lale.may.park: no unit is called park; expected one of: everywhere, front, parks",
+        ),
+        (
+            GOOD.replace("[case.view]", "[case.vew]"),
+            "organisation.yaml:9: agents.lale.may.everywhere.0: Input should be",
+        ),
+        (
+            GOOD.replace("  lale:", "  Lale K:"),
+            "organisation.yaml:9: agents.Lale K: Value error, expected a login such",
+        ),
+    ],
+)
+def test_a_wrong_line_is_named_and_nothing_is_changed(empty: Database, tmp_path: Path, text: str, said: str) -> None:
+    with pytest.raises(ConfigError) as refused:
+        bring(empty, tmp_path, text)
+    assert said in str(refused.value)
+    with empty.cursor() as cursor:
+        assert structure.stored(cursor) == structure.Structure()
+
+
+def test_the_demonstration_is_such_a_file(empty: Database, tmp_path: Path) -> None:
+    assert seed.seed(empty)
+    assert not seed.seed(empty)
+    assert bring(empty, tmp_path, seed.ORGANISATION.read_text(encoding="utf-8")) == []
+    with empty.cursor() as cursor:
+        assert roster.can_sign_in(cursor) == {agent.login for agent in seed.DEMO_AGENTS}
+
+
+def test_what_nothing_belongs_to_can_be_taken_away(empty: Database, tmp_path: Path) -> None:
+    bring(empty, tmp_path, GOOD)
+    with pytest.raises(ConfigError, match="unit front: cannot be taken away: units belong to it"), empty.cursor() as c:
+        structure.remove(c, "unit", "front")
+    with empty.cursor() as cursor:
+        structure.remove(cursor, "subject", "oak")
+        assert list(structure.stored(cursor).subjects) == ["trees"]

@@ -1,0 +1,323 @@
+"""What the organisation consists of: its units, its subject tree, its agents and what each may do.
+
+One shape for what a file says and for what the store has, so that what a file would change is their difference. A file
+adds and changes; what it does not name stays as it is.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Annotated, Final, Literal
+from uuid import UUID
+
+import psycopg
+from pydantic import AfterValidator, Field
+
+from zrm.casestore.agent import NO_PASSWORD, Permission
+from zrm.config import Name, Part, Section
+from zrm.errors import ConfigError
+from zrm.kit.db import Cursor, insert_rows
+from zrm.kit.ids import new_id
+
+EVERYWHERE: Final = "everywhere"
+"""Stands where a unit's key stands, for a permission that is for all of them; no unit can be called so."""
+
+ORDINARY: Final = (
+    Permission.VIEW_CASES,
+    Permission.WORK_CASES,
+    Permission.VIEW_ADDRESSES,
+    Permission.HANDLE_DELIVERIES,
+)
+"""What agents may do for their own unit where nothing else is said."""
+
+
+def _key(value: str) -> str:
+    if not re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", value):
+        raise ValueError("expected a key such as street-light: lower-case letters, digits and hyphens")
+    return value
+
+
+def _login(value: str) -> str:
+    if not re.fullmatch(r"[a-z0-9._@+-]{1,200}", value):
+        raise ValueError("expected a login such as sara.ahmadi: lower-case letters, digits and . _ @ + -")
+    return value
+
+
+class UnitEntry(Part):
+    """A unit; `parent` is the key of the one it belongs to."""
+
+    name: Name
+    parent: str | None = None
+
+
+class SubjectEntry(Part):
+    """A subject; `unit` is where a new case of it goes, else to the default unit."""
+
+    name: Name
+    parent: str | None = None
+    unit: str | None = None
+
+
+class AgentEntry(Part):
+    """An agent. `may` has permissions by unit or for `everywhere`; without it what is ordinary, for the agent's unit.
+
+    Language and calendar are what the desk begins with: the agent's own choice is never changed.
+    """
+
+    name: Name
+    unit: str
+    language: Literal["fa", "en"] = "fa"
+    calendar: Literal["solar", "gregorian"] | None = Field(default=None, description="As the language has it.")
+    may: dict[str, list[Permission]] | None = None
+    left: bool = False
+
+    def rights(self) -> dict[str, list[Permission]]:
+        """The permissions by where they hold, in order."""
+        may = {self.unit: list(ORDINARY)} if self.may is None else self.may
+        return {where: sorted(set(permissions)) for where, permissions in sorted(may.items()) if permissions}
+
+
+class Structure(Part):
+    """Units, subjects and agents by their keys and logins."""
+
+    units: dict[Annotated[str, AfterValidator(_key)], UnitEntry] = Field(default={})
+    subjects: dict[Annotated[str, AfterValidator(_key)], SubjectEntry] = Field(default={})
+    agents: dict[Annotated[str, AfterValidator(_login)], AgentEntry] = Field(default={})
+
+
+Entry = UnitEntry | SubjectEntry | AgentEntry
+Kind = Literal["unit", "subject", "agent"]
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One entry that is new (`differs` is empty), or becomes different: by name, what it was and what it will be."""
+
+    kind: Kind
+    key: str
+    entry: Entry
+    differs: tuple[tuple[str, str, str], ...] = ()
+
+    def __str__(self) -> str:
+        if not self.differs:
+            return f"+ {self.kind} {self.key}: {self.entry.name.en}"
+        return f"~ {self.kind} {self.key}: {self.difference()}"
+
+    def difference(self) -> str:
+        """What differs, in a line."""
+        return "; ".join(f"{name}: {before or '—'} → {after or '—'}" for name, before, after in self.differs)
+
+
+# ---------------------------------------------------------------- what is said
+
+
+def read(section: Section, present: Structure) -> Structure:
+    """What the section says. Errors: ConfigError naming each place and what was expected, also of keys nobody has."""
+    wanted = section.read(Structure)
+    problems = [f"{section.place(*path)}: {problem}" for path, problem in _problems(wanted, present)]
+    if problems:
+        raise ConfigError("\n".join(problems))
+    return wanted
+
+
+def _problems(wanted: Structure, present: Structure) -> Iterator[tuple[tuple[str, ...], str]]:
+    units, subjects = {**present.units, **wanted.units}, {**present.subjects, **wanted.subjects}
+    if EVERYWHERE in wanted.units:
+        yield ("units", EVERYWHERE), "no unit can be called so: in permissions the word stands for all units"
+    for key in wanted.units:
+        yield from _hangs("unit", key, units)
+    for key, subject in wanted.subjects.items():
+        yield from _hangs("subject", key, subjects)
+        if subject.unit is not None and subject.unit not in units:
+            yield ("subjects", key, "unit"), nobody("unit", subject.unit, units)
+    for login, agent in wanted.agents.items():
+        if agent.unit not in units:
+            yield ("agents", login, "unit"), nobody("unit", agent.unit, units)
+        for where in agent.may or ():
+            if where != EVERYWHERE and where not in units:
+                yield ("agents", login, "may", where), nobody("unit", where, [EVERYWHERE, *units])
+
+
+def _hangs(
+    kind: Kind, key: str, tree: Mapping[str, UnitEntry] | Mapping[str, SubjectEntry]
+) -> Iterator[tuple[tuple[str, ...], str]]:
+    seen, above = {key}, tree[key].parent
+    if above is not None and above not in tree:
+        yield (f"{kind}s", key, "parent"), nobody(kind, above, tree.keys() - {key})
+    while above is not None and above in tree and above not in seen:
+        seen.add(above)
+        above = tree[above].parent
+    if above == key:
+        yield (f"{kind}s", key, "parent"), "this hangs below itself"
+
+
+def nobody(kind: Kind, key: str, known: Iterable[str]) -> str:
+    """The sentence for a key that nobody has."""
+    there = ", ".join(sorted(known))
+    return f"no {kind} is called {key}; " + (f"expected one of: {there}" if there else f"there is no {kind} yet")
+
+
+def changes(present: Structure, wanted: Structure) -> list[Change]:
+    """What would become different: units, then subjects, then agents, each in the order they are said."""
+    found: list[Change] = []
+    for kind, before, after in _kinds(present, wanted):
+        for key, entry in after.items():
+            if key not in before:
+                found.append(Change(kind, key, entry))
+            elif differs := tuple(_difference(before[key], entry)):
+                found.append(Change(kind, key, entry, differs))
+    return found
+
+
+def _kinds(one: Structure, other: Structure) -> Iterator[tuple[Kind, Mapping[str, Entry], Mapping[str, Entry]]]:
+    yield "unit", one.units, other.units
+    yield "subject", one.subjects, other.subjects
+    yield "agent", one.agents, other.agents
+
+
+def _difference(before: Entry, after: Entry) -> Iterator[tuple[str, str, str]]:
+    was, will = _told(before), _told(after)
+    for name in dict.fromkeys([*will, *was]):
+        back = name == "left" and name not in will  # who has left comes back by a step of its own, not by an old file
+        if was.get(name) != will.get(name) and not back:
+            yield name, was.get(name, ""), will.get(name, "")
+
+
+def _told(entry: Entry) -> dict[str, str]:
+    """An entry's values by name, as text to be compared and shown; what is not set is not there."""
+    values = {"name.fa": entry.name.fa, "name.en": entry.name.en}
+    match entry:
+        case AgentEntry():
+            values["unit"] = entry.unit
+            values |= {f"may.{where}": ", ".join(permissions) for where, permissions in entry.rights().items()}
+            values |= {"left": "true"} if entry.left else {}
+        case SubjectEntry():
+            values |= {name: key for name, key in (("parent", entry.parent), ("unit", entry.unit)) if key}
+        case UnitEntry():
+            values |= {"parent": entry.parent} if entry.parent else {}
+    return values
+
+
+# ---------------------------------------------------------------- what is kept
+
+
+def hold(cursor: Cursor) -> None:
+    """Until the commit nobody else changes the structure; cases are filed meanwhile."""
+    cursor.execute("LOCK TABLE units IN SHARE ROW EXCLUSIVE MODE")
+
+
+def stored(cursor: Cursor) -> Structure:
+    """The structure as the store has it, each kind by key in the order it was made."""
+    cursor.execute(
+        "SELECT u.key, u.name_fa, u.name_en, p.key FROM units u LEFT JOIN units p ON p.id = u.parent_id ORDER BY u.id"
+    )
+    units = {key: UnitEntry(name=Name(fa=fa, en=en), parent=parent) for key, fa, en, parent in cursor}
+    cursor.execute(
+        "SELECT s.key, s.name_fa, s.name_en, p.key, u.key FROM subjects s LEFT JOIN subjects p ON p.id = s.parent_id "
+        "LEFT JOIN units u ON u.id = s.unit_id ORDER BY s.id"
+    )
+    subjects = {
+        key: SubjectEntry(name=Name(fa=fa, en=en), parent=parent, unit=unit) for key, fa, en, parent, unit in cursor
+    }
+    cursor.execute("SELECT p.agent_id, coalesce(u.key, %s), permission FROM permissions p LEFT JOIN units u ON u.id = p.unit_id", [EVERYWHERE])  # fmt: skip
+    may: dict[UUID, dict[str, list[Permission]]] = {}
+    for agent_id, where, permission in cursor:
+        may.setdefault(agent_id, {}).setdefault(where, []).append(Permission(permission))
+    cursor.execute(
+        "SELECT a.id, a.login, a.name_fa, a.name_en, u.key, a.language, a.calendar, a.active "
+        "FROM agents a JOIN units u ON u.id = a.unit_id ORDER BY a.id"
+    )
+    agents = {
+        login: AgentEntry(
+            name=Name(fa=fa, en=en), unit=unit, language=language, calendar=calendar, may=may.get(identifier, {}),
+            left=not active,
+        )
+        for identifier, login, fa, en, unit, language, calendar, active in cursor
+    }  # fmt: skip
+    # Not checked again: keys that were made before there was a rule for them are as they are.
+    return Structure.model_construct(units=units, subjects=subjects, agents=agents)
+
+
+def write(cursor: Cursor, wanted: Sequence[Change]) -> None:
+    """Make the changes, found while the structure was held. A new agent signs in once a password was set."""
+    units, subjects = unit_ids(cursor), _subject_ids(cursor)
+    units |= {change.key: new_id() for change in wanted if change.kind == "unit" and change.key not in units}
+    subjects |= {change.key: new_id() for change in wanted if change.kind == "subject" and change.key not in subjects}
+    unit_rows, subject_rows = [], []
+    for change in wanted:
+        key, entry, name = change.key, change.entry, change.entry.name
+        if isinstance(entry, UnitEntry):
+            unit_rows.append((units[key], key, name.fa, name.en, _id(units, entry.parent)))
+        elif isinstance(entry, SubjectEntry):
+            subject_rows.append(
+                (subjects[key], key, name.fa, name.en, _id(subjects, entry.parent), _id(units, entry.unit))
+            )
+    if unit_rows:  # in one statement, so that a unit may stand before the one it belongs to
+        cursor.execute(
+            "INSERT INTO units (id, key, name_fa, name_en, parent_id) "
+            "SELECT * FROM unnest(%s::uuid[], %s::text[], %s::text[], %s::text[], %s::uuid[]) ON CONFLICT (key) DO "
+            "UPDATE SET name_fa = excluded.name_fa, name_en = excluded.name_en, parent_id = excluded.parent_id",
+            [list(column) for column in zip(*unit_rows, strict=True)],
+        )
+    if subject_rows:
+        cursor.execute(
+            "INSERT INTO subjects (id, key, name_fa, name_en, parent_id, unit_id) "
+            "SELECT * FROM unnest(%s::uuid[], %s::text[], %s::text[], %s::text[], %s::uuid[], %s::uuid[]) "
+            "ON CONFLICT (key) DO UPDATE SET name_fa = excluded.name_fa, name_en = excluded.name_en, "
+            "parent_id = excluded.parent_id, unit_id = excluded.unit_id",
+            [list(column) for column in zip(*subject_rows, strict=True)],
+        )
+    for change in wanted:
+        if isinstance(change.entry, AgentEntry):
+            _write_agent(cursor, change.key, change.entry, units)
+
+
+def _write_agent(cursor: Cursor, login: str, agent: AgentEntry, units: Mapping[str, UUID]) -> None:
+    calendar = agent.calendar or ("solar" if agent.language == "fa" else "gregorian")
+    cursor.execute(
+        "INSERT INTO agents (id, login, name_fa, name_en, password_hash, unit_id, language, calendar, active) "
+        "VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s) ON CONFLICT (login) DO UPDATE SET name_fa = excluded.name_fa, "
+        "name_en = excluded.name_en, unit_id = excluded.unit_id, active = agents.active AND excluded.active RETURNING id",
+        [
+            new_id(), login, agent.name.fa, agent.name.en, NO_PASSWORD, units[agent.unit], agent.language, calendar,
+            not agent.left,
+        ],
+    )  # fmt: skip
+    (agent_id,) = cursor.fetchone() or ()
+    cursor.execute("DELETE FROM permissions WHERE agent_id = %s", [agent_id])
+    insert_rows(
+        cursor,
+        "permissions",
+        ("id", "agent_id", "permission", "unit_id"),
+        [
+            (new_id(), agent_id, permission.value, None if where == EVERYWHERE else units[where])
+            for where, permissions in agent.rights().items()
+            for permission in permissions
+        ],
+    )
+
+
+def remove(cursor: Cursor, kind: Literal["unit", "subject"], key: str) -> None:
+    """Take away a unit or a subject that nothing ever belonged to. Errors: ConfigError, with what belongs to it."""
+    statement = "DELETE FROM units WHERE key = %s" if kind == "unit" else "DELETE FROM subjects WHERE key = %s"
+    try:
+        cursor.execute(statement, [key])
+    except psycopg.errors.ForeignKeyViolation as error:
+        raise ConfigError(f"{kind} {key}: cannot be taken away: {error.diag.table_name} belong to it") from None
+
+
+def unit_ids(cursor: Cursor) -> dict[str, UUID]:
+    """The units' ids by key."""
+    cursor.execute("SELECT key, id FROM units")
+    return dict(cursor.fetchall())
+
+
+def _subject_ids(cursor: Cursor) -> dict[str, UUID]:
+    cursor.execute("SELECT key, id FROM subjects")
+    return dict(cursor.fetchall())
+
+
+def _id(ids: Mapping[str, UUID], key: str | None) -> UUID | None:
+    return ids[key] if key is not None else None

@@ -1,0 +1,272 @@
+"""The commands by which an institution says what it consists of: one thing at a time, or everything from one file."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any, Literal, TypeVar
+
+import psycopg
+import typer
+import yaml
+from rich.console import Console
+
+from zrm.casestore import roster, structure
+from zrm.casestore.agent import Permission
+from zrm.casestore.schema import is_current
+from zrm.casestore.structure import EVERYWHERE, Change, Entry, Kind, Structure, SubjectEntry, UnitEntry
+from zrm.config import load, said
+from zrm.errors import ConfigError
+from zrm.house import open_house
+from zrm.kit.db import Cursor
+from zrm.security import passwords, sessions
+
+console = Console(highlight=False)
+
+organisation_cli = typer.Typer(
+    no_args_is_help=True, help="The whole organisation in one file; see docs/organisation.md."
+)
+unit_cli = typer.Typer(no_args_is_help=True, help="The parts of the organisation that can own cases.")
+subject_cli = typer.Typer(no_args_is_help=True, help="What a case can be about, and which unit answers for it.")
+agent_cli = typer.Typer(no_args_is_help=True, help="The people at the desk.")
+
+Key = Annotated[str, typer.Argument(help="Lower-case letters, digits and hyphens, such as street-light.")]
+Login = Annotated[str, typer.Argument(help="What they sign in by.")]
+Fa = Annotated[str, typer.Option(help="The name in Persian.")]
+En = Annotated[str, typer.Option(help="The name in English.")]
+Parent = Annotated[str | None, typer.Option(help="The key of the one it belongs to; '' for none.")]
+UnitKey = Annotated[str, typer.Option("--unit", help="A unit's key.")]
+AnswersFor = Annotated[str | None, typer.Option("--unit", help="The unit its cases go to; '' for the default unit.")]
+Language = Annotated[str, typer.Option(help="fa or en: in which the desk begins.")]
+T = TypeVar("T", UnitEntry, SubjectEntry)
+
+
+@organisation_cli.command("load")
+def load_file(
+    file: Annotated[Path, typer.Argument(help="Units, subjects and agents in YAML.")],
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show what would change.")] = False,
+) -> None:
+    """Bring the organisation to what a file says; what it does not name stays as it is."""
+    section = load(file)
+    with _organisation(hold=True) as (cursor, present):
+        changes = structure.changes(present, structure.read(section, present))
+        if not dry_run:
+            structure.write(cursor, changes)
+    _tell(changes)
+    if dry_run and changes:
+        console.print("Nothing was changed: this was a dry run.")
+
+
+@organisation_cli.command()
+def show() -> None:
+    """Write the organisation as it stands, as a file that `load` reads."""
+    with _organisation() as (_, present):
+        values = present.model_dump(mode="json", exclude_none=True)
+    for entry in values["agents"].values():
+        entry |= {} if entry.pop("left") is False else {"left": True}
+    sys.stdout.write(yaml.safe_dump(values, allow_unicode=True, sort_keys=False, width=120))
+
+
+@unit_cli.command("add")
+def add_unit(key: Key, fa: Fa, en: En, parent: Parent = None) -> None:
+    """Make a unit."""
+    _add("unit", key, _values(fa, en, parent=parent))
+
+
+@unit_cli.command("change")
+def change_unit(key: Key, fa: Fa = "", en: En = "", parent: Parent = None) -> None:
+    """Give a unit other names or another place; what is not given stays."""
+    _change("unit", key, _values(fa, en, parent=parent))
+
+
+@unit_cli.command("remove")
+def remove_unit(key: Key) -> None:
+    """Take away a unit that nothing ever belonged to."""
+    _remove("unit", key)
+
+
+@unit_cli.command("list")
+def list_units() -> None:
+    """Every unit, below the one it belongs to."""
+    with _organisation() as (_, present):
+        for depth, key, entry in _tree(present.units):
+            _line(depth, key, entry)
+
+
+@subject_cli.command("add")
+def add_subject(key: Key, fa: Fa, en: En, parent: Parent = None, unit: AnswersFor = None) -> None:
+    """Make a subject."""
+    _add("subject", key, _values(fa, en, parent=parent, unit=unit))
+
+
+@subject_cli.command("change")
+def change_subject(key: Key, fa: Fa = "", en: En = "", parent: Parent = None, unit: AnswersFor = None) -> None:
+    """Give a subject other names, another place or another unit; what is not given stays."""
+    _change("subject", key, _values(fa, en, parent=parent, unit=unit))
+
+
+@subject_cli.command("remove")
+def remove_subject(key: Key) -> None:
+    """Take away a subject that no case was ever about."""
+    _remove("subject", key)
+
+
+@subject_cli.command("list")
+def list_subjects() -> None:
+    """The subject tree, with the unit each subject's cases go to."""
+    with _organisation() as (_, present):
+        for depth, key, entry in _tree(present.subjects):
+            _line(depth, key, entry, entry.unit or "the default unit")
+
+
+@agent_cli.command("add")
+def add_agent(
+    login: Login,
+    fa: Fa,
+    en: En,
+    unit: UnitKey,
+    language: Language = "fa",
+    everything: Annotated[bool, typer.Option("--everything", help="May do everything, for every unit.")] = False,
+) -> None:
+    """Make an agent, who can do the ordinary work of their unit; sign-in begins with `zrm agent password`."""
+    may = {"may": {EVERYWHERE: list(Permission)}} if everything else {}
+    _add("agent", login, {**_values(fa, en, unit=unit), "language": language, **may})
+
+
+@agent_cli.command("password")
+def set_password(login: Login) -> None:
+    """Set an agent's password: asked for twice, or one line from a pipe. Signs the agent out wherever they are."""
+    if sys.stdin.isatty():
+        password = typer.prompt("The new password", hide_input=True, confirmation_prompt=True)
+    else:
+        password = sys.stdin.readline().removesuffix("\n")
+    if not passwords.acceptable(password):
+        raise ConfigError(f"agent {login}: expected at least {passwords.SHORTEST} characters, not all alike")
+    with _organisation() as (cursor, present):
+        account = _account(cursor, present, login)
+        roster.set_password_hash(cursor, account.id, passwords.hash_password(password))
+        sessions.end_others(cursor, account.id, keep="")
+    console.print(f"{login} signs in with the new password.", markup=False)
+
+
+@agent_cli.command("leave")
+def leave(login: Login) -> None:
+    """Let an agent sign in no more; history keeps naming them, and what they had can be given to others."""
+    with _organisation() as (cursor, present):
+        account = _account(cursor, present, login)
+        roster.set_active(cursor, account.id, active=False)
+        sessions.end_others(cursor, account.id, keep="")
+    console.print(f"{login} has left.", markup=False)
+
+
+@agent_cli.command("return")
+def come_back(login: Login) -> None:
+    """Let an agent who has left sign in again."""
+    with _organisation() as (cursor, present):
+        roster.set_active(cursor, _account(cursor, present, login).id, active=True)
+    console.print(f"{login} is back.", markup=False)
+
+
+@agent_cli.command("list")
+def list_agents() -> None:
+    """Every agent with unit and permissions."""
+    with _organisation() as (cursor, present):
+        ready = roster.can_sign_in(cursor)
+    for login, entry in present.agents.items():
+        rights = [f"{where}: {', '.join(permissions)}" for where, permissions in entry.rights().items()]
+        state = "has left" if entry.left else "" if login in ready else "has no password yet"
+        _line(0, login, entry, entry.unit, *rights, state)
+
+
+# ---------------------------------------------------------------- what the commands share
+
+
+@contextmanager
+def _organisation(*, hold: bool = False) -> Iterator[tuple[Cursor, Structure]]:
+    """The structure as it stands; what is done with the cursor is kept when the block ends well. Errors: ConfigError."""
+    house = open_house("organisation")
+    try:
+        if not is_current(house.database):
+            raise ConfigError("the database does not have the newest schema; `zrm migrate` brings it there")
+        with house.database.cursor() as cursor:
+            if hold:
+                structure.hold(cursor)
+            yield cursor, structure.stored(cursor)
+    except psycopg.OperationalError as error:
+        raise ConfigError(f"the database does not answer: {str(error).splitlines()[0]}") from None
+    finally:
+        house.close()
+
+
+def _values(fa: str, en: str, **keys: str | None) -> dict[str, Any]:
+    """What was given on the command line, as it would stand in a file; '' takes a key away."""
+    name = {language: word for language, word in (("fa", fa), ("en", en)) if word}
+    return {"name": name, **{key: value or None for key, value in keys.items() if value is not None}}
+
+
+def _add(kind: Kind, key: str, values: dict[str, Any]) -> None:
+    """Errors: ConfigError for a bad or unknown key, and where there is such a one that says something else."""
+    with _organisation(hold=True) as (cursor, present):
+        wanted = structure.read(said(f"zrm {kind} add", {f"{kind}s": {key: values}}), present)
+        changes = structure.changes(present, wanted)
+        for change in changes:
+            if change.differs:
+                raise ConfigError(f"zrm {kind} add: {kind} {key} is there already, and not so: {change.difference()}")
+        structure.write(cursor, changes)
+    _tell(changes)
+
+
+def _change(kind: Kind, key: str, values: dict[str, Any]) -> None:
+    """Errors: ConfigError for a bad or unknown key."""
+    with _organisation(hold=True) as (cursor, present):
+        there = _entries(present, kind)
+        if key not in there:
+            raise ConfigError(f"zrm {kind} change: {structure.nobody(kind, key, there)}")
+        before = there[key].model_dump()
+        values = {**before, **values, "name": before["name"] | values["name"]}
+        wanted = structure.read(said(f"zrm {kind} change", {f"{kind}s": {key: values}}), present)
+        changes = structure.changes(present, wanted)
+        structure.write(cursor, changes)
+    _tell(changes)
+
+
+def _remove(kind: Literal["unit", "subject"], key: str) -> None:
+    with _organisation(hold=True) as (cursor, present):
+        there = _entries(present, kind)
+        if key not in there:
+            raise ConfigError(f"zrm {kind} remove: {structure.nobody(kind, key, there)}")
+        structure.remove(cursor, kind, key)
+    console.print(f"- {kind} {key}", markup=False)
+
+
+def _entries(present: Structure, kind: Kind) -> dict[str, Any]:
+    entries: dict[str, Any] = getattr(present, f"{kind}s")
+    return entries
+
+
+def _account(cursor: Cursor, present: Structure, login: str) -> roster.Account:
+    account = roster.account(cursor, login)
+    if account is None:
+        raise ConfigError(structure.nobody("agent", login, present.agents))
+    return account
+
+
+def _tell(changes: Sequence[Change]) -> None:
+    for change in changes:
+        console.print(str(change), markup=False, soft_wrap=True)
+    if not changes:
+        console.print("All of it is there already; nothing was changed.")
+
+
+def _tree(entries: Mapping[str, T], above: str | None = None, depth: int = 0) -> Iterator[tuple[int, str, T]]:
+    for key, entry in entries.items():
+        if entry.parent == above:
+            yield depth, key, entry
+            yield from _tree(entries, key, depth + 1)
+
+
+def _line(depth: int, key: str, entry: Entry, *more: str) -> None:
+    words = [key, entry.name.en, entry.name.fa, *filter(None, more)]
+    console.print("  " * depth + " · ".join(words), markup=False, soft_wrap=True)
