@@ -1,6 +1,7 @@
 """T2: from waiting raw contacts to cases, in one transaction a batch; who fails alone does not take neighbours along.
 
-Reading is pure (`reading`), deciding asks and thinks (`placing`), writing is one pipeline (`rows`).
+Reading is pure (`reading`), then the store is asked (`asking`), deciding thinks (`placing`), writing is one pipeline
+(`rows`).
 """
 
 from __future__ import annotations
@@ -8,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
+from typing import TypeVar
 from uuid import UUID
 
 import psycopg
@@ -22,8 +24,9 @@ from zrm.kit import log
 from zrm.kit.blobs import BlobStore
 from zrm.kit.clock import now
 from zrm.kit.db import Cursor, Database
+from zrm.normalizer.asking import Records
 from zrm.normalizer.parts import Join, Parts
-from zrm.normalizer.placing import KeptFile, Placing, hold
+from zrm.normalizer.placing import KeptFile, Placing
 from zrm.normalizer.reading import Parse, PartOf, Raw, Reading, Wished, raw_contact, read
 from zrm.normalizer.reports import apply
 from zrm.normalizer.wishes import grant
@@ -36,6 +39,7 @@ _REPORT_WAIT = 120.0
 """Seconds a report waits for its delivery: a long text may take a minute to leave, and the network reports on its first
 part while the last is still to go."""
 
+T = TypeVar("T", Reading, Wished)
 Outcome = Reading | Wished | PartOf | list[Report] | Ignored | Unparseable
 
 
@@ -167,8 +171,11 @@ class Filer:
             present = [outcome for outcome in outcomes if outcome[1].id in still]
             put_off = self._reports(cursor, present)
             put_off |= self._join(cursor, present)
-            self._grant(cursor, present)
-            placing = Placing(cursor, self._settings, [o[2] for o in present if isinstance(o[2], Reading)])
+            known = Records(cursor, self._settings)
+            known.look_up(_only(Reading, present), _only(Wished, present))
+            self._grant(cursor, present, known)
+            known.look_up_answers(_only(Reading, present))
+            placing = Placing(known, self._settings)
             for task, raw, outcome, kept in present:
                 match outcome:
                     case Reading():
@@ -214,22 +221,17 @@ class Filer:
             del present[index]
         return waiting
 
-    def _grant(self, cursor: Cursor, present: list[tuple[Task, Raw, Outcome, list[KeptFile]]]) -> None:
+    def _grant(self, cursor: Cursor, present: list[tuple[Task, Raw, Outcome, list[KeptFile]]], known: Records) -> None:
         """Turn each wish into what became of it: settled and answered, or the ordinary message it is after all."""
-        wished = [outcome for _, _, outcome, _ in present if isinstance(outcome, Wished)]
-        if not wished:
-            return
-        readings = [outcome for _, _, outcome, _ in present if isinstance(outcome, Reading)]
-        asking = [outcome.asker for outcome in wished if outcome.asker is not None]
-        hold(cursor, {(known.kind.value, known.value) for known in asking + [a for r in readings for a in r.addresses]})
         for index, (task, raw, outcome, kept) in enumerate(present):
             if isinstance(outcome, Wished):
                 by_mail = outcome.asker is not None and outcome.asker.kind is AddressKind.EMAIL
                 asked = outcome.otherwise if by_mail else None
                 title, message_id = (asked.title, asked.thread.message_id) if asked is not None else ("", "")
                 reason = grant(
-                    cursor, self._settings, raw, outcome.wish, outcome.asker, title=title, message_id=message_id
-                )
+                    cursor, self._settings, raw, outcome.wish, outcome.asker, known.cases,
+                    title=title, message_id=message_id,
+                )  # fmt: skip
                 settled = Ignored(reason or "a wish that fits nothing")
                 present[index] = (task, raw, settled if reason else outcome.otherwise or settled, kept)
 
@@ -250,3 +252,7 @@ class Filer:
             else:
                 present[index] = (task, raw, Ignored("nobody's report"), kept)
         return put_off
+
+
+def _only(kind: type[T], present: Sequence[tuple[Task, Raw, Outcome, list[KeptFile]]]) -> list[T]:
+    return [outcome for _, _, outcome, _ in present if isinstance(outcome, kind)]

@@ -1,5 +1,5 @@
-"""Deciding: which person, which case, which rows. Asks the store a handful of questions for a whole batch, then decides in
-memory in the order of arrival, so that a person's second text joins the case the first one opened.
+"""Deciding: which person, which case, which rows. In memory, by what was asked for the whole batch (`asking`), and in the
+order of arrival, so that a person's second text joins the case the first one opened.
 
 None of what a contact says about itself is believed without a check of its sender: who quotes somebody's token without
 being known in that case gets a case of their own, linked for a person to decide.
@@ -8,9 +8,8 @@ being known in that case gets a case of their own, linked for a person to decide
 from __future__ import annotations
 
 import secrets
-from collections import defaultdict
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -21,20 +20,15 @@ from zrm.casestore.case import Status
 from zrm.casestore.contact import OUR_OWN
 from zrm.casestore.delivery import DeliveryState
 from zrm.casestore.outbox import Topic
-from zrm.casestore.template import acknowledgements
 from zrm.casework.acknowledge import acknowledgement
 from zrm.casework.transitions import Step, after
 from zrm.config import Settings
 from zrm.contract import InboundFile
-from zrm.kit.clock import now
-from zrm.kit.db import Cursor
 from zrm.kit.i18n import Language
 from zrm.kit.ids import new_id
+from zrm.normalizer.asking import FORGED, Case, Records, may_acknowledge
 from zrm.normalizer.reading import Known, Reading
 from zrm.normalizer.rows import Rows
-
-FORGED = "dmarc_fail"
-"""The label of a contact whose sender's own domain says that it did not send it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,136 +40,13 @@ class KeptFile:
     size: int
 
 
-@dataclass(slots=True)
-class _Case:
-    """What filing must know of a case, present or just opened."""
-
-    id: UUID
-    code: str
-    status: Status
-    status_at: datetime
-    unit_id: UUID
-    person_id: UUID | None
-    language: Language
-    fresh: bool = False
-    addresses: set[str] = field(default_factory=set)
-
-
 class Placing:
-    """One transaction's worth of readings being placed into cases."""
+    """One transaction's worth of readings being placed into cases, by what is `known` of them."""
 
-    def __init__(self, cursor: Cursor, settings: Settings, readings: Sequence[Reading]) -> None:
+    def __init__(self, known: Records, settings: Settings) -> None:
         self.rows = Rows()
-        self._cursor = cursor
+        self._known = known
         self._settings = settings
-        self._owners: dict[tuple[str, str], list[tuple[UUID, bool]]] = defaultdict(list)
-        self._cases: dict[UUID, _Case] = {}
-        self._by_message: dict[str, UUID] = {}
-        self._by_token: dict[str, UUID] = {}
-        self._by_code: dict[str, UUID] = {}
-        self._lines: dict[tuple[UUID, str, str], UUID] = {}
-        self._speaks: dict[UUID, tuple[str, str]] = {}  # the language a person asked for, the one they first wrote
-        self._silent: set[tuple[str, str]] = set()
-        self._doubtful: set[tuple[str, str]] = set()
-        self._answered: dict[tuple[str, str, str], tuple[int, int]] = {}  # automatic answers: last hour, last day
-        self._first_words: dict[UUID | None, tuple[str, str]] = {}
-        self._units: dict[str, UUID] = {}
-        self._subjects: dict[str, tuple[UUID, UUID | None]] = {}
-        if readings:
-            self._look_up(readings)
-
-    # -------------------------------------------------------------- asking
-
-    def _look_up(self, readings: Sequence[Reading]) -> None:
-        cursor = self._cursor
-        known = {(address.kind.value, address.value) for reading in readings for address in reading.addresses}
-        if known:
-            hold(cursor, known)
-            cursor.execute(
-                "SELECT kind, value, person_id, claimed, doubtful_at IS NOT NULL, p.preferred_language, p.language "
-                "FROM addresses a JOIN unnest(%s::text[], %s::text[]) AS wanted (kind, value) USING (kind, value) "
-                "JOIN persons p ON p.id = a.person_id ORDER BY a.created_at",
-                [[kind for kind, _ in known], [value for _, value in known]],
-            )
-            for kind, value, person_id, claimed, doubtful, asked_for, first in cursor.fetchall():
-                self._owners[kind, value].append((person_id, claimed))
-                self._speaks[person_id] = (asked_for, first)
-                if doubtful:
-                    self._doubtful.add((kind, value))
-            cursor.execute(
-                "SELECT DISTINCT ON (channel, address) channel, address, out FROM opt_outs WHERE address = ANY(%s) "
-                "ORDER BY channel, address, at DESC, id DESC",
-                [[value for _, value in known]],
-            )
-            self._silent = {(channel, address) for channel, address, out in cursor.fetchall() if out}
-        self._look_up_answers(readings)
-        self._look_up_threads(readings)
-        cursor.execute("SELECT key, id FROM units")
-        self._units = dict(cursor.fetchall())
-        if any(reading.subject_key for reading in readings):
-            cursor.execute("SELECT key, id, unit_id FROM subjects")
-            self._subjects = {key: (subject, unit) for key, subject, unit in cursor.fetchall()}
-
-    def _look_up_answers(self, readings: Sequence[Reading]) -> None:
-        """How often our machine has answered these addresses lately."""
-        wanted = {r.addresses[0].value for r in readings if r.addresses and self._may_acknowledge(r)}
-        if wanted:
-            self._first_words = acknowledgements(self._cursor)
-            self._cursor.execute(
-                "SELECT channel, account, address, count(*) FILTER (WHERE at > now() - interval '1 hour'), count(*) "
-                "FROM contacts WHERE automatic AND address = ANY(%s) AND at > now() - interval '1 day' GROUP BY 1, 2, 3",
-                [list(wanted)],
-            )
-            self._answered = {(channel, account, to): (hour, day) for channel, account, to, hour, day in self._cursor}
-
-    def _look_up_threads(self, readings: Sequence[Reading]) -> None:
-        cursor = self._cursor
-        references = {ref for reading in readings for ref in reading.thread.references}
-        if references:
-            cursor.execute("SELECT message_id, case_id FROM message_ids WHERE message_id = ANY(%s)", [list(references)])
-            self._by_message = dict(cursor.fetchall())
-        tokens = {token for reading in readings for token in reading.thread.tokens}
-        if tokens:
-            cursor.execute("SELECT reply_token, id FROM cases WHERE reply_token = ANY(%s)", [list(tokens)])
-            self._by_token = dict(cursor.fetchall())
-        codes = {reading.thread.conversation for reading in readings if reading.thread.conversation}
-        codes |= {token for token in tokens if token.isdigit()}  # a tracking code quoted in a subject
-        if codes:
-            cursor.execute(
-                "SELECT r.code, c.case_id FROM receipts r JOIN contacts c ON c.id = r.contact_id WHERE r.code = ANY(%s)",
-                [list(codes)],
-            )
-            self._by_code = dict(cursor.fetchall())
-        callers = {
-            person
-            for reading in readings
-            if reading.thread.open_line
-            for address in reading.addresses
-            for person, claimed in self._owners[address.kind.value, address.value]
-            if not claimed
-        }
-        if callers:
-            since = now() - timedelta(days=self._settings.threads.open_line_days)
-            cursor.execute(
-                "SELECT DISTINCT ON (person_id, channel, account) person_id, channel, account, id FROM cases "
-                "WHERE person_id = ANY(%s) AND status <> 'closed' AND last_contact_at > %s "
-                "ORDER BY person_id, channel, account, last_contact_at DESC",
-                [list(callers), since],
-            )
-            self._lines = {(person, channel, account): case for person, channel, account, case in cursor.fetchall()}
-        wanted = {*self._by_message.values(), *self._by_token.values(), *self._by_code.values(), *self._lines.values()}
-        if wanted:
-            cursor.execute(
-                "SELECT id, code, status, status_at, unit_id, person_id, language, ARRAY(SELECT address FROM contacts "
-                "WHERE case_id = cases.id AND address <> '') FROM cases WHERE id = ANY(%s) ORDER BY id FOR UPDATE",
-                [list(wanted)],
-            )
-            for identifier, code, status, status_at, unit, person, language, addresses in cursor.fetchall():
-                self._cases[identifier] = _Case(
-                    identifier, code, Status(status), status_at, unit, person, language, addresses=set(addresses)
-                )
-
-    # -------------------------------------------------------------- deciding
 
     def place(self, reading: Reading, kept: Sequence[KeptFile]) -> None:
         """Give the reading its person and its case."""
@@ -200,14 +71,14 @@ class Placing:
         if case.fresh:
             self._acknowledge(case, reading)
 
-    def _thread(self, reading: Reading) -> tuple[_Case | None, _Case | None]:
+    def _thread(self, reading: Reading) -> tuple[Case | None, Case | None]:
         """The case to join, or else one to be linked: a stranger quoted its mark, or it was closed too long ago."""
         thread = reading.thread
         if thread.conversation:
-            return self._case_of(self._by_code.get(thread.conversation)), None
-        quoted = [self._by_token.get(token) for token in thread.tokens]
-        quoted += [self._by_code.get(token) for token in thread.tokens]
-        quoted += [self._by_message.get(reference) for reference in thread.references]
+            return self._case_of(self._known.by_code.get(thread.conversation)), None
+        quoted = [self._known.by_token.get(token) for token in thread.tokens]
+        quoted += [self._known.by_code.get(token) for token in thread.tokens]
+        quoted += [self._known.by_message.get(reference) for reference in thread.references]
         candidates = [case for identifier in quoted if (case := self._case_of(identifier)) is not None]
         for case in candidates:
             if self._belongs(case, reading):
@@ -216,21 +87,21 @@ class Placing:
             return None, candidates[0]
         if thread.open_line:
             for address in reading.addresses:
-                for person, claimed in self._owners[address.kind.value, address.value]:
-                    line = self._lines.get((person, reading.raw.contact.channel, reading.raw.contact.account))
+                for person, claimed in self._known.owners[address.kind.value, address.value]:
+                    line = self._known.lines.get((person, reading.raw.contact.channel, reading.raw.contact.account))
                     if not claimed and line is not None:
                         return self._case_of(line), None
         return None, None
 
-    def _long_closed(self, case: _Case, reading: Reading) -> bool:
+    def _long_closed(self, case: Case, reading: Reading) -> bool:
         """Whether what is written now is hardly about what was closed then (freescout#4958: glued to a year-old matter)."""
         limit = timedelta(days=self._settings.threads.reopen_days)
         return case.status is Status.CLOSED and reading.raw.received_at - case.status_at > limit
 
-    def _case_of(self, identifier: UUID | None) -> _Case | None:
-        return self._cases.get(identifier) if identifier is not None else None
+    def _case_of(self, identifier: UUID | None) -> Case | None:
+        return self._known.cases.get(identifier) if identifier is not None else None
 
-    def _belongs(self, case: _Case, reading: Reading) -> bool:
+    def _belongs(self, case: Case, reading: Reading) -> bool:
         """Whether the sender is known in that case: an address it has spoken with, or its person's own.
 
         A sender who is probably forged is a stranger under whatever name.
@@ -241,7 +112,7 @@ class Placing:
             address.value in case.addresses
             or any(
                 owner == case.person_id and not claimed
-                for owner, claimed in self._owners[address.kind.value, address.value]
+                for owner, claimed in self._known.owners[address.kind.value, address.value]
             )
             for address in reading.addresses
         )
@@ -252,12 +123,13 @@ class Placing:
             return self._new_person(reading)
         if reading.claimed:  # typed addresses never add up to a new mixture: that is how files are hijacked
             owners = [
-                {owner for owner, _ in self._owners[address.kind.value, address.value]} for address in reading.addresses
+                {owner for owner, _ in self._known.owners[address.kind.value, address.value]}
+                for address in reading.addresses
             ]
             common = set.intersection(*owners)
             return common.pop() if len(common) == 1 else self._new_person(reading)
         first = reading.addresses[0]
-        shown = {owner for owner, claimed in self._owners[first.kind.value, first.value] if not claimed}
+        shown = {owner for owner, claimed in self._known.owners[first.kind.value, first.value] if not claimed}
         if len(shown) > 1:
             return None
         if not shown and reading.addresses_proven:
@@ -271,7 +143,7 @@ class Placing:
         return {
             owner
             for address in addresses
-            for owner, claimed in self._owners[address.kind.value, address.value]
+            for owner, claimed in self._known.owners[address.kind.value, address.value]
             if not claimed
         }
 
@@ -281,7 +153,7 @@ class Placing:
         two files of one citizen are for a person to bring together, and an address of two is nobody's.
         """
         for address in reading.addresses:
-            owners = self._owners[address.kind.value, address.value]
+            owners = self._known.owners[address.kind.value, address.value]
             if (person_id, True) in owners:
                 owners[owners.index((person_id, True))] = (person_id, False)
                 self.rows.proven.append((person_id, address.kind.value, address.value))
@@ -299,18 +171,18 @@ class Placing:
 
     def _own(self, address: Known, person_id: UUID, claimed: bool, at: datetime) -> None:
         self.rows.addresses.append((new_id(), person_id, address.kind.value, address.value, address.raw, claimed, at))
-        self._owners[address.kind.value, address.value].append((person_id, claimed))
+        self._known.owners[address.kind.value, address.value].append((person_id, claimed))
 
-    def _open(self, reading: Reading, person_id: UUID | None) -> _Case:
+    def _open(self, reading: Reading, person_id: UUID | None) -> Case:
         contact, at = reading.raw.contact, reading.raw.received_at
-        subject_id, unit_id = self._subjects.get(reading.subject_key, (None, None))
-        unit_id = unit_id or self._units[self._settings.default_unit]
+        subject_id, unit_id = self._known.subjects.get(reading.subject_key, (None, None))
+        unit_id = unit_id or self._known.default_unit()
         language = self._language_of(reading, person_id)
-        case = _Case(
+        case = Case(
             id=new_id(), code=reading.raw.code, status=Status.NEW, status_at=at, unit_id=unit_id, person_id=person_id,
             language=language, fresh=True, addresses={address.value for address in reading.addresses},
         )  # fmt: skip
-        self._cases[case.id] = case
+        self._known.cases[case.id] = case
         self.rows.cases.append(
             (
                 case.id, case.code, new_reply_token(), reading.title, reading.nature, language, contact.channel,
@@ -318,7 +190,7 @@ class Placing:
             )
         )  # fmt: skip
         if reading.thread.open_line and person_id is not None:
-            self._lines[person_id, contact.channel, contact.account] = case.id
+            self._known.lines[person_id, contact.channel, contact.account] = case.id
         self._event(case, "opened", {"channel": contact.channel}, reading)
         return case
 
@@ -327,7 +199,7 @@ class Placing:
 
         A third language is answered in English, one nobody could tell in the house's own.
         """
-        asked_for, first = self._speaks.get(person_id, ("", "")) if person_id is not None else ("", "")
+        asked_for, first = self._known.speaks.get(person_id, ("", "")) if person_id is not None else ("", "")
         match asked_for or reading.language or first:
             case "":
                 return self._settings.organisation.language
@@ -336,7 +208,7 @@ class Placing:
             case _:
                 return "en"
 
-    def _join(self, case: _Case, reading: Reading) -> None:
+    def _join(self, case: Case, reading: Reading) -> None:
         step = Step.ROBOT_WRITES if reading.robot else Step.CITIZEN_WRITES
         status = after(case.status, step)
         if status is not case.status:
@@ -346,18 +218,18 @@ class Placing:
             self.rows.joined[case.id] = (case.status, reading.raw.received_at)
         if case.person_id is not None and not reading.claimed:
             for address in reading.addresses:  # answering from an address we wrote to proves that it is theirs
-                owners = self._owners[address.kind.value, address.value]
+                owners = self._known.owners[address.kind.value, address.value]
                 if (case.person_id, True) in owners:
                     owners[owners.index((case.person_id, True))] = (case.person_id, False)
                     self.rows.proven.append((case.person_id, address.kind.value, address.value))
 
-    def _append(self, case: _Case, reading: Reading, person_id: UUID | None, kept: Sequence[KeptFile]) -> None:
+    def _append(self, case: Case, reading: Reading, person_id: UUID | None, kept: Sequence[KeptFile]) -> None:
         raw, contact = reading.raw, reading.raw.contact
         address = reading.addresses[0].value if reading.addresses else ""
         case.addresses.update(known.value for known in reading.addresses)
         if reading.addresses and not (reading.claimed or reading.robot):
             alive = (reading.addresses[0].kind.value, address)
-            if alive in self._doubtful:
+            if alive in self._known.doubtful:
                 self.rows.alive.append(alive)
         labels = set(reading.labels)
         if person_id is None:
@@ -371,7 +243,7 @@ class Placing:
         )  # fmt: skip
         if reading.thread.message_id:
             self.rows.message_ids.append((reading.thread.message_id, case.id))
-            self._by_message[reading.thread.message_id] = case.id
+            self._known.by_message[reading.thread.message_id] = case.id
         scanned = self._settings.scan is not None
         for position, item in enumerate(kept):
             file = item.file
@@ -396,19 +268,19 @@ class Placing:
         self.rows.outbox[Topic.NOTIFY].append((raw.id, contact.trace))
         self.rows.changed.append(case.id)
 
-    def _acknowledge(self, case: _Case, reading: Reading) -> None:
+    def _acknowledge(self, case: Case, reading: Reading) -> None:
         contact = reading.raw.contact
-        if not reading.addresses or not self._may_acknowledge(reading):
+        if not reading.addresses or not may_acknowledge(reading, self._settings):
             return
         if reading.code_told:
             return
         address, at = reading.addresses[0].value, reading.raw.received_at
-        if (contact.channel, address) in self._silent:  # they asked us not to write there, not even this
+        if (contact.channel, address) in self._known.silent:  # they asked us not to write there, not even this
             return
         if not self._count_answer(contact.channel, contact.account, address):
             self._event(case, "loop_broken", {"channel": contact.channel}, reading)
             return
-        wording = self._first_words.get(case.unit_id, self._first_words.get(None))
+        wording = self._known.first_words.get(case.unit_id, self._known.first_words.get(None))
         kind = reading.addresses[0].kind
         text = acknowledgement(case.code, case.language, self._settings, kind=kind, wording=wording)
         answer_id, delivery_id = new_id(), new_id()
@@ -430,31 +302,18 @@ class Placing:
         self.rows.delivery_events.append((new_id(), delivery_id, at, DeliveryState.QUEUED, ""))
         self.rows.outbox[Topic.DELIVER].append((delivery_id, contact.trace))
 
-    def _may_acknowledge(self, reading: Reading) -> bool:
-        machine_or_forged = reading.robot or FORGED in reading.labels  # the owner of a forged address wrote nothing
-        return reading.raw.contact.channel in self._settings.acknowledge and not machine_or_forged
-
     def _count_answer(self, channel: str, account: str, address: str) -> bool:
         """Count one automatic answer for a pair of addresses; False, and not counted, if it would be one too many."""
-        hour, day = self._answered.get((channel, account, address), (0, 0))
+        hour, day = self._known.answered.get((channel, account, address), (0, 0))
         limits = self._settings.automatic
         if hour >= limits.per_hour or day >= limits.per_day:
             return False
-        self._answered[channel, account, address] = (hour + 1, day + 1)
+        self._known.answered[channel, account, address] = (hour + 1, day + 1)
         return True
 
-    def _event(self, case: _Case, kind: str, data: dict[str, Any], reading: Reading) -> None:
+    def _event(self, case: Case, kind: str, data: dict[str, Any], reading: Reading) -> None:
         data = {**data, "contact": str(reading.raw.id)}
         self.rows.events.append((new_id(), case.id, reading.raw.received_at, kind, Jsonb(data)))
-
-
-def hold(cursor: Cursor, addresses: Iterable[tuple[str, str]]) -> None:
-    """Until the commit nobody else gives these (kind, value) addresses an owner; in order, so that batches cannot cross."""
-    cursor.execute(
-        "SELECT pg_advisory_xact_lock(key) FROM (SELECT DISTINCT hashtextextended(value, 0) AS key "
-        "FROM unnest(%s::text[]) AS value ORDER BY 1) AS keys",
-        [[f"{kind}:{value}" for kind, value in addresses]],
-    )
 
 
 def new_reply_token() -> str:

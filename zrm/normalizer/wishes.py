@@ -6,8 +6,9 @@ other. Two robots must not talk for ever: an address gets so many answers in an 
 
 from __future__ import annotations
 
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Final
 from uuid import UUID
 
@@ -23,7 +24,7 @@ from zrm.kit.clock import now
 from zrm.kit.db import Cursor, insert_rows
 from zrm.kit.i18n import Language
 from zrm.kit.ids import new_id
-from zrm.normalizer.reading import Known, Raw
+from zrm.normalizer.reading import Known, Raw, Wished
 
 MOST_ANSWERS: Final = 10
 """Answers to one address within an hour; what it asks beyond that is recorded and not answered."""
@@ -46,6 +47,7 @@ def grant(
     raw: Raw,
     wish: Wish,
     asker: Known | None,
+    held: Collection[UUID],
     *,
     title: str = "",
     message_id: str = "",
@@ -54,18 +56,19 @@ def grant(
 
     `title` and `message_id` are the mail's that asks, so that its answer stands below it.
 
-    The caller holds the asker's lock (`placing.hold`), so a second question of the same citizen waits for the first.
-    Without an asker (the tracking page) there is nobody to write to: the page itself has answered.
+    The caller holds the asker's address, so that a second question of the same citizen waits for the first, and the
+    cases that `rateable` names (`held`). Without an asker (the tracking page) there is nobody to write to: the page
+    itself has answered.
     """
     if asker is None:
-        return f"self-service: {wish.kind}" if wish.kind == "rate" and _rate_code(cursor, raw, wish) else None
+        return f"self-service: {wish.kind}" if wish.kind == "rate" and _rate_code(cursor, raw, wish, held) else None
     channel = raw.contact.channel
     cursor.execute(
         "SELECT count(*) FROM self_answers WHERE channel = %s AND address = %s AND created_at > %s",
         [channel, asker.value, now() - _HOUR],
     )
     worn = (cursor.fetchone() or (0,))[0] >= MOST_ANSWERS
-    said = _do(cursor, raw, wish, asker, worn=worn)
+    said = _do(cursor, raw, wish, asker, held, worn=worn)
     if said is None:
         return None
     reason = f"self-service: {wish.kind}"
@@ -79,7 +82,7 @@ def grant(
     return reason
 
 
-def _do(cursor: Cursor, raw: Raw, wish: Wish, asker: Known, *, worn: bool) -> _Said | None:
+def _do(cursor: Cursor, raw: Raw, wish: Wish, asker: Known, held: Collection[UUID], *, worn: bool) -> _Said | None:
     match wish.kind:
         case "help":
             return _Said("help")
@@ -92,7 +95,7 @@ def _do(cursor: Cursor, raw: Raw, wish: Wish, asker: Known, *, worn: bool) -> _S
         case "status":
             return _Said("unknown") if worn else _status(cursor, wish.code)
         case "rate":
-            return _rate(cursor, raw, wish, asker)
+            return _rate(cursor, raw, wish, asker, held)
 
 
 def _status(cursor: Cursor, typed: str) -> _Said:
@@ -107,17 +110,41 @@ def _status(cursor: Cursor, typed: str) -> _Said:
     return _Said("status", code or "", row[0]) if row else _Said("unknown")
 
 
-def _rate_code(cursor: Cursor, raw: Raw, wish: Wish) -> bool:
+def rateable(cursor: Cursor, wished: Sequence[Wished]) -> set[UUID]:
+    """The cases that these wishes, granted one after the other, may rate; to be held before the first of them is."""
+    ratings = [wish for wish in wished if wish.wish.kind == "rate"]
+    found: set[UUID] = set()
+    for wish in ratings:
+        if wish.asker is not None:
+            found |= {row[0] for row in _unrated(cursor, wish.raw, wish.wish, wish.asker, most=len(ratings))}
+        elif (case_id := case_of(cursor, wish.wish.code)) is not None:
+            found.add(case_id)
+    return found
+
+
+def _rate_code(cursor: Cursor, raw: Raw, wish: Wish, held: Collection[UUID]) -> bool:
     case_id = case_of(cursor, wish.code)
-    return case_id is not None and rating.rate(cursor, case_id, channel=raw.contact.channel, score=wish.score)
+    if case_id is None or case_id not in held:
+        return False
+    return rating.rate(cursor, case_id, channel=raw.contact.channel, score=wish.score)
 
 
-def _rate(cursor: Cursor, raw: Raw, wish: Wish, asker: Known) -> _Said | None:
+def _rate(cursor: Cursor, raw: Raw, wish: Wish, asker: Known, held: Collection[UUID]) -> _Said | None:
     """Only the case that was closed last on this line, lately, not rated since, and with nothing open after it.
 
     A mail's digit is about the one case of this citizen whose mark it carries.
     """
-    quoted = list(wish.otherwise.thread.tokens) if wish.otherwise is not None else []
+    lately = _RATING_BY_MAIL if _quoted(wish) else _RATING_DAYS
+    for case_id, status, status_at in _unrated(cursor, raw, wish, asker, most=1):
+        closed_lately = status == "closed" and status_at >= raw.received_at - lately
+        if closed_lately and case_id in held:
+            rated = rating.rate(cursor, case_id, channel=raw.contact.channel, score=wish.score)
+            return _Said("rated") if rated else None
+    return None
+
+
+def _unrated(cursor: Cursor, raw: Raw, wish: Wish, asker: Known, *, most: int) -> list[tuple[UUID, str, datetime]]:
+    """(id, status, since) of the citizen's cases on this line that were not rated as they stand, the latest first."""
     cursor.execute(
         """
         SELECT id, status, status_at FROM cases k
@@ -125,21 +152,22 @@ def _rate(cursor: Cursor, raw: Raw, wish: Wish, asker: Known) -> _Said | None:
             SELECT person_id FROM addresses WHERE kind = %(kind)s AND value = %(value)s AND NOT claimed
         ) AND NOT EXISTS (SELECT FROM ratings WHERE case_id = k.id AND at >= k.status_at)
         AND (cardinality(%(quoted)s::text[]) = 0 OR reply_token = ANY(%(quoted)s) OR code = ANY(%(quoted)s))
-        ORDER BY last_contact_at DESC LIMIT 1
+        ORDER BY last_contact_at DESC LIMIT %(most)s
         """,
         {
             "channel": raw.contact.channel,
             "account": raw.contact.account,
             "kind": asker.kind.value,
             "value": asker.value,
-            "quoted": quoted,
+            "quoted": _quoted(wish),
+            "most": most,
         },
     )
-    row = cursor.fetchone()
-    lately = _RATING_BY_MAIL if quoted else _RATING_DAYS
-    if row is None or row[1] != "closed" or row[2] < raw.received_at - lately:
-        return None
-    return _Said("rated") if rating.rate(cursor, row[0], channel=raw.contact.channel, score=wish.score) else None
+    return cursor.fetchall()
+
+
+def _quoted(wish: Wish) -> list[str]:
+    return list(wish.otherwise.thread.tokens) if wish.otherwise is not None else []
 
 
 def _queue(

@@ -1,0 +1,194 @@
+"""Asking: what the store knows of a batch, in a handful of questions, before anything is decided about it (`placing`).
+
+What the batch may change is held until the commit: first its addresses, then its cases, each in order, all at one place,
+so that two batches can wait for each other but never crosswise.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from zrm.casestore.case import Status
+from zrm.casestore.template import acknowledgements
+from zrm.config import Settings
+from zrm.errors import ConfigError
+from zrm.kit.clock import now
+from zrm.kit.db import Cursor
+from zrm.kit.i18n import Language
+from zrm.normalizer.reading import Reading, Wished
+from zrm.normalizer.wishes import rateable
+
+FORGED = "dmarc_fail"
+"""The label of a contact whose sender's own domain says that it did not send it."""
+
+
+@dataclass(slots=True)
+class Case:
+    """What filing must know of a case, present or just opened."""
+
+    id: UUID
+    code: str
+    status: Status
+    status_at: datetime
+    unit_id: UUID
+    person_id: UUID | None
+    language: Language
+    fresh: bool = False
+    addresses: set[str] = field(default_factory=set)
+
+
+class Records:
+    """One transaction's worth of readings and wishes, and what the store has about them.
+
+    `look_up` comes before the wishes are granted, `look_up_answers` after, because they say who wants no answers.
+    """
+
+    def __init__(self, cursor: Cursor, settings: Settings) -> None:
+        self._cursor = cursor
+        self._settings = settings
+        self.owners: dict[tuple[str, str], list[tuple[UUID, bool]]] = defaultdict(list)
+        self.cases: dict[UUID, Case] = {}
+        self.by_message: dict[str, UUID] = {}
+        self.by_token: dict[str, UUID] = {}
+        self.by_code: dict[str, UUID] = {}
+        self.lines: dict[tuple[UUID, str, str], UUID] = {}
+        self.speaks: dict[UUID, tuple[str, str]] = {}  # the language a person asked for, the one they first wrote
+        self.silent: set[tuple[str, str]] = set()
+        self.doubtful: set[tuple[str, str]] = set()
+        self.answered: dict[tuple[str, str, str], tuple[int, int]] = {}  # automatic answers: last hour, last day
+        self.first_words: dict[UUID | None, tuple[str, str]] = {}
+        self.units: dict[str, UUID] = {}
+        self.subjects: dict[str, tuple[UUID, UUID | None]] = {}
+
+    def look_up(self, readings: Sequence[Reading], wished: Sequence[Wished]) -> None:
+        """Hold the addresses and the cases, and learn whose and which they are. A wish may turn out to be a reading."""
+        readings = [*readings, *(wish.otherwise for wish in wished if wish.otherwise is not None)]
+        known = _addresses(readings)
+        asking = {(wish.asker.kind.value, wish.asker.value) for wish in wished if wish.asker is not None}
+        if known or asking:
+            _hold_addresses(self._cursor, known | asking)
+        self._look_up_owners(known)
+        self._look_up_threads(readings)
+        self._hold_cases(rateable(self._cursor, wished))
+        if readings:
+            self._cursor.execute("SELECT key, id FROM units")
+            self.units = dict(self._cursor.fetchall())
+        if any(reading.subject_key for reading in readings):
+            self._cursor.execute("SELECT key, id, unit_id FROM subjects")
+            self.subjects = {key: (subject, unit) for key, subject, unit in self._cursor.fetchall()}
+
+    def _look_up_owners(self, known: set[tuple[str, str]]) -> None:
+        if not known:
+            return
+        self._cursor.execute(
+            "SELECT kind, value, person_id, claimed, doubtful_at IS NOT NULL, p.preferred_language, p.language "
+            "FROM addresses a JOIN unnest(%s::text[], %s::text[]) AS wanted (kind, value) USING (kind, value) "
+            "JOIN persons p ON p.id = a.person_id ORDER BY a.created_at",
+            [[kind for kind, _ in known], [value for _, value in known]],
+        )
+        for kind, value, person_id, claimed, doubtful, asked_for, first in self._cursor.fetchall():
+            self.owners[kind, value].append((person_id, claimed))
+            self.speaks[person_id] = (asked_for, first)
+            if doubtful:
+                self.doubtful.add((kind, value))
+
+    def _look_up_threads(self, readings: Sequence[Reading]) -> None:
+        cursor = self._cursor
+        references = {ref for reading in readings for ref in reading.thread.references}
+        if references:
+            cursor.execute("SELECT message_id, case_id FROM message_ids WHERE message_id = ANY(%s)", [list(references)])
+            self.by_message = dict(cursor.fetchall())
+        tokens = {token for reading in readings for token in reading.thread.tokens}
+        if tokens:
+            cursor.execute("SELECT reply_token, id FROM cases WHERE reply_token = ANY(%s)", [list(tokens)])
+            self.by_token = dict(cursor.fetchall())
+        codes = {reading.thread.conversation for reading in readings if reading.thread.conversation}
+        codes |= {token for token in tokens if token.isdigit()}  # a tracking code quoted in a subject
+        if codes:
+            cursor.execute(
+                "SELECT r.code, c.case_id FROM receipts r JOIN contacts c ON c.id = r.contact_id WHERE r.code = ANY(%s)",
+                [list(codes)],
+            )
+            self.by_code = dict(cursor.fetchall())
+        callers = {
+            person
+            for reading in readings
+            if reading.thread.open_line
+            for address in reading.addresses
+            for person, claimed in self.owners[address.kind.value, address.value]
+            if not claimed
+        }
+        if callers:
+            since = now() - timedelta(days=self._settings.threads.open_line_days)
+            cursor.execute(
+                "SELECT DISTINCT ON (person_id, channel, account) person_id, channel, account, id FROM cases "
+                "WHERE person_id = ANY(%s) AND status <> 'closed' AND last_contact_at > %s "
+                "ORDER BY person_id, channel, account, last_contact_at DESC",
+                [list(callers), since],
+            )
+            self.lines = {(person, channel, account): case for person, channel, account, case in cursor.fetchall()}
+
+    def _hold_cases(self, rated: Iterable[UUID]) -> None:
+        """The one place where filing locks cases: those that are joined, linked or rated, in order."""
+        joined = {*self.by_message.values(), *self.by_token.values(), *self.by_code.values(), *self.lines.values()}
+        wanted = joined.union(rated)
+        if not wanted:
+            return
+        self._cursor.execute(
+            "SELECT id, code, status, status_at, unit_id, person_id, language, ARRAY(SELECT address FROM contacts "
+            "WHERE case_id = cases.id AND address <> '') FROM cases WHERE id = ANY(%s) ORDER BY id FOR UPDATE",
+            [list(wanted)],
+        )
+        for identifier, code, status, status_at, unit, person, language, addresses in self._cursor.fetchall():
+            self.cases[identifier] = Case(
+                identifier, code, Status(status), status_at, unit, person, language, addresses=set(addresses)
+            )
+
+    def look_up_answers(self, readings: Sequence[Reading]) -> None:
+        """Who asked us not to write there, and how often our machine has answered these addresses lately."""
+        if known := _addresses(readings):
+            self._cursor.execute(
+                "SELECT DISTINCT ON (channel, address) channel, address, out FROM opt_outs WHERE address = ANY(%s) "
+                "ORDER BY channel, address, at DESC, id DESC",
+                [[value for _, value in known]],
+            )
+            self.silent = {(channel, address) for channel, address, out in self._cursor.fetchall() if out}
+        wanted = {r.addresses[0].value for r in readings if r.addresses and may_acknowledge(r, self._settings)}
+        if wanted:
+            self.first_words = acknowledgements(self._cursor)
+            self._cursor.execute(
+                "SELECT channel, account, address, count(*) FILTER (WHERE at > now() - interval '1 hour'), count(*) "
+                "FROM contacts WHERE automatic AND address = ANY(%s) AND at > now() - interval '1 day' GROUP BY 1, 2, 3",
+                [list(wanted)],
+            )
+            self.answered = {(channel, account, to): (hour, day) for channel, account, to, hour, day in self._cursor}
+
+    def default_unit(self) -> UUID:
+        """The unit of a case that no subject gives to another. Errors: ConfigError, for the operator to make it."""
+        try:
+            return self.units[self._settings.default_unit]
+        except KeyError:
+            raise ConfigError(f"default_unit: no unit is called {self._settings.default_unit}") from None
+
+
+def may_acknowledge(reading: Reading, settings: Settings) -> bool:
+    """Whether its sender may get our first word by themselves: no machine, and nobody whose name was borrowed."""
+    machine_or_forged = reading.robot or FORGED in reading.labels  # the owner of a forged address wrote nothing
+    return reading.raw.contact.channel in settings.acknowledge and not machine_or_forged
+
+
+def _addresses(readings: Iterable[Reading]) -> set[tuple[str, str]]:
+    return {(address.kind.value, address.value) for reading in readings for address in reading.addresses}
+
+
+def _hold_addresses(cursor: Cursor, addresses: Iterable[tuple[str, str]]) -> None:
+    """Until the commit nobody else gives these (kind, value) addresses an owner, or grants what they wish."""
+    cursor.execute(
+        "SELECT pg_advisory_xact_lock(key) FROM (SELECT DISTINCT hashtextextended(value, 0) AS key "
+        "FROM unnest(%s::text[]) AS value ORDER BY 1) AS keys",
+        [[f"{kind}:{value}" for kind, value in addresses]],
+    )
