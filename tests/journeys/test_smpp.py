@@ -13,7 +13,7 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.channels.sms.test_smpp import PERSIAN, channel_at
+from tests.channels.sms.line import PERSIAN, channel_at
 from tests.dispatch.test_deliver import make_case
 from tests.lab.process import Child, wait_until
 from tests.lab.smsc import PASSWORD, SYSTEM, Smsc

@@ -10,7 +10,7 @@ import pytest
 
 from tests.channels.sms.desk import KeepingDesk
 from tests.channels.sms.hub import house, serving
-from tests.channels.sms.test_smpp import PERSIAN, reply
+from tests.channels.sms.line import PERSIAN, reply
 from tests.lab.kannel import TOKEN, USER, WORD, Kannel, kannel
 from tests.lab.process import free_port, wait_until
 from tests.lab.smsc import Smsc
