@@ -78,7 +78,7 @@ class Token(_Part):
 class Basic(_Part):
     """A user name and password for every request of ours."""
 
-    username: str
+    username: str = Field(description="Our name at the provider.")
     password: str = Field(min_length=1, description="As ${NAME}.")
 
 
@@ -95,14 +95,14 @@ class Asking(_Part):
     places: ClassVar[frozenset[str]] = PLACES
 
     url: str = Field(description="The address; {places} allowed in its query.")
-    method: Literal["GET", "POST", "PUT"] = "POST"
+    method: Literal["GET", "POST", "PUT"] = Field(default="POST", description="The HTTP method.")
     body: Literal["json", "form", "query"] = Field(default="json", description="Where the fields go.")
     fields: dict[str, JsonValue] = Field(description="The fields, nested as the provider wants them, with {places}.")
     headers: dict[str, str] = Field(
         default_factory=dict, description="Headers, such as an Authorization with a ${KEY}."
     )
-    basic: Basic | None = None
-    signature: Signature | None = None
+    basic: Basic | None = Field(default=None, description="If we sign in with a name and a password (HTTP Basic).")
+    signature: Signature | None = Field(default=None, description="If we sign what we ask with a shared key.")
 
     @field_validator("url")
     @classmethod
@@ -136,7 +136,9 @@ class Sending(Asking):
         default="e164", description="How phone numbers are written: +98912…, 98912… or 0912…"
     )
     max_text: int = Field(default=1000, ge=1, le=10000, description="Characters the provider takes in one message.")
-    success: Success | None = None
+    success: Success | None = Field(
+        default=None, description="When an answer means that the message was taken; without it every 2xx does."
+    )
     message_id: Pick | None = Field(default=None, description="Where the answer has the provider's id of the message.")
     code: Pick | None = Field(default=None, description="Where a refusal has its code.")
     errors: dict[Literal["throttled", "unreachable", "opted_out", "settings", "invalid"], list[str]] = Field(
@@ -149,8 +151,10 @@ class Hook(_Part):
 
     body: Literal["json", "form", "query"] = Field(default="json", description="Where the provider puts its fields.")
     charset: str = Field(default="utf-8", description="The encoding of forms and queries.")
-    token: Token | None = None
-    signature: Signature | None = None
+    token: Token | None = Field(default=None, description="If the provider proves itself by a shared secret.")
+    signature: Signature | None = Field(
+        default=None, description="If the provider signs its requests with a shared key."
+    )
     answer: str = Field(default="", description="The text with which the provider wants to be answered.")
 
     @model_validator(mode="after")
@@ -240,11 +244,13 @@ class Reporting(Hook):
 class HttpGateway(_Part):
     """A provider with an HTTP interface."""
 
-    kind: Literal["http"]
-    send: Sending | None = None
-    receive: Receiving | None = None
-    inbox: Inbox | None = None
-    report: Reporting | None = None
+    kind: Literal["http"] = Field(description="Any provider that is reached by HTTP, described here.")
+    send: Sending | None = Field(
+        default=None, description="How an answer is handed over; without it none is sent here."
+    )
+    receive: Receiving | None = Field(default=None, description="How the provider brings us a citizen's message.")
+    inbox: Inbox | None = Field(default=None, description="Where messages lie at the provider's until we ask for them.")
+    report: Reporting | None = Field(default=None, description="How the provider says what became of an answer.")
     timeout: float = Field(default=15, gt=0, le=120, description="Seconds to wait for the provider, for each step.")
 
     def secrets(self) -> list[str]:

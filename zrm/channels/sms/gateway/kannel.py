@@ -14,7 +14,7 @@ class KannelGateway(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    kind: Literal["kannel"]
+    kind: Literal["kannel"] = Field(description="A Kannel of our own.")
     send_url: str = Field(description="smsbox's address for sending, such as http://127.0.0.1:13013/cgi-bin/sendsms.")
     username: str = Field(description="Of the group sendsms-user.")
     password: str = Field(min_length=4, description="As ${NAME}.")

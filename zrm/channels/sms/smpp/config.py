@@ -14,12 +14,14 @@ class SmppGateway(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    kind: Literal["smpp"]
+    kind: Literal["smpp"] = Field(description="A network's message centre (SMSC), reached by SMPP.")
     host: str = Field(description="The SMSC's host name or address.")
-    port: int = Field(default=2775, ge=1, le=65535)
+    port: int = Field(default=2775, ge=1, le=65535, description="The SMSC's port.")
     system_id: str = Field(pattern=r"^[!-~]{1,15}$", description="Our name there.")
     password: str = Field(pattern=r"^[ -~]{1,8}$", description="As ${NAME}; SMPP allows eight characters.")
-    system_type: str = Field(default="", pattern=r"^[ -~]{0,12}$")
+    system_type: str = Field(
+        default="", pattern=r"^[ -~]{0,12}$", description="A word for our kind of system, where the network wants one."
+    )
     bind: Literal["receiver", "transceiver"] = Field(
         default="receiver", description="How the listener binds; a few networks send reports to transceivers only."
     )
