@@ -170,7 +170,7 @@ def test_what_did_not_arrive_goes_by_another_channel(sign_in: SignIn, database: 
     browser.post(f"/desk/cases/{case.id}/reply", version="1", way=ways["sms"], text="Tomorrow.")
     with database.cursor() as cursor:
         delivery = one(cursor, "UPDATE deliveries SET state = 'failed', error = 'no such number' RETURNING id")
-    assert f"/desk/cases/{case.id}#delivery-{delivery}" in browser.get("/desk/trouble").text
+    assert f"/desk/cases/{case.id}?delivery={delivery}#delivery-{delivery}" in browser.get("/desk/trouble").text
     assert "Use another channel" in browser.get(f"/desk/cases/{case.id}").text
     by = f"/desk/trouble/deliveries/{delivery}/by"
     assert browser.post(by, way="0" * 32).status_code == 409

@@ -21,7 +21,7 @@ from zrm.casestore.contact import MOST_PICTURES
 from zrm.casestore.person import opted_out_of
 from zrm.casestore.roster import Named
 from zrm.casestore.subject import NATURES as KNOWN_NATURES
-from zrm.casestore.timeline import CaseHead, CasePage, ContactRow
+from zrm.casestore.timeline import AddressRow, CaseHead, CasePage, ContactRow, Inbound, Place
 from zrm.casework import transitions
 from zrm.casework.answer import Origin, Way, ways
 from zrm.casework.transitions import Step
@@ -32,8 +32,6 @@ from zrm.kit.pages import words
 from zrm.security.grants import covers
 from zrm.security.keyed import keyed_hash
 from zrm.security.masking import masked
-
-_IN_TIMELINE_AS_THEMSELVES = frozenset({"reply", "note"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +66,15 @@ def add(router: APIRouter, context: DeskContext, guard: Guard) -> None:
             draft = None
             if wanted := request.query_params.get("template", ""):
                 draft = Draft(insertion(context, cursor, visit, pages.head(cursor, visit, case_id), wanted))
-            return pages.draw(cursor, visit, case_id, draft=draft, sent=request.query_params.get("done") == "reply")
+            return pages.draw(
+                cursor,
+                visit,
+                case_id,
+                before=_place(request.query_params.get("before", "")),
+                delivery=request.query_params.get("delivery", ""),
+                draft=draft,
+                sent=request.query_params.get("done") == "reply",
+            )
 
 
 class CasePages:
@@ -85,12 +91,10 @@ class CasePages:
             raise NotFound("no such case")
         return head
 
-    def ways(self, cursor: Cursor, page: CasePage) -> list[Way]:
-        """The ways an answer can go, the best first."""
-        last = page.last_inbound
-        head = page.head
+    def ways(self, cursor: Cursor, head: CaseHead, last: Inbound | None, addresses: Iterable[AddressRow]) -> list[Way]:
+        """The ways an answer can go, the best first: back the way the citizen wrote last, or to an address of theirs."""
         origin = Origin(last.channel, last.account, last.address) if last else Origin(head.channel, head.account, "")
-        known = [(one.kind, one.value) for one in page.addresses]
+        known = [(one.kind, one.value) for one in addresses]
         senders = self._context.senders
         values = {origin.address, *(value for _, value in known)}
         pairs = [(channel, value) for channel in sorted({one.channel for one in senders}) for value in sorted(values)]
@@ -100,15 +104,16 @@ class CasePages:
             senders,
             preferred=head.preferred_channel,
             barred=opted_out_of(cursor, pairs),
-            doubtful={one.value for one in page.addresses if one.doubtful_at is not None},
+            doubtful={one.value for one in addresses if one.doubtful_at is not None},
         )
 
     def way(self, cursor: Cursor, case_id: UUID, key: str) -> Way:
         """The way of a case that a form names. Errors: NotFound; Conflict when it is not there (any more)."""
-        page = timeline.load(cursor, case_id)
-        if page is None:
+        head = timeline.head(cursor, case_id)
+        if head is None:
             raise NotFound("no such case")
-        for way in self.ways(cursor, page):
+        addresses = timeline.addresses(cursor, head.person_id)
+        for way in self.ways(cursor, head, timeline.last_inbound(cursor, case_id), addresses):
             if self.way_key(way) == key:
                 return way
         raise Conflict("that way is not there any more")
@@ -123,13 +128,21 @@ class CasePages:
         visit: Visit,
         case_id: UUID,
         *,
+        before: Place | None = None,
+        delivery: str = "",
         notice: str = "",
         draft: Draft | None = None,
         sent: bool = False,
         status: int = 200,
     ) -> Response:
-        """The page. Errors: NotFound."""
-        page = timeline.load(cursor, case_id)
+        """The page with the newest entries, or with those before a place; where a delivery is named, with its answer.
+
+        Errors: NotFound.
+        """
+        page = timeline.load(cursor, case_id, before=before)
+        if page and delivery and not _shows(page, delivery):
+            before = timeline.behind_delivery(cursor, case_id, _uuid(delivery))
+            page = timeline.load(cursor, case_id, before=before)
         if page is None or not covers(visit.visible, page.head.unit_id):
             raise NotFound("no such case")
         head = page.head
@@ -148,7 +161,7 @@ class CasePages:
 
         steps = transitions.allowed(head.status)
         works = visit.may(Permission.WORK_CASES, head.unit_id)
-        possible = self.ways(cursor, page)
+        possible = self.ways(cursor, head, timeline.last_inbound(cursor, case_id), page.addresses)
         usable = [way for way in possible if not way.barred]
         draft = draft or Draft()
         chosen = next((way for way in possible if self.way_key(way) == draft.way), usable[0])
@@ -166,6 +179,8 @@ class CasePages:
             head=head,
             page=page,
             items=_items(page, history, agent, address, visit),
+            newest=before is None,
+            earlier_href=f"/desk/cases/{case_id}?before={_mark(page.earlier)}" if page.earlier else "",
             address=address,
             open_addresses=open_addresses,
             label=lambda code: label(LABELS, code, language),
@@ -230,10 +245,41 @@ def _items(
             author = agent(contact.agent_id)
         items.append(Item(contact.at, contact=contact, author=author, anchor=f"contact-{contact.id}"))
     for event in page.events:
-        if event.kind not in _IN_TIMELINE_AS_THEMSELVES:
-            text, icon = history.line(event)
-            items.append(Item(event.at, text=text, icon=icon, anchor=f"event-{event.id}"))
+        text, icon = history.line(event)
+        items.append(Item(event.at, text=text, icon=icon, anchor=f"event-{event.id}"))
     return sorted(items, key=lambda item: (item.at, item.contact is not None))
+
+
+def _mark(place: Place) -> str:
+    """A place as a link carries it: its moment and the anchor of the entry that stands there."""
+    at = place.at.isoformat().replace("+00:00", "Z")
+    return f"{at}_{'contact' if place.is_contact else 'event'}-{place.id}"
+
+
+def _place(mark: str) -> Place | None:
+    """The place an "earlier" link named. Errors: NotFound when it is none of ours."""
+    if not mark:
+        return None
+    at, _sep, anchor = mark.partition("_")
+    kind, _sep, identifier = anchor.partition("-")
+    try:
+        place = Place(datetime.fromisoformat(at), kind == "contact", UUID(identifier))
+    except ValueError:
+        raise NotFound("no such page") from None
+    if place.at.tzinfo is None or kind not in ("contact", "event"):
+        raise NotFound("no such page")
+    return place
+
+
+def _uuid(text: str) -> UUID:
+    try:
+        return UUID(text)
+    except ValueError:
+        raise NotFound("no such delivery") from None
+
+
+def _shows(page: CasePage, delivery: str) -> bool:
+    return any(str(one.id) == delivery for contact in page.contacts for one in contact.deliveries)
 
 
 def _channels(possible: list[Way], chosen: str, visit: Visit) -> list[tuple[str, str]]:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from dataclasses import dataclass, field
-from datetime import datetime
-from typing import Any
+from datetime import UTC, datetime
+from typing import Any, Final
 from uuid import UUID
 
 from zrm.kit.db import Cursor
@@ -14,6 +13,12 @@ UNSAFE = frozenset({"infected", "waiting"})
 """What the virus scanner said of files that are not to be opened like others: it found something, or has not spoken."""
 DOSSIER = 8
 """How many other cases of the person the page names."""
+RELATIONS = 20
+"""How many related cases the page names: those to be decided first, then the newest."""
+WINDOW: Final = 100
+"""How many entries of the line of time one page has; the earlier ones are a step away, a window at a time."""
+_AS_CONTACTS: Final = ["reply", "note"]
+"""Kinds of events that stand in the line of time as the contact they wrote."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +134,27 @@ class EventRow:
     data: dict[str, Any]
 
 
+@dataclass(frozen=True, slots=True, order=True)
+class Place:
+    """Where in the line of time an entry stands; what happened at the very moment of a contact stands before it."""
+
+    at: datetime
+    is_contact: bool
+    id: UUID
+
+
+_END: Final = Place(datetime.max.replace(tzinfo=UTC), True, UUID(int=(1 << 128) - 1))
+
+
+@dataclass(frozen=True, slots=True)
+class Inbound:
+    """Whence a citizen wrote: by which channel, to which account of ours, from which address."""
+
+    channel: str
+    account: str
+    address: str
+
+
 @dataclass(frozen=True, slots=True)
 class OtherCase:
     """Another case: of the same person, or related to this one. Its unit says whether the agent may see it."""
@@ -165,21 +191,17 @@ class AddressRow:
 
 @dataclass(frozen=True, slots=True)
 class CasePage:
-    """All of it."""
+    """All of it, with one window of the line of time, oldest first. `earlier` is the place of its oldest entry if there
+    are older ones: the window before this one ends there.
+    """
 
     head: CaseHead
     contacts: list[ContactRow]
     events: list[EventRow]
+    earlier: Place | None
     addresses: list[AddressRow]
     dossier: list[OtherCase]
     relations: list[Relation]
-
-    @property
-    def last_inbound(self) -> ContactRow | None:
-        """What the citizen sent last; a robot's message counts only if there is nothing else."""
-        inbound = [contact for contact in self.contacts if contact.direction == "in"]
-        human = [contact for contact in inbound if not contact.automatic and "robot" not in contact.labels]
-        return next(reversed(human or inbound), None)
 
 
 def unit_of(cursor: Cursor, case_id: UUID) -> UUID | None:
@@ -215,71 +237,110 @@ def head(cursor: Cursor, case_id: UUID) -> CaseHead | None:
     return CaseHead(*row) if row else None
 
 
-def load(cursor: Cursor, case_id: UUID) -> CasePage | None:
-    """Everything on the case's page; None if there is no such case."""
+def load(cursor: Cursor, case_id: UUID, *, before: Place | None = None) -> CasePage | None:
+    """Everything on the case's page, with the `WINDOW` newest entries of its line of time, or the newest of those before
+    a place; None if there is no such case. However long the case is, what is read has an upper bound.
+    """
     case = head(cursor, case_id)
     if case is None:
         return None
+    end = before or _END
+    contacts = _contacts(cursor, case_id, end)
+    # What happened before the oldest of them could be in this window only if there were fewer.
+    since = contacts[-1][0].at if len(contacts) > WINDOW else datetime.min.replace(tzinfo=UTC)
+    events = _events(cursor, case_id, since, end)
+    entries = sorted([*(place for place, _ in contacts), *(place for place, _ in events)])
+    oldest = entries[-WINDOW:][0] if entries else end
+    rows = [row for place, row in reversed(contacts) if place >= oldest]
     return CasePage(
         case,
-        contacts(cursor, case_id),
-        _events(cursor, case_id),
-        _addresses(cursor, case.person_id),
+        _with_files(cursor, rows),
+        [event for place, event in reversed(events) if place >= oldest],
+        oldest if len(entries) > WINDOW else None,
+        addresses(cursor, case.person_id),
         _dossier(cursor, case),
         _relations(cursor, case_id),
     )
 
 
-def contacts(cursor: Cursor, case_id: UUID) -> list[ContactRow]:
-    """The conversation, oldest first."""
+def last_inbound(cursor: Cursor, case_id: UUID) -> Inbound | None:
+    """Whence the citizen wrote last; a robot's message counts only if there is nothing else."""
+    for also_robots in (False, True):
+        cursor.execute(
+            "SELECT channel, account, address FROM contacts WHERE case_id = %s AND direction = 'in'"
+            " AND (%s OR NOT (automatic OR 'robot' = ANY(labels))) ORDER BY at DESC, id DESC LIMIT 1",
+            [case_id, also_robots],
+        )
+        if row := cursor.fetchone():
+            return Inbound(*row)
+    return None
+
+
+def behind_delivery(cursor: Cursor, case_id: UUID, delivery_id: UUID) -> Place | None:
+    """The place right behind a delivery's answer: the window before it ends with that answer. None if there is none."""
+    cursor.execute(
+        "SELECT c.at, c.id FROM deliveries d JOIN contacts c ON c.id = d.contact_id WHERE d.id = %s AND c.case_id = %s",
+        [delivery_id, case_id],
+    )
+    row = cursor.fetchone()
+    return Place(row[0], True, UUID(int=row[1].int + 1)) if row else None
+
+
+def _contacts(cursor: Cursor, case_id: UUID, before: Place) -> list[tuple[Place, ContactRow]]:
+    """The contacts before a place, newest first, without files and deliveries; one more than a window has."""
     cursor.execute(
         """
         SELECT c.id, c.direction, c.channel, c.account, coalesce(p.name, ''), c.agent_id, c.address, c.title, c.text,
             c.folded_quote, c.html <> '', c.html LIKE '%%src="http%%', c.headers, c.labels, c.automatic, c.public, c.at
         FROM contacts c LEFT JOIN persons p ON p.id = c.person_id
-        WHERE c.case_id = %s ORDER BY c.at, c.id
+        WHERE c.case_id = %s AND c.at <= %s AND (c.at, true, c.id) < (%s, %s, %s)
+        ORDER BY c.at DESC, c.id DESC LIMIT %s
         """,
-        [case_id],
+        [case_id, before.at, before.at, before.is_contact, before.id, WINDOW + 1],
     )
-    plain = cursor.fetchall()
-    ids = [row[0] for row in plain]
-    files: dict[UUID, list[FileRow]] = defaultdict(list)
+    return [(Place(row[-1], True, row[0]), ContactRow(*row)) for row in cursor]
+
+
+def _events(cursor: Cursor, case_id: UUID, since: datetime, before: Place) -> list[tuple[Place, EventRow]]:
+    """What happened since a moment and before a place, newest first; one more than a window has."""
+    cursor.execute(
+        "SELECT id, at, agent_id, kind, data FROM case_events"
+        " WHERE case_id = %s AND kind <> ALL(%s) AND at >= %s AND at <= %s AND (at, false, id) < (%s, %s, %s)"
+        " ORDER BY at DESC, id DESC LIMIT %s",
+        [case_id, _AS_CONTACTS, since, before.at, before.at, before.is_contact, before.id, WINDOW + 1],
+    )
+    return [(Place(row[1], False, row[0]), EventRow(*row)) for row in cursor]
+
+
+def _with_files(cursor: Cursor, contacts: list[ContactRow]) -> list[ContactRow]:
+    """The contacts with their files and deliveries."""
+    known = {contact.id: contact for contact in contacts}
     cursor.execute(
         "SELECT id, contact_id, role, name, media_type, size, content_id, scan, threat FROM attachments"
         " WHERE contact_id = ANY(%s) ORDER BY contact_id, position, id",
-        [ids],
+        [list(known)],
     )
     for row in cursor:
-        files[row[1]].append(FileRow(*row))
-    deliveries = _deliveries(cursor, case_id)
-    return [ContactRow(*[*row, files[row[0]], deliveries.get(row[0], [])]) for row in plain]
-
-
-def _deliveries(cursor: Cursor, case_id: UUID) -> dict[UUID, list[DeliveryRow]]:
+        known[row[1]].files.append(FileRow(*row))
     cursor.execute(
-        "SELECT id, contact_id, channel, account, address, state, error, settled_by FROM deliveries WHERE case_id = %s"
-        " ORDER BY created_at, id",
-        [case_id],
+        "SELECT id, contact_id, channel, account, address, state, error, settled_by FROM deliveries"
+        " WHERE contact_id = ANY(%s) ORDER BY created_at, id",
+        [list(known)],
     )
-    found = {row[0]: DeliveryRow(*row) for row in cursor}
+    deliveries = {row[0]: DeliveryRow(*row) for row in cursor}
+    for delivery in deliveries.values():
+        known[delivery.contact_id].deliveries.append(delivery)
     cursor.execute(
         "SELECT delivery_id, at, state, detail FROM delivery_events WHERE delivery_id = ANY(%s) ORDER BY at, id",
-        [list(found)],
+        [list(deliveries)],
     )
     for delivery_id, *step in cursor:
-        found[delivery_id].steps.append(DeliveryStep(*step))
-    by_contact: dict[UUID, list[DeliveryRow]] = defaultdict(list)
-    for delivery in found.values():
-        by_contact[delivery.contact_id].append(delivery)
-    return by_contact
+        deliveries[delivery_id].steps.append(DeliveryStep(*step))
+    return contacts
 
 
-def _events(cursor: Cursor, case_id: UUID) -> list[EventRow]:
-    cursor.execute("SELECT id, at, agent_id, kind, data FROM case_events WHERE case_id = %s ORDER BY at, id", [case_id])
-    return [EventRow(*row) for row in cursor]
-
-
-def _addresses(cursor: Cursor, person_id: UUID | None) -> list[AddressRow]:
+def addresses(cursor: Cursor, person_id: UUID | None) -> list[AddressRow]:
+    """The ways to reach a person, the oldest first."""
     if person_id is None:
         return []
     cursor.execute(
@@ -304,11 +365,13 @@ def _relations(cursor: Cursor, case_id: UUID) -> list[Relation]:
     cursor.execute(
         """
         SELECT r.id, r.reason, r.decision, o.id, o.code, o.title, o.status, o.opened_at, o.unit_id
-        FROM case_relations r
-        JOIN cases o ON o.id = CASE WHEN r.case_id = %(case)s THEN r.other_case_id ELSE r.case_id END
-        WHERE r.case_id = %(case)s OR r.other_case_id = %(case)s ORDER BY r.at, r.id
+        FROM (
+            SELECT * FROM case_relations WHERE case_id = %(case)s OR other_case_id = %(case)s
+            ORDER BY decision <> '', at DESC, id DESC LIMIT %(most)s
+        ) AS r JOIN cases o ON o.id = CASE WHEN r.case_id = %(case)s THEN r.other_case_id ELSE r.case_id END
+        ORDER BY r.decision <> '', r.at DESC, r.id DESC
         """,
-        {"case": case_id},
+        {"case": case_id, "most": RELATIONS},
     )
     return [Relation(row[0], row[1], row[2], OtherCase(*row[3:])) for row in cursor]
 

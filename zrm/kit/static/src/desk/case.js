@@ -9,6 +9,7 @@ export function startCase() {
   startComposer();
   const page = document.querySelector("[data-case-page]");
   if (!page) return;
+  startEarlier(page);
   const back = document.querySelector("[data-back]");
   if (back && new URL(document.referrer || location.href).pathname.startsWith("/desk/queue/")) back.href = document.referrer;
   let busy = false, again = false;
@@ -62,16 +63,23 @@ function replace(old, fresh) {
   refreshTimes(old);
 }
 
-/** Puts new entries in and changes those that differ; a recording that plays and a frame that is open are left alone. */
+/** Puts new entries in and changes those that differ; a recording that plays and a frame that is open are left alone.
+ *  A page has the newest entries only: the earlier ones that were loaded are not in the fresh one, and stay. */
 function mergeTimeline(old, fresh) {
+  if (!old || !fresh) return;
+  const items = [...fresh.children].filter((item) => !item.matches(".z-earlier"));
+  const joint = items.map((item) => document.getElementById(item.id)).find((item) => item);
+  // So much is new that nothing joins on to what is here: the step to what lies between comes along.
+  if (!joint) items.unshift(...fresh.querySelectorAll(".z-earlier"));
   let before = null;
-  for (const item of fresh.children) {
-    const known = document.getElementById(item.id);
+  for (const item of items) {
+    const known = item.id && document.getElementById(item.id);
     let placed = known;
     if (!known) {
       placed = document.importNode(item, true);
       placed.classList.add("z-case-fresh");
-      if (before) before.after(placed); else old.prepend(placed);
+      if (before) before.after(placed); else if (joint) joint.before(placed); else old.append(placed);
+      window.htmx?.process(placed);
     } else if (known.dataset.drawn !== item.outerHTML && !inUse(known)) {
       placed = document.importNode(item, true);
       known.replaceWith(placed);
@@ -80,6 +88,37 @@ function mergeTimeline(old, fresh) {
     before = placed;
   }
   refreshTimes(old);
+}
+
+/** Earlier entries are put in where the step to them stood; what was read stays in its place, the focus goes to them. */
+function startEarlier(page) {
+  let reading, top;
+  const isStep = (link) => link?.matches?.(".z-earlier a");
+  page.addEventListener("htmx:before:response", (event) => {
+    const { sourceElement: link, response } = event.detail.ctx;
+    if (!isStep(link) || (response.raw.ok && !response.raw.redirected)) return;
+    // An ended session, a case that was handed over: the page that says so is the honest answer.
+    event.preventDefault();
+    location.assign(link.href);
+  });
+  page.addEventListener("htmx:before:swap", (event) => {
+    const { ctx, tasks: [{ fragment }] } = event.detail;
+    if (!isStep(ctx.sourceElement)) return;
+    const here = [...fragment.children].filter((item) => item.id && document.getElementById(item.id));
+    // What lay between is closed: there is no step further.
+    if (here.length) for (const item of [...here, ...fragment.querySelectorAll(".z-earlier")]) item.remove();
+    reading = ctx.sourceElement.closest("li").nextElementSibling;
+    top = reading.getBoundingClientRect().top;
+  });
+  page.addEventListener("htmx:after:swap", () => {
+    if (!reading) return;
+    scrollBy({ top: reading.getBoundingClientRect().top - top, behavior: "instant" });
+    const newest = reading.previousElementSibling;
+    newest.tabIndex = -1;
+    newest.focus({ preventScroll: true });
+    refreshTimes(page);
+    reading = null;
+  });
 }
 
 function inUse(item) {
