@@ -2,21 +2,31 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import httpx
 import psycopg
 import pytest
+from fastapi import Request, Response
 from prometheus_client.parser import text_string_to_metric_families
 
+from tests.lab import axe
 from tests.lab.serving import serving
-from zrm.app import build_app
+from zrm.app import _again, build_app
 from zrm.casestore import schema
+from zrm.channels.web.follow_matter import FollowMatter
 from zrm.contract import RawContact, Receipt
 from zrm.house import DATABASE_VARIABLE, REDIS_VARIABLE, OpenHouse, open_house, read_blueprint
 from zrm.inbox.receive import Inbox
+from zrm.kit.pages import AssetMissing, Pages
+from zrm.security import headers as security
+
+if TYPE_CHECKING:
+    from tests.lab.browser import LabBrowser, Language, Size
 
 CONFIG = """\
 organisation: {name: {fa: "مرکز", en: "Centre"}}
@@ -59,6 +69,124 @@ def test_a_mistyped_address_is_a_page_for_people_and_json_for_programs(
     assert words in answer.text
     assert 'href="/"' in answer.text
     assert client.get("/nwe").json() == {"detail": "Not Found"}
+
+
+# After a bug the web server hangs up: who asks once more comes anew.
+PERSON = {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8", "Connection": "close"}
+FORM = {"Content-Type": "application/x-www-form-urlencoded"}
+SPEAKS = [
+    ("fa", {"Accept-Language": "fa-IR,en;q=0.5"}, ""),
+    ("en", {"Accept-Language": "de, en;q=0.7, fa;q=0.3"}, ""),
+    ("en", {"Accept-Language": "fa", "Cookie": "zrm_language=en"}, ""),
+    ("fa", {"Accept-Language": "en", "Cookie": "zrm_language=en"}, "?lang=fa"),
+    ("fa", {"Accept-Language": "de", "Cookie": "zrm_language=xx"}, ""),
+]
+
+
+@pytest.fixture
+def misfortunes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The page /track and the form of it meet an accident of the kind their query's `kind` names; asked for first."""
+
+    async def meet(_site: object, request: Request) -> Response:
+        if request.query_params.get("kind") == "away":
+            raise psycopg.OperationalError("the server closed the connection")
+        raise LookupError("a bug")
+
+    for name in ("ask", "show"):
+        monkeypatch.setattr(FollowMatter, name, meet)
+
+
+@pytest.mark.parametrize(("language", "headers", "query"), SPEAKS)
+def test_a_last_resort_speaks_the_readers_language(
+    misfortunes: None, client: httpx.Client, language: str, headers: dict[str, str], query: str
+) -> None:
+    words = {
+        404: {"fa": "اینجا چیزی نیست", "en": "There is nothing here"},
+        500: {"fa": "خطایی در سامانهٔ ما رخ داد", "en": "Something went wrong on our side"},
+        503: {"fa": "اکنون نمی‌توانیم پاسخ دهیم", "en": "We cannot answer at the moment"},
+    }
+    for status, path in ((404, "/nwe?"), (500, "/track?kind=bug&"), (503, "/track?kind=away&")):
+        answer = client.get(path + query.removeprefix("?"), headers={**PERSON, **headers})
+        assert answer.status_code == status
+        assert f'<html lang="{language}" dir="{"rtl" if language == "fa" else "ltr"}"' in answer.text
+        assert words[status][language] in answer.text
+        assert {name: answer.headers[name] for name in security.PAGE} == security.PAGE
+
+
+def test_a_bug_has_a_number_for_the_reader_and_the_log(
+    misfortunes: None, client: httpx.Client, capsys: pytest.CaptureFixture[str]
+) -> None:
+    page = client.get("/track?kind=bug", headers=PERSON).text
+    found = re.search(r'<b class="z-ltr">([0-9a-f]{16})</b>', page)
+    assert found is not None
+    assert f'"incident": "{found[1]}"' in capsys.readouterr().err
+    assert "a bug" not in page
+
+
+@pytest.mark.parametrize(
+    ("method", "headers", "again"),
+    [
+        ("GET", {}, "/track?kind=away&amp;x=%C3%A9"),
+        ("POST", {**FORM, "Referer": "{here}/track?lang=en"}, "/track?lang=en"),
+        ("POST", {**FORM, "Referer": "https://elsewhere.example/track"}, "/"),
+        ("POST", {**FORM, "Referer": "http://[oops"}, None),
+        ("POST", FORM, "/"),
+    ],
+)
+def test_who_finds_the_store_away_is_led_to_try_again(
+    misfortunes: None, client: httpx.Client, method: str, headers: dict[str, str], again: str | None
+) -> None:
+    here = str(client.base_url).rstrip("/")
+    told = {name: value.format(here=here) for name, value in headers.items()}
+    answer = client.request(method, "/track?kind=away&x=%C3%A9", headers={**PERSON, **told})
+    assert (answer.status_code, answer.headers["Retry-After"]) == (503, "5")
+    if again is None:
+        assert answer.headers["content-type"].startswith("text/plain"), "nonsense cannot make it fail"
+    else:
+        assert f'href="{again}">' in answer.text
+
+
+@pytest.mark.parametrize("accept", ["*/*", "application/json"])
+def test_programs_are_told_plainly(misfortunes: None, client: httpx.Client, accept: str) -> None:
+    for kind, status in (("bug", 500), ("away", 503)):
+        for method, headers in (("GET", {}), ("POST", FORM)):
+            answer = client.request(method, f"/track?kind={kind}", headers={**PERSON, "Accept": accept, **headers})
+            assert (answer.status_code, answer.headers["content-type"]) == (status, "text/plain; charset=utf-8")
+    sent = client.post("/nwe", json={}, headers=PERSON)
+    assert (sent.status_code, sent.json()) == (404, {"detail": "Not Found"}), "no form: no person waits for a page"
+
+
+def test_an_error_page_that_cannot_be_drawn_is_plain_words(
+    misfortunes: None, client: httpx.Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object, **__: object) -> str:
+        raise AssetMissing("the assets are not built")
+
+    monkeypatch.setattr(Pages, "render", broken)
+    answer = client.get("/track?kind=bug", headers=PERSON)
+    assert (answer.status_code, answer.headers["content-type"]) == (500, "text/plain; charset=utf-8")
+    assert "Incident: " in answer.text
+    assert client.get("/track?kind=away", headers=PERSON).headers["Retry-After"] == "5"
+    assert client.get("/nwe", headers=PERSON).json() == {"detail": "Not Found"}
+
+
+def test_a_path_that_looks_like_a_host_is_not_led_to() -> None:
+    scope = {"type": "http", "method": "GET", "path": "//evil.example/x", "query_string": b"", "headers": [], "server": ("h", 80), "scheme": "http"}  # fmt: skip
+    assert _again(Request(scope)) == "/"
+
+
+@pytest.mark.peer("browser")
+@pytest.mark.parametrize("size", ["desktop", "phone"])
+@pytest.mark.parametrize("language", ["fa", "en"])
+def test_error_pages_are_accessible_and_fit(
+    misfortunes: None, browser: LabBrowser, client: httpx.Client, language: Language, size: Size
+) -> None:
+    page = browser.page(language, size)
+    for path in ("nwe", "track?kind=bug", "track?kind=away"):
+        page.goto(f"{client.base_url}/{path}")
+        assert axe.faults(page) == []
+        assert page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth") == 0
+    page.context.close()
 
 
 def test_a_schema_this_code_does_not_know_is_not_ready(client: httpx.Client, house: OpenHouse) -> None:

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Final, Generic, TypeVar
+from urllib.parse import quote, urlsplit
 
 import psycopg
 from fastapi import FastAPI, Request, Response
@@ -20,7 +21,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from zrm import agent_api
 from zrm.agent_api.context import DeskContext
-from zrm.agent_api.route import guess_viewer
+from zrm.agent_api.route import reader_of
 from zrm.casestore.schema import BrokenMigrations, is_current
 from zrm.channels.contract import HasRoutes
 from zrm.dispatch.queues import Monitor, QueueAway, Queues
@@ -37,6 +38,7 @@ _log = log.get(__name__)
 _STATIC = Path(__file__).parent / "kit" / "static" / "build"
 _PATIENCE: Final = 5.0  # seconds in which whoever watches us gets an answer, whatever hangs
 _AWAY: Final = (StoreUnavailable, psycopg.OperationalError, OperationalError, PoolTimeout)
+_FORMS: Final = ("application/x-www-form-urlencoded", "multipart/form-data")
 T = TypeVar("T")
 
 
@@ -56,8 +58,9 @@ class _StraightToTheDoors:
     as all it does itself. What a door lets slip ends at the last resorts all the same: that for bugs stands before this.
     """
 
-    def __init__(self, app: ASGIApp, routes: Sequence[BaseRoute]) -> None:
+    def __init__(self, app: ASGIApp, routes: Sequence[BaseRoute], resorts: _LastResorts) -> None:
         self._app = app
+        self._resorts = resorts
         doors = [route for route in routes if isinstance(route, Route) and route.app is route.endpoint]
         self._plain = {
             (method, route.path): route
@@ -75,7 +78,7 @@ class _StraightToTheDoors:
         try:
             await door(scope, receive, send)
         except _AWAY as error:
-            await (await _away(Request(scope), error))(scope, receive, send)
+            await (await self._resorts.away(Request(scope), error))(scope, receive, send)
 
     def _door(self, scope: Scope) -> ASGIApp | None:
         path: str = scope["path"]
@@ -88,6 +91,81 @@ class _StraightToTheDoors:
                     scope.update(found)
                     return route.app
         return None
+
+
+class _LastResorts:
+    """What no page of ours answered: a page for a person, in their language; for a program what it always was.
+
+    The pages need nothing from the store, and nothing here raises: what cannot be drawn is said plainly.
+    """
+
+    def __init__(self, context: DeskContext) -> None:
+        self._context = context
+
+    async def nothing_here(self, request: Request, error: Exception) -> Response:
+        """A mistyped address."""
+        page = self._page(request, "nothing.html", 404)
+        detail = getattr(error, "detail", "Not Found")
+        return page or JSONResponse({"detail": detail}, status_code=404, headers=getattr(error, "headers", None))
+
+    async def away(self, request: Request, error: Exception) -> Response:
+        """The store does not answer: the sender knows to come again."""
+        _log.error("store is away", path=request.url.path, error=type(error).__name__)
+        page = self._page(request, "away.html", 503) or PlainTextResponse(
+            "سامانه چند لحظه در دسترس نیست. لطفاً دوباره تلاش کنید.\n"
+            "The service is away for a moment. Please try again.\n",
+            status_code=503,
+        )
+        page.headers["Retry-After"] = "5"
+        return page
+
+    async def bug(self, request: Request, error: Exception) -> Response:
+        """Ours to mend: the log has it all under the incident's number, the reader has the number and nothing else."""
+        incident = new_trace()
+        _log.error("bug", path=request.url.path, incident=incident, error=type(error).__name__)
+        return self._page(request, "incident.html", 500, incident=incident) or PlainTextResponse(
+            f"خطایی در سامانه رخ داد و ثبت شد. شمارهٔ رخداد: {incident}\n"
+            f"Something went wrong on our side and has been recorded. Incident: {incident}\n",
+            status_code=500,
+        )
+
+    def _page(self, request: Request, template: str, status: int, **values: object) -> Response | None:
+        """The page; None for a program, and when it cannot be drawn."""
+        if not _is_browser(request):
+            return None
+        try:
+            viewer, name = reader_of(self._context, request), self._context.settings.organisation.name
+            here = "/" if request.method == "POST" else ""
+            frame = PortalFrame(
+                organisation=name.fa if viewer.language == "fa" else name.en,
+                language_hrefs={other: f"{here}?lang={other}" for other in LANGUAGES},
+                home_href="/desk" if request.url.path.startswith("/desk/") else "/",
+            )
+            text = self._context.pages.render(template, viewer, frame=frame, again_href=_again(request), **values)
+            return HTMLResponse(text, status_code=status, headers=headers.PAGE)
+        except Exception as error:  # noqa: BLE001  # whatever it is, the reader is still told in plain words
+            _log.error("error page cannot be drawn", template=template, error=type(error).__name__)
+            return None
+
+
+def _is_browser(request: Request) -> bool:
+    """Whether a person waits for a page: a browser that asked for one, or sent a form."""
+    if "text/html" not in request.headers.get("accept", ""):
+        return False
+    form = request.headers.get("content-type", "").startswith(_FORMS)
+    return request.method in ("GET", "HEAD") or (request.method == "POST" and form)
+
+
+def _again(request: Request) -> str:
+    """Where to try again: the same address, or the page whose form was sent; only ever a path of ours."""
+    if request.method != "POST":
+        path, query = quote(request.url.path), request.url.query
+    else:
+        sent_from = urlsplit(request.headers.get("referer", ""))
+        path, query = (sent_from.path, sent_from.query) if sent_from.netloc == request.headers.get("host") else ("", "")
+    if not path.startswith("/") or path.startswith("//"):
+        return "/"
+    return f"{path}?{query}" if query else path
 
 
 class _Asked(Generic[T]):
@@ -144,29 +222,16 @@ def build_app(house: OpenHouse) -> FastAPI:
     # Routes are tried one by one: a webhook should not have to pass every page of the portal, nor a router in a router.
     for router in sorted(routers, key=lambda router: len(router.routes)):
         app.router.routes.extend(router.routes)
-    app.add_middleware(_StraightToTheDoors, routes=list(app.router.routes))
+    resorts = _LastResorts(context)
+    app.add_middleware(_StraightToTheDoors, routes=list(app.router.routes), resorts=resorts)
     app.include_router(agent_api.router(context))
     app.mount("/static", _Assets(directory=_STATIC, check_dir=False), name="static")
     _add_operations(app, house, monitor)
-    _add_last_resorts(app)
-    _add_nothing_here(app, context)
+    for kind in _AWAY:
+        app.add_exception_handler(kind, resorts.away)
+    app.add_exception_handler(Exception, resorts.bug)
+    app.add_exception_handler(404, resorts.nothing_here)
     return app
-
-
-def _add_nothing_here(app: FastAPI, context: DeskContext) -> None:
-    @app.exception_handler(404)
-    async def nothing_here(request: Request, error: Exception) -> Response:
-        """A mistyped address: a page for a person, what it always was for a program."""
-        detail = getattr(error, "detail", "Not Found")
-        if request.method != "GET" or "text/html" not in request.headers.get("accept", ""):
-            return JSONResponse({"detail": detail}, status_code=404, headers=getattr(error, "headers", None))
-        viewer, name = guess_viewer(context, request), context.settings.organisation.name
-        frame = PortalFrame(
-            organisation=name.fa if viewer.language == "fa" else name.en,
-            language_hrefs={other: f"?lang={other}" for other in LANGUAGES},
-        )
-        text = context.pages.render("nothing.html", viewer, frame=frame)
-        return HTMLResponse(text, status_code=404, headers=headers.PAGE)
 
 
 def _add_operations(app: FastAPI, house: OpenHouse, monitor: Monitor) -> None:
@@ -240,29 +305,3 @@ def blob_problems(house: OpenHouse) -> list[str]:
     except OSError as error:
         return [f"the blob folder cannot be written: {error.strerror}"]
     return []
-
-
-def _add_last_resorts(app: FastAPI) -> None:
-    """Errors no page caught: said plainly, without a traceback, and the sender knows to come again."""
-    for kind in _AWAY:
-        app.add_exception_handler(kind, _away)
-
-    @app.exception_handler(Exception)
-    async def bug(request: Request, error: Exception) -> Response:
-        """Ours to mend: the log has it all under the incident's number, the reader has the number and nothing else."""
-        incident = new_trace()
-        _log.error("bug", path=request.url.path, incident=incident, error=type(error).__name__)
-        return PlainTextResponse(
-            f"خطایی در سامانه رخ داد و ثبت شد. شمارهٔ رخداد: {incident}\n"
-            f"Something went wrong on our side and has been recorded. Incident: {incident}\n",
-            status_code=500,
-        )
-
-
-async def _away(request: Request, error: Exception) -> Response:
-    _log.error("store is away", path=request.url.path, error=type(error).__name__)
-    return PlainTextResponse(
-        "سامانه چند لحظه در دسترس نیست. لطفاً دوباره تلاش کنید.\nThe service is away for a moment. Please try again.\n",
-        status_code=503,
-        headers={"Retry-After": "5"},
-    )

@@ -18,7 +18,7 @@ from zrm.agent_api.context import DeskContext
 from zrm.agent_api.visit import ForgedForm, SignInNeeded, Visit
 from zrm.errors import Conflict, Forbidden, NotAllowed, NotFound, StoreFull, StoreUnavailable, TooLarge, TooManyTries
 from zrm.kit import log
-from zrm.kit.i18n import _
+from zrm.kit.i18n import LANGUAGE_COOKIE, _, wished
 from zrm.kit.pages import Viewer
 from zrm.security import headers
 
@@ -93,17 +93,22 @@ async def _with_uploads(request: Request, inner: Handler) -> Response:
 
 def error_page(context: DeskContext, request: Request, status: int, title: str, text: str) -> Response:
     """An error in words, in the reader's language as far as it is known; it reads nothing from the store."""
-    visit: Visit | None = getattr(request.state, "visit", None)
-    viewer = visit.viewer if visit else guess_viewer(context, request)
+    viewer = reader_of(context, request)
     html = context.pages.render("desk/error.html", viewer, title=title, text=text, status=status)
     return HTMLResponse(html, status_code=status, headers=headers.PAGE)
 
 
+def reader_of(context: DeskContext, request: Request) -> Viewer:
+    """Who reads the answer: the agent who is signed in, as far as that was found out, else whoever it may be."""
+    visit: Visit | None = getattr(request.state, "visit", None)
+    return visit.viewer if visit else guess_viewer(context, request)
+
+
 def guess_viewer(context: DeskContext, request: Request) -> Viewer:
-    """Somebody we do not know yet: the language in the address, else the browser's first wish, else the house's."""
+    """Somebody we do not know yet: the language they chose or their browser wishes, else the house's."""
     organisation = context.settings.organisation
-    wish = request.query_params.get("lang") or request.headers.get("accept-language", "")[:2].lower()
-    language = "en" if wish == "en" else "fa" if wish == "fa" else organisation.language
+    asked, remembered = request.query_params.get("lang", ""), request.cookies.get(LANGUAGE_COOKIE, "")
+    language = wished(asked, remembered, request.headers.get("accept-language", "")) or organisation.language
     calendar = organisation.calendar if language == organisation.language else "gregorian"
     return Viewer(language, calendar, "auto", organisation.timezone)
 

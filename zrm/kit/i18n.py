@@ -21,6 +21,9 @@ Language = Literal["fa", "en"]
 LANGUAGES: Final[tuple[Language, ...]] = get_args(Language)
 LOCALE_FOLDER: Final = Path(__file__).parent / "locale"
 
+LANGUAGE_COOKIE: Final = "zrm_language"
+"""Where a browser keeps the language its reader chose on our pages."""
+
 _PERSIAN_DIGITS: Final = str.maketrans("0123456789", "۰۱۲۳۴۵۶۷۸۹")
 
 
@@ -41,6 +44,32 @@ def _(message: str) -> str:
 def direction(language: Language) -> Literal["rtl", "ltr"]:
     """The writing direction of a language, as the HTML attribute `dir` wants it."""
     return "rtl" if language == "fa" else "ltr"
+
+
+def wished(asked: str, remembered: str, header: str) -> Language | None:
+    """The language a reader wants: asked for in the address, else remembered in `LANGUAGE_COOKIE`, else the browser's
+    wish (its Accept-Language header); None if none of them names one of ours.
+    """
+    for choice in (asked, remembered):
+        if choice in LANGUAGES:
+            return choice
+    return accepted_language(header)
+
+
+def accepted_language(header: str) -> Language | None:
+    """The first of our languages in an Accept-Language header by its weights; None if it wants neither."""
+    wishes: list[tuple[float, int, Language]] = []
+    for place, part in enumerate(header.split(",")[:20]):
+        tag, _semicolon, weight = part.strip().partition(";q=")
+        try:
+            quality = float(weight) if weight else 1.0
+        except ValueError:
+            continue
+        base = tag.split("-")[0].strip().lower()
+        for language in LANGUAGES:
+            if base == language and quality > 0:
+                wishes.append((-quality, place, language))
+    return min(wishes)[2] if wishes else None
 
 
 def digits(text: object, language: Language) -> str:

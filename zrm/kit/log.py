@@ -33,6 +33,7 @@ _PLAIN = {
     "contact",
     "case",
     "delivery",
+    "incident",
     "job",
     "role",
     "channel",

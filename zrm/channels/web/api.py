@@ -21,10 +21,10 @@ from zrm.channels.contract import FrontDesk
 from zrm.channels.web.intake import Intake
 from zrm.channels.web.payload import Payload
 from zrm.channels.web.seals import contact_id
-from zrm.channels.web.site import Site, accepted_language, peer_of
+from zrm.channels.web.site import Site, peer_of
 from zrm.errors import StoreUnavailable
 from zrm.kit import log
-from zrm.kit.i18n import Language, _, gettext
+from zrm.kit.i18n import Language, _, accepted_language, gettext
 
 _log = log.get(__name__)
 _KEY: Final = re.compile(r"[\x21-\x7e]{1,200}")

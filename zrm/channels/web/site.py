@@ -14,11 +14,12 @@ from starlette.types import Receive, Scope, Send
 from zrm.channels.contract import House
 from zrm.channels.web.config import WebConfig
 from zrm.channels.web.entry import latin_digits
-from zrm.kit.i18n import LANGUAGES, Language, _, gettext, ngettext
+from zrm.kit import i18n
+from zrm.kit.i18n import LANGUAGES, Language, _, gettext, ngettext, wished
 from zrm.kit.pages import FooterLink, Pages, PortalFrame, Viewer
 
 TEMPLATES: Final = Path(__file__).parent / "templates"
-LANGUAGE_COOKIE: Final = "zrm_language"
+LANGUAGE_COOKIE: Final = i18n.LANGUAGE_COOKIE
 _YEAR: Final = 365 * 24 * 3600
 
 # Nothing from elsewhere, nothing inline, in nobody's frame. Pages are personal or carry a form's identity, so none is
@@ -51,10 +52,8 @@ class Site:
     def language(self, request: Request) -> Language:
         """The reader's language: asked for in the address, else remembered, else the browser's wish, else ours."""
         query = request.query_params if request.scope["query_string"] else {}  # no query takes as long to read as one
-        for choice in (query.get("lang", ""), request.cookies.get(LANGUAGE_COOKIE, "")):
-            if choice in LANGUAGES:
-                return choice
-        return accepted_language(request.headers.get("accept-language", "")) or self._own_language
+        asked, remembered = query.get("lang", ""), request.cookies.get(LANGUAGE_COOKIE, "")
+        return wished(asked, remembered, request.headers.get("accept-language", "")) or self._own_language
 
     @property
     def _own_language(self) -> Language:
@@ -204,22 +203,6 @@ class Bare:
         """Answer one request."""
         response = await self._handler(Request(scope, receive, send))
         await response(scope, receive, send)
-
-
-def accepted_language(header: str) -> Language | None:
-    """The first of our languages in an Accept-Language header by its weights; None if it wants neither."""
-    wishes: list[tuple[float, int, Language]] = []
-    for place, part in enumerate(header.split(",")[:20]):
-        tag, _semicolon, weight = part.strip().partition(";q=")
-        try:
-            quality = float(weight) if weight else 1.0
-        except ValueError:
-            continue
-        base = tag.split("-")[0].strip().lower()
-        for language in LANGUAGES:
-            if base == language and quality > 0:
-                wishes.append((-quality, place, language))
-    return min(wishes)[2] if wishes else None
 
 
 def peer_of(request: Request) -> str:
