@@ -6,6 +6,7 @@ import contextlib
 import errno
 import gc
 import os
+import resource
 import signal
 import socket
 import sys
@@ -39,7 +40,7 @@ from zrm.house import (
     open_house,
     read_blueprint,
 )
-from zrm.kit import log
+from zrm.kit import log, proxies
 from zrm.kit.db import Cursor, Database
 from zrm.kit.embedded import ServerFailed, embedded
 from zrm.kit.fitness import obstacles, risks
@@ -50,6 +51,7 @@ from zrm.serve import config as serve_config
 
 cli = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
 _CANNOT_LISTEN = {errno.EADDRINUSE, errno.EADDRNOTAVAIL, errno.EACCES}
+_OPEN_FILES = 65_536
 cli.add_typer(organisation.organisation_cli, name="organisation")
 cli.add_typer(organisation.unit_cli, name="unit")
 cli.add_typer(organisation.subject_cli, name="subject")
@@ -64,6 +66,12 @@ def configure(
 ) -> None:
     """ZRM, citiZen Relationship Management."""
     os.environ[CONFIG_VARIABLE] = str(config.absolute())
+    for problem in proxies.settle(os.environ):
+        complaints.print(problem, style="yellow", markup=False, soft_wrap=True)
+    # A shell's 1,024 open files are for a person; a door has a file for each citizen who waits.
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with contextlib.suppress(ValueError, OSError):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (min(most, _OPEN_FILES) if most > 0 else _OPEN_FILES, most))
 
 
 @cli.command()
