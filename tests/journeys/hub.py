@@ -241,7 +241,9 @@ class Hub:
 
     @property
     def servers(self) -> Servers:
-        """Where its PostgreSQL and Valkey are. Errors: PeerError if they do not run."""
+        """Where its PostgreSQL and Valkey are: those its settings name, or its own. Errors: PeerError if they do not run."""
+        if "database_url" in self._settings and "redis_url" in self._settings:
+            return Servers(self._settings["database_url"], self._settings["redis_url"])
         servers = running(self.var)
         if servers is None:
             raise PeerError("the hub's servers do not run")
