@@ -89,6 +89,8 @@ def test_a_citizen_is_answered(tmp_path: Path, stores: dict[str, str]) -> None:
         assert not {"postgres", "valkey"} & set(hub.pids), "it starts none of its own"
     told = "".join(log.read_text(errors="replace") for log in (hub.output, *(hub.var / "log").glob("*.log")))
     assert "Traceback" not in told
+    assert "lost the store" not in told
+    assert "store is away" not in told
     assert PASSWORD not in told
     assert quote(PASSWORD, safe="") not in told
 

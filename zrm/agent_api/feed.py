@@ -84,11 +84,8 @@ class Feed:
         pause, first = shortest, True
         while True:
             try:
-                connection = await psycopg.AsyncConnection.connect(
-                    self._context.database.url,
-                    autocommit=True,
+                connection = await self._context.database.connect_async(
                     application_name=f"{self._context.database.application} live",
-                    connect_timeout=10,
                     keepalives_idle=20,
                     keepalives_interval=5,
                     keepalives_count=3,

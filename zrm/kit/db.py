@@ -56,9 +56,9 @@ class Database:
         """A new plain connection in UTC; the caller closes it. Errors: psycopg.OperationalError."""
         return psycopg.connect(self.url, autocommit=autocommit, **self._settings)
 
-    async def connect_async(self) -> AsyncConnection:
-        """As `connect`, for an event loop; each statement commits by itself."""
-        return await psycopg.AsyncConnection.connect(self.url, autocommit=True, **self._settings)
+    async def connect_async(self, **more: Any) -> AsyncConnection:
+        """As `connect`, for an event loop; each statement commits by itself. `more` are parameters of libpq."""
+        return await psycopg.AsyncConnection.connect(self.url, autocommit=True, **{**self._settings, **more})
 
     @contextmanager
     def session(self) -> Iterator[Session]:
