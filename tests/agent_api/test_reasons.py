@@ -1,14 +1,18 @@
-"""Reasons recorded in English are read in the reader's language; details stay as they came."""
+"""Reasons recorded in English are read in the reader's language; a program's own words stay apart, as they came."""
 
 from __future__ import annotations
 
+import ast
+import re
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
+import zrm
 from tests.agent_api.conftest import Browser
 from tests.casework.house import quarantine_one
-from zrm.agent_api.reasons import KNOWN, reason_text
+from zrm.agent_api.reasons import Reason, reason
 from zrm.casestore import outbox
 from zrm.casestore.outbox import Topic
 from zrm.dispatch.drain import leave_failed
@@ -16,25 +20,67 @@ from zrm.kit.db import Database
 from zrm.kit.i18n import Language
 from zrm.kit.ids import new_id
 
+CUT = "not a fax: page 1 is cut"
+STORED = "could not be stored: DataError 22P02"
+
 
 @pytest.mark.parametrize(
-    ("recorded", "language", "shown"),
+    ("recorded", "language", "text", "technical"),
     [
-        ("the message is empty", "fa", "پیام خالی است"),
-        ("the message is empty", "en", "the message is empty"),
-        ("not a fax: page 1 is cut", "fa", "نمابر نیست: \u2068page 1 is cut\u2069"),
-        ("not a fax: page 1 is cut", "en", "not a fax: page 1 is cut"),
-        ("these pages cannot be shown: nothing was drawn", "fa", "این صفحه‌ها را نمی‌توان نشان داد: چیزی ترسیم نشد"),
-        ("something else altogether", "fa", "something else altogether"),
-        ("", "fa", ""),
+        ("the message is empty", "fa", "پیام خالی است", ""),
+        ("the message is empty", "en", "the message is empty", ""),
+        (CUT, "fa", "نمابر نیست", CUT),
+        (CUT, "en", "not a fax", CUT),
+        ("these pages cannot be shown: nothing was drawn", "fa", "این صفحه‌ها را نمی‌توان نشان داد: چیزی ترسیم نشد", ""),
+        ("these pages cannot be shown: took longer than 30 s", "fa",
+         "این صفحه‌ها را نمی‌توان نشان داد: بیش از ۳۰ ثانیه طول کشید", ""),
+        ("not a web contact; look at: subject, text", "fa",
+         "تماس وب نیست؛ این‌ها را ببینید: \u2066subject, text\u2069", ""),
+        ("the parser of email failed: KeyError", "fa", "خوانندهٔ کانال ایمیل از کار ماند", "the parser of email failed: KeyError"),
+        ("the parser of email failed: KeyError", "en", "the parser of E-mail failed", "the parser of email failed: KeyError"),
+        ("a wish of nobody: it came from no address", "en", "a wish of nobody: it came from no address", ""),
+        (STORED, "fa", "ذخیره نشد", STORED),
+        ("KeyError: 'x'", "fa", "چیزی پیش‌بینی‌نشده رخ داد", "KeyError: 'x'"),
+        ("KeyError: 'x'", "en", "Something unexpected happened", "KeyError: 'x'"),
+        ("", "fa", "", ""),
     ],
-)
-def test_a_reason_is_shown_in_the_readers_language(recorded: str, language: Language, shown: str) -> None:
-    assert reason_text(recorded, language) == shown
+)  # fmt: skip
+def test_a_reason_is_shown_in_the_readers_language(
+    recorded: str, language: Language, text: str, technical: str
+) -> None:
+    assert reason(recorded, language) == Reason(text, technical)
 
 
-def test_every_known_reason_has_a_persian_text() -> None:
-    assert [text for text in KNOWN if reason_text(text, "fa") == text] == []
+def recorded_by_the_rooms() -> list[str]:
+    """Every reason the code can write, each gap of it filled with a word."""
+    found = []
+    for file in sorted(Path(zrm.__file__).parent.rglob("*.py")):
+        for call in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+            if not isinstance(call, ast.Call):
+                continue
+            name = getattr(call.func, "id", getattr(call.func, "attr", ""))
+            if name in ("Unparseable", "_quarantine", "leave_failed", "_fail"):
+                written = [*call.args]
+            else:
+                written = [keyword.value for keyword in call.keywords if keyword.arg == "fault"]
+            for part in (one.value if isinstance(one, ast.Subscript) else one for one in written):
+                texts = [_said(node) for node in ast.walk(part) if isinstance(node, ast.Constant | ast.JoinedStr)]
+                found += [text for text in texts[:1] if text]
+    return found
+
+
+def _said(node: ast.AST) -> str:
+    if isinstance(node, ast.JoinedStr):
+        return "".join(_said(part) or "Gap" for part in node.values)
+    return node.value if isinstance(node, ast.Constant) and isinstance(node.value, str) else ""
+
+
+def test_every_reason_the_rooms_write_is_read_in_both_languages() -> None:
+    found = recorded_by_the_rooms()
+    assert len(found) > 40
+    for recorded in found:
+        assert reason(recorded, "en").text != reason("what nobody knows", "en").text, recorded
+        assert re.search("[آ-ی]", reason(recorded, "fa").text), recorded
 
 
 def test_the_lists_of_what_went_wrong_speak_persian(sign_in: Callable[[str], Browser], database: Database) -> None:
@@ -46,3 +92,14 @@ def test_the_lists_of_what_went_wrong_speak_persian(sign_in: Callable[[str], Bro
     browser = sign_in("maryam")
     assert "پیام خالی است" in browser.get("/desk/quarantine").text
     assert "این صفحه‌ها را نمی‌توان نشان داد: چیزی ترسیم نشد" in browser.get("/desk/trouble").text
+
+
+@pytest.mark.parametrize(("login", "detail"), [("maryam", "جزئیات فنی"), ("daniel", "Technical detail")])
+def test_the_technical_detail_is_at_hand(
+    sign_in: Callable[[str], Browser], database: Database, login: str, detail: str
+) -> None:
+    quarantine_one(database, CUT)
+    quarantine_one(database, "the message is empty")
+    page = sign_in(login).get("/desk/quarantine").text
+    assert page.count(f"<summary>{detail}</summary>") == 1
+    assert f'<code class="z-technical" dir="ltr">{CUT}</code>' in page

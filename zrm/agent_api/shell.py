@@ -8,7 +8,7 @@ from fastapi.responses import HTMLResponse
 
 from zrm.agent_api.context import DeskContext
 from zrm.agent_api.counts import Counters
-from zrm.agent_api.reasons import reason_text
+from zrm.agent_api.reasons import reason
 from zrm.agent_api.visit import Visit
 from zrm.casestore import attention, queue
 from zrm.casestore.agent import Permission
@@ -58,7 +58,7 @@ class Shell:
             visit.viewer,
             frame=frame,
             visit=visit,
-            recorded_reason=lambda recorded: reason_text(recorded, visit.viewer.language),
+            recorded_reason=lambda recorded: reason(recorded, visit.viewer.language),
             **values,
         )
         return HTMLResponse(html, status_code=status, headers=headers.PAGE)
