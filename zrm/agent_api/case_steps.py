@@ -91,6 +91,8 @@ class _Steps:
                 head = self._pages.head(cursor, visit, case_id)
                 visit.require(permission, head.unit_id)
                 step(cursor, visit, head, Act(visit.agent.id, case_id, _version(visit.form)))
+                # In the step's own transaction, which holds the case: what it sends bears this very trace.
+                trace = handling.trace_of(cursor, case_id)
         except Conflict:
             notice = _("The case has changed since you opened it. Nothing was done: look at it and decide again.")
             return self._again(visit, case_id, visit.say(notice), 409)
@@ -98,7 +100,7 @@ class _Steps:
             return self._again(visit, case_id, visit.say(_("This is not possible now. Nothing was done.")), 409)
         except Unfit as error:
             return self._again(visit, case_id, str(error), 422)
-        _log.info("step taken", case=str(case_id), step=name, agent=str(visit.agent.id))
+        _log.info("step taken", case=str(case_id), trace=trace, step=name, agent=str(visit.agent.id))
         with self._context.database.cursor() as cursor:
             unit_id = timeline.unit_of(cursor, case_id)
         if unit_id is None or not covers(visit.visible, unit_id):

@@ -20,13 +20,14 @@ from zrm.dispatch import monitor
 from zrm.errors import Conflict, NotFound
 from zrm.inbox import quarantine, reading
 from zrm.insight import ledger as insight
+from zrm.kit import log
 from zrm.kit.clock import now
 from zrm.kit.db import Cursor
-from zrm.kit.ids import new_trace
 from zrm.security.masking import masked
 
 HOURS = 48
 LONGEST_REASON = 500
+_log = log.get(__name__)
 
 
 def add(router: APIRouter, context: DeskContext, guard: Guard) -> None:
@@ -103,6 +104,8 @@ def _add_quarantine(router: APIRouter, context: DeskContext, guard: Guard) -> No
             if not done:
                 raise Conflict("dealt with already")
             live.announce(cursor, "quarantine", [contact_id])
+            trace = _trace_of(cursor, contact_id)
+        _log.info("step taken", contact=str(contact_id), trace=trace, step=step, agent=str(visit.agent.id))
         return RedirectResponse("/desk/quarantine", status_code=303)
 
 
@@ -110,9 +113,14 @@ def _replay(cursor: Cursor, contact_id: UUID) -> bool:
     """Take a contact out of quarantine and have it filed once more; it keeps its trace."""
     if not quarantine.end(cursor, contact_id, "replayed"):
         return False
-    found = reading.original(cursor, contact_id)
-    outbox.add(cursor, Topic.FILE, [(contact_id, found.trace if found and found.trace else new_trace())])
+    outbox.add(cursor, Topic.FILE, [(contact_id, _trace_of(cursor, contact_id))])
     return True
+
+
+def _trace_of(cursor: Cursor, contact_id: UUID) -> str:
+    """A contact's trace; one without has one of its own, always the same."""
+    found = reading.original(cursor, contact_id)
+    return found.trace if found and found.trace else contact_id.hex[-16:]
 
 
 def _add_trouble(router: APIRouter, context: DeskContext, guard: Guard) -> None:
@@ -165,6 +173,15 @@ def _add_trouble(router: APIRouter, context: DeskContext, guard: Guard) -> None:
                     trouble.send_by(cursor, visit.agent.id, delivery_id, way, domain=domain)
                 case _:
                     trouble.settle(cursor, visit.agent.id, delivery_id)
+            trace = trouble.trace_of(cursor, delivery_id)
+        _log.info(
+            "step taken",
+            case=str(case_id),
+            delivery=str(delivery_id),
+            trace=trace,
+            step=step,
+            agent=str(visit.agent.id),
+        )
         from_case = visit.form.get("from") == "case"
         return RedirectResponse(f"/desk/cases/{case_id}" if from_case else "/desk/trouble", status_code=303)
 

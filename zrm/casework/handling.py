@@ -29,7 +29,7 @@ from zrm.contract import StoredFile
 from zrm.errors import Conflict, NotAllowed, NotFound
 from zrm.kit.clock import now
 from zrm.kit.db import Cursor, insert_rows
-from zrm.kit.ids import new_id, new_trace
+from zrm.kit.ids import new_id
 
 SAME: Final = object()
 """Marks a value that a step leaves as it is; None is a value of its own (nobody, no subject)."""
@@ -86,7 +86,7 @@ def assign(cursor: Cursor, act: Act, *, to_agent: UUID, to_unit: UUID) -> None:
     data = {"agent": str(to_agent), "unit": str(to_unit), "from": str(case.unit_id)}
     event = _move(cursor, case, act, Step.ASSIGN, data, assignee_id=to_agent, unit_id=to_unit)
     if to_agent != act.agent_id:
-        outbox.add(cursor, Topic.NOTIFY, [(event, new_trace())])
+        outbox.add(cursor, Topic.NOTIFY, [(event, trace_of(cursor, case.id))])
 
 
 def transfer(cursor: Cursor, act: Act, *, to_unit: UUID) -> None:
@@ -97,7 +97,7 @@ def transfer(cursor: Cursor, act: Act, *, to_unit: UUID) -> None:
     data = {"unit": str(to_unit), "from": str(case.unit_id)}
     event = _move(cursor, case, act, Step.TRANSFER, data, assignee_id=None, unit_id=to_unit)
     if to_unit != case.unit_id:
-        outbox.add(cursor, Topic.NOTIFY, [(event, new_trace())])
+        outbox.add(cursor, Topic.NOTIFY, [(event, trace_of(cursor, case.id))])
 
 
 def classify(cursor: Cursor, act: Act, *, subject_id: UUID | None, nature: str) -> None:
@@ -118,7 +118,7 @@ def close(cursor: Cursor, act: Act, *, result: str) -> None:
     """
     case = _lock(cursor, act)
     _move(cursor, case, act, Step.CLOSE, {"result": result})
-    say_farewell(cursor, case.id, _trace_of(cursor, case.id))
+    say_farewell(cursor, case.id, trace_of(cursor, case.id))
 
 
 def reopen(cursor: Cursor, act: Act) -> None:
@@ -158,7 +158,7 @@ def reply(
         raise NotAllowed("not by this way")
     case = _lock(cursor, act)
     contact_id, delivery_id, at = new_id(), new_id(), now()
-    trace = _trace_of(cursor, case.id)
+    trace = trace_of(cursor, case.id)
     message_id = f"<{contact_id}@{domain}>" if way.channel == "email" else ""
     _write_contact(
         cursor, case, act, contact_id, at, direction="out", way=way, title=title, text=text, message_id=message_id,
@@ -339,12 +339,14 @@ def prefer(cursor: Cursor, act: Act, *, language: str, channel: str) -> None:
     _touch(cursor, case)
 
 
-def _trace_of(cursor: Cursor, case_id: UUID) -> str:
-    """The trace of the contact that is being answered, so that one id follows it from the door to the answer."""
+def trace_of(cursor: Cursor, case_id: UUID) -> str:
+    """The trace of what is done at a case: that of the contact being answered, the newest from outside, so that one id
+    follows it from the door to the answer. A case without a traced contact has one of its own, always the same.
+    """
     cursor.execute(
         "SELECT r.trace FROM contacts c JOIN raw_contacts r ON r.id = c.id"
         " WHERE c.case_id = %s AND c.direction = 'in' ORDER BY c.at DESC, c.id DESC LIMIT 1",
         [case_id],
     )
     row = cursor.fetchone()
-    return row[0] if row and row[0] else new_trace()
+    return row[0] if row and row[0] else case_id.hex[-16:]

@@ -69,6 +69,13 @@ def _send(
     return fresh
 
 
+def trace_of(cursor: Cursor, delivery_id: UUID) -> str:
+    """The trace of a delivery: that of the contact it answers, also when it is sent again."""
+    cursor.execute("SELECT trace FROM deliveries WHERE id = %s", [delivery_id])
+    row = cursor.fetchone()
+    return row[0] if row else ""
+
+
 def settle(cursor: Cursor, agent_id: UUID, delivery_id: UUID) -> None:
     """Record that the agent has dealt with the trouble in another way. Errors: as `send_again`."""
     _, case_id, way, _ = _lock(cursor, delivery_id)
