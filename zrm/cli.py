@@ -40,7 +40,7 @@ from zrm.house import (
     open_house,
     read_blueprint,
 )
-from zrm.kit import log, proxies
+from zrm.kit import folders, log, proxies
 from zrm.kit.db import Cursor, Database
 from zrm.kit.embedded import ServerFailed, embedded
 from zrm.kit.fitness import obstacles, risks
@@ -52,6 +52,7 @@ from zrm.serve import config as serve_config
 cli = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
 _CANNOT_LISTEN = {errno.EADDRINUSE, errno.EADDRNOTAVAIL, errno.EACCES}
 _OPEN_FILES = 65_536
+_PERSONAL = ("blobs", "log", "outgoing", "recordings")
 cli.add_typer(organisation.organisation_cli, name="organisation")
 cli.add_typer(organisation.unit_cli, name="unit")
 cli.add_typer(organisation.subject_cli, name="subject")
@@ -65,6 +66,7 @@ def configure(
     config: Annotated[Path, typer.Option(help="The operator's file.", envvar=CONFIG_VARIABLE)] = Path("config.yaml"),
 ) -> None:
     """ZRM, citiZen Relationship Management."""
+    os.umask(folders.PRIVATE_UMASK)
     os.environ[CONFIG_VARIABLE] = str(config.absolute())
     for problem in proxies.settle(os.environ):
         complaints.print(problem, style="yellow", markup=False, soft_wrap=True)
@@ -312,6 +314,11 @@ def _check_house(house: OpenHouse) -> list[str]:
             *worker_problems(Monitor(Queues(house.redis_url))),
         ]
         problems += blob_problems(house)
+        problems += [
+            f"{folder}: every user of this machine can read it; chmod -R o= {folder}"
+            for folder in map(house.blueprint.data.joinpath, _PERSONAL)
+            if folders.open_to_others(folder)
+        ]
         if clamd is not None and not clamd.ping():
             problems.append("scan.clamd: does not answer there; what citizens attach waits to be scanned")
         with (

@@ -15,7 +15,7 @@ from zrm.config import Section, Settings, load
 from zrm.errors import ConfigError
 from zrm.frontdesk.desk import Desk
 from zrm.inbox.receive import Inbox
-from zrm.kit import log
+from zrm.kit import folders, log
 from zrm.kit.blobs import BlobStore
 from zrm.kit.clamd import Clamd
 from zrm.kit.db import Database
@@ -136,11 +136,10 @@ def _channels(section: Section, settings: Settings, data: Path, secret: bytes) -
 
 
 def _secret(settings: Settings, data: Path) -> bytes:
-    """The installation's key: from the settings, else made once and kept beside the data for its owner only."""
-    if settings.secret:
-        return settings.secret.encode()
+    """The installation's key: from the settings, else made once and kept in the data folder for its owner only."""
     try:
-        return _kept_secret(data)
+        folders.make(data, folders.PASSAGE)
+        return settings.secret.encode() if settings.secret else _kept_secret(data)
     except OSError as error:
         raise ConfigError(f"data_dir: {data}: cannot be used: {error.strerror}") from None
 
@@ -148,7 +147,6 @@ def _secret(settings: Settings, data: Path) -> bytes:
 def _kept_secret(data: Path) -> bytes:
     path = data / "secret"
     if not path.exists():
-        data.mkdir(parents=True, exist_ok=True)
         fresh = path.with_name(f".secret-{secrets.token_hex(4)}")
         descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with os.fdopen(descriptor, "w") as file:

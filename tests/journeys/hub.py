@@ -112,6 +112,7 @@ class Hub:
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
+                umask=0o022,  # what most machines have
             )
         self.wait_until_ready(START_SECONDS)
 

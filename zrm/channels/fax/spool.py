@@ -19,7 +19,7 @@ from typing import Final
 from zrm.channels.contract import FrontDesk, RawContact
 from zrm.channels.fax.record import contact
 from zrm.errors import StoreUnavailable, TooLarge
-from zrm.kit import log
+from zrm.kit import folders, log
 
 _MAX_NOTE: Final = 64 * 1024
 _DAY: Final = 86_400.0
@@ -43,7 +43,7 @@ class Spool:
 
     def serve(self, stop: Event, poll: float) -> None:
         """Look into the folder every `poll` seconds until `stop` is set. Errors: OSError if it cannot be made."""
-        self.folder.mkdir(mode=0o770, parents=True, exist_ok=True)
+        folders.make(self.folder, folders.SHARED)
         swept = float("-inf")
         while not stop.is_set():
             self.look(stop)
@@ -131,7 +131,7 @@ class Spool:
     def _put_away(self, name: str, where: str) -> None:
         """Move a fax's files; one that cannot be moved is not looked at again by this process."""
         try:
-            (self.folder / where).mkdir(mode=0o770, exist_ok=True)  # a tidy operator may have removed it
+            folders.make(self.folder / where, folders.SHARED)  # a tidy operator may have removed it
             # The note first: without it the TIFF is no complete fax, should we die in between.
             for kind in ("json", "tif"):
                 source = self.folder / f"{name}.{kind}"

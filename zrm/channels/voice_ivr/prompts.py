@@ -19,6 +19,7 @@ from typing import Final
 
 import yaml
 
+from zrm.kit import folders
 from zrm.kit.i18n import LANGUAGES, Language
 
 TEXTS: Final = Path(__file__).with_name("prompts.yaml")
@@ -85,14 +86,14 @@ def build(out: Path, source: Path = TEXTS) -> Built:
     """
     from zrm.channels.voice_ivr import speech
 
-    out.mkdir(parents=True, exist_ok=True)
+    folders.make(out, folders.PUBLIC)  # Asterisk runs as another user
     known = _read_manifest(out)
     wanted = {
         f"{language}/{name}": (language, text, _fingerprint(speech.VOICES[language], speech.PACE[language], text))
         for (language, name), text in texts(source).items()
     }
     for language in LANGUAGES:
-        (out / language).mkdir(exist_ok=True)
+        folders.make(out / language, folders.PUBLIC)
         for name, seconds in SILENCES.items():
             wanted[f"{language}/{name}"] = (language, "", _fingerprint("silence", seconds, ""))
     stale = [
@@ -122,7 +123,7 @@ def _replacing(target: Path) -> Iterator[Path]:
     new = Path(name)
     try:
         yield new
-        new.chmod(0o644)  # Asterisk runs as another user
+        new.chmod(0o644)
         new.replace(target)
     finally:
         new.unlink(missing_ok=True)

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from zrm.channels.voice_ivr import wave
-from zrm.kit import log
+from zrm.kit import folders, log
 
 _log = log.get(__name__)
 
@@ -114,7 +114,7 @@ class Spool:
 
     def prepare(self) -> None:
         """Make the folder if it is not there. Errors: OSError."""
-        self.folder.mkdir(parents=True, exist_ok=True)
+        folders.make(self.folder, folders.SHARED)
 
     def begin(self, uniqueid: str, facts: dict[str, Any]) -> Message:
         """A new message, its note durable and locked by us. Errors: OSError."""
