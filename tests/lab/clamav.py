@@ -11,6 +11,7 @@ import tempfile
 from pathlib import Path
 from types import TracebackType
 
+from tests.lab.debian import library_path
 from tests.lab.peers import CLAMAV
 from tests.lab.places import cache_folder
 from tests.lab.process import LOOPBACK, Child, free_port, wait_until
@@ -60,8 +61,7 @@ class ClamAV:
     def start(self) -> None:
         """Start it and wait until it answers."""
         root = CLAMAV.folder(cache_folder())
-        libraries = [str(path) for part in ("lib", "usr/lib") for path in sorted(root.glob(f"{part}/*-linux-gnu*"))]
-        environment = {**os.environ, "LD_LIBRARY_PATH": os.pathsep.join(libraries)}
+        environment = {**os.environ, "LD_LIBRARY_PATH": library_path(root)}
         argv = [str(root / "usr/sbin/clamd"), "--config-file", str(self._folder / "clamd.conf")]
         child = Child(argv, log=self._folder / "output.log", env=environment)
         self._child = child

@@ -52,6 +52,12 @@ class Tree:
 COMPLETE = ".complete"
 
 
+def library_path(root: Path, *before: Path) -> str:
+    """LD_LIBRARY_PATH for the programs of an unpacked tree; the folders `before` come first."""
+    found = (folder for part in ("lib", "usr/lib") for folder in sorted(root.glob(f"{part}/*-linux-gnu*")))
+    return os.pathsep.join(map(str, (*before, *found)))
+
+
 def unpack(tree: Tree, cache: Path) -> Path:
     """The folder of the tree, unpacked now if it is not there yet. Raises Unavailable."""
     cache.mkdir(parents=True, exist_ok=True)

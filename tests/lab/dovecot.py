@@ -14,6 +14,7 @@ from pathlib import Path
 from types import TracebackType
 
 from tests.lab.certificate import write_certificate
+from tests.lab.debian import library_path
 from tests.lab.peers import DOVECOT
 from tests.lab.places import cache_folder
 from tests.lab.process import LOOPBACK, Child, PeerError, free_port, tail, wait_until
@@ -115,7 +116,7 @@ class Dovecot:
         self._introspection = introspection
         self._idle = idle
         self._child: Child | None = None
-        self._prefix: list[str] = []
+        self._account: pwd.struct_passwd | None = None  # who it runs as, if not as we do
 
     @property
     def certificate(self) -> Path:
@@ -139,11 +140,7 @@ class Dovecot:
         _point_to_modules(software / "usr/lib/dovecot", self.folder / "m")
         account = pwd.getpwuid(os.geteuid())
         if account.pw_uid == 0:
-            account = pwd.getpwnam("nobody")
-            setpriv = shutil.which("setpriv")
-            if setpriv is None:
-                raise PeerError("setpriv (package util-linux) is needed to start Dovecot as an ordinary user")
-            self._prefix = [setpriv, f"--reuid={account.pw_uid}", f"--regid={account.pw_gid}", "--clear-groups", "--"]
+            self._account = account = pwd.getpwnam("nobody")
         self._software = software
         for name in ("run", "state", "log", "mail"):
             (self.folder / name).mkdir()
@@ -154,18 +151,18 @@ class Dovecot:
             "active_attribute = active\nactive_value = true\n"
         )
         ours = software / "usr/lib/dovecot"
-        libraries = [ours, ours / "modules/old-stats", *sorted(software.glob("usr/lib/*-linux-gnu*"))]
-        self._environment = {**os.environ, "LD_LIBRARY_PATH": os.pathsep.join(map(str, libraries))}
+        libraries = library_path(software, ours, ours / "modules/old-stats")
+        self._environment = {**os.environ, "LD_LIBRARY_PATH": libraries}
         (self.folder / "dovecot.conf").write_text(
             _CONFIG.format(
-                home=self.folder, run=self.folder / "run", software=software, libraries=self._environment["LD_LIBRARY_PATH"],
+                home=self.folder, run=self.folder / "run", software=software, libraries=libraries,
                 user=account.pw_name, group=_group_name(account.pw_gid), imap=self.imap, imaps=self.imaps, lmtp=self.lmtp,
                 mechanisms=" xoauth2 oauthbearer" if self._introspection else "",
                 tokens=_TOKENS.format(home=self.folder) if self._introspection else "",
                 capability="" if self._idle else "imap_capability = IMAP4rev1 UIDPLUS STARTTLS AUTH=PLAIN",
             )
         )  # fmt: skip
-        if self._prefix:
+        if self._account is not None:
             self.folder.chmod(0o755)
             for place in self.folder.rglob("*"):
                 os.chown(place, account.pw_uid, account.pw_gid, follow_symlinks=False)
@@ -175,8 +172,8 @@ class Dovecot:
         config = str(self.folder / "dovecot.conf")
         # The master would read its configuration through /usr/bin/doveconf, which is not there: done in its place.
         reader = [str(self._software / "usr/bin/doveconf"), "-f", "service=master", "-c", config, "-m", "master", "-p"]
-        argv = [*self._prefix, *reader, "-e", str(self._software / "usr/sbin/dovecot"), "-F", "-c", config]
-        self._child = Child(argv, log=self.folder / "start.log", env=self._environment)
+        argv = [*reader, "-e", str(self._software / "usr/sbin/dovecot"), "-F", "-c", config]
+        self._child = Child(argv, log=self.folder / "start.log", env=self._environment, account=self._account)
         wait_until(self._ready, "Dovecot's doors")
 
     def stop(self) -> None:

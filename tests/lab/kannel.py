@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.lab.debian import library_path
 from tests.lab.peers import KANNEL
 from tests.lab.places import cache_folder
 from tests.lab.process import LOOPBACK, Child, free_port, wait_until
@@ -93,8 +94,7 @@ def kannel(folder: Path, *, smsc_port: int, hub: str) -> Iterator[Kannel]:
     values = {"admin": admin, "box": box, "send": send, "word": WORD, "user": USER, "token": TOKEN, "hub": hub}
     network = {"smsc": smsc_port, "system": SYSTEM, "smsc_word": PASSWORD, "folder": folder}
     conf.write_text(_CONF.format(**values, **network), encoding="utf-8")
-    libraries = [str(path) for part in ("lib", "usr/lib") for path in sorted(root.glob(f"{part}/*-linux-gnu*"))]
-    environment = {**os.environ, "LD_LIBRARY_PATH": os.pathsep.join(libraries)}
+    environment = {**os.environ, "LD_LIBRARY_PATH": library_path(root)}
 
     def start(program: str) -> Child:
         argv = [str(root / "usr" / "sbin" / program), "-v", "1", str(conf)]

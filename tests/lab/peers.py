@@ -90,8 +90,7 @@ def browser_command() -> tuple[Path, dict[str, str]] | None:
     root = CHROMIUM.folder(cache_folder())
     if not CHROMIUM.present(cache_folder()):
         return None
-    libraries = [str(folder) for folder in sorted(root.glob("usr/lib/*-linux-gnu*"))]
-    environment = {"LD_LIBRARY_PATH": os.pathsep.join(libraries)}
+    environment = {"LD_LIBRARY_PATH": debian.library_path(root)}
     if not Path("/etc/fonts/fonts.conf").is_file():
         environment["FONTCONFIG_PATH"] = str(root / "etc" / "fonts")
     return root / "usr" / "lib" / "chromium" / "chromium", environment

@@ -11,6 +11,7 @@ import tempfile
 from pathlib import Path
 from types import TracebackType
 
+from tests.lab.debian import library_path
 from tests.lab.peers import POSTFIX
 from tests.lab.places import cache_folder
 from tests.lab.process import LOOPBACK, Child, PeerError, free_port, tail, wait_until
@@ -88,8 +89,7 @@ class Postfix:
         return self.folder / "mail.log"
 
     def __enter__(self) -> "Postfix":
-        libraries = [self._software / "usr/lib/postfix", *sorted(self._software.glob("usr/lib/*-linux-gnu*"))]
-        path = os.pathsep.join(map(str, libraries))
+        path = library_path(self._software, self._software / "usr/lib/postfix")
         self._write(path)
         environment = {**os.environ, "LD_LIBRARY_PATH": path, "MAIL_CONFIG": str(self.folder / "etc")}
         master = str(self._software / "usr/lib/postfix/sbin/master")

@@ -1,6 +1,7 @@
 """Start a peer so that it cannot outlive the tests, find it a free port, wait until it is ready."""
 
 import os
+import pwd
 import random
 import shutil
 import signal
@@ -62,20 +63,28 @@ def tail(path: Path, lines: int = 30) -> str:
 class Child:
     """A peer's process. The kernel kills it when the thread that started it ends, also by kill -9.
 
-    Start it from a thread that lives as long as the peer is needed: in pytest the main thread, as fixtures do.
+    Start it from a thread that lives as long as the peer is needed: in pytest the main thread, as fixtures do. `account`
+    is who it runs as instead of us, which needs root.
     """
 
     def __init__(
-        self, argv: Sequence[str], *, log: Path, cwd: Path | None = None, env: Mapping[str, str] | None = None
+        self,
+        argv: Sequence[str],
+        *,
+        log: Path,
+        cwd: Path | None = None,
+        env: Mapping[str, str] | None = None,
+        account: pwd.struct_passwd | None = None,
     ) -> None:
         setpriv = shutil.which("setpriv")
         if setpriv is None:
             raise PeerError("setpriv (package util-linux) is needed to tie peers to the test process")
+        who = [f"--reuid={account.pw_uid}", f"--regid={account.pw_gid}", "--clear-groups"] if account else []
         self.log = log
         log.parent.mkdir(parents=True, exist_ok=True)
         with log.open("ab") as sink:
             self._process = subprocess.Popen(
-                [setpriv, "--pdeathsig", "KILL", "--", *argv],
+                [setpriv, *who, "--pdeathsig", "KILL", "--", *argv],
                 stdin=subprocess.DEVNULL,
                 stdout=sink,
                 stderr=subprocess.STDOUT,
