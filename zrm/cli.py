@@ -10,7 +10,6 @@ import resource
 import signal
 import socket
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from threading import Event
 from typing import Annotated
@@ -42,7 +41,7 @@ from zrm.house import (
 )
 from zrm.kit import folders, log, proxies
 from zrm.kit.db import Cursor, Database
-from zrm.kit.embedded import ServerFailed, embedded
+from zrm.kit.embedded import ServerFailed, Servers, embedded
 from zrm.kit.fitness import obstacles, risks
 from zrm.kit.i18n import LANGUAGES, Language
 from zrm.kit.supervisor import Supervisor
@@ -85,20 +84,13 @@ def up(
     log.configure("up", level="WARNING", json=False)
     _require_free(plan)
     settings = plan.settings
-    if settings.database_url and settings.redis_url:
-        _run_all(plan, settings.database_url, settings.redis_url, None, demo=demo)
-        return
-    with embedded(plan.data) as servers:
-        database_url = settings.database_url or servers.database_url
-        redis_url = settings.redis_url or servers.redis_url
-        _run_all(plan, database_url, redis_url, servers.revive, demo=demo)
+    with embedded(plan.data, database_url=settings.database_url, redis_url=settings.redis_url) as servers:
+        _run_all(plan, servers, demo=demo)
 
 
-def _run_all(
-    plan: Blueprint, database_url: str, redis_url: str, tend: Callable[[], None] | None, *, demo: bool
-) -> None:
-    database = Database(database_url, application="zrm up")
-    _require(obstacles(database) + queue_obstacles(redis_url))
+def _run_all(plan: Blueprint, servers: Servers, *, demo: bool) -> None:
+    database = Database(servers.database_url, application="zrm up")
+    _require(obstacles(database) + queue_obstacles(servers.redis_url))
     migrate_schema(database)
     if demo:
         demonstration.seed(database)
@@ -115,12 +107,12 @@ def _run_all(
     for kind, channel in plan.channels.items():
         if isinstance(channel, HasListener):
             roles[kind] = [*zrm, "listen", kind]
-    environment = {**os.environ, DATABASE_VARIABLE: database_url, REDIS_VARIABLE: redis_url}
+    environment = {**os.environ, DATABASE_VARIABLE: servers.database_url, REDIS_VARIABLE: servers.redis_url}
     supervisor = Supervisor(
         roles,
         environment,
         plan.data / "log",
-        tend=tend,
+        tend=servers.revive,
         say=_quiet,
     )
     _welcome(plan, missing, demo=demo)

@@ -102,14 +102,13 @@ def open_house(role: str, blueprint: Blueprint | None = None) -> OpenHouse:
 def _servers(plan: Blueprint) -> tuple[str, str]:
     database_url = os.environ.get(DATABASE_VARIABLE) or plan.settings.database_url
     redis_url = os.environ.get(REDIS_VARIABLE) or plan.settings.redis_url
-    if database_url and redis_url:
-        return database_url, redis_url
-    servers = running(plan.data)
+    servers = running(plan.data, database_url=database_url, redis_url=redis_url)
     if servers is None:
-        raise ConfigError(
-            f"{plan.file.name}: no database_url or redis_url is given and no embedded servers run; start `zrm up`"
+        missing = " and ".join(
+            name for name, url in (("database_url", database_url), ("redis_url", redis_url)) if not url
         )
-    return database_url or servers.database_url, redis_url or servers.redis_url
+        raise ConfigError(f"{plan.file.name}: no {missing} is given and no embedded server runs; start `zrm up`")
+    return servers.database_url, servers.redis_url
 
 
 def _channels(section: Section, settings: Settings, data: Path, secret: bytes) -> dict[str, Channel]:

@@ -257,6 +257,19 @@ def test_a_second_start_in_the_same_folder_is_refused_and_harms_nothing(tmp_path
         assert notes(servers) == ["unharmed"]
 
 
+@pytest.mark.parametrize("given", ["database_url", "redis_url"])
+def test_only_what_is_not_elsewhere_is_run(tmp_path: Path, given: str) -> None:
+    elsewhere = {given: "postgresql://db.example/zrm" if given == "database_url" else "redis://queue.example/0"}
+    with embedded(tmp_path, **elsewhere) as servers:
+        assert getattr(servers, given) == elsewhere[given]
+        assert running(tmp_path) is None
+        assert running(tmp_path, **elsewhere) == servers
+        servers.revive()
+        assert (tmp_path / "valkey").exists() is (given == "database_url")
+        assert (tmp_path / "postgres").exists() is (given == "redis_url")
+    assert running(tmp_path, **elsewhere) is None
+
+
 def test_a_port_taken_meanwhile_is_replaced(tmp_path: Path) -> None:
     postgres = EmbeddedPostgres(tmp_path / "postgres")
     with socket.socket() as other:

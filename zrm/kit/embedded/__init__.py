@@ -38,14 +38,21 @@ class Servers:
 
 
 @contextlib.contextmanager
-def embedded(var: Path) -> Iterator[Servers]:
-    """Run both servers below `var`, with a database `zrm`, until the block ends. Raises ServerFailed."""
+def embedded(var: Path, *, database_url: str | None = None, redis_url: str | None = None) -> Iterator[Servers]:
+    """Run below `var` whichever has no address given, PostgreSQL with a database `zrm`, until the block ends.
+
+    Raises ServerFailed.
+    """
     postgres, valkey = _both(var)
-    with postgres, valkey:
-        postgres.create_database(USER)
+    own = [server for server, given in ((postgres, database_url), (valkey, redis_url)) if not given]
+    with contextlib.ExitStack() as stack:
+        for server in own:
+            stack.enter_context(server)
+        if not database_url:
+            postgres.create_database(USER)
 
         def revive() -> None:
-            for server in (postgres, valkey):
+            for server in own:
                 if server.pid is None:
                     _log.warning("server died and is started again", server=server.program)
                     try:
@@ -53,14 +60,14 @@ def embedded(var: Path) -> Iterator[Servers]:
                     except ServerFailed as problem:
                         _log.error("server cannot be started and is tried again", reason=str(problem))
 
-        yield Servers(postgres.url(), valkey.url(), revive)
+        yield Servers(database_url or postgres.url(), redis_url or valkey.url(), revive)
 
 
-def running(var: Path) -> Servers | None:
-    """The servers another process runs below `var`; None if none does."""
+def running(var: Path, *, database_url: str | None = None, redis_url: str | None = None) -> Servers | None:
+    """Where the two are: at the addresses given, else run below `var` by another process; None if one is nowhere."""
     postgres, valkey = _both(var)
-    if postgres.owned_elsewhere() and valkey.owned_elsewhere():
-        return Servers(postgres.url(), valkey.url())
+    if (database_url or postgres.owned_elsewhere()) and (redis_url or valkey.owned_elsewhere()):
+        return Servers(database_url or postgres.url(), redis_url or valkey.url())
     return None
 
 
