@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
+from functools import wraps
 from typing import Final
 
 from starlette.concurrency import run_in_threadpool
@@ -25,6 +26,22 @@ MATTER_COOKIE: Final = "zrm_matter"
 TRACK_PATH: Final = "/track"
 MATTER_PATH: Final = "/track/matter"
 _SMALL: Final = Limits(total=65_536, file=1)
+
+_Step = Callable[["FollowMatter", Request, Posted, Pass], Awaitable[Response]]
+
+
+def _of_holder(step: _Step) -> Callable[[FollowMatter, Request], Awaitable[Response]]:
+    """A small form about the matter this browser holds: read first; without a matter the page says to enter the code."""
+
+    @wraps(step)
+    async def read_first(self: FollowMatter, request: Request) -> Response:
+        posted = await self._read(request, _SMALL)
+        if isinstance(posted, Response):
+            return posted
+        held = self._holder(request)
+        return self._site.go(MATTER_PATH) if held is None else await step(self, request, posted, held)
+
+    return read_first
 
 
 class FollowMatter:
@@ -71,14 +88,9 @@ class FollowMatter:
         """`GET` of an address that only takes forms: what a browser asks for when its address line is sent again."""
         return self._site.go(MATTER_PATH)
 
-    async def prove_by_phone(self, request: Request) -> Response:
+    @_of_holder
+    async def prove_by_phone(self, request: Request, posted: Posted, held: Pass) -> Response:
         """`POST /track/phone`: proof by the last four digits of the telephone number the citizen gave us."""
-        posted = await self._read(request, _SMALL)
-        if isinstance(posted, Response):
-            return posted
-        held = self._holder(request)
-        if held is None:
-            return self._site.go(MATTER_PATH)
         typed = "".join(c for c in latin_digits(posted.one("digits")) if c.isdecimal())
         if len(typed) != 4:
             problem = Problem("digits", _("Enter the last four digits of your telephone number"))
@@ -96,14 +108,9 @@ class FollowMatter:
             return await self._matter(request, held, problems=[problem], status=400)
         return self._admit(Pass(held.code, proven=True))
 
-    async def prove_by_email(self, request: Request) -> Response:
+    @_of_holder
+    async def prove_by_email(self, request: Request, _posted: Posted, held: Pass) -> Response:
         """`POST /track/email`: ask for a link to the address the citizen gave us; the answer tells nothing either way."""
-        posted = await self._read(request, _SMALL)
-        if isinstance(posted, Response):
-            return posted
-        held = self._holder(request)
-        if held is None:
-            return self._site.go(MATTER_PATH)
         try:
             await run_in_threadpool(self._desk.prove_by_email, held.code, peer_of(request))
         except TooManyTries as wait:
@@ -146,14 +153,9 @@ class FollowMatter:
         finally:
             posted.close()
 
-    async def rate(self, request: Request) -> Response:
+    @_of_holder
+    async def rate(self, request: Request, posted: Posted, held: Pass) -> Response:
         """`POST /track/rating`: how content the citizen is with a closed matter; a contact like any other, done by T2."""
-        posted = await self._read(request, _SMALL)
-        if isinstance(posted, Response):
-            return posted
-        held = self._holder(request)
-        if held is None:
-            return self._site.go(MATTER_PATH)
         form_id, score = posted.one("form_id"), latin_digits(posted.one("score").strip())
         nonce = self._seals.open_form_id(form_id)
         if score not in ("1", "2", "3", "4", "5"):
