@@ -21,7 +21,7 @@ from zrm.casestore import live
 from zrm.casework import handling
 from zrm.casework.handling import Act
 from zrm.kit.db import Database
-from zrm.kit.text import isolated
+from zrm.kit.direction import isolated
 from zrm.security.grants import Grants
 
 SignIn = Callable[[str], Browser]

@@ -11,9 +11,9 @@ import re
 from dataclasses import dataclass
 from typing import Final
 
+from zrm.kit.direction import isolated
 from zrm.kit.i18n import Language, _, digits, gettext
 from zrm.kit.pages import words
-from zrm.kit.text import isolated
 
 KNOWN: Final = (
     _("a fax without a page, and no word why"),

@@ -7,9 +7,9 @@ from typing import Any, Final
 from uuid import UUID
 
 from zrm.casestore.timeline import EventRow
+from zrm.kit.direction import isolated, steady_codes
 from zrm.kit.i18n import Language, _, digits, gettext, in_fours
 from zrm.kit.pages import words
-from zrm.kit.text import isolated, steady_codes
 
 NATURES: Final = {
     "": _("Not said"),

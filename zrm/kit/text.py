@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from typing import Final, Literal
+from typing import Final
 
 _ARABIC_VARIANTS: Final = {
     "آ": "ا", "أ": "ا", "إ": "ا", "ٱ": "ا", "ٲ": "ا", "ٳ": "ا",
@@ -139,36 +139,3 @@ def _close_bidi(line: str) -> str:
         kept.append(character)
     kept.extend(reversed(open_marks))
     return "".join(kept)
-
-
-# A code in groups (4-4-4, or a land line's area code) and a number with its plus: after a Persian letter the bidirectional
-# algorithm would set their parts from right to left, and somebody would read out the wrong code.
-_GROUPED: Final = re.compile(
-    r"(?<![\w\u2066-])(?:\d{4}-\d{4}-\d{4}|0\d{1,3}-\d{5,8}|۰\d{1,3}-\d{5,8}|\+\d[\d -]{5,16}\d)(?![\w-])"
-)
-_REPLY_MARKS: Final = re.compile(r"(?:\s*(?:re|fwd?|aw|wg|tr|پاسخ)\s*:|\s*\[[^\]]*\])+", re.IGNORECASE)
-
-
-_ISOLATE: Final = {"rtl": "\u2067", "ltr": "\u2066", "auto": "\u2068"}
-
-
-def isolated(text: str) -> str:
-    """A foreign piece for the middle of a sentence: it keeps its own direction and does not turn the sentence around."""
-    return f"{_ISOLATE[reading_direction(text)]}{text}\u2069" if text else text
-
-
-def steady_codes(text: str) -> str:
-    """The text with its codes and telephone numbers held left to right, whatever stands around them. For showing only."""
-    return _GROUPED.sub("\u2066\\g<0>\u2069", text)
-
-
-def reading_direction(text: str) -> Literal["rtl", "ltr", "auto"]:
-    """How a title reads: by its first letter after "Re:" and marks in brackets; "auto" when it has none."""
-    marks = _REPLY_MARKS.match(text)
-    for character in text[marks.end() if marks else 0 :]:
-        kind = unicodedata.bidirectional(character)
-        if kind in ("R", "AL"):
-            return "rtl"
-        if kind == "L":
-            return "ltr"
-    return "auto"

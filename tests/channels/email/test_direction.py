@@ -17,9 +17,10 @@ from hypothesis import strategies as st
 from tests.channels.email.test_send import composed, reply
 from zrm.casework.acknowledge import acknowledgement
 from zrm.casework.templating import fill
-from zrm.channels.email.direction import html_lines, isolate_numbers
+from zrm.channels.email.direction import html_lines
 from zrm.config import Settings
 from zrm.contract import AddressKind
+from zrm.kit.direction import isolate_numbers
 
 LRI, PDI = "\u2066", "\u2069"
 

@@ -19,9 +19,10 @@ from urllib.parse import quote
 
 from zrm.channels.contract import House, Reply, ReplyInvalid
 from zrm.channels.email.config import Mailbox
-from zrm.channels.email.direction import html_lines, isolate_numbers, runs_right_to_left
+from zrm.channels.email.direction import html_lines
 from zrm.channels.email.headers import is_address
 from zrm.channels.email.mailboxes import return_address
+from zrm.kit.direction import isolate_numbers, runs_right_to_left
 from zrm.kit.i18n import _, in_fours
 from zrm.kit.text import clean, clean_line
 

@@ -18,11 +18,11 @@ from jinja2 import BaseLoader, ChoiceLoader, Environment, FileSystemLoader, Pref
 from markupsafe import Markup
 
 from zrm.kit import calendars, clock
+from zrm.kit.direction import reading_direction, steady_codes
 from zrm.kit.i18n import LANGUAGES, Language, digits, in_fours, translations
 from zrm.kit.pages import words
 from zrm.kit.pages.frame import DeskFrame, FooterLink, NavItem, NavSection, PortalFrame
 from zrm.kit.pages.viewer import Theme, Viewer
-from zrm.kit.text import reading_direction, steady_codes
 
 __all__ = [
     "BUILT_ASSETS",

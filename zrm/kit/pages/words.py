@@ -11,8 +11,8 @@ from typing import Final, NamedTuple
 
 from markupsafe import Markup, escape
 
+from zrm.kit.direction import reading_direction, steady_codes
 from zrm.kit.i18n import Language, _, digits, gettext
-from zrm.kit.text import reading_direction, steady_codes
 
 
 class Word(NamedTuple):

@@ -1,0 +1,53 @@
+"""Which way text runs, and codes that keep their order in it."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from zrm.kit.direction import isolated, reading_direction, steady_codes
+
+ANY_TEXT = st.text(st.characters(codec=None), max_size=200)
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("کد ۹۸۱۴-۹۴۰۹-۰۷۷۲ است", "کد \u2066۹۸۱۴-۹۴۰۹-۰۷۷۲\u2069 است"),
+        ("Re: [9814-9409-0772] آب", "Re: [\u20669814-9409-0772\u2069] آب"),
+        ("تلفن 021-88880000 یا +98 912 111 0002.", "تلفن \u2066021-88880000\u2069 یا \u2066+98 912 111 0002\u2069."),
+        ("۲۰-۳۰ نفر در 2026-11-24", "۲۰-۳۰ نفر در 2026-11-24"),
+        ("سفارش 19814-9409-0772", "سفارش 19814-9409-0772"),
+    ],
+)
+def test_codes_and_telephone_numbers_are_held_left_to_right(text: str, shown: str) -> None:
+    assert steady_codes(text) == shown
+    assert steady_codes(shown) == shown, "doing it twice adds nothing"
+
+
+@given(ANY_TEXT)
+def test_holding_codes_changes_no_word(text: str) -> None:
+    marks = str.maketrans("", "", "\u2066\u2069")
+    assert steady_codes(text).translate(marks) == text.translate(marks)
+
+
+@pytest.mark.parametrize(
+    ("title", "reads"),
+    [
+        ("Re: افت فشار آب", "rtl"),
+        ("Fwd: Re: [9814-9409-0772] افت فشار", "rtl"),
+        ("پاسخ: Pothole", "ltr"),
+        ("Regarding the pothole", "ltr"),
+        ("۱۲۳", "auto"),
+        ("", "auto"),
+    ],
+)
+def test_a_title_reads_as_its_own_words_do(title: str, reads: str) -> None:
+    assert reading_direction(title) == reads
+
+
+def test_nothing_is_isolated_when_there_is_nothing() -> None:
+    assert isolated("") == ""
+    assert isolated("Re: آب") == "\u2067Re: آب\u2069"
+    assert isolated("Is it back?") == "\u2066Is it back?\u2069"

@@ -1,0 +1,79 @@
+"""Which way text runs, and how codes and numbers keep their order in lines that run from right to left.
+
+After an Arabic letter the bidirectional algorithm (UAX 9, rule W2) sets groups of digits from right to left: the code
+1234-5678-9012 reads 9012-5678-1234, and somebody reads out the wrong one. So such groups are set apart, between isolates
+in plain text. On pages only codes and telephone numbers are (`steady_codes`): what citizens write is shown as they wrote
+it. What we write ourselves says it of every group (`isolate_numbers`), because who reads it has other programs.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from typing import Final, Literal
+
+_LRI, _RLI, _FSI, _PDI = "\u2066", "\u2067", "\u2068", "\u2069"
+_ISOLATE: Final = {"rtl": _RLI, "ltr": _LRI, "auto": _FSI}
+_LANGUAGES: Final = frozenset({"fa", "ar", "ckb", "ur", "ps", "he"})
+_MARKS: Final = re.compile("[\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+_REPLY_MARKS: Final = re.compile(r"(?:\s*(?:re|fwd?|aw|wg|tr|پاسخ)\s*:|\s*\[[^\]]*\])+", re.IGNORECASE)
+
+# A code in groups (4-4-4, or a land line's area code) and a number with its plus.
+_CODE: Final = re.compile(
+    r"(?<![\w\u2066-])(?:\d{4}-\d{4}-\d{4}|0\d{1,3}-\d{5,8}|۰\d{1,3}-\d{5,8}|\+\d[\d -]{5,16}\d)(?![\w-])"
+)
+GROUPS: Final = r"\+\d[\d -]*\d|(?<!\d)\d++(?:[-\u2013/.:]\d++)+"
+"""Every number with its plus and every group of digits, as a regular expression."""
+_GROUPS: Final = re.compile(GROUPS)
+
+
+def isolated(text: str) -> str:
+    """A foreign piece for the middle of a sentence: it keeps its own direction and does not turn the sentence around."""
+    return f"{_ISOLATE[reading_direction(text)]}{text}{_PDI}" if text else text
+
+
+def steady_codes(text: str) -> str:
+    """The text with its codes and telephone numbers held left to right, whatever stands around them. For showing only."""
+    return _held(_CODE, text)
+
+
+def isolate_numbers(text: str, language: str) -> str:
+    """Plain text whose groups of digits keep their order: set between isolates where the line runs from right to left."""
+    return "\n".join(_held(_GROUPS, line) if takes_marks(line, language) else line for line in text.split("\n"))
+
+
+def reading_direction(text: str) -> Literal["rtl", "ltr", "auto"]:
+    """How a title reads: by its first letter after "Re:" and marks in brackets; "auto" when it has none."""
+    marks = _REPLY_MARKS.match(text)
+    for character in text[marks.end() if marks else 0 :]:
+        kind = unicodedata.bidirectional(character)
+        if kind in ("R", "AL"):
+            return "rtl"
+        if kind == "L":
+            return "ltr"
+    return "auto"
+
+
+def runs_right_to_left(language: str) -> bool:
+    """Whether the language's script runs from right to left."""
+    return language in _LANGUAGES
+
+
+def line_runs_left(line: str, language: str) -> bool:
+    """Whether a line runs from right to left: as its language does, unless all its letters are of the other kind."""
+    if language in _LANGUAGES:
+        return _has(line, "R", "AL") or not _has(line, "L")
+    return _has(line, "R", "AL") and not _has(line, "L")
+
+
+def takes_marks(line: str, language: str) -> bool:
+    """Whether it is a line from right to left with letters (digits alone keep their order) and no marks of its own."""
+    return line_runs_left(line, language) and _has(line, "R", "AL") and _MARKS.search(line) is None
+
+
+def _held(pattern: re.Pattern[str], text: str) -> str:
+    return pattern.sub(f"{_LRI}\\g<0>{_PDI}", text)
+
+
+def _has(line: str, *kinds: str) -> bool:
+    return any(unicodedata.bidirectional(character) in kinds for character in line)
