@@ -16,7 +16,7 @@ import yaml
 from psycopg import sql
 from redis import Redis
 
-from tests.conftest import TestServers
+from tests.conftest import TEMPLATE, TestServers
 from tests.lab.process import free_port
 from zrm.casestore.schema import migrate
 from zrm.dispatch.queues import queue_obstacles, queue_risks
@@ -124,6 +124,14 @@ def test_commits_that_do_not_wait_for_the_disk_are_a_risk(servers: TestServers, 
     ]
 
 
+def test_few_connections_are_a_risk(servers: TestServers, own: Callable[..., str]) -> None:
+    with _boss(servers) as boss:
+        boss.execute(sql.SQL("ALTER ROLE {} CONNECTION LIMIT 17").format(sql.Identifier(OWNER)))
+    assert _said(own()) == []
+    (problem,) = _said(own(), risks)
+    assert problem.startswith("database_url: the server lets us have 17 connections; with fewer than 60 ")
+
+
 def test_a_queue_that_cannot_be_used(servers: TestServers, redis_url: str) -> None:
     assert queue_obstacles(redis_url) == []
     (wrong,) = queue_obstacles(redis_url.replace(servers.valkey.password(), "not-this-one"))
@@ -183,7 +191,7 @@ def test_all_that_is_wrong_with_both_is_said_at_once(tmp_path: Path, own: Callab
     assert "hush-hush" not in done.stderr
 
 
-def _zrm(folder: Path, database_url: str, redis_url: str, command: str) -> subprocess.CompletedProcess[str]:
+def _zrm(folder: Path, database_url: str, redis_url: str, *command: str) -> subprocess.CompletedProcess[str]:
     settings = {
         "organisation": {"name": {"fa": "مرکز", "en": "Centre"}},
         "web": {"port": free_port()},
@@ -194,5 +202,5 @@ def _zrm(folder: Path, database_url: str, redis_url: str, command: str) -> subpr
     file = folder / "config.yaml"
     file.write_text(yaml.safe_dump(settings, allow_unicode=True), encoding="utf-8")
     environment = {k: v for k, v in os.environ.items() if k not in (DATABASE_VARIABLE, REDIS_VARIABLE)}
-    words = [sys.executable, "-m", "zrm.cli", "--config", str(file), command]
+    words = [sys.executable, "-m", "zrm.cli", "--config", str(file), *command]
     return subprocess.run(words, env=environment, capture_output=True, text=True, check=False, timeout=60)

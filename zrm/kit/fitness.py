@@ -17,6 +17,16 @@ SELECT current_setting('server_encoding'), pg_is_in_recovery(),
 """
 
 
+ENOUGH: Final = 60  # connections: what the roles of one machine hold together at their busiest
+_CONNECTIONS = """
+SELECT least(
+    current_setting('max_connections')::int - current_setting('superuser_reserved_connections')::int
+        - current_setting('reserved_connections')::int,
+    nullif(datconnlimit, -1), nullif(rolconnlimit, -1))
+FROM pg_database, pg_roles WHERE datname = current_database() AND rolname = current_user
+"""
+
+
 def obstacles(database: Database, *, oldest: int = OLDEST) -> list[str]:
     """What makes it useless: away, too old, of another encoding, without writes, or empty and not to be filled by us."""
     try:
@@ -27,16 +37,25 @@ def obstacles(database: Database, *, oldest: int = OLDEST) -> list[str]:
 
 
 def risks(database: Database) -> list[str]:
-    """What breaks the promise that a contact is durable before its sender is answered. Errors: psycopg's own."""
+    """What breaks the promise that a contact is durable before its sender is answered, or makes us break it off under
+    load. Errors: psycopg's own.
+    """
     with closing(database.connect(autocommit=True)) as connection:
         rows = connection.execute(
             "SELECT name FROM pg_settings WHERE name IN ('fsync', 'full_page_writes', 'synchronous_commit')"
             " AND setting = 'off' ORDER BY name"
         ).fetchall()
-    return [
+        (connections,) = connection.execute(_CONNECTIONS).fetchone() or (ENOUGH,)
+    problems = [
         f"database_url: {name} is off: what was acknowledged can be lost when the server's machine fails"
         for (name,) in rows
     ]
+    if connections < ENOUGH:
+        problems.append(
+            f"database_url: the server lets us have {connections} connections; with fewer than {ENOUGH} citizens are told "
+            "to come again when many come at once"
+        )
+    return problems
 
 
 def reason(error: Exception) -> str:
