@@ -191,6 +191,13 @@ def test_all_that_is_wrong_with_both_is_said_at_once(tmp_path: Path, own: Callab
     assert "hush-hush" not in done.stderr
 
 
+def test_a_simulation_without_a_hub_says_so(tmp_path: Path, servers: TestServers, redis_url: str) -> None:
+    done = _zrm(tmp_path, servers.postgres.url(TEMPLATE), redis_url, "simulate", "--doors", "web", "--watch-desk")
+    assert done.returncode == 2
+    assert done.stderr.endswith("; is the hub running?\n")
+    assert "Traceback" not in done.stderr
+
+
 def _zrm(folder: Path, database_url: str, redis_url: str, *command: str) -> subprocess.CompletedProcess[str]:
     settings = {
         "organisation": {"name": {"fa": "مرکز", "en": "Centre"}},

@@ -29,7 +29,7 @@ from zrm.casestore.schema import migrate as migrate_schema
 from zrm.channels.contract import HasListener
 from zrm.dispatch.queues import Monitor, Queues, queue_obstacles, queue_risks
 from zrm.dispatch.relay import Relay
-from zrm.errors import ConfigError
+from zrm.errors import ConfigError, ZrmError
 from zrm.house import (
     CONFIG_VARIABLE,
     DATABASE_VARIABLE,
@@ -41,7 +41,7 @@ from zrm.house import (
 )
 from zrm.kit import folders, log, proxies
 from zrm.kit.db import Cursor, Database
-from zrm.kit.embedded import ServerFailed, Servers, embedded
+from zrm.kit.embedded import Servers, embedded
 from zrm.kit.fitness import obstacles, risks
 from zrm.kit.i18n import LANGUAGES, Language
 from zrm.kit.supervisor import Supervisor
@@ -356,7 +356,7 @@ def main() -> None:
     """The entry point: our own errors are one clear line, not a traceback."""
     try:
         cli()
-    except (ConfigError, ServerFailed) as error:
+    except ZrmError as error:
         complaints.print(str(error), style="red", markup=False, soft_wrap=True)
         sys.exit(2)
 

@@ -104,7 +104,7 @@ def _servers(plan: Blueprint) -> tuple[str, str]:
     redis_url = os.environ.get(REDIS_VARIABLE) or plan.settings.redis_url
     servers = running(plan.data, database_url=database_url, redis_url=redis_url)
     if servers is None:
-        missing = " and ".join(
+        missing = " or ".join(
             name for name, url in (("database_url", database_url), ("redis_url", redis_url)) if not url
         )
         raise ConfigError(f"{plan.file.name}: no {missing} is given and no embedded server runs; start `zrm up`")

@@ -42,9 +42,12 @@ class DeskWatch:
         self._thread = threading.Thread(target=self._run, name="desk-watch", daemon=True)
 
     def __enter__(self) -> Self:
-        with httpx.Client(base_url=self._address, trust_env=False, timeout=_CONNECT_SECONDS) as web:
-            events = self._sign_in(web)
-            cookies = dict(web.cookies)
+        try:
+            with httpx.Client(base_url=self._address, trust_env=False, timeout=_CONNECT_SECONDS) as web:
+                events = self._sign_in(web)
+                cookies = dict(web.cookies)
+        except httpx.TransportError:
+            raise ZrmError(f"no desk answers at {self._address}; is the hub running?") from None
         self._task = self._loop.create_task(self._watch(events, cookies))
         self._thread.start()
         if not self._open.wait(_CONNECT_SECONDS):
