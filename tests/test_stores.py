@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import subprocess
 import sys
@@ -168,7 +169,7 @@ def test_a_queue_that_throws_keys_away_is_a_risk(redis_url: str) -> None:
             boss.config_set("maxmemory-policy", "noeviction")
 
 
-@pytest.mark.parametrize("command", ["up", "migrate", "seed", "check"])
+@pytest.mark.parametrize("command", ["up", "migrate", "seed", "simulate", "check"])
 def test_one_line_and_no_traceback(tmp_path: Path, own: Callable[..., str], redis_url: str, command: str) -> None:
     done = _zrm(tmp_path, own(password="a wrong one"), redis_url, command)
     assert done.returncode == (1 if command == "check" else 2)
@@ -176,6 +177,16 @@ def test_one_line_and_no_traceback(tmp_path: Path, own: Callable[..., str], redi
     lines = (done.stdout + done.stderr).splitlines()
     assert [line for line in lines if "PostgreSQL" in line] == [f"- {said}" if command == "check" else said]
     assert "Traceback" not in done.stderr
+
+
+def test_a_role_that_waits_for_its_store_says_why(tmp_path: Path, own: Callable[..., str], redis_url: str) -> None:
+    command, environment = _command(tmp_path, own(password="a wrong one"), redis_url, "relay")
+    with subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True) as relay:
+        try:
+            line = relay.stderr.readline() if relay.stderr else ""
+        finally:
+            relay.terminate()
+    assert json.loads(line)["reason"] == f'password authentication failed for user "{OWNER}"'
 
 
 def test_a_worker_without_a_queue_says_so_in_one_line(tmp_path: Path, own: Callable[..., str]) -> None:
@@ -198,7 +209,12 @@ def test_a_simulation_without_a_hub_says_so(tmp_path: Path, servers: TestServers
     assert "Traceback" not in done.stderr
 
 
-def _zrm(folder: Path, database_url: str, redis_url: str, *command: str) -> subprocess.CompletedProcess[str]:
+def _zrm(folder: Path, database_url: str, redis_url: str, *words: str) -> subprocess.CompletedProcess[str]:
+    command, environment = _command(folder, database_url, redis_url, *words)
+    return subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=60)
+
+
+def _command(folder: Path, database_url: str, redis_url: str, *words: str) -> tuple[list[str], dict[str, str]]:
     settings = {
         "organisation": {"name": {"fa": "مرکز", "en": "Centre"}},
         "web": {"port": free_port()},
@@ -209,5 +225,4 @@ def _zrm(folder: Path, database_url: str, redis_url: str, *command: str) -> subp
     file = folder / "config.yaml"
     file.write_text(yaml.safe_dump(settings, allow_unicode=True), encoding="utf-8")
     environment = {k: v for k, v in os.environ.items() if k not in (DATABASE_VARIABLE, REDIS_VARIABLE)}
-    words = [sys.executable, "-m", "zrm.cli", "--config", str(file), *command]
-    return subprocess.run(words, env=environment, capture_output=True, text=True, check=False, timeout=60)
+    return [sys.executable, "-m", "zrm", "--config", str(file), *words], environment

@@ -276,6 +276,7 @@ def simulate(
     if not chosen or set(languages.split(",")) - set(LANGUAGES):
         raise typer.BadParameter(f"--languages: expected some of {', '.join(LANGUAGES)}")
     house = open_house("simulate")
+    _require(obstacles(house.database))
     log.configure("simulate", level="WARNING", json=False)
     simulator = Simulator(
         house.blueprint,

@@ -30,6 +30,7 @@ from zrm.casestore.agent import Permission
 from zrm.casestore.attention import Attention, Notice
 from zrm.casestore.queue import QueueRow
 from zrm.kit import log
+from zrm.kit.fitness import reason
 from zrm.kit.pages import Viewer
 from zrm.security import sessions
 from zrm.security.grants import Grants, covers
@@ -102,7 +103,7 @@ class Feed:
                             self._hear(notice.payload)
                         await connection.execute("SELECT 1")  # nothing heard for a while: is anybody there?
             except psycopg.OperationalError as error:
-                _log.warning("live feed lost the store", error=type(error).__name__)
+                _log.warning("live feed lost the store", error=type(error).__name__, reason=reason(error))
                 first = False
                 await asyncio.sleep(pause)
                 pause = min(pause * 2, longest)

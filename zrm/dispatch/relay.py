@@ -18,6 +18,7 @@ from zrm.dispatch.fetch import ask_after
 from zrm.dispatch.queues import Queues
 from zrm.kit import log, throttle
 from zrm.kit.db import Connection, Database
+from zrm.kit.fitness import reason
 
 _log = log.get(__name__)
 _RECONNECT = 0.5
@@ -44,7 +45,7 @@ class Relay:
                     connection.execute("LISTEN zrm_outbox")
                     self._listen(connection, stop)
             except psycopg.OperationalError as error:
-                _log.warning("store is away", error=type(error).__name__)
+                _log.warning("store is away", error=type(error).__name__, reason=reason(error))
                 stop.wait(_RECONNECT)
 
     def _listen(self, connection: Connection, stop: Event) -> None:
