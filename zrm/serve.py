@@ -39,12 +39,14 @@ class _Connection(HttpToolsProtocol):
     def __init__(self, *args: object, **kwargs: object) -> None:
         super().__init__(*args, **kwargs)  # type: ignore[arg-type]  # passed on as they came
         self._began: float | None = time.monotonic()  # when what we wait for began; None: the client waits for us
+        self._heard = False
         self._in_head = True
         self._size = 0  # bytes of the head or body under way, without the piece its begin came in
 
     def data_received(self, data: bytes) -> None:
         if self._began is None:
             self._began = time.monotonic()
+        self._heard = True
         self._size += len(data)
         super().data_received(data)
         if self._in_head and self._size > MOST_HEAD:
@@ -73,8 +75,11 @@ class _Connection(HttpToolsProtocol):
             self._refuse(_TOO_SLOW)
 
     def _refuse(self, answer: bytes) -> None:
-        answering = getattr(self.cycle, "response_started", False) and not self.cycle.response_complete
-        if not answering:
+        # Browsers open connections they may not need; an answer to nothing would be shown for the next thing they ask.
+        wordless = not self._heard or (
+            getattr(self.cycle, "response_started", False) and not self.cycle.response_complete
+        )
+        if not wordless:
             self.transport.write(answer)
         self.transport.close()
 
