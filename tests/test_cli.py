@@ -14,12 +14,16 @@ import pytest
 from zrm import seed
 from zrm.house import DATABASE_VARIABLE, REDIS_VARIABLE
 from zrm.kit.db import Database
+from zrm.security.passwords import hash_password
 
 CONFIG = """\
 organisation: {name: {fa: "مرکز", en: "Centre"}}
 channels: {voice_ivr: {port: %d}}
 default_unit: %s
+public_url: %s
 """
+
+WORLD = "https://contact.example.org"
 
 
 @pytest.fixture
@@ -35,8 +39,10 @@ class Zrm:
         self._file = folder / "config.yaml"
         self._environment = {**os.environ, **environment}
 
-    def __call__(self, *words: str, port: int = 4573, unit: str = "contact-centre") -> subprocess.CompletedProcess[str]:
-        self._file.write_text(CONFIG % (port, unit), encoding="utf-8")
+    def __call__(
+        self, *words: str, port: int = 4573, unit: str = "contact-centre", url: str = "http://localhost:8000"
+    ) -> subprocess.CompletedProcess[str]:
+        self._file.write_text(CONFIG % (port, unit, url), encoding="utf-8")
         command = [sys.executable, "-m", "zrm.cli", "--config", str(self._file), *words]
         return subprocess.run(command, env=self._environment, capture_output=True, text=True, check=False)
 
@@ -59,6 +65,15 @@ def test_a_unit_nobody_knows_is_named_with_those_there_are(zrm: Zrm, database: D
         "- default_unit: no unit is called nowhere, so no case can be filed; expected one of: contact-centre, permits"
         in (done.stdout)
     )
+
+
+def test_passwords_in_the_sources_are_named_once_the_desk_is_open_to_the_world(zrm: Zrm, database: Database) -> None:
+    assert "published passwords" not in zrm("check").stdout
+    assert "- agents: maryam, daniel, sara can sign in with the demonstration's" in zrm("check", url=WORLD).stdout
+    with database.cursor() as cursor:
+        cursor.execute("UPDATE agents SET active = false WHERE login = 'sara'")
+        cursor.execute("UPDATE agents SET password_hash = %s WHERE login = 'maryam'", [hash_password("another one")])
+    assert "- agents: daniel can sign in with the demonstration's" in zrm("check", url=WORLD).stdout
 
 
 def test_ctrl_c_while_everything_is_still_being_read_is_no_traceback(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import gc
+import ipaddress
 import os
 import resource
 import signal
@@ -13,6 +14,7 @@ import sys
 from pathlib import Path
 from threading import Event
 from typing import Annotated
+from urllib.parse import urlsplit
 
 import psycopg
 import typer
@@ -335,7 +337,7 @@ def _let_collector_rest() -> None:
 
 
 def _missing_structure(cursor: Cursor, plan: Blueprint) -> list[str]:
-    """What the organisation lacks before a case can be filed and worked on, a sentence each."""
+    """What the organisation lacks before cases can be filed and worked on by those who should, a sentence each."""
     problems = []
     known, wanted = roster.unit_keys(cursor), plan.settings.default_unit
     if wanted not in known:
@@ -343,7 +345,21 @@ def _missing_structure(cursor: Cursor, plan: Blueprint) -> list[str]:
         problems.append(f"default_unit: no unit is called {wanted}, so no case can be filed; {there}")
     if not roster.can_sign_in(cursor):
         problems.append("agents: nobody can sign in; `zrm agent add` makes an agent, `zrm agent password` lets them in")
+    if not _is_here(plan.settings.public_url) and (open_to_all := demonstration.published(cursor)):
+        problems.append(
+            f"agents: {', '.join(open_to_all)} can sign in with the demonstration's published passwords; "
+            "`zrm agent password` gives others, `zrm agent leave` ends them"
+        )
     return problems
+
+
+def _is_here(url: str) -> bool:
+    """Whether the address leads to nobody but this machine itself."""
+    host = urlsplit(url).hostname or ""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 def _stop_event() -> Event:

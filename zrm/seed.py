@@ -8,8 +8,8 @@ from pathlib import Path
 from zrm.casestore import roster, structure, template
 from zrm.casestore.template import Wording
 from zrm.config import load
-from zrm.kit.db import Database
-from zrm.security.passwords import hash_password
+from zrm.kit.db import Cursor, Database
+from zrm.security.passwords import hash_password, matches
 
 ORGANISATION = Path(__file__).with_name("demonstration.yaml")
 _TEMPLATES = (
@@ -69,3 +69,13 @@ def seed(database: Database) -> bool:
         for unit, *wording in _TEMPLATES:
             template.add(cursor, Wording(units[unit] if unit else None, *wording), None)
     return True
+
+
+def published(cursor: Cursor) -> list[str]:
+    """The logins that open with a demonstration password, which anybody can read in the sources."""
+    accounts = [(demo, roster.account(cursor, demo.login)) for demo in DEMO_AGENTS]
+    return [
+        demo.login
+        for demo, account in accounts
+        if account is not None and account.active and matches(demo.password, account.password_hash)
+    ]
