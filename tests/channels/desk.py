@@ -24,8 +24,8 @@ class UnaskedDesk(FrontDesk):
         return future
 
     async def take(self, contact: RawContact) -> Receipt:
-        """`submit`, waited for without blocking the loop."""
-        return await asyncio.wrap_future(self.submit(contact))
+        """`submit`, waited for without blocking the loop; who stops waiting takes nothing back."""
+        return await asyncio.shield(asyncio.wrap_future(self.submit(contact)))
 
     def receive(self, contact: RawContact) -> Receipt:
         """Not for these doors."""

@@ -109,6 +109,25 @@ def test_what_is_there_and_what_comes_later(mail_house: MailHouse, dovecot: Dove
     assert mail_house.holds()
 
 
+def test_a_mail_told_of_where_nobody_listens_is_taken_at_once(
+    mail_house: MailHouse, dovecot: Dovecot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    box = "box16@example.org"
+    look = Fetcher._waiting
+    late = mails(1)
+
+    def look_and_be_told(self: Fetcher, server: IMAPClient) -> list[int]:
+        found = look(self, server)
+        if not found and late:
+            dovecot.deliver(box, late.pop())
+            server.search("1:*")  # the server tells of the new mail here, and then not again
+        return found
+
+    monkeypatch.setattr(Fetcher, "_waiting", look_and_be_told)
+    with fetching(front_desk(mail_house), imap(dovecot, box)):
+        until(lambda: received(mail_house) == 1, "the mail that came before IDLE")
+
+
 def test_an_outage_of_ours_loses_nothing(mail_house: MailHouse, dovecot: Dovecot) -> None:
     """Field 2.1: chatwoot#10429 (looks back one day), #6604 (only the last ten)."""
     box = "box1@example.org"

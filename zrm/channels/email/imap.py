@@ -125,11 +125,15 @@ class Fetcher:
     def _session(self) -> None:
         client = self._connect()
         try:
-            self._open(client)
+            uidnext = self._open(client)
             while not self._stopping():
                 while self._take(client) and not self._stopping():
                     pass
-                self._await_more(client)
+                # A server may tell of a new mail at the end of any answer, where nobody listens, and then not again.
+                # Selected anew, it says how far its numbers have come, and IDLE tells of all that comes from there on.
+                known, uidnext = uidnext, self._open(client)
+                if uidnext == known:
+                    self._await_more(client)
             client.logout()
         finally:
             with contextlib.suppress(OSError, IMAPClientError):  # it may be gone already
@@ -159,8 +163,8 @@ class Fetcher:
             raise
         return client
 
-    def _open(self, client: IMAPClient) -> None:
-        """Select the folder and find our place in it."""
+    def _open(self, client: IMAPClient) -> int:
+        """Select the folder and find our place in it; the number of the next mail, 0 if the server does not say."""
         found = client.select_folder(self._config.folder)
         uidvalidity = int(found[b"UIDVALIDITY"])
         place = _Place.read(self._desk.cursor("email", self._key))
@@ -174,6 +178,7 @@ class Fetcher:
             _log.warning("mailbox renumbered", channel="email", account=self._account)
             place = _Place(uidvalidity, 0, place.begun)
         self._place = place
+        return int(found.get(b"UIDNEXT", 0))
 
     def _await_more(self, client: IMAPClient) -> None:
         """Until the server tells of a change, a look is due, or we are to stop."""
