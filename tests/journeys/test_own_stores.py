@@ -62,7 +62,8 @@ def stores(servers: TestServers) -> Iterator[dict[str, str]]:
 @pytest.mark.timeout(300)
 def test_a_citizen_is_answered(tmp_path: Path, stores: dict[str, str]) -> None:
     with SmtpSink() as sink, Hub(tmp_path, submit=("127.0.0.1", sink.port), settings=stores) as hub:
-        assert [line for line in _zrm(hub, "check").stdout.splitlines() if "_url" in line] == []
+        said = [line for line in _zrm(hub, "check").stdout.splitlines() if "_url" in line]
+        assert [line for line in said if "fsync is off" not in line] == []  # the tests' server does without the disk
 
         citizen = "citizen@example.org"
         mail = compose(subject="A broken lamp", text="It has been dark for a week.", sender=citizen, to=hub.mailbox)
