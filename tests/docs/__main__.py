@@ -48,7 +48,7 @@ def main(words: list[str]) -> None:
             Hub(Path(folder), twilio=twilio, submit=submit, settings={**SETTINGS, "channels": channels})
         )
         stage = play(Town(hub, twilio, sink, Path(folder)), bot, browser)
-        taken = take_all(hub.web, stage, browser, words)
+        taken = take_all(hub, stage, browser, words)
         if not words:
             write_index()
     size = sum(path.stat().st_size for path in FOLDER.glob("*.png"))

@@ -14,7 +14,7 @@ from playwright.sync_api import Page
 from tests.docs.traffic import Stage
 from tests.journeys.citizens import Form
 from tests.journeys.desk import sign_in
-from tests.journeys.hub import CHECKOUT
+from tests.journeys.hub import CHECKOUT, Hub
 from tests.lab.browser import LabBrowser, Language, Size
 from zrm.seed import DEMO_AGENTS
 
@@ -28,12 +28,17 @@ TALLEST: Final = 1800  # pixels: longer pages are cut, the rest is more of the s
 
 @dataclass(frozen=True, slots=True)
 class Scene:
-    """A page or `web`, the stage, and the language it is played in."""
+    """A page of the hub, the stage, and the language it is played in."""
 
     page: Page
-    web: str
+    hub: Hub
     stage: Stage
     language: Language
+
+    @property
+    def web(self) -> str:
+        """The house's own address."""
+        return self.hub.web
 
     def at(self, path: str) -> None:
         """Open a path of the house and wait until it is still."""
@@ -134,6 +139,11 @@ def _menu(scene: Scene) -> None:
     scene.page.wait_for_selector(".z-menu-panel")
 
 
+def _away(scene: Scene) -> None:
+    with scene.hub.store_closed():
+        scene.page.goto(f"{scene.web}/desk/queue/open")
+
+
 PICTURES: Final = (
     Picture("home", "The first page for citizens", lambda s: s.at("/"), agent=False, whole=True),
     Picture("new", "Raising a matter", lambda s: s.at("/new"), agent=False, whole=True),
@@ -179,10 +189,12 @@ PICTURES: Final = (
     Picture("notifications", "What happened meanwhile", lambda s: s.at("/desk/notifications")),
     Picture("settings", "An agent's settings", lambda s: s.at("/desk/settings"), whole=True),
     Picture("nothing-here", "An address that leads nowhere", lambda s: s.at("/desk/cases/00000000-0000-0000-0000-000000000000")),
+    Picture("mistyped", "The same for a citizen", lambda s: s.at("/mistyped"), agent=False),
+    Picture("away", "While the store does not answer", _away),
 )  # fmt: skip
 
 
-def take_all(web: str, stage: Stage, browser: LabBrowser, words: list[str]) -> int:
+def take_all(hub: Hub, stage: Stage, browser: LabBrowser, words: list[str]) -> int:
     """Take the pictures whose name holds one of the words (all without words); how many."""
     chosen = [one for one in PICTURES if not words or any(word in one.name for word in words)]
     FOLDER.mkdir(parents=True, exist_ok=True)
@@ -202,10 +214,10 @@ def take_all(web: str, stage: Stage, browser: LabBrowser, words: list[str]) -> i
                     page = pages[one.agent]
                     if one.agent and "/desk" not in page.url:
                         login = next(agent for agent in DEMO_AGENTS if agent.login == AGENT[language])
-                        sign_in(page, web, login.login, login.password)
+                        sign_in(page, hub.web, login.login, login.password)
                     if not one.agent:
                         page.context.clear_cookies()
-                    one.reach(Scene(page, web, stage, language))
+                    one.reach(Scene(page, hub, stage, language))
                     _keep(page, FOLDER / f"{one.name}-{language}-{size}.png", whole=one.whole)
                     taken += 1
                 for page in pages.values():

@@ -19,13 +19,14 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Self
 
 import httpx
 import psycopg
 import yaml
+from psycopg import sql
 from redis import Redis, RedisError
 
 from tests.lab.process import LOOPBACK, PeerError, free_port, tail, wait_until
@@ -214,6 +215,20 @@ class Hub:
         """End PostgreSQL (in order by SIGINT, or by SIGKILL) and wait until `zrm up` has it answering again."""
         self.kill("postgres", number)
         wait_until(self._store_answers, "PostgreSQL to be back", STOP_SECONDS)
+
+    @contextlib.contextmanager
+    def store_closed(self) -> Iterator[None]:
+        """Meanwhile the database takes nobody in, and who was in is out."""
+        address = self.servers.database_url
+        name = psycopg.conninfo.conninfo_to_dict(address)["dbname"]
+        with psycopg.connect(address, dbname="postgres", autocommit=True) as boss:
+            close = sql.SQL("ALTER DATABASE {} ALLOW_CONNECTIONS {}")
+            boss.execute(close.format(sql.Identifier(str(name)), sql.SQL("false")))
+            try:
+                boss.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", [name])
+                yield
+            finally:
+                boss.execute(close.format(sql.Identifier(str(name)), sql.SQL("true")))
 
     def restart_valkey(self, *, flush: bool = False, number: signal.Signals = signal.SIGTERM) -> None:
         """End Valkey and wait until `zrm up` has it answering again; `flush` empties it before, as if its disk was lost."""
