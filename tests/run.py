@@ -19,7 +19,7 @@ HOUSES: Final = ("tests/faults", "tests/journeys", "tests/lab", "tests/simulate"
 def main() -> int:
     """Run both halves; returns the exit status."""
     log = CHECKOUT / "var" / "log" / "tests-houses.log"
-    log.parent.mkdir(parents=True, exist_ok=True)
+    log.parent.mkdir(mode=0o700, parents=True, exist_ok=True)  # a hub started here later writes there too
     pytest = [sys.executable, "-m", "pytest", "-q"]
     with log.open("wb") as output:
         houses = subprocess.Popen(
