@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -12,7 +14,10 @@ from tests.journeys.hub import Hub
 from tests.lab.smtp_sink import SmtpSink
 from tests.lab.twilio import TwilioStandIn
 
-QUICK = {"dispatch": {"lease": 2, "sweep": 0.5}, "rates": {"track_tries": 10_000, "sign_in_tries": 10_000}}
+QUICK: dict[str, dict[str, float]] = {
+    "dispatch": {"lease": 2, "sweep": 0.5},
+    "rates": {"track_tries": 10_000, "sign_in_tries": 10_000},
+}
 """Leases as short as they may be: what a dead worker held comes back while a test can wait for it."""
 
 
@@ -25,13 +30,22 @@ class House:
     twilio: TwilioStandIn
 
 
+@contextmanager
+def open_house(folder: Path, settings: Mapping[str, Any] = QUICK) -> Iterator[House]:
+    """A hub with such settings, and the other end of its answers."""
+    with (
+        TwilioStandIn() as twilio,
+        SmtpSink() as sink,
+        Hub(folder, twilio=twilio, submit=("127.0.0.1", sink.port), settings=settings) as hub,
+    ):
+        yield House(hub, sink, twilio)
+
+
 @pytest.fixture(scope="module")
 def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
     """One for all tests of a file, which leave it healed."""
-    with TwilioStandIn() as twilio, SmtpSink() as sink:
-        folder = tmp_path_factory.mktemp("house")
-        with Hub(folder, twilio=twilio, submit=("127.0.0.1", sink.port), settings=QUICK) as hub:
-            yield House(hub, sink, twilio)
+    with open_house(tmp_path_factory.mktemp("house")) as house:
+        yield house
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

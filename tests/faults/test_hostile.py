@@ -19,7 +19,7 @@ import pytest
 
 from tests.channels.email import corpus
 from tests.channels.fax.faxes import claims, fax, tiff
-from tests.faults.conftest import House
+from tests.faults.conftest import QUICK, House, open_house
 from tests.faults.reckoning import heal, hold_to_truth, load, wait_for
 from tests.lab.mailer import Attachment, compose, send
 from tests.lab.process import LOOPBACK, wait_until
@@ -216,6 +216,14 @@ HOSTILE: dict[str, tuple[Callable[[Door], int], set[int]]] = {
     "agi: endless lines": (lambda door: door.agi(b"agi_x: y\n" * 100_000), {0}),
     "agi: nothing": (lambda door: door.agi(), {0}),
 }  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
+    """One that does not wait two minutes for the message behind a report about nothing of ours."""
+    dispatch = {**QUICK["dispatch"], "report_wait": 3}
+    with open_house(tmp_path_factory.mktemp("house"), {**QUICK, "dispatch": dispatch}) as house:
+        yield house
 
 
 @pytest.fixture(scope="module")

@@ -35,9 +35,6 @@ _log = log.get(__name__)
 
 _TRIES_BEFORE_QUARANTINE = 3
 _BACKOFF = 2.0
-_REPORT_WAIT = 120.0
-"""Seconds a report waits for its delivery: a long text may take a minute to leave, and the network reports on its first
-part while the last is still to go."""
 
 T = TypeVar("T", Reading, Wished)
 Outcome = Reading | Wished | PartOf | list[Report] | Ignored | Unparseable
@@ -245,7 +242,7 @@ class Filer:
             if not unknown:
                 continue
             age = (now() - raw.received_at).total_seconds()
-            if age < _REPORT_WAIT:
+            if age < self._settings.dispatch.report_wait:
                 put_off.add(task.id)
                 outbox.again(cursor, task, after=max(_BACKOFF, age), error="report for a delivery not known yet")
                 outbox.unworn(cursor, task)
