@@ -186,7 +186,7 @@ class _Asked(Generic[T]):
 
 
 def build_app(house: OpenHouse) -> FastAPI:
-    """The application on an open house; its lifespan owns the inbox writer and the live events."""
+    """The application on an open house; its lifespan closes the inbox and owns the live events."""
     plan = house.blueprint
     desk, inbox = house.desk()
     monitor = Monitor(Queues(house.redis_url))

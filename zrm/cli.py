@@ -25,7 +25,7 @@ from zrm import organisation
 from zrm import seed as demonstration
 from zrm import worker as worker_role
 from zrm.app import blob_problems, build_app, schema_problems, worker_problems
-from zrm.casestore import roster
+from zrm.casestore import roster, structure
 from zrm.casestore.outbox import Topic
 from zrm.casestore.schema import migrate as migrate_schema
 from zrm.channels.contract import HasListener
@@ -339,7 +339,7 @@ def _let_collector_rest() -> None:
 def _missing_structure(cursor: Cursor, plan: Blueprint) -> list[str]:
     """What the organisation lacks before cases can be filed and worked on by those who should, a sentence each."""
     problems = []
-    known, wanted = roster.unit_keys(cursor), plan.settings.default_unit
+    known, wanted = sorted(structure.unit_ids(cursor)), plan.settings.default_unit
     if wanted not in known:
         there = f"expected one of: {', '.join(known)}" if known else "there is none yet; `zrm unit add` makes one"
         problems.append(f"default_unit: no unit is called {wanted}, so no case can be filed; {there}")

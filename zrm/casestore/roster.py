@@ -125,12 +125,6 @@ def units(cursor: Cursor) -> list[Named]:
     return [Named(*row) for row in cursor]
 
 
-def unit_keys(cursor: Cursor) -> list[str]:
-    """The words by which the operator's file names the units."""
-    cursor.execute("SELECT key FROM units ORDER BY key")
-    return [row[0] for row in cursor]
-
-
 def colleagues(cursor: Cursor, unit_ids: Iterable[UUID]) -> list[Named]:
     """The active agents of these units, by name; `parent_id` is their unit."""
     cursor.execute(
