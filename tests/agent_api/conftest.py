@@ -7,6 +7,7 @@ import threading
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import httpx
 import pytest
@@ -22,6 +23,11 @@ from zrm.kit.blobs import BlobStore
 from zrm.kit.db import Database
 from zrm.kit.pages import BUILT_ASSETS, Pages
 from zrm.seed import DEMO_AGENTS
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Page
+
+    from tests.lab.browser import Language
 
 PASSWORDS = {agent.login: agent.password for agent in DEMO_AGENTS}
 
@@ -116,6 +122,16 @@ def sign_in(desk: RunningDesk) -> Iterator[Callable[[str], Browser]]:
     yield enter
     for client in open_clients:
         client.close()
+
+
+def enter(page: Page, desk: RunningDesk, language: Language) -> None:
+    """Sign the agent of a language in."""
+    login = "maryam" if language == "fa" else "daniel"
+    page.goto(f"{desk.url}/desk/sign-in?lang={language}")
+    page.fill("#f-login", login)
+    page.fill("#f-password", PASSWORDS[login])
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/desk/queue/**")
 
 
 def submit(client: httpx.Client, login: str, password: str, **more: str) -> httpx.Response:

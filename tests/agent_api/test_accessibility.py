@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.agent_api.conftest import PASSWORDS, RunningDesk
+from tests.agent_api.conftest import RunningDesk, enter
 from tests.casework.house import file_case, quarantine_one
 from tests.lab import axe
 from zrm.casestore import outbox
@@ -16,24 +16,12 @@ from zrm.kit.db import Database
 from zrm.kit.ids import new_id
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Page
-
     from tests.lab.browser import LabBrowser, Language, Size
 
 pytestmark = pytest.mark.peer("browser")
 
 PLACES = ("queue/unassigned", "queue/mine", "quarantine", "trouble", "ledger", "templates", "notifications", "settings", "search?q=1")  # fmt: skip
 DIALOGS = {"n": "note", "a": "assign", "s": "classify", "p": "person", "e": "close", "m": "templates", "?": "keys", "Control+k": "palette"}  # fmt: skip
-
-
-def enter(page: Page, desk: RunningDesk, language: Language) -> None:
-    """Sign the agent of a language in."""
-    login = "maryam" if language == "fa" else "daniel"
-    page.goto(f"{desk.url}/desk/sign-in?lang={language}")
-    page.fill("#f-login", login)
-    page.fill("#f-password", PASSWORDS[login])
-    page.keyboard.press("Enter")
-    page.wait_for_url("**/desk/queue/**")
 
 
 @pytest.mark.parametrize(("size", "dark"), [("desktop", False), ("phone", False), ("desktop", True)])

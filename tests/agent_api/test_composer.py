@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.agent_api.conftest import PASSWORDS, RunningDesk
+from tests.agent_api.conftest import RunningDesk, enter
 from tests.casework.house import Filed, file_case, one
 from zrm.kit.db import Database
 from zrm.kit.gsm import cost
@@ -31,11 +31,7 @@ TEXTS = [
 def open_case(browser: LabBrowser, desk: RunningDesk, case: Filed) -> Iterator[Page]:
     """The case on an agent's screen; nothing may complain while it is open."""
     before, page = len(browser.complaints), browser.page("en")
-    page.goto(f"{desk.url}/desk/sign-in?lang=en")
-    page.fill("#f-login", "daniel")
-    page.fill("#f-password", PASSWORDS["daniel"])
-    page.keyboard.press("Enter")
-    page.wait_for_url("**/desk/queue/**")
+    enter(page, desk, "en")
     page.goto(f"{desk.url}/desk/cases/{case.id}")
     yield page
     assert browser.complaints[before:] == []

@@ -10,8 +10,7 @@ from uuid import UUID
 import pytest
 from playwright.sync_api import expect
 
-from tests.agent_api.conftest import PASSWORDS, Browser, RunningDesk
-from tests.agent_api.test_accessibility import enter
+from tests.agent_api.conftest import Browser, RunningDesk, enter
 from tests.agent_api.test_composer import open_case
 from tests.casework.house import Filed, file_case, one
 from tests.lab import axe
@@ -207,7 +206,7 @@ def test_the_way_back_is_the_last_persons_and_not_the_loops(sign_in: SignIn, dat
 
 def entries(page: Page) -> list[str]:
     """The ids of what stands in the line of time, in its order."""
-    return page.eval_on_selector_all(".z-timeline > li.z-item", "items => items.map((item) => item.id)")  # type: ignore[no-any-return]
+    return page.eval_on_selector_all(".z-timeline > li.z-item", "items => items.map((item) => item.id)")  # type: ignore[no-any-return]  # what a browser hands over has no type
 
 
 def texts(page: Page) -> list[int]:
@@ -259,11 +258,7 @@ def test_earlier_messages_come_in_above_and_stay(browser: LabBrowser, desk: Runn
 def test_earlier_messages_need_no_script(browser: LabBrowser, desk: RunningDesk, database: Database) -> None:
     case = long_case(database, many=350)
     page = browser.page("fa", "phone", script=False)
-    page.goto(f"{desk.url}/desk/sign-in?lang=fa")
-    page.fill("#f-login", "maryam")
-    page.fill("#f-password", PASSWORDS["maryam"])
-    page.keyboard.press("Enter")
-    page.wait_for_url("**/desk/queue/**")
+    enter(page, desk, "fa")
     page.goto(f"{desk.url}/desk/cases/{case.id}")
     newest = texts(page)
     page.get_by_role("link", name="پیام‌های پیشین").click()
