@@ -67,6 +67,15 @@ def test_a_unit_nobody_knows_is_named_with_those_there_are(zrm: Zrm, database: D
     )
 
 
+def test_an_installation_in_which_nobody_looks_after_quarantine_is_told(zrm: Zrm, database: Database) -> None:
+    assert "quarantine.handle" not in zrm("check").stdout
+    with database.cursor() as cursor:
+        cursor.execute("DELETE FROM permissions WHERE permission = 'quarantine.handle'")
+    done = zrm("check")
+    assert done.returncode == 1
+    assert "- agents: nobody has quarantine.handle everywhere" in done.stdout
+
+
 def test_passwords_in_the_sources_are_named_once_the_desk_is_open_to_the_world(zrm: Zrm, database: Database) -> None:
     assert "published passwords" not in zrm("check").stdout
     assert "- agents: maryam, daniel, sara can sign in with the demonstration's" in zrm("check", url=WORLD).stdout

@@ -26,6 +26,7 @@ from zrm import seed as demonstration
 from zrm import worker as worker_role
 from zrm.app import blob_problems, build_app, schema_problems, worker_problems
 from zrm.casestore import roster, structure
+from zrm.casestore.agent import Permission
 from zrm.casestore.outbox import Topic
 from zrm.casestore.schema import migrate as migrate_schema
 from zrm.channels.contract import HasListener
@@ -345,6 +346,11 @@ def _missing_structure(cursor: Cursor, plan: Blueprint) -> list[str]:
         problems.append(f"default_unit: no unit is called {wanted}, so no case can be filed; {there}")
     if not roster.can_sign_in(cursor):
         problems.append("agents: nobody can sign in; `zrm agent add` makes an agent, `zrm agent password` lets them in")
+    if not roster.holders_everywhere(cursor, Permission.HANDLE_QUARANTINE):
+        problems.append(
+            f"agents: nobody has {Permission.HANDLE_QUARANTINE} everywhere, so what cannot be understood waits unseen; "
+            "docs/organisation.md says how it is given"
+        )
     if not _is_here(plan.settings.public_url) and (open_to_all := demonstration.published(cursor)):
         problems.append(
             f"agents: {', '.join(open_to_all)} can sign in with the demonstration's published passwords; "

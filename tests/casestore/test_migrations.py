@@ -2,9 +2,34 @@
 
 from __future__ import annotations
 
-from alembic.script import ScriptDirectory
+import itertools
+from collections.abc import Iterator
 
-from zrm.casestore.schema import alembic_config
+import pytest
+from alembic import command
+from alembic.script import ScriptDirectory
+from sqlalchemy import text
+
+from tests.conftest import TestServers
+from zrm.casestore.schema import alembic_config, migrate
+from zrm.kit.db import Database
+from zrm.kit.ids import new_id
+
+_numbers = itertools.count(1)
+
+
+@pytest.fixture
+def before(servers: TestServers) -> Iterator[Database]:
+    """A database with the schema as it was before permissions had to hold everywhere."""
+    name = f"migrating_{next(_numbers)}"
+    database = Database(servers.postgres.create_database(name))
+    config = alembic_config()
+    with database.engine.begin() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, "2026_11_24_scanned_files")
+    yield database
+    database.close()
+    servers.postgres.drop_database(name)
 
 
 def test_one_head_and_short_names() -> None:
@@ -13,3 +38,42 @@ def test_one_head_and_short_names() -> None:
     for script in scripts.walk_revisions():
         assert len(script.revision) <= 32, "alembic_version.version_num is varchar(32)"
         assert script.revision.startswith("20"), "named by date and sentence"
+
+
+def test_permissions_that_cannot_hold_for_a_unit_are_taken_back_and_said(
+    before: Database, caplog: pytest.LogCaptureFixture
+) -> None:
+    unit, agent = new_id(), new_id()
+    with before.engine.begin() as connection:
+        connection.execute(
+            text("INSERT INTO units (id, key, name_fa, name_en) VALUES (:unit, 'roads', 'ر', 'R')"), {"unit": unit}
+        )
+        connection.execute(
+            text(
+                "INSERT INTO agents (id, login, name_fa, name_en, password_hash, unit_id) "
+                "VALUES (:agent, 'sara', 'س', 'S', '!', :unit)"
+            ),
+            {"agent": agent, "unit": unit},
+        )
+        connection.execute(
+            text("INSERT INTO permissions VALUES (:id, :agent, :permission, :unit)"),
+            [
+                {"id": new_id(), "agent": agent, "permission": permission, "unit": where}
+                for permission, where in (
+                    ("quarantine.handle", unit),
+                    ("ledger.view", unit),
+                    ("ledger.view", None),
+                    ("case.work", unit),
+                )
+            ],
+        )
+    migrate(before)
+    with before.cursor() as cursor:
+        cursor.execute("SELECT permission, unit_id FROM permissions ORDER BY 1")
+        assert cursor.fetchall() == [("case.work", unit), ("ledger.view", None)]
+    said = [record.getMessage() for record in caplog.records if "taken back" in record.getMessage()]
+    assert len(said) == 2
+    for line, permission in zip(said, ("quarantine.handle", "ledger.view"), strict=True):
+        assert "'sara'" in line
+        assert f"'{permission}'" in line
+        assert "'roads'" in line

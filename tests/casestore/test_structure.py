@@ -129,6 +129,14 @@ def test_who_has_left_does_not_come_back_by_an_old_file(empty: Database, tmp_pat
             GOOD.replace("parks: [case", "park: [case"),
             "organisation.yaml:9: agents.lale.may.park: no unit is called park; expected one of: everywhere, front, parks",
         ),
+        *(
+            (
+                GOOD.replace("parks: [case", f"parks: [{permission}, case"),
+                f"organisation.yaml:9: agents.lale.may.parks: {permission} is about what belongs to no unit; "
+                "it can only be given everywhere",
+            )
+            for permission in ("quarantine.handle", "ledger.view")
+        ),
         (
             GOOD.replace("[case.view]", "[case.vew]"),
             "organisation.yaml:9: agents.lale.may.everywhere.0: Input should be",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 
@@ -79,6 +79,32 @@ def test_what_may_not_be_seen_does_not_exist_and_what_may_not_be_done_is_forbidd
         grants.require("work", THERE, to_see="view")
     with pytest.raises(NotFound):
         grants.require_anywhere("ledger")
+
+
+def test_a_permission_of_one_unit_does_not_hold_in_another_that_is_seen_too() -> None:
+    grants = Grants.of([("view", None), ("work", HERE)])
+    grants.require("work", HERE, to_see="view")
+    with pytest.raises(Forbidden):
+        grants.require("work", THERE, to_see="view")
+
+
+def test_for_what_belongs_to_no_unit_a_permission_must_hold_everywhere() -> None:
+    grants = Grants.of([("quarantine", HERE), ("ledger", None)])
+    grants.require_everywhere("ledger")
+    for permission in ("quarantine", "unknown"):
+        assert not grants.everywhere(permission)
+        with pytest.raises(NotFound):
+            grants.require_everywhere(permission)
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "both"),
+    [(None, None, None), (None, HERE, {HERE}), (HERE, None, {HERE}), (HERE, HERE, {HERE}), (HERE, THERE, set())],
+)
+def test_two_permissions_hold_together_where_both_do(
+    one: UUID | None, other: UUID | None, both: set[UUID] | None
+) -> None:
+    assert Grants.of([("view", one), ("work", other)]).both("view", "work") == both
 
 
 def test_a_keyed_hash_depends_on_key_purpose_and_text() -> None:

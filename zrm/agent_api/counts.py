@@ -30,10 +30,12 @@ class Counters:
             self._shared[visible] = queue.count_views(self._heaps, None, visible)
         counts = {view.value: number for view, number in self._shared[visible].items()}
         counts[View.MINE.value] = sum(heap.n for heap in self._mine[agent_id] if covers(visible, heap.unit_id))
-        if grants.anywhere(Permission.HANDLE_QUARANTINE):
+        if grants.everywhere(Permission.HANDLE_QUARANTINE):
             counts["quarantine"] = self._waiting.held
-        units = grants.units(Permission.HANDLE_DELIVERIES)
-        if units != frozenset():
+        if grants.anywhere(Permission.HANDLE_DELIVERIES):
+            units = grants.both(Permission.VIEW_CASES, Permission.HANDLE_DELIVERIES)
             troubled = sum(n for unit_id, n in self._waiting.troubled.items() if covers(units, unit_id))
-            counts["trouble"] = troubled + (self._waiting.failed_tasks if units is None else 0)
+            counts["trouble"] = troubled + (
+                self._waiting.failed_tasks if grants.everywhere(Permission.HANDLE_DELIVERIES) else 0
+            )
         return counts

@@ -165,7 +165,7 @@ def _with_pictures(context: DeskContext, html: str, pictures: Mapping[str, tuple
 
 def _may_read_original(cursor: Cursor, visit: Visit, contact_id: UUID) -> None:
     """Who handles quarantine may read what is or was held; of a case, who sees it and may see addresses."""
-    if visit.grants.anywhere(Permission.HANDLE_QUARANTINE) and reading.is_held(cursor, contact_id):
+    if visit.grants.everywhere(Permission.HANDLE_QUARANTINE) and reading.is_held(cursor, contact_id):
         return
     unit_id = timeline.unit_of_contact(cursor, contact_id)
     if unit_id is None:

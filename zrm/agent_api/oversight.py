@@ -1,4 +1,8 @@
-"""What must not be forgotten: contacts in quarantine, answers in trouble, tasks that failed, and the hourly ledger."""
+"""What must not be forgotten: contacts in quarantine, answers in trouble, tasks that failed, and the hourly ledger.
+
+Held contacts, failed tasks, jobs, automatic answers without a case and the ledger belong to no unit: they are for agents
+whose permission holds everywhere. An answer in trouble is for who sees its case and may handle its unit's deliveries.
+"""
 
 from __future__ import annotations
 
@@ -38,7 +42,7 @@ def add(router: APIRouter, context: DeskContext, guard: Guard) -> None:
 
     @router.get("/desk/ledger")
     def ledger(visit: Visit = Depends(guard.visit)) -> Response:
-        visit.grants.require_anywhere(Permission.VIEW_LEDGER)
+        visit.grants.require_everywhere(Permission.VIEW_LEDGER)
         with context.database.cursor() as cursor:
             # Whole hours of UTC, as the law is kept; the coming one too, in case the store's clock is ahead of ours.
             this_hour = now().replace(minute=0, second=0, microsecond=0)
@@ -81,13 +85,13 @@ def _add_quarantine(router: APIRouter, context: DeskContext, guard: Guard) -> No
 
     @router.get("/desk/quarantine")
     def held(visit: Visit = Depends(guard.visit)) -> Response:
-        visit.grants.require_anywhere(Permission.HANDLE_QUARANTINE)
+        visit.grants.require_everywhere(Permission.HANDLE_QUARANTINE)
         with context.database.cursor() as cursor:
             return draw(cursor, visit)
 
     @router.post("/desk/quarantine/{contact_id}/{step}")
     def handle(contact_id: UUID, step: str, visit: Visit = Depends(guard.visit)) -> Response:
-        visit.grants.require_anywhere(Permission.HANDLE_QUARANTINE)
+        visit.grants.require_everywhere(Permission.HANDLE_QUARANTINE)
         with context.database.cursor() as cursor:
             match step:
                 case "take":
@@ -130,18 +134,19 @@ def _add_trouble(router: APIRouter, context: DeskContext, guard: Guard) -> None:
     @router.get("/desk/trouble")
     def page(visit: Visit = Depends(guard.visit)) -> Response:
         visit.grants.require_anywhere(Permission.HANDLE_DELIVERIES)
-        units = visit.grants.units(Permission.HANDLE_DELIVERIES)
-        queue = monitor.snapshot(context.monitor) if context.monitor and units is None else None
+        units = visit.grants.both(Permission.VIEW_CASES, Permission.HANDLE_DELIVERIES)
+        everything = visit.grants.everywhere(Permission.HANDLE_DELIVERIES)
+        queue = monitor.snapshot(context.monitor) if context.monitor and everything else None
         with context.database.cursor() as cursor:
             deliveries = attention.troubled(cursor, units)
-            tasks = outbox.failed(cursor) if units is None else []
-            silent = attention.silent(cursor) if units is None else []
+            tasks = outbox.failed(cursor) if everything else []
+            silent = attention.silent(cursor) if everything else []
             shown = {
                 row.id: row.address if visit.may(Permission.VIEW_ADDRESSES, row.unit_id) else masked(row.address)
                 for row in deliveries
             }
-            everywhere = visit.grants.units(Permission.VIEW_ADDRESSES) is None
-            shown |= {row.id: row.address if everywhere else masked(row.address) for row in silent}
+            open_addresses = visit.grants.everywhere(Permission.VIEW_ADDRESSES)
+            shown |= {row.id: row.address if open_addresses else masked(row.address) for row in silent}
             return shell.page(
                 "desk/trouble.html",
                 visit,
@@ -151,7 +156,7 @@ def _add_trouble(router: APIRouter, context: DeskContext, guard: Guard) -> None:
                 addresses=shown,
                 tasks=tasks,
                 silent=silent,
-                everywhere=units is None,
+                everywhere=everything,
                 asked=context.monitor is not None,
                 queue=queue,
             )
@@ -187,7 +192,7 @@ def _add_trouble(router: APIRouter, context: DeskContext, guard: Guard) -> None:
 
     @router.post("/desk/trouble/tasks/{task_id}/replay")
     def task(task_id: UUID, visit: Visit = Depends(guard.visit)) -> Response:
-        _require_everywhere(visit)
+        visit.grants.require_everywhere(Permission.HANDLE_DELIVERIES)
         with context.database.cursor() as cursor:
             if not outbox.replay(cursor, task_id):
                 raise Conflict("not failed any more")
@@ -196,13 +201,7 @@ def _add_trouble(router: APIRouter, context: DeskContext, guard: Guard) -> None:
 
     @router.post("/desk/trouble/jobs/{topic}/{job_id}/requeue")
     def job(topic: str, job_id: str, visit: Visit = Depends(guard.visit)) -> Response:
-        _require_everywhere(visit)
+        visit.grants.require_everywhere(Permission.HANDLE_DELIVERIES)
         if context.monitor is None or not monitor.requeue(context.monitor, topic, job_id):
             raise Conflict("no such job")
         return RedirectResponse("/desk/trouble", status_code=303)
-
-
-def _require_everywhere(visit: Visit) -> None:
-    """Tasks and jobs belong to no unit: only who handles deliveries everywhere deals with them. Errors: NotFound."""
-    if visit.grants.units(Permission.HANDLE_DELIVERIES) is not None:
-        raise NotFound("not for one unit")

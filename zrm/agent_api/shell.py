@@ -94,7 +94,7 @@ class Shell:
             for view in View
         ]
         oversight = []
-        if visit.grants.anywhere(Permission.HANDLE_QUARANTINE):
+        if visit.grants.everywhere(Permission.HANDLE_QUARANTINE):
             oversight.append(
                 NavItem(
                     "quarantine", visit.say(_("Quarantine")), "/desk/quarantine", "shield-half", "g q",
@@ -108,7 +108,7 @@ class Shell:
                     count=counts.get("trouble"), urgent=True,
                 )
             )  # fmt: skip
-        if visit.grants.anywhere(Permission.VIEW_LEDGER):
+        if visit.grants.everywhere(Permission.VIEW_LEDGER):
             oversight.append(NavItem("ledger", visit.say(_("Ledger")), "/desk/ledger", "books", "g l"))
         own = []
         if visit.grants.anywhere(Permission.MANAGE_TEMPLATES):

@@ -44,6 +44,13 @@ class Permission(StrEnum):
     MANAGE_TEMPLATES = "template.manage"
 
 
+ONLY_EVERYWHERE: Final = frozenset({Permission.HANDLE_QUARANTINE, Permission.VIEW_LEDGER})
+"""Permissions that cannot be given for one unit: a held contact and an hour of the ledger belong to none.
+
+The database refuses such a row too (constraint `permissions_only_everywhere`).
+"""
+
+
 class Grant(SQLModel, table=True):
     """A permission for one unit, or everywhere when `unit_id` is None."""
 

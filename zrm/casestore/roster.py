@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from uuid import UUID
 
-from zrm.casestore.agent import NO_PASSWORD
+from zrm.casestore.agent import NO_PASSWORD, Permission
 from zrm.kit.db import Cursor
 
 
@@ -78,6 +78,16 @@ def set_active(cursor: Cursor, agent_id: UUID, *, active: bool) -> None:
 def can_sign_in(cursor: Cursor) -> set[str]:
     """The logins of the agents who have not left and have a password."""
     cursor.execute("SELECT login FROM agents WHERE active AND password_hash <> %s", [NO_PASSWORD])
+    return {row[0] for row in cursor}
+
+
+def holders_everywhere(cursor: Cursor, permission: Permission) -> set[str]:
+    """The logins of the agents who have not left and have the permission everywhere."""
+    cursor.execute(
+        "SELECT a.login FROM agents a JOIN permissions p ON p.agent_id = a.id "
+        "WHERE a.active AND p.permission = %s AND p.unit_id IS NULL",
+        [permission.value],
+    )
     return {row[0] for row in cursor}
 
 

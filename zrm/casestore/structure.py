@@ -15,7 +15,7 @@ from uuid import UUID
 import psycopg
 from pydantic import AfterValidator, Field
 
-from zrm.casestore.agent import NO_PASSWORD, Permission
+from zrm.casestore.agent import NO_PASSWORD, ONLY_EVERYWHERE, Permission
 from zrm.config import Name, Part, Section
 from zrm.errors import ConfigError
 from zrm.kit.db import Cursor, insert_rows
@@ -135,9 +135,14 @@ def _problems(wanted: Structure, present: Structure) -> Iterator[tuple[tuple[str
     for login, agent in wanted.agents.items():
         if agent.unit not in units:
             yield ("agents", login, "unit"), nobody("unit", agent.unit, units)
-        for where in agent.may or ():
-            if where != EVERYWHERE and where not in units:
+        for where, permissions in (agent.may or {}).items():
+            if where == EVERYWHERE:
+                continue
+            if where not in units:
                 yield ("agents", login, "may", where), nobody("unit", where, [EVERYWHERE, *units])
+            for permission in sorted(ONLY_EVERYWHERE.intersection(permissions)):
+                problem = f"{permission} is about what belongs to no unit; it can only be given {EVERYWHERE}"
+                yield ("agents", login, "may", where), problem
 
 
 def _hangs(

@@ -40,9 +40,20 @@ class Grants:
         """Where the permission holds."""
         return self.by_permission.get(permission, frozenset())
 
+    def both(self, one: str, other: str) -> Units:
+        """Where both permissions hold."""
+        these, those = self.units(one), self.units(other)
+        if these is None or those is None:
+            return those if these is None else these
+        return these & those
+
     def anywhere(self, permission: str) -> bool:
         """Whether the permission holds for any unit at all."""
         return self.units(permission) != frozenset()
+
+    def everywhere(self, permission: str) -> bool:
+        """Whether the permission holds for every unit, and so for what belongs to none."""
+        return self.units(permission) is None
 
     def has(self, permission: str, unit_id: UUID) -> bool:
         """Whether the permission holds for the unit."""
@@ -60,4 +71,9 @@ class Grants:
     def require_anywhere(self, permission: str) -> None:
         """Errors: NotFound when the permission holds nowhere; such a page does not exist for the agent."""
         if not self.anywhere(permission):
+            raise NotFound(permission)
+
+    def require_everywhere(self, permission: str) -> None:
+        """Errors: NotFound when the permission does not hold everywhere: what belongs to no unit is for nobody of one."""
+        if not self.everywhere(permission):
             raise NotFound(permission)
