@@ -1,0 +1,41 @@
+"""Who asks, for counting: one name for an address and for all the others its owner can have for nothing.
+
+Whoever has one IPv6 address has at least its /64, so limits that went by the address would bind nobody. An IPv4 address
+that a translator wrote into an IPv6 one is that IPv4 address: behind one translator stand all the citizens of a network.
+"""
+
+from __future__ import annotations
+
+from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
+from typing import Final
+
+_TRANSLATED: Final = IPv6Network("64:ff9b::/96")  # RFC 6052
+_PREFIX: Final = 64
+
+
+def peer_of(address: str) -> str:
+    """`192.0.2.7` as it is, `2001:db8::7` as `2001:db8::/64`, what is no address (a caller, a test) as it is."""
+    try:
+        found = ip_address(address.partition("%")[0].strip("[]"))
+    except ValueError:
+        return address
+    if isinstance(found, IPv4Address):
+        return str(found)
+    return str(_ipv4_in(found) or IPv6Network((found, _PREFIX), strict=False))
+
+
+def is_loopback(address: str) -> bool:
+    """Whether the address is this machine's own."""
+    try:
+        found = ip_address(address.partition("%")[0].strip("[]"))
+    except ValueError:
+        return False
+    if isinstance(found, IPv6Address) and (inner := found.ipv4_mapped) is not None:
+        return inner.is_loopback
+    return found.is_loopback
+
+
+def _ipv4_in(address: IPv6Address) -> IPv4Address | None:
+    if address in _TRANSLATED:
+        return IPv4Address(int(address) & 0xFFFFFFFF)
+    return address.ipv4_mapped
