@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import errno
 import gc
-import ipaddress
 import os
 import resource
 import signal
@@ -14,7 +13,6 @@ import sys
 from pathlib import Path
 from threading import Event
 from typing import Annotated
-from urllib.parse import urlsplit
 
 import psycopg
 import typer
@@ -98,7 +96,7 @@ def _run_all(plan: Blueprint, servers: Servers, *, demo: bool) -> None:
     if demo:
         demonstration.seed(database)
     with database.cursor() as cursor:
-        missing = _missing_structure(cursor, plan)
+        missing = [*(plan.published if plan.exposed else ()), *_missing_structure(cursor, plan)]
     database.close()
     zrm = [sys.executable, "-m", "zrm.cli"]
     roles = {
@@ -174,12 +172,24 @@ def web() -> None:
     """Serve the citizens' pages, the webhooks and the desk."""
     house = open_house("web")
     app = build_app(house)
+    _warn_of_published(house)
     _let_collector_rest()
     server = Server(serve_config(app, house.blueprint.settings.web))
     with contextlib.suppress(KeyboardInterrupt):  # uvicorn repeats the signal once it has stopped in order
         server.run()
     if not server.started:  # the log says why
         sys.exit(1)
+
+
+def _warn_of_published(house: OpenHouse) -> None:
+    """An error in the log at each start for each secret that everybody can read, once others can reach the doors."""
+    if not house.blueprint.exposed:
+        return
+    problems = list(house.blueprint.published)
+    with contextlib.suppress(psycopg.Error), house.database.cursor() as cursor:
+        problems += [f"agents: {login}: the demonstration's password" for login in demonstration.published(cursor)]
+    for problem in problems:
+        log.get(__name__).error("a published secret is in force", place=problem)
 
 
 @cli.command()
@@ -248,6 +258,7 @@ def check() -> None:
     """Say what is misconfigured or missing; exits with 1 if anything is."""
     plan = read_blueprint()
     problems = [f"{kind}: {problem}" for kind, channel in plan.channels.items() for problem in channel.check()]
+    problems += plan.published if plan.exposed else ()
     try:
         problems += _check_house(open_house("check", plan))
     except ConfigError as error:
@@ -351,21 +362,12 @@ def _missing_structure(cursor: Cursor, plan: Blueprint) -> list[str]:
             f"agents: nobody has {Permission.HANDLE_QUARANTINE} everywhere, so what cannot be understood waits unseen; "
             "docs/organisation.md says how it is given"
         )
-    if not _is_here(plan.settings.public_url) and (open_to_all := demonstration.published(cursor)):
+    if plan.exposed and (open_to_all := demonstration.published(cursor)):
         problems.append(
             f"agents: {', '.join(open_to_all)} can sign in with the demonstration's published passwords; "
             "`zrm agent password` gives others, `zrm agent leave` ends them"
         )
     return problems
-
-
-def _is_here(url: str) -> bool:
-    """Whether the address leads to nobody but this machine itself."""
-    host = urlsplit(url).hostname or ""
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 def _stop_event() -> Event:

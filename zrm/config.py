@@ -10,6 +10,7 @@ import ipaddress
 import os
 import re
 import zoneinfo
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Literal, TypeVar, get_args
 from urllib.parse import SplitResult, parse_qs, urlsplit
@@ -229,6 +230,10 @@ class Section:
         file = f"{self.file}:{line}" if self._node is not None else self.file
         return f"{file}: {'.'.join((*self.path, *path))}"
 
+    def texts(self) -> Iterator[tuple[tuple[str, ...], str]]:
+        """Every text in the section with the steps that lead to it, as it is once the environment was asked."""
+        yield from _texts(self.values, ())
+
     def read(self, model: type[M]) -> M:
         """The section as `model`. Errors: ConfigError with file, line, key and what was expected."""
         try:
@@ -336,6 +341,17 @@ def _pairs(file: str, node: yaml.Node, path: tuple[str, ...]) -> list[tuple[yaml
             raise ConfigError(f"{file}:{_line(key)}: {key.value}: given twice, first on line {seen[key.value]}")
         seen[key.value] = _line(key)
     return list(node.value)
+
+
+def _texts(value: Any, path: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], str]]:
+    if isinstance(value, str):
+        yield path, value
+    elif isinstance(value, dict):
+        for key, inner in value.items():
+            yield from _texts(inner, (*path, str(key)))
+    elif isinstance(value, list):
+        for place, inner in enumerate(value):
+            yield from _texts(inner, (*path, str(place)))
 
 
 def _find(node: yaml.Node | None, step: str) -> tuple[yaml.Node | None, yaml.Node | None]:

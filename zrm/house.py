@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import secrets
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import parse_qs, unquote, urlsplit
@@ -20,6 +21,8 @@ from zrm.kit.blobs import BlobStore
 from zrm.kit.clamd import Clamd
 from zrm.kit.db import Database
 from zrm.kit.embedded import running
+from zrm.kit.peers import is_loopback
+from zrm.security.published import holds_published
 
 CONFIG_VARIABLE = "ZRM_CONFIG"
 DATABASE_VARIABLE = "ZRM_DATABASE_URL"
@@ -35,6 +38,14 @@ class Blueprint:
     channels: dict[str, Channel]
     data: Path
     secret: bytes
+    published: tuple[str, ...] = ()
+    """Where a secret that our own sources publish is in force, a sentence each."""
+
+    @property
+    def exposed(self) -> bool:
+        """Whether anybody but this machine itself can reach the doors."""
+        here = urlsplit(self.settings.public_url).hostname or ""
+        return not all(host == "localhost" or is_loopback(host) for host in (here, self.settings.web.host))
 
     def senders(self) -> list[Sender]:
         """The accounts that answer, by channel."""
@@ -87,7 +98,7 @@ def read_blueprint(file: Path | None = None) -> Blueprint:
     for channel in channels.values():
         log.hide(channel.redact())
     log.hide([secret.hex(), *_passwords(settings.database_url), *_passwords(settings.redis_url)])
-    return Blueprint(file, settings, channels, data, secret)
+    return Blueprint(file, settings, channels, data, secret, tuple(_published(section, channels)))
 
 
 def open_house(role: str, blueprint: Blueprint | None = None) -> OpenHouse:
@@ -132,6 +143,18 @@ def _channels(section: Section, settings: Settings, data: Path, secret: bytes) -
             channel: Channel = CHANNELS[kind](config, house)
             channels[kind] = channel
     return channels
+
+
+def _published(section: Section, channels: dict[str, Channel]) -> Iterator[str]:
+    """Where a published secret stands in the file, or in a file that a channel of it names."""
+    named = set()
+    for path, text in section.texts():
+        if holds_published(text) and (path[0] != "channels" or path[1] in channels):
+            named.add(path[:2])
+            yield f"{section.place(*path)}: everybody can read this secret in ZRM's sources; give it one of your own"
+    for kind, channel in channels.items():
+        if ("channels", kind) not in named and any(map(holds_published, channel.redact())):
+            yield f"channels.{kind}: everybody can read its secret in ZRM's sources; give it one of your own"
 
 
 def _secret(settings: Settings, data: Path) -> bytes:
