@@ -157,7 +157,7 @@ def test_what_cannot_be_done_is_said_in_one_line(say: Callable[..., Said]) -> No
         ),
         (("subject", "remove", "rose"), "zrm subject remove: no subject is called rose; there is no subject yet"),
         (("unit", "remove", "garden"), "unit garden: cannot be taken away: agents belong to it"),
-        (("agent", "password", "sam"), "agent sam: expected at least 10 characters, not all alike"),
+        (("agent", "password", "sam"), "agent sam: The new password must have at least 12 characters."),
         (("agent", "leave", "tom"), "no agent is called tom; expected one of: sam"),
         (("organisation", "load", "nowhere.yaml"), "nowhere.yaml: No such file or directory"),
     ):

@@ -19,7 +19,7 @@ from zrm.casestore.schema import is_current
 from zrm.casestore.structure import EVERYWHERE, Change, Entry, Kind, Structure, SubjectEntry, UnitEntry
 from zrm.config import load, said
 from zrm.errors import ConfigError
-from zrm.house import open_house
+from zrm.house import open_house, read_blueprint
 from zrm.kit.db import Cursor
 from zrm.security import passwords, sessions
 
@@ -142,10 +142,15 @@ def set_password(login: Login) -> None:
         password = typer.prompt("The new password", hide_input=True, confirmation_prompt=True)
     else:
         password = sys.stdin.readline().removesuffix("\n")
-    if not passwords.acceptable(password):
-        raise ConfigError(f"agent {login}: expected at least {passwords.SHORTEST} characters, not all alike")
+    settings = read_blueprint().settings.organisation
     with _organisation() as (cursor, present):
         account = _account(cursor, present, login)
+        agent = present.agents[login]
+        own = (login, agent.name.fa, agent.name.en, settings.name.fa, settings.name.en)
+        weakness = passwords.weakness(password, own=own, region=settings.region, present=account.password_hash)
+        if weakness is not None:
+            why = passwords.MESSAGES[weakness] % {"least": passwords.SHORTEST, "most": passwords.LONGEST}
+            raise ConfigError(f"agent {login}: {why}")
         roster.set_password_hash(cursor, account.id, passwords.hash_password(password))
         sessions.end_others(cursor, account.id, keep="")
     console.print(f"{login} signs in with the new password.", markup=False)

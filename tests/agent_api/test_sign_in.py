@@ -190,3 +190,37 @@ def test_changing_the_password_asks_for_the_present_one_and_ends_the_other_sessi
     assert here.get("/desk/settings").status_code == 200
     with desk.client() as client:
         assert submit(client, "maryam", fresh).status_code == 303
+
+
+@pytest.mark.parametrize(
+    ("login", "new", "said"),
+    [
+        ("daniel", "eleven char", "at least 12 characters"),
+        ("maryam", "eleven char", "دست‌کم ۱۲ نویسه"),
+        ("daniel", "password12345", "among the first that somebody would try"),
+        ("maryam", "محمدرضا۱۳۷۰!", "از نخستین گزینه‌هایی است"),
+        ("daniel", "Daniel Karimi 7", "built from your name"),
+        ("maryam", "مریم رضایی ۱۲", "از نام شما"),
+        ("daniel", "the test centre", "the organisation&#39;s name"),
+        ("daniel", PASSWORDS["sara"], "in ZRM&#39;s own documents"),
+    ],
+)
+def test_a_weak_password_is_refused_with_its_reason_and_nothing_changes(
+    sign_in: SignIn, desk: RunningDesk, login: str, new: str, said: str
+) -> None:
+    browser = sign_in(login)
+    answer = browser.post("/desk/settings/password", now=PASSWORDS[login], new=new, repeated=new)
+    assert answer.status_code == 422
+    assert said in answer.text
+    with desk.client() as client:
+        assert submit(client, login, PASSWORDS[login]).status_code == 303
+
+
+def test_the_present_password_is_no_new_one(sign_in: SignIn) -> None:
+    browser, fresh = sign_in("daniel"), "blue rivers sing at noon"
+    assert (
+        browser.post("/desk/settings/password", now=PASSWORDS["daniel"], new=fresh, repeated=fresh).status_code == 303
+    )
+    again = browser.post("/desk/settings/password", now=fresh, new=fresh, repeated=fresh)
+    assert again.status_code == 422
+    assert "This is your present password" in again.text

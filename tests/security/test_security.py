@@ -38,13 +38,6 @@ def test_a_hash_that_is_none_is_a_wrong_password() -> None:
 
 
 @pytest.mark.parametrize(
-    ("password", "fits"), [("short", False), ("aaaaaaaaaaaaaa", False), ("ten or more", True), ("y" * 2000, False)]
-)
-def test_a_new_password(password: str, fits: bool) -> None:
-    assert passwords.acceptable(password) is fits
-
-
-@pytest.mark.parametrize(
     ("address", "shown"),
     [
         ("sara@example.org", "s•••@e•••"),

@@ -14,9 +14,10 @@ from zrm.agent_api.words import notice_text
 from zrm.casestore import attention, roster
 from zrm.errors import NotFound
 from zrm.kit import log, throttle
-from zrm.kit.i18n import _
+from zrm.kit.i18n import _, digits
 from zrm.security import passwords, sessions
 from zrm.security.grants import covers
+from zrm.security.passwords import Weakness
 
 _CHOICES = {
     "language": ("fa", "en"),
@@ -99,9 +100,9 @@ def _change_password(context: DeskContext, visit: Visit) -> list[tuple[str, str]
     errors = []
     if not passwords.matches(now, account.password_hash if account else None):
         errors.append(("now", visit.say(_("This is not your present password."))))
-    if not passwords.acceptable(new):
-        message = _("The new password must have at least %(least)s characters, not all alike.")
-        errors.append(("new", visit.say(message, least=passwords.SHORTEST)))
+    weakness = _weakness(context, visit, new, account.password_hash if account else None)
+    if weakness is not None:
+        errors.append(("new", _why_not(visit, weakness)))
     elif new != repeated:
         errors.append(("repeated", visit.say(_("The two new passwords are not the same."))))
     if errors:
@@ -113,6 +114,17 @@ def _change_password(context: DeskContext, visit: Visit) -> list[tuple[str, str]
     throttle.forgive(context.database, key)
     _log.info("password changed", agent=str(visit.agent.id))
     return []
+
+
+def _weakness(context: DeskContext, visit: Visit, new: str, present: str | None) -> Weakness | None:
+    organisation = context.settings.organisation
+    own = (visit.agent.login, visit.agent.name_fa, visit.agent.name_en, organisation.name.fa, organisation.name.en)
+    return passwords.weakness(new, own=own, region=organisation.region, present=present)
+
+
+def _why_not(visit: Visit, weakness: Weakness) -> str:
+    least, most = (digits(number, visit.viewer.language) for number in (passwords.SHORTEST, passwords.LONGEST))
+    return visit.say(passwords.MESSAGES[weakness], least=least, most=most)
 
 
 def _back(request: Request) -> str:

@@ -1,7 +1,15 @@
-"""Passwords: argon2id, and an answer that takes as long for a login that does not exist."""
+"""Passwords: argon2id, an answer that takes as long for a login that does not exist, and which new ones are taken.
+
+A new password has at least `SHORTEST` characters and must not be among the first that somebody would try; nothing is
+asked of its composition, and it may be pasted (NIST SP 800-63B). It is normalised before it is hashed, so that two
+keyboards that write the same letter differently type the same password.
+"""
 
 from __future__ import annotations
 
+import unicodedata
+from collections.abc import Iterable
+from enum import StrEnum
 from functools import lru_cache
 from typing import Final
 
@@ -9,35 +17,98 @@ from pwdlib import PasswordHash
 from pwdlib.exceptions import UnknownHashError
 from pwdlib.hashers.argon2 import Argon2Hasher
 
-SHORTEST: Final = 10
+from zrm.kit.i18n import _
+from zrm.security.guessing import guesses
+from zrm.security.published import SECRETS
+
+SHORTEST: Final = 12
 """Characters a new password must have at least."""
 
 LONGEST: Final = 1000
 """Longer input is refused before it is hashed, so that hashing cannot be made expensive from outside."""
 
+ENOUGH_GUESSES: Final = 1e8
+"""So many tries somebody who knows people's habits must need: far more than our throttles let anybody make."""
+
 _hasher = PasswordHash((Argon2Hasher(),))
+
+
+class Weakness(StrEnum):
+    """Why a new password is not taken."""
+
+    SHORT = "short"
+    LONG = "long"
+    COMMON = "common"
+    OWN = "own"
+    PUBLISHED = "published"
+    PRESENT = "present"
+
+
+MESSAGES: Final = {
+    Weakness.SHORT: _("The new password must have at least %(least)s characters."),
+    Weakness.LONG: _("The new password is too long: at most %(most)s characters."),
+    Weakness.COMMON: _("This password is among the first that somebody would try. Take words that nobody connects."),
+    Weakness.OWN: _("This password is built from your name, your login or the organisation's name."),
+    Weakness.PUBLISHED: _("This password is printed in ZRM's own documents, where everybody can read it."),
+    Weakness.PRESENT: _("This is your present password. Choose another one."),
+}
+"""Each with its places to fill: `least` and `most`, in characters."""
 
 
 def hash_password(password: str) -> str:
     """The password's argon2id hash with its own salt, as text."""
-    return _hasher.hash(password)
+    return _hasher.hash(normalised(password))
 
 
 def matches(password: str, password_hash: str | None) -> bool:
     """Whether the password is the one behind the hash. None (no such login) costs the same and is never right."""
     if len(password) > LONGEST:
         password, password_hash = "", None
+    # Hashes from before passwords were normalised are of what was typed.
+    spellings = dict.fromkeys((normalised(password), password))
+    right = [_matches(spelling, password_hash) for spelling in spellings]  # each, so that time tells nothing
+    return any(right)
+
+
+def normalised(password: str) -> str:
+    """The password as it is hashed: in Unicode's NFKC, in which a letter has one spelling."""
+    return unicodedata.normalize("NFKC", password)
+
+
+def weakness(
+    password: str, *, own: Iterable[str] = (), region: str = "IR", present: str | None = None
+) -> Weakness | None:
+    """What speaks against a new password; None if nothing does.
+
+    `own` are the names that belong to its owner and their organisation, `region` the country (ISO) whose telephone
+    numbers it may be made of, `present` the hash of the password in force.
+    """
+    password = normalised(password)
+    if len(password) < SHORTEST:
+        return Weakness.SHORT
+    if len(password) > LONGEST:
+        return Weakness.LONG
+    if password in SECRETS:
+        return Weakness.PUBLISHED
+    if guesses(password, region=region) < ENOUGH_GUESSES:
+        return Weakness.COMMON
+    if guesses(password, own=own, region=region) < ENOUGH_GUESSES:
+        return Weakness.OWN
+    return Weakness.PRESENT if present is not None and matches(password, present) else None
+
+
+def acceptable(password: str) -> bool:
+    """Whether nothing speaks against the password, as far as one can say without knowing whose it would be."""
+    return weakness(password) is None
+
+
+def _matches(password: str, password_hash: str | None) -> bool:
     try:
         right = _hasher.verify(password, password_hash or _dummy())
     except UnknownHashError:
         _hasher.verify(password, _dummy())
         return False
     return right and bool(password_hash)
-
-
-def acceptable(password: str) -> bool:
-    """Whether a new password is long enough, not absurdly long, and not one character repeated."""
-    return SHORTEST <= len(password) <= LONGEST and len(set(password)) > 3
 
 
 @lru_cache(maxsize=1)
