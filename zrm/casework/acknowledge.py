@@ -1,11 +1,20 @@
-"""The first word back: we have it, here is your code. Once per case, never to robots."""
+"""Acknowledgement of receipt with the tracking code. Once per case, never to robots.
+
+Nothing in it is the sender's: who forges an address could otherwise have us carry words to its owner. That holds for
+the subject of a mail too, and for every other automatic mail (`zrm.casework.self_service`).
+"""
 
 from __future__ import annotations
+
+from typing import Final
 
 from zrm.casework.templating import fill
 from zrm.config import Settings
 from zrm.contract import AddressKind
-from zrm.kit.i18n import Language, gettext, in_fours
+from zrm.kit.i18n import Language, _, gettext, in_fours
+
+SUBJECT: Final = _("We have received your message")
+"""Of an acknowledgement by mail; the code is put behind it where the mail is written."""
 
 
 def acknowledgement(

@@ -15,9 +15,10 @@ from zrm.casestore import outbox
 from zrm.casestore.delivery import DeliveryState
 from zrm.casestore.outbox import Topic
 from zrm.casestore.person import opted_out
-from zrm.casework.self_service import farewell
+from zrm.casework.self_service import FAREWELL_SUBJECT, farewell
 from zrm.kit.clock import now
 from zrm.kit.db import Cursor, insert_rows
+from zrm.kit.i18n import gettext
 from zrm.kit.ids import new_id
 
 CHANNELS: Final = frozenset({"sms", "telegram", "bale", "email"})
@@ -27,7 +28,7 @@ CHANNELS: Final = frozenset({"sms", "telegram", "bale", "email"})
 def say_farewell(cursor: Cursor, case_id: UUID, trace: str) -> None:
     """Queue the closing message of a case that came so, in the transaction that closes it; `trace` leads to the case."""
     cursor.execute(
-        "SELECT k.code, k.language, k.channel, k.account, c.address, k.title FROM cases k JOIN contacts c ON c.case_id = k.id "
+        "SELECT k.code, k.language, k.channel, k.account, c.address FROM cases k JOIN contacts c ON c.case_id = k.id "
         "WHERE k.id = %s AND c.direction = 'in' AND c.channel = k.channel AND c.address <> '' "
         "AND NOT c.labels && ARRAY['robot', 'bounce', 'list', 'newsletter', 'dmarc_fail'] ORDER BY c.at DESC, c.id DESC LIMIT 1",
         [case_id],
@@ -35,7 +36,8 @@ def say_farewell(cursor: Cursor, case_id: UUID, trace: str) -> None:
     row = cursor.fetchone()
     if row is None or row[2] not in CHANNELS or opted_out(cursor, row[2], row[4]):
         return
-    code, language, channel, account, address, title = row
+    code, language, channel, account, address = row
+    title = gettext(language, FAREWELL_SUBJECT) if channel == "email" else ""
     contact_id, delivery_id, at = new_id(), new_id(), now()
     insert_rows(
         cursor,
@@ -43,7 +45,7 @@ def say_farewell(cursor: Cursor, case_id: UUID, trace: str) -> None:
         ["id", "case_id", "direction", "channel", "account", "address", "title", "text", "language", "headers", "labels", "automatic", "at"],
         [
             (
-                contact_id, case_id, "out", channel, account, address, title if channel == "email" else "",
+                contact_id, case_id, "out", channel, account, address, title,
                 farewell(code, language), language, Jsonb([]),
                 ["farewell"], True, at,
             )

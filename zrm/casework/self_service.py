@@ -1,6 +1,7 @@
 """What the house says by itself to a citizen who sent a word, a code or a digit. Pure: facts in, a short text out.
 
-Every text fits into two text messages in Persian (134 characters), so that asking costs nobody much.
+A mail's subject is ours, never the sender's: nobody can have us carry words to an address that is not theirs. Every text
+fits into two text messages in Persian (134 characters), so that asking costs nobody much.
 """
 
 from __future__ import annotations
@@ -33,6 +34,22 @@ _BY_MAIL: Final[dict[Answer, str]] = {
     "stop": _("You will get no more mail from us at this address. To get it again, send a mail that says START."),
     "start": _("You will get our mail again. To end it, send a mail that says STOP."),
 }
+
+
+_SUBJECTS: Final[dict[Answer, str]] = {
+    "help": _("How to reach us"),
+    "stop": _("No more mail from us"),
+    "start": _("Mail from us again"),
+    "status": _("The state of your case"),
+    "unknown": _("The state of your case"),
+    "rated": _("Your rating"),
+}
+FAREWELL_SUBJECT: Final = _("Your case is closed")
+
+
+def subject_of(answer: Answer, language: Language) -> str:
+    """The subject of an answer by mail."""
+    return gettext(language, _SUBJECTS[answer])
 
 
 def text_of(

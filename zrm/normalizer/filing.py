@@ -224,10 +224,10 @@ class Filer:
             if isinstance(outcome, Wished):
                 by_mail = outcome.asker is not None and outcome.asker.kind is AddressKind.EMAIL
                 asked = outcome.otherwise if by_mail else None
-                title, message_id = (asked.title, asked.thread.message_id) if asked is not None else ("", "")
+                message_id = asked.thread.message_id if asked is not None else ""
                 reason = grant(
                     cursor, self._settings, raw, outcome.wish, outcome.asker, known.cases,
-                    title=title, message_id=message_id,
+                    message_id=message_id,
                 )  # fmt: skip
                 settled = Ignored(reason or "a wish that fits nothing")
                 present[index] = (task, raw, settled if reason else outcome.otherwise or settled, kept)

@@ -20,11 +20,11 @@ from zrm.casestore.case import Status
 from zrm.casestore.contact import OUR_OWN
 from zrm.casestore.delivery import DeliveryState
 from zrm.casestore.outbox import Topic
-from zrm.casework.acknowledge import acknowledgement
+from zrm.casework.acknowledge import SUBJECT, acknowledgement
 from zrm.casework.transitions import Step, after
 from zrm.config import Settings
-from zrm.contract import InboundFile
-from zrm.kit.i18n import Language
+from zrm.contract import AddressKind, InboundFile
+from zrm.kit.i18n import Language, gettext
 from zrm.kit.ids import new_id
 from zrm.normalizer.asking import FORGED, Case, Records, may_acknowledge
 from zrm.normalizer.reading import Known, Reading
@@ -283,11 +283,12 @@ class Placing:
         wording = self._known.first_words.get(case.unit_id, self._known.first_words.get(None))
         kind = reading.addresses[0].kind
         text = acknowledgement(case.code, case.language, self._settings, kind=kind, wording=wording)
+        title = gettext(case.language, SUBJECT) if kind is AddressKind.EMAIL else ""
         answer_id, delivery_id = new_id(), new_id()
         message_id = f"<{answer_id}@{self._settings.mail_domain}>" if contact.channel == "email" else ""
         self.rows.contacts.append(
             (
-                answer_id, case.id, "out", contact.channel, contact.account, None, address, reading.title, text, "",
+                answer_id, case.id, "out", contact.channel, contact.account, None, address, title, text, "",
                 "", case.language, "", Jsonb([]), ["acknowledgement"], message_id, True, at,
             )
         )  # fmt: skip

@@ -16,7 +16,7 @@ from zrm.casestore import outbox, rating
 from zrm.casestore.case import case_of
 from zrm.casestore.outbox import Topic
 from zrm.casestore.person import opted_out
-from zrm.casework.self_service import Answer, text_of
+from zrm.casework.self_service import Answer, subject_of, text_of
 from zrm.config import Settings
 from zrm.contract import AddressKind, Wish
 from zrm.inbox.code import read as read_code
@@ -49,12 +49,11 @@ def grant(
     asker: Known | None,
     held: Collection[UUID],
     *,
-    title: str = "",
     message_id: str = "",
 ) -> str | None:
     """Do what was asked and queue the answer; the reason to settle the contact with, None if the wish fits nothing.
 
-    `title` and `message_id` are the mail's that asks, so that its answer stands below it.
+    `message_id` is the mail's that asks, so that its answer stands below it.
 
     The caller holds the asker's address, so that a second question of the same citizen waits for the first, and the
     cases that `rateable` names (`held`). Without an asker (the tracking page) there is nobody to write to: the page
@@ -78,7 +77,7 @@ def grant(
         return f"{reason}, answered by the provider"
     if wish.kind != "stop" and opted_out(cursor, channel, asker.value):
         return f"{reason}, not answered: opted out"
-    _queue(cursor, settings, raw, wish, asker, said, title, message_id)
+    _queue(cursor, settings, raw, wish, asker, said, message_id)
     return reason
 
 
@@ -171,13 +170,14 @@ def _quoted(wish: Wish) -> list[str]:
 
 
 def _queue(
-    cursor: Cursor, settings: Settings, raw: Raw, wish: Wish, asker: Known, said: _Said, title: str, message_id: str
+    cursor: Cursor, settings: Settings, raw: Raw, wish: Wish, asker: Known, said: _Said, message_id: str
 ) -> None:
     language = _language(cursor, settings, raw.contact.channel, wish, asker)
     name = settings.organisation.name.fa if language == "fa" else settings.organisation.name.en
     identifier: UUID = new_id()
     by_mail = asker.kind is AddressKind.EMAIL
     text = text_of(said.answer, language, name=name, code=said.code, status=said.status, by_mail=by_mail)
+    title = subject_of(said.answer, language) if by_mail else ""
     insert_rows(
         cursor,
         "self_answers",

@@ -198,7 +198,7 @@ def test_a_digit_in_answer_to_the_farewell_rates_that_very_case(answering: Answe
     answering.close()
     farewell = answering.sent()[-1]
     assert "۱ (هیچ) تا ۵ (بسیار)" in body(farewell)
-    assert farewell["Subject"] == "Re: lamp"
+    assert "lamp" not in farewell["Subject"], "nothing the sender wrote goes out by itself"
     assert farewell["Auto-Submitted"] == "auto-replied"
     answering.write("آب هم قطع است.", "Subject: water")  # a later case of the same person
     stranger = answering.reply("1", sender=SARA, answered=farewell)
@@ -225,3 +225,30 @@ def test_machines_are_not_asked_how_content_they_are(answering: AnsweringHouse, 
     answering.write("disk 91 % full", line)
     answering.close()
     assert not (answering.folder / "out").exists()
+
+
+@pytest.mark.parametrize(
+    "subject",
+    ["Zwoggle prize, click evil.example", "Re: Zwoggle prize evil.example", "Zwoggle  =?utf-8?q?evil.example?="],
+)
+def test_nothing_a_stranger_wrote_is_carried_by_an_automatic_mail(answering: AnsweringHouse, subject: str) -> None:
+    """Whoever forges an address must not be able to have us write to its owner what they like."""
+    contact = answering.write("Zwoggle: visit evil.example now.", f"Subject: {subject}")
+    answering.write("STOP", f"Subject: {subject}", sender=SARA)
+    answering.write("START", f"Subject: {subject}", sender=SARA)
+    ((code,),) = answering.ask("SELECT code FROM cases WHERE id = %s", answering.case_of(contact))
+    answering.write(str(code), sender=SARA)
+    answering.write("help", "Subject: help", sender=SARA)
+    answering.close()
+    sent = answering.sent()
+    assert len(sent) >= 4
+    for ours in sent:
+        assert ours["Auto-Submitted"] == "auto-replied"
+        assert ours["Subject"]
+        for word in ("zwoggle", "evil.example", "re:"):
+            assert word not in str(ours["Subject"]).casefold()
+            assert word not in ours.as_string().casefold().replace("in-reply-to", "")
+            assert word not in body(ours).casefold()
+    acknowledgement = sent[0]
+    shown = f"{str(code)[:4]}-{str(code)[4:8]}-{str(code)[8:]}]"
+    assert str(acknowledgement["Subject"]).endswith(shown)

@@ -107,12 +107,13 @@ def _recipient(to: str) -> str:
 
 def _subject(reply: Reply) -> str:
     """The subject the citizen wrote, unchanged: Gmail tears a conversation apart where it differs, whatever the
-    references say. Where there is no mail to answer, the code stands in it.
+    references say. Where there is no mail to answer, the code stands in it. An automatic mail has a subject of ours, with
+    the code: nothing a forged sender wrote goes out by itself.
     """
     title = clean_line(reply.title)
-    if title and not _REPLY_PREFIX.match(title):
+    if title and not reply.automatic and not _REPLY_PREFIX.match(title):
         title = f"Re: {title}"
-    if title and reply.in_reply_to:
+    if title and reply.in_reply_to and not reply.automatic:
         return title[:250]
     code = reply.code
     if len(code) == 12 and code.isascii() and code.isdigit():
