@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hmac
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
@@ -17,7 +18,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from starlette.concurrency import run_in_threadpool
 from starlette.routing import BaseRoute, Match, Route
 from starlette.staticfiles import StaticFiles
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from zrm import agent_api
 from zrm.agent_api.context import DeskContext
@@ -32,12 +33,14 @@ from zrm.kit import log
 from zrm.kit.i18n import LANGUAGES
 from zrm.kit.ids import new_trace
 from zrm.kit.pages import Pages, PortalFrame
+from zrm.kit.peers import is_loopback
 from zrm.security import headers
 
 _log = log.get(__name__)
 _STATIC = Path(__file__).parent / "kit" / "static" / "build"
 _PATIENCE: Final = 5.0  # seconds in which whoever watches us gets an answer, whatever hangs
 _AWAY: Final = (StoreUnavailable, psycopg.OperationalError, OperationalError, PoolTimeout)
+_FORWARDING: Final = ("forwarded", "via", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "x-real-ip")
 _FORMS: Final = ("application/x-www-form-urlencoded", "multipart/form-data")
 T = TypeVar("T")
 
@@ -49,6 +52,24 @@ class _Assets(StaticFiles):
         response = super().file_response(*args, **kwargs)  # type: ignore[arg-type]  # passed on as they came
         response.headers["Cache-Control"] = "public, max-age=31536000, immutable"
         return response
+
+
+class _OnlyOverTls:
+    """Puts on every answer of the application that its host is to be reached over TLS alone, for a year.
+
+    Only for an installation whose public address is https. Neighbours under the same domain are none of ours.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def send_with_it(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                message["headers"] = [*message["headers"], headers.STRICT_TRANSPORT]
+            await send(message)
+
+        await self._app(scope, receive, send_with_it if scope["type"] == "http" else send)
 
 
 class _StraightToTheDoors:
@@ -123,11 +144,14 @@ class _LastResorts:
         """Ours to mend: the log has it all under the incident's number, the reader has the number and nothing else."""
         incident = new_trace()
         _log.error("bug", path=request.url.path, incident=incident, error=type(error).__name__)
-        return self._page(request, "incident.html", 500, incident=incident) or PlainTextResponse(
+        response = self._page(request, "incident.html", 500, incident=incident) or PlainTextResponse(
             f"خطایی در سامانه رخ داد و ثبت شد. شمارهٔ رخداد: {incident}\n"
             f"Something went wrong on our side and has been recorded. Incident: {incident}\n",
             status_code=500,
         )
+        if self._context.secure:  # written outside everything else, so outside `_OnlyOverTls` too
+            response.raw_headers.append(headers.STRICT_TRANSPORT)
+        return response
 
     def _page(self, request: Request, template: str, status: int, **values: object) -> Response | None:
         """The page; None for a program, and when it cannot be drawn."""
@@ -224,6 +248,8 @@ def build_app(house: OpenHouse) -> FastAPI:
         app.router.routes.extend(router.routes)
     resorts = _LastResorts(context)
     app.add_middleware(_StraightToTheDoors, routes=list(app.router.routes), resorts=resorts)
+    if context.secure:
+        app.add_middleware(_OnlyOverTls)
     app.include_router(agent_api.router(context))
     app.mount("/static", _Assets(directory=_STATIC, check_dir=False), name="static")
     _add_operations(app, house, monitor)
@@ -259,14 +285,32 @@ def _add_operations(app: FastAPI, house: OpenHouse, monitor: Monitor) -> None:
             problems = ["PostgreSQL, the queue or the blob folder hangs"]
         return JSONResponse({"ready": not problems, "problems": problems}, status_code=503 if problems else 200)
 
+    token = house.blueprint.settings.metrics.token
+
     @app.get("/metrics", include_in_schema=False)
-    async def metrics() -> Response:
-        """Prometheus' text format."""
+    async def metrics(request: Request) -> Response:
+        """Prometheus' text format, for whoever may read it."""
+        if not _may_read_metrics(request, token):
+            return PlainTextResponse(
+                "Metrics are for who shows metrics.token of config.yaml; without one, for this machine itself.\n",
+                status_code=401 if token else 403,
+                headers={"WWW-Authenticate": "Bearer"} if token else {},
+            )
         try:
             text = await numbers.answer()
         except TimeoutError:
             raise StoreUnavailable("the store hangs") from None
         return Response(text, media_type="text/plain; version=0.0.4; charset=utf-8")
+
+
+def _may_read_metrics(request: Request, token: str | None) -> bool:
+    """With a token whoever shows it; without one only this machine, and nobody for whom a proxy on it speaks."""
+    if token is not None:
+        kind, _space, shown = request.headers.get("authorization", "").partition(" ")
+        given = shown.strip().encode("utf-8", "surrogatepass")
+        return kind.lower() == "bearer" and hmac.compare_digest(given, token.encode())
+    forwarded = any(name in request.headers for name in _FORWARDING)
+    return not forwarded and is_loopback(request.client.host if request.client else "")
 
 
 def readiness(house: OpenHouse, monitor: Monitor) -> list[str]:

@@ -124,6 +124,12 @@ class Automatic(Part):
     per_day: int = Field(default=30, ge=1)
 
 
+class Metrics(Part):
+    """Who may read /metrics: whoever shows `token`; without one, programs on this machine that come by no proxy."""
+
+    token: str | None = Field(default=None, min_length=16, max_length=500)
+
+
 class Scan(Part):
     """A clamd that is asked about the files citizens attach; `timeout` in seconds for each of its answers."""
 
@@ -157,6 +163,7 @@ class Settings(Part):
     threads: Threads = Threads()
     rates: Rates = Rates()
     scan: Scan | None = None
+    metrics: Metrics = Metrics()
     log_level: Literal["DEBUG", "INFO", "WARNING"] = "INFO"
 
     @field_validator("public_url")

@@ -10,6 +10,7 @@ from zrm.casework.answer import Sender
 from zrm.config import Settings
 from zrm.dispatch.queues import Monitor
 from zrm.kit.blobs import BlobStore
+from zrm.kit.cookies import Cookie, cookie
 from zrm.kit.db import Database
 from zrm.kit.pages import Pages
 
@@ -40,3 +41,7 @@ class DeskContext:
     def secure(self) -> bool:
         """Whether the public address is https, so that cookies may insist on it."""
         return self.settings.public_url.startswith("https:")
+
+    def cookie(self, name: str, path: str) -> Cookie:
+        """How a cookie of the desk is called here."""
+        return cookie(name, path, secure=self.secure)

@@ -107,7 +107,10 @@ def reader_of(context: DeskContext, request: Request) -> Viewer:
 def guess_viewer(context: DeskContext, request: Request) -> Viewer:
     """Somebody we do not know yet: the language they chose or their browser wishes, else the house's."""
     organisation = context.settings.organisation
-    asked, remembered = request.query_params.get("lang", ""), request.cookies.get(LANGUAGE_COOKIE, "")
+    asked, remembered = (
+        request.query_params.get("lang", ""),
+        request.cookies.get(context.cookie(LANGUAGE_COOKIE, "/").name, ""),
+    )
     language = wished(asked, remembered, request.headers.get("accept-language", "")) or organisation.language
     calendar = organisation.calendar if language == organisation.language else "gregorian"
     return Viewer(language, calendar, "auto", organisation.timezone)

@@ -26,7 +26,7 @@ from zrm.kit.i18n import _
 from zrm.security import headers, passwords, sessions
 from zrm.security.keyed import keyed_hash
 
-_FORM_COOKIE: Final = "zrm_sign_in"
+_FORM_COOKIE: Final = ("zrm_sign_in", "/desk/sign-in")
 _LONGEST_LOGIN: Final = 200
 _PEERS_SHARE: Final = 3
 """How many times the tries of one login a peer has over all logins together."""
@@ -44,7 +44,8 @@ def add(router: APIRouter, context: DeskContext, guard: Guard) -> None:
     async def sign_in(request: Request) -> Response:
         form = await read_form(request)
         next_href = _local(form.get("next", ""))
-        token = request.cookies.get(_FORM_COOKIE, "")
+        form_cookie, session_cookie = context.cookie(*_FORM_COOKIE), context.cookie(*COOKIE)
+        token = request.cookies.get(form_cookie.name, "")
         login = form.get("login", "").strip()[:_LONGEST_LOGIN]
         if not token or not hmac.compare_digest(token.encode(), form.get("token", "").encode()):
             problem = _("The page was open for too long. Please try again.")
@@ -60,8 +61,15 @@ def add(router: APIRouter, context: DeskContext, guard: Guard) -> None:
             problem = _("The login or the password is not right.")
             return _form(context, request, next_href=next_href, login=login, problem=problem, status=401)
         response = RedirectResponse(next_href or "/desk", status_code=303, headers={"Cache-Control": "no-store"})
-        response.delete_cookie(_FORM_COOKIE, path="/desk/sign-in")
-        response.set_cookie(COOKIE, cookie, path="/desk", httponly=True, samesite="lax", secure=context.secure)
+        response.delete_cookie(form_cookie.name, path=form_cookie.path, secure=context.secure)
+        response.set_cookie(
+            session_cookie.name,
+            cookie,
+            path=session_cookie.path,
+            httponly=True,
+            samesite="lax",
+            secure=context.secure,
+        )
         return response
 
     @router.post("/desk/sign-out")
@@ -70,7 +78,8 @@ def add(router: APIRouter, context: DeskContext, guard: Guard) -> None:
             sessions.end(cursor, visit.session.token_hash)
         context.hub.drop(visit.session.token_hash)
         response = RedirectResponse("/desk/sign-in", status_code=303, headers={"Cache-Control": "no-store"})
-        response.delete_cookie(COOKIE, path="/desk")
+        ours = context.cookie(*COOKIE)
+        response.delete_cookie(ours.name, path=ours.path, secure=context.secure)
         response.headers["Clear-Site-Data"] = '"cache", "storage"'
         return response
 
@@ -93,7 +102,7 @@ def _sign_in(context: DeskContext, request: Request, login: str, password: str) 
         _log.info("sign-in refused", peer=key)
         raise SignInNeeded("wrong")
     throttle.forgive(context.database, f"sign-in:{key}")
-    before = request.cookies.get(COOKIE, "")
+    before = request.cookies.get(context.cookie(*COOKIE).name, "")
     with context.database.cursor() as cursor:
         if before:
             sessions.end(cursor, sessions.token_hash(before))
@@ -118,8 +127,9 @@ def _form(
         problem=problem,
     )
     response = HTMLResponse(html, status_code=status, headers=headers.PAGE)
+    ours = context.cookie(*_FORM_COOKIE)
     response.set_cookie(
-        _FORM_COOKIE, token, path="/desk/sign-in", httponly=True, samesite="strict", secure=context.secure, max_age=3600
+        ours.name, token, path=ours.path, httponly=True, samesite="strict", secure=context.secure, max_age=3600
     )
     return response
 

@@ -32,7 +32,8 @@ from zrm.security import sessions
 from zrm.security.grants import Grants, Units
 from zrm.security.sessions import Session
 
-COOKIE: Final = "zrm_desk"
+COOKIE: Final = ("zrm_desk", "/desk")
+"""The name and the path of the session's cookie; `DeskContext.cookie` makes them those of this installation."""
 MOST_FORM_BYTES: Final = 512 * 1024
 MOST_UPLOAD_BYTES: Final = 25 * 1024 * 1024
 MOST_FILES: Final = 10
@@ -103,7 +104,7 @@ class Guard:
         return visit
 
     def _find(self, request: Request) -> Visit:
-        token = request.cookies.get(COOKIE, "")
+        token = request.cookies.get(self._context.cookie(*COOKIE).name, "")
         if not token:
             raise SignInNeeded("no session")
         with self._context.database.cursor() as cursor:

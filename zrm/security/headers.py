@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import Final
 
+STRICT_TRANSPORT: Final = (b"strict-transport-security", b"max-age=31536000")
+"""For every answer of an installation whose public address is https: never again without TLS, for a year."""
+
 _COMMON: Final = {
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "same-origin",

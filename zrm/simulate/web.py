@@ -9,6 +9,8 @@ from typing import ClassVar, Final
 
 import httpx
 
+from zrm.kit.cookies import cookie
+from zrm.kit.i18n import LANGUAGE_COOKIE
 from zrm.simulate.corpus import Citizen
 from zrm.simulate.errand import Acknowledged, Refused, TryAgain
 from zrm.simulate.files import picture
@@ -58,7 +60,8 @@ class Form:
         self._fields = fields
         self._files = files
         # A browser that has been here: it knows its language, so the receipt is a page of its own.
-        self._headers = {"Accept-Language": language, "Cookie": f"zrm_language={language}"}
+        remembered = (cookie(LANGUAGE_COOKIE, "/", secure=secure).name for secure in (False, True))
+        self._headers = {"Accept-Language": language, "Cookie": "; ".join(f"{name}={language}" for name in remembered)}
         self._form_id = ""
 
     def go(self) -> Acknowledged:

@@ -49,6 +49,7 @@ class FollowMatter:
 
     def __init__(self, site: Site, desk: FrontDesk, intake: Intake, seals: Seals) -> None:
         self._site = site
+        self._cookie = site.cookie(MATTER_COOKIE, TRACK_PATH)
         self._desk = desk
         self._intake = intake
         self._seals = seals
@@ -181,7 +182,7 @@ class FollowMatter:
         if self._site.is_foreign(request):
             return self._site.foreign(request, TRACK_PATH)
         response = self._site.go(TRACK_PATH)
-        self._site.drop_cookie(response, MATTER_COOKIE, path=TRACK_PATH)
+        self._site.drop_cookie(response, self._cookie.name, path=self._cookie.path)
         return response
 
     async def _take_message(self, request: Request, posted: Posted) -> Response:
@@ -294,14 +295,14 @@ class FollowMatter:
         if renew:
             self._site.set_cookie(
                 response,
-                MATTER_COOKIE,
+                self._cookie.name,
                 self._seals.seal_pass(holder),
-                path=TRACK_PATH,
+                path=self._cookie.path,
                 seconds=self._seals.proof_seconds,
             )
 
     def _holder(self, request: Request) -> Pass | None:
-        return self._seals.open_pass(request.cookies.get(MATTER_COOKIE, ""))
+        return self._seals.open_pass(request.cookies.get(self._cookie.name, ""))
 
     async def _read(self, request: Request, limits: Limits) -> Posted | Response:
         """The posted form, or the page that says why there is none."""

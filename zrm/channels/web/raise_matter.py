@@ -14,7 +14,7 @@ from zrm.channels.web.entry import NATURE_HINTS, NATURES, Entry, Problem, check_
 from zrm.channels.web.intake import Intake, body_of
 from zrm.channels.web.seals import ReceiptNote, Seals, contact_id
 from zrm.channels.web.shown import files_problems, shown_problems, subject_options
-from zrm.channels.web.site import LANGUAGE_COOKIE, Site
+from zrm.channels.web.site import Site
 from zrm.errors import StoreUnavailable
 from zrm.kit import log
 from zrm.kit.i18n import LANGUAGES, Language, _
@@ -29,6 +29,7 @@ class RaiseMatter:
 
     def __init__(self, site: Site, intake: Intake, seals: Seals) -> None:
         self._site = site
+        self._cookie = site.cookie(RECEIPT_COOKIE, RECEIPT_PATH)
         self._intake = intake
         self._seals = seals
         config = site.config
@@ -123,20 +124,20 @@ class RaiseMatter:
             files=files,
         )
         note = ReceiptNote(receipt.code, receipt.received_at, not entry.anonymous)
-        if LANGUAGE_COOKIE not in request.cookies:
+        if self._site.language_cookie.name not in request.cookies:
             # The form's page set a cookie and it did not come back: this browser keeps none, and a redirect would lose
             # the code. Reloading this page sends the same form again, which gives the same receipt.
             return self._receipt_page(request, note)
         response = self._site.go(RECEIPT_PATH)
         self._site.set_cookie(
-            response, RECEIPT_COOKIE, self._seals.seal_receipt(note),
-            path=RECEIPT_PATH, seconds=self._seals.receipt_seconds,
+            response, self._cookie.name, self._seals.seal_receipt(note),
+            path=self._cookie.path, seconds=self._seals.receipt_seconds,
         )  # fmt: skip
         return response
 
     async def receipt(self, request: Request) -> Response:
         """`GET /receipt`: the code, for as long as the cookie lasts."""
-        note = self._seals.open_receipt(request.cookies.get(RECEIPT_COOKIE, ""))
+        note = self._seals.open_receipt(request.cookies.get(self._cookie.name, ""))
         if note is None:
             return self._site.problem(
                 request, 404, _("This receipt is no longer shown here"),

@@ -15,6 +15,7 @@ from zrm.channels.contract import House
 from zrm.channels.web.config import WebConfig
 from zrm.channels.web.entry import latin_digits
 from zrm.kit import i18n
+from zrm.kit.cookies import Cookie, cookie
 from zrm.kit.i18n import LANGUAGES, Language, _, gettext, ngettext, wished
 from zrm.kit.pages import FooterLink, Pages, PortalFrame, Viewer
 
@@ -46,14 +47,19 @@ class Site:
         self.config = config
         self.house = house
         self.secure = house.public_url.startswith("https://")
+        self.language_cookie = self.cookie(LANGUAGE_COOKIE, "/")
         self._pages = Pages()
         self._pages.add_folder("web", TEMPLATES)
 
     def language(self, request: Request) -> Language:
         """The reader's language: asked for in the address, else remembered, else the browser's wish, else ours."""
         query = request.query_params if request.scope["query_string"] else {}  # no query takes as long to read as one
-        asked, remembered = query.get("lang", ""), request.cookies.get(LANGUAGE_COOKIE, "")
+        asked, remembered = query.get("lang", ""), request.cookies.get(self.language_cookie.name, "")
         return wished(asked, remembered, request.headers.get("accept-language", "")) or self._own_language
+
+    def cookie(self, name: str, path: str) -> Cookie:
+        """How a cookie of the portal is called here."""
+        return cookie(name, path, secure=self.secure)
 
     @property
     def _own_language(self) -> Language:
@@ -84,9 +90,9 @@ class Site:
         )
         text = self._pages.render(f"web/{template}", viewer, frame=frame, config=self.config, **context)
         response = HTMLResponse(text, status_code=status, headers={**HEADERS, **(headers or {})})
-        if request.cookies.get(LANGUAGE_COOKIE) != shown:
+        if request.cookies.get(self.language_cookie.name) != shown:
             response.set_cookie(
-                LANGUAGE_COOKIE, shown, max_age=_YEAR, httponly=True, samesite="lax", secure=self.secure
+                self.language_cookie.name, shown, max_age=_YEAR, httponly=True, samesite="lax", secure=self.secure
             )
         return response
 
@@ -97,7 +103,7 @@ class Site:
         return response
 
     def set_cookie(self, response: Response, name: str, value: str, *, path: str, seconds: int) -> None:
-        """A personal cookie: not for scripts, not for other sites, and over TLS only where there is TLS.
+        """A personal cookie, named by `cookie`: not for scripts, not for other sites, and over TLS only where there is TLS.
 
         `value` is a seal, in which nothing needs quotes; so the line is written here, for http.cookies is slow at it.
         """
