@@ -326,6 +326,7 @@ def _check_house(house: OpenHouse) -> list[str]:
             for folder in map(house.blueprint.data.joinpath, _PERSONAL)
             if folders.open_to_others(folder)
         ]
+        problems += _provider_problems(house)
         if clamd is not None and not clamd.ping():
             problems.append("scan.clamd: does not answer there; what citizens attach waits to be scanned")
         with (
@@ -336,6 +337,17 @@ def _check_house(house: OpenHouse) -> list[str]:
         return problems
     finally:
         house.close()
+
+
+def _provider_problems(house: OpenHouse) -> list[str]:
+    """Whether agents can sign in at the identity provider, if there is one."""
+    settings = house.blueprint.settings.security.identity_provider
+    if settings is None:
+        return []
+    from zrm.security.identity_provider import IdentityProvider  # libraries that few installations need
+
+    obstacle = IdentityProvider(settings, "").obstacle()
+    return [obstacle] if obstacle else []
 
 
 def _let_collector_rest() -> None:

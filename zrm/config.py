@@ -19,7 +19,7 @@ import psycopg
 import yaml
 from phonenumbers import SUPPORTED_REGIONS
 from psycopg.conninfo import conninfo_to_dict
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from zrm.errors import ConfigError
 
@@ -115,6 +115,8 @@ class Rates(Part):
     proof_tries: int = Field(default=5, ge=1)
     sign_in_tries: int = Field(default=10, ge=1)
     sign_in_window: float = Field(default=900, gt=0)
+    sign_in_login_tries: int = Field(default=50, ge=1)
+    sign_in_login_window: float = Field(default=3600, gt=0)
 
 
 class Automatic(Part):
@@ -128,6 +130,57 @@ class Metrics(Part):
     """Who may read /metrics: whoever shows `token`; without one, programs on this machine that come by no proxy."""
 
     token: str | None = Field(default=None, min_length=16, max_length=500)
+
+
+class IdentityProvider(Part):
+    """The organisation's own sign-in (OpenID Connect). `issuer` as the provider writes it; `label` stands on our button.
+
+    `login_claim` names the claim that is an agent's login. With `domains` the account's verified e-mail address must be of
+    one of them. `proves_two_steps`: the provider asks for two steps itself, so ours asks for no second.
+    """
+
+    issuer: str
+    client_id: str = Field(min_length=1)
+    client_secret: str = Field(min_length=1, description="As ${NAME}.")
+    label: Name
+    login_claim: str = Field(default="preferred_username", min_length=1)
+    domains: list[str] = []
+    proves_two_steps: bool = False
+
+    @field_validator("issuer")
+    @classmethod
+    def _safe(cls, value: str) -> str:
+        address = _split(value)
+        here = address is not None and (address.hostname == "localhost" or _is_loopback(address.hostname or ""))
+        if (
+            address is None
+            or not address.hostname
+            or not (address.scheme == "https" or (here and address.scheme == "http"))
+        ):
+            raise ValueError("expected an address such as https://login.example.org; our secret is sent there")
+        return value
+
+    @field_validator("domains")
+    @classmethod
+    def _lower(cls, value: list[str]) -> list[str]:
+        return [domain.lower().lstrip("@") for domain in value]
+
+
+class Security(Part):
+    """How agents sign in. `two_step`: whether a second step is `offered`, `required` of everybody, or not offered (`off`).
+
+    Whoever has set a second step up is always asked for it.
+    """
+
+    two_step: Literal["off", "offered", "required"] = "offered"
+    passwords: bool = True
+    identity_provider: IdentityProvider | None = None
+
+    @model_validator(mode="after")
+    def _some_way_in(self) -> Security:
+        if not self.passwords and self.identity_provider is None:
+            raise ValueError("passwords: false needs an identity_provider, or nobody could sign in")
+        return self
 
 
 class Scan(Part):
@@ -164,6 +217,7 @@ class Settings(Part):
     rates: Rates = Rates()
     scan: Scan | None = None
     metrics: Metrics = Metrics()
+    security: Security = Security()
     log_level: Literal["DEBUG", "INFO", "WARNING"] = "INFO"
 
     @field_validator("public_url")
@@ -294,6 +348,13 @@ def _split(address: str) -> SplitResult | None:
         return parts if parts.port is None or parts.port else None
     except ValueError:
         return None
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 def _libpq_reads(address: str) -> bool:

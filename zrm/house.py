@@ -97,7 +97,8 @@ def read_blueprint(file: Path | None = None) -> Blueprint:
     channels = _channels(section, settings, data, secret)
     for channel in channels.values():
         log.hide(channel.redact())
-    log.hide([settings.metrics.token] if settings.metrics.token else [])
+    provider = settings.security.identity_provider
+    log.hide([token for token in (settings.metrics.token, provider.client_secret if provider else None) if token])
     log.hide([secret.hex(), *_passwords(settings.database_url), *_passwords(settings.redis_url)])
     return Blueprint(file, settings, channels, data, secret, tuple(_published(section, channels)))
 

@@ -13,6 +13,7 @@ import typer
 import yaml
 from rich.console import Console
 
+from zrm.agent_api import tries
 from zrm.casestore import roster, structure
 from zrm.casestore.agent import Permission
 from zrm.casestore.schema import is_current
@@ -21,7 +22,7 @@ from zrm.config import load, said
 from zrm.errors import ConfigError
 from zrm.house import open_house, read_blueprint
 from zrm.kit.db import Cursor
-from zrm.security import passwords, sessions
+from zrm.security import passwords, provider_accounts, second_step, sessions
 
 console = Console(highlight=False)
 
@@ -172,6 +173,35 @@ def come_back(login: Login) -> None:
     with _organisation() as (cursor, present):
         roster.set_active(cursor, _account(cursor, present, login).id, active=True)
     console.print(f"{login} is back.", markup=False)
+
+
+@agent_cli.command("reset-two-step")
+def reset_two_step(login: Login) -> None:
+    """Forget an agent's app, passkeys and recovery codes, for who has lost them all. Signs the agent out everywhere."""
+    with _organisation() as (cursor, present):
+        account = _account(cursor, present, login)
+        second_step.reset(cursor, account.id)
+        sessions.end_others(cursor, account.id, keep="")
+    console.print(f"{login} signs in by password alone, until they set up a second step again.", markup=False)
+
+
+@agent_cli.command("unlink")
+def unlink(login: Login) -> None:
+    """Forget which account of the identity provider is an agent's; the next sign-in there links one anew."""
+    with _organisation() as (cursor, present):
+        linked = provider_accounts.unlink(cursor, _account(cursor, present, login).id)
+    console.print(f"{login} is linked to no account now." if linked else f"{login} was linked to none.", markup=False)
+
+
+@agent_cli.command("unlock")
+def unlock(login: Login) -> None:
+    """End the lock that too many wrong passwords, from anywhere, have put on a login."""
+    house = open_house("organisation")
+    try:
+        tries.unlock(house.database, house.blueprint.secret, login)
+    finally:
+        house.close()
+    console.print(f"{login} may try again.", markup=False)
 
 
 @agent_cli.command("list")

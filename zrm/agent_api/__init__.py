@@ -6,7 +6,20 @@ from contextlib import AbstractAsyncContextManager
 
 from fastapi import APIRouter
 
-from zrm.agent_api import case_page, case_steps, files, lists, oversight, own, sign_in, stream, templates_page
+from zrm.agent_api import (
+    case_page,
+    case_steps,
+    confirm,
+    files,
+    lists,
+    oversight,
+    own,
+    provider_pages,
+    security_page,
+    sign_in,
+    stream,
+    templates_page,
+)
 from zrm.agent_api.context import DeskContext
 from zrm.agent_api.feed import Feed
 from zrm.agent_api.route import route_class
@@ -19,7 +32,20 @@ def router(context: DeskContext) -> APIRouter:
     """Every route of the desk, all below /desk."""
     desk = APIRouter(route_class=route_class(context), include_in_schema=False)
     guard = Guard(context)
-    for pages in (sign_in, lists, case_page, templates_page, case_steps, files, oversight, own, stream):
+    for pages in (
+        sign_in,
+        provider_pages,
+        confirm,
+        lists,
+        case_page,
+        templates_page,
+        case_steps,
+        files,
+        oversight,
+        own,
+        security_page,
+        stream,
+    ):
         pages.add(desk, context, guard)
     return desk
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from zrm.agent_api.hub import EventHub
 from zrm.casework.answer import Sender
@@ -13,6 +15,10 @@ from zrm.kit.blobs import BlobStore
 from zrm.kit.cookies import Cookie, cookie
 from zrm.kit.db import Database
 from zrm.kit.pages import Pages
+from zrm.security.passkeys import Site
+
+if TYPE_CHECKING:
+    from zrm.security.identity_provider import IdentityProvider
 
 TEMPLATES = Path(__file__).parent / "templates"
 
@@ -32,6 +38,21 @@ class DeskContext:
     senders: tuple[Sender, ...] = ()
     monitor: Monitor | None = None
     hub: EventHub = field(default_factory=EventHub)
+
+    @cached_property
+    def provider(self) -> IdentityProvider | None:
+        """The organisation's identity provider, if the settings name one."""
+        from zrm.security.identity_provider import IdentityProvider  # libraries that few installations need
+
+        settings = self.settings.security.identity_provider
+        if settings is None:
+            return None
+        return IdentityProvider(settings, f"{self.settings.public_url.rstrip('/')}/desk/sign-in/provider/answer")
+
+    @cached_property
+    def passkey_site(self) -> Site | None:
+        """What passkeys are bound to; None where browsers allow none."""
+        return Site.of(self.settings.public_url)
 
     def __post_init__(self) -> None:
         """Make the desk's templates known to the renderer."""

@@ -24,7 +24,7 @@ from zrm.agent_api.context import DeskContext
 from zrm.agent_api.counts import Counters
 from zrm.agent_api.hub import HEARTBEAT, OpenDesk, Variant, event
 from zrm.agent_api.rows import draw_row
-from zrm.agent_api.words import notice_text
+from zrm.agent_api.words import notice_href, notice_text
 from zrm.casestore import attention, live, queue, roster
 from zrm.casestore.agent import Permission
 from zrm.casestore.attention import Attention, Notice
@@ -259,7 +259,7 @@ def _notification(desk: OpenDesk, notice: Notice, unread: int) -> bytes:
         "notification",
         {
             "text": notice_text(notice.kind, notice.title if visible else "", language),
-            "href": f"/desk/cases/{notice.case_id}" if visible else "/desk/notifications",
+            "href": notice_href(notice.kind, notice.case_id, seen=visible) or "/desk/notifications",
             "unread": unread,
             "tone": "bad" if notice.kind.startswith("delivery") else "info",
         },

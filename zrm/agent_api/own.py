@@ -10,7 +10,7 @@ from fastapi.responses import RedirectResponse
 from zrm.agent_api.context import DeskContext
 from zrm.agent_api.shell import Shell
 from zrm.agent_api.visit import Guard, Visit
-from zrm.agent_api.words import notice_text
+from zrm.agent_api.words import notice_href, notice_text
 from zrm.casestore import attention, roster
 from zrm.errors import NotFound
 from zrm.kit import log, throttle
@@ -39,7 +39,7 @@ def add(router: APIRouter, context: DeskContext, guard: Guard) -> None:
             for row in rows:
                 seen = row.unit_id is not None and covers(visit.visible, row.unit_id)
                 text = notice_text(row.kind, row.title if seen else "", visit.viewer.language)
-                lines.append((row, text, f"/desk/cases/{row.case_id}" if seen else ""))
+                lines.append((row, text, notice_href(row.kind, row.case_id, seen=seen)))
             return shell.page("desk/notifications.html", visit, cursor, "notifications", lines=lines)
 
     @router.post("/desk/notifications/read")
@@ -110,7 +110,9 @@ def _change_password(context: DeskContext, visit: Visit) -> list[tuple[str, str]
     fresh = passwords.hash_password(new)
     with context.database.cursor() as cursor:
         roster.set_password_hash(cursor, visit.agent.id, fresh)
-        sessions.end_others(cursor, visit.agent.id, visit.session.token_hash)
+        ended = sessions.end_others(cursor, visit.agent.id, visit.session.token_hash)
+    for session_hash in ended:
+        context.hub.drop(session_hash)
     throttle.forgive(context.database, key)
     _log.info("password changed", agent=str(visit.agent.id))
     return []

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 import psycopg
 from fastapi import Request, Response
@@ -15,12 +15,13 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from zrm.agent_api.context import DeskContext
-from zrm.agent_api.visit import ForgedForm, SignInNeeded, Visit
+from zrm.agent_api.visit import ForgedForm, ProofNeeded, SignInNeeded, StageNeeded, Visit
 from zrm.errors import Conflict, Forbidden, NotAllowed, NotFound, StoreFull, StoreUnavailable, TooLarge, TooManyTries
 from zrm.kit import log
 from zrm.kit.i18n import LANGUAGE_COOKIE, _, wished
 from zrm.kit.pages import Viewer
 from zrm.security import headers
+from zrm.security.sessions import Stage
 
 _log = log.get(__name__)
 
@@ -41,6 +42,13 @@ _PAGES: dict[type[Exception], tuple[int, str, str]] = {
     StoreUnavailable: (503, _("The store cannot be reached"), _("Nothing was done. Try again in a moment.")),
 }
 _STORE_GONE = (psycopg.OperationalError, DBAPIError, PoolTimeout)
+_NOT_STORED = {"Cache-Control": "no-store"}
+STAGE_PAGES = {
+    Stage.SIGNED_IN: "/desk",
+    Stage.SECOND_STEP: "/desk/sign-in/second",
+    Stage.SET_UP: "/desk/security/set-up",
+}
+"""Where a session of each stage belongs."""
 Handler = Callable[[Request], Awaitable[Response]]
 
 
@@ -67,6 +75,12 @@ async def _answer(context: DeskContext, request: Request, inner: Handler) -> Res
         return await _with_uploads(request, inner)
     except SignInNeeded:
         return _to_sign_in(request)
+    except StageNeeded as error:
+        return _to_stage(request, error.stage)
+    except ProofNeeded:
+        return RedirectResponse(
+            f"/desk/confirm?next={quote(_came_from(request), safe='')}", status_code=303, headers=_NOT_STORED
+        )
     except tuple(_PAGES) as error:
         known = next(kind for kind in _PAGES if isinstance(error, kind))
         if isinstance(error, ForgedForm):
@@ -114,6 +128,19 @@ def guess_viewer(context: DeskContext, request: Request) -> Viewer:
     language = wished(asked, remembered, request.headers.get("accept-language", "")) or organisation.language
     calendar = organisation.calendar if language == organisation.language else "gregorian"
     return Viewer(language, calendar, "auto", organisation.timezone)
+
+
+def _to_stage(request: Request, stage: Stage) -> Response:
+    """To what the session is good for; a stream is only told no."""
+    if request.url.path == "/desk/events":
+        return PlainTextResponse("", status_code=401, headers=_NOT_STORED)
+    return RedirectResponse(STAGE_PAGES[stage], status_code=303, headers=_NOT_STORED)
+
+
+def _came_from(request: Request) -> str:
+    """The page to go on with: the one asked for or, of a form, the one it stands on; only ever one of the desk."""
+    path = request.url.path if request.method == "GET" else urlsplit(request.headers.get("referer", "")).path
+    return path if path.startswith("/desk/") and "\\" not in path else "/desk/security"
 
 
 def _to_sign_in(request: Request) -> Response:

@@ -30,7 +30,7 @@ from zrm.kit.i18n import Language, gettext
 from zrm.kit.pages import Theme, Viewer
 from zrm.security import sessions
 from zrm.security.grants import Grants, Units
-from zrm.security.sessions import Session
+from zrm.security.sessions import Session, Stage
 
 COOKIE: Final = ("zrm_desk", "/desk")
 """The name and the path of the session's cookie; `DeskContext.cookie` makes them those of this installation."""
@@ -82,16 +82,53 @@ class Visit:
         self.grants.require(permission, unit_id, to_see=Permission.VIEW_CASES)
 
 
+class StageNeeded(ZrmError):
+    """The session is not good for this page: it leads to what is still missing at `stage`."""
+
+    def __init__(self, stage: Stage) -> None:
+        super().__init__(stage)
+        self.stage = stage
+
+
+class ProofNeeded(ZrmError):
+    """The agent must show again who they are; nothing was done."""
+
+
 class Guard:
-    """Turns requests into visits."""
+    """Turns requests into visits.
+
+    `visit` is for the desk's pages; `recent` for steps that matter (exports, permissions, how one signs in): there the agent
+    has shown who they are within ten minutes. `owing` is for the second step alone, `enrolling` for setting one up.
+    """
 
     def __init__(self, context: DeskContext) -> None:
         self._context = context
 
     async def visit(self, request: Request) -> Visit:
-        """The visit of a signed-in agent. Errors: SignInNeeded, ForgedForm, TooLarge."""
+        """The visit of a signed-in agent. Errors: SignInNeeded, StageNeeded, ForgedForm, TooLarge."""
+        return await self._admit(request, (Stage.SIGNED_IN,))
+
+    async def recent(self, request: Request) -> Visit:
+        """The visit of an agent who has lately shown who they are. Errors: as `visit`, and ProofNeeded."""
+        return _proven(await self._admit(request, (Stage.SIGNED_IN,)))
+
+    async def enrolling(self, request: Request) -> Visit:
+        """As `recent`, also for who must set up a second step before anything else."""
+        return _proven(await self._admit(request, (Stage.SIGNED_IN, Stage.SET_UP)))
+
+    async def owing(self, request: Request) -> Visit:
+        """The visit of an agent who owes the second step. Errors: as `visit`."""
+        return await self._admit(request, (Stage.SECOND_STEP,))
+
+    async def anybody(self, request: Request) -> Visit:
+        """The visit of whoever has a session, whatever it is good for."""
+        return await self._admit(request, tuple(Stage))
+
+    async def _admit(self, request: Request, stages: tuple[Stage, ...]) -> Visit:
         visit = await run_in_threadpool(self._find, request)
         request.state.visit = visit
+        if visit.session.stage not in stages:
+            raise StageNeeded(visit.session.stage)
         if request.method in _UNSAFE:
             if request.headers.get("content-type", "").startswith("multipart/form-data"):
                 form, files = await read_parts(request)
@@ -101,6 +138,13 @@ class Guard:
             given = request.headers.get("X-CSRF-Token") or visit.form.get("csrf_token", "")
             if not sessions.csrf_matches(visit.session, given):
                 raise ForgedForm("no CSRF token")
+        return visit
+
+    def of(self, request: Request) -> Visit:
+        """The visit of a signed-in agent, for a request that sends no form. Errors: SignInNeeded."""
+        visit = self._find(request)
+        if visit.session.stage is not Stage.SIGNED_IN:
+            raise SignInNeeded("not all of it")
         return visit
 
     def _find(self, request: Request) -> Visit:
@@ -120,6 +164,12 @@ class Guard:
         if session is None or agent is None:
             return None
         return Visit(agent, session, Grants.of(agent.grants), viewer_of(agent, self._context))
+
+
+def _proven(visit: Visit) -> Visit:
+    if not visit.session.proven:
+        raise ProofNeeded("not proven lately")
+    return visit
 
 
 def viewer_of(agent: DeskAgent, context: DeskContext) -> Viewer:

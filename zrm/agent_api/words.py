@@ -49,6 +49,14 @@ LABELS: Final = {
     "unfinished_dialogue": _("The citizen did not finish the dialogue"),
 }
 
+SIGNED_IN_BY: Final = {
+    "password": _("by password"),
+    "two_steps": _("by password and the app's code"),
+    "recovery_code": _("by password and a recovery code"),
+    "passkey": _("by passkey"),
+    "provider": _("by the organisation's sign-in"),
+}
+
 RELATION_REASONS: Final = {
     "quoted_by_stranger": _("Somebody we do not know here quoted this case's reply mark"),
     "answers_old_case": _("The citizen answered a case that was closed long ago"),
@@ -59,6 +67,7 @@ _NOTICES: Final = {
     "message": (_("New message: %(title)s"), _("A new message has come")),
     "assigned": (_("Given to you: %(title)s"), _("A case was given to you")),
     "delivery_failed": (_("Answer not delivered: %(title)s"), _("An answer was not delivered")),
+    "sign_in": ("", _("Somebody signed in as you with a browser that is new here. Was it you?")),
     "delivery_unknown": (_("Unclear whether the answer left: %(title)s"), _("It is unclear whether an answer left")),
 }
 
@@ -79,6 +88,13 @@ _BY_AGENT: Final = {
 def label(known: Mapping[str, str], code: str, language: Language) -> str:
     """The word for a code; a code this version does not know is shown as it is."""
     return gettext(language, known[code]) if code in known else code
+
+
+def notice_href(kind: str, case_id: UUID | None, *, seen: bool) -> str:
+    """Where a notice leads; empty where the reader may not see the case (any more)."""
+    if kind == "sign_in":
+        return "/desk/security"
+    return f"/desk/cases/{case_id}" if seen else ""
 
 
 def notice_text(kind: str, title: str, language: Language) -> str:

@@ -8,6 +8,7 @@ from datetime import datetime
 from uuid import UUID
 
 from zrm.kit.db import Cursor
+from zrm.kit.ids import new_id
 
 MOST = 100
 """Counters stop here: "100" already says enough."""
@@ -94,6 +95,15 @@ def newest(cursor: Cursor, agent_ids: Iterable[UUID]) -> dict[UUID, tuple[Notice
         {"agents": list(agent_ids), "most": MOST},
     )
     return {row[1]: (Notice(*row[:8]), row[8]) for row in cursor}
+
+
+def tell_of_sign_in(cursor: Cursor, agent_id: UUID, session_id: UUID) -> None:
+    """A notice to an agent that somebody has signed in as them with a browser not seen before."""
+    cursor.execute(
+        "INSERT INTO notifications (id, agent_id, source_id, kind, at) VALUES (%s, %s, %s, 'sign_in', now())"
+        " ON CONFLICT (agent_id, source_id) DO NOTHING",
+        [new_id(), agent_id, session_id],
+    )
 
 
 def read_notices(cursor: Cursor, agent_id: UUID, notice_id: UUID | None = None) -> None:

@@ -35,11 +35,22 @@ def count_try(database: Database, key: str, *, tries: int, window: float) -> Non
 
     Errors: TooManyTries, with the seconds until the window ends, once more than `tries` came within `window` seconds.
     """
+    counted, seconds = _counted(database, key, window)
+    if counted > tries:
+        raise TooManyTries(max(1, seconds))
+
+
+def count(database: Database, key: str, *, window: float) -> None:
+    """Count one miss for `key`, whatever came before; the next `look` says when there were too many."""
+    _counted(database, key, window)
+
+
+def _counted(database: Database, key: str, window: float) -> tuple[int, int]:
+    """How many were counted in the window, this one included, and the seconds until it ends."""
     with database.cursor() as cursor:
         cursor.execute(_COUNT, {"key": key, "window": window})
-        row = cursor.fetchone()
-    if row is not None and row[0] > tries:
-        raise TooManyTries(max(1, row[1]))
+        counted, seconds = cursor.fetchone() or (1, 0)
+    return counted, seconds
 
 
 def forgive(database: Database, key: str) -> None:

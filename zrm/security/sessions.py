@@ -2,6 +2,9 @@
 
 A session ends after `IDLE` without use and after `ABSOLUTE` in any case; signing in always makes a new one. Each
 carries its own CSRF token. Only the token's hash is kept, so a copy of the table signs nobody in.
+
+A session has a stage. Who has shown a password and owes a second step has one that is good for that step alone, and for
+`UNFINISHED`; who must set a second step up first, one that is good for that.
 """
 
 from __future__ import annotations
@@ -11,52 +14,120 @@ import hmac
 import secrets
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
+from enum import StrEnum
 from typing import Final
 from uuid import UUID
 
 from zrm.kit.db import Cursor
+from zrm.kit.ids import new_id
+from zrm.security.browsers import UNKNOWN, Browser
 
 IDLE: Final = timedelta(hours=2)
 ABSOLUTE: Final = timedelta(hours=12)
+UNFINISHED: Final = timedelta(minutes=10)
+RECENTLY: Final = timedelta(minutes=10)
+"""So long a proof of who one is counts for steps that matter."""
+
 _NOTICED: Final = timedelta(minutes=1)  # a use is written down at most this often, not at every click
+
+
+class Stage(StrEnum):
+    """What a session is good for."""
+
+    SIGNED_IN = "signed_in"
+    SECOND_STEP = "second_step"
+    SET_UP = "set_up"
+
+
+class How(StrEnum):
+    """How an agent showed who they are."""
+
+    PASSWORD = "password"  # noqa: S105  # a word for how, not a password
+    TWO_STEPS = "two_steps"
+    RECOVERY_CODE = "recovery_code"
+    PASSKEY = "passkey"
+    PROVIDER = "provider"
 
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """A session that is alive: whose it is, its CSRF token, and its hash (what names it inside the house)."""
+    """A session that is alive: whose it is, its CSRF token, and its hash (what names it inside the house).
+
+    `proven`: whether its agent has shown who they are within `RECENTLY`.
+    """
 
     token_hash: str
     agent_id: UUID
     csrf: str
+    id: UUID
+    stage: Stage = Stage.SIGNED_IN
+    how: str = How.PASSWORD
+    proven: bool = True
 
 
-def start(cursor: Cursor, agent_id: UUID) -> tuple[str, Session]:
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """One of an agent's own sessions, as they are shown."""
+
+    id: UUID
+    how: str
+    browser: Browser
+    started_at: datetime
+    seen_at: datetime
+
+
+def start(
+    cursor: Cursor,
+    agent_id: UUID,
+    *,
+    stage: Stage = Stage.SIGNED_IN,
+    how: str = How.PASSWORD,
+    browser: Browser = UNKNOWN,
+) -> tuple[str, Session]:
     """Begin a session; returns the token for the cookie (never kept) and the session."""
     token = secrets.token_urlsafe(32)
-    session = Session(token_hash(token), agent_id, secrets.token_urlsafe(24))
+    session = Session(token_hash(token), agent_id, secrets.token_urlsafe(24), new_id(), stage, how)
     cursor.execute("DELETE FROM sessions WHERE ends_at < now() OR seen_at < now() - %s", [IDLE])
     cursor.execute(
-        "INSERT INTO sessions (token_hash, agent_id, csrf, started_at, seen_at, ends_at)"
-        " VALUES (%s, %s, %s, now(), now(), now() + %s)",
-        [session.token_hash, agent_id, session.csrf, ABSOLUTE],
-    )
+        "INSERT INTO sessions (token_hash, agent_id, csrf, id, stage, how, browser, system, started_at, seen_at, ends_at,"
+        " proven_at) VALUES (%s, %s, %s, %s, %s, %s, %s, %s, now(), now(), now() + %s, now())",
+        [
+            session.token_hash, agent_id, session.csrf, session.id, stage, how, browser.name, browser.system,
+            ABSOLUTE if stage is Stage.SIGNED_IN else UNFINISHED,
+        ],
+    )  # fmt: skip
     return token, session
 
 
 def find(cursor: Cursor, token: str) -> Session | None:
-    """The live session behind a cookie's token; being asked for keeps it alive."""
+    """The live session behind a cookie's token, whatever its stage; being asked for keeps it alive."""
     cursor.execute(
-        "SELECT token_hash, agent_id, csrf, seen_at < now() - %s FROM sessions"
+        "SELECT token_hash, agent_id, csrf, id, stage, how, proven_at > now() - %s, seen_at < now() - %s FROM sessions"
         " WHERE token_hash = %s AND ends_at > now() AND seen_at > now() - %s",
-        [_NOTICED, token_hash(token), IDLE],
+        [RECENTLY, _NOTICED, token_hash(token), IDLE],
     )
     row = cursor.fetchone()
     if row is None:
         return None
-    if row[3]:
+    if row[7]:
         cursor.execute("UPDATE sessions SET seen_at = now() WHERE token_hash = %s", [row[0]])
-    return Session(row[0], row[1], row[2])
+    return Session(row[0], row[1], row[2], row[3], Stage(row[4]), row[5], row[6])
+
+
+def prove(cursor: Cursor, session_hash: str) -> None:
+    """The agent has just shown again who they are."""
+    cursor.execute("UPDATE sessions SET proven_at = now() WHERE token_hash = %s", [session_hash])
+
+
+def of_agent(cursor: Cursor, agent_id: UUID) -> list[Listed]:
+    """Where the agent is signed in, the session used last first."""
+    cursor.execute(
+        "SELECT id, how, browser, system, started_at, seen_at FROM sessions WHERE agent_id = %s AND stage = %s"
+        " AND ends_at > now() AND seen_at > now() - %s ORDER BY seen_at DESC, id",
+        [agent_id, Stage.SIGNED_IN, IDLE],
+    )
+    return [Listed(row[0], row[1], Browser(row[2], row[3]), row[4], row[5]) for row in cursor]
 
 
 def end(cursor: Cursor, session_hash: str) -> None:
@@ -64,16 +135,27 @@ def end(cursor: Cursor, session_hash: str) -> None:
     cursor.execute("DELETE FROM sessions WHERE token_hash = %s", [session_hash])
 
 
-def end_others(cursor: Cursor, agent_id: UUID, keep: str) -> None:
-    """Sign the agent out everywhere else, as after a change of password."""
-    cursor.execute("DELETE FROM sessions WHERE agent_id = %s AND token_hash <> %s", [agent_id, keep])
+def end_one(cursor: Cursor, agent_id: UUID, session_id: UUID) -> str | None:
+    """End one of the agent's own sessions; its hash, None if there is no such session of theirs."""
+    cursor.execute("DELETE FROM sessions WHERE agent_id = %s AND id = %s RETURNING token_hash", [agent_id, session_id])
+    row = cursor.fetchone()
+    return row[0] if row else None
+
+
+def end_others(cursor: Cursor, agent_id: UUID, keep: str) -> list[str]:
+    """Sign the agent out everywhere else, as after a change of password; the hashes of the sessions that ended."""
+    cursor.execute(
+        "DELETE FROM sessions WHERE agent_id = %s AND token_hash <> %s RETURNING token_hash", [agent_id, keep]
+    )
+    return [row[0] for row in cursor]
 
 
 def alive(cursor: Cursor, session_hashes: Iterable[str]) -> set[str]:
-    """Which of these sessions are still alive; asking keeps none of them alive."""
+    """Which of these sessions are still alive and open the desk; asking keeps none of them alive."""
     cursor.execute(
-        "SELECT token_hash FROM sessions WHERE token_hash = ANY(%s) AND ends_at > now() AND seen_at > now() - %s",
-        [list(session_hashes), IDLE],
+        "SELECT token_hash FROM sessions WHERE token_hash = ANY(%s) AND stage = %s AND ends_at > now()"
+        " AND seen_at > now() - %s",
+        [list(session_hashes), Stage.SIGNED_IN, IDLE],
     )
     return {row[0] for row in cursor}
 

@@ -1,0 +1,78 @@
+"""A passkey's question and answer over two requests: the challenge goes along in a sealed cookie."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable
+from uuid import UUID
+
+from fastapi import Request, Response
+
+from zrm.agent_api.context import DeskContext
+from zrm.agent_api.sealed import Errand, SealedCookie
+from zrm.errors import NotFound
+from zrm.kit.db import Cursor
+from zrm.security import passkeys
+from zrm.security.passkeys import Site
+
+_MAKE, _USE = "make", "use"
+
+
+class PasskeyErrand:
+    """Makes and uses passkeys. Errors of all its steps: NotFound where browsers allow no passkey."""
+
+    def __init__(self, context: DeskContext) -> None:
+        self._context = context
+        seconds = int(passkeys.ANSWER_WITHIN.total_seconds())
+        self._cookie = SealedCookie(context, "zrm_passkey", "/desk", seconds=seconds)
+
+    def has_any(self, cursor: Cursor, agent_id: UUID) -> bool:
+        """Whether the agent has a passkey."""
+        return bool(passkeys.of_agent(cursor, agent_id))
+
+    def to_use(self, agent_id: UUID | None = None) -> Response:
+        """What the browser needs to use one of the agent's, or (None) whichever its user chooses."""
+        return self._question(_USE, lambda cursor, challenge: passkeys.options_to_use(cursor, self._site, challenge, agent_id))  # fmt: skip
+
+    def to_make(self, agent_id: UUID, *, login: str, name: str, organisation: str) -> Response:
+        """What the browser needs to make one for the agent."""
+        return self._question(
+            _MAKE,
+            lambda cursor, challenge: passkeys.options_to_make(
+                cursor, self._site, challenge, agent_id, login=login, name=name, organisation=organisation
+            ),
+        )
+
+    def used(self, request: Request, answer: str, agent_id: UUID | None = None) -> UUID | None:
+        """The agent whose passkey answered; None if none did, or not one of this agent's."""
+        errand = self._cookie.read(request, _USE)
+        if errand is None:
+            return None
+        with self._context.database.cursor() as cursor:
+            return passkeys.use(cursor, self._site, bytes.fromhex(errand.secrets[0]), answer, agent_id)
+
+    def made(self, request: Request, answer: str, agent_id: UUID, name: str) -> bool:
+        """Keep the passkey the browser made for the agent; False if it is none to our question."""
+        errand = self._cookie.read(request, _MAKE)
+        if errand is None:
+            return False
+        with self._context.database.cursor() as cursor:
+            return passkeys.make(cursor, self._site, bytes.fromhex(errand.secrets[0]), agent_id, answer, name)
+
+    def drop(self, response: Response) -> None:
+        """The question is answered."""
+        self._cookie.drop(response)
+
+    @property
+    def _site(self) -> Site:
+        if self._context.passkey_site is None:
+            raise NotFound("no passkeys at this address")
+        return self._context.passkey_site
+
+    def _question(self, purpose: str, options: Callable[[Cursor, bytes], str]) -> Response:
+        challenge = secrets.token_bytes(32)
+        with self._context.database.cursor() as cursor:
+            text = options(cursor, challenge)
+        response = Response(text, media_type="application/json", headers={"Cache-Control": "no-store"})
+        self._cookie.write(response, Errand(purpose, (challenge.hex(),)))
+        return response

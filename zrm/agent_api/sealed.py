@@ -1,0 +1,56 @@
+"""What the desk hands to a browser for some minutes and believes when it comes back: sealed cookies."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from fastapi import Request, Response
+from itsdangerous import BadData, URLSafeTimedSerializer
+
+from zrm.agent_api.context import DeskContext
+
+
+@dataclass(frozen=True, slots=True)
+class Errand:
+    """What goes along: what it is for, the secrets of it, and the page to go on with."""
+
+    purpose: str
+    secrets: tuple[str, ...]
+    next_href: str = ""
+
+
+class SealedCookie:
+    """One kind of errand's cookie. A browser has one at a time; it is taken back once it was used."""
+
+    def __init__(self, context: DeskContext, name: str, path: str, *, seconds: int) -> None:
+        self._secure = context.secure
+        self._cookie = context.cookie(name, path)
+        self._seconds = seconds
+        self._seal = URLSafeTimedSerializer(context.secret, salt=f"zrm.desk.{name}")
+
+    def write(self, response: Response, errand: Errand) -> None:
+        """Give it to the browser."""
+        sealed: str | bytes = self._seal.dumps(asdict(errand))
+        response.set_cookie(
+            self._cookie.name,
+            sealed if isinstance(sealed, str) else sealed.decode(),
+            max_age=self._seconds,
+            path=self._cookie.path,
+            httponly=True,
+            samesite="lax",
+            secure=self._secure,
+        )
+
+    def read(self, request: Request, purpose: str) -> Errand | None:
+        """What the browser brings back; None if it is nothing of ours, for something else, or too old."""
+        try:
+            said: dict[str, Any] = self._seal.loads(request.cookies.get(self._cookie.name, ""), max_age=self._seconds)
+        except BadData:
+            return None
+        errand = Errand(said["purpose"], tuple(said["secrets"]), said["next_href"])
+        return errand if errand.purpose == purpose else None
+
+    def drop(self, response: Response) -> None:
+        """Take it back."""
+        response.delete_cookie(self._cookie.name, path=self._cookie.path, secure=self._secure)

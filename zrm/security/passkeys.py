@@ -1,0 +1,226 @@
+"""Passkeys (WebAuthn): a key in the agent's own device, which the device gives only to whom it knows.
+
+The device must verify its user (a finger, a face, its own code), so a passkey is both steps at once. It is bound to our
+public address: a page that looks like ours gets nothing. A challenge is answered once; a key whose counter stands still or
+goes back was copied, and is refused.
+
+The library is read when a passkey is first used: it takes a second, which no other command should wait for.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import ipaddress
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Final
+from urllib.parse import urlsplit
+from uuid import UUID
+
+from zrm.kit.db import Cursor
+from zrm.kit.ids import new_id
+
+if TYPE_CHECKING:
+    from webauthn.helpers.structs import PublicKeyCredentialDescriptor
+
+MOST: Final = 20
+LONGEST_NAME: Final = 60
+ANSWER_WITHIN: Final = timedelta(minutes=5)
+_LONGEST_ANSWER: Final = 64 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Passkey:
+    """One passkey as it is shown to its owner."""
+
+    id: UUID
+    name: str
+    made_at: datetime
+    used_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """What passkeys are bound to: the public address's origin and its host."""
+
+    origin: str
+    host: str
+
+    @classmethod
+    def of(cls, public_url: str) -> Site | None:
+        """None where browsers allow no passkey: at a bare address, and without TLS anywhere but on this machine."""
+        parts = urlsplit(public_url)
+        host = parts.hostname or ""
+        try:
+            ipaddress.ip_address(host)
+        except ValueError:
+            secure = parts.scheme == "https" or host == "localhost" or host.endswith(".localhost")
+            return cls(f"{parts.scheme}://{parts.netloc}", host) if host and secure else None
+        return None
+
+
+def of_agent(cursor: Cursor, agent_id: UUID) -> list[Passkey]:
+    """The agent's passkeys, in the order they were made."""
+    cursor.execute("SELECT id, name, made_at, used_at FROM passkeys WHERE agent_id = %s ORDER BY id", [agent_id])
+    return [Passkey(*row) for row in cursor]
+
+
+def options_to_make(
+    cursor: Cursor, site: Site, challenge: bytes, agent_id: UUID, *, login: str, name: str, organisation: str
+) -> str:
+    """What the browser needs to make one, as JSON; a device that has one for this agent makes no second."""
+    import webauthn
+    from webauthn.helpers.structs import (
+        AuthenticatorSelectionCriteria,
+        ResidentKeyRequirement,
+        UserVerificationRequirement,
+    )
+
+    cursor.execute("SELECT credential_id, transports FROM passkeys WHERE agent_id = %s", [agent_id])
+    options = webauthn.generate_registration_options(
+        rp_id=site.host,
+        rp_name=organisation,
+        user_name=login,
+        user_id=agent_id.bytes,
+        user_display_name=name,
+        challenge=challenge,
+        authenticator_selection=AuthenticatorSelectionCriteria(
+            resident_key=ResidentKeyRequirement.REQUIRED,
+            user_verification=UserVerificationRequirement.REQUIRED,
+        ),
+        exclude_credentials=_descriptors(cursor.fetchall()),
+    )
+    return webauthn.options_to_json(options)
+
+
+def options_to_use(cursor: Cursor, site: Site, challenge: bytes, agent_id: UUID | None = None) -> str:
+    """What the browser needs to use one, as JSON: one of this agent's, or (None) whichever its user chooses."""
+    import webauthn
+    from webauthn.helpers.structs import UserVerificationRequirement
+
+    known = []
+    if agent_id is not None:
+        cursor.execute("SELECT credential_id, transports FROM passkeys WHERE agent_id = %s", [agent_id])
+        known = _descriptors(cursor.fetchall())
+    options = webauthn.generate_authentication_options(
+        rp_id=site.host,
+        challenge=challenge,
+        allow_credentials=known,
+        user_verification=UserVerificationRequirement.REQUIRED,
+    )
+    return webauthn.options_to_json(options)
+
+
+def make(cursor: Cursor, site: Site, challenge: bytes, agent_id: UUID, answer: str, name: str) -> bool:
+    """Keep the passkey a browser made; False if the answer is not one to our challenge, or there are `MOST` already."""
+    import webauthn
+    from webauthn.helpers.exceptions import WebAuthnException
+    from webauthn.helpers.structs import AuthenticatorTransport
+
+    if len(answer) > _LONGEST_ANSWER:
+        return False
+    try:
+        made = webauthn.verify_registration_response(
+            credential=answer,
+            expected_challenge=challenge,
+            expected_rp_id=site.host,
+            expected_origin=site.origin,
+            require_user_verification=True,
+        )
+        given = json.loads(answer)["response"].get("transports") or []
+    except (WebAuthnException, ValueError, KeyError, TypeError, AttributeError):
+        return False
+    transports = [one for one in given if isinstance(one, str) and one in set(AuthenticatorTransport)][:8]
+    if not _first_answer(cursor, challenge):
+        return False
+    cursor.execute(
+        "INSERT INTO passkeys (id, agent_id, credential_id, public_key, sign_count, transports, name, made_at)"
+        " SELECT %s, %s, %s, %s, %s, %s, %s, now() WHERE (SELECT count(*) FROM passkeys WHERE agent_id = %s) < %s"
+        " ON CONFLICT (credential_id) DO NOTHING RETURNING id",
+        [
+            new_id(), agent_id, made.credential_id, made.credential_public_key, made.sign_count, transports, name,
+            agent_id, MOST,
+        ],
+    )  # fmt: skip
+    return cursor.fetchone() is not None
+
+
+def use(cursor: Cursor, site: Site, challenge: bytes, answer: str, agent_id: UUID | None = None) -> UUID | None:
+    """The agent whose passkey answered our challenge; None if nobody's did, or not the one's it should be.
+
+    The key is held while its answer is looked at, so that of two equal answers one is refused.
+    """
+    import webauthn
+    from webauthn.helpers import base64url_to_bytes
+    from webauthn.helpers.exceptions import WebAuthnException
+
+    if len(answer) > _LONGEST_ANSWER:
+        return None
+    try:
+        said = json.loads(answer)
+        credential_id = base64url_to_bytes(str(said["id"]))
+        handle = said["response"].get("userHandle")
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return None
+    cursor.execute(
+        "SELECT p.id, p.agent_id, p.public_key, p.sign_count FROM passkeys p JOIN agents a ON a.id = p.agent_id"
+        " WHERE p.credential_id = %s AND a.active FOR UPDATE OF p",
+        [credential_id],
+    )
+    row = cursor.fetchone()
+    if row is None or (agent_id is not None and row[1] != agent_id):
+        return None
+    try:
+        shown = webauthn.verify_authentication_response(
+            credential=said,
+            expected_challenge=challenge,
+            expected_rp_id=site.host,
+            expected_origin=site.origin,
+            credential_public_key=bytes(row[2]),
+            credential_current_sign_count=row[3],
+            require_user_verification=True,
+        )
+        right = handle is None or base64url_to_bytes(str(handle)) == row[1].bytes
+    except (WebAuthnException, ValueError, KeyError, TypeError, AttributeError):
+        return None
+    if not right or not _first_answer(cursor, challenge):
+        return None
+    cursor.execute("UPDATE passkeys SET sign_count = %s, used_at = now() WHERE id = %s", [shown.new_sign_count, row[0]])
+    return UUID(str(row[1]))
+
+
+def rename(cursor: Cursor, agent_id: UUID, passkey_id: UUID, name: str) -> bool:
+    """Call one of the agent's passkeys something else; False if there is no such one."""
+    cursor.execute(
+        "UPDATE passkeys SET name = %s WHERE agent_id = %s AND id = %s RETURNING 1", [name, agent_id, passkey_id]
+    )
+    return cursor.fetchone() is not None
+
+
+def remove(cursor: Cursor, agent_id: UUID, passkey_id: UUID) -> bool:
+    """Forget one of the agent's passkeys; False if there is no such one."""
+    cursor.execute("DELETE FROM passkeys WHERE agent_id = %s AND id = %s RETURNING 1", [agent_id, passkey_id])
+    return cursor.fetchone() is not None
+
+
+def _first_answer(cursor: Cursor, challenge: bytes) -> bool:
+    """Whether nobody has answered this challenge yet; an answer that was overheard is worth nothing."""
+    cursor.execute("DELETE FROM used_challenges WHERE at < now() - %s", [2 * ANSWER_WITHIN])
+    cursor.execute(
+        "INSERT INTO used_challenges (challenge_hash, at) VALUES (%s, now()) ON CONFLICT DO NOTHING RETURNING 1",
+        [hashlib.sha256(challenge).hexdigest()],
+    )
+    return cursor.fetchone() is not None
+
+
+def _descriptors(rows: Sequence[tuple[bytes, list[str]]]) -> list[PublicKeyCredentialDescriptor]:
+    from webauthn.helpers.structs import AuthenticatorTransport, PublicKeyCredentialDescriptor
+
+    return [
+        PublicKeyCredentialDescriptor(
+            id=bytes(credential_id), transports=[AuthenticatorTransport(one) for one in transports] or None
+        )
+        for credential_id, transports in rows
+    ]

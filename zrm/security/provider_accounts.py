@@ -1,0 +1,45 @@
+"""Which account of an identity provider is which agent: linked once, by the login a claim names, and then for ever."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from zrm.kit import log
+from zrm.kit.db import Cursor
+
+_log = log.get(__name__)
+
+
+def agent_of(cursor: Cursor, issuer: str, subject: str, login: str) -> UUID | None:
+    """The active agent who is that account of the provider; linked now if `login` is theirs and they have no account yet.
+
+    None if there is no such agent, or another account of the provider is theirs already.
+    """
+    cursor.execute(
+        "SELECT a.id, a.active FROM provider_accounts p JOIN agents a ON a.id = p.agent_id"
+        " WHERE p.issuer = %s AND p.subject = %s",
+        [issuer, subject],
+    )
+    if (row := cursor.fetchone()) is not None:
+        return row[0] if row[1] else None
+    cursor.execute(
+        "INSERT INTO provider_accounts (issuer, subject, agent_id, linked_at)"
+        " SELECT %s, %s, id, now() FROM agents WHERE login = %s AND active ON CONFLICT DO NOTHING RETURNING agent_id",
+        [issuer, subject, login.strip().lower()],
+    )
+    row = cursor.fetchone()
+    if row is not None:
+        _log.info("account of the identity provider linked", agent=str(row[0]))
+    return row[0] if row else None
+
+
+def is_linked(cursor: Cursor, agent_id: UUID, issuer: str) -> bool:
+    """Whether an account of the provider is the agent's."""
+    cursor.execute("SELECT 1 FROM provider_accounts WHERE agent_id = %s AND issuer = %s", [agent_id, issuer])
+    return cursor.fetchone() is not None
+
+
+def unlink(cursor: Cursor, agent_id: UUID) -> bool:
+    """Forget which accounts of providers are the agent's; whether there were any."""
+    cursor.execute("DELETE FROM provider_accounts WHERE agent_id = %s RETURNING 1", [agent_id])
+    return cursor.fetchone() is not None

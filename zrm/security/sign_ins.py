@@ -1,0 +1,42 @@
+"""When and how an agent signed in: shown to them, so that they notice one that was not theirs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from zrm.kit.db import Cursor
+from zrm.kit.ids import new_id
+from zrm.security.browsers import Browser
+
+
+@dataclass(frozen=True, slots=True)
+class SignIn:
+    """One sign-in; `known`: with a browser the agent had signed in with before."""
+
+    at: datetime
+    how: str
+    browser: Browser
+    known: bool
+
+
+def record(cursor: Cursor, agent_id: UUID, *, how: str, browser: Browser, known: bool) -> bool:
+    """Keep a sign-in for 90 days; whether the agent had signed in before at all."""
+    cursor.execute("DELETE FROM sign_ins WHERE agent_id = %s AND at < now() - interval '90 days'", [agent_id])
+    cursor.execute("SELECT EXISTS (SELECT FROM sign_ins WHERE agent_id = %s)", [agent_id])
+    (before,) = cursor.fetchone() or (False,)
+    cursor.execute(
+        "INSERT INTO sign_ins (id, agent_id, at, how, browser, system, known) VALUES (%s, %s, now(), %s, %s, %s, %s)",
+        [new_id(), agent_id, how, browser.name, browser.system, known],
+    )
+    return bool(before)
+
+
+def latest(cursor: Cursor, agent_id: UUID, *, limit: int = 10) -> list[SignIn]:
+    """The agent's sign-ins, newest first."""
+    cursor.execute(
+        "SELECT at, how, browser, system, known FROM sign_ins WHERE agent_id = %s ORDER BY at DESC, id DESC LIMIT %s",
+        [agent_id, limit],
+    )
+    return [SignIn(row[0], row[1], Browser(row[2], row[3]), row[4]) for row in cursor]
