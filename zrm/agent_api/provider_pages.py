@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import RedirectResponse
@@ -13,12 +13,17 @@ from zrm.agent_api.entrance import Entrance
 from zrm.agent_api.sealed import Errand, SealedCookie
 from zrm.agent_api.sign_in import local, sign_in_form
 from zrm.agent_api.visit import Guard, SignInNeeded
+from zrm.config import IdentityProvider as Settings
+from zrm.errors import NotFound
 from zrm.kit import log
 from zrm.kit.clock import now
 from zrm.kit.i18n import _
 from zrm.security import sessions
 from zrm.security.provider_accounts import agent_of
 from zrm.security.sessions import How
+
+if TYPE_CHECKING:
+    from zrm.security.identity_provider import IdentityProvider
 
 _SIGN_IN, _CONFIRM = "sign-in", "confirm"
 _SECONDS: Final = 600  # from the button to the answer
@@ -28,9 +33,7 @@ _log = log.get(__name__)
 
 
 def add(router: APIRouter, context: DeskContext, guard: Guard) -> None:
-    """Put the way to the provider and back on the router, if the settings name one."""
-    if context.settings.security.identity_provider is None:
-        return
+    """Put the way to the provider and back on the router; without a provider there is nothing there."""
     cookie = SealedCookie(context, "zrm_provider", "/desk", seconds=_SECONDS)
     pages = _ProviderPages(context, cookie, guard)
     router.get("/desk/sign-in/provider")(pages.go)
@@ -41,6 +44,13 @@ class _ProviderPages:
     def __init__(self, context: DeskContext, cookie: SealedCookie, guard: Guard) -> None:
         self._context, self._cookie, self._guard = context, cookie, guard
         self._entrance = Entrance(context)
+
+    def _provider(self) -> tuple[IdentityProvider, Settings]:
+        """Errors: NotFound where the settings name none."""
+        provider, settings = self._context.provider, self._context.settings.security.identity_provider
+        if provider is None or settings is None:
+            raise NotFound("no identity provider")
+        return provider, settings
 
     async def go(self, request: Request) -> Response:
         """Send the browser to the provider; `?confirm` of who is signed in, to show again who they are."""
@@ -54,8 +64,7 @@ class _ProviderPages:
         from zrm.security.identity_provider import Errand as Secrets
         from zrm.security.identity_provider import ProviderFailed
 
-        provider = self._context.provider
-        assert provider is not None  # noqa: S101  # these pages are there only where there is one
+        provider, _settings = self._provider()
         secrets, confirm = Secrets.new(), "confirm" in request.query_params
         next_href = local(request.query_params.get("next", ""))
         try:
@@ -71,8 +80,7 @@ class _ProviderPages:
         from zrm.security.identity_provider import Errand as Secrets
         from zrm.security.identity_provider import ProviderFailed
 
-        provider = self._context.provider
-        assert provider is not None  # noqa: S101  # these pages are there only where there is one
+        provider, settings = self._provider()
         errand = self._cookie.read(request, _SIGN_IN) or self._cookie.read(request, _CONFIRM)
         if errand is None:
             return self._failed(request, "nobody was sent there", _FAILED, status=400)
@@ -87,8 +95,8 @@ class _ProviderPages:
         if errand.purpose == _CONFIRM:
             response = self._confirm(request, agent_id, person.authenticated_at, errand.next_href)
         else:
-            whole = bool(self._context.settings.security.identity_provider.proves_two_steps)  # type: ignore[union-attr]  # there is one
-            response = self._entrance.enter(request, agent_id, How.PROVIDER, next_href=errand.next_href, whole=whole)
+            whole, target = settings.proves_two_steps, errand.next_href
+            response = self._entrance.enter(request, agent_id, How.PROVIDER, next_href=target, whole=whole)
         self._cookie.drop(response)
         return response
 

@@ -11,7 +11,7 @@ import hmac
 import secrets
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import quote_plus, urlsplit
@@ -138,12 +138,23 @@ class IdentityProvider:
             raise ProviderFailed(f"the ID token is not to be believed: {type(error).__name__}") from None
         if claims.get("nonce") != errand.nonce:
             raise ProviderFailed("the ID token belongs to another sign-in")
+        claims |= self._more_claims(claims, access_token)
         self._require_domain(claims)
         login = claims.get(self._settings.login_claim, "")
         if self._settings.login_claim == "email" and claims.get("email_verified") is not True:
             login = ""
         authenticated = claims.get("auth_time") or claims.get("iat") or 0
         return Person(self._settings.issuer, str(claims["sub"]), str(login), float(authenticated))
+
+    def _more_claims(self, claims: Mapping[str, Any], access_token: str) -> dict[str, Any]:
+        """What the ID token leaves out: many providers tell names and addresses only to who asks with the access token."""
+        wanted = {self._settings.login_claim, *(("email", "email_verified") if self._settings.domains else ())}
+        if wanted <= claims.keys() or not access_token or not self._describe().get("userinfo_endpoint"):
+            return {}
+        said = _asked("GET", self._endpoint("userinfo_endpoint"), auth=_Bearer(access_token))
+        if said.get("sub") != claims["sub"]:
+            raise ProviderFailed("it told of another account than it signed for")
+        return {name: value for name, value in said.items() if name not in claims}
 
     def _verified(self, id_token: str) -> tuple[dict[str, Any], dict[str, Any]]:
         why = ""
@@ -203,6 +214,15 @@ class IdentityProvider:
                 except (JoseError, ValueError, KeyError, TypeError) as error:
                     raise ProviderFailed(f"its keys cannot be read: {type(error).__name__}") from None
             return self._keys[1]
+
+
+class _Bearer(httpx.Auth):
+    def __init__(self, token: str) -> None:
+        self._token = token
+
+    def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
+        request.headers["Authorization"] = f"Bearer {self._token}"
+        yield request
 
 
 def _asked(

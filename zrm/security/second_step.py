@@ -11,7 +11,6 @@ import base64
 import hashlib
 import hmac
 import secrets
-import time
 from datetime import datetime
 from typing import Final
 from uuid import UUID
@@ -20,6 +19,7 @@ import pyotp
 import segno
 from cryptography.fernet import Fernet, InvalidToken
 
+from zrm.kit.clock import now
 from zrm.kit.db import Cursor
 from zrm.kit.text import latin_digits
 from zrm.security.keyed import keyed_hash
@@ -150,7 +150,7 @@ def _use(cursor: Cursor, agent_id: UUID, secret: bytes, code: str, *, confirmed:
 
 def _step_of(app: pyotp.TOTP, typed: str) -> int | None:
     """The time step whose code this is, the newest of those that count now."""
-    here = int(time.time()) // _STEP
+    here = int(now().timestamp()) // _STEP
     steps = [
         step for step in range(here - _DRIFT, here + _DRIFT + 1) if hmac.compare_digest(app.at(step * _STEP), typed)
     ]
