@@ -124,6 +124,12 @@ def test_each_command_says_what_it_did_in_one_line(say: Callable[..., Said]) -> 
         (("subject", "remove", "rose"), "- subject rose"),
         (("unit", "remove", "bed"), "- unit bed"),
         (("agent", "add", *SAM, "--everything"), "+ agent sam: Sam"),
+        (("agent", "unlock", "sam"), "sam may try again."),
+        (("agent", "unlink", "sam"), "sam was linked to none."),
+        (
+            ("agent", "reset-two-step", "sam"),
+            "sam signs in by password alone, until they set up a second step again.",
+        ),
         (("agent", "leave", "sam"), "sam has left."),
         (("agent", "return", "sam"), "sam is back."),
     ):
@@ -159,6 +165,8 @@ def test_what_cannot_be_done_is_said_in_one_line(say: Callable[..., Said]) -> No
         (("unit", "remove", "garden"), "unit garden: cannot be taken away: agents belong to it"),
         (("agent", "password", "sam"), "agent sam: The new password must have at least 12 characters."),
         (("agent", "leave", "tom"), "no agent is called tom; expected one of: sam"),
+        (("agent", "unlock", "tom"), "no agent is called tom; expected one of: sam"),
+        (("agent", "reset-two-step", "tom"), "no agent is called tom; expected one of: sam"),
         (("organisation", "load", "nowhere.yaml"), "nowhere.yaml: No such file or directory"),
     ):
         assert say(*words) == ([], [said], 2)

@@ -21,6 +21,7 @@ from zrm.casestore.structure import EVERYWHERE, Change, Entry, Kind, Structure, 
 from zrm.config import load, said
 from zrm.errors import ConfigError
 from zrm.house import open_house, read_blueprint
+from zrm.kit import throttle
 from zrm.kit.db import Cursor
 from zrm.security import passwords, provider_accounts, second_step, sessions
 
@@ -196,11 +197,10 @@ def unlink(login: Login) -> None:
 @agent_cli.command("unlock")
 def unlock(login: Login) -> None:
     """End the lock that too many wrong passwords, from anywhere, have put on a login."""
-    house = open_house("organisation")
-    try:
-        tries.unlock(house.database, house.blueprint.secret, login)
-    finally:
-        house.close()
+    secret = read_blueprint().secret
+    with _organisation() as (cursor, present):
+        _account(cursor, present, login)
+        throttle.forget(cursor, tries.login_key(secret, login))
     console.print(f"{login} may try again.", markup=False)
 
 

@@ -204,10 +204,30 @@ def test_the_secret_of_an_app_is_kept_sealed(sign_in: SignIn, clock: Clock, data
     assert 'src="data:image/svg+xml' in page
 
 
+def test_a_key_that_was_shown_and_not_confirmed_is_not_shown_again(sign_in: SignIn) -> None:
+    """Somebody at an open desk may have noted it."""
+    browser, keys = sign_in("daniel"), []
+    for _ in range(2):
+        browser.post("/desk/security/authenticator")
+        keys += re.findall(r'data-copy="([A-Z2-7]{32})"', browser.get("/desk/security/authenticator").text)
+    assert len(set(keys)) == 2
+
+
 def test_an_app_that_was_not_confirmed_is_not_asked_for(desk: RunningDesk, sign_in: SignIn) -> None:
     browser = sign_in("daniel")
     browser.post("/desk/security/authenticator")
     assert browser.post("/desk/security/authenticator/confirm", code="000000").status_code == 422
+    with desk.client() as client:
+        assert submit(client, "daniel", PASSWORDS["daniel"]).headers["location"] == "/desk"
+
+
+def test_who_has_lost_everything_is_reset_and_begins_anew(
+    desk: RunningDesk, sign_in: SignIn, clock: Clock, database: Database
+) -> None:
+    _app, codes = set_up(sign_in("daniel"), clock)
+    with database.cursor() as cursor:
+        second_step.reset(cursor, agent(cursor, "daniel"))  # as `zrm agent reset-two-step` does
+        assert second_step.use_recovery_code(cursor, agent(cursor, "daniel"), desk.context.secret, codes[0]) is False
     with desk.client() as client:
         assert submit(client, "daniel", PASSWORDS["daniel"]).headers["location"] == "/desk"
 

@@ -32,3 +32,36 @@ def test_a_window_ends(database: Database) -> None:
     with database.cursor() as cursor:
         cursor.execute("SELECT count(*) FROM throttles")
         assert cursor.fetchone() == (0,)
+
+
+def test_nobody_stays_locked_out_beyond_the_window(database: Database) -> None:
+    """The daily sweep is not what frees."""
+    for _ in range(2):
+        throttle.count_try(database, "a", tries=2, window=60)
+    with pytest.raises(TooManyTries):
+        throttle.look(database, "a", tries=2, window=60)
+    with database.cursor() as cursor:
+        cursor.execute("UPDATE throttles SET window_started = now() - interval '61 seconds'")
+    throttle.look(database, "a", tries=2, window=60)
+    for _ in range(2):
+        throttle.count_try(database, "a", tries=2, window=60)
+    with pytest.raises(TooManyTries) as refused:
+        throttle.count_try(database, "a", tries=2, window=60)
+    assert refused.value.retry_after > 50, "a window of its own has begun"
+
+
+def test_what_is_forgiven_is_forgotten_and_nothing_else(database: Database) -> None:
+    for key in ("a", "b"):
+        throttle.count(database, key, window=60)
+    throttle.forgive(database, "a")
+    throttle.look(database, "a", tries=1, window=60)
+    with pytest.raises(TooManyTries):
+        throttle.look(database, "b", tries=1, window=60)
+
+
+def test_a_miss_is_counted_and_refuses_nothing_itself(database: Database) -> None:
+    for _ in range(5):
+        throttle.count(database, "a", window=60)
+    with pytest.raises(TooManyTries):
+        throttle.look(database, "a", tries=5, window=60)
+    throttle.look(database, "a", tries=6, window=60)

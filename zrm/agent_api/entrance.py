@@ -7,6 +7,7 @@ planted or left over, becomes more than it was.
 
 from __future__ import annotations
 
+from urllib.parse import quote
 from uuid import UUID
 
 from fastapi import Request, Response
@@ -43,7 +44,7 @@ class Entrance:
         if stage is Stage.SIGNED_IN:
             target = next_href or target
         elif next_href and stage is Stage.SECOND_STEP:
-            target += f"?next={next_href}"
+            target += f"?next={quote(next_href, safe='')}"
         response = RedirectResponse(target, status_code=303, headers={"Cache-Control": "no-store"})
         self._give(request, response, token, session)
         return response

@@ -17,7 +17,6 @@ from fastapi import Request
 
 from zrm.agent_api.context import DeskContext
 from zrm.kit import throttle
-from zrm.kit.db import Database
 from zrm.kit.peers import peer_of
 from zrm.security.browsers import Marks
 from zrm.security.keyed import keyed_hash
@@ -97,11 +96,6 @@ class Bounds:
 def login_key(secret: bytes, login: str) -> str:
     """The key under which the misses of a login are counted over all peers."""
     return f"sign-in-login:{keyed_hash(secret, 'sign-in login', login.casefold())}"
-
-
-def unlock(database: Database, secret: bytes, login: str) -> None:
-    """Forget the misses of a login over all peers."""
-    throttle.forgive(database, login_key(secret, login))
 
 
 def marks_of(context: DeskContext, request: Request) -> Marks:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from zrm.errors import TooManyTries
-from zrm.kit.db import Database
+from zrm.kit.db import Cursor, Database
 
 _COUNT = """
 INSERT INTO throttles AS t (key, window_started, tries) VALUES (%(key)s, now(), 1)
@@ -56,7 +56,12 @@ def _counted(database: Database, key: str, window: float) -> tuple[int, int]:
 def forgive(database: Database, key: str) -> None:
     """Forget the tries of `key`, after a success."""
     with database.cursor() as cursor:
-        cursor.execute("DELETE FROM throttles WHERE key = %s", [key])
+        forget(cursor, key)
+
+
+def forget(cursor: Cursor, key: str) -> None:
+    """The same, in a transaction of the caller's."""
+    cursor.execute("DELETE FROM throttles WHERE key = %s", [key])
 
 
 def sweep(database: Database) -> None:

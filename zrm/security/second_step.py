@@ -49,13 +49,14 @@ def confirmed_since(cursor: Cursor, agent_id: UUID) -> datetime | None:
 
 
 def begin(cursor: Cursor, agent_id: UUID, secret: bytes) -> None:
-    """Make a new app's secret, in force once a code of it was shown; the one in force stays until then.
+    """Make a new app's secret, in force once a code of it was shown; nothing is made while an app is in force.
 
-    Nothing is made anew while one waits to be confirmed: a page loaded twice shows the same.
+    One that still waits to be confirmed is replaced: somebody else may have seen it.
     """
     sealed = _seal(secret).encrypt(pyotp.random_base32().encode())
     cursor.execute(
-        "INSERT INTO authenticators (agent_id, sealed, made_at) VALUES (%s, %s, now()) ON CONFLICT (agent_id) DO NOTHING",
+        "INSERT INTO authenticators (agent_id, sealed, made_at) VALUES (%s, %s, now()) ON CONFLICT (agent_id) DO UPDATE"
+        " SET sealed = excluded.sealed, last_step = 0, made_at = now() WHERE authenticators.confirmed_at IS NULL",
         [agent_id, sealed],
     )
 

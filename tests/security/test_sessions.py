@@ -1,0 +1,101 @@
+"""How long a session lives, and what is no longer one."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+import pytest
+
+from tests.casework.house import agent
+from zrm.kit.db import Database
+from zrm.security import sessions
+from zrm.security.sessions import Session, Stage
+
+
+@pytest.fixture
+def daniel(database: Database) -> UUID:
+    with database.cursor() as cursor:
+        return agent(cursor, "daniel")
+
+
+def age(database: Database, minutes: int) -> None:
+    """So many minutes go by in which nobody does anything."""
+    with database.cursor() as cursor:
+        cursor.execute("UPDATE sessions SET seen_at = seen_at - make_interval(mins => %s)", [minutes])
+
+
+def begin(database: Database, agent_id: UUID, stage: Stage = Stage.SIGNED_IN) -> tuple[str, Session]:
+    with database.cursor() as cursor:
+        return sessions.start(cursor, agent_id, stage=stage)
+
+
+def alive(database: Database, session: Session) -> bool:
+    with database.cursor() as cursor:
+        return sessions.alive(cursor, [session.token_hash]) == {session.token_hash}
+
+
+def test_use_keeps_a_session_alive(database: Database, daniel: UUID) -> None:
+    token, _session = begin(database, daniel)
+    for _ in range(3):
+        age(database, 90)
+        with database.cursor() as cursor:
+            assert sessions.find(cursor, token) is not None
+    age(database, 121)
+    with database.cursor() as cursor:
+        assert sessions.find(cursor, token) is None
+
+
+def test_use_does_not_keep_it_for_ever(database: Database, daniel: UUID) -> None:
+    token, session = begin(database, daniel)
+    with database.cursor() as cursor:
+        cursor.execute("UPDATE sessions SET ends_at = now() - interval '1 second'")
+        assert sessions.find(cursor, token) is None
+    assert not alive(database, session)
+
+
+def test_an_open_stream_does_not_keep_its_session_alive_nor_outlive_it(database: Database, daniel: UUID) -> None:
+    token, session = begin(database, daniel)
+    for minutes, there in ((90, True), (31, False)):
+        age(database, minutes)
+        assert alive(database, session) is there
+    with database.cursor() as cursor:
+        assert sessions.find(cursor, token) is None
+
+
+@pytest.mark.parametrize("stage", [Stage.SECOND_STEP, Stage.SET_UP])
+def test_a_session_that_is_not_whole_carries_no_stream(database: Database, daniel: UUID, stage: Stage) -> None:
+    token, session = begin(database, daniel, stage)
+    assert not alive(database, session)
+    with database.cursor() as cursor:
+        found = sessions.find(cursor, token)
+        assert found is not None
+        assert found.stage is stage
+        assert sessions.of_agent(cursor, daniel) == []
+
+
+def test_a_proof_counts_for_ten_minutes(database: Database, daniel: UUID) -> None:
+    token, session = begin(database, daniel)
+
+    def proven() -> bool:
+        with database.cursor() as cursor:
+            found = sessions.find(cursor, token)
+        assert found is not None
+        return found.proven
+
+    assert proven()
+    with database.cursor() as cursor:
+        cursor.execute("UPDATE sessions SET proven_at = now() - interval '601 seconds'")
+    assert not proven()
+    with database.cursor() as cursor:
+        sessions.prove(cursor, session.token_hash)
+    assert proven()
+
+
+def test_ending_the_others_keeps_this_one_and_other_peoples(database: Database, daniel: UUID) -> None:
+    with database.cursor() as cursor:
+        maryam = agent(cursor, "maryam")
+    here, elsewhere, hers = (begin(database, one)[1] for one in (daniel, daniel, maryam))
+    with database.cursor() as cursor:
+        assert sessions.end_others(cursor, daniel, here.token_hash) == [elsewhere.token_hash]
+        assert sessions.end_one(cursor, daniel, hers.id) is None
+    assert [alive(database, one) for one in (here, elsewhere, hers)] == [True, False, True]
