@@ -7,13 +7,17 @@ from collections.abc import Iterator
 
 import pytest
 from alembic import command
+from alembic.migration import MigrationContext
+from alembic.operations import Operations
 from alembic.script import ScriptDirectory
 from sqlalchemy import text
 
+from tests.casework.house import file_case
 from tests.conftest import TestServers
 from zrm.casestore.schema import alembic_config, migrate
 from zrm.kit.db import Database
 from zrm.kit.ids import new_id
+from zrm.kit.mail_addresses import comparable
 
 _numbers = itertools.count(1)
 
@@ -77,3 +81,53 @@ def test_permissions_that_cannot_hold_for_a_unit_are_taken_back_and_said(
     assert len(said) == 2
     for line, permission in zip(said, ("quarantine.handle", "ledger.view"), strict=True):
         assert all(word in line for word in ("sara", permission, "roads"))
+
+
+@pytest.mark.parametrize(
+    ("stored", "kept"),
+    [
+        ("ali@xn--fsq.example", "ali@例.example"),
+        ("ali@例.example", "ali@例.example"),
+        ("ali@people.example.", "ali@people.example"),
+        ("ali@people.example", "ali@people.example"),
+        ("+989121234567", "+989121234567"),
+        ("ali@xn--zzzzzz999.example", "ali@xn--zzzzzz999.example"),
+    ],
+)
+def test_stored_addresses_get_the_one_spelling(database: Database, stored: str, kept: str) -> None:
+    case = file_case(database)
+    with database.cursor() as cursor:
+        cursor.execute("UPDATE addresses SET value = %s", [stored])
+        cursor.execute("UPDATE contacts SET address = %s", [stored])
+        cursor.execute(
+            "INSERT INTO opt_outs VALUES (gen_random_uuid(), 'email', 'info', %s, true, now()),"
+            " (gen_random_uuid(), 'email', 'info', 'other@people.example', true, now())",
+            [stored],
+        )
+    for _ in range(2):
+        spell_anew(database)
+        with database.cursor() as cursor:
+            cursor.execute("SELECT value, c.address FROM addresses, contacts c WHERE c.id = %s", [case.contact_id])
+            assert cursor.fetchall() == [(kept, kept)]
+            cursor.execute("SELECT address FROM opt_outs ORDER BY address = 'other@people.example'")
+            assert cursor.fetchall() == [(kept,), ("other@people.example",)]
+    assert comparable(stored) == kept or "@" not in stored, "what filing will look for"
+
+
+def test_of_two_files_with_two_spellings_the_older_keeps_the_citizen(database: Database) -> None:
+    older, younger = file_case(database), file_case(database)
+    with database.cursor() as cursor:
+        for case, value in ((older, "ali@xn--fsq.example"), (younger, "ali@例.example.")):
+            cursor.execute("UPDATE addresses SET value = %s WHERE person_id = %s", [value, case.person_id])
+    spell_anew(database)
+    with database.cursor() as cursor:
+        cursor.execute("SELECT value FROM addresses ORDER BY created_at")
+        assert cursor.fetchall() == [("ali@例.example",), ("ali@例.example.",)]
+
+
+def spell_anew(database: Database) -> None:
+    """Run the migration's own code once more, on what is there now."""
+    migration = ScriptDirectory.from_config(alembic_config()).get_revision("2026_11_27_one_spelling")
+    assert migration is not None
+    with database.engine.begin() as connection, Operations.context(MigrationContext.configure(connection)):
+        migration.module.upgrade()

@@ -7,7 +7,7 @@ aside, the language told, addresses brought to one form.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -27,6 +27,8 @@ from zrm.contract import (
     Unparseable,
     Wish,
 )
+from zrm.kit.file_names import file_name
+from zrm.kit.mail_addresses import comparable
 from zrm.kit.phones import e164
 from zrm.kit.text import clean, fold
 from zrm.normalizer.html import sanitise
@@ -141,6 +143,7 @@ def read(raw: Raw, parse: Parse, *, region: str) -> Reading | list[Report] | Ign
 def _read(raw: Raw, inbound: Inbound, region: str) -> Reading:
     text = clean(inbound.text)
     labels = set(inbound.labels)
+    files = [replace(file, name=file_name(file.name)) for file in inbound.files]
     if len(text) > TEXT_LIMIT:
         text = text[:TEXT_LIMIT]
         labels.add("cut_short")
@@ -161,7 +164,7 @@ def _read(raw: Raw, inbound: Inbound, region: str) -> Reading:
         search=fold(f"{title}\n{fresh[:_SEARCH]}"),
         nature=inbound.nature,
         subject_key=inbound.subject_key,
-        files=inbound.files,
+        files=tuple(files),
         thread=inbound.thread,
         headers=tuple((clean(name), clean(value)) for name, value in inbound.headers),
         labels=frozenset(labels),
@@ -189,6 +192,8 @@ def _known(senders: Iterable[Sender], region: str) -> Iterable[Known]:
         address = clean(sender.raw).strip()
         if sender.kind is AddressKind.PHONE:
             value = e164(address, region) or fold(address).replace(" ", "")
+        elif sender.kind is AddressKind.EMAIL:
+            value = comparable(address)
         else:
             value = address.casefold()
         if value and (sender.kind, value) not in seen:

@@ -24,6 +24,7 @@ from zrm.channels.email.headers import is_address
 from zrm.channels.email.mailboxes import return_address
 from zrm.kit.direction import isolate_numbers, runs_right_to_left
 from zrm.kit.i18n import _, in_fours
+from zrm.kit.mail_addresses import server_domain
 from zrm.kit.text import clean, clean_line
 
 _MOST_REFERENCES: Final = 20
@@ -97,11 +98,9 @@ def _recipient(to: str) -> str:
     if not is_address(address):
         raise ReplyInvalid(_("This is not an e-mail address that can be written to."))
     local, _at, domain = address.rpartition("@")
-    if domain.isascii():
-        return address
     try:
-        return f"{local}@{domain.encode('idna').decode('ascii')}"
-    except UnicodeError:
+        return f"{local}@{server_domain(domain)}"
+    except ValueError:
         raise ReplyInvalid(_("The part of the address after the @ is not a valid domain.")) from None
 
 

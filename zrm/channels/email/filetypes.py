@@ -11,6 +11,8 @@ from functools import lru_cache
 from importlib import import_module
 from typing import Any, Final
 
+from zrm.kit.media_types import usual_name
+
 _HEAD: Final = 65_536
 _PROGRAMS: Final = frozenset(
     {
@@ -27,11 +29,6 @@ _SURE: Final = _PROGRAMS | {
 _NOTHING_SAID: Final = frozenset(
     {"", "application/octet-stream", "application/binary", "application/x-download", "application/force-download"}
 )
-_SAME: Final = {
-    "image/jpg": "image/jpeg", "image/pjpeg": "image/jpeg", "image/x-png": "image/png", "image/x-ms-bmp": "image/bmp", "image/tif": "image/tiff",
-    "application/x-pdf": "application/pdf", "application/x-zip-compressed": "application/zip", "application/x-gzip": "application/gzip",
-    "application/vnd.rar": "application/x-rar", "application/x-rar-compressed": "application/x-rar", "application/xhtml+xml": "text/html",
-}  # fmt: skip
 _ARCHIVES_INSIDE: Final = (
     "application/vnd.openxmlformats", "application/vnd.oasis.opendocument", "application/epub", "application/java-archive",
     "application/vnd.android", "application/vnd.google-earth.kmz", "application/vnd.ms-", "application/msword", "application/vnd.apple.",
@@ -41,7 +38,7 @@ _lock: Final = threading.Lock()
 
 def true_type(claimed: str, data: bytes) -> tuple[str, bool]:
     """(media type to record, whether the sender's claim was false) of a file that was claimed to be `claimed`."""
-    said = _SAME.get(claimed.lower(), claimed.lower())
+    said = usual_name(claimed.lower())
     found = _look(data)
     if found not in _SURE or found == said:
         return claimed, False

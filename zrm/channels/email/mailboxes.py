@@ -1,7 +1,7 @@
 """Which of our mailboxes an address means, and which reply token it carries.
 
 `info+TOKEN@example.org` is the mailbox `info@example.org` with a token, `info+b=DELIVERY@example.org` the return address
-of one delivery of ours. Our own addresses are compared without case; a token is kept as it is written.
+of one delivery of ours. Our own addresses are compared in whatever spelling; a token is kept as it is written.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from zrm.channels.email.config import EmailConfig
+from zrm.kit.mail_addresses import comparable
 
 _TOKEN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _RETURNED = re.compile(r"[bB]=([0-9a-fA-F]{32})")
@@ -35,8 +36,8 @@ class Mailboxes:
         domains: set[str] = set()
         for key, box in config.mailboxes.items():
             for address in (box.address, *box.aliases):
-                self._accounts[address.lower()] = key
-                domains.add(address.rpartition("@")[2].lower())
+                self._accounts[comparable(address)] = key
+                domains.add(comparable(address).rpartition("@")[2])
         fallback = config.postmaster or next(iter(config.mailboxes))
         self._fallback = fallback
         for role in _ROLES:
@@ -45,7 +46,7 @@ class Mailboxes:
 
     def find(self, address: str) -> Delivery | None:
         """Where a recipient's mail belongs; None if the address is not ours. A bare `postmaster` is (RFC 5321 4.5.1)."""
-        lowered = address.lower()
+        lowered = comparable(address)
         account = self._accounts.get(lowered)
         if account is not None:
             return Delivery(account)
@@ -53,7 +54,7 @@ class Mailboxes:
         if not at:
             return Delivery(self._fallback) if lowered in _ROLES else None
         base, plus, token = local.partition("+")
-        account = self._accounts.get(f"{base}@{domain}".lower())
+        account = self._accounts.get(comparable(f"{base}@{domain}"))
         if not plus or account is None:
             return None
         returned = _RETURNED.fullmatch(token)

@@ -16,8 +16,9 @@ from urllib.parse import parse_qsl
 from multipart import MultipartError, MultipartSegment, PushMultipartParser, parse_options_header
 from starlette.requests import Request
 
-from zrm.channels.web.entry import clean_file_name, clean_media_type
+from zrm.channels.web.entry import clean_media_type
 from zrm.errors import StoreFull
+from zrm.kit.file_names import file_name
 
 _MEMORY_PER_FILE: Final = 256 * 1024
 _MAX_FIELDS: Final = 100
@@ -185,7 +186,7 @@ class _Multipart(_Sink):
         spool: SpooledTemporaryFile[bytes] = SpooledTemporaryFile(  # noqa: SIM115  # lives as long as the form: Posted.close
             max_size=_MEMORY_PER_FILE
         )
-        name = clean_file_name(_text(part.filename.encode("latin-1")))
+        name = file_name(_text(part.filename.encode("latin-1")))
         self._upload = Upload(name, clean_media_type(part.content_type or ""), spool)
         self._posted.uploads.append(self._upload)
 

@@ -30,7 +30,6 @@ MAX_NAME: Final = 200
 MAX_PHONE: Final = 40
 MAX_EMAIL: Final = 254
 
-_BIDI_AND_CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
 _UNSHOWABLE: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
 _EMAIL: Final = re.compile(r"[^\s@<>\"(),:;\[\]\\]{1,64}@[^\s@<>\"(),:;\[\]\\.]+(?:\.[^\s@<>\"(),:;\[\]\\.]+)+")
 _PHONE: Final = re.compile(r"[+0-9 ()./\-]+")
@@ -138,18 +137,6 @@ def clean_text(text: str) -> str:
 def clean_line(text: str) -> str:
     """As `clean_text`, on one line."""
     return " ".join(clean_text(text).split())
-
-
-def clean_file_name(name: str) -> str:
-    """A file's own name as it may be shown and stored: no folders, no control or direction marks, at most 150 characters.
-
-    The ending survives the shortening, because it is what people and programs go by.
-    """
-    base = _BIDI_AND_CONTROL.sub("", clean_line(name)).replace("\\", "/").rsplit("/", 1)[-1].strip(" .")
-    if len(base) > 150:
-        stem, dot, ending = base.rpartition(".")
-        base = f"{stem[: 149 - len(ending)]}.{ending}" if dot and len(ending) <= 20 else base[:150]
-    return base
 
 
 def clean_media_type(claimed: str) -> str:

@@ -1,0 +1,39 @@
+"""A file's own name, from whatever its sender's program wrote: a path of any system, an address, marks that turn it around."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from typing import Final
+from urllib.parse import unquote
+
+from zrm.kit.text import clean_line
+
+LONGEST: Final = 150
+"""Characters of a name that are kept; its ending survives, because it is what people and programs go by."""
+
+_JOINERS: Final = "\u200c\u200d"  # not shown, and Persian needs them
+_ADDRESS: Final = re.compile(r"(?i)(?:https?|ftp|file)://")
+_DRIVE: Final = re.compile(r"[A-Za-z]:")
+# Names that Windows takes for devices, whatever their ending.
+_RESERVED: Final = re.compile(r"(?i)(?:con|prn|aux|nul|com\d|lpt\d)(?=\.|$)")
+_LONGEST_ENDING: Final = 20
+
+
+def file_name(written: str) -> str:
+    """The name without folders, controls and marks of direction, at most `LONGEST` characters; "" if nothing is left."""
+    name = clean_line(written)
+    if _ADDRESS.match(name):
+        name = clean_line(unquote(name.partition("?")[0].partition("#")[0]))
+    name = "".join(sign for sign in name if sign in _JOINERS or unicodedata.category(sign) not in ("Cc", "Cf"))
+    name = name.replace("\\", "/").rstrip("/ ").rpartition("/")[2]
+    name = _DRIVE.sub("", name, count=1) if _DRIVE.match(name) else name
+    name = name.strip(" .")
+    if _RESERVED.match(name):
+        name = f"_{name}"
+    if len(name) <= LONGEST:
+        return name
+    stem, dot, ending = name.rpartition(".")
+    if dot and len(ending) <= _LONGEST_ENDING:
+        return f"{stem[: LONGEST - 1 - len(ending)]}.{ending}"
+    return name[:LONGEST]

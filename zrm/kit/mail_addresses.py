@@ -1,0 +1,54 @@
+"""E-mail addresses in one form each, and domains as servers know them.
+
+A domain with letters beyond ASCII has two spellings, the one people read (`نمونه.ایران`) and the one servers use
+(`xn--…`): both mean one mailbox. Addresses are compared, kept and shown with the first, and written to by the second.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from typing import Final
+
+import idna
+
+_LONGEST_DOMAIN: Final = 253
+_NEEDS_NO_QUOTES: Final = re.compile(r"[^\s\"\\(),:;<>@\[\]]+")
+_DOTS: Final = re.compile("[\u3002\uff0e\uff61]")
+
+
+def comparable(address: str) -> str:
+    """The one form of all spellings of an e-mail address: case, normal form, trailing dot and the domain's two alphabets.
+
+    What is no address comes back folded. Quotes around a local part that needs none are taken away.
+    """
+    local, at, domain = address.strip().rpartition("@")
+    local = unicodedata.normalize("NFC", local.casefold())
+    if not at:
+        return unicodedata.normalize("NFC", domain.casefold())
+    if len(local) > 2 and local[0] == local[-1] == '"' and _NEEDS_NO_QUOTES.fullmatch(local[1:-1]) is not None:
+        local = local[1:-1]
+    return f"{local}@{_readable(domain)}"
+
+
+def server_domain(domain: str) -> str:
+    """A domain as servers know it, in ASCII. Errors: ValueError if it is none."""
+    if domain.isascii():
+        return domain
+    if len(domain) > _LONGEST_DOMAIN:
+        raise ValueError("not a domain")
+    try:
+        return idna.encode(_DOTS.sub(".", domain), uts46=True).decode("ascii")
+    except idna.IDNAError as error:
+        raise ValueError("not a domain") from error
+
+
+def _readable(domain: str) -> str:
+    domain = _DOTS.sub(".", domain).rstrip(".")
+    folded = domain.casefold()
+    if (domain.isascii() and "xn--" not in folded) or len(domain) > _LONGEST_DOMAIN:
+        return folded
+    try:
+        return idna.decode(idna.encode(domain, uts46=True))
+    except (idna.IDNAError, ValueError):
+        return unicodedata.normalize("NFC", folded)  # no name that a server could have: compared as it is written
