@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.channels.email.corpus import AR, FR, mail, multipart, text
+from tests.channels.email.corpus import AR, FR, Mail, mail, multipart, text
 from tests.channels.email.test_parse import understand
 from zrm.channels.email.charset import declared_in, to_text
 
@@ -86,6 +86,60 @@ def test_a_subject_and_a_files_name_in_a_false_alphabet() -> None:
     found = understand(multipart("mixed", "Content-Type: text/plain\n\nx", part))
     assert found.files[0].name == "عيب مصنعي في الطاولة RY-1168"
     assert understand(mail(f"Subject: {subject}")).title == "عيب مصنعي في الطاولة RY-1168"
+
+
+WRITTEN = {
+    "gb18030": ("路灯坏了", "您好，我家门口的路灯坏了，请派人修理。", "<p>路灯坏了，请修理</p>"),
+    "big5": ("路燈壞了", "您好，我家門口的路燈壞了，請派人修理。"),
+    "euc-kr": ("가로등이 고장났습니다", "안녕하세요, 우리 동네 가로등이 고장났습니다."),
+    "shift_jis": ("街灯が壊れています", "ありがとうございます", "テスト"),
+    "euc-jp": ("街灯が壊れています",),
+    "koi8-r": ("Здравствуйте, у нас во дворе не горит фонарь.", "Не работает свет"),
+    "cp1251": ("Здравствуйте, у нас во дворе не горит фонарь.", "Не работает свет"),
+    "cp1254": ("Sokağımızdaki ışıklar yanmıyor", "Değerli yetkili, kaldırım kırık. Saygılarımla Ayşe"),
+    "cp1255": ("הפנס ברחוב שבור",),
+    "iso-8859-7": ("Ο λαμπτήρας είναι σπασμένος",),
+    "cp1256": (AR, "سلام، چراغ كوچه خراب است"),
+    "utf-16-le": ("The lamp is broken.", "سلام، چراغ خراب است.\nلطفا"),
+    "utf-16-be": ("The lamp is broken.", "سلام، چراغ خراب است.\nلطفا"),
+    "utf-16": ("路灯坏了", "سلام"),
+    "iso2022_jp": ("こんにちは世界 テスト",),
+    "iso2022_jp_ext": ("半角 ｶﾅ です",),
+    "iso2022_kr": ("가로등이 고장났습니다",),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("claimed", ["", "us-ascii", "utf-8", "x-unknown", "iso-8859-1"])
+@pytest.mark.parametrize("really", WRITTEN)
+def test_an_alphabet_that_is_not_named_or_wrongly_is_told_by_its_letters(really: str, claimed: str) -> None:
+    for words in WRITTEN[really]:
+        assert to_text(words.encode(really), claimed).lstrip("\ufeff") == words
+
+
+@pytest.mark.parametrize("really", WRITTEN)
+def test_an_alphabet_that_is_named_rightly_is_believed(really: str) -> None:
+    for words in WRITTEN[really]:
+        assert to_text(words.encode(really), really).lstrip("\ufeff") == words
+
+
+@pytest.mark.parametrize(
+    ("really", "claimed"),
+    [
+        ("cp1251", "koi8-r"), ("koi8-r", "windows-1251"), ("gb18030", "big5"), ("cp1256", "gb2312"), ("big5", "euc-kr"),
+        ("utf-8", "utf-16"), ("utf-16-le", "windows-1256"), ("iso2022_jp", "windows-1256"),
+    ],
+)  # fmt: skip
+def test_a_false_name_does_not_stand_against_the_letters(really: str, claimed: str) -> None:
+    words = WRITTEN.get(really, (PERSIAN,))[-1]
+    assert to_text(words.encode(really), claimed) == words
+
+
+def test_japanese_without_a_named_alphabet_is_shown_as_japanese() -> None:
+    """zammad#6144: the escapes were stripped and the rest shown."""
+    found = understand(mail("Content-Type: text/plain;", b"\x1b$B$3$s$K$A$O@$3&\x1b(B \x1b$B%F%9%H\x1b(B\r\n"))
+    assert found.text == "こんにちは世界 テスト"
+    subject = Mail(b"From: a@example.com\r\nSubject: \x1b$B%F%9%H\x1b(B\r\n\r\nx")
+    assert understand(subject).title == "テスト"
 
 
 @given(st.text(st.sampled_from("abc xyz <p>éüß"), max_size=200))
