@@ -18,6 +18,9 @@ JSON = None | bool | int | float | str | list["JSON"] | dict[str, "JSON"]
 
 # ---------------------------------------------------------------- inwards: door → T1 → parse → T2
 
+TEXT_LIMIT = 1_000_000
+"""Characters of a contact's text that the record keeps and the desk shows; a longer text is also kept whole, as a file."""
+
 
 @dataclass(frozen=True, slots=True)
 class StoredFile:

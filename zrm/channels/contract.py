@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from zrm.contract import (
     JSON,
+    TEXT_LIMIT,
     AddressKind,
     ConfigInvalid,
     ConnectionFailed,
@@ -48,7 +49,7 @@ from zrm.contract import (
 )
 
 __all__ = [
-    "JSON", "AddressKind", "Capabilities", "Channel", "ChannelConfig", "ConfigInvalid", "ConnectionFailed", "Fetched",
+    "JSON", "TEXT_LIMIT", "AddressKind", "Capabilities", "Channel", "ChannelConfig", "ConfigInvalid", "ConnectionFailed", "Fetched",
     "FrontDesk", "HasFates", "HasFiles", "HasListener", "HasParts", "HasRoutes", "House", "Ignored", "Inbound", "InboundFile", "OutcomeUnknown", "Parsed",
     "Part", "PublicMessage", "RawContact", "Receipt", "RecipientOptedOut", "RecipientUnreachable", "Rejected", "Reply",
     "ReplyInvalid", "Report", "SendError", "Sender", "Sent", "StoredFile", "Subject", "Thread", "Throttled",

@@ -5,191 +5,128 @@ Everything here works in one pass over its input: headers come from strangers.
 
 from __future__ import annotations
 
-import binascii
 import re
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Final
 from urllib.parse import unquote_to_bytes
 
-from zrm.channels.email.charset import to_text
+from zrm.channels.email.address_field import addresses, is_address
+from zrm.channels.email.charset import alphabet_of, to_text
+from zrm.channels.email.encoded_words import decode_words
+
+__all__ = [
+    "Headers", "addresses", "date", "decode_words", "first_by_name", "is_address", "message_ids", "parameters",
+    "split_head",
+]  # fmt: skip
 
 Headers = list[tuple[str, str]]
 
 _FIELD: Final = re.compile(rb"([!-9;-~]+)[ \t]*:")
-_WORD: Final = re.compile(r"=\?([A-Za-z0-9_.:()-]+)(?:\*[A-Za-z0-9-]*)?\?([bBqQ])\?([^?]*)\?=")
+_LINE_END: Final = re.compile(rb"\r+\n?|\n")
+_EMPTY_LINE: Final = re.compile(rb"(?:\r\n|\n|\r(?!\n)){2}")
+_BLANK: Final = re.compile(rb"(?:\xef\xbb\xbf|[ \t\r\n\f\x00])*")
+_MAILBOX_LINE: Final = re.compile(rb"(?:>?From [^\r\n]*(?:\r\n|\n|\r))+")
+_QUOTE_MARKS: Final = re.compile(rb">*")
+# Fields that a mail's own header has; the second set is what nobody writes at the top of a text.
+_HEADER_FIELD: Final = re.compile(
+    rb"(?:from|to|cc|subject|date|sender|reply-to|received|return-path|delivered-to|message-id|mime-version|references|"
+    rb"in-reply-to|user-agent|importance|(?:content|x|list|arc|dkim|authentication)-[a-z0-9-]+)[ \t]*:",
+    re.IGNORECASE,
+)
+_MACHINE_FIELD: Final = re.compile(
+    rb"[\r\n](?:received|message-id|mime-version|content-type|content-transfer-encoding|date|dkim-signature|x-mailer)"
+    rb"[ \t]*:",
+    re.IGNORECASE,
+)
+_LOOK_AHEAD = 4096
 _LONGEST_VALUE = 65_536
 
 
-def split_head(data: bytes) -> tuple[Headers, int]:
+def split_head(data: bytes, charset: str = "") -> tuple[Headers, int]:
     """The header fields of a message or part, names as written, and the offset where its body begins.
 
-    A line that is no field ends the head, as if the empty line had been forgotten.
+    Lines end in CR LF, LF or CR. What stands before the first field (a byte order mark, blank lines, a mailbox file's
+    own line) is skipped. A line that is no field, or has blanks only, ends the head as if the empty line had been
+    forgotten, unless fields that only mail programs write follow: then it belongs to the field before it. Raw 8-bit
+    values are read in `charset`, which the body declares, or else in the one alphabet that fits all of them.
     """
-    fields: Headers = []
+    fields: list[tuple[str, bytes]] = []
     name, lines = "", [b""]  # of the field that may go on in the next line
-    at, size = 0, len(data)
-    if data.startswith((b"From ", b">From ")):  # a mailbox file's own line
-        at = (data.find(b"\n") + 1) or size
+    at, size, sure_until = _beginning(data), len(data), 0
     while at < size:
-        end = data.find(b"\n", at)
-        following = size if end < 0 else end + 1
-        line = data[at:following].rstrip(b"\r\n")
+        found = _LINE_END.search(data, at)
+        end, following = (found.start(), found.end()) if found is not None else (size, size)
+        if found is not None and not found[0].endswith(b"\n"):
+            following = end + 1  # each CR of several is an end of its own
+        line = data[at:end]
         if not line:
             at = following
             break
-        if line[0] in b" \t" and name:
+        match = _FIELD.match(line)
+        goes_on = line[0] in b" \t" and bool(line.strip())
+        if not goes_on and match is None and name:
+            if at >= sure_until:
+                sure_until = _machine_field(data, end)
+            goes_on = at < sure_until
+        if goes_on and name:
             lines.append(line)
-        else:
-            match = _FIELD.match(line)
-            if match is None:
-                break
+        elif match is not None:
             if name:
-                fields.append((name, to_text(b"".join(lines)).strip()))
+                fields.append((name, b"".join(lines)))
             name, lines = match.group(1).decode("ascii"), [line[match.end() :]]
+        else:
+            at = at if line.strip() else following
+            break
         at = following
     if name:
-        fields.append((name, to_text(b"".join(lines)).strip()))
-    return fields, at
+        fields.append((name, b"".join(lines)))
+    return _as_text(fields, charset), at
 
 
-def decode_words(value: str) -> str:
-    """A field's value with its encoded words read.
-
-    Neighbours in the same alphabet are joined before they are decoded, because many programs cut a letter in two.
-    """
-    if "=?" not in value:
-        return value
-    out: list[str] = []
-    pending: list[bytes] = []
-    alphabet = ""
-    at = 0
-    for match in _WORD.finditer(value):
-        between = value[at : match.start()]
-        charset = match.group(1).lower()
-        if pending and (between.strip() or charset != alphabet):
-            out.append(to_text(b"".join(pending), alphabet))
-            pending = []
-        if between.strip() or not alphabet:
-            out.append(between)
-        pending.append(_word_bytes(match.group(2), match.group(3)))
-        alphabet = charset
-        at = match.end()
-    if pending:
-        out.append(to_text(b"".join(pending), alphabet))
-    out.append(value[at:])
-    return "".join(out)
+def _beginning(data: bytes) -> int:
+    """Where the first field begins, behind what is no part of the mail."""
+    mark = 3 if data.startswith(b"\xef\xbb\xbf") else 0
+    blank = _BLANK.match(data)
+    start = blank.end() if blank is not None else 0
+    line = _MAILBOX_LINE.match(data, start)
+    if line is not None and _FIELD.match(data, line.end()) is not None:
+        return line.end()
+    marks = _QUOTE_MARKS.match(data, start)
+    field_at = marks.end() if marks is not None else start
+    return field_at if _HEADER_FIELD.match(data, field_at) is not None else mark
 
 
-def _word_bytes(encoding: str, text: str) -> bytes:
-    raw = text.encode("utf-8", "surrogateescape")
-    if encoding in "qQ":
-        return binascii.a2b_qp(raw, header=True)
-    return lenient_base64(raw)
+def _machine_field(data: bytes, at: int) -> int:
+    """Where the next field that only mail programs write begins, if no empty line comes before it; else 0."""
+    window = data[at : at + _LOOK_AHEAD]
+    found = _MACHINE_FIELD.search(window)
+    if found is None:
+        return 0
+    empty = _EMPTY_LINE.search(window, 0, found.start() + 1)
+    return at + found.start() + 1 if empty is None else 0
 
 
-def lenient_base64(raw: bytes | memoryview) -> bytes:
-    """Base64 with missing padding or rubbish in between; what can be read is read."""
-    try:
-        return binascii.a2b_base64(raw)  # no copy of a large file's letters
-    except binascii.Error:
-        raw = bytes(raw)
-    for tail in (b"=", b"=="):
-        try:
-            return binascii.a2b_base64(raw + tail)
-        except binascii.Error:
-            continue
-    try:  # one letter too many: no number of = makes it whole
-        letters = re.sub(rb"[^A-Za-z0-9+/]", b"", raw)
-        return binascii.a2b_base64(letters[: len(letters) // 4 * 4])
-    except binascii.Error:
-        return raw
+def _as_text(fields: list[tuple[str, bytes]], charset: str) -> Headers:
+    raw = [value for _, value in fields if not value.isascii()]
+    if raw and not charset:
+        charset = alphabet_of(b"\n".join(raw))
+    return [(name, to_text(value, charset).strip()) for name, value in fields]
 
 
-def addresses(value: str) -> list[tuple[str, str]]:
-    """`(display name, address)` of each mailbox of an address field, in order; groups are opened, rubbish is skipped."""
-    found: list[tuple[str, str]] = []
-    for piece in _split_addresses(value[:_LONGEST_VALUE]):
-        name, address = _name_and_address(piece)
-        if is_address(address):
-            found.append((" ".join(decode_words(name).split()), address))
-    return found
-
-
-def is_address(text: str) -> bool:
-    """Whether a text can be an address at all: one @ with something on both sides, no spaces or controls."""
-    local, at, domain = text.rpartition("@")
-    return (
-        bool(at and local and domain)
-        and len(text) <= 320
-        and text.isprintable()
-        and not any(character in ' <>,;"()' for character in text)
-    )
-
-
-def _split_addresses(value: str) -> list[str]:
-    pieces: list[str] = []
-    current: list[str] = []
-    quoted = angled = False
-    comments = 0
-    escape = False
-    for character in value:
-        if escape:
-            escape = False
-        elif character == "\\" and (quoted or comments):
-            escape = True
-        elif quoted:
-            quoted = character != '"'
-        elif character == "(":
-            comments += 1
-        elif comments:
-            comments -= character == ")"
-        elif character == '"':
-            quoted = True
-        elif character == "<":
-            angled = True
-        elif character == ">":
-            angled = False
-        elif character in ",;" and not angled:
-            pieces.append("".join(current))
-            current = []
-            continue
-        elif character == ":" and not angled:  # a group's name ends
-            current = []
-            continue
-        current.append(character)
-    pieces.append("".join(current))
-    return pieces
-
-
-def _name_and_address(piece: str) -> tuple[str, str]:
-    end = piece.rfind(">")
-    start = piece.rfind("<", 0, end) if end > 0 else -1
-    if start >= 0:
-        inside = piece[start + 1 : end].strip()
-        return _unquote(piece[:start]), inside.rpartition(":")[2] if inside.startswith("@") else inside
-    plain, comment = _without_comment(piece)
-    return comment, plain.replace(" ", "").strip("\"'")
-
-
-def _without_comment(piece: str) -> tuple[str, str]:
-    """`ali@example.org (Ali)`: the old way to give a name."""
-    start, end = piece.find("("), piece.rfind(")")
-    if 0 <= start < end:
-        return piece[:start] + piece[end + 1 :], piece[start + 1 : end]
-    return piece, ""
-
-
-def _unquote(name: str) -> str:
-    name = name.strip()
-    if len(name) >= 2 and name[0] == name[-1] == '"':
-        return re.sub(r"\\(.)", r"\1", name[1:-1])
-    return name
+def first_by_name(headers: Headers) -> dict[str, str]:
+    """The first field of each name; names in lower case."""
+    fields: dict[str, str] = {}
+    for name, value in headers:
+        fields.setdefault(name.lower(), value)
+    return fields
 
 
 def parameters(value: str) -> tuple[str, dict[str, str]]:
     """The value before the first semicolon, in lower case, and its parameters, RFC 2231 put together and decoded."""
     head, *rest = _split_parameters(value[:_LONGEST_VALUE])
+    head, *forgotten = head.split() or [""]  # parameters behind a blank, without their semicolon
+    rest[:0] = forgotten
     plain: dict[str, str] = {}
     parts: dict[str, list[tuple[int, bool, str]]] = {}
     for piece in rest:
@@ -200,7 +137,7 @@ def parameters(value: str) -> tuple[str, dict[str, str]]:
         text = _unquote(text)
         base, star, number = name.partition("*")
         if not star:
-            plain.setdefault(name, decode_words(text))
+            plain.setdefault(name, decode_words(text) if name in ("name", "filename") else text)
             continue
         encoded = name.endswith("*")
         number = number.rstrip("*")
@@ -208,7 +145,15 @@ def parameters(value: str) -> tuple[str, dict[str, str]]:
         parts.setdefault(base, []).append((order, encoded, text))
     for base, pieces in parts.items():
         plain[base] = _join_continuations(sorted(pieces, key=lambda piece: piece[0]))
-    return head.strip().lower(), plain
+    return head.rstrip(",").lower(), plain
+
+
+def _unquote(text: str) -> str:
+    """A parameter's value without its quotes. A backslash hides a quote or itself; any other is part of a path."""
+    text = text.strip()
+    if len(text) >= 2 and text[0] == text[-1] == '"':
+        return re.sub(r'\\(["\\])', r"\1", text[1:-1])
+    return text
 
 
 def _join_continuations(pieces: list[tuple[int, bool, str]]) -> str:

@@ -7,17 +7,22 @@ bound is handed over as one leaf of raw bytes.
 
 from __future__ import annotations
 
-import binascii
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Final
 
-from zrm.channels.email.headers import Headers, lenient_base64, parameters, split_head
+from zrm.channels.email.headers import Headers, parameters, split_head
+from zrm.channels.email.transfer import Transfer, Unwrapped, looks_wrapped, transfer_of, unwrap, unwrap_text
 
 MAX_DEPTH: Final = 20
 MAX_PARTS: Final = 500
 _HEAD_LIMIT: Final = 1_048_576
+# The first line of a part, where the declared boundary is missing or never comes.
+_LIKE_A_BOUNDARY: Final = re.compile(rb"\s{0,16}--(\S{1,200})[ \t]*(?:\r?\n|\r)Content-[A-Za-z-]{1,40}:", re.IGNORECASE)
+_LIKE_A_BOUNDARY_LATER: Final = re.compile(
+    rb"(?<=[\r\n])--(\S{1,200})[ \t]*(?:\r?\n|\r)Content-[A-Za-z-]{1,40}:", re.IGNORECASE
+)
 
 
 @dataclass(slots=True)
@@ -42,18 +47,18 @@ class Part:
                 return value
         return ""
 
+    @property
+    def transfer(self) -> Transfer:
+        """The transfer encoding it declares, however it is spelled."""
+        return transfer_of(self.header("content-transfer-encoding"))
+
     def content(self) -> bytes:
         """The bytes after the transfer encoding is undone; damaged encodings give what can be read."""
-        if self.cut:
-            return bytes(self.raw)
-        encoding = self.header("content-transfer-encoding").strip().lower()
-        if encoding == "base64":
-            return lenient_base64(self.raw)
-        if encoding == "quoted-printable":
-            return binascii.a2b_qp(self.raw)
-        if encoding in ("x-uuencode", "uuencode", "x-uue", "uue"):
-            return _uudecode(bytes(self.raw))
-        return bytes(self.raw)
+        return bytes(self.raw) if self.cut else unwrap(self.raw, self.transfer).data
+
+    def written(self) -> Unwrapped:
+        """The bytes of a text, and what a gateway has put below its base64 in plain words."""
+        return unwrap_text(self.raw, self.transfer, self.parameters.get("charset", ""))
 
 
 class Splitter:
@@ -62,24 +67,24 @@ class Splitter:
     def __init__(self) -> None:
         self._count = 0
         self._containers = 0
+        self._unwrapped = 0
+        self._size = 0
 
     def leaves(self, headers: Headers, body: bytes | memoryview) -> Iterator[Part]:
         """The leaves of a message in order."""
+        self._size = len(body)
         yield from self._walk(headers, memoryview(body), (), "text/plain")
 
     def _walk(
         self, headers: Headers, body: memoryview, path: tuple[tuple[str, int], ...], default: str
     ) -> Iterator[Part]:
-        part = Part(headers, body, path=path)
+        part = Part(headers, body, media_type=default, path=path)
         value = part.header("content-type")
         if value:
             part.media_type, part.parameters = parameters(value)
-        if "/" not in part.media_type or " " in part.media_type:
-            part.media_type = default
-        boundary = part.parameters.get("boundary", "")
-        if not part.media_type.startswith("multipart/") or not boundary:
-            if part.media_type.startswith("multipart/"):
-                part.media_type = "text/plain"  # a container without a boundary holds what it shows
+        if "/" not in part.media_type:
+            part.media_type = "text/plain" if value else default
+        if not part.media_type.startswith("multipart/"):
             self._count += 1
             yield part
             return
@@ -88,9 +93,9 @@ class Splitter:
             self._count += 1
             yield part
             return
-        pieces = list(_cut(body, boundary, MAX_PARTS - self._count))
+        body, pieces = self._pieces(part)
         if not pieces:
-            part.media_type = "text/plain"
+            part.media_type = "text/plain"  # a container without a boundary holds what it shows
             self._count += 1
             yield part
             return
@@ -107,19 +112,39 @@ class Splitter:
             head, at = split_head(begin) if begin[:1] not in (b"\r", b"\n") else ([], begin.find(b"\n") + 1)
             yield from self._walk(head, piece[at:], inner, child_default)
 
+    def _pieces(self, part: Part) -> tuple[memoryview, list[tuple[int, int, bool]]]:
+        """The body of a container and where its pieces lie in it: as it stands, or in a transfer encoding.
+
+        RFC 2045 forbids to encode a container; gateways do it. What is undone is no more than the message is long.
+        """
+        boundary = part.parameters.get("boundary", "")
+        most = MAX_PARTS - self._count
+        if found := list(_cut(part.raw, boundary, most)):
+            return part.raw, found
+        if looks_wrapped(part.raw, part.transfer) and self._unwrapped + len(part.raw) <= self._size:
+            self._unwrapped += len(part.raw)
+            part.raw = memoryview(part.written().data)
+            part.headers = [pair for pair in part.headers if pair[0].lower() != "content-transfer-encoding"]
+            if found := list(_cut(part.raw, boundary, most)):
+                return part.raw, found
+        line = _LIKE_A_BOUNDARY.match(part.raw) or _LIKE_A_BOUNDARY_LATER.search(part.raw)
+        if line is None:
+            return part.raw, []
+        return part.raw, list(_cut(part.raw, line[1].decode("utf-8", "surrogateescape"), most))
+
 
 def _cut(body: memoryview, boundary: str, most: int) -> Iterator[tuple[int, int, bool]]:
     """`(start, end, rest)` of each piece between boundary lines; after `most` pieces the rest comes as one."""
     raw = boundary.rstrip().encode("utf-8", "surrogateescape")
     if not raw:
         return
-    line = re.compile(rb"(?:^|(?<=\n))--" + re.escape(raw) + rb"(--)?[ \t]*(?:\r?\n|\Z)")
+    line = re.compile(rb"(?:^|(?<=[\r\n]))--" + re.escape(raw) + rb"(--)?[ \t]*(?:\r{0,2}\n|\r|\Z)")
     start = -1
     count = 0
     for match in line.finditer(body):
         if start >= 0:
             end = match.start() - 1
-            if end > start and body[end - 1] == 0x0D:
+            if end > start and body[end] == 0x0A and body[end - 1] == 0x0D:
                 end -= 1
             yield start, max(start, end), False
             count += 1
@@ -133,23 +158,3 @@ def _cut(body: memoryview, boundary: str, most: int) -> Iterator[tuple[int, int,
             return
     if start >= 0:
         yield start, len(body), False  # the closing line is missing
-
-
-def _uudecode(raw: bytes) -> bytes:
-    out: list[bytes] = []
-    inside = False
-    for line in raw.splitlines():
-        if not inside:
-            inside = line.startswith(b"begin ")
-            continue
-        if line.strip() in (b"end", b"`", b""):
-            break
-        try:
-            out.append(binascii.a2b_uu(line))
-        except binascii.Error:
-            length = min(len(line), (((line[0] - 32) & 63) * 4 + 5) // 3)
-            try:
-                out.append(binascii.a2b_uu(line[:length]))
-            except binascii.Error:
-                return raw  # no uuencoding at all: keep what came
-    return b"".join(out) if inside else raw
