@@ -40,6 +40,8 @@ class RawContact:
     `(channel, account, external_id)` identifies it for ever: the same delivery twice has the same three.
     `account` is our side's address (mailbox, short code, form name); `body` the payload as received;
     `envelope` what only the door knew (JSON values). `kind` "report" is a provider's word about something we sent.
+    `earlier_id` is the external id that an earlier version gave the same contact, if another: who has a receipt under
+    that one keeps it.
     """
 
     channel: str
@@ -51,6 +53,7 @@ class RawContact:
     files: tuple[StoredFile, ...] = ()
     kind: Literal["contact", "report"] = "contact"
     trace: str = ""
+    earlier_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -171,7 +171,8 @@ async def _take(
     cursor: AsyncCursor, fresh: Sequence[Waiting], received_at: datetime
 ) -> dict[tuple[str, str, str], tuple[UUID, str, datetime]]:
     """Who has which receipt now, by key. Each statement commits by itself: who has one keeps it."""
-    settled: dict[tuple[str, str, str], tuple[UUID, str, datetime]] = {}
+    settled = await _named_before(cursor, fresh)
+    fresh = [waiting for waiting in fresh if waiting.key not in settled]
     while fresh:
         await cursor.execute(_TAKE, [*_columns(fresh), received_at])
         taken = {row[0] for row in await cursor.fetchall()}
@@ -180,14 +181,34 @@ async def _take(
         )
         fresh = [waiting for waiting in fresh if waiting.id not in taken]
         if fresh:
-            channels, accounts, externals = zip(*(waiting.key for waiting in fresh), strict=True)
-            await cursor.execute(_KNOWN, [list(channels), list(accounts), list(externals)])
-            for channel, account, external_id, contact_id, issued, at in await cursor.fetchall():
-                settled[channel, account, external_id] = (contact_id, issued, at)
+            settled |= await _known(cursor, [waiting.key for waiting in fresh])
             fresh = [waiting for waiting in fresh if waiting.key not in settled]
             for waiting in fresh:  # what is left met a code that is in use
                 waiting.code = code.mint()
     return settled
+
+
+async def _known(
+    cursor: AsyncCursor, keys: Sequence[tuple[str, str, str]]
+) -> dict[tuple[str, str, str], tuple[UUID, str, datetime]]:
+    channels, accounts, externals = zip(*keys, strict=True)
+    await cursor.execute(_KNOWN, [list(channels), list(accounts), list(externals)])
+    return {(row[0], row[1], row[2]): (row[3], row[4], row[5]) for row in await cursor.fetchall()}
+
+
+async def _named_before(
+    cursor: AsyncCursor, batch: Sequence[Waiting]
+) -> dict[tuple[str, str, str], tuple[UUID, str, datetime]]:
+    """Who has a receipt under the id that an earlier version gave; asked for few contacts, and written by none any more."""
+    before = {
+        waiting.key: (waiting.key[0], waiting.key[1], waiting.contact.earlier_id)
+        for waiting in batch
+        if waiting.contact.earlier_id
+    }
+    if not before:
+        return {}
+    found = await _known(cursor, list(before.values()))
+    return {key: found[earlier] for key, earlier in before.items() if earlier in found}
 
 
 def _tell(waiting: Waiting, outcome: _Outcome) -> None:

@@ -15,6 +15,7 @@ import pytest
 from aiosmtpd.smtp import SMTP
 
 from tests.channels.email.desk import ListDesk, open_door
+from tests.channels.email.test_identity import SCANS
 from zrm.channels.email.channel import EmailChannel
 from zrm.channels.email.config import EmailConfig
 from zrm.channels.email.session import Conversation
@@ -207,6 +208,14 @@ def test_the_same_mail_again_is_the_same_contact(port: int, desk: ListDesk) -> N
     again = send(port, b"Received: from a by b;\r\n\tMon, 2 Nov 2026 10:30:00 +0000\r\nReceived: x\r\n" + MAIL)
     assert first == again
     assert len(desk.contacts) == 1
+
+
+def test_mails_whose_lines_end_in_cr_are_answered_with_a_code_each(port: int, desk: ListDesk) -> None:
+    begin = b"MAIL FROM:<scan@citizen.example>\r\nRCPT TO:<info@example.org>\r\nDATA\r\n"
+    heard = talk(port, b"EHLO x\r\n" + b"".join(begin + scan + b".\r\n" for scan in (*SCANS, SCANS[0])) + b"QUIT\r\n")
+    first, second, again = re.findall(rb"received as (\S+)", heard)
+    assert (first != second, again == first) == (True, True)
+    assert [contact.body for contact in desk.contacts] == SCANS, "kept as they came"
 
 
 def test_different_mails_with_one_message_id_are_different_contacts(port: int, desk: ListDesk) -> None:

@@ -2,11 +2,19 @@
 
 Not the Message-ID: senders repeat it, leave it out and forge it. The content itself is the identity, without the
 trace fields that each hop puts on top (and puts anew when it delivers again), together with the mailbox.
+
+Hops may also write the ends of lines anew: CR LF, LF and CR count as the same. Nothing else is left out, and a mail that
+is nothing but trace is its own identity as a whole: two mails that differ in a word are never one.
+
+Until November 2026 the ends of lines counted as they came. `earlier_id` is what a mail was called then, so that one that
+was stored under that name is recognised for ever; a name that did not depend on the whole content is none.
 """
 
 from __future__ import annotations
 
 import hashlib
+import re
+from collections.abc import Iterator
 from typing import Final
 
 _TRACE: Final = frozenset(
@@ -17,24 +25,86 @@ _TRACE: Final = frozenset(
         b"x-envelope-from", b"x-envelope-to", b"delivery-date", b"x-greylist",
     }
 )  # fmt: skip
+_FIELD: Final = re.compile(rb"([!-9;-~]{1,80})[ \t]{0,80}:")
+_BLANK: Final = re.compile(rb"[ \t\r\n]*")
+_LINE_END: Final = re.compile(rb"\r\n|\r|\n")
+_PIECE: Final = 1_048_576
 
 
-def external_id(account: str, content: bytes) -> str:
-    """64 hex digits: the same for every delivery of one mail to one mailbox, different for different mails."""
-    digest = hashlib.sha256(account.encode() + b"\x00")
-    digest.update(memoryview(content)[_after_trace(content) :])
+def external_id(account: str, content: bytes, whole_size: int | None = None) -> str:
+    """64 hex digits: the same for every delivery of one mail to one mailbox, different for different mails.
+
+    `whole_size` in bytes, where `content` is only the beginning of a mail.
+    """
+    start = _after_trace(content)
+    digest = _begin(account)
+    for piece in _in_crlf(content, start if start < len(content) else 0):
+        digest.update(piece)
+    if whole_size is not None:
+        digest.update(b"\x00%d" % whole_size)
     return digest.hexdigest()
 
 
+def earlier_id(account: str, content: bytes, whole_size: int | None = None) -> str:
+    """What the same mail was called before, where that differs and was right; else ""."""
+    start = _after_trace_as_before(content)
+    if start > _after_trace(content) or start >= len(content):
+        return ""
+    if start == _after_trace(content) and whole_size is None and _is_crlf(content, start):
+        return ""
+    digest = _begin(account)
+    digest.update(memoryview(content)[start:])
+    found = digest.hexdigest()
+    return found if found != external_id(account, content, whole_size) else ""
+
+
+def _begin(account: str) -> hashlib._Hash:
+    return hashlib.sha256(account.encode() + b"\x00")
+
+
 def _after_trace(content: bytes) -> int:
-    """Offset of the first header field that is not a hop's trace."""
+    """Offset of the first line that is not part of a hop's trace; never beyond the empty line that ends the header."""
+    blank = _BLANK.match(content)
+    start = at = blank.end() if blank is not None else 0
+    while (field := _FIELD.match(content, at)) is not None and field[1].lower() in _TRACE:
+        at = _line_end(content, field.end())
+        while content[at : at + 1] in (b" ", b"\t") and (end := _line_end(content, at)) and content[at:end].strip():
+            at = end  # the field goes on in the next line
+    return at if at > start else 0
+
+
+def _line_end(content: bytes, at: int) -> int:
+    found = _LINE_END.search(content, at)
+    return found.end() if found is not None else len(content)
+
+
+def _in_crlf(content: bytes, start: int) -> Iterator[bytes | memoryview]:
+    """The content from there on with every line ending in CR LF, in pieces."""
+    view = memoryview(content)
+    if _is_crlf(content, start):
+        yield view[start:]
+        return
+    while start < len(content):
+        end = min(start + _PIECE, len(content))
+        if content[end - 1 : end + 1] == b"\r\n":
+            end += 1
+        piece = content[start:end].replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+        yield piece.replace(b"\n", b"\r\n")
+        start = end
+
+
+def _is_crlf(content: bytes, start: int) -> bool:
+    return content.count(b"\r\n", start) == content.count(b"\r", start) == content.count(b"\n", start)
+
+
+def _after_trace_as_before(content: bytes) -> int:
     at, size = 0, len(content)
     while at < size:
         colon = content.find(b":", at, at + 80)
         if colon < 0 or content[at:colon].strip().lower() not in _TRACE:
             return at
         end = content.find(b"\n", colon)
-        while 0 <= end < size - 1 and content[end + 1] in b" \t":  # the field goes on in the next line
+        while 0 <= end < size - 1 and content[end + 1] in b" \t":
             end = content.find(b"\n", end + 1)
         if end < 0:
             return size

@@ -26,7 +26,7 @@ from imapclient.exceptions import IMAPClientAbortError, IMAPClientError, LoginEr
 
 from zrm.channels.contract import JSON, FrontDesk, RawContact, Receipt
 from zrm.channels.email.config import Imap
-from zrm.channels.email.identity import external_id
+from zrm.channels.email.identity import earlier_id, external_id
 from zrm.channels.email.oauth import TokenSource, TokenUnavailable
 from zrm.errors import StoreFull, StoreUnavailable
 from zrm.kit import log
@@ -264,15 +264,18 @@ class Fetcher:
         content = next((value for key, value in found.items() if key.startswith(b"BODY[]")), None)
         if isinstance(content, bytes):
             self._failures.pop(uid, None)
-            return self._contact(content, uid, {} if whole else {"whole_size": size})
+            return self._contact(content, uid, {}, None if whole else size)
         if self._failures.get(uid, 0) < _TRIES:
             self._failures[uid] = self._failures.get(uid, 0) + 1
             raise _OneMail("nothing came")
         _log.error("mail not handed over", channel="email", account=self._account, uid=uid)
         return self._contact(b"", uid, {"not_handed_over": uid})
 
-    def _contact(self, content: bytes, uid: int, more: dict[str, JSON]) -> RawContact:
-        identity = external_id(self._account, content)
+    def _contact(self, content: bytes, uid: int, more: dict[str, JSON], whole_size: int | None = None) -> RawContact:
+        """A mail, or its beginning where it is larger than what we take (`whole_size` bytes)."""
+        if whole_size is not None:
+            more = {**more, "whole_size": whole_size}
+        identity = external_id(self._account, content, whole_size)
         if not content:
             identity = f"imap {self._key} {self._place.uidvalidity} {uid}"
         return RawContact(
@@ -283,6 +286,7 @@ class Fetcher:
             media_type="message/rfc822",
             envelope={"imap": self._config.folder, **more},
             trace=new_trace(),
+            earlier_id=earlier_id(self._account, content, whole_size) if content else "",
         )
 
     def _settle(self, client: IMAPClient, uids: Sequence[int]) -> None:

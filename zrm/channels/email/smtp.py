@@ -23,7 +23,7 @@ from aiosmtpd.smtp import SMTP, Envelope, Session
 from zrm.channels.contract import FrontDesk, House, RawContact, Receipt
 from zrm.channels.email.certificate import tls_context
 from zrm.channels.email.config import EmailConfig
-from zrm.channels.email.identity import external_id
+from zrm.channels.email.identity import earlier_id, external_id
 from zrm.channels.email.mailboxes import Delivery, Mailboxes
 from zrm.channels.email.session import Conversation, LocalConversation
 from zrm.errors import StoreFull, StoreUnavailable
@@ -160,7 +160,7 @@ class Door:
         self, account: str, to: list[str], content: bytes, session: Session, envelope: Envelope, trace: str
     ) -> Receipt:
         large = len(content) > _LARGE
-        identity = await asyncio.to_thread(external_id, account, content) if large else external_id(account, content)
+        identity, earlier = await asyncio.to_thread(_names, account, content) if large else _names(account, content)
         contact = RawContact(
             channel="email",
             account=account,
@@ -175,6 +175,7 @@ class Door:
                 "tls": session.ssl is not None,
             },
             trace=trace,
+            earlier_id=earlier,
         )
         receipt = await self._desk.take(contact)  # a peer that hangs up now takes nothing back
         _log.info("received", channel="email", contact=str(receipt.contact_id), trace=trace, repeated=receipt.repeated)
@@ -248,6 +249,10 @@ def run_door(config: EmailConfig, house: House, desk: FrontDesk, stop: Event) ->
 def _host(transport: asyncio.BaseTransport) -> str:
     peer = transport.get_extra_info("peername")
     return str(peer[0]) if peer else ""
+
+
+def _names(account: str, content: bytes) -> tuple[str, str]:
+    return external_id(account, content), earlier_id(account, content)
 
 
 def _storable(text: str) -> str:
