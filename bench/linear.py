@@ -100,7 +100,7 @@ def measure(sizes: Sizes, docs: Path) -> Result:
         "Reading a mail, by its size",
         f"CPU of one process for inputs of {sizes.lengths[0]:,} to {sizes.lengths[-1]:,} bytes. The figure is the exponent "
         f"of the line through the logarithms, from {_FITTED_FROM:,} bytes on: 1 is linear. The desk's record keeps "
-        "200,000 characters of a text and the HTML of a mail up to two million; quotes are measured to three million "
+        "1,000,000 characters of a text and the HTML of a mail up to two million; quotes are measured to three million "
         "bytes all the same.",
     )
     boxes = Mailboxes(EmailConfig.model_validate({"mailboxes": {"info": {"address": "info@example.org"}}}))

@@ -79,6 +79,18 @@ def test_without_proof_the_state_and_no_words(desk: Desk, file: Callable[[], Non
     assert [message.text for message in proven.messages] == ["چراغ خیابان خراب است"]
 
 
+def test_of_a_very_long_message_the_beginning_is_shown(
+    desk: Desk, file: Callable[[], None], database: Database
+) -> None:
+    receipt = come(desk)
+    file()
+    for length, shown in ((20_000, "x" * 20_000), (1_000_000, "x" * 20_000 + "…")):
+        with database.cursor() as cursor:
+            cursor.execute("UPDATE contacts SET text = repeat('x', %s)", [length])
+        assert [message.text for message in desk.track(receipt.code, PEER, proven=True).messages] == [shown]
+        assert [message.text for message in desk.track(receipt.code, PEER).messages] == [""]
+
+
 def test_of_a_very_long_conversation_the_newest_part_is_shown(
     desk: Desk, file: Callable[[], None], database: Database
 ) -> None:

@@ -96,6 +96,13 @@ def test_a_lone_link_or_code_stands_with_the_persian_words_around_it(pages: Page
     )
 
 
+def test_a_text_of_very_many_paragraphs_keeps_its_words_and_its_blank_lines() -> None:
+    shown = str(words.paragraphs("<a>\n\n" * 5000))
+    assert shown.count("&lt;a&gt;") == 5000
+    assert 1000 < shown.count("<p ") < 3000
+    assert shown.endswith("&lt;a&gt;<br><br>&lt;a&gt;</p>")
+
+
 def test_a_refused_field_is_tied_to_its_message(pages: Pages, tmp_path: Path) -> None:
     source = (
         '{% from "components.html" import field, error_summary %}{{ error_summary([("phone", "Too short")]) }}'

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from zrm.contract import AddressKind, Inbound, InboundFile, RawContact, Sender, Thread
+import pytest
+
+from zrm.contract import TEXT_LIMIT, AddressKind, Inbound, InboundFile, RawContact, Sender, Thread
 from zrm.kit.clock import now
 from zrm.kit.ids import new_id
 from zrm.normalizer.reading import Raw, Reading, read
@@ -13,6 +15,26 @@ def reading(inbound: Inbound) -> Reading:
     found = read(raw, lambda _: [inbound], region="IR")
     assert isinstance(found, Reading)
     return found
+
+
+@pytest.mark.parametrize("kind", [AddressKind.PHONE, AddressKind.TELEGRAM, AddressKind.EMAIL])
+def test_a_text_within_the_limit_is_kept_whole_and_a_longer_one_is_a_file_as_well(kind: AddressKind) -> None:
+    sender = (Sender(kind, "09121234567"),)
+    fits = reading(Inbound(sender, "و" * TEXT_LIMIT))
+    assert (len(fits.text), fits.files, fits.labels) == (TEXT_LIMIT, (), frozenset())
+    text = "و" * TEXT_LIMIT + " آخرین کلمه"
+    longer = reading(Inbound(sender, text))
+    assert longer.text == text[:TEXT_LIMIT]
+    assert longer.labels == {"cut_short"}
+    (whole,) = longer.files
+    assert (whole.name, whole.media_type, whole.role) == ("message.txt", "text/plain", "original")
+    assert whole.data == text.encode()
+
+
+def test_search_and_language_read_the_beginning_only() -> None:
+    found = reading(Inbound((), "words " * 150_000))
+    assert len(found.text) == 900_000
+    assert len(found.search) <= 21_000
 
 
 def test_the_names_of_files_are_plain_whatever_the_channel_was_told() -> None:

@@ -29,6 +29,7 @@ from zrm.casework.handling import add_event
 from zrm.errors import NotFound
 from zrm.inbox import reading
 from zrm.kit.db import Cursor
+from zrm.kit.media_types import usual_name
 from zrm.normalizer.html import PLACEHOLDER, sanitise
 from zrm.security import headers
 from zrm.security.grants import covers
@@ -42,11 +43,12 @@ SHOWN: Final = frozenset(
 _RENDITION: Final = "application/pdf"
 _PLAIN_BYTES: Final = 256 * 1024
 _PICTURE_BYTES: Final = 8 * 1024 * 1024
-_CID: Final = re.compile(r'src="cid:([^"]*)"', re.IGNORECASE)
+_CID: Final = re.compile(r'src="\s*cid:([^"]*)"', re.IGNORECASE)
 
 
 def add(router: APIRouter, context: DeskContext, guard: Guard) -> None:
     """Put the files on the router."""
+    _add_words(router, context, guard)
     shell = Shell(context)
 
     def warn(cursor: Cursor, visit: Visit, action: str, case_id: UUID, name: str, threat: str) -> Response:
@@ -70,7 +72,7 @@ def add(router: APIRouter, context: DeskContext, guard: Guard) -> None:
             stored = _stored(cursor, visit, file_id)
             if stored.unsafe:
                 return warn(cursor, visit, f"/desk/files/{file_id}", stored.case_id, stored.name, stored.threat)
-        media_type = stored.media_type.partition(";")[0].strip().lower()
+        media_type = usual_name(stored.media_type.partition(";")[0].strip().lower())
         ours = stored.role == "rendition" and media_type == _RENDITION
         shown = (media_type in SHOWN or ours) and "save" not in request.query_params
         return _blob(context, stored.blob_key, stored.name, media_type if shown else "", shown=shown)
@@ -84,23 +86,6 @@ def add(router: APIRouter, context: DeskContext, guard: Guard) -> None:
                 add_event(cursor, stored.case_id, visit.agent.id, "save_unsafe", {"file": str(file_id)})
                 live.announce(cursor, "case", [stored.case_id])
         return _blob(context, stored.blob_key, stored.name, "", shown=False)
-
-    @router.get("/desk/contacts/{contact_id}/html")
-    def html(request: Request, contact_id: UUID, visit: Visit = Depends(guard.visit)) -> Response:
-        """A contact's HTML, made harmless, for its frame; `?pictures` with those that lie elsewhere."""
-        with context.database.cursor() as cursor:
-            found = timeline.contact_html(cursor, contact_id)
-            if found is None or not covers(visit.visible, found[0]):
-                raise NotFound("no such contact")
-            pictures = timeline.pictures_in(cursor, contact_id)
-        asked = "pictures" in request.query_params
-        shown = _with_pictures(context, sanitise(found[1], remote_pictures=asked), pictures)
-        page = (
-            '<!doctype html><html dir="auto"><meta charset="utf-8"><meta name="referrer" content="no-referrer">'
-            "<style>body{margin:12px;font:15px/1.6 system-ui,Tahoma,sans-serif;color:#1a1c21;background:#fff;"
-            f'overflow-wrap:anywhere}}img{{max-width:100%}}</style><body dir="auto">{shown}</body></html>'
-        )
-        return HTMLResponse(page, headers=headers.FOREIGN_HTML_WITH_PICTURES if asked else headers.FOREIGN_HTML)
 
     @router.get("/desk/contacts/{contact_id}/original")
     def original(request: Request, contact_id: UUID, visit: Visit = Depends(guard.visit)) -> Response:
@@ -131,6 +116,36 @@ def add(router: APIRouter, context: DeskContext, guard: Guard) -> None:
         return _original(context, found)
 
 
+def _add_words(router: APIRouter, context: DeskContext, guard: Guard) -> None:
+    """What a contact says, as a page of its own: its HTML, and its whole text."""
+
+    @router.get("/desk/contacts/{contact_id}/html")
+    def html(request: Request, contact_id: UUID, visit: Visit = Depends(guard.visit)) -> Response:
+        """A contact's HTML, made harmless, for its frame; `?pictures` with those that lie elsewhere."""
+        with context.database.cursor() as cursor:
+            found = timeline.contact_html(cursor, contact_id)
+            if found is None or not covers(visit.visible, found[0]):
+                raise NotFound("no such contact")
+            pictures = timeline.pictures_in(cursor, contact_id)
+        asked = "pictures" in request.query_params
+        shown = _with_pictures(context, sanitise(found[1], remote_pictures=asked), pictures)
+        page = (
+            '<!doctype html><html dir="auto"><meta charset="utf-8"><meta name="referrer" content="no-referrer">'
+            "<style>body{margin:12px;font:15px/1.6 system-ui,Tahoma,sans-serif;color:#1a1c21;background:#fff;"
+            f'overflow-wrap:anywhere}}img{{max-width:100%}}</style><body dir="auto">{shown}</body></html>'
+        )
+        return HTMLResponse(page, headers=headers.FOREIGN_HTML_WITH_PICTURES if asked else headers.FOREIGN_HTML)
+
+    @router.get("/desk/contacts/{contact_id}/text")
+    def whole_text(contact_id: UUID, visit: Visit = Depends(guard.visit)) -> Response:
+        """A contact's whole text, as far as the record has it, with the quotation below it."""
+        with context.database.cursor() as cursor:
+            found = timeline.contact_text(cursor, contact_id)
+        if found is None or not covers(visit.visible, found[0]):
+            raise NotFound("no such contact")
+        return PlainTextResponse("\n".join(part for part in found[1:] if part), headers=headers.DOWNLOAD)
+
+
 def _stored(cursor: Cursor, visit: Visit, file_id: UUID) -> timeline.StoredFileRow:
     stored = timeline.stored_file(cursor, file_id)
     if stored is None or not covers(visit.visible, stored.unit_id):
@@ -151,10 +166,13 @@ def _name(found: reading.Original) -> str:
 def _with_pictures(context: DeskContext, html: str, pictures: Mapping[str, tuple[str, str, int]]) -> str:
     """The HTML with the mail's own pictures in it, because its sandbox may load nothing; what is too large stays out."""
     room = _PICTURE_BYTES
+    by_id = {content_id.casefold(): picture for content_id, picture in pictures.items()}
 
     def put_in(match: re.Match[str]) -> str:
         nonlocal room
-        media_type, key, size = pictures.get(unquote(unescape(match[1])), ("", "", 0))
+        named = match[1].strip()
+        media_type, key, size = by_id.get(unquote(unescape(named)).casefold(), ("", "", 0))
+        media_type = usual_name(media_type)
         if not media_type.startswith("image/") or media_type not in SHOWN or size > room:
             return f'src="{PLACEHOLDER}"'
         room -= size

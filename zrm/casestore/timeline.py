@@ -17,6 +17,10 @@ RELATIONS = 20
 """How many related cases the page names: those to be decided first, then the newest."""
 WINDOW: Final = 100
 """How many entries of the line of time one page has; the earlier ones are a step away, a window at a time."""
+WHOLE_BYTES: Final = 4_000_000
+"""How many bytes of text one page shows whole, from the newest contact on: the longest text there is, in any script."""
+BEGINNING: Final = 20_000
+"""How many characters are shown of a text that is not shown whole."""
 _AS_CONTACTS: Final = ["reply", "note"]
 """Kinds of events that stand in the line of time as the contact they wrote."""
 
@@ -100,7 +104,7 @@ class DeliveryRow:
 
 @dataclass(frozen=True, slots=True)
 class ContactRow:
-    """One line of the conversation, with its files and deliveries."""
+    """One line of the conversation, with its files and deliveries. `goes_on`: of its text only the beginning is here."""
 
     id: UUID
     direction: str
@@ -118,6 +122,7 @@ class ContactRow:
     labels: list[str]
     automatic: bool
     public: bool
+    goes_on: bool
     at: datetime
     files: list[FileRow] = field(default_factory=list)
     deliveries: list[DeliveryRow] = field(default_factory=list)
@@ -287,17 +292,32 @@ def behind_delivery(cursor: Cursor, case_id: UUID, delivery_id: UUID) -> Place |
 
 
 def _contacts(cursor: Cursor, case_id: UUID, before: Place) -> list[tuple[Place, ContactRow]]:
-    """The contacts before a place, newest first, without files and deliveries; one more than a window has."""
+    """The contacts before a place, newest first, without files and deliveries; one more than a window has.
+
+    Texts come whole as far as `WHOLE_BYTES` reach, from the newest on; of longer ones beyond that only the beginning.
+    """
     cursor.execute(
         """
-        SELECT c.id, c.direction, c.channel, c.account, coalesce(p.name, ''), c.agent_id, c.address, c.title, c.text,
-            c.folded_quote, c.html <> '', c.html LIKE '%%src="http%%', c.headers, c.labels, c.automatic, c.public, c.at
-        FROM contacts c LEFT JOIN persons p ON p.id = c.person_id
-        WHERE c.case_id = %s AND c.at <= %s AND (c.at, true, c.id) < (%s, %s, %s)
-        ORDER BY c.at DESC, c.id DESC LIMIT %s
+        SELECT id, direction, channel, account, name, agent_id, address, title,
+            CASE WHEN whole THEN text ELSE left(text, %(beginning)s) END,
+            CASE WHEN whole THEN folded_quote ELSE left(folded_quote, %(beginning)s) END,
+            html <> '', html LIKE '%%src="http%%', headers, labels, automatic, public, NOT whole, at
+        FROM (
+            SELECT w.*, w.bytes <= %(beginning)s
+                OR sum(w.bytes) OVER (ORDER BY w.at DESC, w.id DESC) <= %(whole)s AS whole
+            FROM (
+                SELECT c.*, octet_length(c.text) + octet_length(c.folded_quote) AS bytes, coalesce(p.name, '') AS name
+                FROM contacts c LEFT JOIN persons p ON p.id = c.person_id
+                WHERE c.case_id = %(case)s AND c.at <= %(at)s AND (c.at, true, c.id) < (%(at)s, %(is_contact)s, %(id)s)
+                ORDER BY c.at DESC, c.id DESC LIMIT %(most)s
+            ) AS w
+        ) AS found ORDER BY at DESC, id DESC
         """,
-        [case_id, before.at, before.at, before.is_contact, before.id, WINDOW + 1],
-    )
+        {
+            "case": case_id, "at": before.at, "is_contact": before.is_contact, "id": before.id, "most": WINDOW + 1,
+            "beginning": BEGINNING, "whole": WHOLE_BYTES,
+        },
+    )  # fmt: skip
     return [(Place(row[-1], True, row[0]), ContactRow(*row)) for row in cursor]
 
 
@@ -419,13 +439,26 @@ def unsafe_in_original(cursor: Cursor, contact_id: UUID) -> tuple[UUID, str] | N
 
 
 def pictures_in(cursor: Cursor, contact_id: UUID) -> dict[str, tuple[str, str, int]]:
-    """The pictures a contact's HTML may show, by Content-ID: (media type, key in the blob store, size)."""
+    """The files a contact's HTML may name, by Content-ID: (media type, key in the blob store, size).
+
+    What was kept before November 2026 has the ids as they came, and role `attachment` where the mail said so.
+    """
     cursor.execute(
         "SELECT content_id, media_type, blob_key, size FROM attachments"
-        " WHERE contact_id = %s AND content_id <> '' AND role = 'inline' AND scan <> ALL(%s)",
+        " WHERE contact_id = %s AND content_id <> '' AND role IN ('inline', 'attachment') AND scan <> ALL(%s)",
         [contact_id, list(UNSAFE)],
     )
     return {content_id: (media_type, key, size) for content_id, media_type, key, size in cursor.fetchall()}
+
+
+def contact_text(cursor: Cursor, contact_id: UUID) -> tuple[UUID, str, str] | None:
+    """A contact's whole text and the quotation folded below it, after the unit whose permission guards them."""
+    cursor.execute(
+        "SELECT k.unit_id, c.text, c.folded_quote FROM contacts c JOIN cases k ON k.id = c.case_id WHERE c.id = %s",
+        [contact_id],
+    )
+    row = cursor.fetchone()
+    return (row[0], row[1], row[2]) if row else None
 
 
 def contact_html(cursor: Cursor, contact_id: UUID) -> tuple[UUID, str] | None:

@@ -39,6 +39,7 @@ from zrm.kit.ids import new_id
 
 _PROOF_DIGITS = 4
 _MESSAGES = 200
+_MESSAGE_LENGTH = 20_000  # characters shown of each
 _ENDING = 100
 _State = Literal["received", "in_progress", "answered", "closed"]
 _PUBLIC_STATES: dict[str, _State] = {
@@ -388,11 +389,16 @@ def _addresses(cursor: Cursor, case_id: UUID, person_id: UUID | None) -> list[tu
 
 
 def _messages(cursor: Cursor, case_id: UUID, *, with_text: bool) -> list[PublicMessage]:
-    """What was said, oldest first; of a very long conversation the newest part, for that is what is waited for."""
+    """What was said, oldest first; of a very long conversation the newest part, for that is what is waited for, and of a
+    very long message the beginning, because its writer has the whole.
+    """
     cursor.execute(
-        "SELECT at, direction = 'out', channel, text FROM contacts WHERE case_id = %s AND public AND direction <> 'note' "
-        "ORDER BY at DESC, id DESC LIMIT %s",
-        [case_id, _MESSAGES],
+        "SELECT at, direction = 'out', channel, left(text, %s) FROM contacts "
+        "WHERE case_id = %s AND public AND direction <> 'note' ORDER BY at DESC, id DESC LIMIT %s",
+        [_MESSAGE_LENGTH + 1 if with_text else 0, case_id, _MESSAGES],
     )
     rows: list[tuple[datetime, bool, str, str]] = cursor.fetchall()[::-1]
-    return [PublicMessage(at, ours, channel, text if with_text else "") for at, ours, channel, text in rows]
+    return [
+        PublicMessage(at, ours, channel, text if len(text) <= _MESSAGE_LENGTH else f"{text[:_MESSAGE_LENGTH]}…")
+        for at, ours, channel, text in rows
+    ]

@@ -13,6 +13,7 @@ from typing import Any
 from uuid import UUID
 
 from zrm.contract import (
+    TEXT_LIMIT,
     AddressKind,
     Ignored,
     Inbound,
@@ -35,9 +36,6 @@ from zrm.normalizer.html import sanitise
 from zrm.normalizer.language import detect
 from zrm.normalizer.mail_wishes import wish_in_mail
 from zrm.normalizer.quotes import split_quote
-
-TEXT_LIMIT = 200_000
-"""Characters of text kept in the record; the original is kept whole and can be opened from the timeline."""
 
 _TITLE = 120
 _SEARCH = 20_000
@@ -145,6 +143,7 @@ def _read(raw: Raw, inbound: Inbound, region: str) -> Reading:
     labels = set(inbound.labels)
     files = [replace(file, name=file_name(file.name)) for file in inbound.files]
     if len(text) > TEXT_LIMIT:
+        files.append(InboundFile("message.txt", "text/plain", text.encode("utf-8", "replace"), role="original"))
         text = text[:TEXT_LIMIT]
         labels.add("cut_short")
     fresh, quote = split_quote(text) if _is_mail(inbound) else (text, "")

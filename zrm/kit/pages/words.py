@@ -94,18 +94,23 @@ def duration(seconds: float, language: Language) -> str:
     return digits(f"{hours}:{minute:02d}:{second:02d}" if hours else f"{minute}:{second:02d}", language)
 
 
+_MOST_PARAGRAPHS: Final = 2_000
+
+
 def paragraphs(text: str) -> Markup:
     """Plain text as escaped HTML: a blank line starts a paragraph (each with its own direction), a newline breaks.
 
     A paragraph that is one link, address or code and nothing else stands where its neighbours stand, read left to right.
+    Beyond `_MOST_PARAGRAPHS` the rest is one paragraph, its blank lines kept.
     """
-    blocks = [block.strip("\n") for block in _BLANK_LINES.split(text.replace("\r\n", "\n")) if block.strip()]
+    split = _BLANK_LINES.split(text.replace("\r\n", "\n"), maxsplit=_MOST_PARAGRAPHS)
+    blocks = [block.strip("\n") for block in split if block.strip()]
     around = reading_direction(text)
     return Markup("").join(_paragraph(block, around) for block in blocks)
 
 
 def _paragraph(block: str, around: str) -> Markup:
-    line = Markup("<br>").join(escape(line) for line in steady_codes(block).split("\n"))
-    if around == "rtl" and len(block.split()) == 1 and reading_direction(block) != "rtl":
+    line = Markup(str(escape(steady_codes(block))).replace("\n", "<br>"))  # noqa: S704  # escaped in this line
+    if around == "rtl" and len(block.split(maxsplit=1)) == 1 and reading_direction(block) != "rtl":
         return Markup('<p dir="rtl"><bdi dir="ltr">{}</bdi></p>').format(line)
     return Markup('<p dir="auto">{}</p>').format(line)
