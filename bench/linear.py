@@ -19,7 +19,7 @@ from zrm.channels.contract import RawContact
 from zrm.channels.email.config import EmailConfig
 from zrm.channels.email.mailboxes import Mailboxes
 from zrm.channels.email.parse import parse_mail
-from zrm.normalizer.quotes import split_quote
+from zrm.normalizer.quoted_text.split import split_quotation
 
 _Given = TypeVar("_Given")
 
@@ -105,7 +105,7 @@ def measure(sizes: Sizes, docs: Path) -> Result:
     )
     boxes = Mailboxes(EmailConfig.model_validate({"mailboxes": {"info": {"address": "info@example.org"}}}))
     texts = tuple(length for length in sizes.lengths if length <= _TEXT)
-    quotes = [curve(name, partial(_text, piece), split_quote, texts) for name, piece in _QUOTES.items()]
+    quotes = [curve(name, partial(_text, piece), split_quotation, texts) for name, piece in _QUOTES.items()]
     mails = [
         curve(
             name,

@@ -143,6 +143,7 @@ class Inbound:
     subject_key: str = ""  # key in the subject tree, if the citizen chose one
     senders_proven: bool = False  # the provider itself vouches that all senders are addresses of one person
     code_told: bool = False  # the door has told the tracking code: no acknowledgement is needed
+    own_addresses: frozenset[str] = frozenset()  # our account's, lower case, if the citizen's message names one of them
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,7 +35,8 @@ from zrm.kit.text import clean, fold
 from zrm.normalizer.html import sanitise
 from zrm.normalizer.language import detect
 from zrm.normalizer.mail_wishes import wish_in_mail
-from zrm.normalizer.quotes import split_quote
+from zrm.normalizer.quoted_text.reply import answers, our_addresses
+from zrm.normalizer.quoted_text.split import SplitText, split_quotation, without_signature
 
 _TITLE = 120
 _SEARCH = 20_000
@@ -128,7 +129,7 @@ def read(raw: Raw, parse: Parse, *, region: str) -> Reading | list[Report] | Ign
             return ignored
         case Inbound() as inbound:
             reading = _read(raw, inbound, region)
-            wish = wish_in_mail(inbound, reading.text) if _is_mail(inbound) else None
+            wish = wish_in_mail(inbound, without_signature(reading.text)) if _is_mail(inbound) else None
             return reading if wish is None else Wished(raw, wish, reading.addresses[0], reading)
         case Wish() as wish:
             return _wished(raw, wish, region)
@@ -146,21 +147,19 @@ def _read(raw: Raw, inbound: Inbound, region: str) -> Reading:
         files.append(InboundFile("message.txt", "text/plain", text.encode("utf-8", "replace"), role="original"))
         text = text[:TEXT_LIMIT]
         labels.add("cut_short")
-    fresh, quote = split_quote(text) if _is_mail(inbound) else (text, "")
-    if not fresh.strip():  # nothing but a quotation: show it rather than an empty message
-        fresh, quote = text, ""
-    title = " ".join(clean(inbound.title).split()) or " ".join(fresh[:400].split())
+    split = _split(inbound, text)
+    title = " ".join(clean(inbound.title).split()) or " ".join(split.new[:400].split())
     return Reading(
         raw=raw,
         addresses=tuple(_known(inbound.senders, region)),
         claimed="claimed_address" in inbound.labels,
         name=next((name for sender in inbound.senders if (name := " ".join(clean(sender.name).split()))), "")[:200],
         title=title[:_TITLE],
-        text=fresh,
-        folded_quote=quote,
+        text=split.new,
+        folded_quote=split.quoted,
         html=sanitise(inbound.html, remote_pictures=True) if inbound.html else "",
-        language=inbound.language or detect(f"{title}\n{fresh[:_DETECT]}"),
-        search=fold(f"{title}\n{fresh[:_SEARCH]}"),
+        language=inbound.language or detect(f"{title}\n{split.new[:_DETECT]}"),
+        search=fold(f"{title}\n{split.new[:_SEARCH]}"),
         nature=inbound.nature,
         subject_key=inbound.subject_key,
         files=tuple(files),
@@ -172,10 +171,20 @@ def _read(raw: Raw, inbound: Inbound, region: str) -> Reading:
     )
 
 
+def _split(inbound: Inbound, text: str) -> SplitText:
+    """What is new in a text. Only mail repeats what it answers, and only a mail that can be an answer."""
+    if not _is_mail(inbound) or not answers(inbound, text):
+        return SplitText(text)
+    return split_quotation(text, our_addresses(inbound))
+
+
 def _is_mail(inbound: Inbound) -> bool:
-    """Only mail repeats what it answers; a messenger's message has an id too, but every line of it is new."""
+    """A messenger's message has an id too, but every line of it is new."""
     kinds = {sender.kind for sender in inbound.senders}
-    return bool(inbound.thread.message_id) and not kinds & {AddressKind.TELEGRAM, AddressKind.BALE}
+    return bool(inbound.thread.message_id or inbound.thread.references) and not kinds & {
+        AddressKind.TELEGRAM,
+        AddressKind.BALE,
+    }
 
 
 def _wished(raw: Raw, wish: Wish, region: str) -> Wished:

@@ -1,4 +1,4 @@
-"""The words of an HTML mail that brought no plain text."""
+"""The words of an HTML mail that brought no plain text, laid out as it reads; what it quotes is marked with `>`."""
 
 from __future__ import annotations
 
@@ -25,21 +25,26 @@ def words_of(html: str) -> str:
 
 def _lay_out(html: str) -> str | None:
     # Slow to import (lxml), and most mail has plain text.
-    from inscriptis import get_text
+    from inscriptis import Inscriptis
     from inscriptis.css_profiles import CSS_PROFILES
     from inscriptis.model.config import ParserConfig
     from lxml.etree import LxmlError  # type: ignore[import-untyped]  # lxml ships no annotations
+    from lxml.html import document_fromstring  # type: ignore[import-untyped]
+
+    from zrm.channels.email.htmlquotes import mark_quotations, write_marks
 
     config = ParserConfig(css=CSS_PROFILES["strict"], display_links=False, display_images=False)
     text = html.encode("utf-8", "replace").decode("utf-8").replace("\x00", "")
     # An XML declaration in a text that is already decoded is refused by the parser.
     text = re.sub(r"^\s*<\?xml[^>]{0,200}\?>", "", text)
     try:
-        laid_out = get_text(text, config)
+        tree = document_fromstring(text)
+        mark_quotations(tree)
+        laid_out = Inscriptis(tree, config).get_text()
     except (RecursionError, LxmlError, ValueError, IndexError, KeyError, AttributeError, TypeError, AssertionError):
         # The library's own faults on hostile HTML; the words can still be had.
         return None
-    return "\n".join(line.rstrip() for line in str(laid_out).split("\n")).strip("\n")
+    return write_marks("\n".join(line.rstrip() for line in str(laid_out).split("\n"))).strip("\n")
 
 
 def _strip(html: str) -> str:

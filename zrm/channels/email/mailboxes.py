@@ -44,6 +44,11 @@ class Mailboxes:
             for domain in domains:
                 self._accounts.setdefault(f"{role}@{domain}", fallback)
 
+    @property
+    def addresses(self) -> frozenset[str]:
+        """All of them, in lower case."""
+        return frozenset(self._accounts)
+
     def find(self, address: str) -> Delivery | None:
         """Where a recipient's mail belongs; None if the address is not ours. A bare `postmaster` is (RFC 5321 4.5.1)."""
         lowered = comparable(address)

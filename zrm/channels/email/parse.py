@@ -100,7 +100,14 @@ def parse_mail(raw: RawContact, mailboxes: Mailboxes, trusted: frozenset[str] = 
             for place, (name, value) in enumerate(headers)
         ),
         labels=frozenset(labels),
+        own_addresses=_own_addresses(headers, mailboxes),
     )
+
+
+def _own_addresses(headers: Headers, mailboxes: Mailboxes) -> frozenset[str]:
+    """Ours, if the header names one of them; else the mail came by an address of ours that we do not know as such."""
+    written = (address for name, value in headers if name.lower() in _TO for _, address in addresses(value))
+    return mailboxes.addresses if any(map(mailboxes.find, written)) else frozenset()
 
 
 def _senders(fields: dict[str, str], return_path: str) -> tuple[Sender, ...]:

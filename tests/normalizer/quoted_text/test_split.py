@@ -10,8 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from zrm.normalizer import quotes
-from zrm.normalizer.quotes import split_quote
+from zrm.normalizer.quoted_text.split import SplitText, split_quotation
 
 # (what the row shows, what stays fresh, what is folded)
 ROWS = [

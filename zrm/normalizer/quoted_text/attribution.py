@@ -1,0 +1,172 @@
+"""The line a mail program writes above what it repeats: "On Mon, 3 Mar 2025 at 10:15, Desk <info@example.org> wrote:".
+
+In any language and order such a line is a date, an address or a verb of writing, a name, and nothing else, ended by a
+colon. A sentence of a person's has more: somebody who speaks (`OF_SENTENCES`), or words behind the address.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, replace
+from functools import cache
+from typing import Final
+
+from zrm.kit.text import fold
+from zrm.normalizer.quoted_text.lines import LONGEST, LineKind, TextLines
+from zrm.normalizer.quoted_text.vocabulary import (
+    OF_SENTENCES,
+    OF_SENTENCES_INSIDE,
+    WEEKDAYS_FIRST,
+    WROTE,
+    WROTE_INSIDE,
+    YOUR_ENDINGS,
+)
+
+_MOST_LINES: Final = 4
+_MOST_WORDS: Final = 90  # characters of names, weekdays and connecting words
+_MOST_WORDS_ALONE: Final = 42  # the same without an address
+_MOST_BEHIND: Final = 22  # characters behind the last address, in a language whose verbs we do not know
+
+ADDRESS: Final = re.compile(r"[^\s<>()\[\]{}\"',;:،؛：，]{1,64}@[^\s<>()\[\]{}\"',;:@،؛：，]{1,255}")
+_QUOTED_NAME: Final = re.compile(r'"[^"]{0,120}"')
+_LINK: Final = re.compile(r"(?:https?://|mailto:)[^\s<>()]*")
+_NUMERIC_DATE: Final = re.compile(r"(?<!\d)\d{1,4} ?[./-] ?\d{1,2} ?[./-] ?\d{1,4}(?!\d)")
+_YEAR: Final = re.compile(r"(?<!\d)(?:1[34]\d\d|19\d\d|20\d\d|25\d\d)(?!\d)")
+_DAY: Final = re.compile(r"(?<![\d:.])(?:0?[1-9]|[12]\d|3[01])(?![\d:])")
+_TIME: Final = re.compile(r"(?<!\d)[012]?\d ?(?:[:.][0-5]\d(?!\d)|h ?[0-5]\d(?!\d)|[ap]\.?m\b|時|时|点|시)")
+_DASHED: Final = re.compile(r"[-‐-―]{2,} ?([^-‐-―].*?) ?[-‐-―]{2,}")
+# How a date begins, behind other words.
+_MID_LINE: Final = re.compile(r"(?i)^[^\d@<]*?\w[^\d@<]*?[\s-](?=(?:on|am|le|op|el|em|dnia|در|فی|في) [^\d@<]{0,24}\d)")
+_NOT_WORDS: Final = re.compile(r"[\W\d_]+")
+
+
+@dataclass(frozen=True, slots=True)
+class Attribution:
+    """How many lines it takes, and whose words are announced, as far as addresses say so (lower case)."""
+
+    lines: int
+    addresses: frozenset[str]
+    dated: bool  # a whole date, or an hour
+    ruled: bool = False  # between dashes, as no person writes
+
+
+def find_attribution(lines: TextLines, index: int) -> Attribution | None:
+    """The attribution that begins at line `index`, of at most four lines."""
+    first = lines.bare[index]
+    if not first or not (
+        first.startswith("--") or any(character.isdigit() or character in "@<" for character in first)
+    ):
+        return None
+    joined = ""
+    for length in range(1, _MOST_LINES + 1):
+        if index + length > len(lines) or not (bare := lines.bare[index + length - 1]):
+            return None
+        if bare[0] == ">" and lines.kinds[index + length - 1] is LineKind.QUOTED:
+            return None
+        # A line that ends in "=" is quoted-printable that nobody decoded.
+        joined = f"{joined[:-1]}{bare}" if joined.endswith("=") else f"{joined} {bare}" if joined else bare
+        if len(joined) > LONGEST:
+            return None
+        if bare[-1] in ":：":
+            found = _read(joined)
+            return found and replace(found, lines=length)
+        found = _between_dashes(joined)
+        if found is None and _ends_paragraph(lines, index, length):
+            found = _without_colon(joined, quoted=lines.is_quoted_after(index + length))
+        if found is not None:
+            return replace(found, lines=length)
+    return None
+
+
+def find_shared_line(bare: str) -> tuple[int, frozenset[str]] | None:
+    """Where in a line with words of the writer's an attribution begins, and its addresses."""
+    match = _MID_LINE.search(bare)
+    found = _read(bare[match.end() :]) if match and bare[-1] in ":：" else None
+    return (match.end(), found.addresses) if match and found and found.addresses and found.dated else None
+
+
+def addresses_in(text: str) -> frozenset[str]:
+    """The e-mail addresses a text names, in lower case."""
+    if "@" not in text:
+        return frozenset()
+    return frozenset(address.lower().strip(".") for address in ADDRESS.findall(text.replace(" @", "@")))
+
+
+def has_date(folded: str) -> bool:
+    """Whether a folded text names a day: in figures, or by a year and a number beside it."""
+    return bool(_NUMERIC_DATE.search(folded) or (_YEAR.search(folded) and _DAY.search(_YEAR.sub(" ", folded))))
+
+
+def has_hour(folded: str) -> bool:
+    """Whether a folded text names an hour of the day."""
+    return bool(_TIME.search(_NUMERIC_DATE.sub(" ", folded)))
+
+
+def _read(joined: str) -> Attribution | None:
+    """The attribution a text of one line is; None for anything else."""
+    addresses = addresses_in(joined)
+    folded = fold(joined.replace(" @", "@"))
+    before, _, behind = folded.rpartition("@") if addresses else (folded, "", "")
+    words = f" {' '.join(_words(_LINK.sub(' ', ADDRESS.sub(' ', _QUOTED_NAME.sub(' ', folded)))))} "
+    plain, verbs = _verbs().subn(" ", words)
+    said = bool(verbs) or any(verb in folded for verb in WROTE_INSIDE)
+    if len(plain) > (_MOST_WORDS if addresses else _MOST_WORDS_ALONE) or _is_spoken(plain) or _MID_LINE.search(folded):
+        return None
+    if not said and len(behind.partition(" ")[2]) > _MOST_BEHIND:
+        return None
+    dated, hour = has_date(folded), has_hour(folded)
+    # One of the three may be missing: programs differ in what they say, but none gives a name alone.
+    if (said and (addresses or dated or hour)) or (addresses and dated and (hour or "<" in before)):
+        return Attribution(1, addresses, dated or hour)
+    return None
+
+
+def _is_spoken(plain: str) -> bool:
+    """Whether the words that are no date, address or verb are those of a sentence."""
+    words = plain.split()
+    if words and words[0] in WEEKDAYS_FIRST:
+        del words[0]
+    if not OF_SENTENCES.isdisjoint(words) or any(len(word) > 3 and word.endswith(YOUR_ENDINGS) for word in words):
+        return True
+    return not plain.isascii() and any(phrase in plain for phrase in OF_SENTENCES_INSIDE)
+
+
+def _between_dashes(joined: str) -> Attribution | None:
+    """As some programs write it: "---- On Mon, 3 Mar 2025 10:15:00 Desk <…> wrote ----", "---- Desk wrote ----"."""
+    match = _DASHED.fullmatch(joined)
+    words = match and f" {' '.join(_words(fold(match[1])))} "
+    if not match or not words or len(words) > _MOST_WORDS or not _verbs().search(words[-_MOST_BEHIND:]):
+        return None
+    folded = fold(match[1])
+    return Attribution(1, addresses_in(match[1]), has_date(folded) or has_hour(folded), ruled=True)
+
+
+def _without_colon(joined: str, *, quoted: bool) -> Attribution | None:
+    """A line that stands alone and has everything: date, hour, address in brackets and verb; or, above quoted lines,
+
+    begins with the date and ends with the address.
+    """
+    folded = fold(joined)
+    if "<" not in folded or "@" not in folded or not (folded[0].isdigit() if quoted else has_hour(folded)):
+        return None
+    if not quoted and not _verbs().search(f" {' '.join(_words(folded.rpartition('>')[2]))} "):
+        return None
+    if quoted and not folded.endswith(">"):
+        return None
+    found = _read(joined)
+    return found if found is not None and has_date(folded) else None
+
+
+def _ends_paragraph(lines: TextLines, index: int, length: int) -> bool:
+    end = index + length
+    return (end >= len(lines) or not lines.bare[end]) and (index == 0 or not lines.bare[index - 1] or length == 1)
+
+
+def _words(folded: str) -> list[str]:
+    return _NOT_WORDS.sub(" ", folded).split()
+
+
+@cache
+def _verbs() -> re.Pattern[str]:
+    longest_first = sorted(WROTE, key=len, reverse=True)
+    return re.compile(rf"(?<= )(?:{'|'.join(map(re.escape, longest_first))})(?= )")
