@@ -24,7 +24,7 @@ ATTRIBUTIONS: Final[dict[str, tuple[str, ...]]] = {
         "On Mon, 3 Mar 2025 at 10:15, The Unit for Roads, Lamps and Bridges\n<info@zrm.example>\nwrote:",
     ),
     "fa": (
-        "در تاریخ دوشنبه ۳ مارس ۲۰۲۵،‏ ۱۰:۱۵ Desk <info@zrm.example> نوشت:",
+        "در تاریخ دوشنبه ۳ مارس ۲۰۲۵،\u200f ۱۰:۱۵ Desk <info@zrm.example> نوشت:",
         "دوشنبه ۱۳ اسفند ۱۴۰۳، ۱۰:۱۵ Desk <info@zrm.example> نوشت:",
         "در تاریخ ۱۳ اسفند ۱۴۰۳، ساعت ۱۰:۱۵، مرکز پاسخ‌گویی <info@zrm.example> نوشته است:",
         "در تاریخ ۱۴۰۳-۱۲-۱۳ ۱۰:۱۵، مرکز پاسخ‌گویی نوشت:",

@@ -51,23 +51,26 @@ def write_marks(text: str) -> str:
     for line in text.split("\n"):
         bare = line.strip()
         if bare == _BEGIN:
-            written += _quoted(quoted or [])
+            _add(written, quoted or [])
             quoted = []
         elif _END in line or quoted is None:
-            written += _quoted(quoted or [])
+            _add(written, quoted or [])
             quoted = None
-            written += [] if bare == _END else [line.replace(_BEGIN, "").replace(_END, "")]
+            if bare != _END and (bare or written[-1:] != [""]):
+                written.append(line.replace(_BEGIN, "").replace(_END, ""))
         else:
             quoted.append(bare.replace(_BEGIN, ""))
-    return "\n".join(written + _quoted(quoted or []))
+    _add(written, quoted or [])
+    return "\n".join(written)
 
 
-def _quoted(lines: list[str]) -> list[str]:
-    """The lines with their marks; blank ones at both ends are the layout's."""
-    said = [index for index, line in enumerate(lines) if line]
-    if not said:
-        return lines
-    return [f"> {line}".rstrip() if said[0] <= index <= said[-1] else "" for index, line in enumerate(lines)]
+def _add(written: list[str], quoted: list[str]) -> None:
+    """The lines of a quotation with their marks, set apart by a blank line; those at both ends are the layout's."""
+    said = [index for index, line in enumerate(quoted) if line]
+    if said:
+        while written and not written[-1]:
+            written.pop()
+        written += ["", *(f"> {line}".rstrip() for line in quoted[said[0] : said[-1] + 1]), ""]
 
 
 def _quotations(tree: Any) -> Iterator[Any]:
@@ -114,6 +117,8 @@ def _is_quotation(element: Any, tag: str, names: frozenset[str], recent: str, *,
 
 def _announces(text: str, *, first: bool = False) -> bool:
     """Whether the last lines of a text (or its first) say whose words follow."""
+    if not first and not text.rstrip().endswith((":", "：")):
+        return False
     lines = [line for line in (" ".join(one.split()) for one in text.split("\n")) if line]
     line = " ".join(lines[:1] if first else lines[-3:])
     return line.endswith((":", "：")) and bool(_DATE_OR_ADDRESS.search(line))

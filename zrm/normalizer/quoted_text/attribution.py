@@ -71,8 +71,10 @@ def find_attribution(lines: TextLines, index: int) -> Attribution | None:
             found = _read(joined)
             return found and replace(found, lines=length)
         found = _between_dashes(joined)
-        if found is None and _ends_paragraph(lines, index, length):
-            found = _without_colon(joined, quoted=lines.is_quoted_after(index + length))
+        end = index + length
+        if found is None and (end >= len(lines) or not lines.bare[end]):
+            begins = index == 0 or not lines.bare[index - 1]
+            found = _without_colon(joined, quoted=lines.is_quoted_after(end), begins=begins)
         if found is not None:
             return replace(found, lines=length)
     return None
@@ -141,25 +143,22 @@ def _between_dashes(joined: str) -> Attribution | None:
     return Attribution(1, addresses_in(match[1]), has_date(folded) or has_hour(folded), ruled=True)
 
 
-def _without_colon(joined: str, *, quoted: bool) -> Attribution | None:
-    """A line that stands alone and has everything: date, hour, address in brackets and verb; or, above quoted lines,
-
-    begins with the date and ends with the address.
+def _without_colon(joined: str, *, quoted: bool, begins: bool) -> Attribution | None:
+    """A paragraph that has everything: date, hour, address in brackets and a verb at its end; or, above quoted lines, a line
+    that begins with the date and ends with the address.
     """
     folded = fold(joined)
-    if "<" not in folded or "@" not in folded or not (folded[0].isdigit() if quoted else has_hour(folded)):
+    if "<" not in folded or "@" not in folded or not has_date(folded):
         return None
-    if not quoted and not _verbs().search(f" {' '.join(_words(folded.rpartition('>')[2]))} "):
-        return None
-    if quoted and not folded.endswith(">"):
-        return None
-    found = _read(joined)
-    return found if found is not None and has_date(folded) else None
-
-
-def _ends_paragraph(lines: TextLines, index: int, length: int) -> bool:
-    end = index + length
-    return (end >= len(lines) or not lines.bare[end]) and (index == 0 or not lines.bare[index - 1] or length == 1)
+    if quoted:
+        fits = folded[0].isdigit() and folded.endswith(">")
+    else:
+        fits = (
+            begins
+            and has_hour(folded)
+            and _verbs().search(f" {' '.join(_words(folded.rpartition('>')[2]))} ") is not None
+        )
+    return _read(joined) if fits else None
 
 
 def _words(folded: str) -> list[str]:

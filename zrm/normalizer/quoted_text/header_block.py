@@ -64,6 +64,8 @@ def find_header_block(lines: TextLines, index: int) -> HeaderBlock | None:
     if words not in ORIGINAL_MESSAGE and not _can_begin(lines, at, ruled=ruled):
         return None
     header = _header_lines(lines, at)
+    if not ruled and header[0].field is None and any(line.field is not None for line in header):
+        return None  # a line of the writer's own stands above; the block begins below
     if words in ORIGINAL_MESSAGE or _is_header(header, ruled=ruled):
         return HeaderBlock(Origin.ANSWERED, *_addresses(header))
     return None

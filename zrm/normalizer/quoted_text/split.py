@@ -115,11 +115,14 @@ class _Splitting:
             if block is not None:
                 return index if block.origin is Origin.ANSWERED and self._repeats_ours(block) else None
             found = find_attribution(lines, index)
-            if found is None or lines.is_quoted_after(index + found.lines):
+            if found is None or lines.is_quoted_after(index + found.lines) or not self._says_more(index + found.lines):
                 continue
             if found.dated and (found.addresses or found.ruled):
                 return index if not found.addresses or self._is_ours(found.addresses) else None
         return len(lines)
+
+    def _says_more(self, index: int) -> bool:
+        return any(kind is not LineKind.BLANK for kind in self._lines.kinds[index : index + _NOTICE_LINES])
 
     def _repeats_ours(self, block: HeaderBlock) -> bool:
         """Whether the block's mail is one of ours, as far as it says. A mail to us is somebody's, its writer's own perhaps."""
