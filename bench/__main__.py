@@ -10,6 +10,7 @@ Parts, in this order:
 * smpp: segments a second for each core of the SMPP door;
 * large: a 25 MB attachment: memory, and its neighbours' patience;
 * linear: quote folding and MIME by size (docs/bench-linear.svg);
+* folding: what is folded of other libraries' fixtures, if they are given (FIXTURES, LIBRARIES);
 * flat: the cost of a contact as the store grows (docs/bench-flat.svg).
 
 With parts named, or with QUICK=1, nothing is written: the page is printed.
@@ -28,7 +29,7 @@ from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
-from bench import desk, email_cost, flat, large, latency, linear, page, smpp, smtp_door, t1
+from bench import desk, email_cost, flat, folding, large, latency, linear, page, smpp, smtp_door, t1
 from bench.figures import QUICK, SILENT, Result, Sizes
 from tests.journeys.hub import CHECKOUT, Hub
 
@@ -68,6 +69,7 @@ PARTS: dict[str, Callable[[Stage, Sizes], Result]] = {
     "desk": lambda stage, sizes: desk.measure(stage.hub(), sizes),
     "large": lambda stage, sizes: large.measure(stage.hub(), sizes),
     "linear": lambda _, sizes: linear.measure(sizes, DOCS),
+    "folding": lambda _, __: folding.measure(os.environ, DOCS),
     "smpp": lambda stage, sizes: smpp.measure(stage.hub(), sizes),
     "flat": lambda stage, sizes: flat.measure(stage.hub(fresh=True), sizes, DOCS),
 }

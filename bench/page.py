@@ -30,9 +30,17 @@ def page(results: Sequence[Result], *, load_before: float, quick: bool) -> str:
         parts.append("This was a quick run to see that everything works; its figures mean nothing.\n")
     for result in results:
         parts.append(f"## {result.title}\n\n{result.method}\n")
-        parts.append(_table(result.figures))
+        if result.figures:
+            parts.append(_table(result.figures))
         parts += [f"{note}\n" for note in result.notes]
     return "\n".join(parts)
+
+
+def kept(path: Path, title: str) -> Result:
+    """A section of the page as it is: what it measures was not given this time."""
+    text = path.read_text(encoding="utf-8") if path.exists() else ""
+    section = text.partition(f"## {title}\n\n")[2].partition("\n## ")[0].strip("\n")
+    return Result(title, section or "Not measured.")
 
 
 def _table(figures: Sequence[Figure]) -> str:

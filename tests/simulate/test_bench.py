@@ -5,12 +5,15 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 from bench.__main__ import PARTS
 from bench.figures import Figure, Result
-from bench.page import page
+from bench.folding import OURS, score
+from bench.folding_peers import Fixture
+from bench.page import kept, page
 from tests.journeys.hub import CHECKOUT
 
 
@@ -48,3 +51,39 @@ def test_the_page_says_plainly_what_was_not_met() -> None:
     assert "| a | 9 ms | – | – | < 8 ms | **not met** |" in text
     assert "| b | 1 ms | – | – | – | – |" in text
     assert "mean nothing" not in text
+
+
+def test_a_section_that_is_not_measured_this_time_stays_as_it_is(tmp_path: Path) -> None:
+    written = tmp_path / "benchmarks.md"
+    section = Result("Folding", "By eye.", [Figure("a", "1")], ["A note."])
+    sections = [
+        Result("Speed", "By the clock.", [Figure("b", "2")]),
+        section,
+        Result("Size", "By the rule.", [Figure("c", "3")]),
+    ]
+    written.write_text(page(sections, load_before=0.1, quick=False), encoding="utf-8")
+    again = page([sections[0], kept(written, "Folding"), sections[2]], load_before=0.1, quick=False)
+    assert again.partition("## ")[2] == written.read_text(encoding="utf-8").partition("## ")[2]
+    assert kept(written, "Weight").method == "Not measured."
+
+
+def test_what_is_hidden_left_and_right_of_a_fixture_is_counted() -> None:
+    text = "Mine is this.\n\nOn 3 Mar 2025 10:15 B <b@example.org> wrote:\n> yours is that"
+    quotation = text.partition("\n\n")[2]
+    visible: dict[str, str | None] = {
+        "all": text,
+        "none": "",
+        "half": "Mine is this.\n\n> yours is that",
+        "wrong": quotation,
+        "late": None,
+    }
+    scores = score([Fixture("some", "one", text, expected="Mine is this.", visible=visible)])
+    found = {library: (one.hidden, one.left, one.right, one.late) for (_, library), one in scores.items()}
+    assert found == {
+        OURS: (0, 0, 1, 0),
+        "all": (0, 12, 0, 0),
+        "none": (3, 0, 0, 0),
+        "half": (0, 4, 0, 0),
+        "wrong": (3, 12, 0, 0),
+        "late": (0, 12, 0, 1),
+    }

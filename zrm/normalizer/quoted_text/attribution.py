@@ -22,7 +22,7 @@ from zrm.normalizer.quoted_text.vocabulary import (
     YOUR_ENDINGS,
 )
 
-_MOST_LINES: Final = 4
+_MOST_LINES: Final = 5
 _MOST_WORDS: Final = 90  # characters of names, weekdays and connecting words
 _MOST_WORDS_ALONE: Final = 42  # the same without an address
 _MOST_BEHIND: Final = 22  # characters behind the last address, in a language whose verbs we do not know
@@ -51,7 +51,7 @@ class Attribution:
 
 
 def find_attribution(lines: TextLines, index: int) -> Attribution | None:
-    """The attribution that begins at line `index`, of at most four lines."""
+    """The attribution that begins at line `index`, of at most five lines."""
     first = lines.bare[index]
     if not first or not (
         first.startswith("--") or any(character.isdigit() or character in "@<" for character in first)
@@ -59,7 +59,12 @@ def find_attribution(lines: TextLines, index: int) -> Attribution | None:
         return None
     joined = ""
     for length in range(1, _MOST_LINES + 1):
-        if index + length > len(lines) or not (bare := lines.bare[index + length - 1]):
+        if index + length > len(lines):
+            return None
+        bare = lines.bare[index + length - 1]
+        if not bare:
+            if lines.bare[index + length : index + length + 1] == ["<"]:
+                continue  # Polymail sets the address apart
             return None
         if bare[0] == ">" and lines.kinds[index + length - 1] is LineKind.QUOTED:
             return None
@@ -84,7 +89,10 @@ def find_shared_line(bare: str) -> tuple[int, frozenset[str]] | None:
     """Where in a line with words of the writer's an attribution begins, and its addresses."""
     match = _MID_LINE.search(bare)
     found = _read(bare[match.end() :]) if match and bare[-1] in ":：" else None
-    return (match.end(), found.addresses) if match and found and found.addresses and found.dated else None
+    if match is None or found is None or not found.addresses or not found.dated:
+        return None
+    own = bare[: match.end()].rstrip()
+    return len(own.rstrip("-")) if own.endswith("-") else match.end(), found.addresses
 
 
 def addresses_in(text: str) -> frozenset[str]:

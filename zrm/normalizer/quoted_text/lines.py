@@ -124,12 +124,9 @@ def _is_broken_off(lines: TextLines, index: int) -> bool:
 
 
 def _closes_address(lines: TextLines, index: int) -> bool:
-    """Whether a line that begins with > ends the address the line above began: "Desk <info@example.org" and "> wrote:"."""
-    above, line = lines.bare[index - 1 : index + 1]
-    return (
-        lines.kinds[index - 1] is LineKind.TEXT
-        and line[-1:] in (":", "：")
-        and len(line) <= _LONGEST_CLOSING
-        and above.rfind("<") > above.rfind(">")
-        and "@" in above
-    )
+    """Whether a line that begins with > ends the address the lines above began: "Desk <info@example.org" and "> wrote:"."""
+    line = lines.bare[index]
+    if line[-1:] not in (":", "：") or len(line) > _LONGEST_CLOSING or lines.kinds[index - 1] is not LineKind.TEXT:
+        return False
+    above = "".join(lines.bare[max(0, index - 2) : index])
+    return "@" in above and above.count("<") > above.count(">")

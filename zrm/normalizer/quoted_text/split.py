@@ -33,7 +33,7 @@ from zrm.normalizer.quoted_text.vocabulary import ANSWERS_BELOW, OF_SENTENCES
 
 _SIGNATURE_LINES: Final = 12
 _NOTICE_LINES: Final = 20
-_ATTRIBUTION_LINES: Final = 4
+_ATTRIBUTION_LINES: Final = 5
 _LONGEST_SALUTATION: Final = 60
 _CONTACT_DATA: Final = re.compile(r"@|://|www\.|\d(?:[ ()./-]{0,2}\d){6}")
 _SENTENCE_END: Final = ".!?؟。！？…"
