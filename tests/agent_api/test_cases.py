@@ -199,6 +199,25 @@ def test_hostile_words_stay_words(sign_in: SignIn, database: Database, login: st
         assert "{{ 7*7 }}" in page.text
 
 
+@pytest.mark.parametrize(("login", "toggle"), [("daniel", "Show the quoted text"), ("maryam", "نمایش متن نقل‌شده")])
+def test_what_a_mail_repeats_stands_behind_its_toggle(
+    sign_in: SignIn, database: Database, login: str, toggle: str
+) -> None:
+    case = file_case(database, text="My own answer.\n\n")
+    with database.cursor() as cursor:
+        cursor.execute(
+            "UPDATE contacts SET folded_quote = %s WHERE id = %s",
+            ["On Mon, Desk <info@zrm.example> wrote:\n> which <b>street</b>?", case.contact_id],
+        )
+    page = sign_in(login).get(f"/desk/cases/{case.id}").text
+    own, _, folded = page.partition(f"<summary>{toggle}</summary>")
+    assert "My own answer." in own
+    assert "which" not in own
+    shown = folded.partition("</details>")[0]
+    assert "Desk &lt;info@zrm.example&gt; wrote:<br>&gt; which &lt;b&gt;street&lt;/b&gt;?" in shown
+    assert own.rpartition("<details")[2] == ' class="z-quote">', "shut until somebody opens it"
+
+
 def test_html_is_shown_without_its_teeth(sign_in: SignIn, database: Database) -> None:
     html = (
         '<p onclick="x()">Hello</p><script>x()</script><img src="https://spy.example/p.gif"><form action="//e"></form>'
