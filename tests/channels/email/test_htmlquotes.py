@@ -48,6 +48,8 @@ REPLIES = {
     "</blockquote></body>",
     "Thunderbird in Czech": '<body>Mine.<br><br><div class="moz-cite-prefix">Dne 03. 03. 25 v 10:15 Desk napsal(a):<br></div><blockquote cite="mid:1@zrm.example"><p>which street?</p>'
     "</blockquote></body>",
+    "Thunderbird in a language that is not known": '<body>Mine.<br><br><div class="moz-cite-prefix">03/03/2025 10:15-&#x10D6;&#x10D4; Desk &#x10EC;&#x10D4;&#x10E0;&#x10E1;:<br></div>'
+    '<blockquote type="cite" cite="mid:1@zrm.example"><p>which street?</p></blockquote></body>',
     "Samsung": "<div>Mine.</div><div><br></div><div><!-- originalMessage --><div>-------- Original message --------</div><div>From: Desk &lt;info@zrm.example&gt; </div>"
     "<div>Date: 3/3/25  10:15  (GMT+03:30) </div><div>To: c@citizen.example </div><div>Subject: Re: x </div><div><br></div></div>which street?",
     "Samsung in Persian": "<div>Mine.</div><div>-------- پیام اصلی --------</div><div>از: Desk &lt;info@zrm.example&gt; </div><div>تاریخ: ۱۴۰۳/۱۲/۱۳ ۱۰:۱۵ (GMT+03:30) </div>"

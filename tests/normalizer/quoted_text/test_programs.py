@@ -80,5 +80,5 @@ def test_header_lines_without_an_address_need_a_rule_above(block: str) -> None:
 def test_a_sentence_of_the_writers_is_no_attribution(sentence: str) -> None:
     text = f"Good day.\n\n{sentence}\n\nThe house is empty.\n\nThat is wrong, six people live here.\n"
     assert split_quotation(text, OURS) == SplitText(text)
-    above_marks = f"Good day.\n\n{sentence}\n\n"
-    assert split_quotation(f"{above_marks}> The house is empty.\n", OURS).new == above_marks
+    marked = f"Good day.\n\n{sentence}\n\n> The house is empty.\n"
+    assert split_quotation(marked, OURS) == SplitText(marked)

@@ -58,6 +58,9 @@ ROWS = [
     ("a Persian letterhead", "بسمه تعالی\nاز: علی\nبه: شهرداری\nتاریخ: ۱۴۰۵/۸/۱۱\nموضوع: چراغ\nسلام\n", ""),
     ("he wrote", "On 2 occasions the mayor wrote:\nnothing will be done.\nI object.\n", ""),
     ("two dashes in prose", "a\n--\n" + "line\n" * 40, ""),
+    ("a list of the writer's", "My reasons are:\n> the lamp is dark\n> the bin is full\n", ""),
+    ("a list of the writer's in Persian", "دلایل من:\n\n> چراغ خاموش است\n> سطل پر است\n", ""),
+    ("whom the writer quotes", "The law says:\n> every street is lit\n", ""),
     ("greater than in prose", "if a > b then\nc\n", ""),
     ("a bare dash line between two matters", "First matter: the lamp is broken.\n--\nSecond matter: the bin was not emptied.\n", ""),
     ("a long dash between two matters", "The lamp is broken.\n—\nThe bin was not emptied for three weeks.\n", ""),
@@ -138,6 +141,10 @@ def test_what_is_new_and_what_is_quoted(new: str, quoted: str) -> None:
         # The writer's own mail to us, which may never have come.
         ("Any news?\n\nFrom: C <c@citizen.example>\nSent: 3 March 2025\nTo: info@zrm.example\nSubject: h\n\nmy request\n", ""),
         ("Any news?\n\n________\nFrom: C\nSent: 3 March 2025\nTo: info@zrm.example\nSubject: h\n\nmy request\n", ""),
+        # A letter that somebody wrote to somebody.
+        ("Any news?\n\nFrom: Ali\nTo: tax@tax.example\nDate: 3 March 2025\nSubject: fine\n\nI object.\n", ""),
+        ("چه شد؟\n\nاز: علی رضایی\nبه: شهرداری\nتاریخ: ۱۴۰۳/۱۲/۱۳\nموضوع: چراغ\nایمیل: c@citizen.example\n\nچراغ خراب است.\n", ""),
+        ("Any news?\n\n--------\nSent to: info@zrm.example\nAt: 3 March 2025 10:15\nTopic: lamp\n\nIt is dark.\n", ""),
         # Below a mail that is pasted in, everything is shown, a quotation of ours as well.
         (
             "See this.\n\nFrom: Tax <t@tax.example>\nSent: 3 March 2025\nTo: me\nSubject: h\n\npay\n\n"
@@ -147,7 +154,7 @@ def test_what_is_new_and_what_is_quoted(new: str, quoted: str) -> None:
         # Ours, by whatever address of ours.
         ("Yes.\n\n", "On 3 Mar 2025, at 10:15, Desk <info+abc234@zrm.example> wrote:\n\nold\n"),
         ("Yes.\n\n", "From: Desk <INFO@zrm.example>\nSent: 3 March 2025\nTo: me\nSubject: h\n\nold\n"),
-        ("Yes.\n\n", "From: Desk\nSent: 3 March 2025\nTo: c@citizen.example\nSubject: h\n\nold\n"),
+        ("Yes.\n\n", "________\nFrom: Desk\nSent: 3 March 2025\nTo: c@citizen.example\nSubject: h\n\nold\n"),
         ("Yes.\n\n", "> On 3 Mar 2025, at 10:15, Desk <info@zrm.example> wrote:\n>\n> old\n"),
         ("Yes.\n\n", "On 3 Mar 2025 at 10:15, Desk wrote:\n> old\n"),
     ],

@@ -24,6 +24,7 @@ _BLOCKS: Final = frozenset(
 _CELLS: Final = frozenset({"td", "th"})
 _QUOTING: Final = frozenset({"gmail_quote", "protonmail_quote", "tutanota_quote"})
 _CONTAINERS: Final = frozenset({"gmail_quote", "gmail_quote_container", "gmail_extra"})
+_ATTRIBUTING: Final = frozenset({"moz-cite-prefix", "gmail_attr", "reply-intro"})
 _RENAMED: Final = re.compile(r"^(?:x_|ecx|yiv\d+)+|_\d+$")
 _DATE_OR_ADDRESS: Final = re.compile(r"\S@\S|\d[:./-]\d")
 _TOP_LINE: Final = re.compile(r"border-top(?:-style)?\s*:[^;]*\bsolid\b", re.IGNORECASE)
@@ -33,7 +34,7 @@ def mark_quotations(tree: Any) -> None:
     """Put signs around the outermost quotations of a tree of lxml's, and lines where it shows some; for `write_marks`."""
     ruled = [element for element in tree.iter("hr", "div", "td") if element.tag == "hr" or _has_top_line(element)]
     for quotation in list(_quotations(tree)):
-        _put_before(quotation, _BEGIN)
+        _put_before(_line_above(quotation), _BEGIN)
         _put_behind(quotation, _END)
     for element in ruled:
         if element.tag == "hr":
@@ -132,6 +133,15 @@ def _first_text(element: Any) -> str:
         if len(found) >= _RECENT or piece.rstrip().endswith((":", "：")):
             break
     return found.strip()
+
+
+def _line_above(quotation: Any) -> Any:
+    """The element above a quotation in which its program says who wrote when, if that names no address; else the quotation."""
+    above = quotation.getprevious()
+    if above is None or _ATTRIBUTING.isdisjoint(_names(above)) or (above.tail or "").strip():
+        return quotation
+    words = _first_text(above)
+    return quotation if "@" in words or words.startswith("-") else above
 
 
 def _has_top_line(element: Any) -> bool:

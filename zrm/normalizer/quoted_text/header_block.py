@@ -43,6 +43,7 @@ class HeaderBlock:
     origin: Origin
     writers: frozenset[str] = frozenset()
     recipients: frozenset[str] = frozenset()
+    ruled: bool = False  # a line of dashes or underscores stands above
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +68,7 @@ def find_header_block(lines: TextLines, index: int) -> HeaderBlock | None:
     if not ruled and header[0].field is None and any(line.field is not None for line in header):
         return None  # a line of the writer's own stands above; the block begins below
     if words in ORIGINAL_MESSAGE or _is_header(header, ruled=ruled):
-        return HeaderBlock(Origin.ANSWERED, *_addresses(header))
+        return HeaderBlock(Origin.ANSWERED, *_addresses(header), ruled=ruled)
     return None
 
 
@@ -120,17 +121,17 @@ def _is_header(header: list[_HeaderLine], *, ruled: bool) -> bool:
     if len(header) < 2:
         return False
     known = {line.field for line in header if line.field is not None}
-    addressed = any("@" in line.value for line in header)
-    somebody = known & {Field.WRITER, Field.RECIPIENT}
+    somebody = bool(known & {Field.WRITER, Field.RECIPIENT})
+    addressed = any("@" in line.value for line in header if line.field in (Field.WRITER, Field.RECIPIENT, Field.COPY))
     if len(known) >= 3 and Field.DATE in known and somebody:
         return addressed or ruled
     if Field.DATE in known and somebody and addressed:
         # Of two lines alone a person could be the writer, but not of seconds and time zones.
         return any(line.field is Field.DATE and _TO_THE_SECOND.search(line.value) for line in header)
-    if ruled and len(header) >= _FEWEST_RULED:
-        return (addressed or bool(somebody) or Field.SUBJECT in known) and any(map(_is_moment, header))
-    named = len(header) >= _FEWEST_UNKNOWN and any(_NAMED_ADDRESS.search(line.value) for line in header)
-    return named and any(map(_is_moment, header))
+    if len(header) < (_FEWEST_RULED if ruled else _FEWEST_UNKNOWN):
+        return False
+    named = any(_NAMED_ADDRESS.search(line.value) for line in header)
+    return (named or (ruled and len(known) >= 2)) and any(map(_is_moment, header))
 
 
 def _is_moment(line: _HeaderLine) -> bool:

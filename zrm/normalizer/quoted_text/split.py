@@ -5,7 +5,8 @@ A hidden complaint is far worse than a visible quotation, so when in doubt the t
 * Only a mail that can answer something is folded at all (`reply`): a first contact and a forwarded mail are shown whole.
 * Only an end of the text is folded. What stands below or between quoted lines stays, and the quotation above it too. The
   two halves put together are always the text, and if nothing new would be left, nothing is folded.
-* Lines marked with `>` are a quotation, with the line above them that says who wrote when (`attribution`), in any language.
+* Lines marked with `>` are a quotation, with the line above them that says who wrote when (`attribution`), in any language; but
+  not below any other line that ends in a colon, because that is the writer's list, or somebody they quote.
 * Without marks nobody can see where a quotation ends, so it takes more: a date and an address in the attribution, the header
   lines of a mail (`header_block`) or a program's "Original Message". It stays visible when the writer points to it (a colon
   at the end, a salutation alone, "my answers below").
@@ -125,10 +126,10 @@ class _Splitting:
         return any(kind is not LineKind.BLANK for kind in self._lines.kinds[index : index + _NOTICE_LINES])
 
     def _repeats_ours(self, block: HeaderBlock) -> bool:
-        """Whether the block's mail is one of ours, as far as it says. A mail to us is somebody's, its writer's own perhaps."""
-        if block.writers:
+        """Whether the block's mail is one of ours, as far as it says; a mail that went to us is its writer's own, perhaps."""
+        if block.writers or not self._ours:
             return self._is_ours(block.writers)
-        return not (self._ours and block.recipients and self._is_ours(block.recipients))
+        return block.ruled and not any(map(self._is_our_own, block.recipients))
 
     def _is_ours(self, addresses: Collection[str]) -> bool:
         return not self._ours or any(self._is_our_own(address) for address in addresses)
@@ -209,9 +210,17 @@ class _Splitting:
         if is_forward_line(lines.bare[at].lstrip("> ")):
             return cut
         start = self._above_attribution(at)
-        if start is None or (start == at and self._begins_with_foreign(at)):
+        if start is None or (start == at and (self._begins_with_foreign(at) or self._is_announced(at))):
             return cut
         return start
+
+    def _is_announced(self, at: int) -> bool:
+        """Whether marked lines follow a line of the writer's that ends in a colon: their list, or whom they quote."""
+        above = self._above_blank(at) - 1
+        if above < 0 or self._lines.kinds[above] is not LineKind.TEXT:
+            return False
+        bare = self._lines.bare[above]
+        return bare.endswith((":", "：")) and find_shared_line(bare) is None
 
     def _begins_with_foreign(self, at: int) -> bool:
         """Whether marked lines begin with an attribution, as Apple's programs write it, to somebody who is not us."""
