@@ -40,8 +40,8 @@ _NOTE: Final = (
     "Where the others hide words of the writer, their own tests mostly let it pass: answers between and below quoted lines, a forwarded "
     "mail (mail-parser-reply), a sentence that begins with “Sent from my”, what stands below lines of dashes (the two "
     "email-reply-parsers). What ZRM leaves is left on purpose: quotations above a bare `--`, which is a signature only with its "
-    "space (3 mails); above lines without any mark, which may be an answer (2); below “you wrote” without an address (1); and an "
-    "attribution whose sender's name is a sentence (talon, 14 words). It is right at least as often as every other on every set but talon's."
+    "space (3 mails); above lines without any mark, which may be an answer (2); below “you wrote” without an address (1); and a "
+    "quotation whose sender's name is a sentence (talon, 33 words). It is right at least as often as every other on every set but talon's."
 )
 
 _Class = Literal["own", "quoted", "either"]
