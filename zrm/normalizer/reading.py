@@ -35,7 +35,7 @@ from zrm.kit.text import clean, fold
 from zrm.normalizer.html import sanitise
 from zrm.normalizer.language import detect
 from zrm.normalizer.mail_wishes import wish_in_mail
-from zrm.normalizer.quoted_text.reply import answers, our_addresses
+from zrm.normalizer.quoted_text.answer_signs import answers, our_addresses
 from zrm.normalizer.quoted_text.split import SplitText, split_quotation, without_signature
 
 _TITLE = 120

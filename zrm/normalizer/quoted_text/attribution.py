@@ -35,8 +35,10 @@ _YEAR: Final = re.compile(r"(?<!\d)(?:1[34]\d\d|19\d\d|20\d\d|25\d\d)(?!\d)")
 _DAY: Final = re.compile(r"(?<![\d:.])(?:0?[1-9]|[12]\d|3[01])(?![\d:])")
 _TIME: Final = re.compile(r"(?<!\d)[012]?\d ?(?:[:.][0-5]\d(?!\d)|h ?[0-5]\d(?!\d)|[ap]\.?m\b|時|时|点|시)")
 _DASHED: Final = re.compile(r"[-‐-―]{2,} ?([^-‐-―].*?) ?[-‐-―]{2,}")
-# How a date begins, behind other words.
-_MID_LINE: Final = re.compile(r"(?i)^[^\d@<]*?\w[^\d@<]*?[\s-](?=(?:on|am|le|op|el|em|dnia|در|فی|في) [^\d@<]{0,24}\d)")
+# How a date begins, where other words may stand before it; it is looked for this far before the first figure.
+_OPENING: Final = re.compile(r"(?i)(?<![^\W_])(?:on|am|le|op|el|em|dnia|در|فی|في)(?= )")
+_FIRST_FIGURE: Final = re.compile(r"[\d@<]")
+_OPENING_SPAN: Final = 28
 _NOT_WORDS: Final = re.compile(r"[\W\d_]+")
 
 
@@ -87,12 +89,21 @@ def find_attribution(lines: TextLines, index: int) -> Attribution | None:
 
 def find_shared_line(bare: str) -> tuple[int, frozenset[str]] | None:
     """Where in a line with words of the writer's an attribution begins, and its addresses."""
-    match = _MID_LINE.search(bare)
-    found = _read(bare[match.end() :]) if match and bare[-1] in ":：" else None
-    if match is None or found is None or not found.addresses or not found.dated:
+    begin = _mid_line(bare)
+    found = _read(bare[begin:]) if begin and bare[-1] in ":：" else None
+    if not begin or found is None or not found.addresses or not found.dated:
         return None
-    own = bare[: match.end()].rstrip()
-    return len(own.rstrip("-")) if own.endswith("-") else match.end(), found.addresses
+    own = bare[:begin].rstrip()
+    return len(own.rstrip("-")) if own.endswith("-") else begin, found.addresses
+
+
+def _mid_line(text: str) -> int:
+    """Where a date begins behind other words ("reply On Wed, Apr 4"); 0 if none does."""
+    figure = _FIRST_FIGURE.search(text)
+    if figure is None or not figure[0].isdigit():
+        return 0
+    opening = _OPENING.search(text, max(0, figure.start() - _OPENING_SPAN), figure.start())
+    return opening.start() if opening and _NOT_WORDS.sub("", text[: opening.start()]) else 0
 
 
 def addresses_in(text: str) -> frozenset[str]:
@@ -120,7 +131,7 @@ def _read(joined: str) -> Attribution | None:
     words = f" {' '.join(_words(_LINK.sub(' ', ADDRESS.sub(' ', _QUOTED_NAME.sub(' ', folded)))))} "
     plain, verbs = _verbs().subn(" ", words)
     said = bool(verbs) or any(verb in folded for verb in WROTE_INSIDE)
-    if len(plain) > (_MOST_WORDS if addresses else _MOST_WORDS_ALONE) or _is_spoken(plain) or _MID_LINE.search(folded):
+    if len(plain) > (_MOST_WORDS if addresses else _MOST_WORDS_ALONE) or _is_spoken(plain) or _mid_line(folded):
         return None
     if not said and len(behind.partition(" ")[2]) > _MOST_BEHIND:
         return None
@@ -143,6 +154,8 @@ def _is_spoken(plain: str) -> bool:
 
 def _between_dashes(joined: str) -> Attribution | None:
     """As some programs write it: "---- On Mon, 3 Mar 2025 10:15:00 Desk <…> wrote ----", "---- Desk wrote ----"."""
+    if not joined.startswith("--") or joined[-1] != joined[-2]:
+        return None  # before the pattern, which takes its time over lines of dashes
     match = _DASHED.fullmatch(joined)
     words = match and f" {' '.join(_words(fold(match[1])))} "
     if not match or not words or len(words) > _MOST_WORDS or not _verbs().search(words[-_MOST_BEHIND:]):

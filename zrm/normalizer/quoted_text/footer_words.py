@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Final
 
-from zrm.normalizer.quoted_text.vocabulary import phrases, words
+from zrm.normalizer.quoted_text.vocabulary import folded_phrases, folded_words
 
 # Telephones, computers and mail programs.
-DEVICES: Final = phrases(
+DEVICES: Final = folded_phrases(
     """
     iphone|ipad|ipod|android|ios|ipados|windows|macbook|imac|galaxy|samsung|huawei|honor|xiaomi|redmi|poco|oppo|vivo
     realme|oneplus|nokia|xperia|sony|htc|motorola|lenovo|zenfone|asus|pixel|tecno|infinix|zte|alcatel|wiko|fairphone
@@ -21,7 +21,7 @@ DEVICES: Final = phrases(
     """
 )
 # All that may stand beside one: what was done, with what, whose it is.
-SENDING: Final = words(
+SENDING: Final = folded_words(
     """
     sent from my via with on for using by the a an app apps mail email e-mail get download secure new version
     wireless tmobile t-mobile verizon vodafone at&t sprint orange lte 3g 4g 5g mini pro max plus ultra note gesendet
@@ -39,7 +39,7 @@ SENDING: Final = words(
     """
 )
 # Of these, one must be there: what was done.
-SENT: Final = words(
+SENT: Final = folded_words(
     """
     sent get gesendet versendet holen envoyé envoyée obtenez verzonden verstuurd enviado enviada obtener obtenha
     inviato inviata wysłane wysłano pobierz отправлено отправлена надіслано відправлено gönderildi gönderilmiştir
@@ -48,13 +48,13 @@ SENT: Final = words(
     """
 )
 # The same where words are not set apart by spaces.
-SENDING_INSIDE: Final = phrases(
+SENDING_INSIDE: Final = folded_phrases(
     """
     发自我的|發自我的|来自我的|從我的|から送信|에서 보냄|에서 발송|나의|내
     """
 )
 # A scanner's line begins so, and then names itself at the most.
-SCANNED: Final = phrases(
+SCANNED: Final = folded_phrases(
     """
     virus-free|virus free|virenfrei|sans virus|garanti sans virus|libre de virus|sin virus|privo di virus
     livre de vírus|sem vírus|virusvrij|virus-vrij|wolny od wirusów|без вирусов|без вірусів|virüs bulunmuyor|virüssüz
@@ -63,7 +63,7 @@ SCANNED: Final = phrases(
     email scanned by|e-mail scanned by|message scanned by|проверено|перевірено
     """
 )
-SCANNERS: Final = words(
+SCANNERS: Final = folded_words(
     """
     avast avg mailscanner kaspersky bitdefender eset nod32 norton mcafee sophos clamav barracuda messagelabs
     symantec mimecast avira antivirus com by trend micro von de par di da door przez w www message this in email e
@@ -71,14 +71,14 @@ SCANNERS: Final = words(
     """
 )
 # Of these, a scanner's own names.
-PRODUCTS: Final = words(
+PRODUCTS: Final = folded_words(
     """
     avast avg mailscanner kaspersky bitdefender eset nod32 norton mcafee sophos clamav barracuda messagelabs
     symantec mimecast avira
     """
 )
 # What speaks of the mail itself begins so.
-THIS_MAIL: Final = phrases(
+THIS_MAIL: Final = folded_phrases(
     """
     this e-mail|this email|this message|this mail|diese e-mail|diese nachricht|cet e-mail|cet email|ce courrier
     ce message|este correo|este mensaje|este e-mail|este email|esta mensagem|questa e-mail|questa email
@@ -90,19 +90,19 @@ THIS_MAIL: Final = phrases(
     """
 )
 # Parts of words.
-VIRUS: Final = phrases(
+VIRUS: Final = folded_phrases(
     """
     virus|viren|wirus|вирус|вірус|virüs|virů|viruks|病毒|ウイルス|바이러스|וירוס|ویروس|فيروس|وائرس
     """
 )
-CHECKED: Final = phrases(
+CHECKED: Final = folded_phrases(
     """
     checked|scanned|geprüft|überprüft|gescannt|analys|vérifi|analizad|controllat|verificad|gecontroleerd|sprawdz
     провер|перевір|taran|kontrol|genomsök|scannet|tarkist|检查|扫描|スキャン|チェック|검사|נבדק|נסרק|بررسی|اسکن|فحص|yoxlan|جانچ
     """
 )
 # A lawyer's notice begins so.
-NOTICE: Final = phrases(
+NOTICE: Final = folded_phrases(
     """
     confidentiality notice|confidentiality|disclaimer|important notice|legal notice|privacy notice|notice:
     this communication|the information contained in|the information in this|the contents of this
@@ -114,14 +114,14 @@ NOTICE: Final = phrases(
     """
 )
 # Parts of words.
-CONFIDENTIAL: Final = phrases(
+CONFIDENTIAL: Final = folded_phrases(
     """
     confidential|vertraulich|confidentiel|vertrouwelijk|confidencial|riservat|confidenzial|poufn|конфиденциальн
     конфіденційн|gizli|məxfi|důvěrn|dôvern|konfidentiell|fortrolig|luottamuksel|机密|保密|機密|기밀|סודי|חסוי|محرمانه|سري
     privileged|خفیہ
     """
 )
-ADDRESSEE: Final = phrases(
+ADDRESSEE: Final = folded_phrases(
     """
     recipient|addressee|attachments are|empfänger|destinataire|geadresseerde|ontvanger|destinatari|destinatár
     adresat|адресат|получател|отримувач|alıcı|příjemc|adresát|mottagar|modtager|mottaker|vastaanottaj|收件人|接收|受信者|宛先
@@ -129,14 +129,14 @@ ADDRESSEE: Final = phrases(
     """
 )
 # Nobody's notice about a mail says this.
-FIRST_PERSON: Final = words(
+FIRST_PERSON: Final = folded_words(
     """
     i my me mine ich mein meine mir mich je mon ma ik mijn yo mi io mio mia eu meu minha ja mój moja я мой моя мне
     ben benim bana jag mitt jeg mit minä minun já můj من مرا خودم أنا لي میں میرے مجھے אני שלי
     """
 )
 # Words of sentences (`OF_SENTENCES`) that notices have too.
-OF_NOTICES: Final = words(
+OF_NOTICES: Final = folded_words(
     """
     this is was not that to dass que non het na این است که هذه هذا
     """

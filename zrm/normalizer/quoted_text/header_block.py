@@ -29,7 +29,7 @@ _FEWEST_UNKNOWN: Final = 4
 _FEWEST_RULED: Final = 3
 
 
-class Origin(Enum):
+class BlockKind(Enum):
     """What a block of header lines, or a line of dashes with words, stands above."""
 
     ANSWERED = auto()  # what this mail answers
@@ -40,7 +40,7 @@ class Origin(Enum):
 class HeaderBlock:
     """`writers` are the addresses the block gives as its mail's writer's, `recipients` the others; lower case."""
 
-    origin: Origin
+    kind: BlockKind
     writers: frozenset[str] = frozenset()
     recipients: frozenset[str] = frozenset()
     ruled: bool = False  # a line of dashes or underscores stands above
@@ -56,7 +56,7 @@ def find_header_block(lines: TextLines, index: int) -> HeaderBlock | None:
     """The block that begins at line `index`, with the ruled line above it if that is line `index`."""
     bare = lines.bare[index]
     if is_forward_line(bare):
-        return HeaderBlock(Origin.FORWARDED)
+        return HeaderBlock(BlockKind.FORWARDED)
     words = ruled_words(bare)
     ruled = bool(words) or _is_rule(bare)
     at = index + 1 if ruled else index
@@ -68,7 +68,7 @@ def find_header_block(lines: TextLines, index: int) -> HeaderBlock | None:
     if not ruled and header[0].field is None and any(line.field is not None for line in header):
         return None  # a line of the writer's own stands above; the block begins below
     if words in ORIGINAL_MESSAGE or _is_header(header, ruled=ruled):
-        return HeaderBlock(Origin.ANSWERED, *_addresses(header), ruled=ruled)
+        return HeaderBlock(BlockKind.ANSWERED, *_addresses(header), ruled=ruled)
     return None
 
 

@@ -8,7 +8,7 @@ from typing import Final
 
 from zrm.kit.text import fold
 from zrm.normalizer.quoted_text.footer import is_footer_line
-from zrm.normalizer.quoted_text.vocabulary import words
+from zrm.normalizer.quoted_text.vocabulary import folded_words
 
 LONGEST: Final = 400  # characters; a longer line is prose, not something a mail program wrote
 _LONGEST_CLOSING: Final = 40
@@ -18,12 +18,14 @@ _LONGEST_WRAP: Final = 84
 _MARKS: Final = dict.fromkeys(map(ord, "\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\ufeff"))
 _SENTENCE_ENDS: Final = ".!?:;؟؛…。！？：।"
 # Lines of scripts without capitals go on in the next one if they end so, or it begins so.
-_GOES_ON: Final = words(
+_GOES_ON: Final = folded_words(
     """
     و در به از با که را برای تا بر یا این آن هر من في على إلى عن أن التي الذي کی کے کا میں سے اور پر של את על עם כי
     """
 )
-_GOING_ON: Final = words("است اند بود بودند شد شدند شده می نمی خواهد خواهند باشد را و که تا یا هم نیز ہے ہیں تھا")
+_GOING_ON: Final = folded_words(
+    "است اند بود بودند شد شدند شده می نمی خواهد خواهند باشد را و که تا یا هم نیز ہے ہیں تھا"
+)
 
 
 class LineKind(Enum):

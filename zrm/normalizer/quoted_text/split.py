@@ -2,7 +2,7 @@
 
 A hidden complaint is far worse than a visible quotation, so when in doubt the text counts as new:
 
-* Only a mail that can answer something is folded at all (`reply`): a first contact and a forwarded mail are shown whole.
+* Only a mail that can answer something is folded at all (`answer_signs`): a first contact and a forwarded mail are shown whole.
 * Only an end of the text is folded. What stands below or between quoted lines stays, and the quotation above it too. The
   two halves put together are always the text, and if nothing new would be left, nothing is folded.
 * Lines marked with `>` are a quotation, with the line above them that says who wrote when (`attribution`), in any language; but
@@ -28,7 +28,7 @@ from typing import Final
 from zrm.kit.text import fold
 from zrm.normalizer.quoted_text.attribution import Attribution, find_attribution, find_shared_line
 from zrm.normalizer.quoted_text.footer import is_list_footer, is_notice
-from zrm.normalizer.quoted_text.header_block import HeaderBlock, Origin, find_header_block, is_forward_line
+from zrm.normalizer.quoted_text.header_block import BlockKind, HeaderBlock, find_header_block, is_forward_line
 from zrm.normalizer.quoted_text.lines import LONGEST, LineKind, TextLines, scan
 from zrm.normalizer.quoted_text.vocabulary import ANSWERS_BELOW, OF_SENTENCES
 
@@ -114,7 +114,7 @@ class _Splitting:
                 continue
             block = find_header_block(lines, index)
             if block is not None:
-                return index if block.origin is Origin.ANSWERED and self._repeats_ours(block) else None
+                return index if block.kind is BlockKind.ANSWERED and self._repeats_ours(block) else None
             found = find_attribution(lines, index)
             if found is None or lines.is_quoted_after(index + found.lines) or not self._says_more(index + found.lines):
                 continue

@@ -23,18 +23,18 @@ class Field(Enum):
     OTHER = auto()
 
 
-def phrases(text: str) -> tuple[str, ...]:
+def folded_phrases(text: str) -> tuple[str, ...]:
     """The folded phrases of a text, separated by `|` and line ends."""
     return tuple(dict.fromkeys(phrase for part in text.replace("\n", "|").split("|") if (phrase := fold(part))))
 
 
-def words(text: str) -> frozenset[str]:
+def folded_words(text: str) -> frozenset[str]:
     """The folded words of a text, separated by white space."""
     return frozenset(map(fold, text.split()))
 
 
 # "wrote", at the place where a program says who wrote.
-WROTE: Final = phrases(
+WROTE: Final = folded_phrases(
     """
     wrote|writes|sent|said|wrote on
     schrieb|schrieben|geschrieben|hat geschrieben
@@ -60,14 +60,14 @@ WROTE: Final = phrases(
     """
 )
 # The same where words are not set apart by spaces.
-WROTE_INSIDE: Final = phrases(
+WROTE_INSIDE: Final = folded_phrases(
     "写道|寫道|写到|写了|来信|のメール|さんは書きました|さんのメッセージ|書きました|작성|님이 작성|썼습니다|님이 쓴 글|เขียน"
 )
 
 # Words of sentences that stand in no program's line. Weekdays, names and connecting words that look like one of these are
 # left out, whatever the language: "mon" is Monday, "ben" is Ben, "eu" is an office.
 OF_SENTENCES: Final = frozenset(
-    phrases(
+    folded_phrases(
         """
         i|we|you|he|she|they|my|our|your|yours|me|us|him|to|that|which|who|is|was|not|but|because|when|this|as|if|after|since
         before|until|while|although|according|here|there|what|where|how|see|please|dear|hello|thanks|told
@@ -87,10 +87,10 @@ OF_SENTENCES: Final = frozenset(
 # Weekdays where they begin the line: Thursday and Sunday in Finnish.
 WEEKDAYS_FIRST: Final = frozenset({"to", "su"})
 # The same where words are not set apart by spaces, or stand at a word's end ("your", in Arabic).
-OF_SENTENCES_INSIDE: Final = phrases(
+OF_SENTENCES_INSIDE: Final = folded_phrases(
     "你们|你們|您的|贵方|我们|我們|我的|私|貴社|あなた|こう|귀하|저는|제가|우리|이렇게|당신|의 답변은"
 )
-YOUR_ENDINGS: Final = phrases("كم")
+YOUR_ENDINGS: Final = folded_phrases("كم")
 
 LABELS: Final[dict[str, Field]] = {
     label: field
@@ -146,12 +146,12 @@ LABELS: Final[dict[str, Field]] = {
             """,
         ),
     )
-    for label in phrases(labels)
+    for label in folded_phrases(labels)
 }
 
 # Between dashes above what an answer repeats.
 ORIGINAL_MESSAGE: Final = frozenset(
-    phrases(
+    folded_phrases(
         """
         Original Message|Original Appointment|Original email|Reply Message|Previous message
         Ursprüngliche Nachricht|Originalnachricht|Original-Nachricht|Antwort Nachricht|Ursprünglicher Termin
@@ -169,7 +169,7 @@ ORIGINAL_MESSAGE: Final = frozenset(
     )
 )
 # The line begins so above what the writer passes on to us.
-FORWARDED_MESSAGE: Final = phrases(
+FORWARDED_MESSAGE: Final = folded_phrases(
     """
     Forwarded message|Begin forwarded message|Forwarded by|Start of forwarded message|Forwarded mail
     Weitergeleitete Nachricht|Anfang der weitergeleiteten|Weitergeleitet von
@@ -192,7 +192,7 @@ FORWARDED_MESSAGE: Final = phrases(
 
 # Before the subject. The outermost one decides.
 REPLY_PREFIXES: Final = frozenset(
-    phrases(
+    folded_phrases(
         """
         Re|Aw|Antw|Antwort|Rép|Réf|R|Rif|Res|Resp|Odp|Отв|Ответ|На|Відп|Відповідь|Ynt|Yanıt|Cvp|Cav|Cavab|Sv|Svar|Vá|Απ|Σχετ
         Odpověď|回复|回覆|答复|答覆|返信|답장|회신|RE회신|Bls|Tl|Trả lời|השב|תגובה|پاسخ|پ|جواب|رد|الرد|Bersiv|وەڵام
@@ -200,7 +200,7 @@ REPLY_PREFIXES: Final = frozenset(
     )
 )
 FORWARD_PREFIXES: Final = frozenset(
-    phrases(
+    folded_phrases(
         """
         Fw|Fwd|Wg|Weitergeleitet|Tr|Transf|Transfert|Rv|Reenv|Renv|Enc|I|Inoltra|Doorst|Pd|Przekaz|Перес|Пересл|Пересылка|İlt|İleti
         Yön|Yönlendirilen|Vb|Vs|Vid|Videresendt|Vl|Edelleenlähetys|Předat|Přep|Továbbítás|Tov|Πρθ|转发|轉寄|轉發|転送|전달|Trs|Ct
@@ -210,7 +210,7 @@ FORWARD_PREFIXES: Final = frozenset(
 )
 
 # Answers stand below or inside what is quoted: the writer says so.
-ANSWERS_BELOW: Final = phrases(
+ANSWERS_BELOW: Final = folded_phrases(
     """
     answers below|answer below|answered below|reply below|replies below|my comments below|comments below|responses below
     response below|answers inline|replied inline|comments inline|reply inline|see inline|inline below|in red|in blue|in bold

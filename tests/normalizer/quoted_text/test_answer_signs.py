@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from zrm.contract import AddressKind, Inbound, Sender, Thread
-from zrm.normalizer.quoted_text.reply import answers, our_addresses
+from zrm.normalizer.quoted_text.answer_signs import answers, our_addresses
 
 
 def mail(
