@@ -184,7 +184,11 @@ class _Splitting:
             for index in range(at - 1, max(-1, at - 1 - _SIGNATURE_LINES), -1):
                 if lines.kinds[index] is LineKind.SIGNATURE:
                     return index
-                if lines.kinds[index] is LineKind.QUOTED or not _is_signature_line(lines.bare[index]):
+                if (
+                    lines.kinds[index] is LineKind.QUOTED
+                    or index in lines.long
+                    or not _is_signature_line(lines.bare[index])
+                ):
                     break
             return cut
 
