@@ -49,6 +49,7 @@ class Attribution:
     lines: int
     addresses: frozenset[str]
     dated: bool  # a whole date, or an hour
+    closed: bool = True  # nothing stands behind the address but a verb we know
     ruled: bool = False  # between dashes, as no person writes
 
 
@@ -133,12 +134,13 @@ def _read(joined: str) -> Attribution | None:
     said = bool(verbs) or any(verb in folded for verb in WROTE_INSIDE)
     if len(plain) > (_MOST_WORDS if addresses else _MOST_WORDS_ALONE) or _is_spoken(plain) or _mid_line(folded):
         return None
-    if not said and len(behind.partition(" ")[2]) > _MOST_BEHIND:
+    behind = " ".join(_words(behind.partition(" ")[2]))
+    if not said and len(behind) > _MOST_BEHIND:
         return None
     dated, hour = has_date(folded), has_hour(folded)
     # One of the three may be missing: programs differ in what they say, but none gives a name alone.
     if (said and (addresses or dated or hour)) or (addresses and dated and (hour or "<" in before)):
-        return Attribution(1, addresses, dated or hour)
+        return Attribution(1, addresses, dated or hour, closed=said or not behind)
     return None
 
 

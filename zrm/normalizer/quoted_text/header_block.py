@@ -20,6 +20,7 @@ from zrm.normalizer.quoted_text.vocabulary import FORWARDED_MESSAGE, LABELS, ORI
 _MOST_LINES: Final = 14
 _LONGEST_LABEL: Final = 26
 _SHORTEST_RULE: Final = 4
+_DRAWN: Final = "_" * 20
 _RULES: Final = "_-=*—–‐"
 _RULED_WORDS: Final = re.compile(r"[-‐-―=_*]{2,} ?([^-‐-―=_*].{0,100}?) ?[-‐-―=_*]{2,}")
 _NAMED_ADDRESS: Final = re.compile(r"\S+ *(?:<|\[mailto:|\()[^\s<>@]+@")
@@ -67,7 +68,8 @@ def find_header_block(lines: TextLines, index: int) -> HeaderBlock | None:
     header = _header_lines(lines, at)
     if not ruled and header[0].field is None and any(line.field is not None for line in header):
         return None  # a line of the writer's own stands above; the block begins below
-    if words in ORIGINAL_MESSAGE or _is_header(header, ruled=ruled):
+    drawn = bare.startswith(_DRAWN)
+    if words in ORIGINAL_MESSAGE or _is_header(header, ruled=ruled, drawn=drawn):
         return HeaderBlock(BlockKind.ANSWERED, *_addresses(header), ruled=ruled)
     return None
 
@@ -117,21 +119,34 @@ def _header_lines(lines: TextLines, start: int) -> list[_HeaderLine]:
     return found
 
 
-def _is_header(header: list[_HeaderLine], *, ruled: bool) -> bool:
+def _is_header(header: list[_HeaderLine], *, ruled: bool, drawn: bool) -> bool:
+    """`ruled`: a line of dashes or the like stands above; `drawn`: a long line, as only programs draw it."""
     if len(header) < 2:
         return False
     known = {line.field for line in header if line.field is not None}
-    somebody = bool(known & {Field.WRITER, Field.RECIPIENT})
+    somebody = known & {Field.WRITER, Field.RECIPIENT}
     addressed = any("@" in line.value for line in header if line.field in (Field.WRITER, Field.RECIPIENT, Field.COPY))
-    if len(known) >= 3 and Field.DATE in known and somebody:
-        return addressed or ruled
+    if Field.DATE in known and somebody and len(known) >= 3:
+        # A list of hours or of a journey has such words too, but neither an address nor the hour of its date below such a line.
+        return addressed or (drawn and Field.WRITER in known and all(map(_fits, header)))
     if Field.DATE in known and somebody and addressed:
         # Of two lines alone a person could be the writer, but not of seconds and time zones.
         return any(line.field is Field.DATE and _TO_THE_SECOND.search(line.value) for line in header)
     if len(header) < (_FEWEST_RULED if ruled else _FEWEST_UNKNOWN):
         return False
     named = any(_NAMED_ADDRESS.search(line.value) for line in header)
-    return (named or (ruled and len(known) >= 2)) and any(map(_is_moment, header))
+    return (named or (ruled and addressed)) and any(map(_is_moment, header))
+
+
+def _fits(line: _HeaderLine) -> bool:
+    """Whether a value is of its label's kind: a date with its hour, or somebody's name."""
+    match line.field:
+        case Field.DATE:
+            return has_hour(fold(line.value))
+        case Field.WRITER | Field.RECIPIENT:
+            return any(character.isalpha() for character in line.value)
+        case _:
+            return True
 
 
 def _is_moment(line: _HeaderLine) -> bool:

@@ -8,7 +8,7 @@ A hidden complaint is far worse than a visible quotation, so when in doubt the t
 * Lines marked with `>` are a quotation, with the line above them that says who wrote when (`attribution`), in any language; but
   not below any other line that ends in a colon, because that is the writer's list, or somebody they quote.
 * Without marks nobody can see where a quotation ends, so it takes more: a date and an address in the attribution, the header
-  lines of a mail (`header_block`) or a program's "Original Message". It stays visible when the writer points to it (a colon
+  lines of a mail with an address (`header_block`) or a program's "Original Message". It stays visible when the writer points to it (a colon
   at the end, a salutation alone, "my answers below").
 * Where a quotation names whose words it repeats, and they are not ours, it stays visible: it is a mail somebody else
   wrote, which nobody here may have seen. So does everything below a mail that is passed on or pasted in.
@@ -118,7 +118,7 @@ class _Splitting:
             found = find_attribution(lines, index)
             if found is None or lines.is_quoted_after(index + found.lines) or not self._says_more(index + found.lines):
                 continue
-            if found.dated and (found.addresses or found.ruled):
+            if found.dated and found.closed and (found.addresses or found.ruled):
                 return index if not found.addresses or self._is_ours(found.addresses) else None
         return len(lines)
 
