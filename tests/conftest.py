@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import hypothesis
 import psycopg
 import pytest
 from redis import Redis
@@ -21,6 +22,10 @@ from zrm.kit.db import Database
 from zrm.kit.embedded import EmbeddedPostgres, EmbeddedValkey
 
 pytest_plugins = ["tests.lab.plugin"]
+
+# How long an example takes is the machine's affair: a test never asserts time (docs/benchmarks.md measures it).
+hypothesis.settings.register_profile("zrm", deadline=None)
+hypothesis.settings.load_profile("zrm")
 
 TEMPLATE = "template_zrm"
 _numbers = itertools.count(1)

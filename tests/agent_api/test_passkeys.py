@@ -282,7 +282,7 @@ ANSWERS = st.fixed_dictionaries(
 
 
 @given(ANSWERS.map(json.dumps) | st.text(max_size=200))
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_no_answer_is_made_up(answer: str) -> None:
     """Whatever is sent in place of an answer is none; nothing is asked of the store for it."""
 

@@ -51,7 +51,7 @@ _MESSAGES = st.dictionaries(st.sampled_from(_KEYS), _SHAPED, max_size=6).map(lam
 _ROLES = st.sampled_from(["message", "step", "matter", "album", "", None])
 
 
-@settings(deadline=None, max_examples=400)
+@settings(max_examples=400)
 @given(_SHAPED | _MESSAGES | st.binary(max_size=60), _ROLES)
 def test_nothing_but_unparseable_is_ever_raised(value: Any, role: Any) -> None:
     try:
@@ -65,7 +65,7 @@ def test_nothing_but_unparseable_is_ever_raised(value: Any, role: Any) -> None:
         found.text.encode()
 
 
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=200)
 @given(_MESSAGES | _SHAPED, st.lists(_MESSAGES | _SHAPED, max_size=3))
 def test_gathered_contacts_are_no_less_sturdy(first: Any, rest: list[Any]) -> None:
     parts = [{"update": storable(value), "name": "1/x", "message_id": 3} for value in (first, *rest)]
