@@ -134,7 +134,7 @@ def test_a_notice_rings_only_at_its_agents_desk(desk: RunningDesk, sign_in: Sign
                 )
             live.announce(cursor, "notification", [agent(cursor, "maryam"), agent(cursor, "daniel")])
         told = wait("notification")
-    assert told["text"] == f"Given to you: {isolated('The lamp is dark')}"
+    assert told["text"] == f"Assigned to you: {isolated('The lamp is dark')}"
     assert (told["unread"], told["href"]) == (1, f"/desk/cases/{case.id}")
 
 

@@ -29,6 +29,7 @@ from zrm.errors import Conflict, NotFound
 from zrm.kit.db import Cursor
 from zrm.kit.i18n import _
 from zrm.kit.pages import words
+from zrm.kit.pages.wordless import reworded
 from zrm.security.grants import covers
 from zrm.security.keyed import keyed_hash
 from zrm.security.masking import masked
@@ -177,6 +178,7 @@ class CasePages:
             status=status,
             search=False,
             head=head,
+            title=reworded(head.title, head.channel, language),
             page=page,
             items=_items(page, history, agent, address, visit),
             newest=before is None,

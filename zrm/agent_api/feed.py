@@ -32,6 +32,7 @@ from zrm.casestore.queue import QueueRow
 from zrm.kit import log
 from zrm.kit.fitness import reason
 from zrm.kit.pages import Viewer
+from zrm.kit.pages.wordless import reworded
 from zrm.security import sessions
 from zrm.security.grants import Grants, covers
 
@@ -258,7 +259,9 @@ def _notification(desk: OpenDesk, notice: Notice, unread: int) -> bytes:
     return event(
         "notification",
         {
-            "text": notice_text(notice.kind, notice.title if visible else "", language),
+            "text": notice_text(
+                notice.kind, reworded(notice.title, notice.case_channel, language) if visible else "", language
+            ),
             "href": notice_href(notice.kind, notice.case_id, seen=visible) or "/desk/notifications",
             "unread": unread,
             "tone": "bad" if notice.kind.startswith("delivery") else "info",

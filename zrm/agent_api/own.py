@@ -15,6 +15,7 @@ from zrm.casestore import attention, roster
 from zrm.errors import NotFound
 from zrm.kit import log, throttle
 from zrm.kit.i18n import _, digits
+from zrm.kit.pages.wordless import reworded
 from zrm.security import passwords, sessions
 from zrm.security.grants import covers
 from zrm.security.passwords import Weakness
@@ -38,7 +39,8 @@ def add(router: APIRouter, context: DeskContext, guard: Guard) -> None:
             lines = []
             for row in rows:
                 seen = row.unit_id is not None and covers(visit.visible, row.unit_id)
-                text = notice_text(row.kind, row.title if seen else "", visit.viewer.language)
+                title = reworded(row.title, row.case_channel, visit.viewer.language) if seen else ""
+                text = notice_text(row.kind, title, visit.viewer.language)
                 lines.append((row, text, notice_href(row.kind, row.case_id, seen=seen)))
             return shell.page("desk/notifications.html", visit, cursor, "notifications", lines=lines)
 

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from zrm.casestore.queue import QueueRow
 from zrm.kit.pages import Pages, Viewer
+from zrm.kit.pages.wordless import reworded
 from zrm.security.masking import masked
 
 
 def row_values(row: QueueRow, viewer: Viewer, *, open_addresses: bool) -> dict[str, object]:
     """What the macro `case_row` wants, in the viewer's language; without `open_addresses` the address is masked."""
     persian = viewer.language == "fa"
-    title, snippet = _said_once(row.title, " ".join(row.snippet.split()))
+    title, snippet = _said_once(
+        *(" ".join(reworded(text, row.channel, viewer.language).split()) for text in (row.title, row.snippet))
+    )
     return {
         "id": row.id,
         "href": f"/desk/cases/{row.id}",

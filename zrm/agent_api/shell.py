@@ -104,12 +104,12 @@ class Shell:
         if visit.grants.anywhere(Permission.HANDLE_DELIVERIES):
             oversight.append(
                 NavItem(
-                    "trouble", visit.say(_("Trouble")), "/desk/trouble", "alert-triangle", "g t",
+                    "trouble", visit.say(_("Delivery problems")), "/desk/trouble", "alert-triangle", "g t",
                     count=counts.get("trouble"), urgent=True,
                 )
             )  # fmt: skip
         if visit.grants.everywhere(Permission.VIEW_LEDGER):
-            oversight.append(NavItem("ledger", visit.say(_("Ledger")), "/desk/ledger", "books", "g l"))
+            oversight.append(NavItem("ledger", visit.say(_("Balance of contacts")), "/desk/ledger", "books", "g l"))
         own = []
         if visit.grants.anywhere(Permission.MANAGE_TEMPLATES):
             own.append(NavItem("templates", visit.say(_("Templates")), "/desk/templates", "file-text", "g p"))

@@ -65,7 +65,7 @@ RELATION_REASONS: Final = {
 _NOTICES: Final = {
     "case": (_("New case: %(title)s"), _("A new case has come")),
     "message": (_("New message: %(title)s"), _("A new message has come")),
-    "assigned": (_("Given to you: %(title)s"), _("A case was given to you")),
+    "assigned": (_("Assigned to you: %(title)s"), _("A case was assigned to you")),
     "delivery_failed": (_("Answer not delivered: %(title)s"), _("An answer was not delivered")),
     "sign_in": ("", _("Somebody signed in as you with a browser that is new here. Was it you?")),
     "delivery_unknown": (_("Unclear whether the answer left: %(title)s"), _("It is unclear whether an answer left")),
@@ -163,7 +163,7 @@ class History:
         to = _uuid(event.data.get("agent"))
         if to is not None and to == event.agent_id:
             return self._say(_("%(who)s took the case"), who=who)
-        return self._say(_("%(who)s gave the case to %(to)s"), who=who, to=self._agent(to))
+        return self._say(_("%(who)s assigned the case to %(to)s"), who=who, to=self._agent(to))
 
     def _closed(self, who: str, data: Mapping[str, Any]) -> str:
         result = str(data.get("result", "")).strip()

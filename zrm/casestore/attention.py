@@ -26,6 +26,7 @@ class Notice:
     case_id: UUID | None
     title: str
     unit_id: UUID | None
+    case_channel: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +47,7 @@ class TroubledDelivery:
     error_code: str
     attempts: int
     changed_at: datetime
+    case_channel: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +64,7 @@ class SilentAnswer:
 
 
 _NOTICE = """
-SELECT n.id, n.agent_id, n.kind, n.at, n.read_at, n.case_id, coalesce(c.title, ''), c.unit_id
+SELECT n.id, n.agent_id, n.kind, n.at, n.read_at, n.case_id, coalesce(c.title, ''), c.unit_id, coalesce(c.channel, '')
 FROM notifications n LEFT JOIN cases c ON c.id = n.case_id
 """
 
@@ -79,7 +81,7 @@ def newest(cursor: Cursor, agent_ids: Iterable[UUID]) -> dict[UUID, tuple[Notice
     """For each of these agents with unread notices: the newest one and how many there are."""
     cursor.execute(
         """
-        SELECT n.id, n.agent_id, n.kind, n.at, n.read_at, n.case_id, coalesce(c.title, ''), c.unit_id, unread.n
+        SELECT n.id, n.agent_id, n.kind, n.at, n.read_at, n.case_id, coalesce(c.title, ''), c.unit_id, coalesce(c.channel, ''), unread.n
         FROM unnest(%(agents)s::uuid[]) AS wanted (id)
         CROSS JOIN LATERAL (
             SELECT * FROM notifications x WHERE x.agent_id = wanted.id AND x.read_at IS NULL
@@ -94,7 +96,7 @@ def newest(cursor: Cursor, agent_ids: Iterable[UUID]) -> dict[UUID, tuple[Notice
         """,
         {"agents": list(agent_ids), "most": MOST},
     )
-    return {row[1]: (Notice(*row[:8]), row[8]) for row in cursor}
+    return {row[1]: (Notice(*row[:9]), row[9]) for row in cursor}
 
 
 def tell_of_sign_in(cursor: Cursor, agent_id: UUID, session_id: UUID) -> None:
@@ -128,7 +130,7 @@ def troubled(cursor: Cursor, units: Collection[UUID] | None, *, limit: int = 200
     cursor.execute(
         """
         SELECT d.id, d.case_id, c.code, c.title, c.unit_id, u.name_fa, u.name_en, d.channel, d.address, d.state,
-            d.error, d.error_code, d.attempts, d.changed_at
+            d.error, d.error_code, d.attempts, d.changed_at, c.channel
         FROM deliveries d JOIN cases c ON c.id = d.case_id JOIN units u ON u.id = c.unit_id
         WHERE d.state IN ('failed', 'unknown') AND d.settled_by IS NULL
             AND (%(units)s::uuid[] IS NULL OR c.unit_id = ANY(%(units)s))

@@ -170,6 +170,7 @@ class OtherCase:
     status: str
     opened_at: datetime
     unit_id: UUID
+    channel: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -374,7 +375,7 @@ def _dossier(cursor: Cursor, case: CaseHead) -> list[OtherCase]:
     if case.person_id is None:
         return []
     cursor.execute(
-        "SELECT id, code, title, status, opened_at, unit_id FROM cases WHERE person_id = %s AND id <> %s"
+        "SELECT id, code, title, status, opened_at, unit_id, channel FROM cases WHERE person_id = %s AND id <> %s"
         " ORDER BY last_contact_at DESC LIMIT %s",
         [case.person_id, case.id, DOSSIER],
     )
@@ -384,7 +385,7 @@ def _dossier(cursor: Cursor, case: CaseHead) -> list[OtherCase]:
 def _relations(cursor: Cursor, case_id: UUID) -> list[Relation]:
     cursor.execute(
         """
-        SELECT r.id, r.reason, r.decision, o.id, o.code, o.title, o.status, o.opened_at, o.unit_id
+        SELECT r.id, r.reason, r.decision, o.id, o.code, o.title, o.status, o.opened_at, o.unit_id, o.channel
         FROM (
             SELECT * FROM case_relations WHERE case_id = %(case)s OR other_case_id = %(case)s
             ORDER BY decision <> '', at DESC, id DESC LIMIT %(most)s

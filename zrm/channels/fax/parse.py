@@ -64,6 +64,7 @@ def _inbound(raw: RawContact, facts: dict[str, str], fax: Outline, error: str, l
     headers.append(("Resolution", f"{first.x_dpi:.0f}x{first.y_dpi:.0f}"))
     return Inbound(
         senders=_senders(facts.get("caller", ""), station, facts.get("name", "")),
+        title=lines[0],
         text="\n".join(lines),
         files=(InboundFile(name="fax.tif", media_type=TIFF, data=raw.body, role="fax"),),
         headers=tuple(headers),

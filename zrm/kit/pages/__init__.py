@@ -23,6 +23,7 @@ from zrm.kit.i18n import LANGUAGES, Language, digits, in_fours, translations
 from zrm.kit.pages import words
 from zrm.kit.pages.frame import DeskFrame, FooterLink, NavItem, NavSection, PortalFrame
 from zrm.kit.pages.viewer import Theme, Viewer
+from zrm.kit.pages.wordless import reworded
 
 __all__ = [
     "BUILT_ASSETS",
@@ -154,6 +155,7 @@ class Pages:
             bytes=lambda size: words.byte_size(size, _viewer.get().language),
             duration=lambda seconds: words.duration(seconds, _viewer.get().language),
             paragraphs=words.paragraphs,
+            reworded=lambda text, channel: reworded(text, channel, _viewer.get().language),
             steady=steady_codes,
             direction=reading_direction,
         )

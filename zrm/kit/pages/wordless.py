@@ -1,0 +1,76 @@
+"""What the house wrote for a contact without words (a recording, a fax, a photo), in the language of whoever reads it.
+
+It was recorded in the sender's language, or the house's, and is of no use to an agent who reads the other one. By telephone
+and fax nobody types, so every line there that is a sentence of ours was written by us; a messenger's is only ever a title.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+from typing import Final, NamedTuple
+
+from zrm.kit.i18n import LANGUAGES, Language, gettext, ngettext, translations
+
+
+class Sentence(NamedTuple):
+    """A sentence's msgid; of a counted one the msgids for one and for many."""
+
+    one: str
+    many: str = ""
+
+
+_VOICE: Final = (
+    Sentence("Voice message"),
+    Sentence("Voice message, %(num)s second", "Voice message, %(num)s seconds"),
+    Sentence("The caller began to record anew and hung up; both recordings are attached."),
+)
+_FAX: Final = (
+    Sentence("Fax, %(num)s page", "Fax, %(num)s pages"),
+    Sentence("The transmission broke off: %(error)s"),
+)
+_MESSENGER: Final = tuple(map(Sentence, ("Photo", "Voice message", "Audio", "Video", "File")))
+SENTENCES: Final = {"voice_ivr": _VOICE, "fax": _FAX, "telegram": _MESSENGER, "bale": _MESSENGER}
+"""By channel. The channels write them; a test holds the two together."""
+
+_GAPS: Final = {"num": r"(?P<num>[0-9۰-۹]{1,9})", "error": r"(?P<error>.+)"}
+
+
+def reworded(text: str, channel: str, language: Language) -> str:
+    """`text` of a contact or case of `channel` with the house's own sentences in `language`; all else stays as it is."""
+    if channel not in SENTENCES or not text:
+        return text
+    return "\n".join(_line(line, channel, language) for line in text.split("\n"))
+
+
+def _line(line: str, channel: str, language: Language) -> str:
+    for pattern, sentence in _patterns(channel):
+        if match := pattern.fullmatch(line):
+            gaps = match.groupdict()
+            if not sentence.many:
+                return gettext(language, sentence.one, **gaps)
+            return ngettext(language, sentence.one, sentence.many, int(gaps["num"]))
+    return line
+
+
+@lru_cache(maxsize=len(SENTENCES))
+def _patterns(channel: str) -> list[tuple[re.Pattern[str], Sentence]]:
+    """How each sentence looks in either language, in all its forms."""
+    return [
+        (_pattern(form), sentence)
+        for sentence in SENTENCES[channel]
+        for language in LANGUAGES
+        for form in sorted(_forms(sentence, language))
+    ]
+
+
+def _forms(sentence: Sentence, language: Language) -> set[str]:
+    known = translations(language)
+    if not sentence.many:
+        return {known.gettext(sentence.one)}
+    return {known.ngettext(sentence.one, sentence.many, number) for number in (1, 2)}
+
+
+def _pattern(form: str) -> re.Pattern[str]:
+    parts = re.split(r"%\((\w+)\)s", form)
+    return re.compile("".join(_GAPS[part] if place % 2 else re.escape(part) for place, part in enumerate(parts)))
