@@ -1,4 +1,4 @@
-"""Telephone numbers made comparable: E.164 where the number is valid, nothing where it is not.
+"""Telephone numbers made comparable: E.164 where the number is valid, nothing where it is not, and in what way it is not.
 
 Short codes, sender names and misdialled digits are no E.164 numbers; the caller keeps those as they came.
 """
@@ -6,12 +6,26 @@ Short codes, sender names and misdialled digits are no E.164 numbers; the caller
 from __future__ import annotations
 
 from functools import lru_cache
+from typing import Final, Literal, NamedTuple
 
 import phonenumbers
+from phonenumbers import ValidationResult
 
 from zrm.kit.text import latin_digits
 
 _LONGEST = 40  # characters; the longest E.164 number has 15 digits
+_MOST_DIGITS_AWAY: Final = 3
+_SIGNS: Final = frozenset("+＋0123456789 ()./-‐‑–—−")  # as telephones and word processors write them
+
+
+class Flaw(NamedTuple):
+    """Why a number is none: `digits` is how many are missing or too many, where that can be told (else 0).
+
+    `not_digits` is no number at all; of the others the person who wrote it may know better than we do.
+    """
+
+    kind: Literal["not_digits", "too_few", "too_many", "no_area_code", "unknown"]
+    digits: int = 0
 
 
 @lru_cache(maxsize=8192)
@@ -20,14 +34,50 @@ def e164(raw: str, region: str) -> str | None:
 
     Digits of any script, spaces, dashes, direction marks, `00` and `tel:` prefixes are understood.
     """
-    text = latin_digits("".join(character for character in raw if character.isprintable())).strip()
-    text = text.removeprefix("tel:")
+    text = _plain(raw)
     if not 4 <= len(text) <= _LONGEST or any(character.isalpha() for character in text):
         return None
+    number = _valid(text, region)
+    return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164) if number else None
+
+
+def flaw(raw: str, region: str) -> Flaw | None:
+    """What is wrong with a number as a person typed it, seen from `region`; None if it is valid."""
+    text = _plain(raw)
+    if len(text) > _LONGEST or not set(text) <= _SIGNS or not any(character.isdigit() for character in text):
+        return Flaw("not_digits")
+    try:
+        number = phonenumbers.parse(text, region)
+    except phonenumbers.NumberParseException as error:
+        too_long = error.error_type == phonenumbers.NumberParseException.TOO_LONG
+        return Flaw("too_many") if too_long else Flaw("unknown")
+    if phonenumbers.is_valid_number(number):
+        return None
+    digits = text.rstrip(" ()./-")
+    for away in range(1, _MOST_DIGITS_AWAY + 1):
+        if any(_valid(digits + digit * away, region) for digit in "0123456789"):
+            return Flaw("too_few", away)
+        if _valid(digits[:-away], region):
+            return Flaw("too_many", away)
+    match phonenumbers.is_possible_number_with_reason(number):
+        case ValidationResult.IS_POSSIBLE_LOCAL_ONLY:
+            return Flaw("no_area_code")
+        case ValidationResult.TOO_SHORT:
+            return Flaw("too_few")
+        case ValidationResult.TOO_LONG:
+            return Flaw("too_many")
+        case _:
+            return Flaw("unknown")
+
+
+def _plain(raw: str) -> str:
+    text = latin_digits("".join(character for character in raw if character.isprintable())).strip()
+    return text.removeprefix("tel:")
+
+
+def _valid(text: str, region: str) -> phonenumbers.PhoneNumber | None:
     try:
         number = phonenumbers.parse(text, region)
     except phonenumbers.NumberParseException:
         return None
-    if not phonenumbers.is_valid_number(number):
-        return None
-    return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
+    return number if phonenumbers.is_valid_number(number) else None

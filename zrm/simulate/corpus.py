@@ -165,6 +165,8 @@ _LATIN: Final = [
     "grace",
 ]
 
+_MOBILE: Final = (*range(10, 24), *range(30, 40))  # the networks' numbers behind 09: the form asks about any other
+
 
 @dataclass(frozen=True, slots=True)
 class Citizen:
@@ -192,7 +194,7 @@ def citizen(chance: random.Random, languages: Sequence[Language], number: int, r
         language=language,
         name=f"{chance.choice(_FIRST[language])} {chance.choice(_LAST[language])}",
         email=f"{given}.{run}.{number}@{chance.choice(('mail', 'post', 'home'))}.example.org",
-        phone=f"+989{chance.randint(10, 39)}{chance.randint(0, 9_999_999):07}",
+        phone=f"+989{chance.choice(_MOBILE)}{chance.randint(0, 9_999_999):07}",
         subject=subject,
         nature=nature,
         title=title,

@@ -10,7 +10,7 @@ from playwright.sync_api import FilePayload
 from tests.channels.web.portal import running
 from tests.lab.browser import LabBrowser, Language
 
-WORDS = {"fa": ("ثبت پیام یا شکایت", "پیگیری پرونده"), "en": ("Raise a matter", "Follow your matter")}
+WORDS = {"fa": ("ثبت پیام یا شکایت", "پیگیری پرونده"), "en": ("Make a complaint or report", "Follow your matter")}
 
 pytestmark = pytest.mark.peer("browser")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import socket
 from collections.abc import Iterator
 
@@ -141,6 +142,42 @@ def test_telephone_numbers_in_any_digits_and_spacing_are_taken(portal: Portal, p
     client = portal.citizen()
     assert client.post("/new", data=filled(opened(client), phone=phone)).status_code == 303
     assert json.loads(portal.desk.raws[0].body)["phone"] == phone
+
+
+@pytest.mark.parametrize(
+    ("language", "phone", "words"),
+    [
+        ("en", "0912 345 678", "This number has one digit too few"),
+        ("fa", "۰۹۱۲ ۳۴۵ ۶۷۸", "این شماره یک رقم کم دارد"),
+        ("en", "0912 345 678 901", "This number has 2 digits too many"),
+        ("fa", "0912345678901", "این شماره ۲ رقم اضافه دارد"),
+        ("en", "8888 1370", "The area code is missing"),
+        ("fa", "88881370", "پیش‌شمارهٔ شهر نوشته نشده است"),
+        ("en", "0000 000 0000", "We know no telephone numbers that begin like this"),
+    ],
+)
+def test_a_number_that_looks_wrong_is_asked_about_and_taken_when_the_citizen_insists(
+    portal: Portal, language: str, phone: str, words: str
+) -> None:
+    client = portal.citizen(language)
+    form = filled(opened(client), phone=phone)
+    page = client.post("/new", data=form, follow_redirects=True).text
+    assert words in page
+    found = re.search(r'name="phone_as_is" value="(\d+)"', page)
+    assert found
+    insisted = {**form, "phone_as_is": found[1]}
+    assert portal.desk.raws == []
+    assert client.post("/new", data=insisted).headers["location"] == "/receipt"
+    assert json.loads(portal.desk.raws[0].body)["phone"] == phone
+
+
+def test_what_is_no_number_cannot_be_insisted_on_and_another_number_is_asked_about_anew(portal: Portal) -> None:
+    client = portal.citizen()
+    form = filled(opened(client))
+    for phone, as_is in (("call me", "12"), ("0912 345 67", "0912345678")):
+        page = client.post("/new", data={**form, "phone": phone, "phone_as_is": as_is}, follow_redirects=True).text
+        assert 'href="#f-phone"' in page
+    assert portal.desk.raws == []
 
 
 def test_files_survive_an_error_elsewhere_without_being_sent_again(portal: Portal) -> None:

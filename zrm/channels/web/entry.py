@@ -8,9 +8,8 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-import phonenumbers
-
 from zrm.kit.i18n import _
+from zrm.kit.phones import Flaw, flaw
 
 NATURES: Final = {
     "complaint": _("Complaint"),
@@ -32,22 +31,28 @@ MAX_EMAIL: Final = 254
 
 _UNSHOWABLE: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
 _EMAIL: Final = re.compile(r"[^\s@<>\"(),:;\[\]\\]{1,64}@[^\s@<>\"(),:;\[\]\\.]+(?:\.[^\s@<>\"(),:;\[\]\\.]+)+")
-_PHONE: Final = re.compile(r"[+0-9 ()./\-]+")
 _MEDIA_TYPE: Final = re.compile(r"[A-Za-z0-9!#$&^_.+\-]{1,63}/[A-Za-z0-9!#$&^_.+\-]{1,63}")
 
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One thing to put right: the field's name and an English msgid with its `%(name)s` values."""
+    """One thing to put right: the field's name and an English msgid with its `%(name)s` values.
+
+    `insist` is what the citizen may send back as `phone_as_is` to say that what they typed is right nevertheless.
+    """
 
     field: str
     message: str
     values: Mapping[str, object] | None = None
+    insist: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """The fields of the form "raise a matter", cleaned but not folded. `trap` is the field only robots fill in."""
+    """The fields of the form, cleaned but not folded. `trap` is the field only robots fill in.
+
+    `phone_as_is` are the digits of a number that looks wrong to us and is right, says the citizen.
+    """
 
     nature: str = ""
     subject: str = ""
@@ -56,6 +61,7 @@ class Entry:
     phone: str = ""
     email: str = ""
     trap: str = ""
+    phone_as_is: str = ""
 
     @property
     def anonymous(self) -> bool:
@@ -77,6 +83,7 @@ def read_entry(fields: Mapping[str, Sequence[str]]) -> Entry:
         phone=one("phone"),
         email=one("email"),
         trap=one("website"),
+        phone_as_is=one("phone_as_is"),
     )
 
 
@@ -90,8 +97,8 @@ def check_entry(entry: Entry, *, subject_keys: Collection[str], max_text: int, r
     problems += check_text(entry.text, max_text)
     if len(entry.name) > MAX_NAME:
         problems.append(Problem("name", _("Name must be %(limit)s characters or fewer"), {"limit": MAX_NAME}))
-    if entry.phone and not is_phone(entry.phone, region):
-        problems.append(Problem("phone", _("Enter a telephone number, such as 0912 345 6789, or leave it empty")))
+    if entry.phone and (problem := _check_phone(entry, region)):
+        problems.append(problem)
     if entry.email and not is_email(entry.email):
         problems.append(Problem("email", _("Enter an e-mail address, such as name@example.org, or leave it empty")))
     return problems
@@ -112,15 +119,37 @@ def is_email(text: str) -> bool:
     return len(text) <= MAX_EMAIL and _EMAIL.fullmatch(text) is not None
 
 
-def is_phone(text: str, region: str) -> bool:
-    """Whether this can be a telephone number in `region`, or anywhere if it starts with "+"; any digits, any spacing."""
-    folded = latin_digits(text)
-    if len(folded) > MAX_PHONE or not _PHONE.fullmatch(folded):
-        return False
-    try:
-        return phonenumbers.is_possible_number(phonenumbers.parse(folded, region))
-    except phonenumbers.NumberParseException:
-        return False
+def _check_phone(entry: Entry, region: str) -> Problem | None:
+    """What looks wrong with the number. Numbering plans change, so a citizen who is sure is believed."""
+    found = flaw(entry.phone, region)
+    if found is None:
+        return None
+    if found.kind == "not_digits" or len(entry.phone) > MAX_PHONE:
+        return Problem("phone", _("Enter one telephone number in digits, such as 0912 345 6789, or leave it empty"))
+    typed = "".join(c for c in latin_digits(entry.phone) if c.isdecimal())
+    if entry.phone_as_is == typed:
+        return None
+    return Problem("phone", _sentence_of(found), {"count": found.digits} if found.digits > 1 else None, insist=typed)
+
+
+def _sentence_of(found: Flaw) -> str:
+    match found:
+        case Flaw("too_few", 0):
+            return _("This number is too short. Please write it whole, with the area code")
+        case Flaw("too_few", 1):
+            return _("This number has one digit too few. Please look at it again")
+        case Flaw("too_few"):
+            return _("This number has %(count)s digits too few. Please look at it again")
+        case Flaw("too_many", 0):
+            return _("This number has too many digits. Please write one number only")
+        case Flaw("too_many", 1):
+            return _("This number has one digit too many. Please look at it again")
+        case Flaw("too_many"):
+            return _("This number has %(count)s digits too many. Please look at it again")
+        case Flaw("no_area_code"):
+            return _("The area code is missing. Please write it before the number")
+        case _:
+            return _("We know no telephone numbers that begin like this one. Please look at it again")
 
 
 def latin_digits(text: str) -> str:

@@ -167,5 +167,6 @@ class RaiseMatter:
             request, "new.html", status=status, language=shown, here="/new", headers=headers,
             entry=entry, form_id=form_id, natures=NATURES, nature_hints=NATURE_HINTS,
             kept=[(self._seals.seal_file(file), file) for file in files],
-            errors=shown_problems(problems, shown), subjects=subject_options(await self._intake.subjects(), shown),
+            errors=shown_problems(problems, shown), insist=next((p.insist for p in problems if p.insist), ""),
+            subjects=subject_options(await self._intake.subjects(), shown),
         )  # fmt: skip

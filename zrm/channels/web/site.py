@@ -84,7 +84,7 @@ class Site:
             organisation=self.house.name.get(shown) or next(iter(self.house.name.values()), "ZRM"),
             language_hrefs={other: f"{path}?lang={other}" for other in LANGUAGES},
             links=(
-                FooterLink(gettext(shown, _("Raise a matter")), "/new"),
+                FooterLink(gettext(shown, _("Make a complaint or report")), "/new"),
                 FooterLink(gettext(shown, _("Follow your matter")), "/track"),
             ),
         )
