@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import random
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import httpx
 import pytest
 
 from tests.journeys.hub import CHECKOUT, ROLES, Hub
@@ -14,9 +16,12 @@ from tests.lab.process import wait_until
 from zrm.errors import ZrmError
 from zrm.house import read_blueprint
 from zrm.simulate.account import cases_of, reckon, store_time, wait_until_quiet
+from zrm.simulate.corpus import citizen
+from zrm.simulate.errand import TryAgain
 from zrm.simulate.places import KINDS
 from zrm.simulate.simulator import Simulator, Tally
 from zrm.simulate.watch import DeskWatch
+from zrm.simulate.web import WebDoor
 
 
 @pytest.fixture(scope="module")
@@ -107,6 +112,34 @@ def test_an_open_desk_sees_the_row_of_every_new_case(hub: Hub) -> None:
         assert len(opened) == 10
         wait_until(lambda: set(opened.values()) <= set(watch.rows), "a row for every case")
         assert len(watch.delays(tally, lambda _: opened)) == 10
+
+
+class Forgetful(httpx.HTTPTransport):
+    """A browser that loses the receipt's cookie once, as when the hub's clock steps behind the cookie's making."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.lost = 0
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        if request.url.path == "/receipt" and not self.lost:
+            self.lost += 1
+            del request.headers["Cookie"]
+        return super().handle_request(request)
+
+
+def test_a_browser_without_its_receipt_sends_the_same_form_again_and_gets_the_code_of_the_first_time(hub: Hub) -> None:
+    browser, chance = Forgetful(), random.Random(3)
+    count = "SELECT count(*) FROM receipts WHERE channel = 'web'"
+    ((before,),) = hub.ask(count)
+    with httpx.Client(base_url=hub.web, transport=browser, timeout=60) as client:
+        form = WebDoor(client).errand(citizen(chance, ("fa", "en"), 1, "forgetful"), chance)
+        with pytest.raises(TryAgain):
+            form.go()
+        code = form.go().reference
+    assert browser.lost == 1
+    assert hub.ask(count) == [(before + 1,)]
+    assert hub.ask("SELECT count(*) FROM receipts WHERE code = %s", code) == [(1,)]
 
 
 def test_the_same_seed_draws_the_same_citizens_and_other_identities(hub: Hub) -> None:

@@ -82,6 +82,8 @@ class Form:
         if answer.status_code == 303:
             cookie = answer.headers.get("set-cookie", "").partition(";")[0]
             answer = self._ask("GET", _RECEIPT, cookie=cookie)
+            if answer.status_code == 404:  # the cookie's time is over; the same form gives the same code once more
+                raise TryAgain("the receipt is no longer shown")
         match = _CODE.search(answer.text)
         if answer.status_code != 200 or match is None:
             raise Refused(f"{answer.status_code} without a code")
