@@ -85,14 +85,14 @@ SPEAKS = [
 
 @pytest.fixture
 def misfortunes(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The page /track and the form of it meet an accident of the kind their query's `kind` names; asked for first."""
+    """The page /track, the form of it and /proof/… meet an accident of the kind their query's `kind` names; asked for first."""
 
     async def meet(_site: object, request: Request) -> Response:
         if request.query_params.get("kind") == "away":
             raise psycopg.OperationalError("the server closed the connection")
         raise LookupError("a bug")
 
-    for name in ("ask", "show"):
+    for name in ("ask", "show", "proof"):
         monkeypatch.setattr(FollowMatter, name, meet)
 
 
@@ -121,6 +121,18 @@ def test_a_bug_has_a_number_for_the_reader_and_the_log(
     assert found is not None
     assert f'"incident": "{found[1]}"' in capsys.readouterr().err
     assert "a bug" not in page
+
+
+def test_a_path_of_nothing_but_digits_is_a_line_in_the_log_like_any_other(
+    misfortunes: None, client: httpx.Client, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It was looked through again from each of its digits, on the event loop: nobody was served for a minute."""
+    for digit in ("1", "%DB%B1"):
+        answer = client.get("/proof/" + digit * (60_000 // len(digit)) + "?kind=away", headers=PERSON)
+        assert answer.status_code == 503
+    told = capsys.readouterr().err
+    assert told.count('"store is away"') == 2
+    assert "1" * 20 not in told
 
 
 @pytest.mark.parametrize(

@@ -170,7 +170,7 @@ def _welcome(plan: Blueprint, missing: list[str], *, demo: bool) -> None:
 @cli.command()
 def web() -> None:
     """Serve the citizens' pages, the webhooks and the desk."""
-    house = open_house("web")
+    house = _open_role("web")
     app = build_app(house)
     _warn_of_published(house)
     _let_collector_rest()
@@ -179,6 +179,13 @@ def web() -> None:
         server.run()
     if not server.started:  # the log says why
         sys.exit(1)
+
+
+def _open_role(role: str) -> OpenHouse:
+    """The house for a role, which speaks in lines of the log alone, also of what nobody foresaw. Errors: ConfigError."""
+    house = open_house(role)
+    log.report_uncaught()
+    return house
 
 
 def _warn_of_published(house: OpenHouse) -> None:
@@ -195,7 +202,7 @@ def _warn_of_published(house: OpenHouse) -> None:
 @cli.command()
 def listen(kind: Annotated[str, typer.Argument(help="The channel: email, voice_ivr, fax …")]) -> None:
     """Run one channel's own server or poller. Errors: ConfigError, also when its address cannot be listened on."""
-    house = open_house(kind)
+    house = _open_role(kind)
     _let_collector_rest()
     channel: object = house.blueprint.channels.get(kind)
     if not isinstance(channel, HasListener):
@@ -218,7 +225,7 @@ def listen(kind: Annotated[str, typer.Argument(help="The channel: email, voice_i
 @cli.command()
 def relay() -> None:
     """Carry the outbox's ring to RQ and sweep what nobody was woken for."""
-    house = open_house("relay")
+    house = _open_role("relay")
     house.blobs.sweep()
     Relay(house.database, Queues(house.redis_url), house.blueprint.settings.dispatch).run(_stop_event())
     house.close()
@@ -227,7 +234,7 @@ def relay() -> None:
 @cli.command()
 def worker(topics: Annotated[list[Topic] | None, typer.Argument(help="Topics in order of preference.")] = None) -> None:
     """Do the work of the outbox's topics, all of them by default."""
-    house = open_house("worker")
+    house = _open_role("worker")
     _require(queue_obstacles(house.redis_url))
     _let_collector_rest()
     worker_role.run(house, topics or list(Topic))

@@ -1,7 +1,9 @@
 """Logs: one structured line per contact and step, personal data and secrets redacted before anything is written.
 
 Values are redacted by rule, not by hope: text that looks like an address, a number of seven digits or more, or a
-registered secret is replaced wherever it stands, in messages, fields and tracebacks alike.
+registered secret is replaced wherever it stands, in messages, fields and tracebacks alike. What is too long to be looked
+through loses its middle first, and every pattern looks at each character once: a stranger's text costs no more than its
+length. What nobody caught, in the main program or a thread, is a line like all others.
 """
 
 from __future__ import annotations
@@ -12,19 +14,27 @@ import json as jsons
 import logging
 import os
 import re
+import string
 import sys
 import threading
 import time
 from collections.abc import Iterable, MutableMapping
 from functools import lru_cache
+from types import TracebackType
 from typing import Any
 
 import structlog
 
 from zrm.kit.clock import now
 
-_EMAIL = re.compile(r"[^\s<>\"'@=]+@[^\s<>\"'@,;)]+")
-_NUMBER = re.compile(r"(?<![0-9A-Za-z-])\+?[0-9۰-۹٠-٩](?:[ \-]?[0-9۰-۹٠-٩]){6,}(?![0-9A-Za-z-])")
+_LONGEST = 10_000  # characters of a value; of a longer one the two ends are kept
+_EDGE = 300  # characters beside a cut, which may be a part of something personal and are dropped
+# A word with a sign between others; tried once a word, from its beginning, and no repetition gives back what it took.
+_ADDRESS = re.compile(r"(?<![^\s<>\"'=])@*+[^\s<>\"'=@]++@[^\s<>\"']++")
+_DIGIT = "[0-9۰-۹٠-٩]"
+_DIGITS = re.compile(rf"(?<![0-9A-Za-z-])\+?{_DIGIT}++(?:[ \-]{_DIGIT}++)*+")
+_WORD = frozenset(string.ascii_letters + string.digits + "-")
+_LEAST_DIGITS = 7
 _PLAIN = {
     "event",
     "level",
@@ -52,11 +62,32 @@ def hide(secrets: Iterable[str]) -> None:
 
 
 def redact(text: str) -> str:
-    """The text without registered secrets, e-mail addresses and long numbers."""
+    """The text without registered secrets, e-mail addresses and long numbers; a very long one without its middle."""
     for secret in _secrets:
         if secret in text:
             text = text.replace(secret, "[secret]")
-    return _NUMBER.sub("[number]", _EMAIL.sub("[address]", text))
+    if len(text) <= _LONGEST:
+        return _without_personal(text)
+    half = _LONGEST // 2
+    begin, end = _without_personal(text[:half]), _without_personal(text[-half:])
+    return f"{begin[:-_EDGE]} [cut] {end[_EDGE:]}"
+
+
+def _without_personal(text: str) -> str:
+    return _DIGITS.sub(_unless_short, _ADDRESS.sub("[address]", text))
+
+
+def _unless_short(match: re.Match[str]) -> str:
+    """A chain of groups of digits as `[number]`, if they are enough to be one.
+
+    A number does not end before a letter or a dash: what does is a part of an identifier, back to the last space.
+    """
+    text, begin, end = match.string, match.start(), match.end()
+    if match[0].isascii() and text[end : end + 1] in _WORD:
+        end = max(text.rfind(" ", begin, end), begin)
+    if sum(map(str.isdecimal, text[begin:end])) < _LEAST_DIGITS:
+        return match[0]
+    return "[number]" + text[end : match.end()]
 
 
 # The words of our own that come with every line (event, room, kind) are the same few: looked through once, not each time.
@@ -184,6 +215,28 @@ def configure(role: str, *, level: str = "INFO", json: bool = True) -> None:
     root.setLevel(number)
     for noisy in ("mail.log", "uvicorn.access", "httpx", "twilio.http_client", "rq.worker"):
         logging.getLogger(noisy).setLevel("WARNING")
+
+
+def report_uncaught() -> None:
+    """From now on what nobody caught, in the main program, a thread or a finaliser, and warnings are lines as well."""
+    speak = get(__name__)
+
+    def main(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+        if issubclass(kind, KeyboardInterrupt):
+            sys.__excepthook__(kind, error, trace)
+        else:
+            speak.critical("uncaught", exc_info=(kind, error, trace))
+
+    def thread(what: threading.ExceptHookArgs) -> None:
+        if what.exc_value is not None and not issubclass(what.exc_type, SystemExit):
+            speak.critical("uncaught in a thread", exc_info=(what.exc_type, what.exc_value, what.exc_traceback))
+
+    def finaliser(what: sys.UnraisableHookArgs) -> None:
+        if what.exc_value is not None:
+            speak.error("uncaught in a finaliser", exc_info=(what.exc_type, what.exc_value, what.exc_traceback))
+
+    sys.excepthook, threading.excepthook, sys.unraisablehook = main, thread, finaliser
+    logging.captureWarnings(capture=True)
 
 
 def get(name: str) -> structlog.typing.FilteringBoundLogger:
