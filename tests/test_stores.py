@@ -21,6 +21,7 @@ from tests.conftest import TEMPLATE, TestServers
 from tests.lab.process import free_port
 from zrm.casestore.schema import migrate
 from zrm.dispatch.queues import queue_obstacles, queue_risks
+from zrm.errors import ConfigError
 from zrm.house import DATABASE_VARIABLE, REDIS_VARIABLE
 from zrm.kit.db import Database
 from zrm.kit.fitness import obstacles, risks
@@ -116,6 +117,39 @@ def test_a_database_that_is_not_in_utf8(servers: TestServers, own: Callable[...,
         ]
     finally:
         servers.postgres.drop_database(name)
+
+
+@pytest.mark.parametrize("installed", [False, True])
+def test_a_database_in_which_no_persian_letter_counts(
+    servers: TestServers, own: Callable[..., str], *, installed: bool
+) -> None:
+    name = "in_c"
+    with _boss(servers) as boss:
+        boss.execute(f"CREATE DATABASE {name} OWNER \"{OWNER}\" TEMPLATE template0 ENCODING 'UTF8' LC_CTYPE 'C'")
+    address = own(name=name)
+    try:
+        if installed:
+            with psycopg.connect(address) as connection:
+                connection.execute("CREATE EXTENSION pg_trgm")
+        (problem,) = _said(address)
+        assert problem.startswith("database_url: the database was made with LC_CTYPE 'C', so that no Persian word")
+        database = Database(address)
+        with pytest.raises(ConfigError, match="no Persian word can be found"):
+            migrate(database)
+        with database.cursor() as cursor:
+            cursor.execute("SELECT to_regclass('cases')")
+            assert cursor.fetchone() == (None,)
+        database.close()
+    finally:
+        servers.postgres.drop_database(name)
+
+
+def test_a_role_that_may_not_make_the_extension(own: Callable[..., str]) -> None:
+    with psycopg.connect(own()) as owner:
+        owner.execute(sql.SQL("GRANT CREATE ON SCHEMA public TO {}").format(sql.Identifier(STRANGER)))
+    assert _said(own(STRANGER)) == [
+        f'database_url: the extension pg_trgm is missing: CREATE EXTENSION pg_trgm in "{NAME}", as a superuser or its owner'
+    ]
 
 
 def test_commits_that_do_not_wait_for_the_disk_are_a_risk(servers: TestServers, own: Callable[..., str]) -> None:

@@ -130,6 +130,130 @@ def test_databases_are_made_copied_and_removed(tmp_path: Path) -> None:
             psycopg.connect(postgres.url("co py"))
 
 
+def test_persian_letters_count_in_every_database(tmp_path: Path) -> None:
+    with EmbeddedPostgres(tmp_path / "postgres") as postgres:
+        postgres.create_database("model")
+        for name in ("postgres", "template1", "zrm", "copy"):
+            address = postgres.create_database(name, template="model" if name == "copy" else "")
+            assert similarity(address) == 1
+
+
+def similarity(address: str) -> float:
+    with psycopg.connect(address) as connection:
+        connection.execute("CREATE EXTENSION IF NOT EXISTS pg_trgm")
+        row = connection.execute("SELECT similarity('رضا', 'رضا')").fetchone()
+        return float(row[0]) if row else 0.0
+
+
+def make_as_before(postgres: EmbeddedPostgres, rows: int = 1000) -> None:
+    """A database as the first versions made it, with what a schema consists of."""
+    with psycopg.connect(postgres.url("postgres"), autocommit=True) as boss:
+        boss.execute("CREATE DATABASE zrm TEMPLATE template0 LC_CTYPE 'C'")
+    with psycopg.connect(postgres.url()) as connection:
+        connection.execute("""
+            CREATE EXTENSION pg_trgm;
+            CREATE TABLE kinds (kind text PRIMARY KEY);
+            CREATE TABLE note (id bigserial PRIMARY KEY, kind text REFERENCES kinds, text text CHECK (text <> ''), body bytea);
+            CREATE INDEX note_text ON note USING gin (text gin_trgm_ops);
+            CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'append-only'; END $$;
+            CREATE TRIGGER append_only BEFORE UPDATE OR DELETE ON note FOR EACH ROW EXECUTE FUNCTION refuse();
+            INSERT INTO kinds VALUES ('شکایت');
+        """)
+        connection.execute(
+            "INSERT INTO note (kind, text, body) SELECT 'شکایت', 'آسفالت ' || n, sha256(n::text::bytea)"
+            " FROM generate_series(1, %s) AS n",
+            [rows],
+        )
+
+
+def kept(postgres: EmbeddedPostgres, rows: int = 1000) -> None:
+    """All of it is there, rules included, words are found, and nothing is left beside it."""
+    with psycopg.connect(postgres.url(), autocommit=True) as connection:
+        whole = "SELECT count(*), count(DISTINCT text), bool_and(body = sha256(substr(text, 8)::bytea)) FROM note"
+        assert connection.execute(whole).fetchone() == (rows, rows, True)
+        assert connection.execute("INSERT INTO note (text) VALUES ('x') RETURNING id").fetchone() == (rows + 1,)
+        with pytest.raises(psycopg.errors.RaiseException, match="append-only"):
+            connection.execute("DELETE FROM note")
+        connection.execute("SET enable_seqscan = off")
+        assert connection.execute("SELECT count(*) FROM note WHERE text LIKE '%آسفالت%'").fetchone() == (rows,)
+        databases = connection.execute("SELECT datname FROM pg_database WHERE NOT datistemplate ORDER BY 1").fetchall()
+        assert databases == [("postgres",), ("zrm",)]
+    assert similarity(postgres.url()) == 1
+
+
+def test_a_database_in_which_no_persian_letter_counts_is_made_anew(tmp_path: Path) -> None:
+    with EmbeddedPostgres(tmp_path / "postgres") as postgres:
+        make_as_before(postgres)
+        assert similarity(postgres.url()) == 0
+        address = postgres.url()
+        postgres.restart()
+        assert postgres.url() == address
+        kept(postgres)
+
+
+@pytest.mark.parametrize("left", ["half a copy", "the old one"])
+def test_what_a_killed_making_anew_left_is_taken_up(tmp_path: Path, left: str) -> None:
+    with EmbeddedPostgres(tmp_path / "postgres") as postgres:
+        make_as_before(postgres)
+        if left == "half a copy":
+            with psycopg.connect(postgres.create_database("zrm being made anew"), autocommit=True) as half:
+                half.execute("CREATE TABLE note (id bigint)")
+        else:
+            postgres.restart()
+            with psycopg.connect(postgres.url("postgres"), autocommit=True) as boss:
+                boss.execute("CREATE DATABASE \"zrm before it was made anew\" TEMPLATE template0 LC_CTYPE 'C'")
+        postgres.restart()
+        kept(postgres)
+
+
+def test_a_making_anew_can_be_killed_at_any_moment(tmp_path: Path) -> None:
+    rows = 60_000
+    with EmbeddedPostgres(tmp_path / "postgres") as postgres:
+        make_as_before(postgres, rows)
+    for part in range(6):
+        process = subprocess.Popen([sys.executable, "-c", HOLD, str(tmp_path)], stdout=subprocess.PIPE, cwd=CHECKOUT)
+        with process:
+            time.sleep(0.4 + 0.35 * part)
+            process.kill()
+            for program in ("postgres", "pg_dump", "pg_restore"):
+                for pid in inhabitants(tmp_path / "postgres" / "data", program):
+                    with contextlib.suppress(ProcessLookupError):
+                        os.kill(pid, signal.SIGKILL)
+    with EmbeddedPostgres(tmp_path / "postgres") as postgres:
+        kept(postgres, rows)
+
+
+def test_without_room_for_a_copy_nothing_is_made_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with EmbeddedPostgres(tmp_path / "postgres") as postgres:
+        make_as_before(postgres)
+    # A device of a few megabytes could not hold a cluster at all.
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: shutil._ntuple_diskusage(10**9, 10**9 - 10**6, 10**6))
+    with pytest.raises(ServerFailed, match="MB are free: nothing was changed"):
+        postgres.start()
+    monkeypatch.undo()
+    with postgres:
+        kept(postgres)
+
+
+def test_what_cannot_be_restored_stays_as_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with EmbeddedPostgres(tmp_path / "postgres") as postgres:
+        make_as_before(postgres)
+        with psycopg.connect(postgres.url()) as connection:
+            # Restoring checks the row before there is a kind, and without a search_path.
+            connection.execute(
+                "CREATE FUNCTION known() RETURNS bool LANGUAGE sql AS 'SELECT EXISTS (SELECT FROM kinds)'"
+            )
+            connection.execute("CREATE TABLE known_kinds (kind text CHECK (known()))")
+            connection.execute("INSERT INTO known_kinds VALUES ('شکایت')")
+        with pytest.raises(ServerFailed, match="pg_restore"):
+            postgres.restart()
+    assert not postgres.owned_elsewhere()
+    monkeypatch.setattr("zrm.kit.embedded.postgres.needs_recreation", lambda _: False)
+    with postgres, psycopg.connect(postgres.url()) as connection:
+        assert connection.execute("SELECT count(*) FROM note, known_kinds").fetchone() == (1000,)
+        assert connection.execute("SELECT count(*) FROM pg_database WHERE datname LIKE 'zrm%'").fetchone() == (1,)
+
+
 def test_a_folder_whose_path_is_too_long_for_a_socket_is_served_on_loopback(tmp_path: Path) -> None:
     with embedded(tmp_path / ("long" * 30) / "with space") as servers:
         assert "@127.0.0.1:" in servers.database_url

@@ -37,8 +37,10 @@ def spawn(
     env: Mapping[str, str] | None = None,
     account: Account | None = None,
     stdin: int | IO[bytes] = subprocess.DEVNULL,
+    errors: int | IO[bytes] = subprocess.STDOUT,
 ) -> subprocess.Popen[bytes]:
-    """Start `argv` in a session of its own, standard output and error both to `output`; from any thread.
+    """Start `argv` in a session of its own, standard output and error both to `output` unless `errors` says where else
+    the second goes; from any thread.
 
     The session keeps a terminal's Ctrl-C away from it: whoever starts a child stops it. `on_parent_death` is the signal
     it gets if we die. `account` is who it runs as (needs root). Raises OSError if the program cannot be run.
@@ -56,7 +58,7 @@ def spawn(
             argv,
             stdin=stdin,
             stdout=output,
-            stderr=subprocess.STDOUT,
+            stderr=errors,
             cwd=cwd,
             env=env,
             start_new_session=True,

@@ -6,6 +6,7 @@ from contextlib import closing
 from typing import Final
 
 import psycopg
+from psycopg import sql
 
 from zrm.kit.db import Connection, Database
 
@@ -14,6 +15,13 @@ _LOOK = """
 SELECT current_setting('server_encoding'), pg_is_in_recovery(),
     current_setting('default_transaction_read_only')::bool, current_user, current_schema(),
     has_schema_privilege(current_schema(), 'CREATE'), to_regclass('alembic_version') IS NULL
+"""
+_TRIGRAMS = """
+SELECT (SELECT quote_ident(n.nspname) FROM pg_extension e JOIN pg_namespace n ON n.oid = e.extnamespace
+        WHERE e.extname = 'pg_trgm'),
+    EXISTS (SELECT FROM pg_available_extensions WHERE name = 'pg_trgm'),
+    has_database_privilege(current_database(), 'CREATE'), quote_ident(current_database()), datctype
+FROM pg_database WHERE datname = current_database()
 """
 
 
@@ -85,4 +93,32 @@ def _obstacles(connection: Connection, oldest: int) -> list[str]:
     elif empty and not may_create:
         grant = f'GRANT CREATE ON SCHEMA {schema} TO "{role}"'
         problems.append(f"{role} may not make tables in the schema {schema}: {grant}")
-    return problems
+    return problems or _trigram_obstacles(connection)
+
+
+def _trigram_obstacles(connection: Connection) -> list[str]:
+    """Whether words can be searched. In a database whose LC_CTYPE is C, pg_trgm sees no letter beyond ASCII and says
+    nothing: every search for a Persian word would find nothing.
+    """
+    row = connection.execute(_TRIGRAMS).fetchone()
+    if row is None:
+        return []
+    schema, available, may_create, database, character_type = row
+    if schema is None and not available:
+        return ["the server has no extension pg_trgm (Debian: postgresql-18 has it, others: postgresql18-contrib)"]
+    if schema is None and not may_create:
+        return [
+            f"the extension pg_trgm is missing: CREATE EXTENSION pg_trgm in {database}, as a superuser or its owner"
+        ]
+    # The extension itself is asked where it is there; until then, what it goes by.
+    if schema is None:
+        sees = character_type not in ("C", "POSIX")
+    else:
+        asking = sql.SQL("SELECT {}.similarity('رضا', 'رضا') = 1").format(sql.SQL(schema))
+        sees = (connection.execute(asking).fetchone() or (False,))[0]
+    if sees:
+        return []
+    return [
+        f"the database was made with LC_CTYPE '{character_type}', so that no Persian word can be found in it; "
+        "move it to one made with LC_CTYPE 'C.UTF-8' (docs/production.md, PostgreSQL)"
+    ]

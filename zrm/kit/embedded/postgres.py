@@ -23,7 +23,16 @@ from psycopg import sql
 
 from zrm.kit import log
 from zrm.kit.child import Account, open_log, spawn
-from zrm.kit.embedded.server import LONGEST_SOCKET, EmbeddedServer, ServerFailed, last_line, plain_environment
+from zrm.kit.embedded.recreation import CHARACTER_TYPE, Recreation, creation
+from zrm.kit.embedded.recreation import needed as needs_recreation
+from zrm.kit.embedded.server import (
+    LONGEST_SOCKET,
+    EmbeddedServer,
+    ServerFailed,
+    free_port,
+    last_line,
+    plain_environment,
+)
 
 MAJOR = "18"
 USER = "zrm"
@@ -70,22 +79,30 @@ class EmbeddedPostgres(EmbeddedServer):
 
     def url(self, database: str = USER) -> str:
         """A `postgresql://` address of a database: by the socket, which is faster, or by TCP where its path is too long."""
-        path = os.fsencode(self.home / f".s.PGSQL.{self.port()}")
+        return self._url(database, self.port())
+
+    def _url(self, database: str, port: int) -> str:
+        path = os.fsencode(self.home / f".s.PGSQL.{port}")
         if len(path) > LONGEST_SOCKET:
-            return self.tcp_url(database)
+            return self._tcp_url(database, port)
         host = quote(str(self.home), safe="")
-        return f"postgresql://{USER}:{self.password()}@/{quote(database, safe='')}?host={host}&port={self.port()}"
+        return f"postgresql://{USER}:{self.password()}@/{quote(database, safe='')}?host={host}&port={port}"
 
     def tcp_url(self, database: str = USER) -> str:
         """The same by TCP on loopback."""
-        return f"postgresql://{USER}:{self.password()}@127.0.0.1:{self.port()}/{quote(database, safe='')}"
+        return self._tcp_url(database, self.port())
 
-    def create_database(self, name: str, *, template: str = "template1") -> str:
-        """Make a database as a copy of `template`, unless it exists, and return its address."""
+    def _tcp_url(self, database: str, port: int) -> str:
+        return f"postgresql://{USER}:{self.password()}@127.0.0.1:{port}/{quote(database, safe='')}"
+
+    def create_database(self, name: str, *, template: str = "") -> str:
+        """Make a database, empty or as a copy of `template`, unless it exists, and return its address."""
         with psycopg.connect(self.url("postgres"), autocommit=True) as connection:
             if not connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [name]).fetchone():
-                command = sql.SQL("CREATE DATABASE {} TEMPLATE {}")
-                connection.execute(command.format(sql.Identifier(name), sql.Identifier(template)))
+                copying = sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(
+                    sql.Identifier(name), sql.Identifier(template)
+                )
+                connection.execute(copying if template else creation(name))
         return self.url(name)
 
     def drop_database(self, name: str) -> None:
@@ -108,7 +125,21 @@ class EmbeddedPostgres(EmbeddedServer):
         if version != MAJOR:
             raise ServerFailed(f"{self.home} was written by PostgreSQL {version}; this is {MAJOR}: dump and restore it")
         (self.home / "pg_hba.conf").write_text(TRUST_NOBODY)
-        settings = SETTINGS | {"port": str(self._secure_port())}
+        self._serve(programs, account, self._secure_port())
+        if needs_recreation(self.url("postgres")):
+            self._recreate(programs, account)
+
+    def _recreate(self, programs: Path, account: Account | None) -> None:
+        """Make databases anew while the server is where nobody looks for it, so that nobody writes meanwhile."""
+        self._end()
+        port = free_port()
+        self._serve(programs, account, port)
+        Recreation(lambda name: self._url(name, port), programs, self.home, self.log_file)()
+        self._end()
+        self._serve(programs, account, self._secure_port())
+
+    def _serve(self, programs: Path, account: Account | None, port: int) -> None:
+        settings = SETTINGS | {"port": str(port)}
         options = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
         with open_log(self.log_file) as output:
             self._process = spawn(
@@ -156,6 +187,8 @@ class EmbeddedPostgres(EmbeddedServer):
             argv += [
                 "--locale",
                 "C",
+                "--lc-ctype",
+                CHARACTER_TYPE,
                 "--locale-provider",
                 "builtin",
                 "--builtin-locale",

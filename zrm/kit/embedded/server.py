@@ -75,6 +75,13 @@ class EmbeddedServer(ABC):
 
     def stop(self) -> None:
         """End it in order, by force after STOP_WITHIN seconds, and give the folder free."""
+        self._end()
+        if self._lock:
+            self._lock.close()
+            self._lock = None
+
+    def _end(self) -> None:
+        """End it; the folder stays ours."""
         if self._process:
             self._process.send_signal(self.gentle)
             try:
@@ -84,9 +91,6 @@ class EmbeddedServer(ABC):
                 self._process.kill()
                 self._process.wait()
             self._process = None
-        if self._lock:
-            self._lock.close()
-            self._lock = None
 
     def kill(self) -> None:
         """SIGKILL, and wait for the end of that process; the folder stays ours."""
