@@ -76,13 +76,41 @@ def test_simple_styling_stays() -> None:
     )
 
 
-@pytest.mark.parametrize(
-    "bomb",
-    ["<div>" * 50_000, "".join(f"<p><b x={n}>" for n in range(1500)), "<p>x</p>" * 100_000],
-    ids=["deep", "overlapping", "long"],
-)
+BOMBS = {
+    "deep": "<div>" * 50_000,
+    "of an element nobody lists": "<main>" * 83_000,
+    "of an element there is not": "<x-y>" * 80_000,
+    "closed in a comment": "<div><!--</div>-->" * 25_000,
+    "closed in an attribute": "<div title='</div>'>" * 25_000,
+    "behind a script": "<script></main></script>" + "<main>" * 80_000,
+    "overlapping": "".join(f"<p><b x={n}>" for n in range(1500)),
+    "attributes": "<p " + "".join(f"a{n}=1 " for n in range(50_000)) + ">",
+    "ampersands": "x & y " * 80_000,
+    "hard spaces": "\xa0" * 400_000,
+    "long": "<p>x</p>" * 100_000,
+}
+
+
+@pytest.mark.parametrize("bomb", BOMBS.values(), ids=BOMBS)
 def test_bombs_are_refused_whole(bomb: str) -> None:
     assert sanitise(bomb) == ""
+
+
+HONEST = {
+    "a thread of a hundred answers": "<div><blockquote type='cite'><div><p>x" * 100 + "</div></blockquote></div>" * 100,
+    "paragraphs that are never closed": "<p>x<br>" * 20_000,
+    "a list": "<ul>" + "<li>x" * 20_000 + "</ul>",
+    "named places that are never closed": "<a name=y>x" * 20_000,
+    "links with questions": "<p><a href='https://example.org/?a=1&b=2'>x &amp; y</a></p>" * 5_000,
+    "a script that speaks of elements": "<script>" + "<main>" * 10_000 + "</script><p>x</p>",
+    "a comment that does": "<!--" + "<main>" * 10_000 + "--><p>x</p>",
+    "bold words": "<p><b>x</b> <i>y</i> <font color=red>z</font></p>" * 5_000,
+}
+
+
+@pytest.mark.parametrize("honest", HONEST.values(), ids=HONEST)
+def test_much_that_is_honest_is_kept(honest: str) -> None:
+    assert "x" in sanitise(honest)
 
 
 def test_a_long_honest_table_is_kept() -> None:

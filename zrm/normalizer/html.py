@@ -8,20 +8,17 @@ pictures inside the mail (`cid:`) stay.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from typing import Final
 
 import nh3
 
+from zrm.kit.html_cost import is_too_costly
+
 _LONGEST: Final = 500_000  # characters; longer HTML is shown as text by the desk, the original is kept anyway
-_DEEPEST: Final = 2_000
-# Elements that stay open until they are closed; a paragraph or a row is closed by the next one.
-_NESTING: Final = re.compile(
-    "<(/?)(div|span|table|blockquote|ul|ol|dl|font|b|i|u|s|em|strong|small|big|tt|code|center|section|article|details)"
-    r"\b",
-    re.IGNORECASE,
-)
+_MOST_ESCAPING: Final = 20_000_000_000
+"""The sum over all texts of their length times their ampersands and hard spaces: nh3 looks through the rest of a text
+at each."""
 PLACEHOLDER: Final = "data:image/gif;base64,R0lGODlhAQABAIAAAMLCwgAAACH5BAAAAAAALAAAAAABAAEAAAICRAEAOw=="
 _PICTURES: Final = tuple(f"data:image/{kind};base64," for kind in ("png", "jpeg", "jpg", "gif", "webp"))
 
@@ -91,35 +88,17 @@ _CLEANERS: Final = {False: _cleaner(_attribute), True: _cleaner(_attribute_with_
 
 
 def sanitise(html: str, *, remote_pictures: bool = False) -> str:
-    """Harmless HTML of the same words, or "" when it is too long or too deep to be judged (show the text then).
+    """Harmless HTML of the same words, or "" when it is too long, too deep or too costly to be judged (show the text then).
 
     With `remote_pictures` their addresses stay in it: to be kept, or shown to somebody who asked for them.
     """
-    if len(html) > _LONGEST or _too_deep(html):
+    if len(html) > _LONGEST or is_too_costly(html) or _too_much_to_escape(html):
         return ""
     safe = _CLEANERS[remote_pictures].clean(html)
     # Overlapping formatting is written out again in every paragraph; no honest mail grows tenfold.
     return safe if len(safe) <= 10 * len(html) + 10_000 else ""
 
 
-def _too_deep(html: str) -> bool:
-    """Whether elements lie deeper in one another than people's mail programs nest them.
-
-    The parser's work grows with the square of the depth. A guess on the tags as they stand is enough: who tricks it
-    still meets the limit on length.
-    """
-    if html.count("<") <= _DEEPEST:
-        return False
-    depth: dict[str, int] = {}
-    total = 0
-    for closing, name in _NESTING.findall(html):
-        name = name.lower()
-        if not closing:
-            depth[name] = depth.get(name, 0) + 1
-            total += 1
-        elif depth.get(name, 0) > 0:
-            depth[name] -= 1
-            total -= 1
-        if total > _DEEPEST:
-            return True
-    return False
+def _too_much_to_escape(html: str) -> bool:
+    texts = html.split("<")
+    return sum(len(text) * (text.count("&") + text.count("\xa0")) for text in texts) > _MOST_ESCAPING

@@ -5,6 +5,7 @@ Field 2.2 (zammad#1877: one malformed mail stops a mailbox), 2.3 (chatwoot#14590
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -89,6 +90,34 @@ def test_an_invitation_is_told_in_a_line() -> None:
     assert found.text == f"Come!\n\n{line}"
     assert found.labels == {"calendar"}
     assert found.files[0].data == INVITATION.encode()
+
+
+ZONE = (
+    "BEGIN:VTIMEZONE\r\nTZID:{zone}\r\nBEGIN:STANDARD\r\nDTSTART:16010101T000000\r\nRRULE:FREQ={freq}\r\n"
+    "TZOFFSETFROM:+0330\r\nTZOFFSETTO:+0430\r\nEND:STANDARD\r\nEND:VTIMEZONE\r\n"
+)
+
+
+@pytest.mark.parametrize("freq", ["YEARLY", "SECONDLY", "SECONDLY;COUNT=999999999", "SECONDLY;BYSECOND=61", "", "X"])
+@pytest.mark.parametrize("zone", ["Own zone", "Asia/Tehran", "Iran Standard Time"])
+def test_a_time_is_told_as_written_and_no_rule_of_its_zone_is_followed(freq: str, zone: str) -> None:
+    """The rules of old made each second of four centuries, for the next mail that named the zone as well."""
+    entry = INVITATION.replace("DTSTART:20261123T100000Z", f"DTSTART;TZID={zone}:20261123T100000").replace(
+        "DTEND:20261123T110000Z\r\n", ""
+    )
+    for data in (entry.replace("BEGIN:VEVENT", ZONE.format(freq=freq, zone=zone) + "BEGIN:VEVENT", 1), entry):
+        told = summary(data.encode())
+        assert told == f"request · بازدید از محل · 2026-11-23 10:00 {zone} · خیابان ولیعصر · ali@example.com"
+
+
+def test_what_lies_in_an_event_is_not_the_event() -> None:
+    alarm = "BEGIN:VALARM\r\nSUMMARY:alarm\r\nDTEND:20270101T000000\r\nEND:VALARM\r\nDTSTART;VALUE=DATE:20261201\r\nRRULE:FREQ=SECONDLY"
+    entry = (
+        f"BEGIN:VCALENDAR\r\nBEGIN:VEVENT\r\n{alarm}\r\nno line\r\nSUMMARY:a\r\n  long one\\, folded\r\nEND:VEVENT\r\n"
+    )
+    assert summary(entry.encode()) == "a long one, folded · 2026-12-01"
+    assert summary((entry * 3000).encode()) == "", "too large"
+    assert summary((entry * 500).encode()).count("\n") == 19
 
 
 @given(

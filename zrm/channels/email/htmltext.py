@@ -6,17 +6,21 @@ import html as entities
 import re
 from typing import Final
 
+from zrm.kit.html_cost import is_too_costly
+
 _LONGEST: Final = 1_000_000
 _TAG: Final = re.compile(r"<[^<>]*>")
 _BREAK: Final = re.compile(r"</?(?:p|div|br|tr|li|h[1-6]|table|blockquote)\b[^<>]*>", re.IGNORECASE)
 _DROPPED: Final = re.compile(r"<(script|style|title|head)\b", re.IGNORECASE)
+_CLOSING: Final = {name: re.compile(f"</{name}", re.IGNORECASE) for name in ("script", "style", "title", "head")}
+_LONG_NUMBER: Final = re.compile(r"&#(?:[0-9]{10,}|[xX][0-9a-fA-F]{10,});?")  # no character's, and costly to read
 
 
 def words_of(html: str) -> str:
     """Plain text of HTML, laid out as it reads. HTML too long or too deep for the layout is stripped of its tags."""
     if not html.strip():
         return ""
-    if len(html) <= _LONGEST:
+    if len(html) <= _LONGEST and not is_too_costly(html):
         laid_out = _lay_out(html)
         if laid_out is not None:
             return laid_out
@@ -48,16 +52,19 @@ def _lay_out(html: str) -> str | None:
 
 
 def _strip(html: str) -> str:
+    """The words between the tags, in one pass: an element that is never closed is looked for once, not from each opening."""
     kept: list[str] = []
     at = 0
+    unclosed: set[str] = set()
     for match in _DROPPED.finditer(html):
+        name = match[1].lower()
         if match.start() < at:
             continue
         kept.append(html[at : match.start()])
-        closing = html.find(f"</{match.group(1)}", match.end())
-        if closing < 0:
-            closing = html.find(f"</{match.group(1).lower()}", match.end())
-        at = closing if closing >= 0 else match.end()
+        closing = None if name in unclosed else _CLOSING[name].search(html, match.end())
+        if closing is None:
+            unclosed.add(name)
+        at = match.end() if closing is None else closing.start()
     kept.append(html[at:])
     text = _TAG.sub("", _BREAK.sub("\n", "".join(kept)))
-    return re.sub(r"\n{3,}", "\n\n", entities.unescape(text)).strip()
+    return re.sub(r"\n{3,}", "\n\n", entities.unescape(_LONG_NUMBER.sub("", text))).strip()
