@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import threading
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -10,7 +11,7 @@ from typing import BinaryIO, Literal
 from uuid import UUID
 
 from tests.channels.desk import UnaskedDesk
-from zrm.channels.contract import PublicMessage, RawContact, Receipt, StoredFile, Subject, Tracking
+from zrm.channels.contract import JSON, PublicMessage, RawContact, Receipt, StoredFile, Subject, Tracking
 from zrm.errors import NotFound, StoreUnavailable, TooManyTries
 from zrm.kit.ids import new_id
 
@@ -42,6 +43,7 @@ class KeepingDesk(UnaskedDesk):
     tries: int = 1000
     open_to_code: bool = False
     rated: bool = False
+    notes: dict[str, JSON] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     @property
@@ -120,6 +122,16 @@ class KeepingDesk(UnaskedDesk):
     def subjects(self) -> list[Subject]:
         self._open()
         return SUBJECTS
+
+    def recall(self, channel: str, key: str) -> JSON:
+        self._open()
+        return self.notes.get(f"{channel}:{key}")
+
+    def remember(self, channel: str, key: str, note: JSON, *, seconds: float) -> None:
+        self._open()
+        self.notes[f"{channel}:{key}"] = json.loads(json.dumps(note))
+        if note is None:
+            del self.notes[f"{channel}:{key}"]
 
     def id_of(self, place: int) -> UUID:
         """The contact id of the receipt given at a place in the order."""

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from html import unescape
+from typing import Any
 
 import httpx
 import uvicorn
@@ -78,6 +79,15 @@ def running(config: WebConfig = CONFIG, house: House = HOUSE, desk: FrontDesk | 
         server.should_exit = True
         thread.join(TIMEOUT)
         listener.close()
+
+
+def came_back(client: httpx.Client, path: str, **form: Any) -> httpx.Response:
+    """The page that a posted form leads to: the post itself is answered by a redirect, so that "back" sends nothing again."""
+    answer = client.post(path, **form)
+    assert (answer.status_code, "form=" in answer.headers["location"]) == (303, True)
+    page = client.get(answer.headers["location"])
+    assert page.status_code == 200
+    return page
 
 
 def hidden(page: str, name: str) -> str:

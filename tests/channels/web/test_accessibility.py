@@ -35,6 +35,7 @@ def test_every_page_of_a_citizens_way_is_accessible(language: Language, size: Si
         page = browser.page(language, size, dark=dark)
 
         def look(name: str) -> None:
+            page.wait_for_load_state("load")  # a page is judged with its styles
             found[name] = axe.faults(page) + ([str(page.evaluate(SMALLEST))] if page.evaluate(SMALLEST) and size == "phone" else [])  # fmt: skip
 
         for path in ("/", "/new", "/track", "/proof/x"):

@@ -51,6 +51,42 @@ def test_a_citizen_without_javascript_raises_follows_and_answers(language: Langu
 
 
 @pytest.mark.parametrize("language", ["fa", "en"])
+def test_going_back_from_the_receipt_asks_for_pages_and_sends_nothing_again(language: Language) -> None:
+    with running() as portal, LabBrowser() as browser:
+        page = browser.page(language, "phone", script=False)
+        posts: list[str] = []
+        page.on("request", lambda request: posts.append(request.url) if request.method == "POST" else None)
+        page.goto(f"{portal.url}/new")
+        page.check("#f-nature")
+        page.fill("#f-text", "The lamp is broken.")
+        page.fill("#f-phone", "0912 345 678")
+        page.click("#f-send")
+        assert ("یک رقم کم دارد" if language == "fa" else "one digit too few") in page.inner_text("#f-phone-error")
+        page.check("[name=phone_as_is]")
+        page.click("#f-send")
+        page.wait_for_url("**/receipt")
+        for _ in range(2):
+            page.go_back()
+            page.wait_for_selector("#f-text")
+        page.go_forward()
+        page.go_forward()
+        page.wait_for_url("**/receipt")
+        assert page.locator(".z-code").count() == 1
+        page.goto(f"{portal.url}/track")
+        page.fill("#f-code", "1111")
+        page.keyboard.press("Enter")
+        page.wait_for_selector("#f-code-error")
+        page.fill("#f-code", "283541907624")
+        page.keyboard.press("Enter")
+        page.wait_for_url("**/track/matter")
+        for selector in ("#f-code-error", "#f-code"):
+            page.go_back()
+            page.wait_for_selector(selector)
+        assert len(posts) == 4
+        assert len(portal.desk.raws) == 1
+
+
+@pytest.mark.parametrize("language", ["fa", "en"])
 def test_a_closed_matter_is_rated_without_javascript_by_the_keyboard(language: Language) -> None:
     with running() as portal, LabBrowser() as browser:
         portal.desk.state = "closed"

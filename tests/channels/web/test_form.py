@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
-from tests.channels.web.portal import CONFIG, Portal, all_hidden, filled, hidden, running
+from tests.channels.web.portal import CONFIG, Portal, all_hidden, came_back, filled, hidden, running
 from zrm.channels.contract import Inbound, StoredFile
 from zrm.channels.web.seals import Seals
 
@@ -125,8 +125,7 @@ def test_a_forged_form_identity_is_not_taken_and_nothing_typed_is_lost(portal: P
 def test_errors_link_to_their_fields_and_keep_what_was_typed(portal: Portal) -> None:
     client = portal.citizen()
     bad = {"form_id": opened(client), "name": "Mary", "phone": "12", "email": "nobody", "subject": "gone", "text": " "}
-    answer = client.post("/new", data=bad)
-    assert answer.status_code == 400
+    answer = came_back(client, "/new", data=bad)
     for field in ("nature", "subject", "text", "phone", "email"):
         assert f'href="#f-{field}"' in answer.text
         assert f'id="f-{field}"' in answer.text
@@ -183,7 +182,7 @@ def test_what_is_no_number_cannot_be_insisted_on_and_another_number_is_asked_abo
 def test_files_survive_an_error_elsewhere_without_being_sent_again(portal: Portal) -> None:
     client = portal.citizen()
     bad = {"form_id": opened(client), "nature": "report", "text": ""}
-    page = client.post("/new", data=bad, files={"files": ("plan.pdf", b"%PDF-1", "application/pdf")}).text
+    page = came_back(client, "/new", data=bad, files={"files": ("plan.pdf", b"%PDF-1", "application/pdf")}).text
     assert "plan.pdf" in page
     good = {**filled(hidden(page, "form_id")), "kept": hidden(page, "kept")}
     assert client.post("/new", data=good).status_code == 303
@@ -193,8 +192,8 @@ def test_files_survive_an_error_elsewhere_without_being_sent_again(portal: Porta
 def test_an_attached_file_can_be_taken_out_again(portal: Portal) -> None:
     client = portal.citizen()
     form = filled(opened(client))
-    page = client.post(
-        "/new", data={**form, "attach": "yes"}, files=[("files", ("a.txt", b"a")), ("files", ("b.txt", b"b"))]
+    page = came_back(
+        client, "/new", data={**form, "attach": "yes"}, files=[("files", ("a.txt", b"a")), ("files", ("b.txt", b"b"))]
     ).text
     first, second = all_hidden(page, "kept")
     client.post("/new", data={**form, "kept": [first, second], "drop": [first]})
@@ -212,8 +211,7 @@ def test_a_forged_kept_file_opens_no_blob(portal: Portal) -> None:
 def test_the_language_can_be_changed_without_losing_what_was_typed(portal: Portal) -> None:
     client = portal.citizen("en")
     form = {**filled(opened(client)), "switch": "fa", "nature": ""}
-    page = client.post("/new", data=form, files={"files": ("a.txt", b"a", "text/plain")})
-    assert page.status_code == 200
+    page = came_back(client, "/new", data=form, files={"files": ("a.txt", b"a", "text/plain")})
     for words in ('dir="rtl"', "The lamp is broken.", "a.txt", "ثبت پیام یا شکایت"):
         assert words in page.text
     assert "z-summary" not in page.text
@@ -242,8 +240,8 @@ def test_a_hostile_file_name_becomes_a_plain_one(portal: Portal) -> None:
 def test_hostile_text_is_shown_as_text(portal: Portal) -> None:
     client = portal.citizen()
     evil = "</textarea><script>alert(1)</script>"
-    page = client.post(
-        "/new", data={"form_id": opened(client), "text": evil, "name": '"><img src=x>', "phone": "x"}
+    page = came_back(
+        client, "/new", data={"form_id": opened(client), "text": evil, "name": '"><img src=x>', "phone": "x"}
     ).text
     assert evil not in page
     assert "&lt;script&gt;" in page
@@ -264,8 +262,7 @@ def test_every_page_forbids_what_is_not_ours(portal: Portal) -> None:
 def test_a_file_over_its_limit_is_refused_by_name_and_the_text_stays(portal: Portal) -> None:
     client = portal.citizen()
     files = {"files": ("film.mp4", b"x" * (CONFIG.max_file_bytes + 1), "video/mp4")}
-    answer = client.post("/new", data=filled(opened(client)), files=files)
-    assert answer.status_code == 413
+    answer = came_back(client, "/new", data=filled(opened(client)), files=files)
     assert "film.mp4" in answer.text
     assert "The lamp is broken." in answer.text
     assert portal.desk.raws == []
@@ -275,8 +272,7 @@ def test_a_file_over_its_limit_is_refused_by_name_and_the_text_stays(portal: Por
 def test_a_request_over_the_whole_limit_is_refused_on_a_page_with_the_text(portal: Portal) -> None:
     client = portal.citizen("fa")
     files = [("files", (f"{n}.jpg", b"x" * CONFIG.max_file_bytes, "image/jpeg")) for n in range(4)]
-    answer = client.post("/new", data=filled(opened(client)), files=files)
-    assert answer.status_code == 413
+    answer = came_back(client, "/new", data=filled(opened(client)), files=files)
     assert "The lamp is broken." in answer.text
     assert "۳۰۰ کیلوبایت" in answer.text
     assert portal.desk.blobs == {}
@@ -284,16 +280,16 @@ def test_a_request_over_the_whole_limit_is_refused_on_a_page_with_the_text(porta
 
 def test_an_endless_urlencoded_body_is_refused(portal: Portal) -> None:
     client = portal.citizen()
-    answer = client.post("/new", data={"form_id": opened(client), "text": "x" * (CONFIG.max_total_bytes * 2)})
-    assert answer.status_code == 413
+    answer = came_back(client, "/new", data={"form_id": opened(client), "text": "x" * (CONFIG.max_total_bytes * 2)})
+    assert "All together must be" in answer.text
     assert portal.desk.raws == []
 
 
 def test_too_many_files_and_empty_ones_are_said(portal: Portal) -> None:
     client = portal.citizen()
     many = [("files", (f"{n}.txt", b"x", "text/plain")) for n in range(4)]
-    assert "at most 3 files" in client.post("/new", data=filled(opened(client)), files=many).text
-    empty = client.post("/new", data=filled(opened(client)), files={"files": ("empty.txt", b"", "text/plain")})
+    assert "at most 3 files" in came_back(client, "/new", data=filled(opened(client)), files=many).text
+    empty = came_back(client, "/new", data=filled(opened(client)), files={"files": ("empty.txt", b"", "text/plain")})
     assert "“empty.txt” is empty" in empty.text
     assert portal.desk.raws == []
 
@@ -301,8 +297,7 @@ def test_too_many_files_and_empty_ones_are_said(portal: Portal) -> None:
 def test_a_text_over_the_limit_is_refused_and_shown_again(portal: Portal) -> None:
     client = portal.citizen()
     text = "y" * (CONFIG.max_text + 1)
-    answer = client.post("/new", data=filled(opened(client), text=text))
-    assert answer.status_code == 400
+    answer = came_back(client, "/new", data=filled(opened(client), text=text))
     assert text in answer.text
 
 
@@ -386,3 +381,41 @@ def test_a_forged_receipt_cookie_shows_no_code(portal: Portal) -> None:
     answer = client.get("/receipt")
     assert answer.status_code == 404
     assert "9100" not in answer.text
+
+
+def test_a_form_that_comes_back_is_kept_for_this_browser_alone_and_forgotten_once_it_was_taken(portal: Portal) -> None:
+    client = portal.citizen()
+    form = filled(opened(client), text="")
+    answer = client.post("/new", data=form)
+    address = answer.headers["location"]
+    for _ in range(2):  # back and forth
+        assert "Write your message" in client.get(address).text
+    assert "Write your message" not in portal.citizen().get(address).text
+    stranger = portal.citizen()
+    stranger.cookies.set("zrm_forms", "0" * 32)
+    assert "Write your message" not in stranger.get(address).text
+    assert "متن پیام را بنویسید" in client.get(f"{address}&lang=fa").text
+    assert client.post("/new", data={**form, "text": "The lamp is broken."}).headers["location"] == "/receipt"
+    assert portal.desk.notes == {}
+    assert hidden(client.get(address).text, "form_id") != form["form_id"]
+
+
+@pytest.mark.parametrize(
+    "address", ["/new?form=", "/new?form=x", f"/new?form={'0' * 32}", f"/track/matter?form={'a' * 31}g"]
+)
+def test_an_address_of_no_kept_form_opens_an_empty_one(portal: Portal, address: str) -> None:
+    client = portal.citizen()
+    client.cookies.set("zrm_forms", "0" * 32)
+    page = client.get(address)
+    assert page.status_code == 200
+    assert "z-summary" not in page.text
+
+
+def test_a_browser_without_cookies_and_a_form_too_large_to_keep_get_the_page_at_once(portal: Portal) -> None:
+    client = portal.citizen()
+    form_id = opened(client)
+    nobody = portal.citizen().post("/new", data=filled(form_id, text=""))
+    assert (nobody.status_code, "Write your message" in nobody.text) == (400, True)
+    large = client.post("/new", data=filled(form_id, text="x" * 270_000))
+    assert (large.status_code, "it has 270000" in large.text) == (400, True)
+    assert portal.desk.notes == {}

@@ -34,7 +34,7 @@ def test_a_form_becomes_a_durable_contact_whose_code_is_known_at_once(
             assert client.post("/new", data=form, files=files).status_code == 303
         code = re.search(r"\d{4}-\d{4}-\d{4}", client.get("/receipt").text)
         assert code
-        assert "waits for the people" in client.post("/track", data={"code": code.group()}).text
+        assert "waits for the people" in client.post("/track", data={"code": code.group()}, follow_redirects=True).text
         first, second = (
             client.post("/api/contacts", json={"text": "hello"}, headers={"Idempotency-Key": "k"}) for _ in range(2)
         )
@@ -71,7 +71,7 @@ def test_a_matter_is_rated_on_its_page_once_each_time_it_is_closed(
         client.post("/new", data=filled(hidden(client.get("/new").text, "form_id")))
         work()
         ((code,),) = ask("SELECT code FROM cases")
-        open_page = client.post("/track", data={"code": str(code)}).text
+        open_page = client.post("/track", data={"code": str(code)}, follow_redirects=True).text
         assert "/track/rating" not in open_page
         early = {"form_id": hidden(open_page, "form_id"), "score": "1"}
         assert client.post("/track/rating", data=early).status_code == 303

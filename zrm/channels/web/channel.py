@@ -13,6 +13,7 @@ from zrm.channels.web.api import ContactApi
 from zrm.channels.web.config import WebConfig
 from zrm.channels.web.follow_matter import MATTER_PATH, TRACK_PATH, FollowMatter
 from zrm.channels.web.intake import Intake
+from zrm.channels.web.kept_forms import KeptForms
 from zrm.channels.web.payload import parse_payload
 from zrm.channels.web.raise_matter import RECEIPT_PATH, RaiseMatter
 from zrm.channels.web.seals import Seals
@@ -68,8 +69,9 @@ class WebChannel:
             receipt_seconds=self.config.receipt_minutes * 60,
             proof_seconds=self.config.proof_minutes * 60,
         )
-        raising = RaiseMatter(site, intake, seals)
-        following = FollowMatter(site, desk, intake, seals)
+        forms = KeptForms(site, desk)
+        raising = RaiseMatter(site, intake, seals, forms)
+        following = FollowMatter(site, desk, intake, seals, forms)
         # Plain routes: these handlers read the request themselves, so FastAPI's own parsing would only cost time.
         router = APIRouter()
         if self.config.api:

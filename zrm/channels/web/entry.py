@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Final
 
 from zrm.kit.i18n import _
@@ -85,6 +85,12 @@ def read_entry(fields: Mapping[str, Sequence[str]]) -> Entry:
         trap=one("website"),
         phone_as_is=one("phone_as_is"),
     )
+
+
+def fields_of(entry: Entry) -> dict[str, str]:
+    """The entry as the form's fields again, for `read_entry`."""
+    fields = asdict(entry)
+    return {**fields, "website": fields.pop("trap")}
 
 
 def check_entry(entry: Entry, *, subject_keys: Collection[str], max_text: int, region: str) -> list[Problem]:

@@ -14,6 +14,7 @@ from zrm.channels.contract import FrontDesk, StoredFile, Tracking
 from zrm.channels.web.body import BadForm, Limits, Posted, WrongType, read_form
 from zrm.channels.web.entry import Problem, check_text, clean_text, latin_digits
 from zrm.channels.web.intake import Intake, body_of
+from zrm.channels.web.kept_forms import KeptForm, KeptForms
 from zrm.channels.web.seals import Pass, Seals, contact_id
 from zrm.channels.web.shown import files_problems, shown_problems
 from zrm.channels.web.site import Site, peer_of, typed_code
@@ -26,6 +27,8 @@ MATTER_COOKIE: Final = "zrm_matter"
 TRACK_PATH: Final = "/track"
 MATTER_PATH: Final = "/track/matter"
 _SMALL: Final = Limits(total=65_536, file=1)
+_LONGEST_CODE: Final = 60  # characters, as typed
+_NOTHING_KEPT: Final = KeptForm()
 
 _Step = Callable[["FollowMatter", Request, Posted, Pass], Awaitable[Response]]
 
@@ -47,8 +50,9 @@ def _of_holder(step: _Step) -> Callable[[FollowMatter, Request], Awaitable[Respo
 class FollowMatter:
     """The pages of a citizen who wants to know how their matter stands."""
 
-    def __init__(self, site: Site, desk: FrontDesk, intake: Intake, seals: Seals) -> None:
+    def __init__(self, site: Site, desk: FrontDesk, intake: Intake, seals: Seals, forms: KeptForms) -> None:
         self._site = site
+        self._forms = forms
         self._cookie = site.cookie(MATTER_COOKIE, TRACK_PATH)
         self._desk = desk
         self._intake = intake
@@ -56,34 +60,47 @@ class FollowMatter:
         self._limits = Limits(total=site.config.max_total_bytes, file=site.config.max_file_bytes)
 
     async def ask(self, request: Request) -> Response:
-        """`GET /track`: the field for the code."""
-        return self._ask_page(request)
+        """`GET /track`: the field for the code, with what came back if something did."""
+        try:
+            kept = await self._forms.kept(request)
+        except StoreUnavailable:
+            return self._site.unavailable(request, TRACK_PATH)
+        return self._ask_page(request, kept or KeptForm())
 
     async def show(self, request: Request) -> Response:
         """`POST /track`: the state of the matter behind the typed code."""
         posted = await self._read(request, _SMALL)
         if isinstance(posted, Response):
             return posted
-        typed = posted.one("code")
+        typed = {"code": posted.one("code")[:_LONGEST_CODE]}
         switch = posted.one("switch")
         if switch in LANGUAGES:
-            return self._ask_page(request, typed, language=switch)
-        code = typed_code(typed)
+            return await self._ask_again(request, KeptForm(typed), language=switch)
+        code = typed_code(typed["code"])
         if not code:
-            return self._ask_page(request, typed, Problem("code", _("Enter your tracking code")), status=400)
+            problem = Problem("code", _("Enter your tracking code"))
+            return await self._ask_again(request, KeptForm(typed, problems=(problem,)), status=400)
         held = self._holder(request)
-        return await self._matter(
-            request, Pass(code, held is not None and held.code == code and held.proven), typed=typed
-        )
+        looking = Pass(code, held is not None and held.code == code and held.proven)
+        tracking = await self._track(request, looking, typed)
+        if isinstance(tracking, Response):
+            return tracking
+        if not self._site.keeps_cookies(request):
+            return self._matter_page(request, tracking)
+        holder = Pass(tracking.code, tracking.proven)
+        return self._admit(holder, renew=held != holder)
 
     async def matter(self, request: Request) -> Response:
         """`GET /track/matter`: the same page again, for the browser that has just been shown it."""
         held = self._holder(request)
+        try:
+            kept = await self._forms.kept(request) or KeptForm()
+        except StoreUnavailable:
+            return self._site.unavailable(request, MATTER_PATH)
         if held is None:
-            return self._ask_page(
-                request, note=_("For your safety this page closes after a while. Enter the code again.")
-            )
-        return await self._matter(request, held, sent=request.query_params.get("sent", ""))
+            note = _("For your safety this page closes after a while. Enter the code again.")
+            return self._ask_page(request, KeptForm(kept.fields, note=note))
+        return await self._matter(request, held, kept, sent=request.query_params.get("sent", ""))
 
     async def step(self, _request: Request) -> Response:
         """`GET` of an address that only takes forms: what a browser asks for when its address line is sent again."""
@@ -94,8 +111,9 @@ class FollowMatter:
         """`POST /track/phone`: proof by the last four digits of the telephone number the citizen gave us."""
         typed = "".join(c for c in latin_digits(posted.one("digits")) if c.isdecimal())
         if len(typed) != 4:
-            problem = Problem("digits", _("Enter the last four digits of your telephone number"))
-            return await self._matter(request, held, problems=[problem], status=400)
+            return await self._refuse(
+                request, held, Problem("digits", _("Enter the last four digits of your telephone number"))
+            )
         try:
             proven = await run_in_threadpool(self._desk.prove_by_phone, held.code, typed, peer_of(request))
         except TooManyTries as wait:
@@ -106,7 +124,7 @@ class FollowMatter:
             return self._site.unavailable(request, MATTER_PATH)
         if not proven:
             problem = Problem("digits", _("These are not the last four digits of the number we have"))
-            return await self._matter(request, held, problems=[problem], status=400)
+            return await self._refuse(request, held, problem)
         return self._admit(Pass(held.code, proven=True))
 
     @_of_holder
@@ -133,11 +151,9 @@ class FollowMatter:
         try:
             code = await run_in_threadpool(self._desk.redeem, request.path_params["token"][:500])
         except NotFound:
-            return self._site.problem(
-                request, 404, _("This link cannot be used any more"),
-                _("A link works once and for a limited time. Enter your code and ask for a new one."),
-                back="/track", back_label=_("Follow your matter"),
-            )  # fmt: skip
+            note = _("This link cannot be used any more: it works once and for a limited time. "
+                     "Enter your code and ask for a new one.")  # fmt: skip
+            return await self._ask_again(request, KeptForm(note=note), status=404)
         except TooManyTries as wait:
             return self._site.wait(request, wait.retry_after, "/track")
         except StoreUnavailable:
@@ -160,12 +176,10 @@ class FollowMatter:
         form_id, score = posted.one("form_id"), latin_digits(posted.one("score").strip())
         nonce = self._seals.open_form_id(form_id)
         if score not in ("1", "2", "3", "4", "5"):
-            return await self._matter(
-                request, held, problems=[Problem("score", _("Choose a number from 1 to 5"))], status=400
-            )
+            return await self._refuse(request, held, Problem("score", _("Choose a number from 1 to 5")))
         if nonce is None:
             problem = Problem("score", _("This form was not made by us or has been changed. Please send it again"))
-            return await self._matter(request, held, problems=[problem], status=400)
+            return await self._refuse(request, held, problem)
         try:
             # Only the matter on the cookie can be rated. Whether it is closed, and not rated yet, is known in T2.
             await self._intake.submit(
@@ -197,9 +211,9 @@ class FollowMatter:
             problem = Problem(
                 "send", _("For your safety this page has closed. Prove again that this matter is yours, then send")
             )
-            return await self._lost_pass(request, held, text, files, problem)
+            return await self._lost_pass(request, held, self._kept(text, files, "", [problem]))
         switch = posted.one("switch")
-        language: Language = switch if switch in LANGUAGES else self._site.language(request)
+        switched: Language | None = switch if switch in LANGUAGES else None
         problems = files_problems(posted, len(files), self._site.config)
         status = 413 if posted.too_large or any(upload.too_large for upload in posted.uploads) else 400
         try:
@@ -208,22 +222,25 @@ class FollowMatter:
             if not (switch or "attach" in posted.fields):
                 problems = check_text(text, self._site.config.max_text) + problems
                 if nonce is not None and not problems:
-                    await self._receive(held, nonce, text, files, language)
+                    await self._receive(held, nonce, text, files, self._site.language(request))
+                    await self._forms.forget(request, nonce)
                     return self._site.go(f"{MATTER_PATH}?sent=message")
                 if nonce is None:
                     problems.append(
                         Problem("send", _("This form was not made by us or has been changed. Please send it again"))
                     )
+            kept = self._kept(text, files, form_id if nonce else "", problems)
+            shown = await self._forms.show(request, MATTER_PATH, kept, nonce=nonce or "", language=switched)
+            if shown is not None:
+                return shown
         except StoreUnavailable:
-            problems = [
-                Problem(
-                    "send", _("We cannot take your message at this moment. Please press Send again in a few minutes")
-                )
-            ]
+            problem = Problem(
+                "send", _("We cannot take your message at this moment. Please press Send again in a few minutes")
+            )
+            kept = self._kept(text, files, form_id if nonce else "", [problem])
             status = 503
         return await self._matter(
-            request, held, problems=problems, status=status if problems else 200, text=text, files=files,
-            form_id=form_id if nonce else "", language=language,
+            request, held, kept, status=status if kept.problems else 200, language=switched
         )  # fmt: skip
 
     async def _receive(
@@ -237,57 +254,90 @@ class FollowMatter:
             files=files,
         )
 
-    async def _lost_pass(
-        self, request: Request, held: Pass | None, text: str, files: Sequence[StoredFile], problem: Problem
-    ) -> Response:
+    def _kept(self, text: str, files: Sequence[StoredFile], form_id: str, problems: Sequence[Problem]) -> KeptForm:
+        fields = {"text": text, "form_id": form_id}
+        return KeptForm(fields, tuple(map(self._seals.seal_file, files)), tuple(problems))
+
+    async def _lost_pass(self, request: Request, held: Pass | None, kept: KeptForm) -> Response:
         """The pass ran out while somebody was writing: the text is shown again, to be copied or sent after proof."""
         if held is None:
-            return self._site.page(
-                request, "track.html", status=403, here=TRACK_PATH, typed="",
-                errors=shown_problems([problem], self._site.language(request)), note="", draft=text,
-            )  # fmt: skip
-        return await self._matter(request, held, problems=[problem], status=403, text=text, files=files)
+            return await self._ask_again(request, kept, status=403)
+        shown = await self._show(request, MATTER_PATH, kept)
+        return shown or await self._matter(request, held, kept, status=403)
+
+    async def _refuse(self, request: Request, held: Pass, problem: Problem) -> Response:
+        """The matter again, saying what is wrong with a small form of it."""
+        kept = KeptForm(problems=(problem,))
+        return await self._show(request, MATTER_PATH, kept) or await self._matter(request, held, kept, status=400)
+
+    async def _ask_again(
+        self, request: Request, kept: KeptForm, *, status: int = 200, language: Language | None = None
+    ) -> Response:
+        """The field for the code again."""
+        shown = await self._show(request, TRACK_PATH, kept, language)
+        return shown or self._ask_page(request, kept, status=status, language=language)
+
+    async def _show(
+        self, request: Request, path: str, kept: KeptForm, language: Language | None = None
+    ) -> Response | None:
+        """The redirect to what was kept, None where it is shown at once."""
+        try:
+            return await self._forms.show(request, path, kept, language=language)
+        except StoreUnavailable:
+            return None  # what it has to say is said without the store
+
+    async def _track(self, request: Request, held: Pass, typed: dict[str, str]) -> Tracking | Response:
+        """The matter behind a code, or the page that says why there is none."""
+        try:
+            return await run_in_threadpool(self._desk.track, held.code, peer_of(request), proven=held.proven)
+        except NotFound:
+            problem = Problem("code", _("We find no matter with this code. Please compare it with your receipt"))
+            return await self._ask_again(request, KeptForm(typed, problems=(problem,)), status=404)
+        except TooManyTries as wait:
+            return self._site.wait(request, wait.retry_after, TRACK_PATH)
+        except StoreUnavailable:
+            return self._site.unavailable(request, TRACK_PATH)
 
     async def _matter(
         self,
         request: Request,
         held: Pass,
+        kept: KeptForm,
         *,
-        typed: str = "",
-        problems: Sequence[Problem] = (),
         status: int = 200,
         sent: str = "",
-        text: str = "",
-        files: Sequence[StoredFile] = (),
-        form_id: str = "",
+        language: Language | None = None,
+    ) -> Response:
+        tracking = await self._track(request, held, {})
+        if isinstance(tracking, Response):
+            return tracking
+        return self._matter_page(request, tracking, kept, status=status, sent=sent, language=language)
+
+    def _matter_page(
+        self,
+        request: Request,
+        tracking: Tracking,
+        kept: KeptForm = _NOTHING_KEPT,
+        *,
+        status: int = 200,
+        sent: str = "",
         language: Language | None = None,
     ) -> Response:
         shown = language or self._site.language(request)
-        try:
-            tracking: Tracking = await run_in_threadpool(
-                self._desk.track, held.code, peer_of(request), proven=held.proven
-            )
-        except NotFound:
-            problem = Problem("code", _("We find no matter with this code. Please compare it with your receipt"))
-            return self._ask_page(request, typed, problem, status=404)
-        except TooManyTries as wait:
-            return self._site.wait(request, wait.retry_after, TRACK_PATH)
-        except StoreUnavailable:
-            return self._site.unavailable(request, TRACK_PATH)
+        files = [(seal, file) for seal in kept.files if (file := self._seals.open_file(seal)) is not None]
         response = self._site.page(
-            request, "matter.html", status=status, language=shown, here=MATTER_PATH, tracking=tracking, text=text,
-            sent=sent, errors=shown_problems(problems, shown),
-            kept=[(self._seals.seal_file(file), file) for file in files],
-            form_id=form_id or self._seals.new_form_id(),
+            request, "matter.html", status=status, language=shown, here=MATTER_PATH, tracking=tracking, sent=sent,
+            text=kept.fields.get("text", ""), errors=shown_problems(kept.problems, shown), kept=files,
+            form_id=kept.fields.get("form_id") or self._seals.new_form_id(),
         )  # fmt: skip
         # The desk has the last word on proof: it may open a matter to its code alone.
         holder = Pass(tracking.code, tracking.proven)
         self._give_pass(response, holder, renew=self._holder(request) != holder)
         return response
 
-    def _admit(self, holder: Pass) -> Response:
+    def _admit(self, holder: Pass, *, renew: bool = True) -> Response:
         response = self._site.go(MATTER_PATH)
-        self._give_pass(response, holder, renew=True)
+        self._give_pass(response, holder, renew=renew)
         return response
 
     def _give_pass(self, response: Response, holder: Pass, *, renew: bool) -> None:
@@ -324,17 +374,11 @@ class FollowMatter:
         return posted
 
     def _ask_page(
-        self,
-        request: Request,
-        typed: str = "",
-        problem: Problem | None = None,
-        *,
-        status: int = 200,
-        note: str = "",
-        language: Language | None = None,
+        self, request: Request, kept: KeptForm, *, status: int = 200, language: Language | None = None
     ) -> Response:
         shown = language or self._site.language(request)
         return self._site.page(
-            request, "track.html", status=status, language=shown, here=TRACK_PATH, typed=typed[:60], note=note,
-            draft="", errors=shown_problems([problem] if problem else [], shown),
+            request, "track.html", status=status, language=shown, here=TRACK_PATH,
+            typed=kept.fields.get("code", "")[:_LONGEST_CODE], note=kept.note, draft=kept.fields.get("text", ""),
+            errors=shown_problems(kept.problems, shown),
         )  # fmt: skip

@@ -10,8 +10,9 @@ from starlette.responses import Response
 
 from zrm.channels.contract import StoredFile
 from zrm.channels.web.body import BadForm, Limits, Posted, WrongType, read_form
-from zrm.channels.web.entry import NATURE_HINTS, NATURES, Entry, Problem, check_entry, read_entry
+from zrm.channels.web.entry import NATURE_HINTS, NATURES, Entry, Problem, check_entry, fields_of, read_entry
 from zrm.channels.web.intake import Intake, body_of
+from zrm.channels.web.kept_forms import KeptForm, KeptForms
 from zrm.channels.web.seals import ReceiptNote, Seals, contact_id
 from zrm.channels.web.shown import files_problems, shown_problems, subject_options
 from zrm.channels.web.site import Site
@@ -27,8 +28,9 @@ RECEIPT_PATH: Final = "/receipt"
 class RaiseMatter:
     """The pages of a citizen who has something to say."""
 
-    def __init__(self, site: Site, intake: Intake, seals: Seals) -> None:
+    def __init__(self, site: Site, intake: Intake, seals: Seals, forms: KeptForms) -> None:
         self._site = site
+        self._forms = forms
         self._cookie = site.cookie(RECEIPT_COOKIE, RECEIPT_PATH)
         self._intake = intake
         self._seals = seals
@@ -40,8 +42,18 @@ class RaiseMatter:
         return self._site.page(request, "landing.html")
 
     async def form(self, request: Request) -> Response:
-        """`GET /new`: an empty form with an identity of its own."""
-        return await self._form_page(request, Entry(), form_id=self._seals.new_form_id())
+        """`GET /new`: an empty form with an identity of its own, or the one that came back."""
+        try:
+            kept = await self._forms.kept(request)
+        except StoreUnavailable:
+            return self._site.unavailable(request, "/new")
+        if kept is None:
+            return await self._form_page(request, Entry(), form_id=self._seals.new_form_id())
+        files = [file for file in map(self._seals.open_file, kept.files) if file is not None]
+        return await self._form_page(
+            request, read_entry({name: [value] for name, value in kept.fields.items()}),
+            form_id=kept.fields["form_id"], files=files, problems=kept.problems,
+        )  # fmt: skip
 
     async def send(self, request: Request) -> Response:
         """`POST /new`: the receipt, or the form again with everything that was typed."""
@@ -70,6 +82,7 @@ class RaiseMatter:
         nonce = self._seals.open_form_id(form_id)
         if nonce is None:
             form_id = self._seals.new_form_id()
+        switched: Language | None = switch if switch in LANGUAGES else None
         dropped = set(posted.fields.get("drop", ()))
         sealed = [value for value in posted.fields.get("kept", ()) if value not in dropped]
         files = [file for file in map(self._seals.open_file, sealed) if file is not None]
@@ -78,8 +91,8 @@ class RaiseMatter:
             if not file_problems:
                 files += await self._intake.keep(posted.uploads)
             if switch in LANGUAGES or "attach" in posted.fields:
-                return await self._form_page(
-                    request, entry, form_id=form_id, files=files, problems=file_problems, language=language
+                return await self._again(
+                    request, entry, form_id=form_id, files=files, problems=file_problems, language=switched
                 )
             subjects = await self._intake.subjects()
             problems = check_entry(
@@ -95,9 +108,7 @@ class RaiseMatter:
                 ]
             if problems or nonce is None:
                 status = 413 if posted.too_large or any(u.too_large for u in posted.uploads) else 400
-                return await self._form_page(
-                    request, entry, form_id=form_id, files=files, problems=problems, status=status, language=language
-                )
+                return await self._again(request, entry, form_id=form_id, files=files, problems=problems, status=status)
             return await self._receive(request, entry, nonce, files, language)
         except StoreUnavailable:
             _log.warning("refused for now", channel="web")
@@ -123,10 +134,10 @@ class RaiseMatter:
             envelope={"trap": True} if entry.trap else {},
             files=files,
         )
+        await self._forms.forget(request, nonce)
         note = ReceiptNote(receipt.code, receipt.received_at, not entry.anonymous)
-        if self._site.language_cookie.name not in request.cookies:
-            # The form's page set a cookie and it did not come back: this browser keeps none, and a redirect would lose
-            # the code. Reloading this page sends the same form again, which gives the same receipt.
+        if not self._site.keeps_cookies(request):
+            # A redirect would lose the code. Reloading this page sends the same form again, which gives the same receipt.
             return self._receipt_page(request, note)
         response = self._site.go(RECEIPT_PATH)
         self._site.set_cookie(
@@ -149,6 +160,28 @@ class RaiseMatter:
 
     def _receipt_page(self, request: Request, note: ReceiptNote) -> Response:
         return self._site.page(request, "receipt.html", here=RECEIPT_PATH, note=note)
+
+    async def _again(
+        self,
+        request: Request,
+        entry: Entry,
+        *,
+        form_id: str,
+        files: Sequence[StoredFile],
+        problems: Sequence[Problem],
+        status: int = 200,
+        language: Language | None = None,
+    ) -> Response:
+        """The form comes back: by a redirect, or at once with `status` where it cannot be kept. Errors: StoreUnavailable."""
+        kept = KeptForm(
+            {**fields_of(entry), "form_id": form_id},
+            tuple(map(self._seals.seal_file, files)),
+            tuple(problems),
+        )  # fmt: skip
+        nonce = self._seals.open_form_id(form_id) or ""
+        return await self._forms.show(request, "/new", kept, nonce=nonce, language=language) or await self._form_page(
+            request, entry, form_id=form_id, files=files, problems=problems, status=status, language=language
+        )
 
     async def _form_page(
         self,

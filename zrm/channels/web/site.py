@@ -57,6 +57,10 @@ class Site:
         asked, remembered = query.get("lang", ""), request.cookies.get(self.language_cookie.name, "")
         return wished(asked, remembered, request.headers.get("accept-language", "")) or self._own_language
 
+    def keeps_cookies(self, request: Request) -> bool:
+        """Whether the cookie that every page sets came back: a browser that keeps none would lose what a redirect needs."""
+        return self.language_cookie.name in request.cookies
+
     def cookie(self, name: str, path: str) -> Cookie:
         """How a cookie of the portal is called here."""
         return cookie(name, path, secure=self.secure)
