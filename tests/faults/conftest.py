@@ -1,18 +1,20 @@
-"""A running hub for each file of faults, with a mail server and Twilio behind it."""
+"""A running hub for each file of faults, with a mail server and Twilio behind it; a fresh one after a test that failed."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.journeys.hub import Hub
+from tests.lab.shared import Shared
 from tests.lab.smtp_sink import SmtpSink
 from tests.lab.twilio import TwilioStandIn
+from zrm.simulate.simulator import Tally
 
 QUICK: dict[str, dict[str, float]] = {
     "dispatch": {"lease": 2, "sweep": 0.5},
@@ -28,24 +30,43 @@ class House:
     hub: Hub
     sink: SmtpSink
     twilio: TwilioStandIn
+    tallies: list[Tally] = field(default_factory=list)
+    """Of all senders so far: what one test's were promised must outlive the later tests' faults too."""
+
+
+Opening = Callable[[], AbstractContextManager[House]]
 
 
 @contextmanager
-def open_house(folder: Path, settings: Mapping[str, Any] = QUICK) -> Iterator[House]:
+def open_house(
+    folder: Path, settings: Mapping[str, Any] = QUICK, environment: Mapping[str, str] | None = None
+) -> Iterator[House]:
     """A hub with such settings, and the other end of its answers."""
     with (
         TwilioStandIn() as twilio,
         SmtpSink() as sink,
-        Hub(folder, twilio=twilio, submit=("127.0.0.1", sink.port), settings=settings) as hub,
+        Hub(folder, twilio=twilio, submit=("127.0.0.1", sink.port), settings=settings, environment=environment) as hub,
     ):
         yield House(hub, sink, twilio)
 
 
 @pytest.fixture(scope="module")
-def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
-    """One for all tests of a file, which leave it healed."""
-    with open_house(tmp_path_factory.mktemp("house")) as house:
-        yield house
+def opening(tmp_path_factory: pytest.TempPathFactory) -> Opening:
+    """How the file's house is opened."""
+    return lambda: open_house(tmp_path_factory.mktemp("house"))
+
+
+@pytest.fixture(scope="module")
+def houses(opening: Opening) -> Iterator[Shared[House]]:
+    """One house after the other, of which one is open."""
+    with Shared(opening) as shared:
+        yield shared
+
+
+@pytest.fixture
+def house(houses: Shared[House], request: pytest.FixtureRequest) -> Iterator[House]:
+    """One for all tests of a file, which leave it healed; after one that failed, a fresh one."""
+    yield from houses.lend(request.node)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -9,6 +9,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import psycopg
 
+from tests.faults.conftest import House
 from tests.journeys.hub import Hub
 from tests.lab.process import PeerError, wait_until
 from tests.lab.smtp_sink import SmtpSink
@@ -162,11 +163,12 @@ def arrivals(hub: Hub, sink: SmtpSink | None) -> Counter[str]:
     return arrived
 
 
-def load(hub: Hub, *doors: str, rate: float = 20.0, seconds: float = 600.0, seed: int = 1) -> Simulator:
+def load(house: House, *doors: str, rate: float = 20.0, seconds: float = 600.0, seed: int = 1) -> Simulator:
     """Honest senders at these doors (all five if none is named), who come again until they are told yes."""
-    return Simulator(
-        read_blueprint(hub.config), doors or KINDS, rate=rate, seconds=seconds, seed=seed, threads=12, patience=PATIENCE
-    )
+    plan = read_blueprint(house.hub.config)
+    simulator = Simulator(plan, doors or KINDS, rate=rate, seconds=seconds, seed=seed, threads=12, patience=PATIENCE)
+    house.tallies.append(simulator.tally)
+    return simulator
 
 
 def wait_for(simulator: Simulator, more: int, channel: str = "") -> None:

@@ -24,7 +24,7 @@ _HIDDEN = re.compile(r'name="(csrf_token|version)" value="([^"]*)"')
 _WAY = re.compile(r'<select[^>]*name="way".*?<option value="([^"]*)"', re.DOTALL)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def agent(house: House) -> Iterator[httpx.Client]:
     with httpx.Client(base_url=house.hub.web, timeout=30, trust_env=False) as client:
         house.hub.sign_in(client, "daniel")

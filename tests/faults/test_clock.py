@@ -9,18 +9,15 @@ tests/dispatch/test_drain.py.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 
 import httpx
 import pytest
 
-from tests.faults.conftest import QUICK, House
+from tests.faults.conftest import House, Opening, open_house
 from tests.faults.reckoning import heal, hold_to_truth, load, wait_for
-from tests.journeys.hub import CHECKOUT, Hub
-from tests.lab.smtp_sink import SmtpSink
-from tests.lab.twilio import TwilioStandIn
+from tests.journeys.hub import CHECKOUT
 from zrm.kit.clock import now
 
 STEPPED = Path(__file__).parent / "stepped"
@@ -35,13 +32,10 @@ def step(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def house(tmp_path_factory: pytest.TempPathFactory, step: Path) -> Iterator[House]:
+def opening(tmp_path_factory: pytest.TempPathFactory, step: Path) -> Opening:
     """A hub whose clock is ours."""
     environment = {"PYTHONPATH": f"{STEPPED}{os.pathsep}{CHECKOUT}", "ZRM_TEST_STEP": str(step)}
-    with TwilioStandIn() as twilio, SmtpSink() as sink:
-        folder, submit = tmp_path_factory.mktemp("house"), ("127.0.0.1", sink.port)
-        with Hub(folder, twilio=twilio, submit=submit, settings=QUICK, environment=environment) as hub:
-            yield House(hub, sink, twilio)
+    return lambda: open_house(tmp_path_factory.mktemp("house"), environment=environment)
 
 
 def turn(step: Path, by: timedelta) -> None:
@@ -55,15 +49,15 @@ def test_the_clock_steps_back_under_load(house: House, step: Path) -> None:
     hub = house.hub
     with httpx.Client(base_url=hub.web, timeout=60, trust_env=False) as client:
         hub.sign_in(client, "daniel")
-        with load(hub, rate=10, seed=40) as senders:
+        with load(house, rate=10, seed=40) as senders:
             wait_for(senders, 10)
             for by in (timedelta(hours=-1), timedelta(days=-2), timedelta()):
                 turn(step, by)
                 wait_for(senders, 12)
                 assert client.get("/desk/notifications").status_code == 200, "nobody is signed out by it"
-            tally = senders.finish(stop=True)
+            senders.finish(stop=True)
     heal(hub)
-    hold_to_truth(hub, tally, sink=house.sink)
+    hold_to_truth(hub, *house.tallies, sink=house.sink)
     ((earliest,),) = hub.ask("SELECT min(received_at) FROM receipts")
     assert earliest < now() - timedelta(days=1), "the house believed the clock"
     assert hub.ask("SELECT count(*) FROM quarantine") == [(0,)]

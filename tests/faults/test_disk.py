@@ -4,37 +4,35 @@ from __future__ import annotations
 
 import smtplib
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
 import pytest
 
 from tests.channels.fax.faxes import fax
-from tests.faults.conftest import QUICK, House
+from tests.faults.conftest import House, Opening, open_house
 from tests.faults.reckoning import heal, hold_to_truth
 from tests.journeys.hub import Hub
 from tests.lab.mailer import Attachment, compose, send
 from tests.lab.process import wait_until
 from tests.lab.small_disk import small_device
-from tests.lab.smtp_sink import SmtpSink
-from tests.lab.twilio import TwilioStandIn
 
 pytestmark = pytest.mark.peer("small-disk")
 BIG = b"\xff\xd8\xff\xe0" + bytes(range(256)) * 24_000  # six megabytes on a device of four
 
 
 @pytest.fixture(scope="module")
-def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
+def opening(tmp_path_factory: pytest.TempPathFactory) -> Opening:
     """A hub whose blob store lies on a small device."""
-    folder = tmp_path_factory.mktemp("full")
-    submit = "127.0.0.1"
-    with (
-        TwilioStandIn() as twilio,
-        SmtpSink() as sink,
-        small_device(folder / "var" / "blobs"),
-        Hub(folder, twilio=twilio, submit=(submit, sink.port), settings=QUICK) as hub,
-    ):
-        yield House(hub, sink, twilio)
+
+    @contextmanager
+    def opening() -> Iterator[House]:
+        folder = tmp_path_factory.mktemp("full")
+        with small_device(folder / "var" / "blobs"), open_house(folder) as house:
+            yield house
+
+    return opening
 
 
 def fill(hub: Hub) -> Path:

@@ -19,8 +19,9 @@ import pytest
 
 from tests.channels.email import corpus
 from tests.channels.fax.faxes import claims, fax, tiff
-from tests.faults.conftest import QUICK, House, open_house
+from tests.faults.conftest import QUICK, House, Opening, open_house
 from tests.faults.reckoning import heal, hold_to_truth, load, wait_for
+from tests.journeys.hub import Hub
 from tests.lab.mailer import Attachment, compose, send
 from tests.lab.process import LOOPBACK, wait_until
 
@@ -224,23 +225,34 @@ HOSTILE: dict[str, tuple[Callable[[Door], int], set[int]]] = {
 
 
 @pytest.fixture(scope="module")
-def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
+def opening(tmp_path_factory: pytest.TempPathFactory) -> Opening:
     """One that does not wait two minutes for the message behind a report about nothing of ours."""
     dispatch = {**QUICK["dispatch"], "report_wait": 3}
-    with open_house(tmp_path_factory.mktemp("house"), {**QUICK, "dispatch": dispatch}) as house:
-        yield house
+    return lambda: open_house(tmp_path_factory.mktemp("house"), {**QUICK, "dispatch": dispatch})
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def door(house: House) -> Iterator[Door]:
     with httpx.Client(base_url=house.hub.web, timeout=120, trust_env=False) as client:
         yield Door(house, client)
 
 
+def pages_are_harmless(hub: Hub) -> None:
+    """An agent can open every case and quarantine, and nothing a citizen wrote is a script there."""
+    with httpx.Client(base_url=hub.web, timeout=60, trust_env=False) as client:
+        hub.sign_in(client, "daniel")
+        paths = [f"/desk/cases/{row[0]}" for row in hub.ask("SELECT id FROM cases ORDER BY id")]
+        for path in [*paths, "/desk/quarantine", "/desk/trouble", "/desk/ledger"]:
+            page = client.get(path)
+            assert page.status_code == 200, path
+            assert "alert(1)</script>" not in page.text
+            assert "onerror=alert" not in page.text.replace("&lt;img src=x onerror=alert", "")
+
+
 def test_everything_at_once_among_good_neighbours(house: House, door: Door) -> None:
     hub = house.hub
     pids = hub.pids
-    with load(hub, rate=8, seed=30) as senders:
+    with load(house, rate=8, seed=30) as senders:
         wait_for(senders, 5)
         with ThreadPoolExecutor(6) as pool:
             answers = dict(zip(HOSTILE, pool.map(lambda deed: deed[0](door), HOSTILE.values()), strict=True))
@@ -264,6 +276,7 @@ def test_everything_at_once_among_good_neighbours(house: House, door: Door) -> N
     assert refused["fax"] >= 2
     assert hub.ask("SELECT DISTINCT html FROM contacts WHERE html ~* '<script|onerror|onload|javascript:'") == []
     assert not [mail for mail in house.sink.mails if "victim@example.org" in mail.recipients or "Bcc" in mail.message]
+    pages_are_harmless(hub)
 
 
 def test_a_form_posted_twice_is_one_matter(house: House, door: Door) -> None:
@@ -274,16 +287,3 @@ def test_a_form_posted_twice_is_one_matter(house: House, door: Door) -> None:
     assert set(answers) <= {200, 303}
     heal(house.hub)
     assert house.hub.ask("SELECT count(*) FROM contacts WHERE text = 'a form posted twice'") == [(1,)]
-
-
-def test_the_pages_of_hostile_contacts_are_harmless(house: House) -> None:
-    """An agent can open every case and quarantine, and nothing a citizen wrote is a script there."""
-    hub = house.hub
-    with httpx.Client(base_url=hub.web, timeout=60, trust_env=False) as client:
-        hub.sign_in(client, "daniel")
-        paths = [f"/desk/cases/{row[0]}" for row in hub.ask("SELECT id FROM cases ORDER BY id")]
-        for path in [*paths, "/desk/quarantine", "/desk/trouble", "/desk/ledger"]:
-            page = client.get(path)
-            assert page.status_code == 200, path
-            assert "alert(1)</script>" not in page.text
-            assert "onerror=alert" not in page.text.replace("&lt;img src=x onerror=alert", "")

@@ -11,11 +11,8 @@ from tests.faults.conftest import House
 from tests.faults.reckoning import heal, hold_to_truth, load, wait_for
 from tests.journeys.hub import Hub
 from tests.lab.process import wait_until
-from zrm.simulate.simulator import Tally
 
 WORKERS = ("relay", "worker-1", "worker-2")
-tallies: list[Tally] = []
-"""Of every test of this file so far: what an earlier one was promised must outlive the later ones' faults too."""
 
 
 def count(hub: Hub, table: str, condition: str = "true") -> int:
@@ -31,26 +28,26 @@ def test_between_receiving_and_filing(house: House) -> None:
     hub = house.hub
     for role in WORKERS:
         hub.suspend(role)
-    with load(hub, seconds=2, rate=15) as senders:
-        tallies.append(senders.finish())
+    with load(house, seconds=2, rate=15) as senders:
+        senders.finish()
     assert count(hub, "raw_contacts", "state = 'waiting'") == count(hub, "receipts") >= 25
     for role in WORKERS:
         hub.kill(role)
     heal(hub)
-    hold_to_truth(hub, *tallies, sink=house.sink)
+    hold_to_truth(hub, *house.tallies, sink=house.sink)
 
 
 def test_between_filing_and_delivering(house: House) -> None:
     hub = house.hub
     before = count(hub, "deliveries")
     hub.suspend("worker-2")
-    with load(hub, "email", "sms", seconds=2, rate=8) as senders:
-        tallies.append(senders.finish())
+    with load(house, "email", "sms", seconds=2, rate=8) as senders:
+        senders.finish()
     wait_until(lambda: count(hub, "deliveries") > before, "acknowledgements to be queued")
     wait_until(lambda: count(hub, "raw_contacts", "state = 'waiting'") == 0, "everything to be filed", 60)
     hub.kill("worker-2")
     heal(hub)
-    hold_to_truth(hub, *tallies, sink=house.sink)
+    hold_to_truth(hub, *house.tallies, sink=house.sink)
 
 
 @pytest.mark.parametrize("seed", [1, 2])
@@ -58,28 +55,28 @@ def test_anywhere_under_load(house: House, seed: int) -> None:
     hub, chance = house.hub, random.Random(seed)
     roles = ["relay", "worker-1", "worker-2", "web", "email", "voice_ivr", "fax"]
     chance.shuffle(roles)
-    with load(hub, rate=12, seed=seed) as senders:
+    with load(house, rate=12, seed=seed) as senders:
         wait_for(senders, 5)
         for role in roles:
             time.sleep(chance.uniform(0, 0.6))  # to strike at another moment of its work each time
             hub.wait_for(role)
             hub.kill(role)
         wait_for(senders, 12)
-        tallies.append(senders.finish(stop=True))
+        senders.finish(stop=True)
     heal(hub)
-    hold_to_truth(hub, *tallies, sink=house.sink)
+    hold_to_truth(hub, *house.tallies, sink=house.sink)
 
 
 def test_the_whole_house_at_once(house: House) -> None:
     hub = house.hub
-    with load(hub, rate=12, seed=3) as senders:
+    with load(house, rate=12, seed=3) as senders:
         wait_for(senders, 10)
         hub.kill_all()
         hub.start()
         wait_for(senders, 10)
-        tallies.append(senders.finish(stop=True))
+        senders.finish(stop=True)
     heal(hub)
-    hold_to_truth(hub, *tallies, sink=house.sink)
+    hold_to_truth(hub, *house.tallies, sink=house.sink)
 
 
 def test_in_the_middle_of_filing(house: House) -> None:
@@ -87,8 +84,8 @@ def test_in_the_middle_of_filing(house: House) -> None:
     hub, chance = house.hub, random.Random(4)
     for role in WORKERS:
         hub.suspend(role)
-    with load(hub, "email", "web", "sms", rate=60, seconds=3, seed=4) as senders:
-        tallies.append(senders.finish())
+    with load(house, "email", "web", "sms", rate=60, seconds=3, seed=4) as senders:
+        senders.finish()
     backlog = waiting(hub)
     assert backlog > 100
     for role in WORKERS:
@@ -101,5 +98,5 @@ def test_in_the_middle_of_filing(house: House) -> None:
         hub.kill(role)
         left = waiting(hub)
     heal(hub)
-    hold_to_truth(hub, *tallies, sink=house.sink)
+    hold_to_truth(hub, *house.tallies, sink=house.sink)
     assert count(hub, "quarantine") == 0, "nobody is blamed for a killed worker"

@@ -17,23 +17,20 @@ from tests.faults.reckoning import heal, hold_to_truth, load, wait_for
 from tests.lab.mailer import compose, send
 from zrm.simulate.corpus import citizen
 from zrm.simulate.errand import Left, TryAgain
-from zrm.simulate.simulator import Tally
 from zrm.simulate.voice import VoiceDoor
-
-tallies: list[Tally] = []
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
 def test_postgres_goes_and_comes_back(house: House, number: signal.Signals) -> None:
     hub = house.hub
     pids = {role: pid for role, pid in hub.pids.items() if role != "postgres"}
-    with load(hub, rate=15, seed=int(number)) as senders:
+    with load(house, rate=15, seed=int(number)) as senders:
         wait_for(senders, 10)
         hub.restart_postgres(number)
         wait_for(senders, 15)
-        tallies.append(senders.finish(stop=True))
+        senders.finish(stop=True)
     heal(hub)
-    hold_to_truth(hub, *tallies, sink=house.sink)
+    hold_to_truth(hub, *house.tallies, sink=house.sink)
     assert {role: pid for role, pid in hub.pids.items() if role != "postgres"} == pids, "nobody else had to die for it"
 
 
@@ -41,13 +38,13 @@ def test_postgres_goes_and_comes_back(house: House, number: signal.Signals) -> N
 def test_valkey_goes_and_comes_back(house: House, number: signal.Signals, flush: bool) -> None:
     hub = house.hub
     pids = {role: pid for role, pid in hub.pids.items() if role not in ("valkey", "worker-1", "worker-2")}
-    with load(hub, rate=15, seed=10 + int(number) + flush) as senders:
+    with load(house, rate=15, seed=10 + int(number) + flush) as senders:
         wait_for(senders, 10)
         hub.restart_valkey(flush=flush, number=number)
         wait_for(senders, 15)
-        tallies.append(senders.finish(stop=True))
+        senders.finish(stop=True)
     heal(hub)
-    hold_to_truth(hub, *tallies, sink=house.sink)
+    hold_to_truth(hub, *house.tallies, sink=house.sink)
     now = {role: pid for role, pid in hub.pids.items() if role not in ("valkey", "worker-1", "worker-2")}
     assert now == pids, "no door had to die for it"
 
@@ -56,13 +53,13 @@ def test_the_doors_stay_open_while_the_queue_is_away(house: House) -> None:
     hub = house.hub
     thaw = hub.suspend("valkey")
     try:
-        with load(hub, "web", "email", "sms", rate=10, seconds=2, seed=20) as senders:
-            tallies.append(senders.finish())
-        assert not tallies[-1].tried_again, "no sender noticed"
+        with load(house, "web", "email", "sms", rate=10, seconds=2, seed=20) as senders:
+            senders.finish()
+        assert not house.tallies[-1].tried_again, "no sender noticed"
     finally:
         thaw()
     heal(hub)
-    hold_to_truth(hub, *tallies, sink=house.sink)
+    hold_to_truth(hub, *house.tallies, sink=house.sink)
 
 
 def test_the_doors_say_so_while_the_store_is_away(house: House) -> None:

@@ -1,8 +1,13 @@
-"""One town for all journeys: a running hub with every peer around it. Tests stay apart by their citizens' addresses."""
+"""One town for all journeys: a running hub with every peer around it. Tests stay apart by their citizens' addresses.
+
+After a test that failed comes a fresh town: what it left, in quarantine for instance, is nobody else's.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 
@@ -10,6 +15,7 @@ from tests.journeys.citizens import Faxes, Town
 from tests.journeys.desk import Desk, sign_in
 from tests.journeys.hub import Hub
 from tests.lab.browser import LabBrowser, Language
+from tests.lab.shared import Shared
 from tests.lab.smtp_sink import SmtpSink
 from tests.lab.telephony import Telephony
 from tests.lab.twilio import TwilioStandIn
@@ -19,10 +25,9 @@ from zrm.seed import DEMO_AGENTS
 RATES = {"track_tries": 10_000, "proof_tries": 1_000, "sign_in_tries": 1_000}
 
 
-@pytest.fixture(scope="session")
-def town(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Town]:
+@contextmanager
+def open_town(folder: Path) -> Iterator[Town]:
     """A running hub between a mail server and Twilio."""
-    folder = tmp_path_factory.mktemp("town")
     with (
         TwilioStandIn() as twilio,
         SmtpSink() as sink,
@@ -32,12 +37,25 @@ def town(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Town]:
 
 
 @pytest.fixture(scope="session")
+def towns(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shared[Town]]:
+    """One town after the other, of which one is open."""
+    with Shared(lambda: open_town(tmp_path_factory.mktemp("town"))) as shared:
+        yield shared
+
+
+@pytest.fixture
+def town(towns: Shared[Town], request: pytest.FixtureRequest) -> Iterator[Town]:
+    """The one that is open."""
+    yield from towns.lend(request.node)
+
+
+@pytest.fixture
 def faxes(town: Town) -> Faxes:
     """The hooks for faxes."""
     return Faxes(town)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture
 def telephony(town: Town, faxes: Faxes) -> Iterator[Telephony]:
     """The telephone network before the hub."""
     hub, hook = town.hub, faxes.asterisk_hook()

@@ -29,7 +29,7 @@ import yaml
 from psycopg import sql
 from redis import Redis, RedisError
 
-from tests.lab.process import LOOPBACK, PeerError, free_port, tail, wait_until
+from tests.lab.process import LOOPBACK, PeerError, alive, free_port, listening, tail, wait_until
 from tests.lab.twilio import TwilioStandIn
 from zrm.kit.db import Database
 from zrm.kit.embedded import Servers, running
@@ -138,7 +138,9 @@ class Hub:
                 return False
         except httpx.TransportError:
             return False
-        kinds = [kind for kind, port in (("email", self.smtp_port), ("voice_ivr", self.agi_port)) if not _listens(port)]
+        kinds = [
+            kind for kind, port in (("email", self.smtp_port), ("voice_ivr", self.agi_port)) if not listening(port)
+        ]
         return not [kind for kind in kinds if self._settings["channels"].get(kind, {}).get("enabled", True)]
 
     def stop(self) -> None:
@@ -197,7 +199,7 @@ class Hub:
         """Send `number` to a role and wait until that process is gone; its id. `zrm up` starts it again by itself."""
         pid = self.pids[role]
         os.kill(pid, number)
-        wait_until(lambda: not _alive(pid), f"{role} to die", STOP_SECONDS)
+        wait_until(lambda: not alive(pid), f"{role} to die", STOP_SECONDS)
         return pid
 
     def suspend(self, role: str) -> Callable[[], None]:
@@ -355,13 +357,6 @@ def _merged(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
     return merged
 
 
-def _listens(port: int) -> bool:
-    """Whether a server listens on this loopback port; without connecting to it, which some doors would log."""
-    wanted = f"{int.from_bytes(bytes(map(int, LOOPBACK.split('.'))), 'little'):08X}:{port:04X}"
-    lines = Path("/proc/net/tcp").read_text(encoding="ascii").splitlines()[1:]
-    return any(fields[1] == wanted and fields[3] == "0A" for fields in map(str.split, lines))
-
-
 def _children(parent: int) -> list[tuple[int, str, list[str]]]:
     """The live child processes of `parent`: id, name of the program's file, command line."""
     found = []
@@ -388,13 +383,6 @@ def _role(program: str, words: list[str]) -> str | None:
     if role == "worker":
         return "worker-1" if rest[0] == "file" else "worker-2"
     return role
-
-
-def _alive(pid: int) -> bool:
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except FileNotFoundError:
-        return False
 
 
 def wait_until_quiet(hub: Hub, seconds: float = 60.0) -> None:

@@ -14,7 +14,7 @@ from pathlib import Path
 from types import TracebackType
 
 from tests.lab.ami import Ami
-from tests.lab.peers import ASTERISK
+from tests.lab.peers import ASTERISK, why_missing
 from tests.lab.places import cache_folder
 from tests.lab.process import Child, PeerError, free_port, free_udp_range, tail, wait_until
 
@@ -67,8 +67,8 @@ class Asterisk:
 
     def start(self) -> None:
         """Write the configuration, start, return when fully booted (about a second)."""
-        if not ASTERISK.present(cache_folder()):
-            raise PeerError("Asterisk is not unpacked; run: python -m tests.lab.setup asterisk")
+        if fault := why_missing("asterisk"):
+            raise PeerError(f"Asterisk: {fault}")
         ami_port, ami_secret = free_port(), secrets.token_hex(16)
         self._configure(ami_port, ami_secret)
         self._child = Child(
@@ -125,10 +125,7 @@ class Asterisk:
         return True
 
     def _program(self) -> list[str]:
-        loader = next(self._software.glob("usr/lib/*/ld-linux-*.so.*"), None)
-        if loader is None:
-            raise PeerError(f"no dynamic loader in {self._software.name}; remove that cache folder and set up again")
-        return [str(loader), "--library-path", str(loader.parent), str(self._software / "usr" / "sbin" / "asterisk")]
+        return ASTERISK.command(self._software, "usr/sbin/asterisk")
 
     def _run_cli(self, command: str) -> subprocess.CompletedProcess[str]:
         argv = [*self._program(), "-C", str(self.folder / "etc" / "asterisk.conf"), "-r", "-x", command]

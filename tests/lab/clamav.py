@@ -11,7 +11,6 @@ import tempfile
 from pathlib import Path
 from types import TracebackType
 
-from tests.lab.debian import library_path
 from tests.lab.peers import CLAMAV
 from tests.lab.places import cache_folder
 from tests.lab.process import LOOPBACK, Child, free_port, wait_until
@@ -61,8 +60,8 @@ class ClamAV:
     def start(self) -> None:
         """Start it and wait until it answers."""
         root = CLAMAV.folder(cache_folder())
-        environment = {**os.environ, "LD_LIBRARY_PATH": library_path(root)}
-        argv = [str(root / "usr/sbin/clamd"), "--config-file", str(self._folder / "clamd.conf")]
+        environment = {**os.environ, **CLAMAV.environment(root)}
+        argv = [*CLAMAV.command(root, "usr/sbin/clamd"), "--config-file", str(self._folder / "clamd.conf")]
         child = Child(argv, log=self._folder / "output.log", env=environment)
         self._child = child
 

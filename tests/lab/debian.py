@@ -1,18 +1,22 @@
 """Unpack Debian packages into a folder, with apt itself but without root and without touching the machine.
 
 apt is given private state, so it needs no lock of the system and no rights: it resolves the whole closure of the wanted
-packages (against an empty machine, or against this one), downloads and verifies it; `dpkg-deb -x` unpacks. No
-maintainer script ever runs, so no service starts and no account is made. The archive is the one this machine's own
-apt configuration uses; only the suite differs.
+packages as on an empty machine, downloads and verifies it; `dpkg-deb -x` unpacks. What this machine has installed, half
+installed or removed makes no difference, but for the C library (see `Tree`). No maintainer script ever runs, so no service
+starts and no account is made. The archive is the one this machine's own apt configuration uses; only the suite differs.
+
+A tree is there when the programs that tests start exist and answer: a folder alone proves nothing.
 """
 
 import fcntl
+import itertools
 import os
+import re
 import shutil
 import stat
 import subprocess
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,40 +34,114 @@ class Unavailable(Exception):
 
 
 @dataclass(frozen=True)
-class Tree:
-    """A folder of unpacked packages.
+class Program:
+    """A program that tests start: its path below the tree, and the words at which it tells its version.
 
-    `suites` are tried in order; none means the suite of this machine, and then only what the machine lacks is unpacked.
+    Without words it tells none; then it must exist, be executable and find its libraries.
+    """
+
+    path: str
+    version: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Tree:
+    """A folder of unpacked packages, and the programs in it that tests start.
+
+    `suites` are tried in order; their C library is unpacked too, and programs are started by its loader. Without any it is
+    the suite of this machine, and programs run with the machine's own C library, as those must that start others.
+    `libraries` are patterns of folders of shared libraries below the tree, which come before the usual ones.
     """
 
     name: str
     packages: tuple[str, ...]
-    suites: tuple[str, ...]
+    programs: tuple[Program, ...]
+    suites: tuple[str, ...] = ()
+    libraries: tuple[str, ...] = ()
 
     def folder(self, cache: Path) -> Path:
         """Where the tree lies once unpacked."""
         return cache / self.name
 
-    def present(self, cache: Path) -> bool:
-        """Whether the tree was unpacked completely."""
-        return (self.folder(cache) / COMPLETE).is_file()
+    def command(self, root: Path, program: str) -> list[str]:
+        """The words that start a program of the tree at `root`. Raises Unavailable without a loader."""
+        path = root / program
+        if not self.suites or _is_script(path):
+            return [str(path)]
+        loader = next(root.glob("usr/lib/*/ld-linux-*.so.*"), None)
+        if loader is None:
+            raise Unavailable("it has no dynamic loader")
+        return [str(loader), "--library-path", self._library_path(root), str(path)]
+
+    def environment(self, root: Path) -> dict[str, str]:
+        """What a program of the tree at `root` needs in its environment beside the usual."""
+        return {} if self.suites else {"LD_LIBRARY_PATH": self._library_path(root)}
+
+    def _library_path(self, root: Path) -> str:
+        own = [folder for part in self.libraries for folder in sorted(root.glob(part))]
+        usual = [folder for part in ("lib", "usr/lib") for folder in sorted(root.glob(f"{part}/*-linux-gnu*"))]
+        return os.pathsep.join(map(str, (*own, *usual)))
+
+    def fault(self, cache: Path) -> str | None:
+        """Why its programs cannot be started; None when each of them answers."""
+        root = self.folder(cache)
+        if not root.is_dir():
+            return "not unpacked"
+        try:
+            for program in self.programs:
+                found = root / program.path
+                if not os.access(found, os.X_OK):
+                    return f"{program.path} is not in it"
+                start = self.command(root, program.path)
+                if fault := why_silent(found.name, start, program.version, self.environment(root)):
+                    return fault
+        except Unavailable as reason:
+            return str(reason)
+        return None
 
 
-COMPLETE = ".complete"
+def _is_script(path: Path) -> bool:
+    with path.open("rb") as file:
+        return file.read(2) == b"#!"
 
 
-def library_path(root: Path, *before: Path) -> str:
-    """LD_LIBRARY_PATH for the programs of an unpacked tree; the folders `before` come first."""
-    found = (folder for part in ("lib", "usr/lib") for folder in sorted(root.glob(f"{part}/*-linux-gnu*")))
-    return os.pathsep.join(map(str, (*before, *found)))
+VERSIONS = "versions"
+"""The file of a tree that names the packages it was made of."""
+ANSWER_SECONDS = 60.0
+
+
+def why_silent(name: str, start: Sequence[str], words: Sequence[str], environment: Mapping[str, str]) -> str | None:
+    """Why a program does not answer to `words`, or cannot be loaded when there are none; None when it does."""
+    # Without words the loader lists the libraries it finds instead of starting the program (ld.so(8)).
+    tracing = {} if words else {"LD_TRACE_LOADED_OBJECTS": "1"}
+    try:
+        done = subprocess.run(
+            [*start, *words],
+            env={**os.environ, **environment, **tracing},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            timeout=ANSWER_SECONDS,
+            check=False,
+        )
+    except (OSError, subprocess.TimeoutExpired) as problem:
+        return f"{name} cannot be started: {problem}"
+    lines = done.stdout.decode("utf-8", "replace").split("\n")
+    missing = [line.strip() for line in lines if "not found" in line]
+    if done.returncode != 0 or missing:
+        why = missing or [line for line in lines if line.strip()][-2:] or [f"exit status {done.returncode}"]
+        return f"{name} does not answer: {'; '.join(why)}"
+    return None
 
 
 def unpack(tree: Tree, cache: Path) -> Path:
-    """The folder of the tree, unpacked now if it is not there yet. Raises Unavailable."""
+    """The folder of the tree, unpacked now if its programs do not answer. Raises Unavailable."""
     cache.mkdir(parents=True, exist_ok=True)
     with _locked(cache / f"{tree.name}.lock"):
-        if not tree.present(cache):
+        if tree.fault(cache) is not None:
             _unpack_now(tree, cache)
+            if (fault := tree.fault(cache)) is not None:
+                raise Unavailable(f"unpacked, but {fault}")
     return tree.folder(cache)
 
 
@@ -87,7 +165,7 @@ def _unpack_now(tree: Tree, cache: Path) -> None:
 
 
 def _fetch_and_unpack(tree: Tree, suite: str | None, scratch: Path) -> Path:
-    apt = PrivateApt(scratch / "apt", against_this_machine=suite is None)
+    apt = PrivateApt(scratch / "apt", installed=c_library(DPKG_STATUS.read_text("utf-8")) if suite is None else "")
     if suite is not None:
         apt.use_only(f"{_debian_archive(scratch / 'probe')} {suite} main")
     apt.run("update")
@@ -101,7 +179,7 @@ def _fetch_and_unpack(tree: Tree, suite: str | None, scratch: Path) -> Path:
     for unneeded in ("usr/share/doc", "usr/share/man", "usr/share/locale", "usr/share/info"):
         shutil.rmtree(root / unneeded, ignore_errors=True)
     _drop_setuid(root)
-    (root / COMPLETE).write_text("\n".join(versions) + "\n", encoding="utf-8")
+    (root / VERSIONS).write_text("\n".join(versions) + "\n", encoding="utf-8")
     return root
 
 
@@ -116,19 +194,18 @@ def _drop_setuid(root: Path) -> None:
 
 
 class PrivateApt:
-    """apt-get with its own state under one folder, run as whoever calls it."""
+    """apt-get with its own state under one folder, run as whoever calls it.
 
-    def __init__(self, folder: Path, *, against_this_machine: bool) -> None:
+    `installed` is what it takes for installed, as paragraphs of dpkg's status; "" is an empty machine.
+    """
+
+    def __init__(self, folder: Path, *, installed: str = "") -> None:
         self.archives = folder / "cache" / "archives"
         self._sources = folder / "sources.list"
         for part in ("state/lists/partial", "cache/archives/partial"):
             (folder / part).mkdir(parents=True)
-        # A copy: apt locks the folder in which the list of installed packages lies.
         status = folder / "state" / "status"
-        if against_this_machine:
-            shutil.copyfile(DPKG_STATUS, status)
-        else:
-            status.touch()
+        status.write_text(installed, encoding="utf-8")
         self._options = {
             "Dir::State": str(folder / "state"),
             "Dir::State::status": str(status),
@@ -159,13 +236,31 @@ class PrivateApt:
         return _run(["apt-get", "-q", *options, *words])
 
 
+def c_library(status: str) -> str:
+    """Of dpkg's list of packages, the paragraphs of the C library and all it depends on."""
+    paragraphs: dict[str, list[str]] = {}
+    for paragraph in filter(str.strip, status.split("\n\n")):
+        fields = dict(line.split(": ", 1) for line in paragraph.splitlines() if ": " in line and line[0] != " ")
+        if fields.get("Status") == "install ok installed":
+            paragraphs.setdefault(fields["Package"], []).append(paragraph.strip("\n"))
+    wanted, kept = ["libc6"], dict[str, list[str]]()
+    while wanted:
+        name = wanted.pop()
+        if name in kept or name not in paragraphs:
+            continue
+        kept[name] = paragraphs[name]
+        needs = re.findall(r"^(?:Pre-)?Depends: (.*)$", "\n".join(paragraphs[name]), re.MULTILINE)
+        wanted += re.findall(r"(?:^|[,|]) *([a-z0-9][a-z0-9+.-]+)", ",".join(needs))
+    return "\n\n".join(itertools.chain.from_iterable(kept.values())) + "\n"
+
+
 def _debian_archive(scratch: Path) -> str:
     """The "[signed-by=…] uri" of the Debian archive this machine's apt uses."""
     query = ("indextargets", "--format", "$(REPO_URI)", "Created-By: Packages", "Origin: Debian", "Label: Debian")
     found = _run(["apt-get", *query]).split()
     if not found:
         # No lists on this machine (a slim container image removes them): read the sources with private lists.
-        apt = PrivateApt(scratch, against_this_machine=True)
+        apt = PrivateApt(scratch)
         apt.run("update")
         found = apt.run(*query).split()
     if not found:

@@ -14,7 +14,6 @@ from pathlib import Path
 from types import TracebackType
 
 from tests.lab.certificate import write_certificate
-from tests.lab.debian import library_path
 from tests.lab.peers import DOVECOT
 from tests.lab.places import cache_folder
 from tests.lab.process import LOOPBACK, Child, PeerError, free_port, tail, wait_until
@@ -136,7 +135,9 @@ class Dovecot:
 
     def _write(self) -> None:
         # A copy: the cache folder may lie where nobody may look, and the copy is changed.
-        software = Path(shutil.copytree(DOVECOT.folder(cache_folder()), self.folder / "software", symlinks=True))
+        unused = shutil.ignore_patterns("perl*", "libperl*", "share")
+        software = self.folder / "software"
+        shutil.copytree(DOVECOT.folder(cache_folder()), software, symlinks=True, ignore=unused)
         _point_to_modules(software / "usr/lib/dovecot", self.folder / "m")
         account = pwd.getpwuid(os.geteuid())
         if account.pw_uid == 0:
@@ -150,12 +151,11 @@ class Dovecot:
             f"introspection_url = {self._introspection}\nintrospection_mode = post\nusername_attribute = email\n"
             "active_attribute = active\nactive_value = true\n"
         )
-        ours = software / "usr/lib/dovecot"
-        libraries = library_path(software, ours, ours / "modules/old-stats")
-        self._environment = {**os.environ, "LD_LIBRARY_PATH": libraries}
+        libraries = DOVECOT.environment(software)
+        self._environment = {**os.environ, **libraries}
         (self.folder / "dovecot.conf").write_text(
             _CONFIG.format(
-                home=self.folder, run=self.folder / "run", software=software, libraries=libraries,
+                home=self.folder, run=self.folder / "run", software=software, libraries=libraries["LD_LIBRARY_PATH"],
                 user=account.pw_name, group=_group_name(account.pw_gid), imap=self.imap, imaps=self.imaps, lmtp=self.lmtp,
                 mechanisms=" xoauth2 oauthbearer" if self._introspection else "",
                 tokens=_TOKENS.format(home=self.folder) if self._introspection else "",

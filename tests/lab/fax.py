@@ -10,7 +10,7 @@ from pathlib import Path
 
 from PIL import Image, ImageDraw, ImageFont, features
 
-from tests.lab.peers import HYLAFAX
+from tests.lab.peers import HYLAFAX, why_missing
 from tests.lab.places import REPOSITORY, cache_folder
 from tests.lab.process import PeerError
 
@@ -71,8 +71,8 @@ class HylafaxSpool:
     """
 
     def __init__(self, folder: Path, fax_dispatch: Path) -> None:
-        if not HYLAFAX.present(cache_folder()):
-            raise PeerError("HylaFAX is not unpacked; run: python -m tests.lab.setup hylafax")
+        if fault := why_missing("hylafax"):
+            raise PeerError(f"HylaFAX: {fault}")
         self.folder = folder
         self._received = 0
         software = HYLAFAX.folder(cache_folder())
@@ -136,10 +136,7 @@ class HylafaxSpool:
     @staticmethod
     def _write_faxinfo(software: Path, target: Path) -> None:
         # Through the unpacked tree's own loader: its libraries need not match this machine's.
-        loader = next(software.glob("usr/lib/*/ld-linux-*.so.*"))
-        libraries = f"{loader.parent}:{loader.parent}/hylafax:{software}/usr/lib/hylafax"
-        program = software / "usr" / "lib" / "hylafax" / "bin" / "faxinfo"
-        command = shlex.join([str(loader), "--library-path", libraries, str(program)])
+        command = shlex.join(HYLAFAX.command(software, "usr/lib/hylafax/bin/faxinfo"))
         _write_script(target, f'exec {command} "$@"\n')
 
 

@@ -9,7 +9,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.lab.debian import library_path
 from tests.lab.peers import KANNEL
 from tests.lab.places import cache_folder
 from tests.lab.process import LOOPBACK, Child, free_port, wait_until
@@ -94,10 +93,10 @@ def kannel(folder: Path, *, smsc_port: int, hub: str) -> Iterator[Kannel]:
     values = {"admin": admin, "box": box, "send": send, "word": WORD, "user": USER, "token": TOKEN, "hub": hub}
     network = {"smsc": smsc_port, "system": SYSTEM, "smsc_word": PASSWORD, "folder": folder}
     conf.write_text(_CONF.format(**values, **network), encoding="utf-8")
-    environment = {**os.environ, "LD_LIBRARY_PATH": library_path(root)}
+    environment = {**os.environ, **KANNEL.environment(root)}
 
     def start(program: str) -> Child:
-        argv = [str(root / "usr" / "sbin" / program), "-v", "1", str(conf)]
+        argv = [*KANNEL.command(root, f"usr/sbin/{program}"), "-v", "1", str(conf)]
         return Child(argv, log=folder / f"{program}.log", cwd=folder, env=environment)
 
     def open_at(port: int, child: Child) -> bool:

@@ -1,5 +1,6 @@
 """The peers by name: how each is provided, how to see that it is there, and what was found missing."""
 
+import functools
 import json
 import os
 import shutil
@@ -7,93 +8,138 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from tests.lab import debian
+from tests.lab.debian import Program, Tree
 from tests.lab.places import MISSING_FILE, cache_folder
 from tests.lab.small_disk import can_mount
 
-ASTERISK = debian.Tree(
+ASTERISK = Tree(
     "asterisk-22",
     packages=("asterisk=1:22.*", "asterisk-core-sounds-en-gsm"),
+    programs=(Program("usr/sbin/asterisk", ("-V",)),),
     # Asterisk is in no stable suite of Debian; the next one and the rolling one carry it.
     suites=("forky", "sid"),
 )
-HYLAFAX = debian.Tree("hylafax-6", packages=("hylafax-server", "hylafax-client"), suites=("forky", "sid"))
-CHROMIUM = debian.Tree("chromium", packages=("chromium",), suites=())
-"""Only unpacked where chromium cannot be installed; runs with this machine's own C library."""
+HYLAFAX = Tree(
+    "hylafax-6",
+    packages=("hylafax-server", "hylafax-client"),
+    programs=(Program("usr/lib/hylafax/bin/faxinfo"), Program("var/spool/hylafax/bin/faxrcvd")),
+    suites=("forky", "sid"),
+    libraries=("usr/lib/*-linux-gnu*/hylafax", "usr/lib/hylafax"),
+)
+CHROMIUM = Tree("chromium", packages=("chromium",), programs=(Program("usr/lib/chromium/chromium", ("--version",)),))
+"""Only unpacked where none is installed that answers, and none can be installed."""
 
-"""A library that stands before the C library and lies about the clock."""
+DOVECOT = Tree(
+    "dovecot",
+    packages=("dovecot-imapd", "dovecot-lmtpd"),
+    programs=(
+        Program("usr/sbin/dovecot", ("--version",)),
+        Program("usr/bin/doveconf"),
+        *(
+            Program(f"usr/lib/dovecot/{name}")
+            for name in ("anvil", "auth", "config", "imap", "imap-login", "lmtp", "log")
+        ),
+    ),
+    libraries=("usr/lib/dovecot", "usr/lib/dovecot/modules/old-stats"),
+)
+POSTFIX = Tree(
+    "postfix",
+    packages=("postfix",),
+    programs=(
+        Program("usr/sbin/postconf", ("-d", "-h", "mail_version")),
+        *(
+            Program(f"usr/lib/postfix/sbin/{name}")
+            for name in ("master", "smtpd", "cleanup", "qmgr", "trivial-rewrite", "bounce", "smtp", "lmtp", "postlogd")
+        ),
+    ),
+    libraries=("usr/lib/postfix",),
+)
+KANNEL = Tree(
+    "kannel",
+    packages=("kannel",),
+    programs=(Program("usr/sbin/bearerbox", ("--version",)), Program("usr/sbin/smsbox", ("--version",))),
+)
+CLAMAV = Tree(
+    "clamav",
+    packages=("clamav-daemon",),
+    programs=(Program("usr/sbin/clamd", ("--config-file=/dev/null", "--version")),),
+)
+_TREES = {
+    "asterisk": ASTERISK,
+    "hylafax": HYLAFAX,
+    "dovecot": DOVECOT,
+    "postfix": POSTFIX,
+    "kannel": KANNEL,
+    "clamav": CLAMAV,
+}
+_INSTALLED_BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 
-DOVECOT = debian.Tree("dovecot", packages=("dovecot-imapd", "dovecot-lmtpd"), suites=())
-POSTFIX = debian.Tree("postfix", packages=("postfix",), suites=())
-KANNEL = debian.Tree("kannel", packages=("kannel",), suites=())
-CLAMAV = debian.Tree("clamav", packages=("clamav-daemon",), suites=())
-_TREES = {"dovecot": DOVECOT, "postfix": POSTFIX, "kannel": KANNEL, "clamav": CLAMAV}
-
-PEERS = ("asterisk", "hylafax", "browser", "small-disk", *_TREES)
+PEERS = ("browser", "small-disk", *_TREES)
 """The names `pytest.mark.peer` knows. The SMTP sink and the Twilio stand-in need nothing but Python."""
 
 
 def provide(peer: str) -> None:
     """Make the peer available if it is not. Raises debian.Unavailable with the reason."""
-    cache = cache_folder()
-    if peer == "asterisk":
-        debian.unpack(ASTERISK, cache)
-    elif peer == "hylafax":
-        debian.unpack(HYLAFAX, cache)
-    elif peer == "browser":
-        _provide_browser(cache)
-    elif peer == "small-disk":
-        if not can_mount():
-            raise debian.Unavailable("mounting a tmpfs needs root, or sudo without a password")
+    if peer == "browser":
+        _provide_browser()
     elif peer in _TREES:
-        debian.unpack(_TREES[peer], cache)
-        if not present(peer):
-            raise debian.Unavailable("it changes users itself, which needs root")
-    else:
-        raise ValueError(f"no peer is called {peer!r}; there are {', '.join(PEERS)}")
+        debian.unpack(_TREES[peer], cache_folder())
+    if (fault := fault_of(peer)) is not None:
+        raise debian.Unavailable(fault)
 
 
-def _provide_browser(cache: Path) -> None:
+def _provide_browser() -> None:
+    if browser_command() is not None:
+        return
+    reasons = []
+    try:
+        debian.install(["chromium"])
+    except debian.Unavailable as reason:
+        reasons.append(f"not installable ({reason})")
     if browser_command() is not None:
         return
     try:
-        debian.install(["chromium"])
-    except debian.Unavailable as installing:
-        try:
-            debian.unpack(CHROMIUM, cache)
-        except debian.Unavailable as unpacking:
-            raise debian.Unavailable(f"not installable ({installing}), not unpackable ({unpacking})") from unpacking
+        debian.unpack(CHROMIUM, cache_folder())
+    except debian.Unavailable as reason:
+        raise debian.Unavailable(", ".join([*reasons, f"not unpackable ({reason})"])) from reason
+
+
+def fault_of(peer: str) -> str | None:
+    """Why the peer cannot be started right now; None when it can."""
+    if peer == "browser":
+        return None if browser_command() is not None else "no Chromium here answers"
+    if peer == "small-disk":
+        return None if can_mount() else "mounting a tmpfs needs root, or sudo without a password"
+    if peer not in _TREES:
+        raise ValueError(f"no peer is called {peer!r}; there are {', '.join(PEERS)}")
+    if peer == "postfix" and os.geteuid() != 0:
+        return "it changes users itself, which needs root"
+    return _TREES[peer].fault(cache_folder())
 
 
 def present(peer: str) -> bool:
     """Whether the peer can be started right now."""
-    cache = cache_folder()
-    if peer == "asterisk":
-        return ASTERISK.present(cache)
-    if peer == "hylafax":
-        return HYLAFAX.present(cache)
-    if peer == "browser":
-        return browser_command() is not None
-    if peer == "small-disk":
-        return can_mount()
-    if peer == "postfix":
-        return POSTFIX.present(cache) and os.geteuid() == 0  # its master changes users itself
-    if peer in _TREES:
-        return _TREES[peer].present(cache)
-    raise ValueError(f"no peer is called {peer!r}; there are {', '.join(PEERS)}")
+    return fault_of(peer) is None
 
 
 def browser_command() -> tuple[Path, dict[str, str]] | None:
-    """Chromium's executable and the environment it needs besides the usual one, or None when there is none."""
-    for name in ("chromium", "chromium-browser", "google-chrome"):
-        if found := shutil.which(name):
+    """Chromium's executable and the environment it needs besides the usual one, or None when none answers."""
+    for found in filter(None, map(shutil.which, _INSTALLED_BROWSERS)):
+        if _browser_answers(found):
             return Path(found), {}
-    root = CHROMIUM.folder(cache_folder())
-    if not CHROMIUM.present(cache_folder()):
+    cache = cache_folder()
+    if CHROMIUM.fault(cache) is not None:
         return None
-    environment = {"LD_LIBRARY_PATH": debian.library_path(root)}
+    root = CHROMIUM.folder(cache)
+    environment = CHROMIUM.environment(root)
     if not Path("/etc/fonts/fonts.conf").is_file():
         environment["FONTCONFIG_PATH"] = str(root / "etc" / "fonts")
-    return root / "usr" / "lib" / "chromium" / "chromium", environment
+    return root / CHROMIUM.programs[0].path, environment
+
+
+@functools.cache
+def _browser_answers(found: str) -> bool:
+    return debian.why_silent("chromium", [found], ["--version"], {}) is None
 
 
 def write_missing(asked: Sequence[str], reasons: Mapping[str, str]) -> None:
@@ -108,9 +154,10 @@ def write_missing(asked: Sequence[str], reasons: Mapping[str, str]) -> None:
 
 def why_missing(peer: str) -> str | None:
     """None when the peer is there; otherwise the reason set-up recorded, or that set-up was not run."""
-    if present(peer):
+    fault = fault_of(peer)
+    if fault is None:
         return None
-    return _recorded().get(peer, "not set up; run: python -m tests.lab.setup")
+    return _recorded().get(peer) or f"{fault}; run: python -m tests.lab.setup {peer}"
 
 
 def _recorded() -> dict[str, str]:

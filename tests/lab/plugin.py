@@ -4,13 +4,14 @@ A missing peer is no pass: its tests are skipped, listed at the end, and the run
 """
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from typing import TYPE_CHECKING
 
 import pytest
 import structlog
 
 from tests.lab import peers
+from tests.lab.shared import FAILED
 from tests.lab.smtp_sink import SmtpSink
 from tests.lab.twilio import TwilioStandIn
 
@@ -75,6 +76,15 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
         for test in tests:
             terminalreporter.write_line(f"  {test}")
     terminalreporter.write_line("This run is not a pass.")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Note at the test that a part of it failed, for those who clean up after it."""
+    report = yield
+    if report.failed:
+        item.stash[FAILED] = True
+    return report
 
 
 @pytest.hookimpl(trylast=True)

@@ -11,7 +11,6 @@ import tempfile
 from pathlib import Path
 from types import TracebackType
 
-from tests.lab.debian import library_path
 from tests.lab.peers import POSTFIX
 from tests.lab.places import cache_folder
 from tests.lab.process import LOOPBACK, Child, PeerError, free_port, tail, wait_until
@@ -89,11 +88,10 @@ class Postfix:
         return self.folder / "mail.log"
 
     def __enter__(self) -> "Postfix":
-        path = library_path(self._software, self._software / "usr/lib/postfix")
-        self._write(path)
-        environment = {**os.environ, "LD_LIBRARY_PATH": path, "MAIL_CONFIG": str(self.folder / "etc")}
-        master = str(self._software / "usr/lib/postfix/sbin/master")
-        argv = [master, "-d", "-c", str(self.folder / "etc")]
+        software = POSTFIX.environment(self._software)
+        self._write(software["LD_LIBRARY_PATH"])
+        environment = {**os.environ, **software, "MAIL_CONFIG": str(self.folder / "etc")}
+        argv = [*POSTFIX.command(self._software, "usr/lib/postfix/sbin/master"), "-d", "-c", str(self.folder / "etc")]
         self._child = Child(argv, log=self.folder / "start.log", env=environment)
         wait_until(self._ready, "Postfix's door")
         return self

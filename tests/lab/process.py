@@ -53,6 +53,21 @@ def wait_until(ready: Callable[[], bool], what: str, seconds: float = 30.0) -> N
         time.sleep(0.02)
 
 
+def alive(pid: int) -> bool:
+    """Whether the process runs; one that only waits to be reaped does not."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except (FileNotFoundError, ProcessLookupError):  # the second: it went between open and read
+        return False
+
+
+def listening(port: int) -> bool:
+    """Whether a server listens on this loopback port; without connecting to it, which some doors would log."""
+    wanted = f"{int.from_bytes(socket.inet_aton(LOOPBACK), 'little'):08X}:{port:04X}"
+    rows = map(str.split, Path("/proc/net/tcp").read_text(encoding="ascii").splitlines()[1:])
+    return any(row[1] == wanted and row[3] == "0A" for row in rows)
+
+
 def tail(path: Path, lines: int = 30) -> str:
     """The last lines of a log, or a sentence when there is none."""
     if not path.exists():

@@ -22,8 +22,8 @@ def test_arithmetic():
 """
 
 
-def run_pytest(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
-    (folder / "test_it.py").write_text(TESTS, encoding="utf-8")
+def run_pytest(folder: Path, *words: str, tests: str = TESTS) -> subprocess.CompletedProcess[str]:
+    (folder / "test_it.py").write_text(tests, encoding="utf-8")
     argv = [sys.executable, "-m", "pytest", "-p", "tests.lab.plugin", "--rootdir", str(folder), *words, str(folder)]
     # An empty cache folder: nothing is unpacked there, so the telephone peers are missing.
     path = os.pathsep.join([str(REPOSITORY), *filter(None, [os.environ.get("PYTHONPATH")])])

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.lab.places import REPOSITORY
-from tests.lab.process import Child, PeerError, wait_until
+from tests.lab.process import Child, PeerError, alive, wait_until
 
 STARTER = """
 import sys, time
@@ -20,14 +20,6 @@ child = Child(["sleep", "600"], log=Path(sys.argv[1]) / "log")
 (Path(sys.argv[1]) / "pid.part").rename(Path(sys.argv[1]) / "pid")
 time.sleep(600)
 """
-
-
-def alive(pid: int) -> bool:
-    """Whether the process runs; one that only waits to be reaped does not."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except FileNotFoundError:
-        return False
 
 
 def test_peer_dies_when_its_starter_is_killed(tmp_path: Path) -> None:
@@ -51,3 +43,15 @@ def test_death_of_a_peer_is_told_with_its_last_words(tmp_path: Path) -> None:
     assert child.wait(10)
     with pytest.raises(PeerError, match="ended with 3\nno such port"):
         child.require_running()
+
+
+@pytest.mark.parametrize("gone", [FileNotFoundError, ProcessLookupError])
+def test_a_process_that_goes_while_it_is_looked_at_is_not_alive(
+    gone: type[OSError], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def read_text(path: Path) -> str:
+        raise gone(str(path))
+
+    assert alive(os.getpid())
+    monkeypatch.setattr(Path, "read_text", read_text)
+    assert not alive(os.getpid())

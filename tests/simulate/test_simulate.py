@@ -13,6 +13,7 @@ import pytest
 
 from tests.journeys.hub import CHECKOUT, ROLES, Hub
 from tests.lab.process import wait_until
+from tests.lab.shared import Shared
 from zrm.errors import ZrmError
 from zrm.house import read_blueprint
 from zrm.simulate.account import cases_of, reckon, store_time, wait_until_quiet
@@ -25,9 +26,14 @@ from zrm.simulate.web import WebDoor
 
 
 @pytest.fixture(scope="module")
-def hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hub]:
-    with Hub(tmp_path_factory.mktemp("simulate") / "hub") as hub:
-        yield hub
+def hubs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shared[Hub]]:
+    with Shared(lambda: Hub(tmp_path_factory.mktemp("simulate") / "hub")) as shared:
+        yield shared
+
+
+@pytest.fixture
+def hub(hubs: Shared[Hub], request: pytest.FixtureRequest) -> Iterator[Hub]:
+    yield from hubs.lend(request.node)
 
 
 def simulator(hub: Hub, *doors: str, rate: float = 10, seconds: float = 3, seed: int = 1) -> Simulator:

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from tests.channels.voice_ivr.desk import ListDesk
-from tests.lab.process import free_port, wait_until
+from tests.lab.process import free_port, listening, wait_until
 from zrm.channels.contract import House
 from zrm.channels.voice_ivr import prompts
 from zrm.channels.voice_ivr.channel import VoiceChannel
@@ -78,19 +78,13 @@ def open_door(house: House, tmp_path: Path) -> OpenDoor:
         door = Door(channel, desk or ListDesk())
         door.thread.start()
         try:
-            wait_until(lambda: _listening(door.port) or not door.thread.is_alive(), "the door to listen")
+            wait_until(lambda: listening(door.port) or not door.thread.is_alive(), "the door to listen")
             yield door
         finally:
             door.stop.set()
             door.thread.join()
 
     return opened
-
-
-def _listening(port: int) -> bool:
-    wanted = f":{port:04X}"
-    table = Path("/proc/net/tcp").read_text(encoding="ascii")
-    return any(row.split()[1].endswith(wanted) and row.split()[3] == "0A" for row in table.splitlines()[1:])
 
 
 @pytest.fixture
