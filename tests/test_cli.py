@@ -23,6 +23,7 @@ default_unit: %s
 public_url: %s
 """
 
+CHECKOUT = Path(__file__).parents[1]
 WORLD = "https://contact.example.org"
 
 
@@ -83,6 +84,28 @@ def test_passwords_in_the_sources_are_named_once_the_desk_is_open_to_the_world(z
         cursor.execute("UPDATE agents SET active = false WHERE login = 'sara'")
         cursor.execute("UPDATE agents SET password_hash = %s WHERE login = 'maryam'", [hash_password("another one")])
     assert "- agents: daniel can sign in with the demonstration's" in zrm("check", url=WORLD).stdout
+
+
+def test_check_writes_nothing(tmp_path: Path, database_url: str, redis_url: str) -> None:
+    """Run as root on a fresh installation it would leave what the roles, as another user, cannot write."""
+    operators = CHECKOUT / "config.yaml"
+    (tmp_path / "config.yaml").write_text(operators.read_text("utf-8").replace("data_dir: var", "data_dir: new/var"))
+    command = [sys.executable, "-m", "zrm.cli", "--config", str(tmp_path / "config.yaml"), "check"]
+    stores = {DATABASE_VARIABLE: database_url, REDIS_VARIABLE: redis_url}
+    for environment in ({**os.environ}, {**os.environ, **stores}):
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, cwd=tmp_path)
+        assert done.returncode == 1
+        assert (
+            "no worker is alive" in done.stdout if DATABASE_VARIABLE in environment else "start `zrm up`" in done.stdout
+        )
+        assert [path.name for path in tmp_path.iterdir()] == ["config.yaml"]
+
+
+def test_check_names_folders_that_cannot_be_written(zrm: Zrm, tmp_path: Path) -> None:
+    (tmp_path / "var").write_text("a file where the data folder should be")
+    done = zrm("check")
+    assert done.returncode == 1
+    assert f"- data_dir: {tmp_path}/var/blobs cannot be written ({tmp_path}/var is no folder)" in done.stdout
 
 
 def test_ctrl_c_while_everything_is_still_being_read_is_no_traceback(tmp_path: Path) -> None:

@@ -22,7 +22,7 @@ from rich.markup import escape
 from zrm import organisation
 from zrm import seed as demonstration
 from zrm import worker as worker_role
-from zrm.app import blob_problems, build_app, schema_problems, worker_problems
+from zrm.app import build_app, schema_problems, worker_problems
 from zrm.casestore import roster, structure
 from zrm.casestore.agent import Permission
 from zrm.casestore.outbox import Topic
@@ -262,8 +262,8 @@ def seed() -> None:
 
 @cli.command()
 def check() -> None:
-    """Say what is misconfigured or missing; exits with 1 if anything is."""
-    plan = read_blueprint()
+    """Say what is misconfigured or missing; exits with 1 if anything is. Writes nothing, so anybody may run it."""
+    plan = read_blueprint(begin=False)
     problems = [f"{kind}: {problem}" for kind, channel in plan.channels.items() for problem in channel.check()]
     problems += plan.published if plan.exposed else ()
     try:
@@ -327,7 +327,10 @@ def _check_house(house: OpenHouse) -> list[str]:
             *queue_risks(house.redis_url),
             *worker_problems(Monitor(Queues(house.redis_url))),
         ]
-        problems += blob_problems(house)
+        if reason := folders.obstacle(house.blobs.root):
+            problems.append(
+                f"data_dir: {house.blobs.root} cannot be written ({reason}); no contact with a file can be kept"
+            )
         problems += [
             f"{folder}: every user of this machine can read it; chmod -R o= {folder}"
             for folder in map(house.blueprint.data.joinpath, _PERSONAL)

@@ -87,13 +87,16 @@ def config_path() -> Path:
     return Path(os.environ.get(CONFIG_VARIABLE, "config.yaml")).absolute()
 
 
-def read_blueprint(file: Path | None = None) -> Blueprint:
-    """Read and check config.yaml. Errors: ConfigError naming file, line, key and what was expected."""
+def read_blueprint(file: Path | None = None, *, begin: bool = True) -> Blueprint:
+    """Read and check config.yaml. Errors: ConfigError naming file, line, key and what was expected.
+
+    Without `begin` nothing is written: where the installation has no secret yet, it is one for this process alone.
+    """
     file = file or config_path()
     section = load(file)
     settings = section.without("channels").read(Settings)
     data = (file.parent / settings.data_dir).absolute()
-    secret = _secret(settings, data)
+    secret = _secret(settings, data, begin=begin)
     channels = _channels(section, settings, data, secret)
     for channel in channels.values():
         log.hide(channel.redact())
@@ -159,11 +162,14 @@ def _published(section: Section, channels: dict[str, Channel]) -> Iterator[str]:
             yield f"channels.{kind}: everybody can read its secret in ZRM's sources; give it one of your own"
 
 
-def _secret(settings: Settings, data: Path) -> bytes:
+def _secret(settings: Settings, data: Path, *, begin: bool) -> bytes:
     """The installation's key: from the settings, else made once and kept in the data folder for its owner only."""
     try:
-        folders.make(data, folders.PASSAGE)
-        return settings.secret.encode() if settings.secret else _kept_secret(data)
+        if begin:
+            folders.make(data, folders.PASSAGE)
+        if settings.secret:
+            return settings.secret.encode()
+        return _kept_secret(data) if begin or (data / "secret").exists() else secrets.token_hex(32).encode()
     except OSError as error:
         raise ConfigError(f"data_dir: {data}: cannot be used: {error.strerror}") from None
 

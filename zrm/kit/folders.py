@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from pathlib import Path
 from typing import Final
 
@@ -21,6 +23,18 @@ PUBLIC: Final = 0o755
 def open_to_others(folder: Path) -> bool:
     """Whether every user of the machine may read what lies in it."""
     return folder.is_dir() and folder.stat().st_mode & 0o005 == 0o005
+
+
+def obstacle(folder: Path) -> str | None:
+    """Why nothing could be written into a folder, or made where it is missing; None when it could. Writes nothing itself."""
+    place = next(place for place in (folder, *folder.parents) if place.exists())
+    if not place.is_dir():
+        return f"{place} is no folder"
+    if os.statvfs(place).f_flag & os.ST_RDONLY:
+        return os.strerror(errno.EROFS)
+    if not os.access(place, os.W_OK | os.X_OK):
+        return os.strerror(errno.EACCES)
+    return os.strerror(errno.ENOSPC) if os.statvfs(place).f_bavail == 0 else None
 
 
 def make(folder: Path, mode: int) -> None:

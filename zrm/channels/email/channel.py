@@ -24,6 +24,7 @@ from zrm.channels.email.dkim_seal import KeyUnusable, read_key
 from zrm.channels.email.mailboxes import Mailboxes
 from zrm.channels.email.parse import parse_mail
 from zrm.channels.email.send import Sender
+from zrm.kit import folders
 
 _PATIENCE = 5.0  # seconds `check` waits for the mail server
 
@@ -92,8 +93,8 @@ class EmailChannel:
         submit = self.config.submit
         if submit is None:
             problems.append("email.submit: missing; answers by e-mail cannot leave")
-        elif submit.folder and not _writable(Path(self.house.data_dir) / submit.folder):
-            problems.append("email.submit.folder: cannot be written")
+        elif submit.folder and (reason := folders.obstacle(Path(self.house.data_dir) / submit.folder)):
+            problems.append(f"email.submit.folder: cannot be written ({reason})")
         elif submit.host and (reason := _unreachable(submit.host, submit.port)):
             problems.append(
                 f"email.submit: {submit.host}:{submit.port} cannot be reached ({reason}); answers would wait"
@@ -116,14 +117,3 @@ def _unreachable(host: str, port: int) -> str:
     except OSError as error:
         return error.strerror or str(error)
     return ""
-
-
-def _writable(folder: Path) -> bool:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        probe = folder / ".probe"
-        probe.touch()
-        probe.unlink()
-    except OSError:
-        return False
-    return True

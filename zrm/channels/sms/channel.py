@@ -51,6 +51,7 @@ from zrm.channels.sms.smpp import read as smpp_reader
 from zrm.channels.sms.smpp.config import SmppGateway
 from zrm.channels.sms.smpp.listen import Listener
 from zrm.channels.sms.smpp.submit import Transmitter
+from zrm.kit import folders
 
 MAX_TEXT = 1600  # Twilio's limit, counted as it counts: UTF-16 units
 _PHONE = re.compile(r"\+?[0-9]{3,15}")
@@ -246,6 +247,9 @@ class SmsChannel:
         problems = []
         if not self._config.accounts:
             problems.append("channels.sms.accounts is empty: no text message can come in or go out")
+        folder = self._config.folder
+        if folder and (reason := folders.obstacle(Path(self._house.data_dir) / folder)):
+            problems.append(f"channels.sms.folder: cannot be written ({reason})")
         accounts = self._config.accounts.values()
         twilio = not accounts or any(account.gateway is None for account in accounts)
         real = self._config.api_base == TWILIO_API and not self._config.folder  # a laptop's answers become files
