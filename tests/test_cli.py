@@ -9,11 +9,13 @@ import subprocess
 import sys
 from pathlib import Path
 
+import httpx
 import pytest
 
 from zrm import seed
 from zrm.house import DATABASE_VARIABLE, REDIS_VARIABLE
 from zrm.kit.db import Database
+from zrm.kit.listening import handed_over, listen
 from zrm.security.passwords import hash_password
 
 CONFIG = """\
@@ -24,6 +26,12 @@ public_url: %s
 """
 
 CHECKOUT = Path(__file__).parents[1]
+HAND_OVER = """
+import os, sys
+os.dup2(int(sys.argv[1]), 3)
+os.environ |= {"LISTEN_PID": str(os.getpid()), "LISTEN_FDS": "1"}
+os.execv(sys.executable, [sys.executable, "-m", "zrm.cli", "--config", sys.argv[2], "web"])
+"""
 WORLD = "https://contact.example.org"
 
 
@@ -38,14 +46,14 @@ class Zrm:
 
     def __init__(self, folder: Path, environment: dict[str, str]) -> None:
         self._file = folder / "config.yaml"
-        self._environment = {**os.environ, **environment}
+        self.environment = {**os.environ, **environment}
 
     def __call__(
         self, *words: str, port: int = 4573, unit: str = "contact-centre", url: str = "http://localhost:8000"
     ) -> subprocess.CompletedProcess[str]:
         self._file.write_text(CONFIG % (port, unit, url), encoding="utf-8")
         command = [sys.executable, "-m", "zrm.cli", "--config", str(self._file), *words]
-        return subprocess.run(command, env=self._environment, capture_output=True, text=True, check=False)
+        return subprocess.run(command, env=self.environment, capture_output=True, text=True, check=False)
 
 
 def test_a_door_whose_port_is_taken_is_one_line(zrm: Zrm) -> None:
@@ -119,3 +127,22 @@ def test_ctrl_c_while_everything_is_still_being_read_is_no_traceback(tmp_path: P
     )
     assert done.returncode == -signal.SIGINT
     assert done.stderr == ""
+
+
+def test_the_web_role_serves_on_the_socket_that_systemd_hands_over(tmp_path: Path, zrm: Zrm) -> None:
+    """By LISTEN_FDS and LISTEN_PID, as sd_listen_fds(3) describes them; `web.port` then counts for nothing."""
+    zrm("--help")  # writes the file
+    with listen("127.0.0.1", 0)[0] as door:
+        command = [sys.executable, "-c", HAND_OVER, str(door.fileno()), str(tmp_path / "config.yaml")]
+        with subprocess.Popen(command, env=zrm.environment, pass_fds=[door.fileno()]) as role:
+            try:
+                answer = httpx.get(f"http://127.0.0.1:{door.getsockname()[1]}/healthz", trust_env=False, timeout=60)
+            finally:
+                role.terminate()
+    assert answer.status_code == 200
+
+
+def test_what_is_handed_to_another_process_is_not_ours() -> None:
+    environment = {"LISTEN_PID": "1", "LISTEN_FDS": "1", "LISTEN_FDNAMES": "web"}
+    assert handed_over(environment) == []
+    assert environment == {}

@@ -13,9 +13,10 @@ import httpx
 import pytest
 from starlette.types import Receive, Scope, Send
 
-from tests.lab.process import free_port, wait_until
+from tests.lab.process import LOOPBACK, free_port, wait_until
 from zrm import serve
 from zrm.config import Web
+from zrm.kit.listening import listen
 
 HEAD = b"POST /%s HTTP/1.1\r\nHost: zrm.test\r\nContent-Length: 4\r\n\r\n"
 
@@ -148,3 +149,94 @@ def test_the_environment_of_other_servers_is_not_ours(monkeypatch: pytest.Monkey
     with running() as port:
         forged = {"X-Forwarded-For": "203.0.113.7"}
         assert httpx.get(f"http://127.0.0.1:{port}/", headers=forged, trust_env=False).text == "127.0.0.1 "
+
+
+class Endless:
+    """An app with an answer that ends when it is told to, as an open desk's events do; others are answered at once."""
+
+    def __init__(self) -> None:
+        self._over: asyncio.Event | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self.followed = threading.Event()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            return
+        if scope["path"] != "/events":
+            await app(scope, receive, send)
+            return
+        self._loop, self._over = asyncio.get_running_loop(), asyncio.Event()
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": b"begun", "more_body": True})
+        self.followed.set()
+        await self._over.wait()
+        await send({"type": "http.response.body", "body": b""})
+
+    def end(self) -> None:
+        if self._loop is not None and self._over is not None:
+            self._loop.call_soon_threadsafe(self._over.set)
+
+
+def test_a_restart_on_a_socket_kept_open_refuses_nobody() -> None:
+    """Clients with a new connection for each request, and such that keep theirs, while the server restarts three times."""
+    (door,) = listen(LOOPBACK, 0)
+    url = f"http://{LOOPBACK}:{door.getsockname()[1]}"
+    over, failures, answered = threading.Event(), list[str](), list[int]()
+
+    def ask(*, keep: bool) -> None:
+        with httpx.Client(trust_env=False, timeout=30) as kept:
+            while not over.is_set():
+                try:
+                    answer = kept.post(url, content=b"x") if keep else httpx.post(url, content=b"x", trust_env=False)
+                    answered.append(answer.status_code)
+                except httpx.HTTPError as error:
+                    failures.append(f"{'kept' if keep else 'new'}: {error!r}")
+                time.sleep(0.005)
+
+    clients = [threading.Thread(target=ask, kwargs={"keep": number % 2 == 0}) for number in range(6)]
+    with door:
+        for turn in range(4):
+            endless = Endless()
+            server = serve.Server(serve.config(endless, Web()), endless.end)
+            thread = threading.Thread(target=server.run, args=([door.dup()],))
+            thread.start()
+            if turn == 0:
+                for client in clients:
+                    client.start()
+            with httpx.stream("GET", f"{url}/events", trust_env=False, timeout=30) as desk:
+                assert endless.followed.wait(30)
+                begun = len(answered)
+                wait_until(lambda begun=begun: len(answered) > begun + 30, "clients to be served")  # type: ignore[misc]  # bound on purpose
+                if turn == 3:
+                    over.set()
+                    for client in clients:
+                        client.join()
+                server.should_exit = True
+                assert b"".join(desk.iter_raw()).endswith(b""), "the stream ends and is not cut off"
+            thread.join()
+    assert failures == []
+    assert set(answered) == {200}
+
+
+def test_a_request_that_comes_while_the_server_ends_is_answered(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a connection whose client has not spoken yet, and on one that was kept: neither could know."""
+    monkeypatch.setattr(serve, "LAST_CHANCE", 4.0)
+    (door,) = listen(LOOPBACK, 0)
+    address = door.getsockname()
+    server = serve.Server(serve.config(app, Web()))
+    thread = threading.Thread(target=server.run, args=([door],))
+    thread.start()
+    with socket.create_connection(address) as silent, socket.create_connection(address) as kept:
+        kept.sendall(HEAD % b"first" + b"body")
+        said = b""
+        while not said.endswith(b"0\r\n\r\n"):
+            said += kept.recv(4096)
+        wait_until(lambda: len(server.server_state.connections) == 2, "both to be taken in")
+        server.should_exit = True
+        wait_until(lambda: all(getattr(one, "last", False) for one in server.server_state.connections), "its end")
+        for client in (silent, kept):
+            client.sendall(HEAD % b"late" + b"body")
+            said = client.makefile("rb").read()
+            assert said.startswith(b"HTTP/1.1 200")
+            assert b"connection: close" in said
+    thread.join()

@@ -210,7 +210,10 @@ class _Asked(Generic[T]):
 
 
 def build_app(house: OpenHouse) -> FastAPI:
-    """The application on an open house; its lifespan closes the inbox and owns the live events."""
+    """The application on an open house; its lifespan closes the inbox and owns the live events.
+
+    `app.state.end_streams` ends the streams of open desks, which have no end of their own.
+    """
     plan = house.blueprint
     desk, inbox = house.desk()
     monitor = Monitor(Queues(house.redis_url))
@@ -242,6 +245,7 @@ def build_app(house: OpenHouse) -> FastAPI:
         # Nobody else is told of requests and errors; and asking the environment whether somebody wants to be costs 5 µs.
         telemetry={"tracing": False, "metrics": False, "logs": False},
     )
+    app.state.end_streams = context.hub.close_all
     routers = [channel.routes(desk) for channel in plan.channels.values() if isinstance(channel, HasRoutes)]
     # Routes are tried one by one: a webhook should not have to pass every page of the portal, nor a router in a router.
     for router in sorted(routers, key=lambda router: len(router.routes)):

@@ -40,7 +40,7 @@ from zrm.house import (
     open_house,
     read_blueprint,
 )
-from zrm.kit import folders, log, proxies
+from zrm.kit import folders, listening, log, proxies
 from zrm.kit.db import Cursor, Database
 from zrm.kit.embedded import Servers, embedded
 from zrm.kit.fitness import obstacles, risks
@@ -83,13 +83,16 @@ def up(
     """Run everything on this machine: embedded PostgreSQL and Valkey unless config.yaml names others, and every role."""
     plan = read_blueprint()
     log.configure("up", level="WARNING", json=False)
-    _require_free(plan)
     settings = plan.settings
-    with embedded(plan.data, database_url=settings.database_url, redis_url=settings.redis_url) as servers:
-        _run_all(plan, servers, demo=demo)
+    with contextlib.ExitStack() as stack:
+        doors = [stack.enter_context(door) for door in _listen(plan)]
+        servers = stack.enter_context(
+            embedded(plan.data, database_url=settings.database_url, redis_url=settings.redis_url)
+        )
+        _run_all(plan, servers, doors, demo=demo)
 
 
-def _run_all(plan: Blueprint, servers: Servers, *, demo: bool) -> None:
+def _run_all(plan: Blueprint, servers: Servers, doors: list[socket.socket], *, demo: bool) -> None:
     database = Database(servers.database_url, application="zrm up")
     _require(obstacles(database) + queue_obstacles(servers.redis_url))
     migrate_schema(database)
@@ -103,7 +106,7 @@ def _run_all(plan: Blueprint, servers: Servers, *, demo: bool) -> None:
         "relay": [*zrm, "relay"],
         "worker-1": [*zrm, "worker", "file", "notify"],
         "worker-2": [*zrm, "worker", "deliver", "render", "fetch", "scan", "notify", "file"],
-        "web": [*zrm, "web"],
+        "web": [*zrm, "web", *(f"--fd={door.fileno()}" for door in doors)],
     }
     for kind, channel in plan.channels.items():
         if isinstance(channel, HasListener):
@@ -113,6 +116,7 @@ def _run_all(plan: Blueprint, servers: Servers, *, demo: bool) -> None:
         roles,
         environment,
         plan.data / "log",
+        inherit={"web": [door.fileno() for door in doors]},
         tend=servers.revive,
         say=_quiet,
     )
@@ -127,15 +131,14 @@ def _require(problems: list[str]) -> None:
         raise ConfigError("\n".join(problems))
 
 
-def _require_free(plan: Blueprint) -> None:
-    """One sentence now instead of a role that cannot start. Errors: ConfigError."""
+def _listen(plan: Blueprint) -> list[socket.socket]:
+    """The web role's sockets, kept open over its restarts. Errors: ConfigError, one sentence now instead of a dead role."""
     web = plan.settings.web
     try:
-        with socket.create_server((web.host, web.port)):
-            pass
+        return listening.listen(web.host, web.port)
     except OSError as error:
         raise ConfigError(
-            f"{plan.file.name}: web.port: {web.host}:{web.port} cannot be listened on ({os.strerror(error.errno or 0)}); "
+            f"{plan.file.name}: web.port: {web.host}:{web.port} cannot be listened on ({error.strerror}); "
             "is ZRM running already?"
         ) from None
 
@@ -168,15 +171,20 @@ def _welcome(plan: Blueprint, missing: list[str], *, demo: bool) -> None:
 
 
 @cli.command()
-def web() -> None:
+def web(
+    fd: Annotated[
+        list[int] | None, typer.Option(help="Serve on this open socket instead of web.port.", hidden=True)
+    ] = None,
+) -> None:
     """Serve the citizens' pages, the webhooks and the desk."""
+    doors = listening.handed_over(os.environ, fd or ())
     house = _open_role("web")
     app = build_app(house)
     _warn_of_published(house)
     _let_collector_rest()
-    server = Server(serve_config(app, house.blueprint.settings.web))
+    server = Server(serve_config(app, house.blueprint.settings.web), app.state.end_streams)
     with contextlib.suppress(KeyboardInterrupt):  # uvicorn repeats the signal once it has stopped in order
-        server.run()
+        server.run(doors or None)
     if not server.started:  # the log says why
         sys.exit(1)
 

@@ -7,7 +7,10 @@ stand without a proxy before it, so both have a limit here. An app that is slow 
 
 from __future__ import annotations
 
+import asyncio
+import socket
 import time
+from collections.abc import Callable
 from typing import Final
 
 import uvicorn
@@ -21,6 +24,7 @@ HEAD_SECONDS: Final = 20.0  # from the connection, or the first byte after an an
 BODY_SECONDS: Final = 60.0  # for the body, and what SLOWEST allows for what has come of it
 SLOWEST: Final = 500.0  # bytes a second, over a body as a whole; a tenth of what the slowest of telephones sends
 MOST_HEAD: Final = 64 * 1024  # bytes; one more piece as the socket gives it may be kept
+LAST_CHANCE: Final = 1.0  # seconds; when the server ends, for a request that is on its way
 _TOO_SLOW: Final = (
     b"HTTP/1.1 408 Request Timeout\r\nconnection: close\r\ncontent-type: text/plain; charset=utf-8\r\n"
     b"content-length: 27\r\n\r\nThe request came too slow.\n"
@@ -41,6 +45,7 @@ class _Connection(HttpToolsProtocol):
         self._began: float | None = time.monotonic()  # when what we wait for began; None: the client waits for us
         self._heard = False
         self._in_head = True
+        self.last = False  # whether what comes now is the last request
         self._size = 0  # bytes of the head or body under way, without the piece its begin came in
 
     def data_received(self, data: bytes) -> None:
@@ -59,10 +64,30 @@ class _Connection(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         super().on_headers_complete()
         self._in_head, self._size, self._began = False, 0, time.monotonic()
+        if self.last:
+            self.cycle.keep_alive = False
 
     def on_message_complete(self) -> None:
         super().on_message_complete()
         self._began = None
+
+    def shutdown(self) -> None:
+        """The server ends: what is under way is answered, and so is a request that comes within a moment.
+
+        Who has just connected, or writes on a kept connection, cannot know yet; a connection closed at once would refuse them.
+        """
+        self.last = True
+        if self._is_answering():
+            super().shutdown()
+        else:
+            self.loop.call_later(LAST_CHANCE, self._leave)
+
+    def _leave(self) -> None:
+        if not self._is_answering() and (self._began is None or not self._heard):
+            self.transport.close()
+
+    def _is_answering(self) -> bool:
+        return not getattr(self.cycle, "response_complete", True)  # there is no cycle before the first request
 
     def look(self, now: float) -> None:
         """End the connection if what it owes us is overdue at `now` (monotonic seconds)."""
@@ -85,7 +110,19 @@ class _Connection(HttpToolsProtocol):
 
 
 class Server(uvicorn.Server):
-    """uvicorn's, which looks after its connections."""
+    """uvicorn's, which looks after its connections. `ending` is called when it begins to end: for answers without an end."""
+
+    def __init__(self, config: uvicorn.Config, ending: Callable[[], None] = lambda: None) -> None:
+        super().__init__(config)
+        self._ending = ending
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Take in nobody else, answer who is in, end. Called by uvicorn."""
+        for server in self.servers:
+            server.close()
+        self._ending()
+        await asyncio.sleep(0.05)  # who was taken in last is known a turn of the loop later
+        await super().shutdown(sockets)
 
     async def on_tick(self, counter: int) -> bool:
         """Called ten times a second."""

@@ -7,6 +7,7 @@ import signal
 import smtplib
 from concurrent.futures import ThreadPoolExecutor
 from random import Random
+from threading import Event, Thread
 
 import httpx
 import pytest
@@ -15,6 +16,7 @@ from tests.channels.fax.faxes import fax
 from tests.faults.conftest import House
 from tests.faults.reckoning import heal, hold_to_truth, load, wait_for
 from tests.lab.mailer import compose, send
+from tests.lab.process import wait_until
 from zrm.simulate.corpus import citizen
 from zrm.simulate.errand import Left, TryAgain
 from zrm.simulate.voice import VoiceDoor
@@ -60,6 +62,40 @@ def test_the_doors_stay_open_while_the_queue_is_away(house: House) -> None:
         thaw()
     heal(hub)
     hold_to_truth(hub, *house.tallies, sink=house.sink)
+
+
+def test_a_restart_of_the_one_web_role_refuses_nobody(house: House) -> None:
+    """Citizens come without a pause, an open desk follows; the role is restarted twice, as for a new version."""
+    hub = house.hub
+    over, failures, taken = Event(), list[str](), list[str]()
+
+    def come() -> None:
+        while not over.is_set():
+            try:
+                taken.append(httpx.get(f"{hub.web}/", timeout=60, trust_env=False).raise_for_status().headers["date"])
+            except httpx.HTTPError as error:
+                failures.append(repr(error))
+
+    with httpx.Client(base_url=hub.web, timeout=60, trust_env=False) as agent:
+        hub.sign_in(agent, "daniel")
+        citizens = [Thread(target=come) for _ in range(4)]
+        for citizen in citizens:
+            citizen.start()
+        try:
+            for _ in range(2):
+                begun = len(taken)
+                with agent.stream("GET", "/desk/events", params={"since": "0"}) as desk:
+                    assert desk.status_code == 200
+                    wait_until(lambda begun=begun: len(taken) > begun + 20, "citizens to be served", 60)  # type: ignore[misc]  # bound on purpose
+                    hub.kill("web", signal.SIGTERM)
+                    for _ in desk.iter_raw():  # ends in order
+                        pass
+                hub.wait_for("web")
+        finally:
+            over.set()
+            for citizen in citizens:
+                citizen.join()
+    assert failures == []
 
 
 def test_the_doors_say_so_while_the_store_is_away(house: House) -> None:

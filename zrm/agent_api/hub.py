@@ -82,6 +82,7 @@ class EventHub:
         self._boot = secrets.token_hex(4)
         self._number = 0
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._ended = False
 
     def start(self) -> None:
         """Called in the loop that will serve the desks."""
@@ -93,6 +94,7 @@ class EventHub:
         """
         self._make_room(desk)
         self.desks.add(desk)
+        desk.closed = self._ended
         self.count_again.set()  # what has happened since its page was written is in no event of its own
         try:
             yield b"retry: 1000\n\n"
@@ -152,11 +154,12 @@ class EventHub:
         self._drop({desk.session_hash for desk in self.desks} - alive)
 
     def close_all(self) -> None:
-        """End every stream, so that the server can stop. May be called from any thread."""
+        """End every stream, also those opened from now on, so that the server can stop. May be called from any thread."""
         if self._loop is not None and not self._loop.is_closed():
             self._loop.call_soon_threadsafe(self._close_all)
 
     def _close_all(self) -> None:
+        self._ended = True
         for desk in list(self.desks):
             desk.close()
 

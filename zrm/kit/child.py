@@ -38,12 +38,14 @@ def spawn(
     account: Account | None = None,
     stdin: int | IO[bytes] = subprocess.DEVNULL,
     errors: int | IO[bytes] = subprocess.STDOUT,
+    inherit: Sequence[int] = (),
 ) -> subprocess.Popen[bytes]:
     """Start `argv` in a session of its own, standard output and error both to `output` unless `errors` says where else
     the second goes; from any thread.
 
     The session keeps a terminal's Ctrl-C away from it: whoever starts a child stops it. `on_parent_death` is the signal
-    it gets if we die. `account` is who it runs as (needs root). Raises OSError if the program cannot be run.
+    it gets if we die. `account` is who it runs as (needs root), `inherit` our open files that it gets
+    too, by number. Raises OSError if the program cannot be run.
     """
     parent = os.getpid()
 
@@ -62,6 +64,7 @@ def spawn(
             cwd=cwd,
             env=env,
             start_new_session=True,
+            pass_fds=inherit,
             preexec_fn=tie,  # noqa: PLW1509 - `tie` takes no lock another thread could hold
             user=account.uid if account else None,
             group=account.gid if account else None,

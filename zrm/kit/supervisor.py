@@ -40,9 +40,10 @@ def _say(text: str) -> None:
 class _Child:
     """One role: its process, the pipe from it, and when it may be started again."""
 
-    def __init__(self, name: str, argv: Sequence[str], log_file: Path) -> None:
+    def __init__(self, name: str, argv: Sequence[str], inherit: Sequence[int], log_file: Path) -> None:
         self.name = name
         self.argv = list(argv)
+        self.inherit = tuple(inherit)
         self.log: IO[bytes] = open_log(log_file)
         self.process: subprocess.Popen[bytes] | None = None
         self.pipe: int | None = None
@@ -55,6 +56,7 @@ class _Child:
 class Supervisor:
     """Runs `roles` (name to argv), in their order, until SIGINT, SIGTERM or SIGHUP, or until `stop` is called.
 
+    `inherit` are open files of ours, by number, that a role gets each time it starts: sockets that listen on while it restarts.
     Each line a child prints goes to `say` with its name before it, and as it is to `log_dir/<name>.log`. `tend` is called
     about once a second. `stop_within` is the time in seconds in which all have ended: asked to at once by SIGTERM, since none
     needs another to end well, and killed when the time is up. A second signal, later than a moment,
@@ -67,11 +69,15 @@ class Supervisor:
         env: Mapping[str, str],
         log_dir: Path,
         *,
+        inherit: Mapping[str, Sequence[int]] | None = None,
         tend: Callable[[], None] | None = None,
         stop_within: float = 20.0,
         say: Callable[[str], None] = _say,
     ) -> None:
-        self._children = [_Child(name, argv, log_dir / f"{name}.log") for name, argv in roles.items()]
+        given = inherit or {}
+        self._children = [
+            _Child(name, argv, given.get(name, ()), log_dir / f"{name}.log") for name, argv in roles.items()
+        ]
         self._width = max((len(name) for name in roles), default=0)
         self._env = dict(env)
         self._tend = tend
@@ -146,7 +152,13 @@ class Supervisor:
             reader, writer = os.pipe()
             os.set_blocking(reader, False)
             try:
-                child.process = spawn(child.argv, output=writer, on_parent_death=signal.SIGKILL, env=self._env)
+                child.process = spawn(
+                    child.argv,
+                    output=writer,
+                    on_parent_death=signal.SIGKILL,
+                    env=self._env,
+                    inherit=child.inherit,
+                )
             except OSError as problem:
                 os.close(reader)
                 self._again(child, f"cannot be started ({problem})")
