@@ -267,10 +267,12 @@ def build_app(house: OpenHouse) -> FastAPI:
 def _add_operations(app: FastAPI, house: OpenHouse, monitor: Monitor) -> None:
     def depths() -> list[tuple[str, int, int]]:
         try:
-            return [(state.topic, state.waiting, state.failed) for state in monitor.states()]
+            found = [(state.topic, state.waiting, state.failed) for state in monitor.states()]
         except QueueAway as error:
-            _log.warning("queue is away", error=type(error).__name__)
+            monitor.outage.begun(error)
             return []
+        monitor.outage.over()
+        return found
 
     @app.get("/healthz", include_in_schema=False)
     async def healthz() -> PlainTextResponse:

@@ -28,7 +28,7 @@ from zrm.casestore.agent import Permission
 from zrm.casestore.outbox import Topic
 from zrm.casestore.schema import migrate as migrate_schema
 from zrm.channels.contract import HasListener
-from zrm.dispatch.queues import Monitor, Queues, queue_obstacles, queue_risks
+from zrm.dispatch.queues import Monitor, Queues, queue_mistakes, queue_obstacles, queue_risks
 from zrm.dispatch.relay import Relay
 from zrm.errors import ConfigError, ZrmError
 from zrm.house import (
@@ -243,7 +243,7 @@ def relay() -> None:
 def worker(topics: Annotated[list[Topic] | None, typer.Argument(help="Topics in order of preference.")] = None) -> None:
     """Do the work of the outbox's topics, all of them by default."""
     house = _open_role("worker")
-    _require(queue_obstacles(house.redis_url))
+    _require(queue_mistakes(house.redis_url))
     _let_collector_rest()
     worker_role.run(house, topics or list(Topic))
 

@@ -52,7 +52,7 @@ def drain(topic: str) -> int:
 
 
 def run(house: OpenHouse, topics: list[Topic]) -> None:
-    """Work until told to stop (SIGTERM lets the job under way finish)."""
+    """Work until told to stop (SIGTERM lets the job under way finish), through every outage of Redis."""
     queues = Queues(house.redis_url)
     _drains.append(build_drain(house, queues))
-    queues.worker(topics).work(logging_level="WARNING")
+    queues.work(topics)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import smtplib
@@ -39,7 +40,8 @@ def test_postgres_goes_and_comes_back(house: House, number: signal.Signals) -> N
 @pytest.mark.parametrize(("number", "flush"), [(signal.SIGTERM, True), (signal.SIGKILL, False), (signal.SIGKILL, True)])
 def test_valkey_goes_and_comes_back(house: House, number: signal.Signals, flush: bool) -> None:
     hub = house.hub
-    pids = {role: pid for role, pid in hub.pids.items() if role not in ("valkey", "worker-1", "worker-2")}
+    pids = {role: pid for role, pid in hub.pids.items() if role != "valkey"}
+    said = {role: len(lines) for role, lines in hub.log_lines().items()}
     with load(house, rate=15, seed=10 + int(number) + flush) as senders:
         wait_for(senders, 10)
         hub.restart_valkey(flush=flush, number=number)
@@ -47,8 +49,13 @@ def test_valkey_goes_and_comes_back(house: House, number: signal.Signals, flush:
         senders.finish(stop=True)
     heal(hub)
     hold_to_truth(hub, *house.tallies, sink=house.sink)
-    now = {role: pid for role, pid in hub.pids.items() if role not in ("valkey", "worker-1", "worker-2")}
-    assert now == pids, "no door had to die for it"
+    now = {role: pid for role, pid in hub.pids.items() if role != "valkey"}
+    assert now == pids, "nobody had to die for it, no worker either"
+    for role, lines in hub.log_lines().items():
+        events = [json.loads(line)["event"] for line in lines[said.get(role, 0) :]]
+        assert events.count("queue is away") <= 1, f"{role}: {events}"
+        assert events.count("queue is back") == events.count("queue is away")
+        assert not [event for event in events if "traceback" in event.lower() or "Worker" in event]
 
 
 def test_the_doors_stay_open_while_the_queue_is_away(house: House) -> None:

@@ -287,6 +287,11 @@ class Hub:
         """The end of a role's log."""
         return tail(self.var / "log" / f"{role}.log", lines)
 
+    def log_lines(self) -> dict[str, list[str]]:
+        """Every line our own roles have written so far, by role."""
+        logs = {file.stem: file for file in (self.var / "log").glob("*.log")}
+        return {role: file.read_text(encoding="utf-8").splitlines() for role, file in logs.items() if role in ROLES}
+
     def sign_in(self, client: httpx.Client, login: str, password: str = "") -> None:
         """Sign a client in at the desk, by default as a demonstration agent. Errors: PeerError if the desk refuses."""
         password = password or next(agent.password for agent in DEMO_AGENTS if agent.login == login)

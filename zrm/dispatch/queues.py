@@ -2,26 +2,40 @@
 
 At most one job a topic waits to start: whoever wakes sets a flag, the job that starts takes it down. Work that comes
 while a job runs therefore always calls another one. Losing all of Redis loses only alarms; the sweep rings again.
+A Redis that is away is said once in each process; workers wait for it, and are themselves again when it is back.
 """
 
 from __future__ import annotations
 
+import logging
+import signal
+import sys
 from dataclasses import dataclass
+from threading import Event
+from types import FrameType
 from typing import Final
 
 from redis import Redis, RedisError
+from redis.backoff import NoBackoff
 from redis.client import Pipeline
+from redis.exceptions import AuthenticationError
+from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import TimeoutError as RedisTimeoutError
+from redis.retry import Retry as Retries
 from rq import Queue, Retry, SimpleWorker, Worker, worker_registration
 from rq.job import Job
 from rq.registry import FailedJobRegistry
 
 from zrm.casestore.outbox import Topic
+from zrm.kit.outage import Outage
 
 JOB: Final = "zrm.worker.drain"
 _FLAG_SECONDS: Final = 5  # a flag whose job was lost with Redis' memory must not silence the topic
 _JOB_SECONDS: Final = 300
 _KEEP_FAILED: Final = 7 * 24 * 3600
 _KEEP_DONE: Final = 60  # with 0, RQ deletes at once and calls the job failed if what a dead worker left of it is gone
+_PATIENCE: Final = 3  # seconds; an alarm is not worth more
+_LONGEST_WAIT: Final = 5.0  # seconds between tries to reach a Redis that is away
 _WORKER_SECONDS: Final = 20  # an idle worker gives a sign of life this often, less 15 seconds
 
 
@@ -37,48 +51,122 @@ class Queues:
     """The RQ queues of the house, one a topic, on one Redis or Valkey."""
 
     def __init__(self, redis_url: str) -> None:
-        self.redis = Redis.from_url(redis_url, socket_connect_timeout=3, health_check_interval=15)
+        self._url = redis_url
+        self.outage = Outage("queue")
+        self.redis = Redis.from_url(
+            redis_url,
+            socket_connect_timeout=_PATIENCE,
+            socket_timeout=_PATIENCE,
+            health_check_interval=15,
+            retry=Retries(NoBackoff(), 1),  # once, for a connection that died unseen
+        )
         self._queues = {topic: Queue(topic.value, connection=self.redis) for topic in Topic}
 
     def wake(self, topic: Topic) -> None:
-        """See to it that a job for the topic will start after now. Errors: redis.RedisError."""
-        if self.redis.set(_flag(topic), "1", nx=True, ex=_FLAG_SECONDS):
-            self._queues[topic].enqueue(
-                JOB,
-                topic.value,
-                retry=Retry(max=3),
-                job_timeout=_JOB_SECONDS,
-                result_ttl=_KEEP_DONE,
-                failure_ttl=_KEEP_FAILED,
-            )
+        """See to it that a job for the topic will start after now; while Redis is away the sweep will ring again."""
+        try:
+            if self.redis.set(_flag(topic), "1", nx=True, ex=_FLAG_SECONDS):
+                self._queues[topic].enqueue(
+                    JOB,
+                    topic.value,
+                    retry=Retry(max=3),
+                    job_timeout=_JOB_SECONDS,
+                    result_ttl=_KEEP_DONE,
+                    failure_ttl=_KEEP_FAILED,
+                )
+        except RedisError as error:
+            self.outage.begun(error)
+        else:
+            self.outage.over()
 
     def started(self, topic: Topic) -> None:
-        """A job for the topic has begun: work that comes from now on needs another."""
-        self.redis.delete(_flag(topic))
+        """A job for the topic has begun: work that comes from now on needs another. The flag ends by itself, too."""
+        try:
+            self.redis.delete(_flag(topic))
+        except RedisError as error:
+            self.outage.begun(error)
 
-    def worker(self, topics: list[Topic]) -> SimpleWorker:
+    def worker(self, topics: list[Topic]) -> _Worker:
         """A worker for these topics, in order of preference; run it with `.work()`."""
-        return _Worker(
-            [self._queues[topic] for topic in topics],
-            connection=self.redis,
-            maintenance_interval=30,
-            worker_ttl=_WORKER_SECONDS,
-        )
+        # A connection of its own: it waits for jobs longer than anybody else waits for an answer.
+        redis = Redis.from_url(self._url, socket_connect_timeout=_PATIENCE, health_check_interval=15)
+        queues = [Queue(topic.value, connection=redis) for topic in topics]
+        worker = _Worker(queues, connection=redis, maintenance_interval=30, worker_ttl=_WORKER_SECONDS)
+        worker.outage = self.outage
+        return worker
+
+    def work(self, topics: list[Topic]) -> None:
+        """Work on these topics until told to stop by a signal (the job under way is finished). Main thread only.
+
+        A worker of RQ ends when Redis goes away in the middle of a job; another takes its place, for as long as it takes.
+        """
+        told = Event()
+        logger = logging.getLogger("rq.worker")
+        about_the_outage = _AboutTheOutage(self.outage)
+        logger.addFilter(about_the_outage)
+        wait = 0.5
+        try:
+            while not told.is_set():
+                for number in (signal.SIGTERM, signal.SIGINT):
+                    signal.signal(number, lambda *_: told.set())
+                worker = None
+                try:
+                    worker = self.worker(topics)
+                    worker.work(logging_level="WARNING")
+                except RedisError as error:
+                    self.outage.begun(error)
+                if worker is not None and worker.told_to_stop:
+                    return
+                wait = 0.5 if worker is not None and worker.has_worked else min(2 * wait, _LONGEST_WAIT)
+                told.wait(wait)
+        finally:
+            logger.removeFilter(about_the_outage)
+
+
+class _AboutTheOutage(logging.Filter):
+    """Holds back what RQ says, at each try and with its traceback, of a Redis that is away: it is said once already."""
+
+    def __init__(self, outage: Outage) -> None:
+        super().__init__()
+        self._outage = outage
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        error = sys.exception()
+        if not isinstance(error, RedisError):
+            return True
+        self._outage.begun(error)
+        return False
 
 
 def queue_obstacles(redis_url: str) -> list[str]:
     """Why nothing can be written there, a line for the operator without a secret; empty when something can."""
+    error = _refusal(redis_url)
+    return [_sentence(error)] if error is not None else []
+
+
+def queue_mistakes(redis_url: str) -> list[str]:
+    """As `queue_obstacles`, but only what no waiting mends: a wrong password or parameter, no right to write."""
+    error = _refusal(redis_url)
+    waits = isinstance(error, (RedisConnectionError, RedisTimeoutError)) and not isinstance(error, AuthenticationError)
+    return [_sentence(error)] if error is not None and not waits else []
+
+
+def _refusal(redis_url: str) -> Exception | None:
     try:
-        with Redis.from_url(redis_url, socket_connect_timeout=3, socket_timeout=3) as redis:
+        with Redis.from_url(redis_url, socket_connect_timeout=_PATIENCE, socket_timeout=_PATIENCE) as redis:
             redis.set("zrm:probe", "1", ex=_FLAG_SECONDS)
     except (
         RedisError,
         ValueError,
         TypeError,
-    ) as error:  # the last two: a parameter it does not know, or of another type
-        first = (str(error).splitlines() or [type(error).__name__])[0]
-        return [f"redis_url: Redis or Valkey cannot be used: {first}"]
-    return []
+    ) as error:  # the last two: a parameter it does not know or of another type
+        return error
+    return None
+
+
+def _sentence(error: Exception) -> str:
+    first = (str(error).splitlines() or [type(error).__name__])[0]
+    return f"redis_url: Redis or Valkey cannot be used: {first}"
 
 
 def queue_risks(redis_url: str) -> list[str]:
@@ -103,7 +191,26 @@ class _Worker(SimpleWorker):
     readiness and metrics would say that there are none.
     """
 
-    max_connection_wait_time = 5.0  # seconds between tries to reach a Redis that is away
+    max_connection_wait_time = _LONGEST_WAIT
+    outage: Outage
+    told_to_stop = False
+    has_worked = False
+    """Whether Redis has answered it."""
+
+    def subscribe(self) -> None:
+        """Not at all: nobody sends our workers RQ's commands, and the thread that listens dies with Redis."""
+
+    def request_stop(self, signum: int, frame: FrameType | None) -> None:
+        """The first signal: finish the job under way, then end."""
+        self.told_to_stop = True
+        super().request_stop(signum, frame)  # type: ignore[no-untyped-call]  # RQ left it without types
+
+    def set_shutdown_requested_date(self) -> None:
+        """Tell Redis that we are about to end; that is worth nothing in the middle of a job while it is away."""
+        try:
+            super().set_shutdown_requested_date()  # type: ignore[no-untyped-call]  # as above
+        except RedisError as error:
+            self.outage.begun(error)
 
     def heartbeat(self, timeout: int | None = None, pipeline: Pipeline | None = None) -> None:
         """Say that we live, and who we are. Errors: redis.RedisError."""
@@ -111,6 +218,8 @@ class _Worker(SimpleWorker):
             with self.connection.pipeline(transaction=False) as ours:  # one way there and back, where RQ takes three
                 self.heartbeat(timeout, ours)
                 ours.execute()
+            self.has_worked = True
+            self.outage.over()
             return
         super().heartbeat(timeout, pipeline)
         pipeline.hset(self.key, mapping=self.serialize())
@@ -140,6 +249,7 @@ class Monitor:
 
     def __init__(self, queues: Queues) -> None:
         self._redis = queues.redis
+        self.outage = queues.outage
 
     def states(self) -> list[QueueState]:
         """Every queue's depth. Errors: redis.RedisError."""

@@ -9,18 +9,17 @@ import time
 from threading import Event
 
 import psycopg
-from redis import RedisError
 
 from zrm.casestore import counts, outbox
 from zrm.casestore.outbox import Topic
 from zrm.config import Dispatch
 from zrm.dispatch.fetch import ask_after
 from zrm.dispatch.queues import Queues
-from zrm.kit import log, throttle
+from zrm.kit import throttle
 from zrm.kit.db import Connection, Database
 from zrm.kit.fitness import reason
+from zrm.kit.outage import Outage
 
-_log = log.get(__name__)
 _RECONNECT = 0.5
 _TOGETHER = 0.02  # seconds; who rings so soon after another is woken for with all the others who do
 _HOUSEKEEPING = 3600.0
@@ -33,6 +32,7 @@ class Relay:
         self._database = database
         self._queues = queues
         self._settings = settings
+        self._store = Outage("store")
         self._kept_house = 0.0
         self._woken: dict[Topic, float] = {}  # when each was woken last
         self._rung: set[Topic] = set()  # who rang since
@@ -43,9 +43,10 @@ class Relay:
             try:
                 with self._database.connect(autocommit=True) as connection:
                     connection.execute("LISTEN zrm_outbox")
+                    self._store.over()
                     self._listen(connection, stop)
             except psycopg.OperationalError as error:
-                _log.warning("store is away", error=type(error).__name__, reason=reason(error))
+                self._store.begun(error, reason(error))
                 stop.wait(_RECONNECT)
 
     def _listen(self, connection: Connection, stop: Event) -> None:
@@ -65,7 +66,7 @@ class Relay:
         for topic in [topic for topic in self._rung if at - self._woken.get(topic, 0.0) >= _TOGETHER]:
             self._rung.remove(topic)
             self._woken[topic] = at
-            self._wake(topic)
+            self._queues.wake(topic)
 
     def _sweep(self) -> None:
         """Wake whatever is due, whoever failed to ring; so nothing waits longer than a sweep for an alarm."""
@@ -74,7 +75,7 @@ class Relay:
             due = outbox.due_topics(cursor)
             counts.fold(cursor)
         for topic in due:
-            self._wake(topic)
+            self._queues.wake(topic)
         if time.monotonic() - self._kept_house > _HOUSEKEEPING or not self._kept_house:
             self._kept_house = time.monotonic()
             throttle.sweep(self._database)
@@ -83,9 +84,3 @@ class Relay:
                 cursor.execute("DELETE FROM dialogue_notes WHERE ends_at < now()")
                 ask_after(cursor, hours=self._settings.report_hours)
                 cursor.execute("DELETE FROM proof_tokens WHERE ends_at < now() - interval '1 day'")
-
-    def _wake(self, topic: Topic) -> None:
-        try:
-            self._queues.wake(topic)
-        except RedisError as error:
-            _log.warning("queue is away, the sweep will ring again", error=type(error).__name__, topic=topic.value)
