@@ -123,6 +123,7 @@ class Thread:
     tokens: tuple[str, ...] = ()
     conversation: str = ""
     open_line: bool = False
+    returned: UUID | None = None  # the delivery of ours whose return address it came to
 
 
 @dataclass(frozen=True, slots=True)

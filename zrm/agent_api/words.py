@@ -29,6 +29,8 @@ LABELS: Final = {
     "list": _("Mailing list"),
     "cut_short": _("Cut short"),
     "auto_reply": _("Automatic reply"),
+    "read_receipt": _("Read receipt"),
+    "abuse_report": _("Report of unwanted mail, from a mail provider"),
     "newsletter": _("Newsletter"),
     "spf_fail": _("Sender not confirmed (SPF)"),
     "dkim_fail": _("Signature of the sender's server is wrong (DKIM)"),

@@ -55,6 +55,7 @@ class Records:
         self.by_message: dict[str, UUID] = {}
         self.by_token: dict[str, UUID] = {}
         self.by_code: dict[str, UUID] = {}
+        self.by_delivery: dict[UUID, UUID] = {}
         self.lines: dict[tuple[UUID, str, str], UUID] = {}
         self.speaks: dict[UUID, tuple[str, str]] = {}  # the language a person asked for, the one they first wrote
         self.silent: set[tuple[str, str]] = set()
@@ -106,6 +107,10 @@ class Records:
         if tokens:
             cursor.execute("SELECT reply_token, id FROM cases WHERE reply_token = ANY(%s)", [list(tokens)])
             self.by_token = dict(cursor.fetchall())
+        returned = {reading.thread.returned for reading in readings if reading.thread.returned is not None}
+        if returned:
+            cursor.execute("SELECT id, case_id FROM deliveries WHERE id = ANY(%s)", [list(returned)])
+            self.by_delivery = dict(cursor.fetchall())
         codes = {reading.thread.conversation for reading in readings if reading.thread.conversation}
         codes |= {token for token in tokens if token.isdigit()}  # a tracking code quoted in a subject
         if codes:
@@ -135,6 +140,7 @@ class Records:
     def _hold_cases(self, rated: Iterable[UUID]) -> None:
         """The one place where filing locks cases: those that are joined, linked or rated, in order."""
         joined = {*self.by_message.values(), *self.by_token.values(), *self.by_code.values(), *self.lines.values()}
+        joined.update(self.by_delivery.values())
         wanted = joined.union(rated)
         if not wanted:
             return

@@ -78,6 +78,7 @@ class Placing:
             return self._case_of(self._known.by_code.get(thread.conversation)), None
         quoted = [self._known.by_token.get(token) for token in thread.tokens]
         quoted += [self._known.by_code.get(token) for token in thread.tokens]
+        quoted += [self._known.by_delivery.get(thread.returned)] if thread.returned is not None else []
         quoted += [self._known.by_message.get(reference) for reference in thread.references]
         candidates = [case for identifier in quoted if (case := self._case_of(identifier)) is not None]
         for case in candidates:

@@ -76,6 +76,7 @@ def test_the_returned_message_names_itself(returned: str) -> None:
     ("action", "status", "state", "unreachable"),
     [
         ("failed", "5.1.1", "failed", True),
+        ("failed", "4.4.7", "failed", False),
         ("failed", "5.2.2", "failed", False),
         ("FAILED", "5.7.1 (delivery not authorized)", "failed", False),
         ("delayed", "4.4.1", "sent", False),
@@ -88,6 +89,30 @@ def test_each_action_has_its_meaning(action: str, status: str, state: str, unrea
     report = reported(dsn(action, status, "smtp; 250 whatever"))
     assert (report.state, report.unreachable) == (state, unreachable)
     assert status[:5] in report.detail
+
+
+@pytest.mark.parametrize(
+    ("status", "diagnostic", "unreachable"),
+    [
+        ("5.0.0", "smtp; 550 Unknown user c@citizen.example", True),
+        ("5.2.0", "smtp; 550 5.2.0 user unknown", True),
+        ("5.1.351", "smtp; 550 5.1.351 Remote server returned unknown recipient -> 550 User unknown", True),
+        ("5.1.1", "smtp; 550 5.7.1 IP address blacklisted by recipient", False),
+        ("5.1.1", "smtp; 552 5.2.2 mailbox full", False),
+        ("5.0.0", "smtp; 450 User unknown", False),
+    ],
+)
+def test_the_servers_own_answer_says_whether_the_address_is_to_blame(
+    status: str, diagnostic: str, unreachable: bool
+) -> None:
+    report = reported(dsn("failed", status, diagnostic))
+    assert (report.state, report.unreachable) == ("failed", unreachable)
+
+
+def test_words_in_the_returned_copy_are_ours() -> None:
+    body = "I wasn't able to deliver your message: mailbox full (552 5.2.2)\n\n--- Below this line is a copy of the message.\n\n"
+    report = reported(free_text("failure notice", body + "Subject: user unknown, no such user\n"))
+    assert (report.state, report.unreachable) == ("failed", False)
 
 
 def test_the_detail_repeats_no_address() -> None:
@@ -200,6 +225,58 @@ def test_a_bounce_found_by_its_returned_message(mail_house: MailHouse) -> None:
     mail_house.take(FREE_TEXT["qmail"].replace(OURS, str(ours)), mail_from="")
     assert mail_house.ask("SELECT state FROM deliveries") == [("failed",)]
     assert mail_house.ask("SELECT count(*) FROM cases") == [(1,)]
+
+
+@pytest.mark.parametrize(
+    ("lines", "mail_from"),
+    [
+        (("From: Delivery Service <no-reply@relay.example>", "Subject: Your message was not delivered"), ""),
+        (("From: Delivery Service <no-reply@relay.example>", "Subject: Your message was not delivered"), None),
+        (("From: Delivery Service <help@relay.example>", "Subject: About your letter"), ""),
+        (("From: MAILER-DAEMON <>", "Subject: About your letter"), None),
+        (("From: scan@relay.example", "Subject: About your letter"), "scan@relay.example"),
+    ],
+)
+def test_a_return_address_names_its_delivery_whoever_writes(
+    mail_house: MailHouse, lines: tuple[str, ...], mail_from: str | None
+) -> None:
+    delivery = mail_house.answer(mail_house.take(mail()))
+    to = return_address("info@example.org", delivery)
+    text = "The recipient c@citizen.example does not exist (550 5.1.1)."
+    bounce = mail_house.take("\r\n".join((*lines, f"To: <{to}>", "", text, "")), mail_from=mail_from, to=to)
+    assert mail_house.state(bounce) == ("joined", "")
+    assert mail_house.ask("SELECT state FROM deliveries") == [("failed",)]
+    assert mail_house.ask("SELECT count(*) FROM cases") == [(1,)]
+    assert mail_house.ask("SELECT doubtful_at IS NOT NULL FROM addresses WHERE value = %s", ALI) == [(True,)]
+
+
+@pytest.mark.parametrize(
+    ("line", "text", "mail_from", "labels", "status"),
+    [
+        ("Subject: Out of office", "I am away until May.", "", {"robot", "auto_reply"}, "closed"),
+        ("Subject: Thanks", "We have got your mail.", "", {"robot"}, "closed"),
+        ("Subject: Re: lamp", "The lamp does not exist any more.", ALI, set(), "open"),
+    ],
+)
+def test_what_is_no_failure_at_a_return_address_joins_the_case(
+    mail_house: MailHouse, line: str, text: str, mail_from: str, labels: set[str], status: str
+) -> None:
+    """Absence notes go to the envelope's sender (RFC 3834), and some programs answer there."""
+    contact = mail_house.take(mail())
+    to = return_address("info@example.org", mail_house.answer(contact))
+    mail_house.ask("UPDATE cases SET status = 'closed', status_at = now() RETURNING id")
+    second = mail_house.take(mail(text, line), mail_from=mail_from, to=to)
+    assert mail_house.case_of(second) == mail_house.case_of(contact)
+    assert mail_house.labels(second) == labels
+    assert mail_house.ask("SELECT state FROM deliveries") == [("sent",)]
+    assert mail_house.ask("SELECT status FROM cases") == [(status,)]
+
+
+def test_a_stranger_at_a_return_address_joins_nothing(mail_house: MailHouse) -> None:
+    contact = mail_house.take(mail())
+    to = return_address("info@example.org", mail_house.answer(contact))
+    other = mail_house.take(mail("let me in", sender="eve@example.net"), mail_from="eve@example.net", to=to)
+    assert mail_house.case_of(other) != mail_house.case_of(contact)
 
 
 def test_a_delay_is_a_line_in_the_history_and_a_bounce_after_it_still_counts(mail_house: MailHouse) -> None:

@@ -234,6 +234,9 @@ def test_a_mailbox_that_is_no_longer_ours(tmp_path: Path) -> None:
     [
         ("550 5.1.1 no such user", RecipientUnreachable, "550 5.1.1"),
         ("550 unknown", RecipientUnreachable, "550"),
+        ("550 5.0.0 user unknown", RecipientUnreachable, "550 5.0.0"),
+        ("550 5.1.1 your IP address is on a block list", Rejected, "550 5.1.1"),
+        ("550 blocked by spamhaus", Rejected, "550"),
         ("554 5.7.1 relay denied", Rejected, "554 5.7.1"),
         ("552 5.2.2 full", Rejected, "552 5.2.2"),
         ("450 4.2.0 greylisted", Throttled, "450 4.2.0"),

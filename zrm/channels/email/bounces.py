@@ -1,12 +1,20 @@
 """Mail servers' words about mail of ours: RFC 3464 delivery status notifications, and the older ones in free text.
 
+What makes a mail one (`kind_of`), by its header alone wherever that is enough:
+* a delivery status, or a report whose type is none other;
+* a mail server's own name as its sender, or the field `X-Failed-Recipients`;
+* a sender who is nobody or a postmaster, and a subject of a failure or a delay;
+* words of a failure with a code or the returned mail, from nobody; or below such a subject, whoever the sender says it is;
+* the return address of one delivery of ours, and any of those words: nobody writes there but by answering that mail.
+Absence notes, read receipts and feedback reports are none, wherever they come.
+
 Which of our deliveries is meant, by the first of these that is there:
 * the address it came to: every answer leaves with an envelope sender of its own, `info+b=<delivery>@…` (VERP);
 * `Original-Envelope-Id`, which we gave the server with the message (RFC 3461);
 * the Message-ID of the returned message, or of what the notification answers.
 
 A failure makes the delivery failed; a delay and a relay are added to its history; without any mark of ours the
-notification stays a mail with labels, for filing to decide.
+notification stays a mail with labels, for filing to decide. When an address is to blame, `refusals` says.
 """
 
 from __future__ import annotations
@@ -18,14 +26,24 @@ from typing import Final, Literal
 from uuid import UUID
 
 from zrm.channels.contract import Report
+from zrm.channels.email import machine_subjects, robots
 from zrm.channels.email.headers import addresses, decode_words, message_ids, parameters, split_head
 from zrm.channels.email.mime import Part
-from zrm.kit.text import clean_line, fold
+from zrm.channels.email.refusals import blames_address, status_in
+from zrm.kit.text import clean_line
 
 _LONGEST: Final = 65_536  # characters of a notification that are looked at
+_READ: Final = 20_000  # of which so many are searched for words
 _DETAIL: Final = 300
-_SENDERS: Final = frozenset(
-    {"mailer-daemon", "mailerdaemon", "postmaster", "mail-daemon", "mailer_daemon", "mmdf", "mdaemon"}
+_POSTMASTER: Final = re.compile(
+    r"(?:post[-_.]?master|mail[-_.]?admin(?:istrator)?|\"?system administrator\"?|mail[-_.]?(?:system|delivery))"
+    r"(?:[^a-z].*)?|[^@]*smtp[^@]*(?:service|gateway)[^@]*",
+    re.IGNORECASE,
+)
+_POSTMASTERS_NAME: Final = re.compile(
+    r"\b(?:mail(?:er)?[- ]?d(?:ae|e)mon|mail delivery (?:sub)?system|mail delivery service|post[- ]?master|system administrator|"
+    r"mail administrator)\b",
+    re.IGNORECASE,
 )
 _RETURNED: Final = (
     "message/rfc822",
@@ -36,44 +54,34 @@ _RETURNED: Final = (
 )
 _STATUS_PARTS: Final = ("message/delivery-status", "message/global-delivery-status")
 _MESSAGE_ID_LINE: Final = re.compile(r"^[> \t]*Message-ID:[ \t]*(<[^<>\s]{3,990}>)", re.IGNORECASE | re.MULTILINE)
-_STATUS: Final = re.compile(r"\b([245]\.\d{1,3}\.\d{1,3})\b")
-_REPLY_CODE: Final = re.compile(r"\b([45]\d\d)[ -]")
+# Where the returned copy begins in free text: what stands below is ours, and its words are no server's.
+_COPY: Final = re.compile(
+    r"^[> \t]*(?:-{2,40}.{0,40}(?:copy of|original message|returned (?:mail|message)|message header|undelivered message|unsent message).*"
+    r"|(?:Return-Path|Received|Message-ID|MIME-Version|DKIM-Signature):.*)$",
+    re.IGNORECASE | re.MULTILINE,
+)
 _ADDRESS: Final = re.compile(r"<?[^\s<>@]{1,128}@[^\s<>]{1,255}>?")
-_UNKNOWN_ADDRESS: Final = frozenset({"5.1.0", "5.1.1", "5.1.2", "5.1.3", "5.1.6", "5.1.10", "5.2.1", "5.4.4", "5.7.27"})
 
-_FAILED_SUBJECTS: Final = tuple(
-    fold(words)
-    for words in (
-        "Undelivered Mail Returned to Sender", "Mail delivery failed", "Delivery Status Notification (Failure)", "failure notice",
-        "Undeliverable", "Returned mail", "Delivery Failure", "Delivery has failed", "Mail System Error", "Message not delivered",
-        "Undelivered", "Mail could not be delivered", "Delivery Notification: Delivery has failed", "Nondeliverable mail",
-        "Unzustellbar", "Non remis", "Onbestelbaar", "No se puede entregar", "Non recapitabile",
-        "تحویل نشد", "عدم تحویل", "نامه تحویل نشد", "پیام تحویل نشد", "غیر قابل تحویل", "تعذر التسليم", "فشل التسليم",
-    )
-)  # fmt: skip
-_DELAYED: Final = tuple(
-    fold(words)
-    for words in (
-        "Delivery Status Notification (Delay)", "Delivery delayed", "delayed 24 hours", "has been delayed", "Warning: could not send",
-        "this is a warning message only", "you do not need to resend", "will be retried", "will continue to try", "still being retried",
-        "delivery attempts will continue",
-    )
-)  # fmt: skip
 _FAILED_WORDS: Final = tuple(
-    fold(words)
+    machine_subjects.plain(words)
     for words in (
-        "permanent error", "permanent fatal errors", "could not be delivered", "couldn't be delivered", "wasn't able to deliver",
-        "was not able to deliver", "unable to deliver", "undeliverable", "delivery failed", "delivery to the following recipient",
-        "user unknown", "unknown user", "no such user", "mailbox unavailable", "mailbox not found", "does not exist", "address rejected",
-        "recipient rejected", "account has been disabled", "mailbox is full", "mailbox full", "over quota", "quota exceeded",
-        "i've given up", "giving up on", "host unknown", "unrouteable address", "address couldn't be found", "message was not delivered",
-        "تحویل داده نشد", "وجود ندارد", "صندوق پر است", "لم يتم تسليم", "تعذر تسليم",
+        "permanent error", "permanent fatal error", "permanently fail", "fatal error", "could not be delivered", "couldn't be delivered",
+        "could not deliver", "couldn't deliver", "cannot be delivered", "can't be delivered", "cannot deliver", "wasn't able to deliver",
+        "was not able to deliver", "unable to deliver", "not able to deliver", "undeliverable", "undelivered", "not delivered",
+        "delivery failed", "delivery has failed", "delivery failure", "failed to deliver", "failed recipients", "not reach",
+        "delivery to the following recipient", "user unknown", "unknown user", "no such user", "no such recipient", "mailbox unavailable",
+        "mailbox not found", "no mailbox", "does not exist", "doesn't exist", "address rejected", "recipient rejected", "recipient unknown",
+        "unknown recipient", "invalid recipient", "user not found", "account has been disabled", "mailbox is full", "mailbox full",
+        "over quota", "quota exceeded", "i've given up", "giving up on", "host unknown", "host not found", "unrouteable address",
+        "address couldn't be found", "rejected your message", "message was rejected", "returned to you", "bounced",
+        "nicht zugestellt", "unzustellbar", "existiert nicht", "n'a pas pu être", "non remis", "non distribué", "no se pudo entregar",
+        "no se ha podido entregar", "no existe", "non è stato possibile", "non recapitabile", "não foi possível entregar", "não existe",
+        "kunde inte levereras", "kunne ikke leveres", "ei voitu toimittaa", "nie można dostarczyć", "nie mogła zostać", "nelze doručit",
+        "nem kézbesíthető", "не доставлено", "не удалось доставить", "не может быть доставлено", "не существует", "не вдалося доставити",
+        "teslim edilemedi", "iletilemedi", "无法投递", "无法送达", "退信", "不存在", "無法傳遞", "配信できません", "配信不能", "送信できません", "存在しません",
+        "배달할 수 없", "배달되지", "전송하지 못", "תחזור", "לא ניתן למסור",
+        "تحویل داده نشد", "تحویل نشد", "وجود ندارد", "صندوق پر است", "لم يتم تسليم", "تعذر تسليم", "تعذر التسليم", "غير موجود",
     )
-)  # fmt: skip
-_NO_MAILBOX: Final = tuple(
-    fold(words)
-    for words in ("user unknown", "unknown user", "no such user", "mailbox not found", "does not exist", "address couldn't be found",
-                  "unrouteable address", "host unknown", "account has been disabled", "no mailbox here by that name")
 )  # fmt: skip
 
 
@@ -84,34 +92,104 @@ class _Verdict:
     unreachable: bool = False
 
 
-def is_bounce(fields: Mapping[str, str], parts: Sequence[Part], *, robot: bool) -> bool:
-    """Whether a mail server wrote this about another mail."""
+Kind = Literal["", "likely", "sure"]
+
+
+def kind_of(
+    fields: Mapping[str, str], parts: Sequence[Part], text: str, *, mail_from: str | None, returned: bool
+) -> Kind:
+    """Whether a mail server wrote this about another mail; *likely* is believed only if the mail it returns is ours.
+
+    `text` is the mail's own plain text; `mail_from` the envelope's sender, None where no envelope is known; `returned`
+    says that it came to the return address of a delivery of ours.
+    """
     kind, about = parameters(fields.get("content-type", ""))
-    if any(part.media_type in _STATUS_PARTS for part in parts):
-        return True
-    if kind == "multipart/report" and about.get("report-type", "").lower() in ("delivery-status", ""):
-        return True
-    return robot and (_local_part(fields) in _SENDERS or "x-failed-recipients" in fields)
+    report_type = about.get("report-type", "").lower() if kind == "multipart/report" else None
+    if report_type == "delivery-status":
+        return "sure"
+    if robots.is_other_report(fields, parts):
+        return ""
+    nobody = robots.from_nobody(fields, mail_from)
+    status = [part for part in parts if part.media_type in _STATUS_PARTS]
+    if report_type == "" or any(nobody or (part.path and part.path[-1][0] == "report") for part in status):
+        return "sure"
+    if robots.from_server(fields) or "x-failed-recipients" in fields:
+        return "sure"
+    if robots.is_absence_note(fields, text):
+        return ""
+    subject = machine_subjects.subject_of(fields.get("subject", ""))
+    passed_on = machine_subjects.is_passed_on(subject)
+    postmaster = _postmaster(fields)
+    # The surer the sender is no person, the more a subject may say besides.
+    speaks = _speaks(subject, at_start=not (postmaster == "address" or (nobody and robots.takes_no_answers(fields))))
+    if (
+        (nobody and postmaster == "address")
+        or (postmaster and status)
+        or (speaks and (nobody or postmaster) and not passed_on)
+    ):
+        return "sure"
+    evidence = bool(status) or _proves(parts, text)
+    if nobody and evidence:
+        return "sure"
+    if returned and (_speaks(subject) or evidence) and (nobody or not passed_on):
+        return "sure"
+    if returned and nobody and _fails(_explanation(text)):
+        return "sure"
+    return "likely" if evidence and (postmaster or speaks) else ""
 
 
-def report(fields: Mapping[str, str], parts: Sequence[Part], text: str, *, delivery: UUID | None) -> Report | None:
-    """What a bounce (see `is_bounce`) says about one delivery of ours; None if it carries no mark of ours.
+def _postmaster(fields: Mapping[str, str]) -> Literal["address", "name", ""]:
+    """By what the sender is one under whose name mail servers write, people now and then; who names nobody is one by name."""
+    found = addresses(fields.get("from", ""))
+    if not found:
+        return "name"
+    name, address = found[0]
+    if _POSTMASTER.fullmatch(address.rpartition("@")[0]) is not None:
+        return "address"
+    return "name" if _POSTMASTERS_NAME.search(name) is not None else ""
+
+
+def _speaks(subject: str, *, at_start: bool = False) -> bool:
+    return machine_subjects.says_failed(subject, at_start=at_start) or machine_subjects.says_delayed(
+        subject, at_start=at_start
+    )
+
+
+def _proves(parts: Sequence[Part], text: str) -> bool:
+    """Whether the words are a failure's, and a code or the returned mail stands with them."""
+    words = _explanation(text)
+    if not _fails(words):
+        return False
+    return bool(status_in(words)) or any(part.media_type in _RETURNED for part in parts) or len(words) < len(text)
+
+
+def _fails(words: str) -> bool:
+    compared = machine_subjects.plain(words)
+    return any(mark in compared for mark in _FAILED_WORDS)
+
+
+def _explanation(text: str) -> str:
+    """The server's own words: what stands above the copy of our mail."""
+    text = text[:_READ]
+    copy = _COPY.search(text)
+    return text[: copy.start()] if copy is not None else text
+
+
+def report(
+    fields: Mapping[str, str], parts: Sequence[Part], text: str, *, delivery: UUID | None, kind: Kind = "sure"
+) -> Report | None:
+    """What a bounce (see `kind_of`) says about one delivery of ours; None if it carries no mark of ours.
 
     `text` is the mail's own plain text; `delivery` the one whose return address it came to.
     """
     status = next((part for part in parts if part.media_type in _STATUS_PARTS), None)
     groups = _groups(status) if status is not None else []
     delivery = delivery or _envelope_id(groups)
-    reference = "" if delivery is not None else _original(fields, parts, text)
+    reference = "" if delivery is not None else _original(fields, parts, text, near=kind == "sure")
     if delivery is None and not reference:
         return None
-    verdict = _by_status(groups) or _by_words(fields, text)
+    verdict = _by_status(groups, text) or _by_words(fields, text)
     return Report(reference, verdict.state, verdict.detail, reply_id=delivery, unreachable=verdict.unreachable)
-
-
-def _local_part(fields: Mapping[str, str]) -> str:
-    sender = addresses(fields.get("from", "")) or addresses(fields.get("sender", ""))
-    return sender[0][1].partition("@")[0].lower() if sender else ""
 
 
 def _groups(part: Part) -> list[dict[str, str]]:
@@ -140,8 +218,8 @@ def as_delivery(text: str) -> UUID | None:
     return UUID(text) if re.fullmatch(r"[0-9a-fA-F]{32}", text) else None
 
 
-def _original(fields: Mapping[str, str], parts: Sequence[Part], text: str) -> str:
-    """The Message-ID of the mail this is about."""
+def _original(fields: Mapping[str, str], parts: Sequence[Part], text: str, *, near: bool) -> str:
+    """The Message-ID of the mail this is about; `near`: also of what it answers, if it returns none."""
     for part in parts:
         if part.media_type in _RETURNED:
             headers, _ = split_head(part.content()[:_LONGEST])
@@ -151,55 +229,54 @@ def _original(fields: Mapping[str, str], parts: Sequence[Part], text: str) -> st
     quoted = _MESSAGE_ID_LINE.search(text[:_LONGEST])
     if quoted is not None:
         return quoted.group(1)
-    near = message_ids(fields.get("in-reply-to", "")) + message_ids(fields.get("references", ""))[::-1]
-    return near[0] if near else ""
+    if not near:
+        return ""
+    answered = message_ids(fields.get("in-reply-to", "")) + message_ids(fields.get("references", ""))[::-1]
+    return answered[0] if answered else ""
 
 
-def _by_status(groups: Sequence[Mapping[str, str]]) -> _Verdict | None:
+def _by_status(groups: Sequence[Mapping[str, str]], text: str) -> _Verdict | None:
     """The worst that happened to any recipient; each of our messages has one only."""
     actions = {group["action"].split()[0].strip().lower(): group for group in groups if group.get("action", "").strip()}
     for action in ("failed", "delayed", "relayed", "expanded", "delivered"):
         group = actions.get(action)
         if group is None:
             continue
-        found = _STATUS.search(group.get("status", "")) or _STATUS.search(group.get("diagnostic-code", ""))
-        code = found.group(1) if found else ""
-        words = _without_addresses(
-            group.get("diagnostic-code", "").partition(";")[2] or group.get("diagnostic-code", "")
-        )
+        diagnostic = group.get("diagnostic-code", "")
+        said = decode_words((diagnostic.partition(";")[2] or diagnostic)[:2000])
+        status = next(iter(group.get("status", "").split()), "")[:12]
+        code, words = status or status_in(diagnostic), _without_addresses(said)
         detail = f"{action} {code}: {words}".rstrip(": ") if words or code else action
         if action == "failed":
-            return _Verdict("failed", detail[:_DETAIL], code in _UNKNOWN_ADDRESS or (not code and _no_mailbox(words)))
+            blamed = blames_address(status, said or _failing_lines(_explanation(text)))
+            return _Verdict("failed", detail[:_DETAIL], blamed)
         return _Verdict("delivered" if action == "delivered" else "sent", detail[:_DETAIL])
     return None
 
 
 def _by_words(fields: Mapping[str, str], text: str) -> _Verdict:
     """A notification in free text: delayed if it says so, else failed, which is what such mails are for."""
-    subject = fold(clean_line(decode_words(fields.get("subject", ""))))
-    words = fold(text[:20_000])
-    failed = any(mark in subject for mark in _FAILED_SUBJECTS)
-    if not failed and any(mark in subject or mark in words for mark in _DELAYED):
+    subject = machine_subjects.subject_of(fields.get("subject", ""))
+    explained = _explanation(text)
+    delayed = machine_subjects.says_delayed(subject)
+    if not delayed and not machine_subjects.says_failed(subject):
+        delayed = machine_subjects.says_delayed(machine_subjects.plain(explained))
+    if delayed:
         return _Verdict("sent", "delayed")
-    code = _STATUS.search(text[:_LONGEST])
-    shown = code.group(1) if code else ""
-    if not shown and (plain := _REPLY_CODE.search(text[:_LONGEST])):
-        shown = plain.group(1)
-    line = next(
-        (
-            line.strip()
-            for line in text[:_LONGEST].splitlines()
-            if any(mark in fold(line[:500]) for mark in _FAILED_WORDS)
-        ),
-        "",
-    )
-    detail = " ".join(f"failed {shown}: {_without_addresses(line)}".rstrip(": ").split())
-    return _Verdict("failed", detail[:_DETAIL], shown in _UNKNOWN_ADDRESS or _no_mailbox(words))
+    lines = _failing_lines(explained)
+    shown = status_in(lines)
+    apart = lines.split("\n")
+    first = next((line for line in apart if status_in(line)), "") or next((line for line in apart if _fails(line)), "")
+    detail = " ".join(f"failed {shown}: {_without_addresses(first)}".rstrip(": ").split())
+    return _Verdict("failed", detail[:_DETAIL], blames_address("", lines))
 
 
-def _no_mailbox(words: str) -> bool:
-    folded = fold(words)
-    return any(mark in folded for mark in _NO_MAILBOX)
+def _failing_lines(text: str) -> str:
+    """The lines of an explanation that carry a code or words of a failure, and what they go on with; all if none does."""
+    lines = text.split("\n")
+    found = [place for place, line in enumerate(lines) if status_in(line[:500]) or _fails(line[:500])]
+    near = sorted({one for place in found for one in (place, place + 1) if one < len(lines)})
+    return "\n".join(lines[place].strip() for place in near) if near else text
 
 
 def _without_addresses(text: str) -> str:

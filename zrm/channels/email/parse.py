@@ -74,22 +74,24 @@ def parse_mail(raw: RawContact, mailboxes: Mailboxes, trusted: frozenset[str] = 
     for part in parts:
         content.take(part)
     content.finish()
-    mail_from = raw.envelope.get("mail_from")
-    return_path = mail_from if isinstance(mail_from, str) else ""
-    labels = robots.labels(fields, null_sender=mail_from == "")
+    written = raw.envelope.get("mail_from")
+    mail_from = written if isinstance(written, str) else None
+    text = content.text or content.enclosed
+    labels = robots.labels(fields, parts, text, mail_from=mail_from)
     deliveries = list(_deliveries(headers, raw, mailboxes))
-    if bounces.is_bounce(fields, parts, robot="robot" in labels):
-        returned = next((one.returned for one in deliveries if one.returned is not None), None)
-        report = bounces.report(fields, parts, content.text, delivery=returned)
+    returned = next((one.returned for one in deliveries if one.returned is not None), None)
+    bounce = bounces.kind_of(fields, parts, text, mail_from=mail_from, returned=returned is not None)
+    if bounce:
+        report = bounces.report(fields, parts, text, delivery=returned, kind=bounce)
         if report is not None:
             return report
-        labels |= {"robot", "bounce"}
+        labels = labels - {"auto_reply"} | ({"robot", "bounce"} if bounce == "sure" else {"robot"})
     if content.cut_short or "whole_size" in raw.envelope:
         labels.add("cut_short")
     labels |= content.labels | authentication.labels(authentication.results(headers, trusted))
     return Inbound(
-        senders=_senders(fields, return_path),
-        text=content.text or content.enclosed,
+        senders=_senders(fields, mail_from or ""),
+        text=text,
         title=clean_line(decode_words(fields.get("subject", "")))[:_TITLE_LIMIT],
         html=content.html,
         sent_at=date(fields["date"]) if "date" in fields else None,
@@ -141,6 +143,7 @@ def _thread(fields: dict[str, str], deliveries: Iterable[Delivery]) -> Thread:
         message_id=clean_line(own[0]) if own else "",
         references=tuple(dict.fromkeys(clean_line(one) for one in near))[:_MOST_REFERENCES],
         tokens=_tokens(fields, deliveries),
+        returned=next((one.returned for one in deliveries if one.returned is not None), None),
     )
 
 

@@ -1,24 +1,30 @@
 """Mail that no person wrote just now: recognised by what machines say of themselves, never by guessing at the words.
 
 The rules, from the strongest:
-* `Auto-Submitted` (RFC 3834) decides when it is there: `no` is a human, anything else a machine;
-* an empty envelope sender is a machine whatever else is said, because nobody could be answered;
+* a report (multipart/report, RFC 6522) is a machine's, whatever else is said: about a delivery, a reading, a complaint;
+* so is what comes from nobody: an empty envelope sender, a mail server's own name (MAILER-DAEMON);
+* `Auto-Submitted` (RFC 3834): `no` is a human, anything else a machine;
 * the headers of the programs that do not know RFC 3834;
-* the beginning of the subject that answering machines write, in the languages we get.
+* the beginning of the subject that answering machines write (`machine_subjects`);
+* a sender who takes no answers, and names nobody else to answer.
 
 A mailing list is labelled as one even when a human wrote, so that no automatic answer goes to hundreds of readers.
+What mail servers say of mail of ours is read by `bounces`.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Final
 
-from zrm.channels.email.headers import decode_words
-from zrm.kit.text import clean_line, fold
+from zrm.channels.email import machine_subjects
+from zrm.channels.email.headers import addresses, message_ids, parameters
+from zrm.channels.email.mime import Part
 
-_BULK: Final = frozenset({"bulk", "junk", "list", "auto_reply", "auto-reply", "autoreply"})
+_BULK: Final = frozenset({"bulk", "junk"})
+_TO_MANY: Final = frozenset({"list"})
+_ANSWERED: Final = frozenset({"auto_reply", "auto-reply", "autoreply"})
 _SUPPRESSED: Final = frozenset({"all", "autoreply", "oof"})
 
 # Header fields (lower case) that only machines write; the second set by answering machines.
@@ -30,57 +36,150 @@ _ANSWERING: Final = (
     "x-autoreply", "x-autorespond", "x-autoreply-from", "x-auto-reply-from", "x-auto-response-id", "x-mail-autoreply", "x-autoresponder",
     "x-vacation",
 )  # fmt: skip
-_LISTS: Final = ("list-id", "list-post", "x-mailing-list", "x-mailman-version")
+_LISTS: Final = (
+    "list-id", "list-post", "x-mailing-list", "x-mailman-version", "mailing-list", "x-mlserver", "x-ml-name", "x-beenthere"
+)  # fmt: skip
+# Return addresses of mailing lists that say nothing else of themselves.
+_LISTS_OWN: Final = re.compile(r"owner-.+|.+-(?:owner|bounces?|request|errors)(?:[+=].*)?", re.IGNORECASE)
 _NEWSLETTERS: Final = ("list-unsubscribe", "feedback-id", "x-campaign-id", "x-mailgun-tag")
 
-# Folded; each must be the beginning of the subject and end there or at a mark, so that a complaint about an office
-# that is "out of office all day" stays a complaint.
-_AWAY: Final = tuple(
-    fold(words)
-    for words in (
-        "Automatic reply", "Auto reply", "Autoreply", "Auto-reply", "Auto response", "Autoresponse", "Autoresponder",
-        "Out of office", "Out of the office", "Out of office reply", "Out of office autoreply", "Vacation reply",
-        "Automatische Antwort", "Abwesenheitsnotiz", "Abwesenheit", "Réponse automatique", "Absence du bureau",
-        "Automatisch antwoord", "Afwezig", "Afwezigheidsbericht", "Respuesta automática", "Risposta automatica",
-        "پاسخ خودکار", "پاسخ اتوماتیک", "پاسخگوی خودکار", "جواب خودکار", "خارج از دفتر", "خارج از محل کار",
-        "عدم حضور", "در مرخصی", "در مرخصی هستم", "رد تلقائي", "الرد التلقائي", "رد آلي", "خارج المكتب",
-    )
-)  # fmt: skip
-_AFTER: Final = re.compile(r"\s*(?:$|[:\-–—|[(.!])")
+_SERVER: Final = re.compile(
+    r"(?:mail(?:er)?[-_.]?da?emon|mmdf|mdaemon|microsoftexchange[0-9a-f]{32})(?:[-+=_.].*)?", re.IGNORECASE
+)
+_SERVERS_NAME: Final = re.compile(r"\bmailer-daemon\b|\bmail delivery (?:sub)?system\b", re.IGNORECASE)
+_TAKES_NO_ANSWERS: Final = re.compile(r"(?:.*[-_.+])?(?:no|do[-_.]?not)[-_.]?reply(?:[-_.+].*)?", re.IGNORECASE)
+# Who answers an automatic answer quotes it; machines do not. A quotation with marks, or three lines of a header.
+_QUOTES: Final = re.compile(r"^>|^(?:[^\s:\d][^:\n]{0,30}:[ \t]?\S[^\n]{0,300}\n){3}", re.MULTILINE)
+_REPORTS: Final = {
+    "disposition-notification": "read_receipt",
+    "feedback-report": "abuse_report",
+}
+_REPORT_PARTS: Final = {
+    "message/disposition-notification": "read_receipt",
+    "message/global-disposition-notification": "read_receipt",
+    "message/feedback-report": "abuse_report",
+}
 
 
-def labels(fields: Mapping[str, str], *, null_sender: bool) -> set[str]:
-    """What the header says of its writer: any of `robot`, `auto_reply`, `list`, `newsletter`.
+def labels(fields: Mapping[str, str], parts: Sequence[Part], text: str, *, mail_from: str | None) -> set[str]:
+    """What a mail says of its writer: any of `robot`, `auto_reply`, `read_receipt`, `abuse_report`, `list`, `newsletter`.
 
-    `fields` by lower-case name, first occurrence; `null_sender` when the envelope's sender is known to be empty.
+    `fields` by lower-case name, first occurrence; `text` its own words; `mail_from` the envelope's sender, None where
+    no envelope is known.
     """
     found: set[str] = set()
-    automatic = re.split(r"[;\s(]", fields.get("auto-submitted", "").strip().lower(), maxsplit=1)[0]
-    human = automatic == "no"
-    if (automatic and not human) or null_sender or fields.get("return-path", "").strip() == "<>":
+    human = _auto_submitted(fields) == "no"
+    if is_report(fields) or from_nobody(fields, mail_from) or any(part.media_type in _REPORT_PARTS for part in parts):
         found.add("robot")
-    if not human and _is_machine(fields):
+    if not human and (_is_machine(fields) or takes_no_answers(fields)):
         found.add("robot")
-    if not human and (automatic == "auto-replied" or any(name in fields for name in _ANSWERING) or _says_away(fields)):
+    if not human and answers_by_itself(fields, text):
         found |= {"robot", "auto_reply"}
-    if any(name in fields for name in _LISTS):
+    if about := _reported(fields, parts):
+        found |= {"robot", about}
+    if _by_list(fields):
         found.add("list")
     elif any(name in fields for name in _NEWSLETTERS):
         found.add("newsletter")
     return found
 
 
+def is_report(fields: Mapping[str, str]) -> bool:
+    """Whether the mail as a whole is a report by its header (RFC 6522)."""
+    return parameters(fields.get("content-type", ""))[0] == "multipart/report"
+
+
+def from_nobody(fields: Mapping[str, str], mail_from: str | None) -> bool:
+    """Whether the sender is nobody or a mail server itself, by envelope, Return-Path or From."""
+    if mail_from is not None and _nobodys(mail_from):
+        return True
+    return_path = fields.get("return-path")
+    return (return_path is not None and _nobodys(return_path)) or from_server(fields)
+
+
+def from_server(fields: Mapping[str, str]) -> bool:
+    """Whether a mail server wrote it under its own name."""
+    written = fields.get("from", "")
+    found = addresses(written) or addresses(fields.get("sender", ""))
+    if found:
+        return _SERVER.fullmatch(found[0][1].rpartition("@")[0]) is not None
+    return _SERVERS_NAME.search(written) is not None
+
+
+def answers_by_itself(fields: Mapping[str, str], text: str) -> bool:
+    """Whether an answering machine wrote it. `Auto-Submitted: no` is the caller's to respect."""
+    if _auto_submitted(fields) == "auto-replied" or _precedence(fields) in _ANSWERED:
+        return True
+    return is_absence_note(fields, text)
+
+
+def is_absence_note(fields: Mapping[str, str], text: str) -> bool:
+    """Whether it says so by the fields of an answering machine or by its subject; not by `Auto-Submitted`, which bounces have."""
+    if any(name in fields for name in _ANSWERING):
+        return True
+    subject = machine_subjects.subject_of(fields.get("subject", ""))
+    away, behind_prefix = machine_subjects.says_away(subject, answers=_refers(fields))
+    return away and not (behind_prefix and _QUOTES.search(text[:20_000]) is not None)
+
+
+def is_other_report(fields: Mapping[str, str], parts: Sequence[Part]) -> bool:
+    """Whether it is a report of something else than a delivery: a reading or a complaint."""
+    return bool(_reported(fields, parts))
+
+
+def _reported(fields: Mapping[str, str], parts: Sequence[Part]) -> str:
+    kind, about = parameters(fields.get("content-type", ""))
+    by_header = _REPORTS.get(about.get("report-type", "").lower(), "") if kind == "multipart/report" else ""
+    by_part = next((_REPORT_PARTS[part.media_type] for part in parts if part.media_type in _REPORT_PARTS), "")
+    if by_header or by_part:
+        return by_header or by_part
+    subject = machine_subjects.subject_of(fields.get("subject", ""))
+    if machine_subjects.says_read(subject, answers=_refers(fields)):
+        return "read_receipt"
+    return "abuse_report" if machine_subjects.says_complained(subject) else ""
+
+
+def _refers(fields: Mapping[str, str]) -> bool:
+    return bool(message_ids(fields.get("in-reply-to", "")) or message_ids(fields.get("references", "")))
+
+
+def _auto_submitted(fields: Mapping[str, str]) -> str:
+    return re.split(r"[;\s(]", fields.get("auto-submitted", "").strip().lower(), maxsplit=1)[0]
+
+
+def _precedence(fields: Mapping[str, str]) -> str:
+    return fields.get("precedence", "").strip().lower()
+
+
+def _nobodys(path: str) -> bool:
+    """Whether a return path leads to nobody: empty, or a mail server's own name, which some servers write for empty."""
+    address = path.strip().strip("<>").strip()
+    return not address or _SERVER.fullmatch(address.rpartition("@")[0] or address) is not None
+
+
+def _by_list(fields: Mapping[str, str]) -> bool:
+    """Whether it came by a mailing list, where a person writes to many."""
+    if any(name in fields for name in _LISTS) or _precedence(fields) in _TO_MANY:
+        return True
+    paths = (fields.get(name, "").strip(" <>").rpartition("@")[0] for name in ("return-path", "sender", "errors-to"))
+    return _precedence(fields) in _BULK and any(_LISTS_OWN.fullmatch(path) is not None for path in paths)
+
+
+def takes_no_answers(fields: Mapping[str, str]) -> bool:
+    """Whether the sender's address takes no answers, and no other is given to answer."""
+    written = [address for _, address in addresses(fields.get("from", ""))]
+    others = [address for _, address in addresses(fields.get("reply-to", ""))]
+    return bool(written) and all(_TAKES_NO_ANSWERS.fullmatch(one.rpartition("@")[0]) for one in (*written, *others))
+
+
 def _is_machine(fields: Mapping[str, str]) -> bool:
     suppress = {word.strip().lower() for word in fields.get("x-auto-response-suppress", "").split(",")}
+    automatic = _auto_submitted(fields)
     return bool(
-        fields.get("precedence", "").strip().lower() in _BULK
+        (automatic and automatic != "no")
+        or (_precedence(fields) in _BULK and not _by_list(fields))
         or suppress & _SUPPRESSED
         or any(name in fields for name in _MACHINES)
         or "autoresponder" in fields.get("x-post-messageclass", "").lower()
         or fields.get("delivered-to", "").strip().lower() == "autoresponder"
     )
-
-
-def _says_away(fields: Mapping[str, str]) -> bool:
-    subject = fold(clean_line(decode_words(fields.get("subject", "")[:500])))
-    return any(subject.startswith(words) and _AFTER.match(subject, len(words)) is not None for words in _AWAY)

@@ -33,6 +33,7 @@ from zrm.channels.email.config import EmailConfig, Mailbox, Submit
 from zrm.channels.email.dkim_seal import KeyUnusable, seal
 from zrm.channels.email.pace import Pace
 from zrm.channels.email.pool import Pool
+from zrm.channels.email.refusals import blames_address, excuses_address
 from zrm.errors import NotFound
 from zrm.kit.blobs import BlobStore
 from zrm.kit.clock import now
@@ -212,7 +213,8 @@ def _refuse(code: int, answer: bytes | str, *, recipient: bool = False) -> NoRet
         raise Throttled(_("The mail server asks us to come again later."), code=shown, retry_after=wait)
     if code < 400:
         raise ConnectionFailed(_("The mail server gave an answer that makes no sense here."), code=shown)
-    if recipient and (enhanced.startswith(("5.1.", "5.2.1")) or (not enhanced and code in (550, 551, 553))):
+    bare = not enhanced and code in (550, 551, 553) and not excuses_address(text)
+    if recipient and (bare or blames_address(enhanced, f"{code} {text}")):
         raise RecipientUnreachable(_("The mail server says that there is no such mailbox."), code=shown)
     if code in (530, 535, 538):
         raise ConfigInvalid(_("The mail server wants us to sign in or to encrypt."), code=shown)
