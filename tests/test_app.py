@@ -239,10 +239,14 @@ def test_metrics_count_every_channel_and_state(client: httpx.Client, house: Open
     for number in range(3):
         desk.receive(RawContact("web", "portal", str(number), b"{}", "application/json"))
     inbox.close()
+    with house.database.cursor() as cursor:
+        cursor.execute("INSERT INTO door_answers VALUES (uuidv7(), 'x', 'fax', now())")
     answer = client.get("/metrics")
     families = {family.name: family for family in text_string_to_metric_families(answer.text)}
     samples = {tuple(sorted(sample.labels.items())): sample.value for sample in families["zrm_contacts"].samples}
     assert samples[("channel", "web"), ("state", "waiting")] == 3
+    unkept = families["zrm_answers_unkept"].samples
+    assert [(sample.labels, sample.value) for sample in unkept] == [({"channel": "fax"}, 1)]
     assert families["zrm_outbox_tasks"].samples[0].value == 3
     assert families["zrm_stage_lag_seconds"].samples[0].labels == {"stage": "file"}
     assert {sample.labels["queue"] for sample in families["zrm_queue_jobs"].samples} == {

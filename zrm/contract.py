@@ -11,7 +11,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import BinaryIO, ClassVar, Literal, Protocol
+from typing import BinaryIO, ClassVar, Final, Literal, Protocol
 from uuid import UUID
 
 JSON = None | bool | int | float | str | list["JSON"] | dict[str, "JSON"]
@@ -20,6 +20,10 @@ JSON = None | bool | int | float | str | list["JSON"] | dict[str, "JSON"]
 
 TEXT_LIMIT = 1_000_000
 """Characters of a contact's text that the record keeps and the desk shows; a longer text is also kept whole, as a file."""
+
+
+REPEATED_ID: Final = "repeated_id"
+"""In the envelope: the id that the contact's sender or provider gave it had come before with another content."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +44,9 @@ class RawContact:
     `(channel, account, external_id)` identifies it for ever: the same delivery twice has the same three.
     `account` is our side's address (mailbox, short code, form name); `body` the payload as received;
     `envelope` what only the door knew (JSON values). `kind` "report" is a provider's word about something we sent.
+    An id that has come before with another content is another contact: it is kept under an id of its own, with
+    `REPEATED_ID` in its envelope. `content` is a digest of what the contact says, where one delivery may differ from
+    another in bytes that say nothing; without it all of the body and the files counts.
     `earlier_id` is the external id that an earlier version gave the same contact, if another: who has a receipt under
     that one keeps it.
     """
@@ -54,6 +61,7 @@ class RawContact:
     kind: Literal["contact", "report"] = "contact"
     trace: str = ""
     earlier_id: str = ""
+    content: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import secrets
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import parse_qs, unquote, urlsplit
 
@@ -14,6 +14,7 @@ from zrm.channels.contract import Channel, House
 from zrm.channels.registry import CHANNELS
 from zrm.config import Section, Settings, load
 from zrm.errors import ConfigError
+from zrm.frontdesk.answers import Answers
 from zrm.frontdesk.desk import Desk
 from zrm.inbox.receive import Inbox
 from zrm.kit import folders, log
@@ -65,12 +66,15 @@ class OpenHouse:
     database: Database
     blobs: BlobStore
     redis_url: str
+    _answers: list[Answers] = field(default_factory=list)
 
     def desk(self) -> tuple[Desk, Inbox]:
-        """A front desk of this process, and its inbox to be closed at the end."""
+        """A front desk of this process, and its inbox to be closed at the end; its book is closed with the house."""
         plan = self.blueprint
         inbox = Inbox(self.database, self.blobs)
-        return Desk(self.database, self.blobs, inbox, plan.settings, plan.secret, plan.senders()), inbox
+        answers = Answers(self.database, plan.data / "answers")
+        self._answers.append(answers)
+        return Desk(self.database, self.blobs, inbox, plan.settings, plan.secret, plan.senders(), answers), inbox
 
     def clamd(self) -> Clamd | None:
         """The virus scanner the settings name, if they do."""
@@ -79,6 +83,8 @@ class OpenHouse:
 
     def close(self) -> None:
         """Let go of the store."""
+        for answers in self._answers:
+            answers.close()
         self.database.close()
 
 

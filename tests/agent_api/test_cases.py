@@ -320,6 +320,23 @@ def test_the_ledger_tells_a_balanced_book_from_a_broken_one(sign_in: SignIn, dat
     assert "do not balance" in browser.get("/desk/ledger").text
 
 
+@pytest.mark.parametrize(
+    ("language", "words"),
+    [
+        ("en", ("1 confirmed but not kept", "do not balance")),
+        ("fa", ("۱ رسیدداده ولی نگهداری‌نشده", "حساب‌ها تراز نیست")),
+    ],
+)
+def test_the_ledger_shows_what_a_door_confirmed_and_nobody_kept(
+    sign_in: SignIn, database: Database, language: str, words: tuple[str, ...]
+) -> None:
+    with database.cursor() as cursor:
+        cursor.execute("INSERT INTO door_answers VALUES (%s, 'x', 'fax', now())", [new_id()])
+        cursor.execute("UPDATE agents SET language = %s", [language])
+    page = sign_in("daniel").get("/desk/ledger").text
+    assert [word for word in words if word not in page] == []
+
+
 def test_trouble_is_sent_again_from_the_page(sign_in: SignIn, database: Database) -> None:
     case = file_case(database)
     browser = sign_in("daniel")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from concurrent.futures import ThreadPoolExecutor, wait
+from dataclasses import replace
 from typing import NoReturn
 
 import psycopg
@@ -13,8 +14,10 @@ from hypothesis import settings as rules
 from hypothesis import strategies as st
 
 from tests.conftest import TestServers
-from zrm.contract import JSON, RawContact
+from zrm.contract import JSON, REPEATED_ID, RawContact, Receipt, StoredFile
 from zrm.errors import StoreFull, StoreUnavailable
+from zrm.inbox import code
+from zrm.inbox.content import content_of
 from zrm.inbox.receive import INLINE_LIMIT, Inbox
 from zrm.kit.blobs import BlobStore
 from zrm.kit.db import Database
@@ -64,12 +67,110 @@ def test_no_text_is_too_strange_to_keep(inbox: Inbox, external_id: str, value: J
     neighbour = inbox.submit(contact(f"neighbour of {external_id!r}"))
     receipt = inbox.submit(contact(external_id, b"\x00\xff", strange=value)).result()
     assert neighbour.result().code
-    assert inbox.submit(contact(external_id)).result().contact_id == receipt.contact_id
+    assert inbox.submit(contact(external_id, b"\x00\xff")).result().contact_id == receipt.contact_id
 
 
-def test_half_a_surrogate_and_nul_stay_apart(inbox: Inbox) -> None:
-    ids = ["a\x00", "a\\0", "a\ud800", "a"]
-    assert len({inbox.submit(contact(name)).result().contact_id for name in ids}) >= 3
+def test_an_id_of_what_cannot_be_stored_stays_apart_from_all_that_looks_like_it(
+    inbox: Inbox, database: Database
+) -> None:
+    ids = ["a\x00", "a\\x00", "a\\0", "a\ud800", "a\\ud800", "a", "aش", "aش\x00", "aش\\x00"]
+    receipts = [inbox.submit(contact(name)).result() for name in [*ids, *ids]]
+    assert len({receipt.contact_id for receipt in receipts}) == len(ids)
+    assert [receipt.repeated for receipt in receipts] == [False] * len(ids) + [True] * len(ids)
+
+
+def envelope_of(database: Database, receipt: Receipt) -> JSON:
+    with database.cursor() as cursor:
+        cursor.execute("SELECT envelope FROM raw_contacts WHERE id = %s", [receipt.contact_id])
+        row = cursor.fetchone()
+    assert row is not None
+    envelope: JSON = row[0]
+    return envelope
+
+
+def test_another_content_under_the_same_id_is_another_contact_kept_and_marked(inbox: Inbox, database: Database) -> None:
+    first = inbox.submit(contact("77", b"the lamp is broken", gateway="x")).result()
+    second = inbox.submit(contact("77", b"the bin is full", gateway="x")).result()
+    assert (second.repeated, second.code == first.code) == (False, False)
+    assert envelope_of(database, first) == {"gateway": "x"}
+    assert envelope_of(database, second) == {"gateway": "x", REPEATED_ID: True}
+    again = [inbox.submit(contact("77", body)).result() for body in (b"the lamp is broken", b"the bin is full")]
+    assert [receipt.contact_id for receipt in again] == [first.contact_id, second.contact_id]
+    assert all(receipt.repeated for receipt in again)
+
+
+def test_other_files_are_another_content_and_other_bytes_that_say_nothing_are_not(inbox: Inbox) -> None:
+    def of(key: str, content: str = "", body: bytes = b"x") -> Receipt:
+        files = (StoredFile(key * 64, 1),)
+        return inbox.submit(replace(contact("1", body), files=files, content=content)).result()
+
+    assert of("a").contact_id != of("b").contact_id
+    assert of("c", "says this", b"1st delivery").contact_id == of("c", "says this", b"2nd delivery").contact_id
+
+
+def test_contents_that_meet_in_one_commit_under_one_id_are_all_kept(inbox: Inbox, database: Database) -> None:
+    bodies = [b"one", b"two", b"one", b"three", b"two", b"one"]
+
+    async def door() -> list[Receipt]:
+        return await asyncio.gather(*(inbox.take(contact("77", body)) for body in bodies))
+
+    receipts = asyncio.run(door())
+    assert [receipts[0].code, receipts[1].code] == [receipts[2].code, receipts[4].code]
+    assert len({receipt.code for receipt in receipts}) == 3
+    assert [number_of(database, table) for table in ("receipts", "raw_contacts", "outbox")] == [3, 3, 3]
+
+
+def test_a_receipt_of_before_contents_were_kept_is_compared_by_its_body(inbox: Inbox, database: Database) -> None:
+    with database.cursor() as cursor:
+        cursor.execute("ALTER TABLE receipts DISABLE TRIGGER append_only")
+    old = inbox.submit(contact("77", b"old")).result()
+    large = inbox.submit(contact("large", b"z" * (INLINE_LIMIT + 1))).result()
+    with database.cursor() as cursor:
+        cursor.execute("UPDATE receipts SET content = NULL")
+        cursor.execute("ALTER TABLE receipts ENABLE TRIGGER append_only")
+    assert inbox.submit(contact("77", b"old")).result().contact_id == old.contact_id
+    assert inbox.submit(contact("77", b"new")).result().contact_id != old.contact_id
+    assert inbox.submit(contact("large", b"z" * (INLINE_LIMIT + 1))).result().contact_id == large.contact_id
+
+
+MAIL = b"Received: by a hop\r\nSubject: lamp\r\n\r\nThe lamp is broken.\r\n\r\nIn our street.\r\n"
+
+
+@pytest.mark.parametrize("end", [b"\r\n", b"\n", b"\r"])
+def test_a_mails_content_is_what_follows_its_header_however_lines_end(end: bytes) -> None:
+    def of(mail: bytes) -> str:
+        return content_of(RawContact("email", "info", "x", mail, "message/rfc822"))
+
+    mail = MAIL.replace(b"\r\n", end)
+    assert of(mail) == of(MAIL)
+    assert of(b"Received: by another" + end + mail) == of(MAIL)
+    assert of(end + mail) == of(MAIL)
+    assert of(mail.replace(b"lamp is", b"lamps are")) != of(MAIL)
+    header, _, _ = mail.partition(end + end)
+    assert of(b"X: hop" + end + header + end) == of(header) != of(header.replace(b"lamp", b"bin"))
+
+
+def test_a_code_that_is_in_use_is_drawn_anew(inbox: Inbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    taken = inbox.submit(contact("1")).result().code
+    fresh = code.mint()
+    draws = iter([taken, taken, fresh])
+    monkeypatch.setattr(code, "mint", lambda: next(draws))
+    assert inbox.submit(contact("2")).result(timeout=30).code == fresh
+
+
+def test_a_contact_the_store_refuses_takes_no_neighbour_along(inbox: Inbox, database: Database) -> None:
+    with database.cursor() as cursor:
+        cursor.execute("ALTER TABLE raw_contacts ADD CHECK (media_type <> 'refused')")
+
+    async def doors() -> list[Receipt | BaseException]:
+        given = [contact(str(number)) for number in range(20)]
+        given[7] = replace(given[7], media_type="refused")
+        return await asyncio.gather(*(inbox.take(one) for one in given), return_exceptions=True)
+
+    outcomes = asyncio.run(doors())
+    assert [number for number, outcome in enumerate(outcomes) if not isinstance(outcome, Receipt)] == [7]
+    assert isinstance(outcomes[7], StoreUnavailable)
+    assert number_of(database, "receipts") == 19
 
 
 def test_a_large_body_lies_in_the_blob_store(inbox: Inbox, database: Database, blobs: BlobStore) -> None:

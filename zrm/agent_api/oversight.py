@@ -57,7 +57,7 @@ def add(router: APIRouter, context: DeskContext, guard: Guard) -> None:
                 "ledger",
                 hours=hours,
                 this_hour=this_hour,
-                broken=sum(1 for line in lines if line.missing),
+                broken=sum(1 for line in lines if not line.holds),
                 late=sum(line.waiting for line in lines if line.hour < this_hour),
                 window=HOURS,
             )

@@ -48,6 +48,7 @@ LABELS: Final = {
     "infected": _("A file has a virus"),
     "unscanned": _("A file is not yet scanned for viruses"),
     "part_missing": _("A part of the message never came"),
+    "repeated_id": _("Came with an id that another message already had"),
     "unfinished_dialogue": _("The citizen did not finish the dialogue"),
 }
 

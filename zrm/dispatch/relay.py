@@ -23,6 +23,10 @@ from zrm.kit.outage import Outage
 _RECONNECT = 0.5
 _TOGETHER = 0.02  # seconds; who rings so soon after another is woken for with all the others who do
 _HOUSEKEEPING = 3600.0
+_FORGET_KEPT_ANSWERS = """
+DELETE FROM door_answers a WHERE received_at < now() - interval '8 days' AND EXISTS (
+    SELECT FROM receipts r WHERE r.contact_id = a.contact_id AND coalesce(r.content, a.content) = a.content)
+"""
 
 
 class Relay:
@@ -84,3 +88,4 @@ class Relay:
                 cursor.execute("DELETE FROM dialogue_notes WHERE ends_at < now()")
                 ask_after(cursor, hours=self._settings.report_hours)
                 cursor.execute("DELETE FROM proof_tokens WHERE ends_at < now() - interval '1 day'")
+                cursor.execute(_FORGET_KEPT_ANSWERS)

@@ -28,6 +28,7 @@ from zrm.casework.answer import Sender, kind_of
 from zrm.config import Settings
 from zrm.contract import JSON, AddressKind, PublicMessage, RawContact, Receipt, StoredFile, Subject, Tracking
 from zrm.errors import NotFound, StoreUnavailable
+from zrm.frontdesk.answers import Answers
 from zrm.inbox import code as codes
 from zrm.inbox.receive import Inbox
 from zrm.kit import throttle
@@ -51,7 +52,9 @@ _PUBLIC_STATES: dict[str, _State] = {
 
 
 class Desk:
-    """The house's `FrontDesk`; one per process. `senders` are the accounts that can write to an e-mail address."""
+    """The house's `FrontDesk`; one per process. `senders` are the accounts that can write to an e-mail address; `answers`
+    is the doors' book, without which the conservation law knows of receipts alone.
+    """
 
     def __init__(
         self,
@@ -61,6 +64,7 @@ class Desk:
         settings: Settings,
         secret: bytes,
         senders: Sequence[Sender],
+        answers: Answers | None = None,
     ) -> None:
         self._database = database
         self._blobs = blobs
@@ -68,20 +72,40 @@ class Desk:
         self._settings = settings
         self._secret = secret
         self._senders = senders
+        self._answers = answers
 
     # ------------------------------------------------------------------ receive
 
     def submit(self, contact: RawContact) -> Future[Receipt]:
         """T1; see `zrm.inbox.receive`."""
-        return self._inbox.submit(contact)
+        kept = self._inbox.submit(contact)
+        if self._answers is None:
+            return kept
+        answer: Future[Receipt] = Future()
+        answer.set_running_or_notify_cancel()
+
+        def noted(kept: Future[Receipt]) -> None:
+            if (error := kept.exception()) is not None:
+                answer.set_exception(error)
+            else:
+                answer.set_result(self._noted(contact, kept.result()))
+
+        kept.add_done_callback(noted)
+        return answer
 
     async def take(self, contact: RawContact) -> Receipt:
         """T1 on an event loop. Errors: StoreUnavailable, StoreFull."""
-        return await self._inbox.take(contact)
+        return self._noted(contact, await self._inbox.take(contact))
 
     def receive(self, contact: RawContact) -> Receipt:
         """T1, waiting for the commit. Errors: StoreUnavailable, StoreFull."""
-        return self._inbox.submit(contact).result()
+        return self._noted(contact, self._inbox.submit(contact).result())
+
+    def _noted(self, contact: RawContact, receipt: Receipt) -> Receipt:
+        """The receipt, once it is in the doors' book."""
+        if self._answers is not None:
+            self._answers.note(contact, receipt)
+        return receipt
 
     def keep(
         self,

@@ -1,6 +1,6 @@
 """T1: make contacts durable. Concurrent receipts on one event loop share a commit (`zrm.inbox.writer`).
 
-A contact that came before gets the receipt it got then. The outbox row that calls T2 is in the same commit.
+A contact that came before gets the receipt it got then; another one under an id that came before gets its own. The outbox row that calls T2 is in the same commit.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import uvloop
 
 from zrm.contract import RawContact, Receipt
 from zrm.errors import StoreUnavailable
+from zrm.inbox.content import content_of
 from zrm.inbox.writer import Waiting, Writer
 from zrm.kit import log
 from zrm.kit.blobs import BlobStore
@@ -43,11 +44,11 @@ class Inbox:
         A caller who is cancelled meanwhile does not take the contact back.
         """
         large = len(contact.body) > INLINE_LIMIT
-        body_key, size = await asyncio.to_thread(self._put, contact) if large else (None, len(contact.body))
+        content, body_key, size = await asyncio.to_thread(self._put, contact) if large else self._put(contact)
         loop = asyncio.get_running_loop()
         answer: asyncio.Future[Receipt] = loop.create_future()
         writer = self._writers.get(loop) or self._begin(loop)
-        writer.gather(Waiting(contact, body_key, size, answer))
+        writer.gather(Waiting(contact, content, body_key, size, answer))
         return await answer
 
     def submit(self, contact: RawContact) -> Future[Receipt]:
@@ -83,10 +84,11 @@ class Inbox:
             self._own.call_soon_threadsafe(self._own.stop)
             self._thread.join()
 
-    def _put(self, contact: RawContact) -> tuple[str | None, int]:
+    def _put(self, contact: RawContact) -> tuple[str, str | None, int]:
+        """The digest of what the contact says, the key of a large body in the blob store, and the body's size in bytes."""
         if len(contact.body) > INLINE_LIMIT:
-            return self._blobs.put(contact.body)
-        return None, len(contact.body)
+            return content_of(contact), *self._blobs.put(contact.body)
+        return content_of(contact), None, len(contact.body)
 
     def _refuse_if_closing(self) -> None:
         if self._closing:

@@ -10,17 +10,20 @@ import asyncio
 import json
 from collections.abc import Iterable, Sequence
 from concurrent.futures import Future
+from dataclasses import dataclass, replace
 from datetime import datetime
 from uuid import UUID
 
 import psycopg
 
-from zrm.contract import JSON, RawContact, Receipt, StoredFile
+from zrm.contract import JSON, REPEATED_ID, RawContact, Receipt, StoredFile
 from zrm.errors import StoreUnavailable
 from zrm.inbox import code
+from zrm.inbox.content import say_the_same
 from zrm.kit import log
 from zrm.kit.clock import now
 from zrm.kit.db import AsyncConnection, AsyncCursor, Database, array_text
+from zrm.kit.digests import digest_of
 from zrm.kit.ids import new_id
 
 _BATCH = 256
@@ -33,11 +36,13 @@ _log = log.get(__name__)
 _TAKE = """
 WITH given AS MATERIALIZED (
     SELECT * FROM unnest(%s::uuid[], %s::text[], %s::text[], %s::text[], %s::text[], %s::text[], %s::text[],
-                         %s::bytea[], %s::text[], %s::bigint[], %s::jsonb[], %s::jsonb[], %s::text[])
-        AS g (id, channel, account, external_id, code, kind, media_type, body, body_key, size, envelope, files, trace)
+                         %s::bytea[], %s::text[], %s::bigint[], %s::jsonb[], %s::jsonb[], %s::text[], %s::text[])
+        AS g (id, channel, account, external_id, code, kind, media_type, body, body_key, size, envelope, files, trace,
+              content)
 ), fresh AS (
-    INSERT INTO receipts (channel, account, external_id, contact_id, code, received_at)
-    SELECT channel, account, external_id, id, code, %s::timestamptz FROM given ORDER BY channel, account, external_id
+    INSERT INTO receipts (channel, account, external_id, contact_id, code, content, received_at)
+    SELECT channel, account, external_id, id, code, content, %s::timestamptz FROM given
+    ORDER BY channel, account, external_id
     ON CONFLICT DO NOTHING RETURNING contact_id, received_at
 ), kept AS (
     INSERT INTO raw_contacts
@@ -50,29 +55,60 @@ WITH given AS MATERIALIZED (
 SELECT contact_id FROM fresh
 """
 _KNOWN = """
-SELECT channel, account, external_id, contact_id, code, received_at FROM receipts
-JOIN unnest(%s::text[], %s::text[], %s::text[]) AS wanted (channel, account, external_id)
+SELECT r.channel, r.account, r.external_id, r.contact_id, r.code, r.received_at, r.content, w.body
+FROM receipts r JOIN unnest(%s::text[], %s::text[], %s::text[]) AS wanted (channel, account, external_id)
 USING (channel, account, external_id)
+LEFT JOIN raw_contacts w ON w.id = r.contact_id AND r.content IS NULL
 """
 
+_Key = tuple[str, str, str]
 _Outcome = Receipt | StoreUnavailable
 
 
 class Waiting:
     """A contact on its way into the store: its body is already where it belongs. `answer` is for who brought it."""
 
-    __slots__ = ("answer", "body_key", "code", "contact", "id", "key", "size")
+    __slots__ = ("answer", "body_key", "code", "contact", "content", "id", "key", "size")
 
     def __init__(
-        self, contact: RawContact, body_key: str | None, size: int, answer: Future[Receipt] | asyncio.Future[Receipt]
+        self,
+        contact: RawContact,
+        content: str,
+        body_key: str | None,
+        size: int,
+        answer: Future[Receipt] | asyncio.Future[Receipt],
     ) -> None:
         self.contact = contact
+        self.content = content
         self.body_key = body_key
         self.size = size
         self.answer = answer
         self.id: UUID = new_id()
         self.code = code.mint()
-        self.key = (contact.channel, _storable(contact.account), _storable(contact.external_id))
+        self.key: _Key = (contact.channel, _storable(contact.account), _storable(contact.external_id))
+
+    def rename(self) -> None:
+        """Another contact has this id: take one that holds the content too, so that it is the same every time."""
+        channel, account, external_id = self.key
+        self.key = (channel, account, f"{external_id}/{self.content}")
+        self.contact = replace(self.contact, envelope={**self.contact.envelope, REPEATED_ID: True})
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """A receipt that was given before. `content` None: by a version that did not keep it; then `body`, if in the row."""
+
+    contact_id: UUID
+    code: str
+    received_at: datetime
+    content: str | None
+    body: bytes | None
+
+    def is_of(self, waiting: Waiting) -> bool:
+        """Whether it was given for the same contact."""
+        if self.content is not None:
+            return self.content == waiting.content
+        return self.body is None or say_the_same(waiting.contact.media_type, self.body, waiting.contact.body)
 
 
 class Writer:
@@ -155,60 +191,63 @@ class Writer:
         if self._connection is None or self._connection.closed:
             self._connection = await self._database.connect_async()
         received_at = now()
-        first: dict[tuple[str, str, str], Waiting] = {}
-        for waiting in batch:
-            first.setdefault(waiting.key, waiting)
+        first: dict[tuple[_Key, str], Waiting] = {}
+        same = [first.setdefault((waiting.key, waiting.content), waiting) for waiting in batch]
         async with self._connection.cursor() as cursor:
             settled = await _take(cursor, list(first.values()), received_at)
         return [
             Receipt(contact_id, issued, at, repeated=contact_id != waiting.id)
-            for waiting in batch
-            for contact_id, issued, at in [settled[waiting.key]]
+            for waiting, one in zip(batch, same, strict=True)
+            for contact_id, issued, at in [settled[one.id]]
         ]
 
 
 async def _take(
     cursor: AsyncCursor, fresh: Sequence[Waiting], received_at: datetime
-) -> dict[tuple[str, str, str], tuple[UUID, str, datetime]]:
-    """Who has which receipt now, by key. Each statement commits by itself: who has one keeps it."""
+) -> dict[UUID, tuple[UUID, str, datetime]]:
+    """Who has which receipt now, by `Waiting.id`. Each statement commits by itself: who has one keeps it."""
     settled = await _named_before(cursor, fresh)
-    fresh = [waiting for waiting in fresh if waiting.key not in settled]
+    fresh = [waiting for waiting in fresh if waiting.id not in settled]
     while fresh:
         await cursor.execute(_TAKE, [*_columns(fresh), received_at])
         taken = {row[0] for row in await cursor.fetchall()}
-        settled.update(
-            (waiting.key, (waiting.id, waiting.code, received_at)) for waiting in fresh if waiting.id in taken
-        )
+        settled |= {waiting.id: (waiting.id, waiting.code, received_at) for waiting in fresh if waiting.id in taken}
         fresh = [waiting for waiting in fresh if waiting.id not in taken]
         if fresh:
-            settled |= await _known(cursor, [waiting.key for waiting in fresh])
-            fresh = [waiting for waiting in fresh if waiting.key not in settled]
-            for waiting in fresh:  # what is left met a code that is in use
-                waiting.code = code.mint()
+            known = await _known(cursor, [waiting.key for waiting in fresh])
+            for waiting in fresh:
+                if (found := known.get(waiting.key)) is None:
+                    waiting.code = code.mint()  # the one it had is in use
+                elif found.is_of(waiting):
+                    settled[waiting.id] = (found.contact_id, found.code, found.received_at)
+                else:
+                    _log.warning("an id came again with another content", channel=waiting.key[0])
+                    waiting.rename()
+            fresh = [waiting for waiting in fresh if waiting.id not in settled]
     return settled
 
 
-async def _known(
-    cursor: AsyncCursor, keys: Sequence[tuple[str, str, str]]
-) -> dict[tuple[str, str, str], tuple[UUID, str, datetime]]:
+async def _known(cursor: AsyncCursor, keys: Sequence[_Key]) -> dict[_Key, _Known]:
     channels, accounts, externals = zip(*keys, strict=True)
     await cursor.execute(_KNOWN, [list(channels), list(accounts), list(externals)])
-    return {(row[0], row[1], row[2]): (row[3], row[4], row[5]) for row in await cursor.fetchall()}
+    return {(row[0], row[1], row[2]): _Known(*row[3:]) for row in await cursor.fetchall()}
 
 
-async def _named_before(
-    cursor: AsyncCursor, batch: Sequence[Waiting]
-) -> dict[tuple[str, str, str], tuple[UUID, str, datetime]]:
+async def _named_before(cursor: AsyncCursor, batch: Sequence[Waiting]) -> dict[UUID, tuple[UUID, str, datetime]]:
     """Who has a receipt under the id that an earlier version gave; asked for few contacts, and written by none any more."""
     before = {
-        waiting.key: (waiting.key[0], waiting.key[1], waiting.contact.earlier_id)
+        waiting.id: (waiting.key[0], waiting.key[1], waiting.contact.earlier_id)
         for waiting in batch
         if waiting.contact.earlier_id
     }
     if not before:
         return {}
     found = await _known(cursor, list(before.values()))
-    return {key: found[earlier] for key, earlier in before.items() if earlier in found}
+    return {
+        key: (known.contact_id, known.code, known.received_at)
+        for key, earlier in before.items()
+        if (known := found.get(earlier)) is not None
+    }
 
 
 def _tell(waiting: Waiting, outcome: _Outcome) -> None:
@@ -239,6 +278,7 @@ def _columns(batch: Sequence[Waiting]) -> list[str]:
         array_text(_encode(_json(dict(contact.envelope))) for contact in contacts),
         array_text(_encode([_file_row(file) for file in contact.files]) for contact in contacts),
         array_text(contact.trace for contact in contacts),
+        _array(waiting.content for waiting in batch),
     ]
 
 
@@ -257,7 +297,9 @@ def _storable(text: str) -> str:
     """The text without what PostgreSQL cannot hold (NUL, lone surrogates); distinct texts stay distinct."""
     if text.isascii() and "\x00" not in text:
         return text
-    return text.replace("\x00", "\\x00").encode("utf-8", "backslashreplace").decode()
+    kept = text.replace("\x00", "\\x00").encode("utf-8", "backslashreplace").decode()
+    # Somebody may have written the same with a backslash; the digest is of what was really there.
+    return kept if kept == text else f"{kept} ({digest_of(text)})"
 
 
 def _json(value: JSON) -> JSON:

@@ -1,7 +1,8 @@
 """The conservation law: per channel and hour, received = filed + joined + ignored + quarantined + waiting.
 
 Received is counted from the receipts, which no later step touches; the rest from what became of the raw contacts.
-The two are kept apart on purpose: a contact that fell between them would show.
+The two are kept apart on purpose: a contact that fell between them would show. What the doors said yes to is counted
+from their own book (`zrm.frontdesk.answers`): an answer without a receipt for the same content was a promise not kept.
 """
 
 from __future__ import annotations
@@ -26,6 +27,8 @@ class LedgerLine:
     ignored: int
     quarantined: int
     waiting: int
+    unkept: int = 0
+    """Contacts that a door said yes to and that are not in the store."""
 
     @property
     def missing(self) -> int:
@@ -35,7 +38,7 @@ class LedgerLine:
     @property
     def holds(self) -> bool:
         """Whether nothing is missing and nothing is double."""
-        return self.missing == 0
+        return self.missing == 0 and self.unkept == 0
 
 
 def by_hour(cursor: Cursor, since: datetime, until: datetime) -> list[LedgerLine]:
@@ -62,8 +65,13 @@ WITH came AS (
            count(*) FILTER (WHERE state = 'quarantined') AS quarantined,
            count(*) FILTER (WHERE state = 'waiting') AS waiting
     FROM raw_contacts WHERE received_at >= %(since)s AND received_at < %(until)s GROUP BY 1, 2
+), lost AS (
+    SELECT channel, {hour} AS hour, count(*) AS unkept FROM door_answers a
+    WHERE received_at >= %(since)s AND received_at < %(until)s AND NOT EXISTS (
+        SELECT FROM receipts r WHERE r.contact_id = a.contact_id AND coalesce(r.content, a.content) = a.content)
+    GROUP BY 1, 2
 )
 SELECT channel, hour, coalesce(received, 0), coalesce(filed, 0), coalesce(joined, 0), coalesce(ignored, 0),
-       coalesce(quarantined, 0), coalesce(waiting, 0)
-FROM came FULL JOIN became USING (channel, hour) ORDER BY hour DESC, channel
+       coalesce(quarantined, 0), coalesce(waiting, 0), coalesce(unkept, 0)
+FROM came FULL JOIN became USING (channel, hour) FULL JOIN lost USING (channel, hour) ORDER BY hour DESC, channel
 """

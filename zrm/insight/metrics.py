@@ -65,6 +65,15 @@ class _Collector:
                 ("channel",),
                 "SELECT channel, count(*) FROM quarantine WHERE ended_at IS NULL GROUP BY 1",
             )
+            yield _family(
+                cursor,
+                "zrm_answers_unkept",
+                "Contacts that a door said yes to in the last two days and that are not in the store, by channel",
+                ("channel",),
+                "SELECT channel, count(*) FROM door_answers a WHERE received_at > now() - interval '2 days' "
+                "AND NOT EXISTS (SELECT FROM receipts r WHERE r.contact_id = a.contact_id "
+                "AND coalesce(r.content, a.content) = a.content) GROUP BY 1",
+            )
         waiting = GaugeMetricFamily("zrm_queue_jobs", "RQ jobs by queue and state", labels=("queue", "state"))
         for topic, jobs, failed in self._depths():
             waiting.add_metric((topic, "waiting"), jobs)

@@ -13,6 +13,7 @@ from typing import Any
 from uuid import UUID
 
 from zrm.contract import (
+    REPEATED_ID,
     TEXT_LIMIT,
     AddressKind,
     Ignored,
@@ -142,6 +143,8 @@ def read(raw: Raw, parse: Parse, *, region: str) -> Reading | list[Report] | Ign
 def _read(raw: Raw, inbound: Inbound, region: str) -> Reading:
     text = clean(inbound.text)
     labels = set(inbound.labels)
+    if raw.contact.envelope.get(REPEATED_ID) is True:
+        labels.add(REPEATED_ID)
     files = [replace(file, name=file_name(file.name)) for file in inbound.files]
     if len(text) > TEXT_LIMIT:
         files.append(InboundFile("message.txt", "text/plain", text.encode("utf-8", "replace"), role="original"))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -207,3 +208,19 @@ def test_polling_does_not_pass_by_what_the_store_did_not_take(bot: Bot, open_hou
     house.work()
     assert [case.said() for case in house.cases()] == [[f"number {number}" for number in range(4)]]
     assert house.states() == {"filed": 1, "joined": 3}
+
+
+def test_an_update_of_the_same_number_and_moment_that_says_something_else_is_another(
+    still_house: BotHouse, bot: Bot
+) -> None:
+    """A messenger that began to count anew, or counts for each server: neither word may vanish behind the other's."""
+    house = still_house
+    first = bot.tell(SARA, text="The lamp is dark")
+    second = {**first, "message": {**first["message"], "text": "The water is off"}}
+    for _ in range(2):
+        bring(house, house.desk, first, second, dict(reversed(first.items())))
+    time.sleep(0.1)
+    sweep(house)
+    house.work()
+    said = "\n".join(line[3] for case in house.cases() for line in case.lines if line[0] == "in")
+    assert (said.count("The lamp is dark"), said.count("The water is off")) == (1, 1)

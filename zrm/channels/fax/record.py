@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from zrm.channels.contract import JSON, RawContact
+from zrm.kit.digests import digest_of
 from zrm.kit.ids import new_trace
 
 TIFF: Final = "image/tiff"
@@ -55,6 +56,10 @@ def contact(
         media_type=NOTE if tiff is None else TIFF,
         envelope=envelope,
         trace=new_trace(),
+        # Who hands a fax over a second time tells another time and may tell more; whose fax it is stays.
+        content=digest_of(
+            known["caller"], content, *(("" if tiff is not None else known[name]) for name in ("status", "error"))
+        ),
     )
 
 

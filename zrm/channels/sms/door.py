@@ -25,6 +25,7 @@ from zrm.channels.sms.form import read_form
 from zrm.channels.sms.signature import Signatures
 from zrm.errors import StoreUnavailable
 from zrm.kit import log
+from zrm.kit.digests import digest_of
 from zrm.kit.ids import new_trace
 
 MAX_BODY = 128 * 1024  # bytes; 1600 characters and ten picture addresses need about 30 KiB
@@ -38,6 +39,8 @@ _TAKEN = b'<?xml version="1.0" encoding="UTF-8"?><Response></Response>'
 _RETRY_AFTER = "10"  # seconds
 _ID = re.compile(r"[A-Za-z0-9]{2,64}")
 _WORD = re.compile(r"[A-Za-z_]{1,32}")
+_SAYS = ("From", "Body", "MediaUrl", "MessageStatus", "SmsStatus", "ErrorCode")
+"""How the names of the fields begin that say something; the fallback address is given further ones."""
 
 _log = log.get(__name__)
 
@@ -118,6 +121,7 @@ class TwilioDoor:
             channel="sms",
             account=line.name,
             external_id=_external_id(dict(fields), kind),
+            content=digest_of(*(part for field in fields if field[0].startswith(_SAYS) for part in field)),
             body=body,
             media_type=FORM,
             envelope=_envelope(headers, query),

@@ -80,7 +80,7 @@ class Door:
             await self._receive(bot, f"odd/{hashlib.sha256(body).hexdigest()}", body, {"role": "message"})
             return []
         if told.kind in ("elsewhere", "other"):
-            await self._receive(bot, told.named, body, {"role": "message"})
+            await self._receive(bot, told.named, body, {"role": "message"}, content=told.digest)
             if told.kind == "elsewhere" and told.text.startswith("/") and told.chat:
                 language = language_of(Note(bot, told.chat), told, await self._setting(bot))
                 return [(told.chat, Say(gettext(language, words.ONLY_PRIVATE)))]
@@ -164,10 +164,16 @@ class Door:
             missing: list[JSON] = [asdict(gone) for gone in part.missing]
             if missing:
                 envelope["missing"] = missing
-        return await self._receive(bot, told.named, body, envelope, files)
+        return await self._receive(bot, told.named, body, envelope, files, told.digest)
 
     async def _receive(
-        self, bot: str, external_id: str, body: bytes, envelope: dict[str, JSON], files: tuple[StoredFile, ...] = ()
+        self,
+        bot: str,
+        external_id: str,
+        body: bytes,
+        envelope: dict[str, JSON],
+        files: tuple[StoredFile, ...] = (),
+        content: str = "",
     ) -> Receipt:
         contact = RawContact(
             channel=self._platform.kind,
@@ -178,6 +184,7 @@ class Door:
             envelope=envelope,
             files=files,
             trace=new_trace(),
+            content=content,
         )
         receipt = await asyncio.wrap_future(await asyncio.to_thread(self._desk.submit, contact))
         _log.info(

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, Literal
 
 from zrm.channels.contract import JSON
+from zrm.kit.digests import digest_of
 
 Kind = Literal["message", "edited", "button", "elsewhere", "other"]
 
@@ -68,7 +69,8 @@ class Told:
 
     `kind` elsewhere: said in a group or channel; other: nothing a citizen says, `what` names it. `content` is whether
     there are words, files or a place to keep; `unread` names a message that has none, `unknown` one we never heard of.
-    `mark` tells this update from one of the same number, after the messenger has begun to count anew.
+    `mark` tells this update from one of the same number, after the messenger has begun to count anew; `digest` is of what
+    it says, without what the messenger may write otherwise when it brings the same update again.
     """
 
     update_id: int
@@ -93,11 +95,12 @@ class Told:
     button_id: str = ""
     links: tuple[str, ...] = ()
     robot: bool = False
+    digest: str = ""
 
     @property
     def named(self) -> str:
-        """The update's name for ever: its number, and what tells it from one of the same number years later."""
-        return f"{self.update_id}/{self.mark}"
+        """The update's name for ever: its number, what tells it from one of the same number years later, what it says."""
+        return f"{self.update_id}/{self.mark}/{self.digest}"
 
     @property
     def content(self) -> bool:
@@ -107,6 +110,13 @@ class Told:
 
 def read_update(value: JSON) -> Told:
     """Read one update. Errors: Malformed."""
+    told = _read(value)
+    files = (repr((file.kind, file.name, file.media_type, file.size)) for file in told.attached)
+    said = (told.kind, told.what, told.text, told.phone, told.data, told.unread, *told.links, *files)
+    return replace(told, digest=digest_of(repr((told.chat, told.user)), *said)[:16])
+
+
+def _read(value: JSON) -> Told:
     if not isinstance(value, dict):
         raise Malformed("not an object")
     update_id = _int(value, "update_id")

@@ -85,7 +85,10 @@ class ContactApi:
             return self._fields_problem(request, [("text", "string_too_long")])
         try:
             receipt = await self._intake.submit(
-                contact_id("api", f"{caller}:{key}", (payload.model_dump_json(),)), body, envelope={"caller": caller}
+                contact_id("api", f"{caller}:{key}", (payload.model_dump_json(),)),
+                body,
+                said=payload.text,
+                envelope={"caller": caller},
             )
         except StoreUnavailable:
             return self._problem(

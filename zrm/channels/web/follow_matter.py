@@ -185,6 +185,7 @@ class FollowMatter:
             await self._intake.submit(
                 contact_id("rating", nonce, [held.code, score]),
                 body_of({"score": int(score)}),
+                said=score,
                 envelope={"rates": held.code},
             )
         except StoreUnavailable:
@@ -250,6 +251,7 @@ class FollowMatter:
         await self._intake.submit(
             contact_id("message", nonce, content),
             body_of({"text": text, "language": language}),
+            said=text,
             envelope={"conversation": held.code},
             files=files,
         )

@@ -13,6 +13,7 @@ from zrm.channels.contract import JSON, FrontDesk, RawContact, Receipt, StoredFi
 from zrm.channels.web.body import Upload
 from zrm.errors import StoreUnavailable
 from zrm.kit import log
+from zrm.kit.digests import digest_of
 from zrm.kit.ids import new_trace
 
 _log = log.get(__name__)
@@ -39,9 +40,9 @@ class Intake:
         ]
 
     async def submit(
-        self, external_id: str, body: bytes, *, envelope: dict[str, JSON], files: Sequence[StoredFile] = ()
+        self, external_id: str, body: bytes, *, said: str, envelope: dict[str, JSON], files: Sequence[StoredFile] = ()
     ) -> Receipt:
-        """Make one contact durable. Errors: StoreUnavailable, StoreFull."""
+        """Make one contact durable; `said` are the citizen's own words in it. Errors: StoreUnavailable, StoreFull."""
         trace = new_trace()
         contact = RawContact(
             channel="web",
@@ -52,6 +53,7 @@ class Intake:
             envelope=envelope,
             files=tuple(files),
             trace=trace,
+            content=digest_of(said, *(file.key for file in files)),
         )
         receipt = await self._desk.take(contact)
         _log.info("received", channel="web", contact=str(receipt.contact_id), trace=trace, repeated=receipt.repeated)

@@ -131,6 +131,7 @@ class RaiseMatter:
         receipt = await self._intake.submit(
             external_id,
             body_of({**fields, "language": language}),
+            said=entry.text,
             envelope={"trap": True} if entry.trap else {},
             files=files,
         )

@@ -17,6 +17,7 @@ from itsdangerous import BadData, Signer, TimestampSigner, URLSafeSerializer, UR
 from itsdangerous.signer import SigningAlgorithm
 
 from zrm.channels.contract import StoredFile
+from zrm.kit.digests import digest_of
 
 _NONCE_BYTES: Final = 16
 
@@ -132,12 +133,7 @@ def contact_id(purpose: str, nonce: str, content: Iterable[str]) -> str:
     The same form sent twice (double click, retry, reload) is the same contact; a form that was sent, called back with
     the browser's back button, changed and sent again is another one, and must not vanish behind the first receipt.
     """
-    digest = hashlib.sha256()
-    for part in content:
-        data = part.encode("utf-8", "replace")
-        digest.update(len(data).to_bytes(8))
-        digest.update(data)
-    return f"{purpose}:{nonce}:{digest.hexdigest()[:32]}"
+    return f"{purpose}:{nonce}:{digest_of(*content)}"
 
 
 def _text(sealed: str | bytes) -> str:

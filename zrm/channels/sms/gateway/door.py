@@ -16,9 +16,11 @@ from starlette.responses import PlainTextResponse
 from zrm.channels.contract import JSON, FrontDesk, RawContact
 from zrm.channels.sms.gateway.config import Hook, HttpGateway, Message, Receiving, Reporting
 from zrm.channels.sms.gateway.fields import Unreadable, part_of, read_fields, words_at
+from zrm.channels.sms.gateway.read import words_of
 from zrm.channels.sms.gateway.send import sign
 from zrm.errors import StoreUnavailable
 from zrm.kit import log
+from zrm.kit.digests import digest_of
 from zrm.kit.ids import new_trace
 from zrm.kit.text import digits
 
@@ -103,9 +105,10 @@ class GatewayDoor:
             if not words_at(fields, hook.from_) or (hook.id is None and not words_at(fields, hook.time)):
                 return None
             identity, account = identify(hook, fields, stored), account_of(hook, fields, self._lines.get(name, []))
+            content = said_in(hook, fields, stored)
         else:
             # A report is the same if all of it is.
-            identity, account = hashlib.sha256(stored).hexdigest()[:40], ""
+            identity, account, content = hashlib.sha256(stored).hexdigest()[:40], "", ""
         if not identity:
             return None
         return RawContact(
@@ -117,6 +120,7 @@ class GatewayDoor:
             envelope={"gateway": name},
             kind=kind,
             trace=new_trace(),
+            content=content,
         )
 
 
@@ -130,6 +134,11 @@ def identify(how: Message, fields: JSON, stored: bytes) -> str:
     identity = words_at(fields, how.id)[:100]
     place = part_of(how, fields)
     return f"{identity}/{place[2]}" if identity and place else identity
+
+
+def said_in(how: Message, fields: JSON, stored: bytes) -> str:
+    """The digest of what a message says: the same for the door and the inbox, whatever shape either gives it in."""
+    return digest_of(digits(words_at(fields, how.from_)), words_of(how, stored, fields), repr(part_of(how, fields)))
 
 
 def account_of(how: Message, fields: JSON, lines: Sequence[str]) -> str:

@@ -16,7 +16,7 @@ import httpx
 
 from zrm.channels.contract import JSON, FrontDesk, RawContact
 from zrm.channels.sms.gateway.config import HttpGateway, Inbox
-from zrm.channels.sms.gateway.door import account_of, identify
+from zrm.channels.sms.gateway.door import account_of, identify, said_in
 from zrm.channels.sms.gateway.fields import at
 from zrm.channels.sms.gateway.send import request_of
 from zrm.errors import StoreUnavailable
@@ -93,6 +93,7 @@ class Poller:
             media_type="application/json",
             envelope={"gateway": self._name, "from": "inbox"},
             trace=new_trace(),
+            content=said_in(self._how, item, body),
         )
         while not stop.is_set():
             try:

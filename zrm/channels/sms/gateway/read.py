@@ -52,7 +52,7 @@ def _message(parts: Sequence[tuple[Message, RawContact, JSON] | None], language:
     sender = words_at(fields, how.from_).strip()
     if not sender:
         raise Unparseable(f"the message does not say who sent it (no {how.from_})")
-    text = "".join(GAP if part is None else _words(*part) for part in parts)
+    text = "".join(GAP if part is None else words_of(part[0], part[1].body, part[2]) for part in parts)
     shown = [(name, words_at(fields, name)[:500]) for name in (how.id, how.to, how.time) if name]
     shown += [("Parts", str(len(parts)))] if len(parts) > 1 else []
     return Inbound(
@@ -101,12 +101,13 @@ def _how(raw: RawContact, gateway: HttpGateway) -> Message:
     return how
 
 
-def _words(how: Message, raw: RawContact, fields: JSON) -> str:
+def words_of(how: Message, body: bytes, fields: JSON) -> str:
+    """The words of a message as text; `fields` are those of `body`."""
     coding = how.coding if isinstance(how, Receiving) and how.body != "json" else None
     if coding is None or words_at(fields, coding) not in _UTF16:
         return words_at(fields, how.text)
     # Halves of a sign are let through: the other may be in the next part.
-    octets = raw_field(raw.body, how.text)
+    octets = raw_field(body, how.text)
     words = octets[: len(octets) // 2 * 2].decode("utf-16-be", "surrogatepass") + "\ufffd" * (len(octets) % 2)
     return words.replace("\0", "")
 

@@ -25,6 +25,7 @@ from zrm.channels.sms.smpp.config import SmppGateway
 from zrm.channels.sms.smpp.pdu import Delivered, Header
 from zrm.channels.sms.smpp.recent import Recent
 from zrm.kit import log
+from zrm.kit.digests import digest_of
 from zrm.kit.ids import new_id, new_trace
 from zrm.kit.text import digits
 
@@ -175,6 +176,7 @@ class Listener:
             envelope={"gateway": self._name},
             kind="report" if report else "contact",
             trace=new_trace(),
+            content=digest_of(content),  # without the header, in which packets are numbered
         )
 
     def _next(self) -> int:

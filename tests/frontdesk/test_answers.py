@@ -1,0 +1,176 @@
+"""The doors' own book, and that the conservation law sees what a door said yes to and the store does not have."""
+
+from __future__ import annotations
+
+import asyncio
+import subprocess
+import sys
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+
+from tests.channels.web.portal import filled, hidden, running
+from zrm.config import Settings
+from zrm.contract import RawContact, Receipt
+from zrm.frontdesk.answers import Answers
+from zrm.frontdesk.desk import Desk
+from zrm.inbox import receive, writer
+from zrm.inbox.receive import Inbox
+from zrm.insight import ledger
+from zrm.kit.blobs import BlobStore
+from zrm.kit.clock import now
+from zrm.kit.db import Database
+from zrm.kit.ids import new_id
+
+
+@pytest.fixture
+def answers(database: Database, tmp_path: Path) -> Iterator[Answers]:
+    opened = Answers(database, tmp_path / "answers")
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def desk(database: Database, blobs: BlobStore, inbox: Inbox, settings: Settings, answers: Answers) -> Desk:
+    return Desk(database, blobs, inbox, settings, b"secret of this test", (), answers)
+
+
+def law(database: Database, answers: Answers) -> dict[str, ledger.LedgerLine]:
+    answers.flush()
+    with database.cursor() as cursor:
+        return {
+            line.channel: line
+            for line in ledger.by_channel(cursor, now() - timedelta(hours=1), now() + timedelta(hours=1))
+        }
+
+
+def drop_some(monkeypatch: pytest.MonkeyPatch, said: bytes) -> None:
+    """From now on the store takes a contact with these words, says so, and has not written it."""
+    take = writer._take
+
+    async def careless(cursor: Any, fresh: Any, received_at: Any) -> Any:
+        lost = [waiting for waiting in fresh if said in waiting.contact.body]
+        kept = [waiting for waiting in fresh if said not in waiting.contact.body]
+        settled = await take(cursor, kept, received_at) if kept else {}
+        return settled | {waiting.id: (waiting.id, waiting.code, received_at) for waiting in lost}
+
+    monkeypatch.setattr(writer, "_take", careless)
+
+
+def test_a_form_that_was_confirmed_and_is_nowhere_breaks_the_law(
+    desk: Desk, database: Database, answers: Answers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drop_some(monkeypatch, b"the second")
+    with running(desk=desk) as portal:
+        client = portal.citizen()
+        for words in ("the first", "the second", "the third"):
+            form_id = hidden(client.get("/new").text, "form_id")
+            assert client.post("/new", data=filled(form_id, text=words)).status_code == 303
+        line = law(database, answers)["web"]
+    assert (line.received, line.waiting, line.missing, line.unkept, line.holds) == (2, 2, 0, 1, False)
+
+
+def test_two_messages_that_were_taken_for_one_break_the_law(
+    desk: Desk, database: Database, answers: Answers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As once with mail: 73 letters, one receipt, each of them answered with yes."""
+    monkeypatch.setattr(receive, "content_of", lambda _: "0" * 32)
+    mails = [RawContact("email", "info", "x", b"Subject: x\n\nnumber %d" % n, "message/rfc822") for n in range(73)]
+    assert len({desk.receive(mail).code for mail in mails}) == 1
+    line = law(database, answers)["email"]
+    assert (line.received, line.unkept, line.holds) == (1, 73, False), "none of them is the one that is kept"
+
+
+def test_honest_repetitions_and_refusals_keep_the_law(desk: Desk, database: Database, answers: Answers) -> None:
+    mail = b"Received: by %d\r\nSubject: x\r\n\r\nthe same"
+    for hop in range(3):
+        desk.receive(RawContact("email", "info", "x", mail % hop, "message/rfc822"))
+        desk.submit(RawContact("sms", "3000", "1", b"the same", "text/plain")).result()
+    line = law(database, answers)
+    assert all((line[channel].received, line[channel].holds) == (1, True) for channel in ("email", "sms"))
+
+
+def test_every_way_to_the_desk_is_in_the_book_and_an_error_is_not(
+    desk: Desk, database: Database, answers: Answers, inbox: Inbox
+) -> None:
+    def contact(name: str) -> RawContact:
+        return RawContact("web", "portal", name, name.encode(), "text/plain")
+
+    desk.receive(contact("a"))
+    desk.submit(contact("b")).result()
+    asyncio.run(desk.take(contact("c")))
+    inbox.close()
+    assert desk.submit(contact("d")).exception() is not None
+    answers.flush()
+    with database.cursor() as cursor:
+        cursor.execute("SELECT count(*) FROM door_answers")
+        assert cursor.fetchone() == (3,)
+
+
+def noted(answers: Answers, channel: str = "web") -> Receipt:
+    receipt = Receipt(new_id(), "100000000009", now(), repeated=False)
+    answers.note(RawContact(channel, "portal", "1", b"x", "text/plain"), receipt)
+    return receipt
+
+
+def in_book(database: Database) -> int:
+    with database.cursor() as cursor:
+        cursor.execute("SELECT count(*) FROM door_answers")
+        row = cursor.fetchone()
+    return int(row[0]) if row else -1
+
+
+def test_what_a_killed_process_noted_is_taken_in_by_the_next(
+    answers: Answers, database: Database, tmp_path: Path
+) -> None:
+    script = (
+        "import sys, time\nfrom pathlib import Path\nfrom zrm.contract import RawContact, Receipt\n"
+        "from zrm.frontdesk.answers import Answers\nfrom zrm.kit.clock import now\nfrom zrm.kit.ids import new_id\n"
+        "book = Answers(None, Path(sys.argv[1]))\nbook._thread = object()\n"
+        "for n in range(3):\n"
+        "    book.note(RawContact('fax', '1', str(n), b'x', 'x/y'), Receipt(new_id(), '1', now(), repeated=False))\n"
+        "print('noted', flush=True)\ntime.sleep(600)\n"
+    )
+    folder = tmp_path / "answers"
+    with subprocess.Popen([sys.executable, "-c", script, str(folder)], stdout=subprocess.PIPE) as other:
+        assert other.stdout is not None
+        assert other.stdout.readline() == b"noted\n"
+        assert answers.adopt() == 0, "its process lives"
+        other.kill()
+        other.wait()
+    (left,) = folder.glob("*.log")
+    with left.open("ab") as file:
+        file.write(b"torn in the mid")
+    assert answers.adopt() == 3
+    assert (in_book(database), list(folder.glob("*.log"))) == (3, [])
+
+
+def test_a_store_that_is_away_meanwhile_loses_no_line(
+    answers: Answers, database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    noted(answers)
+    with monkeypatch.context() as away:
+        away.setattr(answers, "_insert", _away)
+        with pytest.raises(psycopg.OperationalError):
+            answers.flush()
+    noted(answers)
+    answers.close()
+    assert (in_book(database), list((tmp_path / "answers").iterdir())) == (2, [])
+
+
+def _away(_: object) -> None:
+    raise psycopg.OperationalError("away")
+
+
+def test_a_book_that_cannot_be_written_to_disk_refuses_nobody(
+    answers: Answers, database: Database, tmp_path: Path
+) -> None:
+    (tmp_path / "answers").write_text("a file where the folder should be")
+    noted(answers)
+    answers.flush()
+    assert in_book(database) == 1
+    (tmp_path / "answers").unlink()

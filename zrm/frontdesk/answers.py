@@ -1,0 +1,156 @@
+"""The doors' own book: each contact that a door said yes to, written down before it is said, apart from what keeps contacts.
+
+The conservation law compares it with the receipts (`zrm.insight.ledger`), so that a contact that was answered and exists
+nowhere shows, whatever lost it: a fault in the store, two contacts taken for one, a database restored from yesterday.
+
+A line goes into a file of this process at once, where it survives the process, and a moment later into the table
+`door_answers`. What a killed process left in its file is taken in by the next one on the same folder. A book that cannot
+be written refuses nobody: the law then knows of fewer answers than there were, never of more.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import threading
+from datetime import datetime
+from pathlib import Path
+from typing import Final
+from uuid import UUID
+
+import psycopg
+from sqlalchemy.exc import SQLAlchemyError
+
+from zrm.contract import RawContact, Receipt
+from zrm.inbox.content import content_of
+from zrm.kit import log
+from zrm.kit.db import Database
+from zrm.kit.ids import new_id
+
+_EVERY: Final = 1.0  # seconds between two journeys to the store
+_Line = tuple[UUID, str, str, datetime]
+_COLUMNS: Final = 4
+_INSERT: Final = """
+INSERT INTO door_answers (contact_id, content, channel, received_at)
+SELECT * FROM unnest(%s::uuid[], %s::text[], %s::text[], %s::timestamptz[]) ON CONFLICT DO NOTHING
+"""
+_log = log.get(__name__)
+
+
+class Answers:
+    """The book of one process. `folder` is where processes of one machine keep what has not reached the store yet."""
+
+    def __init__(self, database: Database, folder: Path) -> None:
+        self._database = database
+        self._folder = folder
+        self._lock = threading.Lock()
+        self._lines: list[_Line] = []  # not in the store yet
+        self._journal: int | None = None
+        self._written: list[Path] = []  # files of ours that hold lines not in the store yet, the newest last
+        self._thread: threading.Thread | None = None
+        self._closing = threading.Event()
+
+    def note(self, contact: RawContact, receipt: Receipt) -> None:
+        """The door is about to say yes to this contact. From any thread; never raises."""
+        line = (receipt.contact_id, content_of(contact), contact.channel, receipt.received_at)
+        with self._lock:
+            self._lines.append(line)
+            try:
+                os.write(self._open(), _text(line))
+            except OSError as error:
+                _log.warning("the doors' book is not written to disk", error=os.strerror(error.errno or 0))
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._run, name="door-answers", daemon=True)
+                self._thread.start()
+
+    def flush(self) -> None:
+        """Bring what was noted so far into the store. Errors: psycopg.Error, SQLAlchemyError; then it is kept for later."""
+        with self._lock:
+            lines, self._lines = self._lines, []
+            written, self._written = self._written, []
+            journal, self._journal = self._journal, None
+        try:
+            self._insert(lines)
+        except BaseException:
+            with self._lock:
+                self._lines[:0] = lines
+                self._written[:0] = written
+            raise
+        finally:
+            if journal is not None:
+                os.close(journal)
+        for path in written:
+            path.unlink(missing_ok=True)
+
+    def adopt(self) -> int:
+        """Take in what processes that are no more have left; how many lines. Errors: as `flush`, OSError."""
+        found = 0
+        for path in self._folder.glob("*.log"):
+            try:
+                descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+            except FileNotFoundError:
+                continue
+            with os.fdopen(descriptor, "rb") as file:
+                try:
+                    fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                except BlockingIOError:
+                    continue  # its process lives
+                with self._lock:
+                    if path in self._written:
+                        continue
+                lines = [line for text in file if (line := _read(text)) is not None]
+                self._insert(lines)
+                path.unlink(missing_ok=True)
+                found += len(lines)
+        return found
+
+    def close(self) -> None:
+        """Bring everything into the store; what does not get there stays in the folder."""
+        self._closing.set()
+        if self._thread is not None:
+            self._thread.join()
+
+    def _run(self) -> None:
+        adopted = False
+        while True:
+            last = self._closing.wait(_EVERY)
+            try:
+                self.flush()
+                if not adopted:
+                    self.adopt()
+                    adopted = True
+            except (psycopg.Error, SQLAlchemyError, OSError) as error:
+                _log.warning("the doors' book is not in the store yet", error=type(error).__name__)
+            if last:
+                return
+
+    def _insert(self, lines: list[_Line]) -> None:
+        if lines:
+            with self._database.cursor() as cursor:
+                cursor.execute(_INSERT.encode(), [list(column) for column in zip(*lines, strict=True)])
+
+    def _open(self) -> int:
+        """The file of the lines since the last journey, locked while its process lives. Errors: OSError."""
+        if self._journal is None:
+            self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            path = self._folder / f"{new_id().hex}.log"
+            self._journal = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC, 0o600)
+            fcntl.flock(self._journal, fcntl.LOCK_EX)
+            self._written.append(path)
+        return self._journal
+
+
+def _text(line: _Line) -> bytes:
+    contact_id, content, channel, received_at = line
+    return f"{contact_id} {content} {channel} {received_at.isoformat()}\n".encode()
+
+
+def _read(text: bytes) -> _Line | None:
+    """A line of a file; None for the torn end of one."""
+    words = text.decode("utf-8", "replace").split()
+    if len(words) != _COLUMNS or not text.endswith(b"\n"):
+        return None
+    try:
+        return UUID(words[0]), words[1], words[2], datetime.fromisoformat(words[3])
+    except ValueError:
+        return None
