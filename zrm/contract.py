@@ -11,6 +11,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from pathlib import Path
 from typing import BinaryIO, ClassVar, Final, Literal, Protocol
 from uuid import UUID
 
@@ -305,18 +306,49 @@ class OutcomeUnknown(SendError):
 
 
 @dataclass(frozen=True, slots=True)
+class PublicFile:
+    """A file of a public message, size in bytes; `id` None while its message is not filed yet.
+
+    `withheld`: why it is not given out: it is "waiting" for the virus scan, or "infected".
+    """
+
+    id: UUID | None
+    name: str
+    media_type: str
+    size: int
+    withheld: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class PublicMessage:
-    """One line of a case's public conversation; `text` is empty until the citizen has proven who they are."""
+    """One line of a case's public conversation; `text` and `files` are empty until the citizen has proven who they are.
+
+    `closing`: it says why the case was closed without an answer.
+    """
 
     at: datetime
     ours: bool
     channel: str
     text: str
+    files: tuple[PublicFile, ...] = ()
+    closing: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class OnTheWay:
+    """A contact that was received for a case and is not filed yet, as its door wrote it (without its external id)."""
+
+    received_at: datetime
+    contact: RawContact
 
 
 @dataclass(frozen=True, slots=True)
 class Tracking:
-    """What the holder of a code may see. Without proof: state and dates; with it, the public messages too."""
+    """What the holder of a code may see. Without proof: state and dates; with it, the public messages too.
+
+    `filed`: whether there is a case already. `happened` has the moment of each state that was reached, in their order;
+    a case that was closed without an answer has no "answered". `channel` is the one the case came by.
+    """
 
     code: str
     state: Literal["received", "in_progress", "answered", "closed"]
@@ -328,6 +360,10 @@ class Tracking:
     title: str = ""
     messages: tuple[PublicMessage, ...] = ()
     rated: bool = False  # by somebody with the code, since it was closed
+    channel: str = ""
+    filed: bool = True
+    happened: Mapping[str, datetime] = field(default_factory=dict)
+    on_the_way: tuple[OnTheWay, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -369,6 +405,11 @@ class FrontDesk(Protocol):
     def track(self, code: str, peer: str, *, proven: bool = False) -> Tracking:
         """State of the case behind a code. `peer` (address, caller) is rate-limited.
         Errors: NotFound (also for wrong check digits), TooManyTries.
+        """
+
+    def public_file(self, code: str, file_id: UUID) -> tuple[StoredFile, Path]:
+        """A file of the public conversation behind a code whose holder has proven themselves, and where its bytes lie.
+        Errors: NotFound, also for one that is withheld.
         """
 
     def prove_by_phone(self, code: str, last_digits: str, peer: str) -> bool:

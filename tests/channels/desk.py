@@ -6,7 +6,9 @@ import asyncio
 from collections.abc import Callable
 from concurrent.futures import Future
 from datetime import datetime
+from pathlib import Path
 from typing import BinaryIO, NoReturn
+from uuid import UUID
 
 from zrm.channels.contract import JSON, FrontDesk, RawContact, Receipt, StoredFile, Subject, Tracking
 
@@ -47,6 +49,10 @@ class UnaskedDesk(FrontDesk):
         _never()
 
     def track(self, code: str, peer: str, *, proven: bool = False) -> Tracking:
+        """Not for these doors."""
+        _never()
+
+    def public_file(self, code: str, file_id: UUID) -> tuple[StoredFile, Path]:
         """Not for these doors."""
         _never()
 

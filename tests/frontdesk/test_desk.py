@@ -5,23 +5,42 @@ from __future__ import annotations
 import hashlib
 import threading
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import pytest
 
 from tests.conftest import TestServers
 from zrm.casestore import outbox
 from zrm.casestore.outbox import Topic
+from zrm.casework import handling
 from zrm.casework.answer import Sender as Account
+from zrm.casework.answer import Way
+from zrm.casework.handling import Act
 from zrm.config import Rates, Settings
-from zrm.contract import JSON, AddressKind, Inbound, Parsed, RawContact, Receipt, Reply, Sender, Sent, Unparseable
+from zrm.contract import (
+    JSON,
+    AddressKind,
+    Inbound,
+    Parsed,
+    RawContact,
+    Receipt,
+    Reply,
+    Sender,
+    Sent,
+    StoredFile,
+    Thread,
+    Tracking,
+    Unparseable,
+)
 from zrm.dispatch.deliver import Deliver
 from zrm.errors import NotFound, StoreUnavailable, TooManyTries
 from zrm.frontdesk.desk import Desk
 from zrm.inbox.code import mint
 from zrm.inbox.receive import Inbox
 from zrm.kit.blobs import BlobStore
-from zrm.kit.db import Database
+from zrm.kit.db import Cursor, Database
 from zrm.kit.i18n import in_fours
+from zrm.kit.ids import new_id
 from zrm.normalizer.filing import Filer
 
 PEER = "192.0.2.7"
@@ -43,7 +62,10 @@ def file(database: Database, blobs: BlobStore, settings: Settings) -> Callable[[
             Sender(AddressKind.PHONE, "09121234567", "Ali"),
             Sender(AddressKind.EMAIL, "ali@example.org"),
         )  # fmt: skip
-        return [Inbound(senders, "چراغ خیابان خراب است", labels=frozenset({"claimed_address"}), language="fa")]
+        conversation = raw.envelope.get("conversation")
+        thread = Thread(conversation=conversation) if isinstance(conversation, str) else Thread()
+        claimed = frozenset({"claimed_address"})
+        return [Inbound(senders, "چراغ خیابان خراب است", labels=claimed, language="fa", thread=thread)]
 
     def file() -> None:
         with database.cursor() as cursor:
@@ -59,7 +81,7 @@ def come(desk: Desk, body: bytes = b"x") -> Receipt:
 
 def test_a_code_works_before_anything_is_filed(desk: Desk) -> None:
     tracking = desk.track(come(desk).code, PEER)
-    assert (tracking.state, tracking.proofs, tracking.messages) == ("received", (), ())
+    assert (tracking.state, tracking.proofs, tracking.messages, tracking.filed) == ("received", (), (), False)
 
 
 def test_quarantine_looks_like_received_to_its_sender(desk: Desk, file: Callable[[], None]) -> None:
@@ -97,12 +119,120 @@ def test_of_a_very_long_conversation_the_newest_part_is_shown(
     receipt = come(desk)
     file()
     with database.cursor() as cursor:
+        cursor.execute("UPDATE contacts SET at = at - interval '2 hours'")
         cursor.execute(
             "INSERT INTO contacts (id, case_id, direction, channel, account, text, at) SELECT uuidv7(), case_id, 'out', "
             "'web', 'portal', n::text, at + n * interval '1 second' FROM contacts, generate_series(1, 300) AS n"
         )
     messages = desk.track(receipt.code, PEER, proven=True).messages
     assert (messages[0].text, messages[-1].text) == ("101", "300")
+
+
+@dataclass
+class Matter:
+    """A filed matter of Ali's, and what becomes of it."""
+
+    desk: Desk
+    database: Database
+    code: str
+
+    def look(self) -> Tracking:
+        return self.desk.track(self.code, PEER, proven=True)
+
+    def act(self, step: Callable[[Cursor, Act], object]) -> None:
+        with self.database.cursor() as cursor:
+            cursor.execute("SELECT (SELECT id FROM agents WHERE login = 'maryam'), id, version FROM cases")
+            step(cursor, Act(*(cursor.fetchone() or ())))
+
+    def do(self, statement: str) -> None:
+        with self.database.cursor() as cursor:
+            cursor.execute(statement.encode())
+
+    def steps(self) -> tuple[str, list[str]]:
+        seen = self.look()
+        return seen.state, list(seen.happened)
+
+
+@pytest.fixture
+def matter(desk: Desk, file: Callable[[], None], database: Database) -> Matter:
+    receipt = come(desk)
+    file()
+    return Matter(desk, database, receipt.code)
+
+
+def answer(cursor: Cursor, act: Act, *files: StoredFile) -> None:
+    handling.reply(
+        cursor, act, way=Way("web", "portal", "", files=True), title="", text="Mended.", domain="x", files=files
+    )
+
+
+def test_only_what_happened_is_said_to_have_happened(matter: Matter) -> None:
+    assert matter.steps() == ("received", ["received"])
+    matter.act(handling.claim)
+    assert matter.steps() == ("in_progress", ["received", "in_progress"])
+    matter.act(answer)
+    assert matter.steps() == ("answered", ["received", "in_progress", "answered"])
+    matter.do("UPDATE contacts SET at = now() + interval '10 seconds' WHERE agent_id IS NOT NULL")
+    assert matter.steps() == ("in_progress", ["received", "in_progress"]), "it has not left yet"
+    assert [message.ours for message in matter.look().messages] == [False]
+    matter.do("UPDATE contacts SET at = now() WHERE agent_id IS NOT NULL")
+    matter.do("UPDATE cases SET status = 'open'")
+    assert matter.steps() == ("in_progress", ["received", "in_progress"]), "the citizen wrote again"
+    matter.do("UPDATE cases SET status = 'closed', status_at = now()")
+    assert matter.steps() == ("closed", ["received", "in_progress", "answered", "closed"])
+
+
+@pytest.mark.parametrize(
+    "not_an_answer", ["automatic = true", "labels = '{closing}'", "public = false", "agent_id = NULL"]
+)
+def test_what_a_machine_or_a_closing_says_is_no_answer(matter: Matter, not_an_answer: str) -> None:
+    matter.act(answer)
+    matter.do(f"UPDATE contacts SET {not_an_answer} WHERE direction = 'out'")
+    matter.do("UPDATE cases SET status = 'closed', status_at = now()")
+    assert matter.steps() == ("closed", ["received", "in_progress", "closed"])
+
+
+def test_a_file_of_the_conversation_is_given_to_whoever_proved_this_very_matter(
+    matter: Matter, blobs: BlobStore, file: Callable[[], None]
+) -> None:
+    key, size = blobs.put(b"a plan")
+    matter.act(lambda cursor, act: answer(cursor, act, StoredFile(key, size, "plan.pdf", "application/pdf")))
+    (given,) = matter.look().messages[-1].files
+    assert (given.name, given.size, given.withheld) == ("plan.pdf", 6, "")
+    assert given.id is not None
+    stored, path = matter.desk.public_file(matter.code, given.id)
+    assert (stored.name, path.read_bytes()) == ("plan.pdf", b"a plan")
+    assert not matter.desk.track(matter.code, PEER).messages[-1].files, "before proof nobody learns of it"
+    other = come(matter.desk, b"another")
+    file()
+    for code, file_id in ((other.code, given.id), (matter.code, new_id()), (mint(), given.id), ("", given.id)):
+        with pytest.raises(NotFound):
+            matter.desk.public_file(code, file_id)
+    for hidden in (
+        "UPDATE attachments SET scan = 'infected'",
+        "UPDATE attachments SET scan = 'waiting'",
+        "UPDATE attachments SET scan = 'clean', role = 'rendition'",
+        "UPDATE attachments SET role = 'attachment'; UPDATE contacts SET public = false",
+        "UPDATE contacts SET public = true, direction = 'note'",
+        "UPDATE contacts SET direction = 'out', at = now() + interval '9 seconds'",
+    ):
+        matter.do(hidden)
+        with pytest.raises(NotFound):
+            matter.desk.public_file(matter.code, given.id)
+
+
+@pytest.mark.parametrize("body", [b"and one more thing", b"x" * 100_000, b"broken"])
+def test_what_was_just_sent_is_seen_until_it_is_filed_or_while_it_is_held(
+    matter: Matter, file: Callable[[], None], body: bytes
+) -> None:
+    raw = RawContact("web", "portal", "again", body, "text/plain", {"conversation": matter.code})
+    matter.desk.receive(raw)
+    (waiting,) = matter.look().on_the_way
+    assert (waiting.contact.body, waiting.contact.envelope) == (body, {"conversation": matter.code})
+    assert not matter.desk.track(matter.code, PEER).on_the_way
+    file()
+    assert bool(matter.look().on_the_way) == (body == b"broken")
+    assert len(matter.look().messages) == 1 + (body != b"broken")
 
 
 def test_a_wrong_code_and_an_unknown_code_look_alike(desk: Desk) -> None:

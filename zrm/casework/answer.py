@@ -86,7 +86,7 @@ def ways(
         if sender.reaches == kind
     ]
     found.sort(key=lambda way: (way.barred, way.doubtful, way.channel != preferred, *_rank(way, origin)))
-    page = Way(WEB, origin.account if origin.channel == WEB else WEB, "")
+    page = Way(WEB, origin.account if origin.channel == WEB else WEB, "", files=True)
     usable = sum(not way.barred for way in found)
     return [page, *found] if preferred == WEB else [*found[:usable], page, *found[usable:]]
 

@@ -24,9 +24,11 @@ from zrm.contract import (
     Ignored,
     Inbound,
     InboundFile,
+    OnTheWay,
     OutcomeUnknown,
     Parsed,
     Part,
+    PublicFile,
     PublicMessage,
     RawContact,
     Receipt,
@@ -50,8 +52,8 @@ from zrm.contract import (
 
 __all__ = [
     "JSON", "TEXT_LIMIT", "AddressKind", "Capabilities", "Channel", "ChannelConfig", "ConfigInvalid", "ConnectionFailed", "Fetched",
-    "FrontDesk", "HasFates", "HasFiles", "HasListener", "HasParts", "HasRoutes", "House", "Ignored", "Inbound", "InboundFile", "OutcomeUnknown", "Parsed",
-    "Part", "PublicMessage", "RawContact", "Receipt", "RecipientOptedOut", "RecipientUnreachable", "Rejected", "Reply",
+    "FrontDesk", "HasFates", "HasFiles", "HasListener", "HasParts", "HasRoutes", "House", "Ignored", "Inbound", "InboundFile", "OnTheWay", "OutcomeUnknown", "Parsed",
+    "Part", "PublicFile", "PublicMessage", "RawContact", "Receipt", "RecipientOptedOut", "RecipientUnreachable", "Rejected", "Reply",
     "ReplyInvalid", "Report", "SendError", "Sender", "Sent", "StoredFile", "Subject", "Thread", "Throttled",
     "Tracking", "Unparseable", "Wish",
 ]  # fmt: skip

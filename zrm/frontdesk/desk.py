@@ -12,7 +12,8 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager
 from datetime import datetime
-from typing import BinaryIO, Literal
+from pathlib import Path
+from typing import BinaryIO
 from uuid import UUID
 
 import psycopg
@@ -24,11 +25,12 @@ from zrm.casestore.case import case_of
 from zrm.casestore.delivery import PROOF_LINK, DeliveryState
 from zrm.casestore.outbox import Topic
 from zrm.casestore.person import opted_out
-from zrm.casework.answer import Sender, kind_of
+from zrm.casework.answer import Sender
 from zrm.config import Settings
-from zrm.contract import JSON, AddressKind, PublicMessage, RawContact, Receipt, StoredFile, Subject, Tracking
+from zrm.contract import JSON, AddressKind, RawContact, Receipt, StoredFile, Subject, Tracking
 from zrm.errors import NotFound, StoreUnavailable
 from zrm.frontdesk.answers import Answers
+from zrm.frontdesk.tracking import addresses_of, public_file, tracking_of
 from zrm.inbox import code as codes
 from zrm.inbox.receive import Inbox
 from zrm.kit import throttle
@@ -39,16 +41,7 @@ from zrm.kit.i18n import Language, gettext
 from zrm.kit.ids import new_id
 
 _PROOF_DIGITS = 4
-_MESSAGES = 200
-_MESSAGE_LENGTH = 20_000  # characters shown of each
 _ENDING = 100
-_State = Literal["received", "in_progress", "answered", "closed"]
-_PUBLIC_STATES: dict[str, _State] = {
-    "new": "received",
-    "open": "in_progress",
-    "waiting": "answered",
-    "closed": "closed",
-}
 
 
 class Desk:
@@ -139,48 +132,23 @@ class Desk:
                 if read is None:
                     raise NotFound("no such code")
                 with self._cursor() as cursor:
-                    return self._tracking(cursor, read, proven)
+                    return tracking_of(
+                        cursor,
+                        read,
+                        proven=proven,
+                        house_language=self._settings.organisation.language,
+                        writes_mail=self._email_account() is not None,
+                        body_of=self._blobs.get,
+                    )
             except NotFound:  # only misses count: behind one address there may be a whole town of honest citizens
                 throttle.count_try(self._database, key, tries=rates.track_tries, window=rates.track_window)
                 raise
 
-    def _tracking(self, cursor: Cursor, code: str, proven: bool) -> Tracking:
-        cursor.execute(
-            """
-            SELECT k.id, k.status, k.language, k.opened_at, greatest(k.status_at, k.last_contact_at), k.title,
-                   k.person_id, r.received_at, EXISTS (SELECT FROM ratings WHERE case_id = k.id AND at >= k.status_at)
-            FROM receipts r JOIN raw_contacts w ON w.id = r.contact_id
-            LEFT JOIN contacts c ON c.id = r.contact_id LEFT JOIN cases k ON k.id = c.case_id
-            WHERE r.code = %s AND w.kind = 'contact'
-            """,
-            [code],
-        )
-        row = cursor.fetchone()
-        if row is None:
-            raise NotFound("no such code")
-        case_id, status, language, opened_at, changed_at, title, person_id, received_at, rated = row
-        if case_id is None:  # received and not filed yet, or in quarantine: to its sender these are one
-            house = self._settings.organisation.language
-            return Tracking(code, "received", house, received_at, received_at, proven=False, proofs=())
-        kinds = {kind for kind, _ in _addresses(cursor, case_id, person_id)}
-        proven = proven or not kinds  # who left no address has nothing but the code, and must still get the answer
-        proofs: list[Literal["phone", "email"]] = []
-        if AddressKind.PHONE in kinds:
-            proofs.append("phone")
-        if AddressKind.EMAIL in kinds and self._email_account() is not None:
-            proofs.append("email")
-        return Tracking(
-            code=code,
-            state=_PUBLIC_STATES[status],
-            language=language,
-            opened_at=opened_at,
-            changed_at=changed_at,
-            proven=proven,
-            proofs=tuple(proofs),
-            title=title if proven else "",
-            messages=tuple(_messages(cursor, case_id, with_text=proven)),
-            rated=rated and status == "closed",
-        )
+    def public_file(self, code: str, file_id: UUID) -> tuple[StoredFile, Path]:
+        """A file of the public conversation. Errors: NotFound."""
+        with self._cursor() as cursor:
+            file = public_file(cursor, codes.read(code) or "", file_id)
+        return file, self._blobs.path(file.key)
 
     # ------------------------------------------------------------------ prove
 
@@ -190,7 +158,7 @@ class Desk:
         digits = "".join(character for character in last_digits if character.isdecimal())
         wanted = str(int(digits)).zfill(len(digits)) if digits else ""  # any script's digits as 0-9
         with self._cursor() as cursor:
-            phones = [value for kind, value in _addresses(cursor, case_id, person_id) if kind == AddressKind.PHONE]
+            phones = [value for kind, value in addresses_of(cursor, case_id, person_id) if kind == AddressKind.PHONE]
         if len(wanted) != _PROOF_DIGITS or not any(phone.endswith(wanted) for phone in phones):
             return False
         with _store():
@@ -202,7 +170,7 @@ class Desk:
         case_id, person_id, language = self._provable(code, peer)
         account = self._email_account()
         with self._cursor() as cursor:
-            emails = [value for kind, value in _addresses(cursor, case_id, person_id) if kind == AddressKind.EMAIL]
+            emails = [value for kind, value in addresses_of(cursor, case_id, person_id) if kind == AddressKind.EMAIL]
             if emails and account is not None:
                 self._send_link(cursor, case_id, language, account, emails[0])
 
@@ -396,33 +364,3 @@ def _write_note(cursor: Cursor, channel: str, key: str, note: JSON, seconds: flo
         "ON CONFLICT (channel, key) DO UPDATE SET note = excluded.note, ends_at = excluded.ends_at",
         [channel, key, Jsonb(note), seconds],
     )
-
-
-def _addresses(cursor: Cursor, case_id: UUID, person_id: UUID | None) -> list[tuple[str, str]]:
-    """(kind, value) of whoever may prove the case is theirs: its person, or without one the address it came from."""
-    cursor.execute("SELECT kind, value FROM addresses WHERE person_id = %s ORDER BY claimed, created_at", [person_id])
-    found = [(kind, value) for kind, value in cursor]
-    if not found:
-        cursor.execute(
-            "SELECT channel, address FROM contacts WHERE case_id = %s AND direction = 'in' AND address <> '' "
-            "ORDER BY at LIMIT 1",
-            [case_id],
-        )
-        found += [(kind_of(channel, address), address) for channel, address in cursor]
-    return found
-
-
-def _messages(cursor: Cursor, case_id: UUID, *, with_text: bool) -> list[PublicMessage]:
-    """What was said, oldest first; of a very long conversation the newest part, for that is what is waited for, and of a
-    very long message the beginning, because its writer has the whole.
-    """
-    cursor.execute(
-        "SELECT at, direction = 'out', channel, left(text, %s) FROM contacts "
-        "WHERE case_id = %s AND public AND direction <> 'note' ORDER BY at DESC, id DESC LIMIT %s",
-        [_MESSAGE_LENGTH + 1 if with_text else 0, case_id, _MESSAGES],
-    )
-    rows: list[tuple[datetime, bool, str, str]] = cursor.fetchall()[::-1]
-    return [
-        PublicMessage(at, ours, channel, text if len(text) <= _MESSAGE_LENGTH else f"{text[:_MESSAGE_LENGTH]}…")
-        for at, ours, channel, text in rows
-    ]

@@ -7,16 +7,33 @@ import json
 import threading
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import BinaryIO, Literal
 from uuid import UUID
 
 from tests.channels.desk import UnaskedDesk
-from zrm.channels.contract import JSON, PublicMessage, RawContact, Receipt, StoredFile, Subject, Tracking
+from zrm.channels.contract import (
+    JSON,
+    OnTheWay,
+    PublicFile,
+    PublicMessage,
+    RawContact,
+    Receipt,
+    StoredFile,
+    Subject,
+    Tracking,
+)
 from zrm.errors import NotFound, StoreUnavailable, TooManyTries
 from zrm.kit.ids import new_id
 
 CASE = "283541907624"
 OPENED = datetime(2026, 11, 20, 8, 30, tzinfo=UTC)
+ANSWER_FILE = new_id()
+FILES = (
+    PublicFile(ANSWER_FILE, "نقشه.pdf", "application/pdf", 20_480),
+    PublicFile(new_id(), "virus.exe", "application/octet-stream", 1_000, withheld="infected"),
+    PublicFile(new_id(), "new.jpg", "image/jpeg", 300_000, withheld="waiting"),
+)
 SUBJECTS = [
     Subject("roads", "معابر و خیابان‌ها", "Streets and roads"),
     Subject("water", "آب و فاضلاب", "Water and sewage"),
@@ -43,7 +60,9 @@ class KeepingDesk(UnaskedDesk):
     tries: int = 1000
     open_to_code: bool = False
     rated: bool = False
+    answered: bool = True
     notes: dict[str, JSON] = field(default_factory=dict)
+    folder: Path = Path("/nonexistent")
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     @property
@@ -99,11 +118,32 @@ class KeepingDesk(UnaskedDesk):
             proofs=self.proofs,
             title=self.title if proven else "",
             messages=tuple(
-                PublicMessage(OPENED + timedelta(hours=hours), ours, "web", text if proven else "")
+                PublicMessage(
+                    OPENED + timedelta(hours=hours),
+                    ours,
+                    "web",
+                    text if proven else "",
+                    files=FILES if proven and ours else (),
+                    closing=ours and not self.answered,
+                )
                 for text, ours, hours in messages
             ),
             rated=self.rated,
+            channel="web",
+            happened=dict.fromkeys(self._happened(), OPENED),
+            on_the_way=tuple(
+                OnTheWay(OPENED, raw) for raw in self.raws if proven and raw.envelope.get("conversation") == CASE
+            ),
         )
+
+    def _happened(self) -> list[str]:
+        states = ["received", "in_progress", *(["answered"] if self.answered else []), "closed"]
+        return states[: states.index(self.state) + 1]
+
+    def public_file(self, code: str, file_id: UUID) -> tuple[StoredFile, Path]:
+        if (code, file_id) != (CASE, ANSWER_FILE):
+            raise NotFound("no such file")
+        return StoredFile("", 4, "plan \u202egpj.pdf", "application/pdf"), self.folder / "plan.pdf"
 
     def prove_by_phone(self, code: str, last_digits: str, peer: str) -> bool:
         self._count(peer)

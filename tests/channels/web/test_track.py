@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
+from pathlib import Path
 
 import httpx
 import pytest
 
-from tests.channels.web.desk import CASE
+from tests.channels.web.desk import ANSWER_FILE, CASE
 from tests.channels.web.portal import CONFIG, Portal, all_hidden, came_back, hidden, running
 from zrm.channels.contract import Inbound, Wish
 from zrm.channels.web.seals import Pass, Seals
+from zrm.kit.ids import new_id
 
 ANSWER = "فردا پر می‌شود"
 
@@ -219,6 +222,60 @@ def test_a_further_message_carries_the_proven_conversation(portal: Portal) -> No
     assert [file.name for file in inbound.files] == ["more.txt"]
 
 
+def test_what_was_just_sent_stands_in_the_conversation_at_once_and_files_may_say_it_all(portal: Portal) -> None:
+    client, page = proven(portal), ""
+    for fields, files in (
+        ({"text": "One more thing."}, None),
+        ({"text": ""}, {"files": ("lamp.jpg", b"picture", "image/jpeg")}),
+    ):
+        form = {"form_id": hidden(client.get("/track/matter").text, "form_id"), **fields}
+        answer = client.post("/track/message", data=form, files=files)
+        page = client.get(answer.headers["location"]).text
+    assert re.search(r'z-talk.*<p dir="auto">One more thing\.</p>.*lamp\.jpg', page, re.DOTALL)
+    assert page.count("We have it.") == 2
+    (inbound,) = portal.channel.parse(portal.desk.raws[1])
+    assert isinstance(inbound, Inbound)
+    assert (inbound.text, [file.name for file in inbound.files]) == ("", ["lamp.jpg"])
+    stranger = portal.citizen()
+    assert "One more thing." not in stranger.post("/track", data={"code": CASE}).text
+
+
+def test_files_of_answers_are_saved_after_proof_alone_and_what_is_unsafe_is_not_given_out(
+    portal: Portal, tmp_path: Path
+) -> None:
+    portal.desk.folder = tmp_path
+    (tmp_path / "plan.pdf").write_bytes(b"%PDF")
+    client = proven(portal)
+    page = client.get("/track/matter").text
+    assert f'href="/track/files/{ANSWER_FILE}"' in page
+    assert page.count("/track/files/") == 1
+    assert "A virus was found in it" in page
+    assert "It is being checked for viruses." in page
+    given = client.get(f"/track/files/{ANSWER_FILE}")
+    assert (given.status_code, given.content) == (200, b"%PDF")
+    assert given.headers["content-disposition"] == "attachment; filename*=UTF-8''plan%20gpj.pdf"
+    assert given.headers["content-type"] == "application/octet-stream"
+    assert given.headers["cache-control"] == "no-store"
+    for other in (new_id(), "x", "..%2F..%2Fsecret"):
+        assert client.get(f"/track/files/{other}").status_code == 404
+    half = portal.citizen()
+    half.post("/track", data={"code": CASE})
+    for stranger in (half, portal.citizen()):
+        assert stranger.get(f"/track/files/{ANSWER_FILE}").headers["location"] == "/track/matter"
+
+
+@pytest.mark.parametrize("language", ["fa", "en"])
+def test_a_matter_closed_without_an_answer_is_never_called_answered(portal: Portal, language: str) -> None:
+    portal.desk.answered = False
+    _, page = closed(portal, language)
+    assert ("closed without an answer" if language == "en" else "بدون پاسخ بسته شد") in page
+    assert ("is in our last message" if language == "en" else "در آخرین پیام ما") in page
+    steps = re.search(r'<ol class="z-progress".*?</ol>', page, re.DOTALL)
+    assert steps
+    assert steps[0].count("<li") == 3
+    assert ("Answered" if language == "en" else "پاسخ داده") not in steps[0]
+
+
 def test_nobody_writes_without_proof_and_what_was_typed_is_shown_again(portal: Portal) -> None:
     form_id = hidden(proven(portal).get("/track/matter").text, "form_id")
     for client in (portal.citizen(), portal.citizen()):
@@ -235,9 +292,10 @@ def test_nobody_writes_without_proof_and_what_was_typed_is_shown_again(portal: P
 def test_an_empty_message_and_a_too_large_file_are_said_and_nothing_typed_is_lost(portal: Portal) -> None:
     client = proven(portal)
     form_id = hidden(client.get("/track/matter").text, "form_id")
-    answer = came_back(
-        client, "/track/message", data={"form_id": form_id, "text": ""}, files={"files": ("a.txt", b"a", "text/plain")}
-    )
+    answer = came_back(client, "/track/message", data={"form_id": form_id, "text": ""})
+    assert "Write your message" in answer.text
+    attached = {"form_id": form_id, "text": "", "attach": "yes"}
+    answer = came_back(client, "/track/message", data=attached, files={"files": ("a.txt", b"a", "text/plain")})
     assert len(all_hidden(answer.text, "kept")) == 1
     large = {"files": ("film.mp4", b"x" * (CONFIG.max_file_bytes + 1), "video/mp4")}
     answer = came_back(client, "/track/message", data={"form_id": form_id, "text": "see film"}, files=large)

@@ -89,6 +89,7 @@ class WebChannel:
             ("POST", f"{TRACK_PATH}/message", following.write),
             ("POST", f"{TRACK_PATH}/rating", following.rate),
             ("POST", f"{TRACK_PATH}/leave", following.leave),
+            ("GET", f"{TRACK_PATH}/files/{{file_id}}", following.file),
             ("GET", f"{TRACK_PATH}/{{step}}", following.step),
             ("GET", "/proof/{token}", following.proof),
             ("POST", "/proof/{token}", following.redeem),

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Sequence
 from functools import wraps
 from typing import Final
+from urllib.parse import quote
+from uuid import UUID
 
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import ClientDisconnect, Request
-from starlette.responses import Response
+from starlette.responses import FileResponse, Response
 
 from zrm.channels.contract import FrontDesk, StoredFile, Tracking
 from zrm.channels.web.body import BadForm, Limits, Posted, WrongType, read_form
@@ -16,10 +18,11 @@ from zrm.channels.web.entry import Problem, check_text, clean_text, latin_digits
 from zrm.channels.web.intake import Intake, body_of
 from zrm.channels.web.kept_forms import KeptForm, KeptForms
 from zrm.channels.web.seals import Pass, Seals, contact_id
-from zrm.channels.web.shown import files_problems, shown_problems
-from zrm.channels.web.site import Site, peer_of, typed_code
+from zrm.channels.web.shown import files_problems, shown_on_the_way, shown_problems
+from zrm.channels.web.site import HEADERS, Site, peer_of, typed_code
 from zrm.errors import NotFound, StoreUnavailable, TooManyTries
 from zrm.kit import log
+from zrm.kit.file_names import file_name
 from zrm.kit.i18n import LANGUAGES, Language, _
 
 _log = log.get(__name__)
@@ -101,6 +104,28 @@ class FollowMatter:
             note = _("For your safety this page closes after a while. Enter the code again.")
             return self._ask_page(request, KeptForm(kept.fields, note=note))
         return await self._matter(request, held, kept, sent=request.query_params.get("sent", ""))
+
+    async def file(self, request: Request) -> Response:
+        """`GET /track/files/{id}`: a file of the conversation, to be saved, for a citizen who has proven who they are."""
+        held = self._holder(request)
+        if held is None or not held.proven:
+            return self._site.go(MATTER_PATH)
+        try:
+            file_id = UUID(request.path_params["file_id"])
+            file, path = await run_in_threadpool(self._desk.public_file, held.code, file_id)
+        except (NotFound, ValueError):
+            return self._site.problem(
+                request, 404, _("There is no such file"), _("It may belong to another matter, or is still being checked."),
+                back=MATTER_PATH, back_label=_("Your matter"),
+            )  # fmt: skip
+        except StoreUnavailable:
+            return self._site.unavailable(request, MATTER_PATH)
+        name = quote(file_name(file.name) or "file", safe="")
+        return FileResponse(
+            path,
+            media_type="application/octet-stream",
+            headers={**HEADERS, "Content-Disposition": f"attachment; filename*=UTF-8''{name}"},
+        )
 
     async def step(self, _request: Request) -> Response:
         """`GET` of an address that only takes forms: what a browser asks for when its address line is sent again."""
@@ -221,7 +246,8 @@ class FollowMatter:
             if not problems:
                 files += await self._intake.keep(posted.uploads)
             if not (switch or "attach" in posted.fields):
-                problems = check_text(text, self._site.config.max_text) + problems
+                if text or not files:  # files may say it all
+                    problems = check_text(text, self._site.config.max_text) + problems
                 if nonce is not None and not problems:
                     await self._receive(held, nonce, text, files, self._site.language(request))
                     await self._forms.forget(request, nonce)
@@ -330,7 +356,7 @@ class FollowMatter:
         response = self._site.page(
             request, "matter.html", status=status, language=shown, here=MATTER_PATH, tracking=tracking, sent=sent,
             text=kept.fields.get("text", ""), errors=shown_problems(kept.problems, shown), kept=files,
-            form_id=kept.fields.get("form_id") or self._seals.new_form_id(),
+            on_the_way=shown_on_the_way(tracking.on_the_way), form_id=kept.fields.get("form_id") or self._seals.new_form_id(),
         )  # fmt: skip
         # The desk has the last word on proof: it may open a matter to its code alone.
         holder = Pass(tracking.code, tracking.proven)

@@ -2,7 +2,7 @@
 
     {"nature": "complaint", "subject": "roads", "text": "…", "name": "…", "phone": "…", "email": "…", "language": "fa"}
 
-Every key but `text` may be missing. `envelope` holds what the door alone knows: `conversation`, the tracking code whose
+Every key but `text` may be missing, and that too in a message that has files. `envelope` holds what the door alone knows: `conversation`, the tracking code whose
 holder has proven themselves; `trap`, that a field no person sees was filled in; `rates`, the code of the closed matter
 that a rating is about, whose body is `{"score": 4}`.
 """
@@ -45,6 +45,12 @@ class Payload(BaseModel):
     language: Literal["", "fa", "en"] = ""
 
 
+class Written(Payload):
+    """The same as our own forms write it: a message may consist of files alone."""
+
+    text: Line = ""
+
+
 class Rating(BaseModel):
     """How content a citizen is with how their matter was handled: 1 is not at all, 5 is very."""
 
@@ -59,12 +65,12 @@ def parse_payload(raw: RawContact) -> Inbound | Wish:
     if isinstance(rates, str):
         return _rating(raw, rates)
     try:
-        payload = Payload.model_validate_json(raw.body)
+        payload = Written.model_validate_json(raw.body)
     except ValidationError as error:
         fields = sorted({".".join(map(str, problem["loc"])) or "body" for problem in error.errors(include_input=False)})
         raise Unparseable(f"not a web contact; look at: {', '.join(fields)}"[:500]) from None
     text = clean_text(payload.text)
-    if not text:
+    if not text and not raw.files:
         raise Unparseable("not a web contact; the text holds nothing that can be shown")
     conversation = raw.envelope.get("conversation")
     return Inbound(

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from zrm.channels.contract import Subject
+from zrm.channels.contract import Inbound, OnTheWay, PublicFile, PublicMessage, Subject, Unparseable
 from zrm.channels.web.body import Posted
 from zrm.channels.web.config import WebConfig
 from zrm.channels.web.entry import Problem
+from zrm.channels.web.payload import parse_payload
 from zrm.kit.i18n import Language, _, digits, gettext
 from zrm.kit.pages.words import byte_size
 
@@ -63,6 +64,20 @@ def files_problems(posted: Posted, kept: int, config: WebConfig) -> list[Problem
             )
         )
     return problems
+
+
+def shown_on_the_way(waiting: Sequence[OnTheWay]) -> list[PublicMessage]:
+    """What the citizen has just sent, as the conversation will show it; a rating has no words."""
+    found = []
+    for one in waiting:
+        try:
+            parsed = parse_payload(one.contact)
+        except Unparseable:
+            continue  # it is in quarantine for that, and a person looks
+        if isinstance(parsed, Inbound):
+            files = tuple(PublicFile(None, file.name, file.media_type, file.size) for file in one.contact.files)
+            found.append(PublicMessage(one.received_at, ours=False, channel="web", text=parsed.text, files=files))
+    return found
 
 
 def subject_options(subjects: Sequence[Subject], language: Language) -> list[tuple[str, str]]:

@@ -1,0 +1,202 @@
+"""What the holder of a tracking code may see of the case: how far it is, and after proof what was said and the files.
+
+Only what happened is said to have happened: "answered" needs an answer that an agent wrote and that has left.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+from typing import Final, Literal
+from uuid import UUID
+
+from zrm.casestore.answers import CLOSING, answered_at
+from zrm.casestore.timeline import UNSAFE
+from zrm.casework.answer import kind_of
+from zrm.contract import AddressKind, OnTheWay, PublicFile, PublicMessage, RawContact, StoredFile, Tracking
+from zrm.errors import NotFound
+from zrm.kit.db import Cursor
+
+MESSAGES: Final = 200
+FILES: Final = 500
+ON_THE_WAY: Final = 20
+MESSAGE_LENGTH: Final = 20_000
+"""Characters shown of each message."""
+
+_State = Literal["received", "in_progress", "answered", "closed"]
+_STATES: Final[dict[str, _State]] = {
+    "new": "received",
+    "open": "in_progress",
+    "waiting": "answered",
+    "closed": "closed",
+}
+
+
+def tracking_of(
+    cursor: Cursor,
+    code: str,
+    *,
+    proven: bool,
+    house_language: str,
+    writes_mail: bool,
+    body_of: Callable[[str], bytes],
+) -> Tracking:
+    """The case behind a code as read; `body_of` gives a raw contact's body by its key. Errors: NotFound."""
+    cursor.execute(
+        """
+        SELECT k.id, k.status, k.language, k.channel, k.opened_at, k.status_at, greatest(k.status_at, k.last_contact_at),
+               k.title, k.person_id, r.received_at,
+               EXISTS (SELECT FROM ratings WHERE case_id = k.id AND at >= k.status_at)
+        FROM receipts r JOIN raw_contacts w ON w.id = r.contact_id
+        LEFT JOIN contacts c ON c.id = r.contact_id LEFT JOIN cases k ON k.id = c.case_id
+        WHERE r.code = %s AND w.kind = 'contact'
+        """,
+        [code],
+    )
+    row = cursor.fetchone()
+    if row is None:
+        raise NotFound("no such code")
+    case_id, status, language, channel, opened_at, status_at, changed_at, title, person_id, received_at, rated = row
+    if case_id is None:  # received and not filed yet, or in quarantine: to its sender these are one
+        return Tracking(
+            code, "received", house_language, received_at, received_at, proven=False, proofs=(), filed=False,
+            happened={"received": received_at},
+        )  # fmt: skip
+    kinds = {kind for kind, _ in addresses_of(cursor, case_id, person_id)}
+    proven = proven or not kinds  # who left no address has nothing but the code, and must still get the answer
+    proofs: list[Literal["phone", "email"]] = []
+    if AddressKind.PHONE in kinds:
+        proofs.append("phone")
+    if AddressKind.EMAIL in kinds and writes_mail:
+        proofs.append("email")
+    state, happened = _progress(cursor, case_id, status, opened_at, status_at)
+    return Tracking(
+        code=code,
+        state=state,
+        language=language,
+        opened_at=opened_at,
+        changed_at=changed_at,
+        proven=proven,
+        proofs=tuple(proofs),
+        title=title if proven else "",
+        messages=_messages(cursor, case_id, whole=proven),
+        rated=rated and status == "closed",
+        channel=channel,
+        happened=happened,
+        on_the_way=_on_the_way(cursor, code, body_of) if proven else (),
+    )
+
+
+def public_file(cursor: Cursor, code: str, file_id: UUID) -> StoredFile:
+    """A file of the public conversation behind a code. Errors: NotFound, also for one with a virus or not yet scanned."""
+    cursor.execute(
+        "SELECT a.blob_key, a.size, a.name, a.media_type FROM attachments a JOIN contacts c ON c.id = a.contact_id "
+        "WHERE a.id = %s AND a.role = 'attachment' AND a.scan <> ALL(%s) "
+        "AND c.public AND (c.direction = 'in' OR c.direction = 'out' AND c.at <= now()) "
+        "AND c.case_id = (SELECT o.case_id FROM receipts r JOIN contacts o ON o.id = r.contact_id WHERE r.code = %s)",
+        [file_id, list(UNSAFE), code],
+    )
+    row = cursor.fetchone()
+    if row is None:
+        raise NotFound("no such file")
+    return StoredFile(*row)
+
+
+def addresses_of(cursor: Cursor, case_id: UUID, person_id: UUID | None) -> list[tuple[str, str]]:
+    """(kind, value) of whoever may prove the case is theirs: its person, or without one the address it came from."""
+    cursor.execute("SELECT kind, value FROM addresses WHERE person_id = %s ORDER BY claimed, created_at", [person_id])
+    found = [(kind, value) for kind, value in cursor]
+    if not found:
+        cursor.execute(
+            "SELECT channel, address FROM contacts WHERE case_id = %s AND direction = 'in' AND address <> '' "
+            "ORDER BY at LIMIT 1",
+            [case_id],
+        )
+        found += [(kind_of(channel, address), address) for channel, address in cursor]
+    return found
+
+
+def _progress(
+    cursor: Cursor, case_id: UUID, status: str, opened_at: datetime, status_at: datetime
+) -> tuple[_State, Mapping[str, datetime]]:
+    """Where the case stands, and since when each step that has happened in this round."""
+    cursor.execute(
+        "SELECT min(at) FROM case_events WHERE case_id = %s AND kind IN ('claim', 'assign', 'reply', 'reopen')",
+        [case_id],
+    )
+    (begun,) = cursor.fetchone() or (None,)
+    answered = answered_at(cursor, case_id)
+    state = _STATES[status]
+    if state == "answered" and answered is None:  # the answer is held back for some seconds, or was taken back
+        state = "in_progress"
+    happened = {"received": opened_at}
+    if state != "received" and (begun is not None or state == "in_progress"):
+        happened["in_progress"] = begun or status_at
+    if state in ("answered", "closed") and answered is not None:
+        happened["answered"] = answered
+    if state == "closed":
+        happened["closed"] = status_at
+    return state, happened
+
+
+def _messages(cursor: Cursor, case_id: UUID, *, whole: bool) -> tuple[PublicMessage, ...]:
+    """What was said, oldest first; of a very long conversation the newest part, for that is what is waited for, and of a
+    very long message the beginning, because its writer has the whole. Only their number and moments unless `whole`.
+    """
+    cursor.execute(
+        "SELECT id, at, direction = 'out', channel, left(text, %s), %s = ANY(labels) FROM contacts "
+        "WHERE case_id = %s AND public AND (direction = 'in' OR direction = 'out' AND at <= now()) "  # some are held back
+        "ORDER BY at DESC, id DESC LIMIT %s",
+        [MESSAGE_LENGTH + 1 if whole else 0, CLOSING, case_id, MESSAGES],
+    )
+    rows = cursor.fetchall()[::-1]
+    files = _files(cursor, [row[0] for row in rows]) if whole else {}
+    return tuple(
+        PublicMessage(
+            at,
+            ours,
+            channel,
+            text if len(text) <= MESSAGE_LENGTH else f"{text[:MESSAGE_LENGTH]}…",
+            files=tuple(files.get(contact_id, ())),
+            closing=closing,
+        )
+        for contact_id, at, ours, channel, text, closing in rows
+    )
+
+
+def _files(cursor: Cursor, contact_ids: Sequence[UUID]) -> Mapping[UUID, list[PublicFile]]:
+    cursor.execute(
+        "SELECT contact_id, id, name, media_type, size, CASE WHEN scan = ANY(%s) THEN scan ELSE '' END FROM attachments "
+        "WHERE contact_id = ANY(%s) AND role = 'attachment' ORDER BY contact_id, position, id LIMIT %s",
+        [list(UNSAFE), list(contact_ids), FILES],
+    )
+    found: defaultdict[UUID, list[PublicFile]] = defaultdict(list)
+    for contact_id, *file in cursor:
+        found[contact_id].append(PublicFile(*file))
+    return found
+
+
+def _on_the_way(cursor: Cursor, code: str, body_of: Callable[[str], bytes]) -> tuple[OnTheWay, ...]:
+    """What the holder of this code sent by a door that had proven it and is not filed yet (or is held), oldest first."""
+    cursor.execute(
+        "SELECT received_at, channel, account, body, body_key, media_type, envelope, files FROM raw_contacts "
+        "WHERE state IN ('waiting', 'quarantined') AND envelope ->> 'conversation' IS NOT NULL "
+        "AND envelope ->> 'conversation' = %s ORDER BY received_at DESC LIMIT %s",
+        [code, ON_THE_WAY],
+    )
+    return tuple(
+        OnTheWay(
+            at,
+            RawContact(
+                channel=channel,
+                account=account,
+                external_id="",
+                body=body if body_key is None else body_of(body_key),
+                media_type=media_type,
+                envelope=envelope,
+                files=tuple(StoredFile(**file) for file in files),
+            ),
+        )
+        for at, channel, account, body, body_key, media_type, envelope, files in cursor.fetchall()[::-1]
+    )
