@@ -125,6 +125,29 @@ def test_of_two_files_with_two_spellings_the_older_keeps_the_citizen(database: D
         assert cursor.fetchall() == [("ali@例.example",), ("ali@例.example.",)]
 
 
+def test_what_was_filed_before_can_be_found_afterwards(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    migration = ScriptDirectory.from_config(alembic_config()).get_revision("2026_11_28_search")
+    assert migration is not None
+    monkeypatch.setattr(migration.module, "_STEP", 2)
+    cases = [file_case(database, text=f"بَهار {n}", name="آقای رضائی") for n in range(5)]
+    with database.cursor() as cursor:
+        cursor.execute("SELECT id, search FROM contacts ORDER BY id")
+        made = cursor.fetchall()
+        cursor.execute("UPDATE contacts SET search = 'as it was before'")
+        cursor.execute(
+            "INSERT INTO contacts (id, case_id, direction, channel, account, text, automatic, at)"
+            " VALUES (uuidv7(), %s, 'out', 'email', 'a', 'Your code', true, now())",
+            [cases[0].id],
+        )
+    with database.engine.begin() as connection:
+        migration.module._make_keys(connection)
+    with database.cursor() as cursor:
+        cursor.execute("SELECT id, search FROM contacts WHERE NOT automatic ORDER BY id")
+        assert cursor.fetchall() == made
+        cursor.execute("SELECT search FROM contacts WHERE automatic")
+        assert cursor.fetchall() == [("",)]
+
+
 def spell_anew(database: Database) -> None:
     """Run the migration's own code once more, on what is there now."""
     migration = ScriptDirectory.from_config(alembic_config()).get_revision("2026_11_27_one_spelling")

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
+from zrm.casestore.search_words import contact_key
 from zrm.inbox import code, quarantine
 from zrm.kit.clock import now
 from zrm.kit.db import Cursor, Database
@@ -53,10 +54,12 @@ def file_case(
     html: str = "",
     status: str = "new",
     assignee: UUID | None = None,
+    address: str = "",
 ) -> Filed:
     """File one case as the normalizer would: receipt, raw contact, person, case, contact."""
     at, number = now(), code.mint()
-    filed = Filed(new_id(), number, new_id(), new_id(), "sara@home.example" if channel == "email" else "+989121234567")
+    address = address or ("sara@home.example" if channel == "email" else "+989121234567")
+    filed = Filed(new_id(), number, new_id(), new_id(), address)
     account = "contact@city.example" if channel == "email" else "+982112345"
     with database.cursor() as cursor:
         cursor.execute(
@@ -85,10 +88,10 @@ def file_case(
         )  # fmt: skip
         cursor.execute(
             "INSERT INTO contacts (id, case_id, direction, channel, account, person_id, address, title, text, html,"
-            " headers, at) VALUES (%s, %s, 'in', %s, %s, %s, %s, %s, %s, %s, %s, %s)",
+            " search, headers, at) VALUES (%s, %s, 'in', %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)",
             [
                 filed.contact_id, filed.id, channel, account, filed.person_id, filed.address, title, text, html,
-                json.dumps([["From", filed.address]]), at,
+                contact_key(title, text, name, number), json.dumps([["From", filed.address]]), at,
             ],
         )  # fmt: skip
     return filed

@@ -9,8 +9,10 @@ from uuid import UUID
 
 import pytest
 
-from zrm.casestore import outbox
+from zrm.casestore import outbox, search
 from zrm.casestore.outbox import Topic
+from zrm.casestore.search import Reach
+from zrm.casestore.search_words import parse
 from zrm.config import Settings
 from zrm.contract import (
     AddressKind,
@@ -384,3 +386,19 @@ def test_a_lost_original_is_quarantined_alone(desk: Desk) -> None:
     assert desk.state(lost) == ("quarantined", "the original is not in the blob store")
     assert desk.state(neighbour) == ("filed", "")
     assert desk.holds()
+
+
+def test_what_is_filed_can_be_found(desk: Desk) -> None:
+    """By its words and code, its writer's name also where they did not write it, and their address."""
+    first = Inbound((Sender(AddressKind.PHONE, "09121234567", "آقای رضائي"),), "چالهٔ خیابان", title="گزارش")
+    (named,) = desk.send(first, channel="sms")
+    (nameless,) = desk.send(Inbound((Sender(AddressKind.PHONE, "+989121234567"),), "باز هم چاله"), channel="sms")
+    (code,) = desk.ask("SELECT code FROM receipts WHERE contact_id = %s", named)[0]
+    both = {desk.case_of(named)[0], desk.case_of(nameless)[0]}
+    for typed, cases in (
+        ("رضایی چاله", both), ("۰۹۱۲ ۱۲۳ ۴۵۶۷", both), ("4567", both), ("خيابان گزارش", {desk.case_of(named)[0]}),
+        (str(code), {desk.case_of(named)[0]}),
+    ):  # fmt: skip
+        with desk.database.cursor() as cursor:
+            hits = search.find(cursor, parse(typed, "IR"), Reach(None, None), limit=9)
+        assert {hit.case_id for hit in hits} == cases, typed

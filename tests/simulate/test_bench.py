@@ -38,6 +38,7 @@ def test_a_quick_run_comes_to_its_end_with_a_table_for_each_measurement() -> Non
         "MIME, a file in base64",
         "quotes, plain Persian",
         "case page",
+        "the last four digits",
         "rows seen of cases opened",
         "dearest",
     ):

@@ -51,7 +51,7 @@ class Shell:
         search: bool = True,
         **values: object,
     ) -> HTMLResponse:
-        """A whole page inside the frame; a page that needs the room does without the search field."""
+        """A whole page inside the frame; a page that needs the room has a link to the search in place of its field."""
         frame = self.frame(visit, cursor, current, search=search)
         html = self._context.pages.render(
             template,
@@ -79,7 +79,8 @@ class Shell:
             sections=self._sections(visit, counts, overdue=waiting.overdue),
             unread=attention.unread(cursor, visit.agent.id),
             events_href=f"/desk/events?since={written:.3f}",
-            search_href="/desk/search" if search else "",
+            search_href="/desk/search",
+            search_field=search,
         )
 
     def _sections(self, visit: Visit, counts: dict[str, int], *, overdue: bool) -> list[NavSection]:

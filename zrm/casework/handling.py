@@ -21,6 +21,7 @@ from zrm.casestore import live, outbox
 from zrm.casestore.delivery import DeliveryState
 from zrm.casestore.outbox import Topic
 from zrm.casestore.person import set_preferences
+from zrm.casestore.search_words import contact_key
 from zrm.casestore.subject import NATURES
 from zrm.casework.answer import Way
 from zrm.casework.farewell import say_farewell
@@ -297,7 +298,8 @@ def _write_contact(
 ) -> None:
     cursor.execute(
         "INSERT INTO contacts (id, case_id, direction, channel, account, person_id, agent_id, address, title, text,"
-        " language, message_id, public, at) VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)",
+        " language, search, message_id, public, at)"
+        " VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)",
         [
             contact_id,
             case.id,
@@ -310,6 +312,7 @@ def _write_contact(
             title,
             text,
             language or case.language,
+            contact_key(title, text),
             message_id,
             direction == "out",
             at,

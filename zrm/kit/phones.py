@@ -81,3 +81,12 @@ def _valid(text: str, region: str) -> phonenumbers.PhoneNumber | None:
     except phonenumbers.NumberParseException:
         return None
     return number if phonenumbers.is_valid_number(number) else None
+
+
+def national(raw: str, region: str) -> str | None:
+    """The digits of a valid number without country code and trunk prefix, as `e164` understands it; else None.
+
+    They stand in every way the number is written: `9121234567` in +98912…, 0098912…, 0912….
+    """
+    number = e164(raw, region)
+    return phonenumbers.national_significant_number(phonenumbers.parse(number)) if number else None

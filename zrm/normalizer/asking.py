@@ -57,6 +57,7 @@ class Records:
         self.by_code: dict[str, UUID] = {}
         self.by_delivery: dict[UUID, UUID] = {}
         self.lines: dict[tuple[UUID, str, str], UUID] = {}
+        self.names: dict[UUID, str] = {}
         self.speaks: dict[UUID, tuple[str, str]] = {}  # the language a person asked for, the one they first wrote
         self.silent: set[tuple[str, str]] = set()
         self.doubtful: set[tuple[str, str]] = set()
@@ -86,14 +87,15 @@ class Records:
         if not known:
             return
         self._cursor.execute(
-            "SELECT kind, value, person_id, claimed, doubtful_at IS NOT NULL, p.preferred_language, p.language "
+            "SELECT kind, value, person_id, claimed, doubtful_at IS NOT NULL, p.preferred_language, p.language, p.name "
             "FROM addresses a JOIN unnest(%s::text[], %s::text[]) AS wanted (kind, value) USING (kind, value) "
             "JOIN persons p ON p.id = a.person_id ORDER BY a.created_at",
             [[kind for kind, _ in known], [value for _, value in known]],
         )
-        for kind, value, person_id, claimed, doubtful, asked_for, first in self._cursor.fetchall():
+        for kind, value, person_id, claimed, doubtful, asked_for, first, name in self._cursor.fetchall():
             self.owners[kind, value].append((person_id, claimed))
             self.speaks[person_id] = (asked_for, first)
+            self.names[person_id] = name
             if doubtful:
                 self.doubtful.add((kind, value))
 

@@ -20,6 +20,7 @@ from zrm.casestore.case import Status
 from zrm.casestore.contact import OUR_OWN
 from zrm.casestore.delivery import DeliveryState
 from zrm.casestore.outbox import Topic
+from zrm.casestore.search_words import contact_key
 from zrm.casework.acknowledge import SUBJECT, acknowledgement
 from zrm.casework.transitions import Step, after
 from zrm.config import Settings
@@ -165,6 +166,7 @@ class Placing:
         person_id, at = new_id(), reading.raw.received_at
         language = reading.language if reading.language in ("fa", "en") else ""
         self.rows.persons.append((person_id, reading.name, language, at))
+        self._known.names[person_id] = reading.name
         shown = reading.addresses if reading.claimed else reading.addresses[:1]
         for address in shown:
             self._own(address, person_id, reading.claimed, at)
@@ -235,10 +237,13 @@ class Placing:
         labels = set(reading.labels)
         if person_id is None:
             labels.add("shared_address")
+        search = reading.search
+        if not reading.name and person_id is not None:  # who is known by name is found by it, whatever they write
+            search += contact_key(self._known.names.get(person_id, "")).lstrip()
         self.rows.contacts.append(
             (
                 raw.id, case.id, "in", contact.channel, contact.account, person_id, address, reading.title,
-                reading.text, reading.folded_quote, reading.html, reading.language, reading.search,
+                reading.text, reading.folded_quote, reading.html, reading.language, search,
                 Jsonb(reading.headers), sorted(labels), reading.thread.message_id, False, raw.received_at,
             )
         )  # fmt: skip

@@ -12,6 +12,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from zrm.casestore.search_words import contact_key
 from zrm.contract import (
     REPEATED_ID,
     TEXT_LIMIT,
@@ -40,7 +41,6 @@ from zrm.normalizer.quoted_text.answer_signs import answers, our_addresses
 from zrm.normalizer.quoted_text.split import SplitText, split_quotation, without_signature
 
 _TITLE = 120
-_SEARCH = 20_000
 _DETECT = 2_000
 
 Parse = Callable[[RawContact], list[Parsed]]
@@ -152,17 +152,18 @@ def _read(raw: Raw, inbound: Inbound, region: str) -> Reading:
         labels.add("cut_short")
     split = _split(inbound, text)
     title = " ".join(clean(inbound.title).split()) or " ".join(split.new[:400].split())
+    name = next((name for sender in inbound.senders if (name := " ".join(clean(sender.name).split()))), "")[:200]
     return Reading(
         raw=raw,
         addresses=tuple(_known(inbound.senders, region)),
         claimed="claimed_address" in inbound.labels,
-        name=next((name for sender in inbound.senders if (name := " ".join(clean(sender.name).split()))), "")[:200],
+        name=name,
         title=title[:_TITLE],
         text=split.new,
         folded_quote=split.quoted,
         html=sanitise(inbound.html, remote_pictures=True) if inbound.html else "",
         language=inbound.language or detect(f"{title}\n{split.new[:_DETECT]}"),
-        search=fold(f"{title}\n{split.new[:_SEARCH]}"),
+        search=contact_key(title, split.new, name, raw.code),
         nature=inbound.nature,
         subject_key=inbound.subject_key,
         files=tuple(files),

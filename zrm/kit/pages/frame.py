@@ -37,7 +37,8 @@ class DeskFrame:
     """Everything `desk.html` needs besides its blocks.
 
     `current` is the key of the open place, `unread` the number on the bell, `csrf` the token that the layout's own
-    forms (preferences, sign-out) send back as `csrf_token`. `search_href` "" draws no search field.
+    forms (preferences, sign-out) send back as `csrf_token`. `search_href` "" draws no way to search; without `search_field` it
+    is a link, as it is on a narrow page.
     """
 
     organisation: str
@@ -53,6 +54,7 @@ class DeskFrame:
     preferences_href: str = "/desk/preferences"
     sign_out_href: str = "/desk/sign-out"
     search_href: str = ""
+    search_field: bool = True
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,29 @@
+"""Where in a list of cases a page begins, as the "older" link says it."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from uuid import UUID
+
+from zrm.casestore.queue import Place, QueueRow
+from zrm.errors import NotFound
+
+
+def mark_of(row: QueueRow) -> str:
+    """The mark of the place after a row."""
+    return f"{row.last_contact_at.isoformat().replace('+00:00', 'Z')}_{row.id}"
+
+
+def place_of(mark: str) -> Place | None:
+    """The place a mark names; None for no mark. Errors: NotFound when it is none of ours."""
+    if not mark:
+        return None
+    at, _sep, identifier = mark.partition("_")
+    try:
+        moment = datetime.fromisoformat(at)
+        place = Place(moment, UUID(identifier))
+    except ValueError:
+        raise NotFound("no such page") from None
+    if moment.tzinfo is None:
+        raise NotFound("no such page")
+    return place

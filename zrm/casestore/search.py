@@ -1,0 +1,170 @@
+"""Finding cases by words, names, numbers and codes, newest first, and only what the agent may see.
+
+Every contact keeps a key of what it can be found by (`zrm.casestore.search_words`), in the index contacts_search. Whoever
+writes a contact that a person wrote gives it its key; our own automatic messages have none.
+
+Numbers and addresses are a citizen's: where the agent may not see them, they cannot be searched for either, or a few
+guesses would tell them. What stands in a message can be found by whoever may read it.
+
+Words that many cases have would be slow to look up in the index and are found at once among the newest; rare ones the
+other way round. So the newest cases are looked through first, and only if they do not fill a page, the index is asked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+from uuid import UUID
+
+from zrm.casestore.queue import Place
+from zrm.casestore.search_words import Query, Term
+from zrm.kit.db import Cursor
+
+_NEWEST: Final = 500
+"""Cases that are looked through before the index is asked."""
+_MOST_OWNERS: Final = 1000
+"""Citizens, the newest, whose address a term fits; who types more of it gets the others."""
+_MOST_UNITS: Final = 20
+"""Units up to which each unit's newest are read from its own index range."""
+_SECONDS: Final = 5
+
+_OWNERS: Final = """
+SELECT person_id, value FROM addresses WHERE value LIKE ANY(%(patterns)s) ORDER BY person_id DESC LIMIT %(most)s
+"""
+_HEADS: Final = """
+SELECT head.id, head.last_contact_at
+FROM unnest(ARRAY['new', 'open', 'waiting', 'closed']) AS wanted (status){units}
+CROSS JOIN LATERAL (
+    SELECT c.id, c.last_contact_at FROM cases c WHERE c.status = wanted.status{conditions}
+    ORDER BY c.last_contact_at DESC, c.id DESC LIMIT %(most)s
+) AS head
+ORDER BY head.last_contact_at DESC, head.id DESC LIMIT %(most)s
+"""
+_AMONG: Final = """
+SELECT c.id, hit.id, left(hit.text, 20000)
+FROM unnest(%(ids)s::uuid[]) WITH ORDINALITY AS newest (id, n)
+JOIN cases c ON c.id = newest.id
+CROSS JOIN LATERAL (
+    SELECT t.id, t.text FROM contacts t WHERE t.case_id = c.id AND {conditions} ORDER BY t.at DESC, t.id DESC LIMIT 1
+) AS hit
+ORDER BY newest.n LIMIT %(limit)s
+"""
+_BY_INDEX: Final = """
+WITH found AS MATERIALIZED (
+    SELECT t.id, t.at, t.case_id, c.last_contact_at FROM contacts t JOIN cases c ON c.id = t.case_id
+    WHERE {conditions}
+), newest AS MATERIALIZED (
+    SELECT DISTINCT ON (last_contact_at, case_id) case_id, last_contact_at, id FROM found
+    ORDER BY last_contact_at DESC, case_id DESC, at DESC, id DESC LIMIT %(limit)s
+)
+SELECT n.case_id, n.id, left(t.text, 20000) FROM newest n JOIN contacts t ON t.id = n.id
+ORDER BY n.last_contact_at DESC, n.case_id DESC
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """A case, and the newest of its contacts in which all terms are; `text` is that contact's, as far as it is searched."""
+
+    case_id: UUID
+    contact_id: UUID
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """Units in which somebody finds cases, and those in which by addresses too; None is every unit."""
+
+    units: Collection[UUID] | None
+    by_address: Collection[UUID] | None
+
+
+def find(cursor: Cursor, query: Query, reach: Reach, *, limit: int, after: Place | None = None) -> list[Hit]:
+    """Up to `limit` cases, newest first, beginning after a place. Errors: psycopg.errors.QueryCanceled after 5 s."""
+    if not query.terms or (reach.units is not None and not reach.units):
+        return []
+    cursor.execute(f"SET LOCAL statement_timeout = '{_SECONDS}s'".encode())
+    search = _Search(cursor, query.terms, reach)
+    newest = search.newest(after)
+    hits = search.among([case for case, _ in newest], limit)
+    if len(hits) < limit and len(newest) == _NEWEST:
+        case_id, last_contact_at = newest[-1]
+        hits += search.by_index(Place(last_contact_at, case_id), limit - len(hits))
+    return hits
+
+
+class _Search:
+    """One query's conditions and values."""
+
+    def __init__(self, cursor: Cursor, terms: Sequence[Term], reach: Reach) -> None:
+        self._cursor = cursor
+        self._values: dict[str, Any] = {}
+        self._reach = reach
+        self._conditions = [self._condition(number, term) for number, term in enumerate(terms)]
+        if reach.units is not None:
+            self._values["units"] = list(reach.units)
+            self._conditions.append("c.unit_id = ANY(%(units)s)")
+        if reach.by_address is not None:
+            self._values["by_address"] = list(reach.by_address)
+
+    def _condition(self, number: int, term: Term) -> str:
+        """What a contact t of a case c must be for a term to be in it; built of constants only."""
+        for part, needle in enumerate(term.needles):
+            self._values[f"needle_{number}_{part}"] = f"%{needle}%"
+        text = " OR ".join(f"t.search LIKE %(needle_{number}_{part})s" for part in range(len(term.needles)))
+        owners = self._owners(term)
+        if not owners:
+            return f"({text})"
+        self._values[f"owners_{number}"] = list({person for person, _ in owners})
+        self._values[f"values_{number}"] = list({value for _, value in owners})
+        writer = (
+            f"(t.person_id = ANY(%(owners_{number})s) OR t.person_id IS NULL AND t.address = ANY(%(values_{number})s))"
+        )
+        if self._reach.by_address is None:
+            return f"({text} OR {writer})"
+        # Said twice: the index is asked by the first, which speaks of the contact alone.
+        return f"({text} OR {writer}) AND ({text} OR c.unit_id = ANY(%(by_address)s))"
+
+    def _owners(self, term: Term) -> list[tuple[UUID, str]]:
+        if not term.addresses or (self._reach.by_address is not None and not self._reach.by_address):
+            return []
+        self._execute(_OWNERS, {"patterns": list(term.addresses), "most": _MOST_OWNERS})
+        return [(person, value) for person, value in self._cursor]
+
+    def newest(self, after: Place | None) -> list[tuple[UUID, Any]]:
+        """The newest cases within reach, as (id, last contact), after a place."""
+        units, conditions = "", ""
+        if self._reach.units is not None:
+            if len(self._reach.units) <= _MOST_UNITS:
+                units, conditions = (
+                    " CROSS JOIN unnest(%(units)s) AS reached (unit_id)",
+                    " AND c.unit_id = reached.unit_id",
+                )
+            else:
+                conditions = " AND c.unit_id = ANY(%(units)s)"
+        if after is not None:
+            conditions += " AND (c.last_contact_at, c.id) < (%(at)s::timestamptz, %(id)s::uuid)"
+        values = {"most": _NEWEST, "at": after and after.last_contact_at, "id": after and after.id}
+        self._execute(_HEADS.format(units=units, conditions=conditions), self._values | values)
+        return [(case, at) for case, at in self._cursor]
+
+    def among(self, ids: list[UUID], limit: int) -> list[Hit]:
+        """Those of these cases that fit."""
+        self._execute(
+            _AMONG.format(conditions=" AND ".join(self._conditions)), self._values | {"ids": ids, "limit": limit}
+        )
+        return [Hit(*row) for row in self._cursor]
+
+    def by_index(self, after: Place, limit: int) -> list[Hit]:
+        """Those that fit of all cases after a place."""
+        place = "(c.last_contact_at, c.id) < (%(at)s::timestamptz, %(id)s::uuid)"
+        self._execute(
+            _BY_INDEX.format(conditions=" AND ".join([*self._conditions, place])),
+            self._values | {"at": after.last_contact_at, "id": after.id, "limit": limit},
+        )
+        return [Hit(*row) for row in self._cursor]
+
+    def _execute(self, query: str, values: dict[str, Any]) -> None:
+        # Planned for these very words: a plan for any words would be wrong for most.
+        self._cursor.execute(query.encode(), values, prepare=False)
