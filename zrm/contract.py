@@ -162,7 +162,9 @@ class Report:
 
     `reply_id` is our own `Reply.id` where the provider carries it back: it also finds a delivery whose reference we
     never learned (OutcomeUnknown) or have not written down yet. `unreachable`: a failure that is the address's own
-    fault (no such mailbox), not of the moment.
+    fault (no such mailbox), not of the moment. `perhaps` are other references that may be meant, believed only of a
+    delivery to the address `to`, once nothing has the first. `otherwise` is what the contact is if it is no report:
+    then even the first is believed only of a delivery to `to`.
     """
 
     provider_ref: str
@@ -170,6 +172,9 @@ class Report:
     detail: str = ""
     reply_id: UUID | None = None
     unreachable: bool = False
+    perhaps: tuple[str, ...] = field(default=(), compare=False)
+    to: str = field(default="", compare=False)
+    otherwise: Inbound | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,7 +27,7 @@ from zrm.kit.db import Cursor, Database
 from zrm.normalizer.asking import Records
 from zrm.normalizer.parts import Join, Parts
 from zrm.normalizer.placing import KeptFile, Placing
-from zrm.normalizer.reading import Parse, PartOf, Raw, Reading, Wished, raw_contact, read
+from zrm.normalizer.reading import Parse, PartOf, PerhapsReport, Raw, Reading, Wished, raw_contact, read
 from zrm.normalizer.reports import apply
 from zrm.normalizer.wishes import grant
 
@@ -35,9 +35,10 @@ _log = log.get(__name__)
 
 _TRIES_BEFORE_QUARANTINE = 3
 _BACKOFF = 2.0
+_MESSAGE_WAITS = 6.0  # seconds in which what looks like a report may turn out to be one
 
 T = TypeVar("T", Reading, Wished)
-Outcome = Reading | Wished | PartOf | list[Report] | Ignored | Unparseable
+Outcome = Reading | Wished | PartOf | PerhapsReport | list[Report] | Ignored | Unparseable
 
 
 class Filer:
@@ -236,16 +237,21 @@ class Filer:
         """Apply delivery reports; returns the tasks put off because our own commit of the reference is not there yet."""
         put_off: set[UUID] = set()
         for index, (task, raw, outcome, kept) in enumerate(present):
-            if not isinstance(outcome, list):
+            if not isinstance(outcome, list | PerhapsReport):
                 continue
-            unknown = sum(not apply(cursor, raw.contact.channel, report) for report in outcome)
+            reports = outcome if isinstance(outcome, list) else [outcome.report]
+            age = (now() - raw.received_at).total_seconds()
+            late = age >= _BACKOFF
+            unknown = sum(not apply(cursor, raw.contact.channel, report, late=late) for report in reports)
             if not unknown:
                 continue
-            age = (now() - raw.received_at).total_seconds()
-            if age < self._settings.dispatch.report_wait:
+            patience = self._settings.dispatch.report_wait
+            if age < (patience if isinstance(outcome, list) else min(patience, _MESSAGE_WAITS)):
                 put_off.add(task.id)
                 outbox.again(cursor, task, after=max(_BACKOFF, age), error="report for a delivery not known yet")
                 outbox.unworn(cursor, task)
+            elif isinstance(outcome, PerhapsReport):
+                present[index] = (task, raw, outcome.otherwise, kept)
             else:
                 present[index] = (task, raw, Ignored("nobody's report"), kept)
         return put_off

@@ -105,6 +105,15 @@ class Wished:
 
 
 @dataclass(frozen=True, slots=True)
+class PerhapsReport:
+    """A contact that is a report if a delivery has its reference, else what it would be without."""
+
+    raw: Raw
+    report: Report
+    otherwise: Reading
+
+
+@dataclass(frozen=True, slots=True)
 class PartOf:
     """A piece of a message; what to do with it depends on which of the others have come."""
 
@@ -112,7 +121,7 @@ class PartOf:
     part: Part
 
 
-def read(raw: Raw, parse: Parse, *, region: str) -> Reading | list[Report] | Ignored | Wished | PartOf:
+def read(raw: Raw, parse: Parse, *, region: str) -> Reading | list[Report] | Ignored | Wished | PartOf | PerhapsReport:
     """Understand one raw contact. Errors: Unparseable, with the reason a person at the quarantine will read."""
     try:
         parsed = parse(raw.contact)
@@ -121,6 +130,8 @@ def read(raw: Raw, parse: Parse, *, region: str) -> Reading | list[Report] | Ign
     except Exception as error:
         raise Unparseable(f"the parser of {raw.contact.channel} failed: {type(error).__name__}") from error
     reports = [item for item in parsed if isinstance(item, Report)]
+    if len(parsed) == 1 and reports and reports[0].otherwise is not None:
+        return PerhapsReport(raw, reports[0], _read(raw, reports[0].otherwise, region))
     if reports and len(reports) == len(parsed):
         return reports
     if len(parsed) != 1:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
+from datetime import timedelta
+from typing import Final
 from uuid import UUID
 
 from zrm.casestore import live, outbox
@@ -13,16 +16,52 @@ from zrm.kit import log
 from zrm.kit.clock import now
 from zrm.kit.db import Cursor, insert_rows
 from zrm.kit.ids import new_id
+from zrm.kit.text import digits
 
+_COMPARED: Final = 8  # last digits of a number: networks write the country's and the trunk's each in their own way
+_LIFE: Final = timedelta(days=14)  # longer than any network tries; later an id is another message's
 _RANK = {"queued": 0, "sending": 1, "unknown": 1, "sent": 2, "failed": 3, "delivered": 4}
 
 
-def apply(cursor: Cursor, channel: str, report: Report) -> bool:
+def apply(cursor: Cursor, channel: str, report: Report, *, late: bool = False) -> bool:
     """Move a delivery forward by a provider's word, never back; False if no delivery has that reference.
 
     One whose reference we never learned, because we died while sending it, is found by our own id, and so is the one
     a report without a reference names. A word that moves nothing (delayed, relayed) is added to the history.
+    `late`: the message that has the first reference would be known by now, so what else may be meant counts too.
     """
+    if report.otherwise is None and _apply(cursor, channel, report):
+        return True
+    references = [*([report.provider_ref] if report.otherwise is not None else ()), *(report.perhaps if late else ())]
+    reference = _reference_to(cursor, channel, references, report.to)
+    return reference is not None and _apply(cursor, channel, replace(report, provider_ref=reference))
+
+
+def _reference_to(cursor: Cursor, channel: str, references: Sequence[str], to: str) -> str | None:
+    """The first of the references that a late delivery to an address has, whether of a whole message or of a part."""
+    number = digits(to)[-_COMPARED:]
+    if not references or len(number) < _COMPARED:
+        return None
+    cursor.execute(
+        """
+        SELECT wanted.ref FROM unnest(%(refs)s::text[]) WITH ORDINALITY AS wanted (ref, place)
+        JOIN LATERAL (
+            SELECT address, created_at FROM deliveries WHERE channel = %(channel)s AND provider_ref = wanted.ref
+            UNION ALL SELECT address, created_at FROM self_answers WHERE channel = %(channel)s AND provider_ref = wanted.ref
+            UNION ALL SELECT d.address, d.created_at FROM delivery_parts p JOIN deliveries d ON d.id = p.delivery_id
+            WHERE p.channel = %(channel)s AND p.provider_ref = wanted.ref
+            UNION ALL SELECT s.address, s.created_at FROM delivery_parts p JOIN self_answers s ON s.id = p.delivery_id
+            WHERE p.channel = %(channel)s AND p.provider_ref = wanted.ref
+        ) AS known ON right(regexp_replace(known.address, '[^0-9]', '', 'g'), %(compared)s) = %(number)s
+        WHERE known.created_at > now() - %(life)s ORDER BY wanted.place LIMIT 1
+        """,
+        {"refs": list(references), "channel": channel, "number": number, "compared": _COMPARED, "life": _LIFE},
+    )
+    row = cursor.fetchone()
+    return row[0] if row is not None else None
+
+
+def _apply(cursor: Cursor, channel: str, report: Report) -> bool:
     whole = _whole(cursor, channel, report)
     if whole is None:
         return True

@@ -107,7 +107,10 @@ class SmsChannel:
         if raw.kind == "report":
             return smpp_reader.read_report(name, raw, gateway)
         found = smpp_reader.read_message(name, raw, gateway, (account and account.language) or "")
-        return [found if isinstance(found, Part) else self._wish_of(found, account) or found]
+        if isinstance(found, Part):
+            return [found]
+        report = smpp_reader.report_or(name, raw, gateway, found)
+        return [report or self._wish_of(found, account) or found]
 
     def join(self, parts: Sequence[RawContact | None]) -> list[Parsed]:
         """The message of these parts. Errors: Unparseable."""

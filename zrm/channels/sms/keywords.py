@@ -18,7 +18,8 @@ Word = Literal["help", "stop", "start"]
 _WORDS: Final[dict[str, tuple[Word, str]]] = {
     **dict.fromkeys(("لغو", "لغو 11", "لغو11", "توقف", "انصراف", "لغو عضویت", "لغو اشتراک"), ("stop", "fa")),
     **dict.fromkeys(
-        ("stop", "stopall", "stop all", "unsubscribe", "cancel", "end", "quit", "optout", "opt out"), ("stop", "en")
+        ("stop", "stopall", "stop all", "unsubscribe", "cancel", "end", "quit", "optout", "opt out", "revoke"),
+        ("stop", "en"),
     ),
     **dict.fromkeys(("شروع", "اغاز", "عضویت", "شروع دوباره"), ("start", "fa")),
     **dict.fromkeys(("start", "unstop", "subscribe", "optin", "opt in"), ("start", "en")),

@@ -6,11 +6,11 @@ import hashlib
 import re
 from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import replace
 from typing import Final, Literal
 
 from zrm.channels.contract import (
     AddressKind,
-    Ignored,
     Inbound,
     Parsed,
     Part,
@@ -25,24 +25,41 @@ from zrm.channels.sms.smpp import pdu
 from zrm.channels.sms.smpp.config import SmppGateway
 from zrm.channels.sms.smpp.pdu import MESSAGE_STATE, RECEIPTED_ID, Delivered, read_delivered
 
-_WORD: Final = re.compile(r"\b(id|stat|err):\s*(\S+)", re.IGNORECASE)
+# Appendix B of SMPP 3.4. What stands behind `text:` is the beginning of our own message, whatever it says.
+_FIELD: Final = re.compile(r"\b(id|stat|err):\s*(\S+)", re.IGNORECASE)
+_DECIMAL: Final = re.compile(r"[0-9]{1,20}")
+_HEXADECIMAL: Final = re.compile(r"[0-9a-f]{1,16}")
+_ECHO: Final = re.compile(r"\btext\s*:", re.IGNORECASE)
+_RECEIPT: Final = re.compile(
+    r"\s*id:\s*\S{1,65}\s+(?:sub:\s*\S{0,8}\s+)?(?:dlvrd:\s*\S{0,8}\s+)?(?:submit date:\s*[\d ]{1,20}\s+)?"
+    r"done date:\s*[\d ]{1,20}\s+stat:\s*[A-Z]{2,20}(?:\s+err:\s*\S{0,20})?(?:\s*|\s+text\s*:.*)",
+    re.IGNORECASE | re.DOTALL,
+)
+# By how the words begin: SMSCs write them in full, cut to seven letters, or nearly so.
 _STATES: Final[dict[str, Literal["sent", "delivered", "failed"]]] = {
-    "DELIVRD": "delivered",
-    "ACCEPTD": "sent",
-    "ENROUTE": "sent",
-    "EXPIRED": "failed",
-    "DELETED": "failed",
-    "UNDELIV": "failed",
-    "REJECTD": "failed",
+    "DELIV": "delivered",
+    "DLVR": "delivered",
+    "ACCEP": "sent",
+    "ENROU": "sent",
+    "SCHED": "sent",
+    "BUFF": "sent",
+    "EXPIR": "failed",
+    "DELET": "failed",
+    "UNDEL": "failed",
+    "REJEC": "failed",
+    "FAIL": "failed",
 }
 _STATE_NUMBERS: Final = {
+    0: "SCHEDULED",
     1: "ENROUTE",
     2: "DELIVRD",
     3: "EXPIRED",
     4: "DELETED",
     5: "UNDELIV",
     6: "ACCEPTD",
+    7: "UNKNOWN",
     8: "REJECTD",
+    9: "SKIPPED",
 }
 
 
@@ -89,19 +106,51 @@ def whole_of(parts: Sequence[Delivered | None], gateway: SmppGateway, language: 
 
 def read_report(name: str, raw: RawContact, gateway: SmppGateway) -> list[Parsed]:
     """The SMSC's word about a part of a message of ours. Errors: Unparseable."""
-    delivered = _delivered(raw)
-    said = {word.lower(): value for word, value in _WORD.findall(delivered.words.decode("latin-1"))}
-    state = said.get("stat", "").upper()
-    if not state and (number := delivered.options.get(MESSAGE_STATE, b"")):
-        state = _STATE_NUMBERS.get(number[0], "UNKNOWN")
-    given = delivered.options.get(RECEIPTED_ID, b"").split(b"\0", 1)[0].decode("latin-1") or said.get("id", "")
-    if not given:
+    report = _report(name, _delivered(raw), gateway)
+    if report is None:
         raise Unparseable("the report names no message")
-    known = _STATES.get(state) or _STATES.get(next((full for full in _STATES if full.startswith(state[:5])), ""))
-    if not state or known is None:
-        return [Ignored(f"message state {state[:16]}")]
-    failure = f"{state[:16]} {said.get('err', '')[:16]}".strip() if known == "failed" else ""
-    return [Report(reference(name, given, gateway, report=True), known, failure)]
+    return [report]
+
+
+def report_or(name: str, raw: RawContact, gateway: SmppGateway, message: Inbound) -> Report | None:
+    """A message whose text is wholly a receipt, though nothing marks it as one: a report if it speaks of ours, else `message`.
+
+    Several SMSCs leave `esm_class` 0 (vumi#298, #637). A citizen who writes such words writes to no delivery but their own.
+    """
+    delivered = _delivered(raw)
+    if delivered.part is not None or _RECEIPT.fullmatch(_words(delivered)) is None:
+        return None
+    report = _report(name, delivered, gateway)
+    return report and replace(report, otherwise=message)
+
+
+def _report(name: str, delivered: Delivered, gateway: SmppGateway) -> Report | None:
+    words = _words(delivered)
+    echo = _ECHO.search(words)
+    said: dict[str, str] = {}
+    for field, value in _FIELD.findall(words[: echo.start()] if echo is not None else words):
+        said.setdefault(field.lower(), value)
+    given = delivered.options.get(RECEIPTED_ID, b"").split(b"\0", 1)[0].decode("latin-1") or said.get("id", "")
+    if not given.strip("\0 "):
+        return None
+    state = said.get("stat", "").upper()
+    number = delivered.options.get(MESSAGE_STATE, b"")
+    if number and _meaning(state) is None:
+        state = _STATE_NUMBERS.get(number[0], "UNKNOWN")
+    known = _meaning(state)
+    # What we do not know moves nothing, and stands in the delivery's history.
+    detail = "" if known in ("sent", "delivered") else f"{state[:16]} {said.get('err', '')[:16]}".strip()
+    exact, *perhaps = references(name, given, gateway)
+    return Report(exact, known or "sent", detail, perhaps=tuple(perhaps), to=_address(delivered.source))
+
+
+def _meaning(state: str) -> Literal["sent", "delivered", "failed"] | None:
+    return next((meaning for beginning, meaning in _STATES.items() if state.startswith(beginning)), None)
+
+
+def _words(delivered: Delivered) -> str:
+    """A receipt's text: ASCII whatever its coding says, but for UCS-2."""
+    return delivered.words.decode("utf-16-be" if delivered.data_coding == 8 else "latin-1", "replace")
 
 
 def fate_of(reference: str, answer: bytes) -> Report | None:
@@ -114,7 +163,7 @@ def fate_of(reference: str, answer: bytes) -> Report | None:
     except ValueError:
         return None
     state = _STATE_NUMBERS.get(number, "")
-    known = _STATES.get(state)
+    known = _meaning(state)
     if known is None or known == "sent":
         return None
     return Report(reference, known, f"{state} {error or ''}".strip() if known == "failed" else "")
@@ -125,19 +174,39 @@ def spellings(name: str, provider_ref: str, gateway: SmppGateway) -> list[str]:
     if not provider_ref.startswith(f"{name}:"):
         return []
     plain = provider_ref[len(name) + 1 :]
-    if gateway.message_ids != "hex_then_decimal" or not (plain.isascii() and plain.isdigit()):
-        return [plain]
-    return list(dict.fromkeys((f"{int(plain):X}", f"{int(plain):x}")))
+    if gateway.message_ids == "hex_then_decimal" and plain.isascii() and plain.isdigit():
+        return list(dict.fromkeys((f"{int(plain):X}", f"{int(plain):x}")))
+    return list(dict.fromkeys((plain, plain.upper(), plain.zfill(8), plain.zfill(10))))
 
 
 def reference(name: str, given: str, gateway: SmppGateway, *, report: bool) -> str:
-    """The id by which an answer and its report meet, whatever base each is written in; an id is its gateway's own."""
-    plain = given.strip()
+    """The id by which an answer and its report meet, whatever base, case and width each is written in.
+
+    An id is its gateway's own.
+    """
+    plain = given.strip().lower().replace("\0", "")
+    plain = plain.lstrip("0") or plain[:1]
     if gateway.message_ids != "as_given":
         hexadecimal = (gateway.message_ids == "hex_then_decimal") is not report
         with suppress(ValueError):  # not a number after all: compared as it is
             plain = str(int(plain, 16 if hexadecimal else 10))
-    return f"{name}:{plain[:65]}".replace("\0", "")
+    return f"{name}:{plain[:65]}"
+
+
+def references(name: str, given: str, gateway: SmppGateway) -> list[str]:
+    """The reference of an id in a report, then those it may mean where nobody has said how the SMSC writes ids:
+
+    as it stands, and in the other base (jasmin#1086: taken as hexadecimal, reported as decimal).
+    """
+    found = [reference(name, given, gateway, report=True)]
+    if gateway.message_ids == "as_given":
+        plain = found[0][len(name) + 1 :]
+        found.append(f"{name}:{given.strip()[:65]}".replace("\0", ""))
+        if _DECIMAL.fullmatch(plain):
+            found.append(f"{name}:{int(plain):x}")
+        if _HEXADECIMAL.fullmatch(plain):
+            found.append(f"{name}:{int(plain, 16)}")
+    return list(dict.fromkeys(found))
 
 
 def _delivered(raw: RawContact) -> Delivered:
