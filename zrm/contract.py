@@ -6,7 +6,7 @@ another. Frozen records, no behaviour beyond construction.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -381,6 +381,17 @@ class Subject:
     parent_key: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class OpenDoor:
+    """What a channel that is open here keeps: whether who comes by it is told the tracking code there, and the kind of
+    address it can write an answer to (None: it cannot).
+    """
+
+    kind: str
+    tells_code: bool
+    reaches: AddressKind | None
+
+
 class FrontDesk(Protocol):
     """The citizen's side of the house, handed to every door. All methods may be called from any thread; they block."""
 
@@ -430,6 +441,10 @@ class FrontDesk(Protocol):
 
     def subjects(self) -> list[Subject]:
         """The subject tree's choices, parents before children."""
+
+    def doors(self) -> Sequence[OpenDoor]:
+        """The channels that are open, so that no page promises what none of them keeps. Asks nobody."""
+        return ()
 
     def rate(self, code: str, score: int, channel: str, peer: str) -> bool:
         """Record how content the citizen was, 1 to 5, with a closed case; False if it is not closed, or has been

@@ -10,7 +10,7 @@ from pathlib import Path
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from zrm.casework.answer import Sender
-from zrm.channels.contract import Channel, House
+from zrm.channels.contract import Channel, House, OpenDoor
 from zrm.channels.registry import CHANNELS
 from zrm.config import Section, Settings, load
 from zrm.errors import ConfigError
@@ -57,6 +57,15 @@ class Blueprint:
             for account in channel.accounts()
         ]
 
+    def doors(self) -> list[OpenDoor]:
+        """What each open channel keeps of what a citizen is promised."""
+        writing = {sender.channel for sender in self.senders()}
+        told = {kind for kind in self.settings.acknowledge if kind in writing}
+        return [
+            OpenDoor(kind, channel.can.tells_code or kind in told, channel.can.reaches if kind in writing else None)
+            for kind, channel in self.channels.items()
+        ]
+
 
 @dataclass(frozen=True)
 class OpenHouse:
@@ -74,7 +83,9 @@ class OpenHouse:
         inbox = Inbox(self.database, self.blobs)
         answers = Answers(self.database, plan.data / "answers")
         self._answers.append(answers)
-        return Desk(self.database, self.blobs, inbox, plan.settings, plan.secret, plan.senders(), answers), inbox
+        return Desk(
+            self.database, self.blobs, inbox, plan.settings, plan.secret, plan.senders(), answers, plan.doors()
+        ), inbox
 
     def clamd(self) -> Clamd | None:
         """The virus scanner the settings name, if they do."""

@@ -25,6 +25,7 @@ from zrm.contract import (
     Inbound,
     InboundFile,
     OnTheWay,
+    OpenDoor,
     OutcomeUnknown,
     Parsed,
     Part,
@@ -52,7 +53,7 @@ from zrm.contract import (
 
 __all__ = [
     "JSON", "TEXT_LIMIT", "AddressKind", "Capabilities", "Channel", "ChannelConfig", "ConfigInvalid", "ConnectionFailed", "Fetched",
-    "FrontDesk", "HasFates", "HasFiles", "HasListener", "HasParts", "HasRoutes", "House", "Ignored", "Inbound", "InboundFile", "OnTheWay", "OutcomeUnknown", "Parsed",
+    "FrontDesk", "HasFates", "HasFiles", "HasListener", "HasParts", "HasRoutes", "House", "Ignored", "Inbound", "InboundFile", "OnTheWay", "OpenDoor", "OutcomeUnknown", "Parsed",
     "Part", "PublicFile", "PublicMessage", "RawContact", "Receipt", "RecipientOptedOut", "RecipientUnreachable", "Rejected", "Reply",
     "ReplyInvalid", "Report", "SendError", "Sender", "Sent", "StoredFile", "Subject", "Thread", "Throttled",
     "Tracking", "Unparseable", "Wish",
@@ -69,13 +70,17 @@ class ChannelConfig(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class Capabilities:
-    """What the channel can do for an answer: the kind of address it writes to; `max_text` in characters, 0 for no limit."""
+    """What the channel can do for an answer: the kind of address it writes to; `max_text` in characters, 0 for no limit.
+
+    `tells_code`: the door itself tells the tracking code while the citizen is there.
+    """
 
     reply: bool = False
     reaches: AddressKind | None = None
     attachments: bool = False
     reports: bool = False
     max_text: int = 0
+    tells_code: bool = False
 
 
 @dataclass(frozen=True, slots=True)

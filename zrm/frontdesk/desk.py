@@ -27,7 +27,7 @@ from zrm.casestore.outbox import Topic
 from zrm.casestore.person import opted_out
 from zrm.casework.answer import Sender
 from zrm.config import Settings
-from zrm.contract import JSON, AddressKind, RawContact, Receipt, StoredFile, Subject, Tracking
+from zrm.contract import JSON, AddressKind, OpenDoor, RawContact, Receipt, StoredFile, Subject, Tracking
 from zrm.errors import NotFound, StoreUnavailable
 from zrm.frontdesk.answers import Answers
 from zrm.frontdesk.tracking import addresses_of, public_file, tracking_of
@@ -58,6 +58,7 @@ class Desk:
         secret: bytes,
         senders: Sequence[Sender],
         answers: Answers | None = None,
+        doors: Sequence[OpenDoor] = (),
     ) -> None:
         self._database = database
         self._blobs = blobs
@@ -66,6 +67,7 @@ class Desk:
         self._secret = secret
         self._senders = senders
         self._answers = answers
+        self._doors = doors
 
     # ------------------------------------------------------------------ receive
 
@@ -255,6 +257,10 @@ class Desk:
                 "LEFT JOIN subjects p ON p.id = s.parent_id ORDER BY s.parent_id IS NOT NULL, s.id"
             )
             return [Subject(*row) for row in cursor]
+
+    def doors(self) -> Sequence[OpenDoor]:
+        """The channels that are open."""
+        return self._doors
 
     # ------------------------------------------------------------------ self-service
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import threading
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -14,7 +15,9 @@ from uuid import UUID
 from tests.channels.desk import UnaskedDesk
 from zrm.channels.contract import (
     JSON,
+    AddressKind,
     OnTheWay,
+    OpenDoor,
     PublicFile,
     PublicMessage,
     RawContact,
@@ -63,6 +66,12 @@ class KeepingDesk(UnaskedDesk):
     answered: bool = True
     notes: dict[str, JSON] = field(default_factory=dict)
     folder: Path = Path("/nonexistent")
+    open_doors: Sequence[OpenDoor] = (
+        OpenDoor("sms", True, AddressKind.PHONE),
+        OpenDoor("email", True, AddressKind.EMAIL),
+        OpenDoor("fax", False, None),
+        OpenDoor("voice_ivr", True, None),
+    )
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     @property
@@ -158,6 +167,9 @@ class KeepingDesk(UnaskedDesk):
             return self.tokens.pop(token)
         except KeyError:
             raise NotFound("unknown, used or too old") from None
+
+    def doors(self) -> Sequence[OpenDoor]:
+        return self.open_doors
 
     def subjects(self) -> list[Subject]:
         self._open()

@@ -44,6 +44,39 @@ def test_the_first_page_names_the_house_and_the_ways_to_reach_it(portal: Portal)
         assert words in persian
 
 
+@pytest.mark.parametrize("language", ["fa", "en"])
+def test_the_first_page_promises_what_each_open_door_keeps_and_no_more(portal: Portal, language: str) -> None:
+    both, code_only, neither = {
+        "en": (
+            "and our answer comes the same way",
+            "our answer appears with it on this site",
+            "neither a code nor an answer",
+        ),
+        "fa": ("پاسخ ما از همین راه می‌رسد", "پاسخ را با آن در همین سامانه می‌بینید", "نمی‌توانیم کد یا پاسخ بفرستیم"),
+    }[language]
+    client = portal.citizen(language)
+    page = client.get("/").text
+    assert (page.count(both), page.count(code_only), page.count(neither)) == (2, 1, 1)
+    portal.desk.open_doors = ()
+    closed = client.get("/").text
+    assert 'href="tel:021137"' in closed, "people answer it"
+    for gone in ("sms:", "mailto:", "8888", both, code_only, neither):
+        assert gone not in closed
+
+
+def test_a_receipt_promises_an_answer_only_where_we_can_write(portal: Portal) -> None:
+    client = portal.citizen()
+    for doors, phone, promised in (
+        (portal.desk.open_doors, "0912 345 6789", True),
+        (portal.desk.open_doors[1:], "0912 345 6789", False),
+        (portal.desk.open_doors, "", False),
+    ):
+        portal.desk.open_doors = doors
+        client.post("/new", data=filled(opened(client), phone=phone))
+        page = client.get("/receipt").text
+        assert ("We answer you" in page, "You gave no telephone" in page) == (promised, not phone)
+
+
 def test_a_sent_form_is_durable_and_answers_with_a_redirect_to_the_receipt(portal: Portal) -> None:
     client = portal.citizen()
     files = {"files": ("photo.jpg", b"\xff\xd8 picture", "image/jpeg")}

@@ -36,7 +36,7 @@ class VoiceChannel:
 
     kind: ClassVar[str] = contact.KIND
     Config: ClassVar[type[VoiceConfig]] = VoiceConfig
-    can: ClassVar[Capabilities] = Capabilities()
+    can: ClassVar[Capabilities] = Capabilities(tells_code=True)
 
     def __init__(self, config: VoiceConfig, house: House) -> None:
         self.config = config

@@ -25,7 +25,7 @@ class WebChannel:
 
     kind: ClassVar[str] = "web"
     Config: ClassVar[type[ChannelConfig]] = WebConfig
-    can: ClassVar[Capabilities] = Capabilities(reply=True)
+    can: ClassVar[Capabilities] = Capabilities(reply=True, tells_code=True)
 
     def __init__(self, config: WebConfig, house: House) -> None:
         self.config = config

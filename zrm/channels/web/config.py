@@ -8,7 +8,11 @@ from zrm.channels.contract import ChannelConfig
 
 
 class Reach(BaseModel):
-    """Other ways to reach the organisation, shown on the first page. Empty ones are not shown."""
+    """Other ways to reach the organisation, shown on the first page with what each keeps (a code, an answer).
+
+    Empty ones are not shown, nor those whose channel is not open here: what comes there would never become a matter. A
+    telephone is shown all the same, for people answer it too.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 

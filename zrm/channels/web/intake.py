@@ -9,7 +9,7 @@ from typing import BinaryIO, Final, cast
 
 from starlette.concurrency import run_in_threadpool
 
-from zrm.channels.contract import JSON, FrontDesk, RawContact, Receipt, StoredFile, Subject
+from zrm.channels.contract import JSON, FrontDesk, OpenDoor, RawContact, Receipt, StoredFile, Subject
 from zrm.channels.web.body import Upload
 from zrm.errors import StoreUnavailable
 from zrm.kit import log
@@ -58,6 +58,10 @@ class Intake:
         receipt = await self._desk.take(contact)
         _log.info("received", channel="web", contact=str(receipt.contact_id), trace=trace, repeated=receipt.repeated)
         return receipt
+
+    def doors(self) -> Sequence[OpenDoor]:
+        """The channels that are open here."""
+        return self._desk.doors()
 
     async def subjects(self) -> list[Subject]:
         """The subjects to choose from, at most `_SUBJECTS_FRESH` old, for every form asks.

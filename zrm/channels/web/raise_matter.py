@@ -8,7 +8,7 @@ from typing import Final
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
-from zrm.channels.contract import StoredFile
+from zrm.channels.contract import AddressKind, StoredFile
 from zrm.channels.web.body import BadForm, Limits, Posted, WrongType, read_form
 from zrm.channels.web.entry import NATURE_HINTS, NATURES, Entry, Problem, check_entry, fields_of, read_entry
 from zrm.channels.web.intake import Intake, body_of
@@ -39,7 +39,7 @@ class RaiseMatter:
 
     async def landing(self, request: Request) -> Response:
         """`GET /`: two doors, and the other ways to reach us."""
-        return self._site.page(request, "landing.html")
+        return self._site.page(request, "landing.html", doors={door.kind: door for door in self._intake.doors()})
 
     async def form(self, request: Request) -> Response:
         """`GET /new`: an empty form with an identity of its own, or the one that came back."""
@@ -136,7 +136,9 @@ class RaiseMatter:
             files=files,
         )
         await self._forms.forget(request, nonce)
-        note = ReceiptNote(receipt.code, receipt.received_at, not entry.anonymous)
+        given = {AddressKind.PHONE: entry.phone, AddressKind.EMAIL: entry.email}
+        answered = any(door.reaches in given and given[door.reaches] for door in self._intake.doors())
+        note = ReceiptNote(receipt.code, receipt.received_at, not entry.anonymous, answered)
         if not self._site.keeps_cookies(request):
             # A redirect would lose the code. Reloading this page sends the same form again, which gives the same receipt.
             return self._receipt_page(request, note)

@@ -23,11 +23,14 @@ _NONCE_BYTES: Final = 16
 
 
 class ReceiptNote(NamedTuple):
-    """What the receipt page needs to know again: the tracking code, when it was given, whether we can write back."""
+    """What the receipt page needs to know again: the tracking code, when it was given, whether an address was left with
+    it (`reachable`), and whether one of our channels can write there (`answered`).
+    """
 
     code: str
     received_at: datetime
     reachable: bool
+    answered: bool = False
 
 
 class Pass(NamedTuple):
@@ -103,7 +106,9 @@ class Seals:
     def seal_receipt(self, note: ReceiptNote) -> str:
         """The receipt page's cookie."""
         # Plain words: as JSON, compressed and encoded, each receipt cost 10 µs more.
-        return self._receipt.sign(f"{note.code}~{note.received_at.isoformat()}~{note.reachable:d}").decode()
+        return self._receipt.sign(
+            f"{note.code}~{note.received_at.isoformat()}~{note.reachable:d}~{note.answered:d}"
+        ).decode()
 
     def open_receipt(self, sealed: str) -> ReceiptNote | None:
         """What the receipt page shows; None after `receipt_seconds`."""
@@ -111,8 +116,8 @@ class Seals:
             note = self._receipt.unsign(sealed.encode("ascii", "replace"), max_age=self.receipt_seconds)
         except BadData:
             return None
-        code, at, reachable = note.decode().split("~")
-        return ReceiptNote(code, datetime.fromisoformat(at), reachable == "1")
+        code, at, reachable, *answered = note.decode().split("~")  # sealed before November 2026: three
+        return ReceiptNote(code, datetime.fromisoformat(at), reachable == "1", answered == ["1"])
 
     def seal_pass(self, holder: Pass) -> str:
         """The tracking pages' cookie, bound to one code."""
