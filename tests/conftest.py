@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +11,7 @@ import psycopg
 import pytest
 from redis import Redis
 
+from tests.lab.databases import Databases
 from tests.lab.small_disk import small_device
 from zrm import seed
 from zrm.casestore.schema import migrate
@@ -27,8 +27,7 @@ pytest_plugins = ["tests.lab.plugin"]
 hypothesis.settings.register_profile("zrm", deadline=None)
 hypothesis.settings.load_profile("zrm")
 
-TEMPLATE = "template_zrm"
-_numbers = itertools.count(1)
+EMPTY, SEEDED = "empty", "seeded"
 
 
 @dataclass(frozen=True)
@@ -43,29 +42,42 @@ class TestServers:
 
 @pytest.fixture(scope="session")
 def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestServers]:
-    """Both servers, with a template database that has the schema and the demonstration organisation."""
+    """Both servers."""
     folder = tmp_path_factory.mktemp("servers")
     postgres = EmbeddedPostgres(folder / "postgres", folder / "postgres.log")
     valkey = EmbeddedValkey(folder / "valkey", folder / "valkey.log")
     with postgres, valkey:
-        # A database is made and dropped for nearly every test: half its cost was the disk's. What has to outlive a crash
-        # is tested on hubs with servers as they are shipped (tests/faults).
+        # What has to outlive a crash is tested on hubs with servers as they are shipped (tests/faults); here the disk's
+        # share in making databases would be half.
         with psycopg.connect(postgres.url("postgres"), autocommit=True) as connection:
             connection.execute("ALTER SYSTEM SET fsync = off")
             connection.execute("SELECT pg_reload_conf()")
-        database = Database(postgres.create_database(TEMPLATE))
-        migrate(database)
-        seed.seed(database)
-        database.close()
         yield TestServers(postgres, valkey)
 
 
+@pytest.fixture(scope="session")
+def empty_databases(servers: TestServers) -> Databases:
+    """Databases with the schema and nothing in them."""
+    database = Database(servers.postgres.create_database(EMPTY))
+    migrate(database)
+    database.close()
+    return Databases(servers.postgres, EMPTY)
+
+
+@pytest.fixture(scope="session")
+def seeded_databases(servers: TestServers, empty_databases: Databases) -> Databases:
+    """Databases with the schema and the demonstration organisation."""
+    database = Database(servers.postgres.create_database(SEEDED, template=EMPTY))
+    seed.seed(database)
+    database.close()
+    return Databases(servers.postgres, SEEDED)
+
+
 @pytest.fixture
-def database_url(servers: TestServers) -> Iterator[str]:
+def database_url(seeded_databases: Databases) -> Iterator[str]:
     """A database of this test's own, with the schema and the demonstration organisation."""
-    name = f"test_{next(_numbers)}"
-    yield servers.postgres.create_database(name, template=TEMPLATE)
-    servers.postgres.drop_database(name)
+    with seeded_databases.lend() as url:
+        yield url
 
 
 @pytest.fixture
@@ -77,14 +89,12 @@ def database(database_url: str) -> Iterator[Database]:
 
 
 @pytest.fixture
-def empty(servers: TestServers) -> Iterator[Database]:
+def empty(empty_databases: Databases) -> Iterator[Database]:
     """An open database of this test's own with the schema and nothing in it: no unit, no agent."""
-    name = f"test_{next(_numbers)}"
-    database = Database(servers.postgres.create_database(name))
-    migrate(database)
-    yield database
-    database.close()
-    servers.postgres.drop_database(name)
+    with empty_databases.lend() as url:
+        database = Database(url)
+        yield database
+        database.close()
 
 
 @pytest.fixture

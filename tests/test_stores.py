@@ -17,7 +17,7 @@ import yaml
 from psycopg import sql
 from redis import Redis
 
-from tests.conftest import TEMPLATE, TestServers
+from tests.conftest import TestServers
 from tests.lab.process import free_port
 from zrm.casestore.schema import migrate
 from zrm.dispatch.queues import queue_obstacles, queue_risks
@@ -252,8 +252,8 @@ def test_all_that_is_wrong_with_both_is_said_at_once(tmp_path: Path, own: Callab
     assert "hush-hush" not in done.stderr
 
 
-def test_a_simulation_without_a_hub_says_so(tmp_path: Path, servers: TestServers, redis_url: str) -> None:
-    done = _zrm(tmp_path, servers.postgres.url(TEMPLATE), redis_url, "simulate", "--doors", "web", "--watch-desk")
+def test_a_simulation_without_a_hub_says_so(tmp_path: Path, database_url: str, redis_url: str) -> None:
+    done = _zrm(tmp_path, database_url, redis_url, "simulate", "--doors", "web", "--watch-desk")
     assert done.returncode == 2
     assert done.stderr.endswith("; is the hub running?\n")
     assert "Traceback" not in done.stderr
