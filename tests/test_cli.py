@@ -13,7 +13,9 @@ import httpx
 import pytest
 
 from zrm import seed
+from zrm.casestore.installation import claim_folder
 from zrm.house import DATABASE_VARIABLE, REDIS_VARIABLE
+from zrm.kit.blobs import BlobStore
 from zrm.kit.db import Database
 from zrm.kit.listening import handed_over, listen
 from zrm.security.passwords import hash_password
@@ -114,6 +116,20 @@ def test_check_names_folders_that_cannot_be_written(zrm: Zrm, tmp_path: Path) ->
     done = zrm("check")
     assert done.returncode == 1
     assert f"- data_dir: {tmp_path}/var/blobs cannot be written ({tmp_path}/var is no folder)" in done.stdout
+
+
+@pytest.mark.timeout(300)
+def test_every_role_refuses_a_folder_that_is_not_its_own(zrm: Zrm, database: Database, tmp_path: Path) -> None:
+    claim_folder(database, BlobStore(tmp_path / "elsewhere" / "blobs"))
+    for role in (["web"], ["listen", "voice_ivr"]):
+        done = zrm(*role)
+        assert done.returncode == 2, role
+        assert len(done.stderr.splitlines()) == 1, done.stderr
+        assert f"data_dir: {tmp_path}/var/blobs is not the folder in which this installation" in done.stderr
+    assert "is not the folder in which" in zrm("check").stdout
+    assert not (tmp_path / "var" / "blobs").exists()
+    assert zrm("adopt").returncode == 0
+    assert [path.name for path in (tmp_path / "var" / "blobs").iterdir()] == [".installation"]
 
 
 def test_ctrl_c_while_everything_is_still_being_read_is_no_traceback(tmp_path: Path) -> None:

@@ -348,10 +348,13 @@ def worker_problems(monitor: Monitor) -> list[str]:
 def blob_problems(house: OpenHouse) -> list[str]:
     """Whether there is a place for files."""
     try:
+        house.blobs.require_own()
         house.blobs.root.mkdir(parents=True, exist_ok=True)
         probe = house.blobs.root / ".probe"
         probe.write_bytes(b"ok")
         probe.unlink(missing_ok=True)  # another asker may have been faster
     except OSError as error:
         return [f"the blob folder cannot be written: {error.strerror}"]
+    except StoreUnavailable as error:
+        return [str(error)]
     return []

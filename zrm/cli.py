@@ -25,12 +25,13 @@ from zrm import worker as worker_role
 from zrm.app import build_app, schema_problems, worker_problems
 from zrm.casestore import roster, structure
 from zrm.casestore.agent import Permission
+from zrm.casestore.installation import adopt_folder, claim_folder, folder_problem
 from zrm.casestore.outbox import Topic
 from zrm.casestore.schema import migrate as migrate_schema
 from zrm.channels.contract import HasListener
 from zrm.dispatch.queues import Monitor, Queues, queue_mistakes, queue_obstacles, queue_risks
 from zrm.dispatch.relay import Relay
-from zrm.errors import ConfigError, ZrmError
+from zrm.errors import ConfigError, StoreUnavailable, ZrmError
 from zrm.house import (
     CONFIG_VARIABLE,
     DATABASE_VARIABLE,
@@ -41,6 +42,7 @@ from zrm.house import (
     read_blueprint,
 )
 from zrm.kit import folders, listening, log, proxies
+from zrm.kit.blobs import BlobStore
 from zrm.kit.db import Cursor, Database
 from zrm.kit.embedded import Servers, embedded
 from zrm.kit.fitness import obstacles, risks
@@ -96,6 +98,7 @@ def _run_all(plan: Blueprint, servers: Servers, doors: list[socket.socket], *, d
     database = Database(servers.database_url, application="zrm up")
     _require(obstacles(database) + queue_obstacles(servers.redis_url))
     migrate_schema(database)
+    claim_folder(database, BlobStore(plan.data / "blobs"))
     if demo:
         demonstration.seed(database)
     with database.cursor() as cursor:
@@ -192,6 +195,8 @@ def web(
 def _open_role(role: str) -> OpenHouse:
     """The house for a role, which speaks in lines of the log alone, also of what nobody foresaw. Errors: ConfigError."""
     house = open_house(role)
+    with contextlib.suppress(StoreUnavailable):  # away: each file asks again before it is kept
+        claim_folder(house.database, house.blobs)
     log.report_uncaught()
     return house
 
@@ -255,6 +260,16 @@ def migrate() -> None:
     _require(obstacles(house.database))
     migrate_schema(house.database)
     console.print("The database has the newest schema.")
+
+
+@cli.command()
+def adopt() -> None:
+    """Take the blob folder for this installation's, whatever lies in it: after a restore without the files."""
+    house = open_house("adopt")
+    _require(obstacles(house.database) or schema_problems(house))
+    identity = adopt_folder(house.database, house.blobs)
+    console.print(f"{house.blobs.root} is the folder of installation {identity}.", soft_wrap=True)
+    house.close()
 
 
 @cli.command()
@@ -352,6 +367,8 @@ def _check_house(house: OpenHouse) -> list[str]:
             house.database.cursor() as cursor,
         ):  # away, or without tables: said already
             problems += _missing_structure(cursor, house.blueprint)
+            if problem := folder_problem(cursor, house.blobs):
+                problems.append(problem)
         return problems
     finally:
         house.close()

@@ -9,11 +9,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import parse_qs, unquote, urlsplit
 
+from zrm.casestore.installation import claim_folder
 from zrm.casework.answer import Sender
 from zrm.channels.contract import Channel, House, OpenDoor
 from zrm.channels.registry import CHANNELS
 from zrm.config import Section, Settings, load
-from zrm.errors import ConfigError
+from zrm.errors import ConfigError, StoreUnavailable
 from zrm.frontdesk.answers import Answers
 from zrm.frontdesk.desk import Desk
 from zrm.inbox.receive import Inbox
@@ -129,7 +130,17 @@ def open_house(role: str, blueprint: Blueprint | None = None) -> OpenHouse:
     log.configure(role, level=plan.settings.log_level)
     database_url, redis_url = _servers(plan)
     log.hide([*_passwords(database_url), *_passwords(redis_url)])
-    return OpenHouse(plan, Database(database_url, application=f"zrm {role}"), BlobStore(plan.data / "blobs"), redis_url)
+    database = Database(database_url, application=f"zrm {role}")
+    blobs = BlobStore(plan.data / "blobs", lambda: _own_folder(database, plan))
+    return OpenHouse(plan, database, blobs, redis_url)
+
+
+def _own_folder(database: Database, plan: Blueprint) -> str:
+    """As a door must hear it, in the middle of its work: come again. Errors: StoreUnavailable."""
+    try:
+        return claim_folder(database, BlobStore(plan.data / "blobs"))
+    except ConfigError as error:
+        raise StoreUnavailable(str(error)) from None
 
 
 def _servers(plan: Blueprint) -> tuple[str, str]:

@@ -1,6 +1,9 @@
 """Content-addressed files: a blob's key is its SHA-256, so the same attachment is kept once.
 
 Written to a temporary name, synced, renamed, and the folder synced: when `put` returns, the blob survives a power cut.
+
+The folder may bear its owner's mark. A store that knows its owner writes nothing into a folder with another mark or none: that
+is a disk that is not mounted.
 """
 
 from __future__ import annotations
@@ -10,24 +13,63 @@ import hashlib
 import os
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import BinaryIO
 
 from zrm.errors import NotFound, StoreFull, StoreUnavailable
 
 _CHUNK = 1 << 20
+_MARK = ".installation"
 _NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
 class BlobStore:
-    """A folder of blobs, two levels deep by the key's first four hex digits."""
+    """A folder of blobs, two levels deep by the key's first four hex digits.
 
-    def __init__(self, root: Path) -> None:
+    `owner` gives the mark the folder must bear; it is asked once, before the first blob is written, and may raise ZrmError.
+    """
+
+    def __init__(self, root: Path, owner: Callable[[], str] | None = None) -> None:
         self.root = root
+        self._owner = owner
+        self._own_mark: str | None = None
+
+    def mark(self) -> str | None:
+        """The mark of the folder's owner; None when it bears none, or is not there. Errors: StoreUnavailable."""
+        try:
+            return (self.root / _MARK).read_text("ascii").strip() or None
+        except FileNotFoundError:
+            return None
+        except (OSError, ValueError) as error:
+            raise StoreUnavailable(f"the blob store cannot be read: {error}") from error
+
+    def write_mark(self, mark: str) -> None:
+        """Put the mark on the folder, made if it is not there. Errors: StoreUnavailable."""
+        try:
+            self.root.mkdir(parents=True, exist_ok=True)
+            handle, temporary = tempfile.mkstemp(prefix=".new-", dir=self.root)
+            with os.fdopen(handle, "w") as file:
+                file.write(f"{mark}\n")
+                file.flush()
+                os.fsync(file.fileno())
+            Path(temporary).replace(self.root / _MARK)
+            _sync_folder(self.root)
+        except OSError as error:
+            raise StoreUnavailable(f"the blob store cannot be written: {error.strerror}") from error
+
+    def require_own(self) -> None:
+        """Errors: StoreUnavailable if the folder is not its owner's, what `owner` raises."""
+        if self._owner is None:
+            return
+        if self._own_mark is None:
+            self._own_mark = self._owner()
+        if self.mark() != self._own_mark:
+            raise StoreUnavailable(f"{self.root} is not the installation's folder any more; is its disk mounted?")
 
     def put(self, source: bytes | BinaryIO) -> tuple[str, int]:
         """Keep the bytes; returns (key, size in bytes). Errors: StoreFull when there is no room, StoreUnavailable."""
+        self.require_own()
         try:
             return self._put(source)
         except OSError as error:

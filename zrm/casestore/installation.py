@@ -1,0 +1,91 @@
+"""Which installation this is, and that the folder of its files is its own.
+
+An id stands in the database and in the blob folder. A folder without it, once the installation has one, is a disk that is not
+mounted or not shared, or somebody else's: files kept there would be found by nobody. So the first role that starts marks the
+folder, every role compares before it works, and every file written looks again (`BlobStore`). An installation that is older
+than its id marks the folder in which files of its database lie.
+"""
+
+from __future__ import annotations
+
+import psycopg
+
+from zrm.errors import ConfigError, StoreUnavailable
+from zrm.kit.blobs import BlobStore
+from zrm.kit.clock import now
+from zrm.kit.db import Cursor, Database
+
+_SAMPLE = 20  # files looked for before a folder is taken for that of an older installation
+
+
+def claim_folder(database: Database, blobs: BlobStore) -> str:
+    """The installation's id, with the folder marked as its own. Several at once: one marks, all agree.
+
+    Errors: ConfigError in a sentence for the operator when the folder is not the installation's, or the schema is older than
+    the id; StoreUnavailable when the database is away or the folder cannot be written.
+    """
+    try:
+        with database.cursor() as cursor:
+            identity, claimed = _locked(cursor)
+            if problem := _problem(cursor, blobs, identity, claimed=claimed):
+                raise ConfigError(problem)
+            if not claimed or blobs.mark() is None:
+                blobs.write_mark(identity)
+                cursor.execute("UPDATE installation SET folder_claimed_at = %s", [now()])
+            return identity
+    except psycopg.errors.UndefinedTable:
+        raise ConfigError("the database does not have the newest schema; run `zrm migrate`") from None
+    except psycopg.Error as error:
+        raise StoreUnavailable("the database is away") from error
+
+
+def adopt_folder(database: Database, blobs: BlobStore) -> str:
+    """Mark the folder as the installation's whatever lies in it, as an operator asked to; returns the id.
+
+    Errors: StoreUnavailable when the folder cannot be written; psycopg.Error.
+    """
+    with database.cursor() as cursor:
+        identity, _ = _locked(cursor)
+        blobs.write_mark(identity)
+        cursor.execute("UPDATE installation SET folder_claimed_at = %s", [now()])
+    return identity
+
+
+def folder_problem(cursor: Cursor, blobs: BlobStore) -> str | None:
+    """Why the folder is not the installation's, in a sentence; None when it is, or may become so. Writes nothing."""
+    found = cursor.execute("SELECT id::text, folder_claimed_at IS NOT NULL FROM installation").fetchone()
+    return _problem(cursor, blobs, found[0], claimed=found[1]) if found else None
+
+
+def _locked(cursor: Cursor) -> tuple[str, bool]:
+    cursor.execute("SELECT id::text, folder_claimed_at IS NOT NULL FROM installation FOR UPDATE")
+    ((identity, claimed),) = cursor.fetchall()
+    return str(identity), bool(claimed)
+
+
+def _problem(cursor: Cursor, blobs: BlobStore, identity: str, *, claimed: bool) -> str | None:
+    mark = blobs.mark()
+    if mark == identity:
+        return None
+    if mark is not None:
+        return (
+            f"data_dir: {blobs.root} holds the files of another installation ({mark}); this database belongs to "
+            f"installation {identity}"
+        )
+    if claimed or not _holds_files(cursor, blobs):
+        return (
+            f"data_dir: {blobs.root} is not the folder in which this installation ({identity}) keeps its files; is its disk "
+            "mounted, and shared between the machines? After a restore without the files: `zrm adopt`"
+        )
+    return None
+
+
+def _holds_files(cursor: Cursor, blobs: BlobStore) -> bool:
+    """Whether a file the database names lies there; also when it names none."""
+    cursor.execute(
+        "(SELECT blob_key FROM attachments ORDER BY id DESC LIMIT %(n)s)"
+        " UNION (SELECT body_key FROM raw_contacts WHERE body_key IS NOT NULL LIMIT %(n)s)",
+        {"n": _SAMPLE},
+    )
+    keys = [str(key) for (key,) in cursor.fetchall()]
+    return not keys or any(blobs.path(key).is_file() for key in keys)
