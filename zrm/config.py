@@ -89,6 +89,7 @@ class Dispatch(Part):
     lease: float = Field(default=30, ge=1)
     sweep: float = Field(default=5, ge=0.2)
     max_attempts: int = Field(default=8, ge=1)
+    hold: float = Field(default=10, ge=0, le=600)
     # A long text may take a minute to leave, and the network reports on its first part while the last is still to go.
     report_wait: float = Field(default=120, ge=0)
     report_hours: float = Field(default=24, gt=0)

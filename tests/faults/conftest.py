@@ -17,7 +17,7 @@ from tests.lab.twilio import TwilioStandIn
 from zrm.simulate.simulator import Tally
 
 QUICK: dict[str, dict[str, float]] = {
-    "dispatch": {"lease": 2, "sweep": 0.5},
+    "dispatch": {"lease": 2, "sweep": 0.5, "hold": 0},
     "rates": {"track_tries": 10_000, "sign_in_tries": 10_000},
 }
 """Leases as short as they may be: what a dead worker held comes back while a test can wait for it."""

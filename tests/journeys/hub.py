@@ -319,7 +319,7 @@ class Hub:
             "data_dir": str(self.var),
             "mail_domain": "zrm.test",
             "web": {"host": LOOPBACK, "port": self.web_port},
-            "dispatch": {"sweep": 1},
+            "dispatch": {"sweep": 1, "hold": 0},
             "channels": {
                 "web": {},
                 "email": {

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Final
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Request, Response
@@ -15,17 +16,18 @@ from zrm.agent_api.shell import Shell
 from zrm.agent_api.templates_page import insertion
 from zrm.agent_api.visit import MOST_FILES, MOST_UPLOAD_BYTES, Guard, Visit
 from zrm.agent_api.words import LABELS, NATURES, RELATION_REASONS, History, label
-from zrm.casestore import attention, roster, timeline
+from zrm.casestore import attention, queue, roster, timeline
 from zrm.casestore.agent import Permission
 from zrm.casestore.contact import MOST_PICTURES
 from zrm.casestore.person import opted_out_of
 from zrm.casestore.roster import Named
 from zrm.casestore.subject import NATURES as KNOWN_NATURES
 from zrm.casestore.timeline import AddressRow, CaseHead, CasePage, ContactRow, Inbound, Place
-from zrm.casework import transitions
+from zrm.casework import transitions, undo
 from zrm.casework.answer import Origin, Way, ways
 from zrm.casework.transitions import Step
 from zrm.errors import Conflict, NotFound
+from zrm.kit.clock import now
 from zrm.kit.db import Cursor
 from zrm.kit.i18n import _
 from zrm.kit.pages import words
@@ -47,6 +49,24 @@ class Item:
     anchor: str = ""
 
 
+_DONE: Final = {
+    "reply": _("Your answer is on its way."),
+    "close": _("The case is closed."),
+    "undo": _("Nothing was sent. The case is as it was."),
+    "claim": _("The case is yours now."),
+    "release": _("The case is with its unit again."),
+    "assign": _("The case was assigned."),
+    "reopen": _("The case is open again, and yours."),
+    "note": _("The note is saved."),
+    "classify": _("Saved."),
+    "person": _("Saved."),
+    "relation": _("Saved."),
+}
+"""What a step has done, in a sentence, by its name."""
+_LEAVES: Final = frozenset({"reply", "close", "assign", "release"})
+"""The steps after which there may be nothing more to do here: the next case is offered."""
+
+
 @dataclass(frozen=True, slots=True)
 class Draft:
     """What the agent had typed, kept when it could not be sent."""
@@ -54,6 +74,8 @@ class Draft:
     text: str = ""
     title: str = ""
     way: str = ""
+    again: UUID | None = None
+    """The answer that was taken back and is written anew: its files may go with this one."""
 
 
 def add(router: APIRouter, context: DeskContext, guard: Guard) -> None:
@@ -63,8 +85,10 @@ def add(router: APIRouter, context: DeskContext, guard: Guard) -> None:
     @router.get("/desk/cases/{case_id}")
     def case_page(request: Request, case_id: UUID, visit: Visit = Depends(guard.visit)) -> Response:
         with context.database.cursor() as cursor:
-            attention.read_notices_of_case(cursor, visit.agent.id, case_id)
+            unread = attention.read_notices_of_case(cursor, visit.agent.id, case_id)
             draft = None
+            if again := request.query_params.get("again", ""):
+                draft = pages.taken_back(cursor, visit, case_id, _uuid(again))
             if wanted := request.query_params.get("template", ""):
                 draft = Draft(insertion(context, cursor, visit, pages.head(cursor, visit, case_id), wanted))
             return pages.draw(
@@ -74,7 +98,8 @@ def add(router: APIRouter, context: DeskContext, guard: Guard) -> None:
                 before=_place(request.query_params.get("before", "")),
                 delivery=request.query_params.get("delivery", ""),
                 draft=draft,
-                sent=request.query_params.get("done") == "reply",
+                done=request.query_params.get("done", ""),
+                unread=unread,
             )
 
 
@@ -123,6 +148,14 @@ class CasePages:
         """A way as a form's value: it tells nobody the address."""
         return keyed_hash(self._context.secret, "way", "\0".join((way.channel, way.account, way.address)))
 
+    def taken_back(self, cursor: Cursor, visit: Visit, case_id: UUID, contact_id: UUID) -> Draft | None:
+        """The agent's own answer that they took back, as a draft; None if there is none of that id."""
+        kept = undo.withdrawn(cursor, visit.agent.id, case_id, contact_id)
+        if kept is None:
+            return None
+        way = self.way_key(Way(kept.channel, kept.account, kept.address))
+        return Draft(kept.text, kept.title, way, contact_id)
+
     def draw(
         self,
         cursor: Cursor,
@@ -133,7 +166,8 @@ class CasePages:
         delivery: str = "",
         notice: str = "",
         draft: Draft | None = None,
-        sent: bool = False,
+        done: str = "",
+        unread: UUID | None = None,
         status: int = 200,
     ) -> Response:
         """The page with the newest entries, or with those before a place; where a delivery is named, with its answer.
@@ -160,6 +194,11 @@ class CasePages:
         def agent(agent_id: UUID | None) -> str:
             return people[agent_id].name(language) if agent_id in people else visit.say(_("ZRM"))
 
+        undoable = (
+            undo.undoable(cursor, visit.agent.id, case_id, hold=self._context.settings.dispatch.hold)
+            if visit.may(Permission.WORK_CASES, head.unit_id)
+            else None
+        )
         steps = transitions.allowed(head.status)
         works = visit.may(Permission.WORK_CASES, head.unit_id)
         possible = self.ways(cursor, head, timeline.last_inbound(cursor, case_id), page.addresses)
@@ -176,7 +215,6 @@ class CasePages:
             cursor,
             "",
             status=status,
-            search=False,
             head=head,
             title=reworded(head.title, head.channel, language),
             page=page,
@@ -214,7 +252,13 @@ class CasePages:
             subject=head.subject_fa if language == "fa" else head.subject_en,
             draft=draft,
             warning=notice,
-            sent=sent,
+            done=done,
+            said=visit.say(_DONE[done]) if done in _DONE else "",
+            undoable=undoable,
+            undo_seconds=(undoable.until - now()).total_seconds() if undoable else 0,
+            unread=unread or "",
+            next_case=queue.next_case(cursor, visit.agent.id, visit.visible, but=case_id) if done in _LEAVES else None,
+            kept_files=undo.kept_files(cursor, visit.agent.id, case_id, draft.again) if draft.again else [],
         )
 
     def _way_text(self, way: Way, possible: list[Way], visit: Visit, address: Callable[[str], str]) -> str:

@@ -21,7 +21,7 @@ from zrm.agent_api.visit import Guard, Visit
 from zrm.casestore import roster, timeline
 from zrm.casestore.agent import Permission
 from zrm.casestore.timeline import CaseHead
-from zrm.casework import handling
+from zrm.casework import handling, undo
 from zrm.casework.answer import WEB
 from zrm.casework.handling import Act
 from zrm.contract import StoredFile
@@ -35,7 +35,7 @@ LONGEST_TEXT = 100_000
 LONGEST_TITLE = 250
 _MEDIA_TYPE = re.compile(r"[a-z]+/[a-z0-9][a-z0-9.+-]{0,80}")
 _log = log.get(__name__)
-Step = Callable[[Cursor, Visit, CaseHead, Act], None]
+Step = Callable[[Cursor, Visit, CaseHead, Act], object]
 
 
 class Unfit(Exception):
@@ -70,7 +70,8 @@ class _Steps:
             "claim": (work, lambda cursor, _visit, _head, act: handling.claim(cursor, act)),
             "release": (work, lambda cursor, _visit, _head, act: handling.release(cursor, act)),
             "reopen": (work, lambda cursor, _visit, _head, act: handling.reopen(cursor, act)),
-            "close": (work, _close),
+            "close": (work, self._close),
+            "undo": (work, self._undo),
             "note": (work, _note),
             "classify": (work, _classify),
             "reply": (work, self._reply),
@@ -90,12 +91,14 @@ class _Steps:
             with self._context.database.cursor() as cursor:
                 head = self._pages.head(cursor, visit, case_id)
                 visit.require(permission, head.unit_id)
-                step(cursor, visit, head, Act(visit.agent.id, case_id, _version(visit.form)))
+                done = step(cursor, visit, head, Act(visit.agent.id, case_id, _version(visit.form)))
                 # In the step's own transaction, which holds the case: what it sends bears this very trace.
                 trace = handling.trace_of(cursor, case_id)
         except Conflict:
             notice = _("The case has changed since you opened it. Nothing was done: look at it and decide again.")
             return self._again(visit, case_id, visit.say(notice), 409)
+        except undo.TooLate:
+            return self._again(visit, case_id, visit.say(_("It has left already and cannot be taken back.")), 409)
         except NotAllowed:
             return self._again(visit, case_id, visit.say(_("This is not possible now. Nothing was done.")), 409)
         except Unfit as error:
@@ -105,11 +108,16 @@ class _Steps:
             unit_id = timeline.unit_of(cursor, case_id)
         if unit_id is None or not covers(visit.visible, unit_id):
             return RedirectResponse("/desk", status_code=303)  # handed over to where the agent does not see it
-        return RedirectResponse(f"/desk/cases/{case_id}?done={name}", status_code=303)
+        taken_back = f"&again={done.contact_id}" if isinstance(done, undo.Undoable) and done.step == "reply" else ""
+        return RedirectResponse(f"/desk/cases/{case_id}?done={name}{taken_back}", status_code=303)
 
     def _again(self, visit: Visit, case_id: UUID, notice: str, status: int) -> Response:
         form = visit.form
-        draft = Draft(form.get("text", ""), form.get("title", ""), form.get("way", "")) if "way" in form else None
+        draft = (
+            Draft(form.get("text", ""), form.get("title", ""), form.get("way", ""), _uuid(form.get("again", "")))
+            if "way" in form
+            else None
+        )
         if visit.files:
             notice = f"{notice} {visit.say(_('Attach the files again.'))}"
         with self._context.database.cursor() as cursor:
@@ -120,7 +128,7 @@ class _Steps:
         way = self._pages.way(cursor, head.id, visit.form.get("way", ""))
         if way.barred:
             raise Unfit(visit.say(_("The citizen asked us not to write there. Choose another way.")))
-        if visit.files and not way.files:
+        if (visit.files or any(name.startswith("keep-") for name in visit.form)) and not way.files:
             raise Unfit(visit.say(_("This way carries no files. Choose another way, or send the answer without them.")))
         if way.max_text is not None and len(text) > way.max_text:
             message = _("The answer is too long for this way: %(most)s characters at most.")
@@ -136,8 +144,25 @@ class _Steps:
             text=text,
             domain=domain,
             language=head.preferred_language,
-            files=[self._keep(file) for file in visit.files],
+            files=[*self._kept(cursor, visit, act), *(self._keep(file) for file in visit.files)],
+            hold=self._context.settings.dispatch.hold,
         )
+
+    def _close(self, cursor: Cursor, visit: Visit, _head: CaseHead, act: Act) -> None:
+        result = _text(visit, "result", visit.say(_("Say with what result the case ends.")), 2000)
+        handling.close(cursor, act, result=result, hold=self._context.settings.dispatch.hold)
+
+    def _undo(self, cursor: Cursor, _visit: Visit, _head: CaseHead, act: Act) -> undo.Undoable:
+        return undo.undo(cursor, act, hold=self._context.settings.dispatch.hold)
+
+    def _kept(self, cursor: Cursor, visit: Visit, act: Act) -> list[StoredFile]:
+        """The files of an answer that was taken back and that are to go with this one."""
+        known = undo.kept_files(cursor, act.agent_id, act.case_id, _uuid(visit.form.get("again", "")))
+        return [
+            StoredFile(file.key, file.size, file.name, file.media_type)
+            for file in known
+            if f"keep-{file.id}" in visit.form
+        ]
 
     def _keep(self, upload: UploadFile) -> StoredFile:
         """Put an agent's file into the store. One that is kept for an answer that then fails harms nobody."""
@@ -160,6 +185,13 @@ def _version(form: dict[str, str]) -> int:
     return int(text) if text.isascii() and text.isdigit() and len(text) < 10 else -1
 
 
+def _uuid(text: str) -> UUID:
+    try:
+        return UUID(text)
+    except ValueError:
+        return UUID(int=0)
+
+
 def _text(visit: Visit, name: str, missing: str, longest: int = LONGEST_TEXT) -> str:
     text = visit.form.get(name, "").strip()
     if not text:
@@ -167,12 +199,6 @@ def _text(visit: Visit, name: str, missing: str, longest: int = LONGEST_TEXT) ->
     if len(text) > longest:
         raise Unfit(visit.say(_("That is too long.")))
     return text
-
-
-def _close(cursor: Cursor, visit: Visit, _head: CaseHead, act: Act) -> None:
-    handling.close(
-        cursor, act, result=_text(visit, "result", visit.say(_("Say with what result the case ends.")), 2000)
-    )
 
 
 def _note(cursor: Cursor, visit: Visit, _head: CaseHead, act: Act) -> None:

@@ -149,6 +149,14 @@ class History:
             case "transfer":
                 unit = self._unit_of(data, "unit")
                 return self._say(_("%(who)s handed the case to %(unit)s"), who=who, unit=unit), "arrow-forward-up"
+            case "undo":
+                closed = data.get("step") == "close"
+                sentence = (
+                    _("%(who)s took the closing back")
+                    if closed
+                    else _("%(who)s took an answer back before it was sent")
+                )
+                return self._say(sentence, who=who), "arrow-back-up"
             case "close":
                 return self._closed(who, data), "circle-check"
         sentence, icon = _BY_AGENT.get(event.kind, ("", "history"))

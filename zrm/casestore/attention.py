@@ -117,12 +117,16 @@ def read_notices(cursor: Cursor, agent_id: UUID, notice_id: UUID | None = None) 
     )
 
 
-def read_notices_of_case(cursor: Cursor, agent_id: UUID, case_id: UUID) -> None:
-    """Opening a case is reading what was said about it."""
+def read_notices_of_case(cursor: Cursor, agent_id: UUID, case_id: UUID) -> UUID | None:
+    """Opening a case is reading what was said about it. Returns the first message the agent was told of and had not read."""
     cursor.execute(
-        "UPDATE notifications SET read_at = now() WHERE agent_id = %s AND case_id = %s AND read_at IS NULL",
+        "WITH read AS (UPDATE notifications SET read_at = now() WHERE agent_id = %s AND case_id = %s AND read_at IS NULL"
+        " RETURNING source_id, kind, at)"
+        " SELECT source_id FROM read WHERE kind IN ('case', 'message') ORDER BY at, source_id LIMIT 1",
         [agent_id, case_id],
     )
+    row = cursor.fetchone()
+    return row[0] if row else None
 
 
 def troubled(cursor: Cursor, units: Collection[UUID] | None, *, limit: int = 200) -> list[TroubledDelivery]:

@@ -17,7 +17,9 @@ PROOF_LINK: Final = "{proof_link}"
 
 
 class DeliveryState(StrEnum):
-    """`sending` is committed before the provider is called; a crash in the middle becomes `unknown`."""
+    """`sending` is committed before the provider is called; a crash in the middle becomes `unknown`.
+    `withdrawn`: its writer took it back before anybody began.
+    """
 
     QUEUED = "queued"
     SENDING = "sending"
@@ -25,6 +27,7 @@ class DeliveryState(StrEnum):
     DELIVERED = "delivered"
     FAILED = "failed"
     UNKNOWN = "unknown"
+    WITHDRAWN = "withdrawn"
 
 
 class Delivery(SQLModel, table=True):

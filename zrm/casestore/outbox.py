@@ -51,10 +51,22 @@ class FailedTask:
     error: str
 
 
-def add(cursor: Cursor, topic: Topic, refs: Sequence[tuple[UUID, str]]) -> None:
-    """Add tasks for (ref, trace) pairs, due at once; the commit wakes the relay."""
-    if refs:
+def add(cursor: Cursor, topic: Topic, refs: Sequence[tuple[UUID, str]], *, after: float = 0) -> None:
+    """Add tasks for (ref, trace) pairs, due at once, or `after` seconds; the commit (or then the sweep) wakes the relay."""
+    if not refs:
+        return
+    if not after:
         insert_rows(cursor, "outbox", ("id", "topic", "ref", "trace"), [(new_id(), topic, *ref) for ref in refs])
+        return
+    cursor.executemany(
+        "INSERT INTO outbox (id, topic, ref, trace, due_at) VALUES (%s, %s, %s, %s, now() + make_interval(secs => %s))",
+        [(new_id(), topic, *ref, after) for ref in refs],
+    )
+
+
+def withdraw(cursor: Cursor, topic: Topic, ref: UUID) -> None:
+    """Take out what is not to be done after all; whoever holds the lock on `ref` decides so."""
+    cursor.execute("DELETE FROM outbox WHERE topic = %s AND ref = %s", [topic, ref])
 
 
 def claim(cursor: Cursor, topic: Topic, *, limit: int, lease: float) -> list[Task]:
@@ -152,3 +164,15 @@ def due_topics(cursor: Cursor) -> list[Topic]:
         [[topic.value for topic in Topic]],
     )
     return [Topic(row[0]) for row in cursor]
+
+
+def seconds_to_next(cursor: Cursor) -> float | None:
+    """Seconds until the next task that is not due yet becomes so; None if none waits for its moment."""
+    cursor.execute(
+        "SELECT extract(epoch FROM min(next.due_at) - now())::float FROM unnest(%s::text[]) AS topic CROSS JOIN LATERAL "
+        "(SELECT o.due_at FROM outbox o WHERE o.topic = topic.topic AND o.due_at > now() AND o.failed_at IS NULL "
+        "ORDER BY o.due_at LIMIT 1) AS next",
+        [[topic.value for topic in Topic]],
+    )
+    row = cursor.fetchone()
+    return row[0] if row else None

@@ -157,6 +157,26 @@ def _probe(view: View, units: Collection[UUID] | None, after: Place | None) -> s
     return " CROSS JOIN ".join([*ranges, lateral])
 
 
+def next_case(
+    cursor: Cursor, agent_id: UUID, units: Collection[UUID] | None, *, but: UUID
+) -> tuple[UUID, str, str] | None:
+    """The case the agent works on next, as (id, title, channel): of their own the one that waits longest, else of those
+    nobody has; never `but`. None when nobody waits.
+    """
+    if units is not None and not units:
+        return None
+    seen = "" if units is None else "AND unit_id = ANY(%(units)s)"
+    for whose in ("assignee_id = %(agent)s", "assignee_id IS NULL"):
+        cursor.execute(
+            f"SELECT id, title, channel FROM cases WHERE {whose} AND status IN ('new', 'open') AND id <> %(but)s {seen}"  # noqa: S608  # constants of this function
+            " ORDER BY last_contact_at, id LIMIT 1".encode(),
+            {"agent": agent_id, "but": but, "units": None if units is None else list(units)},
+        )
+        if (row := cursor.fetchone()) is not None:
+            return row[0], row[1], row[2]
+    return None
+
+
 def rows(cursor: Cursor, ids: Iterable[UUID]) -> list[QueueRow]:
     """These cases as rows, in no order; ids that are not cases are left out."""
     cursor.execute(

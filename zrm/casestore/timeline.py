@@ -309,7 +309,7 @@ def _contacts(cursor: Cursor, case_id: UUID, before: Place) -> list[tuple[Place,
             FROM (
                 SELECT c.*, octet_length(c.text) + octet_length(c.folded_quote) AS bytes, coalesce(p.name, '') AS name
                 FROM contacts c LEFT JOIN persons p ON p.id = c.person_id
-                WHERE c.case_id = %(case)s AND c.at <= %(at)s AND (c.at, true, c.id) < (%(at)s, %(is_contact)s, %(id)s)
+                WHERE c.case_id = %(case)s AND c.direction <> 'withdrawn' AND c.at <= %(at)s AND (c.at, true, c.id) < (%(at)s, %(is_contact)s, %(id)s)
                 ORDER BY c.at DESC, c.id DESC LIMIT %(most)s
             ) AS w
         ) AS found ORDER BY at DESC, id DESC

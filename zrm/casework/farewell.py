@@ -6,6 +6,7 @@ no machine, and no address that somebody else may have put below their mail.
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Final
 from uuid import UUID
 
@@ -25,8 +26,11 @@ CHANNELS: Final = frozenset({"sms", "telegram", "bale", "email"})
 """Where one digit is the easiest answer; other channels have their own ways to ask."""
 
 
-def say_farewell(cursor: Cursor, case_id: UUID, trace: str) -> None:
-    """Queue the closing message of a case that came so, in the transaction that closes it; `trace` leads to the case."""
+def say_farewell(cursor: Cursor, case_id: UUID, trace: str, *, hold: float = 0) -> tuple[UUID, UUID] | None:
+    """Queue the closing message of a case that came so, in the transaction that closes it; `trace` leads to the case.
+
+    It leaves `hold` seconds later. Returns the ids of its contact and its delivery; None when nobody is told.
+    """
     cursor.execute(
         "SELECT k.code, k.language, k.channel, k.account, c.address FROM cases k JOIN contacts c ON c.case_id = k.id "
         "WHERE k.id = %s AND c.direction = 'in' AND c.channel = k.channel AND c.address <> '' "
@@ -35,10 +39,11 @@ def say_farewell(cursor: Cursor, case_id: UUID, trace: str) -> None:
     )
     row = cursor.fetchone()
     if row is None or row[2] not in CHANNELS or opted_out(cursor, row[2], row[4]):
-        return
+        return None
     code, language, channel, account, address = row
     title = gettext(language, FAREWELL_SUBJECT) if channel == "email" else ""
     contact_id, delivery_id, at = new_id(), new_id(), now()
+    leaves = at + timedelta(seconds=hold)
     insert_rows(
         cursor,
         "contacts",
@@ -47,7 +52,7 @@ def say_farewell(cursor: Cursor, case_id: UUID, trace: str) -> None:
             (
                 contact_id, case_id, "out", channel, account, address, title,
                 farewell(code, language), language, Jsonb([]),
-                ["farewell"], True, at,
+                ["farewell"], True, leaves,
             )
         ],
     )  # fmt: skip
@@ -60,4 +65,5 @@ def say_farewell(cursor: Cursor, case_id: UUID, trace: str) -> None:
     insert_rows(
         cursor, "delivery_events", ("id", "delivery_id", "at", "state"), [(new_id(), delivery_id, at, "queued")]
     )
-    outbox.add(cursor, Topic.DELIVER, [(delivery_id, trace)])
+    outbox.add(cursor, Topic.DELIVER, [(delivery_id, trace)], after=hold)
+    return contact_id, delivery_id

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
 
@@ -46,7 +46,7 @@ class Act:
 
 
 @dataclass(frozen=True, slots=True)
-class _Locked:
+class Locked:
     """The case as it stands, locked for this transaction."""
 
     id: UUID
@@ -63,7 +63,7 @@ class _Locked:
 
 def claim(cursor: Cursor, act: Act) -> None:
     """Make the case the agent's own. Conflict also if somebody else has it: it must be released or assigned."""
-    case = _lock(cursor, act)
+    case = lock(cursor, act)
     if case.assignee_id == act.agent_id:
         return
     if case.assignee_id is not None:
@@ -73,7 +73,7 @@ def claim(cursor: Cursor, act: Act) -> None:
 
 def release(cursor: Cursor, act: Act) -> None:
     """Give the case back to its unit, where it waits for somebody."""
-    case = _lock(cursor, act)
+    case = lock(cursor, act)
     if case.assignee_id is None:
         return
     _move(cursor, case, act, Step.RELEASE, {"agent": str(case.assignee_id)}, assignee_id=None)
@@ -81,7 +81,7 @@ def release(cursor: Cursor, act: Act) -> None:
 
 def assign(cursor: Cursor, act: Act, *, to_agent: UUID, to_unit: UUID) -> None:
     """Give the case to an agent of `to_unit`, and with it to that unit. The agent is notified."""
-    case = _lock(cursor, act)
+    case = lock(cursor, act)
     if (case.assignee_id, case.unit_id) == (to_agent, to_unit):
         return
     data = {"agent": str(to_agent), "unit": str(to_unit), "from": str(case.unit_id)}
@@ -92,7 +92,7 @@ def assign(cursor: Cursor, act: Act, *, to_agent: UUID, to_unit: UUID) -> None:
 
 def transfer(cursor: Cursor, act: Act, *, to_unit: UUID) -> None:
     """Give the case to a unit, where it waits for somebody. The unit's agents are notified."""
-    case = _lock(cursor, act)
+    case = lock(cursor, act)
     if (case.assignee_id, case.unit_id) == (None, to_unit):
         return
     data = {"unit": str(to_unit), "from": str(case.unit_id)}
@@ -105,32 +105,35 @@ def classify(cursor: Cursor, act: Act, *, subject_id: UUID | None, nature: str) 
     """Say what the case is about. Errors besides the common ones: NotAllowed for an unknown nature."""
     if nature and nature not in NATURES:
         raise NotAllowed("no such nature")
-    case = _lock(cursor, act)
+    case = lock(cursor, act)
     if (case.subject_id, case.nature) == (subject_id, nature):
         return
     data = {"subject": str(subject_id) if subject_id else "", "nature": nature}
     _move(cursor, case, act, Step.CLASSIFY, data, subject_id=subject_id, nature=nature)
 
 
-def close(cursor: Cursor, act: Act, *, result: str) -> None:
+def close(cursor: Cursor, act: Act, *, result: str, hold: float = 0) -> None:
     """End the case with a result in words, which stays in its history (the citizen sees only that it is closed).
 
-    Who came by text message, messenger or mail is told so, and asked how content they are.
+    Who came by text message, messenger or mail is told so `hold` seconds later, and asked how content they are; until
+    then it can be undone (`casework.undo`).
     """
-    case = _lock(cursor, act)
-    _move(cursor, case, act, Step.CLOSE, {"result": result})
-    say_farewell(cursor, case.id, trace_of(cursor, case.id))
+    case = lock(cursor, act)
+    after(case.status, Step.CLOSE)
+    said = say_farewell(cursor, case.id, trace_of(cursor, case.id), hold=hold)
+    data = {"contact": str(said[0]), "delivery": str(said[1])} if said else {}
+    _move(cursor, case, act, Step.CLOSE, {"result": result, **data})
 
 
 def reopen(cursor: Cursor, act: Act) -> None:
     """Take a closed case up again; it is the agent's own from now on."""
-    case = _lock(cursor, act)
+    case = lock(cursor, act)
     _move(cursor, case, act, Step.REOPEN, {}, assignee_id=act.agent_id)
 
 
 def note(cursor: Cursor, act: Act, *, text: str) -> UUID:
     """Write a note only the desk sees; returns its contact id. A note harms nobody's work, so no version is asked."""
-    case = _lock(cursor, act, any_version=True)
+    case = lock(cursor, act, any_version=True)
     after(case.status, Step.NOTE)
     contact_id, at = new_id(), now()
     _write_contact(cursor, case, act, contact_id, at, direction="note", way=None, title="", text=text, message_id="")
@@ -148,35 +151,49 @@ def reply(
     domain: str,
     language: str = "",
     files: Sequence[StoredFile] = (),
+    hold: float = 0,
 ) -> UUID:
     """Answer the citizen by `way`; returns the delivery's id.
 
+    It leaves, and stands on the tracking page, `hold` seconds later: until then it can be undone (`casework.undo`).
     The answer, its delivery and the outbox row that sends it stand or fall together. `domain` is the right-hand side
     of the Message-ID minted for e-mail, `language` the person's own (empty: the case's). A case nobody has becomes the
     agent's own. Errors besides the common ones: NotAllowed for a way that carries no files, or is barred.
     """
     if way.barred or (files and not way.files):
         raise NotAllowed("not by this way")
-    case = _lock(cursor, act)
+    case = lock(cursor, act)
     contact_id, delivery_id, at = new_id(), new_id(), now()
+    leaves = at + timedelta(seconds=hold)
     trace = trace_of(cursor, case.id)
     message_id = f"<{contact_id}@{domain}>" if way.channel == "email" else ""
     _write_contact(
-        cursor, case, act, contact_id, at, direction="out", way=way, title=title, text=text, message_id=message_id,
+        cursor, case, act, contact_id, leaves, direction="out", way=way, title=title, text=text, message_id=message_id,
         language=language,
     )  # fmt: skip
     _write_files(cursor, contact_id, files)
     if message_id:
         cursor.execute("INSERT INTO message_ids (message_id, case_id) VALUES (%s, %s)", [message_id, case.id])
-    queue_delivery(cursor, delivery_id, contact_id, case.id, way, trace)
+    queue_delivery(cursor, delivery_id, contact_id, case.id, way, trace, hold=hold)
     assignee_id = act.agent_id if case.assignee_id is None else SAME
-    data = {"contact": str(contact_id), "delivery": str(delivery_id), "channel": way.channel}
+    data: dict[str, Any] = {"contact": str(contact_id), "delivery": str(delivery_id), "channel": way.channel}
+    if case.assignee_id is None:
+        data["took"] = True
     _move(cursor, case, act, Step.REPLY, data, assignee_id=assignee_id, contact_at=at)
     return delivery_id
 
 
-def queue_delivery(cursor: Cursor, delivery_id: UUID, contact_id: UUID, case_id: UUID, way: Way, trace: str) -> None:
-    """Write a queued delivery of a contact, its first history line, and the outbox row that sends it."""
+def queue_delivery(
+    cursor: Cursor,
+    delivery_id: UUID,
+    contact_id: UUID,
+    case_id: UUID,
+    way: Way,
+    trace: str,
+    *,
+    hold: float = 0,
+) -> None:
+    """Write a queued delivery of a contact, its first history line, and the outbox row that sends it `hold` seconds later."""
     cursor.execute(
         "INSERT INTO deliveries (id, contact_id, case_id, channel, account, address, state, trace, created_at,"
         " changed_at) VALUES (%s, %s, %s, %s, %s, %s, %s, %s, now(), now())",
@@ -186,7 +203,7 @@ def queue_delivery(cursor: Cursor, delivery_id: UUID, contact_id: UUID, case_id:
         "INSERT INTO delivery_events (id, delivery_id, at, state) VALUES (%s, %s, now(), %s)",
         [new_id(), delivery_id, DeliveryState.QUEUED.value],
     )
-    outbox.add(cursor, Topic.DELIVER, [(delivery_id, trace)])
+    outbox.add(cursor, Topic.DELIVER, [(delivery_id, trace)], after=hold)
 
 
 def decide_relation(cursor: Cursor, agent_id: UUID, case_id: UUID, relation_id: UUID, *, keep: bool) -> None:
@@ -211,7 +228,8 @@ def decide_relation(cursor: Cursor, agent_id: UUID, case_id: UUID, relation_id: 
     live.announce(cursor, "case", [row[0], row[1]])
 
 
-def _lock(cursor: Cursor, act: Act, *, any_version: bool = False) -> _Locked:
+def lock(cursor: Cursor, act: Act, *, any_version: bool = False) -> Locked:
+    """The case, locked for this transaction. Errors: NotFound; Conflict when it has changed since, unless `any_version`."""
     cursor.execute(
         "SELECT id, code, status, unit_id, assignee_id, subject_id, nature, person_id, language, version"
         " FROM cases WHERE id = %s FOR UPDATE",
@@ -220,7 +238,7 @@ def _lock(cursor: Cursor, act: Act, *, any_version: bool = False) -> _Locked:
     row = cursor.fetchone()
     if row is None:
         raise NotFound("no such case")
-    case = _Locked(*row)
+    case = Locked(*row)
     if case.version != act.version and not any_version:
         raise Conflict("changed since")
     return case
@@ -228,7 +246,7 @@ def _lock(cursor: Cursor, act: Act, *, any_version: bool = False) -> _Locked:
 
 def _move(
     cursor: Cursor,
-    case: _Locked,
+    case: Locked,
     act: Act,
     step: Step,
     data: dict[str, Any],
@@ -266,7 +284,7 @@ def _move(
     return event
 
 
-def _touch(cursor: Cursor, case: _Locked) -> None:
+def _touch(cursor: Cursor, case: Locked) -> None:
     """A note changes nothing but the version: whoever is writing an answer should see it first."""
     cursor.execute("UPDATE cases SET version = version + 1 WHERE id = %s", [case.id])
     live.announce(cursor, "case", [case.id])
@@ -284,7 +302,7 @@ def add_event(cursor: Cursor, case_id: UUID, agent_id: UUID, kind: str, data: di
 
 def _write_contact(
     cursor: Cursor,
-    case: _Locked,
+    case: Locked,
     act: Act,
     contact_id: UUID,
     at: datetime,
@@ -334,7 +352,7 @@ def _write_files(cursor: Cursor, contact_id: UUID, files: Sequence[StoredFile]) 
 
 def prefer(cursor: Cursor, act: Act, *, language: str, channel: str) -> None:
     """Keep how the case's person wants to be answered (empty: as they write), and who said so in the case's history."""
-    case = _lock(cursor, act, any_version=True)
+    case = lock(cursor, act, any_version=True)
     if case.person_id is None:
         raise NotAllowed("nobody is known here")
     set_preferences(cursor, case.person_id, language=language, channel=channel)

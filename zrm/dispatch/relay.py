@@ -27,6 +27,7 @@ _FORGET_KEPT_ANSWERS = """
 DELETE FROM door_answers a WHERE received_at < now() - interval '8 days' AND EXISTS (
     SELECT FROM receipts r WHERE r.contact_id = a.contact_id AND coalesce(r.content, a.content) = a.content)
 """
+_SOONEST = 0.1  # seconds between two sweeps, however much waits for its moment
 
 
 class Relay:
@@ -57,8 +58,7 @@ class Relay:
         next_sweep = 0.0
         while not stop.is_set():
             if time.monotonic() >= next_sweep:
-                self._sweep()
-                next_sweep = time.monotonic() + self._settings.sweep
+                next_sweep = time.monotonic() + self._sweep()
             wait = _TOGETHER if self._rung else max(0.01, min(0.5, next_sweep - time.monotonic()))
             for notice in connection.notifies(timeout=wait, stop_after=1):
                 self._rung.add(Topic(notice.payload))
@@ -72,12 +72,16 @@ class Relay:
             self._woken[topic] = at
             self._queues.wake(topic)
 
-    def _sweep(self) -> None:
-        """Wake whatever is due, whoever failed to ring; so nothing waits longer than a sweep for an alarm."""
+    def _sweep(self) -> float:
+        """Wake whatever is due, whoever failed to ring; so nothing waits longer than a sweep for an alarm.
+
+        Returns the seconds until the next sweep: sooner than usual if something waits for its moment before that.
+        """
         with self._database.cursor() as cursor:
             outbox.outlive_clock(cursor)
             due = outbox.due_topics(cursor)
             counts.fold(cursor)
+            soonest = outbox.seconds_to_next(cursor)
         for topic in due:
             self._queues.wake(topic)
         if time.monotonic() - self._kept_house > _HOUSEKEEPING or not self._kept_house:
@@ -89,3 +93,4 @@ class Relay:
                 ask_after(cursor, hours=self._settings.report_hours)
                 cursor.execute("DELETE FROM proof_tokens WHERE ends_at < now() - interval '1 day'")
                 cursor.execute(_FORGET_KEPT_ANSWERS)
+        return self._settings.sweep if soonest is None else min(self._settings.sweep, max(_SOONEST, soonest))

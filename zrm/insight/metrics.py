@@ -45,10 +45,10 @@ class _Collector:
             yield _family(
                 cursor,
                 "zrm_stage_lag_seconds",
-                "Age of the oldest task that is not done, by stage",
+                "Age of the oldest task that is not done, by stage; what waits for its moment does not count",
                 ("stage",),
                 "SELECT topic, greatest(extract(epoch FROM now() - min(created_at)), 0) FROM outbox "
-                "WHERE failed_at IS NULL GROUP BY 1",
+                "WHERE failed_at IS NULL AND NOT (attempts = 0 AND due_at > now()) GROUP BY 1",
             )
             yield _family(
                 cursor,

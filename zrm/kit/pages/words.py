@@ -40,6 +40,7 @@ DELIVERY_STATE: Final = {
     "delivered": Word(_("Delivered"), "good", "checks"),
     "failed": Word(_("Not delivered"), "bad", "circle-x"),
     "unknown": Word(_("Unclear whether it was sent"), "warn", "help-circle"),
+    "withdrawn": Word(_("Taken back before it was sent"), "neutral", "arrow-back-up"),
     "published": Word(_("Shown on the tracking page"), "good", "world"),
 }
 

@@ -1,6 +1,7 @@
 // An open case: when it changes, its parts are fetched again and put in place; what is being typed, played or read stays.
 import { refreshTimes } from "../shared/times.js";
 import { refreshComposer, startComposer } from "./composer.js";
+import { startPlace } from "./place.js";
 
 const PARTS = ["live-status", "live-tools", "live-aside"];
 
@@ -10,6 +11,7 @@ export function startCase() {
   const page = document.querySelector("[data-case-page]");
   if (!page) return;
   startEarlier(page);
+  startPlace(page);
   const back = document.querySelector("[data-back]");
   if (back && new URL(document.referrer || location.href).pathname.startsWith("/desk/queue/")) back.href = document.referrer;
   let busy = false, again = false;

@@ -7,7 +7,9 @@ export function startComposer() {
     if (event.target.closest("#composer")) refreshComposer();
   });
   document.addEventListener("input", (event) => {
-    if (event.target.matches("#composer textarea")) showCost(event.target.form);
+    if (!event.target.matches("#composer textarea")) return;
+    showCost(event.target.form);
+    grow(event.target);
   });
   document.addEventListener("submit", (event) => {
     const field = event.target.id === "composer" ? event.target.elements.files : null;
@@ -23,6 +25,13 @@ export function startComposer() {
   refreshComposer();
 }
 
+/** As tall as its words, where the style sheet alone cannot say so. */
+function grow(area) {
+  if (CSS.supports("field-sizing", "content")) return;
+  area.style.blockSize = "auto";
+  area.style.blockSize = `${area.scrollHeight + 2}px`;
+}
+
 /** Only an e-mail has a subject, only some ways carry files, only a text message has a cost. */
 export function refreshComposer() {
   const composer = document.getElementById("composer");
@@ -33,6 +42,7 @@ export function refreshComposer() {
   composer.querySelector("[data-files-field]").hidden = !carries && !chosen;
   composer.querySelector("[data-no-files]").hidden = carries || !chosen;
   showCost(composer);
+  grow(composer.querySelector("textarea"));
 }
 
 function onClick(event) {

@@ -21,6 +21,7 @@ export function setUnread(number) {
     counter.textContent = inDigits(number);
     counter.hidden = !number;
   }
+  for (const words of document.querySelectorAll("[data-unread-words]")) words.hidden = !number;
 }
 
 /** Shows a toast for a while; one that says something is wrong stays until it is dismissed. */

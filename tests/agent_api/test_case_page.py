@@ -1,0 +1,146 @@
+"""The case's page in a real browser: its title at every width, where it opens, what it says was done, and its pictures."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.agent_api.conftest import RunningDesk, enter
+from tests.casework.house import agent, file_case, one
+from zrm.kit.db import Database
+from zrm.kit.ids import new_id
+
+if TYPE_CHECKING:
+    from tests.lab.browser import LabBrowser, Language
+
+pytestmark = pytest.mark.peer("browser")
+
+TITLES: dict[Language, str] = {
+    "fa": "چراغ‌های خیابان شهید بهشتی از سه‌راه تا میدان از دوشنبه خاموش است و شب‌ها رفت‌وآمد خطرناک شده",
+    "en": "The lamps of Station Street between the crossing and the square have been dark since Monday",
+}
+WIDTHS = (320, 390, 480, 768, 992, 1024, 1138, 1280, 1440, 1920, 2560)
+MEASURE = """() => {
+    const title = document.querySelector('.z-top h1'), box = title.getBoundingClientRect();
+    const range = document.createRange();
+    range.selectNodeContents(title);
+    const lines = [...range.getClientRects()].filter((line) => line.bottom <= box.bottom + 2);
+    return {
+        shown: Math.max(0, ...lines.map((line) => Math.min(line.right, box.right) - Math.max(line.left, box.left))),
+        font: parseFloat(getComputedStyle(title).fontSize),
+        sideways: document.documentElement.scrollWidth - document.documentElement.clientWidth,
+        outside: [...document.querySelectorAll('.z-top .z-btn, .z-top .z-search')]
+            .filter((one) => one.offsetParent && !one.closest('#live-tools'))
+            .filter((one) => { const at = one.getBoundingClientRect(); return at.left < -1 || at.right > innerWidth + 1; }).length,
+    };
+}"""
+"""The width of the title's first lines in CSS pixels, the sideways scroll, and how many buttons of the head are off screen."""
+
+
+@pytest.mark.parametrize("language", ["fa", "en"])
+def test_the_title_is_readable_at_every_width_and_zoom(
+    browser: LabBrowser, desk: RunningDesk, database: Database, language: Language
+) -> None:
+    """A browser that magnifies by 200 % has half the pixels: 160 to 2560 is 320 to 2560 at 100 to 200 %."""
+    case = file_case(database, title=TITLES[language])
+    with database.cursor() as cursor:
+        me = agent(cursor, "maryam" if language == "fa" else "daniel")
+        cursor.execute("UPDATE cases SET assignee_id = %s, status = 'open' WHERE id = %s", [me, case.id])
+    page = browser.page(language)
+    enter(page, desk, language)
+    page.goto(f"{desk.url}/desk/cases/{case.id}")
+    for width in sorted({*WIDTHS, *(width // 2 for width in WIDTHS)}):
+        page.set_viewport_size({"width": width, "height": 800})
+        found = page.evaluate(MEASURE)
+        assert found["shown"] >= 6 * found["font"], (width, found)
+        assert (found["sideways"], found["outside"]) == (0, 0), (width, found)
+    for width in (320, 480):
+        page.set_viewport_size({"width": width, "height": 700})
+        assert page.locator("[data-back]").is_visible()
+        assert page.locator(".z-top a[href='/desk/search']").is_visible()
+        page.click(".z-top [data-opens=palette]")
+        page.wait_for_selector("dialog#palette[open]")
+        page.keyboard.press("Escape")
+    page.context.close()
+
+
+@pytest.mark.parametrize(("language", "script"), [("fa", True), ("en", False)])
+def test_an_answer_is_undone_and_its_words_come_back(
+    browser: LabBrowser, desk: RunningDesk, database: Database, language: Language, script: bool
+) -> None:
+    """The default: held for ten seconds, with a script and without one. Afterwards the next case is offered."""
+    case, waiting = file_case(database, title=TITLES[language]), file_case(database, title="The next one")
+    page = browser.page(language, script=script)
+    enter(page, desk, language)
+    page.goto(f"{desk.url}/desk/cases/{case.id}")
+    words = "فردا درست می‌شود." if language == "fa" else "It will be mended tomorrow."
+    page.fill("#composer textarea", words)
+    page.set_input_files(
+        "#composer [name=files]", {"name": "plan.pdf", "mimeType": "application/pdf", "buffer": b"%PDF"}
+    )
+    page.click("#composer button.z-btn-primary")
+    page.wait_for_url("**?done=reply")
+    assert page.locator(".z-timeline", has_text=words).count() == 1
+    assert page.get_attribute(".z-next", "href") == f"/desk/cases/{waiting.id}"
+    if script:
+        page.wait_for_function(
+            "Number(document.querySelector('[data-seconds]').textContent.replace(/[۰-۹]/g, (d) => '۰۱۲۳۴۵۶۷۸۹'.indexOf(d))) > 0"
+        )
+    page.click("form[action$='/undo'] button")
+    page.wait_for_url("**?done=undo&again=*")
+    assert page.input_value("#composer textarea") == words
+    assert page.locator(".z-composer-kept").inner_text().startswith("plan.pdf")
+    with database.cursor() as cursor:
+        assert one(cursor, "SELECT count(*) FROM outbox WHERE topic = 'deliver'") == 0
+        assert one(cursor, "SELECT status FROM cases WHERE id = %s", case.id) == "new"
+    page.click("#composer button.z-btn-primary")
+    page.wait_for_url("**?done=reply")
+    with database.cursor() as cursor:
+        cursor.execute(
+            "SELECT c.text, a.name FROM contacts c JOIN attachments a ON a.contact_id = c.id WHERE direction = 'out'"
+        )
+        assert cursor.fetchall() == [(words, "plan.pdf")]
+        cursor.execute("UPDATE deliveries SET state = 'sent' WHERE state = 'queued'")
+    page.click("form[action$='/undo'] button")
+    assert page.locator("[role=alert]").count() == 1, "it has left"
+    page.context.close()
+
+
+@pytest.mark.parametrize("language", ["fa", "en"])
+def test_a_case_opens_at_what_is_new_and_stays_where_it_is_read(
+    browser: LabBrowser, desk: RunningDesk, database: Database, language: Language
+) -> None:
+    case = file_case(database, title=TITLES[language])
+    with database.cursor() as cursor:
+        me = agent(cursor, "maryam" if language == "fa" else "daniel")
+        contacts = [new_id() for _ in range(40)]
+        for number, contact in enumerate(contacts):
+            cursor.execute(
+                "INSERT INTO contacts (id, case_id, direction, channel, account, text, at)"
+                " VALUES (%s, %s, 'in', 'email', 'x', %s, now() + %s * interval '1 second')",
+                [contact, case.id, f"Message {number}. " + "Words and words. " * 20, number - 100],
+            )
+        for number in (30, 35):
+            cursor.execute(
+                "INSERT INTO notifications (id, agent_id, case_id, source_id, kind, at)"
+                " VALUES (%s, %s, %s, %s, 'message', now() + %s * interval '1 second')",
+                [new_id(), me, case.id, contacts[number], number - 100],
+            )
+    top = "(id) => document.getElementById(id).getBoundingClientRect().top"
+    page = browser.page(language)
+    enter(page, desk, language)
+    page.goto(f"{desk.url}/desk/cases/{case.id}")
+    head = page.eval_on_selector(".z-top", "e => e.getBoundingClientRect().bottom")
+    assert head <= page.evaluate(top, f"contact-{contacts[30]}") < head + 60, "the first one not read"
+    page.goto(f"{desk.url}/desk/cases/{case.id}")
+    dock = page.eval_on_selector(".z-dock", "e => e.getBoundingClientRect().top")
+    assert 0 < page.evaluate(top, f"contact-{contacts[39]}") < dock, "the newest"
+    page.evaluate(
+        f"document.getElementById('contact-{contacts[10]}').scrollIntoView({{block: 'center', behavior: 'instant'}})"
+    )
+    read = page.evaluate(top, f"contact-{contacts[10]}")
+    page.keyboard.press("c")
+    page.wait_for_url("**?done=claim")
+    assert abs(page.evaluate(top, f"contact-{contacts[10]}") - read) < 3
+    page.context.close()

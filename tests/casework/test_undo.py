@@ -1,0 +1,161 @@
+"""Taking a step back before anything has left: what is undone, what stays, and who comes too late."""
+
+from __future__ import annotations
+
+import threading
+from datetime import datetime
+from uuid import UUID
+
+import pytest
+
+from tests.casework.house import Filed, agent, file_case, one
+from zrm.casestore import outbox, timeline
+from zrm.casestore.outbox import Topic
+from zrm.casework import handling, undo
+from zrm.casework.answer import Way
+from zrm.casework.handling import Act
+from zrm.casework.undo import TooLate
+from zrm.contract import StoredFile
+from zrm.kit.db import Database
+
+MAIL = Way("email", "contact@city.example", "sara@home.example", files=True)
+HOLD = 60.0
+
+
+@pytest.fixture
+def maryam(database: Database) -> UUID:
+    with database.cursor() as cursor:
+        return agent(cursor, "maryam")
+
+
+def answer(database: Database, case: Filed, who: UUID, *, hold: float = HOLD, version: int = 1) -> UUID:
+    file = StoredFile("ab" * 32, 7, "plan.pdf", "application/pdf")
+    with database.cursor() as cursor:
+        return handling.reply(
+            cursor, Act(who, case.id, version), way=MAIL, title="Re: lamp", text="Tomorrow.", domain="city.example",
+            files=[file], hold=hold,
+        )  # fmt: skip
+
+
+def take_back(database: Database, case: Filed, who: UUID, *, hold: float = HOLD) -> undo.Undoable:
+    with database.cursor() as cursor:
+        return undo.undo(cursor, Act(who, case.id, -1), hold=hold)
+
+
+def state(database: Database, case: Filed) -> tuple[str, UUID | None, datetime]:
+    with database.cursor() as cursor:
+        cursor.execute("SELECT status, assignee_id, last_contact_at FROM cases WHERE id = %s", [case.id])
+        found: tuple[str, UUID | None, datetime] | None = cursor.fetchone()
+    assert found
+    return found
+
+
+def test_an_answer_waits_and_is_taken_back_whole(database: Database, maryam: UUID) -> None:
+    case = file_case(database)
+    before = state(database, case)
+    delivery = answer(database, case, maryam)
+    with database.cursor() as cursor:
+        assert outbox.claim(cursor, Topic.DELIVER, limit=9, lease=1) == [], "it does not leave yet"
+        assert 0 < (outbox.seconds_to_next(cursor) or 0) <= HOLD
+    step = take_back(database, case, maryam)
+    assert state(database, case) == before
+    with database.cursor() as cursor:
+        assert one(cursor, "SELECT count(*) FROM outbox WHERE ref = %s", delivery) == 0
+        assert one(cursor, "SELECT state FROM deliveries WHERE id = %s", delivery) == "withdrawn"
+        assert one(cursor, "SELECT count(*) FROM message_ids WHERE case_id = %s", case.id) == 0
+        assert step.contact_id is not None
+        kept = undo.withdrawn(cursor, maryam, case.id, step.contact_id)
+        assert kept is not None
+        assert (kept.text, kept.title, kept.address) == ("Tomorrow.", "Re: lamp", MAIL.address)
+        assert [file.name for file in undo.kept_files(cursor, maryam, case.id, step.contact_id)] == ["plan.pdf"]
+        assert undo.withdrawn(cursor, agent(cursor, "daniel"), case.id, step.contact_id) is None, "nobody else's words"
+        page = timeline.load(cursor, case.id)
+        assert page is not None
+        assert [contact.direction for contact in page.contacts] == ["in"]
+        assert [event.kind for event in page.events] == ["undo"]
+    with pytest.raises(TooLate):
+        take_back(database, case, maryam)
+
+
+def test_what_has_left_is_not_taken_back(database: Database, maryam: UUID) -> None:
+    case = file_case(database)
+    delivery = answer(database, case, maryam)
+    with database.cursor() as cursor:
+        cursor.execute("UPDATE deliveries SET state = 'sending', attempts = 1 WHERE id = %s", [delivery])
+    with pytest.raises(TooLate):
+        take_back(database, case, maryam)
+    assert state(database, case)[:2] == ("waiting", maryam)
+
+
+@pytest.mark.parametrize("hold", [0.0, 1e-9])
+def test_after_the_moment_it_is_too_late(database: Database, maryam: UUID, hold: float) -> None:
+    case = file_case(database)
+    answer(database, case, maryam, hold=0)
+    with database.cursor() as cursor:
+        assert len(outbox.claim(cursor, Topic.DELIVER, limit=9, lease=1)) == 1, "at once"
+    with pytest.raises(TooLate):
+        take_back(database, case, maryam, hold=hold)
+
+
+def test_nobody_takes_another_ones_answer_back(database: Database, maryam: UUID) -> None:
+    case = file_case(database)
+    answer(database, case, maryam)
+    with database.cursor() as cursor:
+        daniel = agent(cursor, "daniel")
+    with pytest.raises(TooLate):
+        take_back(database, case, daniel)
+
+
+def test_who_wrote_meanwhile_keeps_their_word(database: Database, maryam: UUID) -> None:
+    """The citizen answered the answer before it: the case is open, and stays so."""
+    case = file_case(database, status="open", assignee=maryam)
+    answer(database, case, maryam)
+    with database.cursor() as cursor:
+        cursor.execute("UPDATE cases SET status = 'open', version = version + 1 WHERE id = %s", [case.id])
+    take_back(database, case, maryam)
+    assert state(database, case)[:2] == ("open", maryam)
+
+
+def test_closing_is_undone_and_nobody_is_told(database: Database, maryam: UUID) -> None:
+    case = file_case(database, channel="sms")
+    with database.cursor() as cursor:
+        handling.close(cursor, Act(maryam, case.id, 1), result="Mended.", hold=HOLD)
+        assert one(cursor, "SELECT count(*) FROM outbox WHERE topic = 'deliver'") == 1
+    step = take_back(database, case, maryam)
+    assert step.step == "close"
+    assert state(database, case)[:2] == ("new", None)
+    with database.cursor() as cursor:
+        assert one(cursor, "SELECT count(*) FROM outbox WHERE topic = 'deliver'") == 0
+        assert one(cursor, "SELECT count(*) FROM contacts WHERE case_id = %s AND direction = 'out'", case.id) == 0
+
+
+def test_the_last_step_is_taken_back_first(database: Database, maryam: UUID) -> None:
+    case = file_case(database, status="open", assignee=maryam)
+    answer(database, case, maryam)
+    with database.cursor() as cursor:
+        handling.close(cursor, Act(maryam, case.id, 2), result="Done.", hold=HOLD)
+    assert [take_back(database, case, maryam).step for _ in range(2)] == ["close", "reply"]
+    assert state(database, case)[:2] == ("open", maryam)
+
+
+def test_a_worker_and_an_undo_at_once_do_not_both_win(database: Database, maryam: UUID) -> None:
+    """The worker has the delivery's row: whoever undoes waits for it, and is then told that it has left."""
+    case = file_case(database)
+    delivery = answer(database, case, maryam)
+    outcome: list[str] = []
+
+    def undoing() -> None:
+        try:
+            take_back(database, case, maryam)
+        except TooLate:
+            outcome.append("too late")
+        else:
+            outcome.append("undone")
+
+    thread = threading.Thread(target=undoing)
+    with database.cursor() as cursor:
+        cursor.execute("SELECT 1 FROM deliveries WHERE id = %s FOR UPDATE", [delivery])
+        thread.start()
+        cursor.execute("UPDATE deliveries SET state = 'sending', attempts = attempts + 1 WHERE id = %s", [delivery])
+    thread.join(20)
+    assert outcome == ["too late"]

@@ -1,0 +1,187 @@
+"""Taking the last step back: an answer, or the closing of a case, within the seconds in which nothing has left yet.
+
+What goes to the citizen is held for `dispatch.hold` seconds in the outbox itself, so nothing is remembered anywhere else: a
+process that dies changes nothing, and who comes too late is told so. Rows are kept: a withdrawn answer belongs to nobody's
+conversation, its delivery says what became of it, and the case's history that it was taken back and by whom.
+
+Somebody may have written meanwhile. What they did stays: the case goes back only as far as it still stands where the step
+had put it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+from uuid import UUID
+
+from zrm.casestore import live, outbox
+from zrm.casestore.delivery import DeliveryState
+from zrm.casestore.outbox import Topic
+from zrm.casework.handling import Act, add_event, lock
+from zrm.casework.transitions import Step
+from zrm.errors import NotAllowed
+from zrm.kit.clock import now
+from zrm.kit.db import Cursor
+from zrm.kit.ids import new_id
+
+STEPS: Final = frozenset({Step.REPLY, Step.CLOSE})
+"""The steps that can be taken back: those of which a citizen hears."""
+
+
+class TooLate(NotAllowed):
+    """The answer has left, or there is nothing of the agent's to take back (any more)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Undoable:
+    """A step that its agent can still take back until `until`; `contact_id` is the answer it wrote, if it wrote one."""
+
+    event_id: UUID
+    step: Step
+    until: datetime
+    contact_id: UUID | None
+    delivery_id: UUID | None
+    was: str
+    became: str
+    took: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Withdrawn:
+    """An answer that was taken back, as its writer had written it."""
+
+    text: str
+    title: str
+    channel: str
+    account: str
+    address: str
+
+
+@dataclass(frozen=True, slots=True)
+class KeptFile:
+    """A file of a withdrawn answer that can go with the next one; `size` in bytes."""
+
+    id: UUID
+    name: str
+    media_type: str
+    size: int
+    key: str
+
+
+def undoable(cursor: Cursor, agent_id: UUID, case_id: UUID, *, hold: float) -> Undoable | None:
+    """The agent's newest step at the case that can be taken back now; `hold` in seconds."""
+    cursor.execute(
+        """
+        SELECT e.id, e.kind, e.at, e.data FROM case_events e
+        WHERE e.case_id = %(case)s AND e.agent_id = %(agent)s AND e.kind = ANY(%(kinds)s) AND e.at > %(since)s
+            AND NOT EXISTS (
+                SELECT FROM case_events u WHERE u.case_id = e.case_id AND u.kind = 'undo' AND u.at >= e.at
+                    AND u.data ->> 'event' = e.id::text
+            )
+        ORDER BY e.at DESC, e.id DESC LIMIT 1
+        """,
+        {
+            "case": case_id,
+            "agent": agent_id,
+            "kinds": [step.value for step in STEPS],
+            "since": now() - timedelta(seconds=hold),
+        },
+    )
+    row = cursor.fetchone()
+    if row is None:
+        return None
+    event_id, kind, at, data = row
+    return Undoable(
+        event_id,
+        Step(kind),
+        at + timedelta(seconds=hold),
+        _id(data.get("contact")),
+        _id(data.get("delivery")),
+        data.get("was", ""),
+        data.get("is", ""),
+        bool(data.get("took")),
+    )
+
+
+def undo(cursor: Cursor, act: Act, *, hold: float) -> Undoable:
+    """Take the agent's newest step at the case back; returns what it was.
+
+    Errors: NotFound (no such case), TooLate.
+    """
+    case = lock(cursor, act, any_version=True)
+    step = undoable(cursor, act.agent_id, act.case_id, hold=hold)
+    if step is None:
+        raise TooLate("nothing to take back")
+    if step.delivery_id is not None:
+        _withdraw(cursor, step.delivery_id, step.contact_id)
+    moved = bool(step.became) and case.status == step.became
+    freed = step.took and case.assignee_id == act.agent_id
+    cursor.execute(
+        """
+        UPDATE cases SET status = %(status)s, assignee_id = %(assignee)s, version = version + 1,
+            status_at = CASE WHEN status = %(status)s THEN status_at ELSE now() END,
+            last_contact_at = coalesce((SELECT max(at) FROM contacts WHERE case_id = %(id)s
+                                        AND direction IN ('in', 'out') AND NOT automatic), last_contact_at)
+        WHERE id = %(id)s
+        """,
+        {
+            "id": case.id,
+            "status": step.was if moved else case.status,
+            "assignee": None if freed else case.assignee_id,
+        },
+    )
+    data = {"event": str(step.event_id), "step": step.step.value}
+    if moved:
+        data |= {"was": case.status, "is": step.was}
+    add_event(cursor, case.id, act.agent_id, "undo", data)
+    live.announce(cursor, "case", [case.id])
+    return step
+
+
+def withdrawn(cursor: Cursor, agent_id: UUID, case_id: UUID, contact_id: UUID) -> Withdrawn | None:
+    """The agent's own answer that they took back; None if there is none of that id at the case."""
+    cursor.execute(
+        "SELECT text, title, channel, account, address FROM contacts"
+        " WHERE id = %s AND case_id = %s AND agent_id = %s AND direction = 'withdrawn'",
+        [contact_id, case_id, agent_id],
+    )
+    row = cursor.fetchone()
+    return Withdrawn(*row) if row else None
+
+
+def kept_files(cursor: Cursor, agent_id: UUID, case_id: UUID, contact_id: UUID) -> list[KeptFile]:
+    """The files of an answer that the agent took back, in their order."""
+    cursor.execute(
+        "SELECT a.id, a.name, a.media_type, a.size, a.blob_key FROM attachments a JOIN contacts c ON c.id = a.contact_id"
+        " WHERE c.id = %s AND c.case_id = %s AND c.agent_id = %s AND c.direction = 'withdrawn' ORDER BY a.position",
+        [contact_id, case_id, agent_id],
+    )
+    return [KeptFile(*row) for row in cursor]
+
+
+def _withdraw(cursor: Cursor, delivery_id: UUID, contact_id: UUID | None) -> None:
+    """Stop a delivery that nobody has begun. The row's lock is what a worker takes before it begins. Errors: TooLate."""
+    cursor.execute("SELECT state, attempts FROM deliveries WHERE id = %s FOR UPDATE", [delivery_id])
+    if cursor.fetchone() != (DeliveryState.QUEUED.value, 0):
+        raise TooLate("it has left")
+    cursor.execute(
+        "UPDATE deliveries SET state = %s, changed_at = now() WHERE id = %s",
+        [DeliveryState.WITHDRAWN.value, delivery_id],
+    )
+    cursor.execute(
+        "INSERT INTO delivery_events (id, delivery_id, at, state) VALUES (%s, %s, now(), %s)",
+        [new_id(), delivery_id, DeliveryState.WITHDRAWN.value],
+    )
+    outbox.withdraw(cursor, Topic.DELIVER, delivery_id)
+    cursor.execute(
+        "DELETE FROM message_ids WHERE message_id = (SELECT message_id FROM contacts WHERE id = %s AND message_id <> '')",
+        [contact_id],
+    )
+    cursor.execute(
+        "UPDATE contacts SET direction = 'withdrawn', public = false, message_id = '' WHERE id = %s", [contact_id]
+    )
+
+
+def _id(value: object) -> UUID | None:
+    return UUID(str(value)) if value else None
