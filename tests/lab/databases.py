@@ -17,7 +17,7 @@ from psycopg import sql
 
 from zrm.kit.embedded import EmbeddedPostgres
 
-MOST_GROWN = 8 << 20  # bytes beyond the template
+MOST_GROWN = 2 << 20  # bytes beyond the template, also of dead rows: with many of them plans would be other ones
 _NAMES = count(1)
 
 _TABLES = """
