@@ -12,6 +12,7 @@ Parts, in this order:
 * large: a 25 MB attachment: memory, and its neighbours' patience;
 * linear: quote folding and MIME by size (docs/bench-linear.svg);
 * folding: what is folded of other libraries' fixtures, if they are given (FIXTURES, LIBRARIES);
+* bounces: what is known of public sets of bounces, if they are given (BOUNCES);
 * flat: the cost of a contact as the store grows (docs/bench-flat.svg).
 
 With parts named, or with QUICK=1, nothing is written: the page is printed.
@@ -30,7 +31,7 @@ from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
-from bench import desk, email_cost, flat, folding, large, latency, linear, page, search, smpp, smtp_door, t1
+from bench import bounces, desk, email_cost, flat, folding, large, latency, linear, page, search, smpp, smtp_door, t1
 from bench.figures import QUICK, SILENT, Result, Sizes
 from tests.journeys.hub import CHECKOUT, Hub
 
@@ -72,6 +73,7 @@ PARTS: dict[str, Callable[[Stage, Sizes], Result]] = {
     "large": lambda stage, sizes: large.measure(stage.hub(), sizes),
     "linear": lambda _, sizes: linear.measure(sizes, DOCS),
     "folding": lambda _, __: folding.measure(os.environ, DOCS),
+    "bounces": lambda _, __: bounces.measure(os.environ, DOCS),
     "smpp": lambda stage, sizes: smpp.measure(stage.hub(), sizes),
     "flat": lambda stage, sizes: flat.measure(stage.hub(fresh=True), sizes, DOCS),
 }

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from bench import bounces
 from bench.__main__ import PARTS
 from bench.figures import Figure, Result
 from bench.folding import OURS, score
@@ -87,4 +88,22 @@ def test_what_is_hidden_left_and_right_of_a_fixture_is_counted() -> None:
         "half": (0, 4, 0, 0),
         "wrong": (3, 12, 0, 0),
         "late": (0, 12, 0, 1),
+    }
+
+
+def test_bounces_are_counted_with_their_body_without_and_without_a_return_path(tmp_path: Path) -> None:
+    """A person's mail is thanked; a bounce by its words alone is known only whole; one by its envelope not when bare."""
+    mails = {
+        "person": b"From: ali@example.com\r\nSubject: lamp\r\n\r\nIt is dark.\r\n",
+        "words": b"From: x@relay.example\nSubject: Undelivered mail\n\n550 5.1.1 unknown user\n",
+        "path": b"Subject: x\rReturn-Path: <>\rFrom: x@relay.example\r\rwords\r",
+        "list": b"From: ali@example.com\nList-Id: <town.example>\n\nwords\n",
+    }
+    for name, content in mails.items():
+        (tmp_path / name).write_bytes(content)
+    found = bounces.score(sorted(tmp_path.iterdir()))
+    assert {dress: (one.mails, one.known, one.thanked) for dress, one in found.items()} == {
+        "whole": (4, 3, 1),
+        "header": (4, 2, 2),
+        "bare": (4, 1, 3),
     }

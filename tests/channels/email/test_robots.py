@@ -186,6 +186,10 @@ def test_a_bounce_from_an_ordinary_sender_is_filed_and_not_thanked() -> None:
         (("From: Ali <ali@example.com>", "Precedence: list"), {"list"}),
         (("From: Ali <ali@example.com>", "Precedence: bulk", "Return-Path: <owner-town@lists.example>"), {"list"}),
         (("From: Ali <ali@example.com>", "Precedence: bulk", "List-Id: <town.example>"), {"list"}),
+        (
+            ("From: Ali <ali@example.com>", "Precedence: bulk", "List-Unsubscribe: <mailto:off@x.example>"),
+            {"newsletter"},
+        ),
         (("From: Ali <ali@example.com>", "Precedence: auto_reply"), {"robot", "auto_reply"}),
     ],
 )

@@ -177,7 +177,7 @@ _DELAYED: Final = _plain(
 )  # fmt: skip
 # Providers' feedback reports that are no multipart/report.
 _COMPLAINED: Final = re.compile(
-    r"complaint about message from [\d.:a-f]+$|(?:email )?(?:feedback|abuse) report(?: for ip [\d.:a-f]+)?$"
+    r"complaint about message from [\d.:a-fx]+$|(?:email )?(?:feedback|abuse) report(?: for ip [\d.:a-f]+)?$"
 )
 
 

@@ -44,7 +44,7 @@ _LISTS_OWN: Final = re.compile(r"owner-.+|.+-(?:owner|bounces?|request|errors)(?
 _NEWSLETTERS: Final = ("list-unsubscribe", "feedback-id", "x-campaign-id", "x-mailgun-tag")
 
 _SERVER: Final = re.compile(
-    r"(?:mail(?:er)?[-_.]?da?emon|mmdf|mdaemon|microsoftexchange[0-9a-f]{32})(?:[-+=_.].*)?", re.IGNORECASE
+    r"(?:mail(?:er)?[-_.]?da?emon|mmdf|mdaemon|post_master|microsoftexchange[0-9a-f]{32})(?:[-+=_.].*)?", re.IGNORECASE
 )
 _SERVERS_NAME: Final = re.compile(r"\bmailer-daemon\b|\bmail delivery (?:sub)?system\b", re.IGNORECASE)
 _TAKES_NO_ANSWERS: Final = re.compile(r"(?:.*[-_.+])?(?:no|do[-_.]?not)[-_.]?reply(?:[-_.+].*)?", re.IGNORECASE)
@@ -79,7 +79,7 @@ def labels(fields: Mapping[str, str], parts: Sequence[Part], text: str, *, mail_
         found |= {"robot", about}
     if _by_list(fields):
         found.add("list")
-    elif any(name in fields for name in _NEWSLETTERS):
+    elif _by_newsletter(fields):
         found.add("newsletter")
     return found
 
@@ -165,6 +165,11 @@ def _by_list(fields: Mapping[str, str]) -> bool:
     return _precedence(fields) in _BULK and any(_LISTS_OWN.fullmatch(path) is not None for path in paths)
 
 
+def _by_newsletter(fields: Mapping[str, str]) -> bool:
+    """Whether it came by what readers can leave: a newsletter, or a list that says nothing else of itself."""
+    return any(name in fields for name in _NEWSLETTERS)
+
+
 def takes_no_answers(fields: Mapping[str, str]) -> bool:
     """Whether the sender's address takes no answers, and no other is given to answer."""
     written = [address for _, address in addresses(fields.get("from", ""))]
@@ -177,7 +182,7 @@ def _is_machine(fields: Mapping[str, str]) -> bool:
     automatic = _auto_submitted(fields)
     return bool(
         (automatic and automatic != "no")
-        or (_precedence(fields) in _BULK and not _by_list(fields))
+        or (_precedence(fields) in _BULK and not _by_list(fields) and not _by_newsletter(fields))
         or suppress & _SUPPRESSED
         or any(name in fields for name in _MACHINES)
         or "autoresponder" in fields.get("x-post-messageclass", "").lower()
