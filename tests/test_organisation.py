@@ -150,7 +150,7 @@ def test_what_cannot_be_done_is_said_in_one_line(say: Callable[..., Said]) -> No
         ),
         (
             ("unit", "add", "Big Garden", *GARDEN[1:]),
-            "zrm unit add: units.Big Garden: Value error, expected a key such as street-light: "
+            "zrm unit add: units.Big Garden: expected a key such as street-light: "
             "lower-case letters, digits and hyphens",
         ),
         (

@@ -12,7 +12,7 @@ import re
 import zoneinfo
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Literal, TypeVar, get_args
+from typing import Any, Literal, TypeVar, cast, get_args
 from urllib.parse import SplitResult, parse_qs, urlsplit
 
 import psycopg
@@ -20,6 +20,7 @@ import yaml
 from phonenumbers import SUPPORTED_REGIONS
 from psycopg.conninfo import conninfo_to_dict
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic.fields import FieldInfo
 
 from zrm.errors import ConfigError
 
@@ -47,7 +48,7 @@ class Organisation(Part):
     language: Literal["fa", "en"] = "fa"
     calendar: Literal["solar", "gregorian"] = "solar"
     timezone: str = "Asia/Tehran"
-    region: str = Field(default="IR", pattern="^[A-Z]{2}$")
+    region: str = "IR"
 
     @field_validator("timezone")
     @classmethod
@@ -208,7 +209,11 @@ class Settings(Part):
     redis_url: str | None = None
     secret: str | None = Field(default=None, min_length=16)
     default_unit: str = "contact-centre"
-    mail_domain: str = Field(default="localhost", pattern="^[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?$")
+    mail_domain: str = Field(
+        default="localhost",
+        pattern="^[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?$",
+        json_schema_extra={"expected": "a domain such as zrm.example.org, in ASCII letters"},
+    )
     acknowledge: list[Literal["email", "sms", "telegram", "bale"]] = ["email", "sms", "telegram", "bale"]
     automatic: Automatic = Automatic()
     web: Web = Web()
@@ -312,7 +317,7 @@ class Section:
             return f"{place}: unknown key; expected one of: {known}"
         if problem["type"] == "missing":
             return f"{place}: missing; it must be given"
-        return f"{place}: {problem['msg']}"
+        return f"{place}: {_in_words(problem, _field(model, location))}"
 
 
 def said(source: str, values: dict[str, Any]) -> Section:
@@ -437,17 +442,85 @@ def _child(node: yaml.Node | None, key: str) -> yaml.Node | None:
     return _find(node, key)[1]
 
 
+_KINDS = {
+    "int": "a whole number",
+    "float": "a number",
+    "bool": "true or false",
+    "string": "text",
+    "path": "a path",
+    "list": "a list",
+    "dict": "a mapping of keys to values",
+    "model": "a mapping of keys to values",
+}
+_BOUNDS = {
+    "greater_than": "a number above {gt}",
+    "greater_than_equal": "a number of at least {ge}",
+    "less_than": "a number below {lt}",
+    "less_than_equal": "a number of at most {le}",
+    "finite_number": "a finite number",
+    "string_too_short": "at least {min_length} characters",
+    "string_too_long": "at most {max_length} characters",
+    "too_short": "at least {min_length} entries",
+    "too_long": "at most {max_length} entries",
+    "literal_error": "{expected}",
+    "enum": "{expected}",
+}
+
+
+def _in_words(problem: Any, field: FieldInfo | None) -> str:
+    """What a value should have been, for somebody who knows neither pydantic nor regular expressions."""
+    kind, context = str(problem["type"]), problem.get("ctx", {})
+    if kind in ("value_error", "assertion_error"):
+        return str(context["error"])
+    if kind == "string_pattern_mismatch":
+        # Where a section is wrapped in ways `_field` does not follow, the key alone is named.
+        extra = field.json_schema_extra if field is not None else None
+        return f"expected {extra['expected']}" if isinstance(extra, dict) else "it is not written as it should be"
+    if kind == "string_too_short" and context["min_length"] == 1:
+        return "expected some text"
+    if (bound := _BOUNDS.get(kind)) is not None:
+        return f"expected {bound.format(**context)}"
+    name, _, way = kind.rpartition("_")
+    return f"expected {_KINDS[name]}" if way in ("type", "parsing") and name in _KINDS else str(problem["msg"])
+
+
+def _field(model: type[BaseModel], path: list[str]) -> FieldInfo | None:
+    """What the section's model says of the key at the end of `path`."""
+    section = _section(model, path[:-1])
+    return section.model_fields.get(path[-1]) if section is not None and path else None
+
+
 def _fields(model: type[BaseModel], path: list[str]) -> list[str]:
-    """The keys of the section at `path`, whatever mappings and lists of sections lie on the way."""
+    """The keys of the section at `path`."""
+    section = _section(model, path)
+    return list(section.model_fields) if section is not None else []
+
+
+def _section(model: type[BaseModel], path: list[str]) -> type[BaseModel] | None:
+    """The section at `path`, whatever mappings, lists and choices of sections lie on the way; None if it is none."""
     kind: Any = model
     for step in path:
+        if chosen := _choice(kind, step):
+            kind = chosen
+            continue
         if _is_section(kind):
             info = kind.model_fields.get(step)
             kind = info.annotation if info else None
         else:
             kind = next(reversed(get_args(kind)), None)
         kind = next((inner for inner in get_args(kind) if _is_section(inner)), kind) if _may_lack(kind) else kind
-    return list(kind.model_fields) if _is_section(kind) else []
+    return kind if _is_section(kind) else None
+
+
+def _choice(kind: Any, step: str) -> type[BaseModel] | None:
+    """Of a choice between sections, told apart by their `kind`, the one named `step`."""
+    for inner in get_args(kind):
+        chosen = inner.model_fields.get("kind") if _is_section(inner) else None
+        if chosen is not None and step in get_args(chosen.annotation):
+            return cast("type[BaseModel]", inner)
+        if not _is_section(inner) and (found := _choice(inner, step)):
+            return found
+    return None
 
 
 def _is_section(kind: Any) -> bool:

@@ -17,6 +17,7 @@ class FaxConfig(ChannelConfig):
     token: str | None = Field(
         default=None,
         pattern=r"^[A-Za-z0-9._~+/=-]{16,200}$",
+        json_schema_extra={"expected": "16 to 200 ASCII letters, digits and . _ ~ + / = -"},
         description="As ${NAME}: the secret the fax machines' hooks show.",
     )
     token_file: Path | None = Field(
@@ -28,6 +29,7 @@ class FaxConfig(ChannelConfig):
     line: str = Field(
         default="fax",
         pattern=r"^[A-Za-z0-9+*#_-]{1,32}$",
+        json_schema_extra={"expected": "at most 32 ASCII letters, digits and + * # _ -"},
         description="Name of our fax line where the hook does not know the called number.",
     )
     max_mb: int = Field(default=32, ge=1, le=256, description="The largest fax taken, in megabytes.")

@@ -24,6 +24,7 @@ class Account(BaseModel):
     account_sid: str = Field(
         default="",
         pattern=r"^AC[0-9a-fA-F]{32}$",
+        json_schema_extra={"expected": "Twilio's account SID: AC and 32 hexadecimal digits"},
         description="Twilio's account (or subaccount) that owns the number.",
     )
     auth_token: str = Field(
@@ -39,11 +40,13 @@ class Account(BaseModel):
     sender: str | None = Field(
         default=None,
         pattern=r"^(\+?[0-9]{3,15}|[0-9A-Za-z ]{1,11})$",
+        json_schema_extra={"expected": "a number, or a name of at most 11 ASCII letters, digits and spaces"},
         description="Number or name that answers come from; without it the account's own name in this file.",
     )
     messaging_service_sid: str | None = Field(
         default=None,
         pattern=r"^MG[0-9a-fA-F]{32}$",
+        json_schema_extra={"expected": "Twilio's service SID: MG and 32 hexadecimal digits"},
         description="A messaging service that chooses the sender, in its place.",
     )
     language: Literal["fa", "en"] | None = Field(

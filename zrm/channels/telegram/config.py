@@ -16,7 +16,9 @@ class BotConfig(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     token: str = Field(
-        pattern=r"^[0-9]{3,20}:[A-Za-z0-9_-]{8,128}$", description="The bot's token, as ${NAME}; its maker gave it."
+        pattern=r"^[0-9]{3,20}:[A-Za-z0-9_-]{8,128}$",
+        json_schema_extra={"expected": "a token such as 123456789:AAbb-cc, as the bot's maker gave it"},
+        description="The bot's token, as ${NAME}; its maker gave it.",
     )
     mode: Literal["polling", "webhook"] = Field(
         default="polling", description="Whether we ask for updates, or are called at <public_url>/hooks/telegram/<bot>."
@@ -24,6 +26,7 @@ class BotConfig(BaseModel):
     secret: str | None = Field(
         default=None,
         pattern=r"^[A-Za-z0-9_-]{16,256}$",
+        json_schema_extra={"expected": "16 to 256 ASCII letters, digits, _ and -"},
         description="As ${NAME}: 16 to 256 letters, digits, _ and - that prove a webhook call; needed for a webhook.",
     )
     language: Literal["fa", "en"] | None = Field(

@@ -17,10 +17,21 @@ class SmppGateway(BaseModel):
     kind: Literal["smpp"] = Field(description="A network's message centre (SMSC), reached by SMPP.")
     host: str = Field(description="The SMSC's host name or address.")
     port: int = Field(default=2775, ge=1, le=65535, description="The SMSC's port.")
-    system_id: str = Field(pattern=r"^[!-~]{1,15}$", description="Our name there.")
-    password: str = Field(pattern=r"^[ -~]{1,8}$", description="As ${NAME}; SMPP allows eight characters.")
+    system_id: str = Field(
+        pattern=r"^[!-~]{1,15}$",
+        json_schema_extra={"expected": "at most 15 ASCII characters without a space"},
+        description="Our name there.",
+    )
+    password: str = Field(
+        pattern=r"^[ -~]{1,8}$",
+        json_schema_extra={"expected": "at most 8 ASCII characters, as SMPP allows no more"},
+        description="As ${NAME}; SMPP allows eight characters.",
+    )
     system_type: str = Field(
-        default="", pattern=r"^[ -~]{0,12}$", description="A word for our kind of system, where the network wants one."
+        default="",
+        pattern=r"^[ -~]{0,12}$",
+        json_schema_extra={"expected": "at most 12 ASCII characters"},
+        description="A word for our kind of system, where the network wants one.",
     )
     bind: Literal["receiver", "transceiver"] = Field(
         default="receiver", description="How the listener binds; a few networks send reports to transceivers only."
