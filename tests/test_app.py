@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 import shutil
+import socket
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -121,6 +123,27 @@ def test_a_bug_has_a_number_for_the_reader_and_the_log(
     assert found is not None
     assert f'"incident": "{found[1]}"' in capsys.readouterr().err
     assert "a bug" not in page
+
+
+@pytest.mark.parametrize(
+    ("path", "kind"),
+    [
+        ("/new", "application/x-www-form-urlencoded"),
+        ("/track", "application/x-www-form-urlencoded"),
+        ("/api/contacts", "application/json"),
+        ("/desk/sign-in", "application/x-www-form-urlencoded"),
+        ("/desk/sign-in", "multipart/form-data; boundary=b"),
+    ],
+)
+def test_a_client_that_leaves_in_the_middle_of_its_form_is_no_bug(
+    client: httpx.Client, capsys: pytest.CaptureFixture[str], path: str, kind: str
+) -> None:
+    head = f"POST {path} HTTP/1.1\r\nHost: x\r\nContent-Type: {kind}\r\nIdempotency-Key: k\r\nContent-Length: 99\r\n\r\na=b"
+    with socket.create_connection((client.base_url.host, client.base_url.port or 80)) as line:
+        line.sendall(head.encode())
+        time.sleep(0.2)
+    assert client.get("/healthz").status_code == 200
+    assert '"level": "error"' not in capsys.readouterr().err
 
 
 def test_a_path_of_nothing_but_digits_is_a_line_in_the_log_like_any_other(

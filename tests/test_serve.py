@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
+import struct
 import threading
 import time
 from collections.abc import Iterator
@@ -18,11 +19,14 @@ from zrm import serve
 from zrm.config import Web
 from zrm.kit.listening import listen
 
+FAILED: list[Exception] = []
+"""What went wrong in answering."""
+
 HEAD = b"POST /%s HTTP/1.1\r\nHost: zrm.test\r\nContent-Length: 4\r\n\r\n"
 
 
 async def app(scope: Scope, receive: Receive, send: Send) -> None:
-    """Answers with the client's address and the body; /slow sleeps before it reads."""
+    """Answers with the client's address and the body; /slow sleeps before it reads, /thinks afterwards."""
     if scope["type"] != "http":
         return
     if scope["path"] == "/slow":
@@ -33,8 +37,14 @@ async def app(scope: Scope, receive: Receive, send: Send) -> None:
         if message["type"] == "http.disconnect":
             return
         body, more = body + message.get("body", b""), message.get("more_body", False)
-    await send({"type": "http.response.start", "status": 200, "headers": []})
-    await send({"type": "http.response.body", "body": scope["client"][0].encode() + b" " + body[:64]})
+    if scope["path"] == "/thinks":
+        await asyncio.sleep(0.5)
+    try:
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": scope["client"][0].encode() + b" " + body[:64]})
+    except Exception as error:
+        FAILED.append(error)
+        raise
 
 
 @contextlib.contextmanager
@@ -240,3 +250,21 @@ def test_a_request_that_comes_while_the_server_ends_is_answered(monkeypatch: pyt
             assert said.startswith(b"HTTP/1.1 200")
             assert b"connection: close" in said
     thread.join()
+
+
+@pytest.mark.parametrize("reset", [False, True])
+@pytest.mark.parametrize("whole", [False, True])
+def test_a_client_that_leaves_between_its_requests_is_no_error(port: int, reset: bool, whole: bool) -> None:
+    """Several requests on one connection, and gone while the first is answered; the last may be cut off in its body."""
+    request = HEAD % b"thinks" + b"body"
+    last = HEAD % b"x" + (b"body" if whole else b"bo")
+    for count in (1, 2, 3):
+        with socket.create_connection((LOOPBACK, port)) as client:
+            client.sendall(request * count + last)
+            time.sleep(0.1)
+            if reset:
+                client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    time.sleep(1)
+    assert httpx.post(f"http://{LOOPBACK}:{port}/", content=b"well").text.endswith("well")
+    failed, FAILED[:] = list(FAILED), []
+    assert failed == []

@@ -16,6 +16,7 @@ from fastapi.responses import HTMLResponse, JSONResponse, PlainTextResponse
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from starlette.concurrency import run_in_threadpool
+from starlette.requests import ClientDisconnect
 from starlette.routing import BaseRoute, Match, Route
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -98,6 +99,8 @@ class _StraightToTheDoors:
             return
         try:
             await door(scope, receive, send)
+        except ClientDisconnect as error:
+            await (await self._resorts.left(Request(scope), error))(scope, receive, send)
         except _AWAY as error:
             await (await self._resorts.away(Request(scope), error))(scope, receive, send)
 
@@ -139,6 +142,11 @@ class _LastResorts:
         )
         page.headers["Retry-After"] = "5"
         return page
+
+    async def left(self, request: Request, _error: Exception) -> Response:
+        """The client hung up before its request was whole: no fault of ours, and nobody is there to be told."""
+        _log.info("client left", path=request.url.path)
+        return Response(status_code=400)
 
     async def bug(self, request: Request, error: Exception) -> Response:
         """Ours to mend: the log has it all under the incident's number, the reader has the number and nothing else."""
@@ -259,6 +267,7 @@ def build_app(house: OpenHouse) -> FastAPI:
     _add_operations(app, house, monitor)
     for kind in _AWAY:
         app.add_exception_handler(kind, resorts.away)
+    app.add_exception_handler(ClientDisconnect, resorts.left)
     app.add_exception_handler(Exception, resorts.bug)
     app.add_exception_handler(404, resorts.nothing_here)
     return app

@@ -110,11 +110,22 @@ class Threads(Part):
 
 
 class Rates(Part):
-    """Tries allowed in a window, per peer."""
+    """Tries allowed in a window (seconds). Of codes and proofs only misses count, for a town may sit behind one address.
+
+    `track_tries`: unknown codes from one peer; `proof_peer_tries`: wrong proofs from one peer. `proof_tries`: wrong proofs
+    of one code, whoever tries; `proof_code_tries` the same over a longer window. `link_tries`: links asked for one code,
+    `link_peer_tries` by one peer, right or wrong: each is a mail.
+    """
 
     track_tries: int = Field(default=20, ge=1)
     track_window: float = Field(default=900, gt=0)
     proof_tries: int = Field(default=5, ge=1)
+    proof_peer_tries: int = Field(default=20, ge=1)
+    proof_code_tries: int = Field(default=20, ge=1)
+    proof_code_window: float = Field(default=86_400, gt=0, le=86_400)
+    link_tries: int = Field(default=3, ge=1)
+    link_peer_tries: int = Field(default=30, ge=1)
+    link_window: float = Field(default=3600, gt=0, le=86_400)
     sign_in_tries: int = Field(default=10, ge=1)
     sign_in_window: float = Field(default=900, gt=0)
     sign_in_login_tries: int = Field(default=50, ge=1)

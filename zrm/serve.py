@@ -15,7 +15,7 @@ from typing import Final
 
 import uvicorn
 from starlette.types import ASGIApp
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from zrm.config import Web
 from zrm.kit import log
@@ -46,6 +46,7 @@ class _Connection(HttpToolsProtocol):
         self._heard = False
         self._in_head = True
         self.last = False  # whether what comes now is the last request
+        self._unanswered: list[RequestResponseCycle] = []  # requests, the oldest first
         self._size = 0  # bytes of the head or body under way, without the piece its begin came in
 
     def data_received(self, data: bytes) -> None:
@@ -64,8 +65,19 @@ class _Connection(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         super().on_headers_complete()
         self._in_head, self._size, self._began = False, 0, time.monotonic()
+        self._unanswered = [*(cycle for cycle in self._unanswered if not cycle.response_complete), self.cycle]
         if self.last:
             self.cycle.keep_alive = False
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        # uvicorn tells the newest request alone; the one that is being answered would write to nobody, which is an error,
+        # and those in between would still be begun.
+        self.pipeline.clear()
+        for cycle in self._unanswered:
+            if not cycle.response_complete:
+                cycle.disconnected = True
+                cycle.message_event.set()
+        super().connection_lost(exc)
 
     def on_message_complete(self) -> None:
         super().on_message_complete()

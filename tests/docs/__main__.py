@@ -23,7 +23,14 @@ from tests.lab.twilio import TwilioStandIn
 
 SETTINGS: dict[str, Any] = {
     "organisation": {"name": {"fa": "مرکز ارتباط با شهروندان", "en": "Citizen Contact Centre"}},
-    "rates": {"track_tries": 10_000, "proof_tries": 1_000, "sign_in_tries": 1_000},
+    "rates": {
+        "track_tries": 10_000,
+        "proof_tries": 1_000,
+        "proof_code_tries": 1_000,
+        "link_tries": 1_000,
+        "link_peer_tries": 1_000,
+        "sign_in_tries": 1_000,
+    },
 }
 REACH = {"sms": "3000123", "phone": "137", "fax": "021-88880000", "email": "info@zrm.test"}
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import pytest
@@ -278,6 +279,146 @@ def test_digits_cannot_be_tried_for_long(desk: Desk, file: Callable[[], None]) -
         desk.prove_by_phone(receipt.code, f"000{number}", f"192.0.2.{number}")
     with pytest.raises(TooManyTries):
         desk.prove_by_phone(receipt.code, "4567", "192.0.2.99")
+
+
+def filed_codes(desk: Desk, file: Callable[[], None], number: int) -> list[str]:
+    codes = [come(desk, b"%d" % n).code for n in range(number)]
+    for _ in range(0, number, 10):
+        file()
+    return codes
+
+
+def test_a_town_behind_one_address_proves_and_asks_for_links(desk: Desk, file: Callable[[], None]) -> None:
+    for code in filed_codes(desk, file, 30):
+        for _ in range(3):
+            assert desk.prove_by_phone(code, "4567", PEER)
+        desk.prove_by_email(code, PEER)
+
+
+@pytest.mark.parametrize("peers", [["192.0.2.7"], ["2001:db8:1:2::1", "2001:db8:1:2:ffff::9"], ["::ffff:192.0.2.7"]])
+def test_the_misses_of_one_peer_are_counted_over_all_codes(
+    desk: Desk, file: Callable[[], None], settings: Settings, peers: list[str]
+) -> None:
+    codes = filed_codes(desk, file, 6)
+    for number in range(settings.rates.proof_peer_tries):
+        assert not desk.prove_by_phone(codes[number % 5], "0000", peers[number % len(peers)])
+    with pytest.raises(TooManyTries) as refused:
+        desk.prove_by_phone(codes[5], "4567", peers[0])
+    assert 0 < refused.value.retry_after <= settings.rates.track_window
+    assert desk.prove_by_phone(codes[5], "4567", "2001:db8:1:3::1"), "others are not kept out"
+
+
+def test_unknown_codes_are_misses_of_the_peer(desk: Desk, settings: Settings) -> None:
+    for _ in range(settings.rates.proof_peer_tries):
+        with pytest.raises(NotFound):
+            desk.prove_by_phone(mint(), "4567", PEER)
+    with pytest.raises(TooManyTries):
+        desk.prove_by_phone(mint(), "4567", PEER)
+
+
+def test_guesses_at_one_code_that_come_at_once_are_counted_one_by_one(desk: Desk, file: Callable[[], None]) -> None:
+    (code,) = filed_codes(desk, file, 1)
+
+    def guess(number: int) -> bool | None:
+        try:
+            return desk.prove_by_phone(code, f"{number:04}", f"192.0.2.{number}")
+        except TooManyTries:
+            return None
+
+    with ThreadPoolExecutor(20) as pool:
+        outcomes = list(pool.map(guess, range(40)))
+    assert (outcomes.count(False), outcomes.count(None)) == (5, 35)
+
+
+def test_who_is_right_frees_nobody_elses_misses(desk: Desk, file: Callable[[], None]) -> None:
+    (code,) = filed_codes(desk, file, 1)
+    for number in range(4):
+        assert not desk.prove_by_phone(code, "0000", f"192.0.2.{number}")
+    assert all(desk.prove_by_phone(code, "4567", PEER) for _ in range(9))
+    assert not desk.prove_by_phone(code, "0000", "192.0.2.5")
+    with pytest.raises(TooManyTries):
+        desk.prove_by_phone(code, "0000", "192.0.2.6")
+
+
+def test_patience_does_not_help_a_crowd_of_guessers(
+    desk: Desk, file: Callable[[], None], database: Database, settings: Settings
+) -> None:
+    (code,) = filed_codes(desk, file, 1)
+    looked_at = 0
+    for number in range(60):
+        try:
+            desk.prove_by_phone(code, "0000", f"198.51.100.{number}")
+            looked_at += 1
+        except TooManyTries:
+            with database.cursor() as cursor:  # a quarter of an hour later
+                cursor.execute("UPDATE throttles SET window_started = window_started - interval '15 minutes 1 s'")
+    assert looked_at == settings.rates.proof_code_tries
+
+
+def test_links_have_a_limit_of_their_own(desk: Desk, file: Callable[[], None], database: Database) -> None:
+    first, second = filed_codes(desk, file, 2)
+    for number in range(3):
+        desk.prove_by_email(first, f"192.0.2.{number}")
+    with pytest.raises(TooManyTries):
+        desk.prove_by_email(first, "192.0.2.9")
+    assert desk.prove_by_phone(first, "4567", PEER), "to prove is another thing"
+    for _ in range(5):
+        assert not desk.prove_by_phone(second, "0000", PEER)
+    desk.prove_by_email(second, PEER)
+    with database.cursor() as cursor:
+        cursor.execute("SELECT count(*) FROM contacts WHERE 'proof_link' = ANY(labels)")
+        assert cursor.fetchone() == (4,)
+
+
+def test_a_link_ends_after_its_time(desk: Desk, database: Database) -> None:
+    receipt = come(desk)
+    with database.cursor() as cursor:
+        for token, ends in (("young", "1 minute"), ("old", "-1 second")):
+            cursor.execute(
+                "INSERT INTO proof_tokens (token_hash, code, made_at, ends_at) VALUES (%s, %s, now(), now() + %s::interval)",
+                [hashlib.sha256(token.encode()).hexdigest(), receipt.code, ends],
+            )
+    with pytest.raises(NotFound):
+        desk.redeem("old")
+    assert desk.redeem("young") == receipt.code
+
+
+def test_a_report_has_no_code_that_leads_anywhere(desk: Desk) -> None:
+    report = desk.receive(RawContact("sms", "3000", "SM1/sent", b"x", "text/plain", kind="report"))
+    with pytest.raises(NotFound):
+        desk.track(report.code, PEER)
+
+
+def test_what_is_not_public_is_not_in_the_public_conversation(
+    desk: Desk, file: Callable[[], None], database: Database
+) -> None:
+    receipt = come(desk)
+    file()
+    with database.cursor() as cursor:
+        cursor.execute(
+            "INSERT INTO contacts (id, case_id, direction, channel, account, text, public, at) SELECT uuidv7(), case_id, "
+            "way, 'email', 'info', way || said, said = ' public', at - interval '1 s' FROM contacts, "
+            "unnest(ARRAY['in', 'out', 'note']) way, unnest(ARRAY[' public', ' hidden']) said"
+        )
+    shown = {message.text for message in desk.track(receipt.code, PEER, proven=True).messages}
+    assert shown == {"چراغ خیابان خراب است", "in public", "out public"}
+
+
+def test_the_link_goes_to_a_proven_address_before_a_claimed_one(
+    desk: Desk, file: Callable[[], None], database: Database
+) -> None:
+    receipt = come(desk)
+    file()
+    with database.cursor() as cursor:
+        cursor.execute(
+            "INSERT INTO addresses (id, person_id, kind, value, raw, claimed, created_at) "
+            "SELECT uuidv7(), person_id, kind, 'proven@example.org', 'proven@example.org', false, now() FROM addresses "
+            "WHERE kind = 'email'"
+        )
+    desk.prove_by_email(receipt.code, PEER)
+    with database.cursor() as cursor:
+        cursor.execute("SELECT address FROM contacts WHERE 'proof_link' = ANY(labels)")
+        assert cursor.fetchall() == [("proven@example.org",)]
 
 
 def test_a_link_by_mail_proves_once(

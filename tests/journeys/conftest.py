@@ -22,7 +22,14 @@ from tests.lab.twilio import TwilioStandIn
 from zrm.seed import DEMO_AGENTS
 
 # Everybody here comes from one address of one machine.
-RATES = {"track_tries": 10_000, "proof_tries": 1_000, "sign_in_tries": 1_000}
+RATES = {
+    "track_tries": 10_000,
+    "proof_tries": 1_000,
+    "proof_code_tries": 1_000,
+    "link_tries": 1_000,
+    "link_peer_tries": 1_000,
+    "sign_in_tries": 1_000,
+}
 
 
 @contextmanager

@@ -39,6 +39,7 @@ from zrm.kit.clock import now
 from zrm.kit.db import Cursor, Database, insert_rows
 from zrm.kit.i18n import Language, gettext
 from zrm.kit.ids import new_id
+from zrm.kit.peers import peer_of
 
 _PROOF_DIGITS = 4
 _ENDING = 100
@@ -117,7 +118,7 @@ class Desk:
     def refuse(self, channel: str, account: str, reason: str, peer: str) -> None:
         """Record an anomalous attempt."""
         columns = ("id", "channel", "account", "reason", "peer_hash", "at")
-        row = (new_id(), channel, account[:200], reason[:500], self._hash("refuse", peer), now())
+        row = (new_id(), channel, account[:200], reason[:500], self._hash("refuse", peer_of(peer)), now())
         with self._cursor() as cursor:
             insert_rows(cursor, "refusals", columns, [row])
 
@@ -126,7 +127,7 @@ class Desk:
     def track(self, code: str, peer: str, *, proven: bool = False) -> Tracking:
         """The case behind a code as its holder may see it. Errors: NotFound, TooManyTries."""
         rates = self._settings.rates
-        key = self._hash("track", peer)
+        key = self._hash("track", peer_of(peer))
         with _store():
             throttle.look(self._database, key, tries=rates.track_tries, window=rates.track_window)
             try:
@@ -156,20 +157,55 @@ class Desk:
 
     def prove_by_phone(self, code: str, last_digits: str, peer: str) -> bool:
         """Whether the last four digits are right. Errors: NotFound, TooManyTries."""
-        case_id, person_id, _ = self._provable(code, peer)
-        digits = "".join(character for character in last_digits if character.isdecimal())
-        wanted = str(int(digits)).zfill(len(digits)) if digits else ""  # any script's digits as 0-9
-        with self._cursor() as cursor:
-            phones = [value for kind, value in addresses_of(cursor, case_id, person_id) if kind == AddressKind.PHONE]
-        if len(wanted) != _PROOF_DIGITS or not any(phone.endswith(wanted) for phone in phones):
-            return False
+        with self._only_misses_count(code, peer) as right:
+            case_id, person_id, _ = self._provable(code)
+            digits = "".join(character for character in last_digits if character.isdecimal())
+            wanted = str(int(digits)).zfill(len(digits)) if digits else ""  # any script's digits as 0-9
+            with self._cursor() as cursor:
+                phones = [
+                    value for kind, value in addresses_of(cursor, case_id, person_id) if kind == AddressKind.PHONE
+                ]
+            if len(wanted) == _PROOF_DIGITS and any(phone.endswith(wanted) for phone in phones):
+                right.append(True)
+        return bool(right)
+
+    @contextmanager
+    def _only_misses_count(self, code: str, peer: str) -> Iterator[list[bool]]:
+        """A try to prove, within its bounds; the block says that it was right by adding to the list. Errors: TooManyTries.
+
+        A try at a code is counted before it is looked at, and given back if it was right, so that no number of tries at
+        once gets through; what strangers missed stays counted. Of a peer's only the misses count.
+        """
+        rates, read = self._settings.rates, codes.read(code) or ""
+        peer_key = self._hash("prove-peer", peer_of(peer))
+        code_keys = [
+            (self._hash("prove", read), rates.proof_tries, rates.track_window),
+            (self._hash("prove-long", read), rates.proof_code_tries, rates.proof_code_window),
+        ]
+        right: list[bool] = []
         with _store():
-            throttle.forgive(self._database, self._hash("prove", codes.read(code) or ""))
-        return True
+            throttle.look(self._database, peer_key, tries=rates.proof_peer_tries, window=rates.track_window)
+            for key, tries, window in code_keys:
+                throttle.count_try(self._database, key, tries=tries, window=window)
+            try:
+                yield right
+            finally:
+                if right:
+                    for key, _tries, _window in code_keys:
+                        throttle.give_back(self._database, key)
+                else:
+                    throttle.count(self._database, peer_key, window=rates.track_window)
 
     def prove_by_email(self, code: str, peer: str) -> None:
         """Send a one-time link to the case's e-mail address, if there is one. Errors: NotFound, TooManyTries."""
-        case_id, person_id, language = self._provable(code, peer)
+        rates, read = self._settings.rates, codes.read(code) or ""
+        with _store():
+            for key, tries in (
+                (self._hash("link-peer", peer_of(peer)), rates.link_peer_tries),
+                (self._hash("link", read), rates.link_tries),
+            ):
+                throttle.count_try(self._database, key, tries=tries, window=rates.link_window)
+        case_id, person_id, language = self._provable(code)
         account = self._email_account()
         with self._cursor() as cursor:
             emails = [value for kind, value in addresses_of(cursor, case_id, person_id) if kind == AddressKind.EMAIL]
@@ -189,17 +225,13 @@ class Desk:
             raise NotFound("unknown, used or too old")
         return str(row[0])
 
-    def _provable(self, code: str, peer: str) -> tuple[UUID, UUID | None, Language]:
-        rates = self._settings.rates
-        read = codes.read(code)
-        with _store():
-            for key in (self._hash("prove", read or ""), self._hash("prove-peer", peer)):
-                throttle.count_try(self._database, key, tries=rates.proof_tries, window=rates.track_window)
+    def _provable(self, code: str) -> tuple[UUID, UUID | None, Language]:
+        """The case behind a code, its person and language. Errors: NotFound."""
         with self._cursor() as cursor:
             cursor.execute(
                 "SELECT k.id, k.person_id, k.language FROM receipts r JOIN contacts c ON c.id = r.contact_id "
                 "JOIN cases k ON k.id = c.case_id WHERE r.code = %s",
-                [read],
+                [codes.read(code)],
             )
             row = cursor.fetchone()
         if row is None:

@@ -53,6 +53,12 @@ def _counted(database: Database, key: str, window: float) -> tuple[int, int]:
     return counted, seconds
 
 
+def give_back(database: Database, key: str) -> None:
+    """Take back one try that was counted before anybody knew that it was right."""
+    with database.cursor() as cursor:
+        cursor.execute("UPDATE throttles SET tries = tries - 1 WHERE key = %s AND tries > 0", [key])
+
+
 def forgive(database: Database, key: str) -> None:
     """Forget the tries of `key`, after a success."""
     with database.cursor() as cursor:
