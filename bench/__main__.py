@@ -8,6 +8,7 @@ Parts, in this order:
 * latency: from the door's answer to the row on an open desk;
 * desk: list and case page on a big store;
 * search: the page of results beside a list, on a big store;
+* weight: what a page makes a browser fetch, and how wide the title of a case is;
 * smpp: segments a second for each core of the SMPP door;
 * large: a 25 MB attachment: memory, and its neighbours' patience;
 * linear: quote folding and MIME by size (docs/bench-linear.svg);
@@ -31,7 +32,22 @@ from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
-from bench import bounces, desk, email_cost, flat, folding, large, latency, linear, page, search, smpp, smtp_door, t1
+from bench import (
+    bounces,
+    desk,
+    email_cost,
+    flat,
+    folding,
+    large,
+    latency,
+    linear,
+    page,
+    search,
+    smpp,
+    smtp_door,
+    t1,
+    weight,
+)  # fmt: skip
 from bench.figures import QUICK, SILENT, Result, Sizes
 from tests.journeys.hub import CHECKOUT, Hub
 
@@ -70,6 +86,7 @@ PARTS: dict[str, Callable[[Stage, Sizes], Result]] = {
     "latency": lambda stage, sizes: latency.measure(stage.hub(), sizes),
     "desk": lambda stage, sizes: desk.measure(stage.hub(), sizes),
     "search": lambda stage, sizes: search.measure(stage.hub(), sizes),
+    "weight": lambda stage, sizes: weight.measure(stage.hub(), sizes),
     "large": lambda stage, sizes: large.measure(stage.hub(), sizes),
     "linear": lambda _, sizes: linear.measure(sizes, DOCS),
     "folding": lambda _, __: folding.measure(os.environ, DOCS),

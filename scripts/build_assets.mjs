@@ -4,7 +4,10 @@
 //   zrm/kit/static/src/icons.txt     names of Tabler icons, one a line ("name" or "filled/name"), made into one sprite:
 //                                    <svg><use href="…/icons-<hash>.svg#name"></use></svg>; filled ones are "#name-filled"
 //   zrm/kit/static/src/*.svg         pictures that pages name directly, such as the favicon
-//   tabler.css, tabler.rtl.css       Tabler's own sheets, entries of their own: a page loads the one of its direction
+//   tabler.css, tabler.rtl.css       Tabler's own sheets, entries of their own: a page loads the one of its direction;
+//                                    only the rules for elements, classes and attributes that our templates and scripts name
+//   *.woff2                          of the fonts only the letters that ui/fonts.css says each part has, in the weights used
+//   *.br, *.gz                       each text beside itself, compressed as well as can be (zrm/app.py)
 //
 // build/manifest.json maps "app.css" to "app-<hash>.css", for every file written (fonts and images by their own names).
 // A build that fails leaves the last good one in place.
@@ -14,7 +17,10 @@ import { existsSync } from "node:fs";
 import { mkdir, readFile, readdir, rename, rm, writeFile } from "node:fs/promises";
 import { basename, dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
+import { brotliCompressSync, constants, gzipSync } from "node:zlib";
 import * as esbuild from "esbuild";
+import { PurgeCSS } from "purgecss";
+import subsetFont from "subset-font";
 
 const root = resolve(dirname(fileURLToPath(import.meta.url)), "..");
 const src = join(root, "zrm/kit/static/src");
@@ -27,6 +33,45 @@ const VENDOR = {
   "tabler.rtl": "node_modules/@tabler/core/dist/css/tabler.rtl.min.css",
 };
 const AS_FILE = [".woff2", ".woff", ".ttf", ".svg", ".png", ".jpg", ".webp", ".ico", ".mp3", ".wav"];
+
+const WEIGHTS = { min: 400, max: 750 };
+// The letters of each part of the font; the same ranges stand in ui/fonts.css, which is what browsers go by.
+const LETTERS = {
+  arabic: [[0x600, 0x6ff], [0x200c, 0x200e], [0x2010, 0x2011]],
+  latin: [[0x20, 0x7e], [0xa0, 0xff], [0x2010, 0x2027], [0x2030, 0x203a], [0x20ac, 0x20ac], [0x2122, 0x2122], [0x2190, 0x2193], [0x2212, 0x2212]],
+  "latin-ext": [[0x100, 0x2af], [0x1e00, 0x1eff], [0x20a0, 0x20ab], [0x20ad, 0x20c0]],
+};
+
+/** esbuild's way to the fonts: each comes with its letters and weights alone. */
+const smallFonts = {
+  name: "small fonts",
+  setup(build) {
+    build.onLoad({ filter: /vazirmatn-[a-z-]+-wght-normal\.woff2$/ }, async ({ path }) => {
+      const part = basename(path).replace(/^vazirmatn-|-wght-normal\.woff2$/g, "");
+      let text = "";
+      for (const [first, last] of LETTERS[part]) for (let sign = first; sign <= last; sign++) text += String.fromCodePoint(sign);
+      const options = { targetFormat: "woff2", variationAxes: { wght: WEIGHTS } };
+      return { contents: await subsetFont(await readFile(path), text, options), loader: "file" };
+    });
+  },
+};
+
+/** esbuild's way to Tabler's sheets: without the rules that nothing of ours can meet. */
+const usedTabler = {
+  name: "used Tabler",
+  setup(build) {
+    build.onLoad({ filter: /tabler(\.rtl)?\.min\.css$/ }, async ({ path }) => {
+      const [{ css }] = await new PurgeCSS().purge({
+        content: [join(root, "zrm/**/templates/**/*.html"), join(src, "**/*.js")],
+        css: [path],
+        dynamicAttributes: ["data-bs-theme"],
+        keyframes: true,
+        variables: true,
+      });
+      return { contents: css, loader: "css" };
+    });
+  },
+};
 
 async function entries() {
   const own = (await readdir(src)).filter((name) => /\.(js|css)$/.test(name)).sort();
@@ -84,6 +129,7 @@ const result = await esbuild.build({
   minify: true,
   legalComments: "eof",
   metafile: true,
+  plugins: [smallFonts, usedTabler],
   logLevel: "warning",
   loader: Object.fromEntries(AS_FILE.map((ending) => [ending, "file"])),
 }).catch(() => process.exit(1)); // esbuild has already said what is wrong and where
@@ -104,6 +150,15 @@ async function place(name, content) {
 for (const name of (await readdir(src)).filter((name) => name.endsWith(".svg"))) await place(name, await readFile(join(src, name)));
 const icons = await sprite();
 if (icons !== null) await place("icons.svg", icons);
+
+for (const name of Object.values(manifest).filter((name) => /\.(css|js|svg)$/.test(name))) {
+  const content = await readFile(join(fresh, name));
+  const best = { params: { [constants.BROTLI_PARAM_QUALITY]: constants.BROTLI_MAX_QUALITY } };
+  for (const [ending, packed] of [[".br", brotliCompressSync(content, best)], [".gz", gzipSync(content, { level: 9 })]]) {
+    if (packed.length < content.length) await writeFile(join(fresh, name + ending), packed);
+  }
+}
+
 const sorted = Object.fromEntries(Object.entries(manifest).sort(([a], [b]) => (a < b ? -1 : 1)));
 await writeFile(join(fresh, "manifest.json"), `${JSON.stringify(sorted, null, 2)}\n`);
 

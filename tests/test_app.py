@@ -26,6 +26,7 @@ from zrm.house import DATABASE_VARIABLE, REDIS_VARIABLE, OpenHouse, open_house, 
 from zrm.inbox.receive import Inbox
 from zrm.kit.pages import AssetMissing, Pages
 from zrm.security import headers as security
+from zrm.seed import DEMO_AGENTS
 
 if TYPE_CHECKING:
     from tests.lab.browser import LabBrowser, Language, Size
@@ -339,3 +340,36 @@ def test_a_busy_door_is_led_to_straight_and_everything_else_as_ever(
     assert answer.status_code == 500
     assert "Incident" in answer.text
     assert "a bug" not in answer.text
+
+
+@pytest.mark.parametrize(("accepted", "encoding"), [("gzip, deflate, br", "br"), ("gzip", "gzip"), ("identity", None)])
+def test_pages_and_files_are_compressed_as_the_browser_can_read_them(
+    client: httpx.Client, accepted: str, encoding: str | None
+) -> None:
+    page = client.get("/", headers={"Accept-Encoding": accepted, "Accept": "text/html"})
+    sheet = re.search(r'href="(/static/portal-[^"]+\.css)"', page.text)
+    assert sheet is not None
+    file = client.get(sheet[1], headers={"Accept-Encoding": accepted})
+    assert (page.headers.get("content-encoding"), file.headers.get("content-encoding")) == (encoding, encoding)
+    assert file.headers["content-type"].startswith("text/css")
+    assert "immutable" in file.headers["cache-control"]
+    assert file.headers["vary"] == "Accept-Encoding"
+    assert ".z-portal" in file.text
+    assert client.get("/static/../app.py", headers={"Accept-Encoding": accepted}).status_code == 404
+
+
+def test_an_open_desk_hears_at_once_and_its_pages_share_no_secret(client: httpx.Client) -> None:
+    """Events are not gathered for compression. No two pages show the same letters for the token that guards forms (BREACH)."""
+    login = next(agent for agent in DEMO_AGENTS if agent.login == "daniel")
+    token = re.search(r'name="token" value="([^"]+)"', client.get("/desk/sign-in").text)
+    assert token is not None
+    client.post("/desk/sign-in", data={"token": token[1], "login": login.login, "password": login.password})
+    shown = [re.findall(r'data-csrf="([^"]+)"', client.get("/desk/settings").text) for _ in range(2)]
+    assert shown[0] != shown[1]
+    for (one,) in shown:
+        assert client.post("/desk/notifications/read", data={"csrf_token": one}).status_code == 303
+    for wrong in ("", "AA==", shown[0][0][:-4] + "AAA=", "é", "x" * 5000):
+        assert client.post("/desk/notifications/read", data={"csrf_token": wrong}).status_code == 403
+    with client.stream("GET", "/desk/events", headers={"Accept-Encoding": "br, gzip"}) as stream:
+        assert "content-encoding" not in stream.headers
+        assert next(stream.iter_text()).startswith("retry:")

@@ -6,6 +6,7 @@ import asyncio
 import hmac
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
+from mimetypes import guess_type
 from pathlib import Path
 from typing import Final, Generic, TypeVar
 from urllib.parse import quote, urlsplit
@@ -16,10 +17,12 @@ from fastapi.responses import HTMLResponse, JSONResponse, PlainTextResponse
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from starlette.concurrency import run_in_threadpool
+from starlette.datastructures import Headers
 from starlette.requests import ClientDisconnect
 from starlette.routing import BaseRoute, Match, Route
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette_compress import CompressMiddleware, remove_compress_type
 
 from zrm import agent_api
 from zrm.agent_api.context import DeskContext
@@ -47,7 +50,23 @@ T = TypeVar("T")
 
 
 class _Assets(StaticFiles):
-    """Built assets carry a hash in their names, so a browser may keep them for ever."""
+    """Built assets carry a hash in their names, so a browser may keep them for ever.
+
+    The build has compressed them as well as can be: beside each file lies it as brotli and gzip, if that is smaller.
+    """
+
+    async def get_response(self, path: str, scope: Scope) -> Response:
+        accepted = {
+            name.partition(";")[0].strip() for name in Headers(scope=scope).get("accept-encoding", "").split(",")
+        }
+        for encoding, ending in (("br", ".br"), ("gzip", ".gz")):
+            if encoding in accepted and (Path(str(self.directory)) / f"{path}{ending}").is_file():
+                response = await super().get_response(f"{path}{ending}", scope)
+                response.headers["Content-Encoding"] = encoding
+                response.headers["Content-Type"] = guess_type(path)[0] or "application/octet-stream"
+                response.headers["Vary"] = "Accept-Encoding"
+                return response
+        return await super().get_response(path, scope)
 
     def file_response(self, *args: object, **kwargs: object) -> Response:
         response = super().file_response(*args, **kwargs)  # type: ignore[arg-type]  # passed on as they came
@@ -258,6 +277,9 @@ def build_app(house: OpenHouse) -> FastAPI:
     # Routes are tried one by one: a webhook should not have to pass every page of the portal, nor a router in a router.
     for router in sorted(routers, key=lambda router: len(router.routes)):
         app.router.routes.extend(router.routes)
+    # Pages are compressed, programs at the doors are answered as they are. An open desk's events must not wait for more.
+    remove_compress_type("text/event-stream")
+    app.add_middleware(CompressMiddleware, minimum_size=1000, zstd=False)
     resorts = _LastResorts(context)
     app.add_middleware(_StraightToTheDoors, routes=list(app.router.routes), resorts=resorts)
     if context.secure:

@@ -68,7 +68,7 @@ def add(router: APIRouter, context: DeskContext, guard: Guard) -> None:
             "desk/confirm.html",
             visit.viewer,
             organisation=own_name(context, visit.viewer.language),
-            csrf=visit.session.csrf,
+            csrf=sessions.csrf_for_page(visit.session),
             next_href=next_href,
             problem=problem,
             by_password=has_password and context.settings.security.passwords,

@@ -221,7 +221,7 @@ class _SecurityPages:
             template,
             visit.viewer,
             organisation=own_name(self._context, visit.viewer.language),
-            csrf=visit.session.csrf,
+            csrf=sessions.csrf_for_page(visit.session),
             must=visit.session.stage is Stage.SET_UP,
             **values,
         )

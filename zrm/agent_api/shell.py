@@ -16,7 +16,7 @@ from zrm.casestore.queue import View
 from zrm.kit.db import Cursor
 from zrm.kit.i18n import _
 from zrm.kit.pages import DeskFrame, NavItem, NavSection
-from zrm.security import headers
+from zrm.security import headers, sessions
 
 VIEW_NAMES = {
     View.UNASSIGNED: _("Unassigned"),
@@ -74,7 +74,7 @@ class Shell:
             organisation=organisation.fa if persian else organisation.en,
             user_name=visit.name,
             user_note=visit.agent.unit_fa if persian else visit.agent.unit_en,
-            csrf=visit.session.csrf,
+            csrf=sessions.csrf_for_page(visit.session),
             current=current,
             sections=self._sections(visit, counts, overdue=waiting.overdue),
             unread=attention.unread(cursor, visit.agent.id),

@@ -153,7 +153,7 @@ def _add_second_step(router: APIRouter, context: DeskContext, guard: Guard) -> N
             "desk/second_step.html",
             visit.viewer,
             organisation=own_name(context, visit.viewer.language),
-            csrf=visit.session.csrf,
+            csrf=sessions.csrf_for_page(visit.session),
             next_href=local(visit.form.get("next", request.query_params.get("next", ""))),
             app=app,
             passkeys=keys,

@@ -9,6 +9,7 @@ A session has a stage. Who has shown a password and owes a second step has one t
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import hmac
 import secrets
@@ -160,9 +161,29 @@ def alive(cursor: Cursor, session_hashes: Iterable[str]) -> set[str]:
     return {row[0] for row in cursor}
 
 
+def csrf_for_page(session: Session) -> str:
+    """The session's CSRF token for one page: masked by chance, so that no two pages hold the same letters.
+
+    Pages are compressed, and their size would tell a constant secret letter by letter to whoever can have words of theirs
+    put beside it (BREACH).
+    """
+    secret = session.csrf.encode()
+    mask = secrets.token_bytes(len(secret))
+    return base64.urlsafe_b64encode(mask + _crossed(secret, mask)).decode()
+
+
 def csrf_matches(session: Session, given: str) -> bool:
-    """Whether an unsafe request carries the session's CSRF token; compared in constant time."""
-    return hmac.compare_digest(session.csrf.encode(), given.encode("utf-8", "surrogatepass"))
+    """Whether an unsafe request carries the session's CSRF token as a page showed it; compared in constant time."""
+    try:
+        shown = base64.b64decode(given.encode("ascii"), altchars=b"-_", validate=True)
+    except ValueError:  # no base64, or no ASCII
+        return False
+    half = len(shown) // 2
+    return hmac.compare_digest(session.csrf.encode(), _crossed(shown[half:], shown[:half]))
+
+
+def _crossed(one: bytes, other: bytes) -> bytes:
+    return bytes(left ^ right for left, right in zip(one, other, strict=False))
 
 
 def token_hash(token: str) -> str:

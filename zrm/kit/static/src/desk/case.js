@@ -44,6 +44,8 @@ function take(page, fresh) {
   if (!there) return;
   const changed = there.dataset.version !== page.dataset.version;
   page.dataset.version = there.dataset.version;
+  // Each page masks the token of its forms anew; that alone changes nothing.
+  for (const field of fresh.querySelectorAll("input[name=csrf_token]")) field.setAttribute("value", document.body.dataset.csrf);
   for (const id of PARTS) replace(document.getElementById(id), fresh.getElementById(id));
   mergeTimeline(document.getElementById("live-timeline"), fresh.getElementById("live-timeline"));
   const typed = document.querySelector("#composer textarea")?.value.trim();
