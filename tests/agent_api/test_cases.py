@@ -8,7 +8,7 @@ from collections.abc import Callable
 import pytest
 
 from tests.agent_api.conftest import Browser
-from tests.casework.house import agent, file_case, one
+from tests.casework.house import Filed, agent, file_case, one
 from zrm.casestore import rating
 from zrm.kit.blobs import BlobStore
 from zrm.kit.db import Database
@@ -144,6 +144,28 @@ def test_addresses_are_masked_without_the_permission(sign_in: SignIn, database: 
     assert browser.get(f"/desk/contacts/{case.contact_id}/original").status_code == 403
 
 
+@pytest.mark.parametrize(
+    ("login", "asks"), [("maryam", "چرا بدون پاسخ بسته می‌شود؟"), ("daniel", "Why is it closed without an answer?")]
+)
+def test_closing_without_an_answer_asks_why(sign_in: SignIn, database: Database, login: str, asks: str) -> None:
+    case = file_case(database)
+    browser = sign_in(login)
+    assert asks in browser.get(f"/desk/cases/{case.id}").text
+    refused = browser.post(f"/desk/cases/{case.id}/close", version="1", result="Not ours.", reason=" ")
+    assert (refused.status_code, case_status(database, case)) == (422, "new")
+    assert ("کسی به شهروند پاسخ نداده است" if login == "maryam" else "Nobody has answered the citizen") in refused.text
+    closed = browser.post(
+        f"/desk/cases/{case.id}/close", version="1", result="Not ours.", reason="Not the city's road."
+    )
+    assert (closed.status_code, case_status(database, case)) == (303, "closed")
+    assert "Not the city&#39;s road." in browser.get(f"/desk/cases/{case.id}").text
+
+
+def case_status(database: Database, case: Filed) -> str:
+    with database.cursor() as cursor:
+        return str(one(cursor, "SELECT status FROM cases WHERE id = %s", case.id))
+
+
 def test_a_case_is_taken_answered_and_closed(sign_in: SignIn, database: Database) -> None:
     case = file_case(database)
     browser = sign_in("daniel")
@@ -190,7 +212,7 @@ def test_hostile_words_stay_words(sign_in: SignIn, database: Database, login: st
     case = file_case(database, title=HOSTILE, name=HOSTILE, text=HOSTILE)
     browser = sign_in(login)
     browser.post(f"/desk/cases/{case.id}/note", version="1", note=HOSTILE)
-    browser.post(f"/desk/cases/{case.id}/close", version="2", result=HOSTILE)
+    browser.post(f"/desk/cases/{case.id}/close", version="2", result=HOSTILE, reason=HOSTILE)
     for path in (f"/desk/cases/{case.id}", "/desk/queue/closed"):
         page = browser.get(path)
         assert page.status_code == 200

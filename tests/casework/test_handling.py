@@ -93,7 +93,7 @@ def test_an_answer_to_words_one_has_not_seen_is_not_sent(database: Database, mar
 def test_a_closed_case_is_opened_before_it_is_answered(database: Database, maryam: UUID) -> None:
     case = file_case(database)
     with database.cursor() as cursor:
-        handling.close(cursor, Act(maryam, case.id, 1), result="Mended.")
+        handling.close(cursor, Act(maryam, case.id, 1), result="Mended.", reason="Mended already.")
     with pytest.raises(NotAllowed), database.cursor() as cursor:
         handling.reply(cursor, Act(maryam, case.id, 2), way=MAIL, title="", text="x", domain="city.example")
     with database.cursor() as cursor:
@@ -163,3 +163,34 @@ def test_history_cannot_be_edited(database: Database, maryam: UUID, table: str, 
         handling.reply(cursor, Act(maryam, case.id, 1), way=MAIL, title="", text="x", domain="city.example")
     with pytest.raises(psycopg.errors.RestrictViolation), database.cursor() as cursor:
         cursor.execute(statement.format(table).encode())
+
+
+@pytest.mark.parametrize(("channel", "by"), [("sms", "sms"), ("email", "email"), ("web", "web"), ("voice_ivr", "web")])
+def test_a_case_is_closed_without_an_answer_only_with_a_reason_that_the_citizen_is_told(
+    database: Database, maryam: UUID, channel: str, by: str
+) -> None:
+    case = file_case(database, channel=channel)
+    with database.cursor() as cursor:
+        with pytest.raises(handling.ReasonNeeded):
+            handling.close(cursor, Act(maryam, case.id, 1), result="Not ours.")
+        handling.close(cursor, Act(maryam, case.id, 1), result="Not ours.", reason="This road is not the city's.")
+        cursor.execute(
+            "SELECT d.channel, c.text LIKE '%%This road is not the city''s.%%', c.public, 'closing' = ANY(c.labels)"
+            " FROM deliveries d JOIN contacts c ON c.id = d.contact_id WHERE c.direction = 'out'"
+        )
+        assert cursor.fetchall() == [(by, True, True, True)]
+        handling.reopen(cursor, Act(maryam, case.id, 2))
+        with pytest.raises(handling.ReasonNeeded):
+            handling.close(cursor, Act(maryam, case.id, 3), result="Not ours.")
+        handling.reply(cursor, Act(maryam, case.id, 3), way=Way("web", "web", ""), title="", text="Ask X.", domain="x")
+        handling.close(cursor, Act(maryam, case.id, 4), result="Told whom to ask.", reason="Never told.")
+        assert one(cursor, "SELECT count(*) FROM contacts WHERE text LIKE '%%Never told%%'") == 0
+
+
+@pytest.mark.parametrize("label", ["robot", "bounce", "list", "newsletter"])
+def test_what_only_machines_wrote_is_closed_without_a_word(database: Database, maryam: UUID, label: str) -> None:
+    case = file_case(database)
+    with database.cursor() as cursor:
+        cursor.execute("UPDATE contacts SET labels = %s", [[label]])
+        handling.close(cursor, Act(maryam, case.id, 1), result="Spam.")
+        assert one(cursor, "SELECT status FROM cases WHERE id = %s", case.id) == "closed"

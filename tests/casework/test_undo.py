@@ -119,7 +119,7 @@ def test_who_wrote_meanwhile_keeps_their_word(database: Database, maryam: UUID) 
 def test_closing_is_undone_and_nobody_is_told(database: Database, maryam: UUID) -> None:
     case = file_case(database, channel="sms")
     with database.cursor() as cursor:
-        handling.close(cursor, Act(maryam, case.id, 1), result="Mended.", hold=HOLD)
+        handling.close(cursor, Act(maryam, case.id, 1), result="Mended.", reason="Mended already.", hold=HOLD)
         assert one(cursor, "SELECT count(*) FROM outbox WHERE topic = 'deliver'") == 1
     step = take_back(database, case, maryam)
     assert step.step == "close"

@@ -18,6 +18,7 @@ from zrm.agent_api.visit import MOST_FILES, MOST_UPLOAD_BYTES, Guard, Visit
 from zrm.agent_api.words import LABELS, NATURES, RELATION_REASONS, History, label
 from zrm.casestore import attention, queue, roster, timeline
 from zrm.casestore.agent import Permission
+from zrm.casestore.answers import is_unanswered
 from zrm.casestore.contact import MOST_PICTURES
 from zrm.casestore.person import opted_out_of
 from zrm.casestore.roster import Named
@@ -243,6 +244,7 @@ class CasePages:
             most_files=MOST_FILES,
             most_bytes=MOST_UPLOAD_BYTES,
             answer_title=draft.title or _answer_title(head.title),
+            unanswered=works and Step.CLOSE in steps and is_unanswered(cursor, case_id),
             may={step.value: works and step in steps for step in Step},
             may_assign=visit.may(Permission.ASSIGN_CASES, head.unit_id) and Step.ASSIGN in steps,
             handles_deliveries=visit.may(Permission.HANDLE_DELIVERIES, head.unit_id),

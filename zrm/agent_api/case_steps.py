@@ -33,6 +33,7 @@ from zrm.security.grants import Grants, covers
 
 LONGEST_TEXT = 100_000
 LONGEST_TITLE = 250
+LONGEST_REASON = 500
 _MEDIA_TYPE = re.compile(r"[a-z]+/[a-z0-9][a-z0-9.+-]{0,80}")
 _log = log.get(__name__)
 Step = Callable[[Cursor, Visit, CaseHead, Act], object]
@@ -150,7 +151,13 @@ class _Steps:
 
     def _close(self, cursor: Cursor, visit: Visit, _head: CaseHead, act: Act) -> None:
         result = _text(visit, "result", visit.say(_("Say with what result the case ends.")), 2000)
-        handling.close(cursor, act, result=result, hold=self._context.settings.dispatch.hold)
+        reason = visit.form.get("reason", "").strip()[:LONGEST_REASON]
+        try:
+            handling.close(cursor, act, result=result, reason=reason, hold=self._context.settings.dispatch.hold)
+        except handling.ReasonNeeded:
+            raise Unfit(
+                visit.say(_("Nobody has answered the citizen. Say why the case is closed all the same."))
+            ) from None
 
     def _undo(self, cursor: Cursor, _visit: Visit, _head: CaseHead, act: Act) -> undo.Undoable:
         return undo.undo(cursor, act, hold=self._context.settings.dispatch.hold)

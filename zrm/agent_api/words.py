@@ -24,6 +24,7 @@ LABELS: Final = {
     "robot": _("Sent by a machine"),
     "acknowledgement": _("Confirmation of receipt"),
     "farewell": _("Closing message, asking for a rating"),
+    "closing": _("Why it is closed without an answer"),
     "proof_link": _("Link to the tracking page"),
     "bounce": _("Returned mail"),
     "list": _("Mailing list"),

@@ -21,3 +21,17 @@ def answered_at(cursor: Cursor, case_id: UUID) -> datetime | None:
     )
     row = cursor.fetchone()
     return row[0] if row else None
+
+
+def is_unanswered(cursor: Cursor, case_id: UUID) -> bool:
+    """Whether a citizen wrote and no agent answered since the case was opened, or opened again; a held answer counts."""
+    cursor.execute(
+        "SELECT EXISTS (SELECT FROM contacts WHERE case_id = %(case)s AND direction = 'in' AND NOT automatic "
+        "AND NOT labels && ARRAY['robot', 'bounce', 'list', 'newsletter']) "
+        "AND NOT EXISTS (SELECT FROM contacts WHERE case_id = %(case)s AND direction = 'out' AND agent_id IS NOT NULL "
+        "AND public AND NOT automatic AND NOT %(closing)s = ANY(labels) AND at > coalesce((SELECT max(at) FROM case_events "
+        "WHERE case_id = %(case)s AND (kind = 'reopen' OR kind = 'status' AND data ->> 'from' = 'closed')), '-infinity'))",
+        {"case": case_id, "closing": CLOSING},
+    )
+    row = cursor.fetchone()
+    return bool(row and row[0])

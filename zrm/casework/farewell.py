@@ -13,6 +13,7 @@ from uuid import UUID
 from psycopg.types.json import Jsonb
 
 from zrm.casestore import outbox
+from zrm.casestore.answers import CLOSING
 from zrm.casestore.delivery import DeliveryState
 from zrm.casestore.outbox import Topic
 from zrm.casestore.person import opted_out
@@ -26,10 +27,12 @@ CHANNELS: Final = frozenset({"sms", "telegram", "bale", "email"})
 """Where one digit is the easiest answer; other channels have their own ways to ask."""
 
 
-def say_farewell(cursor: Cursor, case_id: UUID, trace: str, *, hold: float = 0) -> tuple[UUID, UUID] | None:
+def say_farewell(
+    cursor: Cursor, case_id: UUID, trace: str, *, reason: str = "", hold: float = 0
+) -> tuple[UUID, UUID] | None:
     """Queue the closing message of a case that came so, in the transaction that closes it; `trace` leads to the case.
 
-    It leaves `hold` seconds later. Returns the ids of its contact and its delivery; None when nobody is told.
+    `reason` is why it is closed without an answer. It leaves `hold` seconds later. Returns the ids of its contact and its delivery; None when nobody is told.
     """
     cursor.execute(
         "SELECT k.code, k.language, k.channel, k.account, c.address FROM cases k JOIN contacts c ON c.case_id = k.id "
@@ -51,8 +54,8 @@ def say_farewell(cursor: Cursor, case_id: UUID, trace: str, *, hold: float = 0) 
         [
             (
                 contact_id, case_id, "out", channel, account, address, title,
-                farewell(code, language), language, Jsonb([]),
-                ["farewell"], True, leaves,
+                farewell(code, language, reason), language, Jsonb([]),
+                ["farewell", CLOSING] if reason else ["farewell"], True, leaves,
             )
         ],
     )  # fmt: skip

@@ -18,12 +18,13 @@ from uuid import UUID
 from psycopg.types.json import Jsonb
 
 from zrm.casestore import live, outbox
+from zrm.casestore.answers import CLOSING, is_unanswered
 from zrm.casestore.delivery import DeliveryState
 from zrm.casestore.outbox import Topic
 from zrm.casestore.person import set_preferences
 from zrm.casestore.search_words import contact_key
 from zrm.casestore.subject import NATURES
-from zrm.casework.answer import Way
+from zrm.casework.answer import WEB, Way
 from zrm.casework.farewell import say_farewell
 from zrm.casework.transitions import Step, after
 from zrm.contract import StoredFile
@@ -112,17 +113,42 @@ def classify(cursor: Cursor, act: Act, *, subject_id: UUID | None, nature: str) 
     _move(cursor, case, act, Step.CLASSIFY, data, subject_id=subject_id, nature=nature)
 
 
-def close(cursor: Cursor, act: Act, *, result: str, hold: float = 0) -> None:
+class ReasonNeeded(NotAllowed):
+    """The citizen was not answered: a case is closed without an answer only with a reason that they are told."""
+
+
+def close(cursor: Cursor, act: Act, *, result: str, reason: str = "", hold: float = 0) -> None:
     """End the case with a result in words, which stays in its history (the citizen sees only that it is closed).
+
+    A citizen whom nobody answered is told the `reason`: in the closing message, or where they get none on the tracking
+    page. Errors besides the common ones: ReasonNeeded.
 
     Who came by text message, messenger or mail is told so `hold` seconds later, and asked how content they are; until
     then it can be undone (`casework.undo`).
     """
     case = lock(cursor, act)
     after(case.status, Step.CLOSE)
-    said = say_farewell(cursor, case.id, trace_of(cursor, case.id), hold=hold)
+    unanswered = is_unanswered(cursor, case.id)
+    if unanswered and not reason:
+        raise ReasonNeeded("nobody has answered the citizen")
+    told = reason if unanswered else ""
+    said = say_farewell(cursor, case.id, trace_of(cursor, case.id), reason=told, hold=hold)
+    if said is None and told:
+        said = _publish_reason(cursor, case, act, told, hold)
     data = {"contact": str(said[0]), "delivery": str(said[1])} if said else {}
     _move(cursor, case, act, Step.CLOSE, {"result": result, **data})
+
+
+def _publish_reason(cursor: Cursor, case: Locked, act: Act, reason: str, hold: float) -> tuple[UUID, UUID]:
+    """Put it on the tracking page, as an answer that goes nowhere else; the ids of its contact and its delivery."""
+    contact_id, delivery_id, page = new_id(), new_id(), Way(WEB, WEB, "")
+    leaves = now() + timedelta(seconds=hold)
+    _write_contact(
+        cursor, case, act, contact_id, leaves, direction="out", way=page, title="", text=reason, message_id=""
+    )  # fmt: skip
+    cursor.execute("UPDATE contacts SET labels = %s WHERE id = %s", [[CLOSING], contact_id])
+    queue_delivery(cursor, delivery_id, contact_id, case.id, page, trace_of(cursor, case.id), hold=hold)
+    return contact_id, delivery_id
 
 
 def reopen(cursor: Cursor, act: Act) -> None:

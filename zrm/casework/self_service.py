@@ -61,11 +61,19 @@ def text_of(
     return gettext(language, message) % {"name": name, "code": in_fours(code, language)}
 
 
-def farewell(code: str, language: Language) -> str:
-    """What a citizen reads when their case is closed, with the question how content they are."""
+def farewell(code: str, language: Language, reason: str = "") -> str:
+    """What a citizen reads when their case is closed, with the question how content they are.
+
+    `reason` is the agent's own words, why it is closed without an answer.
+    """
     text = gettext(
         language,
         "Case %(code)s is closed. How content are you with it? Answer with one digit, from 1 (not at all) to 5 (very).",
         code=in_fours(code, language),
     )
-    return digits(text, language)
+    said = digits(text, language)
+    return (
+        f"{gettext(language, 'Your case is closed without an answer, because:')}\n{reason}\n\n{said}"
+        if reason
+        else said
+    )

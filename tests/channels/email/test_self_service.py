@@ -66,7 +66,7 @@ class AnsweringHouse(MailHouse):
         assert isinstance(case_id, UUID)
         assert isinstance(agent, UUID)
         with self.database.cursor() as cursor:
-            handling.close(cursor, Act(agent, case_id, int(str(version))), result="done")
+            handling.close(cursor, Act(agent, case_id, int(str(version))), result="done", reason="It was done before.")
         self.deliver()
 
     def reply(self, words: str, *, sender: str = ALI, answered: EmailMessage | None = None) -> UUID:

@@ -182,7 +182,7 @@ class BotHouse:
     def close_case(self, case: Case) -> None:
         """An agent closes the case."""
         with self.database.cursor() as cursor:
-            handling.close(cursor, self._act(cursor, case), result="done")
+            handling.close(cursor, self._act(cursor, case), result="done", reason="It was done before.")
 
     def _act(self, cursor: Any, case: Case) -> Act:
         cursor.execute(
