@@ -304,16 +304,20 @@ def check() -> None:
 def simulate(
     rate: Annotated[float, typer.Option(min=0.01, help="Contacts a second, over all doors.")] = 5.0,
     seconds: Annotated[float, typer.Option(min=0.1, help="How long to send.")] = 60.0,
-    doors: Annotated[str, typer.Option(help="Channels, separated by commas.")] = "web,email,sms,voice_ivr,fax",
+    doors: Annotated[str, typer.Option(help="Channels, separated by commas; by default all that are open.")] = "",
     seed: Annotated[int, typer.Option(help="The same seed draws the same citizens and matters.")] = 1,
     languages: Annotated[str, typer.Option(help="fa, en or both.")] = "fa,en",
     patience: Annotated[float, typer.Option(min=1, help="Seconds a sender goes on after temporary refusals.")] = 120.0,
     watch_desk: Annotated[
         bool, typer.Option("--watch-desk", help="Also measure how soon an open desk shows it.")
     ] = False,
+    agent: Annotated[
+        str, typer.Option(help="Whose desk is watched, by login; the password is asked for.")
+    ] = demonstration.DEMO_AGENTS[0].login,
 ) -> None:
     """Send real traffic to the doors of the running hub, then reckon; exits with 1 if anything was lost or doubled."""
     from zrm.simulate.command import simulate as send_and_reckon  # pictures and progress bars no role should carry
+    from zrm.simulate.places import open_kinds
     from zrm.simulate.simulator import Simulator
 
     chosen: list[Language] = [name for name in LANGUAGES if name in languages.split(",")]
@@ -324,22 +328,25 @@ def simulate(
     log.configure("simulate", level="WARNING", json=False)
     simulator = Simulator(
         house.blueprint,
-        doors.split(","),
+        doors.split(",") if doors else open_kinds(house.blueprint),
         rate=rate,
         seconds=seconds,
         seed=seed,
         languages=chosen,
         patience=patience,
     )
-    agent = demonstration.DEMO_AGENTS[0]
     try:
-        holds = send_and_reckon(
-            house, simulator, console, watch_as=(agent.login, agent.password) if watch_desk else None
-        )
+        holds = send_and_reckon(house, simulator, console, watch_as=_sign_in_of(agent) if watch_desk else None)
     finally:
         house.close()
     if not holds:
         raise typer.Exit(1)
+
+
+def _sign_in_of(login: str) -> tuple[str, str]:
+    """Login and password: the demonstration's are known, others are asked for."""
+    known = {agent.login: agent.password for agent in demonstration.DEMO_AGENTS}
+    return login, known.get(login) or str(typer.prompt(f"Password of {login}", hide_input=True))
 
 
 def _check_house(house: OpenHouse) -> list[str]:

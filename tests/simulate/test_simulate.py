@@ -6,6 +6,7 @@ import random
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import httpx
@@ -14,12 +15,12 @@ import pytest
 from tests.journeys.hub import CHECKOUT, ROLES, Hub
 from tests.lab.process import wait_until
 from tests.lab.shared import Shared
-from zrm.errors import ZrmError
+from zrm.errors import ConfigError, ZrmError
 from zrm.house import read_blueprint
 from zrm.simulate.account import cases_of, reckon, store_time, wait_until_quiet
 from zrm.simulate.corpus import citizen
 from zrm.simulate.errand import TryAgain
-from zrm.simulate.places import KINDS
+from zrm.simulate.places import KINDS, open_kinds
 from zrm.simulate.simulator import Simulator, Tally
 from zrm.simulate.watch import DeskWatch
 from zrm.simulate.web import WebDoor
@@ -191,3 +192,23 @@ def test_a_door_that_is_not_there_is_named(hub: Hub) -> None:
 def _command(config: Path, *words: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "zrm.cli", "--config", str(config), *words]
     return subprocess.run(command, cwd=CHECKOUT, capture_output=True, text=True, check=False)
+
+
+def test_an_organisation_with_subjects_of_its_own_is_written_to_as_well(hub: Hub) -> None:
+    """Nobody there knows the demonstration's subjects; the form refuses one that it does not offer."""
+    hub.ask("UPDATE subjects SET key = 'own-' || key RETURNING 1")
+    try:
+        tally = simulator(hub, "web", rate=5, seconds=2, seed=7).run()
+    finally:
+        hub.ask("UPDATE subjects SET key = substr(key, 5) RETURNING 1")
+    assert (len(tally.acknowledged["web"]), tally.refused) == (10, {})
+    assert wait_until_quiet(hub.database(), 60)
+
+
+def test_by_default_every_open_door_is_tried(hub: Hub) -> None:
+    plan = read_blueprint(hub.config)
+    assert open_kinds(plan) == KINDS
+    some = replace(plan, channels={kind: plan.channels[kind] for kind in ("email", "web")})
+    assert set(open_kinds(some)) == {"web", "email"}
+    with pytest.raises(ConfigError, match="none of the channels"):
+        open_kinds(replace(plan, channels={}))

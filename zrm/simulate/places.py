@@ -57,6 +57,14 @@ def open_doors(plan: Blueprint, kinds: Sequence[str], web: httpx.Client, run: st
     return doors
 
 
+def open_kinds(plan: Blueprint) -> tuple[str, ...]:
+    """The doors of this installation that there are senders for. Errors: ConfigError if there is none."""
+    found = tuple(kind for kind in KINDS if kind in plan.channels)
+    if not found:
+        raise ConfigError(f"{plan.file.name}: none of the channels {', '.join(KINDS)} is enabled")
+    return found
+
+
 def _door(kind: str, plan: Blueprint, section: Section, web: httpx.Client, run: str) -> Door:
     match kind:
         case "web":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import random
 import re
 import time
@@ -16,6 +17,8 @@ from zrm.simulate.errand import Acknowledged, Refused, TryAgain
 from zrm.simulate.files import picture
 
 _FORM_ID: Final = re.compile(r'name="form_id" value="([^"]+)"')
+_SUBJECTS: Final = re.compile(r'<select[^>]*name="subject".*?</select>', re.DOTALL)
+_OPTION: Final = re.compile(r'<option value="([^"]+)"')
 _CODE: Final = re.compile(r'data-copy="(\d{12})"')
 _RECEIPT: Final = "/receipt"
 
@@ -72,6 +75,7 @@ class Form:
             if match is None:
                 raise Refused("the form has no identity")
             self._form_id = match[1]
+            self._choose(page.text)
         began = time.monotonic()
         parts: list[tuple[str, tuple[str | None, str | bytes] | tuple[str, bytes, str]]] = [
             (name, (None, value)) for name, value in {"form_id": self._form_id, **self._fields}.items()
@@ -88,6 +92,14 @@ class Form:
         if answer.status_code != 200 or match is None:
             raise Refused(f"{answer.status_code} without a code")
         return Acknowledged(match[1], took)
+
+    def _choose(self, page: str) -> None:
+        """Of the subjects the form offers the citizen's own, or any: each organisation has its own; none if it offers none."""
+        found = _SUBJECTS.search(page)
+        offered = _OPTION.findall(found[0]) if found else []
+        if self._fields["subject"] not in offered:
+            place = len(self._fields["text"])  # the same for the same errand
+            self._fields["subject"] = html.unescape(offered[place % len(offered)]) if offered else ""
 
     def _ask(self, method: str, path: str, parts: object = None, cookie: str = "") -> httpx.Response:
         headers = dict(self._headers)
