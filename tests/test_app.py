@@ -255,7 +255,7 @@ def test_migrations_with_several_heads_are_a_problem_and_no_error(
 def test_a_full_blob_folder_is_not_ready(client: httpx.Client, house: OpenHouse) -> None:
     house.blobs.root.parent.mkdir(parents=True, exist_ok=True)
     house.blobs.root.write_text("a file is in the way")
-    assert any("blob folder" in problem for problem in client.get("/readyz").json()["problems"])
+    assert any(str(house.blobs.root) in problem for problem in client.get("/readyz").json()["problems"])
 
 
 def test_metrics_count_every_channel_and_state(client: httpx.Client, house: OpenHouse) -> None:
