@@ -1,4 +1,6 @@
-"""Every error that crosses a room's border; the class is the meaning, the docstring says what to do.
+"""The errors that any room may raise; a room's own (SendError, Unparseable) stand with what raises them.
+
+The class is the meaning, the docstring says what to do.
 
 ZrmError
 ├── ConfigError            the operator's file is wrong: file, line, what was expected

@@ -50,7 +50,7 @@ class Case(SQLModel, table=True):
 
 
 class CaseRelation(SQLModel, table=True):
-    """Two cases that may belong together; a person decides. `reason` is a word of `casestore.case.Reason`."""
+    """Two cases that may belong together; a person decides. `reason` says why, as the filing wrote it."""
 
     __tablename__ = "case_relations"
 

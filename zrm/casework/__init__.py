@@ -1,1 +1,1 @@
-"""The rules that move a case: transitions, routing, acknowledgement."""
+"""The rules that move a case: transitions, steps, ways to answer, acknowledgement."""

@@ -1,1 +1,1 @@
-"""The queue: relay (outbox to RQ), drains, deliveries, notifications, timers. Nothing else imports rq."""
+"""The queue: relay (outbox to RQ), drains, deliveries, notifications, scans, fetched and drawn files. Nothing else imports rq."""

@@ -75,7 +75,7 @@ class Scan:
             _label(cursor, task.ref)
             outbox.again(cursor, task, after=_PAUSE, error="the virus scanner does not answer")
             if away:
-                cursor.execute("UPDATE outbox SET attempts = 0 WHERE id = %s", [task.id])
+                outbox.unworn(cursor, task)
 
     def _settle(self, cursor: Cursor, task: Task, verdict: str, threat: str) -> None:
         cursor.execute(

@@ -1,6 +1,6 @@
-"""PostgreSQL: one engine a process, sessions for the desk, plain psycopg for the two hot paths.
+"""PostgreSQL: one engine a process, whose pool lends psycopg cursors and, where speed does not count, SQLModel sessions.
 
-Whoever opens a session or connection commits it; nobody else calls commit.
+Whoever opens a cursor commits with the end of its block; nobody else calls commit.
 """
 
 from __future__ import annotations

@@ -12,6 +12,8 @@ from datetime import timedelta
 from typing import Any, Final
 from uuid import UUID
 
+from zrm.casestore import outbox
+from zrm.casestore.outbox import Topic
 from zrm.contract import Ignored, Parsed, Part, RawContact, Unparseable
 from zrm.kit.clock import now
 from zrm.kit.db import Cursor, insert_rows
@@ -119,7 +121,8 @@ class Parts:
             "UPDATE raw_contacts SET state = 'joined', reason = %s, settled_at = now() WHERE id = ANY(%s)",
             [f"a part of {raw.id}", [*raws.keys() - {raw.id}]],
         )
-        cursor.execute("DELETE FROM outbox WHERE topic = 'file' AND ref = ANY(%s)", [[*raws.keys() - {raw.id}]])
+        for other in raws.keys() - {raw.id}:
+            outbox.withdraw(cursor, Topic.FILE, other)
         if isinstance(outcome, Reading | Wished | Ignored | Unparseable):
             return outcome
         return Unparseable("its parts together are no message")

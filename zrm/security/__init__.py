@@ -1,1 +1,1 @@
-"""Who may do what: sign-in, sessions, permissions, throttles."""
+"""Who may do what: sign-in, second steps, sessions, permissions, headers."""

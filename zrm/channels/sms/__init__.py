@@ -1,1 +1,1 @@
-"""SMS by Twilio: a signed webhook inwards, Twilio's API outwards, delivery reports back in."""
+"""SMS by Twilio, by a provider's HTTP gateway or by SMPP: texts in, answers out, delivery reports back in."""
