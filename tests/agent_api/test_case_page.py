@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import io
 from typing import TYPE_CHECKING
 
 import pytest
+from PIL import Image
 
 from tests.agent_api.conftest import RunningDesk, enter
 from tests.casework.house import agent, file_case, one
+from tests.lab import axe
 from zrm.kit.db import Database
 from zrm.kit.ids import new_id
 
@@ -143,4 +146,41 @@ def test_a_case_opens_at_what_is_new_and_stays_where_it_is_read(
     page.keyboard.press("c")
     page.wait_for_url("**?done=claim")
     assert abs(page.evaluate(top, f"contact-{contacts[10]}") - read) < 3
+    page.context.close()
+
+
+@pytest.mark.parametrize("language", ["fa", "en"])
+def test_photos_are_seen_in_large_and_turned(
+    browser: LabBrowser, desk: RunningDesk, database: Database, language: Language
+) -> None:
+    case, pictures = file_case(database, title=TITLES[language]), []
+    for number, colour in enumerate(("red", "blue")):
+        drawn = io.BytesIO()
+        Image.new("RGB", (900, 300), colour).save(drawn, "PNG")
+        key, size = desk.context.blobs.put(io.BytesIO(drawn.getvalue()))
+        pictures.append(new_id())
+        with database.cursor() as cursor:
+            cursor.execute(
+                "INSERT INTO attachments (id, contact_id, role, name, media_type, size, blob_key, position)"
+                " VALUES (%s, %s, 'attachment', %s, 'image/png', %s, %s, %s)",
+                [pictures[-1], case.contact_id, f"{colour}.png", size, key, number],
+            )
+    before, page = len(browser.complaints), browser.page(language)
+    enter(page, desk, language)
+    page.goto(f"{desk.url}/desk/cases/{case.id}")
+    assert page.get_attribute("a[data-picture] >> nth=0", "target") == "_blank"
+    page.click("a[data-picture] >> nth=0")
+    large = page.locator("#viewer img")
+    assert large.get_attribute("src") == f"{desk.url}/desk/files/{pictures[0]}"
+    page.keyboard.press("ArrowLeft" if language == "fa" else "ArrowRight")
+    assert large.get_attribute("src") == f"{desk.url}/desk/files/{pictures[1]}"
+    page.wait_for_function("document.querySelector('#viewer img').naturalWidth === 900")
+    page.keyboard.press("r")
+    box = large.bounding_box()
+    assert box is not None
+    assert box["height"] > box["width"], "turned"
+    assert axe.faults(page) == []
+    page.keyboard.press("Escape")
+    assert not page.locator("#viewer").is_visible()
+    assert browser.complaints[before:] == []
     page.context.close()

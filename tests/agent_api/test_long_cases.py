@@ -46,7 +46,7 @@ INSERT INTO case_events (id, case_id, at, kind, data)
 SELECT uuidv7(), case_id, at, kind, '{"channel": "email"}'
 FROM contacts CROSS JOIN (VALUES ('reply'), ('status')) AS k (kind) WHERE direction = 'out' AND case_id = %(case)s;
 INSERT INTO attachments (id, contact_id, role, name, media_type, size, blob_key)
-SELECT uuidv7(), id, 'attachment', 'photo.png', 'image/png', 1, 'x' FROM contacts
+SELECT uuidv7(), id, 'attachment', 'plan.pdf', 'application/pdf', 1, 'x' FROM contacts
 WHERE case_id = %(case)s AND text LIKE '%%0';
 """
 
@@ -224,7 +224,7 @@ def test_earlier_messages_come_in_above_and_stay(browser: LabBrowser, desk: Runn
         page.wait_for_selector("body[data-connected=yes]")
         first = entries(page)
         assert len(first) == WINDOW
-        page.eval_on_selector(f"#{first[0]}", "e => e.scrollIntoView({block: 'center'})")
+        page.eval_on_selector(f"#{first[0]}", "e => e.scrollIntoView({block: 'center', behavior: 'instant'})")
         top = page.eval_on_selector(f"#{first[0]}", "e => e.getBoundingClientRect().top")
         page.keyboard.press("h")
         expect(page.locator(".z-timeline > li.z-item")).to_have_count(2 * WINDOW)

@@ -2,6 +2,7 @@
 import { refreshTimes } from "../shared/times.js";
 import { refreshComposer, startComposer } from "./composer.js";
 import { startPlace } from "./place.js";
+import { startViewer } from "./viewer.js";
 
 const PARTS = ["live-status", "live-tools", "live-aside"];
 
@@ -12,6 +13,7 @@ export function startCase() {
   if (!page) return;
   startEarlier(page);
   startPlace(page);
+  startViewer();
   const back = document.querySelector("[data-back]");
   if (back && new URL(document.referrer || location.href).pathname.startsWith("/desk/queue/")) back.href = document.referrer;
   let busy = false, again = false;
