@@ -251,6 +251,7 @@ def build_app(house: OpenHouse) -> FastAPI:
         pages=Pages(),
         secret=plan.secret,
         senders=tuple(plan.senders()),
+        own_addresses=plan.own_addresses(),
         monitor=monitor,
     )
 

@@ -89,11 +89,16 @@ class AddressKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Sender:
-    """An address as the channel gave it; the normalizer makes the value comparable and keeps `raw`."""
+    """An address as the channel gave it; the normalizer makes the value comparable and keeps `raw`.
+
+    `claimed`: only stated, typed into a form or written where anybody can write anything. The contact did not come from
+    it, so it proves nothing ([ADR 4](docs/adr/0004-claimed-addresses.md)).
+    """
 
     kind: AddressKind
     raw: str
     name: str = ""
+    claimed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +142,10 @@ class Thread:
 
 @dataclass(frozen=True, slots=True)
 class Inbound:
-    """One contact, understood as far as the channel alone can. Text is as written; folding comes later."""
+    """One contact, understood as far as the channel alone can. Text is as written; folding comes later.
+
+    `senders` are who the contact itself says it is from; `zrm.normalizer.origin` decides what of that is believed.
+    """
 
     senders: tuple[Sender, ...]
     text: str
@@ -153,7 +161,9 @@ class Inbound:
     subject_key: str = ""  # key in the subject tree, if the citizen chose one
     senders_proven: bool = False  # the provider itself vouches that all senders are addresses of one person
     code_told: bool = False  # the door has told the tracking code: no acknowledgement is needed
-    own_addresses: frozenset[str] = frozenset()  # our account's, lower case, if the citizen's message names one of them
+    reply_to: tuple[Sender, ...] = ()  # where its writer wants the answer (a mail's Reply-To)
+    copied: tuple[Sender, ...] = ()  # whom its writer addressed beside us (a mail's To and Cc)
+    profile_language: str = ""  # of the sender's own program; counts where neither choice nor words tell
 
 
 @dataclass(frozen=True, slots=True)

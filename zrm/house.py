@@ -11,7 +11,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 from zrm.casestore.installation import claim_folder
 from zrm.casework.answer import Sender
-from zrm.channels.contract import Channel, House, OpenDoor
+from zrm.channels.contract import Channel, HasOwnAddresses, House, OpenDoor
 from zrm.channels.registry import CHANNELS
 from zrm.config import Section, Settings, load
 from zrm.errors import ConfigError, StoreUnavailable
@@ -66,6 +66,12 @@ class Blueprint:
             OpenDoor(kind, channel.can.tells_code or kind in told, channel.can.reaches if kind in writing else None)
             for kind, channel in self.channels.items()
         ]
+
+    def own_addresses(self) -> frozenset[str]:
+        """Our own addresses on every channel, comparable."""
+        return frozenset().union(
+            *(channel.own_addresses() for channel in self.channels.values() if isinstance(channel, HasOwnAddresses))
+        )
 
 
 @dataclass(frozen=True)

@@ -30,6 +30,7 @@ def build_drain(house: OpenHouse, queues: Queues) -> Drain:
             {kind: channel.parse for kind, channel in plan.channels.items()},
             plan.settings,
             {kind: channel.join for kind, channel in plan.channels.items() if isinstance(channel, HasParts)},
+            plan.own_addresses(),
         ),
         Topic.DELIVER: Deliver(house.database, plan.channels, plan.settings),
         Topic.NOTIFY: Notify(house.database),

@@ -71,6 +71,7 @@ def desk(database: Database, settings: Settings, blobs: BlobStore) -> Iterator[R
         blobs=blobs,
         pages=Pages(),
         secret=b"a secret of this test",
+        own_addresses=frozenset({"contact@city.example"}),
         senders=(
             Sender("email", "contact@city.example", "email", files=True),
             Sender("sms", "+982112345", "phone", 600),

@@ -10,6 +10,7 @@ import pytest
 
 from tests.agent_api.conftest import RunningDesk, enter
 from tests.casework.house import Filed, file_case, one
+from tests.lab import axe
 from zrm.kit.db import Database
 from zrm.kit.gsm import cost
 from zrm.kit.ids import new_id
@@ -17,7 +18,7 @@ from zrm.kit.ids import new_id
 if TYPE_CHECKING:
     from playwright.sync_api import Page
 
-    from tests.lab.browser import LabBrowser
+    from tests.lab.browser import LabBrowser, Language
 
 pytestmark = pytest.mark.peer("browser")
 
@@ -28,10 +29,10 @@ TEXTS = [
 
 
 @contextmanager
-def open_case(browser: LabBrowser, desk: RunningDesk, case: Filed) -> Iterator[Page]:
+def open_case(browser: LabBrowser, desk: RunningDesk, case: Filed, language: Language = "en") -> Iterator[Page]:
     """The case on an agent's screen; nothing may complain while it is open."""
-    before, page = len(browser.complaints), browser.page("en")
-    enter(page, desk, "en")
+    before, page = len(browser.complaints), browser.page(language)
+    enter(page, desk, language)
     page.goto(f"{desk.url}/desk/cases/{case.id}")
     yield page
     assert browser.complaints[before:] == []
@@ -79,3 +80,51 @@ def test_a_template_is_put_in_and_files_go_where_they_can(
         assert page.input_value("#composer textarea") == ""
     with database.cursor() as cursor:
         assert one(cursor, "SELECT name FROM attachments") == "plan.pdf"
+
+
+@pytest.mark.parametrize(
+    ("language", "marks", "shown"),
+    [
+        ("en", ("not proven", "they ask for the answer there", "was addressed too, is not the citizen"),
+         ("Wants the answer at: work@firm.example", "Also addressed to: l@home.example", "Sender's address not proven")),
+        ("fa", ("تأیید نشده", "پاسخ را اینجا خواسته است", "گیرندهٔ دیگر نامه است، نه خود شهروند"),
+         ("پاسخ را به این نشانی می‌خواهد: work@firm.example", "گیرندگان دیگر: l@home.example", "نشانی فرستنده تأیید نشده")),
+    ],
+)  # fmt: skip
+def test_the_composer_says_what_is_known_of_each_way(
+    browser: LabBrowser,
+    desk: RunningDesk,
+    database: Database,
+    language: Language,
+    marks: tuple[str, ...],
+    shown: tuple[str, ...],
+) -> None:
+    """What a mail asks for and whom it was sent to is offered as such, and chosen only where nobody can be robbed by it."""
+    case = file_case(database, unit_key="contact-centre")
+    with database.cursor() as cursor:
+        cursor.execute(
+            "UPDATE persons SET created_at = created_at - interval '1 day'"
+        )  # we have known them for a while
+        cursor.execute(
+            "INSERT INTO addresses (id, person_id, kind, value, raw, claimed, created_at)"
+            " VALUES (%s, %s, 'phone', '+989121234567', '+98', true, now()), (%s, %s, 'email', 'contact@city.example', 'x', false, now())",
+            [new_id(), case.person_id, new_id(), case.person_id],
+        )
+        cursor.execute(
+            "UPDATE contacts SET reply_to = '{work@firm.example}', copied = '{l@home.example,contact@city.example}',"
+            " labels = '{claimed_address}'"
+        )
+    with open_case(browser, desk, case, language) as page:
+        options = page.locator("#composer [name=way] option").all_inner_texts()
+        claimed, asked_for, copied = marks
+        assert [claimed in one for one in options] == [False, False, True, False, False]
+        assert [asked_for in one for one in options] == [False, True, False, False, False]
+        assert [copied in one for one in options] == [False, False, False, False, True]
+        assert "sara@home.example" in options[0]
+        assert page.input_value("#composer [name=way]") == page.get_attribute(
+            "#composer [name=way] option >> nth=0", "value"
+        )
+        said = " ".join(page.inner_text(".z-timeline").replace("\u2068", "").replace("\u2069", "").split())
+        for words in shown:
+            assert words in said
+        assert axe.faults(page) == []

@@ -25,12 +25,28 @@ _numbers = itertools.count(1)
 @pytest.fixture
 def before(servers: TestServers) -> Iterator[Database]:
     """A database with the schema as it was before permissions had to hold everywhere."""
+    yield from older(servers, "2026_11_24_scanned_files")
+
+
+@pytest.fixture
+def before_claims(servers: TestServers) -> Iterator[Database]:
+    """A database with the schema as it was when typed addresses were taken for shown, and one unit."""
+    for database in older(servers, "2026_11_27_one_spelling"):
+        with database.cursor() as cursor:
+            cursor.execute(
+                "INSERT INTO units (id, key, name_fa, name_en) VALUES (%s, 'contact-centre', 'م', 'C')", [new_id()]
+            )
+        yield database
+
+
+def older(servers: TestServers, revision: str) -> Iterator[Database]:
+    """A database as it was at a revision."""
     name = f"migrating_{next(_numbers)}"
     database = Database(servers.postgres.create_database(name))
     config = alembic_config()
     with database.engine.begin() as connection:
         config.attributes["connection"] = connection
-        command.upgrade(config, "2026_11_24_scanned_files")
+        command.upgrade(config, revision)
     yield database
     database.close()
     servers.postgres.drop_database(name)
@@ -154,3 +170,51 @@ def spell_anew(database: Database) -> None:
     assert migration is not None
     with database.engine.begin() as connection, Operations.context(MigrationContext.configure(connection)):
         migration.module.upgrade()
+
+
+def test_addresses_that_were_only_typed_are_claimed_from_now_on(before_claims: Database) -> None:
+    typed, faxed, forged = (
+        file_case(before_claims, channel="web"), file_case(before_claims, channel="fax"), file_case(before_claims),
+    )  # fmt: skip
+    called, texted, both = (
+        file_case(before_claims, channel="fax"), file_case(before_claims, channel="sms"),
+        file_case(before_claims, channel="web"),
+    )  # fmt: skip
+    with before_claims.cursor() as cursor:
+        cursor.execute("UPDATE contacts SET labels = '{dmarc_fail}' WHERE id = %s", [forged.contact_id])
+        cursor.execute(
+            'UPDATE raw_contacts SET envelope = \'{"caller": "+982188880000"}\' WHERE id = %s', [called.contact_id]
+        )
+        # The citizen of the form has sent a text too.
+        cursor.execute("UPDATE contacts SET person_id = %s WHERE id = %s", [both.person_id, texted.contact_id])
+    migrate(before_claims)
+    with before_claims.cursor() as cursor:
+        cursor.execute("SELECT person_id FROM addresses WHERE claimed")
+        assert {row[0] for row in cursor} == {typed.person_id, faxed.person_id, forged.person_id}
+        cursor.execute("SELECT id FROM contacts WHERE labels && '{claimed_address}'")
+        assert {row[0] for row in cursor} == {typed.contact_id, faxed.contact_id, both.contact_id}
+        cursor.execute("SELECT DISTINCT reply_to, copied FROM contacts")
+        assert cursor.fetchall() == [([], [])]
+
+
+def test_mails_that_left_before_are_known_by_their_ids(before_claims: Database) -> None:
+    case = file_case(before_claims)
+    closing, text = new_id(), new_id()
+    with before_claims.cursor() as cursor:
+        for contact, channel, reference in ((closing, "email", "<closing@city.example>"), (text, "sms", "SM1")):
+            cursor.execute(
+                "INSERT INTO contacts (id, case_id, direction, channel, account, address, text, at)"
+                " VALUES (%s, %s, 'out', %s, 'info', %s, 'x', now())",
+                [contact, case.id, channel, case.address],
+            )
+            cursor.execute(
+                "INSERT INTO deliveries (id, contact_id, case_id, channel, account, address, state, provider_ref,"
+                " created_at, changed_at) VALUES (%s, %s, %s, %s, 'info', %s, 'sent', %s, now(), now())",
+                [new_id(), contact, case.id, channel, case.address, reference],
+            )
+    migrate(before_claims)
+    with before_claims.cursor() as cursor:
+        cursor.execute("SELECT message_id, case_id FROM message_ids")
+        assert cursor.fetchall() == [("<closing@city.example>", case.id)]
+        cursor.execute("SELECT message_id FROM contacts WHERE id = ANY(%s) ORDER BY 1", [[closing, text]])
+        assert cursor.fetchall() == [("",), ("<closing@city.example>",)]

@@ -60,13 +60,12 @@ def file(database: Database, blobs: BlobStore, settings: Settings) -> Callable[[
         if raw.body == b"broken":
             raise Unparseable("broken")
         senders = () if raw.body == b"anonymous" else (
-            Sender(AddressKind.PHONE, "09121234567", "Ali"),
-            Sender(AddressKind.EMAIL, "ali@example.org"),
+            Sender(AddressKind.PHONE, "09121234567", "Ali", claimed=True),
+            Sender(AddressKind.EMAIL, "ali@example.org", claimed=True),
         )  # fmt: skip
         conversation = raw.envelope.get("conversation")
         thread = Thread(conversation=conversation) if isinstance(conversation, str) else Thread()
-        claimed = frozenset({"claimed_address"})
-        return [Inbound(senders, "چراغ خیابان خراب است", labels=claimed, language="fa", thread=thread)]
+        return [Inbound(senders, "چراغ خیابان خراب است", language="fa", thread=thread)]
 
     def file() -> None:
         with database.cursor() as cursor:

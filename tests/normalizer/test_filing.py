@@ -112,8 +112,8 @@ def text(number: str, words: str) -> Inbound:
 
 
 def form(words: str, *addresses: tuple[AddressKind, str], **rest: object) -> Inbound:
-    senders = tuple(Sender(kind, value) for kind, value in addresses)
-    return Inbound(senders, words, labels=frozenset({"claimed_address"}), **rest)  # type: ignore[arg-type]
+    senders = tuple(Sender(kind, value, claimed=True) for kind, value in addresses)
+    return Inbound(senders, words, **rest)  # type: ignore[arg-type]
 
 
 def test_a_first_mail_opens_a_case_with_everything_around_it(desk: Desk) -> None:

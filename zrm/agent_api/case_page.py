@@ -120,10 +120,14 @@ class CasePages:
 
     def ways(self, cursor: Cursor, head: CaseHead, last: Inbound | None, addresses: Iterable[AddressRow]) -> list[Way]:
         """The ways an answer can go, the best first: back the way the citizen wrote last, or to an address of theirs."""
-        origin = Origin(last.channel, last.account, last.address) if last else Origin(head.channel, head.account, "")
+        origin = (
+            Origin(last.channel, last.account, last.address, last.reply_to, last.copied, last.vouched_for)
+            if last
+            else Origin(head.channel, head.account, "")
+        )
         known = [(one.kind, one.value) for one in addresses]
         senders = self._context.senders
-        values = {origin.address, *(value for _, value in known)}
+        values = {origin.address, *origin.reply_to, *origin.copied, *(value for _, value in known)}
         pairs = [(channel, value) for channel in sorted({one.channel for one in senders}) for value in sorted(values)]
         return ways(
             origin,
@@ -132,6 +136,8 @@ class CasePages:
             preferred=head.preferred_channel,
             barred=opted_out_of(cursor, pairs),
             doubtful={one.value for one in addresses if one.doubtful_at is not None},
+            claimed={one.value for one in addresses if one.claimed},
+            own=self._context.own_addresses,
         )
 
     def way(self, cursor: Cursor, case_id: UUID, key: str) -> Way:
@@ -236,7 +242,10 @@ class CasePages:
             reason=lambda code: label(RELATION_REASONS, code, language),
             sees=lambda unit_id: covers(visit.visible, unit_id),
             targets=_targets(units.values(), colleagues, visit),
-            ways=[(self.way_key(way), self._way_text(way, possible, visit, address), way) for way in possible],
+            ways=[
+                (self.way_key(way), _with_marks(self._way_text(way, possible, visit, address), way, visit), way)
+                for way in possible
+            ],
             chosen=chosen,
             barred_pairs={(way.channel, way.address) for way in possible if way.barred},
             barred=[self._way_text(way, possible, visit, address) for way in possible if way.barred],
@@ -276,6 +285,18 @@ class CasePages:
             )  # two bots or mailboxes of ours can write there
             return visit.say(sentence, channel=channel, address=shown, account=f"\u2066{way.account}\u2069")
         return visit.say(_("%(channel)s to %(address)s"), channel=channel, address=shown)
+
+
+def _with_marks(text: str, way: Way, visit: Visit) -> str:
+    """A way with what an agent should know of it before they choose it."""
+    marks = (
+        (way.barred, _("asked us not to write")),
+        (way.doubtful and not way.barred, _("mail comes back")),
+        (way.claimed, _("not proven")),
+        (way.asked_for, _("they ask for the answer there")),
+        (way.copied, _("was addressed too, is not the citizen")),
+    )
+    return " – ".join([text, *(visit.say(mark) for holds, mark in marks if holds)])
 
 
 def _items(

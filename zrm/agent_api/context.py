@@ -26,7 +26,7 @@ TEMPLATES = Path(__file__).parent / "templates"
 @dataclass(frozen=True)
 class DeskContext:
     """Everything the desk needs. `senders` are our accounts that can answer, from the channels' capabilities;
-    `secret` keys its hashes; `monitor`
+    `own_addresses` ours on every channel, to which nothing is sent; `secret` keys its hashes; `monitor`
     tells how the queue is (None: not asked). `pages` gets the desk's own templates as "desk/…".
     """
 
@@ -36,6 +36,7 @@ class DeskContext:
     pages: Pages
     secret: bytes
     senders: tuple[Sender, ...] = ()
+    own_addresses: frozenset[str] = frozenset()
     monitor: Monitor | None = None
     hub: EventHub = field(default_factory=EventHub)
 

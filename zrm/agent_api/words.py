@@ -43,6 +43,8 @@ LABELS: Final = {
     "encrypted": _("Encrypted (S/MIME)"),
     "calendar": _("Calendar entry"),
     "shared_address": _("Address shared by several people"),
+    "claimed_address": _("Sender's address not proven"),
+    "own_address": _("Came from one of our own addresses"),
     "edited": _("Changed afterwards by the citizen"),
     "forwarded": _("Forwarded from somebody else"),
     "file_missing": _("A file could not be fetched"),

@@ -24,7 +24,11 @@ OUR_OWN: Final = frozenset({"recording", "fax", "rendition"})
 
 
 class Contact(SQLModel, table=True):
-    """One line of the timeline. `direction` is in, out or note; an inbound one has the id of its raw contact."""
+    """One line of the timeline. `direction` is in, out or note; an inbound one has the id of its raw contact.
+
+    `reply_to` is where its writer wants the answer, if not at `address`, and `copied` whom else they addressed: e-mail
+    addresses in comparable form.
+    """
 
     __tablename__ = "contacts"
 
@@ -48,6 +52,8 @@ class Contact(SQLModel, table=True):
     automatic: bool = False
     public: bool = True
     at: datetime
+    reply_to: list[str] = Field(default_factory=list, sa_column=Column(ARRAY(Text), nullable=False))
+    copied: list[str] = Field(default_factory=list, sa_column=Column(ARRAY(Text), nullable=False))
 
 
 class Attachment(SQLModel, table=True):

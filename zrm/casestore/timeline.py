@@ -21,6 +21,8 @@ WHOLE_BYTES: Final = 4_000_000
 """How many bytes of text one page shows whole, from the newest contact on: the longest text there is, in any script."""
 BEGINNING: Final = 20_000
 """How many characters are shown of a text that is not shown whole."""
+_MOST_COPYING: Final = 50
+_MOST_COPIED: Final = 20
 _AS_CONTACTS: Final = ["reply", "note"]
 """Kinds of events that stand in the line of time as the contact they wrote."""
 
@@ -123,6 +125,8 @@ class ContactRow:
     automatic: bool
     public: bool
     goes_on: bool
+    reply_to: list[str]
+    copied: list[str]
     at: datetime
     files: list[FileRow] = field(default_factory=list)
     deliveries: list[DeliveryRow] = field(default_factory=list)
@@ -153,11 +157,19 @@ _END: Final = Place(datetime.max.replace(tzinfo=UTC), True, UUID(int=(1 << 128) 
 
 @dataclass(frozen=True, slots=True)
 class Inbound:
-    """Whence a citizen wrote: by which channel, to which account of ours, from which address."""
+    """Whence a citizen wrote: by which channel, to which account of ours, from which address.
+
+    `reply_to` is where that message wants its answer, `vouched_for` whether nobody can have put it there under a known
+    citizen's name: the sender's domain vouches for the mail, or its person was met with it. `copied` are the others
+    whom the case's messages went to, the latest first.
+    """
 
     channel: str
     account: str
     address: str
+    reply_to: tuple[str, ...] = ()
+    vouched_for: bool = False
+    copied: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -273,13 +285,24 @@ def last_inbound(cursor: Cursor, case_id: UUID) -> Inbound | None:
     """Whence the citizen wrote last; a robot's message counts only if there is nothing else."""
     for also_robots in (False, True):
         cursor.execute(
-            "SELECT channel, account, address FROM contacts WHERE case_id = %s AND direction = 'in'"
-            " AND (%s OR NOT (automatic OR 'robot' = ANY(labels))) ORDER BY at DESC, id DESC LIMIT 1",
+            "SELECT channel, account, address, reply_to, 'dmarc_pass' = ANY(labels) OR coalesce(p.created_at = at, false)"
+            " FROM contacts c LEFT JOIN persons p ON p.id = c.person_id WHERE case_id = %s AND direction = 'in'"
+            " AND (%s OR NOT (automatic OR 'robot' = ANY(labels))) ORDER BY at DESC, c.id DESC LIMIT 1",
             [case_id, also_robots],
         )
         if row := cursor.fetchone():
-            return Inbound(*row)
+            channel, account, address, reply_to, vouched_for = row
+            return Inbound(channel, account, address, tuple(reply_to), vouched_for, _copied(cursor, case_id))
     return None
+
+
+def _copied(cursor: Cursor, case_id: UUID) -> tuple[str, ...]:
+    cursor.execute(
+        "SELECT copied FROM contacts WHERE case_id = %s AND direction = 'in' AND copied <> '{}'"
+        " ORDER BY at DESC, id DESC LIMIT %s",
+        [case_id, _MOST_COPYING],
+    )
+    return tuple(dict.fromkeys(address for (copied,) in cursor for address in copied))[:_MOST_COPIED]
 
 
 def behind_delivery(cursor: Cursor, case_id: UUID, delivery_id: UUID) -> Place | None:
@@ -302,7 +325,8 @@ def _contacts(cursor: Cursor, case_id: UUID, before: Place) -> list[tuple[Place,
         SELECT id, direction, channel, account, name, agent_id, address, title,
             CASE WHEN whole THEN text ELSE left(text, %(beginning)s) END,
             CASE WHEN whole THEN folded_quote ELSE left(folded_quote, %(beginning)s) END,
-            html <> '', html LIKE '%%src="http%%', headers, labels, automatic, public, NOT whole, at
+            html <> '', html LIKE '%%src="http%%', headers, labels, automatic, public, NOT whole,
+            reply_to, copied, at
         FROM (
             SELECT w.*, w.bytes <= %(beginning)s
                 OR sum(w.bytes) OVER (ORDER BY w.at DESC, w.id DESC) <= %(whole)s AS whole

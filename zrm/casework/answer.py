@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 from zrm.contract import AddressKind
+from zrm.kit.mail_addresses import without_detail
 
 WEB: Final = "web"
 
@@ -33,7 +34,9 @@ class Sender:
 class Way:
     """One way to answer: by our `account` of `channel` to `address` (empty for the tracking page alone).
 
-    `barred`: the citizen asked us not to write there; `doubtful`: what was sent there last came back.
+    `barred`: the citizen asked us not to write there; `doubtful`: what was sent there last came back; `claimed`: nothing
+    has come from there, so it may be somebody else's; `asked_for`: the last mail wants its answer there (Reply-To);
+    `copied`: it is no address of the citizen's, a mail of theirs went there too.
     """
 
     channel: str
@@ -43,15 +46,26 @@ class Way:
     files: bool = False
     barred: bool = False
     doubtful: bool = False
+    claimed: bool = False
+    asked_for: bool = False
+    copied: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """How the citizen came last: channel, our account, their address as comparable value (possibly empty)."""
+    """How the citizen came last: channel, our account, their address as comparable value (possibly empty).
+
+    `reply_to` is where they want the answer, if elsewhere, and `copied` whom else their mails went to. `follow`: an
+    answer may go to `reply_to` unless somebody says otherwise. Elsewhere it is offered only: whoever writes under a
+    citizen's name could have what belongs to that citizen sent to themselves.
+    """
 
     channel: str
     account: str
     address: str
+    reply_to: tuple[str, ...] = ()
+    copied: tuple[str, ...] = ()
+    follow: bool = False
 
 
 def ways(
@@ -62,15 +76,21 @@ def ways(
     preferred: str = "",
     barred: Collection[tuple[str, str]] = (),
     doubtful: Collection[str] = (),
+    claimed: Collection[str] = (),
+    own: Collection[str] = (),
 ) -> list[Way]:
     """Every way to answer: the channel the person prefers first, else the way the citizen came.
 
     `addresses` are the person's (kind, value) pairs, `barred` the (channel, address) pairs where they asked us not to
-    write, `doubtful` the addresses from which mail came back. A doubtful way is a last choice, a barred one is none.
+    write, `doubtful` the addresses from which mail came back, `claimed` those nothing has come from, `own` our own. A
+    doubtful way is a last choice; those who were copied come after the page, and a barred one is none.
     """
-    known = list(dict.fromkeys(addresses))
-    if origin.address and all(origin.address != value for _, value in known):
-        known.append((kind_of(origin.channel, origin.address).value, origin.address))
+    theirs = dict.fromkeys(addresses)
+    if origin.address and all(origin.address != value for _, value in theirs):
+        theirs[kind_of(origin.channel, origin.address).value, origin.address] = None
+    theirs.update(dict.fromkeys((AddressKind.EMAIL.value, value) for value in origin.reply_to))
+    others = [(AddressKind.EMAIL.value, value) for value in origin.copied]
+    known = [pair for pair in dict.fromkeys([*theirs, *others]) if without_detail(pair[1]) not in own]
     found = [
         Way(
             sender.channel,
@@ -80,14 +100,17 @@ def ways(
             sender.files,
             (sender.channel, value) in barred,
             value in doubtful,
+            value in claimed,
+            value in origin.reply_to,
+            (kind, value) not in theirs,
         )
         for sender in senders
         for kind, value in known
         if sender.reaches == kind
     ]
-    found.sort(key=lambda way: (way.barred, way.doubtful, way.channel != preferred, *_rank(way, origin)))
+    found.sort(key=lambda way: (way.barred, way.copied, way.doubtful, way.channel != preferred, *_rank(way, origin)))
     page = Way(WEB, origin.account if origin.channel == WEB else WEB, "", files=True)
-    usable = sum(not way.barred for way in found)
+    usable = sum(not (way.barred or way.copied) for way in found)
     return [page, *found] if preferred == WEB else [*found[:usable], page, *found[usable:]]
 
 
@@ -98,11 +121,16 @@ def kind_of(channel: str, address: str) -> AddressKind:
     return AddressKind.EMAIL if "@" in address else AddressKind.PHONE
 
 
-def _rank(way: Way, origin: Origin) -> tuple[bool, bool, bool, bool]:
-    """Smaller is better: the same channel, the same address, our same account; else e-mail before a text."""
+def _rank(way: Way, origin: Origin) -> tuple[bool, ...]:
+    """Smaller is better: the same channel, the address wanted, the same address, our same account; else an address that
+    is proven, and e-mail before a text.
+    """
     return (
         way.channel != origin.channel,
+        not (way.asked_for and origin.follow),
         way.address != origin.address,
+        not way.asked_for,
         way.account != origin.account,
+        way.claimed,
         way.channel != "email",
     )

@@ -37,6 +37,7 @@ def say_farewell(
     cursor.execute(
         "SELECT k.code, k.language, k.channel, k.account, c.address FROM cases k JOIN contacts c ON c.case_id = k.id "
         "WHERE k.id = %s AND c.direction = 'in' AND c.channel = k.channel AND c.address <> '' "
+        "AND c.person_id IS NOT DISTINCT FROM k.person_id "  # others whom somebody copied in may have written too
         "AND NOT c.labels && ARRAY['robot', 'bounce', 'list', 'newsletter', 'dmarc_fail'] ORDER BY c.at DESC, c.id DESC LIMIT 1",
         [case_id],
     )

@@ -32,6 +32,7 @@ from zrm.errors import Conflict, NotAllowed, NotFound
 from zrm.kit.clock import now
 from zrm.kit.db import Cursor, insert_rows
 from zrm.kit.ids import new_id
+from zrm.kit.mail_addresses import own_message_id
 
 SAME: Final = object()
 """Marks a value that a step leaves as it is; None is a value of its own (nobody, no subject)."""
@@ -192,7 +193,7 @@ def reply(
     contact_id, delivery_id, at = new_id(), new_id(), now()
     leaves = at + timedelta(seconds=hold)
     trace = trace_of(cursor, case.id)
-    message_id = f"<{contact_id}@{domain}>" if way.channel == "email" else ""
+    message_id = own_message_id(contact_id, domain) if way.channel == "email" else ""
     _write_contact(
         cursor, case, act, contact_id, leaves, direction="out", way=way, title=title, text=text, message_id=message_id,
         language=language,

@@ -15,6 +15,7 @@ from zrm.casework.handling import add_event, queue_delivery
 from zrm.errors import Conflict, NotAllowed, NotFound
 from zrm.kit.db import Cursor
 from zrm.kit.ids import new_id
+from zrm.kit.mail_addresses import own_message_id
 
 
 def send_again(cursor: Cursor, agent_id: UUID, delivery_id: UUID) -> UUID:
@@ -49,7 +50,7 @@ def send_by(cursor: Cursor, agent_id: UUID, delivery_id: UUID, way: Way, *, doma
         raise NotAllowed("not by this way")
     if way.channel == "email" and not message_id:
         # It becomes a mail only now: without a Message-ID of ours no answer to it would find the case.
-        fresh = f"<{contact_id}@{domain}>"
+        fresh = own_message_id(contact_id, domain)
         cursor.execute(
             "UPDATE contacts SET message_id = %s, title = %s WHERE id = %s", [fresh, title or case_title, contact_id]
         )

@@ -53,7 +53,7 @@ from zrm.contract import (
 
 __all__ = [
     "JSON", "TEXT_LIMIT", "AddressKind", "Capabilities", "Channel", "ChannelConfig", "ConfigInvalid", "ConnectionFailed", "Fetched",
-    "FrontDesk", "HasFates", "HasFiles", "HasListener", "HasParts", "HasRoutes", "House", "Ignored", "Inbound", "InboundFile", "OnTheWay", "OpenDoor", "OutcomeUnknown", "Parsed",
+    "FrontDesk", "HasFates", "HasFiles", "HasListener", "HasOwnAddresses", "HasParts", "HasRoutes", "House", "Ignored", "Inbound", "InboundFile", "OnTheWay", "OpenDoor", "OutcomeUnknown", "Parsed",
     "Part", "PublicFile", "PublicMessage", "RawContact", "Receipt", "RecipientOptedOut", "RecipientUnreachable", "Rejected", "Reply",
     "ReplyInvalid", "Report", "SendError", "Sender", "Sent", "StoredFile", "Subject", "Thread", "Throttled",
     "Tracking", "Unparseable", "Wish",
@@ -148,6 +148,14 @@ class HasFiles(Protocol):
 
     def fetch(self, account: str, address: str) -> Fetched:
         """The file at a `remote` address of a contact to `account`; in a worker. Errors: SendError, retryable or not."""
+
+
+@runtime_checkable
+class HasOwnAddresses(Protocol):
+    """A channel on which somebody could give an address of ours as their own."""
+
+    def own_addresses(self) -> frozenset[str]:
+        """Our addresses there, comparable; nobody who bears one is a citizen."""
 
 
 @runtime_checkable

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import secrets
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Literal, LiteralString, Protocol
 from uuid import UUID
@@ -28,6 +28,7 @@ from zrm.kit.clock import now
 from zrm.kit.db import Cursor, Database, insert_rows
 from zrm.kit.i18n import _
 from zrm.kit.ids import new_id
+from zrm.kit.mail_addresses import own_message_id
 
 _log = log.get(__name__)
 _MOST_TRIES = 12
@@ -88,6 +89,7 @@ class Deliver:
                 self._record(cursor, outgoing, DeliveryState.FAILED, OPTED_OUT, RecipientOptedOut.__name__)
                 outbox.done(cursor, [task])
                 return
+            outgoing = self._named(cursor, outgoing)
             self._record(cursor, outgoing, DeliveryState.SENDING)
         outcome = self._send(outgoing)
         with self._database.cursor() as cursor:
@@ -115,6 +117,27 @@ class Deliver:
             _log.exception("channel broke its contract", channel=outgoing.channel)
             return OutcomeUnknown(f"internal error while sending: {type(error).__name__}")
 
+    def _named(self, cursor: Cursor, outgoing: _Outgoing) -> _Outgoing:
+        """The answer with the Message-ID it leaves under, if it is a mail, which is known before it leaves: whatever we
+        send, an answer to it finds its case.
+        """
+        if outgoing.channel != "email":
+            return outgoing
+        reply = outgoing.reply
+        message_id = reply.message_id or own_message_id(outgoing.id, self._settings.mail_domain)
+        if outgoing.case_id is not None:
+            cursor.execute(
+                "INSERT INTO message_ids (message_id, case_id) VALUES (%s, %s) ON CONFLICT DO NOTHING",
+                [message_id, outgoing.case_id],
+            )
+        if outgoing.case_id is not None and not reply.message_id:
+            cursor.execute(
+                "UPDATE contacts SET message_id = %s WHERE message_id = '' AND channel = 'email'"
+                " AND id = (SELECT contact_id FROM deliveries WHERE id = %s)",
+                [message_id, outgoing.id],
+            )
+        return replace(outgoing, reply=replace(reply, message_id=message_id))
+
     def _with_link(self, reply: Reply) -> Reply:
         if PROOF_LINK not in reply.text:
             return reply
@@ -125,8 +148,7 @@ class Deliver:
                 [hashlib.sha256(token.encode()).hexdigest(), reply.code, now(), now() + PROOF_LIFE],
             )
         link = f"{self._settings.public_url}/proof/{token}"
-        values = {slot: getattr(reply, slot) for slot in reply.__slots__}
-        return Reply(**{**values, "text": reply.text.replace(PROOF_LINK, link)})
+        return replace(reply, text=reply.text.replace(PROOF_LINK, link))
 
     def _settle(self, cursor: Cursor, task: Task, outgoing: _Outgoing, outcome: Sent | SendError) -> None:
         cursor.execute(_sql("SELECT state FROM {} WHERE id = %s FOR UPDATE", outgoing), [outgoing.id])

@@ -39,6 +39,7 @@ from zrm.kit.clock import now
 from zrm.kit.db import Cursor, Database, insert_rows
 from zrm.kit.i18n import Language, gettext
 from zrm.kit.ids import new_id
+from zrm.kit.mail_addresses import own_message_id
 from zrm.kit.peers import peer_of
 
 _PROOF_DIGITS = 4
@@ -248,7 +249,7 @@ class Desk:
         )
         contact_id, delivery_id, at = new_id(), new_id(), now()
         title = gettext(language, "Your link")
-        message_id = f"<{contact_id}@{self._settings.mail_domain}>"
+        message_id = own_message_id(contact_id, self._settings.mail_domain)
         insert_rows(
             cursor,
             "contacts",

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from typing import Final
+from uuid import UUID
 
 import idna
 
@@ -29,6 +30,17 @@ def comparable(address: str) -> str:
     if len(local) > 2 and local[0] == local[-1] == '"' and _NEEDS_NO_QUOTES.fullmatch(local[1:-1]) is not None:
         local = local[1:-1]
     return f"{local}@{_readable(domain)}"
+
+
+def without_detail(address: str) -> str:
+    """The mailbox behind an address with something after a plus sign (`info+token@…` is `info@…`)."""
+    local, at, domain = address.rpartition("@")
+    return f"{local.partition('+')[0]}{at}{domain}"
+
+
+def own_message_id(identifier: UUID, domain: str) -> str:
+    """The Message-ID of a mail of ours, by the id of what it carries."""
+    return f"<{identifier}@{domain}>"
 
 
 def server_domain(domain: str) -> str:

@@ -19,16 +19,17 @@ from zrm.errors import ConfigError
 from zrm.kit.clock import now
 from zrm.kit.db import Cursor
 from zrm.kit.i18n import Language
+from zrm.normalizer.origin import FORGED, is_impersonal
 from zrm.normalizer.reading import Reading, Wished
 from zrm.normalizer.wishes import rateable
-
-FORGED = "dmarc_fail"
-"""The label of a contact whose sender's own domain says that it did not send it."""
 
 
 @dataclass(slots=True)
 class Case:
-    """What filing must know of a case, present or just opened."""
+    """What filing must know of a case, present or just opened.
+
+    `addresses` are the one it was opened with and those we have written to in it: whoever writes from there belongs.
+    """
 
     id: UUID
     code: str
@@ -52,7 +53,7 @@ class Records:
         self._settings = settings
         self.owners: dict[tuple[str, str], list[tuple[UUID, bool]]] = defaultdict(list)
         self.cases: dict[UUID, Case] = {}
-        self.by_message: dict[str, UUID] = {}
+        self.by_message: dict[str, list[UUID]] = defaultdict(list)  # anybody can give their mail an id that is taken
         self.by_token: dict[str, UUID] = {}
         self.by_code: dict[str, UUID] = {}
         self.by_delivery: dict[UUID, UUID] = {}
@@ -104,7 +105,8 @@ class Records:
         references = {ref for reading in readings for ref in reading.thread.references}
         if references:
             cursor.execute("SELECT message_id, case_id FROM message_ids WHERE message_id = ANY(%s)", [list(references)])
-            self.by_message = dict(cursor.fetchall())
+            for message_id, case_id in cursor.fetchall():
+                self.by_message[message_id].append(case_id)
         tokens = {token for reading in readings for token in reading.thread.tokens}
         if tokens:
             cursor.execute("SELECT reply_token, id FROM cases WHERE reply_token = ANY(%s)", [list(tokens)])
@@ -125,7 +127,7 @@ class Records:
             person
             for reading in readings
             if reading.thread.open_line
-            for address in reading.addresses
+            for address in reading.shown
             for person, claimed in self.owners[address.kind.value, address.value]
             if not claimed
         }
@@ -141,14 +143,16 @@ class Records:
 
     def _hold_cases(self, rated: Iterable[UUID]) -> None:
         """The one place where filing locks cases: those that are joined, linked or rated, in order."""
-        joined = {*self.by_message.values(), *self.by_token.values(), *self.by_code.values(), *self.lines.values()}
+        answered = {case_id for found in self.by_message.values() for case_id in found}
+        joined = {*answered, *self.by_token.values(), *self.by_code.values(), *self.lines.values()}
         joined.update(self.by_delivery.values())
         wanted = joined.union(rated)
         if not wanted:
             return
         self._cursor.execute(
-            "SELECT id, code, status, status_at, unit_id, person_id, language, ARRAY(SELECT address FROM contacts "
-            "WHERE case_id = cases.id AND address <> '') FROM cases WHERE id = ANY(%s) ORDER BY id FOR UPDATE",
+            "SELECT id, code, status, status_at, unit_id, person_id, language, ARRAY(SELECT DISTINCT address FROM "
+            "contacts WHERE case_id = cases.id AND address <> '' AND (direction = 'out' OR id = (SELECT contact_id "
+            "FROM receipts WHERE code = cases.code))) FROM cases WHERE id = ANY(%s) ORDER BY id FOR UPDATE",
             [list(wanted)],
         )
         for identifier, code, status, status_at, unit, person, language, addresses in self._cursor.fetchall():
@@ -184,9 +188,13 @@ class Records:
 
 
 def may_acknowledge(reading: Reading, settings: Settings) -> bool:
-    """Whether its sender may get our first word by themselves: no machine, and nobody whose name was borrowed."""
+    """Whether its sender may get our first word by themselves: no machine, nobody whose name was borrowed, and nobody
+    who reads no answers.
+    """
     machine_or_forged = reading.robot or FORGED in reading.labels  # the owner of a forged address wrote nothing
-    return reading.raw.contact.channel in settings.acknowledge and not machine_or_forged
+    if machine_or_forged or (reading.addresses and is_impersonal(reading.addresses[0])):
+        return False
+    return reading.raw.contact.channel in settings.acknowledge
 
 
 def _addresses(readings: Iterable[Reading]) -> set[tuple[str, str]]:

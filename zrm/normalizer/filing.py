@@ -6,7 +6,7 @@ Reading is pure (`reading`), then the store is asked (`asking`), deciding thinks
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from typing import TypeVar
@@ -42,7 +42,10 @@ Outcome = Reading | Wished | PartOf | PerhapsReport | list[Report] | Ignored | U
 
 
 class Filer:
-    """Files raw contacts. `parsers` are the channels' `parse` by kind, `joiners` their `join` where messages have parts."""
+    """Files raw contacts. `parsers` are the channels' `parse` by kind, `joiners` their `join` where messages have parts.
+
+    `own` are our own addresses on every channel: nobody who bears one is a citizen.
+    """
 
     def __init__(
         self,
@@ -51,12 +54,14 @@ class Filer:
         parsers: Mapping[str, Parse],
         settings: Settings,
         joiners: Mapping[str, Join] | None = None,
+        own: Collection[str] = (),
     ) -> None:
         self._database = database
         self._blobs = blobs
         self._parsers = parsers
         self._settings = settings
-        self._parts = Parts(joiners or {}, region=settings.organisation.region)
+        self._own = own
+        self._parts = Parts(joiners or {}, region=settings.organisation.region, own=own)
 
     def __call__(self, tasks: Sequence[Task]) -> None:
         """Do the tasks: each is filed, joined, ignored, quarantined, or put off with its reason. May run twice."""
@@ -133,7 +138,7 @@ class Filer:
             return raw, Unparseable(f"no channel {raw.contact.channel} is configured"), []
         try:
             whole = raw if key is None else replace(raw, contact=replace(raw.contact, body=self._blobs.get(key)))
-            outcome = read(whole, parse, region=self._settings.organisation.region)
+            outcome = read(whole, parse, region=self._settings.organisation.region, own=self._own)
         except Unparseable as error:
             return raw, error, []
         except NotFound:

@@ -42,7 +42,8 @@ def wish_in_mail(inbound: Inbound, fresh: str) -> Wish | None:
         return None
     sender, said, subject = inbound.senders[0], _plain(text), _plain(inbound.title[:200])
     answers_ours = bool(inbound.thread.tokens) and bool(inbound.thread.references)
-    if answers_ours and len(said) == 1 and said in "12345":
+    # Whether a lone digit answers our question the store knows; if it does not, it is a message like any other.
+    if inbound.thread.references and len(said) == 1 and said in "12345":
         return Wish("rate", sender, score=int(said), otherwise=inbound)
     wishes = {_wish(words) for words in (said, subject) if words and words not in _CODE_WORDS}
     if answers_ours and said in _WORDS:

@@ -7,7 +7,7 @@ that wait files what there is, and says so.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import timedelta
 from typing import Any, Final
 from uuid import UUID
@@ -30,9 +30,10 @@ _GENERATIONS: Final = 20
 class Parts:
     """Puts messages together; one per filer. `joiners` are the channels' `join` by kind."""
 
-    def __init__(self, joiners: Mapping[str, Join], *, region: str) -> None:
+    def __init__(self, joiners: Mapping[str, Join], *, region: str, own: Collection[str] = ()) -> None:
         self._joiners = joiners
         self._region = region
+        self._own = own
 
     def hold(self, cursor: Cursor, parts: Sequence[PartOf]) -> None:
         """Until the commit nobody else works on these messages. Taken before any row is, so that nobody waits crosswise."""
@@ -110,7 +111,7 @@ class Parts:
         pieces = [raws[raw_id].contact if raw_id in raws else None for raw_id in ordered]
         outcome: object
         try:
-            outcome = read(raw, lambda _: join(pieces), region=self._region)
+            outcome = read(raw, lambda _: join(pieces), region=self._region, own=self._own)
         except Unparseable as error:
             outcome = error
         cursor.execute(

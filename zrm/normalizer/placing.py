@@ -2,7 +2,8 @@
 order of arrival, so that a person's second text joins the case the first one opened.
 
 None of what a contact says about itself is believed without a check of its sender: who quotes somebody's token without
-being known in that case gets a case of their own, linked for a person to decide.
+being known in that case gets a case of their own, linked for a person to decide. What of a sender proves anything was
+decided before (`origin`).
 """
 
 from __future__ import annotations
@@ -27,8 +28,10 @@ from zrm.config import Settings
 from zrm.contract import AddressKind, InboundFile
 from zrm.kit.i18n import Language, gettext
 from zrm.kit.ids import new_id
-from zrm.normalizer.asking import FORGED, Case, Records, may_acknowledge
-from zrm.normalizer.reading import Known, Reading
+from zrm.kit.mail_addresses import own_message_id
+from zrm.normalizer.asking import Case, Records, may_acknowledge
+from zrm.normalizer.origin import Known
+from zrm.normalizer.reading import Reading
 from zrm.normalizer.rows import Rows
 
 
@@ -80,7 +83,7 @@ class Placing:
         quoted = [self._known.by_token.get(token) for token in thread.tokens]
         quoted += [self._known.by_code.get(token) for token in thread.tokens]
         quoted += [self._known.by_delivery.get(thread.returned)] if thread.returned is not None else []
-        quoted += [self._known.by_message.get(reference) for reference in thread.references]
+        quoted += [case for reference in thread.references for case in self._known.by_message.get(reference, ())]
         candidates = [case for identifier in quoted if (case := self._case_of(identifier)) is not None]
         for case in candidates:
             if self._belongs(case, reading):
@@ -88,7 +91,7 @@ class Placing:
         if candidates:
             return None, candidates[0]
         if thread.open_line:
-            for address in reading.addresses:
+            for address in reading.shown:
                 for person, claimed in self._known.owners[address.kind.value, address.value]:
                     line = self._known.lines.get((person, reading.raw.contact.channel, reading.raw.contact.account))
                     if not claimed and line is not None:
@@ -104,38 +107,36 @@ class Placing:
         return self._known.cases.get(identifier) if identifier is not None else None
 
     def _belongs(self, case: Case, reading: Reading) -> bool:
-        """Whether the sender is known in that case: an address it has spoken with, or its person's own.
+        """Whether the sender is known in that case: the address it began with, one we wrote to, or its person's own.
 
-        A sender who is probably forged is a stranger under whatever name.
+        An address that is only claimed is a stranger's under whatever name.
         """
-        if FORGED in reading.labels:
-            return False
         return any(
             address.value in case.addresses
             or any(
                 owner == case.person_id and not claimed
                 for owner, claimed in self._known.owners[address.kind.value, address.value]
             )
-            for address in reading.addresses
+            for address in reading.shown
         )
 
     def _person(self, reading: Reading) -> UUID | None:
         """Who this is, by address: the one person it is known of, else a new one; None if several share it."""
         if not reading.addresses:
             return self._new_person(reading)
-        if reading.claimed:  # typed addresses never add up to a new mixture: that is how files are hijacked
+        if not reading.shown:  # claimed addresses never add up to a new mixture: that is how files are hijacked
             owners = [
                 {owner for owner, _ in self._known.owners[address.kind.value, address.value]}
                 for address in reading.addresses
             ]
             common = set.intersection(*owners)
             return common.pop() if len(common) == 1 else self._new_person(reading)
-        first = reading.addresses[0]
+        first = reading.shown[0]
         shown = {owner for owner, claimed in self._known.owners[first.kind.value, first.value] if not claimed}
         if len(shown) > 1:
             return None
         if not shown and reading.addresses_proven:
-            shown = self._shown_owners(reading.addresses[1:])
+            shown = self._shown_owners(reading.shown[1:])
         person_id = shown.pop() if len(shown) == 1 else self._new_person(reading)
         if reading.addresses_proven:
             self._own_proven(reading, person_id)
@@ -154,7 +155,7 @@ class Placing:
 
         two files of one citizen are for a person to bring together, and an address of two is nobody's.
         """
-        for address in reading.addresses:
+        for address in reading.shown:
             owners = self._known.owners[address.kind.value, address.value]
             if (person_id, True) in owners:
                 owners[owners.index((person_id, True))] = (person_id, False)
@@ -164,12 +165,12 @@ class Placing:
 
     def _new_person(self, reading: Reading) -> UUID:
         person_id, at = new_id(), reading.raw.received_at
-        language = reading.language if reading.language in ("fa", "en") else ""
+        language = next((one for one in (reading.language, reading.profile_language) if one in ("fa", "en")), "")
         self.rows.persons.append((person_id, reading.name, language, at))
         self._known.names[person_id] = reading.name
-        shown = reading.addresses if reading.claimed else reading.addresses[:1]
-        for address in shown:
-            self._own(address, person_id, reading.claimed, at)
+        for place, address in enumerate(reading.addresses):
+            if address.claimed or place == 0:
+                self._own(address, person_id, address.claimed, at)
         return person_id
 
     def _own(self, address: Known, person_id: UUID, claimed: bool, at: datetime) -> None:
@@ -203,7 +204,7 @@ class Placing:
         A third language is answered in English, one nobody could tell in the house's own.
         """
         asked_for, first = self._known.speaks.get(person_id, ("", "")) if person_id is not None else ("", "")
-        match asked_for or reading.language or first:
+        match asked_for or reading.language or first or reading.profile_language:
             case "":
                 return self._settings.organisation.language
             case "fa":
@@ -219,8 +220,8 @@ class Placing:
         case.status = status
         if not case.fresh:
             self.rows.joined[case.id] = (case.status, reading.raw.received_at)
-        if case.person_id is not None and not reading.claimed:
-            for address in reading.addresses:  # answering from an address we wrote to proves that it is theirs
+        if case.person_id is not None:
+            for address in reading.shown:  # answering from an address we wrote to proves that it is theirs
                 owners = self._known.owners[address.kind.value, address.value]
                 if (case.person_id, True) in owners:
                     owners[owners.index((case.person_id, True))] = (case.person_id, False)
@@ -229,9 +230,8 @@ class Placing:
     def _append(self, case: Case, reading: Reading, person_id: UUID | None, kept: Sequence[KeptFile]) -> None:
         raw, contact = reading.raw, reading.raw.contact
         address = reading.addresses[0].value if reading.addresses else ""
-        case.addresses.update(known.value for known in reading.addresses)
-        if reading.addresses and not (reading.claimed or reading.robot):
-            alive = (reading.addresses[0].kind.value, address)
+        if reading.shown and not reading.robot:
+            alive = (reading.shown[0].kind.value, reading.shown[0].value)
             if alive in self._known.doubtful:
                 self.rows.alive.append(alive)
         labels = set(reading.labels)
@@ -245,11 +245,12 @@ class Placing:
                 raw.id, case.id, "in", contact.channel, contact.account, person_id, address, reading.title,
                 reading.text, reading.folded_quote, reading.html, reading.language, search,
                 Jsonb(reading.headers), sorted(labels), reading.thread.message_id, False, raw.received_at,
+                list(reading.reply_to), list(reading.copied),
             )
         )  # fmt: skip
         if reading.thread.message_id:
             self.rows.message_ids.append((reading.thread.message_id, case.id))
-            self._known.by_message[reading.thread.message_id] = case.id
+            self._known.by_message[reading.thread.message_id].append(case.id)
         scanned = self._settings.scan is not None
         for position, item in enumerate(kept):
             file = item.file
@@ -291,11 +292,11 @@ class Placing:
         text = acknowledgement(case.code, case.language, self._settings, kind=kind, wording=wording)
         title = gettext(case.language, SUBJECT) if kind is AddressKind.EMAIL else ""
         answer_id, delivery_id = new_id(), new_id()
-        message_id = f"<{answer_id}@{self._settings.mail_domain}>" if contact.channel == "email" else ""
+        message_id = own_message_id(answer_id, self._settings.mail_domain) if contact.channel == "email" else ""
         self.rows.contacts.append(
             (
                 answer_id, case.id, "out", contact.channel, contact.account, None, address, title, text, "",
-                "", case.language, "", Jsonb([]), ["acknowledgement"], message_id, True, at,
+                "", case.language, "", Jsonb([]), ["acknowledgement"], message_id, True, at, [], [],
             )
         )  # fmt: skip
         if message_id:

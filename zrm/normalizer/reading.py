@@ -6,7 +6,7 @@ aside, the language told, addresses brought to one form.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
@@ -24,19 +24,17 @@ from zrm.contract import (
     Part,
     RawContact,
     Report,
-    Sender,
     StoredFile,
     Thread,
     Unparseable,
     Wish,
 )
 from zrm.kit.file_names import file_name
-from zrm.kit.mail_addresses import comparable
-from zrm.kit.phones import e164
 from zrm.kit.text import clean, fold
 from zrm.normalizer.html import sanitise
 from zrm.normalizer.language import detect
 from zrm.normalizer.mail_wishes import wish_in_mail
+from zrm.normalizer.origin import Known, known, origin_of
 from zrm.normalizer.quoted_text.answer_signs import answers, our_addresses
 from zrm.normalizer.quoted_text.split import SplitText, split_quotation, without_signature
 
@@ -57,21 +55,11 @@ class Raw:
 
 
 @dataclass(frozen=True, slots=True)
-class Known:
-    """An address in comparable form."""
-
-    kind: AddressKind
-    value: str
-    raw: str
-
-
-@dataclass(frozen=True, slots=True)
 class Reading:
     """A contact, understood: everything filing needs to place it."""
 
     raw: Raw
-    addresses: tuple[Known, ...]
-    claimed: bool  # the addresses were typed into a form, nothing came from them
+    addresses: tuple[Known, ...]  # of the one who wrote; which of them prove anything, `origin` has decided
     name: str
     title: str
     text: str
@@ -87,6 +75,14 @@ class Reading:
     labels: frozenset[str] = field(default_factory=frozenset)
     addresses_proven: bool = False  # all of them are one person's, by the provider's word
     code_told: bool = False
+    reply_to: tuple[str, ...] = ()
+    copied: tuple[str, ...] = ()
+    profile_language: str = ""
+
+    @property
+    def shown(self) -> tuple[Known, ...]:
+        """The addresses the contact came from: they prove who wrote."""
+        return tuple(address for address in self.addresses if not address.claimed)
 
     @property
     def robot(self) -> bool:
@@ -121,8 +117,13 @@ class PartOf:
     part: Part
 
 
-def read(raw: Raw, parse: Parse, *, region: str) -> Reading | list[Report] | Ignored | Wished | PartOf | PerhapsReport:
-    """Understand one raw contact. Errors: Unparseable, with the reason a person at the quarantine will read."""
+def read(
+    raw: Raw, parse: Parse, *, region: str, own: Collection[str] = ()
+) -> Reading | list[Report] | Ignored | Wished | PartOf | PerhapsReport:
+    """Understand one raw contact; `region` and `own` as for `origin_of`.
+
+    Errors: Unparseable, with the reason a person at the quarantine will read.
+    """
     try:
         parsed = parse(raw.contact)
     except Unparseable:
@@ -131,7 +132,7 @@ def read(raw: Raw, parse: Parse, *, region: str) -> Reading | list[Report] | Ign
         raise Unparseable(f"the parser of {raw.contact.channel} failed: {type(error).__name__}") from error
     reports = [item for item in parsed if isinstance(item, Report)]
     if len(parsed) == 1 and reports and reports[0].otherwise is not None:
-        return PerhapsReport(raw, reports[0], _read(raw, reports[0].otherwise, region))
+        return PerhapsReport(raw, reports[0], _read(raw, reports[0].otherwise, region, own))
     if reports and len(reports) == len(parsed):
         return reports
     if len(parsed) != 1:
@@ -140,20 +141,23 @@ def read(raw: Raw, parse: Parse, *, region: str) -> Reading | list[Report] | Ign
         case Ignored() as ignored:
             return ignored
         case Inbound() as inbound:
-            reading = _read(raw, inbound, region)
-            wish = wish_in_mail(inbound, without_signature(reading.text)) if _is_mail(inbound) else None
-            return reading if wish is None else Wished(raw, wish, reading.addresses[0], reading)
+            reading = _read(raw, inbound, region, own)
+            if not _is_mail(inbound) or not reading.shown:
+                return reading
+            wish = wish_in_mail(inbound, without_signature(reading.text))
+            return reading if wish is None else Wished(raw, wish, reading.shown[0], reading)
         case Wish() as wish:
-            return _wished(raw, wish, region)
+            return _wished(raw, wish, region, own)
         case Part() as part:
             return PartOf(raw, part)
         case other:
             raise Unparseable(f"unexpected {type(other).__name__}")
 
 
-def _read(raw: Raw, inbound: Inbound, region: str) -> Reading:
+def _read(raw: Raw, inbound: Inbound, region: str, own: Collection[str]) -> Reading:
     text = clean(inbound.text)
-    labels = set(inbound.labels)
+    origin = origin_of(inbound, region=region, own=own)
+    labels = {*inbound.labels, *origin.labels}
     if raw.contact.envelope.get(REPEATED_ID) is True:
         labels.add(REPEATED_ID)
     files = [replace(file, name=file_name(file.name)) for file in inbound.files]
@@ -161,20 +165,18 @@ def _read(raw: Raw, inbound: Inbound, region: str) -> Reading:
         files.append(InboundFile("message.txt", "text/plain", text.encode("utf-8", "replace"), role="original"))
         text = text[:TEXT_LIMIT]
         labels.add("cut_short")
-    split = _split(inbound, text)
+    split = _split(inbound, text, own)
     title = " ".join(clean(inbound.title).split()) or " ".join(split.new[:400].split())
-    name = next((name for sender in inbound.senders if (name := " ".join(clean(sender.name).split()))), "")[:200]
     return Reading(
         raw=raw,
-        addresses=tuple(_known(inbound.senders, region)),
-        claimed="claimed_address" in inbound.labels,
-        name=name,
+        addresses=origin.addresses,
+        name=origin.name,
         title=title[:_TITLE],
         text=split.new,
         folded_quote=split.quoted,
         html=sanitise(inbound.html, remote_pictures=True) if inbound.html else "",
         language=inbound.language or detect(f"{title}\n{split.new[:_DETECT]}"),
-        search=contact_key(title, split.new, name, raw.code),
+        search=contact_key(title, split.new, origin.name, raw.code),
         nature=inbound.nature,
         subject_key=inbound.subject_key,
         files=tuple(files),
@@ -183,14 +185,17 @@ def _read(raw: Raw, inbound: Inbound, region: str) -> Reading:
         labels=frozenset(labels),
         addresses_proven=inbound.senders_proven,
         code_told=inbound.code_told,
+        reply_to=origin.reply_to,
+        copied=origin.copied,
+        profile_language=inbound.profile_language,
     )
 
 
-def _split(inbound: Inbound, text: str) -> SplitText:
+def _split(inbound: Inbound, text: str, own: Collection[str]) -> SplitText:
     """What is new in a text. Only mail repeats what it answers, and only a mail that can be an answer."""
     if not _is_mail(inbound) or not answers(inbound, text):
         return SplitText(text)
-    return split_quotation(text, our_addresses(inbound))
+    return split_quotation(text, our_addresses(inbound, own))
 
 
 def _is_mail(inbound: Inbound) -> bool:
@@ -202,26 +207,11 @@ def _is_mail(inbound: Inbound) -> bool:
     }
 
 
-def _wished(raw: Raw, wish: Wish, region: str) -> Wished:
-    known = None if wish.sender is None else next(iter(_known([wish.sender], region)), None)
-    if known is None and not (wish.sender is None and wish.code):
+def _wished(raw: Raw, wish: Wish, region: str, own: Collection[str]) -> Wished:
+    asker = None if wish.sender is None else next(iter(known([wish.sender], region)), None)
+    if asker is None and not (wish.sender is None and wish.code):
         raise Unparseable("a wish of nobody: it came from no address")
-    return Wished(raw, wish, known, _read(raw, wish.otherwise, region) if wish.otherwise is not None else None)
-
-
-def _known(senders: Iterable[Sender], region: str) -> Iterable[Known]:
-    seen = set()
-    for sender in senders:
-        address = clean(sender.raw).strip()
-        if sender.kind is AddressKind.PHONE:
-            value = e164(address, region) or fold(address).replace(" ", "")
-        elif sender.kind is AddressKind.EMAIL:
-            value = comparable(address)
-        else:
-            value = address.casefold()
-        if value and (sender.kind, value) not in seen:
-            seen.add((sender.kind, value))
-            yield Known(sender.kind, value[:320], address[:320])
+    return Wished(raw, wish, asker, _read(raw, wish.otherwise, region, own) if wish.otherwise is not None else None)
 
 
 def raw_contact(row: tuple[Any, ...], body: bytes) -> Raw:

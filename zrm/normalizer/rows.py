@@ -51,7 +51,7 @@ class Rows:
                 (
                     "contacts",
                     "id case_id direction channel account person_id address title text folded_quote html language "
-                    "search headers labels message_id automatic at",
+                    "search headers labels message_id automatic at reply_to copied",
                     self.contacts,
                 ),
                 (

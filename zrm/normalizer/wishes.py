@@ -24,7 +24,9 @@ from zrm.kit.clock import now
 from zrm.kit.db import Cursor, insert_rows
 from zrm.kit.i18n import Language
 from zrm.kit.ids import new_id
-from zrm.normalizer.reading import Known, Raw, Wished
+from zrm.kit.mail_addresses import own_message_id
+from zrm.normalizer.origin import Known
+from zrm.normalizer.reading import Raw, Wished
 
 MOST_ANSWERS: Final = 10
 """Answers to one address within an hour; what it asks beyond that is recorded and not answered."""
@@ -39,6 +41,7 @@ class _Said:
     answer: Answer
     code: str = ""
     status: str = ""
+    case_id: UUID | None = None
 
 
 def grant(
@@ -100,13 +103,13 @@ def _do(cursor: Cursor, raw: Raw, wish: Wish, asker: Known, held: Collection[UUI
 def _status(cursor: Cursor, typed: str) -> _Said:
     code = read_code(typed)
     cursor.execute(
-        "SELECT coalesce(k.status, '') FROM receipts r JOIN raw_contacts w ON w.id = r.contact_id "
+        "SELECT coalesce(k.status, ''), k.id FROM receipts r JOIN raw_contacts w ON w.id = r.contact_id "
         "LEFT JOIN contacts c ON c.id = r.contact_id LEFT JOIN cases k ON k.id = c.case_id "
         "WHERE r.code = %s AND w.kind = 'contact' AND w.state <> 'ignored'",
         [code],
     )
     row = cursor.fetchone()
-    return _Said("status", code or "", row[0]) if row else _Said("unknown")
+    return _Said("status", code or "", *row) if row else _Said("unknown")
 
 
 def rateable(cursor: Cursor, wished: Sequence[Wished]) -> set[UUID]:
@@ -131,26 +134,33 @@ def _rate_code(cursor: Cursor, raw: Raw, wish: Wish, held: Collection[UUID]) -> 
 def _rate(cursor: Cursor, raw: Raw, wish: Wish, asker: Known, held: Collection[UUID]) -> _Said | None:
     """Only the case that was closed last on this line, lately, not rated since, and with nothing open after it.
 
-    A mail's digit is about the one case of this citizen whose mark it carries.
+    A mail's digit is about the one case of this citizen whose mark it carries, or that our mail was about.
     """
-    lately = _RATING_BY_MAIL if _quoted(wish) else _RATING_DAYS
+    lately = _RATING_BY_MAIL if asker.kind is AddressKind.EMAIL else _RATING_DAYS
     for case_id, status, status_at in _unrated(cursor, raw, wish, asker, most=1):
         closed_lately = status == "closed" and status_at >= raw.received_at - lately
         if closed_lately and case_id in held:
             rated = rating.rate(cursor, case_id, channel=raw.contact.channel, score=wish.score)
-            return _Said("rated") if rated else None
+            return _Said("rated", case_id=case_id) if rated else None
     return None
 
 
 def _unrated(cursor: Cursor, raw: Raw, wish: Wish, asker: Known, *, most: int) -> list[tuple[UUID, str, datetime]]:
-    """(id, status, since) of the citizen's cases on this line that were not rated as they stand, the latest first."""
+    """(id, status, since) of the citizen's cases on this line that were not rated as they stand, the latest first.
+
+    By mail, of those it answers: a case is the citizen's too when we have written to them in it.
+    """
+    answered = wish.otherwise.thread if wish.otherwise is not None and asker.kind is AddressKind.EMAIL else None
     cursor.execute(
         """
         SELECT id, status, status_at FROM cases k
         WHERE channel = %(channel)s AND account = %(account)s AND person_id IN (
-            SELECT person_id FROM addresses WHERE kind = %(kind)s AND value = %(value)s AND NOT claimed
+            SELECT person_id FROM addresses WHERE kind = %(kind)s AND value = %(value)s AND (NOT claimed OR (
+                %(by_mail)s AND EXISTS (
+                    SELECT FROM contacts WHERE case_id = k.id AND direction = 'out' AND address = %(value)s)))
         ) AND NOT EXISTS (SELECT FROM ratings WHERE case_id = k.id AND at >= k.status_at)
-        AND (cardinality(%(quoted)s::text[]) = 0 OR reply_token = ANY(%(quoted)s) OR code = ANY(%(quoted)s))
+        AND (NOT %(by_mail)s OR reply_token = ANY(%(quoted)s) OR code = ANY(%(quoted)s)
+            OR id IN (SELECT case_id FROM message_ids WHERE message_id = ANY(%(references)s)))
         ORDER BY last_contact_at DESC LIMIT %(most)s
         """,
         {
@@ -158,15 +168,13 @@ def _unrated(cursor: Cursor, raw: Raw, wish: Wish, asker: Known, *, most: int) -
             "account": raw.contact.account,
             "kind": asker.kind.value,
             "value": asker.value,
-            "quoted": _quoted(wish),
+            "by_mail": answered is not None,
+            "quoted": list(answered.tokens) if answered is not None else [],
+            "references": list(answered.references) if answered is not None else [],
             "most": most,
         },
     )
     return cursor.fetchall()
-
-
-def _quoted(wish: Wish) -> list[str]:
-    return list(wish.otherwise.thread.tokens) if wish.otherwise is not None else []
 
 
 def _queue(
@@ -192,6 +200,11 @@ def _queue(
             )
         ],
     )  # fmt: skip
+    if by_mail and said.case_id is not None:
+        cursor.execute(
+            "INSERT INTO message_ids (message_id, case_id) VALUES (%s, %s)",
+            [own_message_id(identifier, settings.mail_domain), said.case_id],
+        )
     outbox.add(cursor, Topic.DELIVER, [(identifier, raw.contact.trace)])
 
 

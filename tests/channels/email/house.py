@@ -54,7 +54,8 @@ class MailHouse:
 
     def file(self) -> int:
         """T2 for all that waits; returns how many tasks were done."""
-        filer = Filer(self.database, self.blobs, {"email": self.channel.parse}, self.settings)
+        own = self.channel.own_addresses()
+        filer = Filer(self.database, self.blobs, {"email": self.channel.parse}, self.settings, own=own)
         done = 0
         while True:
             with self.database.cursor() as cursor:

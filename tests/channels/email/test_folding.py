@@ -43,7 +43,7 @@ def mail(text: str, subject: str, *lines: str, to: str = "info@zrm.example", med
 def outcome(body: bytes) -> object:
     contact = RawContact("email", "info", "x", body, "message/rfc822", {"mail_from": "c@citizen.example"})
     raw = Raw(UUID(int=1), datetime(2026, 11, 27, tzinfo=UTC), contact, "123456789012")
-    return read(raw, lambda one: [parse_mail(one, BOXES)], region="IR")
+    return read(raw, lambda one: [parse_mail(one, BOXES)], region="IR", own=BOXES.own_addresses)
 
 
 def understand(text: str, subject: str = "my request", *lines: str, **more: str) -> Reading:

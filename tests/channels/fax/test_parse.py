@@ -66,7 +66,7 @@ def test_persian_house_reads_in_persian() -> None:
     ],
 )
 def test_network_is_believed_before_the_machine(caller: str, station: str, sender: str | None) -> None:
-    expected = () if sender is None else (Sender(AddressKind.PHONE, sender),)
+    expected = () if sender is None else (Sender(AddressKind.PHONE, sender, claimed=sender != caller),)
     assert read(fax(1), caller=caller, station=station).senders == expected
     if not caller:
         assert read(fax(1, station=station), caller="").senders == expected

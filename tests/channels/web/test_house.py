@@ -96,3 +96,52 @@ def test_a_matter_is_rated_on_its_page_once_each_time_it_is_closed(
         assert "/track/rating" not in client.get("/track/matter").text
         close()
         assert "/track/rating" in client.get("/track/matter").text, "closed again, asked again"
+
+
+@pytest.mark.parametrize("door", ["form", "json"])
+def test_typed_addresses_are_both_kept_and_prove_nothing(
+    database: Database, blobs: BlobStore, inbox: Inbox, settings: Settings, door: str
+) -> None:
+    """ADR 4 at the real doors: a stranger's matter must not stand in a known citizen's file as if it were theirs."""
+    desk = Desk(database, blobs, inbox, settings, b"secret of this test", ())
+    own = frozenset({"info@example.org"})
+
+    def send(**typed: str) -> None:
+        if door == "json":
+            answer = portal.citizen().post(
+                "/api/contacts",
+                json={"text": "The lamp is dark.", **typed},
+                headers={"Idempotency-Key": "-".join(typed) + str(len(str(typed)))},
+            )
+            assert answer.status_code == 201
+        else:
+            client = portal.citizen()
+            form = {**filled(hidden(client.get("/new").text, "form_id")), "phone": "", "email": "", **typed}
+            assert client.post("/new", data=form).status_code == 303
+        with database.cursor() as cursor:
+            tasks = outbox.claim(cursor, Topic.FILE, limit=50, lease=60)
+        Filer(database, blobs, {"web": portal.channel.parse}, settings, own=own)(tasks)
+
+    def ask(query: str) -> list[tuple[object, ...]]:
+        with database.cursor() as cursor:
+            cursor.execute(query.encode())
+            return cursor.fetchall()
+
+    with running(desk=desk) as portal:
+        send(phone="0912 123 4567", email="ali@example.com")
+        assert ask("SELECT kind, value, claimed FROM addresses ORDER BY 1") == [
+            ("email", "ali@example.com", True),
+            ("phone", "+989121234567", True),
+        ]
+        assert ask("SELECT labels, address FROM contacts") == [(["claimed_address"], "ali@example.com")]
+        ask(
+            "UPDATE addresses SET claimed = false, doubtful_at = now() WHERE kind = 'phone' RETURNING 1"
+        )  # they texted us
+        send(phone="+98 912 123 4567", email="thief@example.net")
+        assert ask("SELECT count(DISTINCT person_id) FROM addresses") == [(2,)], "a mixture is a file of its own"
+        send(phone="09121234567")
+        assert ask("SELECT labels FROM contacts ORDER BY at DESC LIMIT 1") == [(["claimed_address"],)]
+        assert ask("SELECT doubtful_at IS NULL FROM addresses WHERE NOT claimed") == [(False,)]
+        send(email="INFO+form@example.org")
+        assert ask("SELECT address, labels FROM contacts ORDER BY at DESC LIMIT 1") == [("", ["own_address"])]
+        assert ask("SELECT count(*) FROM addresses WHERE value LIKE '%%@example.org'") == [(0,)]

@@ -8,16 +8,13 @@ from zrm.contract import AddressKind, Inbound, Sender, Thread
 from zrm.normalizer.quoted_text.answer_signs import answers, our_addresses
 
 
-def mail(
-    subject: str, *, headers: tuple[tuple[str, str], ...] = (), own: frozenset[str] = frozenset(), **thread: object
-) -> Inbound:
+def mail(subject: str, *, headers: tuple[tuple[str, str], ...] = (), **thread: object) -> Inbound:
     return Inbound(
         (Sender(AddressKind.EMAIL, "c@citizen.example"),),
         "text",
         title=subject,
         thread=Thread(message_id="<1@citizen.example>", **thread),  # type: ignore[arg-type]
         headers=headers,
-        own_addresses=own,
     )
 
 
@@ -74,6 +71,6 @@ def test_vs_is_an_answer_where_the_mail_below_is_in_finnish() -> None:
 def test_ours_are_the_accounts_addresses_else_those_the_mail_went_to() -> None:
     headers = (("To", "Landlord <l@home.example>"), ("Cc", "info+abc234@zrm.example"), ("From", "c@citizen.example"))
     own = frozenset({"info@zrm.example", "water@zrm.example"})
-    assert our_addresses(mail("Re: x", headers=headers, own=own)) == own
-    assert our_addresses(mail("Re: x", headers=headers)) == {"l@home.example", "info@zrm.example"}
-    assert our_addresses(mail("Re: x")) == frozenset()
+    assert our_addresses(mail("Re: x", headers=headers), own) == own
+    assert our_addresses(mail("Re: x", headers=headers), ()) == {"l@home.example", "info@zrm.example"}
+    assert our_addresses(mail("Re: x"), own) == frozenset()

@@ -55,6 +55,10 @@ class EmailChannel:
         """Our mailboxes, in the order of the file; none while answers cannot leave."""
         return list(self.config.mailboxes) if self.config.submit is not None else []
 
+    def own_addresses(self) -> frozenset[str]:
+        """Our mailboxes with their aliases and roles, and what else sends in our name."""
+        return self._mailboxes.own_addresses
+
     def redact(self) -> list[str]:
         """The passwords and tokens of submission and of the mailboxes we fetch."""
         secrets = [self.config.submit.password] if self.config.submit else []

@@ -158,6 +158,10 @@ class EmailConfig(ChannelConfig):
     )
     hostname: str = Field("localhost", description="the name we greet with; the MX record's in production")
     mailboxes: dict[str, Mailbox] = Field(description="our mailboxes by account key")
+    own_senders: list[str] = Field(
+        [],
+        description="addresses of ours that only send, such as a site's contact form or a scanner; never taken for a citizen's",
+    )
     postmaster: str = Field("", description="account that gets postmaster@ and abuse@; empty: the first mailbox")
     max_size: int = Field(
         52_428_800, ge=65_536, description="largest message in bytes, as sent (a 37 MB file is 50 MB)"
@@ -176,6 +180,11 @@ class EmailConfig(ChannelConfig):
     )
     dkim: dict[str, DkimKey] = Field({}, description="signing keys by the domain of our addresses")
     submit: Submit | None = Field(None, description="how answers leave; without it e-mail can only be received")
+
+    @field_validator("own_senders")
+    @classmethod
+    def _own_senders(cls, value: list[str]) -> list[str]:
+        return [_one_address(one) for one in value]
 
     @field_validator("hostname")
     @classmethod

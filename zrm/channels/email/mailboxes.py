@@ -38,6 +38,7 @@ class Mailboxes:
             for address in (box.address, *box.aliases):
                 self._accounts[comparable(address)] = key
                 domains.add(comparable(address).rpartition("@")[2])
+        self._senders = frozenset(map(comparable, config.own_senders))
         fallback = config.postmaster or next(iter(config.mailboxes))
         self._fallback = fallback
         for role in _ROLES:
@@ -45,9 +46,9 @@ class Mailboxes:
                 self._accounts.setdefault(f"{role}@{domain}", fallback)
 
     @property
-    def addresses(self) -> frozenset[str]:
-        """All of them, in lower case."""
-        return frozenset(self._accounts)
+    def own_addresses(self) -> frozenset[str]:
+        """Every address that is ours, those that only send too; comparable, without what may follow a plus sign."""
+        return frozenset(self._accounts) | self._senders
 
     def find(self, address: str) -> Delivery | None:
         """Where a recipient's mail belongs; None if the address is not ours. A bare `postmaster` is (RFC 5321 4.5.1)."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from itertools import islice
 from typing import Final
 
@@ -42,6 +43,8 @@ _MOST_REFERENCES: Final = 50
 _MOST_TOKENS: Final = 20
 _MOST_DECODED: Final = 500  # header fields that are shown with their encoded words read
 _MOST_RECIPIENTS: Final = 100  # fields that may name our mailboxes
+_MOST_COPIED: Final = 100
+_MOST_SENDERS: Final = 20
 _LARGEST_BLANK: Final = 65_536  # bytes without a letter that are no message; more than that is one, whatever it is
 
 _TO: Final = frozenset({"to", "cc", "delivered-to", "x-original-to", "envelope-to"})
@@ -89,8 +92,9 @@ def parse_mail(raw: RawContact, mailboxes: Mailboxes, trusted: frozenset[str] = 
     if content.cut_short or "whole_size" in raw.envelope:
         labels.add("cut_short")
     labels |= content.labels | authentication.labels(authentication.results(headers, trusted))
+    is_list = "list-id" in fields
     return Inbound(
-        senders=_senders(fields, mail_from or ""),
+        senders=_senders(headers, fields, mail_from or ""),
         text=text,
         title=clean_line(decode_words(fields.get("subject", "")))[:_TITLE_LIMIT],
         html=content.html,
@@ -102,32 +106,29 @@ def parse_mail(raw: RawContact, mailboxes: Mailboxes, trusted: frozenset[str] = 
             for place, (name, value) in enumerate(headers)
         ),
         labels=frozenset(labels),
-        own_addresses=_own_addresses(headers, mailboxes),
+        reply_to=() if is_list else _named(headers, "reply-to", most=_MOST_SENDERS),  # a list's is the list
+        copied=() if is_list else _named(headers, "to", "cc", most=_MOST_COPIED),
     )
 
 
-def _own_addresses(headers: Headers, mailboxes: Mailboxes) -> frozenset[str]:
-    """Ours, if the header names one of them; else the mail came by an address of ours that we do not know as such."""
-    written = (address for name, value in headers if name.lower() in _TO for _, address in addresses(value))
-    return mailboxes.addresses if any(map(mailboxes.find, written)) else frozenset()
-
-
-def _senders(fields: dict[str, str], return_path: str) -> tuple[Sender, ...]:
-    """From first, then Reply-To; Sender and the envelope speak only when nobody else does."""
-    found: dict[str, Sender] = {}
-
-    def add(pairs: Iterable[tuple[str, str]]) -> None:
-        for name, address in pairs:
-            found.setdefault(address.lower(), Sender(AddressKind.EMAIL, clean(address), clean_line(name)))
-
-    add(addresses(fields.get("from", "")))
-    if "list-id" not in fields:  # a list's Reply-To is the list
-        add(addresses(fields.get("reply-to", "")))
-    if not found:
-        add(addresses(fields.get("sender", "")))
+def _senders(headers: Headers, fields: dict[str, str], return_path: str) -> tuple[Sender, ...]:
+    """Everybody in From, of however many fields; Sender and the envelope, unproven, only where From names nobody."""
+    if found := _named(headers, "from", most=_MOST_SENDERS):
+        return found
+    found = _named(headers, "sender", most=1)
     if not found and "list-id" not in fields and _is_persons(return_path):
-        add([("", return_path)])
-    return tuple(found.values())
+        found = (Sender(AddressKind.EMAIL, clean(return_path)),)
+    return tuple(replace(one, claimed=True) for one in found)
+
+
+def _named(headers: Headers, *names: str, most: int) -> tuple[Sender, ...]:
+    """The first mailboxes in the fields of these names, each once."""
+    found: dict[str, Sender] = {}
+    values = [value for name, value in headers if name.lower() in names]
+    for value in values[:most]:
+        for name, address in addresses(value):
+            found.setdefault(address.lower(), Sender(AddressKind.EMAIL, clean(address), clean_line(name)))
+    return tuple(found.values())[:most]
 
 
 def _is_persons(return_path: str) -> bool:

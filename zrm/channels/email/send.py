@@ -31,6 +31,7 @@ from zrm.channels.contract import (
 from zrm.channels.email.compose import Attachment, Letter, compose
 from zrm.channels.email.config import EmailConfig, Mailbox, Submit
 from zrm.channels.email.dkim_seal import KeyUnusable, seal
+from zrm.channels.email.mailboxes import Mailboxes
 from zrm.channels.email.pace import Pace
 from zrm.channels.email.pool import Pool
 from zrm.channels.email.refusals import blames_address, excuses_address
@@ -38,6 +39,7 @@ from zrm.errors import NotFound
 from zrm.kit.blobs import BlobStore
 from zrm.kit.clock import now
 from zrm.kit.i18n import _
+from zrm.kit.mail_addresses import comparable, without_detail
 
 _WAIT_BUSY = 60.0  # seconds before the next try after "come again"
 _WAIT_GREY = 300.0  # after a greylisting server's "not yet"
@@ -49,6 +51,7 @@ class Sender:
     def __init__(self, config: EmailConfig, house: House) -> None:
         self._config = config
         self._house = house
+        self._own = Mailboxes(config).own_addresses
         self._pace = Pace(config.submit.pace if config.submit is not None else {})
         submit = config.submit
         self._pool = Pool(partial(_open, submit, config.hostname)) if submit is not None else None
@@ -61,6 +64,8 @@ class Sender:
         box = config.mailboxes.get(reply.account)
         if box is None:
             raise ConfigInvalid(_("The mailbox this answer should come from is not in the configuration."))
+        if without_detail(comparable(reply.to)) in self._own:
+            raise ReplyInvalid(_("This is one of our own addresses: the answer would come back to us."))
         self._pace.admit(reply.id, reply.to, time.monotonic())
         letter = self._signed(compose(reply, box, house, _attachments(reply, house), now()), box)
         if submit.folder:

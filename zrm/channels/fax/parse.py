@@ -73,8 +73,8 @@ def _inbound(raw: RawContact, facts: dict[str, str], fax: Outline, error: str, l
 
 
 def _senders(caller: str, station: str, name: str) -> tuple[Sender, ...]:
-    """The number the network told, else the one the machine says of itself; nobody if neither is a number."""
-    for number in (caller, station):
+    """The number the network told, else the one that was typed into the machine; nobody if neither is a number."""
+    for number, claimed in ((caller, False), (station, True)):
         if _PHONE.fullmatch(number.strip()):
-            return (Sender(AddressKind.PHONE, number.strip(), name),)
+            return (Sender(AddressKind.PHONE, number.strip(), name, claimed),)
     return ()

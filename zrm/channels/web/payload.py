@@ -104,10 +104,11 @@ def title_of(text: str) -> str:
 
 
 def _senders(payload: Payload) -> tuple[Sender, ...]:
+    """What was typed: anybody can type anybody's address."""
     name, phone, email = clean_line(payload.name), clean_line(payload.phone), clean_line(payload.email)
     senders = []
     if email:
-        senders.append(Sender(AddressKind.EMAIL, email, name))
+        senders.append(Sender(AddressKind.EMAIL, email, name, claimed=True))
     if phone:
-        senders.append(Sender(AddressKind.PHONE, phone, name))
+        senders.append(Sender(AddressKind.PHONE, phone, name, claimed=True))
     return tuple(senders)

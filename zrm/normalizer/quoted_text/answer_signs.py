@@ -6,16 +6,18 @@ A first contact answers nothing, so whatever it quotes is what its writer shows 
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 from typing import Final
 
 from zrm.contract import Inbound
+from zrm.kit.mail_addresses import comparable, without_detail
 from zrm.kit.text import fold
 from zrm.normalizer.quoted_text.attribution import addresses_in
 from zrm.normalizer.quoted_text.vocabulary import FORWARD_PREFIXES, REPLY_PREFIXES
 
 # "Re: ", "Re[2]: ", "AW : ", "[EXTERNAL] Re: ", "回复："
 _PREFIX: Final = re.compile(r"\s*(?:\[[^\[\]]{0,60}\]\s*)?([^\W\d_][^:：\[(]{0,20}?)\s*(?:[\[(]\d{1,4}[\])])?\s*[:：]")
-_RECIPIENTS: Final = frozenset({"to", "cc", "delivered-to", "x-original-to"})
+_RECIPIENTS: Final = frozenset({"to", "cc", "delivered-to", "x-original-to", "envelope-to"})
 # "VS:" is an answer in Finnish and passes on in Danish and Norwegian; the words of the mail below tell.
 _AMBIGUOUS: Final = "vs"
 _FINNISH: Final = ("lähettäjä:", "kirjoitti", "vastaanottaja:")
@@ -32,14 +34,18 @@ def answers(inbound: Inbound, text: str) -> bool:
     return prefix in REPLY_PREFIXES or prefix == _AMBIGUOUS or bool(inbound.thread.references or inbound.thread.tokens)
 
 
-def our_addresses(inbound: Inbound) -> frozenset[str]:
-    """The addresses whose mails an answer repeats: our own as the channel knows them, else those it was sent to."""
-    written = inbound.own_addresses or frozenset(
-        address for name, value in inbound.headers if name.lower() in _RECIPIENTS for address in addresses_in(value)
+def our_addresses(inbound: Inbound, own: Collection[str]) -> frozenset[str]:
+    """The addresses whose mails an answer repeats: our `own` if it was sent to one of them, else those it was sent to:
+
+    a mail may come by an address of ours that we do not know as such.
+    """
+    sent_to = frozenset(
+        without_detail(comparable(address))
+        for name, value in inbound.headers
+        if name.lower() in _RECIPIENTS
+        for address in addresses_in(value)
     )
-    return frozenset(
-        f"{local.partition('+')[0]}@{domain}" for local, _, domain in (one.partition("@") for one in written)
-    )
+    return frozenset(own) if sent_to & frozenset(own) else sent_to
 
 
 def _prefix(subject: str) -> str:
