@@ -218,3 +218,20 @@ def test_mails_that_left_before_are_known_by_their_ids(before_claims: Database) 
         assert cursor.fetchall() == [("<closing@city.example>", case.id)]
         cursor.execute("SELECT message_id FROM contacts WHERE id = ANY(%s) ORDER BY 1", [[closing, text]])
         assert cursor.fetchall() == [("",), ("<closing@city.example>",)]
+
+
+def test_calls_lose_the_nature_nobody_chose(before_claims: Database) -> None:
+    untouched, classified = (file_case(before_claims, channel="voice_ivr") for _ in range(2))
+    form = file_case(before_claims, channel="web")
+    with before_claims.cursor() as cursor:
+        cursor.execute("UPDATE cases SET nature = 'complaint'")
+        cursor.execute(
+            "INSERT INTO case_events (id, case_id, at, kind, data) VALUES (%s, %s, now(), 'classify', '{}')",
+            [new_id(), classified.id],
+        )
+    migrate(before_claims)
+    with before_claims.cursor() as cursor:
+        cursor.execute("SELECT id FROM cases WHERE nature = 'complaint'")
+        assert {row[0] for row in cursor} == {classified.id, form.id}
+        cursor.execute("SELECT nature FROM cases WHERE id = %s", [untouched.id])
+        assert cursor.fetchone() == ("",)

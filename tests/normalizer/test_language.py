@@ -42,3 +42,11 @@ def test_the_language_of_a_text(text: str, language: str) -> None:
 @given(st.text(st.characters(codec=None), max_size=300))
 def test_any_text_gives_a_short_code_or_nothing(text: str) -> None:
     assert len(detect(text)) <= 8
+
+
+@pytest.mark.parametrize(
+    ("text", "language"),
+    [("ok", ""), ("thanks", ""), ("Danke", ""), ("👍", ""), ("5", ""), ("سلام", "fa"), ("I need help", "en")],
+)
+def test_beside_a_profile_a_word_in_latin_letters_says_nothing(text: str, language: str) -> None:
+    assert detect(text, has_profile=True) == language

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 _ENOUGH = 400  # characters read; more does not change the answer
 _FEWEST_LETTERS = 2
+_FEWEST_BESIDE_A_PROFILE = 8  # "ok" and "thanks" are said in every language
 _SURE = 0.45
 _ALIKE: Final = str.maketrans({"ي": "ی", "ى": "ی", "ك": "ک", "ة": "ه"})
 _NOT_ARABIC: Final = frozenset("پچژگ")
@@ -135,8 +136,11 @@ def _model() -> LangDetector:
     return LangDetector(LangDetectConfig(model="lite", max_input_length=None))
 
 
-def detect(text: str) -> str:
-    """ISO 639 code (`fa`, `en`, `ckb`, …) of the text's language, or "" if it does not say."""
+def detect(text: str, *, has_profile: bool = False) -> str:
+    """ISO 639 code (`fa`, `en`, `ckb`, …) of the text's language, or "" if it does not say.
+
+    `has_profile`: the writer's own program has told its language, which says more than a word or two in Latin letters.
+    """
     sample = _letters_of(text)
     letters = sum(character.isalpha() for character in sample)
     if letters < _FEWEST_LETTERS:
@@ -144,6 +148,8 @@ def detect(text: str) -> str:
     arabic_script = sum("\u0600" <= character <= "\u06ff" and character.isalpha() for character in sample)
     if arabic_script * 2 >= letters:
         return _in_arabic_script(sample)
+    if has_profile and letters < _FEWEST_BESIDE_A_PROFILE:
+        return ""
     language, score = _ask(sample)
     return language if score >= _SURE else ""
 

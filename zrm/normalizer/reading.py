@@ -30,7 +30,7 @@ from zrm.contract import (
     Wish,
 )
 from zrm.kit.file_names import file_name
-from zrm.kit.text import clean, fold
+from zrm.kit.text import clean
 from zrm.normalizer.html import sanitise
 from zrm.normalizer.language import detect
 from zrm.normalizer.mail_wishes import wish_in_mail
@@ -175,7 +175,7 @@ def _read(raw: Raw, inbound: Inbound, region: str, own: Collection[str]) -> Read
         text=split.new,
         folded_quote=split.quoted,
         html=sanitise(inbound.html, remote_pictures=True) if inbound.html else "",
-        language=inbound.language or detect(f"{title}\n{split.new[:_DETECT]}"),
+        language=inbound.language or _language(inbound, title, split.new),
         search=contact_key(title, split.new, origin.name, raw.code),
         nature=inbound.nature,
         subject_key=inbound.subject_key,
@@ -196,6 +196,13 @@ def _split(inbound: Inbound, text: str, own: Collection[str]) -> SplitText:
     if not _is_mail(inbound) or not answers(inbound, text):
         return SplitText(text)
     return split_quotation(text, our_addresses(inbound, own))
+
+
+def _language(inbound: Inbound, title: str, text: str) -> str:
+    """What the words show. A messenger's message has no title but ours."""
+    if inbound.profile_language:
+        return detect(text[:_DETECT], has_profile=True)
+    return detect(f"{title}\n{text[:_DETECT]}")
 
 
 def _is_mail(inbound: Inbound) -> bool:

@@ -184,3 +184,27 @@ def test_the_language_of_a_case_is_the_citizens(bot: Bot, open_house: OpenHouse)
     bot.tell(JOHN, text="The street lamp has been dark for three nights, please repair it.")
     assert house.wait_for_cases()[0].language == "en"
     assert "tracking code" in bot.wait_for_said(JOHN)[0].text
+
+
+@pytest.mark.parametrize(
+    ("profile", "text", "language"),
+    [
+        ("fa", "ok", "fa"),
+        ("fa-IR", "👍", "fa"),
+        ("en", "👍", "en"),
+        ("en-GB", "ok", "en"),
+        ("de", "?", "en"),  # a third language is answered in English
+        ("en", "سلام", "fa"),  # a telephone set to English, in Persian hands
+        ("fa", "I need help with the lamp.", "en"),
+        ("", "👍", "fa"),  # the house's own
+    ],
+)
+def test_where_words_are_too_few_the_profile_tells_the_language(
+    bot: Bot, open_house: OpenHouse, profile: str, text: str, language: str
+) -> None:
+    house = open_house(bot)
+    citizen = Citizen(1003, "Robin", profile)
+    bot.tell(citizen, text=text)
+    assert house.wait_for_cases()[0].language == language
+    said = bot.wait_for_said(citizen)[0].text
+    assert ("tracking code" in said) is (language == "en")

@@ -41,7 +41,7 @@ def only(channel: VoiceChannel, contact_: RawContact) -> Inbound:
 def test_a_message_in_persian(channel: VoiceChannel) -> None:
     inbound = only(channel, raw(payload("confirmed-fa")))
     assert inbound.text == "پیام صوتی، ۱۲ ثانیه"
-    assert (inbound.title, inbound.language, inbound.nature) == ("پیام صوتی", "fa", "complaint")
+    assert (inbound.title, inbound.language, inbound.nature) == ("پیام صوتی", "fa", "")
     (sender,) = inbound.senders
     assert (sender.kind, sender.raw) == (AddressKind.PHONE, "09121234567")
     (file,) = inbound.files

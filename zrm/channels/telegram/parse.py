@@ -157,6 +157,7 @@ def _inbound(
         subject_key=subject,
         senders_proven=bool(phones),
         code_told=not open_line,
+        profile_language=next((code for one in said[::-1] if (code := one.told.language_code[:2].lower())), ""),
     )
 
 

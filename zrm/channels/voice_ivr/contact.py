@@ -115,5 +115,4 @@ def parse(raw: RawContact, default_language: Language) -> Inbound:
         sent_at=sent_at,
         files=tuple(InboundFile(file.name, file.media_type, stored=file, role="recording") for file in raw.files),
         labels=frozenset({"cut_short"}) if ended_by in {"hangup", "lost"} else frozenset(),
-        nature="complaint",
     )
