@@ -19,7 +19,7 @@ from zrm.simulate.simulator import percentile
 MEMORY: Final = 4.0
 """Times the message, above what the process holds at rest."""
 P99_MS: Final = 100.0
-_ROLES: Final = ("email", "worker-1", "worker-2")
+_ROLES: Final = ("email", "worker-1", "worker-2", "worker-3")
 _QUIET_SECONDS: Final = 1.0
 _SENDER: Final = "clerk@example.org"
 

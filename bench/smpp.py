@@ -35,7 +35,11 @@ def measure(hub: Hub, sizes: Sizes) -> Result:
     )
     warm_up = min(300, sizes.segments)
     before_all = _kept(hub)
-    with DeliveringSmsc() as smsc, _listener(hub, smsc.port) as pid, asleep(hub, "relay", "worker-1", "worker-2"):
+    with (
+        DeliveringSmsc() as smsc,
+        _listener(hub, smsc.port) as pid,
+        asleep(hub, "relay", "worker-1", "worker-2", "worker-3"),
+    ):
         smsc.accept()
         smsc.deliver(bodies(warm_up, 0), _WINDOWS[0])
         for turn, window in enumerate(_WINDOWS, 1):

@@ -35,7 +35,7 @@ def measure(hub: Hub, sizes: Sizes) -> Result:
     with (
         tempfile.TemporaryDirectory(prefix="zrm-sink-") as folder,
         sink.running(Path(folder), limit) as (control, control_pid),
-        asleep(hub, "relay", "worker-1", "worker-2"),
+        asleep(hub, "relay", "worker-1", "worker-2", "worker-3"),
     ):
 
         def load(port: int, reuse: bool) -> Load:

@@ -42,7 +42,7 @@ def measure(hub: Hub, sizes: Sizes) -> Result:
     count = int(_FASTEST * sizes.round_seconds)
     with control.running() as control_port:
         makers = {"Twilio webhook": _webhooks, "JSON": _contacts, "form": _forms}
-        with asleep(hub, "relay", "worker-1", "worker-2"):
+        with asleep(hub, "relay", "worker-1", "worker-2", "worker-3"):
             for name, make in makers.items():
                 drive_apart(hub.web_port, make(hub, WARM_UP), CONNECTIONS, sizes.round_seconds)
                 drive_apart(control_port, make(hub, WARM_UP), CONNECTIONS, sizes.round_seconds)

@@ -108,7 +108,8 @@ def _run_all(plan: Blueprint, servers: Servers, doors: list[socket.socket], *, d
     roles = {
         "relay": [*zrm, "relay"],
         "worker-1": [*zrm, "worker", "file", "notify"],
-        "worker-2": [*zrm, "worker", "deliver", "render", "fetch", "scan", "notify", "file"],
+        "worker-2": [*zrm, "worker", "deliver"],  # answers wait for nothing else
+        "worker-3": [*zrm, "worker", "notify", "file", "fetch", "scan", "render"],
         "web": [*zrm, "web", *(f"--fd={door.fileno()}" for door in doors)],
     }
     for kind, channel in plan.channels.items():

@@ -40,6 +40,10 @@ STORED = "could not be stored: DataError 22P02"
         ("the parser of email failed: KeyError", "en", "the parser of E-mail failed", "the parser of email failed: KeyError"),
         ("a wish of nobody: it came from no address", "en", "a wish of nobody: it came from no address", ""),
         (STORED, "fa", "ذخیره نشد", STORED),
+        ("reading it took more than 10 s", "fa", "خواندن آن بیش از ۱۰ ثانیه طول کشید", ""),
+        ("reading it needed more than 1024 MB of memory", "en", "reading it needed more than 1024 MB of memory", ""),
+        ("the process that read it died of it", "fa", "برنامهٔ خواننده هنگام خواندن آن از کار افتاد", ""),
+        ("reading it failed: KeyError", "fa", "خواندن آن ناموفق بود", "reading it failed: KeyError"),
         ("KeyError: 'x'", "fa", "چیزی پیش‌بینی‌نشده رخ داد", "KeyError: 'x'"),
         ("KeyError: 'x'", "en", "Something unexpected happened", "KeyError: 'x'"),
         ("", "fa", "", ""),
@@ -59,7 +63,7 @@ def recorded_by_the_rooms() -> list[str]:
             if not isinstance(call, ast.Call):
                 continue
             name = getattr(call.func, "id", getattr(call.func, "attr", ""))
-            if name in ("Unparseable", "_quarantine", "leave_failed", "_fail"):
+            if name in ("Unparseable", "Exceeded", "_quarantine", "leave_failed", "_fail"):
                 written = [*call.args]
             else:
                 written = [keyword.value for keyword in call.keywords if keyword.arg == "fault"]

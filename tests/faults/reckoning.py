@@ -32,7 +32,7 @@ def end_leases(hub: Hub) -> None:
 
 def heal(hub: Hub, seconds: float = PATIENCE) -> None:
     """Wait until every role runs again and no work is left. Errors: PeerError saying what is left."""
-    for role in ("relay", "worker-1", "worker-2", "web", "email", "voice_ivr", "fax"):
+    for role in ("relay", "worker-1", "worker-2", "worker-3", "web", "email", "voice_ivr", "fax"):
         hub.wait_for(role)
     hub.wait_until_ready(seconds)
     end_leases(hub)

@@ -142,6 +142,17 @@ SCRIPTS = '<script>alert(1)</script><img src=x onerror=alert(1)><svg/onload=aler
 HELLO = b"EHLO x\r\nMAIL FROM:<bad@example.org>\r\nRCPT TO:<info@zrm.test>\r\nDATA\r\n"
 SMS = urlencode({"MessageSid": "SM" + "0" * 32, "From": "+989120001111", "To": "3000123", "Body": "x"}).encode()
 
+# It made the zone's rule for each second since 1601, for five minutes; nobody else's contact was filed meanwhile.
+RULE = "DTSTART:16010101T000000\r\nRRULE:FREQ=SECONDLY\r\nTZOFFSETFROM:+0330\r\nTZOFFSETTO:+0430\r\n"
+ZONE = (
+    "From: bad@example.org\r\nSubject: invitation\r\nMIME-Version: 1.0\r\n"
+    "Content-Type: text/calendar; charset=utf-8; method=REQUEST\r\n\r\n"
+    "BEGIN:VCALENDAR\r\nVERSION:2.0\r\nPRODID:-//example//\r\nBEGIN:VTIMEZONE\r\nTZID:Own zone\r\n"
+    f"BEGIN:STANDARD\r\n{RULE}END:STANDARD\r\nBEGIN:DAYLIGHT\r\n{RULE}END:DAYLIGHT\r\nEND:VTIMEZONE\r\n"
+    "BEGIN:VEVENT\r\nUID:one@example.org\r\nDTSTART;TZID=Own zone:20261127T100000\r\nSUMMARY:meeting\r\nEND:VEVENT\r\n"
+    "END:VCALENDAR\r\n"
+).encode()
+
 # What is done, and the answers that are honest. 250, 2xx: kept, and seen later in a case or in quarantine.
 HOSTILE: dict[str, tuple[Callable[[Door], int], set[int]]] = {
     # ---- e-mail
@@ -153,6 +164,10 @@ HOSTILE: dict[str, tuple[Callable[[Door], int], set[int]]] = {
     "mail: scripts": (lambda door: door.mail(_mail(html=SCRIPTS)), {250}),
     "mail: a header in the subject": (lambda door: door.mail(b"From: bad@example.org\r\nSubject: =?utf-8?q?x=0D=0ABcc:_victim@example.org?=\r\n\r\nx"), {250}),
     "mail: somebody's token": (lambda door: door.mail(b"From: bad@example.org\r\nTo: info+aaaaaaaaaaaaaaaa@zrm.test\r\nSubject: [abcdefghijkmnpqr]\r\n\r\nx"), {250}),
+    "mail: a zone with a rule for each second": (lambda door: door.mail(ZONE), {250}),
+    "mail: very deep": (lambda door: door.mail(_mail(html="<main>" * 83_000)), {250}),
+    "mail: scripts without an end": (lambda door: door.mail(_mail(html="<script>" * 126_000)), {250}),
+    "mail: attributes without an end": (lambda door: door.mail(_mail(html="<p " + "".join(f"a{n}=1 " for n in range(60_000)))), {250}),
     "smtp: a message cut in half": (lambda door: door.smtp(HELLO, b"Subject: x\r\n\r\nhalf a"), {354}),
     "smtp: a smuggled end": (lambda door: door.smtp(HELLO, b"Subject: x\r\n\r\nx\n.\nMAIL FROM:<boss@zrm.test>\r\n", b"\r\n.\r\n"), {250}),
     "smtp: rubbish": (lambda door: door.smtp(b"\x00\xff\x16\x03\x01" * 300 + b"\r\n"), {500}),
@@ -188,6 +203,7 @@ HOSTILE: dict[str, tuple[Callable[[Door], int], set[int]]] = {
     "desk: a step without a session": (lambda door: door.post("/desk/cases/00000000-0000-0000-0000-000000000000/claim", b"version=1", FORM), {303, 401, 403}),
     "desk: a forged sign-in": (lambda door: door.post("/desk/sign-in", b"login=maryam&password=x&token=forged&csrf_token=forged", FORM), {303, 400, 401, 403}),
     "desk: no such page": (lambda door: door.get("/desk/cases/%00"), {303, 400, 401, 404, 422}),
+    "http: a path of digits": (lambda door: door.get("/proof/" + "1" * 60_000), {200, 404}),
     "http: rubbish": (lambda door: door.raw_http(b"\x16\x03\x01\x02\x00\xff" * 100 + b"\r\n\r\n"), {0, 400}),
     "http: a request cut in half": (lambda door: door.raw_http(b"POST /new HTTP/1.1\r\nHost: x\r\nContent-Length: 900\r\n\r\nhalf"), {0, 400, 415}),
     "http: two lengths": (lambda door: door.raw_http(b"POST /new HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\nContent-Length: 9\r\n\r\nx"), {0, 400}),
@@ -274,6 +290,7 @@ def test_everything_at_once_among_good_neighbours(house: House, door: Door) -> N
     refused = dict(hub.ask("SELECT channel, count(*) FROM refusals GROUP BY 1"))
     assert refused["sms"] >= 3
     assert refused["fax"] >= 2
+    assert hub.ask("SELECT text FROM contacts WHERE title = 'invitation'") == [("meeting · 2026-11-27 10:00 Own zone",)]
     assert hub.ask("SELECT DISTINCT html FROM contacts WHERE html ~* '<script|onerror|onload|javascript:'") == []
     assert not [mail for mail in house.sink.mails if "victim@example.org" in mail.recipients or "Bcc" in mail.message]
     pages_are_harmless(hub)

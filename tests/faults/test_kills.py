@@ -12,7 +12,7 @@ from tests.faults.reckoning import heal, hold_to_truth, load, wait_for
 from tests.journeys.hub import Hub
 from tests.lab.process import wait_until
 
-WORKERS = ("relay", "worker-1", "worker-2")
+WORKERS = ("relay", "worker-1", "worker-2", "worker-3")
 
 
 def count(hub: Hub, table: str, condition: str = "true") -> int:
@@ -53,7 +53,7 @@ def test_between_filing_and_delivering(house: House) -> None:
 @pytest.mark.parametrize("seed", [1, 2])
 def test_anywhere_under_load(house: House, seed: int) -> None:
     hub, chance = house.hub, random.Random(seed)
-    roles = ["relay", "worker-1", "worker-2", "web", "email", "voice_ivr", "fax"]
+    roles = ["relay", "worker-1", "worker-2", "worker-3", "web", "email", "voice_ivr", "fax"]
     chance.shuffle(roles)
     with load(house, rate=12, seed=seed) as senders:
         wait_for(senders, 5)
@@ -91,7 +91,7 @@ def test_in_the_middle_of_filing(house: House) -> None:
     for role in WORKERS:
         hub.kill(role)
     left = backlog
-    for role in ("worker-1", "worker-2"):
+    for role in ("worker-1", "worker-2", "worker-3"):
         hub.wait_for(role)
         wait_until(lambda before=left: waiting(hub) < before or waiting(hub) == 0, "filing to begin", 60)  # type: ignore[misc]  # bound on purpose
         time.sleep(chance.uniform(0, 0.1))

@@ -3,7 +3,7 @@
     with Hub(tmp_path) as hub:
         hub.web, hub.smtp_port, hub.agi_port      where its doors are
         hub.database()                            its store, opened for looking into
-        hub.pids["worker-1"], hub.kill("relay")   its processes: relay, worker-1, worker-2, web, email, voice_ivr, fax, postgres, valkey
+        hub.pids["worker-1"], hub.kill("relay")   its processes: relay, worker-1 to worker-3, web, email, voice_ivr, fax, postgres, valkey
         hub.restart_postgres(), hub.restart_valkey(flush=True)
         hub.sign_in(client, "maryam")             a browser's cookie for the desk
 
@@ -41,7 +41,7 @@ PROMPTS = CHECKOUT / "var" / "lab" / "prompts"
 
 START_SECONDS = 90.0
 STOP_SECONDS = 60.0
-ROLES = ("relay", "worker-1", "worker-2", "web", "email", "voice_ivr", "fax")
+ROLES = ("relay", "worker-1", "worker-2", "worker-3", "web", "email", "voice_ivr", "fax")
 _TOKEN = re.compile(r'name="token"[^>]*value="([^"]+)"|value="([^"]+)"[^>]*name="token"')
 
 
@@ -386,7 +386,7 @@ def _role(program: str, words: list[str]) -> str | None:
     if role == "listen":
         return rest[0]
     if role == "worker":
-        return "worker-1" if rest[0] == "file" else "worker-2"
+        return {"file": "worker-1", "deliver": "worker-2"}.get(rest[0], "worker-3")
     return role
 
 

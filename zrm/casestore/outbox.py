@@ -107,6 +107,14 @@ def again(cursor: Cursor, task: Task, *, after: float, error: str) -> None:
     )
 
 
+def hold(cursor: Cursor, tasks: Sequence[Task], *, seconds: float) -> None:
+    """Lease claimed tasks from now on for so many seconds: their work takes longer than that of their batch."""
+    cursor.execute(
+        "UPDATE outbox SET due_at = now() + make_interval(secs => %s) WHERE id = ANY(%s)",
+        [seconds, [task.id for task in tasks]],
+    )
+
+
 def unworn(cursor: Cursor, task: Task) -> None:
     """The task was put off for a reason outside it: its tries so far are no sign that it is broken."""
     cursor.execute("UPDATE outbox SET attempts = 0 WHERE id = %s", [task.id])

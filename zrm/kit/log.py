@@ -122,6 +122,14 @@ class _Lines:
             self._written = True
             threading.Thread(target=self._run, name="log-writer", daemon=True).start()
 
+    def before_fork(self) -> None:
+        """No line is being written while the process is copied."""
+        self._lock.acquire()
+
+    def after_fork_in_parent(self) -> None:
+        """Lines are written again."""
+        self._lock.release()
+
     def after_fork(self) -> None:
         """A child has no thread of its parent's, and leaves its parent's lines to it."""
         self._written, self._waiting, self._lock = False, [], threading.Lock()
@@ -153,7 +161,10 @@ class _Stream:
 
 _lines = _Lines()
 atexit.register(_lines.flush)
-os.register_at_fork(after_in_child=_lines.after_fork)
+# A child that was forked while a line was being written would wait for ever to write one of its own.
+os.register_at_fork(
+    before=_lines.before_fork, after_in_parent=_lines.after_fork_in_parent, after_in_child=_lines.after_fork
+)
 
 
 class _Logger:

@@ -1,14 +1,15 @@
 """T2: from waiting raw contacts to cases, in one transaction a batch; who fails alone does not take neighbours along.
 
-Reading is pure (`reading`), then the store is asked (`asking`), deciding thinks (`placing`), writing is one pipeline
-(`rows`).
+Reading is pure (`reading`) and goes on in a child process with bounds (`bounded_reading`), then the store is asked
+(`asking`), deciding thinks (`placing`), writing is one pipeline (`rows`). Who takes long to read is filed by itself, once
+it is read; who takes too long, or too much memory, goes to quarantine at the first try.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import timedelta
+from threading import Thread
 from typing import TypeVar
 from uuid import UUID
 
@@ -17,17 +18,19 @@ import psycopg
 from zrm.casestore import live, outbox
 from zrm.casestore.outbox import Task
 from zrm.config import Settings
-from zrm.contract import AddressKind, Ignored, InboundFile, Report, Unparseable
-from zrm.errors import NotFound, StoreUnavailable
+from zrm.contract import AddressKind, Ignored, Unparseable
+from zrm.errors import StoreUnavailable
 from zrm.inbox import quarantine
 from zrm.kit import log
 from zrm.kit.blobs import BlobStore
+from zrm.kit.bounded import HANGS
 from zrm.kit.clock import now
 from zrm.kit.db import Cursor, Database
 from zrm.normalizer.asking import Records
-from zrm.normalizer.parts import Join, Parts
+from zrm.normalizer.bounded_reading import MEMORY, SECONDS, Answer, Asked, BoundedReading, Join, NotNow, Outcome
+from zrm.normalizer.parts import Parts
 from zrm.normalizer.placing import KeptFile, Placing
-from zrm.normalizer.reading import Parse, PartOf, PerhapsReport, Raw, Reading, Wished, raw_contact, read
+from zrm.normalizer.reading import Parse, PartOf, PerhapsReport, Raw, Reading, Wished, raw_contact
 from zrm.normalizer.reports import apply
 from zrm.normalizer.wishes import grant
 
@@ -37,14 +40,17 @@ _TRIES_BEFORE_QUARANTINE = 3
 _BACKOFF = 2.0
 _MESSAGE_WAITS = 6.0  # seconds in which what looks like a report may turn out to be one
 
+_BUSY = 5.0  # seconds until a contact is tried again that was left because others were slow
+
 T = TypeVar("T", Reading, Wished)
-Outcome = Reading | Wished | PartOf | PerhapsReport | list[Report] | Ignored | Unparseable
+Read = tuple[Task, Raw, Outcome, list[KeptFile]]
 
 
 class Filer:
     """Files raw contacts. `parsers` are the channels' `parse` by kind, `joiners` their `join` where messages have parts.
 
-    `own` are our own addresses on every channel: nobody who bears one is a citizen.
+    `own` are our own addresses on every channel: nobody who bears one is a citizen. Reading one contact may take so many
+    `seconds` of the processor and bytes of `memory`.
     """
 
     def __init__(
@@ -55,42 +61,74 @@ class Filer:
         settings: Settings,
         joiners: Mapping[str, Join] | None = None,
         own: Collection[str] = (),
+        *,
+        seconds: float = SECONDS,
+        memory: int = MEMORY,
     ) -> None:
         self._database = database
-        self._blobs = blobs
-        self._parsers = parsers
         self._settings = settings
-        self._own = own
-        self._parts = Parts(joiners or {}, region=settings.organisation.region, own=own)
+        region = settings.organisation.region
+        self._reading = BoundedReading(
+            blobs, parsers, joiners or {}, region=region, own=own, seconds=seconds, memory=memory
+        )
+        self._parts = Parts(self._reading.join)
 
     def __call__(self, tasks: Sequence[Task]) -> None:
-        """Do the tasks: each is filed, joined, ignored, quarantined, or put off with its reason. May run twice."""
+        """Do the tasks: each is filed, joined, ignored, quarantined, or put off with its reason. May run twice.
+
+        Who is slow to read is not waited for: a thread files them when they are read.
+        """
         raws = self._load(tasks)
-        outcomes: list[tuple[Task, Raw, Outcome, list[KeptFile]]] = []
-        ready: list[Task] = []
-        for task in tasks:
-            try:
-                if task.ref in raws:
-                    outcomes.append((task, *self._understand(*raws[task.ref])))
-            except (StoreUnavailable, OSError) as error:
-                self._put_off(task, error)
-            else:
-                ready.append(task)
+        asked = [(task, *raws[task.ref]) for task in tasks if task.ref in raws]
+        read, slow, left = self._reading.read(
+            [Asked(raw, key) for _, raw, key in asked], budget=self._settings.dispatch.lease / 3
+        )
+        if slow or left:
+            with self._database.cursor() as cursor:
+                outbox.hold(cursor, [asked[place][0] for place in slow], seconds=HANGS)
+                outbox.hold(cursor, [asked[place][0] for place in left], seconds=_BUSY)
+        self._file(
+            [task for task in tasks if task.ref not in raws],
+            [(*asked[place][:2], answer) for place, answer in sorted(read.items())],
+        )
+        for place, wait in slow.items():
+            Thread(target=self._file_later, args=(*asked[place][:2], wait), daemon=True, name="slow-reading").start()
+
+    def _file_later(self, task: Task, raw: Raw, wait: Callable[[], Answer]) -> None:
+        """A slow one by itself. While the store is away it stays in the outbox, as everything does."""
+        _log.warning("slow to read", contact=str(raw.id), trace=task.trace, channel=raw.contact.channel)
         try:
-            self._commit(ready, outcomes)
+            self._file([], [(task, raw, wait())])
+        except (psycopg.OperationalError, StoreUnavailable) as error:
+            _log.error("filing put off", contact=str(raw.id), trace=task.trace, error=type(error).__name__)
+
+    def _file(self, settled: Sequence[Task], read: Sequence[tuple[Task, Raw, Answer]]) -> None:
+        """File what was read; `settled` are tasks of which nothing is left to do."""
+        ready: list[Read] = []
+        for task, raw, answer in read:
+            if isinstance(answer, NotNow):
+                self._put_off(task, answer.error)
+            else:
+                ready.append((task, raw, answer.outcome, answer.files))
+        if not settled and not ready:
+            return
+        try:
+            self._commit([*settled, *(one[0] for one in ready)], ready)
         except psycopg.OperationalError:
             raise
         except psycopg.Error:
-            for task in ready:
-                self._alone(task, [outcome for outcome in outcomes if outcome[0].id == task.id])
+            for task in settled:
+                self._alone(task, [])
+            for one in ready:
+                self._alone(one[0], [one])
 
-    def _put_off(self, task: Task, error: Exception) -> None:
+    def _put_off(self, task: Task, error: str) -> None:
         """The blob store has no room or no answer: no fault of the contact's, which waits; its neighbours do not."""
-        _log.error("filing put off", contact=str(task.ref), trace=task.trace, error=type(error).__name__)
+        _log.error("filing put off", contact=str(task.ref), trace=task.trace, error=error)
         with self._database.cursor() as cursor:
-            outbox.again(cursor, task, after=_BACKOFF**task.attempts, error=type(error).__name__)
+            outbox.again(cursor, task, after=_BACKOFF**task.attempts, error=error)
 
-    def _alone(self, task: Task, outcomes: list[tuple[Task, Raw, Outcome, list[KeptFile]]]) -> None:
+    def _alone(self, task: Task, outcomes: list[Read]) -> None:
         try:
             self._commit([task], outcomes)
         except psycopg.OperationalError:
@@ -128,36 +166,9 @@ class Filer:
             rows = cursor.fetchall()
         return {raw.id: (raw, key) for body, key, *rest in rows for raw in [raw_contact(tuple(rest), body or b"")]}
 
-    def _understand(self, raw: Raw, key: str | None) -> tuple[Raw, Outcome, list[KeptFile]]:
-        """The pure reading, and its files made durable before the transaction speaks of them.
-
-        What is returned holds neither a large body nor the files' bytes: a batch of them would fill the memory.
-        """
-        parse = self._parsers.get(raw.contact.channel)
-        if parse is None:
-            return raw, Unparseable(f"no channel {raw.contact.channel} is configured"), []
-        try:
-            whole = raw if key is None else replace(raw, contact=replace(raw.contact, body=self._blobs.get(key)))
-            outcome = read(whole, parse, region=self._settings.organisation.region, own=self._own)
-        except Unparseable as error:
-            return raw, error, []
-        except NotFound:
-            return raw, Unparseable("the original is not in the blob store"), []
-        if not isinstance(outcome, Reading):
-            return raw, outcome, []
-        return raw, replace(outcome, raw=raw, files=()), [self._keep(file) for file in outcome.files]
-
-    def _keep(self, file: InboundFile) -> KeptFile:
-        if file.remote:
-            return KeptFile(file, "", 0)
-        if file.stored is not None:
-            return KeptFile(file, file.stored.key, file.stored.size)
-        key, size = self._blobs.put(file.data or b"")
-        return KeptFile(replace(file, data=None), key, size)
-
     # ------------------------------------------------------------------ the transaction
 
-    def _commit(self, tasks: Sequence[Task], outcomes: Sequence[tuple[Task, Raw, Outcome, list[KeptFile]]]) -> None:
+    def _commit(self, tasks: Sequence[Task], outcomes: Sequence[Read]) -> None:
         with self._database.cursor() as cursor:
             self._parts.hold(cursor, [outcome for _, _, outcome, _ in outcomes if isinstance(outcome, PartOf)])
             ids = [raw.id for _, raw, _, _ in outcomes]
@@ -206,7 +217,7 @@ class Filer:
         quarantine.enter(cursor, contact_id, reason=reason, due_at=due_at)
         live.announce(cursor, "quarantine", [contact_id])
 
-    def _join(self, cursor: Cursor, present: list[tuple[Task, Raw, Outcome, list[KeptFile]]]) -> set[UUID]:
+    def _join(self, cursor: Cursor, present: list[Read]) -> set[UUID]:
         """Turn the part that completes a message into the message; returns the tasks of parts that wait for others."""
         waiting: set[UUID] = set()
         taken: list[int] = []
@@ -224,7 +235,7 @@ class Filer:
             del present[index]
         return waiting
 
-    def _grant(self, cursor: Cursor, present: list[tuple[Task, Raw, Outcome, list[KeptFile]]], known: Records) -> None:
+    def _grant(self, cursor: Cursor, present: list[Read], known: Records) -> None:
         """Turn each wish into what became of it: settled and answered, or the ordinary message it is after all."""
         for index, (task, raw, outcome, kept) in enumerate(present):
             if isinstance(outcome, Wished):
@@ -238,7 +249,7 @@ class Filer:
                 settled = Ignored(reason or "a wish that fits nothing")
                 present[index] = (task, raw, settled if reason else outcome.otherwise or settled, kept)
 
-    def _reports(self, cursor: Cursor, present: list[tuple[Task, Raw, Outcome, list[KeptFile]]]) -> set[UUID]:
+    def _reports(self, cursor: Cursor, present: list[Read]) -> set[UUID]:
         """Apply delivery reports; returns the tasks put off because our own commit of the reference is not there yet."""
         put_off: set[UUID] = set()
         for index, (task, raw, outcome, kept) in enumerate(present):
@@ -262,5 +273,5 @@ class Filer:
         return put_off
 
 
-def _only(kind: type[T], present: Sequence[tuple[Task, Raw, Outcome, list[KeptFile]]]) -> list[T]:
+def _only(kind: type[T], present: Sequence[Read]) -> list[T]:
     return [outcome for _, _, outcome, _ in present if isinstance(outcome, kind)]

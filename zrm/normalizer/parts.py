@@ -7,19 +7,20 @@ that wait files what there is, and says so.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from typing import Any, Final
 from uuid import UUID
 
 from zrm.casestore import outbox
 from zrm.casestore.outbox import Topic
-from zrm.contract import Ignored, Parsed, Part, RawContact, Unparseable
+from zrm.contract import Ignored, Part, RawContact, Unparseable
 from zrm.kit.clock import now
 from zrm.kit.db import Cursor, insert_rows
-from zrm.normalizer.reading import PartOf, Raw, Reading, Wished, raw_contact, read
+from zrm.normalizer.reading import PartOf, Raw, Reading, Wished, raw_contact
 
-Join = Callable[[Sequence[RawContact | None]], list[Parsed]]
+Join = Callable[[Raw, Sequence[RawContact | None]], object]
+"""Reads the parts of the message as one. Errors: StoreUnavailable, for now."""
 
 _APART: Final = timedelta(hours=6)
 """Parts further apart than this belong to different messages: networks use their few reference numbers again."""
@@ -28,12 +29,10 @@ _GENERATIONS: Final = 20
 
 
 class Parts:
-    """Puts messages together; one per filer. `joiners` are the channels' `join` by kind."""
+    """Puts messages together; one per filer."""
 
-    def __init__(self, joiners: Mapping[str, Join], *, region: str, own: Collection[str] = ()) -> None:
-        self._joiners = joiners
-        self._region = region
-        self._own = own
+    def __init__(self, join: Join) -> None:
+        self._join = join
 
     def hold(self, cursor: Cursor, parts: Sequence[PartOf]) -> None:
         """Until the commit nobody else works on these messages. Taken before any row is, so that nobody waits crosswise."""
@@ -102,18 +101,11 @@ class Parts:
     def _whole(
         self, cursor: Cursor, raw: Raw, part: Part, key: str, present: Mapping[int, UUID]
     ) -> Reading | Wished | Ignored | Unparseable:
-        join = self._joiners.get(raw.contact.channel)
-        if join is None:
-            return Unparseable(f"no channel {raw.contact.channel} is configured that joins parts")
         others = [raw_id for raw_id in present.values() if raw_id != raw.id]
         raws = _load(cursor, others) | {raw.id: raw}
         ordered = [present.get(number) for number in range(1, part.total + 1)]
         pieces = [raws[raw_id].contact if raw_id in raws else None for raw_id in ordered]
-        outcome: object
-        try:
-            outcome = read(raw, lambda _: join(pieces), region=self._region, own=self._own)
-        except Unparseable as error:
-            outcome = error
+        outcome = self._join(raw, pieces)
         cursor.execute(
             "UPDATE message_parts SET filed_as = %s WHERE channel = %s AND key = %s AND raw_id = ANY(%s)",
             [raw.id, raw.contact.channel, key, [*raws]],

@@ -57,5 +57,7 @@ def test_both_messengers_in_a_running_hub(tmp_path: Path) -> None:
             hooked.wait_until_done()
             states = "SELECT state, count(*) FROM raw_contacts GROUP BY state ORDER BY state"
             wait_until(lambda: hub.ask(states) == [("filed", 3), ("joined", 2)], "everything to be filed")
-            log = "".join(hub.log(role, 1000) for role in ("telegram", "bale", "web", "worker-1", "worker-2"))
+            log = "".join(
+                hub.log(role, 1000) for role in ("telegram", "bale", "web", "worker-1", "worker-2", "worker-3")
+            )
             assert not [word for word in (hooked.token, asked.token, bale.token, secret, "کوچه") if word in log]

@@ -1,0 +1,354 @@
+"""Calls of a function on what strangers sent, in a child process that the kernel ends when one takes too long or too much.
+
+Neither a thread nor a signal's handler ends a loop in C: only the end of its process does. The child is a fork of the
+caller, so it is warm at once, knows what the caller knows, and any function will do; questions and answers are pickled and
+go through pipes, many at a time. Its time is counted as the processor's, so a busy machine makes nothing hostile.
+
+Who is slow does not hold up the others: after a moment its child is set aside and another goes on with the rest.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import faulthandler
+import gc
+import os
+import pickle
+import resource
+import select
+import signal
+import time
+import weakref
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final, Generic, NoReturn, TypeVar
+
+from zrm.kit import log
+
+Question = TypeVar("Question")
+Answer = TypeVar("Answer")
+
+_log = log.get(__name__)
+_LENGTH: Final = 8  # bytes before each question and answer
+_CHUNK: Final = 60_000
+"""Bytes of questions on their way at a time: as many fit into an empty pipe, so that nobody waits for each other."""
+_PIECE: Final = 65_536
+"""Bytes read at a time: what a pipe holds."""
+_GLANCE: Final = 0.1
+"""Seconds between two looks at how long a call has computed."""
+_MOST_SLOW: Final = 2
+"""Children that are set aside at a time."""
+HANGS: Final = 120.0
+"""Seconds by the clock after which a call ends all the same: it computes nothing, and waits for a disk that hangs."""
+_WAITS: Final = 30.0
+"""Seconds by the clock after which a call is slow even if it has not computed."""
+_HERE: Final = {signal.SIGINT: signal.SIG_IGN} | dict.fromkeys(
+    (signal.SIGTERM, signal.SIGPROF, signal.SIGALRM, signal.SIGHUP), signal.SIG_DFL
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Exceeded:
+    """No answer: the call took more than it may, or its process died of it."""
+
+    reason: str
+
+
+class Hung(Exception):
+    """No answer: the call waits for something and computes nothing. No fault of what it was asked."""
+
+
+class _Died(Exception):
+    """The child has ended; `status` is what `os.waitpid` says."""
+
+    def __init__(self, status: int) -> None:
+        self.status = status
+
+
+@dataclass(slots=True)
+class Round(Generic[Answer]):
+    """What became of some questions, by their place: answered, still under way, or left (not asked, or not to the end)."""
+
+    answers: dict[int, Answer | Exceeded] = field(default_factory=dict)
+    slow: list[Slow[Answer]] = field(default_factory=list)
+    left: list[int] = field(default_factory=list)
+
+
+class Slow(Generic[Answer]):
+    """A question that has a child of its own by now; `answer` may be called by another thread, once."""
+
+    def __init__(self, place: int, child: _Child, calls: Bounded[Any, Answer]) -> None:
+        self.place = place
+        self._child = child
+        self._calls = calls  # which must not end before its child has answered
+        calls.slow.append(child)
+
+    def answer(self) -> Answer | Exceeded:
+        """The answer, waited for as long as the call may take. Errors: Hung."""
+        try:
+            found: Answer | Exceeded | None = self._child.receive(self._calls.bounds.hangs)
+        except _Died as death:
+            return self._calls.bounds.reason(death)
+        finally:
+            self.end()
+        if found is None:
+            raise Hung
+        return found
+
+    def end(self) -> None:
+        """End its child, in which questions of others may still wait."""
+        self._child.end()
+        with contextlib.suppress(ValueError):  # closed meanwhile
+            self._calls.slow.remove(self._child)
+
+
+class Bounded(Generic[Question, Answer]):
+    """Calls of `function`; each may compute for `seconds` and take `memory` bytes beside what the process has already.
+
+    One that does not compute hangs after `hangs` seconds by the clock.
+
+    For one thread at a time. An exception of the function is an `Exceeded` too: it is to answer what it can foresee.
+    """
+
+    def __init__(
+        self, function: Callable[[Question], Answer], *, seconds: float, memory: int, hangs: float = HANGS
+    ) -> None:
+        self._function = function
+        self.bounds = _Bounds(seconds, memory, hangs)
+        self._idle: list[_Child] = []
+        self.slow: list[_Child] = []
+        weakref.finalize(self, _end_all, self._idle, self.slow)
+
+    def ask(self, questions: Sequence[Question], *, patience: float, budget: float) -> Round[Answer]:
+        """Ask in order. Whoever has computed for longer than `patience` seconds is slow; after `budget` seconds by the clock
+        nobody new is asked.
+        """
+        found = Round[Answer]()
+        begun = time.monotonic()
+        waiting = deque(enumerate(questions))
+        while waiting:
+            if time.monotonic() - begun > budget:
+                found.left += [place for place, _ in waiting]
+                break
+            child = self._child()
+            places = child.send(waiting)
+            while places:
+                try:
+                    answer = child.receive(min(_WAITS, self.bounds.hangs), patience)
+                except _Died as death:
+                    found.answers[places.popleft()[0]] = self.bounds.reason(death)
+                    break
+                place, _ = places.popleft()
+                if answer is not None:
+                    found.answers[place] = answer
+                    continue
+                if len(self.slow) < _MOST_SLOW:
+                    found.slow.append(Slow(place, child, self))
+                else:
+                    child.end()
+                    found.left.append(place)
+                break
+            else:
+                self._idle.append(child)
+                continue
+            waiting.extendleft(reversed(places))
+        return found
+
+    def one(self, question: Question) -> Answer | Exceeded:
+        """Ask one and wait as long as it may take. Errors: Hung."""
+        child = self._child()
+        child.send(deque([(0, question)]))
+        try:
+            answer: Answer | Exceeded | None = child.receive(self.bounds.hangs)
+        except _Died as death:
+            return self.bounds.reason(death)
+        if answer is None:
+            child.end()
+            raise Hung
+        self._idle.append(child)
+        return answer
+
+    def close(self) -> None:
+        """End the children; the next question makes a new one."""
+        _end_all(self._idle, self.slow)
+
+    def _child(self) -> _Child:
+        while self._idle:
+            child = self._idle.pop()
+            if child.lives():
+                return child
+            child.end()
+        return _Child(self._function, self.bounds, list(self.slow))
+
+
+@dataclass(frozen=True, slots=True)
+class _Bounds:
+    seconds: float
+    memory: int
+    hangs: float
+
+    def reason(self, death: _Died) -> Exceeded:
+        if os.WIFSIGNALED(death.status) and os.WTERMSIG(death.status) == signal.SIGPROF:
+            return Exceeded(f"reading it took more than {self.seconds:g} s")
+        return Exceeded("the process that read it died of it")
+
+    def enforce_memory(self) -> None:
+        pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[0])
+        limit = pages * resource.getpagesize() + self.memory
+        resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+
+
+class _Child:
+    """One process that answers. It ends with its parent, whose end closes the pipe it reads from."""
+
+    def __init__(self, function: Callable[[Any], Any], bounds: _Bounds, others: Sequence[_Child]) -> None:
+        theirs, self._questions = os.pipe()
+        self._answers, sink = os.pipe()
+        self._rest = bytearray()
+        self._status: int | None = None
+        self._ended = False
+        self._pid = os.fork()
+        if self._pid == 0:
+            _live(function, bounds, theirs, sink, [self, *others])
+        os.close(theirs)
+        os.close(sink)
+
+    def lives(self) -> bool:
+        return self._wait(os.WNOHANG) is None
+
+    def send(self, waiting: deque[tuple[int, Any]]) -> deque[tuple[int, Any]]:
+        """Take as many questions off `waiting` as go through the pipe at a time, and ask them."""
+        taken = deque[tuple[int, Any]]()
+        chunk = bytearray()
+        while waiting:
+            data = pickle.dumps(waiting[0][1], pickle.HIGHEST_PROTOCOL)
+            if taken and len(chunk) + _LENGTH + len(data) > _CHUNK:
+                break
+            taken.append(waiting.popleft())
+            chunk += len(data).to_bytes(_LENGTH, "big") + data
+        with contextlib.suppress(BrokenPipeError):  # whoever waits for the answer hears of its end
+            _write(self._questions, chunk)
+        return taken
+
+    def receive(self, seconds: float, patience: float | None = None) -> Any:
+        """The next answer, or None after so many seconds, or after `patience` seconds of its computing. Errors: _Died, Hung."""
+        if self._ended:
+            raise Hung
+        until = time.monotonic() + seconds
+        begun = None if patience is None else self._computed()
+        poll = select.poll()
+        poll.register(self._answers, select.POLLIN)
+        while True:
+            if len(self._rest) >= _LENGTH:
+                end = _LENGTH + int.from_bytes(self._rest[:_LENGTH], "big")
+                if len(self._rest) >= end:
+                    answer = pickle.loads(memoryview(self._rest)[_LENGTH:end])  # noqa: S301  # our own child's
+                    del self._rest[:end]
+                    return answer
+            if not poll.poll(_GLANCE * 1000):
+                impatient = begun is not None and patience is not None and self._computed() - begun > patience
+                if impatient or time.monotonic() > until:
+                    return None
+                continue
+            part = os.read(self._answers, _PIECE)
+            if not part and self._ended:
+                raise Hung
+            if not part:
+                status = self._wait(0)
+                self.end()
+                raise _Died(status or 0)
+            self._rest += part
+
+    def _computed(self) -> float:
+        """Seconds of the processor it has had; 0 when it has ended."""
+        try:
+            return time.clock_gettime((~self._pid << 3) | 2)  # clock_getcpuclockid(3), which Python does not have
+        except OSError:
+            return 0.0
+
+    def end(self) -> None:
+        """End it, whatever it does; who waits for its answer in another thread hears that it hung."""
+        self._ended = True
+        if self._wait(os.WNOHANG) is None:
+            os.kill(self._pid, signal.SIGKILL)
+            self._wait(0)
+        self.let_go()
+
+    def let_go(self) -> None:
+        """Close our ends of its pipes."""
+        for descriptor in (self._questions, self._answers):
+            if descriptor >= 0:
+                with contextlib.suppress(OSError):  # just closed by another thread
+                    os.close(descriptor)
+        self._questions = self._answers = -1
+
+    def _wait(self, options: int) -> int | None:
+        if self._status is None:
+            try:
+                pid, status = os.waitpid(self._pid, options)
+            except ChildProcessError:  # somebody else has waited for every child of ours
+                pid, status = self._pid, 0
+            if pid:
+                self._status = status
+        return self._status
+
+
+def _end_all(*groups: list[_Child]) -> None:
+    for children in groups:
+        while children:
+            children.pop().end()
+
+
+def _live(
+    function: Callable[[Any], Any], bounds: _Bounds, source: int, sink: int, not_mine: Sequence[_Child]
+) -> NoReturn:
+    """The child's whole life. What it has of its parent's it leaves alone: it ends without tidying up."""
+    try:
+        faulthandler.disable()  # what a crash would print is no line of the log
+        signal.set_wakeup_fd(-1)
+        for number, what in _HERE.items():
+            signal.signal(number, what)
+        for child in not_mine:
+            child.let_go()
+        gc.freeze()
+        bounds.enforce_memory()
+        _answer(function, bounds, source, sink)
+    finally:
+        os._exit(0)
+
+
+def _answer(function: Callable[[Any], Any], bounds: _Bounds, source: int, sink: int) -> None:
+    while (size := _read(source, _LENGTH)) and (question := _read(source, int.from_bytes(size, "big"))):
+        signal.setitimer(signal.ITIMER_PROF, bounds.seconds)  # at its end the kernel's own way with SIGPROF
+        try:
+            answer = function(pickle.loads(question))  # noqa: S301  # our own parent's
+            data = pickle.dumps(answer, pickle.HIGHEST_PROTOCOL)
+        except MemoryError:
+            del question
+            data = pickle.dumps(Exceeded(f"reading it needed more than {bounds.memory >> 20} MB of memory"))
+        except Exception as error:  # noqa: BLE001  # told to the parent; the log has where
+            _log.exception("a bounded call failed")
+            data = pickle.dumps(Exceeded(f"reading it failed: {type(error).__name__}"))
+        signal.setitimer(signal.ITIMER_PROF, 0)
+        _write(sink, len(data).to_bytes(_LENGTH, "big") + data)
+
+
+def _read(descriptor: int, size: int) -> bytes:
+    """So many bytes; none when the other end is closed."""
+    parts = []
+    while size:
+        part = os.read(descriptor, min(size, _PIECE))
+        if not part:
+            return b""
+        parts.append(part)
+        size -= len(part)
+    return b"".join(parts)
+
+
+def _write(descriptor: int, data: bytes | bytearray) -> None:
+    view = memoryview(data)
+    while view:
+        view = view[os.write(descriptor, view) :]

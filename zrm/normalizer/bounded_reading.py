@@ -1,0 +1,190 @@
+"""Reading contacts in a child process with bounds (`kit.bounded`): whatever came, it stops nobody else's filing.
+
+The child also fetches large originals and puts the files it finds into the blob store, so that neither goes through the
+worker's memory.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Final, TypeVar
+
+from zrm.contract import Ignored, InboundFile, Parsed, RawContact, Report, Unparseable
+from zrm.errors import NotFound, StoreUnavailable
+from zrm.kit.blobs import BlobStore
+from zrm.kit.bounded import Bounded, Exceeded, Hung, Slow
+from zrm.normalizer.placing import KeptFile
+from zrm.normalizer.reading import Parse, PartOf, PerhapsReport, Raw, Reading, Wished, read
+
+Join = Callable[[Sequence[RawContact | None]], list[Parsed]]
+Outcome = Reading | Wished | PartOf | PerhapsReport | list[Report] | Ignored | Unparseable
+
+SECONDS: Final = 10.0
+"""Of the processor; a mail of 25 MB takes less than one."""
+MEMORY: Final = 1 << 30
+"""Bytes that reading one contact may take; a mail of 50 MB takes a third of it."""
+_PATIENCE: Final = 1.0
+"""Seconds after which the others no longer wait for a contact."""
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A contact to be read, with the key of its body where that lies in the blob store; or parts to be read as one."""
+
+    raw: Raw
+    key: str | None = None
+    parts: tuple[RawContact | None, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Understood:
+    """What a contact says, and its files, durable before any transaction speaks of them."""
+
+    outcome: Outcome
+    files: list[KeptFile]
+
+
+@dataclass(frozen=True, slots=True)
+class NotNow:
+    """The blob store has no room or no answer: no fault of the contact's. `error` is its kind's name."""
+
+    error: str
+
+
+Answer = Understood | NotNow
+T = TypeVar("T", bound=Outcome)
+
+
+class BoundedReading:
+    """Reads contacts; `parsers` are the channels' `parse` by kind, `joiners` their `join` where messages have
+    parts, `own` our own addresses.
+    """
+
+    def __init__(
+        self,
+        blobs: BlobStore,
+        parsers: Mapping[str, Parse],
+        joiners: Mapping[str, Join],
+        *,
+        region: str,
+        own: Collection[str] = (),
+        seconds: float = SECONDS,
+        memory: int = MEMORY,
+    ) -> None:
+        self._blobs = blobs
+        self._parsers = parsers
+        self._joiners = joiners
+        self._region = region
+        self._own = own
+        self._calls: Bounded[Asked, Answer] = Bounded(self._read, seconds=seconds, memory=memory)
+
+    def read(
+        self, asked: Sequence[Asked], *, budget: float
+    ) -> tuple[dict[int, Answer], dict[int, Callable[[], Answer]], list[int]]:
+        """By their place: what is read, what is still being read (to be waited for), and what was left after `budget`
+        seconds or because too many are slow already.
+        """
+        found = self._calls.ask([_sent(one) for one in asked], patience=_PATIENCE, budget=budget)
+        read = {place: _answer(asked[place], answer) for place, answer in found.answers.items()}
+        slow = {one.place: _waiting(asked[one.place], one) for one in found.slow}
+        return read, slow, found.left
+
+    def join(self, raw: Raw, parts: Sequence[RawContact | None]) -> Outcome:
+        """Parts read as one message. Errors: StoreUnavailable, for now."""
+        if raw.contact.channel not in self._joiners:
+            return Unparseable(f"no channel {raw.contact.channel} is configured that joins parts")
+        asked = Asked(raw, parts=tuple(parts))
+        try:
+            answer = _answer(asked, self._calls.one(_sent(asked)))
+        except Hung:
+            answer = NotNow("Hung")
+        if isinstance(answer, NotNow):
+            raise StoreUnavailable(answer.error)
+        return answer.outcome
+
+    def close(self) -> None:
+        """End the children."""
+        self._calls.close()
+
+    # ------------------------------------------------------------------ in the child
+
+    def _read(self, asked: Asked) -> Answer:
+        raw = asked.raw
+        try:
+            outcome = self._outcome(asked)
+            if not isinstance(outcome, Reading):
+                return Understood(_without(raw, outcome), [])
+            return Understood(_without(raw, replace(outcome, files=())), [self._keep(file) for file in outcome.files])
+        except (StoreUnavailable, OSError) as error:
+            return NotNow(type(error).__name__)
+
+    def _outcome(self, asked: Asked) -> Outcome:
+        raw, channel, parts = asked.raw, asked.raw.contact.channel, asked.parts
+        try:
+            if parts is not None:
+                return read(raw, lambda _: self._joiners[channel](parts), region=self._region, own=self._own)
+            parse = self._parsers.get(channel)
+            if parse is None:
+                return Unparseable(f"no channel {channel} is configured")
+            if asked.key is not None:
+                raw = replace(raw, contact=replace(raw.contact, body=self._blobs.get(asked.key)))
+            return read(raw, parse, region=self._region, own=self._own)
+        except Unparseable as error:
+            return error
+        except NotFound:
+            return Unparseable("the original is not in the blob store")
+
+    def _keep(self, file: InboundFile) -> KeptFile:
+        if file.remote:
+            return KeptFile(file, "", 0)
+        if file.stored is not None:
+            return KeptFile(file, file.stored.key, file.stored.size)
+        key, size = self._blobs.put(file.data or b"")
+        return KeptFile(replace(file, data=None), key, size)
+
+
+def _answer(asked: Asked, answer: Answer | Exceeded) -> Answer:
+    match answer:
+        case Exceeded():
+            return Understood(Unparseable(answer.reason), [])
+        case Understood():
+            return Understood(_with(asked.raw, answer.outcome), answer.files)
+        case NotNow():
+            return answer
+
+
+def _waiting(asked: Asked, slow: Slow[Answer]) -> Callable[[], Answer]:
+    def wait() -> Answer:
+        try:
+            return _answer(asked, slow.answer())
+        except Hung:
+            return NotNow("Hung")
+
+    return wait
+
+
+def _sent(asked: Asked) -> Asked:
+    """As it goes to the child, which does not need the body of parts that it has already."""
+    return asked if asked.parts is None else replace(asked, raw=_bare(asked.raw))
+
+
+def _bare(raw: Raw) -> Raw:
+    return replace(raw, contact=replace(raw.contact, body=b"", envelope={}, files=()))
+
+
+def _without(raw: Raw, outcome: T) -> T:
+    """As it comes back from the child: what the worker has already does not go through the pipe again."""
+    return _with(_bare(raw), outcome)
+
+
+def _with(raw: Raw, outcome: T) -> T:
+    match outcome:
+        case Reading() | PartOf():
+            return replace(outcome, raw=raw)
+        case PerhapsReport():
+            return replace(outcome, raw=raw, otherwise=replace(outcome.otherwise, raw=raw))
+        case Wished():
+            otherwise = None if outcome.otherwise is None else replace(outcome.otherwise, raw=raw)
+            return replace(outcome, raw=raw, otherwise=otherwise)
+    return outcome
