@@ -20,7 +20,7 @@ from zrm.kit.db import Cursor, Database
 from zrm.kit.ids import new_id
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Page
+    from playwright.sync_api import Page, Route
 
     from tests.lab.browser import LabBrowser, Language
 
@@ -252,6 +252,39 @@ def test_earlier_messages_come_in_above_and_stay(browser: LabBrowser, desk: Runn
         expect(page.locator(".z-earlier")).to_have_count(1)
         numbers = texts(page)
         assert numbers == list(range(numbers[0], MANY + WINDOW + 31)), "the gap is closed"
+
+
+@pytest.mark.peer("browser")
+@pytest.mark.parametrize("reading", [False, True])
+def test_late_fonts_move_nobody_who_reads(
+    browser: LabBrowser, desk: RunningDesk, database: Database, reading: bool
+) -> None:
+    """The newest entry stands whole above the composer when the fonts are there too, unless somebody has gone elsewhere."""
+    case = long_case(database, many=50)
+    page = browser.page("en")
+    enter(page, desk, "en")
+    fonts: list[Route] = []
+    page.route("**/*.woff2", fonts.append)
+    page.goto(f"{desk.url}/desk/cases/{case.id}", wait_until="commit")
+    page.wait_for_selector("body[data-connected=yes]")
+    newest, first = f"#{entries(page)[-1]}", f"#{entries(page)[0]}"
+    assert fonts, "they are still awaited"
+    if reading:  # as a screen reader or a search in the page does: no wheel, no key
+        page.eval_on_selector(first, "e => e.scrollIntoView({block: 'center', behavior: 'instant'})")
+    top = page.eval_on_selector(first, "e => e.getBoundingClientRect().top")
+    for font in fonts:
+        font.continue_()
+    page.evaluate("document.fonts.ready.then(() => new Promise(requestAnimationFrame)).then(() => true)")
+    if reading:
+        assert abs(page.eval_on_selector(first, "e => e.getBoundingClientRect().top") - top) < 40
+    else:
+        gap = page.evaluate(
+            "(newest) => document.querySelector('.z-dock').getBoundingClientRect().top"
+            " - document.querySelector(newest).getBoundingClientRect().bottom",
+            newest,
+        )
+        assert abs(gap) < 2
+    page.context.close()
 
 
 @pytest.mark.peer("browser")

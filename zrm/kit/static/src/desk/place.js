@@ -10,11 +10,15 @@ export function startPlace(page) {
   });
   const kept = taken(page.dataset.casePage);
   const open = () => location.hash || (kept ? restore(kept) : openAt(page));
-  let moved = false;
-  for (const kind of ["wheel", "touchmove", "pointerdown", "keydown"]) addEventListener(kind, () => (moved = true), { once: true, passive: true });
   open();
-  // The fonts come late and make lines longer or shorter; who has begun to read is left where they are.
-  document.fonts.ready.then(() => moved || open());
+  // The fonts come late and make lines longer or shorter. Who has begun to read, by whatever means, is left where they are;
+  // that the browser does not scroll by itself meanwhile tells the two apart.
+  const opened = scrollY, root = document.documentElement;
+  root.style.overflowAnchor = "none";
+  document.fonts.ready.then(() => {
+    root.style.overflowAnchor = "";
+    if (scrollY === Math.min(opened, root.scrollHeight - innerHeight)) open();
+  });
   for (const form of document.querySelectorAll("[data-undo-seconds]")) count(form);
 }
 
