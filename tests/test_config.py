@@ -50,7 +50,7 @@ def write(folder: Path, text: str) -> Path:
         ),
         (
             GOOD + "channels:\n  pigeon: {}\n",
-            "config.yaml:5: channels.pigeon: unknown channel; expected one of: bale, email",
+            "config.yaml:5: channels.pigeon: unknown channel; expected one of: bale, call, email",
         ),
         (
             GOOD + "channels:\n  web: {acount: x}\n",
@@ -177,7 +177,8 @@ def test_the_file_we_ship_is_right_and_opens_every_door() -> None:
 
 
 def test_a_disabled_channel_is_not_built(tmp_path: Path) -> None:
-    assert not read_blueprint(write(tmp_path, GOOD + "channels:\n  web: {enabled: false}\n")).channels
+    without = "channels:\n  web: {enabled: false}\n  letter: {enabled: false}\n"
+    assert set(read_blueprint(write(tmp_path, GOOD + without)).channels) == {"call", "visit"}
 
 
 def test_the_secret_is_made_once_for_its_owner_only(tmp_path: Path) -> None:

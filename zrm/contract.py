@@ -164,6 +164,8 @@ class Inbound:
     reply_to: tuple[Sender, ...] = ()  # where its writer wants the answer (a mail's Reply-To)
     copied: tuple[Sender, ...] = ()  # whom its writer addressed beside us (a mail's To and Cc)
     profile_language: str = ""  # of the sender's own program; counts where neither choice nor words tell
+    name: str = ""  # the citizen's, if no sender has it
+    taken_by: UUID | None = None  # the agent who took it down, if no citizen's own hand did
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 from zrm.casestore.installation import claim_folder
 from zrm.casework.answer import Sender
 from zrm.channels.contract import Channel, HasOwnAddresses, House, OpenDoor
-from zrm.channels.registry import CHANNELS
+from zrm.channels.registry import ALWAYS, CHANNELS
 from zrm.config import Section, Settings, load
 from zrm.errors import ConfigError, StoreUnavailable
 from zrm.frontdesk.answers import Answers
@@ -65,6 +65,7 @@ class Blueprint:
         return [
             OpenDoor(kind, channel.can.tells_code or kind in told, channel.can.reaches if kind in writing else None)
             for kind, channel in self.channels.items()
+            if kind not in ALWAYS  # what agents take down, they promise for themselves
         ]
 
     def own_addresses(self) -> frozenset[str]:
@@ -172,7 +173,7 @@ def _channels(section: Section, settings: Settings, data: Path, secret: bytes) -
         data_dir=str(data),
         secret=secret.hex(),
     )
-    channels: dict[str, Channel] = {}
+    channels: dict[str, Channel] = {kind: CHANNELS[kind](CHANNELS[kind].Config(), house) for kind in ALWAYS}
     for kind, part in section.sections("channels").items():
         if kind not in CHANNELS:
             known = ", ".join(sorted(CHANNELS))
@@ -181,6 +182,8 @@ def _channels(section: Section, settings: Settings, data: Path, secret: bytes) -
         if config.enabled:
             channel: Channel = CHANNELS[kind](config, house)
             channels[kind] = channel
+        else:
+            channels.pop(kind, None)
     return channels
 
 

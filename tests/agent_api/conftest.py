@@ -19,6 +19,7 @@ from zrm import agent_api
 from zrm.agent_api import DeskContext
 from zrm.casework.answer import Sender
 from zrm.config import Settings
+from zrm.inbox.receive import Inbox
 from zrm.kit.blobs import BlobStore
 from zrm.kit.db import Database
 from zrm.kit.pages import BUILT_ASSETS, Pages
@@ -64,7 +65,7 @@ class RunningDesk:
 
 
 @pytest.fixture
-def desk(database: Database, settings: Settings, blobs: BlobStore) -> Iterator[RunningDesk]:
+def desk(database: Database, settings: Settings, blobs: BlobStore, inbox: Inbox) -> Iterator[RunningDesk]:
     context = DeskContext(
         settings=settings,
         database=database,
@@ -72,6 +73,7 @@ def desk(database: Database, settings: Settings, blobs: BlobStore) -> Iterator[R
         pages=Pages(),
         secret=b"a secret of this test",
         own_addresses=frozenset({"contact@city.example"}),
+        inbox=inbox,
         senders=(
             Sender("email", "contact@city.example", "email", files=True),
             Sender("sms", "+982112345", "phone", 600),

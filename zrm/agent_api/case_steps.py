@@ -6,17 +6,15 @@ the present state and keeps what was typed.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Response
 from fastapi.responses import RedirectResponse
-from starlette.datastructures import UploadFile
 
 from zrm.agent_api.case_page import CasePages, Draft
 from zrm.agent_api.context import DeskContext
-from zrm.agent_api.files import harmless_name
+from zrm.agent_api.files import keep
 from zrm.agent_api.visit import Guard, Visit
 from zrm.casestore import roster, timeline
 from zrm.casestore.agent import Permission
@@ -34,7 +32,6 @@ from zrm.security.grants import Grants, covers
 LONGEST_TEXT = 100_000
 LONGEST_TITLE = 250
 LONGEST_REASON = 500
-_MEDIA_TYPE = re.compile(r"[a-z]+/[a-z0-9][a-z0-9.+-]{0,80}")
 _log = log.get(__name__)
 Step = Callable[[Cursor, Visit, CaseHead, Act], object]
 
@@ -145,7 +142,7 @@ class _Steps:
             text=text,
             domain=domain,
             language=head.preferred_language,
-            files=[*self._kept(cursor, visit, act), *(self._keep(file) for file in visit.files)],
+            files=[*self._kept(cursor, visit, act), *(keep(self._context.blobs, file) for file in visit.files)],
             hold=self._context.settings.dispatch.hold,
         )
 
@@ -170,13 +167,6 @@ class _Steps:
             for file in known
             if f"keep-{file.id}" in visit.form
         ]
-
-    def _keep(self, upload: UploadFile) -> StoredFile:
-        """Put an agent's file into the store. One that is kept for an answer that then fails harms nobody."""
-        key, size = self._context.blobs.put(upload.file)
-        media_type = (upload.content_type or "").partition(";")[0].strip().lower()
-        known = media_type if _MEDIA_TYPE.fullmatch(media_type) else "application/octet-stream"
-        return StoredFile(key, size, harmless_name(upload.filename or ""), known)
 
     def _person(self, cursor: Cursor, visit: Visit, head: CaseHead, act: Act) -> None:
         language, channel = visit.form.get("language", ""), visit.form.get("channel", "")

@@ -11,6 +11,7 @@ from zrm.agent_api.hub import EventHub
 from zrm.casework.answer import Sender
 from zrm.config import Settings
 from zrm.dispatch.queues import Monitor
+from zrm.inbox.receive import Inbox
 from zrm.kit.blobs import BlobStore
 from zrm.kit.cookies import Cookie, cookie
 from zrm.kit.db import Database
@@ -27,7 +28,8 @@ TEMPLATES = Path(__file__).parent / "templates"
 class DeskContext:
     """Everything the desk needs. `senders` are our accounts that can answer, from the channels' capabilities;
     `own_addresses` ours on every channel, to which nothing is sent; `secret` keys its hashes; `monitor`
-    tells how the queue is (None: not asked). `pages` gets the desk's own templates as "desk/…".
+    tells how the queue is (None: not asked). Through `inbox` comes what agents take down (None: nothing can).
+    `pages` gets the desk's own templates as "desk/…".
     """
 
     settings: Settings
@@ -38,6 +40,7 @@ class DeskContext:
     senders: tuple[Sender, ...] = ()
     own_addresses: frozenset[str] = frozenset()
     monitor: Monitor | None = None
+    inbox: Inbox | None = None
     hub: EventHub = field(default_factory=EventHub)
 
     @cached_property

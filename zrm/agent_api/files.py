@@ -19,6 +19,7 @@ from uuid import UUID
 
 from fastapi import APIRouter, Depends, Request, Response
 from fastapi.responses import FileResponse, HTMLResponse, PlainTextResponse
+from starlette.datastructures import UploadFile
 
 from zrm.agent_api.context import DeskContext
 from zrm.agent_api.shell import Shell
@@ -26,8 +27,10 @@ from zrm.agent_api.visit import Guard, Visit
 from zrm.casestore import live, timeline
 from zrm.casestore.agent import Permission
 from zrm.casework.handling import add_event
+from zrm.contract import StoredFile
 from zrm.errors import NotFound
 from zrm.inbox import reading
+from zrm.kit.blobs import BlobStore
 from zrm.kit.db import Cursor
 from zrm.kit.media_types import usual_name
 from zrm.normalizer.html import PLACEHOLDER, sanitise
@@ -44,6 +47,7 @@ _RENDITION: Final = "application/pdf"
 _PLAIN_BYTES: Final = 256 * 1024
 _PICTURE_BYTES: Final = 8 * 1024 * 1024
 _CID: Final = re.compile(r'src="\s*cid:([^"]*)"', re.IGNORECASE)
+_MEDIA_TYPE: Final = re.compile(r"[a-z]+/[a-z0-9][a-z0-9.+-]{0,80}")
 
 
 def add(router: APIRouter, context: DeskContext, guard: Guard) -> None:
@@ -213,6 +217,17 @@ def _saved(name: str) -> Mapping[str, str]:
         **headers.DOWNLOAD,
         "Content-Disposition": f"attachment; filename*=UTF-8''{quote(harmless_name(name), safe='')}",
     }
+
+
+def keep(blobs: BlobStore, upload: UploadFile) -> StoredFile:
+    """Put an agent's file into the store. One that is kept for what then fails harms nobody.
+
+    Errors: StoreUnavailable, StoreFull.
+    """
+    key, size = blobs.put(upload.file)
+    media_type = (upload.content_type or "").partition(";")[0].strip().lower()
+    known = media_type if _MEDIA_TYPE.fullmatch(media_type) else "application/octet-stream"
+    return StoredFile(key, size, harmless_name(upload.filename or ""), known)
 
 
 def harmless_name(name: str) -> str:

@@ -94,6 +94,8 @@ class Shell:
             )
             for view in View
         ]
+        if visit.grants.anywhere(Permission.TAKE_CONTACTS):
+            views.append(NavItem("new-contact", visit.say(_("New contact")), "/desk/new-contact", "plus", "g k"))
         oversight = []
         if visit.grants.everywhere(Permission.HANDLE_QUARANTINE):
             oversight.append(

@@ -129,6 +129,9 @@ class History:
         who = self._agent(event.agent_id)
         data = event.data
         match event.kind:
+            case "opened" if taker := _uuid(data.get("taken_by")):
+                sentence = _("%(who)s took down what the citizen said: %(channel)s")
+                return self._say(sentence, who=self._agent(taker), channel=self._channel(data)), "plus"
             case "opened":
                 return self._say(_("The case was opened by %(channel)s"), channel=self._channel(data)), "plus"
             case "status":

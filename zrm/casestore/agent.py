@@ -42,6 +42,7 @@ class Permission(StrEnum):
     HANDLE_DELIVERIES = "delivery.handle"
     VIEW_LEDGER = "ledger.view"
     MANAGE_TEMPLATES = "template.manage"
+    TAKE_CONTACTS = "contact.take"  # take down calls, visits and letters
 
 
 ONLY_EVERYWHERE: Final = frozenset({Permission.HANDLE_QUARANTINE, Permission.VIEW_LEDGER})

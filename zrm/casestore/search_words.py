@@ -30,7 +30,7 @@ _WHOLE_NUMBER: Final = 7  # digits
 _LONGEST_NUMBER: Final = 15  # digits, E.164
 _PART: Final = 3  # letters or digits
 _EXCERPT: Final = 180  # characters
-_BEFORE_HIT: Final = 60
+_BEFORE_HIT: Final = 24
 
 _WORD: Final = re.compile(r"[^\W_]+")
 _GROUPS: Final = re.compile(r"(?<= )\d+(?: \d+)+(?= )")

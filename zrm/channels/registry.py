@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from zrm.channels.counter.channel import CallChannel, LetterChannel, VisitChannel
 from zrm.channels.email.channel import EmailChannel
 from zrm.channels.fax.channel import FaxChannel
 from zrm.channels.sms.channel import SmsChannel
@@ -14,5 +15,18 @@ from zrm.channels.web.channel import WebChannel
 # type[Any]: a protocol cannot say how its classes are built; `Channel`'s docstring does, and house.py holds them to it.
 CHANNELS: Final[dict[str, type[Any]]] = {
     channel.kind: channel
-    for channel in (WebChannel, EmailChannel, SmsChannel, VoiceChannel, FaxChannel, TelegramChannel, BaleChannel)
+    for channel in (
+        WebChannel,
+        EmailChannel,
+        SmsChannel,
+        VoiceChannel,
+        FaxChannel,
+        TelegramChannel,
+        BaleChannel,
+        CallChannel,
+        VisitChannel,
+        LetterChannel,
+    )
 }
+ALWAYS: Final[tuple[str, ...]] = (CallChannel.kind, VisitChannel.kind, LetterChannel.kind)
+"""Channels that need no settings and are there although config.yaml does not name them."""

@@ -13,7 +13,10 @@ from uuid import UUID
 
 import idna
 
+LONGEST_ADDRESS: Final = 254
+"""Characters, RFC 5321."""
 _LONGEST_DOMAIN: Final = 253
+_EMAIL: Final = re.compile(r"[^\s@<>\"(),:;\[\]\\]{1,64}@[^\s@<>\"(),:;\[\]\\.]+(?:\.[^\s@<>\"(),:;\[\]\\.]+)+")
 _NEEDS_NO_QUOTES: Final = re.compile(r"[^\s\"\\(),:;<>@\[\]]+")
 _DOTS: Final = re.compile("[\u3002\uff0e\uff61]")
 
@@ -41,6 +44,11 @@ def without_detail(address: str) -> str:
 def own_message_id(identifier: UUID, domain: str) -> str:
     """The Message-ID of a mail of ours, by the id of what it carries."""
     return f"<{identifier}@{domain}>"
+
+
+def is_email(text: str) -> bool:
+    """Whether this looks like one e-mail address (also with non-ASCII letters); delivery is the only real proof."""
+    return len(text) <= LONGEST_ADDRESS and _EMAIL.fullmatch(text) is not None
 
 
 def server_domain(domain: str) -> str:

@@ -195,7 +195,8 @@ class Placing:
         )  # fmt: skip
         if reading.thread.open_line and person_id is not None:
             self._known.lines[person_id, contact.channel, contact.account] = case.id
-        self._event(case, "opened", {"channel": contact.channel}, reading)
+        taken = {"taken_by": str(reading.taken_by)} if reading.taken_by else {}
+        self._event(case, "opened", {"channel": contact.channel, **taken}, reading)
         return case
 
     def _language_of(self, reading: Reading, person_id: UUID | None) -> Language:
@@ -242,8 +243,8 @@ class Placing:
             search += contact_key(self._known.names.get(person_id, "")).lstrip()
         self.rows.contacts.append(
             (
-                raw.id, case.id, "in", contact.channel, contact.account, person_id, address, reading.title,
-                reading.text, reading.folded_quote, reading.html, reading.language, search,
+                raw.id, case.id, "in", contact.channel, contact.account, person_id, reading.taken_by, address,
+                reading.title, reading.text, reading.folded_quote, reading.html, reading.language, search,
                 Jsonb(reading.headers), sorted(labels), reading.thread.message_id, False, raw.received_at,
                 list(reading.reply_to), list(reading.copied),
             )
@@ -295,7 +296,7 @@ class Placing:
         message_id = own_message_id(answer_id, self._settings.mail_domain) if contact.channel == "email" else ""
         self.rows.contacts.append(
             (
-                answer_id, case.id, "out", contact.channel, contact.account, None, address, title, text, "",
+                answer_id, case.id, "out", contact.channel, contact.account, None, None, address, title, text, "",
                 "", case.language, "", Jsonb([]), ["acknowledgement"], message_id, True, at, [], [],
             )
         )  # fmt: skip

@@ -30,7 +30,7 @@ from zrm.contract import (
     Wish,
 )
 from zrm.kit.file_names import file_name
-from zrm.kit.text import clean
+from zrm.kit.text import clean, clean_line
 from zrm.normalizer.html import sanitise
 from zrm.normalizer.language import detect
 from zrm.normalizer.mail_wishes import wish_in_mail
@@ -78,6 +78,7 @@ class Reading:
     reply_to: tuple[str, ...] = ()
     copied: tuple[str, ...] = ()
     profile_language: str = ""
+    taken_by: UUID | None = None
 
     @property
     def shown(self) -> tuple[Known, ...]:
@@ -167,16 +168,17 @@ def _read(raw: Raw, inbound: Inbound, region: str, own: Collection[str]) -> Read
         labels.add("cut_short")
     split = _split(inbound, text, own)
     title = " ".join(clean(inbound.title).split()) or " ".join(split.new[:400].split())
+    name = origin.name or clean_line(inbound.name)[:200]
     return Reading(
         raw=raw,
         addresses=origin.addresses,
-        name=origin.name,
+        name=name,
         title=title[:_TITLE],
         text=split.new,
         folded_quote=split.quoted,
         html=sanitise(inbound.html, remote_pictures=True) if inbound.html else "",
         language=inbound.language or _language(inbound, title, split.new),
-        search=contact_key(title, split.new, origin.name, raw.code),
+        search=contact_key(title, split.new, name, raw.code),
         nature=inbound.nature,
         subject_key=inbound.subject_key,
         files=tuple(files),
@@ -188,6 +190,7 @@ def _read(raw: Raw, inbound: Inbound, region: str, own: Collection[str]) -> Read
         reply_to=origin.reply_to,
         copied=origin.copied,
         profile_language=inbound.profile_language,
+        taken_by=inbound.taken_by,
     )
 
 

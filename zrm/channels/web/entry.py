@@ -9,7 +9,9 @@ from dataclasses import asdict, dataclass
 from typing import Final
 
 from zrm.kit.i18n import _
-from zrm.kit.phones import Flaw, flaw
+from zrm.kit.mail_addresses import LONGEST_ADDRESS, is_email
+from zrm.kit.pages.phone_flaws import sentence_of
+from zrm.kit.phones import flaw
 
 NATURES: Final = {
     "complaint": _("Complaint"),
@@ -27,10 +29,9 @@ NATURE_HINTS: Final = {
 }
 MAX_NAME: Final = 200
 MAX_PHONE: Final = 40
-MAX_EMAIL: Final = 254
+MAX_EMAIL: Final = LONGEST_ADDRESS
 
 _UNSHOWABLE: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
-_EMAIL: Final = re.compile(r"[^\s@<>\"(),:;\[\]\\]{1,64}@[^\s@<>\"(),:;\[\]\\.]+(?:\.[^\s@<>\"(),:;\[\]\\.]+)+")
 _MEDIA_TYPE: Final = re.compile(r"[A-Za-z0-9!#$&^_.+\-]{1,63}/[A-Za-z0-9!#$&^_.+\-]{1,63}")
 
 
@@ -120,11 +121,6 @@ def check_text(text: str, max_text: int) -> list[Problem]:
     return []
 
 
-def is_email(text: str) -> bool:
-    """Whether this looks like one e-mail address (also with non-ASCII letters); delivery is the only real proof."""
-    return len(text) <= MAX_EMAIL and _EMAIL.fullmatch(text) is not None
-
-
 def _check_phone(entry: Entry, region: str) -> Problem | None:
     """What looks wrong with the number. Numbering plans change, so a citizen who is sure is believed."""
     found = flaw(entry.phone, region)
@@ -135,27 +131,7 @@ def _check_phone(entry: Entry, region: str) -> Problem | None:
     typed = "".join(c for c in latin_digits(entry.phone) if c.isdecimal())
     if entry.phone_as_is == typed:
         return None
-    return Problem("phone", _sentence_of(found), {"count": found.digits} if found.digits > 1 else None, insist=typed)
-
-
-def _sentence_of(found: Flaw) -> str:
-    match found:
-        case Flaw("too_few", 0):
-            return _("This number is too short. Please write it whole, with the area code")
-        case Flaw("too_few", 1):
-            return _("This number has one digit too few. Please look at it again")
-        case Flaw("too_few"):
-            return _("This number has %(count)s digits too few. Please look at it again")
-        case Flaw("too_many", 0):
-            return _("This number has too many digits. Please write one number only")
-        case Flaw("too_many", 1):
-            return _("This number has one digit too many. Please look at it again")
-        case Flaw("too_many"):
-            return _("This number has %(count)s digits too many. Please look at it again")
-        case Flaw("no_area_code"):
-            return _("The area code is missing. Please write it before the number")
-        case _:
-            return _("We know no telephone numbers that begin like this one. Please look at it again")
+    return Problem("phone", sentence_of(found), {"count": found.digits} if found.digits > 1 else None, insist=typed)
 
 
 def latin_digits(text: str) -> str:

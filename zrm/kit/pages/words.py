@@ -58,7 +58,9 @@ CHANNEL: Final = {
     "web": Word(_("Web form"), "neutral", "world"),
     "telegram": Word(_("Telegram"), "neutral", "brand-telegram"),
     "bale": Word(_("Bale"), "neutral", "message"),
-    "counter": Word(_("Counter"), "neutral", "building-bank"),
+    "call": Word(_("Call taken at the desk"), "neutral", "phone"),
+    "visit": Word(_("Visit"), "neutral", "building-bank"),
+    "letter": Word(_("Letter"), "neutral", "mail"),
 }
 
 CITIZEN_STATE: Final = {

@@ -10,9 +10,11 @@ import { startPalette } from "./desk/palette.js";
 import { startTimes } from "./shared/times.js";
 import { startChoosing } from "./shared/choosing.js";
 import { startCopying } from "./shared/copying.js";
+import { startPrinting } from "./shared/printing.js";
 
 startTimes();
 startCopying();
+startPrinting();
 startChoosing();
 startSurfaces();
 startPalette();

@@ -1,0 +1,143 @@
+"""New contact: what an agent takes down for a citizen who calls, comes in person or writes a letter, and its receipt."""
+
+from __future__ import annotations
+
+from typing import Final
+from uuid import UUID, uuid4
+
+from fastapi import APIRouter, Depends, Response
+from fastapi.responses import RedirectResponse
+
+from zrm.agent_api.context import DeskContext
+from zrm.agent_api.files import keep
+from zrm.agent_api.shell import Shell
+from zrm.agent_api.visit import Guard, Visit
+from zrm.agent_api.words import NATURES, label
+from zrm.casestore.agent import Permission
+from zrm.casestore.subject import NATURES as KNOWN_NATURES
+from zrm.casework import taking
+from zrm.casework.taking import WAYS, Told
+from zrm.errors import NotFound, StoreUnavailable
+from zrm.kit import log
+from zrm.kit.i18n import _
+from zrm.kit.mail_addresses import is_email
+from zrm.kit.pages.phone_flaws import sentence_of
+from zrm.kit.pages.words import CHANNEL
+from zrm.kit.phones import flaw
+from zrm.kit.text import clean_line, digits
+from zrm.security.grants import covers
+
+PAGE: Final = "/desk/new-contact"
+_LONGEST: Final = {"text": 100_000, "name": 200, "phone": 40, "email": 254}  # characters
+_log = log.get(__name__)
+
+
+def add(router: APIRouter, context: DeskContext, guard: Guard) -> None:
+    """Put the form and its receipt on the router."""
+    shell = Shell(context)
+    region = context.settings.organisation.region
+
+    @router.get(PAGE)
+    def form(visit: Visit = Depends(guard.visit)) -> Response:
+        visit.grants.require_anywhere(Permission.TAKE_CONTACTS)
+        return _form(visit, {}, uuid4(), [])
+
+    @router.post(PAGE)
+    def take(visit: Visit = Depends(guard.visit)) -> Response:
+        """To the receipt, or the form again with what was typed."""
+        visit.grants.require_anywhere(Permission.TAKE_CONTACTS)
+        typed, form_id = visit.form, _uuid(visit.form.get("form_id", "")) or uuid4()
+        errors = _wrong(visit, region)
+        if errors:
+            return _form(visit, typed, form_id, errors, status=422)
+        told = Told(
+            text=typed["text"].strip(),
+            name=clean_line(typed.get("name", "")),
+            phone=clean_line(typed.get("phone", "")),
+            email=clean_line(typed.get("email", "")),
+            nature=typed.get("nature", ""),
+        )
+        try:
+            if context.inbox is None:
+                raise StoreUnavailable("no inbox")
+            files = [keep(context.blobs, file) for file in visit.files]
+            receipt = taking.take(context.inbox, visit.grants, visit.agent.id, typed["way"], form_id, told, files)
+        except StoreUnavailable:
+            sentence = visit.say(
+                _("It could not be kept at this moment. Nothing was recorded: please press Record again.")
+            )
+            return _form(visit, typed, form_id, [("text", sentence)], status=503)
+        _log.info(
+            "contact taken", contact=str(receipt.contact_id), agent=str(visit.agent.id), repeated=receipt.repeated
+        )
+        return RedirectResponse(f"{PAGE}/{receipt.contact_id}", status_code=303)
+
+    @router.get(f"{PAGE}/{{contact_id}}")
+    def receipt(contact_id: UUID, visit: Visit = Depends(guard.visit)) -> Response:
+        with context.database.cursor() as cursor:
+            taken = taking.taken(cursor, visit.grants, visit.agent.id, contact_id)
+            if taken is None:
+                raise NotFound("no such receipt")
+            seen = taken.unit_id is not None and covers(visit.visible, taken.unit_id)
+            return shell.page(
+                "desk/taken.html",
+                visit,
+                cursor,
+                "new-contact",
+                taken=taken,
+                case_href=f"/desk/cases/{taken.case_id}" if seen else "",
+                track_address=f"{context.settings.public_url.rstrip('/')}/track",
+            )
+
+    def _form(
+        visit: Visit, typed: dict[str, str], form_id: UUID, errors: list[tuple[str, str]], *, status: int = 200
+    ) -> Response:
+        with context.database.cursor() as cursor:
+            return shell.page(
+                "desk/new_contact.html",
+                visit,
+                cursor,
+                "new-contact",
+                status=status,
+                typed=typed,
+                form_id=form_id,
+                errors=errors,
+                ways=[(way, visit.say(CHANNEL[way].label)) for way in WAYS],
+                natures=[(code, label(NATURES, code, visit.viewer.language)) for code in ("", *KNOWN_NATURES)],
+                longest=_LONGEST,
+                phone_digits=digits(typed.get("phone", "")) if "phone" in dict(errors) else "",
+                files_again=bool(visit.files),
+            )
+
+
+def _wrong(visit: Visit, region: str) -> list[tuple[str, str]]:
+    """What must be put right, as (field, sentence)."""
+    typed = {name: visit.form.get(name, "").strip() for name in ("way", "nature", *_LONGEST)}
+    errors = []
+    if typed["way"] not in WAYS:
+        errors.append(("way", visit.say(_("Choose how the citizen came."))))
+    errors += [
+        (name, visit.say(_("This is too long: %(most)s characters at most."), most=most))
+        for name, most in _LONGEST.items()
+        if len(typed[name]) > most
+    ]
+    if not typed["text"]:
+        errors.append(("text", visit.say(_("Write down what the citizen says."))))
+    if typed["phone"] and (found := flaw(typed["phone"], region)):
+        # Numbering plans change: who has asked the citizen and sends the same again is believed.
+        if found.kind == "not_digits":
+            errors.append(("phone", visit.say(_("Write one telephone number in digits, or leave it empty."))))
+        elif visit.form.get("phone_as_is") != digits(typed["phone"]):
+            errors.append(("phone", visit.say(sentence_of(found), count=found.digits)))
+    if typed["email"] and not is_email(typed["email"]):
+        errors.append(("email", visit.say(_("Write one e-mail address, such as name@example.org, or leave it empty."))))
+    if typed["nature"] not in ("", *KNOWN_NATURES):
+        errors.append(("nature", visit.say(_("Choose one of the list, or leave it open."))))
+    return errors
+
+
+def _uuid(text: str) -> UUID | None:
+    try:
+        return UUID(text)
+    except ValueError:
+        return None

@@ -1,0 +1,127 @@
+"""The channels `call`, `visit` and `letter`: their door is the desk's form "New contact", and no answer goes this way.
+
+The body is JSON: {"text": "…", "name": "…", "phone": "…", "email": "…", "nature": "…"};
+every key but `text` may be missing. `envelope` holds `agent`, the id of the agent who took it down. What was told is the
+citizen's word: name and addresses are claimed.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, ClassVar, Final, Literal
+from uuid import UUID
+
+from pydantic import BaseModel, ConfigDict, StringConstraints, ValidationError
+
+from zrm.channels.contract import (
+    AddressKind,
+    Capabilities,
+    ChannelConfig,
+    House,
+    Inbound,
+    InboundFile,
+    Parsed,
+    RawContact,
+    Reply,
+    ReplyInvalid,
+    Sender,
+    Sent,
+    Unparseable,
+)
+from zrm.kit.text import clean, clean_line
+
+_TITLE: Final = 80  # characters
+_Line = Annotated[str, StringConstraints(strip_whitespace=True, max_length=320)]
+
+
+class _Payload(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    text: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
+    name: _Line = ""
+    phone: _Line = ""
+    email: _Line = ""
+    nature: Literal["", "complaint", "request", "suggestion", "criticism", "report"] = ""
+
+
+class _CounterChannel:
+    """What the three have in common."""
+
+    kind: ClassVar[str]
+    Config: ClassVar[type[ChannelConfig]] = ChannelConfig
+    can: ClassVar[Capabilities] = Capabilities()
+
+    def __init__(self, config: ChannelConfig, house: House) -> None:
+        self.config = config
+
+    def parse(self, raw: RawContact) -> list[Parsed]:
+        """One Inbound. Errors: Unparseable, naming the fields but never repeating their values."""
+        try:
+            payload = _Payload.model_validate_json(raw.body)
+            agent = UUID(str(raw.envelope.get("agent", "")))
+        except ValidationError as error:
+            fields = sorted({".".join(map(str, one["loc"])) or "body" for one in error.errors(include_input=False)})
+            raise Unparseable(f"not a contact taken at the desk; look at: {', '.join(fields)}"[:500]) from None
+        except ValueError:
+            raise Unparseable("not a contact taken at the desk; nobody took it") from None
+        name = clean_line(payload.name)
+        senders = [
+            Sender(kind, address, name, claimed=True)
+            for kind, address in ((AddressKind.PHONE, payload.phone), (AddressKind.EMAIL, payload.email))
+            if address.strip()
+        ]
+        text = clean(payload.text)
+        return [
+            Inbound(
+                senders=tuple(senders),
+                name="" if senders else name,
+                text=text,
+                title=_title_of(text),
+                files=tuple(InboundFile(file.name, file.media_type, stored=file, role=file.role) for file in raw.files),
+                nature=payload.nature,
+                code_told=True,
+                taken_by=agent,
+            )
+        ]
+
+    def send(self, reply: Reply) -> Sent:
+        """Errors: ReplyInvalid, always: whoever called or came is answered by telephone number or e-mail address."""
+        raise ReplyInvalid("nobody can be answered by this channel")
+
+    def accounts(self) -> list[str]:
+        """None: nothing is sent from here."""
+        return []
+
+    def redact(self) -> list[str]:
+        """No secrets."""
+        return []
+
+    def check(self) -> list[str]:
+        """Nothing can be wrong."""
+        return []
+
+
+class CallChannel(_CounterChannel):
+    """A telephone call that an agent took."""
+
+    kind: ClassVar[str] = "call"
+
+
+class VisitChannel(_CounterChannel):
+    """Somebody who came in person."""
+
+    kind: ClassVar[str] = "visit"
+
+
+class LetterChannel(_CounterChannel):
+    """A letter on paper."""
+
+    kind: ClassVar[str] = "letter"
+
+
+def _title_of(text: str) -> str:
+    """The first words, cut between words where there is a gap to cut at."""
+    line = clean_line(text.split("\n", 1)[0])
+    if len(line) <= _TITLE:
+        return line
+    head, _, rest = line[:_TITLE].rpartition(" ")
+    return f"{head or rest[:-1]}…"
