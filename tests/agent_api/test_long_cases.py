@@ -264,7 +264,11 @@ def test_late_fonts_move_nobody_who_reads(
     page = browser.page("en")
     enter(page, desk, "en")
     fonts: list[Route] = []
-    page.route("**/*.woff2", fonts.append)
+
+    def hold(route: Route) -> None:
+        fonts.append(route)
+
+    page.route("**/*.woff2", hold)
     page.goto(f"{desk.url}/desk/cases/{case.id}", wait_until="commit")
     page.wait_for_selector("body[data-connected=yes]")
     newest, first = f"#{entries(page)[-1]}", f"#{entries(page)[0]}"
