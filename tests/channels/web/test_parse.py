@@ -51,8 +51,8 @@ def test_a_full_form_gives_every_field() -> None:
         files=(photo,),
     )  # fmt: skip
     assert inbound.senders == (
-        Sender(AddressKind.EMAIL, "m@example.org", "مریم"),
-        Sender(AddressKind.PHONE, "۰۹۱۲ ۳۴۵ ۶۷۸۹", "مریم"),
+        Sender(AddressKind.EMAIL, "m@example.org", "مریم", claimed=True),
+        Sender(AddressKind.PHONE, "۰۹۱۲ ۳۴۵ ۶۷۸۹", "مریم", claimed=True),
     )
     assert inbound.title == "چاله‌ای جلوی خانه هست."
     assert (inbound.nature, inbound.subject_key, inbound.language) == ("complaint", "roads", "fa")
