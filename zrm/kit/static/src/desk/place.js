@@ -42,7 +42,7 @@ function restore(kept) {
 }
 
 function openAt(page) {
-  const unread = document.getElementById(page.dataset.unread ?? ""), newest = entries().at(-1);
+  const unread = document.getElementById(page.dataset.firstUnread ?? ""), newest = entries().at(-1);
   if (!document.getElementById("live-timeline") || !newest) return;
   const head = document.querySelector(".z-top").getBoundingClientRect().height;
   const room = innerHeight - head - (document.querySelector(".z-dock")?.getBoundingClientRect().height ?? 0);
