@@ -375,7 +375,11 @@ def _check_house(house: OpenHouse) -> list[str]:
             house.database.cursor() as cursor,
         ):  # away, or without tables: said already
             problems += _missing_structure(cursor, house.blueprint)
-            if problem := folder_problem(cursor, house.blobs):
+            try:
+                problem = folder_problem(cursor, house.blobs)
+            except StoreUnavailable as error:
+                problem = f"data_dir: {error}"
+            if problem:
                 problems.append(problem)
         return problems
     finally:

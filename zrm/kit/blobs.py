@@ -39,7 +39,7 @@ class BlobStore:
         """The mark of the folder's owner; None when it bears none, or is not there. Errors: StoreUnavailable."""
         try:
             return (self.root / _MARK).read_text("ascii").strip() or None
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             return None
         except (OSError, ValueError) as error:
             raise StoreUnavailable(f"the blob store cannot be read: {error}") from error
