@@ -27,6 +27,7 @@ from zrm.channels.web.site import Site
 from zrm.errors import StoreUnavailable
 from zrm.kit import log
 from zrm.kit.i18n import Language
+from zrm.kit.text import clean
 
 _log = log.get(__name__)
 BROWSER_COOKIE: Final = "zrm_forms"
@@ -103,8 +104,9 @@ def _is_half(value: str) -> bool:
 
 
 def _note(form: KeptForm) -> JSON:
+    """The form as the store can hold it: what is no text at all (NUL, half a character) is left out."""
     return {
-        "fields": dict(form.fields),
+        "fields": {name: clean(value) for name, value in form.fields.items()},
         "files": list(form.files),
         "problems": [
             [problem.field, problem.message, _values(problem), problem.insist] for problem in form.problems
@@ -115,7 +117,11 @@ def _note(form: KeptForm) -> JSON:
 
 def _values(problem: Problem) -> dict[str, JSON]:
     return {
-        name: {"bytes": int(value)} if isinstance(value, Size) else value if isinstance(value, int) else str(value)
+        name: {"bytes": int(value)}
+        if isinstance(value, Size)
+        else value
+        if isinstance(value, int)
+        else clean(str(value))
         for name, value in (problem.values or {}).items()
     }
 
