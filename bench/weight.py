@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from bench import stock
 from bench.figures import Figure, Result, Sizes
@@ -19,10 +19,12 @@ if TYPE_CHECKING:
 MOST: dict[str, int] = {"desk": 300_000, "portal": 90_000}
 """Bytes a first load may take."""
 
+_FIRST: Final = 6_000_001  # beyond what other parts have put into a shared hub
+
 
 def measure(hub: Hub, sizes: Sizes) -> Result:
     """First loads in a real browser, bytes as the network carried them, heads included."""
-    stock.fill(hub.servers.database_url, 1, min(sizes.cases, 200))
+    stock.fill(hub.servers.database_url, _FIRST, min(sizes.cases, 200))
     result = Result(
         "What a page weighs, and the width of a case's title",
         "Chromium with nothing stored, over the loopback: the bytes of every answer until the page has come to rest, heads "
