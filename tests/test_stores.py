@@ -225,16 +225,16 @@ def test_a_role_that_waits_for_its_store_says_why(tmp_path: Path, own: Callable[
 
 
 def test_a_worker_that_may_not_use_the_queue_says_so_in_one_line(
-    tmp_path: Path, own: Callable[..., str], redis_url: str, servers: TestServers
+    tmp_path: Path, database_url: str, redis_url: str, servers: TestServers
 ) -> None:
-    done = _zrm(tmp_path, own(), redis_url.replace(servers.valkey.password(), "not-this-one"), "worker")
+    done = _zrm(tmp_path, database_url, redis_url.replace(servers.valkey.password(), "not-this-one"), "worker")
     assert done.returncode == 2
     assert len(done.stderr.splitlines()) == 1
     assert "redis_url: Redis or Valkey cannot be used: " in done.stderr
 
 
-def test_a_worker_whose_queue_is_away_says_so_once_and_waits(tmp_path: Path, own: Callable[..., str]) -> None:
-    command, environment = _command(tmp_path, own(), f"redis://127.0.0.1:{free_port()}/0", "worker")
+def test_a_worker_whose_queue_is_away_says_so_once_and_waits(tmp_path: Path, database_url: str) -> None:
+    command, environment = _command(tmp_path, database_url, f"redis://127.0.0.1:{free_port()}/0", "worker")
     with subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True) as worker:
         try:
             first = worker.stderr.readline() if worker.stderr else ""

@@ -73,7 +73,7 @@ def journey(
     capsys: pytest.CaptureFixture[str],
 ) -> Iterator[Journey]:
     path = tmp_path / "config.yaml"
-    path.write_text(CONFIG, encoding="utf-8")
+    path.write_text(f"{CONFIG}dispatch: {{hold: 0}}\n", encoding="utf-8")
     monkeypatch.setenv(DATABASE_VARIABLE, database_url)
     monkeypatch.setenv(REDIS_VARIABLE, redis_url)
     house = open_house("test", read_blueprint(path))
