@@ -241,7 +241,7 @@ def relay() -> None:
     """Carry the outbox's ring to RQ and sweep what nobody was woken for."""
     house = _open_role("relay")
     house.blobs.sweep()
-    Relay(house.database, Queues(house.redis_url), house.blueprint.settings.dispatch).run(_stop_event())
+    Relay(house.database, Queues(house.redis_url), house.blueprint.settings.dispatch, house.blobs).run(_stop_event())
     house.close()
 
 

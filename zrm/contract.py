@@ -425,7 +425,14 @@ class FrontDesk(Protocol):
         media_type: str = "application/octet-stream",
         role: str = "attachment",
     ) -> StoredFile:
-        """Make a file durable before the contact that carries it. Errors: StoreUnavailable, StoreFull."""
+        """Make a file durable before the contact that carries it; without one it goes again after a day.
+        Errors: StoreUnavailable, StoreFull.
+        """
+
+    def still_kept(self, files: Sequence[StoredFile]) -> list[StoredFile]:
+        """Those of earlier `keep`s that are still there, each for another day; asked before a contact carries them.
+        Errors: StoreUnavailable.
+        """
 
     def refuse(self, channel: str, account: str, reason: str, peer: str) -> None:
         """Record an anomalous attempt (bad signature, wrong secret). `peer` is kept only as a keyed hash."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from datetime import datetime
 from pathlib import Path
@@ -41,6 +41,10 @@ class UnaskedDesk(FrontDesk):
         media_type: str = "application/octet-stream",
         role: str = "attachment",
     ) -> StoredFile:
+        """Not for these doors."""
+        _never()
+
+    def still_kept(self, files: Sequence[StoredFile]) -> list[StoredFile]:
         """Not for these doors."""
         _never()
 

@@ -21,6 +21,7 @@ from zrm.config import Dispatch
 from zrm.dispatch.drain import Drain, backoff, leave_failed
 from zrm.dispatch.queues import Monitor, Queues
 from zrm.dispatch.relay import Relay
+from zrm.kit.blobs import BlobStore
 from zrm.kit.db import Database
 from zrm.kit.ids import new_id
 
@@ -191,9 +192,9 @@ def test_waking_twice_queues_one_job_and_starting_allows_another(queues: Queues)
 
 
 def test_the_relay_wakes_sweeps_and_survives(
-    database: Database, database_url: str, queues: Queues, redis_url: str
+    database: Database, database_url: str, queues: Queues, redis_url: str, blobs: BlobStore
 ) -> None:
-    stop, relay = Event(), Relay(database, queues, Dispatch(sweep=0.2))
+    stop, relay = Event(), Relay(database, queues, Dispatch(sweep=0.2), blobs)
     thread = Thread(target=relay.run, args=(stop,))
     thread.start()
     monitor = Monitor(queues)
@@ -220,12 +221,12 @@ def test_the_relay_wakes_sweeps_and_survives(
 
 
 def test_who_rings_soon_after_another_is_woken_for_with_the_others(
-    database: Database, queues: Queues, monkeypatch: pytest.MonkeyPatch
+    database: Database, queues: Queues, blobs: BlobStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("zrm.dispatch.relay._TOGETHER", 2.0)
     woken: list[Topic] = []
     monkeypatch.setattr(queues, "wake", woken.append)
-    stop, relay = Event(), Relay(database, queues, Dispatch(sweep=3600))
+    stop, relay = Event(), Relay(database, queues, Dispatch(sweep=3600), blobs)
     thread = Thread(target=relay.run, args=(stop,))
     add(database, 1)
     thread.start()

@@ -1,4 +1,5 @@
-"""The relay: hears the outbox ring and wakes RQ; sweeps what nobody was woken for; folds the counters.
+"""The relay: hears the outbox ring and wakes RQ; sweeps what nobody was woken for and files that nobody refers to;
+folds the counters.
 
 Several relays may run; each does no harm to the others. It holds nothing in memory that matters.
 """
@@ -10,12 +11,14 @@ from threading import Event
 
 import psycopg
 
-from zrm.casestore import counts, outbox
+from zrm.casestore import counts, outbox, uploads
 from zrm.casestore.outbox import Topic
 from zrm.config import Dispatch
 from zrm.dispatch.fetch import ask_after
 from zrm.dispatch.queues import Queues
+from zrm.errors import StoreUnavailable
 from zrm.kit import throttle
+from zrm.kit.blobs import BlobStore
 from zrm.kit.db import Connection, Database
 from zrm.kit.fitness import reason
 from zrm.kit.outage import Outage
@@ -33,11 +36,13 @@ _SOONEST = 0.1  # seconds between two sweeps, however much waits for its moment
 class Relay:
     """Runs until `stop` is set; outlives restarts of PostgreSQL and Valkey."""
 
-    def __init__(self, database: Database, queues: Queues, settings: Dispatch) -> None:
+    def __init__(self, database: Database, queues: Queues, settings: Dispatch, blobs: BlobStore) -> None:
         self._database = database
         self._queues = queues
         self._settings = settings
+        self._blobs = blobs
         self._store = Outage("store")
+        self._files = Outage("blob store")
         self._kept_house = 0.0
         self._woken: dict[Topic, float] = {}  # when each was woken last
         self._rung: set[Topic] = set()  # who rang since
@@ -84,6 +89,7 @@ class Relay:
             soonest = outbox.seconds_to_next(cursor)
         for topic in due:
             self._queues.wake(topic)
+        self._sweep_uploads()
         if time.monotonic() - self._kept_house > _HOUSEKEEPING or not self._kept_house:
             self._kept_house = time.monotonic()
             throttle.sweep(self._database)
@@ -94,3 +100,11 @@ class Relay:
                 cursor.execute("DELETE FROM proof_tokens WHERE ends_at < now() - interval '1 day'")
                 cursor.execute(_FORGET_KEPT_ANSWERS)
         return self._settings.sweep if soonest is None else min(self._settings.sweep, max(_SOONEST, soonest))
+
+    def _sweep_uploads(self) -> None:
+        """Some files that nobody refers to; what is left waits for the next sweep, as all does while the folder is away."""
+        try:
+            uploads.sweep(self._database, self._blobs)
+            self._files.over()
+        except StoreUnavailable as error:
+            self._files.begun(error, str(error))

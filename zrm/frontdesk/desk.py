@@ -20,7 +20,7 @@ import psycopg
 from psycopg.types.json import Jsonb
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
-from zrm.casestore import outbox, rating
+from zrm.casestore import outbox, rating, uploads
 from zrm.casestore.case import case_of
 from zrm.casestore.delivery import PROOF_LINK, DeliveryState
 from zrm.casestore.outbox import Topic
@@ -112,9 +112,17 @@ class Desk:
         media_type: str = "application/octet-stream",
         role: str = "attachment",
     ) -> StoredFile:
-        """Make a file durable. Errors: StoreUnavailable, StoreFull."""
-        key, size = self._blobs.put(data)
+        """Make a file durable; a day later it goes again if no contact came with it. Errors: StoreUnavailable, StoreFull."""
+        key, size = self._blobs.put(data, announce=self._register)
         return StoredFile(key, size, name, media_type, role)
+
+    def _register(self, blob_key: str) -> None:
+        with self._cursor() as cursor:
+            uploads.register(cursor, blob_key)
+
+    def still_kept(self, files: Sequence[StoredFile]) -> list[StoredFile]:
+        """Those that are still there; each stays another day. Errors: StoreUnavailable."""
+        return [file for file in files if self._blobs.touch(file.key)]
 
     def refuse(self, channel: str, account: str, reason: str, peer: str) -> None:
         """Record an anomalous attempt."""

@@ -4,18 +4,22 @@ Written to a temporary name, synced, renamed, and the folder synced: when `put` 
 
 The folder may bear its owner's mark. A store that knows its owner writes nothing into a folder with another mark or none: that
 is a disk that is not mounted.
+
+A blob's time of modification says when it was put last, for whoever removes what nobody uses: `put` of a blob that is there
+already and `touch` renew it, under a lock that `remove` takes too, so that no blob goes while somebody counts on it.
 """
 
 from __future__ import annotations
 
 import errno
+import fcntl
 import hashlib
 import os
 import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import BinaryIO
+from typing import IO, BinaryIO
 
 from zrm.errors import NotFound, StoreFull, StoreUnavailable
 
@@ -67,21 +71,26 @@ class BlobStore:
         if self.mark() != self._own_mark:
             raise StoreUnavailable(f"{self.root} is not the installation's folder any more; is its disk mounted?")
 
-    def put(self, source: bytes | BinaryIO) -> tuple[str, int]:
-        """Keep the bytes; returns (key, size in bytes). Errors: StoreFull when there is no room, StoreUnavailable."""
+    def put(self, source: bytes | BinaryIO, *, announce: Callable[[str], None] | None = None) -> tuple[str, int]:
+        """Keep the bytes; returns (key, size in bytes). `announce` is told the key before the blob is there.
+
+        Errors: StoreFull when there is no room, StoreUnavailable, those of `announce`.
+        """
         self.require_own()
         try:
-            return self._put(source)
+            return self._put(source, announce or _to_nobody)
         except OSError as error:
             if error.errno in _NO_ROOM:
                 raise StoreFull("no room in the blob store") from error
             raise StoreUnavailable(f"the blob store cannot be written: {error.strerror}") from error
 
-    def _put(self, source: bytes | BinaryIO) -> tuple[str, int]:
+    def _put(self, source: bytes | BinaryIO, announce: Callable[[str], None]) -> tuple[str, int]:
         if isinstance(source, bytes):
             key = hashlib.sha256(source).hexdigest()
             if self._path(key).exists():
-                return key, len(source)
+                announce(key)
+                if self._touch(key):
+                    return key, len(source)
         self.root.mkdir(parents=True, exist_ok=True)
         handle, temporary = tempfile.mkstemp(prefix=".new-", dir=self.root)
         try:
@@ -94,7 +103,8 @@ class BlobStore:
                 file.flush()
                 os.fsync(file.fileno())
             path = self._path(digest.hexdigest())
-            if path.exists():
+            announce(path.name)
+            if self._touch(path.name):
                 Path(temporary).unlink()
                 return path.name, size
             for parent in (path.parent.parent, path.parent):
@@ -107,6 +117,36 @@ class BlobStore:
             Path(temporary).unlink(missing_ok=True)
             raise
         return path.name, size
+
+    def touch(self, key: str) -> bool:
+        """Whether the blob is there; then it counts as put now. Errors: NotFound for no key, StoreUnavailable."""
+        self.require_own()
+        self.path(key)
+        try:
+            return self._touch(key)
+        except OSError as error:
+            raise StoreUnavailable(f"the blob store cannot be written: {error.strerror}") from error
+
+    def remove(self, key: str, *, unused_for: float) -> bool:
+        """Remove a blob, unless it was put or touched in the last `unused_for` seconds; whether it is gone.
+
+        May be repeated. Errors: NotFound for no key, StoreUnavailable.
+        """
+        self.require_own()
+        path = self.path(key)
+        try:
+            with path.open("r+b") as file:  # NFS gives the lock only to who may write
+                fcntl.flock(file, fcntl.LOCK_EX)
+                if os.fstat(file.fileno()).st_mtime > time.time() - unused_for:
+                    return False
+                if _lies_at(path, file):
+                    path.unlink()
+                    _sync_folder(path.parent)
+        except FileNotFoundError:
+            return True
+        except OSError as error:
+            raise StoreUnavailable(f"the blob store cannot be written: {error.strerror}") from error
+        return True
 
     def get(self, key: str) -> bytes:
         """The whole blob. Errors: NotFound."""
@@ -140,8 +180,29 @@ class BlobStore:
         """Every key in the store, in no order."""
         return (path.name for path in self.root.glob("??/??/*"))
 
+    def _touch(self, key: str) -> bool:
+        path = self._path(key)
+        while True:
+            try:
+                with path.open("rb") as file:
+                    fcntl.flock(file, fcntl.LOCK_SH)
+                    if _lies_at(path, file):
+                        os.utime(file.fileno())
+                        return True
+            except FileNotFoundError:
+                return False
+
     def _path(self, key: str) -> Path:
         return self.root / key[:2] / key[2:4] / key
+
+
+def _to_nobody(_key: str) -> None:
+    """Nobody wants to know."""
+
+
+def _lies_at(path: Path, file: IO[bytes]) -> bool:
+    """Whether the open file is still the one of that name. Errors: FileNotFoundError if there is none."""
+    return os.path.samestat(os.fstat(file.fileno()), path.stat())
 
 
 def _sync_folder(folder: Path) -> None:

@@ -104,6 +104,10 @@ class KeepingDesk(UnaskedDesk):
         self.blobs[key] = content
         return StoredFile(key, len(content), name, media_type, role)
 
+    def still_kept(self, files: Sequence[StoredFile]) -> list[StoredFile]:
+        self._open()
+        return [file for file in files if file.key in self.blobs]
+
     def refuse(self, channel: str, account: str, reason: str, peer: str) -> None:
         self.refusals.append(reason)
 

@@ -155,6 +155,31 @@ def test_a_forged_form_identity_is_not_taken_and_nothing_typed_is_lost(portal: P
     assert again.status_code == 303
 
 
+def test_whoever_has_not_opened_the_form_fills_no_disk(portal: Portal) -> None:
+    client, before = portal.citizen(), dict(portal.desk.blobs)
+    for path in ("/new", "/track/message"):
+        client.post(path, data=filled("0" * 32 + ".forged"), files={"files": ("a.txt", b"from a machine")})
+    assert portal.desk.blobs == before
+    answer = portal.citizen().post(
+        "/new", data=filled("0" * 32 + ".forged"), files={"files": ("a.txt", b"from a machine")}
+    )
+    assert "Please choose the files again" in answer.text
+
+
+def test_a_kept_file_that_is_gone_is_named_and_the_contact_waits_for_it(portal: Portal) -> None:
+    client = portal.citizen()
+    form = filled(opened(client), text="")
+    page = came_back(client, "/new", data=form, files={"files": ("map.txt", b"gone tomorrow")}).text
+    kept, contacts = hidden(page, "kept"), len(portal.desk.raws)
+    portal.desk.blobs.clear()
+    page = came_back(client, "/new", data={**form, "text": "The lamp is broken.", "kept": kept}).text
+    assert "“map.txt” is not kept here any more" in page
+    assert all_hidden(page, "kept") == []
+    assert len(portal.desk.raws) == contacts
+    assert client.post("/new", data={**form, "text": "The lamp is broken."}).status_code == 303
+    assert len(portal.desk.raws) == contacts + 1
+
+
 def test_errors_link_to_their_fields_and_keep_what_was_typed(portal: Portal) -> None:
     client = portal.citizen()
     bad = {"form_id": opened(client), "name": "Mary", "phone": "12", "email": "nobody", "subject": "gone", "text": " "}

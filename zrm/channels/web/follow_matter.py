@@ -18,7 +18,7 @@ from zrm.channels.web.entry import Problem, check_text, clean_text, latin_digits
 from zrm.channels.web.intake import Intake, body_of
 from zrm.channels.web.kept_forms import KeptForm, KeptForms
 from zrm.channels.web.seals import Pass, Seals, contact_id
-from zrm.channels.web.shown import files_problems, shown_on_the_way, shown_problems
+from zrm.channels.web.shown import chosen_again, files_problems, gone_problems, shown_on_the_way, shown_problems
 from zrm.channels.web.site import HEADERS, Site, peer_of, typed_code
 from zrm.errors import NotFound, StoreUnavailable, TooManyTries
 from zrm.kit import log
@@ -243,6 +243,11 @@ class FollowMatter:
         problems = files_problems(posted, len(files), self._site.config)
         status = 413 if posted.too_large or any(upload.too_large for upload in posted.uploads) else 400
         try:
+            there = await self._intake.still_kept(files)
+            problems += gone_problems(files, there)
+            files = there
+            if nonce is None:  # whoever has not even opened the form fills no disk
+                problems += chosen_again(posted)
             if not problems:
                 files += await self._intake.keep(posted.uploads)
             if not (switch or "attach" in posted.fields):

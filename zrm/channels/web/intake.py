@@ -39,6 +39,10 @@ class Intake:
             for upload in uploads
         ]
 
+    async def still_kept(self, files: Sequence[StoredFile]) -> list[StoredFile]:
+        """Those of the files that were kept with an earlier showing of the form and still are. Errors: StoreUnavailable."""
+        return await run_in_threadpool(self._desk.still_kept, files) if files else []
+
     async def submit(
         self, external_id: str, body: bytes, *, said: str, envelope: dict[str, JSON], files: Sequence[StoredFile] = ()
     ) -> Receipt:

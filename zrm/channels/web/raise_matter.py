@@ -14,7 +14,7 @@ from zrm.channels.web.entry import NATURE_HINTS, NATURES, Entry, Problem, check_
 from zrm.channels.web.intake import Intake, body_of
 from zrm.channels.web.kept_forms import KeptForm, KeptForms
 from zrm.channels.web.seals import ReceiptNote, Seals, contact_id
-from zrm.channels.web.shown import files_problems, shown_problems, subject_options
+from zrm.channels.web.shown import chosen_again, files_problems, gone_problems, shown_problems, subject_options
 from zrm.channels.web.site import Site
 from zrm.errors import StoreUnavailable
 from zrm.kit import log
@@ -88,6 +88,11 @@ class RaiseMatter:
         files = [file for file in map(self._seals.open_file, sealed) if file is not None]
         file_problems = files_problems(posted, len(files), self._site.config)
         try:
+            there = await self._intake.still_kept(files)
+            file_problems += gone_problems(files, there)
+            files = there
+            if nonce is None:  # whoever has not even opened the form fills no disk
+                file_problems += chosen_again(posted)
             if not file_problems:
                 files += await self._intake.keep(posted.uploads)
             if switch in LANGUAGES or "attach" in posted.fields:
@@ -102,10 +107,10 @@ class RaiseMatter:
                 region=self._site.house.region,
             )
             problems += file_problems
-            if nonce is None and not problems:
-                problems = [
+            if nonce is None:
+                problems.append(
                     Problem("send", _("This form was not made by us or has been changed. Please send it again"))
-                ]
+                )
             if problems or nonce is None:
                 status = 413 if posted.too_large or any(u.too_large for u in posted.uploads) else 400
                 return await self._again(request, entry, form_id=form_id, files=files, problems=problems, status=status)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from zrm.channels.contract import Inbound, OnTheWay, PublicFile, PublicMessage, Subject, Unparseable
+from zrm.channels.contract import Inbound, OnTheWay, PublicFile, PublicMessage, StoredFile, Subject, Unparseable
 from zrm.channels.web.body import Posted
 from zrm.channels.web.config import WebConfig
 from zrm.channels.web.entry import Problem
@@ -64,6 +64,20 @@ def files_problems(posted: Posted, kept: int, config: WebConfig) -> list[Problem
             )
         )
     return problems
+
+
+def gone_problems(files: Sequence[StoredFile], kept: Sequence[StoredFile]) -> list[Problem]:
+    """Which files of an earlier showing are not `kept` any more: a form may lie open for days."""
+    return [
+        Problem("files", _("“%(name)s” is not kept here any more. Please choose it again"), {"name": file.name})
+        for file in files
+        if file not in kept
+    ]
+
+
+def chosen_again(posted: Posted) -> list[Problem]:
+    """What to say where files came with a form that is none of ours, from which none is kept."""
+    return [Problem("files", _("Please choose the files again"))] if posted.uploads else []
 
 
 def shown_on_the_way(waiting: Sequence[OnTheWay]) -> list[PublicMessage]:

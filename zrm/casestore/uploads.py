@@ -1,0 +1,54 @@
+"""Files that somebody uploaded and that no contact may ever carry: a form that was refused or never sent.
+
+Each is registered before it is there, and the registration goes once a contact or an attachment refers to the file. What
+nobody refers to a day later is removed; a form that came back holds its files for six hours. The folder is never walked.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from zrm.kit.blobs import BlobStore
+from zrm.kit.db import Cursor, Database
+
+KEPT_SECONDS: Final = 24 * 3600.0
+_AT_ONCE: Final = 200  # files
+
+_OLD: Final = """
+WITH old AS (
+    SELECT blob_key FROM uploads WHERE uploaded_at < now() - make_interval(secs => %(age)s)
+    ORDER BY uploaded_at LIMIT %(most)s FOR UPDATE SKIP LOCKED
+)
+SELECT blob_key,
+    EXISTS (SELECT FROM attachments a WHERE a.blob_key = old.blob_key)
+    OR EXISTS (SELECT FROM raw_contacts w WHERE w.body_key = old.blob_key)
+    OR EXISTS (SELECT FROM raw_contacts w WHERE w.files <> '[]'
+               AND w.files @> jsonb_build_array(jsonb_build_object('key', old.blob_key)))
+FROM old
+"""
+
+
+def register(cursor: Cursor, blob_key: str) -> None:
+    """Somebody uploads this file now, perhaps again."""
+    cursor.execute(
+        "INSERT INTO uploads VALUES (%s, now()) ON CONFLICT (blob_key) DO UPDATE SET uploaded_at = excluded.uploaded_at",
+        [blob_key],
+    )
+
+
+def sweep(database: Database, blobs: BlobStore) -> int:
+    """Remove up to 200 old uploads that nobody refers to; returns how many went. Errors: StoreUnavailable.
+
+    Whoever is about to refer to one has put or touched it just now, and the blob store then keeps it, whatever this
+    transaction has seen. Killed in the middle it leaves registrations whose files are gone: the next time they go too.
+    """
+    with database.cursor() as cursor:
+        cursor.execute(_OLD, {"age": KEPT_SECONDS, "most": _AT_ONCE})
+        found = cursor.fetchall()
+        unused = [key for key, referred in found if not referred]
+        removed = [key for key in unused if blobs.remove(key, unused_for=KEPT_SECONDS)]
+        settled = [key for key, referred in found if referred] + removed
+        cursor.execute("DELETE FROM uploads WHERE blob_key = ANY(%s)", [settled])
+        touched = [key for key in unused if key not in set(removed)]
+        cursor.execute("UPDATE uploads SET uploaded_at = now() WHERE blob_key = ANY(%s)", [touched])
+    return len(removed)
