@@ -6,7 +6,7 @@ from enum import StrEnum
 from typing import Final
 from uuid import UUID
 
-from sqlmodel import Field, Session, SQLModel, select
+from sqlmodel import Field, SQLModel
 
 from zrm.kit.ids import new_id
 
@@ -61,13 +61,3 @@ class Grant(SQLModel, table=True):
     agent_id: UUID
     permission: str
     unit_id: UUID | None = None
-
-
-def granted_units(session: Session, agent_id: UUID, permission: Permission) -> set[UUID] | None:
-    """The units for which the agent has the permission; None means everywhere, an empty set nowhere."""
-    rows = session.exec(
-        select(Grant.unit_id).where(Grant.agent_id == agent_id, Grant.permission == permission.value)
-    ).all()
-    if None in rows:
-        return None
-    return {unit for unit in rows if unit is not None}

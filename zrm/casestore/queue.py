@@ -218,10 +218,3 @@ def count_views(heaps: Sequence[Counted], agent_id: UUID | None, units: Collecti
         if agent_id is not None and heap.assignee_id == agent_id:
             totals[View.MINE] += heap.n
     return totals
-
-
-def case_of_code(cursor: Cursor, code: str) -> tuple[UUID, UUID] | None:
-    """The case with a tracking code and its unit, as (case id, unit id)."""
-    cursor.execute("SELECT id, unit_id FROM cases WHERE code = %s", [code])
-    row = cursor.fetchone()
-    return (row[0], row[1]) if row else None

@@ -97,11 +97,6 @@ def weakness(
     return Weakness.PRESENT if present is not None and matches(password, present) else None
 
 
-def acceptable(password: str) -> bool:
-    """Whether nothing speaks against the password, as far as one can say without knowing whose it would be."""
-    return weakness(password) is None
-
-
 def _matches(password: str, password_hash: str | None) -> bool:
     try:
         right = _hasher.verify(password, password_hash or _dummy())
