@@ -2,6 +2,8 @@
 
 Where two files of one citizen have the two spellings of an address, the older file keeps it and the younger stays as it
 is, under the spelling it had: bringing files together is for a person, and an address of two would be nobody's.
+
+Reads five tables whole, and four of them again if an address changes; what changes is held in memory.
 """
 
 from __future__ import annotations

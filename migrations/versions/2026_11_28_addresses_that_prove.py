@@ -2,6 +2,9 @@
 
 Until now the web form's and the JSON door's addresses were taken for shown, like a number that a fax machine says of
 itself and the sender of a mail that its own domain disowns. Who has also come from such an address keeps it as shown.
+
+Reads contacts, raw contacts and deliveries whole and copies a row a contact that came in into a temporary table. Contacts
+are locked against everybody until the end.
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""An answer that its writer takes back before it leaves is kept as such: it was never sent, and no citizen sees it."""
+"""An answer that its writer takes back before it leaves is kept as such: it was never sent, and no citizen sees it.
+
+Contacts and deliveries are read whole under a lock against everybody.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""The tracking page shows a message that was just sent: what waits for its case is found by the case's code."""
+"""The tracking page shows a message that was just sent: what waits for its case is found by the case's code.
+
+Reads raw contacts whole, and nothing is received meanwhile.
+"""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """A telephone message has the nature its caller chose, and none was asked: all were filed as complaints.
 
-Where an agent has said since what a case is about, that stays.
+Where an agent has said since what a case is about, that stays. Reads cases whole; only telephone cases are written.
 """
 
 from __future__ import annotations

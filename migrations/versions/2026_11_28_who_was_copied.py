@@ -1,4 +1,7 @@
-"""Who else a case's mails went to is found without reading the mails that went to nobody else."""
+"""Who else a case's mails went to is found without reading the mails that went to nobody else.
+
+Reads contacts whole, and none is written meanwhile.
+"""
 
 from __future__ import annotations
 
