@@ -387,7 +387,7 @@ def blob_problems(house: OpenHouse) -> list[str]:
         probe.write_bytes(b"ok")
         probe.unlink(missing_ok=True)  # another asker may have been faster
     except OSError as error:
-        return [f"the blob folder cannot be written: {error.strerror}"]
+        return [f"{house.blobs.root} cannot be written: {error.strerror}"]
     except StoreUnavailable as error:
         return [str(error)]
     return []

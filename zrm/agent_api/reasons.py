@@ -22,6 +22,8 @@ KNOWN: Final = (
     _("the note cannot be read"),
     _("the note's file is missing"),
     _("not a web contact; look at: %(fields)s"),
+    _("not a contact taken at the desk; look at: %(fields)s"),
+    _("not a contact taken at the desk; nobody took it"),
     _("not a rating from 1 to 5"),
     _("not a web contact; the text holds nothing that can be shown"),
     _("the message does not say who sent it"),

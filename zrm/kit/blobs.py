@@ -60,7 +60,7 @@ class BlobStore:
             Path(temporary).replace(self.root / _MARK)
             _sync_folder(self.root)
         except OSError as error:
-            raise StoreUnavailable(f"the blob store cannot be written: {error.strerror}") from error
+            raise StoreUnavailable(f"{self.root} cannot be written: {error.strerror}") from error
 
     def require_own(self) -> None:
         """Errors: StoreUnavailable if the folder is not its owner's, what `owner` raises."""
@@ -82,7 +82,7 @@ class BlobStore:
         except OSError as error:
             if error.errno in _NO_ROOM:
                 raise StoreFull("no room in the blob store") from error
-            raise StoreUnavailable(f"the blob store cannot be written: {error.strerror}") from error
+            raise StoreUnavailable(f"{self.root} cannot be written: {error.strerror}") from error
 
     def _put(self, source: bytes | BinaryIO, announce: Callable[[str], None]) -> tuple[str, int]:
         if isinstance(source, bytes):
@@ -125,7 +125,7 @@ class BlobStore:
         try:
             return self._touch(key)
         except OSError as error:
-            raise StoreUnavailable(f"the blob store cannot be written: {error.strerror}") from error
+            raise StoreUnavailable(f"{self.root} cannot be written: {error.strerror}") from error
 
     def remove(self, key: str, *, unused_for: float) -> bool:
         """Remove a blob, unless it was put or touched in the last `unused_for` seconds; whether it is gone.
@@ -145,7 +145,7 @@ class BlobStore:
         except FileNotFoundError:
             return True
         except OSError as error:
-            raise StoreUnavailable(f"the blob store cannot be written: {error.strerror}") from error
+            raise StoreUnavailable(f"{self.root} cannot be written: {error.strerror}") from error
         return True
 
     def get(self, key: str) -> bytes:
