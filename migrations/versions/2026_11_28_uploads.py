@@ -1,6 +1,11 @@
-"""Uploads that no contact carries yet, and how to find who refers to a file."""
+"""Uploads that no contact carries yet, and how to find who refers to a file.
+
+Reads attachments and raw contacts whole; they are written meanwhile.
+"""
 
 from __future__ import annotations
+
+from typing import Final
 
 from alembic import op
 
@@ -15,12 +20,19 @@ CREATE TABLE uploads (
     uploaded_at timestamptz NOT NULL
 );
 CREATE INDEX uploads_at ON uploads (uploaded_at);
-CREATE INDEX attachments_blob ON attachments (blob_key);
-CREATE INDEX raw_contacts_body_key ON raw_contacts (body_key) WHERE body_key IS NOT NULL;
-CREATE INDEX raw_contacts_files ON raw_contacts USING gin (files jsonb_path_ops) WHERE files <> '[]';
 """
+INDEXES: Final = {
+    "attachments_blob": "attachments (blob_key)",
+    "raw_contacts_body_key": "raw_contacts (body_key) WHERE body_key IS NOT NULL",
+    "raw_contacts_files": "raw_contacts USING gin (files jsonb_path_ops) WHERE files <> '[]'",
+}
 
 
 def upgrade() -> None:
     """Forward only."""
+    with op.get_context().autocommit_block():
+        for name, where in INDEXES.items():
+            # One that was not finished is there and of no use.
+            op.execute(f"DROP INDEX CONCURRENTLY IF EXISTS {name}")
+            op.execute(f"CREATE INDEX CONCURRENTLY {name} ON {where}")
     op.get_bind().exec_driver_sql(UPLOADS)

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import itertools
+import re
+import subprocess
+import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from typing import Any
 
 import pytest
-from alembic import command
 from alembic.migration import MigrationContext
 from alembic.operations import Operations
 from alembic.script import ScriptDirectory
@@ -14,12 +19,15 @@ from sqlalchemy import text
 
 from tests.casework.house import file_case
 from tests.conftest import TestServers
-from zrm.casestore.schema import alembic_config, migrate
+from tests.lab.process import wait_until
+from zrm.casestore.schema import MIGRATIONS, alembic_config, is_current, migrate
+from zrm.casestore.search_words import contact_key
 from zrm.kit.db import Database
 from zrm.kit.ids import new_id
 from zrm.kit.mail_addresses import comparable
 
 _numbers = itertools.count(1)
+MANY = 700  # of three contacts each: more than a migration writes at once
 
 
 @pytest.fixture
@@ -43,10 +51,7 @@ def older(servers: TestServers, revision: str) -> Iterator[Database]:
     """A database as it was at a revision."""
     name = f"migrating_{next(_numbers)}"
     database = Database(servers.postgres.create_database(name))
-    config = alembic_config()
-    with database.engine.begin() as connection:
-        config.attributes["connection"] = connection
-        command.upgrade(config, revision)
+    migrate(database, revision)
     yield database
     database.close()
     servers.postgres.drop_database(name)
@@ -141,35 +146,147 @@ def test_of_two_files_with_two_spellings_the_older_keeps_the_citizen(database: D
         assert cursor.fetchall() == [("ali@例.example",), ("ali@例.example.",)]
 
 
-def test_what_was_filed_before_can_be_found_afterwards(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
-    migration = ScriptDirectory.from_config(alembic_config()).get_revision("2026_11_28_search")
-    assert migration is not None
-    monkeypatch.setattr(migration.module, "_STEP", 2)
-    cases = [file_case(database, text=f"بَهار {n}", name="آقای رضائی") for n in range(5)]
+@pytest.fixture
+def before_search(servers: TestServers) -> Iterator[Database]:
+    """A database as it was before contacts had keys, with contacts of people and one of ours."""
+    for database in older(servers, "2026_11_28_on_the_way"):
+        with database.cursor() as cursor:
+            cursor.execute(
+                "INSERT INTO units (id, key, name_fa, name_en) VALUES (%s, 'contact-centre', 'م', 'C')", [new_id()]
+            )
+        cases = [file_case(database, title="چراغ", text=f"بَهار ۰۹۱۲ ۰۰۰ ۰۰۰{n}", name="آقای رضائی") for n in range(3)]
+        with database.cursor() as cursor:
+            cursor.execute(
+                "INSERT INTO contacts (id, case_id, direction, channel, account, person_id, text, at)"
+                " SELECT uuidv7(), case_id, direction, channel, account, person_id, 'قند ' || n, at FROM contacts,"
+                " generate_series(1, %s) AS n",
+                [MANY],
+            )
+            cursor.execute("UPDATE contacts SET search = 'as it was before'")
+            cursor.execute(
+                "INSERT INTO contacts (id, case_id, direction, channel, account, text, automatic, at)"
+                " VALUES (uuidv7(), %s, 'out', 'email', 'a', 'Your code', true, now())",
+                [cases[0].id],
+            )
+        yield database
+
+
+def found(database: Database) -> bool:
+    """Whether every contact of `before_search` has the key it should have."""
     with database.cursor() as cursor:
-        cursor.execute("SELECT id, search FROM contacts ORDER BY id")
-        made = cursor.fetchall()
-        cursor.execute("UPDATE contacts SET search = 'as it was before'")
         cursor.execute(
-            "INSERT INTO contacts (id, case_id, direction, channel, account, text, automatic, at)"
-            " VALUES (uuidv7(), %s, 'out', 'email', 'a', 'Your code', true, now())",
-            [cases[0].id],
+            "SELECT replace(search, coalesce(r.code, '-'), 'CODE') FROM contacts c"
+            " LEFT JOIN receipts r ON r.contact_id = c.id"
         )
-    with database.engine.begin() as connection:
-        migration.module._make_keys(connection)
+        keys = sorted(row[0] for row in cursor)
+    return keys == sorted(
+        [
+            "",
+            *(f" چراغ بهار 0912 000 000{n} اقای رضایی CODE 0912000000{n} " for n in range(3)),
+            *(f" قند {n} اقای رضایی " for n in range(1, MANY + 1) for _ in range(3)),
+        ]
+    )
+
+
+def test_what_was_filed_before_can_be_found_afterwards(before_search: Database) -> None:
+    migrate(before_search)
+    assert found(before_search)
+
+
+def test_keys_are_still_made_as_the_newest_migration_made_them() -> None:
+    """Else what was filed before is found otherwise than what is filed now: write all keys anew in a migration."""
+    module = migration("2026_11_28_search")
+    for said in (
+        "آقای رضائی (۱۲)",
+        "0912 000 0777\n+98 (21) 11",
+        "İSTANBUL ﷺ ﻻ é",
+        "می\u200cروم\u0640 بَهار",
+        "a" * 30_000,
+        "",
+    ):
+        assert module._contact_key(said, "x") == contact_key(said, "x")
+
+
+def test_migrations_import_nothing_that_will_be_other_tomorrow() -> None:
+    for file in MIGRATIONS.glob("versions/*.py"):
+        ours = re.findall(r"^(?:from|import) (zrm\S*)", file.read_text("utf-8"), re.MULTILINE)
+        assert set(ours) <= {"zrm.errors", "zrm.kit"}, file.name
+
+
+def test_two_that_migrate_at_once_do_it_once(before_search: Database) -> None:
+    with ThreadPoolExecutor(3) as threads:
+        for done in [threads.submit(migrate, before_search) for _ in range(3)]:
+            done.result()
+    assert is_current(before_search)
+    assert found(before_search)
+
+
+@pytest.mark.parametrize(
+    ("held", "version"),
+    [
+        # In the middle of the keys: some batches are committed.
+        ("SELECT FROM contacts WHERE id = (SELECT id FROM contacts ORDER BY id LIMIT 1 OFFSET 1500) FOR UPDATE", None),
+        # In the middle of an index made beside the writing, which is there and not valid.
+        ("UPDATE addresses SET raw = raw", None),
+        # In the middle of a migration that is one transaction, with those before it done.
+        ("LOCK TABLE deliveries", "2026_11_28_installation"),
+    ],
+)
+def test_who_was_killed_goes_on_where_they_were(before_search: Database, held: str, version: str | None) -> None:
+    with closing(before_search.connect()) as other:
+        other.execute(held.encode())
+        process = subprocess.Popen([sys.executable, "-c", KILLED, before_search.url])
+        try:
+            wait_until(lambda: waiting(before_search), "the migration to come to what is held", 60)
+        finally:
+            process.kill()
+            process.wait()
+        # Nobody else need let go first: the server sees that who was killed is gone.
+        wait_until(lambda: not waiting(before_search), "the server to let go of who was killed", 60)
+    with before_search.cursor() as cursor:
+        cursor.execute("SELECT version_num FROM alembic_version")
+        assert cursor.fetchall() == [(version or "2026_11_28_on_the_way",)]
+        cursor.execute("SELECT count(*) FROM contacts WHERE search LIKE ' %'")
+        assert (cursor.fetchone() or (0,))[0] >= migration("2026_11_28_search")._STEP, "whole batches are kept"
+    migrate(before_search)
+    assert is_current(before_search)
+    assert found(before_search)
+    with before_search.cursor() as cursor:
+        cursor.execute("SELECT indexrelid::regclass FROM pg_index WHERE NOT indisvalid")
+        assert cursor.fetchall() == []
+
+
+KILLED = """
+import sys
+from zrm.casestore.schema import migrate
+from zrm.kit.db import Database
+
+migrate(Database(sys.argv[1], application="killed"))
+"""
+
+
+def waiting(database: Database) -> bool:
+    """Whether the migration that will be killed waits for a lock."""
     with database.cursor() as cursor:
-        cursor.execute("SELECT id, search FROM contacts WHERE NOT automatic ORDER BY id")
-        assert cursor.fetchall() == made
-        cursor.execute("SELECT search FROM contacts WHERE automatic")
-        assert cursor.fetchall() == [("",)]
+        cursor.execute(
+            "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'killed' AND wait_event_type = 'Lock'"
+            " AND datname = current_database()"
+        )
+        return cursor.fetchone() == (1,)
+
+
+def migration(revision: str) -> Any:
+    """The code of a migration."""
+    script = ScriptDirectory.from_config(alembic_config()).get_revision(revision)
+    assert script is not None
+    return script.module
 
 
 def spell_anew(database: Database) -> None:
     """Run the migration's own code once more, on what is there now."""
-    migration = ScriptDirectory.from_config(alembic_config()).get_revision("2026_11_27_one_spelling")
-    assert migration is not None
+    module = migration("2026_11_27_one_spelling")
     with database.engine.begin() as connection, Operations.context(MigrationContext.configure(connection)):
-        migration.module.upgrade()
+        module.upgrade()
 
 
 def test_addresses_that_were_only_typed_are_claimed_from_now_on(before_claims: Database) -> None:

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import json
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Final
 
 from alembic import command
 from alembic.config import Config
 from alembic.script import ScriptDirectory
 from alembic.util.exc import CommandError
-from sqlalchemy import text
+from sqlalchemy import Connection, text
 
 from zrm.casestore import (  # noqa: F401  # registers the tables with SQLModel's metadata
     agent,
@@ -23,8 +28,21 @@ from zrm.casestore import (  # noqa: F401  # registers the tables with SQLModel'
 from zrm.kit.db import Database
 
 MIGRATIONS = Path(__file__).resolve().parents[2] / "migrations"
-_LIMITS = {"names": ["statement_timeout", "lock_timeout", "transaction_timeout"]}
-_LOCK = 0x5A524D  # "ZRM": two starts at once migrate one after the other
+_SETTINGS: Final = {
+    # A server's limits are meant for a statement of every day, not for a new index.
+    "statement_timeout": "0",
+    "lock_timeout": "0",
+    "transaction_timeout": "0",
+    "idle_in_transaction_session_timeout": "0",
+    # What a killed migration holds or waits for is let go of at once; servers on other systems cannot see it.
+    "client_connection_check_interval": "2s",
+}
+_SET: Final = """
+SELECT set_config(key, value, false) FROM jsonb_each_text(CAST(:settings AS jsonb))
+WHERE key <> 'client_connection_check_interval' OR version() LIKE '%linux%'
+"""
+_LOCK: Final = 0x5A524D  # "ZRM": two starts at once migrate one after the other
+_ASK_AGAIN: Final = 0.2  # seconds
 
 
 class BrokenMigrations(Exception):
@@ -39,17 +57,32 @@ def alembic_config() -> Config:
     return config
 
 
-def migrate(database: Database) -> None:
-    """Bring the database to the newest schema; safe to call at every start, by several processes at once."""
+def migrate(database: Database, to: str = "head") -> None:
+    """Bring the database to the newest schema, or to the revision `to`.
+
+    Safe to call at every start, by several processes at once. Each migration is committed by itself: what one locks is
+    free before the next, and who was killed goes on with the one that was not finished.
+    """
     config = alembic_config()
-    with database.engine.begin() as connection:
-        # A server's limits are meant for a statement of every day, not for a new index or for waiting for each other.
-        connection.execute(
-            text("SELECT set_config(name, '0', true) FROM unnest(CAST(:names AS text[])) AS name"), _LIMITS
-        )
-        connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK})
+    with _alone(database) as connection:
         config.attributes["connection"] = connection
-        command.upgrade(config, "head")
+        command.upgrade(config, to)
+
+
+@contextmanager
+def _alone(database: Database) -> Iterator[Connection]:
+    """A connection for a migration, with nobody else migrating meanwhile; closed at the end, which lets others begin."""
+    with database.engine.connect() as connection:
+        try:
+            connection.execute(text(_SET), {"settings": json.dumps(_SETTINGS)})
+            # Who waited inside the statement would hold a snapshot, and CREATE INDEX CONCURRENTLY waits for every one.
+            while not connection.execute(text("SELECT pg_try_advisory_lock(:key)"), {"key": _LOCK}).scalar():
+                connection.commit()
+                time.sleep(_ASK_AGAIN)
+            connection.commit()
+            yield connection
+        finally:
+            connection.invalidate()  # not back into the pool: settings and lock are the connection's
 
 
 def is_current(database: Database) -> bool:
