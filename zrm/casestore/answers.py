@@ -11,13 +11,17 @@ from zrm.kit.db import Cursor
 CLOSING: Final = "closing"
 """The label of the message that tells a citizen why their case is closed without an answer."""
 
+_ANSWERS: Final = (
+    "contacts WHERE case_id = %(case)s AND direction = 'out' AND agent_id IS NOT NULL AND public AND NOT automatic "
+    "AND NOT %(closing)s = ANY(labels)"
+)
+
 
 def answered_at(cursor: Cursor, case_id: UUID) -> datetime | None:
     """When the newest answer left; None if there is none. One that is still held back is none yet."""
     cursor.execute(
-        "SELECT max(at) FROM contacts WHERE case_id = %s AND direction = 'out' AND agent_id IS NOT NULL AND public "
-        "AND NOT automatic AND NOT %s = ANY(labels) AND at <= now()",
-        [case_id, CLOSING],
+        f"SELECT max(at) FROM {_ANSWERS} AND at <= now()",  # noqa: S608
+        {"case": case_id, "closing": CLOSING},
     )
     row = cursor.fetchone()
     return row[0] if row else None
@@ -26,10 +30,9 @@ def answered_at(cursor: Cursor, case_id: UUID) -> datetime | None:
 def is_unanswered(cursor: Cursor, case_id: UUID) -> bool:
     """Whether a citizen wrote and no agent answered since the case was opened, or opened again; a held answer counts."""
     cursor.execute(
-        "SELECT EXISTS (SELECT FROM contacts WHERE case_id = %(case)s AND direction = 'in' AND NOT automatic "
+        "SELECT EXISTS (SELECT FROM contacts WHERE case_id = %(case)s AND direction = 'in' AND NOT automatic "  # noqa: S608
         "AND NOT labels && ARRAY['robot', 'bounce', 'list', 'newsletter']) "
-        "AND NOT EXISTS (SELECT FROM contacts WHERE case_id = %(case)s AND direction = 'out' AND agent_id IS NOT NULL "
-        "AND public AND NOT automatic AND NOT %(closing)s = ANY(labels) AND at > coalesce((SELECT max(at) FROM case_events "
+        f"AND NOT EXISTS (SELECT FROM {_ANSWERS} AND at > coalesce((SELECT max(at) FROM case_events "
         "WHERE case_id = %(case)s AND (kind = 'reopen' OR kind = 'status' AND data ->> 'from' = 'closed')), '-infinity'))",
         {"case": case_id, "closing": CLOSING},
     )

@@ -1,11 +1,11 @@
 """Taking a contact down at the desk: a call, a visit or a letter becomes a contact like any other, by the same inbox.
 
-Whoever may take contacts anywhere may take them for everybody: which unit it is for is only known once it is filed. Nothing is judged here but the permission and what the record could not hold.
+Whoever may take contacts anywhere may take them for everybody: which unit it is for is only known once it is filed. Nothing
+is judged here but the permission and what the record could not hold.
 """
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -18,6 +18,7 @@ from zrm.contract import RawContact, Receipt, StoredFile
 from zrm.errors import NotAllowed
 from zrm.inbox.receive import Inbox
 from zrm.kit.db import Cursor
+from zrm.kit.digests import digest_of
 from zrm.kit.ids import new_trace
 from zrm.security.grants import Grants
 
@@ -64,7 +65,7 @@ def take(
     contact = RawContact(
         channel=way,
         account="desk",
-        external_id=f"{form_id}:{hashlib.sha256(said.encode()).hexdigest()[:32]}",
+        external_id=f"{form_id}:{digest_of(said)}",
         body=json.dumps(fields, ensure_ascii=False).encode("utf-8", "replace"),
         media_type="application/json",
         envelope={"agent": str(agent_id)},
