@@ -312,6 +312,7 @@ def test_templates_are_written_changed_and_retired_by_who_may(sign_in: SignIn, d
     with database.cursor() as cursor:
         first = one(cursor, "SELECT id FROM templates")
     assert "Text {name}" in browser.get(f"/desk/templates/{first}").text
+    assert 'Text <code class="z-variable z-ltr">{name}</code></td>' in browser.get("/desk/templates").text
     assert browser.post(f"/desk/templates/{first}", **form(None, version="1", text_en="New")).status_code == 303
     assert browser.post(f"/desk/templates/{first}", **form(None, version="1", text_en="Old")).status_code == 409
     sara = sign_in("sara")

@@ -12,6 +12,7 @@ from tests.agent_api.conftest import RunningDesk, enter
 from tests.casework.house import Filed, file_case, one
 from tests.lab import axe
 from zrm.kit.db import Database
+from zrm.kit.direction import in_marks
 from zrm.kit.gsm import cost
 from zrm.kit.ids import new_id
 
@@ -25,6 +26,7 @@ pytestmark = pytest.mark.peer("browser")
 TEXTS = [
     "", "a", "a" * 160, "a" * 161, "a" * 307, "€uro [1]", "a" * 152 + "€" + "a" * 152, "سلام", "س" * 70, "س" * 71,
     "س" * 135, "می‌شود ۱۲۳", "😀", "س" * 66 + "😀" + "س" * 66, "a" * 69 + "`", "line\nline", "ÄÖÜ ñ à", "ç",
+    "سلام \u2068Sara\u2069، " + "س" * 60, "only \u20669814\u2069",
 ]  # fmt: skip
 
 
@@ -46,7 +48,7 @@ def test_the_browser_reckons_as_the_house_does(browser: LabBrowser, desk: Runnin
             shown = page.eval_on_selector(
                 "[data-cost]", "e => [+e.dataset.units, +e.dataset.segments, +e.dataset.left]"
             )
-            found = cost(text)
+            found = cost(in_marks(text))
             assert shown == [found.units, found.segments, found.left], text
         page.select_option("#composer [name=way]", index=page.locator("#composer [name=way] option").count() - 1)
         assert not page.is_visible("[data-cost]"), "the tracking page costs nothing"

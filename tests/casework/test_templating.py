@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from zrm.casework.templating import VARIABLES, around, fill, strange
+from zrm.casework.templating import VARIABLES, around, beginning, fill, strange
+from zrm.kit.direction import in_marks
+from zrm.kit.i18n import in_fours
 
 VALUES = dict.fromkeys(VARIABLES, "") | {"name": "Sara", "code": "1234-5678-9012", "title": "{code} {agent}"}
 
@@ -14,7 +18,7 @@ VALUES = dict.fromkeys(VARIABLES, "") | {"name": "Sara", "code": "1234-5678-9012
     [
         ("Dear {name},", "Dear Sara,", ()),
         ("{name} {name}", "Sara Sara", ()),
-        ("سلام {name}،\nکد: {code}", "سلام \u2068Sara\u2069،\nکد: 1234-5678-9012", ()),
+        ("سلام {name}،\nکد: {code}", "سلام \u2068Sara\u2069،\nکد: \u20661234-5678-9012\u2069", ()),
         ("About {subject}, soon.", "About, soon.", ("subject",)),
         ("On “{title}”", "On “{code} {agent}”", ()),  # a citizen's braces stay braces
         ("{nonsense} {0.__class__} {}", "{nonsense} {0.__class__} {}", ()),
@@ -53,5 +57,56 @@ def test_words_of_the_other_direction_do_not_turn_the_sentence_around(text: str,
     assert fill(text, VALUES | {"title": value}).text == filled
 
 
-def test_an_address_of_the_web_stays_one_that_can_be_tapped() -> None:
-    assert fill("نشانی: {track}", VALUES | {"track": "https://x/track"}).text == "نشانی: https://x/track"
+@pytest.mark.parametrize(
+    ("text", "filled"),
+    [
+        ("نشانی: {track}", "نشانی: https://x/track"),
+        ("{track} را ببینید.", "\u200fhttps://x/track را ببینید."),
+        ("سلام\n{track} را ببینید.", "سلام\n\u200fhttps://x/track را ببینید."),
+        ("See {track}, please.", "See https://x/track, please."),
+    ],
+)
+def test_an_address_of_the_web_stays_one_that_can_be_tapped(text: str, filled: str) -> None:
+    assert fill(text, VALUES | {"track": "https://x/track"}).text == filled
+
+
+def test_a_code_keeps_its_groups_in_order_and_leaves_the_line_as_it_runs() -> None:
+    code = VALUES | {"code": in_fours("123456789012", "fa")}
+    assert fill("{code} کد پیگیری شماست", code).text == "\u2066۱۲۳۴-۵۶۷۸-۹۰۱۲\u2069 کد پیگیری شماست"
+    assert fill("Your code is {code}.", VALUES).text == "Your code is 1234-5678-9012."
+
+
+def test_what_a_text_message_says_of_direction_old_telephones_know() -> None:
+    told = in_marks(fill("{name}، کد {code}: {track}", VALUES | {"track": "https://x/track"}).text)
+    assert told == "\u200f\u200eSara\u200e\u200f، کد \u200f\u200e1234-5678-9012\u200e\u200f: https://x/track"
+
+
+@pytest.mark.parametrize(
+    ("text", "most", "shown"),
+    [
+        ("Dear {name}, your code is {code}.", 70, [("Dear ", False), ("{name}", True), (", your code is ", False), ("{code}", True), (".", False)]),
+        ("Dear {name}, your", 8, [("Dear …", False)]),
+        ("Dear {name}, your", 11, [("Dear…", False)]),
+        ("Dear {name}, your", 14, [("Dear ", False), ("{name}", True), (",…", False)]),
+        ("Dear {nmae}\n\nyou", 70, [("Dear ", False), ("{nmae}", False), (" you", False)]),
+        ("{name}{code}", 9, [("{name}", True), ("…", False)]),
+        ("unbroken", 4, [("unbr…", False)]),
+        ("", 4, []),
+    ],
+)  # fmt: skip
+def test_the_beginning_of_a_template(text: str, most: int, shown: list[tuple[str, bool]]) -> None:
+    assert beginning(text, most) == shown
+
+
+@given(
+    st.lists(st.sampled_from(["{name}", "{code}", "{", "}", "سلام", " ", "word", "\n"]), max_size=40),
+    st.integers(1, 90),
+)
+def test_no_beginning_cuts_a_variable(parts: list[str], most: int) -> None:
+    text = "".join(parts)
+    shown = beginning(text, most)
+    whole, line = "".join(piece for piece, _ in shown), " ".join(text.split())
+    assert whole == line or (len(whole) <= most + 1 and line.startswith(whole[:-1].rstrip()))
+    assert [piece for piece, named in shown if named] == [piece for piece, named in beginning(text, 9_999) if named][
+        : sum(named for _, named in shown)
+    ]

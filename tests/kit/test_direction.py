@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from zrm.kit.direction import isolated, reading_direction, steady_codes
+from zrm.kit.direction import in_marks, isolated, reading_direction, steady_codes
 
 ANY_TEXT = st.text(st.characters(codec=None), max_size=200)
 
@@ -51,3 +51,28 @@ def test_nothing_is_isolated_when_there_is_nothing() -> None:
     assert isolated("") == ""
     assert isolated("Re: آب") == "\u2067Re: آب\u2069"
     assert isolated("Is it back?") == "\u2066Is it back?\u2069"
+
+
+@pytest.mark.parametrize(
+    ("text", "marked"),
+    [
+        ("کد \u20669814-9409\u2069 است", "کد \u200f\u200e9814-9409\u200e\u200f است"),
+        ("case \u2068آب (۲)\u2069 5 days", "case \u200e\u200fآب (۲)\u200f\u200e 5 days"),
+        (
+            "«\u2068Is \u2067آب\u2069 back?\u2069» شد",
+            "«\u200f\u200eIs \u200e\u200fآب\u200f\u200e back?\u200e\u200f» شد",
+        ),
+        ("Is \u20669814\u2069 yours?", "Is 9814 yours?"),
+        ("بی\u2069سر \u2066و ته", "بیسر و ته"),
+        ("\u200eسلام", "\u200eسلام"),
+    ],
+)
+def test_isolates_become_marks_that_old_telephones_know(text: str, marked: str) -> None:
+    assert in_marks(text) == marked
+
+
+@given(ANY_TEXT)
+def test_marks_change_no_word(text: str) -> None:
+    unseen = dict.fromkeys(map(ord, "\u200e\u200f\u2066\u2067\u2068\u2069"))
+    assert in_marks(text).translate(unseen) == text.translate(unseen)
+    assert not set(in_marks(text)) & set("\u2066\u2067\u2068\u2069")

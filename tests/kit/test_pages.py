@@ -214,3 +214,18 @@ def test_colours_can_be_told_apart(selector: str) -> None:
 def test_the_systems_dark_and_the_chosen_dark_are_one() -> None:
     known = palettes()
     assert known[":root:not([data-bs-theme])"] == known[':root[data-bs-theme="dark"]']
+
+
+def test_a_name_is_whole_beside_its_letter(pages: Pages, tmp_path: Path) -> None:
+    """Read aloud and copied, a name split into its first letter and the rest is two words."""
+    rows = gallery.demo("fa")["rows"]
+    assert isinstance(rows, list)
+    drawn = pages.part("queue.html", "case_row", Viewer(language="fa"), **{**rows[0], "assignee": "مریم رضایی"})
+    drawn += draw(
+        pages, tmp_path, '{% from "components.html" import person %}{{ person("مریم رضایی", "m@x.example") }}'
+    )
+    for letter in re.findall(r'<span class="z-avatar"[^>]*>', drawn):
+        assert 'aria-hidden="true"' in letter
+        assert 'title="مریم رضایی"' in letter
+    assert '<span class="z-sr">مریم رضایی</span>' in drawn
+    assert '<bdi class="z-truncate" title="مریم رضایی">مریم رضایی</bdi>' in drawn

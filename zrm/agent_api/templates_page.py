@@ -19,6 +19,7 @@ from zrm.casework.templating import Filled
 from zrm.errors import Conflict, NotFound
 from zrm.kit import log
 from zrm.kit.db import Cursor
+from zrm.kit.direction import isolated
 from zrm.kit.i18n import LANGUAGES, Language, _, in_fours
 from zrm.security.grants import covers
 
@@ -30,6 +31,7 @@ KIND_NAMES = {
 }
 _EVERY = "every"  # the form's word for a template of all units
 _FIELDS = ("name_fa", "name_en", "text_fa", "text_en")
+_BEGINNING = 70  # characters of a template in the list
 _log = log.get(__name__)
 Errors = list[tuple[str, str]]
 
@@ -125,6 +127,7 @@ class _TemplatePages:
             "",
             search=False,
             head=head,
+            isolated=isolated,
             answers=_answers(self._context, cursor, visit, head, shown),
             shown=shown,
             theirs=_citizens_language(head),
@@ -147,6 +150,7 @@ class _TemplatePages:
             rows=template.of_units(cursor, units),
             unit_name=lambda unit_id: names.get(unit_id, "") if unit_id else visit.say(_("All units")),
             choices=self._choices(cursor, visit),
+            beginning=lambda text: templating.beginning(text, _BEGINNING),
             wording=new or Wording(None, "answer", "", "", "", ""),
             errors=errors or [],
         )
@@ -209,7 +213,7 @@ class _TemplatePages:
                 errors.append((name, visit.say(_("That is too long."))))
             elif name.startswith("text") and (strange := templating.strange(text, known)):
                 message = _("These braces name nothing we know: %(braces)s")
-                errors.append((name, visit.say(message, braces=" ".join(strange))))
+                errors.append((name, visit.say(message, braces=" ".join(map(isolated, strange)))))
             elif name.startswith("text") and automatic and "{code}" not in text:
                 errors.append((name, visit.say(_("The first word must tell the code: write {code}."))))
         units = {str(unit_id or _EVERY): unit_id for unit_id, _name in self._units(cursor, visit)}

@@ -2,6 +2,10 @@
 
 The variables are a closed list. A brace that names none of them is refused when the template is written; in an old one
 it is left as it stands, so that nothing is lost without being seen.
+
+What is put into a line of the other direction stands between isolates (U+2066 to U+2069), or it would turn the sentence
+around (zammad#5819). A text message, whose old telephones show those as boxes, writes them as older marks when it is sent
+(`zrm.kit.direction.in_marks`). Nothing ever touches the end of an address: a program that makes it a link would take it in.
 """
 
 from __future__ import annotations
@@ -29,10 +33,8 @@ VARIABLES: Final[dict[str, str]] = {
 IN_ACKNOWLEDGEMENTS: Final = ("code", "track", "organisation")
 """What may stand in an acknowledgement: nothing the citizen wrote, or a forged sender could have us carry words to others."""
 
-_WORDS: Final = frozenset(VARIABLES) - {"code", "track"}
-"""Variables in somebody's words. The code keeps its order by itself, and an address must stay one that can be tapped."""
-
 _BRACES: Final = re.compile(r"\{([^{}\n]{0,40})\}")
+_LRI, _FSI, _PDI, _LRM, _RLM = "\u2066", "\u2068", "\u2069", "\u200e", "\u200f"
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,20 +50,39 @@ def strange(text: str, known: Collection[str] = VARIABLES) -> list[str]:
     return list(dict.fromkeys(found[0] for found in _BRACES.finditer(text) if found[1] not in known))
 
 
-def fill(text: str, values: Mapping[str, str]) -> Filled:
-    """The text with the case's values; an empty one leaves no gap before a comma or between words.
+def beginning(text: str, most: int) -> list[tuple[str, bool]]:
+    """A template's first `most` characters on one line, as (piece, whether it is a variable in its braces).
 
-    Words of the other writing direction are isolated, so that they do not turn the sentence around them (zammad#5819).
+    What is cut ends with an ellipsis, behind a whole word where there is one, and never within braces.
     """
+    line = " ".join(text.split())
+    kept = line
+    if len(line) > most:
+        cut = next((found.start() for found in _BRACES.finditer(line) if found.start() < most < found.end()), most)
+        kept = f"{line[:cut].rpartition(' ')[0] or line[:cut]}…" if cut == most else f"{line[:cut]}…"
+    parts, place = list[tuple[str, bool]](), 0
+    for found in _BRACES.finditer(kept):
+        parts += [(kept[place : found.start()], False), (found[0], found[1] in VARIABLES)]
+        place = found.end()
+    return [(piece, named) for piece, named in (*parts, (kept[place:], False)) if piece]
+
+
+def fill(text: str, values: Mapping[str, str]) -> Filled:
+    """The text with the case's values; an empty one leaves no gap before a comma or between words."""
     missing = tuple(dict.fromkeys(found[1] for found in _BRACES.finditer(text) if values.get(found[1]) == ""))
     for name in missing:
         text = re.sub(r"[ \u00a0]?\{" + name + r"\}", "", text)
     direction = _directions(text)[:1]
 
     def value(found: re.Match[str]) -> str:
-        words = values.get(found[1], found[0])
-        foreign = direction and found[1] in _WORDS and set(_directions(words)) - {direction}
-        return f"\u2068{words}\u2069" if foreign else words
+        name, words = found[1], values.get(found[1], found[0])
+        if name == "code":
+            return f"{_LRI}{words.removeprefix(_LRM)}{_PDI}" if direction == "R" else words
+        if name == "track":
+            begins = direction == "R" and text[: found.start()].rpartition("\n")[2].strip() == ""
+            return f"{_RLM}{words}" if begins else words
+        foreign = name in VARIABLES and direction and set(_directions(words)) - {direction}
+        return f"{_FSI}{words}{_PDI}" if foreign else words
 
     return Filled(_BRACES.sub(value, text).strip(), missing)
 

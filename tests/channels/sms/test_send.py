@@ -177,6 +177,11 @@ def test_longest_text_goes_through(account: TwilioStandIn, channel_of: Channels)
     assert len(account.outbound()[0].body) == 1600
 
 
+def test_isolates_leave_as_marks_that_old_telephones_know(account: TwilioStandIn, channel_of: Channels) -> None:
+    channel_of().send(reply(text="سلام \u2068Sara\u2069، کد \u20669814-9409\u2069"))
+    assert account.outbound()[0].body == "سلام \u200f\u200eSara\u200e\u200f، کد \u200f\u200e9814-9409\u200e\u200f"
+
+
 @pytest.mark.parametrize(
     ("status", "body", "headers", "error", "wait"),
     [

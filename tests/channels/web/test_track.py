@@ -44,6 +44,7 @@ def proven(portal: Portal, language: str = "en") -> httpx.Client:
         "٢٨٣٥ ٤١٩٠ ٧٦٢٤",
         "2835–4190–7624",
         "\u200e2835.4190.7624",
+        "\u2066۲۸۳۵-۴۱۹۰-۷۶۲۴\u2069",
     ],
 )
 def test_the_code_is_taken_however_it_is_typed(portal: Portal, typed: str) -> None:

@@ -8,6 +8,7 @@ import re
 import threading
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from threading import Event
 from typing import ClassVar
@@ -52,6 +53,7 @@ from zrm.channels.sms.smpp.config import SmppGateway
 from zrm.channels.sms.smpp.listen import Listener
 from zrm.channels.sms.smpp.submit import Transmitter
 from zrm.kit import folders
+from zrm.kit.direction import in_marks
 
 MAX_TEXT = 1600  # Twilio's limit, counted as it counts: UTF-16 units
 _PHONE = re.compile(r"\+?[0-9]{3,15}")
@@ -167,6 +169,7 @@ class SmsChannel:
             # A name such as "Bank": it wrote to us, but there is no way back.
             kind = RecipientUnreachable if reply.to.strip() else ReplyInvalid
             raise kind(words.NO_NUMBER)
+        reply = replace(reply, text=in_marks(reply.text))
         if self._config.folder:
             return self._write(Path(self._house.data_dir, self._config.folder), reply)
         if account.gateway is not None:

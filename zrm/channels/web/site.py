@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import Final
+from unicodedata import category
 from urllib.parse import urlsplit
 
 from starlette.requests import Request
@@ -221,5 +222,5 @@ def peer_of(request: Request) -> str:
 
 
 def typed_code(text: str) -> str:
-    """A tracking code as a person types it, without the spaces and dashes they put in, in 0-9."""
-    return "".join(c for c in latin_digits(text) if not c.isspace() and c not in "-–—‐‑−_./\u200c\u200e\u200f")[:40]
+    """A tracking code as a person types or copies it, without spaces, dashes and unseen marks of direction, in 0-9."""
+    return "".join(c for c in latin_digits(text) if not (c.isspace() or c in "-–—‐‑−_./" or category(c) == "Cf"))[:40]

@@ -21,6 +21,12 @@ export function cost(text) {
   return { encoding, units, segments, left: JOINED[encoding] - filled };
 }
 
+/** The text as it is sent: trimmed, with plain line ends, and two direction marks for each isolate (zrm/kit/direction.py, in_marks). */
+export function asSent(text) {
+  const mark = /[\p{Script=Arabic}\p{Script=Hebrew}]/u.test(text) ? "\u200e\u200e" : "";
+  return text.trim().replaceAll("\r\n", "\n").replace(/[\u2066-\u2069]/g, mark);
+}
+
 /** Writes the cost below the composer whenever its words or its way change; only a text message has one. */
 export function showCost(composer) {
   const place = composer.querySelector("[data-cost]");
@@ -28,8 +34,7 @@ export function showCost(composer) {
   const way = composer.querySelector("[name=way]").selectedOptions[0];
   place.hidden = way?.dataset.channel !== "sms";
   if (place.hidden) return;
-  // What is sent is trimmed at both ends and has plain line ends.
-  const reckoned = cost(composer.querySelector("textarea").value.trim().replaceAll("\r\n", "\n"));
+  const reckoned = cost(asSent(composer.querySelector("textarea").value));
   const words = place.dataset[reckoned.segments === 1 ? "one" : "many"];
   place.querySelector("span").textContent = words
     .replace("#segments", inDigits(reckoned.segments)).replace("#left", inDigits(reckoned.left)).replace("#alphabet", reckoned.encoding);
