@@ -133,10 +133,16 @@ class Rates(Part):
 
 
 class Automatic(Part):
-    """Automatic answers from one account of ours to one address; beyond that two machines talk, and ours is silent."""
+    """Automatic answers from one account of ours to one address; beyond that two machines talk, and ours is silent.
+
+    An address typed into the web form may be anybody's: it gets a code only if it had fewer than `typed_per_day` automatic
+    answers that day, and all such addresses together get `typed_per_hour`.
+    """
 
     per_hour: int = Field(default=10, ge=1)
     per_day: int = Field(default=30, ge=1)
+    typed_per_day: int = Field(default=3, ge=1)
+    typed_per_hour: int = Field(default=300, ge=1)
 
 
 class Metrics(Part):
@@ -225,7 +231,7 @@ class Settings(Part):
         pattern="^[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?$",
         json_schema_extra={"expected": "a domain such as zrm.example.org, in ASCII letters"},
     )
-    acknowledge: list[Literal["email", "sms", "telegram", "bale"]] = ["email", "sms", "telegram", "bale"]
+    acknowledge: list[Literal["email", "sms", "telegram", "bale", "web"]] = ["email", "sms", "telegram", "bale", "web"]
     automatic: Automatic = Automatic()
     web: Web = Web()
     dispatch: Dispatch = Dispatch()

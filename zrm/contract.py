@@ -6,7 +6,7 @@ another. Frozen records, no behaviour beyond construction.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -460,6 +460,12 @@ class FrontDesk(Protocol):
 
     def subjects(self) -> list[Subject]:
         """The subject tree's choices, parents before children."""
+
+    def code_goes_to(self, addresses: Iterable[tuple[AddressKind, str]]) -> str:
+        """Which of these typed addresses the code is also sent to; empty if to none. Asks nobody, so it cannot know of
+        those who want no messages or have had too many.
+        """
+        return ""
 
     def doors(self) -> Sequence[OpenDoor]:
         """The channels that are open, so that no page promises what none of them keeps. Asks nobody."""

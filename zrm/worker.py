@@ -31,6 +31,7 @@ def build_drain(house: OpenHouse, queues: Queues) -> Drain:
             plan.settings,
             {kind: channel.join for kind, channel in plan.channels.items() if isinstance(channel, HasParts)},
             plan.own_addresses(),
+            plan.senders(),
         ),
         Topic.DELIVER: Deliver(house.database, plan.channels, plan.settings),
         Topic.NOTIFY: Notify(house.database),

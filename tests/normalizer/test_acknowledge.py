@@ -11,6 +11,7 @@ from tests.normalizer.test_filing import Desk
 from zrm.casestore import outbox
 from zrm.casestore.outbox import Topic
 from zrm.casestore.template import Wording, add
+from zrm.casework.answer import Sender as Account
 from zrm.config import Settings
 from zrm.contract import AddressKind, Inbound, Parsed, RawContact, Sender, Thread
 from zrm.inbox.receive import Inbox
@@ -37,9 +38,11 @@ ANSWERING = ("email", "sms", "telegram", "bale")
 class House(Desk):
     """A desk to which every channel leads."""
 
+    senders: tuple[Account, ...] = ()
+
     def file(self) -> int:
         parsers: dict[str, Callable[[RawContact], list[Parsed]]] = dict.fromkeys(ADDRESSES, self.parse)
-        filer = Filer(self.database, self.blobs, parsers, self.settings)
+        filer = Filer(self.database, self.blobs, parsers, self.settings, senders=self.senders)
         with self.database.cursor() as cursor:
             tasks = outbox.claim(cursor, Topic.FILE, limit=100, lease=30)
         filer(tasks)
@@ -145,3 +148,58 @@ def test_a_unit_has_first_words_of_its_own(house: House, channel: str, units: li
     shown = f"{str(code)[:4]}-{str(code)[4:8]}-{str(code)[8:]}"
     assert str(shown) in str(text)
     assert (f"{expected} {shown} Test Centre {{name}}" == text) is bool(expected), "no word of the citizen's"
+
+
+ACCOUNTS = (Account("email", "info", "email"), Account("sms", "3000123", "phone"))
+MAIL, MOBILE = "sara@home.example", "+989121234567"
+
+
+def typed(house: House, *addresses: str, words: str = "The lamp in our street is dark.", **more: object) -> None:
+    senders = [
+        Sender(AddressKind.EMAIL if "@" in one else AddressKind.PHONE, one, "Buy pills", claimed=True)
+        for one in addresses
+    ]
+    house.senders = ACCOUNTS
+    house.send(replace(Inbound(tuple(senders), words), **more), channel="web")  # type: ignore[arg-type]  # its fields
+
+
+@pytest.mark.parametrize(
+    ("addresses", "way"),
+    [
+        ((MAIL, MOBILE), ("email", MAIL)),
+        ((MOBILE,), ("sms", MOBILE)),
+        (("+982188880000",), None),  # no mobile telephone
+        (("+4915112345678",), None),  # not of our country
+        ((), None),
+    ],
+)
+def test_who_wrote_by_the_form_gets_the_code_where_they_typed(
+    house: House, addresses: tuple[str, ...], way: tuple[str, str] | None
+) -> None:
+    typed(house, *addresses)
+    answers = house.acknowledged()
+    assert [answer[:2] for answer in answers] == ([way] if way else [])
+    for _, _, text, code, _ in answers:
+        assert str(code) in "".join(sign for sign in str(text) if sign.isdigit())
+        assert not any(word in str(text) for word in ("lamp", "pills"))
+        assert ("If it was not you" in str(text)) is (way == ("email", MAIL)), "a text has no room for more"
+
+
+def test_the_form_is_no_cannon(house: House) -> None:
+    for _ in range(house.settings.automatic.typed_per_day + 2):
+        typed(house, MAIL)
+    assert len(house.acknowledged()) == house.settings.automatic.typed_per_day
+    assert house.ask("SELECT count(*) FROM case_events WHERE kind = 'code_not_sent'") == [(2,)]
+    limits = house.settings.automatic.model_copy(update={"typed_per_hour": house.settings.automatic.typed_per_day + 1})
+    house.settings = house.settings.model_copy(update={"automatic": limits})
+    for number in range(3):
+        typed(house, f"other-{number}@home.example")
+    assert len(house.acknowledged()) == limits.typed_per_hour, "in all"
+
+
+def test_nobody_is_written_to_for_a_program_or_where_the_door_told_the_code(house: House) -> None:
+    typed(house, MAIL, labels=frozenset({"robot"}))
+    typed(house, MAIL, code_told=True)
+    house.settings = house.settings.model_copy(update={"acknowledge": ["email", "sms"]})
+    typed(house, MAIL)
+    assert house.acknowledged() == []

@@ -44,6 +44,7 @@ LABELS: Final = {
     "calendar": _("Calendar entry"),
     "shared_address": _("Address shared by several people"),
     "claimed_address": _("Sender's address not proven"),
+    "typed_address": _("To an address typed into the form"),
     "own_address": _("Came from one of our own addresses"),
     "edited": _("Changed afterwards by the citizen"),
     "forwarded": _("Forwarded from somebody else"),
@@ -138,6 +139,9 @@ class History:
                 return self._status(data), "refresh"
             case "loop_broken":
                 return self._say(_("No automatic answer was sent: this address has had too many of them")), "robot"
+            case "code_not_sent":
+                sentence = _("The code was not sent to the address typed into the form: too many went out lately")
+                return self._say(sentence), "robot"
             case "rated":
                 score = digits(int(data.get("score", 0)), self._language)
                 sentence = _("The citizen rated how it was handled: %(score)s of %(most)s (by %(channel)s)")

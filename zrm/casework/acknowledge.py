@@ -16,14 +16,30 @@ from zrm.kit.i18n import Language, _, gettext, in_fours
 SUBJECT: Final = _("We have received your message")
 """Of an acknowledgement by mail; the code is put behind it where the mail is written."""
 
+_TYPED: Final = _("This address was typed into the form on our site. If it was not you, you need not do anything.")
+
 
 def acknowledgement(
-    code: str, language: Language, settings: Settings, *, kind: AddressKind, wording: tuple[str, str] | None = None
+    code: str,
+    language: Language,
+    settings: Settings,
+    *,
+    kind: AddressKind,
+    wording: tuple[str, str] | None = None,
+    typed: bool = False,
 ) -> str:
     """The text that tells a citizen their tracking code, short enough for two text messages when `kind` is phone.
 
-    `wording` is the unit's own, in Persian and in English, if it has one.
+    `wording` is the unit's own, in Persian and in English, if it has one. `typed`: the address was only typed into a form,
+    so it may be a stranger's, who must be told why they get this.
     """
+    text = _text(code, language, settings, kind, wording)
+    if not typed or kind is AddressKind.PHONE:  # a text has no room for more
+        return text
+    return f"{text}\n\n{gettext(language, _TYPED)}"
+
+
+def _text(code: str, language: Language, settings: Settings, kind: AddressKind, wording: tuple[str, str] | None) -> str:
     shown = in_fours(code, language)
     name = settings.organisation.name.fa if language == "fa" else settings.organisation.name.en
     track = f"{settings.public_url}/track"

@@ -12,6 +12,7 @@ from typing import Final, Literal
 
 from zrm.contract import AddressKind
 from zrm.kit.mail_addresses import without_detail
+from zrm.kit.phones import is_mobile
 
 WEB: Final = "web"
 
@@ -112,6 +113,21 @@ def ways(
     page = Way(WEB, origin.account if origin.channel == WEB else WEB, "", files=True)
     usable = sum(not (way.barred or way.copied) for way in found)
     return [page, *found] if preferred == WEB else [*found[:usable], page, *found[usable:]]
+
+
+def automatic_way(addresses: Iterable[tuple[str, str]], senders: Sequence[Sender], region: str) -> Way | None:
+    """Where the house itself writes to somebody who came by no channel that it could answer on, e-mail before a text.
+
+    `addresses` are (kind, value) pairs that anybody may have typed, so a text goes only to a mobile number of our own
+    `region` (ISO country): calls and texts to some other numbers are somebody's income.
+    """
+    known = list(addresses)
+    for wanted in (AddressKind.EMAIL, AddressKind.PHONE):
+        for sender in senders:
+            for kind, value in known if sender.reaches == wanted else ():
+                if kind == wanted and (kind == AddressKind.EMAIL or is_mobile(value, region)):
+                    return Way(sender.channel, sender.account, value, sender.max_text, sender.files, claimed=True)
+    return None
 
 
 def kind_of(channel: str, address: str) -> AddressKind:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager
 from datetime import datetime
@@ -25,7 +25,7 @@ from zrm.casestore.case import case_of
 from zrm.casestore.delivery import PROOF_LINK, DeliveryState
 from zrm.casestore.outbox import Topic
 from zrm.casestore.person import opted_out
-from zrm.casework.answer import Sender
+from zrm.casework.answer import WEB, Sender, automatic_way
 from zrm.config import Settings
 from zrm.contract import JSON, AddressKind, OpenDoor, RawContact, Receipt, StoredFile, Subject, Tracking
 from zrm.errors import NotFound, StoreUnavailable
@@ -41,6 +41,7 @@ from zrm.kit.i18n import Language, gettext
 from zrm.kit.ids import new_id
 from zrm.kit.mail_addresses import own_message_id
 from zrm.kit.peers import peer_of
+from zrm.kit.phones import e164
 
 _PROOF_DIGITS = 4
 _ENDING = 100
@@ -298,6 +299,15 @@ class Desk:
                 "LEFT JOIN subjects p ON p.id = s.parent_id ORDER BY s.parent_id IS NOT NULL, s.id"
             )
             return [Subject(*row) for row in cursor]
+
+    def code_goes_to(self, addresses: Iterable[tuple[AddressKind, str]]) -> str:
+        """Which of these typed addresses the code is also sent to."""
+        if WEB not in self._settings.acknowledge:
+            return ""
+        region = self._settings.organisation.region
+        typed = [(kind, e164(value, region) or "" if kind is AddressKind.PHONE else value) for kind, value in addresses]
+        way = automatic_way(typed, self._senders, region)
+        return way.address if way is not None else ""
 
     def doors(self) -> Sequence[OpenDoor]:
         """The channels that are open."""

@@ -15,6 +15,7 @@ from zrm.kit.text import latin_digits
 
 _LONGEST = 40  # characters; the longest E.164 number has 15 digits
 _MOST_DIGITS_AWAY: Final = 3
+_MOBILE: Final = (phonenumbers.PhoneNumberType.MOBILE, phonenumbers.PhoneNumberType.FIXED_LINE_OR_MOBILE)
 _SIGNS: Final = frozenset("+＋0123456789 ()./-‐‑–—−")  # as telephones and word processors write them
 
 
@@ -81,6 +82,16 @@ def _valid(text: str, region: str) -> phonenumbers.PhoneNumber | None:
     except phonenumbers.NumberParseException:
         return None
     return number if phonenumbers.is_valid_number(number) else None
+
+
+def is_mobile(value: str, region: str) -> bool:
+    """Whether an E.164 number can be a mobile telephone's of `region` (ISO country)."""
+    number = _valid(value, region)
+    return (
+        number is not None
+        and phonenumbers.region_code_for_number(number) == region
+        and phonenumbers.number_type(number) in _MOBILE
+    )
 
 
 def national(raw: str, region: str) -> str | None:

@@ -10,10 +10,12 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import Final
 from uuid import UUID
 
 from zrm.casestore.case import Status
 from zrm.casestore.template import acknowledgements
+from zrm.casework.answer import WEB, Sender, Way, automatic_way
 from zrm.config import Settings
 from zrm.errors import ConfigError
 from zrm.kit.clock import now
@@ -22,6 +24,9 @@ from zrm.kit.i18n import Language
 from zrm.normalizer.origin import FORGED, is_impersonal
 from zrm.normalizer.reading import Reading, Wished
 from zrm.normalizer.wishes import rateable
+
+TYPED: Final = "typed_address"
+"""The label of a code that went to an address which was only typed into the web form."""
 
 
 @dataclass(slots=True)
@@ -48,9 +53,10 @@ class Records:
     `look_up` comes before the wishes are granted, `look_up_answers` after, because they say who wants no answers.
     """
 
-    def __init__(self, cursor: Cursor, settings: Settings) -> None:
+    def __init__(self, cursor: Cursor, settings: Settings, senders: Sequence[Sender] = ()) -> None:
         self._cursor = cursor
         self._settings = settings
+        self._senders = senders
         self.owners: dict[tuple[str, str], list[tuple[UUID, bool]]] = defaultdict(list)
         self.cases: dict[UUID, Case] = {}
         self.by_message: dict[str, list[UUID]] = defaultdict(list)  # anybody can give their mail an id that is taken
@@ -63,6 +69,8 @@ class Records:
         self.silent: set[tuple[str, str]] = set()
         self.doubtful: set[tuple[str, str]] = set()
         self.answered: dict[tuple[str, str, str], tuple[int, int]] = {}  # automatic answers: last hour, last day
+        # Codes sent to typed addresses in the last hour; batches at the same moment may exceed the cap a little.
+        self.typed = 0
         self.first_words: dict[UUID | None, tuple[str, str]] = {}
         self.units: dict[str, UUID] = {}
         self.subjects: dict[str, tuple[UUID, UUID | None]] = {}
@@ -169,7 +177,14 @@ class Records:
                 [[value for _, value in known]],
             )
             self.silent = {(channel, address) for channel, address, out in self._cursor.fetchall() if out}
-        wanted = {r.addresses[0].value for r in readings if r.addresses and may_acknowledge(r, self._settings)}
+        found = [way_to_acknowledge(reading, self._settings, self._senders) for reading in readings]
+        wanted = {way.address for way in found if way is not None}
+        if any(way is not None and way.claimed for way in found):
+            self._cursor.execute(
+                "SELECT count(*) FROM contacts WHERE automatic AND 'typed_address' = ANY(labels) "  # as its index has it
+                "AND at > now() - interval '1 hour'"
+            )
+            self.typed = (self._cursor.fetchone() or (0,))[0]
         if wanted:
             self.first_words = acknowledgements(self._cursor)
             self._cursor.execute(
@@ -187,14 +202,21 @@ class Records:
             raise ConfigError(f"default_unit: no unit is called {self._settings.default_unit}") from None
 
 
-def may_acknowledge(reading: Reading, settings: Settings) -> bool:
-    """Whether its sender may get our first word by themselves: no machine, nobody whose name was borrowed, and nobody
-    who reads no answers.
+def way_to_acknowledge(reading: Reading, settings: Settings, senders: Sequence[Sender]) -> Way | None:
+    """Where its sender gets our first word, the way they came or (from a form) at an address they typed, which is claimed.
+
+    None for a machine, for one whose name was borrowed, for one who reads no answers, and where the door has told the code.
     """
-    machine_or_forged = reading.robot or FORGED in reading.labels  # the owner of a forged address wrote nothing
-    if machine_or_forged or (reading.addresses and is_impersonal(reading.addresses[0])):
-        return False
-    return reading.raw.contact.channel in settings.acknowledge
+    contact = reading.raw.contact
+    if reading.code_told or not reading.addresses or contact.channel not in settings.acknowledge:
+        return None
+    first = reading.addresses[0]
+    if reading.robot or FORGED in reading.labels or is_impersonal(first):  # the owner of a forged address wrote nothing
+        return None
+    if contact.channel != WEB:
+        return Way(contact.channel, contact.account, first.value)
+    typed = [(address.kind.value, address.value) for address in reading.addresses]
+    return automatic_way(typed, senders, settings.organisation.region)
 
 
 def _addresses(readings: Iterable[Reading]) -> set[tuple[str, str]]:

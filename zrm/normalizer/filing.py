@@ -17,6 +17,7 @@ import psycopg
 
 from zrm.casestore import live, outbox
 from zrm.casestore.outbox import Task
+from zrm.casework.answer import Sender
 from zrm.config import Settings
 from zrm.contract import AddressKind, Ignored, Unparseable
 from zrm.errors import StoreUnavailable
@@ -49,7 +50,8 @@ Read = tuple[Task, Raw, Outcome, list[KeptFile]]
 class Filer:
     """Files raw contacts. `parsers` are the channels' `parse` by kind, `joiners` their `join` where messages have parts.
 
-    `own` are our own addresses on every channel: nobody who bears one is a citizen. Reading one contact may take so many
+    `own` are our own addresses on every channel: nobody who bears one is a citizen. `senders` are the accounts that can
+    write where somebody came by a channel that cannot. Reading one contact may take so many
     `seconds` of the processor and bytes of `memory`.
     """
 
@@ -61,12 +63,14 @@ class Filer:
         settings: Settings,
         joiners: Mapping[str, Join] | None = None,
         own: Collection[str] = (),
+        senders: Sequence[Sender] = (),
         *,
         seconds: float = SECONDS,
         memory: int = MEMORY,
     ) -> None:
         self._database = database
         self._settings = settings
+        self._senders = senders
         region = settings.organisation.region
         self._reading = BoundedReading(
             blobs, parsers, joiners or {}, region=region, own=own, seconds=seconds, memory=memory
@@ -185,11 +189,11 @@ class Filer:
             present = [outcome for outcome in outcomes if outcome[1].id in still]
             put_off = self._reports(cursor, present)
             put_off |= self._join(cursor, present)
-            known = Records(cursor, self._settings)
+            known = Records(cursor, self._settings, self._senders)
             known.look_up(_only(Reading, present), _only(Wished, present))
             self._grant(cursor, present, known)
             known.look_up_answers(_only(Reading, present))
-            placing = Placing(known, self._settings)
+            placing = Placing(known, self._settings, self._senders)
             for task, raw, outcome, kept in present:
                 match outcome:
                     case Reading():

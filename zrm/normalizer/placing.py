@@ -23,13 +23,14 @@ from zrm.casestore.delivery import DeliveryState
 from zrm.casestore.outbox import Topic
 from zrm.casestore.search_words import contact_key
 from zrm.casework.acknowledge import SUBJECT, acknowledgement
+from zrm.casework.answer import Sender, Way, kind_of
 from zrm.casework.transitions import Step, after
 from zrm.config import Settings
 from zrm.contract import AddressKind, InboundFile
 from zrm.kit.i18n import Language, gettext
 from zrm.kit.ids import new_id
 from zrm.kit.mail_addresses import own_message_id
-from zrm.normalizer.asking import Case, Records, may_acknowledge
+from zrm.normalizer.asking import TYPED, Case, Records, way_to_acknowledge
 from zrm.normalizer.origin import Known
 from zrm.normalizer.reading import Reading
 from zrm.normalizer.rows import Rows
@@ -47,10 +48,11 @@ class KeptFile:
 class Placing:
     """One transaction's worth of readings being placed into cases, by what is `known` of them."""
 
-    def __init__(self, known: Records, settings: Settings) -> None:
+    def __init__(self, known: Records, settings: Settings, senders: Sequence[Sender] = ()) -> None:
         self.rows = Rows()
         self._known = known
         self._settings = settings
+        self._senders = senders
 
     def place(self, reading: Reading, kept: Sequence[KeptFile]) -> None:
         """Give the reading its person and its case."""
@@ -277,47 +279,52 @@ class Placing:
         self.rows.changed.append(case.id)
 
     def _acknowledge(self, case: Case, reading: Reading) -> None:
-        contact = reading.raw.contact
-        if not reading.addresses or not may_acknowledge(reading, self._settings):
+        way = way_to_acknowledge(reading, self._settings, self._senders)
+        if way is None:
             return
-        if reading.code_told:
+        address, at, trace = way.address, reading.raw.received_at, reading.raw.contact.trace
+        if (way.channel, address) in self._known.silent:  # they asked us not to write there, not even this
             return
-        address, at = reading.addresses[0].value, reading.raw.received_at
-        if (contact.channel, address) in self._known.silent:  # they asked us not to write there, not even this
+        kind = kind_of(way.channel, address)
+        if way.claimed and (kind.value, address) in self._known.doubtful:  # only who writes from there ends the doubt
             return
-        if not self._count_answer(contact.channel, contact.account, address):
-            self._event(case, "loop_broken", {"channel": contact.channel}, reading)
+        if not self._count_answer(way):
+            self._event(case, "code_not_sent" if way.claimed else "loop_broken", {"channel": way.channel}, reading)
             return
         wording = self._known.first_words.get(case.unit_id, self._known.first_words.get(None))
-        kind = reading.addresses[0].kind
-        text = acknowledgement(case.code, case.language, self._settings, kind=kind, wording=wording)
+        text = acknowledgement(case.code, case.language, self._settings, kind=kind, wording=wording, typed=way.claimed)
         title = gettext(case.language, SUBJECT) if kind is AddressKind.EMAIL else ""
         answer_id, delivery_id = new_id(), new_id()
-        message_id = own_message_id(answer_id, self._settings.mail_domain) if contact.channel == "email" else ""
+        message_id = own_message_id(answer_id, self._settings.mail_domain) if way.channel == "email" else ""
+        labels = ["acknowledgement", *([TYPED] if way.claimed else [])]
         self.rows.contacts.append(
             (
-                answer_id, case.id, "out", contact.channel, contact.account, None, None, address, title, text, "",
-                "", case.language, "", Jsonb([]), ["acknowledgement"], message_id, True, at, [], [],
+                answer_id, case.id, "out", way.channel, way.account, None, None, address, title, text, "",
+                "", case.language, "", Jsonb([]), labels, message_id, True, at, [], [],
             )
         )  # fmt: skip
         if message_id:
             self.rows.message_ids.append((message_id, case.id))
         self.rows.deliveries.append(
             (
-                delivery_id, answer_id, case.id, contact.channel, contact.account, address, DeliveryState.QUEUED,
-                contact.trace, at, at,
+                delivery_id, answer_id, case.id, way.channel, way.account, address, DeliveryState.QUEUED,
+                trace, at, at,
             )
         )  # fmt: skip
         self.rows.delivery_events.append((new_id(), delivery_id, at, DeliveryState.QUEUED, ""))
-        self.rows.outbox[Topic.DELIVER].append((delivery_id, contact.trace))
+        self.rows.outbox[Topic.DELIVER].append((delivery_id, trace))
 
-    def _count_answer(self, channel: str, account: str, address: str) -> bool:
+    def _count_answer(self, way: Way) -> bool:
         """Count one automatic answer for a pair of addresses; False, and not counted, if it would be one too many."""
-        hour, day = self._known.answered.get((channel, account, address), (0, 0))
+        pair = (way.channel, way.account, way.address)
+        hour, day = self._known.answered.get(pair, (0, 0))
         limits = self._settings.automatic
         if hour >= limits.per_hour or day >= limits.per_day:
             return False
-        self._known.answered[channel, account, address] = (hour + 1, day + 1)
+        if way.claimed and (day >= limits.typed_per_day or self._known.typed >= limits.typed_per_hour):
+            return False
+        self._known.answered[pair] = (hour + 1, day + 1)
+        self._known.typed += way.claimed
         return True
 
     def _event(self, case: Case, kind: str, data: dict[str, Any], reading: Reading) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -171,6 +171,9 @@ class KeepingDesk(UnaskedDesk):
             return self.tokens.pop(token)
         except KeyError:
             raise NotFound("unknown, used or too old") from None
+
+    def code_goes_to(self, addresses: Iterable[tuple[AddressKind, str]]) -> str:
+        return next((value for _, value in addresses), "")
 
     def doors(self) -> Sequence[OpenDoor]:
         return self.open_doors

@@ -11,6 +11,7 @@ from tests.channels.web.portal import running
 from tests.lab.browser import LabBrowser, Language
 
 WORDS = {"fa": ("ثبت پیام یا شکایت", "پیگیری پرونده"), "en": ("Make a complaint or report", "Follow your matter")}
+ADDRESS = "a.citizen.with.a.name.that.is.quite.long@municipality.example.org"
 
 pytestmark = pytest.mark.peer("browser")
 
@@ -28,11 +29,14 @@ def test_a_citizen_without_javascript_raises_follows_and_answers(language: Langu
         page.click('.z-summary a[href="#f-nature"]')
         page.check("#f-nature")
         page.fill("#f-text", "The lamp is broken.")
+        page.fill("#f-email", ADDRESS)
         page.focus("#f-phone")
         page.keyboard.press("Enter")
         page.wait_for_url("**/receipt")
         code = re.sub(r"\D", "", page.inner_text(".z-code b"))
         assert "".join(str(int(digit)) for digit in code) == "910000000000"
+        assert page.inner_text("main bdi[dir=ltr]:text('@')") == ADDRESS, "where the code is also sent"
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
         (raw,) = portal.desk.raws
         assert [file.name for file in raw.files] == ["lamp.jpg"]
         page.reload()

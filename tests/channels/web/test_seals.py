@@ -27,8 +27,10 @@ def test_a_forms_identity_is_the_librarys_own_seal() -> None:
 def test_a_receipt_is_the_librarys_own_seal(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(TimestampSigner, "get_timestamp", lambda _: 1_795_163_400)
     sealed = SEALS.seal_receipt(NOTE)
-    assert sealed == RECEIPT.sign("283541907624~2026-11-20T08:30:00+00:00~1~0").decode()
+    assert sealed == RECEIPT.sign("283541907624~2026-11-20T08:30:00+00:00~1~0~").decode()
     assert SEALS.open_receipt(sealed) == NOTE
+    sent = NOTE._replace(answered=True, sent_to="سارا~1@home.example")
+    assert SEALS.open_receipt(SEALS.seal_receipt(sent)) == sent
 
 
 @pytest.mark.parametrize("place", range(0, 75, 7))

@@ -9,7 +9,7 @@ from typing import BinaryIO, Final, cast
 
 from starlette.concurrency import run_in_threadpool
 
-from zrm.channels.contract import JSON, FrontDesk, OpenDoor, RawContact, Receipt, StoredFile, Subject
+from zrm.channels.contract import JSON, AddressKind, FrontDesk, OpenDoor, RawContact, Receipt, StoredFile, Subject
 from zrm.channels.web.body import Upload
 from zrm.errors import StoreUnavailable
 from zrm.kit import log
@@ -62,6 +62,11 @@ class Intake:
         receipt = await self._desk.take(contact)
         _log.info("received", channel="web", contact=str(receipt.contact_id), trace=trace, repeated=receipt.repeated)
         return receipt
+
+    def code_goes_to(self, *, email: str, phone: str) -> str:
+        """Which of these typed addresses the code is also sent to; empty if to none."""
+        typed = ((AddressKind.EMAIL, email), (AddressKind.PHONE, phone))
+        return self._desk.code_goes_to([(kind, value) for kind, value in typed if value])
 
     def doors(self) -> Sequence[OpenDoor]:
         """The channels that are open here."""

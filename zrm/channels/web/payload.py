@@ -3,7 +3,8 @@
     {"nature": "complaint", "subject": "roads", "text": "…", "name": "…", "phone": "…", "email": "…", "language": "fa"}
 
 Every key but `text` may be missing, and that too in a message that has files. `envelope` holds what the door alone knows: `conversation`, the tracking code whose
-holder has proven themselves; `trap`, that a field no person sees was filled in; `rates`, the code of the closed matter
+holder has proven themselves; `trap`, that a field no person sees was filled in; `caller`, the system that sent JSON and was
+answered with the code; `rates`, the code of the closed matter
 that a rating is about, whose body is `{"score": 4}`.
 """
 
@@ -83,6 +84,7 @@ def parse_payload(raw: RawContact) -> Inbound | Wish:
         labels=frozenset({"robot"}) if raw.envelope.get("trap") is True else frozenset(),
         nature=payload.nature,
         subject_key=clean_line(payload.subject),
+        code_told="caller" in raw.envelope,
     )
 
 

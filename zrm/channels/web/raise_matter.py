@@ -143,7 +143,8 @@ class RaiseMatter:
         await self._forms.forget(request, nonce)
         given = {AddressKind.PHONE: entry.phone, AddressKind.EMAIL: entry.email}
         answered = any(door.reaches in given and given[door.reaches] for door in self._intake.doors())
-        note = ReceiptNote(receipt.code, receipt.received_at, not entry.anonymous, answered)
+        sent_to = "" if entry.trap else self._intake.code_goes_to(email=entry.email, phone=entry.phone)
+        note = ReceiptNote(receipt.code, receipt.received_at, not entry.anonymous, answered, sent_to)
         if not self._site.keeps_cookies(request):
             # A redirect would lose the code. Reloading this page sends the same form again, which gives the same receipt.
             return self._receipt_page(request, note)

@@ -12,6 +12,7 @@ import secrets
 from collections.abc import Iterable
 from datetime import datetime
 from typing import Final, NamedTuple
+from urllib.parse import quote, unquote
 
 from itsdangerous import BadData, Signer, TimestampSigner, URLSafeSerializer, URLSafeTimedSerializer
 from itsdangerous.signer import SigningAlgorithm
@@ -24,13 +25,14 @@ _NONCE_BYTES: Final = 16
 
 class ReceiptNote(NamedTuple):
     """What the receipt page needs to know again: the tracking code, when it was given, whether an address was left with
-    it (`reachable`), and whether one of our channels can write there (`answered`).
+    it (`reachable`), whether one of our channels can write there (`answered`), and where the code is also sent.
     """
 
     code: str
     received_at: datetime
     reachable: bool
     answered: bool = False
+    sent_to: str = ""
 
 
 class Pass(NamedTuple):
@@ -107,7 +109,7 @@ class Seals:
         """The receipt page's cookie."""
         # Plain words: as JSON, compressed and encoded, each receipt cost 10 µs more.
         return self._receipt.sign(
-            f"{note.code}~{note.received_at.isoformat()}~{note.reachable:d}~{note.answered:d}"
+            f"{note.code}~{note.received_at.isoformat()}~{note.reachable:d}~{note.answered:d}~{quote(note.sent_to)}"
         ).decode()
 
     def open_receipt(self, sealed: str) -> ReceiptNote | None:
@@ -116,8 +118,9 @@ class Seals:
             note = self._receipt.unsign(sealed.encode("ascii", "replace"), max_age=self.receipt_seconds)
         except BadData:
             return None
-        code, at, reachable, *answered = note.decode().split("~")  # sealed before November 2026: three
-        return ReceiptNote(code, datetime.fromisoformat(at), reachable == "1", answered == ["1"])
+        code, at, reachable, *later = note.decode().split("~", 4)  # sealed before December 2026: three or four
+        answered, sent_to = [*later, "", ""][:2]
+        return ReceiptNote(code, datetime.fromisoformat(at), reachable == "1", answered == "1", unquote(sent_to))
 
     def seal_pass(self, holder: Pass) -> str:
         """The tracking pages' cookie, bound to one code."""
