@@ -253,7 +253,7 @@ def build_app(house: OpenHouse) -> FastAPI:
         senders=tuple(plan.senders()),
         own_addresses=plan.own_addresses(),
         monitor=monitor,
-        inbox=inbox,
+        receive=desk.receive,
     )
 
     @asynccontextmanager

@@ -73,7 +73,7 @@ def desk(database: Database, settings: Settings, blobs: BlobStore, inbox: Inbox)
         pages=Pages(),
         secret=b"a secret of this test",
         own_addresses=frozenset({"contact@city.example"}),
-        inbox=inbox,
+        receive=lambda contact: inbox.submit(contact).result(),
         senders=(
             Sender("email", "contact@city.example", "email", files=True),
             Sender("sms", "+982112345", "phone", 600),

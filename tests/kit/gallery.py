@@ -70,7 +70,7 @@ _EN = {
 def demo(language: Language) -> dict[str, object]:
     """What the gallery templates call `demo`."""
     words = _FA if language == "fa" else _EN
-    kinds = ["email", "sms", "voice_ivr", "web", "fax", "telegram", "counter"]
+    kinds = ["email", "sms", "voice_ivr", "web", "fax", "telegram", "call"]
     states = ["new", "open", "waiting", "in_progress", "reopened", "answered", "closed"]
     rows = [
         {

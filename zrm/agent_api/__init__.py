@@ -12,7 +12,6 @@ from zrm.agent_api import (
     confirm,
     files,
     lists,
-    new_contact,
     oversight,
     own,
     provider_pages,
@@ -20,6 +19,7 @@ from zrm.agent_api import (
     security_page,
     sign_in,
     stream,
+    taken,
     templates_page,
 )
 from zrm.agent_api.context import DeskContext
@@ -40,7 +40,7 @@ def router(context: DeskContext) -> APIRouter:
         confirm,
         lists,
         search_page,
-        new_contact,
+        taken,
         case_page,
         templates_page,
         case_steps,

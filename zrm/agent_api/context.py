@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -10,8 +11,8 @@ from typing import TYPE_CHECKING
 from zrm.agent_api.hub import EventHub
 from zrm.casework.answer import Sender
 from zrm.config import Settings
+from zrm.contract import RawContact, Receipt
 from zrm.dispatch.queues import Monitor
-from zrm.inbox.receive import Inbox
 from zrm.kit.blobs import BlobStore
 from zrm.kit.cookies import Cookie, cookie
 from zrm.kit.db import Database
@@ -28,7 +29,7 @@ TEMPLATES = Path(__file__).parent / "templates"
 class DeskContext:
     """Everything the desk needs. `senders` are our accounts that can answer, from the channels' capabilities;
     `own_addresses` ours on every channel, to which nothing is sent; `secret` keys its hashes; `monitor`
-    tells how the queue is (None: not asked). Through `inbox` comes what agents take down (None: nothing can).
+    tells how the queue is (None: not asked). `receive` is the front desk's, for what agents take down (None: nothing can be).
     `pages` gets the desk's own templates as "desk/…".
     """
 
@@ -40,7 +41,7 @@ class DeskContext:
     senders: tuple[Sender, ...] = ()
     own_addresses: frozenset[str] = frozenset()
     monitor: Monitor | None = None
-    inbox: Inbox | None = None
+    receive: Callable[[RawContact], Receipt] | None = None
     hub: EventHub = field(default_factory=EventHub)
 
     @cached_property

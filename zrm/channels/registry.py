@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from zrm.channels.counter.channel import CallChannel, LetterChannel, VisitChannel
 from zrm.channels.email.channel import EmailChannel
 from zrm.channels.fax.channel import FaxChannel
 from zrm.channels.sms.channel import SmsChannel
+from zrm.channels.taken.channel import CallChannel, LetterChannel, VisitChannel
 from zrm.channels.telegram.channel import BaleChannel, TelegramChannel
 from zrm.channels.voice_ivr.channel import VoiceChannel
 from zrm.channels.web.channel import WebChannel

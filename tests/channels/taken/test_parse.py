@@ -19,8 +19,8 @@ from zrm.channels.contract import (
     ReplyInvalid,
     Unparseable,
 )
-from zrm.channels.counter.channel import CallChannel, LetterChannel, VisitChannel
 from zrm.channels.registry import ALWAYS, CHANNELS
+from zrm.channels.taken.channel import CallChannel, LetterChannel, VisitChannel
 
 AGENT = UUID(int=7)
 HOUSE = House({"fa": "مرکز", "en": "Centre"}, "fa", "UTC", "IR", "https://a.example", "/tmp", "00")  # unused

@@ -13,8 +13,8 @@ from tests.casework.house import agent
 from tests.lab.axe import faults
 from zrm.casestore import outbox
 from zrm.casestore.outbox import Topic
-from zrm.casework import taking
-from zrm.casework.taking import Told
+from zrm.casework import taken
+from zrm.casework.taken import Told
 from zrm.channels.contract import House
 from zrm.channels.registry import ALWAYS, CHANNELS
 from zrm.errors import NotFound
@@ -142,7 +142,14 @@ def test_nobody_takes_contacts_without_the_permission(
     assert browser.get("/desk/new-contact").status_code == 404
     assert browser.post("/desk/new-contact", form_id=str(uuid4()), **WORDS).status_code == 404
     with pytest.raises(NotFound):  # whoever asks, not this page alone
-        taking.take(inbox, Grants.of([("case.work", None)]), UUID(int=1), "call", uuid4(), Told("x"))
+        taken.take(
+            lambda contact: inbox.submit(contact).result(),
+            Grants.of([("case.work", None)]),
+            UUID(int=1),
+            "call",
+            uuid4(),
+            Told("x"),
+        )
     assert ask(database, "SELECT FROM raw_contacts") == []
 
 

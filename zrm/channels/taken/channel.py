@@ -43,7 +43,7 @@ class _Payload(BaseModel):
     nature: Literal["", "complaint", "request", "suggestion", "criticism", "report"] = ""
 
 
-class _CounterChannel:
+class _TakenChannel:
     """What the three have in common."""
 
     kind: ClassVar[str]
@@ -100,19 +100,19 @@ class _CounterChannel:
         return []
 
 
-class CallChannel(_CounterChannel):
+class CallChannel(_TakenChannel):
     """A telephone call that an agent took."""
 
     kind: ClassVar[str] = "call"
 
 
-class VisitChannel(_CounterChannel):
+class VisitChannel(_TakenChannel):
     """Somebody who came in person."""
 
     kind: ClassVar[str] = "visit"
 
 
-class LetterChannel(_CounterChannel):
+class LetterChannel(_TakenChannel):
     """A letter on paper."""
 
     kind: ClassVar[str] = "letter"

@@ -1,4 +1,4 @@
-"""New contact: what an agent takes down for a citizen who calls, comes in person or writes a letter, and its receipt."""
+"""Taken contacts: the form "New contact" for a citizen who calls, comes in person or writes a letter, and its receipt."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from zrm.agent_api.visit import Guard, Visit
 from zrm.agent_api.words import NATURES, label
 from zrm.casestore.agent import Permission
 from zrm.casestore.subject import NATURES as KNOWN_NATURES
-from zrm.casework import taking
-from zrm.casework.taking import WAYS, Told
+from zrm.casework import taken
+from zrm.casework.taken import WAYS, Told
 from zrm.errors import NotFound, StoreUnavailable
 from zrm.kit import log
 from zrm.kit.i18n import _
@@ -58,10 +58,10 @@ def add(router: APIRouter, context: DeskContext, guard: Guard) -> None:
             nature=typed.get("nature", ""),
         )
         try:
-            if context.inbox is None:
-                raise StoreUnavailable("no inbox")
+            if context.receive is None:
+                raise StoreUnavailable("nothing receives here")
             files = [keep(context.blobs, file) for file in visit.files]
-            receipt = taking.take(context.inbox, visit.grants, visit.agent.id, typed["way"], form_id, told, files)
+            receipt = taken.take(context.receive, visit.grants, visit.agent.id, typed["way"], form_id, told, files)
         except StoreUnavailable:
             sentence = visit.say(
                 _("It could not be kept at this moment. Nothing was recorded: please press Record again.")
@@ -75,17 +75,17 @@ def add(router: APIRouter, context: DeskContext, guard: Guard) -> None:
     @router.get(f"{PAGE}/{{contact_id}}")
     def receipt(contact_id: UUID, visit: Visit = Depends(guard.visit)) -> Response:
         with context.database.cursor() as cursor:
-            taken = taking.taken(cursor, visit.grants, visit.agent.id, contact_id)
-            if taken is None:
+            found = taken.receipt_of(cursor, visit.grants, visit.agent.id, contact_id)
+            if found is None:
                 raise NotFound("no such receipt")
-            seen = taken.unit_id is not None and covers(visit.visible, taken.unit_id)
+            seen = found.unit_id is not None and covers(visit.visible, found.unit_id)
             return shell.page(
-                "desk/taken.html",
+                "desk/taken_receipt.html",
                 visit,
                 cursor,
                 "new-contact",
-                taken=taken,
-                case_href=f"/desk/cases/{taken.case_id}" if seen else "",
+                taken=found,
+                case_href=f"/desk/cases/{found.case_id}" if seen else "",
                 track_address=f"{context.settings.public_url.rstrip('/')}/track",
             )
 
@@ -94,7 +94,7 @@ def add(router: APIRouter, context: DeskContext, guard: Guard) -> None:
     ) -> Response:
         with context.database.cursor() as cursor:
             return shell.page(
-                "desk/new_contact.html",
+                "desk/taken_form.html",
                 visit,
                 cursor,
                 "new-contact",

@@ -1,4 +1,4 @@
-"""Taking a contact down at the desk: a call, a visit or a letter becomes a contact like any other, by the same inbox.
+"""Taken contacts: a call, a visit or a letter that an agent takes down becomes a contact like any other, by the same inbox.
 
 Whoever may take contacts anywhere may take them for everybody: which unit it is for is only known once it is filed. Nothing
 is judged here but the permission and what the record could not hold.
@@ -7,7 +7,7 @@ is judged here but the permission and what the record could not hold.
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Final
@@ -16,7 +16,6 @@ from uuid import UUID
 from zrm.casestore.agent import Permission
 from zrm.contract import RawContact, Receipt, StoredFile
 from zrm.errors import NotAllowed
-from zrm.inbox.receive import Inbox
 from zrm.kit.db import Cursor
 from zrm.kit.digests import digest_of
 from zrm.kit.ids import new_trace
@@ -50,9 +49,15 @@ class TakenContact:
 
 
 def take(
-    inbox: Inbox, grants: Grants, agent_id: UUID, way: str, form_id: UUID, told: Told, files: Sequence[StoredFile] = ()
+    receive: Callable[[RawContact], Receipt],
+    grants: Grants,
+    agent_id: UUID,
+    way: str,
+    form_id: UUID,
+    told: Told,
+    files: Sequence[StoredFile] = (),
 ) -> Receipt:
-    """Make it durable and give its receipt. `form_id` is of one showing of the form: sent twice it is one contact, with
+    """Make it durable by `receive` (the front desk's, as every door does) and give its receipt. `form_id` is of one showing of the form: sent twice it is one contact, with
     other words another.
 
     Errors: NotFound for who may not take contacts, NotAllowed for a way there is not, StoreUnavailable, StoreFull.
@@ -72,10 +77,10 @@ def take(
         files=tuple(files),
         trace=new_trace(),
     )
-    return inbox.submit(contact).result()
+    return receive(contact)
 
 
-def taken(cursor: Cursor, grants: Grants, agent_id: UUID, contact_id: UUID) -> TakenContact | None:
+def receipt_of(cursor: Cursor, grants: Grants, agent_id: UUID, contact_id: UUID) -> TakenContact | None:
     """What the agent took down themselves; None for anything else, and for who may not take contacts any more."""
     if not grants.anywhere(Permission.TAKE_CONTACTS):
         return None

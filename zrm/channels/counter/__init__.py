@@ -1,1 +1,0 @@
-"""What agents take down at the desk for citizens who call, come in person or write a letter."""
