@@ -87,7 +87,12 @@ def write(folder: Path, text: str) -> Path:
         (GOOD + "secret: ''\n", "config.yaml:4: secret: expected at least 16 characters"),
         (GOOD + "mail_domain: 'a b'\n", "config.yaml:4: mail_domain: expected a domain such as zrm.example.org"),
         (GOOD + "dispatch: {sweep: .inf}\n", "config.yaml:4: dispatch.sweep: expected a finite number"),
-        (GOOD + "web: {trusted_proxies: [gate]}\n", "config.yaml:4: web.trusted_proxies: 'gate' does not"),
+        (GOOD + "web: {trusted_proxies: [gate]}\n", "config.yaml:4: web.trusted_proxies: gate: expected an address"),
+        (
+            GOOD + "quotas: {trusted_peers: [10.0.0.0/99]}\n",
+            "config.yaml:4: quotas.trusted_peers: 10.0.0.0/99: expected",
+        ),
+        (GOOD + "quotas: {peer_posts: many}\n", "config.yaml:4: quotas.peer_posts: expected a whole number"),
         (
             GOOD.replace("public_url", "  region: XX\npublic_url"),
             "config.yaml:3: organisation.region: expected a country",

@@ -80,7 +80,7 @@ class Web(Part):
         if "*" in value:
             raise ValueError("'*' stands alone")
         # As whole networks: uvicorn would take 10.1.2.3/8 for the name of a machine, and trust nobody.
-        return [str(ipaddress.ip_network(proxy, strict=False)) for proxy in value]
+        return [_network(proxy) for proxy in value]
 
 
 class Dispatch(Part):
@@ -130,6 +130,27 @@ class Rates(Part):
     sign_in_window: float = Field(default=900, gt=0)
     sign_in_login_tries: int = Field(default=50, ge=1)
     sign_in_login_window: float = Field(default=3600, gt=0)
+
+
+class Quotas(Part):
+    """What the doors that anybody can reach (form, JSON, SMTP) take in within a window (seconds).
+
+    `peer_posts` and `peer_megabytes` from one peer, an IPv4 address or an IPv6 /64, at one door; `address_posts` that name
+    one telephone number or e-mail address as the sender's; `door_posts` at one door from everybody, null for no bound.
+    `trusted_peers` are not counted: a mail server or a proxy of ours, a partner's network that stands for many.
+    """
+
+    window: float = Field(default=600, ge=1, le=86_400)
+    peer_posts: int = Field(default=600, ge=1)
+    peer_megabytes: int = Field(default=1_000, ge=1, le=1_000_000)
+    address_posts: int = Field(default=60, ge=1)
+    door_posts: int | None = Field(default=60_000, ge=1)
+    trusted_peers: list[str] = ["127.0.0.0/8", "::1/128"]
+
+    @field_validator("trusted_peers")
+    @classmethod
+    def _networks(cls, value: list[str]) -> list[str]:
+        return [_network(peer) for peer in value]
 
 
 class Automatic(Part):
@@ -238,6 +259,7 @@ class Settings(Part):
     quarantine: Quarantine = Quarantine()
     threads: Threads = Threads()
     rates: Rates = Rates()
+    quotas: Quotas = Quotas()
     scan: Scan | None = None
     metrics: Metrics = Metrics()
     security: Security = Security()
@@ -378,6 +400,14 @@ def _is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return False
+
+
+def _network(text: str) -> str:
+    """An address or a network, as a network. Errors: ValueError, in words."""
+    try:
+        return str(ipaddress.ip_network(text, strict=False))
+    except ValueError:
+        raise ValueError(f"{text}: expected an address or a network such as 10.0.0.1 or 10.0.1.0/24") from None
 
 
 def _libpq_reads(address: str) -> bool:

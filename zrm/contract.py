@@ -407,6 +407,18 @@ class OpenDoor:
 class FrontDesk(Protocol):
     """The citizen's side of the house, handed to every door. All methods may be called from any thread; they block."""
 
+    def admit(self, door: str, peer: str, *, size: int = 0) -> None:
+        """Count a post of `size` bytes at a door that anybody can reach, before anything of it is kept. Asks nobody.
+
+        Never at the door of who cannot or will not send it again (a gateway). Errors: OverQuota, which says when to come
+        again.
+        """
+        return None
+
+    def admit_address(self, door: str, peer: str, kind: Literal["phone", "email"], address: str) -> None:
+        """The same for the address that a post names as its sender's, in one spelling. Errors: OverQuota."""
+        return None
+
     def submit(self, contact: RawContact) -> Future[Receipt]:
         """T1: the future resolves once the contact is durable. Errors: StoreUnavailable, StoreFull."""
 

@@ -12,9 +12,12 @@ ZrmError
 ├── Conflict               somebody was faster: reload and look again
 ├── NotAllowed             the transition table has no such step
 └── TooManyTries           wait `retry_after` seconds
+    └── OverQuota          as above: more has come than a door takes in at once; nothing was kept
 """
 
 from __future__ import annotations
+
+from typing import Literal
 
 
 class ZrmError(Exception):
@@ -63,3 +66,11 @@ class TooManyTries(ZrmError):
     def __init__(self, retry_after: int) -> None:
         super().__init__(f"retry after {retry_after} s")
         self.retry_after = retry_after
+
+
+class OverQuota(TooManyTries):
+    """A door takes no more for now: `bound` says from this peer, naming this phone or e-mail address, or from anybody."""
+
+    def __init__(self, retry_after: int, bound: Literal["peer", "phone", "email", "door"]) -> None:
+        super().__init__(retry_after)
+        self.bound = bound

@@ -17,6 +17,7 @@ from zrm.config import Section, Settings, load
 from zrm.errors import ConfigError, StoreUnavailable
 from zrm.frontdesk.answers import Answers
 from zrm.frontdesk.desk import Desk
+from zrm.frontdesk.quotas import Quotas
 from zrm.inbox.receive import Inbox
 from zrm.kit import folders, log
 from zrm.kit.blobs import BlobStore
@@ -83,16 +84,19 @@ class OpenHouse:
     database: Database
     blobs: BlobStore
     redis_url: str
-    _answers: list[Answers] = field(default_factory=list)
+    _kept_apart: list[Answers | Quotas] = field(default_factory=list)
 
     def desk(self) -> tuple[Desk, Inbox]:
-        """A front desk of this process, and its inbox to be closed at the end; its book is closed with the house."""
+        """A front desk of this process, and its inbox to be closed at the end; its book and its quotas are closed with
+        the house.
+        """
         plan = self.blueprint
         inbox = Inbox(self.database, self.blobs)
         answers = Answers(self.database, plan.data / "answers")
-        self._answers.append(answers)
+        quotas = Quotas(self.database, plan.settings.quotas, plan.secret)
+        self._kept_apart.extend((answers, quotas))
         return Desk(
-            self.database, self.blobs, inbox, plan.settings, plan.secret, plan.senders(), answers, plan.doors()
+            self.database, self.blobs, inbox, plan.settings, plan.secret, plan.senders(), answers, plan.doors(), quotas
         ), inbox
 
     def clamd(self) -> Clamd | None:
@@ -102,8 +106,8 @@ class OpenHouse:
 
     def close(self) -> None:
         """Let go of the store."""
-        for answers in self._answers:
-            answers.close()
+        for kept in self._kept_apart:
+            kept.close()
         self.database.close()
 
 

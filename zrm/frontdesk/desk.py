@@ -13,7 +13,7 @@ from concurrent.futures import Future
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, Literal
 from uuid import UUID
 
 import psycopg
@@ -30,6 +30,7 @@ from zrm.config import Settings
 from zrm.contract import JSON, AddressKind, OpenDoor, RawContact, Receipt, StoredFile, Subject, Tracking
 from zrm.errors import NotFound, StoreUnavailable
 from zrm.frontdesk.answers import Answers
+from zrm.frontdesk.quotas import Quotas
 from zrm.frontdesk.tracking import addresses_of, public_file, tracking_of
 from zrm.inbox import code as codes
 from zrm.inbox.receive import Inbox
@@ -49,7 +50,7 @@ _ENDING = 100
 
 class Desk:
     """The house's `FrontDesk`; one per process. `senders` are the accounts that can write to an e-mail address; `answers`
-    is the doors' book, without which the conservation law knows of receipts alone.
+    is the doors' book, without which the conservation law knows of receipts alone; without `quotas` all are admitted.
     """
 
     def __init__(
@@ -62,6 +63,7 @@ class Desk:
         senders: Sequence[Sender],
         answers: Answers | None = None,
         doors: Sequence[OpenDoor] = (),
+        quotas: Quotas | None = None,
     ) -> None:
         self._database = database
         self._blobs = blobs
@@ -71,8 +73,19 @@ class Desk:
         self._senders = senders
         self._answers = answers
         self._doors = doors
+        self._quotas = quotas
 
     # ------------------------------------------------------------------ receive
+
+    def admit(self, door: str, peer: str, *, size: int = 0) -> None:
+        """Count one post at a door. Errors: OverQuota."""
+        if self._quotas is not None:
+            self._quotas.admit(door, peer, size=size)
+
+    def admit_address(self, door: str, peer: str, kind: Literal["phone", "email"], address: str) -> None:
+        """Count one post that names the address as its sender's. Errors: OverQuota."""
+        if self._quotas is not None:
+            self._quotas.admit_address(door, peer, kind, address)
 
     def submit(self, contact: RawContact) -> Future[Receipt]:
         """T1; see `zrm.inbox.receive`."""
@@ -126,7 +139,9 @@ class Desk:
         return [file for file in files if self._blobs.touch(file.key)]
 
     def refuse(self, channel: str, account: str, reason: str, peer: str) -> None:
-        """Record an anomalous attempt."""
+        """Record an anomalous attempt; of one peer's only the first in a while."""
+        if self._quotas is not None and not self._quotas.records(peer):
+            return
         columns = ("id", "channel", "account", "reason", "peer_hash", "at")
         row = (new_id(), channel, account[:200], reason[:500], self._hash("refuse", peer_of(peer)), now())
         with self._cursor() as cursor:
@@ -135,15 +150,19 @@ class Desk:
     # ------------------------------------------------------------------ track
 
     def track(self, code: str, peer: str, *, proven: bool = False) -> Tracking:
-        """The case behind a code as its holder may see it. Errors: NotFound, TooManyTries."""
+        """The case behind a code as its holder may see it. Errors: NotFound, TooManyTries.
+
+        Only misses count: behind one address there may be a whole town of honest citizens. Nor does a code whose check
+        digit is wrong, as nearly all mistyped ones are: whoever guesses computes it, and learns nothing without.
+        """
         rates = self._settings.rates
         key = self._hash("track", peer_of(peer))
         with _store():
             throttle.look(self._database, key, tries=rates.track_tries, window=rates.track_window)
+            read = codes.read(code)
+            if read is None:
+                raise NotFound("no such code")
             try:
-                read = codes.read(code)
-                if read is None:
-                    raise NotFound("no such code")
                 with self._cursor() as cursor:
                     return tracking_of(
                         cursor,
@@ -153,7 +172,7 @@ class Desk:
                         writes_mail=self._email_account() is not None,
                         body_of=self._blobs.get,
                     )
-            except NotFound:  # only misses count: behind one address there may be a whole town of honest citizens
+            except NotFound:
                 throttle.count_try(self._database, key, tries=rates.track_tries, window=rates.track_window)
                 raise
 

@@ -74,6 +74,13 @@ class _Collector:
                 "AND NOT EXISTS (SELECT FROM receipts r WHERE r.contact_id = a.contact_id "
                 "AND coalesce(r.content, a.content) = a.content) GROUP BY 1",
             )
+            yield _family(
+                cursor,
+                "zrm_refused_tries",
+                "Posts and tries refused because a bound was reached, by the bound",
+                ("bound",),
+                "SELECT purpose, times FROM refused_tries",
+            )
         waiting = GaugeMetricFamily("zrm_queue_jobs", "RQ jobs by queue and state", labels=("queue", "state"))
         for topic, jobs, failed in self._depths():
             waiting.add_metric((topic, "waiting"), jobs)

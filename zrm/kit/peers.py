@@ -15,13 +15,19 @@ _PREFIX: Final = 64
 
 def peer_of(address: str) -> str:
     """`192.0.2.7` as it is, `2001:db8::7` as `2001:db8::/64`, what is no address (a caller, a test) as it is."""
+    found = ip_of(address)
+    if found is None:
+        return address
+    return str(found if isinstance(found, IPv4Address) else IPv6Network((found, _PREFIX), strict=False))
+
+
+def ip_of(address: str) -> IPv4Address | IPv6Address | None:
+    """The address, as the IPv4 one that a translator wrote into it where there is one; None if it is none."""
     try:
         found = ip_address(address.partition("%")[0].strip("[]"))
     except ValueError:
-        return address
-    if isinstance(found, IPv4Address):
-        return str(found)
-    return str(_ipv4_in(found) or IPv6Network((found, _PREFIX), strict=False))
+        return None
+    return found if isinstance(found, IPv4Address) else _ipv4_in(found) or found
 
 
 def is_loopback(address: str) -> bool:

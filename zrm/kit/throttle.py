@@ -1,6 +1,11 @@
-"""Fixed-window throttles kept in PostgreSQL, so that every process of the house counts together."""
+"""Fixed-window throttles kept in PostgreSQL, so that every process of the house counts together.
+
+A key is `purpose:whatever`; how often a purpose refused somebody is counted for /metrics.
+"""
 
 from __future__ import annotations
+
+from collections.abc import Mapping
 
 from zrm.errors import TooManyTries
 from zrm.kit.db import Cursor, Database
@@ -21,11 +26,31 @@ WHERE key = %(key)s AND tries >= %(tries)s AND window_started >= now() - make_in
 """
 
 
+_ADD = """
+INSERT INTO throttles AS t (key, window_started, tries)
+SELECT key, now(), amount FROM unnest(%(keys)s::text[], %(amounts)s::int[]) AS added (key, amount) ORDER BY key
+ON CONFLICT (key) DO UPDATE SET
+    tries = CASE WHEN t.window_started < now() - make_interval(secs => %(window)s) THEN excluded.tries
+                 ELSE t.tries + excluded.tries END,
+    window_started = CASE WHEN t.window_started < now() - make_interval(secs => %(window)s)
+                          THEN now() ELSE t.window_started END
+RETURNING key, tries, (extract(epoch FROM window_started - now()) + %(window)s)::float
+"""
+
+_REFUSED = """
+INSERT INTO refused_tries AS r (purpose, times)
+SELECT purpose, times FROM unnest(%(purposes)s::text[], %(times)s::int[]) AS added (purpose, times) ORDER BY purpose
+ON CONFLICT (purpose) DO UPDATE SET times = r.times + excluded.times
+"""
+
+
 def look(database: Database, key: str, *, tries: int, window: float) -> None:
     """Count nothing. Errors: TooManyTries if the tries counted so far leave none."""
     with database.cursor() as cursor:
         cursor.execute(_LOOK, {"key": key, "tries": tries, "window": window})
         row = cursor.fetchone()
+        if row is not None:
+            count_refused(cursor, {_purpose(key): 1})
     if row is not None:
         raise TooManyTries(max(1, row[0]))
 
@@ -35,22 +60,42 @@ def count_try(database: Database, key: str, *, tries: int, window: float) -> Non
 
     Errors: TooManyTries, with the seconds until the window ends, once more than `tries` came within `window` seconds.
     """
-    counted, seconds = _counted(database, key, window)
+    with database.cursor() as cursor:
+        counted, seconds = _counted(cursor, key, window)
+        if counted > tries:
+            count_refused(cursor, {_purpose(key): 1})
     if counted > tries:
         raise TooManyTries(max(1, seconds))
 
 
 def count(database: Database, key: str, *, window: float) -> None:
     """Count one miss for `key`, whatever came before; the next `look` says when there were too many."""
-    _counted(database, key, window)
-
-
-def _counted(database: Database, key: str, window: float) -> tuple[int, int]:
-    """How many were counted in the window, this one included, and the seconds until it ends."""
     with database.cursor() as cursor:
-        cursor.execute(_COUNT, {"key": key, "window": window})
-        counted, seconds = cursor.fetchone() or (1, 0)
+        _counted(cursor, key, window)
+
+
+def _counted(cursor: Cursor, key: str, window: float) -> tuple[int, int]:
+    """How many were counted in the window, this one included, and the seconds until it ends."""
+    cursor.execute(_COUNT, {"key": key, "window": window})
+    counted, seconds = cursor.fetchone() or (1, 0)
     return counted, seconds
+
+
+def add(cursor: Cursor, amounts: Mapping[str, int], *, window: float) -> dict[str, tuple[int, float]]:
+    """Add what a process has counted by itself: by key the sum over all processes, and the seconds until the window ends."""
+    keys = sorted(amounts)  # whoever comes with the same keys waits for us, and never crosswise
+    cursor.execute(_ADD, {"keys": keys, "amounts": [amounts[key] for key in keys], "window": window})
+    return {key: (total, seconds) for key, total, seconds in cursor}
+
+
+def count_refused(cursor: Cursor, refused: Mapping[str, int]) -> None:
+    """Count so many refusals by purpose."""
+    purposes = sorted(refused)
+    cursor.execute(_REFUSED, {"purposes": purposes, "times": [refused[purpose] for purpose in purposes]})
+
+
+def _purpose(key: str) -> str:
+    return key.partition(":")[0]
 
 
 def give_back(database: Database, key: str) -> None:

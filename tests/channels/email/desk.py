@@ -16,7 +16,7 @@ from typing import Any
 from uuid import UUID
 
 from tests.channels.desk import UnaskedDesk
-from zrm.channels.contract import JSON, House, RawContact, Receipt
+from zrm.channels.contract import JSON, FrontDesk, House, RawContact, Receipt
 from zrm.channels.email.channel import EmailChannel
 from zrm.channels.email.config import EmailConfig
 from zrm.kit.clock import now
@@ -99,7 +99,7 @@ MAILBOXES: dict[str, Any] = {
 
 
 @contextmanager
-def open_door(data_dir: Path, desk: ListDesk, **settings: Any) -> Iterator[int]:
+def open_door(data_dir: Path, desk: FrontDesk, **settings: Any) -> Iterator[int]:
     """The door of an EmailChannel in a thread; yields its port, and stops it at the end."""
     port = free_port()
     config = EmailConfig.model_validate(

@@ -26,15 +26,22 @@ from zrm.channels.email.config import EmailConfig
 from zrm.channels.email.identity import earlier_id, external_id
 from zrm.channels.email.mailboxes import Delivery, Mailboxes
 from zrm.channels.email.session import Conversation, LocalConversation
-from zrm.errors import StoreFull, StoreUnavailable
+from zrm.errors import OverQuota, StoreFull, StoreUnavailable
 from zrm.kit import log
 from zrm.kit.i18n import in_fours
 from zrm.kit.ids import new_trace
+from zrm.kit.mail_addresses import comparable
+from zrm.kit.peers import peer_of
 
 _log = log.get(__name__)
 _LARGE: Final = 65_536  # bytes; above it, hashing and writing leave the event loop
 _GRACE: Final = 20.0  # seconds for what is under way when we are told to stop
 _BACKLOG: Final = 512
+_OVER: Final = {
+    "peer": "Too much mail from your server in a short time",
+    "email": "Too much mail from this sender in a short time",
+    "door": "Too much mail from everywhere in a short time",
+}
 _RECEIVED: Final = "250 2.0.0 OK received as "
 
 
@@ -120,7 +127,18 @@ class Door:
         return "250 2.1.5 OK"
 
     async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:  # noqa: N802  # aiosmtpd's name
-        """Make the message durable for each mailbox it is for, then answer: yes only if it is for all of them."""
+        """Make the message durable for each mailbox it is for, then answer: yes only if it is for all of them.
+
+        A sender over its quota is told to come again: its server keeps the message. Anybody can write anybody's address,
+        so an address counts at the peer it came from; else strangers could keep a citizen's mail away.
+        """
+        peer, sender = str(session.peer[0]) if session.peer else "", str(envelope.mail_from or "")
+        try:
+            self._desk.admit("smtp", peer, size=len(envelope.content or b""))
+            if "@" in sender:
+                self._desk.admit_address("smtp", peer, "email", f"{peer_of(peer)} {comparable(sender)}")
+        except OverQuota as over:
+            return f"451 4.7.28 {_OVER[over.bound]}, come again in {over.retry_after} seconds"
         answers = list((await self.deliver(session, envelope)).values())
         refused = next((answer for answer in answers if not answer.startswith("250")), "")
         if refused:  # the sender comes again with all of them; who has the message already hears the same code again

@@ -22,7 +22,7 @@ from zrm.channels.web.intake import Intake
 from zrm.channels.web.payload import Payload
 from zrm.channels.web.seals import contact_id
 from zrm.channels.web.site import Site, peer_of
-from zrm.errors import StoreUnavailable
+from zrm.errors import OverQuota, StoreUnavailable
 from zrm.kit import log
 from zrm.kit.i18n import Language, _, accepted_language, gettext
 
@@ -37,6 +37,20 @@ _FAULTS: Final = {
     "string_too_short": _("is empty"),
     "string_type": _("must be text"),
     "literal_error": _("is not one of the allowed values"),
+}
+_LATER: Final = {
+    "peer": _(
+        "Your address has sent too many. Nothing was taken in. Send it again with the same key after Retry-After."
+    ),
+    "phone": _(
+        "Too many name this telephone number. Nothing was taken in. Send it again with the same key after Retry-After."
+    ),
+    "email": _(
+        "Too many name this e-mail address. Nothing was taken in. Send it again with the same key after Retry-After."
+    ),
+    "door": _(
+        "Too many come from everywhere. Nothing was taken in. Send it again with the same key after Retry-After."
+    ),
 }
 
 
@@ -63,6 +77,11 @@ class ContactApi:
                     headers={"WWW-Authenticate": "Bearer"},
                 )  # fmt: skip
             caller = known
+        try:
+            if not caller:  # who has a key stands for many
+                self._intake.admit("json", peer_of(request))
+        except OverQuota as over:
+            return self._later(request, over)
         key = request.headers.get("idempotency-key", "")
         if not _KEY.fullmatch(key):
             detail = _(
@@ -84,12 +103,16 @@ class ContactApi:
         if len(payload.text) > self._site.config.max_text:
             return self._fields_problem(request, [("text", "string_too_long")])
         try:
+            if not caller:
+                self._intake.admit_addresses("json", peer_of(request), phone=payload.phone, email=payload.email)
             receipt = await self._intake.submit(
                 contact_id("api", f"{caller}:{key}", (payload.model_dump_json(),)),
                 body,
                 said=payload.text,
                 envelope={"caller": caller},
             )
+        except OverQuota as over:
+            return self._later(request, over)
         except StoreUnavailable:
             return self._problem(
                 request, 503, _("The contact could not be kept"), _("Nothing was taken in. Send it again with the same key."),
@@ -113,6 +136,12 @@ class ContactApi:
             await run_in_threadpool(self._desk.refuse, "web", account, reason, peer_of(request))
         except StoreUnavailable:
             _log.warning("refusal not recorded", channel="web", reason=reason)
+
+    def _later(self, request: Request, over: OverQuota) -> Response:
+        return self._problem(
+            request, 429, _("Too many contacts in a short time"), _LATER[over.bound],
+            headers={"Retry-After": str(over.retry_after)},
+        )  # fmt: skip
 
     async def _read(self, request: Request) -> bytes | None:
         """The body, or None if it is over the limit."""

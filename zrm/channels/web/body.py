@@ -49,11 +49,14 @@ class Upload:
 
 @dataclass
 class Posted:
-    """A form as it came. `too_large`: the whole passed its limit; only the fields before the excess are here."""
+    """A form as it came, in `size` bytes. `too_large`: the whole passed its limit; only the fields before the excess are
+    here.
+    """
 
     fields: dict[str, list[str]] = field(default_factory=dict)
     uploads: list[Upload] = field(default_factory=list)
     too_large: bool = False
+    size: int = 0
 
     def one(self, name: str) -> str:
         """The first value of a field, or an empty text."""
@@ -76,18 +79,17 @@ class Limits:
 async def read_form(request: Request, limits: Limits) -> Posted:
     """The posted form. Errors: BadForm, WrongType, StoreFull; Starlette's ClientDisconnect. The caller closes it."""
     posted = Posted()
-    received = 0
     try:
         sink = _sink_for(request.headers.get("content-type"), posted, limits)
         async for chunk in request.stream():
-            received += len(chunk)
-            if received > limits.total:
+            posted.size += len(chunk)
+            if posted.size > limits.total:
                 posted.too_large = True
-                if received > limits.total * _PATIENCE:
+                if posted.size > limits.total * _PATIENCE:
                     break
             if not posted.too_large:
                 sink.write(chunk)
-        if received == 0:
+        if posted.size == 0:
             raise BadForm("empty body")
         sink.finish(cut_off=posted.too_large)
     except MultipartError as error:

@@ -63,7 +63,7 @@ class WebChannel:
     def routes(self, desk: FrontDesk) -> APIRouter:
         """The portal's pages and, unless it is turned off, the JSON door."""
         site = Site(self.config, self.house)
-        intake = Intake(desk, self.config.account)
+        intake = Intake(desk, self.config.account, self.house.region)
         seals = Seals(
             self.house.secret,
             receipt_seconds=self.config.receipt_minutes * 60,

@@ -18,9 +18,16 @@ from zrm.channels.web.entry import Problem, check_text, clean_text, latin_digits
 from zrm.channels.web.intake import Intake, body_of
 from zrm.channels.web.kept_forms import KeptForm, KeptForms
 from zrm.channels.web.seals import Pass, Seals, contact_id
-from zrm.channels.web.shown import chosen_again, files_problems, gone_problems, shown_on_the_way, shown_problems
+from zrm.channels.web.shown import (
+    chosen_again,
+    come_later,
+    files_problems,
+    gone_problems,
+    shown_on_the_way,
+    shown_problems,
+)
 from zrm.channels.web.site import HEADERS, Site, peer_of, typed_code
-from zrm.errors import NotFound, StoreUnavailable, TooManyTries
+from zrm.errors import NotFound, OverQuota, StoreUnavailable, TooManyTries
 from zrm.kit import log
 from zrm.kit.file_names import file_name
 from zrm.kit.i18n import LANGUAGES, Language, _
@@ -233,6 +240,11 @@ class FollowMatter:
         held = self._holder(request)
         form_id = posted.one("form_id")
         nonce = self._seals.open_form_id(form_id)
+        try:
+            self._intake.admit("form", peer_of(request), size=posted.size)
+        except OverQuota as over:
+            kept = self._kept(text, files, form_id if nonce else "", [come_later(over), *chosen_again(posted)])
+            return await self._later(request, held, kept, over)
         if held is None or not held.proven:
             problem = Problem(
                 "send", _("For your safety this page has closed. Prove again that this matter is yours, then send")
@@ -274,6 +286,16 @@ class FollowMatter:
         return await self._matter(
             request, held, kept, status=status if kept.problems else 200, language=switched
         )  # fmt: skip
+
+    async def _later(self, request: Request, held: Pass | None, kept: KeptForm, over: OverQuota) -> Response:
+        """The message comes back at once: nothing more is written for whoever sends too much."""
+        shown = (
+            self._ask_page(request, kept, status=429)
+            if held is None
+            else await self._matter(request, held, kept, status=429)
+        )
+        shown.headers["Retry-After"] = str(over.retry_after)
+        return shown
 
     async def _receive(
         self, held: Pass, nonce: str, text: str, files: Sequence[StoredFile], language: Language
@@ -404,6 +426,10 @@ class FollowMatter:
             return self._site.unavailable(request, back)
         if limits is _SMALL:
             posted.close()
+            try:
+                self._intake.admit("form", peer_of(request), size=posted.size)
+            except OverQuota as over:
+                return self._site.wait(request, over.retry_after, back)
         return posted
 
     def _ask_page(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Mapping, Sequence
-from typing import BinaryIO, Final, cast
+from typing import BinaryIO, Final, Literal, cast
 
 from starlette.concurrency import run_in_threadpool
 
@@ -15,6 +15,9 @@ from zrm.errors import StoreUnavailable
 from zrm.kit import log
 from zrm.kit.digests import digest_of
 from zrm.kit.ids import new_trace
+from zrm.kit.mail_addresses import comparable
+from zrm.kit.phones import e164
+from zrm.kit.text import digits
 
 _log = log.get(__name__)
 _encode: Final = json.JSONEncoder(ensure_ascii=False).encode
@@ -24,11 +27,23 @@ _SUBJECTS_FRESH: Final = 5.0  # seconds
 class Intake:
     """Files and contacts handed to the front desk; returns only when they are durable."""
 
-    def __init__(self, desk: FrontDesk, account: str) -> None:
+    def __init__(self, desk: FrontDesk, account: str, region: str) -> None:
         self._desk = desk
         self._account = account
+        self._region = region
         self._subjects: list[Subject] = []
         self._subjects_at = 0.0
+
+    def admit(self, door: Literal["form", "json"], peer: str, *, size: int = 0) -> None:
+        """Count one post, before anything of it is kept. Errors: OverQuota."""
+        self._desk.admit(door, peer, size=size)
+
+    def admit_addresses(self, door: Literal["form", "json"], peer: str, *, phone: str, email: str) -> None:
+        """Count what was typed as the sender's addresses, in whatever spelling. Errors: OverQuota."""
+        if phone:
+            self._desk.admit_address(door, peer, "phone", e164(phone, self._region) or digits(phone) or phone)
+        if email:
+            self._desk.admit_address(door, peer, "email", comparable(email))
 
     async def keep(self, uploads: Sequence[Upload]) -> list[StoredFile]:
         """Make uploaded files durable, in their order. Errors: StoreUnavailable, StoreFull."""

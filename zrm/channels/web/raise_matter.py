@@ -14,9 +14,16 @@ from zrm.channels.web.entry import NATURE_HINTS, NATURES, Entry, Problem, check_
 from zrm.channels.web.intake import Intake, body_of
 from zrm.channels.web.kept_forms import KeptForm, KeptForms
 from zrm.channels.web.seals import ReceiptNote, Seals, contact_id
-from zrm.channels.web.shown import chosen_again, files_problems, gone_problems, shown_problems, subject_options
-from zrm.channels.web.site import Site
-from zrm.errors import StoreUnavailable
+from zrm.channels.web.shown import (
+    chosen_again,
+    come_later,
+    files_problems,
+    gone_problems,
+    shown_problems,
+    subject_options,
+)
+from zrm.channels.web.site import Site, peer_of
+from zrm.errors import OverQuota, StoreUnavailable
 from zrm.kit import log
 from zrm.kit.i18n import LANGUAGES, Language, _
 
@@ -88,6 +95,7 @@ class RaiseMatter:
         files = [file for file in map(self._seals.open_file, sealed) if file is not None]
         file_problems = files_problems(posted, len(files), self._site.config)
         try:
+            self._intake.admit("form", peer_of(request), size=posted.size)
             there = await self._intake.still_kept(files)
             file_problems += gone_problems(files, there)
             files = there
@@ -114,7 +122,14 @@ class RaiseMatter:
             if problems or nonce is None:
                 status = 413 if posted.too_large or any(u.too_large for u in posted.uploads) else 400
                 return await self._again(request, entry, form_id=form_id, files=files, problems=problems, status=status)
+            self._intake.admit_addresses("form", peer_of(request), phone=entry.phone, email=entry.email)
             return await self._receive(request, entry, nonce, files, language)
+        except OverQuota as over:  # shown at once: nothing more is written for whoever sends too much
+            problems = [come_later(over), *([] if over.bound in ("phone", "email") else chosen_again(posted))]
+            return await self._form_page(
+                request, entry, form_id=form_id, files=files, problems=problems, status=429, language=language,
+                headers={"Retry-After": str(over.retry_after)},
+            )  # fmt: skip
         except StoreUnavailable:
             _log.warning("refused for now", channel="web")
             problem = Problem(

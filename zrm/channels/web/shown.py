@@ -3,14 +3,43 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Final
 
 from zrm.channels.contract import Inbound, OnTheWay, PublicFile, PublicMessage, StoredFile, Subject, Unparseable
 from zrm.channels.web.body import Posted
 from zrm.channels.web.config import WebConfig
 from zrm.channels.web.entry import Problem
 from zrm.channels.web.payload import parse_payload
+from zrm.errors import OverQuota
 from zrm.kit.i18n import Language, _, digits, gettext
 from zrm.kit.pages.words import byte_size
+
+_LATER: Final = {
+    "peer": (
+        "send",
+        _(
+            "Very many messages have come from your network in a short time. Yours was not taken in; it stays here, please press Send again in %(minutes)s minutes"
+        ),
+    ),
+    "door": (
+        "send",
+        _(
+            "Very many people are writing to us at the moment. Your message was not taken in; it stays here, please press Send again in %(minutes)s minutes"
+        ),
+    ),
+    "phone": (
+        "phone",
+        _(
+            "Very many messages have come with this number in a short time. Leave it empty, or press Send again in %(minutes)s minutes"
+        ),
+    ),
+    "email": (
+        "email",
+        _(
+            "Very many messages have come with this address in a short time. Leave it empty, or press Send again in %(minutes)s minutes"
+        ),
+    ),
+}
 
 
 def shown_problems(problems: Sequence[Problem], language: Language) -> list[tuple[str, str]]:
@@ -73,6 +102,12 @@ def gone_problems(files: Sequence[StoredFile], kept: Sequence[StoredFile]) -> li
         for file in files
         if file not in kept
     ]
+
+
+def come_later(over: OverQuota) -> Problem:
+    """What to say where a form comes back because more of its kind came than is taken in at once."""
+    place, message = _LATER[over.bound]
+    return Problem(place, message, {"minutes": max(2, -(-over.retry_after // 60))})  # so that it is always "minutes"
 
 
 def chosen_again(posted: Posted) -> list[Problem]:
