@@ -5,16 +5,20 @@ from __future__ import annotations
 import io
 from typing import TYPE_CHECKING
 
+import pikepdf
 import pytest
 from PIL import Image
 
 from tests.agent_api.conftest import RunningDesk, enter
+from tests.agent_api.test_unsafe_files import attach
 from tests.casework.house import agent, file_case, one
 from tests.lab import axe
 from zrm.kit.db import Database
 from zrm.kit.ids import new_id
 
 if TYPE_CHECKING:
+    from playwright.sync_api import Dialog, Page
+
     from tests.lab.browser import LabBrowser, Language
 
 pytestmark = pytest.mark.peer("browser")
@@ -183,4 +187,57 @@ def test_photos_are_seen_in_large_and_turned(
     page.keyboard.press("Escape")
     assert not page.locator("#viewer").is_visible()
     assert browser.complaints[before:] == []
+    page.context.close()
+
+
+def red_page_that_asks(words: str) -> bytes:
+    """A PDF of one red page whose script puts up a dialog."""
+    written = io.BytesIO()
+    with pikepdf.new() as pdf:
+        pdf.add_blank_page(page_size=(300, 300)).obj.Contents = pdf.make_stream(b"1 0 0 rg 0 0 300 300 re f")
+        pdf.Root.OpenAction = pikepdf.Dictionary(S=pikepdf.Name.JavaScript, JS=pikepdf.String(f"app.alert('{words}')"))
+        pdf.save(written)
+    return written.getvalue()
+
+
+def wait_for_red(page: Page) -> None:
+    """Wait until the viewer has drawn the page."""
+    for _ in range(100):
+        with Image.open(io.BytesIO(page.screenshot())) as shot:
+            if any(colour == (255, 0, 0) for _, colour in shot.convert("RGB").getcolors(1 << 24) or ()):
+                return
+        page.wait_for_timeout(200)
+    raise AssertionError(f"nothing was drawn at {page.url}")
+
+
+@pytest.mark.parametrize("language", ["fa", "en"])
+def test_a_pdf_opens_in_a_tab_of_its_own_and_its_script_does_not_run(
+    browser: LabBrowser, desk: RunningDesk, database: Database, language: Language
+) -> None:
+    case, data = file_case(database), red_page_that_asks("Your session has ended. Password?")
+    attach(database, desk.context.blobs, case.contact_id, data, name="نقشه.pdf", media_type="application/octet-stream")
+    as_it_came = attach(database, desk.context.blobs, case.contact_id, data, media_type="application/pdf", role="rendition")  # fmt: skip
+    page, asked = browser.page(language, fenced=False), list[str]()
+
+    def dismiss(dialog: Dialog) -> None:
+        asked.append(dialog.message)
+        dialog.dismiss()
+
+    page.context.on("dialog", dismiss)
+    enter(page, desk, language)
+    page.goto(f"{desk.url}/desk/cases/{case.id}")
+    assert axe.faults(page) == []
+    with page.context.expect_page() as opened:
+        page.click("a.z-file")
+    wait_for_red(opened.value)
+    assert asked == []
+    answer = page.context.request.get(opened.value.url)
+    assert answer.headers["content-security-policy"].startswith("sandbox; default-src 'none';")
+    assert (answer.headers["content-type"], answer.headers["x-content-type-options"]) == ("application/pdf", "nosniff")
+    with page.expect_download() as saved:
+        page.click(".z-files a[download]")
+    assert saved.value.path().read_bytes() == data, "as it came"
+    page.goto(f"{desk.url}/desk/files/{as_it_came}")  # what would happen: this test can fail
+    wait_for_red(page)
+    assert asked == ["Your session has ended. Password?"]
     page.context.close()

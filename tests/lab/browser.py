@@ -71,9 +71,18 @@ class LabBrowser:
             self._playwright = None
 
     def page(
-        self, language: Language = "fa", size: Size = "desktop", *, dark: bool = False, script: bool = True
+        self,
+        language: Language = "fa",
+        size: Size = "desktop",
+        *,
+        dark: bool = False,
+        script: bool = True,
+        fenced: bool = True,
     ) -> Page:
-        """A new person's page; `script` False is a browser without JavaScript."""
+        """A new person's page; `script` False is a browser without JavaScript.
+
+        Behind the fence Chromium's viewer of PDFs does not start: a page that needs it goes without (`fenced` False).
+        """
         context = self._browser.new_context(
             locale=LOCALES[language],
             viewport=SIZES[size],
@@ -84,7 +93,8 @@ class LabBrowser:
             java_script_enabled=script,
             timezone_id="Asia/Tehran",
         )
-        self._fence(context)
+        if fenced:
+            self._fence(context)
         page = context.new_page()
         page.on("pageerror", lambda error: self.complaints.append(f"{page.url}: {error}"))
         page.on(

@@ -11,7 +11,7 @@ from uuid import UUID
 from fastapi import APIRouter, Depends, Request, Response
 
 from zrm.agent_api.context import DeskContext
-from zrm.agent_api.files import harmless_name
+from zrm.agent_api.files import harmless_name, is_pdf
 from zrm.agent_api.shell import Shell
 from zrm.agent_api.templates_page import insertion
 from zrm.agent_api.visit import MOST_FILES, MOST_UPLOAD_BYTES, Guard, Visit
@@ -232,6 +232,7 @@ class CasePages:
             open_addresses=open_addresses,
             label=lambda code: label(LABELS, code, language),
             file_name=harmless_name,
+            is_pdf=is_pdf,
             most_pictures=MOST_PICTURES,
             nature=label(NATURES, head.nature, language),
             natures=[(code, label(NATURES, code, language)) for code in ("", *KNOWN_NATURES)],

@@ -1,7 +1,8 @@
 """Files of citizens: recordings, faxes, attachments, their HTML and the originals, each behind the case's permission.
 
 Only sound, plain pictures and the pages we made ourselves are shown in place; everything else is saved, under a type
-no browser runs. A citizen's HTML has an address of its own, a sandbox for an origin, and loads nothing, unless the agent
+no browser runs. A PDF opens in a tab of its own, without what acts in it (`zrm.kit.still_pdf`); one that cannot be made so is
+saved, and as it came it can always be had. A citizen's HTML has an address of its own, a sandbox for an origin, and loads nothing, unless the agent
 asks for the pictures. What has a virus, or has not been scanned yet, is given out only to who says so on a page of its
 own, and the case's history keeps who did.
 """
@@ -10,6 +11,7 @@ from __future__ import annotations
 
 import base64
 import re
+import threading
 import unicodedata
 from collections.abc import Mapping
 from html import unescape
@@ -28,11 +30,14 @@ from zrm.casestore import live, timeline
 from zrm.casestore.agent import Permission
 from zrm.casework.handling import add_event
 from zrm.contract import StoredFile
+from zrm.dispatch import drawing
 from zrm.errors import NotFound
 from zrm.inbox import reading
+from zrm.kit import log
 from zrm.kit.blobs import BlobStore
 from zrm.kit.db import Cursor
 from zrm.kit.media_types import usual_name
+from zrm.kit.still_pdf import still_pdf
 from zrm.normalizer.html import PLACEHOLDER, sanitise
 from zrm.security import headers
 from zrm.security.grants import covers
@@ -43,10 +48,15 @@ SHOWN: Final = frozenset(
         "image/png", "image/jpeg", "image/gif", "image/webp",
     }
 )  # fmt: skip
-_RENDITION: Final = "application/pdf"
+_PDF: Final = "application/pdf"
+_PDF_BYTES: Final = 64 * 1024 * 1024
+_PDF_SECONDS: Final = 15.0
+_AT_A_TIME: Final = threading.BoundedSemaphore(2)
+"""PDFs made still at a time: each takes a process and several times its size."""
 _PLAIN_BYTES: Final = 256 * 1024
 _PICTURE_BYTES: Final = 8 * 1024 * 1024
 _CID: Final = re.compile(r'src="\s*cid:([^"]*)"', re.IGNORECASE)
+_log = log.get(__name__)
 _MEDIA_TYPE: Final = re.compile(r"[a-z]+/[a-z0-9][a-z0-9.+-]{0,80}")
 
 
@@ -77,7 +87,9 @@ def add(router: APIRouter, context: DeskContext, guard: Guard) -> None:
             if stored.unsafe:
                 return warn(cursor, visit, f"/desk/files/{file_id}", stored.case_id, stored.name, stored.threat)
         media_type = usual_name(stored.media_type.partition(";")[0].strip().lower())
-        ours = stored.role == "rendition" and media_type == _RENDITION
+        ours = stored.role == "rendition" and media_type == _PDF
+        if not ours and is_pdf(stored.media_type, stored.name) and "save" not in request.query_params:
+            return _still_pdf(context, stored)
         shown = (media_type in SHOWN or ours) and "save" not in request.query_params
         return _blob(context, stored.blob_key, stored.name, media_type if shown else "", shown=shown)
 
@@ -210,6 +222,25 @@ def _blob(context: DeskContext, key: str, name: str, media_type: str, *, shown: 
         raise NotFound("the file is not in the store")
     given = {**headers.SHOWN_FILE, "Content-Disposition": "inline"} if shown else _saved(name)
     return FileResponse(path, media_type=media_type or "application/octet-stream", headers=given)
+
+
+def _still_pdf(context: DeskContext, stored: timeline.StoredFileRow) -> Response:
+    """A PDF for a tab of its own, or saved as it came if it cannot be made still."""
+    problem = "it is too large"
+    if stored.size <= _PDF_BYTES and context.blobs.path(stored.blob_key).is_file():
+        with _AT_A_TIME:
+            made, problem = drawing.in_child(still_pdf, context.blobs.get(stored.blob_key), _PDF_SECONDS)
+        if made:
+            inline = f"inline; filename*=UTF-8''{quote(harmless_name(stored.name), safe='')}"
+            return Response(made[0], media_type=_PDF, headers={**headers.FOREIGN_PDF, "Content-Disposition": inline})
+    _log.info("a PDF is saved instead of shown", reason=problem)
+    return _blob(context, stored.blob_key, stored.name, "", shown=False)
+
+
+def is_pdf(media_type: str, name: str) -> bool:
+    """Whether a file is a PDF by its type, or by its name where the sender's program knew no type."""
+    usual = usual_name(media_type.partition(";")[0].strip().lower())
+    return usual == _PDF or (usual == "application/octet-stream" and name.lower().endswith(".pdf"))
 
 
 def _saved(name: str) -> Mapping[str, str]:

@@ -2,18 +2,24 @@
 
 Imports nothing but the renderer, so that it costs a tenth of what a copy of the worker would. Exit status 0 with what
 was drawn on standard output (each file behind its length in eight bytes), 1 with the reason.
+
+`in_child` is the other side: it starts that process and reads what it wrote.
 """
 
 from __future__ import annotations
 
 import importlib
 import resource
+import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 MEMORY = 2 << 30
 SECONDS = 40
 _LENGTH = 8  # bytes
+
+Renderer = Callable[[bytes], Iterable[bytes]]
+"""A function of a module, found again there by its name: a file's bytes to files of which people can look at."""
 
 
 def main() -> int:
@@ -44,6 +50,26 @@ def files_in(output: bytes) -> Iterator[bytes]:
         if at > len(output):
             raise ValueError("the output is cut off")
         yield output[begin:at]
+
+
+def in_child(renderer: Renderer, data: bytes, seconds: float = SECONDS) -> tuple[list[bytes], str]:
+    """(what was drawn, "") or (nothing, the reason). The child ends after `seconds` by the clock."""
+    from zrm.kit import log  # which the child has no use for
+
+    argv = [sys.executable, "-m", __spec__.name, renderer.__module__, renderer.__qualname__]
+    try:
+        # What a decoder says on standard error is the hostile file's to choose, and goes nowhere.
+        child = subprocess.run(
+            argv, input=data, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, timeout=seconds, check=False
+        )
+    except subprocess.TimeoutExpired:
+        return [], f"took longer than {seconds:g} s"
+    if child.returncode == 0:
+        files = list(files_in(child.stdout))
+        return files, "" if files else "nothing was drawn"
+    if child.returncode == 1 and child.stdout:
+        return [], log.redact(child.stdout.decode("utf-8", "replace"))
+    return [], "the renderer died"
 
 
 if __name__ == "__main__":

@@ -6,28 +6,25 @@ can do is fail, which the desk then shows beside the original.
 
 from __future__ import annotations
 
-import subprocess
-import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 from zrm.casestore import live, outbox
 from zrm.casestore.contact import MOST_PICTURES
 from zrm.casestore.outbox import Task
 from zrm.dispatch import drawing
 from zrm.dispatch.drain import leave_failed
+from zrm.dispatch.drawing import Renderer
 from zrm.kit import log
 from zrm.kit.blobs import BlobStore
 from zrm.kit.db import Database, insert_rows
 from zrm.kit.ids import new_id
 
-Renderer = Callable[[bytes], Iterable[bytes]]
-"""A function of a module, found again there by its name: first the whole as a PDF, then its first pages as PNG."""
-
 _log = log.get(__name__)
 
 
 class Render:
-    """The handler of the topic `render`; `renderers` by an attachment's role draw its bytes.
+    """The handler of the topic `render`; `renderers` by an attachment's role draw its bytes: first the
+    whole as a PDF, then its first pages as PNG.
 
     What was drawn becomes attachments of the role `rendition` with `content_id` the original's id: the PDF at the
     original's position, page n's picture at position n; all of them in one step, so there are all or none.
@@ -61,7 +58,7 @@ class Render:
                 outbox.done(cursor, [task])
                 return
         role, name, blob_key, position, contact_id, case_id = row
-        files, problem = _in_child(self._renderers[role], self._blobs.get(blob_key))
+        files, problem = drawing.in_child(self._renderers[role], self._blobs.get(blob_key))
         if not files:
             _log.warning("not rendered", contact=str(contact_id), trace=task.trace, reason=problem)
             leave_failed(self._database, task, f"these pages cannot be shown: {problem}")
@@ -82,21 +79,3 @@ class Render:
             )
             outbox.done(cursor, [task])
             live.announce(cursor, "case", [case_id])
-
-
-def _in_child(renderer: Renderer, data: bytes) -> tuple[list[bytes], str]:
-    """(what was drawn, "") or (nothing, the reason)."""
-    argv = [sys.executable, "-m", drawing.__name__, renderer.__module__, renderer.__qualname__]
-    try:
-        # What a decoder says on standard error is the hostile file's to choose, and goes nowhere.
-        child = subprocess.run(
-            argv, input=data, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, timeout=drawing.SECONDS, check=False
-        )
-    except subprocess.TimeoutExpired:
-        return [], f"took longer than {drawing.SECONDS} s"
-    if child.returncode == 0:
-        files = list(drawing.files_in(child.stdout))
-        return files, "" if files else "nothing was drawn"
-    if child.returncode == 1 and child.stdout:
-        return [], log.redact(child.stdout.decode("utf-8", "replace"))
-    return [], "the renderer died"

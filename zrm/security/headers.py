@@ -53,6 +53,15 @@ SHOWN_FILE: Final = {
 }
 """For a file of a harmless kind that the desk shows in place: sound, a still image, pages we made ourselves."""
 
+FOREIGN_PDF: Final = {
+    **_COMMON,
+    "X-Frame-Options": "DENY",
+    "Content-Security-Policy": (
+        "sandbox; default-src 'none'; style-src 'unsafe-inline'; object-src 'self'; frame-ancestors 'none'"
+    ),
+}
+"""For a citizen's PDF in a tab of its own: whatever it may be, it gets an origin of its own and no script of a page."""
+
 DOWNLOAD: Final = {
     **_COMMON,
     "X-Frame-Options": "DENY",
