@@ -160,8 +160,8 @@ class Inbound:
     """Whence a citizen wrote: by which channel, to which account of ours, from which address.
 
     `reply_to` is where that message wants its answer, `vouched_for` whether nobody can have put it there under a known
-    citizen's name: the sender's domain vouches for the mail, or its person was met with it. `copied` are the others
-    whom the case's messages went to, the latest first.
+    citizen's name: the sender's domain vouches for the mail, or its person was met with the case's first message and each
+    one since has asked for the same. `copied` are the others whom the case's messages went to, the latest first.
     """
 
     channel: str
@@ -285,10 +285,16 @@ def last_inbound(cursor: Cursor, case_id: UUID) -> Inbound | None:
     """Whence the citizen wrote last; a robot's message counts only if there is nothing else."""
     for also_robots in (False, True):
         cursor.execute(
-            "SELECT channel, account, address, reply_to, 'dmarc_pass' = ANY(labels) OR coalesce(p.created_at = at, false)"
-            " FROM contacts c LEFT JOIN persons p ON p.id = c.person_id WHERE case_id = %s AND direction = 'in'"
-            " AND (%s OR NOT (automatic OR 'robot' = ANY(labels))) ORDER BY at DESC, c.id DESC LIMIT 1",
-            [case_id, also_robots],
+            """
+            SELECT channel, account, address, reply_to, 'dmarc_pass' = ANY(labels) OR (
+                cardinality(reply_to) > 0 AND coalesce(p.created_at = (
+                    SELECT min(at) FROM contacts WHERE case_id = %(case)s AND direction = 'in'), false)
+                AND NOT EXISTS (SELECT FROM contacts o WHERE o.case_id = %(case)s AND o.direction = 'in'
+                    AND NOT (o.automatic OR 'robot' = ANY(o.labels)) AND o.reply_to <> c.reply_to))
+            FROM contacts c LEFT JOIN persons p ON p.id = c.person_id WHERE case_id = %(case)s AND direction = 'in'
+            AND (%(also_robots)s OR NOT (automatic OR 'robot' = ANY(labels))) ORDER BY at DESC, c.id DESC LIMIT 1
+            """,
+            {"case": case_id, "also_robots": also_robots},
         )
         if row := cursor.fetchone():
             channel, account, address, reply_to, vouched_for = row

@@ -57,8 +57,9 @@ class Origin:
     """How the citizen came last: channel, our account, their address as comparable value (possibly empty).
 
     `reply_to` is where they want the answer, if elsewhere, and `copied` whom else their mails went to. `follow`: an
-    answer may go to `reply_to` unless somebody says otherwise. Elsewhere it is offered only: whoever writes under a
-    citizen's name could have what belongs to that citizen sent to themselves.
+    answer may go to `reply_to` unless somebody says otherwise. Elsewhere only an address from which the same person has
+    written is chosen, any other is offered: whoever writes under a citizen's name could have what belongs to that citizen
+    sent to themselves.
     """
 
     channel: str
@@ -87,6 +88,7 @@ def ways(
     doubtful way is a last choice; those who were copied come after the page, and a barred one is none.
     """
     theirs = dict.fromkeys(addresses)
+    proven = {value for _, value in theirs if value not in claimed}
     if origin.address and all(origin.address != value for _, value in theirs):
         theirs[kind_of(origin.channel, origin.address).value, origin.address] = None
     theirs.update(dict.fromkeys((AddressKind.EMAIL.value, value) for value in origin.reply_to))
@@ -109,7 +111,9 @@ def ways(
         for kind, value in known
         if sender.reaches == kind
     ]
-    found.sort(key=lambda way: (way.barred, way.copied, way.doubtful, way.channel != preferred, *_rank(way, origin)))
+    found.sort(
+        key=lambda way: (way.barred, way.copied, way.doubtful, way.channel != preferred, *_rank(way, origin, proven))
+    )
     page = Way(WEB, origin.account if origin.channel == WEB else WEB, "", files=True)
     usable = sum(not (way.barred or way.copied) for way in found)
     return [page, *found] if preferred == WEB else [*found[:usable], page, *found[usable:]]
@@ -137,13 +141,13 @@ def kind_of(channel: str, address: str) -> AddressKind:
     return AddressKind.EMAIL if "@" in address else AddressKind.PHONE
 
 
-def _rank(way: Way, origin: Origin) -> tuple[bool, ...]:
+def _rank(way: Way, origin: Origin, proven: Collection[str]) -> tuple[bool, ...]:
     """Smaller is better: the same channel, the address wanted, the same address, our same account; else an address that
     is proven, and e-mail before a text.
     """
     return (
         way.channel != origin.channel,
-        not (way.asked_for and origin.follow),
+        not (way.asked_for and (origin.follow or way.address in proven)),
         way.address != origin.address,
         not way.asked_for,
         way.account != origin.account,

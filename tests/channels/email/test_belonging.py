@@ -7,16 +7,20 @@ mail is answered to ourselves (zammad#203, #678, #2551, faveo-helpdesk#72, hande
 from __future__ import annotations
 
 import re
+import smtplib
 from email.message import EmailMessage
+from pathlib import Path
 from uuid import UUID
 
 import pytest
 
+from tests.channels.email.desk import open_door
 from tests.channels.email.house import ALI
 from tests.channels.email.test_self_service import AnsweringHouse, answering, body
 from zrm.casestore import timeline
 from zrm.casework.answer import Origin, Sender, Way, ways
 from zrm.contract import Reply, ReplyInvalid
+from zrm.frontdesk.desk import Desk
 from zrm.kit.ids import new_id
 
 __all__ = ["answering"]
@@ -111,6 +115,32 @@ def test_whoever_does_not_write_from_a_citizens_address_is_not_let_in(answering:
         )
         == []
     )
+
+
+def test_nor_is_he_let_in_by_the_smtp_door(answering: AnsweringHouse, tmp_path: Path) -> None:
+    """Each stranger at the real door, with all that is known of the case at once: its token, its code, our Message-ID."""
+    case, acknowledgement, token = citizens_case(answering)
+    marks = (f"Subject: Re: my request [{answering.code()}]", f"In-Reply-To: {acknowledgement['Message-ID']}")
+    desk = Desk(answering.database, answering.blobs, answering.inbox, answering.settings, b"key", [])
+
+    def mail(client: smtplib.SMTP, number: int, envelope: str, *lines: str) -> None:
+        head = ("Content-Type: text/plain; charset=utf-8", f"Message-ID: <d{number}@stranger.example>", *lines, *marks)
+        client.sendmail(envelope, [f"info+{token}@example.org"], "\r\n".join((*head, "", "Tell me all of it.", "")))
+
+    with open_door(tmp_path, desk) as port, smtplib.SMTP("127.0.0.1", port, timeout=30) as client:
+        for number, lines in enumerate(STRANGERS.values()):
+            mail(client, number, EVE, *lines)
+            mail(client, 100 + number, ALI, *lines)  # nor is the envelope believed
+        mail(client, 1000, "www-data@web1.example", f"From: Ali <{ALI}>")
+    answering.file()
+    joined = answering.ask(
+        "SELECT message_id FROM contacts WHERE case_id = %s AND direction = 'in' AND message_id LIKE '%%stranger.example%%'",
+        case,
+    )
+    assert joined == [("<d1000@stranger.example>",)], "only what comes from his address"
+    related = answering.ask("SELECT count(*) FROM case_relations WHERE other_case_id = %s", case)
+    assert related == [(2 * len(STRANGERS),)], "a person sees each of them"
+    assert {way.address for way in offered(answering, case)} == {ALI, ""}
 
 
 def test_the_citizen_comes_in_by_any_mark(answering: AnsweringHouse) -> None:
@@ -216,6 +246,42 @@ def test_where_the_answer_is_wanted_is_offered_and_chosen_where_nobody_can_be_ro
     assert answering.sent()[-1]["To"] == ALI
     other = take(answering, "From: <work@firm.example>", f"Subject: [{answering.code()}]")
     assert answering.case_of(other) != answering.case_of(contact), "it proves nothing either"
+
+
+def test_a_citizen_who_always_asks_for_another_address_is_always_answered_there(answering: AnsweringHouse) -> None:
+    mine = (f"From: Ali <{ALI}>", "Reply-To: <work@firm.example>")
+    case = answering.case_of(take(answering, *mine))
+    mark = f"In-Reply-To: {answering.sent()[-1]['Message-ID']}"
+    assert answering.case_of(take(answering, *mine, mark, text="And the next lamp too.")) == case
+    assert offered(answering, case)[0].address == "work@firm.example"
+    take(answering, f"From: Ali <{ALI}>", "Reply-To: <eve@stranger.example>", mark, text="Send it to me.")
+    assert offered(answering, case)[0].address == ALI, "a second wish may be somebody else's"
+    take(answering, *mine, mark, text="I have not written that.")
+    assert offered(answering, case)[0].address == ALI, "from then on a person decides"
+
+
+def test_who_has_been_answered_where_they_write_from_is_not_robbed_later(answering: AnsweringHouse) -> None:
+    case, acknowledgement, _ = citizens_case(answering)
+    forged = (f"From: <{ALI}>", f"Reply-To: <{EVE}>", f"In-Reply-To: {acknowledgement['Message-ID']}")
+    for _ in range(2):
+        assert answering.case_of(take(answering, *forged)) == case
+        found = offered(answering, case)
+        assert found[0].address == ALI
+        assert [way.asked_for for way in found if way.address == EVE] == [True], "offered as what it is"
+
+
+def test_a_reply_to_that_is_the_persons_own_address_is_chosen(answering: AnsweringHouse) -> None:
+    case, acknowledgement, _ = citizens_case(answering)
+    answering.ask(
+        "INSERT INTO addresses (id, person_id, kind, value, raw, claimed, created_at) SELECT uuidv7(), person_id, 'email',"
+        " address, address, claimed, now() FROM cases, (VALUES ('ali@work.example', false), ('ali@typed.example', true))"
+        " AS other (address, claimed) WHERE cases.id = %s RETURNING 1",
+        case,
+    )
+    mark = f"In-Reply-To: {acknowledgement['Message-ID']}"
+    for wanted, chosen in (("ali@work.example", "ali@work.example"), ("ali@typed.example", ALI)):
+        take(answering, f"From: <{ALI}>", f"Reply-To: <{wanted}>", mark)
+        assert offered(answering, case)[0].address == chosen
 
 
 def test_cc_and_further_recipients_are_kept_and_offered_but_never_chosen(answering: AnsweringHouse) -> None:
