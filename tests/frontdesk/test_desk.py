@@ -54,18 +54,24 @@ def desk(database: Database, blobs: BlobStore, inbox: Inbox, settings: Settings)
 
 @pytest.fixture
 def file(database: Database, blobs: BlobStore, settings: Settings) -> Callable[[], None]:
-    """Files what waits: a form from Ali, with a telephone and an e-mail address."""
+    """Files what waits: a form from Ali, with a telephone and an e-mail address; `mail` from this address; `machine`, its answer."""
 
     def parse(raw: RawContact) -> list[Parsed]:
         if raw.body == b"broken":
             raise Unparseable("broken")
-        senders = () if raw.body == b"anonymous" else (
+        senders: tuple[Sender, ...] = () if raw.body == b"anonymous" else (
             Sender(AddressKind.PHONE, "09121234567", "Ali", claimed=True),
             Sender(AddressKind.EMAIL, "ali@example.org", claimed=True),
         )  # fmt: skip
-        conversation = raw.envelope.get("conversation")
-        thread = Thread(conversation=conversation) if isinstance(conversation, str) else Thread()
-        return [Inbound(senders, "چراغ خیابان خراب است", language="fa", thread=thread)]
+        if raw.body in (b"mail", b"machine"):
+            senders = (Sender(AddressKind.EMAIL, "ali@example.org"),)
+        conversation, quoted = raw.envelope.get("conversation"), raw.envelope.get("quoted")
+        thread = Thread(
+            conversation=conversation if isinstance(conversation, str) else "",
+            tokens=(quoted,) if isinstance(quoted, str) else (),
+        )
+        labels = frozenset({"robot"} if raw.body == b"machine" else ())
+        return [Inbound(senders, "چراغ خیابان خراب است", language="fa", thread=thread, labels=labels)]
 
     def file() -> None:
         with database.cursor() as cursor:
@@ -269,6 +275,39 @@ def test_the_last_digits_of_the_phone_prove(desk: Desk, file: Callable[[], None]
     receipt = come(desk)
     file()
     assert desk.prove_by_phone(receipt.code, digits, PEER) is right
+
+
+def test_a_number_somebody_typed_beside_the_citizens_address_proves_no_other_matter(
+    desk: Desk, file: Callable[[], None], database: Database
+) -> None:
+    """Ali has typed nothing: a stranger did, with a telephone of their own, and Ali answered the mail he got."""
+    strangers = come(desk)
+    file()
+    desk.receive(RawContact("web", "portal", "answer", b"mail", "text/plain", {"quoted": strangers.code}))
+    file()
+    with database.cursor() as cursor:
+        cursor.execute("SELECT kind, claimed FROM addresses ORDER BY kind")
+        assert cursor.fetchall() == [("email", False), ("phone", True)]
+    own = come(desk, b"mail")
+    file()
+    assert not desk.prove_by_phone(own.code, "4567", PEER)
+    assert desk.track(own.code, PEER).proofs == ("email",)
+    assert desk.prove_by_phone(strangers.code, "4567", PEER), "it was typed there"
+    again = come(desk, b"the same form again")
+    file()
+    assert desk.prove_by_phone(again.code, "4567", PEER), "and here"
+
+
+def test_what_a_machine_answers_makes_no_address_its_persons(
+    desk: Desk, file: Callable[[], None], database: Database
+) -> None:
+    receipt = come(desk)
+    file()
+    desk.receive(RawContact("web", "portal", "away", b"machine", "text/plain", {"quoted": receipt.code}))
+    file()
+    with database.cursor() as cursor:
+        cursor.execute("SELECT claimed, (SELECT count(*) FROM cases) FROM addresses")
+        assert cursor.fetchall() == [(True, 1), (True, 1)], "it joined the case and proved nothing"
 
 
 def test_digits_cannot_be_tried_for_long(desk: Desk, file: Callable[[], None]) -> None:

@@ -26,8 +26,9 @@ OUR_OWN: Final = frozenset({"recording", "fax", "rendition"})
 class Contact(SQLModel, table=True):
     """One line of the timeline. `direction` is in, out or note; an inbound one has the id of its raw contact.
 
-    `reply_to` is where its writer wants the answer, if not at `address`, and `copied` whom else they addressed: e-mail
-    addresses in comparable form.
+    `address` is the first of its writer's, `other_addresses` are the further ones they gave with it (a telephone beside an
+    e-mail address). `reply_to` is where they want the answer, if elsewhere, and `copied` whom else they addressed: e-mail
+    addresses. All are in comparable form.
     """
 
     __tablename__ = "contacts"
@@ -52,6 +53,7 @@ class Contact(SQLModel, table=True):
     automatic: bool = False
     public: bool = True
     at: datetime
+    other_addresses: list[str] = Field(default_factory=list, sa_column=Column(ARRAY(Text), nullable=False))
     reply_to: list[str] = Field(default_factory=list, sa_column=Column(ARRAY(Text), nullable=False))
     copied: list[str] = Field(default_factory=list, sa_column=Column(ARRAY(Text), nullable=False))
 

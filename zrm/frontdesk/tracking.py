@@ -104,8 +104,17 @@ def public_file(cursor: Cursor, code: str, file_id: UUID) -> StoredFile:
 
 
 def addresses_of(cursor: Cursor, case_id: UUID, person_id: UUID | None) -> list[tuple[str, str]]:
-    """(kind, value) of whoever may prove the case is theirs: its person, or without one the address it came from."""
-    cursor.execute("SELECT kind, value FROM addresses WHERE person_id = %s ORDER BY claimed, created_at", [person_id])
+    """(kind, value) of whoever may prove the case is theirs: its person, or without one the address it came from.
+
+    An address that was only claimed proves the cases it was given in and no other of its person's: somebody else may have
+    typed theirs beside the citizen's. Contacts from before `other_addresses` are known by the moment the address is from.
+    """
+    cursor.execute(
+        "SELECT kind, value FROM addresses a WHERE person_id = %s AND (NOT claimed OR EXISTS ("
+        "SELECT FROM contacts c WHERE c.case_id = %s AND c.direction = 'in' "
+        "AND (a.value = ANY(c.address || c.other_addresses) OR c.at = a.created_at))) ORDER BY claimed, created_at",
+        [person_id, case_id],
+    )
     found = [(kind, value) for kind, value in cursor]
     if not found:
         cursor.execute(

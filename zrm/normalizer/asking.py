@@ -33,7 +33,7 @@ TYPED: Final = "typed_address"
 class Case:
     """What filing must know of a case, present or just opened.
 
-    `addresses` are the one it was opened with and those we have written to in it: whoever writes from there belongs.
+    `addresses` are those it was opened with and those we have written to in it: whoever writes from there belongs.
     """
 
     id: UUID
@@ -158,9 +158,10 @@ class Records:
         if not wanted:
             return
         self._cursor.execute(
-            "SELECT id, code, status, status_at, unit_id, person_id, language, ARRAY(SELECT DISTINCT address FROM "
-            "contacts WHERE case_id = cases.id AND address <> '' AND (direction = 'out' OR id = (SELECT contact_id "
-            "FROM receipts WHERE code = cases.code))) FROM cases WHERE id = ANY(%s) ORDER BY id FOR UPDATE",
+            "SELECT id, code, status, status_at, unit_id, person_id, language, ARRAY(SELECT DISTINCT one FROM "
+            "contacts, unnest(address || other_addresses) AS one WHERE case_id = cases.id AND one <> '' AND (direction = "
+            "'out' OR contacts.id = (SELECT contact_id FROM receipts WHERE code = cases.code))) "
+            "FROM cases WHERE id = ANY(%s) ORDER BY id FOR UPDATE",
             [list(wanted)],
         )
         for identifier, code, status, status_at, unit, person, language, addresses in self._cursor.fetchall():

@@ -66,7 +66,8 @@ class Placing:
             self.rows.settled.append((reading.raw.id, "filed", ""))
         else:
             self._join(case, reading)
-            person_id = case.person_id if reading.thread.conversation else self._person(reading)
+            of_case = reading.thread.conversation or (reading.robot and self._claimed_by(case, reading))
+            person_id = case.person_id if of_case else self._person(reading)
             self.rows.settled.append((reading.raw.id, "joined", ""))
         self._append(case, reading, person_id, kept)
         if case.fresh and related is not None:
@@ -223,12 +224,21 @@ class Placing:
         case.status = status
         if not case.fresh:
             self.rows.joined[case.id] = (case.status, reading.raw.received_at)
-        if case.person_id is not None:
-            for address in reading.shown:  # answering from an address we wrote to proves that it is theirs
-                owners = self._known.owners[address.kind.value, address.value]
-                if (case.person_id, True) in owners:
-                    owners[owners.index((case.person_id, True))] = (case.person_id, False)
-                    self.rows.proven.append((case.person_id, address.kind.value, address.value))
+        if (
+            case.person_id is None or reading.robot
+        ):  # a machine answers whatever comes, also what a stranger had sent there
+            return
+        for address in self._claimed_by(
+            case, reading
+        ):  # answering from an address we wrote to proves that it is theirs
+            owners = self._known.owners[address.kind.value, address.value]
+            owners[owners.index((case.person_id, True))] = (case.person_id, False)
+            self.rows.proven.append((case.person_id, address.kind.value, address.value))
+
+    def _claimed_by(self, case: Case, reading: Reading) -> list[Known]:
+        """The addresses it came from that the case's person has only claimed so far."""
+        owners = self._known.owners
+        return [one for one in reading.shown if (case.person_id, True) in owners[one.kind.value, one.value]]
 
     def _append(self, case: Case, reading: Reading, person_id: UUID | None, kept: Sequence[KeptFile]) -> None:
         raw, contact = reading.raw, reading.raw.contact
@@ -248,7 +258,7 @@ class Placing:
                 raw.id, case.id, "in", contact.channel, contact.account, person_id, reading.taken_by, address,
                 reading.title, reading.text, reading.folded_quote, reading.html, reading.language, search,
                 Jsonb(reading.headers), sorted(labels), reading.thread.message_id, False, raw.received_at,
-                list(reading.reply_to), list(reading.copied),
+                [other.value for other in reading.addresses[1:]], list(reading.reply_to), list(reading.copied),
             )
         )  # fmt: skip
         if reading.thread.message_id:
@@ -300,7 +310,7 @@ class Placing:
         self.rows.contacts.append(
             (
                 answer_id, case.id, "out", way.channel, way.account, None, None, address, title, text, "",
-                "", case.language, "", Jsonb([]), labels, message_id, True, at, [], [],
+                "", case.language, "", Jsonb([]), labels, message_id, True, at, [], [], [],
             )
         )  # fmt: skip
         if message_id:

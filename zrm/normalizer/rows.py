@@ -51,7 +51,7 @@ class Rows:
                 (
                     "contacts",
                     "id case_id direction channel account person_id agent_id address title text folded_quote html language "
-                    "search headers labels message_id automatic at reply_to copied",
+                    "search headers labels message_id automatic at other_addresses reply_to copied",
                     self.contacts,
                 ),
                 (
