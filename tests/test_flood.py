@@ -267,6 +267,18 @@ def test_mail_over_the_quota_stays_with_its_sender(doors: Open, tmp_path: Path) 
         assert {mail(port, "127.0.0.99", "f@x.example", number)[0] for number in range(10)} == {250}
 
 
+def test_two_web_nodes_count_together(doors: Open) -> None:
+    here, there = (doors().peer("127.0.0.2") for _ in range(2))
+    told = "SELECT coalesce(max(tries), 0) FROM throttles WHERE key LIKE 'json-peer:%%'"
+    store = doors()
+    assert [call(here, number).status_code for number in range(3)] == [201] * 3
+    wait_until(lambda: store.ask(told) == 3, "the first node to tell the store")
+    assert call(there, 4).status_code == 201
+    wait_until(lambda: store.ask(told) == 4, "the second node to tell the store")
+    more = iter((5, 6, 7))  # by itself it would have taken all of them
+    wait_until(lambda: call(there, next(more)).status_code == 429, "the second node to refuse")
+
+
 def test_every_refusal_stands_in_the_metrics(doors: Open) -> None:
     house = doors()
     client = house.peer("127.0.0.2")

@@ -168,7 +168,7 @@ class EmailConfig(ChannelConfig):
     )
     max_recipients: int = Field(100, ge=1, description="recipients in one transaction")
     connections: int = Field(200, ge=1, description="connections at once; the next is told to come again")
-    connections_per_peer: int = Field(100, ge=1, description="connections at once from one address")
+    connections_per_peer: int = Field(100, ge=1, description="connections at once from one address, or one IPv6 /64")
     memory: int = Field(268_435_456, ge=1_048_576, description="bytes of unfinished messages held at once")
     idle_timeout: float = Field(120, gt=0, description="seconds without a word before we hang up")
     data_timeout: float = Field(1800, gt=0, description="seconds one message may take to arrive")

@@ -76,7 +76,7 @@ class Door:
 
     def admit(self, conversation: Conversation, transport: asyncio.BaseTransport) -> str:
         """Count a new connection in; the refusal to send instead, or ""."""
-        peer = _host(transport)
+        peer = peer_of(_host(transport))
         if self.closing:
             return "421 4.3.2 Closing, come again"
         if len(self._conversations) >= self.config.connections:
