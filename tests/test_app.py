@@ -7,6 +7,8 @@ import shutil
 import socket
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,13 +19,17 @@ from fastapi import Request, Response
 from prometheus_client.parser import text_string_to_metric_families
 
 from tests.lab import axe
+from tests.lab.process import free_port, wait_until
 from tests.lab.serving import serving
 from zrm.app import _again, build_app
-from zrm.casestore import schema
+from zrm.casestore import heartbeat, outbox, schema
+from zrm.casestore.heartbeat import Heartbeat
+from zrm.casestore.outbox import Topic
 from zrm.channels.web.follow_matter import FollowMatter
 from zrm.contract import RawContact, Receipt
 from zrm.house import DATABASE_VARIABLE, REDIS_VARIABLE, OpenHouse, open_house, read_blueprint
 from zrm.inbox.receive import Inbox
+from zrm.kit.ids import new_id
 from zrm.kit.pages import AssetMissing, Pages
 from zrm.security import headers as security
 from zrm.seed import DEMO_AGENTS
@@ -55,11 +61,38 @@ def client(house: OpenHouse) -> Iterator[httpx.Client]:
         yield client
 
 
-def test_alive_and_ready_are_two_things(client: httpx.Client) -> None:
+NOBODY = [
+    "the relay gives no heartbeat; contacts are kept but not filed",
+    "no worker is alive; contacts are kept but not filed",
+]
+"""What is said of a house in which nothing but the web role runs."""
+
+
+def test_a_house_without_roles_keeps_contacts_and_says_what_is_missing(client: httpx.Client, house: OpenHouse) -> None:
     assert client.get("/healthz").text == "ok\n"
     answer = client.get("/readyz")
-    assert answer.status_code == 503
-    assert answer.json()["problems"] == ["no worker is alive; contacts are kept but not filed"]
+    assert (answer.status_code, answer.json()) == (200, {"ready": True, "problems": [], "degraded": NOBODY})
+    with Heartbeat(house.database, "relay"), Heartbeat(house.database, "worker", list(Topic)):
+        wait_until(lambda: client.get("/readyz").json()["degraded"] == [], "heartbeats", 20)
+
+
+def test_a_queue_that_is_away_is_no_reason_to_send_nobody_here(house: OpenHouse) -> None:
+    away = replace(house, redis_url=f"redis://127.0.0.1:{free_port()}")
+    with serving(build_app(away), lifespan="on") as address:
+        answer = httpx.get(f"{address}/readyz")
+        assert answer.status_code == 200
+        assert "Redis or Valkey does not answer; contacts are kept but not filed" in answer.json()["degraded"]
+        key = {"Idempotency-Key": "one"}
+        assert httpx.post(f"{address}/api/contacts", json={"text": "سلام"}, headers=key).status_code == 201
+
+
+def test_a_queue_that_hangs_is_said_and_waited_for_no_longer_than_a_moment(house: OpenHouse) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:  # takes whoever comes and says nothing
+        hanging = replace(house, redis_url=f"redis://127.0.0.1:{silent.getsockname()[1]}")
+        with serving(build_app(hanging), lifespan="on") as address:
+            answer = httpx.get(f"{address}/readyz", timeout=20)
+    assert (answer.status_code, answer.json()["problems"]) == (200, [])
+    assert "Redis or Valkey hangs; contacts are kept but not filed" in answer.json()["degraded"]
 
 
 @pytest.mark.parametrize(("language", "words"), [("fa", "اینجا چیزی نیست"), ("en", "There is nothing here")])
@@ -225,14 +258,85 @@ def test_error_pages_are_accessible_and_fit(
     page.context.close()
 
 
-def test_a_schema_this_code_does_not_know_is_not_ready(client: httpx.Client, house: OpenHouse) -> None:
-    stale = "the database does not have the newest schema; run `zrm migrate`"
+def test_an_older_schema_is_not_ready(client: httpx.Client, house: OpenHouse) -> None:
     with house.database.cursor() as cursor:
-        cursor.execute("INSERT INTO alembic_version VALUES ('of another branch')")
-    assert stale in client.get("/readyz").json()["problems"]
+        cursor.execute("UPDATE alembic_version SET version_num = '2026_11_28_trigrams'")
+    answer = client.get("/readyz")
+    assert answer.status_code == 503
+    assert answer.json()["problems"] == ["the database does not have the newest schema; run `zrm migrate`"]
+
+
+NEWER = "the database has a newer schema than this version of ZRM knows"
+IN_THE_WAY = [
+    "ALTER TABLE receipts ADD COLUMN promised text NOT NULL",
+    "ALTER TABLE raw_contacts RENAME COLUMN media_type TO kind_of_body",
+    "ALTER TABLE outbox ADD CHECK (topic <> 'file')",
+    "ALTER TABLE receipts DROP COLUMN content",
+    "DROP TABLE outbox",
+]
+
+
+@pytest.mark.parametrize("another", ["INSERT INTO alembic_version VALUES ('newer')", "UPDATE alembic_version SET version_num = 'newer'"])  # fmt: skip
+def test_a_newer_schema_in_which_contacts_are_kept_is_ready(
+    client: httpx.Client, house: OpenHouse, another: str
+) -> None:
+    """While a new version comes to one node after the other, the balancer must not take the rest of them away."""
     with house.database.cursor() as cursor:
-        cursor.execute("DELETE FROM alembic_version WHERE version_num <> 'of another branch'")
-    assert stale in client.get("/readyz").json()["problems"]
+        cursor.execute(another.encode())
+        cursor.execute("ALTER TABLE receipts ADD COLUMN promised text NOT NULL DEFAULT ''")
+    answer = client.get("/readyz")
+    assert (answer.status_code, answer.json()["problems"]) == (200, [])
+    assert answer.json()["degraded"] == [f"{NEWER}; install the newer version here too", *NOBODY]
+    with house.database.cursor() as cursor:
+        left = (
+            "SELECT (SELECT count(*) FROM receipts), (SELECT count(*) FROM raw_contacts), (SELECT count(*) FROM outbox)"
+        )
+        assert cursor.execute(left).fetchone() == (0, 0, 0), "what was tried is not there"
+
+
+@pytest.mark.parametrize("change", IN_THE_WAY)
+def test_a_newer_schema_in_which_nothing_can_be_kept_is_not_ready(
+    client: httpx.Client, house: OpenHouse, change: str
+) -> None:
+    with house.database.cursor() as cursor:
+        cursor.execute("UPDATE alembic_version SET version_num = 'newer'")
+        cursor.execute(change.encode())
+    answer = client.get("/readyz")
+    assert answer.status_code == 503
+    (problem,) = answer.json()["problems"]
+    assert problem.startswith(f"{NEWER}, and keeps no contact of this one (")
+
+
+def test_a_database_that_takes_no_contact_is_not_ready(client: httpx.Client, house: OpenHouse) -> None:
+    """Such as the one of two that only follows, or one whose disk is full."""
+    with house.database.cursor() as cursor:
+        cursor.execute("CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN RAISE disk_full; END$$")
+        cursor.execute("CREATE TRIGGER refuse BEFORE INSERT ON receipts EXECUTE FUNCTION refuse()")
+    answer = client.get("/readyz")
+    assert (answer.status_code, answer.json()["problems"]) == (503, ["PostgreSQL keeps no contact (53100 DiskFull)"])
+    with house.database.cursor() as cursor:
+        cursor.execute("DROP TRIGGER refuse ON receipts")
+        cursor.execute("CREATE RULE nothing AS ON INSERT TO receipts DO INSTEAD NOTHING")
+    assert client.get("/readyz").status_code == 503
+    with house.database.cursor() as cursor:
+        cursor.execute("DROP RULE nothing ON receipts")
+    assert client.get("/readyz").status_code == 200
+    with house.database.connect(autocommit=True) as boss:
+        boss.execute("DO $$BEGIN EXECUTE format('ALTER DATABASE %I SET default_transaction_read_only = on', current_database()); END$$")  # fmt: skip
+        boss.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()")  # fmt: skip
+    answer = client.get("/readyz")
+    assert answer.status_code == 503
+    assert answer.json()["problems"] == ["PostgreSQL keeps no contact (25006 ReadOnlySqlTransaction)"]
+
+
+def test_readiness_does_not_stand_behind_the_citizens(
+    client: httpx.Client, house: OpenHouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("zrm.app._PATIENCE", 10)
+    with ExitStack() as stack:
+        for _ in range(24):
+            stack.enter_context(house.database.cursor())
+        assert client.get("/readyz").status_code == 200
 
 
 @pytest.mark.filterwarnings("ignore:Revision nowhere:UserWarning")  # Alembic's own remark
@@ -245,7 +349,7 @@ def test_migrations_with_several_heads_are_a_problem_and_no_error(
         (folder / "versions" / f"{name}.py").write_text(f"revision = {name!r}\ndown_revision = None\n")
     monkeypatch.setattr(schema, "MIGRATIONS", folder)
     answer = client.get("/readyz")
-    assert (answer.status_code, len(answer.json()["problems"])) == (503, 2)
+    assert (answer.status_code, len(answer.json()["problems"])) == (503, 1)
     (folder / "versions" / "left.py").write_text("revision = 'left'\ndown_revision = 'nowhere'\n")
     answer = client.get("/readyz")
     assert answer.status_code == 503
@@ -299,7 +403,38 @@ def test_a_store_that_hangs_is_said_and_holds_nobody_up(
         assert waiting == (2,), "whoever asks again waits with the first, and takes no thread of its own"
     monkeypatch.undo()
     assert client.get("/metrics").status_code == 200
-    assert client.get("/readyz").json()["problems"] == ["no worker is alive; contacts are kept but not filed"]
+    assert client.get("/readyz").json() == {"ready": True, "problems": [], "degraded": NOBODY}
+
+
+def test_heartbeats_that_cannot_be_read_leave_the_house_ready(client: httpx.Client, house: OpenHouse) -> None:
+    with house.database.connect() as elsewhere:
+        elsewhere.execute("LOCK TABLE heartbeats IN ACCESS EXCLUSIVE MODE")
+        answer = client.get("/readyz")
+    assert (answer.status_code, answer.json()["problems"]) == (200, [])
+    assert answer.json()["degraded"] == ["PostgreSQL hangs; whether the roles are alive is not known"]
+    with house.database.cursor() as cursor:
+        cursor.execute("DROP TABLE heartbeats")
+    wait_until(lambda: client.get("/readyz").json()["degraded"] != answer.json()["degraded"], "the lock to go", 20)
+    answer = client.get("/readyz")
+    assert answer.status_code == 200
+    assert answer.json()["degraded"] == ["whether the roles are alive cannot be read (UndefinedTable)"]
+
+
+def test_metrics_tell_of_roles_and_of_what_waits(client: httpx.Client, house: OpenHouse) -> None:
+    with house.database.cursor() as cursor:
+        heartbeat.beat(cursor, new_id(), "relay")
+        heartbeat.beat(cursor, new_id(), "worker", [Topic.FILE])
+        cursor.execute("UPDATE heartbeats SET at = now() - interval '100 s' WHERE role = 'relay'")
+        outbox.add(cursor, Topic.FILE, [(new_id(), "trace")])
+        cursor.execute("UPDATE outbox SET due_at = now() - interval '200 s'")
+    families = {family.name: family for family in text_string_to_metric_families(client.get("/metrics").text)}
+    alive = {sample.labels["role"]: sample.value for sample in families["zrm_roles_alive"].samples}
+    assert alive == {"relay": 0, "worker": 1}
+    silent = {sample.labels["role"]: sample.value for sample in families["zrm_role_silent_seconds"].samples}
+    assert silent["relay"] >= 100 > silent["worker"]
+    waiting = {sample.labels["stage"]: sample.value for sample in families["zrm_oldest_waiting_seconds"].samples}
+    assert waiting.pop("file") >= 200
+    assert set(waiting.values()) == {0}
 
 
 def test_the_house_refuses_what_it_cannot_hold(client: httpx.Client, house: OpenHouse) -> None:

@@ -6,6 +6,7 @@ import asyncio
 import hmac
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
+from itertools import chain
 from mimetypes import guess_type
 from pathlib import Path
 from typing import Final, Generic, TypeVar
@@ -27,11 +28,12 @@ from starlette_compress import CompressMiddleware, remove_compress_type
 from zrm import agent_api
 from zrm.agent_api.context import DeskContext
 from zrm.agent_api.route import reader_of
-from zrm.casestore.schema import BrokenMigrations, is_current
+from zrm.casestore.schema import BrokenMigrations, SchemaState, state
 from zrm.channels.contract import HasRoutes
 from zrm.dispatch.queues import Monitor, QueueAway, Queues
 from zrm.errors import StoreUnavailable
 from zrm.house import OpenHouse
+from zrm.inbox.writer import refusal
 from zrm.insight.metrics import exposition
 from zrm.kit import log
 from zrm.kit.i18n import LANGUAGES
@@ -42,6 +44,7 @@ from zrm.security import headers
 
 _log = log.get(__name__)
 _STATIC = Path(__file__).parent / "kit" / "static" / "build"
+_A_MOMENT: Final = 2.0  # seconds of that for what stops no contact
 _PATIENCE: Final = 5.0  # seconds in which whoever watches us gets an answer, whatever hangs
 _AWAY: Final = (StoreUnavailable, psycopg.OperationalError, OperationalError, PoolTimeout)
 _FORWARDING: Final = ("forwarded", "via", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "x-real-ip")
@@ -224,26 +227,36 @@ class _Asked(Generic[T]):
     thread and not one for each time we are looked at.
     """
 
-    def __init__(self, question: Callable[[], T]) -> None:
+    def __init__(self, question: Callable[[], T], *, patience: float | None = None) -> None:
         self._question = question
+        self._patience = patience
         self._under_way: asyncio.Task[T] | None = None
 
     async def answer(self) -> T:
-        """The answer. Errors: TimeoutError after `_PATIENCE` seconds, and the question's own."""
+        """The answer. Errors: TimeoutError after `_PATIENCE` seconds or its own patience, and the question's own."""
         if self._under_way is None or self._under_way.done():
             self._under_way = asyncio.create_task(run_in_threadpool(self._question))
-        async with asyncio.timeout(_PATIENCE):
+        async with asyncio.timeout(self._patience or _PATIENCE):
             return await asyncio.shield(self._under_way)
+
+    async def answer_or(self, otherwise: T) -> T:
+        """The answer; `otherwise` if it takes too long. Errors: the question's own."""
+        try:
+            return await self.answer()
+        except TimeoutError:
+            return otherwise
 
 
 def build_app(house: OpenHouse) -> FastAPI:
-    """The application on an open house; its lifespan closes the inbox and owns the live events.
+    """The application on an open house; its lifespan closes what it opened and owns the live events.
 
     `app.state.end_streams` ends the streams of open desks, which have no end of their own.
     """
     plan = house.blueprint
     desk, inbox = house.desk()
     monitor = Monitor(Queues(house.redis_url))
+    # Connections of their own: whoever asks how we are must not stand behind the citizens on a busy day.
+    watched = house.beside("readiness")
     context = DeskContext(
         settings=plan.settings,
         database=house.database,
@@ -254,6 +267,7 @@ def build_app(house: OpenHouse) -> FastAPI:
         own_addresses=plan.own_addresses(),
         monitor=monitor,
         receive=desk.receive,
+        health=house.health("web"),
     )
 
     @asynccontextmanager
@@ -264,6 +278,7 @@ def build_app(house: OpenHouse) -> FastAPI:
                 await stack.enter_async_context(router.lifespan_context(app))
             yield
         await run_in_threadpool(inbox.close)
+        watched.close()
 
     app = FastAPI(
         title="ZRM",
@@ -288,7 +303,7 @@ def build_app(house: OpenHouse) -> FastAPI:
         app.add_middleware(_OnlyOverTls)
     app.include_router(agent_api.router(context))
     app.mount("/static", _Assets(directory=_STATIC, check_dir=False), name="static")
-    _add_operations(app, house, monitor)
+    _add_operations(app, house, watched, monitor)
     for kind in _AWAY:
         app.add_exception_handler(kind, resorts.away)
     app.add_exception_handler(ClientDisconnect, resorts.left)
@@ -297,7 +312,7 @@ def build_app(house: OpenHouse) -> FastAPI:
     return app
 
 
-def _add_operations(app: FastAPI, house: OpenHouse, monitor: Monitor) -> None:
+def _add_operations(app: FastAPI, house: OpenHouse, watched: OpenHouse, monitor: Monitor) -> None:
     def depths() -> list[tuple[str, int, int]]:
         try:
             found = [(state.topic, state.waiting, state.failed) for state in monitor.states()]
@@ -312,17 +327,22 @@ def _add_operations(app: FastAPI, house: OpenHouse, monitor: Monitor) -> None:
         """The process answers."""
         return PlainTextResponse("ok\n")
 
-    ready = _Asked(lambda: readiness(house, monitor))
+    ready = _Asked(lambda: readiness(watched))
+    roles = _Asked(lambda: health_problems(watched, "web"), patience=_A_MOMENT)
+    queue = _Asked(lambda: queue_problems(monitor), patience=_A_MOMENT)
     numbers = _Asked(lambda: exposition(house.database, depths))
 
     @app.get("/readyz", include_in_schema=False)
     async def readyz() -> JSONResponse:
-        """Whether contacts can be taken now: the store with the newest schema, the queue, the blob folder."""
-        try:
-            problems = await ready.answer()
-        except TimeoutError:
-            problems = ["PostgreSQL, the queue or the blob folder hangs"]
-        return JSONResponse({"ready": not problems, "problems": problems}, status_code=503 if problems else 200)
+        """503 only while contacts cannot be kept; `degraded` says what else is wrong, and is no reason to send nobody here."""
+        kept, *degraded = await asyncio.gather(
+            ready.answer_or((["PostgreSQL or the blob folder hangs"], [])),
+            roles.answer_or(["PostgreSQL hangs; whether the roles are alive is not known"]),
+            queue.answer_or(["Redis or Valkey hangs; contacts are kept but not filed"]),
+        )
+        problems, remarks = kept
+        told = {"ready": not problems, "problems": problems, "degraded": [*remarks, *chain(*degraded)]}
+        return JSONResponse(told, status_code=503 if problems else 200)
 
     token = house.blueprint.settings.metrics.token
 
@@ -352,30 +372,54 @@ def _may_read_metrics(request: Request, token: str | None) -> bool:
     return not forwarded and is_loopback(request.client.host if request.client else "")
 
 
-def readiness(house: OpenHouse, monitor: Monitor) -> list[str]:
-    """What stands in the way of taking contacts, a sentence each; empty when ready."""
-    return [*schema_problems(house), *worker_problems(monitor), *blob_problems(house)]
+def readiness(house: OpenHouse) -> tuple[list[str], list[str]]:
+    """What stands in the way of keeping contacts, and what is to be remarked of the store besides; a sentence each."""
+    problems, remarks = schema_findings(house)
+    return [*problems, *blob_problems(house)], remarks
 
 
-def schema_problems(house: OpenHouse) -> list[str]:
-    """Whether the database is there, with the schema this code knows."""
+def schema_findings(house: OpenHouse) -> tuple[list[str], list[str]]:
+    """Why no contact can be kept in the database, and what is to be remarked of its schema although they can.
+
+    An older schema lacks what this version needs, whatever can be kept in it. A newer one is what a node sees while a new
+    version is brought to the others, one after the other. Writes nothing that stays.
+    """
     try:
-        if not is_current(house.database):
-            return ["the database does not have the newest schema; run `zrm migrate`"]
+        found = state(house.database)
+        if found is SchemaState.OLDER:
+            return ["the database does not have the newest schema; run `zrm migrate`"], []
+        refused = refusal(house.database)
+        if found is SchemaState.CURRENT:
+            return [f"PostgreSQL keeps no contact ({refused})"] if refused else [], []
+        newer = "the database has a newer schema than this version of ZRM knows"
+        if refused:
+            return [f"{newer}, and keeps no contact of this one ({refused}); install the newer version here too"], []
+        return [], [f"{newer}; install the newer version here too"]
     except BrokenMigrations as error:
         _log.error("migrations cannot be read", error=str(error))
-        return ["the migrations of this installation do not fit together; the log says why"]
+        return ["the migrations of this installation do not fit together; the log says why"], []
     except (psycopg.Error, OperationalError, PoolTimeout):
-        return ["PostgreSQL does not answer"]
+        return ["PostgreSQL does not answer"], []
+
+
+def queue_problems(monitor: Monitor) -> list[str]:
+    """Whether the queue is there."""
+    try:
+        monitor.ping()
+    except QueueAway:
+        return ["Redis or Valkey does not answer; contacts are kept but not filed"]
     return []
 
 
-def worker_problems(monitor: Monitor) -> list[str]:
-    """Whether somebody files what is taken."""
+def health_problems(house: OpenHouse, asker: str = "") -> list[str]:
+    """Which roles but the asker's give no heartbeat, and what waits too long. Nothing while the store is away: that is said elsewhere."""
     try:
-        return [] if monitor.workers() else ["no worker is alive; contacts are kept but not filed"]
-    except QueueAway:
-        return ["Redis or Valkey does not answer; contacts are kept but not filed"]
+        with house.database.cursor() as cursor:
+            return [str(problem) for problem in house.health(asker).problems(cursor)]
+    except (psycopg.OperationalError, PoolTimeout):
+        return []
+    except psycopg.Error as error:
+        return [f"whether the roles are alive cannot be read ({type(error).__name__})"]
 
 
 def blob_problems(house: OpenHouse) -> list[str]:

@@ -22,14 +22,16 @@ from rich.markup import escape
 from zrm import organisation
 from zrm import seed as demonstration
 from zrm import worker as worker_role
-from zrm.app import build_app, schema_problems, worker_problems
+from zrm.app import build_app, health_problems, schema_findings
 from zrm.casestore import roster, structure
 from zrm.casestore.agent import Permission
+from zrm.casestore.heartbeat import Heartbeat
 from zrm.casestore.installation import adopt_folder, claim_folder, folder_problem
 from zrm.casestore.outbox import Topic
+from zrm.casestore.schema import SchemaState
 from zrm.casestore.schema import migrate as migrate_schema
 from zrm.channels.contract import HasListener
-from zrm.dispatch.queues import Monitor, Queues, queue_mistakes, queue_obstacles, queue_risks
+from zrm.dispatch.queues import Queues, queue_mistakes, queue_obstacles, queue_risks
 from zrm.dispatch.relay import Relay
 from zrm.errors import ConfigError, StoreUnavailable, ZrmError
 from zrm.house import (
@@ -187,7 +189,8 @@ def web(
     _warn_of_published(house)
     _let_collector_rest()
     server = Server(serve_config(app, house.blueprint.settings.web), app.state.end_streams)
-    with contextlib.suppress(KeyboardInterrupt):  # uvicorn repeats the signal once it has stopped in order
+    # uvicorn repeats the signal once it has stopped in order
+    with Heartbeat(house.database, "web"), contextlib.suppress(KeyboardInterrupt):
         server.run(doors or None)
     if not server.started:  # the log says why
         sys.exit(1)
@@ -223,7 +226,8 @@ def listen(kind: Annotated[str, typer.Argument(help="The channel: email, voice_i
         raise ConfigError(f"{house.blueprint.file.name}: no channel {kind} with a listener is enabled")
     desk, inbox = house.desk()
     try:
-        channel.listen(desk, _stop_event())
+        with Heartbeat(house.database, kind):
+            channel.listen(desk, _stop_event())
     except OSError as error:
         if error.errno not in _CANNOT_LISTEN:
             raise
@@ -241,7 +245,9 @@ def relay() -> None:
     """Carry the outbox's ring to RQ and sweep what nobody was woken for."""
     house = _open_role("relay")
     house.blobs.sweep()
-    Relay(house.database, Queues(house.redis_url), house.blueprint.settings.dispatch, house.blobs).run(_stop_event())
+    carrier = Relay(house.database, Queues(house.redis_url), house.blueprint.settings.dispatch, house.blobs)
+    with Heartbeat(house.database, "relay"):
+        carrier.run(_stop_event())
     house.close()
 
 
@@ -259,15 +265,17 @@ def migrate() -> None:
     """Bring the database to the newest schema."""
     house = open_house("migrate")
     _require(obstacles(house.database))
-    migrate_schema(house.database)
-    console.print("The database has the newest schema.")
+    if migrate_schema(house.database) is SchemaState.NEWER:
+        console.print("The database has a newer schema than this version of ZRM knows; nothing was changed.")
+    else:
+        console.print("The database has the newest schema.")
 
 
 @cli.command()
 def adopt() -> None:
     """Take the blob folder for this installation's, whatever lies in it: after a restore without the files."""
     house = open_house("adopt")
-    _require(obstacles(house.database) or schema_problems(house))
+    _require(obstacles(house.database) or schema_findings(house)[0])
     identity = adopt_folder(house.database, house.blobs)
     console.print(f"{house.blobs.root} is the folder of installation {identity}.", soft_wrap=True)
     house.close()
@@ -353,11 +361,8 @@ def _sign_in_of(login: str) -> tuple[str, str]:
 def _check_house(house: OpenHouse) -> list[str]:
     clamd = house.clamd()
     try:
-        problems = obstacles(house.database) or [*risks(house.database), *schema_problems(house)]
-        problems += queue_obstacles(house.redis_url) or [
-            *queue_risks(house.redis_url),
-            *worker_problems(Monitor(Queues(house.redis_url))),
-        ]
+        problems = obstacles(house.database) or [*risks(house.database), *_check_schema(house)]
+        problems += queue_obstacles(house.redis_url) or queue_risks(house.redis_url)
         if reason := folders.obstacle(house.blobs.root):
             problems.append(
                 f"data_dir: {house.blobs.root} cannot be written ({reason}); no contact with a file can be kept"
@@ -384,6 +389,12 @@ def _check_house(house: OpenHouse) -> list[str]:
         return problems
     finally:
         house.close()
+
+
+def _check_schema(house: OpenHouse) -> list[str]:
+    """What is wrong with the tables, or with the roles that work on them."""
+    problems, remarks = schema_findings(house)
+    return problems or [*remarks, *health_problems(house)]
 
 
 def _provider_problems(house: OpenHouse) -> list[str]:

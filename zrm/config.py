@@ -93,6 +93,7 @@ class Dispatch(Part):
     hold: float = Field(default=10, ge=0, le=600)
     # A long text may take a minute to leave, and the network reports on its first part while the last is still to go.
     report_wait: float = Field(default=120, ge=0)
+    late: float = Field(default=60, ge=60)
     report_hours: float = Field(default=24, gt=0)
 
 

@@ -11,7 +11,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 from zrm.casestore.installation import claim_folder
 from zrm.casework.answer import Sender
-from zrm.channels.contract import Channel, HasOwnAddresses, House, OpenDoor
+from zrm.channels.contract import Channel, HasListener, HasOwnAddresses, House, OpenDoor
 from zrm.channels.registry import ALWAYS, CHANNELS
 from zrm.config import Section, Settings, load
 from zrm.errors import ConfigError, StoreUnavailable
@@ -19,6 +19,7 @@ from zrm.frontdesk.answers import Answers
 from zrm.frontdesk.desk import Desk
 from zrm.frontdesk.quotas import Quotas
 from zrm.inbox.receive import Inbox
+from zrm.insight.health import Health
 from zrm.kit import folders, log
 from zrm.kit.blobs import BlobStore
 from zrm.kit.clamd import Clamd
@@ -86,6 +87,11 @@ class OpenHouse:
     redis_url: str
     _kept_apart: list[Answers | Quotas] = field(default_factory=list)
 
+    def beside(self, purpose: str) -> OpenHouse:
+        """The same house through one or two connections of its own, to be closed by itself."""
+        database = Database(self.database.url, application=f"{self.database.application} {purpose}", pool_size=2)
+        return OpenHouse(self.blueprint, database, _blobs(self.blueprint, database), self.redis_url)
+
     def desk(self) -> tuple[Desk, Inbox]:
         """A front desk of this process, and its inbox to be closed at the end; its book and its quotas are closed with
         the house.
@@ -98,6 +104,12 @@ class OpenHouse:
         return Desk(
             self.database, self.blobs, inbox, plan.settings, plan.secret, plan.senders(), answers, plan.doors(), quotas
         ), inbox
+
+    def health(self, asker: str = "") -> Health:
+        """What tells which roles are dead and what waits too long; the asker's own role is not missed."""
+        plan = self.blueprint
+        listeners = [kind for kind, channel in plan.channels.items() if isinstance(channel, HasListener)]
+        return Health([role for role in ("web", *listeners) if role != asker], late=plan.settings.dispatch.late)
 
     def clamd(self) -> Clamd | None:
         """The virus scanner the settings name, if they do."""
@@ -142,8 +154,12 @@ def open_house(role: str, blueprint: Blueprint | None = None) -> OpenHouse:
     database_url, redis_url = _servers(plan)
     log.hide([*_passwords(database_url), *_passwords(redis_url)])
     database = Database(database_url, application=f"zrm {role}")
-    blobs = BlobStore(plan.data / "blobs", lambda: _own_folder(database, plan))
-    return OpenHouse(plan, database, blobs, redis_url)
+    return OpenHouse(plan, database, _blobs(plan, database), redis_url)
+
+
+def _blobs(plan: Blueprint, database: Database) -> BlobStore:
+    """The installation's files; whose folder it is is asked before the first is written."""
+    return BlobStore(plan.data / "blobs", lambda: _own_folder(database, plan))
 
 
 def _own_folder(database: Database, plan: Blueprint) -> str:

@@ -16,7 +16,7 @@ from rich.console import Console
 from zrm.agent_api import tries
 from zrm.casestore import roster, structure
 from zrm.casestore.agent import Permission
-from zrm.casestore.schema import is_current
+from zrm.casestore.schema import SchemaState, state
 from zrm.casestore.structure import EVERYWHERE, Change, Entry, Kind, Structure, SubjectEntry, UnitEntry
 from zrm.config import load, said
 from zrm.errors import ConfigError
@@ -223,8 +223,11 @@ def _organisation(*, hold: bool = False) -> Iterator[tuple[Cursor, Structure]]:
     """The structure as it stands; what is done with the cursor is kept when the block ends well. Errors: ConfigError."""
     house = open_house("organisation")
     try:
-        if not is_current(house.database):
-            raise ConfigError("the database does not have the newest schema; `zrm migrate` brings it there")
+        match state(house.database):
+            case SchemaState.OLDER:
+                raise ConfigError("the database does not have the newest schema; `zrm migrate` brings it there")
+            case SchemaState.NEWER:
+                raise ConfigError("the database has a newer schema; the command of that version is needed")
         with house.database.cursor() as cursor:
             if hold:
                 structure.hold(cursor)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from zrm.casestore.heartbeat import Heartbeat
 from zrm.casestore.outbox import Topic
 from zrm.channels.contract import HasFates, HasFiles, HasParts
 from zrm.channels.fax.render import fax_pages
@@ -57,4 +58,5 @@ def run(house: OpenHouse, topics: list[Topic]) -> None:
     """Work until told to stop (SIGTERM lets the job under way finish), through every outage of Redis."""
     queues = Queues(house.redis_url)
     _drains.append(build_drain(house, queues))
-    queues.work(topics)
+    with Heartbeat(house.database, "worker", topics):
+        queues.work(topics)

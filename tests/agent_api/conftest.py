@@ -20,6 +20,7 @@ from zrm.agent_api import DeskContext
 from zrm.casework.answer import Sender
 from zrm.config import Settings
 from zrm.inbox.receive import Inbox
+from zrm.insight.health import Health
 from zrm.kit.blobs import BlobStore
 from zrm.kit.db import Database
 from zrm.kit.pages import BUILT_ASSETS, Pages
@@ -58,6 +59,10 @@ class RunningDesk:
 
     url: str
     context: DeskContext
+
+    def watch_roles(self) -> None:
+        """From now on the desk tells which roles do not run: here none does."""
+        object.__setattr__(self.context, "health", Health(["email"], late=60))
 
     def client(self, **headers: str) -> httpx.Client:
         """A browser that has not signed in."""

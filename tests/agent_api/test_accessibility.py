@@ -36,6 +36,7 @@ def test_every_page_of_the_desk_is_accessible(
         outbox.add(cursor, Topic.RENDER, [(new_id(), "trace")])
         (task,) = outbox.claim(cursor, Topic.RENDER, limit=1, lease=60)
     leave_failed(database, task, "these pages cannot be shown: strip 3 is damaged")
+    desk.watch_roles()
     page = browser.page(language, size, dark=dark)
     page.goto(f"{desk.url}/desk/sign-in?lang={language}")
     found = {"sign-in": axe.faults(page)}

@@ -17,11 +17,13 @@ import pytest
 from tests.agent_api.conftest import Browser, RunningDesk
 from tests.casework.house import Filed, agent, file_case, unit
 from zrm.agent_api.hub import MOST_PENDING, REFRESH, EventHub, OpenDesk
-from zrm.casestore import live
+from zrm.casestore import heartbeat, live
+from zrm.casestore.outbox import Topic
 from zrm.casework import handling
 from zrm.casework.handling import Act
 from zrm.kit.db import Database
 from zrm.kit.direction import isolated
+from zrm.kit.ids import new_id
 from zrm.security.grants import Grants
 
 SignIn = Callable[[str], Browser]
@@ -110,6 +112,21 @@ def test_counters_follow(desk: RunningDesk, sign_in: SignIn, database: Database)
         announce(database, file_case(database))
         while wait("counts")["unassigned"] != 1:  # the first may be from before
             pass
+
+
+def test_a_role_that_dies_is_told_to_open_screens(desk: RunningDesk, sign_in: SignIn, database: Database) -> None:
+    with database.cursor() as cursor:
+        heartbeat.beat(cursor, new_id(), "relay")
+        heartbeat.beat(cursor, new_id(), "worker", list(Topic))
+    desk.watch_roles()
+    with listening(sign_in("daniel"), desk) as wait:
+        announce(database, file_case(database))
+        assert wait("counts")["problems"] == 0
+        with database.cursor() as cursor:
+            cursor.execute("UPDATE heartbeats SET at = now() - interval '1 min' WHERE role = 'relay'")
+        desk.context.hub.count_again.set()
+        counts = wait("counts")
+        assert (counts["problems"], counts["trouble"]) == (1, 1)
 
 
 def test_an_opened_screen_is_told_the_counters_as_they_are_by_now(

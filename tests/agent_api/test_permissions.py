@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 
 import psycopg
 import pytest
 
-from tests.agent_api.conftest import Browser
+from tests.agent_api.conftest import Browser, RunningDesk
 from tests.casework.house import Filed, agent, file_case, one, quarantine_one, unit
-from zrm.casestore import outbox
+from zrm.casestore import heartbeat, outbox
 from zrm.casestore.agent import ONLY_EVERYWHERE, Permission
 from zrm.casestore.outbox import Topic
 from zrm.kit.db import Database
@@ -108,6 +109,53 @@ def test_failed_tasks_are_for_who_handles_deliveries_everywhere(sign_in: SignIn,
     everywhere = sign_in("maryam")
     assert task in everywhere.get("/desk/trouble").text
     assert everywhere.post(f"/desk/trouble/tasks/{task}/replay").status_code == 303
+
+
+TOLD = {
+    "daniel": (
+        "Something in the system is not working.",
+        "The relay is not running: contacts are kept but not filed.",
+        "No worker is alive for this work, so it waits: Sending answers",
+        "Nothing comes in by this channel, because its listener is not running: E-mail",
+        "Work has been waiting for 3 minutes: Filing",
+    ),
+    "maryam": (
+        "بخشی از سامانه کار نمی‌کند.",
+        "رله کار نمی‌کند: تماس‌ها نگه داشته می‌شوند ولی ثبت نمی‌شوند.",
+        "برای این کار هیچ پردازشگری فعال نیست و در انتظار می‌ماند: ارسال پاسخ‌ها",
+        "از این کانال ارتباطی چیزی دریافت نمی‌شود، چون برنامهٔ دریافت آن اجرا نمی‌شود: ایمیل",
+        "کاری ۳ دقیقه در انتظار مانده است: ثبت",
+    ),
+}
+
+
+@pytest.mark.parametrize("login", TOLD)
+def test_roles_that_do_not_run_are_told_to_who_handles_deliveries_everywhere(
+    desk: RunningDesk, sign_in: SignIn, database: Database, login: str
+) -> None:
+    with database.cursor() as cursor:
+        heartbeat.beat(cursor, new_id(), "worker", [topic for topic in Topic if topic is not Topic.DELIVER])
+        heartbeat.beat(cursor, killed := new_id(), "email")
+        cursor.execute("UPDATE heartbeats SET at = now() - interval '1 min' WHERE instance = %s", [killed])
+        outbox.add(cursor, Topic.FILE, [(new_id(), "")])
+        cursor.execute("UPDATE outbox SET due_at = now() - interval '200 s'")
+    desk.watch_roles()
+    notice, *problems = TOLD[login]
+    browser = sign_in(login)
+    assert re.search(rf'<p class="z-alarm"[^>]*"problems">.*<a href="/desk/trouble">{notice}</a>', browser.get("/desk/queue/open").text)  # fmt: skip
+    page = browser.get("/desk/trouble").text
+    assert re.findall(r"<li>([^<]+)</li>", page) == problems
+    assert 'data-count="trouble">' in page
+    narrow(database, login, Permission.HANDLE_DELIVERIES, "contact-centre")
+    assert "z-alarm" not in browser.get("/desk/queue/open").text
+    assert re.findall(r"<li>([^<]+)</li>", browser.get("/desk/trouble").text) == []
+    with database.cursor() as cursor:
+        cursor.execute("DELETE FROM outbox")
+        for role in ("relay", "email"):
+            heartbeat.beat(cursor, new_id(), role)
+        heartbeat.beat(cursor, new_id(), "worker", [Topic.DELIVER])
+    other = sign_in("daniel" if login == "maryam" else "maryam").get("/desk/queue/open").text
+    assert re.search(r'<p class="z-alarm"[^>]*"problems" hidden>', other)
 
 
 def test_an_answer_in_trouble_is_not_shown_to_who_does_not_see_its_case(sign_in: SignIn, database: Database) -> None:

@@ -20,7 +20,7 @@ from sqlalchemy import text
 from tests.casework.house import file_case
 from tests.conftest import TestServers
 from tests.lab.process import wait_until
-from zrm.casestore.schema import MIGRATIONS, alembic_config, is_current, migrate
+from zrm.casestore.schema import MIGRATIONS, SchemaState, alembic_config, migrate, state
 from zrm.casestore.search_words import contact_key
 from zrm.kit.db import Database
 from zrm.kit.ids import new_id
@@ -217,7 +217,7 @@ def test_two_that_migrate_at_once_do_it_once(before_search: Database) -> None:
     with ThreadPoolExecutor(3) as threads:
         for done in [threads.submit(migrate, before_search) for _ in range(3)]:
             done.result()
-    assert is_current(before_search)
+    assert state(before_search) is SchemaState.CURRENT
     assert found(before_search)
 
 
@@ -249,7 +249,7 @@ def test_who_was_killed_goes_on_where_they_were(before_search: Database, held: s
         cursor.execute("SELECT count(*) FROM contacts WHERE search LIKE ' %'")
         assert (cursor.fetchone() or (0,))[0] >= migration("2026_11_28_search")._STEP, "whole batches are kept"
     migrate(before_search)
-    assert is_current(before_search)
+    assert state(before_search) is SchemaState.CURRENT
     assert found(before_search)
     with before_search.cursor() as cursor:
         cursor.execute("SELECT indexrelid::regclass FROM pg_index WHERE NOT indisvalid")

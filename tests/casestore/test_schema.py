@@ -8,7 +8,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlmodel import SQLModel
 
-from zrm.casestore.schema import is_current, migrate
+from zrm.casestore.schema import SchemaState, migrate, state
 from zrm.kit.db import Database
 
 
@@ -23,9 +23,17 @@ def test_every_model_matches_its_table(database: Database) -> None:
 
 
 def test_migrating_twice_changes_nothing(database: Database) -> None:
-    assert is_current(database)
-    migrate(database)
-    assert is_current(database)
+    assert state(database) is SchemaState.CURRENT
+    assert migrate(database) is SchemaState.CURRENT
+    assert state(database) is SchemaState.CURRENT
+
+
+def test_a_database_that_a_newer_version_has_brought_further_is_left_as_it_is(database: Database) -> None:
+    with database.cursor() as cursor:
+        cursor.execute("UPDATE alembic_version SET version_num = 'of a newer version'")
+    assert migrate(database) is SchemaState.NEWER
+    with database.cursor() as cursor:
+        assert cursor.execute("SELECT version_num FROM alembic_version").fetchall() == [("of a newer version",)]
 
 
 @pytest.mark.parametrize("table", ["case_events", "delivery_events", "receipts", "refusals"])

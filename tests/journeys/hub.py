@@ -118,7 +118,7 @@ class Hub:
         self.wait_until_ready(START_SECONDS)
 
     def wait_until_ready(self, seconds: float = 30.0) -> None:
-        """Wait until every door answers and /readyz is 200. Errors: PeerError with the end of the log."""
+        """Wait until every door answers and /readyz has nothing to say. Errors: PeerError with the end of the log."""
 
         def ready() -> bool:
             if self._process is None or self._process.poll() is not None:
@@ -132,9 +132,10 @@ class Hub:
             raise PeerError(f"{problem}\n{tail(self.output)}\n{logs}") from None
 
     def is_ready(self) -> bool:
-        """Whether /readyz is 200 and the SMTP and AGI doors listen, now."""
+        """Whether contacts are kept, nothing is degraded, and the SMTP and AGI doors listen, now."""
         try:
-            if httpx.get(f"{self.web}/readyz", timeout=5, trust_env=False).status_code != 200:
+            answer = httpx.get(f"{self.web}/readyz", timeout=5, trust_env=False)
+            if answer.status_code != 200 or answer.json()["degraded"]:
                 return False
         except httpx.TransportError:
             return False

@@ -13,9 +13,10 @@ from zrm.casework.answer import Sender
 from zrm.config import Settings
 from zrm.contract import RawContact, Receipt
 from zrm.dispatch.queues import Monitor
+from zrm.insight.health import Health, Problem
 from zrm.kit.blobs import BlobStore
 from zrm.kit.cookies import Cookie, cookie
-from zrm.kit.db import Database
+from zrm.kit.db import Cursor, Database
 from zrm.kit.pages import Pages
 from zrm.security.passkeys import Site
 
@@ -29,8 +30,8 @@ TEMPLATES = Path(__file__).parent / "templates"
 class DeskContext:
     """Everything the desk needs. `senders` are our accounts that can answer, from the channels' capabilities;
     `own_addresses` ours on every channel, to which nothing is sent; `secret` keys its hashes; `monitor`
-    tells how the queue is (None: not asked). `receive` is the front desk's, for what agents take down (None: nothing can be).
-    `pages` gets the desk's own templates as "desk/…".
+    tells how the queue is, `health` how the roles are (None: not asked). `receive` is the front desk's, for what agents take
+    down (None: nothing can be). `pages` gets the desk's own templates as "desk/…".
     """
 
     settings: Settings
@@ -42,7 +43,12 @@ class DeskContext:
     own_addresses: frozenset[str] = frozenset()
     monitor: Monitor | None = None
     receive: Callable[[RawContact], Receipt] | None = None
+    health: Health | None = None
     hub: EventHub = field(default_factory=EventHub)
+
+    def problems(self, cursor: Cursor) -> list[Problem]:
+        """Which roles do not run, and what waits too long; for who may handle deliveries everywhere."""
+        return self.health.problems(cursor) if self.health is not None else []
 
     @cached_property
     def provider(self) -> IdentityProvider | None:

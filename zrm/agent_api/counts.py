@@ -13,11 +13,15 @@ from zrm.security.grants import Grants, Units, covers
 
 
 class Counters:
-    """The navigation's numbers for any agent, from one reading of the store; sums over units are made once a scope."""
+    """The navigation's numbers for any agent, from one reading of the store; sums over units are made once a scope.
 
-    def __init__(self, heaps: list[queue.Counted], waiting: Attention) -> None:
+    `problems` is how much is wrong with the roles.
+    """
+
+    def __init__(self, heaps: list[queue.Counted], waiting: Attention, problems: int) -> None:
         self._heaps = heaps
         self._waiting = waiting
+        self._problems = problems
         self._mine: dict[UUID, list[queue.Counted]] = defaultdict(list)
         for heap in heaps:
             if heap.assignee_id is not None:
@@ -35,7 +39,8 @@ class Counters:
         if grants.anywhere(Permission.HANDLE_DELIVERIES):
             units = grants.both(Permission.VIEW_CASES, Permission.HANDLE_DELIVERIES)
             troubled = sum(n for unit_id, n in self._waiting.troubled.items() if covers(units, unit_id))
-            counts["trouble"] = troubled + (
-                self._waiting.failed_tasks if grants.everywhere(Permission.HANDLE_DELIVERIES) else 0
-            )
+            counts["trouble"] = troubled
+            if grants.everywhere(Permission.HANDLE_DELIVERIES):
+                counts["trouble"] += self._waiting.failed_tasks + self._problems
+                counts["problems"] = self._problems
         return counts

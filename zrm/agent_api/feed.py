@@ -27,7 +27,7 @@ from zrm.agent_api.rows import draw_row
 from zrm.agent_api.words import notice_href, notice_text
 from zrm.casestore import attention, live, queue, roster
 from zrm.casestore.agent import Permission
-from zrm.casestore.attention import Attention, Notice
+from zrm.casestore.attention import Notice
 from zrm.casestore.queue import QueueRow
 from zrm.kit import log
 from zrm.kit.fitness import reason
@@ -207,23 +207,23 @@ class Feed:
             await asyncio.sleep(COUNT_EVERY)
             self._hub.count_again.clear()
             try:
-                heaps, waiting = await asyncio.to_thread(self._load_counts)
+                counter = await asyncio.to_thread(self._load_counts)
             except _STORE_GONE as error:
                 _log.warning("live feed cannot count", error=type(error).__name__)
                 continue
-            counter = Counters(heaps, waiting)
             for desk in list(self._hub.desks):
                 counts = counter.of(desk.agent_id, desk.visible, desk.grants)
                 if counts != desk.last_counts:
                     desk.last_counts = counts
                     desk.push(event("counts", counts))
 
-    def _load_counts(self) -> tuple[list[queue.Counted], Attention]:
+    def _load_counts(self) -> Counters:
         with self._context.database.cursor() as cursor:
-            return queue.counted(cursor), attention.attention(cursor)
+            problems = len(self._context.problems(cursor))
+            return Counters(queue.counted(cursor), attention.attention(cursor), problems)
 
     async def _check(self) -> None:
-        """Now and then: are the sessions alive, and what may the agents see by now?"""
+        """Now and then: are the sessions alive, what may the agents see by now, and how are the roles?"""
         while True:
             await asyncio.sleep(CHECK_EVERY)
             if not self._hub.desks:
@@ -240,6 +240,8 @@ class Feed:
                 if desk.agent_id in agents:
                     desk.grants = grants.get(desk.agent_id, Grants())
                     desk.visible = desk.grants.units(Permission.VIEW_CASES)
+            if self._context.health is not None:  # a role that dies announces nothing
+                self._hub.count_again.set()
 
     def _load_checks(self, hashes: set[str], agents: set[UUID]) -> tuple[set[str], dict[UUID, Grants]]:
         with self._context.database.cursor() as cursor:

@@ -141,6 +141,7 @@ def _add_trouble(router: APIRouter, context: DeskContext, guard: Guard) -> None:
             deliveries = attention.troubled(cursor, units)
             tasks = outbox.failed(cursor) if everything else []
             silent = attention.silent(cursor) if everything else []
+            problems = context.problems(cursor) if everything else []
             shown = {
                 row.id: row.address if visit.may(Permission.VIEW_ADDRESSES, row.unit_id) else masked(row.address)
                 for row in deliveries
@@ -156,6 +157,7 @@ def _add_trouble(router: APIRouter, context: DeskContext, guard: Guard) -> None:
                 addresses=shown,
                 tasks=tasks,
                 silent=silent,
+                problems=problems,
                 everywhere=everything,
                 asked=context.monitor is not None,
                 queue=queue,

@@ -67,7 +67,9 @@ class Shell:
         """What stands around the page, with the numbers as they are now."""
         written = time.time()
         waiting = attention.attention(cursor)
-        counts = Counters(queue.counted(cursor), waiting).of(visit.agent.id, visit.visible, visit.grants)
+        operates = visit.grants.everywhere(Permission.HANDLE_DELIVERIES)
+        problems = len(self._context.problems(cursor)) if operates else 0
+        counts = Counters(queue.counted(cursor), waiting, problems).of(visit.agent.id, visit.visible, visit.grants)
         organisation = self._context.settings.organisation.name
         persian = visit.viewer.language == "fa"
         return DeskFrame(
@@ -81,6 +83,8 @@ class Shell:
             events_href=f"/desk/events?since={written:.3f}",
             search_href="/desk/search",
             search_field=search,
+            problems_href="/desk/trouble" if operates and current != "trouble" else "",
+            problems=problems,
         )
 
     def _sections(self, visit: Visit, counts: dict[str, int], *, overdue: bool) -> list[NavSection]:

@@ -184,3 +184,18 @@ def seconds_to_next(cursor: Cursor) -> float | None:
     )
     row = cursor.fetchone()
     return row[0] if row else None
+
+
+def waiting(cursor: Cursor) -> dict[Topic, float]:
+    """For each topic with due work that nobody has claimed: seconds since the oldest of it was due."""
+    cursor.execute(
+        """
+        SELECT topic, extract(epoch FROM now() - oldest.due_at)::float8 FROM unnest(%s::text[]) AS topic
+        CROSS JOIN LATERAL (
+            SELECT due_at FROM outbox o WHERE o.topic = topic.topic AND o.due_at <= now() AND o.failed_at IS NULL
+            ORDER BY due_at LIMIT 1
+        ) AS oldest
+        """,
+        [[topic.value for topic in Topic]],
+    )
+    return {Topic(topic): seconds for topic, seconds in cursor}

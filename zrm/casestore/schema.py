@@ -6,6 +6,7 @@ import json
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from enum import Enum
 from pathlib import Path
 from typing import Final
 
@@ -45,6 +46,14 @@ _LOCK: Final = 0x5A524D  # "ZRM": two starts at once migrate one after the other
 _ASK_AGAIN: Final = 0.2  # seconds
 
 
+class SchemaState(Enum):
+    """What the database has: the newest schema this code knows, less than that, or something newer."""
+
+    CURRENT = "current"
+    OLDER = "older"
+    NEWER = "newer"
+
+
 class BrokenMigrations(Exception):
     """The folder of migrations does not fit together."""
 
@@ -57,16 +66,21 @@ def alembic_config() -> Config:
     return config
 
 
-def migrate(database: Database, to: str = "head") -> None:
-    """Bring the database to the newest schema, or to the revision `to`.
+def migrate(database: Database, to: str = "head") -> SchemaState:
+    """Bring the database to the newest schema, or to the revision `to`; one that a newer version has brought further is left
+    as it is. Returns what it had before. Errors: BrokenMigrations.
 
     Safe to call at every start, by several processes at once. Each migration is committed by itself: what one locks is
     free before the next, and who was killed goes on with the one that was not finished.
     """
     config = alembic_config()
     with _alone(database) as connection:
-        config.attributes["connection"] = connection
-        command.upgrade(config, to)
+        before = _state(connection)
+        connection.commit()
+        if before is not SchemaState.NEWER:
+            config.attributes["connection"] = connection
+            command.upgrade(config, to)
+    return before
 
 
 @contextmanager
@@ -85,16 +99,22 @@ def _alone(database: Database) -> Iterator[Connection]:
             connection.invalidate()  # not back into the pool: settings and lock are the connection's
 
 
-def is_current(database: Database) -> bool:
-    """Whether the database has exactly the newest schema this code knows; of several branches, all of them.
+def state(database: Database) -> SchemaState:
+    """How the database's schema stands to this code. Errors: BrokenMigrations."""
+    with database.engine.connect() as connection:
+        return _state(connection)
 
-    Errors: BrokenMigrations.
-    """
+
+def _state(connection: Connection) -> SchemaState:
     try:
-        heads = set(ScriptDirectory.from_config(alembic_config()).get_heads())
+        script = ScriptDirectory.from_config(alembic_config())
+        heads = set(script.get_heads())
+        known = {revision.revision for revision in script.walk_revisions()}
     except (CommandError, KeyError) as error:  # KeyError: a migration names one before it that is not there
         raise BrokenMigrations(f"{type(error).__name__}: {error}") from error
-    with database.engine.connect() as connection:
-        if connection.execute(text("SELECT to_regclass('alembic_version')")).scalar() is None:
-            return False
-        return set(connection.execute(text("SELECT version_num FROM alembic_version")).scalars()) == heads
+    if connection.execute(text("SELECT to_regclass('alembic_version')")).scalar() is None:
+        return SchemaState.OLDER
+    stands = set(connection.execute(text("SELECT version_num FROM alembic_version")).scalars())
+    if stands == heads:
+        return SchemaState.CURRENT
+    return SchemaState.OLDER if stands <= known else SchemaState.NEWER

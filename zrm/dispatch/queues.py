@@ -256,6 +256,10 @@ class Monitor:
         queues = [Queue(topic.value, connection=self._redis) for topic in Topic]
         return [QueueState(queue.name, queue.count, FailedJobRegistry(queue=queue).count) for queue in queues]
 
+    def ping(self) -> None:
+        """Ask whether it is there. Errors: redis.RedisError."""
+        self._redis.ping()
+
     def workers(self) -> int:
         """How many workers are alive. Errors: redis.RedisError."""
         return Worker.count(connection=self._redis)

@@ -11,7 +11,7 @@ from threading import Event
 
 import psycopg
 
-from zrm.casestore import counts, outbox, uploads
+from zrm.casestore import counts, heartbeat, outbox, uploads
 from zrm.casestore.outbox import Topic
 from zrm.config import Dispatch
 from zrm.dispatch.fetch import ask_after
@@ -94,6 +94,7 @@ class Relay:
             self._kept_house = time.monotonic()
             throttle.sweep(self._database)
             with self._database.cursor() as cursor:
+                heartbeat.forget(cursor)
                 cursor.execute("DELETE FROM sessions WHERE ends_at < now()")
                 cursor.execute("DELETE FROM dialogue_notes WHERE ends_at < now()")
                 ask_after(cursor, hours=self._settings.report_hours)

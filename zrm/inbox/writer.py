@@ -28,6 +28,7 @@ from zrm.kit.ids import new_id
 
 _BATCH = 256
 _RECONNECT_PAUSE = 0.2
+_NO_ROOM = "53"  # the class of SQLSTATE for a full disk, or no memory or connection left
 _encode = json.JSONEncoder(ensure_ascii=False).encode  # `json.dumps` with options makes an encoder a call: 3 µs of 5
 _log = log.get(__name__)
 
@@ -109,6 +110,24 @@ class _Known:
         if self.content is not None:
             return self.content == waiting.content
         return self.body is None or say_the_same(waiting.contact.media_type, self.body, waiting.contact.body)
+
+
+def refusal(database: Database) -> str | None:
+    """Why PostgreSQL keeps no contact now, as its code and name; None when it does. One is written as any other, and rolled back.
+
+    Errors: psycopg.OperationalError when it does not answer, PoolTimeout.
+    """
+    probe = Waiting(RawContact("web", "probe", new_id().hex, b"", "text/plain"), "", None, 0, Future())
+    try:
+        with database.cursor() as cursor, cursor.connection.transaction(force_rollback=True):
+            cursor.execute("SET LOCAL synchronous_commit = off")  # nothing is left that would have to reach the disk
+            cursor.execute(_KNOWN, [[part] for part in probe.key])
+            kept = cursor.execute(_TAKE, [*_columns([probe]), now()]).fetchall() == [(probe.id,)]
+    except psycopg.Error as error:
+        if isinstance(error, psycopg.OperationalError) and not (error.sqlstate or "").startswith(_NO_ROOM):
+            raise
+        return f"{error.sqlstate} {type(error).__name__}"
+    return None if kept else "a trigger or a rule takes it away"
 
 
 class Writer:

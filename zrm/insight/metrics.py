@@ -8,6 +8,8 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.metrics_core import Metric
 
+from zrm.casestore import heartbeat, outbox
+from zrm.casestore.outbox import Topic
 from zrm.kit.db import Cursor, Database
 
 QueueDepths = Callable[[], Iterable[tuple[str, int, int]]]
@@ -50,6 +52,8 @@ class _Collector:
                 "SELECT topic, greatest(extract(epoch FROM now() - min(created_at)), 0) FROM outbox "
                 "WHERE failed_at IS NULL AND NOT (attempts = 0 AND due_at > now()) GROUP BY 1",
             )
+            yield _waiting(cursor)
+            yield from _roles(cursor)
             yield _family(
                 cursor,
                 "zrm_deliveries_in_trouble",
@@ -81,11 +85,37 @@ class _Collector:
                 ("bound",),
                 "SELECT purpose, times FROM refused_tries",
             )
-        waiting = GaugeMetricFamily("zrm_queue_jobs", "RQ jobs by queue and state", labels=("queue", "state"))
+        queue_jobs = GaugeMetricFamily("zrm_queue_jobs", "RQ jobs by queue and state", labels=("queue", "state"))
         for topic, jobs, failed in self._depths():
-            waiting.add_metric((topic, "waiting"), jobs)
-            waiting.add_metric((topic, "failed"), failed)
-        yield waiting
+            queue_jobs.add_metric((topic, "waiting"), jobs)
+            queue_jobs.add_metric((topic, "failed"), failed)
+        yield queue_jobs
+
+
+def _waiting(cursor: Cursor) -> Metric:
+    seconds = outbox.waiting(cursor)
+    family = GaugeMetricFamily(
+        "zrm_oldest_waiting_seconds",
+        "Seconds since the oldest task that no worker has taken was due, by stage; 0 where none waits",
+        labels=("stage",),
+    )
+    for topic in Topic:
+        family.add_metric((topic.value,), seconds.get(topic, 0.0))
+    return family
+
+
+def _roles(cursor: Cursor) -> Iterator[Metric]:
+    alive = GaugeMetricFamily("zrm_roles_alive", "Processes that give heartbeats, by role", labels=("role",))
+    silent = GaugeMetricFamily(
+        "zrm_role_silent_seconds", "Seconds since the newest heartbeat of a role", labels=("role",)
+    )
+    beats = heartbeat.last_heartbeats(cursor)
+    for role in sorted({"relay", "worker"} | {beat.role for beat in beats}):
+        of_role = [beat for beat in beats if beat.role == role]
+        alive.add_metric((role,), sum(beat.alive for beat in of_role))
+        if of_role:
+            silent.add_metric((role,), max(0.0, of_role[0].age))
+    yield from (alive, silent)
 
 
 def _family(cursor: Cursor, name: str, text: str, labels: tuple[str, ...], query: str) -> GaugeMetricFamily:

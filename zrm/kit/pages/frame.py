@@ -38,7 +38,8 @@ class DeskFrame:
 
     `current` is the key of the open place, `unread` the number on the bell, `csrf` the token that the layout's own
     forms (preferences, sign-out) send back as `csrf_token`. `search_href` "" draws no way to search; without `search_field` it
-    is a link, as it is on a narrow page.
+    is a link, as it is on a narrow page. `problems` is how much is wrong with the installation itself, `problems_href` where
+    that is told; "" for who is not to know.
     """
 
     organisation: str
@@ -55,6 +56,8 @@ class DeskFrame:
     sign_out_href: str = "/desk/sign-out"
     search_href: str = ""
     search_field: bool = True
+    problems_href: str = ""
+    problems: int = 0
 
 
 @dataclass(frozen=True)

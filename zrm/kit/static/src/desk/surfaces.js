@@ -14,6 +14,7 @@ export function setCount(key, number) {
     counter.textContent = inDigits(number);
     counter.hidden = !number;
   }
+  for (const shown of document.querySelectorAll(`[data-shown-by="${CSS.escape(key)}"]`)) shown.hidden = !number;
 }
 
 export function setUnread(number) {

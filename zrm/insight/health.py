@@ -1,0 +1,83 @@
+"""What is wrong with the roles although contacts are taken: one that gives no heartbeat, and work that waits too long.
+
+The relay and workers for filing and for sending are always needed. Any other role may be left out on purpose, so it is missed
+only when it was there and did not end in order; until it is back, ends in order, or its channel is switched off. Work that
+nobody does is told in any case, by how long it waits.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+from typing import Final, Literal
+
+from zrm.casestore import heartbeat, outbox
+from zrm.casestore.heartbeat import LastHeartbeat
+from zrm.casestore.outbox import Topic
+from zrm.kit.db import Cursor
+
+_NEEDED: Final = frozenset({Topic.FILE, Topic.DELIVER})
+_SENTENCES: Final = {
+    "relay": "the relay gives no heartbeat; contacts are kept but not filed",
+    "workers": "no worker is alive; contacts are kept but not filed",
+    "web": "`zrm web` gives no heartbeat; nobody is served",
+    Topic.FILE.value: "no worker for file is alive; contacts are kept but not filed",
+    Topic.DELIVER.value: "no worker for deliver is alive; answers are kept but not sent",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """What is wrong: the relay, all workers, the web role or a channel's listener (`name`) gives no heartbeat, a topic (`name`)
+    has no worker that is alive, or its oldest task has waited for `seconds`.
+    """
+
+    kind: Literal["relay", "workers", "topic", "web", "listener", "late"]
+    name: str = ""
+    seconds: int = 0
+
+    def __str__(self) -> str:
+        match self.kind:
+            case "late":
+                return f"the oldest task of {self.name} has been due for {self.seconds} s and no worker has taken it"
+            case "listener":
+                return f"`zrm listen {self.name}` gives no heartbeat; nothing comes in there"
+        return _SENTENCES.get(self.name or self.kind, f"no worker for {self.name} is alive; that work waits")
+
+
+class Health:
+    """Asks the store. `optional` are the roles beside relay and workers that are missed if they die: "web", and the channels
+    with a listener of their own; `late` is how many seconds a task may wait for a worker.
+    """
+
+    def __init__(self, optional: Collection[str], *, late: float) -> None:
+        self._optional = optional
+        self._late = late
+
+    def problems(self, cursor: Cursor) -> list[Problem]:
+        """What is wrong now, the most important first."""
+        return [*self._silent(heartbeat.last_heartbeats(cursor)), *self._waiting(cursor)]
+
+    def _silent(self, beats: list[LastHeartbeat]) -> Iterable[Problem]:
+        if _missed((beat for beat in beats if beat.role == "relay"), needed=True):
+            yield Problem("relay")
+        if _missed((beat for beat in beats if beat.role == "worker"), needed=True):
+            yield Problem("workers")
+        else:
+            for topic in Topic:
+                if _missed((beat for beat in beats if topic in beat.topics), needed=topic in _NEEDED):
+                    yield Problem("topic", topic.value)
+        for role in self._optional:
+            if _missed((beat for beat in beats if beat.role == role), needed=False):
+                yield Problem("web") if role == "web" else Problem("listener", role)
+
+    def _waiting(self, cursor: Cursor) -> Iterable[Problem]:
+        for topic, seconds in outbox.waiting(cursor).items():
+            if seconds > self._late:
+                yield Problem("late", topic.value, int(seconds))
+
+
+def _missed(beats: Iterable[LastHeartbeat], *, needed: bool) -> bool:
+    """Whether none of these processes, the newest first, is there although one should be."""
+    known = list(beats)
+    return not any(beat.recent for beat in known) and (needed or (bool(known) and not known[0].ended))
