@@ -33,9 +33,9 @@ FROM_OURSELVES: Final = "own_address"
 _MOST_COPIED: Final = 50
 _LONGEST: Final = 320
 _IMPERSONAL: Final = re.compile(
-    r"(?:.*[-_.])?(?:(?:no|do[-_.]?not|don'?t|never)[-_.]?(?:reply|respond|answer)|no[-_.]?(?:responder|responda|rispondere)|"
-    r"ne[-_.]?pas[-_.]?repondre|nicht[-_.]?antworten|keine[-_.]?antwort|yanitlama(?:yin)?)(?:[-_.\d].*)?|"
-    r"(?:www(?:[-_.]?(?:data|run))?|apache\d?|httpd|nginx|wordpress|php|nobody|root)(?:[-_.\d].*)?"
+    r"(?:.*[-_.+])?(?:(?:no|do[-_.]?not|don'?t|never)[-_.]?(?:reply|respond|answer)|no[-_.]?(?:responder|responda|rispondere)|"
+    r"ne[-_.]?pas[-_.]?repondre|nicht[-_.]?antworten|keine[-_.]?antwort|yanitlama(?:yin)?)(?:[-_.+\d].*)?|"
+    r"(?:www(?:[-_.]?(?:data|run))?|apache\d?|httpd|nginx|wordpress|php|nobody|root)(?:[-_.+\d].*)?"
 )
 
 

@@ -82,6 +82,10 @@ STRANGERS = {
     "no From": (f"Reply-To: <{ALI}>",),
     "copied in": (f"From: Eve <{EVE}>", f"Cc: <{ALI}>"),
     "a forged From": (f"From: <{ALI}>", "Authentication-Results: mx.example.org; dmarc=fail header.from=example.com"),
+    "a From that the server in front reads differently": (
+        f"From: {ALI} (x) @stranger.example",
+        "Authentication-Results: mx.example.org; dmarc=pass header.from=stranger.example",
+    ),
     "resent": (f"From: Eve <{EVE}>", f"Resent-From: <{ALI}>", f"Return-Path: <{ALI}>"),
 }
 
@@ -178,6 +182,7 @@ FORMS = {
     "our address with a token": "<info+form@example.org>",
     "no-reply": "City site <noreply@forms.example>",
     "no-reply spelt otherwise": "City site <do_not_reply-forms@forms.example>",
+    "no-reply with a detail": "City site <noreply+4711@forms.example>",
     "a web server's account": "www-data <www-data@web1.example>",
     "nobody": "",
 }

@@ -55,6 +55,26 @@ def test_what_our_server_found(value: str, found: dict[str, str], shown: set[str
     assert labels(said(value)) == shown
 
 
+@pytest.mark.parametrize(
+    ("sender", "named", "result"),
+    [
+        ("c@a.b", "a.b", "pass"),
+        ("c@mail.a.b", "a.b", "pass"),
+        ("c@A.b", "mail.a.B.", "pass"),
+        ("c@مثال.ایران", "xn--mgbh0fb.xn--mgba3a4f16a", "pass"),
+        ("c@a.b", "c.b", "fail"),
+        ("c@a.b", "xa.b", "fail"),
+        ("c@a.b", '"c@a.b"@c.d', "fail"),
+        ("", "c.d", "pass"),
+    ],
+)
+def test_a_word_about_another_sender_than_the_one_we_read_vouches_for_nobody(
+    sender: str, named: str, result: str
+) -> None:
+    field = ("Authentication-Results", f"mx.example.org; dmarc=pass header.from={named}")
+    assert results([field], OURS, sender) == {"dmarc": result}
+
+
 def test_the_topmost_word_counts_and_nobody_is_believed_unasked() -> None:
     forged = "mx.example.org; dmarc=pass header.from=a.b"
     assert said("mx.example.org; dmarc=fail header.from=a.b", forged) == {"dmarc": "fail"}

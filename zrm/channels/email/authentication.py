@@ -2,6 +2,9 @@
 
 Only fields that carry the name of a server of ours are believed (RFC 8601), the topmost first, because each server adds
 its own on top. A sender can write such a field too: the server in front must take out those that bear its name.
+
+A DMARC result names the domain it is about. If that is not the domain of the sender we read, a From was written that
+programs read differently, so that one vouches for a stranger and the other takes them for the citizen: it failed.
 """
 
 from __future__ import annotations
@@ -12,6 +15,8 @@ from typing import Final
 import authres
 from authres import dmarc
 
+from zrm.kit.mail_addresses import comparable
+
 _METHODS: Final = ("spf", "dkim", "dmarc")
 _LONGEST: Final = 4_000  # characters of one field
 _MOST: Final = 20
@@ -19,8 +24,11 @@ _FAILED: Final = frozenset({"fail", "hardfail", "softfail", "permerror"})
 _reader: Final = authres.FeatureContext(dmarc)
 
 
-def results(fields: Iterable[tuple[str, str]], trusted: Collection[str]) -> dict[str, str]:
-    """The result by method (spf, dkim, dmarc); empty without a trusted field. A mail with one good DKIM signature passes."""
+def results(fields: Iterable[tuple[str, str]], trusted: Collection[str], sender: str = "") -> dict[str, str]:
+    """The result by method (spf, dkim, dmarc); empty without a trusted field. A mail with one good DKIM signature passes.
+
+    `sender` is the address in From as we read it, if there is one.
+    """
     if not trusted:
         return {}
     found: dict[str, str] = {}
@@ -35,10 +43,20 @@ def results(fields: Iterable[tuple[str, str]], trusted: Collection[str]) -> dict
         own: dict[str, set[str]] = {}
         for result in header.results:
             if result.method in _METHODS:
-                own.setdefault(result.method, set()).add(str(result.result).lower())
+                about_another = result.method == "dmarc" and _is_about_another(result, sender)
+                own.setdefault(result.method, set()).add("fail" if about_another else str(result.result).lower())
         for method, said in own.items():
             found.setdefault(method, "pass" if "pass" in said else sorted(said)[0])
     return found
+
+
+def _is_about_another(result: authres.AuthenticationResult, sender: str) -> bool:
+    """Whether it names another domain than the sender's; of one organisation's, either may be named."""
+    named = next((str(one.value) for one in result.properties if (one.type, one.name) == ("header", "from")), "")
+    if not named or not sender:
+        return False
+    ours, theirs = (comparable(one).rpartition("@")[2] for one in (sender, f"@{named.rpartition('@')[2]}"))
+    return ours != theirs and not ours.endswith(f".{theirs}") and not theirs.endswith(f".{ours}")
 
 
 def labels(found: dict[str, str]) -> set[str]:

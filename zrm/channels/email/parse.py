@@ -91,10 +91,12 @@ def parse_mail(raw: RawContact, mailboxes: Mailboxes, trusted: frozenset[str] = 
         labels = labels - {"auto_reply"} | ({"robot", "bounce"} if bounce == "sure" else {"robot"})
     if content.cut_short or "whole_size" in raw.envelope:
         labels.add("cut_short")
-    labels |= content.labels | authentication.labels(authentication.results(headers, trusted))
+    senders = _senders(headers, fields, mail_from or "")
+    sender = senders[0].raw if senders and not senders[0].claimed else ""
+    labels |= content.labels | authentication.labels(authentication.results(headers, trusted, sender))
     is_list = "list-id" in fields
     return Inbound(
-        senders=_senders(headers, fields, mail_from or ""),
+        senders=senders,
         text=text,
         title=clean_line(decode_words(fields.get("subject", "")))[:_TITLE_LIMIT],
         html=content.html,
