@@ -124,6 +124,31 @@ def test_files_keep_their_bytes_whatever_stands_around_them() -> None:
         assert [file.data for file in found.files] == [data]
 
 
+@pytest.mark.parametrize("below", ["", "\n-- \nScanned by the gateway, no virus found.\n"])
+@pytest.mark.parametrize(
+    "banner",
+    ["[EXTERNAL] Do not click on links.\n\n", "Caution: this came from outside.\n", "هشدار: از بیرون آمده است\n\n"],
+)
+def test_a_plain_banner_above_base64(banner: str, below: str) -> None:
+    written = (banner + base64.encodebytes((FA * 3).encode()).decode() + below).replace("\n", "\r\n")
+    found = read("Content-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: base64", written)
+    assert found.text == "\n\n".join(filter(None, (banner.strip(), FA * 3, below.strip())))
+
+
+def test_a_stray_sign_in_base64_does_not_make_words_of_what_is_around_it() -> None:
+    lines = base64.encodebytes((FA * 5).encode()).decode().splitlines()
+    lines[1] = f"{lines[1][:9]}!{lines[1][9:]}"
+    found = read("Content-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: base64", "\r\n".join(lines))
+    assert found.text == FA * 5
+
+
+def test_korean_with_its_shifts_in_base64() -> None:
+    words = "가로등이 3주째 고장났습니다."
+    for charset in ("iso-2022-kr", "utf-8"):
+        head = f"Content-Type: text/plain; charset={charset}\r\nContent-Transfer-Encoding: base64"
+        assert read(head, base64.b64encode(words.encode("iso2022_kr")).decode()).text == words
+
+
 @pytest.mark.parametrize(
     ("transfer", "body"),
     [
@@ -191,6 +216,8 @@ def test_words_survive_each_encoding(text: str) -> None:
         "\r",
         "\ufeff",
         "\ufeff\r\n",
+        "\u00a0\r\n",
+        "\u3000 \u200f\r\n",
         "From ali Mon Nov  2 10:00:00 2026\r\n",
         ">From ali\r\n",
         ">",

@@ -46,6 +46,8 @@ NAMED = 'Content-Type: image/png; name="image001.png"'
         ('src="cid:image001.png"', f"{NAMED}\r\nContent-ID: <image001.png@01DC.5F>"),
         ('src="cid:image001.png"', NAMED),
         ('src="image001.png"', NAMED),
+        ('src="i@p"', "Content-Type: image/png\r\nContent-ID: <i@p>"),
+        ('src="cid:i@p"', "Content-Type: image/png\r\nContent-ID: < i@p >"),
         ('src="./mail_files/image001.png"', NAMED),
         ('src="file:///C:/Temp/image001.png"', 'Content-Type: image/png; name="C:\\Temp\\image001.png"'),
         ('src="http://x.example/a.png"', "Content-Type: image/png\r\nContent-Location: http://x.example/a.png"),

@@ -140,7 +140,7 @@ class Content:
             self.labels.add("false_type")
         if is_program(media_type):
             self.labels.add("program")
-        content_id = clean_line(part.header("content-id")).strip("<>")
+        content_id = clean_line(part.header("content-id")).strip("<> ")
         is_picture = media_type.startswith("image/")
         if is_picture:
             media_type = usual_name(media_type)
@@ -234,6 +234,8 @@ def _read(part: Part) -> _Written:
         return _Written(html=text, alternatives=alternatives)
     if written.below:
         text = f"{text}\n\n{clean(to_text(written.below, charset))}"
+    if written.above:
+        text = f"{clean(to_text(written.above, charset))}\n\n{text}"
     return _Written(text if text.strip() else "", alternatives=alternatives)
 
 

@@ -25,7 +25,8 @@ Headers = list[tuple[str, str]]
 _FIELD: Final = re.compile(rb"([!-9;-~]+)[ \t]*:")
 _LINE_END: Final = re.compile(rb"\r+\n?|\n")
 _EMPTY_LINE: Final = re.compile(rb"(?:\r\n|\n|\r(?!\n)){2}")
-_BLANK: Final = re.compile(rb"(?:\xef\xbb\xbf|[ \t\r\n\f\x00])*")
+# Also a byte order mark, and blanks as wide or as narrow as Unicode has them.
+_BLANK: Final = re.compile(rb"(?:\xef\xbb\xbf|\xc2\xa0|\xe2\x80[\x80-\x8f\xa8-\xaf]|\xe3\x80\x80|[ \t\r\n\f\v\x00])*")
 _MAILBOX_LINE: Final = re.compile(rb"(?:>?From [^\r\n]*(?:\r\n|\n|\r))+")
 _QUOTE_MARKS: Final = re.compile(rb">*")
 # Fields that a mail's own header has; the second set is what nobody writes at the top of a text.

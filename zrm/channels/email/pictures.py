@@ -1,6 +1,6 @@
 """The pictures that came with a mail, in the places where its HTML names them.
 
-A picture is named by its Content-ID (in any case, percent-encoded, with or without its brackets), by its
+A picture is named by its Content-ID (in any case, percent-encoded, with or without its brackets or `cid:`), by its
 Content-Location, or by its file name, whatever the mail calls its disposition. Each place is rewritten to
 `cid:<content id>`, the one form that the desk resolves, and the picture gets an id where it has none.
 """
@@ -83,7 +83,7 @@ class _Names:
         found = self._by_location.get(address) or self._by_location.get(unquote(address))
         if found is not None or scheme.startswith(("http:", "https:", "//", "data:")):
             return found
-        return self._by_name.get(_last(unquote(address)))
+        return self._by_id.get(unquote(address).strip("<> ").casefold()) or self._by_name.get(_last(unquote(address)))
 
 
 def _last(address: str) -> str:

@@ -2,7 +2,7 @@
 
 A declaration is read without its case, quotes, comments, `x-` and punctuation. It is believed where the bytes agree:
 base64 that is none stays as it came; text that declares nothing, or something unknown, and is base64 or quoted-printable
-beyond doubt is read as that. Plain words that a gateway has put below base64 are told apart from it.
+beyond doubt is read as that. Plain words that a gateway has put above or below base64 are told apart from it.
 """
 
 from __future__ import annotations
@@ -30,10 +30,11 @@ class Transfer(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Unwrapped:
-    """The bytes behind a transfer encoding, and the plain words below them, if there were any."""
+    """The bytes behind a transfer encoding, and the plain words below and above them, if there were any."""
 
     data: bytes
     below: bytes = b""
+    above: bytes = b""
 
 
 _SPELLINGS: Final = {
@@ -46,7 +47,8 @@ _SIGNS: Final = re.compile(r"[^a-z0-9]")
 _UTF8: Final = frozenset({"", "utf-8", "utf8", "us-ascii", "ascii"})
 _BLANKS: Final = b" \t\r\n\f\v\x00"
 _BASE64: Final = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/="
-_CONTROLS: Final = bytes(code for code in range(0x20) if code not in (0x09, 0x0A, 0x0C, 0x0D, 0x1B))
+# Of the controls, text has blanks, and ISO-2022 its escape and two shifts.
+_CONTROLS: Final = bytes(code for code in range(0x20) if code not in (0x09, 0x0A, 0x0C, 0x0D, 0x0E, 0x0F, 0x1B))
 _FOREIGN: Final = re.compile(rb"[^A-Za-z0-9+/=\s\x00]|[A-Za-z0-9+/=][ \t]+[A-Za-z0-9+/]")
 _LINES_BREAK: Final = re.compile(rb"\r\n|\n|\r")
 _ESCAPE: Final = re.compile(rb"=[0-9A-F]{2}")
@@ -127,6 +129,11 @@ def _base64_text(raw: bytes | memoryview, charset: str) -> Unwrapped:
     if end and _is_prose(raw[end:]) and _is_text(data := lenient_base64(raw[:end])):
         return Unwrapped(data, bytes(raw[end:]).strip())
     plain = bytes(raw)
+    begin, end = _longest_base64(plain)
+    above, below = plain[:begin].strip(), plain[end:].strip()
+    alone = all(_is_prose(words) for words in (above, below) if words)
+    if end - begin >= _LEAST and alone and _is_text(data := lenient_base64(plain[begin:end])):
+        return Unwrapped(data, below, above)
     data = lenient_base64(raw) if plain.isascii() else b""
     return Unwrapped(data if data and (_is_text(data) or not _is_text(plain)) else plain)
 
@@ -155,6 +162,18 @@ def _end_of_base64(raw: bytes | memoryview, foreign: int) -> int:
     begin = next((at for at in lines if before[at : at + 1].strip(_BLANKS)), 0)
     empty = [at for at, following in pairwise(lines) if not before[at:following].strip(_BLANKS)]
     return next((at for at in reversed(empty) if at > begin), lines[-1])
+
+
+def _longest_base64(raw: bytes) -> tuple[int, int]:
+    """Where the longest run of lines lies that have nothing but base64."""
+    best, begin = (0, 0), 0
+    for end, following in pairwise([0, *(match.end() for match in _LINES_BREAK.finditer(raw)), len(raw)]):
+        line = raw[end:following].strip(_BLANKS)
+        if not line or line.translate(None, _BASE64):
+            begin = following
+        elif following - begin > best[1] - best[0]:
+            best = (begin, following)
+    return best
 
 
 def _is_base64(raw: bytes) -> bool:

@@ -51,7 +51,7 @@ WROTE: Final = folded_phrases(
     skrev|skrev følgende|skrev så här
     kirjoitti
     napsal|napsala|napsal a|napísal|napísala|napísal a
-    írta|ezt írta|a scris|έγραψε|написа|je napisao|napisao|napisala|đã viết|menulis
+    írta|ezt írta|a scris|έγραψε|написа|je napisao|je napisala|napisao je|napisala je|napisao|napisala|жазды|yozdi|rašė|parašė|kirjutas|đã viết|menulis
     nivîsand|nivîsî|wiha nivîsand|نووسیویەتی|نووسی|نوسیویەتی
     نوشت|نوشته|نوشته است|نوشتند|نوشته بود|مرقوم فرمود|مرقوم
     كتب|كتبت|كتابة|كتابه|تمت كتابة ما يلي بواسطة|أرسل|ارسل
