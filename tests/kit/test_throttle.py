@@ -65,3 +65,19 @@ def test_a_miss_is_counted_and_refuses_nothing_itself(database: Database) -> Non
     with pytest.raises(TooManyTries):
         throttle.look(database, "a", tries=5, window=60)
     throttle.look(database, "a", tries=6, window=60)
+
+
+def test_refusals_are_counted_by_what_the_bound_is_of(database: Database) -> None:
+    for _ in range(3):
+        throttle.count(database, "prove:a", window=60)
+    for _ in range(2):
+        with pytest.raises(TooManyTries):
+            throttle.look(database, "prove:a", tries=3, window=60)
+    with pytest.raises(TooManyTries):
+        throttle.count_try(database, "prove:a", tries=3, window=60)
+    throttle.count_try(database, "link:a", tries=1, window=60)
+    with pytest.raises(TooManyTries):
+        throttle.count_try(database, "link:a", tries=1, window=60)
+    with database.cursor() as cursor:
+        cursor.execute("SELECT purpose, times FROM refused_tries ORDER BY purpose")
+        assert cursor.fetchall() == [("link", 1), ("prove", 3)]
