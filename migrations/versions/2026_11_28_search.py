@@ -51,6 +51,7 @@ def upgrade() -> None:
             # One that was not finished is there and of no use.
             op.execute(f"DROP INDEX CONCURRENTLY IF EXISTS {name}")
             op.execute(f"CREATE INDEX CONCURRENTLY {name} ON {where}")
+        op.execute("ANALYZE contacts")  # what was known of the keys is of the old ones
 
 
 def _make_keys(connection: Connection) -> bool:

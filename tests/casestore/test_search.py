@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from typing import Any
 from uuid import UUID
 
 import pytest
 
+from bench import stock
 from tests.casework.house import Filed, file_case, unit
 from zrm.casestore import search
 from zrm.casestore.queue import Place
 from zrm.casestore.search import Reach
 from zrm.casestore.search_words import parse
-from zrm.kit.db import Database
+from zrm.kit.db import Cursor, Database
 
 EVERYWHERE = Reach(None, None)
 
@@ -106,6 +108,42 @@ def test_pages_follow_each_other_without_a_gap(database: Database, monkeypatch: 
                 break
             seen += [hit.case_id for hit in page]
     assert seen == newest_first(case for n, case in enumerate(cases) if n % 3)
+
+
+def test_the_way_does_not_depend_on_what_the_planner_knows(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With statistics of before the keys were made it asked the index for each case anew, or never: 1 to 15 seconds."""
+    stock.fill(database.url, 1, 2_000)
+    monkeypatch.setattr(search, "_NEWEST", 200)
+    with database.cursor() as cursor:
+        cursor.execute("DELETE FROM pg_statistic WHERE starelid IN ('contacts'::regclass, 'cases'::regclass)")
+        # As many as will be there, so that the planner weighs its ways as it will then.
+        cursor.execute("UPDATE pg_class SET reltuples = 100 * reltuples WHERE relname IN ('contacts', 'cases')")
+        for typed in ("آسفالت", "0777", "half 95120734", "09121234567"):
+            plans: list[str] = []
+            explained: Any = Explained(cursor, plans)
+            search.find(explained, parse(typed, "IR"), EVERYWHERE, limit=26)
+            (among,) = (plan for plan in plans if "unnest newest" in plan)
+            assert "contacts_case" in among
+            assert "contacts_search" not in among, typed
+            (by_index,) = (plan for plan in plans if "CTE found" in plan)
+            assert "contacts_search" in by_index, typed
+            assert "Seq Scan on contacts" not in by_index, typed
+
+
+class Explained:
+    """A cursor that notes the plan of each statement."""
+
+    def __init__(self, cursor: Cursor, plans: list[str]) -> None:
+        self._cursor, self._plans = cursor, plans
+
+    def execute(self, query: bytes, values: dict[str, Any] | None = None, *, prepare: bool | None = None) -> None:
+        if b"SELECT" in query:
+            self._cursor.execute(b"EXPLAIN " + query, values, prepare=prepare)
+            self._plans.append("\n".join(row[0] for row in self._cursor))
+        self._cursor.execute(query, values, prepare=prepare)
+
+    def __iter__(self) -> Iterator[tuple[Any, ...]]:
+        return iter(self._cursor)
 
 
 def newest_first(cases: Iterable[Filed]) -> list[UUID]:
