@@ -130,6 +130,8 @@ def as_read(field: str) -> str:
 @given(st.lists(PIECES, max_size=14).map("".join))
 @example("some name, some name2@people.example")
 @example("=?utf-8?Q?a?= =?utf-8?Q?li@people.example?=")
+@example("ali@people.example=?utf-8?Q?a?= =?utf-8?Q?a?=")
+@example("=?utf-8?Q?a?= =?utf-8?Q?li?=@people.example")
 @settings(max_examples=600)
 def test_every_address_stands_in_the_field_as_it_is(field: str) -> None:
     shown = as_read(field)

@@ -19,6 +19,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Final
 
 from zrm.channels.email.encoded_words import decode_words
@@ -52,18 +53,26 @@ _WIDE_BRACKETS: Final = {0xFF1C: ord("<"), 0xFF1E: ord(">")}
 
 def addresses(value: str) -> list[tuple[str, str]]:
     """`(display name, address)` of each mailbox of an address field, in order; groups are opened, rubbish is skipped."""
+    return list(_read(value))
+
+
+@lru_cache(maxsize=16)  # a mail's few fields are asked for again and again
+def _read(value: str) -> tuple[tuple[str, str], ...]:
     if (usual := _USUAL.fullmatch(value)) is not None:
         name = " ".join((usual[1] or usual[2] or "").split())
-        return [(_without_itself(name, usual[3]), usual[3])]
+        return ((_without_itself(name, usual[3]), usual[3]),)
     text = _narrow(value[:_LONGEST])
-    if found := _mailboxes(text):
-        return found
-    text = _narrow(decode_words(text))
-    for hidden in ("", '"', "()"):
-        if not found and "@" in text:
-            text = text.translate(dict.fromkeys(map(ord, hidden), " "))
-            found = _mailboxes(text)
-    return found
+    return next((tuple(found) for reading in _readings(text) if (found := _mailboxes(reading))), ())
+
+
+def _readings(text: str) -> Iterator[str]:
+    """The field as it stands, then decoded, then without quotes and comments; nothing is read twice."""
+    yield text
+    for opened in ("", '"', "()"):
+        before, text = text, (text if opened else _narrow(decode_words(text)))
+        text = text.translate(dict.fromkeys(map(ord, opened), " "))
+        if text != before:
+            yield text
 
 
 def _narrow(text: str) -> str:
@@ -234,8 +243,8 @@ def _addresses_of(tokens: list[_Token]) -> list[list[str]]:
     """The addresses in each token. A quoted one counts where no word is one."""
     found: list[list[str]] = []
     before = _Token("blank", "")
-    for token in tokens:
-        if token.kind != "word":
+    for place, token in enumerate(tokens):
+        if token.kind != "word" or ("=?" in token.text and _goes_on(tokens, place)):
             found.append([])
         elif token.text.startswith("@") and before.kind == "quoted":
             found[-1] = _addresses_in(f'"{before.text}"{token.text}')
@@ -247,6 +256,20 @@ def _addresses_of(tokens: list[_Token]) -> list[list[str]]:
         bare = (token.kind == "quoted" and len(token.text.split()) == 1 for token in tokens)
         found = [_addresses_in(token.text) if alone else [] for token, alone in zip(tokens, bare, strict=True)]
     return found
+
+
+def _goes_on(tokens: list[_Token], place: int) -> bool:
+    """Whether a word and its neighbour are one when they are decoded: the blank between two encoded words is none."""
+
+    def touch(first: int) -> bool:
+        beside = tokens[first : first + 3]
+        return (
+            [token.kind for token in beside] == ["word", "blank", "word"]
+            and beside[0].text.endswith("?=")
+            and beside[2].text.startswith("=?")
+        )
+
+    return touch(place) or (place > 1 and touch(place - 2))
 
 
 def _addresses_in(word: str) -> list[str]:

@@ -284,7 +284,8 @@ def _line_of(fields: dict[str, str], name: str) -> str:
 
 def _unflow(text: str, delete_space: bool) -> str:
     """RFC 3676: lines ending in a space go on in the next; quotation depth is kept, the signature is left alone."""
-    out: list[list[str]] = []  # the pieces of each line, joined once: a paragraph may be as long as the mail
+    out: list[str] = []
+    paragraph: list[str] = []  # joined once: it may be as long as the mail
     going_on = False
     depth = ""
     for line in text.splitlines():
@@ -294,11 +295,13 @@ def _unflow(text: str, delete_space: bool) -> str:
         flows = rest.endswith(" ") and rest != "-- "
         shown = rest[:-1] if flows and delete_space else rest
         if going_on and marks == depth and rest != "-- ":
-            out[-1].append(shown)
+            paragraph.append(shown)
         else:
-            out.append([f"{marks} {shown}" if marks else shown])
+            out.append("".join(paragraph))
+            paragraph = [f"{marks} {shown}" if marks else shown]
         going_on, depth = flows, marks
-    return "\n".join(line if line == "-- " else line.rstrip(" ") for line in map("".join, out))
+    out.append("".join(paragraph))
+    return "\n".join(line if line == "-- " else line.rstrip(" ") for line in out[1:])
 
 
 def _name_for(media_type: str, data: bytes, number: int) -> str:
