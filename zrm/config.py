@@ -115,7 +115,7 @@ class Rates(Part):
 
     `track_tries`: unknown codes from one peer; `proof_peer_tries`: wrong proofs from one peer. `proof_tries`: wrong proofs
     of one code, whoever tries; `proof_code_tries` the same over a longer window. `link_tries`: links asked for one code,
-    `link_peer_tries` by one peer, right or wrong: each is a mail.
+    `link_peer_tries` by one peer, right or wrong, and as often lost codes: each is a message.
     """
 
     track_tries: int = Field(default=20, ge=1)
@@ -158,7 +158,8 @@ class Automatic(Part):
     """Automatic answers from one account of ours to one address; beyond that two machines talk, and ours is silent.
 
     An address typed into the web form may be anybody's: it gets a code only if it had fewer than `typed_per_day` automatic
-    answers that day, and all such addresses together get `typed_per_hour`.
+    answers that day, and all such addresses together get `typed_per_hour`. Where lost codes were asked for, the address gets
+    them `typed_per_day` times a day.
     """
 
     per_hour: int = Field(default=10, ge=1)

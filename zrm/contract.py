@@ -200,13 +200,14 @@ class Ignored:
 class Wish:
     """What a citizen asks of the house itself, by a word, a code or a digit: done without an agent, answered once.
 
-    help; stop and start (writing to them); status of the case behind `code`; rate the case closed last with `score`, 1
-    to 5, or with a `code` the case behind it. `language` as far as the words show it. `answered`: the provider has
-    answered by itself, we stay silent. `sender` None: the door knows the code alone (tracking page), and answers itself.
+    help; stop and start (writing to them); status of the case behind `code`; codes of the citizen's own cases; rate the
+    case closed last with `score`, 1 to 5, or with a `code` the case behind it. `language` as far as the words show it. `answered`: the provider has
+    answered by itself, we stay silent. `sender` None: the door knows the code alone (tracking page), and answers itself. A
+    claimed `sender` may be anybody's address: it can ask for codes alone, and they go nowhere but to who proved it before.
     `otherwise` is what the message is when the wish fits nothing, such as a digit while nothing waits to be rated.
     """
 
-    kind: Literal["help", "stop", "start", "status", "rate"]
+    kind: Literal["help", "stop", "start", "status", "codes", "rate"]
     sender: Sender | None
     language: str = ""
     code: str = ""
@@ -488,6 +489,9 @@ class FrontDesk(Protocol):
         rated since it was.
         Errors: NotFound, TooManyTries.
         """
+
+    def count_asking_for_codes(self, peer: str) -> None:
+        """A citizen has lost their codes and typed an address, to which somebody may be written. Errors: TooManyTries."""
 
     def opt(self, channel: str, account: str, address: str, *, out: bool, at: datetime | None = None) -> None:
         """Remember that a citizen wants no messages (or wants them again) at their address on a channel.

@@ -80,6 +80,10 @@ class UnaskedDesk(FrontDesk):
         """Not for these doors."""
         _never()
 
+    def count_asking_for_codes(self, peer: str) -> None:
+        """Not for these doors."""
+        _never()
+
     def opt(self, channel: str, account: str, address: str, *, out: bool, at: datetime | None = None) -> None:
         """Not for these doors."""
         _never()

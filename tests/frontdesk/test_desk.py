@@ -346,6 +346,16 @@ def test_the_misses_of_one_peer_are_counted_over_all_codes(
     assert desk.prove_by_phone(codes[5], "4567", "2001:db8:1:3::1"), "others are not kept out"
 
 
+@pytest.mark.parametrize("peers", [["192.0.2.7"], ["2001:db8:1:2::1", "2001:db8:1:2:ffff::9"]])
+def test_a_peer_asks_for_lost_codes_as_often_as_for_links(desk: Desk, settings: Settings, peers: list[str]) -> None:
+    for number in range(settings.rates.link_peer_tries):
+        desk.count_asking_for_codes(peers[number % len(peers)])
+    with pytest.raises(TooManyTries) as refused:
+        desk.count_asking_for_codes(peers[0])
+    assert 0 < refused.value.retry_after <= settings.rates.link_window
+    desk.count_asking_for_codes("198.51.100.1")
+
+
 def test_unknown_codes_are_misses_of_the_peer(desk: Desk, settings: Settings) -> None:
     for _ in range(settings.rates.proof_peer_tries):
         with pytest.raises(NotFound):

@@ -159,6 +159,27 @@ def test_a_code_nobody_has_is_said_to_be_unknown(line: Line) -> None:
     assert line.ask("SELECT count(*) FROM cases") == [(0,)]
 
 
+def test_codes_are_texted_to_the_number_they_belong_to(line: Line) -> None:
+    line.text("چراغ خیابان ما خراب است")
+    receipt = line.text("کدها", SARA)
+    assert line.state(receipt) == ("ignored", "self-service: codes")
+    assert line.sent[-1].text == "پرونده‌ای که هنوز در جریان باشد از شما نداریم."
+    receipt = line.text("کدهای من")
+    assert line.state(receipt) == ("ignored", "self-service: codes")
+    ((code,),) = line.ask("SELECT code FROM cases")
+    assert line.sent[-1].to == "+989121234567"
+    assert in_fours(str(code), "fa") in line.sent[-1].text
+    assert "چراغ" not in line.sent[-1].text
+    assert len(line.sent[-1].text) <= 134
+    line.text("codes")
+    assert f": {in_fours(str(code), 'en')}" in line.sent[-1].text
+    line.text("لغو")
+    silent = len(line.sent)
+    line.text("کدها")
+    assert len(line.sent) == silent, "who wants no messages gets none"
+    assert line.ask("SELECT count(*) FROM cases") == [(1,)]
+
+
 def test_stop_silences_everything_but_its_own_confirmation(line: Line) -> None:
     line.text("چراغ خیابان ما خراب است")
     line.text("لغو")

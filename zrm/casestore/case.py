@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from sqlalchemy import Column
@@ -76,6 +76,29 @@ class CaseEvent(SQLModel, table=True):
     agent_id: UUID | None = None
     kind: str
     data: dict[str, Any] = Field(default_factory=dict, sa_column=Column(JSONB, nullable=False))
+
+
+class Own(NamedTuple):
+    """What a person is told of a case of theirs beside its code: nothing that anybody wrote."""
+
+    code: str
+    nature: str
+    opened_at: datetime
+    closed: bool
+
+
+def cases_of(cursor: Cursor, person_id: UUID, address: str, *, closed_since: datetime) -> list[Own]:
+    """The cases of a person in which this address was given as theirs, that are open or were closed since then: open ones
+    first, of each the newest first, at most a thousand.
+    """
+    cursor.execute(
+        "SELECT code, nature, opened_at, status = 'closed' AS closed FROM cases "
+        "WHERE person_id = %s AND (status <> 'closed' OR status_at >= %s) AND EXISTS (SELECT FROM contacts c "
+        "WHERE c.case_id = cases.id AND c.direction = 'in' AND %s = ANY(c.address || c.other_addresses)) "
+        "ORDER BY closed, opened_at DESC, id DESC LIMIT 1000",
+        [person_id, closed_since, address],
+    )
+    return [Own(*row) for row in cursor]
 
 
 def case_of(cursor: Cursor, code: str) -> UUID | None:

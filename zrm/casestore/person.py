@@ -48,6 +48,18 @@ class Address(SQLModel, table=True):
     doubtful_at: datetime | None = None
 
 
+def proven_owner(cursor: Cursor, kind: str, value: str) -> tuple[UUID, bool] | None:
+    """The one person from whom something came from this address, and whether it is doubtful since; None if nobody, or
+    several persons, wrote from it.
+    """
+    cursor.execute(
+        "SELECT person_id, doubtful_at IS NOT NULL FROM addresses WHERE kind = %s AND value = %s AND NOT claimed",
+        [kind, value],
+    )
+    found = cursor.fetchall()
+    return found[0] if len(found) == 1 else None
+
+
 def opted_out(cursor: Cursor, channel: str, address: str) -> bool:
     """Whether the citizen asked us not to write to this address on this channel; their newest word counts."""
     cursor.execute(

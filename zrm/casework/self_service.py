@@ -6,12 +6,16 @@ fits into two text messages in Persian (134 characters), so that asking costs no
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final, Literal
 
-from zrm.casestore.case import Status
+from zrm.casestore.case import Own, Status
+from zrm.config import Settings
+from zrm.kit.calendars import Reader, date_text
+from zrm.kit.gsm import cost
 from zrm.kit.i18n import Language, _, digits, gettext, in_fours
 
-Answer = Literal["help", "stop", "start", "status", "unknown", "rated"]
+Answer = Literal["help", "stop", "start", "status", "unknown", "codes", "no codes", "rated"]
 
 _STATES: Final[dict[str, str]] = {
     "": _("Case %(code)s has reached us and waits its turn."),
@@ -23,18 +27,22 @@ _STATES: Final[dict[str, str]] = {
 _TEXTS: Final[dict[Answer, str]] = {
     "help": _(
         "%(name)s\nWrite what troubles you.\nYour 12-digit code: where your case stands.\n"
-        "STOP: no more messages. START: messages again."
+        "CODES: the codes of your cases.\nSTOP: no more messages. START: messages again."
     ),
     "stop": _("You will get no more messages from this number. To get them again, send START."),
     "start": _("You will get our messages again. To end them, send STOP."),
-    "unknown": _("We know no case with this code. Please look at its 12 digits again."),
+    "unknown": _("We know no case with this code. Please look at its 12 digits again. CODES: the codes of your cases."),
+    "no codes": _("We know no current case of yours."),
     "rated": _("Thank you. Your rating has been recorded."),
 }
 _BY_MAIL: Final[dict[Answer, str]] = {
     "stop": _("You will get no more mail from us at this address. To get it again, send a mail that says START."),
     "start": _("You will get our mail again. To end it, send a mail that says STOP."),
+    "unknown": _(
+        "We know no case with this code. Please look at its 12 digits again. "
+        "To get the codes of your cases, send a mail that says CODES."
+    ),
 }
-
 
 _SUBJECTS: Final[dict[Answer, str]] = {
     "help": _("How to reach us"),
@@ -42,8 +50,21 @@ _SUBJECTS: Final[dict[Answer, str]] = {
     "start": _("Mail from us again"),
     "status": _("The state of your case"),
     "unknown": _("The state of your case"),
+    "codes": _("Your tracking codes"),
+    "no codes": _("Your tracking codes"),
     "rated": _("Your rating"),
 }
+_NATURES: Final = {
+    "": _("Message"),
+    "complaint": _("Complaint"),
+    "request": _("Request"),
+    "suggestion": _("Suggestion"),
+    "criticism": _("Criticism"),
+    "report": _("Report of a problem"),
+}
+_MOST_LISTED: Final = 20
+_MOST_SEGMENTS: Final = 2
+
 FAREWELL_SUBJECT: Final = _("Your case is closed")
 
 
@@ -59,6 +80,58 @@ def text_of(
     worded = {**_TEXTS, **_BY_MAIL} if by_mail else _TEXTS
     message = _STATES[status] if answer == "status" else worded[answer]
     return gettext(language, message) % {"name": name, "code": in_fours(code, language)}
+
+
+def codes_text(cases: Sequence[Own], language: Language, settings: Settings, *, by_mail: bool) -> str:
+    """The tracking codes of a person's cases, each with its day and by mail with the kind of matter: no word of anybody's.
+
+    A mail lists `_MOST_LISTED` of them, a text as many as two messages hold; how many are left out is said.
+    """
+    name = settings.organisation.name.fa if language == "fa" else settings.organisation.name.en
+    if by_mail:
+        return gettext(
+            language,
+            "Hello,\n\nthese are the tracking codes of your cases with us:\n\n%(codes)s\n\n"
+            "With a code you can follow its case, on the web or by telephone:\n\n    %(track)s\n\n%(name)s",
+            codes=_listed(cases, _MOST_LISTED, language, settings, by_mail=True),
+            track=f"{settings.public_url}/track",
+            name=name,
+        )
+
+    def text(most: int) -> str:
+        codes = _listed(cases, most, language, settings, by_mail=False)
+        return gettext(language, "%(name)s\nYour codes:\n%(codes)s", name=name, codes=codes)
+
+    most = min(len(cases), _MOST_LISTED)
+    while most > 1 and cost(text(most)).segments > _MOST_SEGMENTS:
+        most -= 1
+    return text(most)
+
+
+def _listed(cases: Sequence[Own], most: int, language: Language, settings: Settings, *, by_mail: bool) -> str:
+    reader = Reader(language, "solar" if language == "fa" else "gregorian", settings.organisation.timezone)
+    lines = []
+    for case in cases[:most]:
+        # The day first: a line that began with a code would be taken for one of English words.
+        code, day = in_fours(case.code, language), date_text(case.opened_at, reader)
+        if not by_mail:
+            lines.append(f"{day}: {code}")
+            continue
+        kind = gettext(language, _NATURES[case.nature])
+        line = _("%(kind)s, %(day)s, closed: %(code)s") if case.closed else _("%(kind)s, %(day)s: %(code)s")
+        lines.append(f"    {gettext(language, line, code=code, kind=kind, day=day)}")
+    if len(cases) > most:
+        lines.append(gettext(language, "and %(count)s more", count=digits(len(cases) - most, language)))
+    return "\n".join(lines)
+
+
+def asked_for_by_form(language: Language) -> str:
+    """Why somebody gets a mail who may not have asked for it."""
+    return gettext(
+        language,
+        "Somebody typed this address into our site, to get its codes. If it was not you, you need not do anything: "
+        "nobody else has seen them.",
+    )
 
 
 def farewell(code: str, language: Language, reason: str = "") -> str:

@@ -341,6 +341,13 @@ class Desk:
             case_id = case_of(cursor, tracking.code)
             return case_id is not None and rating.rate(cursor, case_id, channel=channel, score=score)
 
+    def count_asking_for_codes(self, peer: str) -> None:
+        """As asking for a link to prove a case by, each is a message that somebody gets. Errors: TooManyTries."""
+        rates = self._settings.rates
+        with _store():
+            key = self._hash("codes-peer", peer_of(peer))
+            throttle.count_try(self._database, key, tries=rates.link_peer_tries, window=rates.link_window)
+
     def opt(self, channel: str, account: str, address: str, *, out: bool, at: datetime | None = None) -> None:
         """Remember whether we may write to an address; the same word of the same moment is kept once."""
         with self._cursor() as cursor:

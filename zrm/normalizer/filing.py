@@ -248,7 +248,7 @@ class Filer:
                 message_id = asked.thread.message_id if asked is not None else ""
                 reason = grant(
                     cursor, self._settings, raw, outcome.wish, outcome.asker, known.cases,
-                    message_id=message_id,
+                    senders=self._senders, message_id=message_id,
                 )  # fmt: skip
                 settled = Ignored(reason or "a wish that fits nothing")
                 present[index] = (task, raw, settled if reason else outcome.otherwise or settled, kept)

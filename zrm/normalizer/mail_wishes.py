@@ -1,4 +1,4 @@
-"""Self-service by mail: a mail that is nothing but a tracking code, STOP, START, or (in answer to ours) a digit.
+"""Self-service by mail: a mail that is nothing but a tracking code, CODES, STOP, START, or (in answer to ours) a digit.
 
 Much is said of a matter in a subject, and mail is long, so the rule is narrow: subject and fresh text must both be the
 wish or nothing, unless the mail answers one of ours. Anything else is for a person to read.
@@ -21,11 +21,16 @@ _CODE_WORDS: Final = {
     **dict.fromkeys(("code", "status", "track", "case", "tracking code"), "en"),
 }
 # Not a bare "لغو" or "cancel": in an answer to an agent it means the request, not our mail.
-_WORDS: Final[dict[str, tuple[Literal["stop", "start"], str]]] = {
+_WORDS: Final[dict[str, tuple[Literal["stop", "start", "codes"], str]]] = {
     **dict.fromkeys(("لغو اشتراک", "لغو عضویت", "لغو پیام"), ("stop", "fa")),
     **dict.fromkeys(("stop", "unsubscribe"), ("stop", "en")),
     **dict.fromkeys(("شروع", "شروع دوباره", "عضویت"), ("start", "fa")),
     **dict.fromkeys(("start", "subscribe"), ("start", "en")),
+    **dict.fromkeys(
+        ("کدها", "کد ها", "کدهای من", "کد های من", "کدهای پیگیری", "کد های پیگیری", "کدهای رهگیری", "کد های رهگیری"),
+        ("codes", "fa"),
+    ),
+    **dict.fromkeys(("codes", "my codes", "tracking codes"), ("codes", "en")),
 }
 
 
@@ -54,7 +59,7 @@ def wish_in_mail(inbound: Inbound, fresh: str) -> Wish | None:
     return Wish(kind, sender, language, code=code)
 
 
-def _wish(plain: str) -> tuple[Literal["stop", "start", "status"], str, str] | None:
+def _wish(plain: str) -> tuple[Literal["stop", "start", "status", "codes"], str, str] | None:
     if known := _WORDS.get(plain):
         return *known, ""
     match = _CODE.fullmatch(plain)

@@ -13,10 +13,11 @@ from typing import Final
 from uuid import UUID
 
 from zrm.casestore import outbox, rating
-from zrm.casestore.case import case_of
+from zrm.casestore.case import Own, case_of, cases_of
 from zrm.casestore.outbox import Topic
-from zrm.casestore.person import opted_out
-from zrm.casework.self_service import Answer, subject_of, text_of
+from zrm.casestore.person import opted_out, proven_owner
+from zrm.casework.answer import WEB, Sender, Way, automatic_way
+from zrm.casework.self_service import Answer, asked_for_by_form, codes_text, subject_of, text_of
 from zrm.config import Settings
 from zrm.contract import AddressKind, Wish
 from zrm.inbox.code import read as read_code
@@ -32,6 +33,7 @@ MOST_ANSWERS: Final = 10
 """Answers to one address within an hour; what it asks beyond that is recorded and not answered."""
 
 _HOUR: Final = timedelta(hours=1)
+_DAY: Final = timedelta(days=1)
 _RATING_DAYS: Final = timedelta(days=7)
 _RATING_BY_MAIL: Final = timedelta(days=30)  # mail is answered later, and says what it answers
 
@@ -42,6 +44,7 @@ class _Said:
     code: str = ""
     status: str = ""
     case_id: UUID | None = None
+    cases: Sequence[Own] = ()
 
 
 def grant(
@@ -52,6 +55,7 @@ def grant(
     asker: Known | None,
     held: Collection[UUID],
     *,
+    senders: Sequence[Sender] = (),
     message_id: str = "",
 ) -> str | None:
     """Do what was asked and queue the answer; the reason to settle the contact with, None if the wish fits nothing.
@@ -60,31 +64,56 @@ def grant(
 
     The caller holds the asker's address, so that a second question of the same citizen waits for the first, and the
     cases that `rateable` names (`held`). Without an asker (the tracking page) there is nobody to write to: the page
-    itself has answered.
+    itself has answered. An asker who is only claimed (typed into the page) is written to by one of the `senders`, and
+    only if the address was theirs before.
     """
     if asker is None:
         return f"self-service: {wish.kind}" if wish.kind == "rate" and _rate_code(cursor, raw, wish, held) else None
-    channel = raw.contact.channel
-    cursor.execute(
-        "SELECT count(*) FROM self_answers WHERE channel = %s AND address = %s AND created_at > %s",
-        [channel, asker.value, now() - _HOUR],
-    )
-    worn = (cursor.fetchone() or (0,))[0] >= MOST_ANSWERS
-    said = _do(cursor, raw, wish, asker, held, worn=worn)
-    if said is None:
+    way = _way_to(raw, asker, settings, senders)
+    if way is None:
         return None
     reason = f"self-service: {wish.kind}"
+    worn = _worn(cursor, way, settings)
+    said = _do(cursor, settings, raw, wish, asker, held, worn=bool(worn))
+    if said is None:
+        return None
     if worn:
-        return f"{reason}, not answered: too many in an hour"
+        return f"{reason}, not answered: {worn}"
     if wish.answered:
         return f"{reason}, answered by the provider"
-    if wish.kind != "stop" and opted_out(cursor, channel, asker.value):
+    if wish.kind != "stop" and opted_out(cursor, way.channel, way.address):
         return f"{reason}, not answered: opted out"
-    _queue(cursor, settings, raw, wish, asker, said, message_id)
+    _queue(cursor, settings, raw, wish, asker, way, said, message_id)
     return reason
 
 
-def _do(cursor: Cursor, raw: Raw, wish: Wish, asker: Known, held: Collection[UUID], *, worn: bool) -> _Said | None:
+def _way_to(raw: Raw, asker: Known, settings: Settings, senders: Sequence[Sender]) -> Way | None:
+    """Where the answer goes: the way the question came, or for a typed address the one that reaches it, if any does."""
+    if asker.claimed:
+        return automatic_way([(asker.kind.value, asker.value)], senders, settings.organisation.region)
+    return Way(raw.contact.channel, raw.contact.account, asker.value)
+
+
+def _worn(cursor: Cursor, way: Way, settings: Settings) -> str:
+    """Why this address gets no more answers for now; empty if it does. What strangers ask for has a bound of its own, so
+    that they cannot use up what the citizen may ask for.
+    """
+    most, within = (settings.automatic.typed_per_day, _DAY) if way.claimed else (MOST_ANSWERS, _HOUR)
+    cursor.execute(
+        "SELECT count(*) FROM self_answers s JOIN raw_contacts w ON w.id = s.raw_id "
+        "WHERE s.channel = %s AND s.address = %s AND s.created_at > %s AND (w.channel = %s) = %s",
+        [way.channel, way.address, now() - within, WEB, way.claimed],
+    )
+    if (cursor.fetchone() or (0,))[0] < most:
+        return ""
+    return "too many in a day" if way.claimed else "too many in an hour"
+
+
+def _do(
+    cursor: Cursor, settings: Settings, raw: Raw, wish: Wish, asker: Known, held: Collection[UUID], *, worn: bool
+) -> _Said | None:
+    if asker.claimed:  # whoever typed it can have nothing done, and nobody else is told anything
+        return _codes(cursor, settings, asker) if wish.kind == "codes" else None
     match wish.kind:
         case "help":
             return _Said("help")
@@ -96,6 +125,8 @@ def _do(cursor: Cursor, raw: Raw, wish: Wish, asker: Known, held: Collection[UUI
             return _Said(wish.kind)
         case "status":
             return _Said("unknown") if worn else _status(cursor, wish.code)
+        case "codes":
+            return _codes(cursor, settings, asker) or _Said("no codes")
         case "rate":
             return _rate(cursor, raw, wish, asker, held)
 
@@ -110,6 +141,19 @@ def _status(cursor: Cursor, typed: str) -> _Said:
     )
     row = cursor.fetchone()
     return _Said("status", code or "", *row) if row else _Said("unknown")
+
+
+def _codes(cursor: Cursor, settings: Settings, asker: Known) -> _Said | None:
+    """The cases in which the one person gave this address who has shown that it is theirs. None if nobody has, or several
+    have: an address that was only typed once opens nobody's file. Nor does a typed one from which our messages came back.
+
+    Not all cases of that person: their file may hold what a stranger wrote in their name, or a stranger's address.
+    """
+    owner = proven_owner(cursor, asker.kind.value, asker.value)
+    if owner is None or (owner[1] and asker.claimed):
+        return None
+    found = cases_of(cursor, owner[0], asker.value, closed_since=now() - timedelta(days=settings.threads.reopen_days))
+    return _Said("codes", cases=found) if found else _Said("no codes")
 
 
 def rateable(cursor: Cursor, wished: Sequence[Wished]) -> set[UUID]:
@@ -178,13 +222,18 @@ def _unrated(cursor: Cursor, raw: Raw, wish: Wish, asker: Known, *, most: int) -
 
 
 def _queue(
-    cursor: Cursor, settings: Settings, raw: Raw, wish: Wish, asker: Known, said: _Said, message_id: str
+    cursor: Cursor, settings: Settings, raw: Raw, wish: Wish, asker: Known, way: Way, said: _Said, message_id: str
 ) -> None:
-    language = _language(cursor, settings, raw.contact.channel, wish, asker)
+    language = _language(cursor, settings, way.channel, wish, asker)
     name = settings.organisation.name.fa if language == "fa" else settings.organisation.name.en
     identifier: UUID = new_id()
     by_mail = asker.kind is AddressKind.EMAIL
-    text = text_of(said.answer, language, name=name, code=said.code, status=said.status, by_mail=by_mail)
+    if said.answer == "codes":
+        text = codes_text(said.cases, language, settings, by_mail=by_mail)
+    else:
+        text = text_of(said.answer, language, name=name, code=said.code, status=said.status, by_mail=by_mail)
+    if by_mail and asker.claimed:  # a text has no room for more
+        text = f"{text}\n\n{asked_for_by_form(language)}"
     title = subject_of(said.answer, language) if by_mail else ""
     insert_rows(
         cursor,
@@ -195,7 +244,7 @@ def _queue(
         ],
         [
             (
-                identifier, raw.id, wish.kind, raw.contact.channel, raw.contact.account, asker.value, language,
+                identifier, raw.id, wish.kind, way.channel, way.account, way.address, language,
                 text, title, message_id, now(), now(),
             )
         ],

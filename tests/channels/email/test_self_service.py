@@ -125,6 +125,24 @@ def test_a_code_alone_is_answered_with_the_state_in_its_thread(
     assert answering.holds()
 
 
+@pytest.mark.parametrize(("subject", "text"), [("Codes", ""), ("", "کدها"), ("کدهای من", "کد‌ها.")])
+def test_a_mail_that_asks_for_codes_gets_those_of_its_sender(
+    answering: AnsweringHouse, subject: str, text: str
+) -> None:
+    answering.write("سلام، چراغ خیابان ما خراب است.")
+    answering.write("سلام، آب کوچهٔ ما قطع است.", sender=SARA)
+    contact = answering.write(text, f"Subject: {subject}")
+    assert answering.state(contact) == ("ignored", "self-service: codes")
+    answer = answering.sent()[-1]
+    ((own,), (others,)) = answering.ask("SELECT code FROM cases ORDER BY opened_at")
+    digits = body(answer).translate(str.maketrans("۰۱۲۳۴۵۶۷۸۹", "0123456789"))
+    assert answer["To"] == ALI
+    assert (in_fours(str(own), "en") in digits, in_fours(str(others), "en") in digits) == (True, False)
+    assert "چراغ" not in body(answer)
+    assert answer["Auto-Submitted"] == "auto-replied"
+    assert answering.holds()
+
+
 @pytest.mark.parametrize(
     ("lines", "text"),
     [

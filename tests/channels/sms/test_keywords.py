@@ -40,6 +40,11 @@ def said(text: str, language: str = "") -> Inbound:
         ("کد: ۱۲۳۴۵۶۷۸۹۰۱۲", "status", "fa"),
         ("پیگیری ۱۲۳۴ ۵۶۷۸ ۹۰۱۲", "status", "fa"),
         ("code 123456789012", "status", "en"),
+        ("کدها", "codes", "fa"),
+        ("کد‌های من", "codes", "fa"),
+        ("كد پيگيري؟", "codes", "fa"),
+        ("Codes.", "codes", "en"),
+        ("my code", "codes", "en"),
         ("3", "rate", ""),
         ("۵", "rate", ""),
         (" ۱. ", "rate", ""),
@@ -59,7 +64,7 @@ def test_a_word_a_code_or_a_digit_alone_is_a_wish(text: str, kind: str, language
     "text",
     [
         "", " ", ".", "۶", "0", "12", "کمک", "قطع", "لطفا لغو کنید", "stop the noise in our street", "start of the works",
-        "12345678901", "1234567890123", "پروندهٔ ۱۲۳۴۵۶۷۸۹۰۱۲ چه شد؟", "call 123456789012", "+98 912 123 4567", "🙏",
+        "12345678901", "1234567890123", "پروندهٔ ۱۲۳۴۵۶۷۸۹۰۱۲ چه شد؟", "call 123456789012", "کد", "code", "کدها نرسید", "codes of conduct", "+98 912 123 4567", "🙏",
     ],
 )  # fmt: skip
 def test_anything_else_is_for_people_to_read(text: str) -> None:

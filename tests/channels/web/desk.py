@@ -166,6 +166,10 @@ class KeepingDesk(UnaskedDesk):
         self._count(peer)
         self.links.append(code)
 
+    def count_asking_for_codes(self, peer: str) -> None:
+        self._open()
+        self._count(peer)
+
     def redeem(self, token: str) -> str:
         try:
             return self.tokens.pop(token)

@@ -57,8 +57,9 @@ class Account(BaseModel):
         default=True,
         description="Whether words, tracking codes and ratings sent to this number are answered by the house itself.",
     )
-    keywords: dict[Literal["help", "stop", "start"], list[str]] = Field(
-        default_factory=dict, description="More words for help, stop and start on this number, beside the usual ones."
+    keywords: dict[Literal["help", "stop", "start", "codes"], list[str]] = Field(
+        default_factory=dict,
+        description="More words for help, stop, start and codes on this number, beside the usual ones.",
     )
 
     @model_validator(mode="after")

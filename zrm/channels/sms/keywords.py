@@ -13,7 +13,7 @@ from typing import Final, Literal
 from zrm.channels.contract import Inbound, Wish
 from zrm.kit.text import fold, latin_digits
 
-Word = Literal["help", "stop", "start"]
+Word = Literal["help", "stop", "start", "codes"]
 
 _WORDS: Final[dict[str, tuple[Word, str]]] = {
     **dict.fromkeys(("لغو", "لغو 11", "لغو11", "توقف", "انصراف", "لغو عضویت", "لغو اشتراک"), ("stop", "fa")),
@@ -25,7 +25,15 @@ _WORDS: Final[dict[str, tuple[Word, str]]] = {
     **dict.fromkeys(("start", "unstop", "subscribe", "optin", "opt in"), ("start", "en")),
     **dict.fromkeys(("راهنما", "راهنمایی"), ("help", "fa")),
     **dict.fromkeys(("help", "info"), ("help", "en")),
-}
+    **dict.fromkeys(
+        ("کدها", "کد ها", "کدهای من", "کد های من", "کدهایم", "کد هایم", "کد من", "کدم", "کد پیگیری", "کد رهگیری",
+         "کدهای پیگیری", "کد های پیگیری", "کدهای رهگیری", "کد های رهگیری", "فراموشی کد"), ("codes", "fa")
+    ),
+    **dict.fromkeys(
+        ("codes", "my codes", "my code", "tracking code", "tracking codes", "lost code", "lost codes", "forgot code"),
+        ("codes", "en"),
+    ),
+}  # fmt: skip
 _CODE_WORDS: Final = {
     **dict.fromkeys(("کد", "کدرهگیری", "کد رهگیری", "رهگیری", "پیگیری", "کد پیگیری", "وضعیت"), "fa"),
     **dict.fromkeys(("code", "status", "track", "case", "tracking code"), "en"),

@@ -14,6 +14,7 @@ from zrm.channels.web.config import WebConfig
 from zrm.channels.web.follow_matter import MATTER_PATH, TRACK_PATH, FollowMatter
 from zrm.channels.web.intake import Intake
 from zrm.channels.web.kept_forms import KeptForms
+from zrm.channels.web.lost_code import LOST_PATH, LostCode
 from zrm.channels.web.payload import parse_payload
 from zrm.channels.web.raise_matter import RECEIPT_PATH, RaiseMatter
 from zrm.channels.web.seals import Seals
@@ -32,7 +33,7 @@ class WebChannel:
         self.house = house
 
     def parse(self, raw: RawContact) -> list[Parsed]:
-        """One Inbound, or the wish to rate a closed matter. Errors: Unparseable."""
+        """One Inbound, or the wish to rate a closed matter or to get lost codes. Errors: Unparseable."""
         return [parse_payload(raw)]
 
     def send(self, reply: Reply) -> Sent:
@@ -72,6 +73,7 @@ class WebChannel:
         forms = KeptForms(site, desk)
         raising = RaiseMatter(site, intake, seals, forms)
         following = FollowMatter(site, desk, intake, seals, forms)
+        lost = LostCode(site, desk, intake, seals, forms, following.read_small)
         # Plain routes: these handlers read the request themselves, so FastAPI's own parsing would only cost time.
         router = APIRouter()
         if self.config.api:
@@ -83,6 +85,8 @@ class WebChannel:
             ("GET", RECEIPT_PATH, raising.receipt),
             ("GET", TRACK_PATH, following.ask),
             ("POST", TRACK_PATH, following.show),
+            ("GET", LOST_PATH, lost.ask),
+            ("POST", LOST_PATH, lost.send),
             ("GET", MATTER_PATH, following.matter),
             ("POST", f"{TRACK_PATH}/phone", following.prove_by_phone),
             ("POST", f"{TRACK_PATH}/email", following.prove_by_email),

@@ -409,6 +409,10 @@ class FollowMatter:
     def _holder(self, request: Request) -> Pass | None:
         return self._seals.open_pass(request.cookies.get(self._cookie.name, ""))
 
+    async def read_small(self, request: Request) -> Posted | Response:
+        """The posted form of a page with a field or two, or the page that says why there is none."""
+        return await self._read(request, _SMALL)
+
     async def _read(self, request: Request, limits: Limits) -> Posted | Response:
         """The posted form, or the page that says why there is none."""
         back = TRACK_PATH if limits is _SMALL else MATTER_PATH
@@ -439,5 +443,5 @@ class FollowMatter:
         return self._site.page(
             request, "track.html", status=status, language=shown, here=TRACK_PATH,
             typed=kept.fields.get("code", "")[:_LONGEST_CODE], note=kept.note, draft=kept.fields.get("text", ""),
-            errors=shown_problems(kept.problems, shown),
+            errors=shown_problems(kept.problems, shown), sends_codes=bool(self._intake.writes_to()),
         )  # fmt: skip

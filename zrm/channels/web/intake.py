@@ -21,6 +21,7 @@ from zrm.kit.text import digits
 
 _log = log.get(__name__)
 _encode: Final = json.JSONEncoder(ensure_ascii=False).encode
+_TYPED: Final = frozenset({AddressKind.EMAIL, AddressKind.PHONE})
 _SUBJECTS_FRESH: Final = 5.0  # seconds
 
 
@@ -86,6 +87,10 @@ class Intake:
     def doors(self) -> Sequence[OpenDoor]:
         """The channels that are open here."""
         return self._desk.doors()
+
+    def writes_to(self) -> frozenset[AddressKind]:
+        """The kinds of address a citizen can type to which one of the open channels can write."""
+        return frozenset(door.reaches for door in self._desk.doors() if door.reaches) & _TYPED
 
     async def subjects(self) -> list[Subject]:
         """The subjects to choose from, at most `_SUBJECTS_FRESH` old, for every form asks.

@@ -5,7 +5,8 @@
 Every key but `text` may be missing, and that too in a message that has files. `envelope` holds what the door alone knows: `conversation`, the tracking code whose
 holder has proven themselves; `trap`, that a field no person sees was filled in; `caller`, the system that sent JSON and was
 answered with the code; `rates`, the code of the closed matter
-that a rating is about, whose body is `{"score": 4}`.
+that a rating is about, whose body is `{"score": 4}`; `asks`, "codes" where somebody has lost theirs and typed an address, the
+`email` or `phone` of a body that has else the `language` alone.
 """
 
 from __future__ import annotations
@@ -25,6 +26,9 @@ from zrm.channels.contract import (
     Wish,
 )
 from zrm.channels.web.entry import MAX_EMAIL, MAX_NAME, MAX_PHONE, clean_line, clean_text
+
+CODES: Final = "codes"
+"""In the envelope: the address in the body has lost its codes."""
 
 _TITLE_LENGTH: Final = 80
 MAX_SUBJECT: Final = 200
@@ -60,11 +64,23 @@ class Rating(BaseModel):
     score: int = Field(ge=1, le=5)
 
 
+class Asking(BaseModel):
+    """Somebody who has lost their codes: one of the addresses they have written from."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    phone: Line = Field(default="", max_length=MAX_PHONE)
+    email: Line = Field(default="", max_length=MAX_EMAIL)
+    language: Literal["", "fa", "en"] = ""
+
+
 def parse_payload(raw: RawContact) -> Inbound | Wish:
-    """The contact in a payload. Errors: Unparseable, naming the fields but never repeating their values."""
+    """The contact or the wish in a payload. Errors: Unparseable, naming the fields but never repeating their values."""
     rates = raw.envelope.get("rates")
     if isinstance(rates, str):
         return _rating(raw, rates)
+    if raw.envelope.get("asks") == CODES:
+        return _asking(raw)
     try:
         payload = Written.model_validate_json(raw.body)
     except ValidationError as error:
@@ -93,6 +109,18 @@ def _rating(raw: RawContact, code: str) -> Wish:
         return Wish("rate", None, code=code, score=Rating.model_validate_json(raw.body).score)
     except ValidationError:
         raise Unparseable("not a rating from 1 to 5") from None
+
+
+def _asking(raw: RawContact) -> Wish:
+    try:
+        asking = Asking.model_validate_json(raw.body)
+    except ValidationError:
+        raise Unparseable("not an address that has lost its codes") from None
+    email, phone = clean_line(asking.email), clean_line(asking.phone)
+    kind, address = (AddressKind.EMAIL, email) if email else (AddressKind.PHONE, phone)
+    if not address:
+        raise Unparseable("not an address that has lost its codes")
+    return Wish("codes", Sender(kind, address, claimed=True), asking.language)
 
 
 def title_of(text: str) -> str:
