@@ -92,6 +92,15 @@ def test_a_long_topic_lets_others_have_their_turn(
     )
 
 
+def test_a_claim_keeps_its_bound_whatever_way_postgresql_goes(database: Database) -> None:
+    """With a nested loop PostgreSQL asked again for each row, and each time found other ones that were due."""
+    add(database, 25)
+    with database.cursor() as cursor:
+        for way in ("hashjoin", "mergejoin", "hashagg", "sort", "material", "memoize", "bitmapscan", "indexscan"):
+            cursor.execute(f"SET LOCAL enable_{way} = off")
+        assert len(outbox.claim(cursor, Topic.NOTIFY, limit=10, lease=60)) == 10
+
+
 def test_two_drains_share_and_do_nothing_twice(database: Database, queues: Queues, handler: Counter) -> None:
     refs = add(database, 200)
     drains = [Drain(database, queues, {Topic.NOTIFY: handler}, Dispatch(batch=5)) for _ in range(3)]

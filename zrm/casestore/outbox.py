@@ -71,13 +71,15 @@ def withdraw(cursor: Cursor, topic: Topic, ref: UUID) -> None:
 
 def claim(cursor: Cursor, topic: Topic, *, limit: int, lease: float) -> list[Task]:
     """Lease up to `limit` due tasks for `lease` seconds; rows another worker holds are skipped."""
+    # Materialized: as a plain subquery PostgreSQL may run it again for each row, and it then takes other rows each time.
     cursor.execute(
         """
-        UPDATE outbox SET due_at = now() + make_interval(secs => %(lease)s), attempts = attempts + 1
-        WHERE id IN (
+        WITH due AS MATERIALIZED (
             SELECT id FROM outbox WHERE topic = %(topic)s AND due_at <= now() AND failed_at IS NULL
             ORDER BY due_at, id LIMIT %(limit)s FOR UPDATE SKIP LOCKED
-        ) RETURNING id, ref, trace, attempts
+        )
+        UPDATE outbox SET due_at = now() + make_interval(secs => %(lease)s), attempts = attempts + 1
+        FROM due WHERE outbox.id = due.id RETURNING outbox.id, ref, trace, attempts
         """,
         {"topic": topic, "limit": limit, "lease": lease},
     )

@@ -51,9 +51,9 @@ class Fates(Protocol):
 def ask_after(cursor: Cursor, *, hours: float) -> int:
     """Have the provider asked about messages sent so long ago without a report, each once; returns how many."""
     cursor.execute(
-        "UPDATE deliveries SET asked_at = now() WHERE id IN (SELECT id FROM deliveries WHERE state = 'sent' "
+        "WITH silent AS MATERIALIZED (SELECT id FROM deliveries WHERE state = 'sent' "
         "AND asked_at IS NULL AND changed_at < %s LIMIT %s FOR UPDATE SKIP LOCKED) "
-        "RETURNING id, trace",
+        "UPDATE deliveries SET asked_at = now() FROM silent WHERE deliveries.id = silent.id RETURNING deliveries.id, trace",
         [now() - timedelta(hours=hours), _AT_ONCE],
     )
     silent = cursor.fetchall()
