@@ -22,7 +22,8 @@ SUPERVISE = """
 import json, os, signal, sys
 from pathlib import Path
 from zrm.kit.supervisor import Supervisor
-signal.signal(signal.SIGINT, signal.SIG_DFL)  # a test run in the background ignores it and would pass that on
+for ignored in (signal.SIGINT, signal.SIGHUP):  # by a test run in the background, or one that outlives its terminal
+    signal.signal(ignored, signal.SIG_DFL)
 roles, log_dir, stop_within = json.loads(sys.argv[1]), Path(sys.argv[2]), float(sys.argv[3])
 Supervisor(roles, os.environ, log_dir, tend=lambda: (log_dir / "tended").touch(), stop_within=stop_within).run()
 print("all ended", flush=True)
