@@ -48,6 +48,15 @@ def isolate_numbers(text: str, language: str) -> str:
     return "\n".join(_held(_GROUPS, line) if takes_marks(line, language) else line for line in text.split("\n"))
 
 
+def parts_of(line: str) -> list[tuple[str, Literal["rtl", "ltr"] | None]]:
+    """A line cut at its isolates, which are left out: (part, the direction it was set apart with, if it was)."""
+    parts, at = list[tuple[str, Literal["rtl", "ltr"] | None]](), 0
+    for found in _ISOLATED.finditer(line):
+        parts += [(line[at : found.start()], None), (found[2], "rtl" if _runs_left(found) else "ltr")]
+        at = found.end()
+    return [part for part in (*parts, (line[at:], None)) if part[0]]
+
+
 def in_marks(text: str) -> str:
     """The text with its isolates written as direction marks, two for each, so that what it costs can be told beforehand.
 
@@ -66,9 +75,12 @@ def in_marks(text: str) -> str:
 
 def _marked(found: re.Match[str]) -> str:
     """An isolated piece between marks: its own inside, those of the text around it outside."""
-    leftward = found[1] == _RLI or (found[1] == _FSI and reading_direction(found[2]) == "rtl")
-    own, around = (_RLM, _LRM) if leftward else (_LRM, _RLM)
+    own, around = (_RLM, _LRM) if _runs_left(found) else (_LRM, _RLM)
     return f"{around}{own}{found[2]}{own}{around}"
+
+
+def _runs_left(isolate: re.Match[str]) -> bool:
+    return isolate[1] == _RLI or (isolate[1] == _FSI and reading_direction(isolate[2]) == "rtl")
 
 
 def reading_direction(text: str) -> Literal["rtl", "ltr", "auto"]:

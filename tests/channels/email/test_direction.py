@@ -44,6 +44,12 @@ LRI, PDI = "\u2066", "\u2069"
         ("fa", "۵ و ۱۰ و ۱۵", '<div dir="rtl">۵ و ۱۰ و ۱۵</div>'),
         ("fa", "    ۱۲۳۴-۵۶۷۸", '<div dir="rtl">    ۱۲۳۴-۵۶۷۸</div>'),
         ("fa", "", "<div><br></div>"),
+        (
+            "fa",
+            f"پروندهٔ {LRI}۱۲۳۴-۵۶۷۸-۹۰۱۲{PDI} در ZRM",
+            '<div dir="rtl">پروندهٔ <span dir="ltr">۱۲۳۴-۵۶۷۸-۹۰۱۲</span> در <span dir="ltr">ZRM</span></div>',
+        ),
+        ("en", "Dear \u2068علی (۲)\u2069, hello", '<div dir="ltr">Dear <span dir="rtl">علی (۲)</span>, hello</div>'),
         ("en", "Your name: علی", '<div dir="ltr">Your name: علی</div>'),
         ("en", "سلام", '<div dir="rtl">سلام</div>'),
         ("en", "1234-5678", '<div dir="ltr">1234-5678</div>'),

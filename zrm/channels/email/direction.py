@@ -4,7 +4,8 @@ Programs differ in what they know of direction: some drop styles, Outlook knows 
 plain text has nothing but its letters. So each line says its direction itself, worked out here: the language's own,
 unless all its letters are of the other kind ("ZRM" at the beginning of a Persian line does not turn the line around).
 Inside a line that runs from right to left, groups of digits would change places (see `kit.direction`), and a mark beside
-Latin words would jump to their other side (C++); both are set apart.
+Latin words would jump to their other side (C++); both are set apart. So is what stands between isolates, as what a template
+was filled with: Outlook draws those without heeding them.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import html
 import re
 from typing import Final
 
-from zrm.kit.direction import GROUPS, line_runs_left, takes_marks
+from zrm.kit.direction import GROUPS, line_runs_left, parts_of, takes_marks
 
 _WORD: Final = r"[A-Za-z0-9][A-Za-z0-9+#&./_'@:%?=~-]*"
 _FOREIGN: Final = re.compile(rf"(?:{GROUPS})(?![A-Za-z@])|(?<![A-Za-z0-9])(?=[A-Za-z0-9]*[A-Za-z]){_WORD}(?: {_WORD})*")
@@ -28,14 +29,26 @@ def html_lines(text: str, language: str) -> str:
 def _block(line: str, language: str) -> str:
     if not line.strip():
         return "<div><br></div>"
-    if not line_runs_left(line, language):
-        return f'<div dir="ltr">{html.escape(line)}</div>'
-    if not takes_marks(line, language):
-        return f'<div dir="rtl">{html.escape(line)}</div>'
+    parts = parts_of(line)
+    plain = "".join(part for part, _ in parts)
+    direction = "rtl" if line_runs_left(plain, language) else "ltr"
+    marked = takes_marks(plain, language)
+    shown = [
+        _apart(part, apart) if apart else _with_runs_apart(part) if marked else html.escape(part)
+        for part, apart in parts
+    ]
+    return f'<div dir="{direction}">{"".join(shown)}</div>'
+
+
+def _with_runs_apart(text: str) -> str:
+    """A part of a line that runs from right to left."""
     pieces, at = [], 0
-    for found in _FOREIGN.finditer(line):
+    for found in _FOREIGN.finditer(text):
         run = _TAIL.sub("", found[0])
-        pieces += [html.escape(line[at : found.start()]), f'<span dir="ltr">{html.escape(run)}</span>']
+        pieces += [html.escape(text[at : found.start()]), _apart(run, "ltr")]
         at = found.start() + len(run)
-    pieces.append(html.escape(line[at:]))
-    return f'<div dir="rtl">{"".join(pieces)}</div>'
+    return "".join([*pieces, html.escape(text[at:])])
+
+
+def _apart(text: str, direction: str) -> str:
+    return f'<span dir="{direction}">{html.escape(text)}</span>'
