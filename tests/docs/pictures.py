@@ -150,6 +150,7 @@ PICTURES: Final = (
     Picture("new-refused", "The same form, wrongly filled in", _fill_in_badly, agent=False, whole=True),
     Picture("receipt", "The receipt with the tracking code", _receipt, agent=False, whole=True),
     Picture("track", "Asking for the tracking code", lambda s: s.at("/track"), agent=False, whole=True),
+    Picture("lost", "Asking for lost codes", lambda s: s.at("/track/lost"), agent=False, whole=True),
     Picture("matter", "A matter before proof: its state only", _matter, agent=False, whole=True),
     Picture("matter-proven", "A matter after proof: what was said", _proven, agent=False, whole=True),
     Picture("matter-dark", "The same in dark colours", _proven, agent=False, dark=True, whole=True),

@@ -160,6 +160,14 @@ class Form:
         self.page.keyboard.press("Enter")
         self.page.wait_for_selector(".z-progress")
 
+    def lose_code(self, address: str) -> None:
+        """Ask for the codes of a number or an e-mail address one has written from."""
+        self.page.goto(f"{self._web}/track")
+        self.page.click("main a[href='/track/lost']")
+        self.page.fill("#f-address", address)
+        self.page.keyboard.press("Enter")
+        self.page.wait_for_selector("[role=status]")
+
     def prove_by_digits(self, digits: str) -> None:
         """Show the messages by the last digits of the telephone number."""
         self.page.fill("#f-digits", digits)

@@ -15,10 +15,11 @@ from tests.channels.voice_ivr.test_calls import hears
 from tests.journeys.citizens import Caller, Faxes, Form, Town, new_address, new_phone
 from tests.journeys.desk import PATIENCE, Desk
 from tests.journeys.hub import PROMPTS
-from tests.lab.browser import LabBrowser
+from tests.lab.browser import LabBrowser, Language
 from tests.lab.fax import write_fax
 from tests.lab.telephony import Telephony
 from tests.lab.twilio import Message
+from zrm.kit.text import latin_digits
 
 pytestmark = [pytest.mark.peer("browser"), pytest.mark.timeout(240)]
 
@@ -95,6 +96,30 @@ def test_a_web_form_in_english_is_answered_by_mail_and_on_the_tracking_page(
     form.follow(code)
     form.prove_by_link(town, address)
     assert any("It will be repaired on Monday." in message for message in form.read())
+
+
+@pytest.mark.parametrize("language", ["fa", "en"])
+def test_lost_codes_come_back_to_where_their_citizen_wrote_from(
+    town: Town, browser: LabBrowser, language: Language
+) -> None:
+    form = Form(browser.page(language, "phone", script=False), town.hub.web)
+    if language == "en":
+        address = new_address()
+        town.write(address, "No water", "We have had no water since the morning.")
+        code = town.code_of(town.case_of(address))
+        form.lose_code(address)
+        told = town.mail_to(address, "these are the tracking codes").text
+        assert "water" not in told
+    else:
+        typed, number = new_phone()
+        town.text(number, "زبالهٔ کوچه سه روز است جمع نشده.")
+        code = town.code_of(town.case_of(number))
+        form.lose_code(typed)
+        told = town.text_to(number, "کدهای شما:").body
+    found = re.search(r"[\d۰-۹]{4}-[\d۰-۹]{4}-[\d۰-۹]{4}", told)
+    assert found
+    assert latin_digits(found[0].replace("-", "")) == code
+    form.follow(found[0])
 
 
 # ------------------------------------------------------------ e-mail
