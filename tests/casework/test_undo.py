@@ -17,6 +17,7 @@ from zrm.casework.handling import Act
 from zrm.casework.undo import TooLate
 from zrm.contract import StoredFile
 from zrm.kit.db import Database
+from zrm.kit.ids import new_id
 
 MAIL = Way("email", "contact@city.example", "sara@home.example", files=True)
 HOLD = 60.0
@@ -37,9 +38,14 @@ def answer(database: Database, case: Filed, who: UUID, *, hold: float = HOLD, ve
         )  # fmt: skip
 
 
-def take_back(database: Database, case: Filed, who: UUID, *, hold: float = HOLD) -> undo.Undoable:
+def take_back(
+    database: Database, case: Filed, who: UUID, *, hold: float = HOLD, event: UUID | None = None
+) -> undo.Undoable:
+    """What the page offers last, or the step of an `event`."""
     with database.cursor() as cursor:
-        return undo.undo(cursor, Act(who, case.id, -1), hold=hold)
+        offered = undo.undoable(cursor, who, case.id, hold=hold)
+        event = event or (offered.event_id if offered is not None else new_id())
+        return undo.undo(cursor, Act(who, case.id, -1), event, hold=hold)
 
 
 def state(database: Database, case: Filed) -> tuple[str, UUID | None, datetime]:
@@ -136,6 +142,38 @@ def test_the_last_step_is_taken_back_first(database: Database, maryam: UUID) -> 
         handling.close(cursor, Act(maryam, case.id, 2), result="Done.", hold=HOLD)
     assert [take_back(database, case, maryam).step for _ in range(2)] == ["close", "reply"]
     assert state(database, case)[:2] == ("open", maryam)
+
+
+def test_undoing_twice_takes_one_step_back_and_an_older_page_its_own(database: Database, maryam: UUID) -> None:
+    """A double click, and a tab that still offers the answer when another has closed the case."""
+    case = file_case(database, status="open", assignee=maryam)
+    delivery = answer(database, case, maryam)
+    with database.cursor() as cursor:
+        answered = undo.undoable(cursor, maryam, case.id, hold=HOLD)
+        handling.close(cursor, Act(maryam, case.id, 2), result="Done.", hold=HOLD)
+        closed = undo.undoable(cursor, maryam, case.id, hold=HOLD)
+    assert answered
+    assert closed
+    assert answered.event_id != closed.event_id
+    for hold in (HOLD, HOLD, 0.0):
+        assert take_back(database, case, maryam, event=closed.event_id, hold=hold).step == "close"
+    with database.cursor() as cursor:
+        assert one(cursor, "SELECT count(*) FROM case_events WHERE kind = 'undo'") == 1
+        assert one(cursor, "SELECT state FROM deliveries WHERE id = %s", delivery) == "queued", "the answer leaves"
+    assert state(database, case)[0] == "waiting"
+    assert take_back(database, case, maryam, event=answered.event_id).step == "reply"
+    assert state(database, case)[0] == "open"
+
+
+def test_nobody_takes_back_what_is_not_theirs_or_of_another_case(database: Database, maryam: UUID) -> None:
+    case, other = file_case(database), file_case(database)
+    answer(database, case, maryam)
+    with database.cursor() as cursor:
+        daniel, step = agent(cursor, "daniel"), undo.undoable(cursor, maryam, case.id, hold=HOLD)
+    assert step
+    for who, at in ((daniel, case), (maryam, other)):
+        with pytest.raises(TooLate):
+            take_back(database, at, who, event=step.event_id)
 
 
 def test_a_worker_and_an_undo_at_once_do_not_both_win(database: Database, maryam: UUID) -> None:

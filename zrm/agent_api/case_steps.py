@@ -156,8 +156,11 @@ class _Steps:
                 visit.say(_("Nobody has answered the citizen. Say why the case is closed all the same."))
             ) from None
 
-    def _undo(self, cursor: Cursor, _visit: Visit, _head: CaseHead, act: Act) -> undo.Undoable:
-        return undo.undo(cursor, act, hold=self._context.settings.dispatch.hold)
+    def _undo(self, cursor: Cursor, visit: Visit, _head: CaseHead, act: Act) -> undo.Undoable:
+        event_id = _uuid(visit.form.get("event", ""))
+        if event_id is None:
+            raise undo.TooLate("no step is named")
+        return undo.undo(cursor, act, event_id, hold=self._context.settings.dispatch.hold)
 
     def _kept(self, cursor: Cursor, visit: Visit, act: Act) -> list[StoredFile]:
         """The files of an answer that was taken back and that are to go with this one."""

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Any, Final
 from uuid import UUID
 
 from zrm.casestore import live, outbox
@@ -27,6 +27,16 @@ from zrm.kit.ids import new_id
 
 STEPS: Final = frozenset({Step.REPLY, Step.CLOSE})
 """The steps that can be taken back: those of which a citizen hears."""
+
+_KINDS: Final = [step.value for step in STEPS]
+_TAKEN_BACK: Final = (
+    "EXISTS (SELECT FROM case_events u WHERE u.case_id = e.case_id AND u.kind = 'undo' AND u.at >= e.at"
+    " AND u.data ->> 'event' = e.id::text)"
+)
+_STEP: Final = (
+    f"e.id, e.kind, e.at, e.data, {_TAKEN_BACK} FROM case_events e"
+    " WHERE e.case_id = %(case)s AND e.agent_id = %(agent)s AND e.kind = ANY(%(kinds)s)"
+)
 
 
 class TooLate(NotAllowed):
@@ -72,47 +82,33 @@ class KeptFile:
 def undoable(cursor: Cursor, agent_id: UUID, case_id: UUID, *, hold: float) -> Undoable | None:
     """The agent's newest step at the case that can be taken back now; `hold` in seconds."""
     cursor.execute(
-        """
-        SELECT e.id, e.kind, e.at, e.data FROM case_events e
-        WHERE e.case_id = %(case)s AND e.agent_id = %(agent)s AND e.kind = ANY(%(kinds)s) AND e.at > %(since)s
-            AND NOT EXISTS (
-                SELECT FROM case_events u WHERE u.case_id = e.case_id AND u.kind = 'undo' AND u.at >= e.at
-                    AND u.data ->> 'event' = e.id::text
-            )
-        ORDER BY e.at DESC, e.id DESC LIMIT 1
-        """,
-        {
-            "case": case_id,
-            "agent": agent_id,
-            "kinds": [step.value for step in STEPS],
-            "since": now() - timedelta(seconds=hold),
-        },
+        f"SELECT {_STEP} AND e.at > %(since)s AND NOT {_TAKEN_BACK} ORDER BY e.at DESC, e.id DESC LIMIT 1",
+        {"case": case_id, "agent": agent_id, "kinds": _KINDS, "since": now() - timedelta(seconds=hold)},
     )
     row = cursor.fetchone()
-    if row is None:
-        return None
-    event_id, kind, at, data = row
-    return Undoable(
-        event_id,
-        Step(kind),
-        at + timedelta(seconds=hold),
-        _id(data.get("contact")),
-        _id(data.get("delivery")),
-        data.get("was", ""),
-        data.get("is", ""),
-        bool(data.get("took")),
-    )
+    return _undoable(row, hold) if row is not None else None
 
 
-def undo(cursor: Cursor, act: Act, *, hold: float) -> Undoable:
-    """Take the agent's newest step at the case back; returns what it was.
+def undo(cursor: Cursor, act: Act, event_id: UUID, *, hold: float) -> Undoable:
+    """Take the agent's step at the case back that the event records; returns what it was.
 
+    A step that is taken back already stays so, and no other goes with it: whoever clicks twice means one.
     Errors: NotFound (no such case), TooLate.
     """
     case = lock(cursor, act, any_version=True)
-    step = undoable(cursor, act.agent_id, act.case_id, hold=hold)
-    if step is None:
+    cursor.execute(
+        f"SELECT {_STEP} AND e.id = %(event)s AND (e.at > %(since)s OR {_TAKEN_BACK})",
+        {
+            "case": act.case_id, "agent": act.agent_id, "kinds": _KINDS, "event": event_id,
+            "since": now() - timedelta(seconds=hold),
+        },
+    )  # fmt: skip
+    row = cursor.fetchone()
+    if row is None:
         raise TooLate("nothing to take back")
+    step, taken_back = _undoable(row, hold), bool(row[-1])
+    if taken_back:
+        return step
     if step.delivery_id is not None:
         _withdraw(cursor, step.delivery_id, step.contact_id)
     moved = bool(step.became) and case.status == step.became
@@ -158,6 +154,20 @@ def kept_files(cursor: Cursor, agent_id: UUID, case_id: UUID, contact_id: UUID) 
         [contact_id, case_id, agent_id],
     )
     return [KeptFile(*row) for row in cursor]
+
+
+def _undoable(row: tuple[Any, ...], hold: float) -> Undoable:
+    event_id, kind, at, data, _taken_back = row
+    return Undoable(
+        event_id,
+        Step(kind),
+        at + timedelta(seconds=hold),
+        _id(data.get("contact")),
+        _id(data.get("delivery")),
+        data.get("was", ""),
+        data.get("is", ""),
+        bool(data.get("took")),
+    )
 
 
 def _withdraw(cursor: Cursor, delivery_id: UUID, contact_id: UUID | None) -> None:
