@@ -18,6 +18,7 @@ import pytest
 from fastapi import Request, Response
 from prometheus_client.parser import text_string_to_metric_families
 
+from tests.agent_api.conftest import PASSWORDS, submit
 from tests.lab import axe
 from tests.lab.process import free_port, wait_until
 from tests.lab.serving import serving
@@ -385,6 +386,26 @@ def test_metrics_count_every_channel_and_state(client: httpx.Client, house: Open
         "fetch",
         "scan",
     }
+
+
+def test_what_an_agent_takes_down_is_in_the_doors_book(client: httpx.Client, house: OpenHouse) -> None:
+    """The desk confirms a contact as any door does, so the ledger must be able to miss it."""
+    assert submit(client, "daniel", PASSWORDS["daniel"]).status_code == 303
+    form = client.get("/desk/new-contact").text
+    fields = {
+        name: found[1]
+        for name in ("csrf_token", "form_id")
+        if (found := re.search(rf'name="{name}" value="([^"]+)"', form))
+    }
+    answer = client.post("/desk/new-contact", data={**fields, "way": "letter", "text": "The lamp is dark"})
+    receipt = answer.headers["location"].rpartition("/")[2]
+
+    def noted() -> bool:
+        with house.database.cursor() as cursor:
+            cursor.execute("SELECT contact_id::text, channel FROM door_answers")
+            return cursor.fetchall() == [(receipt, "letter")]
+
+    wait_until(noted, "the door's book to be written")
 
 
 def test_a_store_that_hangs_is_said_and_holds_nobody_up(

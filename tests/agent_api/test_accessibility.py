@@ -1,4 +1,4 @@
-"""The desk under axe-core: its pages and dialogs, both languages, light and dark, on a desk and on a telephone."""
+"""Codes and titles in lines of either direction, and that the axe bites; every page is under it in tests/test_every_page.py."""
 
 from __future__ import annotations
 
@@ -7,55 +7,14 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.agent_api.conftest import RunningDesk, enter
-from tests.casework.house import file_case, quarantine_one
+from tests.casework.house import file_case
 from tests.lab import axe
-from zrm.casestore import outbox
-from zrm.casestore.outbox import Topic
-from zrm.dispatch.drain import leave_failed
 from zrm.kit.db import Database
-from zrm.kit.ids import new_id
 
 if TYPE_CHECKING:
-    from tests.lab.browser import LabBrowser, Language, Size
+    from tests.lab.browser import LabBrowser
 
 pytestmark = pytest.mark.peer("browser")
-
-PLACES = ("queue/unassigned", "queue/mine", "quarantine", "trouble", "ledger", "templates", "notifications", "settings", "search?q=1")  # fmt: skip
-DIALOGS = {"n": "note", "a": "assign", "s": "classify", "p": "person", "e": "close", "m": "templates", "?": "keys", "Control+k": "palette"}  # fmt: skip
-
-
-@pytest.mark.parametrize(("size", "dark"), [("desktop", False), ("phone", False), ("desktop", True)])
-@pytest.mark.parametrize("language", ["fa", "en"])
-def test_every_page_of_the_desk_is_accessible(
-    browser: LabBrowser, desk: RunningDesk, database: Database, language: Language, size: Size, dark: bool
-) -> None:
-    case = file_case(database, title="چراغ خاموش است", text="از دوشنبه.\n\nhttp://home.example/photo")
-    file_case(database, channel="sms", title="The lamp is dark", name="")
-    quarantine_one(database, "not a fax: page 1 is cut")
-    with database.cursor() as cursor:
-        outbox.add(cursor, Topic.RENDER, [(new_id(), "trace")])
-        (task,) = outbox.claim(cursor, Topic.RENDER, limit=1, lease=60)
-    leave_failed(database, task, "these pages cannot be shown: strip 3 is damaged")
-    desk.watch_roles()
-    page = browser.page(language, size, dark=dark)
-    page.goto(f"{desk.url}/desk/sign-in?lang={language}")
-    found = {"sign-in": axe.faults(page)}
-    enter(page, desk, language)
-    for place in PLACES:
-        page.goto(f"{desk.url}/desk/{place}")
-        page.evaluate("document.querySelectorAll('details.z-quote').forEach((details) => (details.open = true))")
-        found[place] = axe.faults(page)
-    page.goto(f"{desk.url}/desk/cases/{case.id}")
-    found["case"] = axe.faults(page)
-    if size == "desktop":
-        for key, name in DIALOGS.items():
-            page.keyboard.press(key)
-            page.wait_for_selector(f"dialog#{name}[open]")
-            found[f"dialog {name}"] = axe.faults(page)
-            page.keyboard.press("Escape")
-            page.wait_for_selector(f"dialog#{name}", state="hidden")
-    page.context.close()
-    assert {name: faults for name, faults in found.items() if faults} == {}
 
 
 def test_codes_and_titles_keep_their_direction(browser: LabBrowser, desk: RunningDesk, database: Database) -> None:

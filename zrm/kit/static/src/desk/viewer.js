@@ -3,7 +3,7 @@
 export function startViewer() {
   const dialog = document.getElementById("viewer");
   if (!dialog) return;
-  const image = dialog.querySelector("img"), name = dialog.querySelector("h2 bdi"), link = dialog.querySelector("header a");
+  const image = dialog.querySelector("img"), name = dialog.querySelector("h2 bdi"), link = dialog.querySelector(".z-dialog-head a");
   const pictures = () => [...document.querySelectorAll("a[data-picture]")];
   let shown, turns = 0;
 
