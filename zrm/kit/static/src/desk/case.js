@@ -5,6 +5,7 @@ import { startPlace } from "./place.js";
 import { startViewer } from "./viewer.js";
 
 const PARTS = ["live-status", "live-tools", "live-aside"];
+const TRY_AGAIN = 3000;
 
 export function startCase() {
   document.addEventListener("toggle", openFrame, true);
@@ -16,20 +17,23 @@ export function startCase() {
   startViewer();
   const back = document.querySelector("[data-back]");
   if (back && new URL(document.referrer || location.href).pathname.startsWith("/desk/queue/")) back.href = document.referrer;
-  let busy = false, again = false;
+  let busy = false, again = false, timer;
 
   async function renew() {
     if (busy) { again = true; return; }
     busy = true;
+    clearTimeout(timer);
     try {
       do {
         again = false;
         const answer = await fetch(location.pathname, { headers: { Accept: "text/html" } });
         if (answer.redirected || answer.status === 404) return location.reload();
-        if (answer.ok) take(page, new DOMParser().parseFromString(await answer.text(), "text/html"));
+        if (!answer.ok) throw new Error(answer.statusText);
+        take(page, new DOMParser().parseFromString(await answer.text(), "text/html"));
       } while (again);
     } catch {
-      // Offline: the live connection says so, and calls again when it is back.
+      // The live connection says so if we are offline. What is shown is behind, and nothing else may come to say so.
+      timer = setTimeout(renew, TRY_AGAIN);
     } finally {
       busy = false;
     }
@@ -39,6 +43,10 @@ export function startCase() {
     if (event.detail.id === page.dataset.casePage) renew();
   });
   document.addEventListener("desk:refresh", renew);
+  // An entry in use was left as it was: once it is let go, it is brought up to date.
+  for (const end of ["focusout", "pause", "toggle"]) {
+    page.addEventListener(end, (event) => event.target.closest("[data-behind]") && setTimeout(renew), true);
+  }
 }
 
 function take(page, fresh) {
@@ -86,7 +94,11 @@ function mergeTimeline(old, fresh) {
       placed.classList.add("z-case-fresh");
       if (before) before.after(placed); else if (joint) joint.before(placed); else old.append(placed);
       window.htmx?.process(placed);
-    } else if (known.dataset.drawn !== item.outerHTML && !inUse(known)) {
+    } else if (known.dataset.drawn !== item.outerHTML && inUse(known)) {
+      known.dataset.behind = "";
+      before = known;
+      continue;
+    } else if (known.dataset.drawn !== item.outerHTML) {
       placed = document.importNode(item, true);
       known.replaceWith(placed);
     }
