@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -17,6 +19,7 @@ import pytest
 from tests.agent_api.conftest import Browser, RunningDesk
 from tests.casework.house import Filed, agent, file_case, unit
 from zrm.agent_api.hub import MOST_PENDING, REFRESH, EventHub, OpenDesk
+from zrm.agent_api.shell import Shell
 from zrm.casestore import heartbeat, live
 from zrm.casestore.outbox import Topic
 from zrm.casework import handling
@@ -127,6 +130,24 @@ def test_a_role_that_dies_is_told_to_open_screens(desk: RunningDesk, sign_in: Si
         desk.context.hub.count_again.set()
         counts = wait("counts")
         assert (counts["problems"], counts["trouble"]) == (1, 1)
+
+
+def test_what_changes_while_a_page_is_written_is_told_when_it_is_open(
+    sign_in: SignIn, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The case is read first and the frame drawn later: a change in between is in neither, so the page is as old as its reading."""
+    browser, case = sign_in("daniel"), file_case(database)
+    frame, read_by = Shell.frame, list[float]()
+
+    def later(*given: Any, **named: Any) -> Any:
+        read_by.append(time.time())
+        time.sleep(0.01)
+        return frame(*given, **named)
+
+    monkeypatch.setattr(Shell, "frame", later)
+    found = re.search(r'data-events="/desk/events\?since=([\d.]+)"', browser.get(f"/desk/cases/{case.id}").text)
+    assert found is not None
+    assert float(found[1]) <= read_by[0]
 
 
 def test_an_opened_screen_is_told_the_counters_as_they_are_by_now(

@@ -89,7 +89,7 @@ class EventHub:
         self._loop = asyncio.get_running_loop()
 
     async def stream(self, desk: OpenDesk, since: float, last_seen: str) -> AsyncIterator[bytes]:
-        """The desk's stream until it closes. `since` is the wall-clock second its page was written, `last_seen` the
+        """The desk's stream until it closes. `since` is the wall-clock second its page was begun, `last_seen` the
         number of the last event it had before it was cut off; if it may have missed something it is told to refresh.
         """
         self._make_room(desk)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-
 from fastapi.responses import HTMLResponse
 
 from zrm.agent_api.context import DeskContext
@@ -65,7 +63,6 @@ class Shell:
 
     def frame(self, visit: Visit, cursor: Cursor, current: str, *, search: bool = True) -> DeskFrame:
         """What stands around the page, with the numbers as they are now."""
-        written = time.time()
         waiting = attention.attention(cursor)
         operates = visit.grants.everywhere(Permission.HANDLE_DELIVERIES)
         problems = len(self._context.problems(cursor)) if operates else 0
@@ -80,7 +77,7 @@ class Shell:
             current=current,
             sections=self._sections(visit, counts, overdue=waiting.overdue),
             unread=attention.unread(cursor, visit.agent.id),
-            events_href=f"/desk/events?since={written:.3f}",
+            events_href=f"/desk/events?since={visit.began:.3f}",
             search_href="/desk/search",
             search_field=search,
             problems_href="/desk/trouble" if operates and current != "trouble" else "",

@@ -7,6 +7,7 @@ who is signed in only, and the route class lets go of them when the request is o
 
 from __future__ import annotations
 
+import time
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass, field, replace
 from typing import Final, cast
@@ -50,7 +51,7 @@ class ForgedForm(ZrmError):
 
 @dataclass(frozen=True)
 class Visit:
-    """One request of a signed-in agent."""
+    """One request of a signed-in agent; `began` is the wall-clock second from which on its page may be behind the store."""
 
     agent: DeskAgent
     session: Session
@@ -58,6 +59,7 @@ class Visit:
     viewer: Viewer
     form: dict[str, str] = field(default_factory=dict)
     files: tuple[UploadFile, ...] = ()
+    began: float = field(default_factory=time.time)
 
     @property
     def name(self) -> str:
