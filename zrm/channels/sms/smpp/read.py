@@ -137,6 +137,8 @@ def _report(name: str, delivered: Delivered, gateway: SmppGateway) -> Report | N
     number = delivered.options.get(MESSAGE_STATE, b"")
     if number and _meaning(state) is None:
         state = _STATE_NUMBERS.get(number[0], "UNKNOWN")
+    elif state.isascii() and state.isdigit():
+        state = _STATE_NUMBERS.get(int(state[:2]), state)
     known = _meaning(state)
     # What we do not know moves nothing, and stands in the delivery's history.
     detail = "" if known in ("sent", "delivered") else f"{state[:16]} {said.get('err', '')[:16]}".strip()
@@ -145,6 +147,8 @@ def _report(name: str, delivered: Delivered, gateway: SmppGateway) -> Report | N
 
 
 def _meaning(state: str) -> Literal["sent", "delivered", "failed"] | None:
+    if "FAIL" in state:  # DELIVERY_FAILED begins like a delivery
+        return "failed"
     return next((meaning for beginning, meaning in _STATES.items() if state.startswith(beginning)), None)
 
 
