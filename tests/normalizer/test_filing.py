@@ -283,9 +283,12 @@ def test_who_gave_up_on_a_slow_colleagues_contact_undoes_nothing(desk: Desk) -> 
     assert desk.holds()
 
 
-def test_a_contact_the_store_refuses_has_no_victims(desk: Desk) -> None:
-    """A batch that PostgreSQL refuses is filed one by one; the offender ends in quarantine."""
-    bad = Inbound((), "x", nature="n" * 10, language="xx\x00")
+@pytest.mark.parametrize("unfit", ["\x00", "\ud800"])
+def test_a_contact_the_store_refuses_has_no_victims(desk: Desk, unfit: str) -> None:
+    """A batch that PostgreSQL refuses, or that cannot even be handed to it, is filed one by one; the offender ends in
+    quarantine.
+    """
+    bad = Inbound((), "x", nature="n" * 10, language=f"xx{unfit}")
     contacts = desk.send(mail(ALI), bad, mail(SARA), file=False)
     for _ in range(4):
         desk.file()
@@ -310,6 +313,14 @@ def test_reports_move_a_delivery_forward_and_never_back(desk: Desk) -> None:
     assert desk.ask("SELECT state FROM deliveries") == [("delivered",)]
     assert [desk.state(report)[0] for report in ids] == ["joined"] * 3
     assert desk.holds()
+
+
+def test_a_report_of_signs_no_store_takes_is_a_report_like_any_other(desk: Desk) -> None:
+    (contact,) = desk.send(text("09121234567", "آب"), channel="sms")
+    _delivery(desk, contact, "SM1\ufffd")
+    (report,) = desk.send(Report("SM1\ud800\x00", "failed", "\udfff\x00full", perhaps=("\ud83d",)), channel="sms")
+    assert desk.state(report)[0] == "joined"
+    assert desk.ask("SELECT state, error FROM deliveries") == [("failed", "\ufffdfull")]
 
 
 def test_a_report_faster_than_our_own_commit_waits_for_it(desk: Desk) -> None:

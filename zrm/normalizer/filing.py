@@ -118,9 +118,9 @@ class Filer:
             return
         try:
             self._commit([*settled, *(one[0] for one in ready)], ready)
-        except psycopg.OperationalError:
+        except (psycopg.OperationalError, StoreUnavailable):
             raise
-        except psycopg.Error:
+        except Exception:  # noqa: BLE001  # whatever one of them does to us, its neighbours are filed
             for task in settled:
                 self._alone(task, [])
             for one in ready:
@@ -135,15 +135,20 @@ class Filer:
     def _alone(self, task: Task, outcomes: list[Read]) -> None:
         try:
             self._commit([task], outcomes)
-        except psycopg.OperationalError:
+        except (psycopg.OperationalError, StoreUnavailable):
             raise
-        except psycopg.Error as error:
-            _log.error("filing failed", contact=str(task.ref), trace=task.trace, error=type(error).__name__)
+        except Exception as error:  # noqa: BLE001  # tried again, then quarantined for a person to look at
+            ours = not isinstance(error, psycopg.Error)
+            _log.error(
+                "filing failed", contact=str(task.ref), trace=task.trace, error=type(error).__name__, exc_info=ours
+            )
             with self._database.cursor() as cursor:
                 if task.attempts < _TRIES_BEFORE_QUARANTINE:
                     outbox.again(cursor, task, after=_BACKOFF**task.attempts, error=type(error).__name__)
                 else:
-                    reason = f"could not be stored: {type(error).__name__} {error.sqlstate or ''}".strip()
+                    reason = (
+                        f"could not be stored: {type(error).__name__} {getattr(error, 'sqlstate', None) or ''}".strip()
+                    )
                     self._quarantine(cursor, task.ref, reason)
                     outbox.done(cursor, [task])
 

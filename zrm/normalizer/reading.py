@@ -131,7 +131,7 @@ def read(
         raise
     except Exception as error:
         raise Unparseable(f"the parser of {raw.contact.channel} failed: {type(error).__name__}") from error
-    reports = [item for item in parsed if isinstance(item, Report)]
+    reports = [_storable(item) for item in parsed if isinstance(item, Report)]
     if len(parsed) == 1 and reports and reports[0].otherwise is not None:
         return PerhapsReport(raw, reports[0], _read(raw, reports[0].otherwise, region, own))
     if reports and len(reports) == len(parsed):
@@ -150,9 +150,19 @@ def read(
         case Wish() as wish:
             return _wished(raw, wish, region, own)
         case Part() as part:
-            return PartOf(raw, part)
+            return PartOf(raw, replace(part, key=clean(part.key)))
         case other:
             raise Unparseable(f"unexpected {type(other).__name__}")
+
+
+def _storable(report: Report) -> Report:
+    """A report without what no store takes (NUL, half a character): its words are a provider's, or whoever writes like one."""
+    return replace(
+        report,
+        provider_ref=clean(report.provider_ref),
+        detail=clean(report.detail),
+        perhaps=tuple(map(clean, report.perhaps)),
+    )
 
 
 def _read(raw: Raw, inbound: Inbound, region: str, own: Collection[str]) -> Reading:
