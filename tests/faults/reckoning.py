@@ -22,7 +22,7 @@ from zrm.simulate.simulator import Simulator, Tally
 PATIENCE = 90.0
 """Seconds; nothing here is a measure of speed."""
 
-_ENDED = {"sent", "delivered", "failed", "unknown"}
+_ENDED = {"sent", "delivered", "failed", "unknown", "withdrawn"}
 
 
 def end_leases(hub: Hub) -> None:
@@ -150,7 +150,7 @@ def _every_delivery_ended_once(hub: Hub, sink: SmtpSink | None) -> None:
         if channel not in ("email", "sms") or (channel == "email" and sink is None):
             continue
         came = arrived[str(message_id) if channel == "email" else str(identifier)]
-        most = {"failed": (0,), "unknown": (0, 1)}.get(str(state), (1,))
+        most = {"failed": (0,), "withdrawn": (0,), "unknown": (0, 1)}.get(str(state), (1,))
         assert came in most, f"{channel} delivery {identifier} is {state} and came {came} times"
 
 
