@@ -79,9 +79,10 @@ def _names_device(folded: str) -> bool:
     together = [] if folded.isascii() else [phrase for phrase in SENDING_INSIDE if phrase in folded]
     if not together and SENT.isdisjoint(_words(folded)):
         return False
-    rest, devices = _device().subn(" ", folded)
+    rest = folded
     for phrase in together:
         rest = rest.replace(phrase, " ")
+    rest, devices = _device().subn(" ", rest)
     words = _words(rest)
     return bool(devices) and len(words) <= 9 and all(word in _sending() or _is_model(word) for word in words)
 

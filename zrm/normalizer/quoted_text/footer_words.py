@@ -9,14 +9,14 @@ from zrm.normalizer.quoted_text.vocabulary import folded_phrases, folded_words
 # Telephones, computers and mail programs.
 DEVICES: Final = folded_phrases(
     """
-    iphone|ipad|ipod|android|ios|ipados|windows|macbook|imac|galaxy|samsung|huawei|honor|xiaomi|redmi|poco|oppo|vivo
+    iphone|iphonu|iphonie|ipad|ipod|android|ios|ipados|windows|macbook|imac|galaxy|samsung|huawei|honor|xiaomi|redmi|poco|oppo|vivo
     realme|oneplus|nokia|xperia|sony|htc|motorola|lenovo|zenfone|asus|pixel|tecno|infinix|zte|alcatel|wiko|fairphone
     blackberry|lumia|outlook|gmail|yahoo|thunderbird|spark|protonmail|proton|tutanota|typeapp|bluemail|aquamail
     sparrow|mailbird|mymail|k-9|k9|fairemail|acompli|airmail|zoho|gmx|web.de|t-online|mail.ru|mail.com|yandex|icloud
     hotmail|roundcube|horde|zimbra|chmail|smartphone|handy|mobiltelefon|telefoon|handphone|celular|teléfono|telefono
     móvil|movil|mobile|phone|tablet|cellphone|device|komórki|telefonu|telefon|telefonum|telefonumdan|tabletim
     гаджета|смартфона|телефона|айфона|мобильного|смартфону|телефону|mobil|puhelimesta|puhelimella|mobilu|מהנייד
-    הנייד|האייפון|手机|手機|携帯|휴대폰|스마트폰|ایفون|آیفون|ایپد|آیپد|اندروید|گوشی|موبایل|تبلت|سامسونگ|هواوی|شیائومی|گلکسی|هاتفي|تلفن همراه|تلفن هوشمند
+    הנייד|האייפון|手机|手機|华为手机|華為手機|小米手机|荣耀手机|三星手机|苹果手机|蘋果手機|携帯|휴대폰|스마트폰|ایفون|آیفون|ایپد|آیپد|اندروید|گوشی|موبایل|تبلت|سامسونگ|هواوی|شیائومی|گلکسی|هاتفي|تلفن همراه|تلفن هوشمند
     هاتف|جوال|جوالي|الايفون|الآيفون|ايفون|آيفون|أندرويد|جيميل|موبائل|فون|mobîla
     """
 )
@@ -34,7 +34,7 @@ SENDING: Final = folded_words(
     mənim göndərilib skickat skickades från min mitt hämta för sendt fra med hent til lähetetty minun hanki
     laitteesta odesláno odoslané ze mého môjho získejte aplikace נשלח נשלחה מה מ שלי באמצעות מן הורד את עבור מכשיר
     发自 發自 我的 来自 來自 从 發送 发送 自 获取 から 送信 送信されました の 나의 내 에서 보냄 에서보냄 발송 ارسال ارسالی شده فرستاده از با توسط من تلفن همراه
-    هوشمند دستگاه ایمیل یاهو برنامه نسخه دریافت برای أرسلت مرسل مرسلة أرسل تم الإرسال إرسالها خلال بواسطة الـ جهاز
+    هوشمند دستگاه است ایمیل یاهو برنامه نسخه دریافت برای أرسلت مرسل مرسلة أرسل تم الإرسال إرسالها خلال بواسطة الـ جهاز
     جهازي الخاص بي ال لـ احصل على میرے سے بھیجا گیا ji hat şandin ve
     """
 )
@@ -50,7 +50,7 @@ SENT: Final = folded_words(
 # The same where words are not set apart by spaces.
 SENDING_INSIDE: Final = folded_phrases(
     """
-    发自我的|發自我的|来自我的|從我的|から送信|에서 보냄|에서 발송|나의|내
+    发自我的|發自我的|来自我的|來自我的|从我的|從我的|から送信|에서 보냄|에서 발송|나의|내
     """
 )
 # A scanner's line begins so, and then names itself at the most.
@@ -125,7 +125,7 @@ ADDRESSEE: Final = folded_phrases(
     """
     recipient|addressee|attachments are|empfänger|destinataire|geadresseerde|ontvanger|destinatari|destinatár
     adresat|адресат|получател|отримувач|alıcı|příjemc|adresát|mottagar|modtager|mottaker|vastaanottaj|收件人|接收|受信者|宛先
-    수신|נמען|گیرنده|مخاطب|دریافت کننده|المرسل إليه|المستلم|للمستلم|وصول کنندہ
+    수신|נמען|گیرنده|مخاطب|دریافت کننده|المرسل إليه|للمرسل إليه|المستلم|للمستلم|وصول کنندہ
     """
 )
 # Nobody's notice about a mail says this.
