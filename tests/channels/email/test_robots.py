@@ -79,6 +79,16 @@ def test_words_of_own_matters_count_in_an_answer_only_and_never_behind_its_prefi
     assert labels(mail("x", "Subject: عدم حضور", answer)) == {"robot", "auto_reply"}
     assert labels(mail("x", "Subject: Re: Urlaub", answer)) == set()
     assert labels(mail("x", "Subject: Abwesenheit: Re: Lampe")) == set()
+    for said in (
+        "I'm on vacation",
+        "Ich bin außer Haus",
+        "Je suis en congé",
+        "Estoy de vacaciones",
+        "من در مرخصی هستم",
+        "أنا في إجازة",
+    ):
+        assert labels(mail("x", f"Subject: {said}", answer)) == {"robot", "auto_reply"}
+        assert labels(mail("x", f"Subject: {said}, and my street is dark")) == set()
 
 
 @pytest.mark.parametrize(

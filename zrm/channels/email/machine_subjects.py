@@ -104,6 +104,10 @@ _AWAY: Final = _plain(
 )  # fmt: skip
 # What citizens may have a matter about: the teacher's absence, somebody's leave.
 _AWAY_IN_ANSWERS: Final = _plain(
+    "I am away", "I'm away", "I am on leave", "I'm on leave", "I am on vacation", "I'm on vacation", "I am on holiday", "I'm on holiday",
+    "Ich bin im Urlaub", "Ich bin außer Haus", "Ich bin abwesend", "Je suis absent", "Je suis absente", "Je suis en congé", "Je suis en vacances",
+    "Estoy de vacaciones", "Estou de férias", "Sono in ferie", "Jestem na urlopie", "Ik ben met vakantie", "Jag är på semester",
+    "من در مرخصی هستم", "بنده در مرخصی هستم", "أنا في إجازة",
     "Away", "On leave", "On vacation", "On holiday", "Annual leave", "Absent", "Absence", "Abwesenheit", "Abwesend", "Urlaub", "Im Urlaub",
     "Afwezig", "Afwezigheid", "Vakantie", "Absence de bureau", "Congés", "En congé", "En vacances", "Ausencia", "Ausente", "De vacaciones",
     "Ausência", "De férias", "Assenza", "Assente", "In ferie", "Frånvaro", "Frånvarande", "Semester", "Fravær", "Fraværende", "Ferie",
