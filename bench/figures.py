@@ -45,6 +45,7 @@ class Sizes:
     flat_messages: int = 1000
     attachment: int = 25_000_000
     attachments: int = 8
+    repeats: int = 60
     lengths: tuple[int, ...] = (10_000, 30_000, 100_000, 300_000, 1_000_000, 3_000_000, 10_000_000)
 
 
@@ -64,6 +65,7 @@ QUICK = Sizes(
     flat_messages=40,
     attachment=1_000_000,
     attachments=1,
+    repeats=3,
     lengths=(10_000, 30_000),
 )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import platform
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -28,12 +29,26 @@ def page(results: Sequence[Result], *, load_before: float, quick: bool) -> str:
     ]
     if quick:
         parts.append("This was a quick run to see that everything works; its figures mean nothing.\n")
-    for result in results:
-        parts.append(f"## {result.title}\n\n{result.method}\n")
-        if result.figures:
-            parts.append(_table(result.figures))
-        parts += [f"{note}\n" for note in result.notes]
+    parts += map(_section, results)
     return "\n".join(parts)
+
+
+def put(text: str, result: Result, *, load_before: float) -> str:
+    """The page's text with one section measured anew by itself, in its place or at the end."""
+    when = f"Measured by itself on {datetime.now(UTC):%Y-%m-%d}, load average before {load_before:.1f}."
+    section = _section(replace(result, method=f"{result.method} {when}"))
+    before, found, rest = text.partition(f"## {result.title}\n")
+    if not found:
+        return f"{text.rstrip()}\n\n{section}"
+    _, following, rest = rest.partition("\n## ")
+    return f"{before}{section}{following}{rest}"
+
+
+def _section(result: Result) -> str:
+    parts = [f"## {result.title}\n\n{result.method}\n"]
+    if result.figures:
+        parts.append(_table(result.figures))
+    return "\n".join([*parts, *(f"{note}\n" for note in result.notes)])
 
 
 def kept(path: Path, title: str) -> Result:

@@ -14,7 +14,7 @@ from bench.__main__ import PARTS
 from bench.figures import Figure, Result
 from bench.folding import OURS, score
 from bench.folding_peers import Fixture
-from bench.page import kept, page
+from bench.page import kept, page, put
 from tests.journeys.hub import CHECKOUT
 
 
@@ -42,6 +42,7 @@ def test_a_quick_run_comes_to_its_end_with_a_table_for_each_measurement() -> Non
         "the last four digits",
         "rows seen of cases opened",
         "dearest",
+        "exponent, ",
     ):
         assert figure in done.stdout
     assert (written.read_bytes() if written.exists() else b"") == before
@@ -53,6 +54,18 @@ def test_the_page_says_plainly_what_was_not_met() -> None:
     assert "| a | 9 ms | – | – | < 8 ms | **not met** |" in text
     assert "| b | 1 ms | – | – | – | – |" in text
     assert "mean nothing" not in text
+
+
+def test_a_section_measured_by_itself_takes_its_place() -> None:
+    results = [Result(title, "By the clock.", [Figure(title, "9 ms")]) for title in ("Speed", "Width")]
+    text = page(results, load_before=0.1, quick=False)
+    text = put(text, Result("Speed", "By eye.", [Figure("Speed", "8 ms")]), load_before=0.2)
+    text = put(text, Result("Height", "By hand."), load_before=0.2)
+    assert "9 ms" not in text.partition("## Width")[0]
+    assert "| Speed | 8 ms |" in text.partition("## Width")[0]
+    assert "| Width | 9 ms |" in text
+    assert [line for line in text.splitlines() if line.startswith("## ")] == ["## Speed", "## Width", "## Height"]
+    assert "load average before 0.2" in text
 
 
 def test_a_section_that_is_not_measured_this_time_stays_as_it_is(tmp_path: Path) -> None:
