@@ -7,6 +7,14 @@ import { startViewer } from "./viewer.js";
 const PARTS = ["live-status", "live-tools", "live-aside"];
 const TRY_AGAIN = 3000;
 
+/** Back leads to the list this tab showed last, a queue or what a search found; in a tab of its own, to where it was opened. */
+function startBack() {
+  const back = document.querySelector("[data-back]"), list = sessionStorage.getItem("list");
+  const from = new URL(document.referrer || location.href);
+  if (list) back.href = list;
+  else if (from.origin === location.origin && /^\/desk\/(queue\/|search$)/.test(from.pathname)) back.href = from.href;
+}
+
 export function startCase() {
   document.addEventListener("toggle", openFrame, true);
   startComposer();
@@ -15,8 +23,7 @@ export function startCase() {
   startEarlier(page);
   startPlace(page);
   startViewer();
-  const back = document.querySelector("[data-back]");
-  if (back && new URL(document.referrer || location.href).pathname.startsWith("/desk/queue/")) back.href = document.referrer;
+  startBack();
   let busy = false, again = false, timer;
 
   async function renew() {

@@ -21,6 +21,7 @@ class CaseList {
     document.addEventListener("desk:move", (event) => this.move(event.detail));
     document.addEventListener("desk:open", () => this.row(this.picked)?.querySelector("a").click());
     this.list.addEventListener("focusin", (event) => this.pick(event.target.closest("[data-case]"), false));
+    sessionStorage.setItem("list", location.pathname + location.search);
     const back = sessionStorage.getItem("picked-case");
     if (back && this.row(back)) this.pick(this.row(back), false);
   }
