@@ -70,6 +70,28 @@ def test_persian_is_written_with_persian_letters() -> None:
             assert not set(text) & set("يكىة٠١٢٣٤٥٦٧٨٩"), f"Arabic letters in: {text}"
 
 
+TERMS = [
+    ("file", "فایل", "پروند"),
+    ("tracking code", "کد پیگیری", "رهگیری"),
+    ("mail server", "سرور ایمیل", "کارساز"),
+    ("bot", "ربات", "بازو"),
+]
+
+
+@pytest.mark.parametrize(("english", "persian", "never"), TERMS)
+def test_one_thing_has_one_persian_name(english: str, persian: str, never: str) -> None:
+    """«پرونده» is a case: a file that is called so as well makes a sentence about files one about cases."""
+    catalog, _conflicts = i18n.merge("fa")
+    named = re.compile(rf"\b{english}s?\b", re.IGNORECASE)
+    texts = [
+        "".join(texts_of(message.string))
+        for message in catalog
+        if message.id and any(named.search(text) and "case" not in text for text in texts_of(message.id))
+    ]
+    assert any(persian in text for text in texts)
+    assert [text for text in texts if never in text] == []
+
+
 def test_english_is_the_sentence_itself() -> None:
     assert i18n.gettext("en", "Open the case") == "Open the case"
     assert i18n.gettext("fa", "Open the case") == "باز کردن پرونده"

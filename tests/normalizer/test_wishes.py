@@ -215,7 +215,7 @@ def test_an_answer_by_hand_to_who_opted_out_is_refused_visibly(line: Line) -> No
 def test_one_digit_after_the_farewell_is_a_rating(line: Line) -> None:
     line.text("چراغ خیابان ما خراب است")
     line.close_case()
-    assert "۱ (هیچ) تا ۵ (بسیار)" in line.sent[-1].text
+    assert "۱ (اصلاً) تا ۵ (بسیار)" in line.sent[-1].text
     receipt = line.text("۴")
     assert line.state(receipt) == ("ignored", "self-service: rate")
     assert line.ask("SELECT score, channel FROM ratings") == [(4, "sms")]

@@ -215,7 +215,7 @@ def test_a_digit_in_answer_to_the_farewell_rates_that_very_case(answering: Answe
     answering.write("سلام، چراغ خیابان ما خراب است.", "Subject: lamp")
     answering.close()
     farewell = answering.sent()[-1]
-    assert "۱ (هیچ) تا ۵ (بسیار)" in body(farewell)
+    assert "۱ (اصلاً) تا ۵ (بسیار)" in body(farewell)
     assert "lamp" not in farewell["Subject"], "nothing the sender wrote goes out by itself"
     assert farewell["Auto-Submitted"] == "auto-replied"
     answering.write("آب هم قطع است.", "Subject: water")  # a later case of the same person
