@@ -53,7 +53,7 @@ def test_the_title_is_readable_at_every_width_and_zoom(
     case = file_case(database, title=TITLES[language])
     with database.cursor() as cursor:
         me = agent(cursor, "maryam" if language == "fa" else "daniel")
-        cursor.execute("UPDATE cases SET assignee_id = %s, status = 'open' WHERE id = %s", [me, case.id])
+        cursor.execute("UPDATE cases SET assignee_id = %s, status = 'waiting' WHERE id = %s", [me, case.id])
     page = browser.page(language)
     enter(page, desk, language)
     page.goto(f"{desk.url}/desk/cases/{case.id}")

@@ -130,6 +130,8 @@ def test_a_number_that_looks_wrong_is_believed_the_second_time(sign_in: SignIn, 
     asked = browser.post("/desk/new-contact", **form).text
     insist = re.search(r'name="phone_as_is" value="(\d+)"', asked)
     assert insist is not None
+    assert "record it again as it is" in asked
+    assert "record it again" not in browser.post("/desk/new-contact", **{**form, "phone": "hello"}).text
     assert browser.post("/desk/new-contact", **form, phone_as_is=insist[1]).status_code == 303
     assert ask(database, "SELECT count(*) FROM raw_contacts") == [(1,)]
 
@@ -162,6 +164,9 @@ def test_in_the_browser(browser: LabBrowser, desk: RunningDesk, language: Langua
     page.keyboard.press("k")
     page.wait_for_url("**/desk/new-contact")
     assert faults(page) == []
+    page.click("main button.z-btn-primary")
+    asked = page.locator("#f-text").evaluate("field => field.validationMessage")
+    assert asked == ("لطفاً این قسمت را پر کنید." if language == "fa" else "Please fill this in.")
     page.get_by_role("radio").nth(2).check()
     page.fill("#f-text", "چراغ خیابان بهار خاموش است" if language == "fa" else "The lamp is dark")
     page.fill("#f-name", "سارا کریمی")
@@ -174,6 +179,11 @@ def test_in_the_browser(browser: LabBrowser, desk: RunningDesk, language: Langua
     page.wait_for_url(re.compile("/desk/new-contact/.+"))
     assert faults(page) == []
     assert page.locator(".z-code b").is_visible()
+    page.go_back()  # past the form that was refused: a page is asked for, and nothing is sent again
+    page.wait_for_url("**/desk/new-contact")
+    assert page.locator("#f-phone-error").count() == 0
+    page.go_forward()
+    page.wait_for_url(re.compile("/desk/new-contact/.+"))
     assert page.locator("[data-print]").is_visible()
     page.emulate_media(media="print")
     assert page.locator(".z-code b").is_visible()

@@ -222,6 +222,7 @@ class CasePages:
             cursor,
             "",
             status=status,
+            own_address=f"/desk/cases/{case_id}",
             head=head,
             title=reworded(head.title, head.channel, language),
             page=page,

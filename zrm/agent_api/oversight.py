@@ -77,6 +77,7 @@ def _add_quarantine(router: APIRouter, context: DeskContext, guard: Guard) -> No
             cursor,
             "quarantine",
             status=422 if unreasoned else 200,
+            own_address="/desk/quarantine",
             rows=rows,
             names=names,
             now=now(),

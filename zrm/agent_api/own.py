@@ -85,6 +85,7 @@ def add(router: APIRouter, context: DeskContext, guard: Guard) -> None:
                 cursor,
                 "settings",
                 status=422,
+                own_address="/desk/settings",
                 errors=errors,
                 saved=False,
                 shortest=passwords.SHORTEST,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from http import HTTPStatus
+
 from fastapi.responses import HTMLResponse
 
 from zrm.agent_api.context import DeskContext
@@ -47,15 +49,21 @@ class Shell:
         *,
         status: int = 200,
         search: bool = True,
+        own_address: str = "",
         **values: object,
     ) -> HTMLResponse:
-        """A whole page inside the frame; a page that needs the room has a link to the search in place of its field."""
+        """A whole page inside the frame; a page that needs the room has a link to the search in place of its field.
+
+        `own_address`: where the page is by GET. One that refuses a form gets this place in the browser's history, so that
+        Back and reload ask for it and never send the form again.
+        """
         frame = self.frame(visit, cursor, current, search=search)
         html = self._context.pages.render(
             template,
             visit.viewer,
             frame=frame,
             visit=visit,
+            own_address=own_address if status >= HTTPStatus.BAD_REQUEST else "",
             recorded_reason=lambda recorded: reason(recorded, visit.viewer.language),
             **values,
         )

@@ -10,6 +10,7 @@ from __future__ import annotations
 import hmac
 import secrets
 from typing import Final
+from urllib.parse import urlencode
 
 from fastapi import APIRouter, Depends, Request, Response
 from fastapi.responses import HTMLResponse, RedirectResponse
@@ -203,6 +204,7 @@ def sign_in_form(
         "desk/sign_in.html",
         viewer,
         organisation=own_name(context, viewer.language),
+        own_address=f"/desk/sign-in?{urlencode({'lang': viewer.language, 'next': next_href})}" if problem else "",
         token=token,
         next_href=next_href,
         login=login,

@@ -99,13 +99,14 @@ def add(router: APIRouter, context: DeskContext, guard: Guard) -> None:
                 cursor,
                 "new-contact",
                 status=status,
+                own_address=PAGE,
                 typed=typed,
                 form_id=form_id,
                 errors=errors,
                 ways=[(way, visit.say(CHANNEL[way].label)) for way in WAYS],
                 natures=[(code, label(NATURES, code, visit.viewer.language)) for code in ("", *KNOWN_NATURES)],
                 longest=_LONGEST,
-                phone_digits=digits(typed.get("phone", "")) if "phone" in dict(errors) else "",
+                phone_digits=_doubted(typed.get("phone", ""), region) if "phone" in dict(errors) else "",
                 files_again=bool(visit.files),
             )
 
@@ -134,6 +135,12 @@ def _wrong(visit: Visit, region: str) -> list[tuple[str, str]]:
     if typed["nature"] not in ("", *KNOWN_NATURES):
         errors.append(("nature", visit.say(_("Choose one of the list, or leave it open."))))
     return errors
+
+
+def _doubted(phone: str, region: str) -> str:
+    """The digits of a number that looks wrong and is believed if it is sent again; empty for any other."""
+    found = flaw(phone.strip(), region)
+    return digits(phone) if found and found.kind != "not_digits" else ""
 
 
 def _uuid(text: str) -> UUID | None:

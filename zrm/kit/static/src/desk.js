@@ -7,11 +7,13 @@ import { startKeyboard } from "./desk/keyboard.js";
 import { startLive } from "./desk/live.js";
 import { startSurfaces } from "./desk/surfaces.js";
 import { startPalette } from "./desk/palette.js";
+import { startAddress } from "./shared/address.js";
 import { startTimes } from "./shared/times.js";
 import { startChoosing } from "./shared/choosing.js";
 import { startCopying } from "./shared/copying.js";
 import { startPrinting } from "./shared/printing.js";
 
+startAddress();
 startTimes();
 startCopying();
 startPrinting();

@@ -3,9 +3,13 @@
 // A form with data-passkey="use" or "make" is shown where the browser knows passkeys. Sending it asks the server for its
 // question (data-options), the device for the answer, and then sends the form itself with the answer in `credential`.
 import { browserSupportsWebAuthn, startAuthentication, startRegistration } from "@simplewebauthn/browser";
+import { startAddress } from "./shared/address.js";
 import { startCopying } from "./shared/copying.js";
 
-if (!document.body.classList.contains("z-desk")) startCopying();
+if (!document.body.classList.contains("z-desk")) {
+  startAddress();
+  startCopying();
+}
 
 if (browserSupportsWebAuthn()) for (const form of document.querySelectorAll("form[data-passkey]")) {
   form.hidden = false;

@@ -44,7 +44,24 @@ export function showToast(text, tone = "info", href = "") {
   if (tone !== "bad") setTimeout(() => toast.remove(), TOAST_TIME);
 }
 
+/** An empty field is asked for in the page's language; the browser would ask in its own. */
+function askForWords() {
+  const asked = new Set();
+  document.addEventListener("invalid", ({ target }) => {
+    if (!target.validity.valueMissing) return;
+    target.setCustomValidity(document.body.dataset.required);
+    asked.add(target);
+  }, true);
+  // Our words alone would hold the form back: they go with the next thing anybody does, and what is still empty is asked for anew.
+  const forget = () => {
+    for (const field of asked) field.setCustomValidity("");
+    asked.clear();
+  };
+  for (const kind of ["pointerdown", "keydown", "input", "change"]) document.addEventListener(kind, forget, true);
+}
+
 export function startSurfaces() {
+  askForWords();
   document.addEventListener("click", onClick);
   document.addEventListener("change", (event) => event.target.form?.matches("[data-autosubmit]") && event.target.form.requestSubmit());
   document.addEventListener("keydown", (event) => {
