@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Final
+
+import psycopg
 
 from zrm.casestore.heartbeat import Heartbeat
 from zrm.casestore.outbox import Topic
@@ -16,9 +19,13 @@ from zrm.dispatch.queues import Queues
 from zrm.dispatch.render import Render
 from zrm.dispatch.scan import Scan
 from zrm.house import OpenHouse
+from zrm.kit.fitness import reason
+from zrm.kit.outage import Outage
 from zrm.normalizer.filing import Filer
 
+_GONE: Final = ("08", "57P")  # PostgreSQL's classes of states for a lost connection and a server that ends
 _drains: list[Callable[[Topic], int]] = []
+_store = Outage("store")
 
 
 def build_drain(house: OpenHouse, queues: Queues) -> Drain:
@@ -50,8 +57,19 @@ def build_drain(house: OpenHouse, queues: Queues) -> Drain:
 
 
 def drain(topic: str) -> int:
-    """The one RQ job: drain a topic with this process's handlers; returns how many tasks were handled."""
-    return _drains[-1](Topic(topic))
+    """The one RQ job: drain a topic with this process's handlers; returns how many tasks were handled.
+
+    While the store is away there is nothing to do, and that is said once: the outbox is there with it, and the sweep wakes us.
+    """
+    try:
+        handled = _drains[-1](Topic(topic))
+    except psycopg.OperationalError as error:
+        if error.sqlstate is not None and not error.sqlstate.startswith(_GONE):
+            raise
+        _store.begun(error, reason(error))
+        return 0
+    _store.over()
+    return handled
 
 
 def run(house: OpenHouse, topics: list[Topic]) -> None:

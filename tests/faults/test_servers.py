@@ -27,6 +27,7 @@ from zrm.simulate.voice import VoiceDoor
 def test_postgres_goes_and_comes_back(house: House, number: signal.Signals) -> None:
     hub = house.hub
     pids = {role: pid for role, pid in hub.pids.items() if role != "postgres"}
+    said = {role: len(lines) for role, lines in hub.log_lines().items()}
     with load(house, rate=15, seed=int(number)) as senders:
         wait_for(senders, 10)
         hub.restart_postgres(number)
@@ -35,6 +36,10 @@ def test_postgres_goes_and_comes_back(house: House, number: signal.Signals) -> N
     heal(hub)
     hold_to_truth(hub, *house.tallies, sink=house.sink)
     assert {role: pid for role, pid in hub.pids.items() if role != "postgres"} == pids, "nobody else had to die for it"
+    for role, lines in hub.log_lines().items():
+        told = lines[said.get(role, 0) :]
+        assert sum('"store is away"' in line for line in told) <= 1, f"{role}: {told}"
+        assert not [line for line in told if role.startswith("worker") and "Traceback" in line]
 
 
 @pytest.mark.parametrize(("number", "flush"), [(signal.SIGTERM, True), (signal.SIGKILL, False), (signal.SIGKILL, True)])
