@@ -76,6 +76,35 @@ SMALLEST: Final = """() => [...document.querySelectorAll("a, button, select, inp
     .map((one) => [one.getBoundingClientRect().height, one.outerHTML.slice(0, 90)])
     .filter(([height]) => height < 43.5)"""
 
+CLIPPED: Final = """() => {
+    const focused = document.activeElement, at = [scrollX, scrollY], found = [];
+    const top = document.querySelector("dialog[open]") ?? document;
+    for (const one of top.querySelectorAll("a[href], button, select, input:not([type=hidden]), textarea, summary, [tabindex='0']")) {
+        if (!one.checkVisibility() || one.closest(".z-sr, .z-skip, [inert]")) continue;
+        one.focus({ focusVisible: true, preventScroll: true });
+        if (document.activeElement !== one) continue;
+        const style = getComputedStyle(one);
+        const ring = style.outlineStyle === "none" ? 0 : parseFloat(style.outlineWidth) + parseFloat(style.outlineOffset);
+        if (ring <= 0) continue;
+        const box = one.getBoundingClientRect();
+        for (let room = one.parentElement; room && room !== document.documentElement && room !== document.body; room = room.parentElement) {
+            const cut = getComputedStyle(room), edge = room.getBoundingClientRect();
+            const over = (side, other, size) => cut[size] !== "visible" && (
+                (edge[side] - (box[side] - ring) > 0.6 && box[side] >= edge[side] - 0.6)
+                || (box[other] + ring - edge[other] > 0.6 && box[other] <= edge[other] + 0.6));
+            if (over("left", "right", "overflowX") || over("top", "bottom", "overflowY")) {
+                found.push(`${one.outerHTML.slice(0, 120)} in ${room.className || room.tagName}`);
+                break;
+            }
+            if (cut.position === "fixed") break;
+        }
+    }
+    focused?.focus?.({ preventScroll: true });
+    scrollTo(...at);
+    return found;
+}"""
+"""Whose focus ring is cut off by what it stands in, though it stands in it whole."""
+
 SETTLED: Final = """() => document.getAnimations().every((one) => one.playState === "finished" || one.effect.getComputedTiming().endTime === Infinity)"""
 """Whether colours that go over into others have arrived."""
 
@@ -358,6 +387,8 @@ def _looked_at(page: Page, *, small_targets: bool) -> list[str]:
             found += [f"{size}, {scheme}: {fault}" for fault in axe.faults(page, rules)]
         if page.evaluate("document.documentElement.scrollWidth > document.documentElement.clientWidth"):
             found.append(f"{size}: it scrolls sideways")
+        if clipped := page.evaluate(CLIPPED):
+            found.append(f"{size}: focus rings are cut off: {clipped}")
         if size == "phone" and not small_targets and (small := page.evaluate(SMALLEST)):
             found.append(f"{size}: too small to be touched: {small}")
     page.emulate_media(color_scheme="light")
@@ -380,3 +411,18 @@ def _templates() -> set[str]:
     }
     frames = {found[1] for source in pages.values() for found in re.finditer(r'{% extends "([^"]+)"', source)}
     return {name for name, source in pages.items() if "{% extends" in source} - frames
+
+
+@pytest.mark.peer("browser")
+def test_a_ring_that_is_cut_off_is_found(browser: LabBrowser, town: Town) -> None:
+    page = browser.page("en")
+    page.goto(f"{town.url}/desk/sign-in?lang=en")
+    assert page.evaluate(CLIPPED) == []
+    page.evaluate("""() => {
+        const box = document.createElement("div"), button = document.querySelector("button");
+        button.replaceWith(box);
+        box.append(button);
+        Object.assign(box.style, { overflow: "hidden", inlineSize: "fit-content" });
+    }""")
+    assert len(page.evaluate(CLIPPED)) == 1
+    page.context.close()

@@ -131,6 +131,32 @@ def _template(scene: Scene) -> None:
     scene.page.wait_for_selector("body[data-connected=yes] textarea[name=text_fa]")
 
 
+def _search(scene: Scene) -> None:
+    scene.at("/desk/search")
+    scene.page.fill(".z-search-large [name=q]", "خیابان" if scene.language == "fa" else "street")
+    scene.page.keyboard.press("Enter")
+    scene.page.wait_for_selector("body[data-connected=yes] mark")
+
+
+def _taken(scene: Scene) -> None:
+    scene.at("/desk/new-contact")
+    words = {
+        "fa": "می‌گوید آب خیابان لاله از صبح قطع است.",
+        "en": "Says there is no water in Tulip Street since morning.",
+    }
+    scene.page.fill("#f-text", words[scene.language])
+    scene.page.fill("#f-phone", "0912 111 0011")
+    scene.page.click("form .z-btn-primary")
+    scene.page.wait_for_url("**/desk/new-contact/*")
+    scene.page.wait_for_selector("body[data-connected=yes] .z-code")
+
+
+def _viewer(scene: Scene) -> None:
+    scene.case("bill")
+    scene.page.click("a[data-picture] >> nth=0")
+    scene.page.wait_for_function("document.querySelector('#viewer img').naturalWidth > 0")
+
+
 def _menu(scene: Scene) -> None:
     scene.at("/desk/queue/unassigned")
     if scene.page.locator("[data-side]").is_visible():
@@ -181,7 +207,10 @@ PICTURES: Final = (
     Picture("palette", "Every command by keyboard", _dialog("palette", "Control+k"), keyboard=True),
     Picture("keys", "The keyboard shortcuts", _dialog("keys", "?"), keyboard=True),
     Picture("menu", "Language, calendar, appearance", _menu),
-    Picture("search", "Finding a case by its code", lambda s: s.at("/desk/search?q=123")),
+    Picture("search", "Finding cases by words, numbers and codes", _search),
+    Picture("new-contact", "Taking a call, a visit or a letter down", lambda s: s.at("/desk/new-contact"), whole=True),
+    Picture("new-contact-receipt", "Its receipt, to be read out or printed", _taken),
+    Picture("viewer", "A photo in large", _viewer),
     Picture("quarantine", "Contacts that could not be understood", lambda s: s.at("/desk/quarantine")),
     Picture("trouble", "Answers that did not arrive, or may not have", lambda s: s.at("/desk/trouble"), whole=True),
     Picture("templates", "Texts written once for everybody", lambda s: s.at("/desk/templates")),
@@ -189,6 +218,7 @@ PICTURES: Final = (
     Picture("ledger", "Every contact accounted for", lambda s: s.at("/desk/ledger")),
     Picture("notifications", "What happened meanwhile", lambda s: s.at("/desk/notifications")),
     Picture("settings", "An agent's settings", lambda s: s.at("/desk/settings"), whole=True),
+    Picture("security", "The second step, passkeys, sessions and sign-ins", lambda s: s.at("/desk/security"), whole=True),
     Picture("nothing-here", "An address that leads nowhere", lambda s: s.at("/desk/cases/00000000-0000-0000-0000-000000000000")),
     Picture("mistyped", "The same for a citizen", lambda s: s.at("/mistyped"), agent=False),
     Picture("away", "While the store does not answer", _away),
