@@ -12,7 +12,7 @@ import pytest
 import zrm
 from tests.agent_api.conftest import Browser
 from tests.casework.house import quarantine_one
-from zrm.agent_api.reasons import Reason, reason
+from zrm.agent_api.reasons import Reason, of_delivery, reason
 from zrm.casestore import outbox
 from zrm.casestore.outbox import Topic
 from zrm.dispatch.drain import leave_failed
@@ -20,8 +20,25 @@ from zrm.kit.db import Database
 from zrm.kit.i18n import Language
 from zrm.kit.ids import new_id
 
+BOUNCED = "failed 5.1.1: 550 5.1.1 User unknown"
 CUT = "not a fax: page 1 is cut"
 STORED = "could not be stored: DataError 22P02"
+
+
+@pytest.mark.parametrize(
+    ("error", "persian", "english"),
+    [
+        ("Twilio's queue was full.", "صف توئیلیو پر بود.", "Twilio's queue was full."),
+        (
+            BOUNCED,
+            f"پاسخ سرویس گیرنده: \u2066{BOUNCED}\u2069",
+            f"The receiving service says: \u2066{BOUNCED}\u2069",
+        ),
+        ("", "", ""),
+    ],
+)
+def test_what_another_server_said_of_an_answer_is_told_as_its_words(error: str, persian: str, english: str) -> None:
+    assert (of_delivery(error, "fa"), of_delivery(error, "en")) == (persian, english)
 
 
 @pytest.mark.parametrize(

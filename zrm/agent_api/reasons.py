@@ -1,4 +1,4 @@
-"""Why a contact is in quarantine or a task gave up, in the reader's language.
+"""Why a contact is in quarantine, a task gave up or an answer did not arrive, in the reader's language.
 
 The rooms that record a reason write an English sentence, sometimes with a detail behind a colon (a parser's own words, the
 name of an error). The sentence is translated here, where it is shown; a detail that is a program's word and no sentence of
@@ -25,6 +25,7 @@ KNOWN: Final = (
     _("not a contact taken at the desk; look at: %(fields)s"),
     _("not a contact taken at the desk; nobody took it"),
     _("not a rating from 1 to 5"),
+    _("not an address that has lost its codes"),
     _("not a web contact; the text holds nothing that can be shown"),
     _("the message does not say who sent it"),
     _("the report names no message"),
@@ -105,6 +106,13 @@ def reason(recorded: str, language: Language) -> Reason:
         return Reason("")
     text, whole = _read(recorded, language)
     return Reason(text or gettext(language, _("Something unexpected happened")), "" if whole else recorded)
+
+
+def of_delivery(error: str, language: Language) -> str:
+    """Why an answer did not arrive: a sentence of ours, else the words of whoever refused it, told as theirs."""
+    if error and gettext("fa", error) == error:
+        return gettext(language, _("The receiving service says: %(words)s"), words=isolated(error))
+    return gettext(language, error) if error else ""
 
 
 def _read(recorded: str, language: Language) -> tuple[str, bool]:

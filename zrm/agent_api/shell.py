@@ -8,7 +8,7 @@ from fastapi.responses import HTMLResponse
 
 from zrm.agent_api.context import DeskContext
 from zrm.agent_api.counts import Counters
-from zrm.agent_api.reasons import reason
+from zrm.agent_api.reasons import of_delivery, reason
 from zrm.agent_api.visit import Visit
 from zrm.casestore import attention, queue
 from zrm.casestore.agent import Permission
@@ -64,6 +64,7 @@ class Shell:
             frame=frame,
             visit=visit,
             own_address=own_address if status >= HTTPStatus.BAD_REQUEST else "",
+            why_undelivered=lambda error: of_delivery(error, visit.viewer.language),
             recorded_reason=lambda recorded: reason(recorded, visit.viewer.language),
             **values,
         )
