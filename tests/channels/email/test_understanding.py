@@ -13,10 +13,10 @@ from tests.channels.email.corpus import b64, mail, multipart
 from tests.channels.email.house import MailHouse
 from tests.channels.email.replay import mails
 from tests.channels.email.test_parse import understand
-from tests.channels.email.tnef import winmail
+from tests.channels.email.tnef import properties, winmail
 from zrm.channels.email.calendar_part import summary
 from zrm.channels.email.identity import external_id
-from zrm.channels.email.winmail import unpack
+from zrm.channels.email.winmail import Packed, unpack
 
 PERSIAN = "سلام، چراغ خراب است."
 INVITATION = (
@@ -40,6 +40,33 @@ def test_winmail_is_unpacked_and_kept() -> None:
         ("note.txt", "application/octet-stream", "attachment"),
     ]
     assert found.files[2].data == b"note"
+
+
+def test_winmail_in_mapi_properties() -> None:
+    packed = winmail(b"", [(b"~1.PDF", b"inside"), (b"b", b"")])
+    packed += properties(2, (0x1F, 0x3707, "گزارش.pdf\0".encode("utf-16-le")), (0x0102, 0x3701, b"all of it"))
+    packed += properties(1, (0x1E, 0x1000, b"plain\0"), (0x0102, 0x1013, b"<p>page</p>"))
+    found = unpack(packed)
+    assert found is not None
+    assert (found.text, found.html) == ("plain", "<p>page</p>")
+    assert found.files == [("~1.PDF", b"inside"), ("گزارش.pdf", b"all of it")]
+
+
+def test_a_winmail_costs_what_it_holds() -> None:
+    """A count of properties is a stranger's word, and a message within is a file: neither is gone on with."""
+    lying = properties(1)[:9] + b"\xff\xff\xff\xff" + bytes(40)
+    assert unpack(winmail(b"words") + lying) == Packed("words")
+    inner = winmail(b"inner")
+    for _ in range(300):
+        inner = winmail() + _attachment(inner)
+    found = unpack(inner)
+    assert found is not None
+    assert len(found.files) == 1
+
+
+def _attachment(inner: bytes) -> bytes:
+    message = bytes.fromhex("0703020000000000c000000000000046") + inner
+    return winmail(files=[(b"a", b"")])[6:] + properties(2, (0x000D, 0x3701, message))
 
 
 def test_winmails_words_are_not_repeated() -> None:
