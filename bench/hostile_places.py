@@ -56,185 +56,84 @@ _HEAD: Final = (
     "From: Ali <ali@example.org>\r\nTo: info@zrm.example\r\nSubject: Re: lamp\r\nReferences: <1@zrm.example>\r\n"
 )
 
+# fmt: off
 _BLANKS: Final = (" ", "\n", "\t", "\r\n", "\u200c", "\u00a0")
 _WORDS: Final = ("w№ ", "a", "چراغ ", "The lamp is dark. ", "é", "İ", "ﷺ", "\u064b", "\u202b", "😀", "\x00", "1")
-_QUOTES: Final = ("From: a№@b.example\n", "On 2 Nov 10:№, a№@b.example wrote:\n> ",
-    ">", "> ", "> > ", "On 2 Nov 10:20 ", "On Mon, 2 Nov 2026 at 10:20, Ali <a@example.org> wrote:\n", "wrote:", "From: a\n",
-    "Sent: 2 Nov 2026 10:20\n", "-----Original Message-----\n", "-- \n", "--", "____", "a@b.example", "<", "[mailto:", ": ", "نوشت:\n",
+_QUOTES: Final = (
+    "From: a№@b.example\n", "On 2 Nov 10:№, a№@b.example wrote:\n> ", ">", "> ", "> > ", "On 2 Nov 10:20 ",
+    "On Mon, 2 Nov 2026 at 10:20, Ali <a@example.org> wrote:\n", "wrote:", "From: a\n", "Sent: 2 Nov 2026 10:20\n",
+    "-----Original Message-----\n", "-- \n", "--", "____", "a@b.example", "<", "[mailto:", ": ", "نوشت:\n",
     "Sent from my iPhone\n", "http://a.example/", "*", "(", ",", "10:20", "2026-11-02",
-)  # fmt: skip
+)
 _ADDRESSES: Final = (
-    "a№@b.example, ",
-    "№ <a№@b.example>;",
-    "<",
-    ">",
-    '"',
-    "(",
-    ")",
-    ",",
-    ";",
-    ":",
-    "\\",
-    "@",
-    ".",
-    "a@b.example",
-    " ",
-    "=?utf-8?q?a?=",
-    "=?",
-    "?=",
-    "'",
-    "«",
-    "x",
+    "a№@b.example, ", "№ <a№@b.example>;", "<", ">", '"', "(", ")", ",", ";", ":", "\\", "@", ".", "a@b.example", " ",
+    "=?utf-8?q?a?=", "=?", "?=", "'", "«", "x",
 )
-_HTML: Final = ("<t№>", "</t№>", '<img src="cid:c№">', " a№=b", "<p id=x№>", "<a name=№>",
-    "<", ">", "</", "/>", "<!--", "-->", "<![CDATA[", "]]>", "<?", "<b>", "</b>", "<p>", "<div>", "</div>", "<script>", "</script>",
-    "<style>", "<title>", "<a href=", '"', "'", "=", "&", "&#", "&amp;", "&#x1F600;", ";", "<table>", "<tr>", "<td>", "</td>",
-    "<blockquote type=cite>", "<blockquote>", '<div class="gmail_quote">', "<img src=", "cid:a", '<p style="a:b;">', "<font a b c>", "<svg>",
-    "<math>", "<template>", "<select>", "<option>", "<textarea>", "<li>", "<ul>", "<hr>", "<br>", "<main>", "<h1>", "<o:p>", "<plaintext>",
-)  # fmt: skip
-_HEADER: Final = ("X-№: a\r\n", "To: a№@b.example\r\n", "Received: by №; ",
-    "X-A: a\r\n", "X-A:", "\r\n", "\r", "\n", " ", "\t", "=?utf-8?q?a?=", "=?utf-8?b?YQ==?=", "=?x?q?", "?=", ":", "a", "Received: ", "From ",
-    ">From ", "\udcc3", "\udcff", "Message-ID: <a@b>\r\n", "To: a@b.example\r\n", "Authentication-Results: ", "dkim=pass;", "(",
-)  # fmt: skip
+_HTML: Final = (
+    "<t№>", "</t№>", '<img src="cid:c№">', " a№=b", "<p id=x№>", "<a name=№>", "<", ">", "</", "/>", "<!--", "-->",
+    "<![CDATA[", "]]>", "<?", "<b>", "</b>", "<p>", "<div>", "</div>", "<script>", "</script>", "<style>", "<title>",
+    "<a href=", '"', "'", "=", "&", "&#", "&amp;", "&#x1F600;", ";", "<table>", "<tr>", "<td>", "</td>",
+    "<blockquote type=cite>", "<blockquote>", '<div class="gmail_quote">', "<img src=", "cid:a", '<p style="a:b;">',
+    "<font a b c>", "<svg>", "<math>", "<template>", "<select>", "<option>", "<textarea>", "<li>", "<ul>", "<hr>",
+    "<br>", "<main>", "<h1>", "<o:p>", "<plaintext>",
+)
+_HEADER: Final = (
+    "X-№: a\r\n", "To: a№@b.example\r\n", "Received: by №; ", "X-A: a\r\n", "X-A:", "\r\n", "\r", "\n", " ", "\t",
+    "=?utf-8?q?a?=", "=?utf-8?b?YQ==?=", "=?x?q?", "?=", ":", "a", "Received: ", "From ", ">From ", "\udcc3",
+    "\udcff", "Message-ID: <a@b>\r\n", "To: a@b.example\r\n", "Authentication-Results: ", "dkim=pass;", "(",
+)
 _PARAMETERS: Final = (
-    ";a№=b",
-    ";a*№*=b",
-    ";",
-    "=",
-    '"',
-    "'",
-    "%",
-    "%41",
-    "*",
-    "a*0*=",
-    "a*1=",
-    "name=",
-    "filename*=utf-8''",
-    "\\",
-    " ",
-    "a",
-    "=?utf-8?q?a?=",
-    "(",
-    ")",
+    ";a№=b", ";a*№*=b", ";", "=", '"', "'", "%", "%41", "*", "a*0*=", "a*1=", "name=", "filename*=utf-8''", "\\", " ",
+    "a", "=?utf-8?q?a?=", "(", ")",
 )
-_MULTIPART: Final = ("Content-Type: multipart/mixed; boundary=b№\r\n\r\n--b№\r\n", "--b0\r\nContent-Type: image/png\r\nContent-ID: <c№>\r\n\r\na\r\n", "--b0\r\nContent-Type: message/rfc822\r\n\r\nSubject: №\r\n\r\na\r\n", "--b0\r\nContent-Type: text/plain; name=a№.txt\r\n\r\nw№\r\n", "--b№\r\n",
-    "--b0\r\n", "--b0", "--b0--\r\n", "--", "\r\n", "\n", "Content-Type: multipart/mixed; boundary=b0\r\n\r\n", "Content-Type: text/html\r\n\r\n",
-    "Content-Type: message/rfc822\r\n\r\n", "Content-Transfer-Encoding: base64\r\n\r\n", "Content-Type: text/calendar\r\n\r\n", "a", "YQ==",
-    "Content-Type: image/png\r\nContent-ID: <a>\r\n\r\n", "Content-Type: text/plain\r\n\r\n",
-)  # fmt: skip
+_MULTIPART: Final = (
+    "Content-Type: multipart/mixed; boundary=b№\r\n\r\n--b№\r\n",
+    "--b0\r\nContent-Type: image/png\r\nContent-ID: <c№>\r\n\r\na\r\n",
+    "--b0\r\nContent-Type: message/rfc822\r\n\r\nSubject: №\r\n\r\na\r\n",
+    "--b0\r\nContent-Type: text/plain; name=a№.txt\r\n\r\nw№\r\n", "--b№\r\n", "--b0\r\n", "--b0", "--b0--\r\n", "--",
+    "\r\n", "\n", "Content-Type: multipart/mixed; boundary=b0\r\n\r\n", "Content-Type: text/html\r\n\r\n",
+    "Content-Type: message/rfc822\r\n\r\n", "Content-Transfer-Encoding: base64\r\n\r\n",
+    "Content-Type: text/calendar\r\n\r\n", "a", "YQ==", "Content-Type: image/png\r\nContent-ID: <a>\r\n\r\n",
+    "Content-Type: text/plain\r\n\r\n",
+)
 _BYTES: Final = (
-    "=",
-    "=\r\n",
-    "=3D",
-    "YQ==",
-    "QUJD",
-    "\r\n",
-    "\n",
-    "\r",
-    " ",
-    "a",
-    "\udcff",
-    "\udc80",
-    "\udcc3",
-    "\x1b$B",
-    "\x1b(B",
-    "\x00",
-    "+",
-    "~{",
-    ".",
-    "begin ",
-    "M",
+    "=", "=\r\n", "=3D", "YQ==", "QUJD", "\r\n", "\n", "\r", " ", "a", "\udcff", "\udc80", "\udcc3", "\x1b$B",
+    "\x1b(B", "\x00", "+", "~{", ".", "begin ", "M",
 )
-_CALENDAR: Final = (";X№=a", "SUMMARY:№\r\n",
-    "BEGIN:VCALENDAR\r\n", "BEGIN:VEVENT\r\n", "END:VEVENT\r\n", "END:VCALENDAR\r\n", "SUMMARY:", "SUMMARY;X=", ";X=\"a\"", '"', ":", ",", "\\",
-    "DTSTART;TZID=a:20261102T102000\r\n", "RRULE:FREQ=SECONDLY\r\n", "BEGIN:VTIMEZONE\r\n", "\r\n ", "\r\n", "a", "^", "=",
-)  # fmt: skip
-_BOUNCE: Final = ("Status: 5.1.№\r\n", "<a№@b.example>: 550 5.1.1\r\n",
-    "Final-Recipient: rfc822; a@b.example\r\n", "Action: failed\r\n", "Status: 5.1.1\r\n", "550 5.1.1 ", "<a@b.example>: ", "\r\n", "\r\n\r\n", " ",
-    "Message-ID: <a@b>\r\n", "-----", "User unknown", "--- Below this line is a copy of the message.\r\n", "> ", "a", "@", "<", "5.", "Original-Envelope-Id: ",
-)  # fmt: skip
+# An attachment's beginning, its bytes, its title, the message's properties: level, attribute, type, length, bytes, checksum.
+_TNEF: Final = (
+    "\x02\x02\udc90\x06\x00\x0e\x00\x00\x00" + "\x00" * 16, "\x02\x0f\udc80\x06\x00\x01\x00\x00\x00a\x61\x00",
+    "\x02\x10\udc80\x01\x00\x02\x00\x00\x00a\x00\x61\x00", "\x01\x03\udc90\x06\x00\x04\x00\x00\x00" + "\x00" * 6,
+)
+_CALENDAR: Final = (
+    ";X№=a", "SUMMARY:№\r\n", "BEGIN:VCALENDAR\r\n", "BEGIN:VEVENT\r\n", "END:VEVENT\r\n", "END:VCALENDAR\r\n",
+    "SUMMARY:", "SUMMARY;X=", ";X=\"a\"", '"', ":", ",", "\\", "DTSTART;TZID=a:20261102T102000\r\n",
+    "RRULE:FREQ=SECONDLY\r\n", "BEGIN:VTIMEZONE\r\n", "\r\n ", "\r\n", "a", "^", "=",
+)
+_BOUNCE: Final = (
+    "Status: 5.1.№\r\n", "<a№@b.example>: 550 5.1.1\r\n", "Final-Recipient: rfc822; a@b.example\r\n",
+    "Action: failed\r\n", "Status: 5.1.1\r\n", "550 5.1.1 ", "<a@b.example>: ", "\r\n", "\r\n\r\n", " ",
+    "Message-ID: <a@b>\r\n", "-----", "User unknown", "--- Below this line is a copy of the message.\r\n", "> ", "a",
+    "@", "<", "5.", "Original-Envelope-Id: ",
+)
 _JSON: Final = (
-    '"k№":1,',
-    "[",
-    "]",
-    "{",
-    "}",
-    '{"a":',
-    '"',
-    '"a"',
-    ",",
-    ":",
-    "1",
-    "1e",
-    "\\u0000",
-    "\\ud800",
-    "\\",
-    "null",
-    " ",
-    "-",
-    "a",
+    '"k№":1,', "[", "]", "{", "}", '{"a":', '"', '"a"', ",", ":", "1", "1e", "\\u0000", "\\ud800", "\\", "null", " ",
+    "-", "a",
 )
 _RECEIPT: Final = (
-    "id:",
-    "id: 1 ",
-    "stat:",
-    "stat:DELIVRD ",
-    "err:",
-    "sub:001 ",
-    "dlvrd:001 ",
-    "submit date:",
-    "done date:",
-    "text:",
-    " ",
-    "1",
-    "a",
-    "\n",
-    "26",
+    "id:", "id: 1 ", "stat:", "stat:DELIVRD ", "err:", "sub:001 ", "dlvrd:001 ", "submit date:", "done date:",
+    "text:", " ", "1", "a", "\n", "26",
 )
 _NUMBERS: Final = (
-    "091200000№ ",
-    "1234-5678-№",
-    "1",
-    "12",
-    "۰",
-    "+",
-    "-",
-    " ",
-    "(",
-    ")",
-    ".",
-    "a",
-    "0912",
-    "@",
-    "/",
-    ":",
-    "\u2066",
+    "091200000№ ", "1234-5678-№", "1", "12", "۰", "+", "-", " ", "(", ")", ".", "a", "0912", "@", "/", ":", "\u2066",
 )
 _FORM: Final = ("a№=b&", "&", "=", "%", "%D8%A7", "%FF", "+", "a", ";", "%26", "a=b&", "Body=")
 _LOG: Final = (
-    "a№@b ",
-    "123456№ ",
-    "1",
-    "12 ",
-    "1-",
-    "+",
-    "a@b",
-    "@",
-    "@@",
-    " ",
-    "<",
-    '"',
-    "=",
-    "a",
-    "۰",
-    "-",
-    "/",
-    "\n",
-    "eyJ",
-    ".",
-    "[secret]",
+    "a№@b ", "123456№ ", "1", "12 ", "1-", "+", "a@b", "@", "@@", " ", "<", '"', "=", "a", "۰", "-", "/", "\n", "eyJ",
+    ".", "[secret]",
 )
 _TEMPLATE: Final = ("{", "}", "{name}", "{code}", "{x}", " ", "\u00a0", "چ", "a", "\n", "{title", "[", "]")
+# fmt: on
 
 
 @dataclass(frozen=True, slots=True)
@@ -302,7 +201,7 @@ def contacts(channels: Mapping[str, Channel]) -> list[Place]:
 
         return place(f"mail: {name}", MAIL, pieces, "email", body, "message/rfc822", mail_from=mail_from)
 
-    def json_of(before: str, after: str) -> Callable[[str], bytes]:
+    def around(before: str, after: str) -> Callable[[str], bytes]:
         return lambda text: f"{before}{text}{after}".encode("utf-8", "surrogateescape")
 
     words = (*_NUMBERS, *_WORDS, *_BLANKS)
@@ -333,21 +232,21 @@ def contacts(channels: Mapping[str, Channel]) -> list[Place]:
         mail("multipart in base64", _BYTES, f"{_HEAD}Content-Type: multipart/mixed; boundary=b0\r\nContent-Transfer-Encoding: base64\r\n\r\n", ""),
         mail("a mail in a mail", (*_HEADER, *_MULTIPART), f"{boundary}--b0\r\nContent-Type: message/rfc822\r\n\r\n", "\r\n--b0--\r\n"),
         mail("calendar", _CALENDAR, f"{_HEAD}Content-Type: text/calendar\r\n\r\nBEGIN:VCALENDAR\r\n", "\r\nEND:VCALENDAR\r\n"),
-        mail("winmail.dat", _BYTES, f"{_HEAD}Content-Type: application/ms-tnef\r\n\r\n\x78\x9f\x3e\x22", ""),
+        mail("winmail.dat", (*_TNEF, *_BYTES), f"{_HEAD}Content-Type: application/ms-tnef\r\n\r\n\x78\udc9f\x3e\x22\x00\x00", ""),
         mail("delivery status", _BOUNCE, f"{report}{status}", "\r\n--b0--\r\n", mail_from=""),
         mail("returned mail", _BOUNCE, from_nobody, "", mail_from=""),
         place("text message, Twilio", 128 * 1024, _FORM, "sms", lambda text: f"From=%2B989121234567&Body={text}".encode("ascii", "replace"), account="1"),
         place("text message, its words", 128 * 1024, words, "sms", lambda text: f"From=%2B989121234567&Body={quote_plus(text, errors='replace')}".encode(), account="1"),
-        place("text message, gateway's JSON", 128 * 1024, _JSON, "sms", json_of('{"from": "0912", "text": ', "}"), account="2", gateway="json"),
+        place("text message, gateway's JSON", 128 * 1024, _JSON, "sms", around('{"from": "0912", "text": ', "}"), account="2", gateway="json"),
         place("text message, SMPP", 65_000, (*_RECEIPT, *_WORDS[:3]), "sms", _deliver_sm, account="3", gateway="smpp"),
         place("report, SMPP", 65_000, _RECEIPT, "sms", _deliver_sm, account="3", gateway="smpp", report=True),
         place("Telegram, words", 1_048_576, words, "telegram", _update, role="message"),
-        place("Telegram, JSON", 1_048_576, _JSON, "telegram", json_of('{"update_id": 1, "message": ', "}"), role="message"),
+        place("Telegram, JSON", 1_048_576, _JSON, "telegram", around('{"update_id": 1, "message": ', "}"), role="message"),
         place("form, words", 200_000, words, "web", _payload, account="portal"),
-        place("form, JSON", FIELDS, _JSON, "web", json_of('{"text": ', "}"), account="portal"),
+        place("form, JSON", FIELDS, _JSON, "web", around('{"text": ', "}"), account="portal"),
         place("letter", 200_000, words, "letter", _payload, account="", agent=str(UUID(int=2))),
-        place("fax", 33_554_432, ("\x00", "\x01", "\udcff", "II*\x00", "\x08\x00\x00\x00", "a"), "fax", json_of("II*\x00\x08\x00\x00\x00", ""), TIFF),
-        place("call", 16_384, _JSON, "voice_ivr", json_of('{"takes": [1], "caller": ', "}")),
+        place("fax", 33_554_432, ("\x00", "\x01", "\udcff", "II*\x00", "\x08\x00\x00\x00", "a"), "fax", around("II*\x00\x08\x00\x00\x00", ""), TIFF),
+        place("call", 16_384, _JSON, "voice_ivr", around('{"takes": [1], "caller": ', "}")),
     ]  # fmt: skip
 
 
