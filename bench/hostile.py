@@ -29,7 +29,8 @@ _LARGE: Final = 24_000  # above the sizes below which some look at nothing
 _PART: Final = 1_500_000
 _FITTED: Final = 4  # sizes in a row
 _TELLS: Final = 0.002  # seconds; what takes less is measured too roughly to tell how it grows
-_ENOUGH: Final = 0.3  # seconds; what takes less is measured three times and the best counts
+_ENOUGH: Final = 3.0  # seconds; what takes less is measured three times and the best counts
+_HARMLESS: Final = 0.1  # seconds at the most it is given, however it grows
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +70,8 @@ class Curve:
     @property
     def slope(self) -> float:
         """The largest exponent over so many sizes in a row: where more is not looked at, the line becomes flat."""
+        if self.points[-1][1] < _HARMLESS:
+            return 0.0
         told = [point for point in self.points if point[1] >= _TELLS]
         windows = [told[at : at + _FITTED] for at in range(max(1, len(told) - _FITTED + 1))]
         return max((exponent(window) for window in windows if len(window) > 1), default=0.0)
@@ -103,7 +106,7 @@ def measure(sizes: Sizes, docs: Path) -> Result:
         f"measured at doubling sizes: the one up to the most the place lets in or until it takes {SECONDS:g} s of the processor, "
         f"after which no contact is read on, the other up to {_PART:,} bytes at most. "
         "The exponent is the largest of the line through the logarithms of any four sizes in a "
-        f"row that take {1000 * _TELLS:g} ms or more: 1 is linear, 2 quadratic; – where nothing takes so long.",
+        f"row that take {1000 * _TELLS:g} ms or more: 1 is linear, 2 quadratic; – where the most takes less than {_HARMLESS:g} s.",
     )
     for curve in sorted(steepest, key=lambda one: -one.slope)[:3]:
         result.figures.append(
