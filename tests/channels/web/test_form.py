@@ -92,7 +92,10 @@ def test_a_sent_form_is_durable_and_answers_with_a_redirect_to_the_receipt(porta
     ]
     receipt = client.get("/receipt")
     assert "9100-0000-0000" in receipt.text
-    assert "۹۱۰۰-۰۰۰۰-۰۰۰۰" in client.get("/receipt?lang=fa").text
+    assert "0912 345 6789" in receipt.text
+    persian = client.get("/receipt?lang=fa").text
+    assert "۹۱۰۰-۰۰۰۰-۰۰۰۰" in persian
+    assert "۰۹۱۲ ۳۴۵ ۶۷۸۹" in persian
     (inbound,) = portal.channel.parse(raw)
     assert isinstance(inbound, Inbound)
 
