@@ -47,6 +47,8 @@ def test_numbers_become_e164_only_when_valid(raw: str, region: str, expected: st
         ("۰۹۱۲۳۴۵۶۷", "IR", Flaw("too_few", 2)),
         ("+98 912 345 678", "IR", Flaw("too_few", 1)),
         ("0912 345 678-", "IR", Flaw("too_few", 1)),
+        ("0912 345", "IR", Flaw("too_few")),
+        ("0912", "IR", Flaw("too_few")),
         ("+1 212 555 123", "IR", Flaw("too_few", 1)),
         ("0912 345 67890", "IR", Flaw("too_many", 1)),
         ("٠٩١٢٣٤٥٦٧٨٩٠١", "IR", Flaw("too_many", 2)),

@@ -15,6 +15,7 @@ from zrm.kit.text import latin_digits
 
 _LONGEST = 40  # characters; the longest E.164 number has 15 digits
 _MOST_DIGITS_AWAY: Final = 3
+_MOST_DIGITS_TO_COME: Final = 8  # more are no beginning of one number but of any
 _MOBILE: Final = (phonenumbers.PhoneNumberType.MOBILE, phonenumbers.PhoneNumberType.FIXED_LINE_OR_MOBILE)
 _SIGNS: Final = frozenset("+＋0123456789 ()./-‐‑–—−")  # as telephones and word processors write them
 
@@ -56,7 +57,7 @@ def flaw(raw: str, region: str) -> Flaw | None:
         return None
     digits = text.rstrip(" ()./-")
     for away in range(1, _MOST_DIGITS_AWAY + 1):
-        if any(_valid(digits + digit * away, region) for digit in "0123456789"):
+        if _begins(digits, away, region):
             return Flaw("too_few", away)
         if _valid(digits[:-away], region):
             return Flaw("too_many", away)
@@ -68,7 +69,15 @@ def flaw(raw: str, region: str) -> Flaw | None:
         case ValidationResult.TOO_LONG:
             return Flaw("too_many")
         case _:
-            return Flaw("unknown")
+            begun = any(
+                _begins(digits, away, region) for away in range(_MOST_DIGITS_AWAY + 1, _MOST_DIGITS_TO_COME + 1)
+            )
+            return Flaw("too_few" if begun else "unknown")
+
+
+def _begins(digits: str, away: int, region: str) -> bool:
+    """Whether some number has so many more digits than these, which it begins with."""
+    return any(_valid(digits + digit * away, region) for digit in "0123456789")
 
 
 def _plain(raw: str) -> str:
