@@ -77,7 +77,7 @@ def test_a_house_without_roles_keeps_contacts_and_says_what_is_missing(client: h
         wait_until(lambda: client.get("/readyz").json()["degraded"] == [], "heartbeats", 20)
 
 
-def test_a_queue_that_is_away_is_no_reason_to_send_nobody_here(house: OpenHouse) -> None:
+def test_a_queue_that_is_away_leaves_the_house_ready(house: OpenHouse) -> None:
     away = replace(house, redis_url=f"redis://127.0.0.1:{free_port()}")
     with serving(build_app(away), lifespan="on") as address:
         answer = httpx.get(f"{address}/readyz")

@@ -44,8 +44,8 @@ from zrm.security import headers
 
 _log = log.get(__name__)
 _STATIC = Path(__file__).parent / "kit" / "static" / "build"
-_A_MOMENT: Final = 2.0  # seconds of that for what stops no contact
 _PATIENCE: Final = 5.0  # seconds in which whoever watches us gets an answer, whatever hangs
+_A_MOMENT: Final = 2.0  # seconds of those for what is only told as degraded
 _AWAY: Final = (StoreUnavailable, psycopg.OperationalError, OperationalError, PoolTimeout)
 _FORWARDING: Final = ("forwarded", "via", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "x-real-ip")
 _FORMS: Final = ("application/x-www-form-urlencoded", "multipart/form-data")
@@ -334,7 +334,7 @@ def _add_operations(app: FastAPI, house: OpenHouse, watched: OpenHouse, monitor:
 
     @app.get("/readyz", include_in_schema=False)
     async def readyz() -> JSONResponse:
-        """503 only while contacts cannot be kept; `degraded` says what else is wrong, and is no reason to send nobody here."""
+        """503 only while contacts cannot be kept; `degraded` says what else is wrong, for which a balancer leaves us in service."""
         kept, *degraded = await asyncio.gather(
             ready.answer_or((["PostgreSQL or the blob folder hangs"], [])),
             roles.answer_or(["PostgreSQL hangs; whether the roles are alive is not known"]),
@@ -412,7 +412,10 @@ def queue_problems(monitor: Monitor) -> list[str]:
 
 
 def health_problems(house: OpenHouse, asker: str = "") -> list[str]:
-    """Which roles but the asker's give no heartbeat, and what waits too long. Nothing while the store is away: that is said elsewhere."""
+    """Which roles but the asker's give no heartbeat, and what waits too long; a sentence each.
+
+    Nothing while the store is away: `schema_findings` says that.
+    """
     try:
         with house.database.cursor() as cursor:
             return [str(problem) for problem in house.health(asker).problems(cursor)]

@@ -361,7 +361,7 @@ def _sign_in_of(login: str) -> tuple[str, str]:
 def _check_house(house: OpenHouse) -> list[str]:
     clamd = house.clamd()
     try:
-        problems = obstacles(house.database) or [*risks(house.database), *_check_schema(house)]
+        problems = obstacles(house.database) or [*risks(house.database), *_check_store(house)]
         problems += queue_obstacles(house.redis_url) or queue_risks(house.redis_url)
         if reason := folders.obstacle(house.blobs.root):
             problems.append(
@@ -391,8 +391,8 @@ def _check_house(house: OpenHouse) -> list[str]:
         house.close()
 
 
-def _check_schema(house: OpenHouse) -> list[str]:
-    """What is wrong with the tables, or with the roles that work on them."""
+def _check_store(house: OpenHouse) -> list[str]:
+    """What is wrong with the tables; if contacts can be kept, also with the roles that work on them."""
     problems, remarks = schema_findings(house)
     return problems or [*remarks, *health_problems(house)]
 

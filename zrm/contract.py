@@ -201,9 +201,10 @@ class Wish:
     """What a citizen asks of the house itself, by a word, a code or a digit: done without an agent, answered once.
 
     help; stop and start (writing to them); status of the case behind `code`; codes of the citizen's own cases; rate the
-    case closed last with `score`, 1 to 5, or with a `code` the case behind it. `language` as far as the words show it. `answered`: the provider has
-    answered by itself, we stay silent. `sender` None: the door knows the code alone (tracking page), and answers itself. A
-    claimed `sender` may be anybody's address: it can ask for codes alone, and they go nowhere but to who proved it before.
+    case closed last with `score`, 1 to 5, or with a `code` the case behind it. `language` as far as the words show it.
+    `answered`: the provider has answered by itself, we stay silent. `sender` None: the door knows the code alone (tracking
+    page), and answers itself. A claimed `sender` may be anybody's address: it can ask only for codes, and gets them only if
+    it was proven before.
     `otherwise` is what the message is when the wish fits nothing, such as a digit while nothing waits to be rated.
     """
 

@@ -85,7 +85,7 @@ class OpenHouse:
     database: Database
     blobs: BlobStore
     redis_url: str
-    _kept_apart: list[Answers | Quotas] = field(default_factory=list)
+    _to_close: list[Answers | Quotas] = field(default_factory=list)
 
     def beside(self, purpose: str) -> OpenHouse:
         """The same house through one or two connections of its own, to be closed by itself."""
@@ -100,7 +100,7 @@ class OpenHouse:
         inbox = Inbox(self.database, self.blobs)
         answers = Answers(self.database, plan.data / "answers")
         quotas = Quotas(self.database, plan.settings.quotas, plan.secret)
-        self._kept_apart.extend((answers, quotas))
+        self._to_close.extend((answers, quotas))
         return Desk(
             self.database, self.blobs, inbox, plan.settings, plan.secret, plan.senders(), answers, plan.doors(), quotas
         ), inbox
@@ -118,7 +118,7 @@ class OpenHouse:
 
     def close(self) -> None:
         """Let go of the store."""
-        for kept in self._kept_apart:
+        for kept in self._to_close:
             kept.close()
         self.database.close()
 

@@ -1,8 +1,8 @@
 """Cases found by words, names, numbers and codes: every contact a person wrote gets its key anew, and the indexes for it.
 
 Writes nearly every contact anew and then makes four indexes, hours for 10⁸ rows. Nobody is kept waiting meanwhile: keys are
-committed in batches, indexes are made beside the writing. Who was killed finds the contacts done that have their keys: a key
-begins with a space, and nothing that was in the column before does.
+committed in batches, indexes are made beside the writing. After a kill the next run passes over
+contacts that have their keys: a key begins with a space, and nothing that was in the column before does.
 """
 
 from __future__ import annotations

@@ -2,9 +2,9 @@
 
 Only sound, plain pictures and the pages we made ourselves are shown in place; everything else is saved, under a type
 no browser runs. A PDF opens in a tab of its own, without what acts in it (`zrm.kit.still_pdf`); one that cannot be made so is
-saved, and as it came it can always be had. A citizen's HTML has an address of its own, a sandbox for an origin, and loads nothing, unless the agent
-asks for the pictures. What has a virus, or has not been scanned yet, is given out only to who says so on a page of its
-own, and the case's history keeps who did.
+saved, and the original can always be saved. A citizen's HTML has an address of its own, a sandbox for an origin, and loads
+nothing, unless the agent asks for the pictures. What has a virus, or has not been scanned yet, is given out only to who says
+so on a page of its own, and the case's history keeps who did.
 """
 
 from __future__ import annotations

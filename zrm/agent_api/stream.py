@@ -29,7 +29,10 @@ def add(router: APIRouter, context: DeskContext, guard: Guard) -> None:
 
 
 def _since(request: Request) -> float:
-    """When the page was begun, before anything in it was read; a page that does not say is as old as can be, and is told to refresh."""
+    """When the page was begun, before anything in it was read.
+
+    A page that does not say is as old as can be, and is told to refresh.
+    """
     try:
         return float(request.query_params.get("since", "0"))
     except ValueError:

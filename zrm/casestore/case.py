@@ -78,8 +78,8 @@ class CaseEvent(SQLModel, table=True):
     data: dict[str, Any] = Field(default_factory=dict, sa_column=Column(JSONB, nullable=False))
 
 
-class Own(NamedTuple):
-    """What a person is told of a case of theirs beside its code: nothing that anybody wrote."""
+class OwnCase(NamedTuple):
+    """A case in the list of their own that a person is sent: nothing that anybody wrote."""
 
     code: str
     nature: str
@@ -87,7 +87,7 @@ class Own(NamedTuple):
     closed: bool
 
 
-def cases_of(cursor: Cursor, person_id: UUID, address: str, *, closed_since: datetime) -> list[Own]:
+def cases_of(cursor: Cursor, person_id: UUID, address: str, *, closed_since: datetime) -> list[OwnCase]:
     """The cases of a person in which this address was given as theirs, that are open or were closed since then: open ones
     first, of each the newest first, at most a thousand.
     """
@@ -98,7 +98,7 @@ def cases_of(cursor: Cursor, person_id: UUID, address: str, *, closed_since: dat
         "ORDER BY closed, opened_at DESC, id DESC LIMIT 1000",
         [person_id, closed_since, address],
     )
-    return [Own(*row) for row in cursor]
+    return [OwnCase(*row) for row in cursor]
 
 
 def case_of(cursor: Cursor, code: str) -> UUID | None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final, Literal
 
-from zrm.casestore.case import Own, Status
+from zrm.casestore.case import OwnCase, Status
 from zrm.config import Settings
 from zrm.kit.calendars import Reader, date_text
 from zrm.kit.gsm import cost
@@ -82,7 +82,7 @@ def text_of(
     return gettext(language, message) % {"name": name, "code": in_fours(code, language)}
 
 
-def codes_text(cases: Sequence[Own], language: Language, settings: Settings, *, by_mail: bool) -> str:
+def codes_text(cases: Sequence[OwnCase], language: Language, settings: Settings, *, by_mail: bool) -> str:
     """The tracking codes of a person's cases, each with its day and by mail with the kind of matter: no word of anybody's.
 
     A mail lists `_MOST_LISTED` of them, a text as many as two messages hold; how many are left out is said.
@@ -108,7 +108,7 @@ def codes_text(cases: Sequence[Own], language: Language, settings: Settings, *, 
     return text(most)
 
 
-def _listed(cases: Sequence[Own], most: int, language: Language, settings: Settings, *, by_mail: bool) -> str:
+def _listed(cases: Sequence[OwnCase], most: int, language: Language, settings: Settings, *, by_mail: bool) -> str:
     reader = Reader(language, "solar" if language == "fa" else "gregorian", settings.organisation.timezone)
     lines = []
     for case in cases[:most]:

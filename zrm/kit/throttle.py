@@ -6,25 +6,15 @@ A key is `purpose:whatever`; how often a purpose refused somebody is counted for
 from __future__ import annotations
 
 from collections.abc import Mapping
+from math import ceil
 
 from zrm.errors import TooManyTries
 from zrm.kit.db import Cursor, Database
-
-_COUNT = """
-INSERT INTO throttles AS t (key, window_started, tries) VALUES (%(key)s, now(), 1)
-ON CONFLICT (key) DO UPDATE SET
-    tries = CASE WHEN t.window_started < now() - make_interval(secs => %(window)s) THEN 1 ELSE t.tries + 1 END,
-    window_started = CASE WHEN t.window_started < now() - make_interval(secs => %(window)s)
-                          THEN now() ELSE t.window_started END
-RETURNING tries, ceil(extract(epoch FROM window_started - now()) + %(window)s)::int
-"""
-
 
 _LOOK = """
 SELECT ceil(extract(epoch FROM window_started - now()) + %(window)s)::int FROM throttles
 WHERE key = %(key)s AND tries >= %(tries)s AND window_started >= now() - make_interval(secs => %(window)s)
 """
-
 
 _ADD = """
 INSERT INTO throttles AS t (key, window_started, tries)
@@ -76,14 +66,13 @@ def count(database: Database, key: str, *, window: float) -> None:
 
 def _counted(cursor: Cursor, key: str, window: float) -> tuple[int, int]:
     """How many were counted in the window, this one included, and the seconds until it ends."""
-    cursor.execute(_COUNT, {"key": key, "window": window})
-    counted, seconds = cursor.fetchone() or (1, 0)
-    return counted, seconds
+    counted, seconds = add(cursor, {key: 1}, window=window)[key]
+    return counted, ceil(seconds)
 
 
 def add(cursor: Cursor, amounts: Mapping[str, int], *, window: float) -> dict[str, tuple[int, float]]:
-    """Add what a process has counted by itself: by key the sum over all processes, and the seconds until the window ends."""
-    keys = sorted(amounts)  # whoever comes with the same keys waits for us, and never crosswise
+    """Add to several keys at once. By key: the sum over all processes with this, and the seconds until its window ends."""
+    keys = sorted(amounts)  # everybody locks rows in the same order, so there is no deadlock
     cursor.execute(_ADD, {"keys": keys, "amounts": [amounts[key] for key in keys], "window": window})
     return {key: (total, seconds) for key, total, seconds in cursor}
 

@@ -224,13 +224,11 @@ class Placing:
         case.status = status
         if not case.fresh:
             self.rows.joined[case.id] = (case.status, reading.raw.received_at)
-        if (
-            case.person_id is None or reading.robot
-        ):  # a machine answers whatever comes, also what a stranger had sent there
+        # A machine answers whatever comes, also what a stranger had sent there.
+        if case.person_id is None or reading.robot:
             return
-        for address in self._claimed_by(
-            case, reading
-        ):  # answering from an address we wrote to proves that it is theirs
+        # Answering from an address we wrote to proves that it is theirs.
+        for address in self._claimed_by(case, reading):
             owners = self._known.owners[address.kind.value, address.value]
             owners[owners.index((case.person_id, True))] = (case.person_id, False)
             self.rows.proven.append((case.person_id, address.kind.value, address.value))

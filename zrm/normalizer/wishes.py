@@ -13,7 +13,7 @@ from typing import Final
 from uuid import UUID
 
 from zrm.casestore import outbox, rating
-from zrm.casestore.case import Own, case_of, cases_of
+from zrm.casestore.case import OwnCase, case_of, cases_of
 from zrm.casestore.outbox import Topic
 from zrm.casestore.person import opted_out, proven_owner
 from zrm.casework.answer import WEB, Sender, Way, automatic_way
@@ -44,7 +44,7 @@ class _Said:
     code: str = ""
     status: str = ""
     case_id: UUID | None = None
-    cases: Sequence[Own] = ()
+    cases: Sequence[OwnCase] = ()
 
 
 def grant(
@@ -73,12 +73,12 @@ def grant(
     if way is None:
         return None
     reason = f"self-service: {wish.kind}"
-    worn = _worn(cursor, way, settings)
-    said = _do(cursor, settings, raw, wish, asker, held, worn=bool(worn))
+    refused = _refusal(cursor, way, settings)
+    said = _do(cursor, settings, raw, wish, asker, held, refused=bool(refused))
     if said is None:
         return None
-    if worn:
-        return f"{reason}, not answered: {worn}"
+    if refused:
+        return f"{reason}, not answered: {refused}"
     if wish.answered:
         return f"{reason}, answered by the provider"
     if wish.kind != "stop" and opted_out(cursor, way.channel, way.address):
@@ -94,7 +94,7 @@ def _way_to(raw: Raw, asker: Known, settings: Settings, senders: Sequence[Sender
     return Way(raw.contact.channel, raw.contact.account, asker.value)
 
 
-def _worn(cursor: Cursor, way: Way, settings: Settings) -> str:
+def _refusal(cursor: Cursor, way: Way, settings: Settings) -> str:
     """Why this address gets no more answers for now; empty if it does. What strangers ask for has a bound of its own, so
     that they cannot use up what the citizen may ask for.
     """
@@ -110,7 +110,7 @@ def _worn(cursor: Cursor, way: Way, settings: Settings) -> str:
 
 
 def _do(
-    cursor: Cursor, settings: Settings, raw: Raw, wish: Wish, asker: Known, held: Collection[UUID], *, worn: bool
+    cursor: Cursor, settings: Settings, raw: Raw, wish: Wish, asker: Known, held: Collection[UUID], *, refused: bool
 ) -> _Said | None:
     if asker.claimed:  # whoever typed it can have nothing done, and nobody else is told anything
         return _codes(cursor, settings, asker) if wish.kind == "codes" else None
@@ -124,7 +124,7 @@ def _do(
             insert_rows(cursor, "opt_outs", ("id", "channel", "account", "address", "out", "at"), [row])
             return _Said(wish.kind)
         case "status":
-            return _Said("unknown") if worn else _status(cursor, wish.code)
+            return _Said("unknown") if refused else _status(cursor, wish.code)
         case "codes":
             return _codes(cursor, settings, asker) or _Said("no codes")
         case "rate":

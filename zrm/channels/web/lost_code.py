@@ -7,7 +7,7 @@ written to in T2. Codes go to no address that was only typed once, and to none t
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from typing import Final
+from typing import Final, NamedTuple
 
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
@@ -29,13 +29,19 @@ from zrm.kit.pages.phone_flaws import sentence_of
 from zrm.kit.phones import flaw, is_mobile
 
 LOST_PATH: Final = "/track/lost"
-Reach = tuple[bool, bool]
-"""Whether we can write to e-mail addresses, and to mobile numbers."""
 
-_ENTER: Final[dict[Reach, str]] = {
-    (True, True): _("Enter a mobile number or an e-mail address"),
-    (True, False): _("Enter an e-mail address, such as name@example.org"),
-    (False, True): _("Enter a mobile number, such as 0912 345 6789"),
+
+class WritesTo(NamedTuple):
+    """Whether an open channel can write to e-mail addresses, and to mobile numbers."""
+
+    email: bool
+    phone: bool
+
+
+_ENTER: Final[dict[WritesTo, str]] = {
+    WritesTo(email=True, phone=True): _("Enter a mobile number or an e-mail address"),
+    WritesTo(email=True, phone=False): _("Enter an e-mail address, such as name@example.org"),
+    WritesTo(email=False, phone=True): _("Enter a mobile number, such as 0912 345 6789"),
 }
 
 
@@ -60,7 +66,7 @@ class LostCode:
 
     async def ask(self, request: Request) -> Response:
         """`GET /track/lost`: the field for the address, with what came back if something did."""
-        if not any(self._reach):
+        if not any(self._writes_to):
             return self._site.go("/track")
         try:
             kept = await self._forms.kept(request)
@@ -73,7 +79,7 @@ class LostCode:
         posted = await self._read(request)
         if isinstance(posted, Response):
             return posted
-        if not any(self._reach):
+        if not any(self._writes_to):
             return self._site.go("/track")
         address = clean_line(posted.one("address")[: 2 * MAX_EMAIL])
         switch = posted.one("switch")
@@ -102,14 +108,14 @@ class LostCode:
         return self._site.go(f"{LOST_PATH}?sent=codes")
 
     @property
-    def _reach(self) -> Reach:
+    def _writes_to(self) -> WritesTo:
         writes_to = self._intake.writes_to()
-        return AddressKind.EMAIL in writes_to, AddressKind.PHONE in writes_to
+        return WritesTo(AddressKind.EMAIL in writes_to, AddressKind.PHONE in writes_to)
 
     def _flaw(self, address: str) -> Problem | None:
         """What is wrong with the address as such; whether we know it nobody is told."""
-        by_mail, by_phone = self._reach
-        enter = Problem("address", _ENTER[self._reach])
+        by_mail, by_phone = self._writes_to
+        enter = Problem("address", _ENTER[self._writes_to])
         if "@" in address:
             return None if by_mail and is_email(address) else enter
         if not by_phone:
@@ -144,7 +150,7 @@ class LostCode:
         self, request: Request, kept: KeptForm, *, status: int = 200, language: Language | None = None, sent: str = ""
     ) -> Response:
         shown = language or self._site.language(request)
-        by_mail, by_phone = self._reach
+        by_mail, by_phone = self._writes_to
         return self._site.page(
             request, "lost.html", status=status, language=shown, here=LOST_PATH, by_mail=by_mail, by_phone=by_phone,
             typed=kept.fields.get("address", ""), sent=sent, form_id=self._seals.new_form_id(),
