@@ -48,7 +48,7 @@ def upgrade() -> None:
         while _make_keys(connection):  # until none was filed behind our back
             pass
         for name, where in INDEXES.items():
-            # One that was not finished is there and of no use.
+            # One whose making was interrupted is still there, and invalid.
             op.execute(f"DROP INDEX CONCURRENTLY IF EXISTS {name}")
             op.execute(f"CREATE INDEX CONCURRENTLY {name} ON {where}")
         op.execute("ANALYZE contacts")  # what was known of the keys is of the old ones

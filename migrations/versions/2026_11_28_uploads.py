@@ -32,7 +32,7 @@ def upgrade() -> None:
     """Forward only."""
     with op.get_context().autocommit_block():
         for name, where in INDEXES.items():
-            # One that was not finished is there and of no use.
+            # One whose making was interrupted is still there, and invalid.
             op.execute(f"DROP INDEX CONCURRENTLY IF EXISTS {name}")
             op.execute(f"CREATE INDEX CONCURRENTLY {name} ON {where}")
     op.get_bind().exec_driver_sql(UPLOADS)

@@ -195,5 +195,5 @@ def test_closing_tells_the_rest(database: Database) -> None:
 
 def test_anomalous_attempts_of_one_peer_are_written_down_up_to_a_bound(node: Node) -> None:
     quotas = node()
-    assert [quotas.records("10.0.0.9") for _ in range(61)] == [True] * 60 + [False]
-    assert quotas.records("10.0.0.10")
+    assert [quotas.worth_recording("10.0.0.9") for _ in range(61)] == [True] * 60 + [False]
+    assert quotas.worth_recording("10.0.0.10")

@@ -45,7 +45,11 @@ class TooLate(NotAllowed):
 
 @dataclass(frozen=True, slots=True)
 class Undoable:
-    """A step that its agent can still take back until `until`; `contact_id` is the answer it wrote, if it wrote one."""
+    """A step that its agent can still take back until `until`; `contact_id` is the answer it wrote, if it wrote one.
+
+    `was` and `became` are the case's status before and after it, empty where it moved nothing; `took`: by it the agent became
+    the case's assignee.
+    """
 
     event_id: UUID
     step: Step

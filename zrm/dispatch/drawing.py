@@ -19,7 +19,7 @@ SECONDS = 40
 _LENGTH = 8  # bytes
 
 Renderer = Callable[[bytes], Iterable[bytes]]
-"""A function of a module, found again there by its name: a file's bytes to files of which people can look at."""
+"""A function of a module, found again there by its name: a file's bytes to files that people can look at."""
 
 
 def main() -> int:

@@ -140,7 +140,7 @@ class Desk:
 
     def refuse(self, channel: str, account: str, reason: str, peer: str) -> None:
         """Record an anomalous attempt; of one peer's only the first in a while."""
-        if self._quotas is not None and not self._quotas.records(peer):
+        if self._quotas is not None and not self._quotas.worth_recording(peer):
             return
         columns = ("id", "channel", "account", "reason", "peer_hash", "at")
         row = (new_id(), channel, account[:200], reason[:500], self._hash("refuse", peer_of(peer)), now())

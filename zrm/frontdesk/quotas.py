@@ -99,7 +99,7 @@ class Quotas:
         if self._named(peer) is not None:
             self._count({_Bound(f"{door}-{kind}", address, self._settings.address_posts, kind): 1})
 
-    def records(self, peer: str) -> bool:
+    def worth_recording(self, peer: str) -> bool:
         """Whether one more anomalous attempt of the peer is worth a row in the store, whoever it is."""
         try:
             self._count({_Bound("records-peer", peer_of(peer), _MOST_RECORDS, "peer"): 1})

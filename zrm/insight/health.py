@@ -17,12 +17,9 @@ from zrm.casestore.outbox import Topic
 from zrm.kit.db import Cursor
 
 _NEEDED: Final = frozenset({Topic.FILE, Topic.DELIVER})
-_SENTENCES: Final = {
-    "relay": "the relay gives no heartbeat; contacts are kept but not filed",
-    "workers": "no worker is alive; contacts are kept but not filed",
-    "web": "`zrm web` gives no heartbeat; nobody is served",
-    Topic.FILE.value: "no worker for file is alive; contacts are kept but not filed",
-    Topic.DELIVER.value: "no worker for deliver is alive; answers are kept but not sent",
+_CONSEQUENCES: Final = {
+    Topic.FILE.value: "contacts are kept but not filed",
+    Topic.DELIVER.value: "answers are kept but not sent",
 }
 
 
@@ -38,11 +35,18 @@ class Problem:
 
     def __str__(self) -> str:
         match self.kind:
-            case "late":
-                return f"the oldest task of {self.name} has been due for {self.seconds} s and no worker has taken it"
+            case "relay":
+                return "the relay gives no heartbeat; contacts are kept but not filed"
+            case "workers":
+                return "no worker is alive; contacts are kept but not filed"
+            case "topic":
+                return f"no worker for {self.name} is alive; {_CONSEQUENCES.get(self.name, 'that work waits')}"
+            case "web":
+                return "`zrm web` gives no heartbeat; nobody is served"
             case "listener":
                 return f"`zrm listen {self.name}` gives no heartbeat; nothing comes in there"
-        return _SENTENCES.get(self.name or self.kind, f"no worker for {self.name} is alive; that work waits")
+            case "late":
+                return f"the oldest task of {self.name} has been due for {self.seconds} s and no worker has taken it"
 
 
 class Health:

@@ -70,7 +70,7 @@ class Records:
         self.doubtful: set[tuple[str, str]] = set()
         self.answered: dict[tuple[str, str, str], tuple[int, int]] = {}  # automatic answers: last hour, last day
         # Codes sent to typed addresses in the last hour; batches at the same moment may exceed the cap a little.
-        self.typed = 0
+        self.codes_to_typed = 0
         self.first_words: dict[UUID | None, tuple[str, str]] = {}
         self.units: dict[str, UUID] = {}
         self.subjects: dict[str, tuple[UUID, UUID | None]] = {}
@@ -185,7 +185,7 @@ class Records:
                 "SELECT count(*) FROM contacts WHERE automatic AND 'typed_address' = ANY(labels) "  # as its index has it
                 "AND at > now() - interval '1 hour'"
             )
-            self.typed = (self._cursor.fetchone() or (0,))[0]
+            self.codes_to_typed = (self._cursor.fetchone() or (0,))[0]
         if wanted:
             self.first_words = acknowledgements(self._cursor)
             self._cursor.execute(

@@ -329,10 +329,10 @@ class Placing:
         limits = self._settings.automatic
         if hour >= limits.per_hour or day >= limits.per_day:
             return False
-        if way.claimed and (day >= limits.typed_per_day or self._known.typed >= limits.typed_per_hour):
+        if way.claimed and (day >= limits.typed_per_day or self._known.codes_to_typed >= limits.typed_per_hour):
             return False
         self._known.answered[pair] = (hour + 1, day + 1)
-        self._known.typed += way.claimed
+        self._known.codes_to_typed += way.claimed
         return True
 
     def _event(self, case: Case, kind: str, data: dict[str, Any], reading: Reading) -> None:
