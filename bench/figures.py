@@ -65,7 +65,7 @@ QUICK = Sizes(
     flat_messages=40,
     attachment=1_000_000,
     attachments=1,
-    repeats=3,
+    repeats=1,
     lengths=(10_000, 30_000),
 )
 

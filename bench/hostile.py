@@ -78,8 +78,8 @@ class Curve:
 
 
 def repeats(pieces: tuple[str, ...], most: int) -> list[Repeat]:
-    """Each piece by itself, and so many of the other repeats; the same at every run."""
-    alone = [Repeat("", piece) for piece in pieces]
+    """Each piece by itself (in a quick run some), and so many of the other repeats; the same at every run."""
+    alone = [Repeat("", piece) for piece in pieces[: 5 * most]]
     two = list(itertools.permutations(pieces, 2))
     others = [
         *(Repeat("", one + other) for one, other in two),
@@ -88,7 +88,7 @@ def repeats(pieces: tuple[str, ...], most: int) -> list[Repeat]:
     ]
     chance = random.Random(7)
     some = chance.sample(others, min(len(others), 4 * most // 5))
-    three = [Repeat("", "".join(chance.choices(pieces, k=3))) for _ in range(most // 5)]
+    three = [Repeat("", "".join(chance.choices(pieces, k=3))) for _ in range(-(-most // 5))]
     return [*alone, *some, *three]
 
 
