@@ -263,7 +263,7 @@ class Reply:
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """The provider took it. `final`: no report will come, taking it is all we shall know.
+    """The provider took it. `final`: it is where the citizen reads it, as on our own page; no report is needed.
 
     `part_refs` are the references of all parts, if the provider took a long text in several and reports on each: it has
     arrived when all have, and failed when one has.

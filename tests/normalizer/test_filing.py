@@ -315,6 +315,17 @@ def test_reports_move_a_delivery_forward_and_never_back(desk: Desk) -> None:
     assert desk.holds()
 
 
+def test_a_mail_that_one_server_took_may_still_bounce_at_the_next(desk: Desk) -> None:
+    (contact,) = desk.send(mail(ALI))
+    _delivery(desk, contact, "<1@zrm.example>")
+    desk.send(*(Report("<1@zrm.example>", state, "full") for state in ("delivered", "failed", "sent")), channel="email")
+    assert desk.ask("SELECT state, error FROM deliveries") == [("failed", "full")]
+    assert desk.ask("SELECT count(*) FROM outbox JOIN deliveries ON deliveries.id = ref WHERE topic = 'notify'") == [
+        (1,)
+    ]
+    assert desk.holds()
+
+
 def test_a_report_of_signs_no_store_takes_is_a_report_like_any_other(desk: Desk) -> None:
     (contact,) = desk.send(text("09121234567", "آب"), channel="sms")
     _delivery(desk, contact, "SM1\ufffd")

@@ -1,4 +1,4 @@
-"""Delivery reports: a provider's word moves a delivery forward, never back."""
+"""Delivery reports: a provider's word moves a delivery forward, never back; only a mail may still bounce once it has arrived."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _RANK = {"queued": 0, "sending": 1, "unknown": 1, "sent": 2, "failed": 3, "deliv
 
 
 def apply(cursor: Cursor, channel: str, report: Report, *, late: bool = False) -> bool:
-    """Move a delivery forward by a provider's word, never back; False if no delivery has that reference.
+    """Move a delivery by a provider's word; False if no delivery has that reference.
 
     One whose reference we never learned, because we died while sending it, is found by our own id, and so is the one
     a report without a reference names. A word that moves nothing (delayed, relayed) is added to the history.
@@ -79,7 +79,9 @@ def _apply(cursor: Cursor, channel: str, report: Report) -> bool:
     cursor.execute("SELECT id, case_id, state, address FROM deliveries WHERE id = %s FOR UPDATE", [identifier])
     detail = log.redact(report.detail)[:500]
     for delivery_id, case_id, state, address in cursor.fetchall():
-        moves = _RANK[report.state] > _RANK[state]
+        # A mail that one server took may be refused by the next. A network's words about a text only come in disorder.
+        bounced = channel == "email" and (state, report.state) == ("delivered", "failed")
+        moves = bounced or _RANK[report.state] > _RANK[state]
         if moves:
             cursor.execute(
                 "UPDATE deliveries SET state = %s, error = %s, changed_at = now() WHERE id = %s",

@@ -73,7 +73,7 @@ class Sender:
         else:
             _submit(letter, submit, self._pool)
         # Only the next server has it: a bounce may still come, and says so then. A file is all there will be.
-        return Sent(provider_ref=letter.message_id, final=bool(submit.folder))
+        return Sent(provider_ref=letter.message_id, final=False)
 
     def _signed(self, letter: Letter, box: Mailbox) -> Letter:
         domain = box.address.rpartition("@")[2].lower()

@@ -199,7 +199,7 @@ class SmsChannel:
             path.write_text(f"From: {reply.account}\nTo: {reply.to}\n\n{reply.text}\n", encoding="utf-8")
         except OSError as error:
             raise ConfigInvalid(f"channels.sms.folder cannot be written: {error.strerror}") from None
-        return Sent(f"file:{path.name}", final=True)
+        return Sent(f"file:{path.name}", final=False)
 
     def fetch(self, account: str, address: str) -> Fetched:
         """A picture of a message, from Twilio. Errors: SendError."""
