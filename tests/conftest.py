@@ -17,6 +17,7 @@ from zrm import seed
 from zrm.casestore.schema import migrate
 from zrm.config import Name, Organisation, Settings
 from zrm.inbox.receive import Inbox
+from zrm.kit import log
 from zrm.kit.blobs import BlobStore
 from zrm.kit.db import Database
 from zrm.kit.embedded import EmbeddedPostgres, EmbeddedValkey
@@ -38,6 +39,13 @@ class TestServers:
 
     postgres: EmbeddedPostgres
     valkey: EmbeddedValkey
+
+
+@pytest.fixture(autouse=True)
+def own_secrets(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a test has the log hide is hidden for it alone: "secret" itself is somebody's password in some."""
+    monkeypatch.setattr(log, "_secrets", set(log._secrets))
+    log._redact_short.cache_clear()
 
 
 @pytest.fixture(scope="session")

@@ -215,7 +215,7 @@ def test_a_store_that_is_away_moves_no_cursor(dovecot: Dovecot) -> None:
 def test_filed_mail_is_moved(mail_house: MailHouse, dovecot: Dovecot) -> None:
     box = "box4@example.org"
     dovecot.deliver(box, *mails(2))
-    with fetching(front_desk(mail_house), imap(dovecot, box, then="move", move_to="رسیده")):
+    with fetching(front_desk(mail_house), imap(dovecot, box, then="move", move_to="رسیده", look_every=10)):
         until(lambda: received(mail_house) == 2, "the mails")
         dovecot.deliver(box, *mails(1, first=2))
         until(lambda: received(mail_house) == 3, "a mail into the emptied folder")
