@@ -103,6 +103,8 @@ FIELDS: dict[str, list[tuple[str, str]]] = {
     "ali(home)@people.example": [],
     "ali@people..example": [],
     "MAILER-DAEMON <>": [],
+    "=?utf-8?Q?@Doe, John?=": [],
+    "=?utf-8?Q?ali@people.example, John?=": [("", "ali@people.example")],
     "": [],
 }
 
@@ -131,6 +133,7 @@ def as_read(field: str) -> str:
 @example("some name, some name2@people.example")
 @example("=?utf-8?Q?a?= =?utf-8?Q?li@people.example?=")
 @example("ali@people.example=?utf-8?Q?a?= =?utf-8?Q?a?=")
+@example("=?utf-8?Q?@Doe, John?=")
 @example("=?utf-8?Q?a?= =?utf-8?Q?li?=@people.example")
 @settings(max_examples=600)
 def test_every_address_stands_in_the_field_as_it_is(field: str) -> None:

@@ -38,6 +38,7 @@ _AFTER_DOMAIN: Final = re.compile(r"\.?(?:[^\w.@-].*)?", re.DOTALL)
 _LOCAL: Final = re.compile(r"[^\s<>,;:\"()@\\\[\]«»“”،؛]+\Z")
 _QUOTED_LOCAL: Final = re.compile(r'"[^\s"\\<>]+"')
 _ENCODED: Final = re.compile(r"=\?[^?\s]*\?[bBqQ]\?[^?]*\?=")
+_BEGUN: Final = re.compile(r"=\?[^?\s]*\?[bBqQ]\?")
 _GLUE: Final = re.compile(r"[/|:]")
 _QUOTES: Final = "'\"`«»‹›“”‘’„"
 # Marks of direction, and characters without width that come along when an address is copied.
@@ -277,6 +278,8 @@ def _addresses_in(word: str) -> list[str]:
         word = decode_words(word)
     elif "=?" in word and "@" in word:
         return []  # the whole field has to be decoded: its neighbour may be the other half of it
+    if _BEGUN.search(word):
+        return []  # an encoded word with a blank or a separator in it, against the rule: it is one in the decoded field only
     parts = _GLUE.split(word) if word.count("@") > 1 else [word]
     return [address for part in parts if (address := _address_in(part))]
 
