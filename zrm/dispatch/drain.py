@@ -13,6 +13,7 @@ from zrm.casestore import live, outbox
 from zrm.casestore.outbox import Task, Topic
 from zrm.config import Dispatch
 from zrm.dispatch.queues import Queues
+from zrm.errors import StoreUnavailable
 from zrm.kit import log
 from zrm.kit.db import Database
 
@@ -107,6 +108,9 @@ class Drain:
             handler(fresh)
         except psycopg.OperationalError:
             raise
+        except StoreUnavailable as error:  # no fault of ours to be traced; what is away has been said to be
+            _log.warning("tasks put off", topic=topic.value, tasks=len(fresh), error=str(error))
+            self._put_off(fresh, error)
         except Exception as error:  # noqa: BLE001  # logged, put off, and shown on the desk when it goes on
             _log.exception("tasks put off", topic=topic.value, tasks=len(fresh))
             self._put_off(fresh, error)
