@@ -43,8 +43,8 @@ class TestServers:
 
 @pytest.fixture(autouse=True)
 def own_secrets(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What a test has the log hide is hidden for it alone: "secret" itself is somebody's password in some."""
-    monkeypatch.setattr(log, "_secrets", set(log._secrets))
+    """A test's log hides what the test itself has it hide: "secret" is somebody's password in some."""
+    monkeypatch.setattr(log, "_secrets", set())
     log._redact_short.cache_clear()
 
 

@@ -38,6 +38,11 @@ def test_what_is_personal_or_secret_is_hidden(text: str, told: str) -> None:
     assert log.redact(text) == told
 
 
+def test_a_secret_within_another_or_named_like_its_mark_reveals_nothing() -> None:
+    log.hide(["sesame", "open-sesame-x", "secret"])
+    assert log.redact("open-sesame-x, sesame and secret") == "[secret], [secret] and [secret]"
+
+
 @given(st.from_regex(r"09[0-9]{9}", fullmatch=True), st.text(alphabet="abc ,.;:()\n", max_size=10))
 def test_no_phone_number_gets_through(number: str, around: str) -> None:
     assert number not in log.redact(f"{around} {number}, {around}")

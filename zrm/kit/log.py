@@ -63,9 +63,10 @@ def hide(secrets: Iterable[str]) -> None:
 
 def redact(text: str) -> str:
     """The text without registered secrets, e-mail addresses and long numbers; a very long one without its middle."""
-    for secret in _secrets:
-        if secret in text:
-            text = text.replace(secret, "[secret]")
+    if found := [secret for secret in _secrets if secret in text]:
+        # All in one pass, the longest first: one secret may stand within another, or within the mark of a hidden one.
+        found.sort(key=len, reverse=True)
+        text = re.sub("|".join(map(re.escape, found)), "[secret]", text)
     if len(text) <= _LONGEST:
         return _without_personal(text)
     half = _LONGEST // 2
