@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import fcntl
+import os
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -16,6 +19,7 @@ import pytest
 from tests.channels.web.portal import filled, hidden, running
 from zrm.config import Settings
 from zrm.contract import RawContact, Receipt
+from zrm.frontdesk import answers as answers_module
 from zrm.frontdesk.answers import Answers
 from zrm.frontdesk.desk import Desk
 from zrm.inbox import receive, writer
@@ -147,6 +151,36 @@ def test_what_a_killed_process_noted_is_taken_in_by_the_next(
         file.write(b"torn in the mid")
     assert answers.adopt() == 3
     assert (in_book(database), list(folder.glob("*.log"))) == (3, [])
+
+
+@pytest.mark.parametrize("adopter", ["holds it", "has removed it"])
+def test_who_adopts_files_never_stops_the_door(
+    database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, adopter: str
+) -> None:
+    """It may come between the making of a file and its lock, and wait for the door itself before it lets go."""
+    open_, held = os.open, list[int]()
+
+    def overtaken(path: Path, flags: int, mode: int = 0o777) -> int:
+        made = open_(path, flags, mode)
+        if flags & os.O_EXCL and not held:
+            held.append(open_(path, os.O_RDWR))
+            fcntl.flock(held[0], fcntl.LOCK_EX)
+            if adopter == "has removed it":
+                path.unlink()
+                fcntl.flock(held[0], fcntl.LOCK_UN)
+        return made
+
+    monkeypatch.setattr(answers_module.os, "open", overtaken)
+    book = Answers(database, tmp_path / "answers")
+    monkeypatch.setattr(book, "_run", lambda: None)  # as if it were killed before its first journey
+    contact = RawContact("web", "portal", "one", b"words", "text/plain")
+    door = threading.Thread(target=book.note, args=(contact, Receipt(new_id(), "1234", now(), False)), daemon=True)
+    door.start()
+    door.join(10)
+    assert not door.is_alive()
+    files = list((tmp_path / "answers").iterdir())
+    assert [len(file.read_bytes().splitlines()) for file in files] == [1]
+    os.close(held[0])
 
 
 def test_a_store_that_is_away_meanwhile_loses_no_line(

@@ -131,13 +131,30 @@ class Answers:
 
     def _open(self) -> int:
         """The file of the lines since the last journey, locked while its process lives. Errors: OSError."""
-        if self._journal is None:
+        while self._journal is None:
             self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             path = self._folder / f"{new_id().hex}.log"
-            self._journal = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC, 0o600)
-            fcntl.flock(self._journal, fcntl.LOCK_EX)
-            self._written.append(path)
+            journal = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC, 0o600)
+            if _locked(journal):
+                self._journal = journal
+                self._written.append(path)
+            else:
+                os.close(journal)
+                path.unlink(missing_ok=True)
         return self._journal
+
+
+def _locked(journal: int) -> bool:
+    """Whether the new file is ours. Who adopts files may have been faster: it holds it, or has removed it.
+
+    Never waits: the door that says yes stands here, and `adopt` in our own process may wait for our lock with the file
+    in its hands.
+    """
+    try:
+        fcntl.flock(journal, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return os.fstat(journal).st_nlink > 0
 
 
 def _text(line: _Line) -> bytes:
