@@ -79,13 +79,14 @@ def test_addresses_are_no_oracle(sign_in: SignIn, database: Database) -> None:
 def test_more_than_a_page(sign_in: SignIn, database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(search_page, "PAGE", 2)
     browser = sign_in("daniel")
-    for n in range(3):
-        file_case(database, title=f"Asphalt {n}n")
+    places = ["northern bridge", "middle bridge", "southern bridge"]
+    for place in places:
+        file_case(database, title=f"Asphalt {place}")
     first = ask(browser, "asphalt")
-    assert [f"{n}n" in first for n in range(3)] == [False, True, True]
+    assert [place in first for place in places] == [False, True, True]
     older = first.partition('rel="next" href="')[2].partition('"')[0].replace("&amp;", "&")
     second = browser.get(older).text
-    assert [f"{n}n" in second for n in range(3)] == [True, False, False]
+    assert [place in second for place in places] == [True, False, False]
     assert 'rel="next"' not in second
 
 

@@ -19,7 +19,6 @@ import pytest
 from tests.channels.web.portal import filled, hidden, running
 from zrm.config import Settings
 from zrm.contract import RawContact, Receipt
-from zrm.frontdesk import answers as answers_module
 from zrm.frontdesk.answers import Answers
 from zrm.frontdesk.desk import Desk
 from zrm.inbox import receive, writer
@@ -170,7 +169,7 @@ def test_who_adopts_files_never_stops_the_door(
                 fcntl.flock(held[0], fcntl.LOCK_UN)
         return made
 
-    monkeypatch.setattr(answers_module.os, "open", overtaken)
+    monkeypatch.setattr(os, "open", overtaken)
     book = Answers(database, tmp_path / "answers")
     monkeypatch.setattr(book, "_run", lambda: None)  # as if it were killed before its first journey
     contact = RawContact("web", "portal", "one", b"words", "text/plain")
