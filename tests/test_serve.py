@@ -268,3 +268,30 @@ def test_a_client_that_leaves_between_its_requests_is_no_error(port: int, reset:
     assert httpx.post(f"http://{LOOPBACK}:{port}/", content=b"well").text.endswith("well")
     failed, FAILED[:] = list(FAILED), []
     assert failed == []
+
+
+def test_a_server_whose_loop_hangs_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(serve, "HANGS_AFTER", 1.0)
+    go_on = threading.Event()
+
+    async def hanging(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            go_on.wait(20)  # what must never happen, and did
+            await app(scope, receive, send)
+
+    port = free_port()
+    server = serve.Server(serve.config(hanging, Web(port=port)))
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    try:
+        wait_until(lambda: server.started, "the web server")
+        assert server.turns()
+        with socket.create_connection((LOOPBACK, port)) as client:
+            client.sendall(b"GET / HTTP/1.1\r\nHost: zrm.test\r\n\r\n")
+            wait_until(lambda: not server.turns(), "the hanging loop to be noticed", 20)
+            go_on.set()
+            wait_until(server.turns, "the loop to turn again", 20)
+    finally:
+        go_on.set()
+        server.should_exit = True
+        thread.join()

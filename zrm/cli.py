@@ -190,7 +190,7 @@ def web(
     _let_collector_rest()
     server = Server(serve_config(app, house.blueprint.settings.web), app.state.end_streams)
     # uvicorn repeats the signal once it has stopped in order
-    with Heartbeat(house.database, "web"), contextlib.suppress(KeyboardInterrupt):
+    with Heartbeat(house.database, "web", works=server.turns), contextlib.suppress(KeyboardInterrupt):
         server.run(doors or None)
     if not server.started:  # the log says why
         sys.exit(1)

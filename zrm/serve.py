@@ -24,6 +24,7 @@ HEAD_SECONDS: Final = 20.0  # from the connection, or the first byte after an an
 BODY_SECONDS: Final = 60.0  # for the body, and what SLOWEST allows for what has come of it
 SLOWEST: Final = 500.0  # bytes a second, over a body as a whole; a tenth of what the slowest of telephones sends
 MOST_HEAD: Final = 64 * 1024  # bytes; one more piece as the socket gives it may be kept
+HANGS_AFTER: Final = 10.0  # seconds without a turn of the loop, after which the server counts as hung
 LAST_CHANCE: Final = 1.0  # seconds; when the server ends, for a request that is on its way
 _TOO_SLOW: Final = (
     b"HTTP/1.1 408 Request Timeout\r\nconnection: close\r\ncontent-type: text/plain; charset=utf-8\r\n"
@@ -127,6 +128,11 @@ class Server(uvicorn.Server):
     def __init__(self, config: uvicorn.Config, ending: Callable[[], None] = lambda: None) -> None:
         super().__init__(config)
         self._ending = ending
+        self._ticked = time.monotonic()
+
+    def turns(self) -> bool:
+        """Whether the event loop still turns: asked from another thread, which a blocked loop cannot answer for."""
+        return time.monotonic() - self._ticked < HANGS_AFTER
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Take in nobody else, answer who is in, end. Called by uvicorn."""
@@ -138,6 +144,7 @@ class Server(uvicorn.Server):
 
     async def on_tick(self, counter: int) -> bool:
         """Called ten times a second."""
+        self._ticked = time.monotonic()
         if counter % 10 == 0:
             now = time.monotonic()
             for connection in list(self.server_state.connections):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from contextlib import suppress
 
 import psycopg
@@ -189,6 +190,23 @@ def test_who_fails_at_every_start_was_never_alive(database: Database) -> None:
     with pytest.raises(OSError, match="in use"), Heartbeat(database, "email"):
         raise OSError("in use")
     assert rows(database) == []
+
+
+@pytest.mark.usefixtures("quick")
+def test_who_hangs_does_not_look_alive(database: Database) -> None:
+    asked, hangs = threading.Semaphore(0), threading.Event()
+
+    def works() -> bool:
+        asked.release()
+        return not hangs.is_set()
+
+    hangs.set()
+    with Heartbeat(database, "web", works=works):
+        for _ in range(3):
+            assert asked.acquire(timeout=20)
+        assert rows(database) == []
+        hangs.clear()
+        wait_until(lambda: rows(database) != [], "a heartbeat", 20)
 
 
 @pytest.mark.usefixtures("quick")

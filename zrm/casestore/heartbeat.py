@@ -92,13 +92,22 @@ def forget(cursor: Cursor) -> None:
 class Heartbeat:
     """Writes the heartbeats of this process while entered, from a thread of its own.
 
-    Left by an error, it does not say that the process ended in order. While the store is away nobody is told.
+    Left by an error, it does not say that the process ended in order. While the store is away nobody is told. While
+    `works` says no, nothing is written: a process that hangs must not look alive because this thread does.
     """
 
-    def __init__(self, database: Database, role: str, topics: Sequence[Topic] = ()) -> None:
+    def __init__(
+        self,
+        database: Database,
+        role: str,
+        topics: Sequence[Topic] = (),
+        *,
+        works: Callable[[], bool] = lambda: True,
+    ) -> None:
         self._database = database
         self._role = role
         self._topics = topics
+        self._works = works
         self._instance = new_id()
         self._stop = Event()
         self._in_order = False
@@ -118,7 +127,9 @@ class Heartbeat:
     def _run(self) -> None:
         wait = FIRST_AFTER
         while not self._stop.wait(wait):
-            written = self._write(lambda cursor: beat(cursor, self._instance, self._role, self._topics))
+            written = self._works() and self._write(
+                lambda cursor: beat(cursor, self._instance, self._role, self._topics)
+            )
             wait = EVERY if written else AGAIN_AFTER
         if self._in_order:
             self._write(lambda cursor: end(cursor, self._instance))
