@@ -14,6 +14,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from operator import itemgetter
 from pathlib import Path
 from typing import Final
 
@@ -145,7 +146,7 @@ def _worst(place: Place, sizes: Sizes) -> list[Repeat]:
         begun = _seconds(place, repeat.of(small))
         done = _seconds(place, repeat.of(large))
         found.append((done, done / max(begun, _TELLS / 10) if done > _TELLS else 0.0, repeat))
-    return list(dict.fromkeys(max(found, key=lambda one, by=by: one[by])[2] for by in (0, 1)))  # type: ignore[misc]  # mypy takes `by` for an argument
+    return list(dict.fromkeys(max(found, key=itemgetter(by))[2] for by in (0, 1)))
 
 
 def _curves(place: Place, dearest: Repeat, others: list[Repeat], sizes: Sizes) -> list[Curve]:
