@@ -15,6 +15,7 @@ from tests.casework.house import quarantine_one
 from zrm.agent_api.reasons import Reason, of_delivery, reason
 from zrm.casestore import outbox
 from zrm.casestore.outbox import Topic
+from zrm.contract import SendError
 from zrm.dispatch.drain import leave_failed
 from zrm.kit.db import Database
 from zrm.kit.i18n import Language
@@ -33,6 +34,21 @@ STORED = "could not be stored: DataError 22P02"
             BOUNCED,
             f"پاسخ سرویس گیرنده: \u2066{BOUNCED}\u2069",
             f"The receiving service says: \u2066{BOUNCED}\u2069",
+        ),
+        (
+            "the channel sms is not configured",
+            "کانال پیامک پیکربندی نشده است",
+            "the channel Text message is not configured",
+        ),
+        (
+            "internal error while sending: KeyError",
+            "خطای داخلی هنگام فرستادن: \u2066KeyError\u2069",
+            "internal error while sending: \u2066KeyError\u2069",
+        ),
+        (
+            "channels.sms.folder cannot be written: Permission denied",
+            "در پوشهٔ channels.sms.folder نمی‌توان نوشت: \u2066Permission denied\u2069",
+            "channels.sms.folder cannot be written: \u2066Permission denied\u2069",
         ),
         ("", "", ""),
     ],
@@ -61,6 +77,7 @@ def test_what_another_server_said_of_an_answer_is_told_as_its_words(error: str, 
         ("reading it needed more than 1024 MB of memory", "en", "reading it needed more than 1024 MB of memory", ""),
         ("the process that read it died of it", "fa", "برنامهٔ خواننده هنگام خواندن آن از کار افتاد", ""),
         ("reading it failed: KeyError", "fa", "خواندن آن ناموفق بود", "reading it failed: KeyError"),
+        ("Twilio's queue was full.", "fa", "صف توئیلیو پر بود.", ""),
         ("KeyError: 'x'", "fa", "چیزی پیش‌بینی‌نشده رخ داد", "KeyError: 'x'"),
         ("KeyError: 'x'", "en", "Something unexpected happened", "KeyError: 'x'"),
         ("", "fa", "", ""),
@@ -72,15 +89,19 @@ def test_a_reason_is_shown_in_the_readers_language(
     assert reason(recorded, language) == Reason(text, technical)
 
 
-def recorded_by_the_rooms() -> list[str]:
-    """Every reason the code can write, each gap of it filled with a word."""
+REASONS = {"Unparseable", "Exceeded", "_quarantine", "leave_failed", "_fail", "_miss"}
+REFUSALS = {"_record", "SendError", *(kind.__name__ for kind in SendError.__subclasses__())}
+
+
+def written_by(names: set[str]) -> list[str]:
+    """Every sentence the code gives to one of these, each gap of it filled with a word."""
     found = []
     for file in sorted(Path(zrm.__file__).parent.rglob("*.py")):
         for call in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
             if not isinstance(call, ast.Call):
                 continue
             name = getattr(call.func, "id", getattr(call.func, "attr", ""))
-            if name in ("Unparseable", "Exceeded", "_quarantine", "leave_failed", "_fail"):
+            if name in names:
                 written = [*call.args]
             else:
                 written = [keyword.value for keyword in call.keywords if keyword.arg == "fault"]
@@ -97,11 +118,20 @@ def _said(node: ast.AST) -> str:
 
 
 def test_every_reason_the_rooms_write_is_read_in_both_languages() -> None:
-    found = recorded_by_the_rooms()
+    found = written_by(REASONS)
     assert len(found) > 40
     for recorded in found:
         assert reason(recorded, "en").text != reason("what nobody knows", "en").text, recorded
         assert re.search("[آ-ی]", reason(recorded, "fa").text), recorded
+
+
+def test_no_reason_of_ours_why_an_answer_did_not_leave_is_told_as_the_receivers() -> None:
+    found = written_by(REFUSALS)
+    assert len(found) > 25
+    for recorded in found:
+        assert "receiving service" not in of_delivery(recorded, "en"), recorded
+        assert re.search("[آ-ی]", of_delivery(recorded, "fa")), recorded
+        assert "سرویس گیرنده" not in of_delivery(recorded, "fa"), recorded
 
 
 def test_the_lists_of_what_went_wrong_speak_persian(sign_in: Callable[[str], Browser], database: Database) -> None:

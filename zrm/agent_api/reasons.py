@@ -77,6 +77,10 @@ KNOWN: Final = (
     _("scanning was begun too often and never finished"),
     _("the virus scanner cannot judge this file"),
     _("the virus scanner does not answer"),
+    _("fetching was begun too often and never finished"),
+    _("the channel %(channel)s is not configured"),
+    _("internal error while sending: %(error)s"),
+    _("channels.sms.folder cannot be written: %(problem)s"),
 )
 """The sentences that are translated; each is what stands before a colon, or the whole, with gaps for what varies."""
 
@@ -110,13 +114,16 @@ def reason(recorded: str, language: Language) -> Reason:
 
 def of_delivery(error: str, language: Language) -> str:
     """Why an answer did not arrive: a sentence of ours, else the words of whoever refused it, told as theirs."""
-    if error and gettext("fa", error) == error:
-        return gettext(language, _("The receiving service says: %(words)s"), words=isolated(error))
-    return gettext(language, error) if error else ""
+    if not error:
+        return ""
+    text, _whole = _read(error, language)
+    return text or gettext(language, _("The receiving service says: %(words)s"), words=isolated(error))
 
 
 def _read(recorded: str, language: Language) -> tuple[str, bool]:
     """(the sentence in the language, whether it says everything); an empty sentence if it is none of ours."""
+    if recorded and gettext("fa", recorded) != recorded:  # a channel's own sentence, without gaps
+        return gettext(language, recorded), True
     for pattern, sentence in _PATTERNS:
         if match := pattern.fullmatch(recorded):
             gaps = match.groupdict()

@@ -34,6 +34,7 @@ _log = log.get(__name__)
 _MOST_TRIES = 12
 _REFERENCES = 20
 PROOF_LIFE = timedelta(minutes=30)
+_STOPPED = _("stopped while sending; it may have left")
 OPTED_OUT = _("The citizen has asked not to get messages here. Choose another way to answer.")
 
 
@@ -82,7 +83,7 @@ class Deliver:
                 outbox.done(cursor, [task])
                 return
             if outgoing.state == DeliveryState.SENDING:
-                self._record(cursor, outgoing, DeliveryState.UNKNOWN, "stopped while sending; it may have left")
+                self._record(cursor, outgoing, DeliveryState.UNKNOWN, _STOPPED)
                 outbox.done(cursor, [task])
                 return
             if not outgoing.last_word and opted_out(cursor, outgoing.channel, outgoing.reply.to):

@@ -27,6 +27,7 @@ from zrm.channels.contract import (
     Sent,
     Unparseable,
 )
+from zrm.kit.i18n import _
 from zrm.kit.text import clean, clean_line
 
 _TITLE: Final = 80  # characters
@@ -85,7 +86,7 @@ class _TakenChannel:
 
     def send(self, reply: Reply) -> Sent:
         """Errors: ReplyInvalid, always: whoever called or came is answered by telephone number or e-mail address."""
-        raise ReplyInvalid("nobody can be answered by this channel")
+        raise ReplyInvalid(_("nobody can be answered by this channel"))
 
     def accounts(self) -> list[str]:
         """None: nothing is sent from here."""

@@ -22,7 +22,7 @@ from zrm.channels.voice_ivr.line import Line
 from zrm.channels.voice_ivr.server import FastAgiServer
 from zrm.channels.voice_ivr.spool import Spool
 from zrm.kit import clock, log
-from zrm.kit.i18n import Language
+from zrm.kit.i18n import Language, _
 from zrm.kit.ids import new_trace
 
 _log = log.get(__name__)
@@ -56,7 +56,7 @@ class VoiceChannel:
     def send(self, reply: Reply) -> Sent:
         """Always ReplyInvalid: nobody is called back by a machine."""
         raise ReplyInvalid(
-            "The telephone channel cannot carry a written answer; choose another way to reach the citizen."
+            _("The telephone channel cannot carry a written answer; choose another way to reach the citizen.")
         )
 
     def accounts(self) -> list[str]:
