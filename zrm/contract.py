@@ -264,13 +264,14 @@ class Reply:
 @dataclass(frozen=True, slots=True)
 class Sent:
     """The provider took it. `final`: it is where the citizen reads it, as on our own page; no report is needed.
+    `provider_ref` may be empty, if the provider gives none.
 
     `part_refs` are the references of all parts, if the provider took a long text in several and reports on each: it has
     arrived when all have, and failed when one has.
     """
 
-    provider_ref: str = ""
-    final: bool = True
+    provider_ref: str
+    final: bool
     part_refs: tuple[str, ...] = ()
 
 

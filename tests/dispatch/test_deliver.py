@@ -201,7 +201,7 @@ def test_what_surely_did_not_leave_is_tried_again(database: Database, settings: 
     assert state(database, delivery)[0::3] == ("queued", ["sending", "queued"])
     with database.cursor() as cursor:
         cursor.execute("UPDATE outbox SET due_at = now() WHERE topic = 'deliver'")
-    work(database, settings, Provider(lambda reply: Sent("ref")))
+    work(database, settings, Provider(lambda reply: Sent("ref", final=True)))
     assert state(database, delivery)[3:] == (["sending", "queued", "sending", "delivered"], 0)
 
 
@@ -216,7 +216,7 @@ def test_a_crash_in_the_middle_is_unknown_and_never_sent_again(database: Databas
     assert state(database, delivery)[0] == "sending"
     with database.cursor() as cursor:
         cursor.execute("UPDATE outbox SET due_at = now()")
-    provider = Provider(lambda reply: Sent("ref"))
+    provider = Provider(lambda reply: Sent("ref", final=True))
     work(database, settings, provider)
     assert not provider.seen
     assert state(database, delivery)[3:] == (["sending", "unknown"], 0)
@@ -225,7 +225,7 @@ def test_a_crash_in_the_middle_is_unknown_and_never_sent_again(database: Databas
 @pytest.mark.parametrize(
     ("late", "ends"),
     [
-        (lambda _: Sent("ref"), "delivered"),
+        (lambda _: Sent("ref", final=True), "delivered"),
         (lambda _: Sent("ref", final=False), "sent"),
         (raises(ConnectionFailed("refused")), "failed"),
         (raises(OutcomeUnknown("cut off")), "unknown"),
@@ -276,7 +276,7 @@ def test_the_same_task_twice_sends_once(database: Database, settings: Settings) 
     delivery = make_case(database)
     with database.cursor() as cursor:
         tasks = outbox.claim(cursor, Topic.DELIVER, limit=10, lease=60)
-    provider = Provider(lambda reply: Sent("ref"))
+    provider = Provider(lambda reply: Sent("ref", final=True))
     for _ in range(2):
         Deliver(database, {"email": provider}, settings)(tasks)
     assert len(provider.seen) == 1
@@ -293,7 +293,7 @@ def test_a_missing_channel_is_a_failure_people_see(database: Database, settings:
 
 def test_the_link_is_made_when_it_leaves_and_not_stored(database: Database, settings: Settings) -> None:
     make_case(database, f"Here: {PROOF_LINK}")
-    provider = Provider(lambda reply: Sent("ref"))
+    provider = Provider(lambda reply: Sent("ref", final=True))
     work(database, settings, provider)
     link = provider.seen[0].text.removeprefix("Here: ")
     assert link.startswith(f"{settings.public_url}/proof/")

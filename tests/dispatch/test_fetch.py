@@ -41,6 +41,7 @@ class House:
     answer: Callable[[str], Fetched] = field(default=lambda _: Fetched(b"picture", "image/png"))
     word: Callable[[str], Report | None] = field(default=lambda _: None)
     asked: int = 0
+    reports: bool = True
 
     def fetch(self, account: str, address: str) -> Fetched:
         self.asked += 1
@@ -50,6 +51,9 @@ class House:
     def fate(self, account: str, provider_ref: str) -> Report | None:
         self.asked += 1
         return self.word(provider_ref)
+
+    def reports_on(self, account: str, provider_ref: str) -> bool:
+        return self.reports
 
     def work(self) -> None:
         with self.database.cursor() as cursor:
@@ -163,6 +167,15 @@ def test_provider_that_knows_nothing_leaves_a_line_in_the_history(house: House) 
     house.word = lambda ref: Report(ref, "delivered")
     house.work()
     assert house.asked == 1
+
+
+def test_nobody_is_told_that_a_report_is_missing_where_none_can_come(house: House) -> None:
+    silent_delivery(house.database)
+    house.reports = False
+    house.work()
+    assert house.ask("SELECT state, error FROM deliveries WHERE channel = 'email'") == [("sent", "")]
+    assert house.ask("SELECT detail FROM delivery_events WHERE detail <> ''") == []
+    assert (house.asked, house.ask("SELECT id FROM outbox WHERE topic = 'fetch'")) == (0, [])
 
 
 def test_report_that_comes_after_all_wins(house: House) -> None:

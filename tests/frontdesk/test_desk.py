@@ -480,7 +480,7 @@ def test_a_link_by_mail_proves_once(
     class Mail:
         def send(self, reply: Reply) -> Sent:
             sent.append(reply)
-            return Sent()
+            return Sent("", final=True)
 
     with database.cursor() as cursor:
         tasks = outbox.claim(cursor, Topic.DELIVER, limit=10, lease=60)

@@ -165,6 +165,9 @@ class HasFates(Protocol):
     def fate(self, account: str, provider_ref: str) -> Report | None:
         """What the provider knows; None if it does not know either. Errors: SendError, retryable or not."""
 
+    def reports_on(self, account: str, provider_ref: str) -> bool:
+        """Whether a report on the message can come at all; if not, nobody is told that none has come."""
+
 
 @runtime_checkable
 class HasParts(Protocol):

@@ -47,6 +47,9 @@ class Fates(Protocol):
     def fate(self, account: str, provider_ref: str) -> Report | None:
         """Errors: SendError and nothing else."""
 
+    def reports_on(self, account: str, provider_ref: str) -> bool:
+        """Whether a report on the message can come at all."""
+
 
 def ask_after(cursor: Cursor, *, hours: float) -> int:
     """Have the provider asked about messages sent so long ago without a report, each once; returns how many."""
@@ -177,6 +180,8 @@ class Fetch:
 
     def _ask(self, task: Task, channel: str, account: str, provider_ref: str) -> None:
         provider = self._fates.get(channel)
+        if provider is not None and not provider.reports_on(account, provider_ref):
+            provider = None  # nothing is missing, and there is nobody to ask
         reports: list[Report] = []
         if provider is not None:
             try:

@@ -272,6 +272,18 @@ def test_report_may_carry_our_own_id_back() -> None:
         channel.parse(raw)
 
 
+def test_no_report_is_missed_from_a_provider_that_is_not_described_as_one_that_reports(
+    aggregator: Aggregator,
+) -> None:
+    section = described(aggregator.url)
+    del section["gateways"]["green"]["report"]  # type: ignore[index]  # nested as written
+    channel = SmsChannel(SmsConfig.model_validate(section), house())
+    aggregator.answer = (200, "48115\n")
+    sent = channel.send(reply(GREEN))
+    assert (sent.final, channel.reports_on(GREEN, sent.provider_ref)) == (False, False)
+    assert channel.reports_on(BLUE, "blue:b-77")
+
+
 # ---------------------------------------------------------------- hostile and wrong
 
 

@@ -218,5 +218,7 @@ def test_a_laptop_writes_into_a_folder(tmp_path: Path) -> None:
     laptop = SmsChannel(SmsConfig.model_validate(section), house(data_dir=str(tmp_path)))
     answer = reply()
     assert {laptop.send(answer).final for _ in range(2)} == {False}, "handed over, and not yet with the citizen"
+    assert not laptop.reports_on(NUMBER, laptop.send(answer).provider_ref), "nobody reports on a file"
+    assert laptop.reports_on(NUMBER, "SM" + "0" * 32), "one that left by Twilio before"
     (written,) = (tmp_path / "outgoing" / "sms").iterdir()
     assert written.read_text("utf-8") == f"From: {NUMBER}\nTo: +989121234567\n\nپاسخ شما\n"

@@ -200,7 +200,7 @@ class Town:
 
     def send(self, reply: Reply) -> Sent:
         self.sent.append(reply)
-        return Sent()
+        return Sent("", final=True)
 
     def write(self, address: str, words: str = "The lamp in our street is dark, call 0900 pills") -> str:
         """A citizen writes from their own address; the code of what becomes of it."""

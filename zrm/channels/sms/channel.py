@@ -57,6 +57,7 @@ from zrm.kit.direction import in_marks
 
 MAX_TEXT = 1600  # Twilio's limit, counted as it counts: UTF-16 units
 _PHONE = re.compile(r"\+?[0-9]{3,15}")
+_WRITTEN = re.compile(r"file:[0-9a-f-]{36}\.txt")  # the reference of an answer that became a file
 
 
 class SmsChannel:
@@ -222,6 +223,14 @@ class SmsChannel:
             return None
         status, code = self._provider().fate(known, provider_ref)
         return report_of(provider_ref, status, code)
+
+    def reports_on(self, account: str, provider_ref: str) -> bool:
+        """Twilio and an SMSC report on each message; a described provider if it is said how; a file never."""
+        if _WRITTEN.fullmatch(provider_ref):
+            return False
+        known = self._config.accounts.get(account)
+        gateway = self._gateways[known.gateway] if known is not None and known.gateway is not None else None
+        return not isinstance(gateway, HttpGateway) or gateway.report is not None
 
     def accounts(self) -> list[str]:
         """Our numbers, in the order of the file."""

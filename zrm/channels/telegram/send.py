@@ -79,7 +79,7 @@ async def _send(reply: Reply, config: BotsConfig, platform: Platform, files: lis
         first = await _one(pieces[0], left=False)
         for piece in pieces[1:]:
             await _one(piece, left=True)
-        return Sent(f"{chat}:{first.message_id}")
+        return Sent(f"{chat}:{first.message_id}", final=True)
     finally:
         await client.close()
 
