@@ -16,6 +16,7 @@ from zrm.casework.answer import Way
 from zrm.casework.handling import Act
 from zrm.casework.undo import TooLate
 from zrm.contract import StoredFile
+from zrm.errors import Conflict
 from zrm.kit.db import Database
 from zrm.kit.ids import new_id
 
@@ -163,6 +164,21 @@ def test_undoing_twice_takes_one_step_back_and_an_older_page_its_own(database: D
     assert state(database, case)[0] == "waiting"
     assert take_back(database, case, maryam, event=answered.event_id).step == "reply"
     assert state(database, case)[0] == "open"
+
+
+def test_an_old_page_does_not_say_that_nothing_was_sent_when_another_answer_leaves(
+    database: Database, maryam: UUID
+) -> None:
+    case = file_case(database, status="open", assignee=maryam)
+    answer(database, case, maryam)
+    first = take_back(database, case, maryam).event_id
+    with database.cursor() as cursor:
+        version = one(cursor, "SELECT version FROM cases WHERE id = %s", case.id)
+    answer(database, case, maryam, version=version)
+    with pytest.raises(Conflict):
+        take_back(database, case, maryam, event=first)
+    take_back(database, case, maryam)
+    assert take_back(database, case, maryam, event=first).event_id == first, "now nothing leaves"
 
 
 def test_nobody_takes_back_what_is_not_theirs_or_of_another_case(database: Database, maryam: UUID) -> None:

@@ -20,7 +20,7 @@ from zrm.casestore.delivery import DeliveryState
 from zrm.casestore.outbox import Topic
 from zrm.casework.handling import Act, add_event, lock
 from zrm.casework.transitions import Step
-from zrm.errors import NotAllowed
+from zrm.errors import Conflict, NotAllowed
 from zrm.kit.clock import now
 from zrm.kit.db import Cursor
 from zrm.kit.ids import new_id
@@ -97,7 +97,7 @@ def undo(cursor: Cursor, act: Act, event_id: UUID, *, hold: float) -> Undoable:
     """Take the agent's step at the case back that the event records; returns what it was.
 
     A step that is taken back already stays so, and no other goes with it: whoever clicks twice means one.
-    Errors: NotFound (no such case), TooLate.
+    Errors: NotFound (no such case), TooLate; Conflict if it is taken back and the agent has taken another step since.
     """
     case = lock(cursor, act, any_version=True)
     cursor.execute(
@@ -112,6 +112,8 @@ def undo(cursor: Cursor, act: Act, event_id: UUID, *, hold: float) -> Undoable:
         raise TooLate("nothing to take back")
     step, taken_back = _undoable(row, hold), bool(row[-1])
     if taken_back:
+        if _has_gone_on(cursor, act, step):
+            raise Conflict("another step was taken since")
         return step
     if step.delivery_id is not None:
         _withdraw(cursor, step.delivery_id, step.contact_id)
@@ -137,6 +139,16 @@ def undo(cursor: Cursor, act: Act, event_id: UUID, *, hold: float) -> Undoable:
     add_event(cursor, case.id, act.agent_id, "undo", data)
     live.announce(cursor, "case", [case.id])
     return step
+
+
+def _has_gone_on(cursor: Cursor, act: Act, step: Undoable) -> bool:
+    """Whether the agent has taken a later step at the case that stands."""
+    cursor.execute(
+        f"SELECT {_STEP} AND NOT {_TAKEN_BACK}"  # noqa: S608  # constants of this file
+        " AND (e.at, e.id) > (SELECT s.at, s.id FROM case_events s WHERE s.id = %(event)s) LIMIT 1",
+        {"case": act.case_id, "agent": act.agent_id, "kinds": _KINDS, "event": step.event_id},
+    )
+    return cursor.fetchone() is not None
 
 
 def withdrawn(cursor: Cursor, agent_id: UUID, case_id: UUID, contact_id: UUID) -> Withdrawn | None:
