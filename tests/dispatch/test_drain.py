@@ -286,5 +286,27 @@ def test_a_job_that_was_done_is_no_failed_job_whatever_the_queue_lost(
     assert Monitor(queues).failed() == []
 
 
+def test_who_goes_on_after_every_exception_does_not_go_on_after_the_end_of_time(
+    database: Database, queues: Queues, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One contact after the other waits for a lock that nobody lets go of."""
+    begun = []
+
+    def drain(topic: Topic) -> int:
+        begun.append(topic)
+        for _ in range(3 if len(begun) == 1 else 0):
+            with contextlib.suppress(Exception), database.cursor() as cursor:
+                cursor.execute("SELECT pg_sleep(60)")
+        return 0
+
+    monkeypatch.setattr("zrm.dispatch.queues._JOB_SECONDS", 1)
+    monkeypatch.setattr("zrm.worker._drains", [drain])
+    queues.wake(Topic.NOTIFY)
+    queues.worker([Topic.NOTIFY]).work(burst=True, logging_level="CRITICAL")
+    assert len(begun) == 2, "it is tried again"
+    with database.cursor() as cursor:
+        assert cursor.execute("SELECT 1").fetchone() == (1,)
+
+
 def test_backoff_doubles_up_to_a_quarter_of_an_hour() -> None:
     assert [backoff(n) for n in (1, 2, 3, 20)] == [2, 4, 8, 900]

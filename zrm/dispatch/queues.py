@@ -25,6 +25,7 @@ from redis.retry import Retry as Retries
 from rq import Queue, Retry, SimpleWorker, Worker, worker_registration
 from rq.job import Job
 from rq.registry import FailedJobRegistry
+from rq.timeouts import UnixSignalDeathPenalty
 
 from zrm.casestore.outbox import Topic
 from zrm.kit.outage import Outage
@@ -184,6 +185,17 @@ def queue_risks(redis_url: str) -> list[str]:
     ]
 
 
+class OutOfTime(BaseException):
+    """A job takes longer than it may. Nobody who catches every Exception to go on with the next can swallow it: from then
+    on no alarm would be set, and a store that hangs would hold the worker for good.
+    """
+
+
+class _Alarm(UnixSignalDeathPenalty):
+    def handle_death_penalty(self, signum: int, frame: FrameType | None) -> None:
+        raise OutOfTime
+
+
 class _Worker(SimpleWorker):
     """RQ registers a worker once, at its birth; ours does so with every sign of life.
 
@@ -192,6 +204,7 @@ class _Worker(SimpleWorker):
     """
 
     max_connection_wait_time = _LONGEST_WAIT
+    death_penalty_class = _Alarm
     outage: Outage
     told_to_stop = False
     has_worked = False
