@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import fcntl
 import os
 import subprocess
@@ -180,6 +181,23 @@ def test_who_adopts_files_never_stops_the_door(
     files = list((tmp_path / "answers").iterdir())
     assert [len(file.read_bytes().splitlines()) for file in files] == [1]
     os.close(held[0])
+
+
+def test_a_disk_without_locks_costs_no_descriptor_a_contact(
+    database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def without_locks(*_: object) -> None:
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(fcntl, "flock", without_locks)
+    book = Answers(database, tmp_path / "answers")
+    monkeypatch.setattr(book, "_run", lambda: None)
+    before = len(list(Path("/proc/self/fd").iterdir()))
+    for number in range(20):
+        contact = RawContact("web", "portal", str(number), b"words", "text/plain")
+        book.note(contact, Receipt(new_id(), "1234", now(), False))
+    assert len(list(Path("/proc/self/fd").iterdir())) < before + 10
+    assert list((tmp_path / "answers").iterdir()) == []
 
 
 def test_a_store_that_is_away_meanwhile_loses_no_line(

@@ -135,12 +135,14 @@ class Answers:
             self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             path = self._folder / f"{new_id().hex}.log"
             journal = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC, 0o600)
-            if _locked(journal):
-                self._journal = journal
-                self._written.append(path)
-            else:
-                os.close(journal)
-                path.unlink(missing_ok=True)
+            try:
+                if _locked(journal):
+                    self._journal = journal
+                    self._written.append(path)
+            finally:
+                if self._journal is None:
+                    os.close(journal)
+                    path.unlink(missing_ok=True)
         return self._journal
 
 
