@@ -5,6 +5,8 @@ Field 2.2 (zammad#1877: one malformed mail stops a mailbox), 2.3 (chatwoot#14590
 
 from __future__ import annotations
 
+import struct
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -16,7 +18,7 @@ from tests.channels.email.test_parse import understand
 from tests.channels.email.tnef import properties, winmail
 from zrm.channels.email.calendar_part import summary
 from zrm.channels.email.identity import external_id
-from zrm.channels.email.winmail import Packed, unpack
+from zrm.channels.email.winmail import Packed, _properties, unpack
 
 PERSIAN = "سلام، چراغ خراب است."
 INVITATION = (
@@ -56,6 +58,8 @@ def test_a_winmail_costs_what_it_holds() -> None:
     """A count of properties is a stranger's word, and a message within is a file: neither is gone on with."""
     lying = properties(1)[:9] + b"\xff\xff\xff\xff" + bytes(40)
     assert unpack(winmail(b"words") + lying) == Packed("words")
+    many = struct.pack("<IHHI", 1, 0x1002, 0x3001, 400_000) + bytes(8)  # one property that says it has so many values
+    assert len(_properties(many, None)) < 10
     inner = winmail(b"inner")
     for _ in range(300):
         inner = winmail() + _attachment(inner)

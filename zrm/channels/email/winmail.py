@@ -1,7 +1,7 @@
 """winmail.dat: what Outlook packs into TNEF (MS-OXTNEF), unpacked into the files and the words it holds.
 
 tnefparse reads the properties. The walk from attribute to attribute is ours: its own copies the rest of the stream at each,
-opens the messages within, and goes on as often as a stranger's count of properties says.
+opens the messages within, and goes on as often as a stranger's count of properties, or of one property's values, says.
 """
 
 from __future__ import annotations
@@ -134,8 +134,17 @@ def _properties(content: bytes, codepage: str | None) -> list[Any]:
         return []
     (count,) = struct.unpack_from("<I", content)
     most = (len(content) - 4) // _SMALLEST_PROPERTY
-    found: list[Any] = decode_mapi(struct.pack("<I", min(count, most)) + content[4:], codepage)
+    found: list[Any] = decode_mapi(_Ending(struct.pack("<I", min(count, most)) + content[4:]), codepage)
     return found
+
+
+class _Ending(bytes):
+    """Bytes of which nothing is read behind their end: so a property has no more values than there is room for."""
+
+    def __getitem__(self, key: Any) -> Any:
+        if isinstance(key, slice) and key.start is not None and key.start > len(self):
+            raise IndexError("behind the end")
+        return super().__getitem__(key)
 
 
 def _words(value: object) -> str:
