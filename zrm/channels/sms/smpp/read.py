@@ -47,8 +47,8 @@ _STATES: Final[dict[str, Literal["sent", "delivered", "failed"]]] = {
     "DELET": "failed",
     "UNDEL": "failed",
     "REJEC": "failed",
-    "FAIL": "failed",
 }
+_LONGEST_NUMBER: Final = 4  # digits, with leading zeros
 _STATE_NUMBERS: Final = {
     0: "SCHEDULED",
     1: "ENROUTE",
@@ -137,8 +137,8 @@ def _report(name: str, delivered: Delivered, gateway: SmppGateway) -> Report | N
     number = delivered.options.get(MESSAGE_STATE, b"")
     if number and _meaning(state) is None:
         state = _STATE_NUMBERS.get(number[0], "UNKNOWN")
-    elif state.isascii() and state.isdigit():
-        state = _STATE_NUMBERS.get(int(state[:2]), state)
+    elif state.isascii() and state.isdigit() and len(state) <= _LONGEST_NUMBER:
+        state = _STATE_NUMBERS.get(int(state), state)
     known = _meaning(state)
     # What we do not know moves nothing, and stands in the delivery's history.
     detail = "" if known in ("sent", "delivered") else f"{state[:16]} {said.get('err', '')[:16]}".strip()
