@@ -1,7 +1,9 @@
 """What a file is by its content, when that is not what its sender says.
 
-libmagic looks at the first bytes, and takes the square of a run of blanks to look through it. Its word counts where it is sure and the difference matters: a program that calls
-itself a picture. Text in all its kinds, and office files that are archives inside, are left as they were called.
+libmagic is shown the first bytes, with long runs of blanks shortened: it takes the square of a run to look through it.
+Offsets behind one move by that; what harms, programs, begins with its own mark. Its word counts where it is sure and the
+difference matters: a program that calls itself a picture. Text in all its kinds, and office files that are archives inside,
+are left as they were called.
 """
 
 from __future__ import annotations

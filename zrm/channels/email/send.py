@@ -72,7 +72,7 @@ class Sender:
             _write(Path(house.data_dir) / submit.folder, f"{reply.id}.eml", letter)
         else:
             _submit(letter, submit, self._pool)
-        # Only the next server has it: a bounce may still come, and says so then. A file is all there will be.
+        # Only the next server has it: a bounce may still come, and says so then.
         return Sent(provider_ref=letter.message_id, final=False)
 
     def _signed(self, letter: Letter, box: Mailbox) -> Letter:
