@@ -19,8 +19,8 @@ def measure(hub: Hub, sizes: Sizes) -> Result:
     """Sequential requests of one agent, over one connection, after a warm-up."""
     stock.fill(hub.servers.database_url, 1, sizes.cases)
     result = Result(
-        f"The desk with {sizes.cases:,} cases, {sizes.cases // 10:,} of them open",
-        f"{sizes.desk_requests} requests each, one after the other, by one agent who sees all units, over one "
+        "The desk",
+        f"{sizes.cases:,} cases, {sizes.cases // 10:,} of them open. {sizes.desk_requests} requests each, one after the other, by one agent who sees all units, over one "
         "connection; the whole page from request to last byte.",
     )
     with httpx.Client(trust_env=False, timeout=30) as client:

@@ -38,8 +38,8 @@ class Passage:
 def measure(hub: Hub, sizes: Sizes) -> Result:
     """The whole hub at work; each mail by turns with a quiet while, which is the control."""
     result = Result(
-        f"An attachment of {sizes.attachment / 1e6:.0f} MB by SMTP",
-        f"{sizes.attachments} mails with a file of random bytes in base64, one after the other, each after "
+        "A large attachment by SMTP",
+        f"{sizes.attachments} mails with a file of {sizes.attachment / 1e6:.0f} MB of random bytes in base64, one after the other, each after "
         f"{_QUIET_SECONDS:g} s without one (the control). Peak memory is the kernel's own high-water mark (VmHWM, reset "
         "before each) above the resident memory before, the largest of all. Meanwhile neighbours ask NOOP on two "
         "connections and hand over small mails on two more; what was under way at any moment of a large mail's way "

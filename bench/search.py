@@ -36,8 +36,8 @@ def measure(hub: Hub, sizes: Sizes) -> Result:
     requests = max(1, sizes.desk_requests // 15)
     _give_words(hub.servers.database_url, words)
     result = Result(
-        f"Search with {sizes.cases:,} cases",
-        f"The best of {_ROUNDS} rounds of {requests} requests each, one after the other, by one agent over one connection; each "
+        "Search",
+        f"{sizes.cases:,} cases. The best of {_ROUNDS} rounds of {requests} requests each, one after the other, by one agent over one connection; each "
         "is the page of results from request to last byte, by turns with the list “all open” (the control). Every case has a "
         f"message of {_LENGTHS[0]} to {_LENGTHS[1]} words, drawn from {_WORDS:,} by Zipf's law out of the pieces of "
         "Persian ones. The agent sees all units; for one unit of five the last lines.",
