@@ -1,11 +1,11 @@
 // An open case: when it changes, its parts are fetched again and put in place; what is being typed, played or read stays.
+import { Backoff } from "../shared/backoff.js";
 import { refreshTimes } from "../shared/times.js";
 import { refreshComposer, startComposer } from "./composer.js";
 import { startPlace } from "./place.js";
 import { startViewer } from "./viewer.js";
 
 const PARTS = ["live-status", "live-tools", "live-aside"];
-const TRY_AGAIN = 3000;
 
 /** Back leads to the list this tab showed last, a queue or what a search found; in a tab of its own, to where it was opened. */
 function startBack() {
@@ -20,10 +20,12 @@ export function startCase() {
   startComposer();
   const page = document.querySelector("[data-case-page]");
   if (!page) return;
+  for (const item of page.querySelectorAll("#live-timeline > [id]")) item.dataset.drawn = drawing(item);
   startEarlier(page);
   startPlace(page);
   startViewer();
   startBack();
+  const backoff = new Backoff();
   let busy = false, again = false, timer;
 
   async function renew() {
@@ -37,10 +39,11 @@ export function startCase() {
         if (answer.redirected || answer.status === 404) return location.reload();
         if (!answer.ok) throw new Error(answer.statusText);
         take(page, new DOMParser().parseFromString(await answer.text(), "text/html"));
+        backoff.reset();
       } while (again);
     } catch {
       // The live connection says so if we are offline. What is shown is behind, and nothing else may come to say so.
-      timer = setTimeout(renew, TRY_AGAIN);
+      timer = setTimeout(renew, backoff.next());
     } finally {
       busy = false;
     }
@@ -52,7 +55,11 @@ export function startCase() {
   document.addEventListener("desk:refresh", renew);
   // An entry in use was left as it was: once it is let go, it is brought up to date.
   for (const end of ["focusout", "pause", "toggle"]) {
-    page.addEventListener(end, (event) => event.target.closest("[data-behind]") && setTimeout(renew), true);
+    page.addEventListener(end, (event) => {
+      const entry = event.target.closest("[data-behind]");
+      // Where the focus goes is known only afterwards.
+      if (entry) setTimeout(() => inUse(entry) || renew());
+    }, true);
   }
 }
 
@@ -94,22 +101,24 @@ function mergeTimeline(old, fresh) {
   if (!joint) items.unshift(...fresh.querySelectorAll(".z-earlier"));
   let before = null;
   for (const item of items) {
-    const known = item.id && document.getElementById(item.id);
+    const known = item.id && document.getElementById(item.id), drawn = drawing(item);
     let placed = known;
     if (!known) {
       placed = document.importNode(item, true);
       placed.classList.add("z-case-fresh");
       if (before) before.after(placed); else if (joint) joint.before(placed); else old.append(placed);
       window.htmx?.process(placed);
-    } else if (known.dataset.drawn !== item.outerHTML && inUse(known)) {
+    } else if (known.dataset.drawn === drawn) {
+      delete known.dataset.behind;
+    } else if (inUse(known)) {
       known.dataset.behind = "";
       before = known;
       continue;
-    } else if (known.dataset.drawn !== item.outerHTML) {
+    } else {
       placed = document.importNode(item, true);
       known.replaceWith(placed);
     }
-    placed.dataset.drawn = item.outerHTML;
+    placed.dataset.drawn = drawn;
     before = placed;
   }
   refreshTimes(old);
@@ -144,6 +153,13 @@ function startEarlier(page) {
     refreshTimes(page);
     reading = null;
   });
+}
+
+/** The entry as the server drew it, without the words that shared/times.js keeps true: they are others at each moment. */
+function drawing(item) {
+  const copy = item.cloneNode(true);
+  for (const time of copy.querySelectorAll("time[data-ago]")) time.textContent = "";
+  return copy.outerHTML;
 }
 
 function inUse(item) {

@@ -8,17 +8,18 @@
 //   refresh       {}                                        the server lost track: fetch the list again
 //
 // Every message is also sent on as a DOM event "desk:<name>" on document, so that a page can listen for its own.
+import { Backoff } from "../shared/backoff.js";
 import { refreshTimes } from "../shared/times.js";
 import { showToast, setUnread, setCount } from "./surfaces.js";
 
 const NAMES = ["case", "counts", "notification", "timeline", "refresh", "signed-out"];
-const FIRST_WAIT = 1000, LONGEST_WAIT = 30_000;
 
 export function startLive(list) {
   const address = document.body.dataset.events;
   if (!address) return;
   const sign = document.querySelector("[data-live]");
-  let source, wait = FIRST_WAIT, dropped = false, signTimer, retryTimer;
+  const backoff = new Backoff();
+  let source, dropped = false, signTimer, retryTimer;
 
   const on = {
     case: (data) => list?.take(data),
@@ -35,7 +36,7 @@ export function startLive(list) {
   function open() {
     source = new EventSource(address);
     source.onopen = () => {
-      wait = FIRST_WAIT;
+      backoff.reset();
       clearTimeout(signTimer);
       sign.hidden = true;
       // What happened while we were away is in the page, not in the stream.
@@ -55,8 +56,7 @@ export function startLive(list) {
       if (source.readyState === EventSource.CLOSED) {
         // The browser gives up on an HTTP error (a restart, an ended session); we do not.
         clearTimeout(retryTimer);
-        retryTimer = setTimeout(open, wait + Math.random() * wait);
-        wait = Math.min(wait * 2, LONGEST_WAIT);
+        retryTimer = setTimeout(open, backoff.next());
       }
     };
     for (const name of NAMES) {
