@@ -104,6 +104,15 @@ FIELDS: dict[str, list[tuple[str, str]]] = {
     "ali@people..example": [],
     "MAILER-DAEMON <>": [],
     "=?utf-8?Q?@Doe, John?=": [],
+    "=?utf-8?Q?Doe, John?=ali@people.example": [("Doe", "Johnali@people.example")],
+    "=?utf-8?Q?Doe, John?= <ali@people.example>": [("Doe, John", "ali@people.example")],
+    "=?utf-8?Q?eve@people.example, John?= <ali@people.example>": [("eve@people.example, John", "ali@people.example")],
+    "=?utf-8?Q?Ali?= <a?=b@people.example>": [("Ali", "a?=b@people.example")],
+    r'"Ali\\ali@people.example"': [("", "ali@people.example")],
+    r'"ali@people.example\\Ali"': [("", "ali@people.example")],
+    '"Ali"<@people.example': [],
+    '"Ali">@people.example': [],
+    "a?=b@people.example": [("", "a?=b@people.example")],
     "=?utf-8?Q?ali@people.example, John?=": [("", "ali@people.example")],
     "": [],
 }
@@ -135,6 +144,9 @@ def as_read(field: str) -> str:
 @example("ali@people.example=?utf-8?Q?a?= =?utf-8?Q?a?=")
 @example("=?utf-8?Q?@Doe, John?=")
 @example("=?utf-8?Q?a?= =?utf-8?Q?li?=@people.example")
+@example("=?utf-8?Q?Doe, John?=ali@people.example")
+@example('"Ali"<@Ali')
+@example('"Ali\\\\ali@people.example"')
 @settings(max_examples=600)
 def test_every_address_stands_in_the_field_as_it_is(field: str) -> None:
     shown = as_read(field)

@@ -97,10 +97,16 @@ def is_address(text: str) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class _Token:
-    """A part of a field: `kind` is quoted, comment, blank, word, or the sign itself (a bracket or a separator)."""
+    """A part of a field: `kind` is quoted, comment, blank, word, gap, rest, or the sign itself (a bracket or a separator).
+
+    A gap is where a bracket stood that held no address: nothing is put together across it. A rest begins with the end of an encoded word that a blank or a separator cuts, against the rule.
+    """
 
     kind: str
     text: str
+
+
+_GAP: Final = _Token("gap", " ")
 
 
 def _tokens(value: str) -> Iterator[_Token]:
@@ -108,7 +114,8 @@ def _tokens(value: str) -> Iterator[_Token]:
     for start, end in _enclosed(value):
         yield from _outside(value[at:start])
         if value[start] == '"':
-            yield _Token("quoted", re.sub(r"\\(.)", r"\1", value[start + 1 : end - 1]))
+            # Programs escape these two; before any other sign a backslash is what it looks like.
+            yield _Token("quoted", re.sub(r'\\(["\\])', r"\1", value[start + 1 : end - 1]))
         else:
             yield _Token("comment", value[start + 1 : end - 1])
         at = end
@@ -176,12 +183,16 @@ def _mailboxes(value: str) -> list[tuple[str, str]]:
         return found
     piece = _Piece()
     group = ";" in value
+    cut = _BEGUN.search(value) is not None
     for token in (*_tokens(value), _Token(";", "")):
+        if cut and token.kind == "word" and "?=" in _ENCODED.sub("", token.text):
+            token = _Token("rest", token.text)  # one word with what is before it, in the decoded field
         if token.kind == "<":
             _close(piece)
             piece.inside = []
         elif token.kind == ">":
             _close(piece)
+            piece.words.append(_GAP)
         elif token.kind in _SEPARATORS:
             _close(piece)
             if mailboxes := _end(piece):
@@ -213,7 +224,7 @@ def _close(piece: _Piece) -> None:
     if written:
         piece.words.clear()
     else:
-        piece.words += inside
+        piece.words += [_GAP, *inside]
 
 
 def _end(piece: _Piece) -> list[tuple[str, str]]:
