@@ -112,6 +112,7 @@ FIELDS: dict[str, list[tuple[str, str]]] = {
     r'"ali@people.example\\Ali"': [("", "ali@people.example")],
     '"Ali"<@people.example': [],
     '"Ali">@people.example': [],
+    "ali@people.example=?utf-8?Q?=?utf-8?Q?a?=?=": [("?utf-8?Q?a?=", "ali@people.example")],
     "a?=b@people.example": [("", "a?=b@people.example")],
     "=?utf-8?Q?ali@people.example, John?=": [("", "ali@people.example")],
     "": [],
@@ -146,6 +147,7 @@ def as_read(field: str) -> str:
 @example("=?utf-8?Q?a?= =?utf-8?Q?li?=@people.example")
 @example("=?utf-8?Q?Doe, John?=ali@people.example")
 @example('"Ali"<@Ali')
+@example("ali@people.example=?utf-8?Q?=?utf-8?Q?a?=?=")
 @example('"Ali\\\\ali@people.example"')
 @settings(max_examples=600)
 def test_every_address_stands_in_the_field_as_it_is(field: str) -> None:

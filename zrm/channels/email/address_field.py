@@ -70,10 +70,16 @@ def _readings(text: str) -> Iterator[str]:
     """The field as it stands, then decoded, then without quotes and comments; nothing is read twice."""
     yield text
     for opened in ("", '"', "()"):
-        before, text = text, (text if opened else _narrow(decode_words(text)))
+        before, text = text, (text if opened else _narrow(_decoded(text)))
         text = text.translate(dict.fromkeys(map(ord, opened), " "))
         if text != before:
             yield text
+
+
+def _decoded(text: str) -> str:
+    """The text with its encoded words read, once: one that comes out of another is none."""
+    text = decode_words(text)
+    return text.replace("=?", "= ?") if _BEGUN.search(text) else text
 
 
 def _narrow(text: str) -> str:
