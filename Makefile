@@ -9,8 +9,8 @@ SHELL := /bin/sh
 BIN := .venv/bin
 PY := $(BIN)/python
 DONE := .venv/stamps
-BUILD := zrm/kit/static/build
-ASSET_SOURCES := $(shell find zrm/kit/static/src 2>/dev/null)
+BUILD := zrm/ui/static/build
+ASSET_SOURCES := $(shell find zrm/ui/static/src 2>/dev/null)
 PROMPT_SOURCES := $(shell find zrm/channels/voice_ivr -name '*.py' -o -name '*.yaml' 2>/dev/null)
 
 # Nothing of the caller's own Python may leak in; the package indexes are those the machine is configured for.

@@ -36,9 +36,6 @@ from zrm.inbox.content import content_of
 from zrm.kit import log
 from zrm.kit.direction import isolate_numbers, reading_direction, steady_codes
 from zrm.kit.file_names import file_name
-from zrm.kit.i18n import accepted_language
-from zrm.kit.pages.wordless import reworded
-from zrm.kit.pages.words import paragraphs
 from zrm.kit.phones import e164, flaw
 from zrm.kit.text import clean, clean_line, fold
 from zrm.normalizer.html import sanitise
@@ -47,6 +44,9 @@ from zrm.normalizer.quoted_text.split import split_quotation, without_signature
 from zrm.normalizer.reading import Raw
 from zrm.normalizer.reading import read as read_contact
 from zrm.security import browsers, guessing
+from zrm.ui.i18n import accepted_language
+from zrm.ui.labels import paragraphs
+from zrm.ui.untitled_contacts import reworded
 
 MAIL: Final = 52_428_800
 FIELDS: Final = 1_000_000

@@ -18,8 +18,8 @@ from bench.figures import Figure, Result, Sizes, median
 from tests.journeys.hub import Hub
 from zrm.casestore.search_words import contact_key
 from zrm.inbox import code
-from zrm.kit.i18n import LOCALE_FOLDER
 from zrm.simulate.simulator import percentile
+from zrm.ui.i18n import LOCALE_FOLDER
 
 TARGET_MS: Final = 100.0
 _WORDS: Final = 30_000

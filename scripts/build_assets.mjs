@@ -1,9 +1,9 @@
-// Bundles what the browser loads into zrm/kit/static/build/, under names that carry a hash of their content.
+// Bundles what the browser loads into zrm/ui/static/build/, under names that carry a hash of their content.
 //
-//   zrm/kit/static/src/*.js, *.css   every file directly in this folder is an entry; what it imports may lie anywhere
-//   zrm/kit/static/src/icons.txt     names of Tabler icons, one a line ("name" or "filled/name"), made into one sprite:
+//   zrm/ui/static/src/*.js, *.css   every file directly in this folder is an entry; what it imports may lie anywhere
+//   zrm/ui/static/src/icons.txt     names of Tabler icons, one a line ("name" or "filled/name"), made into one sprite:
 //                                    <svg><use href="…/icons-<hash>.svg#name"></use></svg>; filled ones are "#name-filled"
-//   zrm/kit/static/src/*.svg         pictures that pages name directly, such as the favicon
+//   zrm/ui/static/src/*.svg         pictures that pages name directly, such as the favicon
 //   tabler.css, tabler.rtl.css       Tabler's own sheets, entries of their own: a page loads the one of its direction;
 //                                    only the rules for elements, classes and attributes that our templates and scripts name
 //   *.woff2                          of the fonts only the letters that ui/fonts.css says each part has, in the weights used
@@ -23,8 +23,8 @@ import { PurgeCSS } from "purgecss";
 import subsetFont from "subset-font";
 
 const root = resolve(dirname(fileURLToPath(import.meta.url)), "..");
-const src = join(root, "zrm/kit/static/src");
-const build = join(root, "zrm/kit/static/build");
+const src = join(root, "zrm/ui/static/src");
+const build = join(root, "zrm/ui/static/build");
 const fresh = `${build}.new`;
 const old = `${build}.old`;
 

@@ -31,9 +31,9 @@ from zrm.contract import RawContact, Receipt
 from zrm.house import DATABASE_VARIABLE, REDIS_VARIABLE, OpenHouse, open_house, read_blueprint
 from zrm.inbox.receive import Inbox
 from zrm.kit.ids import new_id
-from zrm.kit.pages import AssetMissing, Pages
 from zrm.security import headers as security
 from zrm.seed import DEMO_AGENTS
+from zrm.ui.pages import AssetMissing, Pages
 
 if TYPE_CHECKING:
     from tests.lab.browser import LabBrowser, Language, Size

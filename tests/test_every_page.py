@@ -37,7 +37,7 @@ from zrm.dispatch.drain import leave_failed
 from zrm.dispatch.notify import Notify
 from zrm.house import DATABASE_VARIABLE, REDIS_VARIABLE, OpenHouse, open_house, read_blueprint
 from zrm.kit.ids import new_id
-from zrm.kit.pages import Pages
+from zrm.ui.pages import Pages
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page

@@ -36,14 +36,15 @@ from zrm.house import OpenHouse
 from zrm.inbox.writer import refusal
 from zrm.insight.metrics import exposition
 from zrm.kit import log
-from zrm.kit.i18n import LANGUAGES
 from zrm.kit.ids import new_trace
-from zrm.kit.pages import Pages, PortalFrame
 from zrm.kit.peers import is_loopback
 from zrm.security import headers
+from zrm.ui.frame import PortalFrame
+from zrm.ui.i18n import LANGUAGES
+from zrm.ui.pages import Pages
 
 _log = log.get(__name__)
-_STATIC = Path(__file__).parent / "kit" / "static" / "build"
+_STATIC = Path(__file__).parent / "ui" / "static" / "build"
 _PATIENCE: Final = 5.0  # seconds in which whoever watches us gets an answer, whatever hangs
 _A_MOMENT: Final = 2.0  # seconds of those for what is only told as degraded
 _AWAY: Final = (StoreUnavailable, psycopg.OperationalError, OperationalError, PoolTimeout)

@@ -48,10 +48,10 @@ from zrm.kit.blobs import BlobStore
 from zrm.kit.db import Cursor, Database
 from zrm.kit.embedded import Servers, embedded
 from zrm.kit.fitness import obstacles, risks
-from zrm.kit.i18n import LANGUAGES, Language
 from zrm.kit.supervisor import Supervisor
 from zrm.serve import Server
 from zrm.serve import config as serve_config
+from zrm.ui.i18n import LANGUAGES, Language
 
 cli = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
 _CANNOT_LISTEN = {errno.EADDRINUSE, errno.EADDRNOTAVAIL, errno.EACCES}

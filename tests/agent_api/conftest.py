@@ -23,8 +23,8 @@ from zrm.inbox.receive import Inbox
 from zrm.insight.health import Health
 from zrm.kit.blobs import BlobStore
 from zrm.kit.db import Database
-from zrm.kit.pages import BUILT_ASSETS, Pages
 from zrm.seed import DEMO_AGENTS
+from zrm.ui.pages import BUILT_ASSETS, Pages
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page

@@ -18,8 +18,8 @@ from zrm.casestore.outbox import Topic
 from zrm.contract import SendError
 from zrm.dispatch.drain import leave_failed
 from zrm.kit.db import Database
-from zrm.kit.i18n import Language
 from zrm.kit.ids import new_id
+from zrm.ui.i18n import Language
 
 BOUNCED = "failed 5.1.1: 550 5.1.1 User unknown"
 CUT = "not a fax: page 1 is cut"

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from zrm.casework.templating import VARIABLES, around, beginning, fill, strange
 from zrm.kit.direction import in_marks
-from zrm.kit.i18n import in_fours
+from zrm.ui.i18n import in_fours
 
 VALUES = dict.fromkeys(VARIABLES, "") | {"name": "Sara", "code": "1234-5678-9012", "title": "{code} {agent}"}
 

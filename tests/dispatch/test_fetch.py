@@ -28,8 +28,8 @@ from zrm.dispatch.fetch import NO_REPORT, Fetch, ask_after
 from zrm.inbox.receive import Inbox
 from zrm.kit.blobs import BlobStore
 from zrm.kit.db import Database
-from zrm.kit.i18n import gettext
 from zrm.normalizer.filing import Filer
+from zrm.ui.i18n import gettext
 
 
 @dataclass

@@ -40,9 +40,9 @@ from zrm.inbox.code import mint
 from zrm.inbox.receive import Inbox
 from zrm.kit.blobs import BlobStore
 from zrm.kit.db import Cursor, Database
-from zrm.kit.i18n import in_fours
 from zrm.kit.ids import new_id
 from zrm.normalizer.filing import Filer
+from zrm.ui.i18n import in_fours
 
 PEER = "192.0.2.7"
 

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from zrm.inbox import code
-from zrm.kit.i18n import in_fours
+from zrm.ui.i18n import in_fours
 
 codes = st.builds(code.mint)
 

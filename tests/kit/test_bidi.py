@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.kit.test_i18n import sentences
-from zrm.kit.i18n import LANGUAGES, Language, gettext, in_fours
+from tests.ui.test_i18n import sentences
+from zrm.ui.i18n import LANGUAGES, Language, gettext, in_fours
 
 if TYPE_CHECKING:
     from tests.lab.browser import LabBrowser

@@ -30,12 +30,12 @@ from zrm.casework.transitions import Step
 from zrm.errors import Conflict, NotFound
 from zrm.kit.clock import now
 from zrm.kit.db import Cursor
-from zrm.kit.i18n import _
-from zrm.kit.pages import words
-from zrm.kit.pages.wordless import reworded
 from zrm.security.grants import covers
 from zrm.security.keyed import keyed_hash
 from zrm.security.masking import masked
+from zrm.ui import labels
+from zrm.ui.i18n import _
+from zrm.ui.untitled_contacts import reworded
 
 
 @dataclass(frozen=True, slots=True)
@@ -278,7 +278,7 @@ class CasePages:
         if not way.address:
             return visit.say(_("On the tracking page only"))
         shown = address(way.address)
-        channel = visit.say(words.word(words.CHANNEL, way.channel).label)
+        channel = visit.say(labels.word(labels.CHANNEL, way.channel).label)
         # Addresses stand between isolates, so that they read left to right inside a Persian line.
         shown = f"\u2066{shown}\u2069"
         if sum((one.channel, one.address) == (way.channel, way.address) for one in possible) > 1:
@@ -356,7 +356,7 @@ def _shows(page: CasePage, delivery: str) -> bool:
 def _channels(possible: list[Way], chosen: str, visit: Visit) -> list[tuple[str, str]]:
     """The channels a person can prefer: those that reach them now, and the one they prefer already."""
     known = dict.fromkeys([*(way.channel for way in possible), *([chosen] if chosen else [])])
-    return [(channel, visit.say(words.word(words.CHANNEL, channel).label)) for channel in known]
+    return [(channel, visit.say(labels.word(labels.CHANNEL, channel).label)) for channel in known]
 
 
 def _people(page: CasePage) -> list[UUID]:

@@ -26,8 +26,8 @@ from zrm.contract import StoredFile
 from zrm.errors import Conflict, NotAllowed, NotFound
 from zrm.kit import log
 from zrm.kit.db import Cursor
-from zrm.kit.i18n import LANGUAGES, _, digits
 from zrm.security.grants import Grants, covers
+from zrm.ui.i18n import LANGUAGES, _, digits
 
 LONGEST_TEXT = 100_000
 LONGEST_TITLE = 250

@@ -12,8 +12,8 @@ from zrm.agent_api.visit import Guard, Visit
 from zrm.casestore import roster
 from zrm.casestore.agent import NO_PASSWORD
 from zrm.kit import log, throttle
-from zrm.kit.i18n import _
 from zrm.security import headers, passwords, provider_accounts, second_step, sessions
+from zrm.ui.i18n import _
 
 _log = log.get(__name__)
 

@@ -17,8 +17,8 @@ from zrm.insight.health import Health, Problem
 from zrm.kit.blobs import BlobStore
 from zrm.kit.cookies import Cookie, cookie
 from zrm.kit.db import Cursor, Database
-from zrm.kit.pages import Pages
 from zrm.security.passkeys import Site
+from zrm.ui.pages import Pages
 
 if TYPE_CHECKING:
     from zrm.security.identity_provider import IdentityProvider

@@ -31,10 +31,10 @@ from zrm.casestore.attention import Notice
 from zrm.casestore.queue import QueueRow
 from zrm.kit import log
 from zrm.kit.fitness import reason
-from zrm.kit.pages import Viewer
-from zrm.kit.pages.wordless import reworded
 from zrm.security import sessions
 from zrm.security.grants import Grants, covers
+from zrm.ui.untitled_contacts import reworded
+from zrm.ui.viewer import Viewer
 
 GATHER: Final = 0.02
 COUNT_EVERY: Final = 0.5

@@ -16,9 +16,9 @@ from dataclasses import dataclass, field
 from typing import Final
 from uuid import UUID
 
-from zrm.kit.calendars import Calendar
-from zrm.kit.i18n import Language
 from zrm.security.grants import Grants, Units, covers
+from zrm.ui.calendars import Calendar
+from zrm.ui.i18n import Language
 
 MOST_PENDING: Final = 64
 MOST_DESKS_OF_A_SESSION: Final = 20

@@ -13,7 +13,7 @@ from zrm.agent_api.visit import Guard, Visit
 from zrm.casestore import queue
 from zrm.casestore.agent import Permission
 from zrm.casestore.queue import View
-from zrm.kit.i18n import _
+from zrm.ui.i18n import _
 
 PAGE = 50
 

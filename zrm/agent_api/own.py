@@ -14,11 +14,11 @@ from zrm.agent_api.words import notice_href, notice_text
 from zrm.casestore import attention, roster
 from zrm.errors import NotFound
 from zrm.kit import log, throttle
-from zrm.kit.i18n import _, digits
-from zrm.kit.pages.wordless import reworded
 from zrm.security import passwords, sessions
 from zrm.security.grants import covers
 from zrm.security.passwords import Weakness
+from zrm.ui.i18n import _, digits
+from zrm.ui.untitled_contacts import reworded
 
 _CHOICES = {
     "language": ("fa", "en"),

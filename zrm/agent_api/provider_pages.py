@@ -17,10 +17,10 @@ from zrm.config import IdentityProvider as Settings
 from zrm.errors import NotFound
 from zrm.kit import log
 from zrm.kit.clock import now
-from zrm.kit.i18n import _
 from zrm.security import sessions
 from zrm.security.provider_accounts import agent_of
 from zrm.security.sessions import How
+from zrm.ui.i18n import _
 
 if TYPE_CHECKING:
     from zrm.security.identity_provider import IdentityProvider

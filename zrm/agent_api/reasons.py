@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from zrm.kit.direction import isolated
-from zrm.kit.i18n import Language, _, digits, gettext
-from zrm.kit.pages import words
+from zrm.ui import labels
+from zrm.ui.i18n import Language, _, digits, gettext
 
 KNOWN: Final = (
     _("a fax without a page, and no word why"),
@@ -139,5 +139,5 @@ def _read(recorded: str, language: Language) -> tuple[str, bool]:
 def _fill(gap: str, said: str, language: Language) -> str:
     """What stands in a gap: a channel by its name, a number in the language's digits, anything else as it is."""
     if gap == "channel":
-        return gettext(language, words.word(words.CHANNEL, said).label)
+        return gettext(language, labels.word(labels.CHANNEL, said).label)
     return digits(said, language) if gap == "number" else isolated(said)

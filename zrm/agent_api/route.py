@@ -18,10 +18,10 @@ from zrm.agent_api.context import DeskContext
 from zrm.agent_api.visit import ForgedForm, ProofNeeded, SignInNeeded, StageNeeded, Visit
 from zrm.errors import Conflict, Forbidden, NotAllowed, NotFound, StoreFull, StoreUnavailable, TooLarge, TooManyTries
 from zrm.kit import log
-from zrm.kit.i18n import LANGUAGE_COOKIE, _, wished
-from zrm.kit.pages import Viewer
 from zrm.security import headers
 from zrm.security.sessions import Stage
+from zrm.ui.i18n import LANGUAGE_COOKIE, _, wished
+from zrm.ui.viewer import Viewer
 
 _log = log.get(__name__)
 

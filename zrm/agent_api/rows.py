@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from zrm.casestore.queue import QueueRow
-from zrm.kit.pages import Pages, Viewer
-from zrm.kit.pages.wordless import reworded
 from zrm.security.masking import masked
+from zrm.ui.pages import Pages
+from zrm.ui.untitled_contacts import reworded
+from zrm.ui.viewer import Viewer
 
 
 def row_values(row: QueueRow, viewer: Viewer, *, open_addresses: bool) -> dict[str, object]:

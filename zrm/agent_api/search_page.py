@@ -31,8 +31,8 @@ from zrm.casestore.search_words import LONGEST_QUERY, Query, excerpt, marked, pa
 from zrm.errors import NotFound
 from zrm.inbox import code as codes
 from zrm.kit.db import Cursor
-from zrm.kit.pages.wordless import reworded
 from zrm.security.grants import covers
+from zrm.ui.untitled_contacts import reworded
 
 PAGE: Final = 25
 

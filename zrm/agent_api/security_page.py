@@ -21,9 +21,9 @@ from zrm.agent_api.words import SIGNED_IN_BY
 from zrm.errors import NotFound
 from zrm.kit import log
 from zrm.kit.db import Cursor
-from zrm.kit.i18n import _
 from zrm.security import headers, passkeys, second_step, sessions, sign_ins
 from zrm.security.sessions import How, Stage
+from zrm.ui.i18n import _
 
 HOME = "/desk/security"
 _log = log.get(__name__)

@@ -14,9 +14,9 @@ from zrm.casestore import attention, queue
 from zrm.casestore.agent import Permission
 from zrm.casestore.queue import View
 from zrm.kit.db import Cursor
-from zrm.kit.i18n import _
-from zrm.kit.pages import DeskFrame, NavItem, NavSection
 from zrm.security import headers, sessions
+from zrm.ui.frame import DeskFrame, NavItem, NavSection
+from zrm.ui.i18n import _
 
 VIEW_NAMES = {
     View.UNASSIGNED: _("Unassigned"),

@@ -25,9 +25,9 @@ from zrm.agent_api.visit import COOKIE, Guard, SignInNeeded, Visit, read_form
 from zrm.casestore import roster
 from zrm.errors import NotFound, TooManyTries
 from zrm.kit import log
-from zrm.kit.i18n import _
 from zrm.security import headers, passwords, second_step, sessions
 from zrm.security.sessions import How
+from zrm.ui.i18n import _
 
 _FORM_COOKIE: Final = ("zrm_sign_in", "/desk/sign-in")
 _LONGEST_LOGIN: Final = 200

@@ -19,13 +19,13 @@ from zrm.casework import taken
 from zrm.casework.taken import WAYS, Told
 from zrm.errors import NotFound, StoreUnavailable
 from zrm.kit import log
-from zrm.kit.i18n import _
 from zrm.kit.mail_addresses import is_email
-from zrm.kit.pages.phone_flaws import sentence_of
-from zrm.kit.pages.words import CHANNEL
 from zrm.kit.phones import flaw
 from zrm.kit.text import clean_line, digits
 from zrm.security.grants import covers
+from zrm.ui.i18n import _
+from zrm.ui.labels import CHANNEL
+from zrm.ui.phone_flaws import sentence_of
 
 PAGE: Final = "/desk/new-contact"
 _LONGEST: Final = {"text": 100_000, "name": 200, "phone": 40, "email": 254}  # characters

@@ -20,8 +20,8 @@ from zrm.errors import Conflict, NotFound
 from zrm.kit import log
 from zrm.kit.db import Cursor
 from zrm.kit.direction import isolated
-from zrm.kit.i18n import LANGUAGES, Language, _, in_fours
 from zrm.security.grants import covers
+from zrm.ui.i18n import LANGUAGES, Language, _, in_fours
 
 KIND_NAMES = {
     "answer": _("Answer"),

@@ -25,13 +25,13 @@ from zrm.casestore import roster
 from zrm.casestore.agent import Permission
 from zrm.casestore.roster import DeskAgent
 from zrm.errors import TooLarge, ZrmError
-from zrm.kit.calendars import Calendar
 from zrm.kit.db import Cursor
-from zrm.kit.i18n import Language, gettext
-from zrm.kit.pages import Theme, Viewer
 from zrm.security import sessions
 from zrm.security.grants import Grants, Units
 from zrm.security.sessions import Session, Stage
+from zrm.ui.calendars import Calendar
+from zrm.ui.i18n import Language, gettext
+from zrm.ui.viewer import Theme, Viewer
 
 COOKIE: Final = ("zrm_desk", "/desk")
 """The name and the path of the session's cookie; `DeskContext.cookie` makes them those of this installation."""

@@ -8,8 +8,8 @@ from uuid import UUID
 
 from zrm.casestore.timeline import EventRow
 from zrm.kit.direction import isolated, steady_codes
-from zrm.kit.i18n import Language, _, digits, gettext, in_fours
-from zrm.kit.pages import words
+from zrm.ui import labels
+from zrm.ui.i18n import Language, _, digits, gettext, in_fours
 
 NATURES: Final = {
     "": _("Not said"),
@@ -201,7 +201,7 @@ class History:
         return ("، " if self._language == "fa" else ", ").join(named) or self._say(_("nothing"))
 
     def _channel(self, data: Mapping[str, Any]) -> str:
-        return self._say(words.word(words.CHANNEL, str(data.get("channel", ""))).label)
+        return self._say(labels.word(labels.CHANNEL, str(data.get("channel", ""))).label)
 
     def _unit_of(self, data: Mapping[str, Any], key: str) -> str:
         unit = _uuid(data.get(key))

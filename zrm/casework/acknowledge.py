@@ -11,7 +11,7 @@ from typing import Final
 from zrm.casework.templating import fill
 from zrm.config import Settings
 from zrm.contract import AddressKind
-from zrm.kit.i18n import Language, _, gettext, in_fours
+from zrm.ui.i18n import Language, _, gettext, in_fours
 
 SUBJECT: Final = _("We have received your message")
 """Of an acknowledgement by mail; the code is put behind it where the mail is written."""

@@ -20,8 +20,8 @@ from zrm.casestore.person import opted_out
 from zrm.casework.self_service import FAREWELL_SUBJECT, farewell
 from zrm.kit.clock import now
 from zrm.kit.db import Cursor, insert_rows
-from zrm.kit.i18n import gettext
 from zrm.kit.ids import new_id
+from zrm.ui.i18n import gettext
 
 CHANNELS: Final = frozenset({"sms", "telegram", "bale", "email"})
 """Where one digit is the easiest answer; other channels have their own ways to ask."""

@@ -11,9 +11,9 @@ from typing import Final, Literal
 
 from zrm.casestore.case import OwnCase, Status
 from zrm.config import Settings
-from zrm.kit.calendars import Reader, date_text
 from zrm.kit.gsm import cost
-from zrm.kit.i18n import Language, _, digits, gettext, in_fours
+from zrm.ui.calendars import DateReader, date_text
+from zrm.ui.i18n import Language, _, digits, gettext, in_fours
 
 Answer = Literal["help", "stop", "start", "status", "unknown", "codes", "no codes", "rated"]
 
@@ -109,7 +109,7 @@ def codes_text(cases: Sequence[OwnCase], language: Language, settings: Settings,
 
 
 def _listed(cases: Sequence[OwnCase], most: int, language: Language, settings: Settings, *, by_mail: bool) -> str:
-    reader = Reader(language, "solar" if language == "fa" else "gregorian", settings.organisation.timezone)
+    reader = DateReader(language, "solar" if language == "fa" else "gregorian", settings.organisation.timezone)
     lines = []
     for case in cases[:most]:
         # The day first: a line that began with a code would be taken for one of English words.

@@ -16,7 +16,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from zrm.kit.i18n import _
+from zrm.ui.i18n import _
 
 VARIABLES: Final[dict[str, str]] = {
     "name": _("the citizen's name"),

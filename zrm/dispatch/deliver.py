@@ -26,9 +26,9 @@ from zrm.dispatch.drain import backoff, leave_failed
 from zrm.kit import log
 from zrm.kit.clock import now
 from zrm.kit.db import Cursor, Database, insert_rows
-from zrm.kit.i18n import _
 from zrm.kit.ids import new_id
 from zrm.kit.mail_addresses import own_message_id
+from zrm.ui.i18n import _
 
 _log = log.get(__name__)
 _MOST_TRIES = 12

@@ -20,9 +20,9 @@ from zrm.kit import log
 from zrm.kit.blobs import BlobStore
 from zrm.kit.clock import now
 from zrm.kit.db import Cursor, Database, insert_rows
-from zrm.kit.i18n import _
 from zrm.kit.ids import new_id
 from zrm.normalizer.reports import apply
+from zrm.ui.i18n import _
 
 FILE_MISSING: Final = "file_missing"
 """The label of a contact one of whose files could not be fetched."""

@@ -38,11 +38,11 @@ from zrm.kit import throttle
 from zrm.kit.blobs import BlobStore
 from zrm.kit.clock import now
 from zrm.kit.db import Cursor, Database, insert_rows
-from zrm.kit.i18n import Language, gettext
 from zrm.kit.ids import new_id
 from zrm.kit.mail_addresses import own_message_id
 from zrm.kit.peers import peer_of
 from zrm.kit.phones import e164
+from zrm.ui.i18n import Language, gettext
 
 _PROOF_DIGITS = 4
 _ENDING = 100

@@ -20,10 +20,10 @@ from zrm.config import Settings
 from zrm.errors import ConfigError
 from zrm.kit.clock import now
 from zrm.kit.db import Cursor
-from zrm.kit.i18n import Language
 from zrm.normalizer.origin import FORGED, is_impersonal
 from zrm.normalizer.reading import Reading, Wished
 from zrm.normalizer.wishes import rateable
+from zrm.ui.i18n import Language
 
 TYPED: Final = "typed_address"
 """The label of a code that went to an address which was only typed into the web form."""

@@ -27,13 +27,13 @@ from zrm.casework.answer import Sender, Way, kind_of
 from zrm.casework.transitions import Step, after
 from zrm.config import Settings
 from zrm.contract import AddressKind, InboundFile
-from zrm.kit.i18n import Language, gettext
 from zrm.kit.ids import new_id
 from zrm.kit.mail_addresses import own_message_id
 from zrm.normalizer.asking import TYPED, Case, Records, way_to_acknowledge
 from zrm.normalizer.origin import Known
 from zrm.normalizer.reading import Reading
 from zrm.normalizer.rows import Rows
+from zrm.ui.i18n import Language, gettext
 
 
 @dataclass(frozen=True, slots=True)

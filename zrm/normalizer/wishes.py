@@ -23,11 +23,11 @@ from zrm.contract import AddressKind, Wish
 from zrm.inbox.code import read as read_code
 from zrm.kit.clock import now
 from zrm.kit.db import Cursor, insert_rows
-from zrm.kit.i18n import Language
 from zrm.kit.ids import new_id
 from zrm.kit.mail_addresses import own_message_id
 from zrm.normalizer.origin import Known
 from zrm.normalizer.reading import Raw, Wished
+from zrm.ui.i18n import Language
 
 MOST_ANSWERS: Final = 10
 """Answers to one address within an hour; what it asks beyond that is recorded and not answered."""

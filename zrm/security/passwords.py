@@ -17,9 +17,9 @@ from pwdlib import PasswordHash
 from pwdlib.exceptions import UnknownHashError
 from pwdlib.hashers.argon2 import Argon2Hasher
 
-from zrm.kit.i18n import _
 from zrm.security.guessing import guesses
 from zrm.security.published import SECRETS
+from zrm.ui.i18n import _
 
 SHORTEST: Final = 12
 """Characters a new password must have at least."""

@@ -11,10 +11,10 @@ from typing import ClassVar, Final
 import httpx
 
 from zrm.kit.cookies import cookie
-from zrm.kit.i18n import LANGUAGE_COOKIE
 from zrm.simulate.corpus import Citizen
 from zrm.simulate.errand import Acknowledged, Refused, TryAgain
 from zrm.simulate.files import picture
+from zrm.ui.i18n import LANGUAGE_COOKIE
 
 _FORM_ID: Final = re.compile(r'name="form_id" value="([^"]+)"')
 _SUBJECTS: Final = re.compile(r'<select[^>]*name="subject".*?</select>', re.DOTALL)

@@ -22,8 +22,8 @@ from zrm.dispatch.deliver import Deliver
 from zrm.inbox.receive import Inbox
 from zrm.kit.blobs import BlobStore
 from zrm.kit.db import Database
-from zrm.kit.i18n import in_fours
 from zrm.normalizer.wishes import MOST_ANSWERS
+from zrm.ui.i18n import in_fours
 
 SARA = "sara@example.com"
 

@@ -43,8 +43,8 @@ from zrm.channels.contract import (
 from zrm.channels.sms.channel import SmsChannel
 from zrm.channels.sms.config import SmsConfig
 from zrm.errors import StoreUnavailable
-from zrm.kit.i18n import gettext
 from zrm.kit.ids import new_id
+from zrm.ui.i18n import gettext
 
 BLUE, GREEN = "+982130001", "30005000"
 TAKEN = json.dumps({"status": "accepted", "messages": [{"id": "b-77"}]})

@@ -28,8 +28,8 @@ from zrm.channels.contract import (
 from zrm.channels.sms.channel import SmsChannel
 from zrm.channels.sms.config import SmsConfig
 from zrm.channels.sms.provider import judge
-from zrm.kit.i18n import gettext
 from zrm.kit.ids import new_id
+from zrm.ui.i18n import gettext
 
 NUMBER = "+982130001"
 

@@ -20,7 +20,7 @@ from zrm.channels.contract import (
     Throttled,
 )
 from zrm.channels.sms.alphabet import Plain, split
-from zrm.kit.i18n import gettext
+from zrm.ui.i18n import gettext
 
 
 @pytest.mark.parametrize(

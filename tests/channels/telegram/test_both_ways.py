@@ -11,7 +11,7 @@ from tests.lab.process import wait_until
 from tests.lab.telegram import Bot, Citizen, Cut, Flood, TelegramStandIn
 from zrm.channels.telegram.channel import BaleChannel, BotChannel, TelegramChannel
 from zrm.channels.telegram.webhook import MAX_BODY, SECRET_HEADER
-from zrm.kit.i18n import in_fours
+from zrm.ui.i18n import in_fours
 
 SARA = Citizen(1001, "سارا", "fa", "کریمی")
 JOHN = Citizen(1002, "John", "en")

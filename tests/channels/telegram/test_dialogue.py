@@ -10,7 +10,7 @@ from tests.channels.telegram.conftest import OpenHouse
 from tests.channels.telegram.house import BotHouse, Case
 from tests.lab.process import wait_until
 from tests.lab.telegram import Bot, Citizen
-from zrm.kit.i18n import Language, digits, gettext, in_fours
+from zrm.ui.i18n import Language, digits, gettext, in_fours
 
 CITIZENS: dict[Language, Citizen] = {"fa": Citizen(2001, "سارا", "fa"), "en": Citizen(2002, "John", "en")}
 

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from zrm.channels.voice_ivr import prompts, spoken
-from zrm.kit.i18n import Language
+from zrm.ui.i18n import Language
 
 KNOWN = set(prompts.names())
 

@@ -20,7 +20,7 @@ from tests.channels.web.desk import KeepingDesk
 from zrm.channels.contract import FrontDesk, House
 from zrm.channels.web.channel import WebChannel
 from zrm.channels.web.config import Reach, WebConfig
-from zrm.kit.pages import BUILT_ASSETS
+from zrm.ui.pages import BUILT_ASSETS
 
 HOUSE = House(
     name={"fa": "شهرداری نمونه", "en": "Sample City"},

@@ -26,9 +26,9 @@ from zrm.frontdesk.desk import Desk
 from zrm.inbox.receive import Inbox
 from zrm.kit.blobs import BlobStore
 from zrm.kit.db import Database
-from zrm.kit.i18n import in_fours
 from zrm.kit.ids import new_id
 from zrm.normalizer.filing import Filer
+from zrm.ui.i18n import in_fours
 
 SARA, MOBILE = "sara@home.example", "+989121234567"
 SENT = {"en": "If we know this number or address", "fa": "اگر این شماره یا نشانی را بشناسیم"}

@@ -23,9 +23,9 @@ from zrm.channels.email.direction import html_lines
 from zrm.channels.email.headers import is_address
 from zrm.channels.email.mailboxes import return_address
 from zrm.kit.direction import isolate_numbers, runs_right_to_left
-from zrm.kit.i18n import _, in_fours
 from zrm.kit.mail_addresses import server_domain
 from zrm.kit.text import clean, clean_line
+from zrm.ui.i18n import _, in_fours
 
 _MOST_REFERENCES: Final = 20
 _WIDTH: Final = 76

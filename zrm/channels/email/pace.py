@@ -11,7 +11,7 @@ from typing import Final
 from uuid import UUID
 
 from zrm.channels.contract import Throttled
-from zrm.kit.i18n import _
+from zrm.ui.i18n import _
 
 _MOST_RESERVED: Final = 10_000
 _EARLY: Final = 1.0  # seconds by which a message may come before its time

@@ -38,8 +38,8 @@ from zrm.channels.email.refusals import blames_address, excuses_address
 from zrm.errors import NotFound
 from zrm.kit.blobs import BlobStore
 from zrm.kit.clock import now
-from zrm.kit.i18n import _
 from zrm.kit.mail_addresses import comparable, without_detail
+from zrm.ui.i18n import _
 
 _WAIT_BUSY = 60.0  # seconds before the next try after "come again"
 _WAIT_GREY = 300.0  # after a greylisting server's "not yet"

@@ -28,10 +28,10 @@ from zrm.channels.email.mailboxes import Delivery, Mailboxes
 from zrm.channels.email.session import Conversation, LocalConversation
 from zrm.errors import OverQuota, StoreFull, StoreUnavailable
 from zrm.kit import log
-from zrm.kit.i18n import in_fours
 from zrm.kit.ids import new_trace
 from zrm.kit.mail_addresses import comparable
 from zrm.kit.peers import peer_of
+from zrm.ui.i18n import in_fours
 
 _log = log.get(__name__)
 _LARGE: Final = 65_536  # bytes; above it, hashing and writing leave the event loop

@@ -26,7 +26,7 @@ from zrm.channels.fax.door import HandOff
 from zrm.channels.fax.parse import read_fax
 from zrm.channels.fax.spool import Spool
 from zrm.errors import ConfigError
-from zrm.kit.i18n import Language, _
+from zrm.ui.i18n import Language, _
 
 
 class FaxChannel:

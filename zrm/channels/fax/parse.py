@@ -16,7 +16,7 @@ from zrm.channels.contract import (
 )
 from zrm.channels.fax.record import TIFF
 from zrm.channels.fax.tiff import NoPages, NotAFax, Outline, outline
-from zrm.kit.i18n import Language, _, gettext, ngettext
+from zrm.ui.i18n import Language, _, gettext, ngettext
 
 _PHONE: Final = re.compile(r"\+?[0-9][0-9 ().-]{2,24}")
 _FINE: Final = ("", "SUCCESS", "OK")

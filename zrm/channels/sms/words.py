@@ -16,7 +16,7 @@ from zrm.channels.contract import (
     SendError,
     Throttled,
 )
-from zrm.kit.i18n import _
+from zrm.ui.i18n import _
 
 NUMBER_WRONG: Final = _("This number does not exist or cannot receive text messages.")
 OPTED_OUT: Final = _("The citizen has asked not to get text messages from this number.")

@@ -32,7 +32,7 @@ from zrm.channels.telegram.parse import read_contact
 from zrm.channels.telegram.platform import BALE, TELEGRAM, Platform
 from zrm.channels.telegram.send import TEXT_LIMIT, send_reply
 from zrm.channels.telegram.webhook import Webhook
-from zrm.kit.i18n import Language
+from zrm.ui.i18n import Language
 
 
 class BotChannel:

@@ -20,8 +20,8 @@ from zrm.channels.telegram import words
 from zrm.channels.telegram.note import Note, Part
 from zrm.channels.telegram.update import Told
 from zrm.channels.telegram.words import Say, in_columns, menu
-from zrm.kit.i18n import Language, digits, gettext
 from zrm.kit.text import latin_digits
+from zrm.ui.i18n import Language, digits, gettext
 
 Role = Literal["message", "step"]
 

@@ -28,10 +28,10 @@ from zrm.channels.telegram.update import Attached, Malformed, Told, read_update,
 from zrm.channels.telegram.words import Say, menu
 from zrm.errors import NotFound, StoreUnavailable, TooManyTries
 from zrm.kit import log
-from zrm.kit.calendars import Reader, date_time_text
 from zrm.kit.clock import now
-from zrm.kit.i18n import Language, digits, gettext, in_fours
 from zrm.kit.ids import new_trace
+from zrm.ui.calendars import DateReader, date_time_text
+from zrm.ui.i18n import Language, digits, gettext, in_fours
 
 MEDIA_TYPE = "application/json"
 
@@ -331,7 +331,8 @@ class Door:
             code=in_fours(found.code, language),
             state=gettext(language, words.STATES[found.state]),
             date=date_time_text(
-                found.changed_at, Reader(language, "solar" if language == "fa" else "gregorian", self._house.timezone)
+                found.changed_at,
+                DateReader(language, "solar" if language == "fa" else "gregorian", self._house.timezone),
             ),
         )
         says = [Say(text, keys=menu(language))]

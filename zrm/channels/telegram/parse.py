@@ -24,8 +24,8 @@ from zrm.channels.telegram import words
 from zrm.channels.telegram.note import Missing, missing_from, part_from
 from zrm.channels.telegram.platform import Platform
 from zrm.channels.telegram.update import Malformed, Told, read_update
-from zrm.kit.i18n import Language, gettext
 from zrm.kit.text import latin_digits
+from zrm.ui.i18n import Language, gettext
 
 _SCORES = ("1", "2", "3", "4", "5")
 STEP = "a step of the guided dialogue or of an album; its words are in the contact that ends it"

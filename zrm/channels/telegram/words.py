@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from zrm.kit.i18n import LANGUAGES, Language, _, gettext
+from zrm.ui.i18n import LANGUAGES, Language, _, gettext
 
 # ---------------------------------------------------------------- the dialogue
 

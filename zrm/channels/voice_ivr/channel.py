@@ -22,8 +22,8 @@ from zrm.channels.voice_ivr.line import Line
 from zrm.channels.voice_ivr.server import FastAgiServer
 from zrm.channels.voice_ivr.spool import Spool
 from zrm.kit import clock, log
-from zrm.kit.i18n import Language, _
 from zrm.kit.ids import new_trace
+from zrm.ui.i18n import Language, _
 
 _log = log.get(__name__)
 

@@ -19,7 +19,7 @@ from zrm.channels.contract import (
 )
 from zrm.channels.voice_ivr.spool import Take
 from zrm.kit.digests import digest_of
-from zrm.kit.i18n import Language, _, gettext, ngettext
+from zrm.ui.i18n import Language, _, gettext, ngettext
 
 KIND: Final = "voice_ivr"
 MEDIA_TYPE: Final = "application/vnd.zrm.call+json"

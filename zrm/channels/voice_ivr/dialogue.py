@@ -14,7 +14,7 @@ from zrm.channels.voice_ivr.line import ALL_KEYS, Line
 from zrm.channels.voice_ivr.spool import MAX_TAKES, Message, Spool, Take
 from zrm.errors import NotFound, StoreUnavailable, TooManyTries
 from zrm.kit import checkdigit, log
-from zrm.kit.i18n import Language
+from zrm.ui.i18n import Language
 
 _log = log.get(__name__)
 

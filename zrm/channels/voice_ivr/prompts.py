@@ -20,7 +20,7 @@ from typing import Final
 import yaml
 
 from zrm.kit import folders
-from zrm.kit.i18n import LANGUAGES, Language
+from zrm.ui.i18n import LANGUAGES, Language
 
 TEXTS: Final = Path(__file__).with_name("prompts.yaml")
 DEFAULT_FOLDER: Final = Path("var/prompts")

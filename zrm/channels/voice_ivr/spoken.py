@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from zrm.kit.calendars import Reader, day_parts
-from zrm.kit.i18n import Language
+from zrm.ui.calendars import DateReader, day_parts
+from zrm.ui.i18n import Language
 
 PAUSE = "pause"
 
@@ -29,7 +29,7 @@ def number(value: int, language: Language) -> list[str]:
 
 def date(moment: datetime, language: Language, timezone: str) -> list[str]:
     """The day of a moment: Solar Hijri in Persian, Gregorian in English, in the given time zone."""
-    reader = Reader(language, "solar" if language == "fa" else "gregorian", timezone)
+    reader = DateReader(language, "solar" if language == "fa" else "gregorian", timezone)
     day = day_parts(reader.local(moment), reader.calendar)
     if language == "fa":
         return [f"day-{day.day}", f"month-{day.month}", *_persian(day.year)]

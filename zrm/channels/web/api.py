@@ -24,7 +24,7 @@ from zrm.channels.web.seals import contact_id
 from zrm.channels.web.site import Site, peer_of
 from zrm.errors import OverQuota, StoreUnavailable
 from zrm.kit import log
-from zrm.kit.i18n import Language, _, accepted_language, gettext
+from zrm.ui.i18n import Language, _, accepted_language, gettext
 
 _log = log.get(__name__)
 _KEY: Final = re.compile(r"[\x21-\x7e]{1,200}")

@@ -8,10 +8,10 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Final
 
-from zrm.kit.i18n import _
 from zrm.kit.mail_addresses import LONGEST_ADDRESS, is_email
-from zrm.kit.pages.phone_flaws import sentence_of
 from zrm.kit.phones import flaw
+from zrm.ui.i18n import _
+from zrm.ui.phone_flaws import sentence_of
 
 NATURES: Final = {
     "complaint": _("Complaint"),

@@ -30,7 +30,7 @@ from zrm.channels.web.site import HEADERS, Site, peer_of, typed_code
 from zrm.errors import NotFound, OverQuota, StoreUnavailable, TooManyTries
 from zrm.kit import log
 from zrm.kit.file_names import file_name
-from zrm.kit.i18n import LANGUAGES, Language, _
+from zrm.ui.i18n import LANGUAGES, Language, _
 
 _log = log.get(__name__)
 MATTER_COOKIE: Final = "zrm_matter"

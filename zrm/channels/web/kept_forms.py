@@ -26,8 +26,8 @@ from zrm.channels.web.shown import Size
 from zrm.channels.web.site import Site
 from zrm.errors import StoreUnavailable
 from zrm.kit import log
-from zrm.kit.i18n import Language
 from zrm.kit.text import clean
+from zrm.ui.i18n import Language
 
 _log = log.get(__name__)
 BROWSER_COOKIE: Final = "zrm_forms"

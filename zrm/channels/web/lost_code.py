@@ -23,10 +23,10 @@ from zrm.channels.web.seals import Seals, contact_id
 from zrm.channels.web.shown import shown_problems
 from zrm.channels.web.site import Site, peer_of
 from zrm.errors import StoreUnavailable, TooManyTries
-from zrm.kit.i18n import LANGUAGES, Language, _
 from zrm.kit.mail_addresses import is_email
-from zrm.kit.pages.phone_flaws import sentence_of
 from zrm.kit.phones import flaw, is_mobile
+from zrm.ui.i18n import LANGUAGES, Language, _
+from zrm.ui.phone_flaws import sentence_of
 
 LOST_PATH: Final = "/track/lost"
 

@@ -25,7 +25,7 @@ from zrm.channels.web.shown import (
 from zrm.channels.web.site import Site, peer_of
 from zrm.errors import OverQuota, StoreUnavailable
 from zrm.kit import log
-from zrm.kit.i18n import LANGUAGES, Language, _
+from zrm.ui.i18n import LANGUAGES, Language, _
 
 _log = log.get(__name__)
 RECEIPT_COOKIE: Final = "zrm_receipt"

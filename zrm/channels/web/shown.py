@@ -11,8 +11,8 @@ from zrm.channels.web.config import WebConfig
 from zrm.channels.web.entry import Problem
 from zrm.channels.web.payload import parse_payload
 from zrm.errors import OverQuota
-from zrm.kit.i18n import Language, _, digits, gettext
-from zrm.kit.pages.words import byte_size
+from zrm.ui.i18n import Language, _, digits, gettext
+from zrm.ui.labels import byte_size
 
 _LATER: Final = {
     "peer": (

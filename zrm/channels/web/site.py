@@ -15,10 +15,12 @@ from starlette.types import Receive, Scope, Send
 from zrm.channels.contract import House
 from zrm.channels.web.config import WebConfig
 from zrm.channels.web.entry import latin_digits
-from zrm.kit import i18n
 from zrm.kit.cookies import Cookie, cookie
-from zrm.kit.i18n import LANGUAGES, Language, _, gettext, ngettext, wished
-from zrm.kit.pages import FooterLink, Pages, PortalFrame, Viewer
+from zrm.ui import i18n
+from zrm.ui.frame import FooterLink, PortalFrame
+from zrm.ui.i18n import LANGUAGES, Language, _, gettext, ngettext, wished
+from zrm.ui.pages import Pages
+from zrm.ui.viewer import Viewer
 
 TEMPLATES: Final = Path(__file__).parent / "templates"
 LANGUAGE_COOKIE: Final = i18n.LANGUAGE_COOKIE

@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from persiantools.jdatetime import JalaliDate
 
-from zrm.kit import calendars
-from zrm.kit.calendars import Calendar, Reader
-from zrm.kit.i18n import Language
+from zrm.ui import calendars
+from zrm.ui.calendars import Calendar, DateReader
+from zrm.ui.i18n import Language
 
 NOW = datetime(2026, 11, 23, 11, 52, 7, tzinfo=UTC)
 
@@ -28,7 +28,7 @@ NOW = datetime(2026, 11, 23, 11, 52, 7, tzinfo=UTC)
 def test_a_moment_in_each_language_and_calendar(
     language: Language, calendar: Calendar, day: str, long_day: str, moment: str
 ) -> None:
-    reader = Reader(language, calendar)
+    reader = DateReader(language, calendar)
     assert calendars.date_text(NOW, reader) == day
     assert calendars.weekday_date_text(NOW, reader) == long_day
     assert calendars.date_time_text(NOW, reader) == moment
@@ -36,8 +36,8 @@ def test_a_moment_in_each_language_and_calendar(
 
 def test_the_day_is_the_readers_own() -> None:
     late = datetime(2026, 3, 20, 20, 45, tzinfo=UTC)
-    assert calendars.date_text(late, Reader("en", "solar", "Asia/Tehran")) == "1 Farvardin 1405"
-    assert calendars.date_text(late, Reader("en", "solar", "UTC")) == "29 Esfand 1404"
+    assert calendars.date_text(late, DateReader("en", "solar", "Asia/Tehran")) == "1 Farvardin 1405"
+    assert calendars.date_text(late, DateReader("en", "solar", "UTC")) == "29 Esfand 1404"
 
 
 def test_the_last_day_of_a_leap_year_exists() -> None:
@@ -71,15 +71,15 @@ def test_a_solar_day_leads_back_to_its_gregorian_day(day: date) -> None:
     ],
 )
 def test_how_long_ago(distance: timedelta, english: str, persian: str) -> None:
-    assert calendars.ago_text(NOW - distance, NOW, Reader("en", "gregorian")) == english
-    assert calendars.ago_text(NOW - distance, NOW, Reader("fa", "solar")) == persian
+    assert calendars.ago_text(NOW - distance, NOW, DateReader("en", "gregorian")) == english
+    assert calendars.ago_text(NOW - distance, NOW, DateReader("fa", "solar")) == persian
 
 
 def test_a_moment_without_a_zone_is_refused() -> None:
     with pytest.raises(ValueError, match="without a time zone"):
-        calendars.date_text(datetime(2026, 11, 23, 11, 52), Reader())  # noqa: DTZ001  (the mistake is the point)
+        calendars.date_text(datetime(2026, 11, 23, 11, 52), DateReader())  # noqa: DTZ001  (the mistake is the point)
 
 
 def test_the_tooltip_says_everything() -> None:
-    full = calendars.full_text(NOW, Reader("en", "gregorian", "Asia/Tehran"))
+    full = calendars.full_text(NOW, DateReader("en", "gregorian", "Asia/Tehran"))
     assert full == "Monday 23 November 2026, 15:22:07 (Asia/Tehran)"

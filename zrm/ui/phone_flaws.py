@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from zrm.kit.i18n import _
 from zrm.kit.phones import Flaw
+from zrm.ui.i18n import _
 
 
 def sentence_of(found: Flaw) -> str:

@@ -10,7 +10,7 @@ import re
 from functools import lru_cache
 from typing import Final, NamedTuple
 
-from zrm.kit.i18n import LANGUAGES, Language, gettext, ngettext, translations
+from zrm.ui.i18n import LANGUAGES, Language, gettext, ngettext, translations
 
 
 class Sentence(NamedTuple):

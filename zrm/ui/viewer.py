@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from zrm.kit.calendars import Calendar, Reader
-from zrm.kit.i18n import Language, direction
+from zrm.ui.calendars import Calendar, DateReader
+from zrm.ui.i18n import Language, direction
 
 Theme = Literal["auto", "light", "dark"]
 
@@ -26,6 +26,6 @@ class Viewer:
         return direction(self.language)
 
     @property
-    def reader(self) -> Reader:
+    def reader(self) -> DateReader:
         """The part that matters to dates."""
-        return Reader(self.language, self.calendar, self.timezone)
+        return DateReader(self.language, self.calendar, self.timezone)

@@ -15,7 +15,7 @@ from zoneinfo import ZoneInfo
 from babel import Locale
 from persiantools.jdatetime import MONTH_NAMES_EN, MONTH_NAMES_FA, JalaliDate
 
-from zrm.kit.i18n import Language, _, digits, gettext, ngettext
+from zrm.ui.i18n import Language, _, digits, gettext, ngettext
 
 Calendar = Literal["solar", "gregorian"]
 
@@ -32,7 +32,7 @@ class DayParts(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Reader:
+class DateReader:
     """For whom a moment is written. `timezone` is an IANA name such as "Asia/Tehran"."""
 
     language: Language = "fa"
@@ -70,35 +70,35 @@ def weekday_names(language: Language) -> tuple[str, ...]:
     return tuple(names[number] for number in range(7))
 
 
-def date_text(moment: datetime, reader: Reader) -> str:
+def date_text(moment: datetime, reader: DateReader) -> str:
     """The day: "2 Azar 1405", «۲ آذر ۱۴۰۵», "23 November 2026"."""
     return _day_text(reader.local(moment), reader, with_year=True)
 
 
-def weekday_date_text(moment: datetime, reader: Reader) -> str:
+def weekday_date_text(moment: datetime, reader: DateReader) -> str:
     """The day with its weekday: "Monday 23 November 2026"."""
     local = reader.local(moment)
     return f"{weekday_names(reader.language)[local.weekday()]} {_day_text(local, reader, with_year=True)}"
 
 
-def time_text(moment: datetime, reader: Reader) -> str:
+def time_text(moment: datetime, reader: DateReader) -> str:
     """The time of day on a 24-hour clock, hours and minutes: "15:22"."""
     return digits(f"{reader.local(moment):%H:%M}", reader.language)
 
 
-def date_time_text(moment: datetime, reader: Reader) -> str:
+def date_time_text(moment: datetime, reader: DateReader) -> str:
     """The day and the time: "23 November 2026, 15:22"."""
     return _joined(date_text(moment, reader), time_text(moment, reader), reader.language)
 
 
-def full_text(moment: datetime, reader: Reader) -> str:
+def full_text(moment: datetime, reader: DateReader) -> str:
     """Everything there is to say, for a tooltip: weekday, day, time with seconds and the zone's name."""
     local = reader.local(moment)
     clock = digits(f"{local:%H:%M:%S}", reader.language)
     return f"{_joined(weekday_date_text(moment, reader), clock, reader.language)} ({reader.timezone})"
 
 
-def ago_text(moment: datetime, now: datetime, reader: Reader) -> str:
+def ago_text(moment: datetime, now: datetime, reader: DateReader) -> str:
     """How far `moment` lies from `now` ("3 minutes ago", "in 2 hours"); the day itself when a week or more away."""
     distance = now - moment
     past = distance >= timedelta(0)
@@ -134,7 +134,7 @@ def _ago_days(count: int, past: bool, language: Language) -> str:
     return ngettext(language, "in %(num)s day", "in %(num)s days", count)
 
 
-def _day_text(local: datetime, reader: Reader, *, with_year: bool) -> str:
+def _day_text(local: datetime, reader: DateReader, *, with_year: bool) -> str:
     parts = day_parts(local, reader.calendar)
     month = month_names(reader.language, reader.calendar)[parts.month - 1]
     text = f"{parts.day} {month} {parts.year}" if with_year else f"{parts.day} {month}"

@@ -6,10 +6,10 @@ import json
 import re
 from pathlib import Path
 
-from zrm.kit.pages import BUILT_ASSETS
+from zrm.ui.pages import BUILT_ASSETS
 
 ROOT = Path(__file__).parents[2]
-SOURCES = ROOT / "zrm/kit/static/src"
+SOURCES = ROOT / "zrm/ui/static/src"
 FONT_WEIGHTS = (400, 750)
 """Those of scripts/build_assets.mjs and ui/fonts.css."""
 

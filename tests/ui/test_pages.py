@@ -9,12 +9,14 @@ from pathlib import Path
 import pytest
 from jinja2 import UndefinedError
 
-from tests.kit import gallery
-from zrm.kit.i18n import LANGUAGES, Language
-from zrm.kit.pages import AssetMissing, Pages, Theme, Viewer, words
+from tests.ui import gallery
+from zrm.ui import labels
+from zrm.ui.i18n import LANGUAGES, Language
+from zrm.ui.pages import AssetMissing, Pages
+from zrm.ui.viewer import Theme, Viewer
 
 ROOT = Path(__file__).parents[2]
-SOURCES = ROOT / "zrm/kit/static/src"
+SOURCES = ROOT / "zrm/ui/static/src"
 NAMES = ("desk.css", "desk.js", "portal.css", "portal.js", "tabler.css", "tabler.rtl.css", "icons.svg", "favicon.svg")
 INLINE = re.compile(r"<script(?![^>]*\bsrc=)|<style|\sstyle=|\son[a-z]+=|javascript:", re.IGNORECASE)
 
@@ -97,7 +99,7 @@ def test_a_lone_link_or_code_stands_with_the_persian_words_around_it(pages: Page
 
 
 def test_a_text_of_very_many_paragraphs_keeps_its_words_and_its_blank_lines() -> None:
-    shown = str(words.paragraphs("<a>\n\n" * 5000))
+    shown = str(labels.paragraphs("<a>\n\n" * 5000))
     assert shown.count("&lt;a&gt;") == 5000
     assert 1000 < shown.count("<p ") < 3000
     assert shown.endswith("&lt;a&gt;<br><br>&lt;a&gt;</p>")
@@ -116,9 +118,11 @@ def test_a_refused_field_is_tied_to_its_message(pages: Pages, tmp_path: Path) ->
     assert '<label class="z-label" for="f-phone">' in page
 
 
-@pytest.mark.parametrize("vocabulary", [words.CASE_STATUS, words.DELIVERY_STATE, words.QUARANTINE_STATE, words.CHANNEL])
-def test_a_code_from_a_newer_version_is_shown_as_it_is(vocabulary: dict[str, words.Word]) -> None:
-    assert words.word(vocabulary, "teleported").label == "teleported"
+@pytest.mark.parametrize(
+    "vocabulary", [labels.CASE_STATUS, labels.DELIVERY_STATE, labels.QUARANTINE_STATE, labels.CHANNEL]
+)
+def test_a_code_from_a_newer_version_is_shown_as_it_is(vocabulary: dict[str, labels.Word]) -> None:
+    assert labels.word(vocabulary, "teleported").label == "teleported"
 
 
 def test_an_asset_that_is_not_built_is_named(pages: Pages, tmp_path: Path) -> None:
@@ -140,11 +144,11 @@ def test_every_icon_used_is_in_the_sprite() -> None:
     templates = [path.read_text(encoding="utf-8") for path in (ROOT / "zrm").rglob("templates/**/*.html")]
     used = set(re.findall(r"icon(?:_name)?(?:\(|=)\"([a-z0-9-]+)\"", "\n".join(templates)))
     for vocabulary in (
-        words.CASE_STATUS,
-        words.DELIVERY_STATE,
-        words.QUARANTINE_STATE,
-        words.CITIZEN_STATE,
-        words.CHANNEL,
+        labels.CASE_STATUS,
+        labels.DELIVERY_STATE,
+        labels.QUARANTINE_STATE,
+        labels.CITIZEN_STATE,
+        labels.CHANNEL,
     ):
         used |= {word.icon for word in vocabulary.values()}
     assert used <= listed

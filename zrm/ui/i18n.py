@@ -1,6 +1,6 @@
 """Words in two languages.
 
-A msgid is the English sentence itself. Persian lives in `zrm/kit/locale/fa/*.po`, one file per area, read and merged
+A msgid is the English sentence itself. Persian lives in `zrm/ui/locale/fa/*.po`, one file per area, read and merged
 at start without a compile step. A message without a Persian text is shown in English; a test keeps that from happening.
 """
 
@@ -28,7 +28,7 @@ _PERSIAN_DIGITS: Final = str.maketrans("0123456789", "۰۱۲۳۴۵۶۷۸۹")
 
 
 @dataclass(frozen=True)
-class Conflict:
+class TranslationConflict:
     """One message that two part files translate differently; the first file in name order is the one used."""
 
     msgid: str
@@ -87,14 +87,14 @@ def in_fours(number: str, language: Language) -> str:
     return f"\u200e{digits(groups, language)}" if language == "fa" else groups
 
 
-def merge(language: Language, folder: Path = LOCALE_FOLDER) -> tuple[Catalog, list[Conflict]]:
+def merge(language: Language, folder: Path = LOCALE_FOLDER) -> tuple[Catalog, list[TranslationConflict]]:
     """Read every part file of a language in name order into one catalogue; also tell which messages disagree.
 
     Fuzzy and empty entries are left out, so they fall back to English instead of to a guess.
     """
     merged = Catalog(locale=language)
     origin: dict[tuple[str | tuple[str, ...], str | None], Path] = {}
-    conflicts: list[Conflict] = []
+    conflicts: list[TranslationConflict] = []
     for part in sorted((folder / language).glob("*.po")):
         with part.open("rb") as file:
             catalog = read_po(file, locale=language, abort_invalid=True)
@@ -108,7 +108,7 @@ def merge(language: Language, folder: Path = LOCALE_FOLDER) -> tuple[Catalog, li
                 origin[key] = part
             elif known.string != message.string:
                 shown = message.id if isinstance(message.id, str) else message.id[0]
-                conflicts.append(Conflict(shown, origin.get(key, part), part))
+                conflicts.append(TranslationConflict(shown, origin.get(key, part), part))
     return merged, conflicts
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from zrm.kit.pages.wordless import SENTENCES, reworded
+from zrm.ui.untitled_contacts import SENTENCES, reworded
 
 CHANNELS = Path(__file__).parents[2] / "zrm" / "channels"
 

@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Literal
 
 import pytest
 
-from tests.kit import gallery
-from zrm.kit.i18n import LANGUAGES, Language
-from zrm.kit.pages import BUILT_ASSETS, Pages, Viewer
+from tests.ui import gallery
+from zrm.ui.i18n import LANGUAGES, Language
+from zrm.ui.pages import BUILT_ASSETS, Pages
+from zrm.ui.viewer import Viewer
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from babel.messages.extract import extract_from_dir
 
-from zrm.kit import i18n
+from zrm.ui import i18n
 
 ROOT = Path(__file__).parents[2]
 PLACES = re.compile(r"%\(\w+\)s")

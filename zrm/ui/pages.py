@@ -17,29 +17,15 @@ from typing import Final
 from jinja2 import BaseLoader, ChoiceLoader, Environment, FileSystemLoader, PrefixLoader, StrictUndefined
 from markupsafe import Markup
 
-from zrm.kit import calendars, clock
+from zrm.kit import clock
 from zrm.kit.direction import reading_direction, steady_codes
-from zrm.kit.i18n import LANGUAGES, Language, digits, in_fours, translations
-from zrm.kit.pages import words
-from zrm.kit.pages.frame import DeskFrame, FooterLink, NavItem, NavSection, PortalFrame
-from zrm.kit.pages.viewer import Theme, Viewer
-from zrm.kit.pages.wordless import reworded
-
-__all__ = [
-    "BUILT_ASSETS",
-    "AssetMissing",
-    "DeskFrame",
-    "FooterLink",
-    "NavItem",
-    "NavSection",
-    "Pages",
-    "PortalFrame",
-    "Theme",
-    "Viewer",
-]
+from zrm.ui import calendars, labels
+from zrm.ui.i18n import LANGUAGES, Language, digits, in_fours, translations
+from zrm.ui.untitled_contacts import reworded
+from zrm.ui.viewer import Viewer
 
 TEMPLATES: Final = Path(__file__).parent / "templates"
-BUILT_ASSETS: Final = Path(__file__).parents[1] / "static" / "build"
+BUILT_ASSETS: Final = Path(__file__).parent / "static" / "build"
 
 # Arrows that point along the text are mirrored in right-to-left pages.
 _ALONG_THE_TEXT: Final = frozenset(
@@ -141,7 +127,7 @@ class Pages:
         )
         install = environment.install_gettext_translations  # type: ignore[attr-defined]  # added by the i18n extension
         install(translations(language), newstyle=True)
-        environment.globals.update(asset=self.asset, icon=self.icon, words=words)
+        environment.globals.update(asset=self.asset, icon=self.icon, words=labels)
         environment.filters.update(
             dt=lambda moment: calendars.date_time_text(moment, _viewer.get().reader),
             date=lambda moment: calendars.date_text(moment, _viewer.get().reader),
@@ -152,9 +138,9 @@ class Pages:
             iso=lambda moment: moment.astimezone(UTC).isoformat(timespec="seconds"),
             digits=lambda value: digits(value, _viewer.get().language),
             code444=lambda code: in_fours(code, _viewer.get().language),
-            bytes=lambda size: words.byte_size(size, _viewer.get().language),
-            duration=lambda seconds: words.duration(seconds, _viewer.get().language),
-            paragraphs=words.paragraphs,
+            bytes=lambda size: labels.byte_size(size, _viewer.get().language),
+            duration=lambda seconds: labels.duration(seconds, _viewer.get().language),
+            paragraphs=labels.paragraphs,
             reworded=lambda text, channel: reworded(text, channel, _viewer.get().language),
             steady=steady_codes,
             direction=reading_direction,

@@ -12,7 +12,7 @@ from typing import Final, NamedTuple
 from markupsafe import Markup, escape
 
 from zrm.kit.direction import reading_direction, steady_codes
-from zrm.kit.i18n import Language, _, digits, gettext
+from zrm.ui.i18n import Language, _, digits, gettext
 
 
 class Word(NamedTuple):

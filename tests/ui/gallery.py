@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
-from zrm.kit.i18n import Language
-from zrm.kit.pages import DeskFrame, FooterLink, NavItem, NavSection, PortalFrame
+from zrm.ui.frame import DeskFrame, FooterLink, NavItem, NavSection, PortalFrame
+from zrm.ui.i18n import Language
 
 NOW = datetime(2026, 11, 23, 11, 52, tzinfo=UTC)
 SHEET = (

@@ -1,4 +1,4 @@
-// Keeps "3 minutes ago" true. The words and limits are those of zrm/kit/calendars.py: after a week the server's date stays.
+// Keeps "3 minutes ago" true. The words and limits are those of zrm/ui/calendars.py: after a week the server's date stays.
 const MINUTE = 60, HOUR = 3600, DAY = 86400, WEEK = 7 * DAY;
 const language = document.documentElement.lang || "en";
 const relative = new Intl.RelativeTimeFormat(language === "fa" ? "fa" : "en-GB", { numeric: "always" });
