@@ -20,7 +20,8 @@ from zrm.inbox.receive import Inbox
 from zrm.kit import log
 from zrm.kit.blobs import BlobStore
 from zrm.kit.db import Database
-from zrm.kit.embedded import EmbeddedPostgres, EmbeddedValkey
+from zrm.standalone.postgres import EmbeddedPostgres
+from zrm.standalone.valkey import EmbeddedValkey
 
 pytest_plugins = ["tests.lab.plugin"]
 

@@ -46,11 +46,11 @@ from zrm.house import (
 from zrm.kit import folders, listening, log, proxies
 from zrm.kit.blobs import BlobStore
 from zrm.kit.db import Cursor, Database
-from zrm.kit.embedded import Servers, embedded
 from zrm.kit.fitness import obstacles, risks
-from zrm.kit.supervisor import Supervisor
 from zrm.serve import Server
 from zrm.serve import config as serve_config
+from zrm.standalone.servers import Servers, embedded
+from zrm.standalone.supervisor import Supervisor
 from zrm.ui.i18n import LANGUAGES, Language
 
 cli = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)

@@ -24,9 +24,9 @@ from zrm.kit import folders, log
 from zrm.kit.blobs import BlobStore
 from zrm.kit.clamd import Clamd
 from zrm.kit.db import Database
-from zrm.kit.embedded import running
 from zrm.kit.peers import is_loopback
 from zrm.security.published import holds_published
+from zrm.standalone.servers import running
 
 CONFIG_VARIABLE = "ZRM_CONFIG"
 DATABASE_VARIABLE = "ZRM_DATABASE_URL"

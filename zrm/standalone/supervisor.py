@@ -19,7 +19,7 @@ from pathlib import Path
 from types import FrameType
 from typing import IO
 
-from zrm.kit.child import open_log, spawn
+from zrm.standalone.child_process import open_log, spawn
 
 FIRST_DELAY = 0.5  # seconds before a dead child is started again; doubled each time
 LONGEST_DELAY = 30.0

@@ -18,9 +18,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from zrm.kit import log
-from zrm.kit.embedded.postgres import USER, EmbeddedPostgres
-from zrm.kit.embedded.server import EmbeddedServer, ServerFailed
-from zrm.kit.embedded.valkey import EmbeddedValkey
+from zrm.standalone.postgres import USER, EmbeddedPostgres
+from zrm.standalone.server import EmbeddedServer, ServerFailed
+from zrm.standalone.valkey import EmbeddedValkey
 
 __all__ = ["EmbeddedPostgres", "EmbeddedServer", "EmbeddedValkey", "ServerFailed", "Servers", "embedded", "running"]
 

@@ -21,7 +21,7 @@ _libc = ctypes.CDLL(None, use_errno=True)
 _starter = ThreadPoolExecutor(max_workers=1, thread_name_prefix="child-starter")
 
 
-class Account(NamedTuple):
+class SystemAccount(NamedTuple):
     """A user and group by number; they need no entry in the machine's list of users."""
 
     uid: int
@@ -35,7 +35,7 @@ def spawn(
     on_parent_death: signal.Signals,
     cwd: Path | None = None,
     env: Mapping[str, str] | None = None,
-    account: Account | None = None,
+    account: SystemAccount | None = None,
     stdin: int | IO[bytes] = subprocess.DEVNULL,
     errors: int | IO[bytes] = subprocess.STDOUT,
     inherit: Sequence[int] = (),

@@ -11,8 +11,8 @@ from pathlib import Path
 from urllib.parse import quote
 
 from zrm.kit import log
-from zrm.kit.child import open_log, spawn
-from zrm.kit.embedded.server import LONGEST_SOCKET, EmbeddedServer, ServerFailed, plain_environment, write_private
+from zrm.standalone.child_process import open_log, spawn
+from zrm.standalone.server import LONGEST_SOCKET, EmbeddedServer, ServerFailed, plain_environment, write_private
 
 _log = log.get(__name__)
 

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from tests.lab.process import alive
-from zrm.kit.supervisor import IMPATIENT_AFTER
+from zrm.standalone.supervisor import IMPATIENT_AFTER
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 PATIENCE = 30.0
@@ -21,7 +21,7 @@ PATIENCE = 30.0
 SUPERVISE = """
 import json, os, signal, sys
 from pathlib import Path
-from zrm.kit.supervisor import Supervisor
+from zrm.standalone.supervisor import Supervisor
 for ignored in (signal.SIGINT, signal.SIGHUP):  # by a test run in the background, or one that outlives its terminal
     signal.signal(ignored, signal.SIG_DFL)
 roles, log_dir, stop_within = json.loads(sys.argv[1]), Path(sys.argv[2]), float(sys.argv[3])

@@ -1,0 +1,1 @@
+"""PostgreSQL, Valkey and every role as our own children, on one machine."""
