@@ -30,9 +30,9 @@ from zrm.channels.email.htmltext import words_of
 from zrm.channels.fax.record import TIFF
 from zrm.channels.web.body import BadForm, Limits, read_form
 from zrm.channels.web.entry import check_text, clean_media_type, read_entry
-from zrm.house import read_blueprint
 from zrm.inbox import code
 from zrm.inbox.content import content_of
+from zrm.installation import load_config
 from zrm.kit import log
 from zrm.kit.direction import isolate_numbers, reading_direction, steady_codes
 from zrm.kit.file_names import file_name
@@ -282,7 +282,7 @@ def channels(folder: Path) -> Mapping[str, Channel]:
     """All channels of a house that `folder` is for; none of them listens."""
     file = folder / "config.yaml"
     file.write_text(_CONFIG, encoding="utf-8")
-    return read_blueprint(file, begin=False).channels
+    return load_config(file, begin=False).channels
 
 
 def _deliver_sm(text: str) -> bytes:

@@ -10,8 +10,8 @@ from uuid import UUID
 
 from bench.figures import Figure, Result, Sizes
 from tests.journeys.hub import Hub
-from zrm.house import read_blueprint
-from zrm.seed import DEMO_AGENTS
+from zrm.demonstration import DEMO_AGENTS
+from zrm.installation import load_config
 from zrm.simulate.account import cases_of, wait_until_quiet
 from zrm.simulate.simulator import Simulator, percentile
 from zrm.simulate.watch import DeskWatch
@@ -35,7 +35,7 @@ def measure(hub: Hub, sizes: Sizes) -> Result:
     try:
         if watch.stdout is None or watch.stdout.readline() != "open\n":
             raise OSError("the desk could not be watched")
-        simulator = Simulator(read_blueprint(hub.config), _DOORS, rate=RATE, seconds=sizes.contact_seconds, seed=3)
+        simulator = Simulator(load_config(hub.config), _DOORS, rate=RATE, seconds=sizes.contact_seconds, seed=3)
         tally = simulator.run()
         wait_until_quiet(hub.database(), 120)
         time.sleep(_LAST_ROWS)

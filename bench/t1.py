@@ -16,7 +16,7 @@ from bench import control
 from bench.figures import Figure, Result, Sizes, median
 from bench.load import Load, drive_apart, request
 from tests.journeys.hub import Hub
-from zrm.house import read_blueprint
+from zrm.installation import load_config
 from zrm.simulate import corpus
 from zrm.simulate.places import web_client
 from zrm.simulate.sms import SmsDoor
@@ -94,7 +94,7 @@ def asleep(hub: Hub, *roles: str) -> Iterator[None]:
 
 
 def _webhooks(hub: Hub, count: int) -> list[bytes]:
-    plan = read_blueprint(hub.config)
+    plan = load_config(hub.config)
     with web_client(plan) as web:
         door = SmsDoor(web, hub.web, hub.sms_number, hub.twilio.account, hub.twilio_token, again=0)
         chance = random.Random(1)

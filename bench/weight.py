@@ -9,7 +9,7 @@ from bench.figures import Figure, Result, Sizes
 from tests.agent_api.test_case_page import MEASURE, TITLES, WIDTHS
 from tests.journeys.hub import Hub
 from tests.lab.browser import LabBrowser
-from zrm.seed import DEMO_AGENTS
+from zrm.demonstration import DEMO_AGENTS
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page

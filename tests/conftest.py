@@ -13,7 +13,7 @@ from redis import Redis
 
 from tests.lab.databases import Databases
 from tests.lab.small_disk import small_device
-from zrm import seed
+from zrm import demonstration
 from zrm.casestore.schema import migrate
 from zrm.config import Name, Organisation, Settings
 from zrm.inbox.receive import Inbox
@@ -77,7 +77,7 @@ def empty_databases(servers: TestServers) -> Databases:
 def seeded_databases(servers: TestServers, empty_databases: Databases) -> Databases:
     """Databases with the schema and the demonstration organisation."""
     database = Database(servers.postgres.create_database(SEEDED, template=EMPTY))
-    seed.seed(database)
+    demonstration.seed(database)
     database.close()
     return Databases(servers.postgres, SEEDED)
 

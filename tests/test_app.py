@@ -28,11 +28,11 @@ from zrm.casestore.heartbeat import Heartbeat
 from zrm.casestore.outbox import Topic
 from zrm.channels.web.follow_matter import FollowMatter
 from zrm.contract import RawContact, Receipt
-from zrm.house import DATABASE_VARIABLE, REDIS_VARIABLE, OpenHouse, open_house, read_blueprint
+from zrm.demonstration import DEMO_AGENTS
 from zrm.inbox.receive import Inbox
+from zrm.installation import DATABASE_VARIABLE, REDIS_VARIABLE, Runtime, load_config, open_runtime
 from zrm.kit.ids import new_id
 from zrm.security import headers as security
-from zrm.seed import DEMO_AGENTS
 from zrm.ui.pages import AssetMissing, Pages
 
 if TYPE_CHECKING:
@@ -45,19 +45,19 @@ channels: {web: {}}
 
 
 @pytest.fixture
-def house(tmp_path: Path, database_url: str, redis_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[OpenHouse]:
+def house(tmp_path: Path, database_url: str, redis_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Runtime]:
     """A house with the web door only, on this test's database."""
     path = tmp_path / "config.yaml"
     path.write_text(CONFIG, encoding="utf-8")
     monkeypatch.setenv(DATABASE_VARIABLE, database_url)
     monkeypatch.setenv(REDIS_VARIABLE, redis_url)
-    house = open_house("test", read_blueprint(path))
+    house = open_runtime("test", load_config(path))
     yield house
     house.close()
 
 
 @pytest.fixture
-def client(house: OpenHouse) -> Iterator[httpx.Client]:
+def client(house: Runtime) -> Iterator[httpx.Client]:
     with serving(build_app(house), lifespan="on") as address, httpx.Client(base_url=address) as client:
         yield client
 
@@ -69,7 +69,7 @@ NOBODY = [
 """What is said of a house in which nothing but the web role runs."""
 
 
-def test_a_house_without_roles_keeps_contacts_and_says_what_is_missing(client: httpx.Client, house: OpenHouse) -> None:
+def test_a_house_without_roles_keeps_contacts_and_says_what_is_missing(client: httpx.Client, house: Runtime) -> None:
     assert client.get("/healthz").text == "ok\n"
     answer = client.get("/readyz")
     assert (answer.status_code, answer.json()) == (200, {"ready": True, "problems": [], "degraded": NOBODY})
@@ -77,7 +77,7 @@ def test_a_house_without_roles_keeps_contacts_and_says_what_is_missing(client: h
         wait_until(lambda: client.get("/readyz").json()["degraded"] == [], "heartbeats", 20)
 
 
-def test_a_queue_that_is_away_leaves_the_house_ready(house: OpenHouse) -> None:
+def test_a_queue_that_is_away_leaves_the_house_ready(house: Runtime) -> None:
     away = replace(house, redis_url=f"redis://127.0.0.1:{free_port()}")
     with serving(build_app(away), lifespan="on") as address:
         answer = httpx.get(f"{address}/readyz")
@@ -87,7 +87,7 @@ def test_a_queue_that_is_away_leaves_the_house_ready(house: OpenHouse) -> None:
         assert httpx.post(f"{address}/api/contacts", json={"text": "سلام"}, headers=key).status_code == 201
 
 
-def test_a_queue_that_hangs_is_said_and_waited_for_no_longer_than_a_moment(house: OpenHouse) -> None:
+def test_a_queue_that_hangs_is_said_and_waited_for_no_longer_than_a_moment(house: Runtime) -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:  # takes whoever comes and says nothing
         hanging = replace(house, redis_url=f"redis://127.0.0.1:{silent.getsockname()[1]}")
         with serving(build_app(hanging), lifespan="on") as address:
@@ -259,7 +259,7 @@ def test_error_pages_are_accessible_and_fit(
     page.context.close()
 
 
-def test_an_older_schema_is_not_ready(client: httpx.Client, house: OpenHouse) -> None:
+def test_an_older_schema_is_not_ready(client: httpx.Client, house: Runtime) -> None:
     with house.database.cursor() as cursor:
         cursor.execute("UPDATE alembic_version SET version_num = '2026_11_28_trigrams'")
     answer = client.get("/readyz")
@@ -278,9 +278,7 @@ IN_THE_WAY = [
 
 
 @pytest.mark.parametrize("another", ["INSERT INTO alembic_version VALUES ('newer')", "UPDATE alembic_version SET version_num = 'newer'"])  # fmt: skip
-def test_a_newer_schema_in_which_contacts_are_kept_is_ready(
-    client: httpx.Client, house: OpenHouse, another: str
-) -> None:
+def test_a_newer_schema_in_which_contacts_are_kept_is_ready(client: httpx.Client, house: Runtime, another: str) -> None:
     """While a new version comes to one node after the other, the balancer must not take the rest of them away."""
     with house.database.cursor() as cursor:
         cursor.execute(another.encode())
@@ -297,7 +295,7 @@ def test_a_newer_schema_in_which_contacts_are_kept_is_ready(
 
 @pytest.mark.parametrize("change", IN_THE_WAY)
 def test_a_newer_schema_in_which_nothing_can_be_kept_is_not_ready(
-    client: httpx.Client, house: OpenHouse, change: str
+    client: httpx.Client, house: Runtime, change: str
 ) -> None:
     with house.database.cursor() as cursor:
         cursor.execute("UPDATE alembic_version SET version_num = 'newer'")
@@ -308,7 +306,7 @@ def test_a_newer_schema_in_which_nothing_can_be_kept_is_not_ready(
     assert problem.startswith(f"{NEWER}, and keeps no contact of this one (")
 
 
-def test_a_database_that_takes_no_contact_is_not_ready(client: httpx.Client, house: OpenHouse) -> None:
+def test_a_database_that_takes_no_contact_is_not_ready(client: httpx.Client, house: Runtime) -> None:
     """Such as the one of two that only follows, or one whose disk is full."""
     with house.database.cursor() as cursor:
         cursor.execute("CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN RAISE disk_full; END$$")
@@ -331,7 +329,7 @@ def test_a_database_that_takes_no_contact_is_not_ready(client: httpx.Client, hou
 
 
 def test_readiness_does_not_stand_behind_the_citizens(
-    client: httpx.Client, house: OpenHouse, monkeypatch: pytest.MonkeyPatch
+    client: httpx.Client, house: Runtime, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("zrm.app._PATIENCE", 10)
     with ExitStack() as stack:
@@ -357,13 +355,13 @@ def test_migrations_with_several_heads_are_a_problem_and_no_error(
     assert any("migrations" in problem for problem in answer.json()["problems"])
 
 
-def test_a_full_blob_folder_is_not_ready(client: httpx.Client, house: OpenHouse) -> None:
+def test_a_full_blob_folder_is_not_ready(client: httpx.Client, house: Runtime) -> None:
     house.blobs.root.parent.mkdir(parents=True, exist_ok=True)
     house.blobs.root.write_text("a file is in the way")
     assert any(str(house.blobs.root) in problem for problem in client.get("/readyz").json()["problems"])
 
 
-def test_metrics_count_every_channel_and_state(client: httpx.Client, house: OpenHouse) -> None:
+def test_metrics_count_every_channel_and_state(client: httpx.Client, house: Runtime) -> None:
     desk, inbox = house.desk()
     for number in range(3):
         desk.receive(RawContact("web", "portal", str(number), b"{}", "application/json"))
@@ -388,7 +386,7 @@ def test_metrics_count_every_channel_and_state(client: httpx.Client, house: Open
     }
 
 
-def test_what_an_agent_takes_down_is_in_the_doors_book(client: httpx.Client, house: OpenHouse) -> None:
+def test_what_an_agent_takes_down_is_in_the_doors_book(client: httpx.Client, house: Runtime) -> None:
     """The desk confirms a contact as any door does, so the ledger must be able to miss it."""
     assert submit(client, "daniel", PASSWORDS["daniel"]).status_code == 303
     form = client.get("/desk/new-contact").text
@@ -409,7 +407,7 @@ def test_what_an_agent_takes_down_is_in_the_doors_book(client: httpx.Client, hou
 
 
 def test_a_store_that_hangs_is_said_and_holds_nobody_up(
-    client: httpx.Client, house: OpenHouse, monkeypatch: pytest.MonkeyPatch
+    client: httpx.Client, house: Runtime, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("zrm.app._PATIENCE", 0.2)
     with house.database.connect() as elsewhere:
@@ -427,7 +425,7 @@ def test_a_store_that_hangs_is_said_and_holds_nobody_up(
     assert client.get("/readyz").json() == {"ready": True, "problems": [], "degraded": NOBODY}
 
 
-def test_heartbeats_that_cannot_be_read_leave_the_house_ready(client: httpx.Client, house: OpenHouse) -> None:
+def test_heartbeats_that_cannot_be_read_leave_the_house_ready(client: httpx.Client, house: Runtime) -> None:
     with house.database.connect() as elsewhere:
         elsewhere.execute("LOCK TABLE heartbeats IN ACCESS EXCLUSIVE MODE")
         answer = client.get("/readyz")
@@ -441,7 +439,7 @@ def test_heartbeats_that_cannot_be_read_leave_the_house_ready(client: httpx.Clie
     assert answer.json()["degraded"] == ["whether the roles are alive cannot be read (UndefinedTable)"]
 
 
-def test_metrics_tell_of_roles_and_of_what_waits(client: httpx.Client, house: OpenHouse) -> None:
+def test_metrics_tell_of_roles_and_of_what_waits(client: httpx.Client, house: Runtime) -> None:
     with house.database.cursor() as cursor:
         heartbeat.beat(cursor, new_id(), "relay")
         heartbeat.beat(cursor, new_id(), "worker", [Topic.FILE])
@@ -458,7 +456,7 @@ def test_metrics_tell_of_roles_and_of_what_waits(client: httpx.Client, house: Op
     assert set(waiting.values()) == {0}
 
 
-def test_the_house_refuses_what_it_cannot_hold(client: httpx.Client, house: OpenHouse) -> None:
+def test_the_house_refuses_what_it_cannot_hold(client: httpx.Client, house: Runtime) -> None:
     house.blobs.root.parent.mkdir(parents=True, exist_ok=True)
     house.blobs.root.write_text("no folder can be here")
     key = {"Idempotency-Key": "one"}

@@ -12,9 +12,9 @@ from pathlib import Path
 import httpx
 import pytest
 
-from zrm import seed
-from zrm.casestore.installation import claim_folder
-from zrm.house import DATABASE_VARIABLE, REDIS_VARIABLE
+from zrm import demonstration
+from zrm.casestore.installation_id import claim_folder
+from zrm.installation import DATABASE_VARIABLE, REDIS_VARIABLE
 from zrm.kit.blobs import BlobStore
 from zrm.kit.db import Database
 from zrm.kit.listening import handed_over, listen
@@ -68,7 +68,7 @@ def test_a_door_whose_port_is_taken_is_one_line(zrm: Zrm) -> None:
 
 
 def test_a_unit_nobody_knows_is_named_with_those_there_are(zrm: Zrm, database: Database) -> None:
-    seed.seed(database)
+    demonstration.seed(database)
     assert "default_unit" not in zrm("check").stdout
     done = zrm("check", unit="nowhere")
     assert done.returncode == 1

@@ -13,7 +13,7 @@ from pydantic import BaseModel
 from zrm.channels.registry import CHANNELS
 from zrm.config import Settings, load
 from zrm.errors import ConfigError
-from zrm.house import read_blueprint
+from zrm.installation import load_config
 from zrm.kit import log
 
 GOOD = """\
@@ -106,7 +106,7 @@ def write(folder: Path, text: str) -> Path:
 )
 def test_a_wrong_line_is_named(tmp_path: Path, text: str, said: str) -> None:
     with pytest.raises(ConfigError) as refused:
-        read_blueprint(write(tmp_path, text))
+        load_config(write(tmp_path, text))
     assert said in str(refused.value)
 
 
@@ -123,11 +123,11 @@ def test_a_wrong_line_is_named(tmp_path: Path, text: str, said: str) -> None:
 )
 def test_addresses_of_stores_as_they_are_written_elsewhere(tmp_path: Path, line: str) -> None:
     name, _, address = line.partition(": ")
-    assert getattr(read_blueprint(write(tmp_path, GOOD + line + "\n")).settings, name) == address
+    assert getattr(load_config(write(tmp_path, GOOD + line + "\n")).settings, name) == address
 
 
 def test_a_stores_password_is_never_printed_however_it_is_written(tmp_path: Path) -> None:
-    read_blueprint(
+    load_config(
         write(
             tmp_path,
             GOOD + "database_url: postgresql://zrm:open%40sesame@db/zrm\nredis_url: redis://q/0?password=hush%2Fhush\n",
@@ -138,12 +138,12 @@ def test_a_stores_password_is_never_printed_however_it_is_written(tmp_path: Path
 
 def test_a_public_address_is_kept_without_a_slash_at_its_end(tmp_path: Path) -> None:
     text = GOOD.replace("http://127.0.0.1:8000", "https://contact.example.org/")
-    assert read_blueprint(write(tmp_path, text)).settings.public_url == "https://contact.example.org"
+    assert load_config(write(tmp_path, text)).settings.public_url == "https://contact.example.org"
 
 
 def test_a_network_of_proxies_is_one_however_it_is_written(tmp_path: Path) -> None:
     text = GOOD + "web: {trusted_proxies: [10.1.2.3/8, 192.0.2.1, '2001:db8::5']}\n"
-    assert read_blueprint(write(tmp_path, text)).settings.web.trusted_proxies == [
+    assert load_config(write(tmp_path, text)).settings.web.trusted_proxies == [
         "10.0.0.0/8",
         "192.0.2.1/32",
         "2001:db8::5/128",
@@ -153,12 +153,12 @@ def test_a_network_of_proxies_is_one_however_it_is_written(tmp_path: Path) -> No
 def test_a_data_folder_that_cannot_be_is_said(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(ConfigError, match=r"data_dir: .*file: cannot be used: "):
-        read_blueprint(write(tmp_path, GOOD + "data_dir: file\n"))
+        load_config(write(tmp_path, GOOD + "data_dir: file\n"))
 
 
 def test_every_mistake_is_named_at_once(tmp_path: Path) -> None:
     with pytest.raises(ConfigError) as refused:
-        read_blueprint(write(tmp_path, GOOD + "colour: red\nweb: {port: lots}\n"))
+        load_config(write(tmp_path, GOOD + "colour: red\nweb: {port: lots}\n"))
     assert str(refused.value).count("config.yaml:") == 2
 
 
@@ -176,20 +176,20 @@ def test_secrets_come_from_the_environment(tmp_path: Path, monkeypatch: pytest.M
 
 
 def test_the_file_we_ship_is_right_and_opens_every_door() -> None:
-    plan = read_blueprint(Path(__file__).parents[1] / "config.yaml")
+    plan = load_config(Path(__file__).parents[1] / "config.yaml")
     needs_a_token = {"telegram", "bale"}  # of the operator's own bots: there are no bots for everybody
     assert set(plan.channels) == set(CHANNELS) - needs_a_token
 
 
 def test_a_disabled_channel_is_not_built(tmp_path: Path) -> None:
     without = "channels:\n  web: {enabled: false}\n  letter: {enabled: false}\n"
-    assert set(read_blueprint(write(tmp_path, GOOD + without)).channels) == {"call", "visit"}
+    assert set(load_config(write(tmp_path, GOOD + without)).channels) == {"call", "visit"}
 
 
 def test_the_secret_is_made_once_for_its_owner_only(tmp_path: Path) -> None:
     path = write(tmp_path, GOOD)
-    first = read_blueprint(path).secret
-    assert read_blueprint(path).secret == first
+    first = load_config(path).secret
+    assert load_config(path).secret == first
     assert (tmp_path / "var" / "secret").stat().st_mode & 0o077 == 0
 
 
@@ -253,7 +253,7 @@ def test_no_operator_is_answered_with_a_regular_expression() -> None:
 )
 def test_what_a_channels_key_should_have_been_is_said_in_words(tmp_path: Path, section: str, said: str) -> None:
     with pytest.raises(ConfigError) as refused:
-        read_blueprint(write(tmp_path, f"{GOOD}channels: {{{section}}}\n"))
+        load_config(write(tmp_path, f"{GOOD}channels: {{{section}}}\n"))
     assert said in str(refused.value)
 
 
@@ -290,4 +290,4 @@ def test_every_example_of_the_documentation_is_taken(
         bot = f"123456789:{name}" if page in ("telegram", "bale") and name.endswith("TOKEN") else None
         monkeypatch.setenv(name, bot or _VALUES.get(name, "a-secret-of-many-characters"))
     base = "organisation: {name: {fa: مرکز, en: Centre}}\n"
-    read_blueprint(write(tmp_path, ("" if "organisation:" in text else base) + text))
+    load_config(write(tmp_path, ("" if "organisation:" in text else base) + text))

@@ -35,7 +35,7 @@ from zrm.casework.answer import Way
 from zrm.casework.handling import Act
 from zrm.dispatch.drain import leave_failed
 from zrm.dispatch.notify import Notify
-from zrm.house import DATABASE_VARIABLE, REDIS_VARIABLE, OpenHouse, open_house, read_blueprint
+from zrm.installation import DATABASE_VARIABLE, REDIS_VARIABLE, Runtime, load_config, open_runtime
 from zrm.kit.ids import new_id
 from zrm.ui.pages import Pages
 
@@ -113,7 +113,7 @@ SETTLED: Final = """() => document.getAnimations().every((one) => one.playState 
 class Town:
     """A house with something of everything, and where it answers."""
 
-    house: OpenHouse
+    house: Runtime
     url: str
     routes: list[Route]
     drawn: set[str]
@@ -137,7 +137,7 @@ def town(tmp_path_factory: pytest.TempPathFactory, seeded_databases: Databases, 
         patch.setattr(Pages, "render", recorded)
         with Redis.from_url(servers.valkey.url()) as redis:
             redis.flushall()
-        house = open_house("test", read_blueprint(folder / "config.yaml"))
+        house = open_runtime("test", load_config(folder / "config.yaml"))
         app = build_app(house)
         routes = [one for one in app.routes if isinstance(one, Route) and "GET" in (one.methods or ())]
         with serving(app, lifespan="on") as url:

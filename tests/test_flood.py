@@ -20,8 +20,8 @@ from tests.channels.web.portal import all_hidden, hidden
 from tests.lab.process import wait_until
 from tests.lab.serving import serving
 from zrm.app import build_app
-from zrm.house import DATABASE_VARIABLE, REDIS_VARIABLE, OpenHouse, open_house, read_blueprint
 from zrm.inbox.code import mint
+from zrm.installation import DATABASE_VARIABLE, REDIS_VARIABLE, Runtime, load_config, open_runtime
 
 CONFIG = """\
 organisation: {{name: {{fa: "مرکز", en: "Centre"}}}}
@@ -37,7 +37,7 @@ PICTURE = ("photo.jpg", b"\xff\xd8 a picture", "image/jpeg")
 class Doors:
     """The web role of a running house, met from any address of this machine."""
 
-    house: OpenHouse
+    house: Runtime
     url: str
     stack: ExitStack
 
@@ -75,7 +75,7 @@ def doors(tmp_path: Path, database_url: str, redis_url: str, monkeypatch: pytest
         def begin(quotas: object = FEW, keys: object = None) -> Doors:
             path = tmp_path / "config.yaml"
             path.write_text(CONFIG.format(quotas=json.dumps(quotas), keys=json.dumps(keys or {})), encoding="utf-8")
-            house = open_house("test", read_blueprint(path))
+            house = open_runtime("test", load_config(path))
             stack.callback(house.close)
             return Doors(house, stack.enter_context(serving(build_app(house), lifespan="on")), stack)
 

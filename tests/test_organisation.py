@@ -18,7 +18,7 @@ import yaml
 from tests.journeys.hub import Hub
 from tests.lab.process import LOOPBACK, PeerError, wait_until
 from zrm.cli import main
-from zrm.house import CONFIG_VARIABLE, DATABASE_VARIABLE, REDIS_VARIABLE
+from zrm.installation import CONFIG_VARIABLE, DATABASE_VARIABLE, REDIS_VARIABLE
 from zrm.kit import log
 from zrm.kit.db import Database
 

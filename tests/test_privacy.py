@@ -12,7 +12,7 @@ import pytest
 
 from tests.journeys.hub import Hub
 from tests.lab.process import LOOPBACK, wait_until
-from zrm.house import read_blueprint
+from zrm.installation import load_config
 from zrm.kit import folders
 
 OTHERS = {"spool": 0o711, "spool/fax": 0o770, "recordings": 0o770}
@@ -57,7 +57,7 @@ def test_a_folder_has_its_mode_whatever_the_umask(tmp_path: Path, umask: int) ->
 def test_the_data_folder_shows_others_nothing(tmp_path: Path) -> None:
     config = tmp_path / "config.yaml"
     config.write_text('organisation: {name: {fa: "مرکز", en: "Centre"}}\n', encoding="utf-8")
-    data = read_blueprint(config).data
+    data = load_config(config).data
     assert data.stat().st_mode & 0o777 == folders.PASSAGE
     assert not folders.open_to_others(data)
     data.chmod(0o755)

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from zrm import seed
+from zrm import demonstration
 from zrm.cli import _warn_of_published
-from zrm.house import DATABASE_VARIABLE, REDIS_VARIABLE, Blueprint, open_house, read_blueprint
+from zrm.installation import DATABASE_VARIABLE, REDIS_VARIABLE, LoadedConfig, load_config, open_runtime
 from zrm.security.published import SECRETS, holds_published
 
 ROOT = Path(__file__).parents[1]
@@ -23,19 +23,19 @@ SECRET_KEY = re.compile(
 WORLD = "https://contact.example.org"
 
 
-def plan(folder: Path, *, old: str = "", new: str = "") -> Blueprint:
+def plan(folder: Path, *, old: str = "", new: str = "") -> LoadedConfig:
     """config.yaml as we ship it, with one thing changed."""
     file = folder / "config.yaml"
     text = (ROOT / "config.yaml").read_text(encoding="utf-8")
     assert old in text
     file.write_text(text.replace(old, new), encoding="utf-8")
-    return read_blueprint(file)
+    return load_config(file)
 
 
 def test_every_default_that_we_publish_is_known() -> None:
     published = set(DEFAULT.findall((ROOT / "config.yaml").read_text(encoding="utf-8")))
     assert published, "config.yaml has defaults"
-    published |= {agent.password for agent in seed.DEMO_AGENTS}
+    published |= {agent.password for agent in demonstration.DEMO_AGENTS}
     for page in (ROOT / "docs").rglob("*.md"):
         text = page.read_text(encoding="utf-8")
         published |= set(DEFAULT.findall(text))
@@ -138,8 +138,8 @@ def test_the_web_role_logs_them_at_its_start(
 ) -> None:
     monkeypatch.setenv(DATABASE_VARIABLE, database_url)
     monkeypatch.setenv(REDIS_VARIABLE, redis_url)
-    for url, said in (("http://127.0.0.1:8000", 0), (WORLD, 3 + len(seed.DEMO_AGENTS))):
-        house = open_house("test", plan(tmp_path, old="http://127.0.0.1:8000", new=url))
+    for url, said in (("http://127.0.0.1:8000", 0), (WORLD, 3 + len(demonstration.DEMO_AGENTS))):
+        house = open_runtime("test", plan(tmp_path, old="http://127.0.0.1:8000", new=url))
         try:
             _warn_of_published(house)
         finally:

@@ -17,7 +17,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from tests.agent_api.conftest import PASSWORDS, submit
 from tests.lab.process import LOOPBACK, Child, free_port, wait_until
-from zrm.house import DATABASE_VARIABLE, REDIS_VARIABLE
+from zrm.installation import DATABASE_VARIABLE, REDIS_VARIABLE
 from zrm.kit.db import Database
 
 pytestmark = pytest.mark.timeout(180)

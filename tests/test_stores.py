@@ -22,7 +22,7 @@ from tests.lab.process import free_port
 from zrm.casestore.schema import migrate
 from zrm.dispatch.queues import queue_obstacles, queue_risks
 from zrm.errors import ConfigError
-from zrm.house import DATABASE_VARIABLE, REDIS_VARIABLE
+from zrm.installation import DATABASE_VARIABLE, REDIS_VARIABLE
 from zrm.kit.db import Database
 from zrm.kit.fitness import obstacles, risks
 

@@ -18,7 +18,7 @@ from tests.test_app import CONFIG
 from zrm.app import build_app
 from zrm.casestore.outbox import Topic
 from zrm.dispatch.queues import Queues
-from zrm.house import DATABASE_VARIABLE, REDIS_VARIABLE, OpenHouse, open_house, read_blueprint
+from zrm.installation import DATABASE_VARIABLE, REDIS_VARIABLE, Runtime, load_config, open_runtime
 from zrm.worker import build_drain
 
 Line = dict[str, str]
@@ -27,7 +27,7 @@ Line = dict[str, str]
 class Journey:
     """A house, its log, and an agent at its desk."""
 
-    def __init__(self, house: OpenHouse, client: httpx.Client, capsys: pytest.CaptureFixture[str]) -> None:
+    def __init__(self, house: Runtime, client: httpx.Client, capsys: pytest.CaptureFixture[str]) -> None:
         self.house = house
         self._client = client
         self._capsys = capsys
@@ -76,7 +76,7 @@ def journey(
     path.write_text(f"{CONFIG}dispatch: {{hold: 0}}\n", encoding="utf-8")
     monkeypatch.setenv(DATABASE_VARIABLE, database_url)
     monkeypatch.setenv(REDIS_VARIABLE, redis_url)
-    house = open_house("test", read_blueprint(path))
+    house = open_runtime("test", load_config(path))
     with serving(build_app(house), lifespan="on") as address, httpx.Client(base_url=address) as client:
         yield Journey(house, client, capsys)
     house.close()

@@ -15,7 +15,7 @@ from tests.agent_api.conftest import PASSWORDS
 from tests.lab.serving import serving
 from zrm.app import build_app
 from zrm.channels.web.follow_matter import FollowMatter
-from zrm.house import DATABASE_VARIABLE, REDIS_VARIABLE, open_house, read_blueprint
+from zrm.installation import DATABASE_VARIABLE, REDIS_VARIABLE, load_config, open_runtime
 
 CONFIG = """\
 organisation: {{name: {{fa: "مرکز", en: "Centre"}}}}
@@ -38,7 +38,7 @@ def web(tmp_path: Path, database_url: str, redis_url: str, monkeypatch: pytest.M
         def begin(url: str = "http://127.0.0.1:8000", metrics: str = "") -> httpx.Client:
             path = tmp_path / "config.yaml"
             path.write_text(CONFIG.format(url=url, metrics=metrics), encoding="utf-8")
-            house = open_house("test", read_blueprint(path))
+            house = open_runtime("test", load_config(path))
             stack.callback(house.close)
             address = stack.enter_context(serving(build_app(house), lifespan="on"))
             return stack.enter_context(httpx.Client(base_url=address, headers={"Accept-Language": "en"}))

@@ -32,9 +32,9 @@ from zrm.casestore.schema import BrokenMigrations, SchemaState, state
 from zrm.channels.contract import HasRoutes
 from zrm.dispatch.queues import Monitor, QueueAway, Queues
 from zrm.errors import StoreUnavailable
-from zrm.house import OpenHouse
 from zrm.inbox.writer import refusal
 from zrm.insight.metrics import exposition
+from zrm.installation import Runtime
 from zrm.kit import log
 from zrm.kit.ids import new_trace
 from zrm.kit.peers import is_loopback
@@ -248,27 +248,27 @@ class _Asked(Generic[T]):
             return otherwise
 
 
-def build_app(house: OpenHouse) -> FastAPI:
-    """The application on an open house; its lifespan closes what it opened and owns the live events.
+def build_app(runtime: Runtime) -> FastAPI:
+    """The application on an open runtime; its lifespan closes what it opened and owns the live events.
 
     `app.state.end_streams` ends the streams of open desks, which have no end of their own.
     """
-    plan = house.blueprint
-    desk, inbox = house.desk()
-    monitor = Monitor(Queues(house.redis_url))
+    config = runtime.config
+    desk, inbox = runtime.desk()
+    monitor = Monitor(Queues(runtime.redis_url))
     # Connections of their own: whoever asks how we are must not stand behind the citizens on a busy day.
-    watched = house.beside("readiness")
+    watched = runtime.beside("readiness")
     context = DeskContext(
-        settings=plan.settings,
-        database=house.database,
-        blobs=house.blobs,
+        settings=config.settings,
+        database=runtime.database,
+        blobs=runtime.blobs,
         pages=Pages(),
-        secret=plan.secret,
-        senders=tuple(plan.senders()),
-        own_addresses=plan.own_addresses(),
+        secret=config.secret,
+        senders=tuple(config.senders()),
+        own_addresses=config.own_addresses(),
         monitor=monitor,
         receive=desk.receive,
-        health=house.health("web"),
+        health=runtime.health("web"),
     )
 
     @asynccontextmanager
@@ -291,7 +291,7 @@ def build_app(house: OpenHouse) -> FastAPI:
         telemetry={"tracing": False, "metrics": False, "logs": False},
     )
     app.state.end_streams = context.hub.close_all
-    routers = [channel.routes(desk) for channel in plan.channels.values() if isinstance(channel, HasRoutes)]
+    routers = [channel.routes(desk) for channel in config.channels.values() if isinstance(channel, HasRoutes)]
     # Routes are tried one by one: a webhook should not have to pass every page of the portal, nor a router in a router.
     for router in sorted(routers, key=lambda router: len(router.routes)):
         app.router.routes.extend(router.routes)
@@ -304,7 +304,7 @@ def build_app(house: OpenHouse) -> FastAPI:
         app.add_middleware(_OnlyOverTls)
     app.include_router(agent_api.router(context))
     app.mount("/static", _Assets(directory=_STATIC, check_dir=False), name="static")
-    _add_operations(app, house, watched, monitor)
+    _add_operations(app, runtime, watched, monitor)
     for kind in _AWAY:
         app.add_exception_handler(kind, resorts.away)
     app.add_exception_handler(ClientDisconnect, resorts.left)
@@ -313,7 +313,7 @@ def build_app(house: OpenHouse) -> FastAPI:
     return app
 
 
-def _add_operations(app: FastAPI, house: OpenHouse, watched: OpenHouse, monitor: Monitor) -> None:
+def _add_operations(app: FastAPI, runtime: Runtime, watched: Runtime, monitor: Monitor) -> None:
     def depths() -> list[tuple[str, int, int]]:
         try:
             found = [(state.topic, state.waiting, state.failed) for state in monitor.states()]
@@ -331,7 +331,7 @@ def _add_operations(app: FastAPI, house: OpenHouse, watched: OpenHouse, monitor:
     ready = _Asked(lambda: readiness(watched))
     roles = _Asked(lambda: health_problems(watched, "web"), patience=_A_MOMENT)
     queue = _Asked(lambda: queue_problems(monitor), patience=_A_MOMENT)
-    numbers = _Asked(lambda: exposition(house.database, depths))
+    numbers = _Asked(lambda: exposition(runtime.database, depths))
 
     @app.get("/readyz", include_in_schema=False)
     async def readyz() -> JSONResponse:
@@ -345,7 +345,7 @@ def _add_operations(app: FastAPI, house: OpenHouse, watched: OpenHouse, monitor:
         told = {"ready": not problems, "problems": problems, "degraded": [*remarks, *chain(*degraded)]}
         return JSONResponse(told, status_code=503 if problems else 200)
 
-    token = house.blueprint.settings.metrics.token
+    token = runtime.config.settings.metrics.token
 
     @app.get("/metrics", include_in_schema=False)
     async def metrics(request: Request) -> Response:
@@ -373,23 +373,23 @@ def _may_read_metrics(request: Request, token: str | None) -> bool:
     return not forwarded and is_loopback(request.client.host if request.client else "")
 
 
-def readiness(house: OpenHouse) -> tuple[list[str], list[str]]:
+def readiness(runtime: Runtime) -> tuple[list[str], list[str]]:
     """What stands in the way of keeping contacts, and what is to be remarked of the store besides; a sentence each."""
-    problems, remarks = schema_findings(house)
-    return [*problems, *blob_problems(house)], remarks
+    problems, remarks = schema_findings(runtime)
+    return [*problems, *blob_problems(runtime)], remarks
 
 
-def schema_findings(house: OpenHouse) -> tuple[list[str], list[str]]:
+def schema_findings(runtime: Runtime) -> tuple[list[str], list[str]]:
     """Why no contact can be kept in the database, and what is to be remarked of its schema although they can.
 
     An older schema lacks what this version needs, whatever can be kept in it. A newer one is what a node sees while a new
     version is brought to the others, one after the other. Writes nothing that stays.
     """
     try:
-        found = state(house.database)
+        found = state(runtime.database)
         if found is SchemaState.OLDER:
             return ["the database does not have the newest schema; run `zrm migrate`"], []
-        refused = refusal(house.database)
+        refused = refusal(runtime.database)
         if found is SchemaState.CURRENT:
             return [f"PostgreSQL keeps no contact ({refused})"] if refused else [], []
         newer = "the database has a newer schema than this version of ZRM knows"
@@ -412,30 +412,30 @@ def queue_problems(monitor: Monitor) -> list[str]:
     return []
 
 
-def health_problems(house: OpenHouse, asker: str = "") -> list[str]:
+def health_problems(runtime: Runtime, asker: str = "") -> list[str]:
     """Which roles but the asker's give no heartbeat, and what waits too long; a sentence each.
 
     Nothing while the store is away: `schema_findings` says that.
     """
     try:
-        with house.database.cursor() as cursor:
-            return [str(problem) for problem in house.health(asker).problems(cursor)]
+        with runtime.database.cursor() as cursor:
+            return [str(problem) for problem in runtime.health(asker).problems(cursor)]
     except (psycopg.OperationalError, PoolTimeout):
         return []
     except psycopg.Error as error:
         return [f"whether the roles are alive cannot be read ({type(error).__name__})"]
 
 
-def blob_problems(house: OpenHouse) -> list[str]:
+def blob_problems(runtime: Runtime) -> list[str]:
     """Whether there is a place for files."""
     try:
-        house.blobs.require_own()
-        house.blobs.root.mkdir(parents=True, exist_ok=True)
-        probe = house.blobs.root / ".probe"
+        runtime.blobs.require_own()
+        runtime.blobs.root.mkdir(parents=True, exist_ok=True)
+        probe = runtime.blobs.root / ".probe"
         probe.write_bytes(b"ok")
         probe.unlink(missing_ok=True)  # another asker may have been faster
     except OSError as error:
-        return [f"{house.blobs.root} cannot be written: {error.strerror}"]
+        return [f"{runtime.blobs.root} cannot be written: {error.strerror}"]
     except StoreUnavailable as error:
         return [str(error)]
     return []

@@ -19,14 +19,13 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
-from zrm import organisation
-from zrm import seed as demonstration
+from zrm import demonstration, organisation
 from zrm import worker as worker_role
 from zrm.app import build_app, health_problems, schema_findings
 from zrm.casestore import roster, structure
 from zrm.casestore.agent import Permission
 from zrm.casestore.heartbeat import Heartbeat
-from zrm.casestore.installation import adopt_folder, claim_folder, folder_problem
+from zrm.casestore.installation_id import adopt_folder, claim_folder, folder_problem
 from zrm.casestore.outbox import Topic
 from zrm.casestore.schema import SchemaState
 from zrm.casestore.schema import migrate as migrate_schema
@@ -34,21 +33,21 @@ from zrm.channels.contract import HasListener
 from zrm.dispatch.queues import Queues, queue_mistakes, queue_obstacles, queue_risks
 from zrm.dispatch.relay import Relay
 from zrm.errors import ConfigError, StoreUnavailable, ZrmError
-from zrm.house import (
+from zrm.http_server import Server
+from zrm.http_server import config as serve_config
+from zrm.installation import (
     CONFIG_VARIABLE,
     DATABASE_VARIABLE,
     REDIS_VARIABLE,
-    Blueprint,
-    OpenHouse,
-    open_house,
-    read_blueprint,
+    LoadedConfig,
+    Runtime,
+    load_config,
+    open_runtime,
 )
 from zrm.kit import folders, listening, log, proxies
 from zrm.kit.blobs import BlobStore
 from zrm.kit.db import Cursor, Database
 from zrm.kit.fitness import obstacles, risks
-from zrm.serve import Server
-from zrm.serve import config as serve_config
 from zrm.standalone.servers import Servers, embedded
 from zrm.standalone.supervisor import Supervisor
 from zrm.ui.i18n import LANGUAGES, Language
@@ -85,7 +84,7 @@ def up(
     demo: Annotated[bool, typer.Option(help="Seed the demonstration organisation into an empty database.")] = True,
 ) -> None:
     """Run everything on this machine: embedded PostgreSQL and Valkey unless config.yaml names others, and every role."""
-    plan = read_blueprint()
+    plan = load_config()
     log.configure("up", level="WARNING", json=False)
     settings = plan.settings
     with contextlib.ExitStack() as stack:
@@ -96,7 +95,7 @@ def up(
         _run_all(plan, servers, doors, demo=demo)
 
 
-def _run_all(plan: Blueprint, servers: Servers, doors: list[socket.socket], *, demo: bool) -> None:
+def _run_all(plan: LoadedConfig, servers: Servers, doors: list[socket.socket], *, demo: bool) -> None:
     database = Database(servers.database_url, application="zrm up")
     _require(obstacles(database) + queue_obstacles(servers.redis_url))
     migrate_schema(database)
@@ -137,7 +136,7 @@ def _require(problems: list[str]) -> None:
         raise ConfigError("\n".join(problems))
 
 
-def _listen(plan: Blueprint) -> list[socket.socket]:
+def _listen(plan: LoadedConfig) -> list[socket.socket]:
     """The web role's sockets, kept open over its restarts. Errors: ConfigError, one sentence now instead of a dead role."""
     web = plan.settings.web
     try:
@@ -155,7 +154,7 @@ def _quiet(line: str) -> None:
         console.print(line, markup=False, soft_wrap=True)
 
 
-def _welcome(plan: Blueprint, missing: list[str], *, demo: bool) -> None:
+def _welcome(plan: LoadedConfig, missing: list[str], *, demo: bool) -> None:
     web = plan.settings.web
     address = f"http://{web.host}:{web.port}"
     console.print()
@@ -184,33 +183,33 @@ def web(
 ) -> None:
     """Serve the citizens' pages, the webhooks and the desk."""
     doors = listening.handed_over(os.environ, fd or ())
-    house = _open_role("web")
-    app = build_app(house)
-    _warn_of_published(house)
+    runtime = _open_role("web")
+    app = build_app(runtime)
+    _warn_of_published(runtime)
     _let_collector_rest()
-    server = Server(serve_config(app, house.blueprint.settings.web), app.state.end_streams)
+    server = Server(serve_config(app, runtime.config.settings.web), app.state.end_streams)
     # uvicorn repeats the signal once it has stopped in order
-    with Heartbeat(house.database, "web", works=server.turns), contextlib.suppress(KeyboardInterrupt):
+    with Heartbeat(runtime.database, "web", works=server.turns), contextlib.suppress(KeyboardInterrupt):
         server.run(doors or None)
     if not server.started:  # the log says why
         sys.exit(1)
 
 
-def _open_role(role: str) -> OpenHouse:
-    """The house for a role, which speaks in lines of the log alone, also of what nobody foresaw. Errors: ConfigError."""
-    house = open_house(role)
+def _open_role(role: str) -> Runtime:
+    """The installation for a role, which speaks in lines of the log alone, also of what nobody foresaw. Errors: ConfigError."""
+    runtime = open_runtime(role)
     with contextlib.suppress(StoreUnavailable):  # away: each file asks again before it is kept
-        claim_folder(house.database, house.blobs)
+        claim_folder(runtime.database, runtime.blobs)
     log.report_uncaught()
-    return house
+    return runtime
 
 
-def _warn_of_published(house: OpenHouse) -> None:
+def _warn_of_published(runtime: Runtime) -> None:
     """An error in the log at each start for each secret that everybody can read, once others can reach the doors."""
-    if not house.blueprint.exposed:
+    if not runtime.config.exposed:
         return
-    problems = list(house.blueprint.published)
-    with contextlib.suppress(psycopg.Error), house.database.cursor() as cursor:
+    problems = list(runtime.config.published)
+    with contextlib.suppress(psycopg.Error), runtime.database.cursor() as cursor:
         problems += [f"agents: {login}: the demonstration's password" for login in demonstration.published(cursor)]
     for problem in problems:
         log.get(__name__).error("a published secret is in force", place=problem)
@@ -219,53 +218,53 @@ def _warn_of_published(house: OpenHouse) -> None:
 @cli.command()
 def listen(kind: Annotated[str, typer.Argument(help="The channel: email, voice_ivr, fax …")]) -> None:
     """Run one channel's own server or poller. Errors: ConfigError, also when its address cannot be listened on."""
-    house = _open_role(kind)
+    runtime = _open_role(kind)
     _let_collector_rest()
-    channel: object = house.blueprint.channels.get(kind)
+    channel: object = runtime.config.channels.get(kind)
     if not isinstance(channel, HasListener):
-        raise ConfigError(f"{house.blueprint.file.name}: no channel {kind} with a listener is enabled")
-    desk, inbox = house.desk()
+        raise ConfigError(f"{runtime.config.file.name}: no channel {kind} with a listener is enabled")
+    desk, inbox = runtime.desk()
     try:
-        with Heartbeat(house.database, kind):
+        with Heartbeat(runtime.database, kind):
             channel.listen(desk, _stop_event())
     except OSError as error:
         if error.errno not in _CANNOT_LISTEN:
             raise
         raise ConfigError(
-            f"{house.blueprint.file.name}: channels.{kind}: its address cannot be listened on "
+            f"{runtime.config.file.name}: channels.{kind}: its address cannot be listened on "
             f"({os.strerror(error.errno)}); is another program there?"
         ) from None
     finally:
         inbox.close()
-        house.close()
+        runtime.close()
 
 
 @cli.command()
 def relay() -> None:
     """Carry the outbox's ring to RQ and sweep what nobody was woken for."""
-    house = _open_role("relay")
-    house.blobs.sweep()
-    carrier = Relay(house.database, Queues(house.redis_url), house.blueprint.settings.dispatch, house.blobs)
-    with Heartbeat(house.database, "relay"):
+    runtime = _open_role("relay")
+    runtime.blobs.sweep()
+    carrier = Relay(runtime.database, Queues(runtime.redis_url), runtime.config.settings.dispatch, runtime.blobs)
+    with Heartbeat(runtime.database, "relay"):
         carrier.run(_stop_event())
-    house.close()
+    runtime.close()
 
 
 @cli.command()
 def worker(topics: Annotated[list[Topic] | None, typer.Argument(help="Topics in order of preference.")] = None) -> None:
     """Do the work of the outbox's topics, all of them by default."""
-    house = _open_role("worker")
-    _require(queue_mistakes(house.redis_url))
+    runtime = _open_role("worker")
+    _require(queue_mistakes(runtime.redis_url))
     _let_collector_rest()
-    worker_role.run(house, topics or list(Topic))
+    worker_role.run(runtime, topics or list(Topic))
 
 
 @cli.command()
 def migrate() -> None:
     """Bring the database to the newest schema."""
-    house = open_house("migrate")
-    _require(obstacles(house.database))
-    if migrate_schema(house.database) is SchemaState.NEWER:
+    runtime = open_runtime("migrate")
+    _require(obstacles(runtime.database))
+    if migrate_schema(runtime.database) is SchemaState.NEWER:
         console.print("The database has a newer schema than this version of ZRM knows; nothing was changed.")
     else:
         console.print("The database has the newest schema.")
@@ -274,19 +273,19 @@ def migrate() -> None:
 @cli.command()
 def adopt() -> None:
     """Take the blob folder for this installation's, whatever lies in it: after a restore without the files."""
-    house = open_house("adopt")
-    _require(obstacles(house.database) or schema_findings(house)[0])
-    identity = adopt_folder(house.database, house.blobs)
-    console.print(f"{house.blobs.root} is the folder of installation {identity}.", soft_wrap=True)
-    house.close()
+    runtime = open_runtime("adopt")
+    _require(obstacles(runtime.database) or schema_findings(runtime)[0])
+    identity = adopt_folder(runtime.database, runtime.blobs)
+    console.print(f"{runtime.blobs.root} is the folder of installation {identity}.", soft_wrap=True)
+    runtime.close()
 
 
 @cli.command()
 def seed() -> None:
     """Make the demonstration organisation in an empty database."""
-    house = open_house("seed")
-    _require(obstacles(house.database))
-    made = demonstration.seed(house.database)
+    runtime = open_runtime("seed")
+    _require(obstacles(runtime.database))
+    made = demonstration.seed(runtime.database)
     console.print(
         "The demonstration organisation is there." if made else "The database is in use; nothing was changed."
     )
@@ -295,11 +294,11 @@ def seed() -> None:
 @cli.command()
 def check() -> None:
     """Say what is misconfigured or missing; exits with 1 if anything is. Writes nothing, so anybody may run it."""
-    plan = read_blueprint(begin=False)
+    plan = load_config(begin=False)
     problems = [f"{kind}: {problem}" for kind, channel in plan.channels.items() for problem in channel.check()]
     problems += plan.published if plan.exposed else ()
     try:
-        problems += _check_house(open_house("check", plan))
+        problems += _check_runtime(open_runtime("check", plan))
     except ConfigError as error:
         problems.append(str(error))
     for problem in problems:
@@ -332,12 +331,12 @@ def simulate(
     chosen: list[Language] = [name for name in LANGUAGES if name in languages.split(",")]
     if not chosen or set(languages.split(",")) - set(LANGUAGES):
         raise typer.BadParameter(f"--languages: expected some of {', '.join(LANGUAGES)}")
-    house = open_house("simulate")
-    _require(obstacles(house.database))
+    runtime = open_runtime("simulate")
+    _require(obstacles(runtime.database))
     log.configure("simulate", level="WARNING", json=False)
     simulator = Simulator(
-        house.blueprint,
-        doors.split(",") if doors else open_kinds(house.blueprint),
+        runtime.config,
+        doors.split(",") if doors else open_kinds(runtime.config),
         rate=rate,
         seconds=seconds,
         seed=seed,
@@ -345,9 +344,9 @@ def simulate(
         patience=patience,
     )
     try:
-        holds = send_and_reckon(house, simulator, console, watch_as=_sign_in_of(agent) if watch_desk else None)
+        holds = send_and_reckon(runtime, simulator, console, watch_as=_sign_in_of(agent) if watch_desk else None)
     finally:
-        house.close()
+        runtime.close()
     if not holds:
         raise typer.Exit(1)
 
@@ -358,48 +357,48 @@ def _sign_in_of(login: str) -> tuple[str, str]:
     return login, known.get(login) or str(typer.prompt(f"Password of {login}", hide_input=True))
 
 
-def _check_house(house: OpenHouse) -> list[str]:
-    clamd = house.clamd()
+def _check_runtime(runtime: Runtime) -> list[str]:
+    clamd = runtime.clamd()
     try:
-        problems = obstacles(house.database) or [*risks(house.database), *_check_store(house)]
-        problems += queue_obstacles(house.redis_url) or queue_risks(house.redis_url)
-        if reason := folders.obstacle(house.blobs.root):
+        problems = obstacles(runtime.database) or [*risks(runtime.database), *_check_store(runtime)]
+        problems += queue_obstacles(runtime.redis_url) or queue_risks(runtime.redis_url)
+        if reason := folders.obstacle(runtime.blobs.root):
             problems.append(
-                f"data_dir: {house.blobs.root} cannot be written ({reason}); no contact with a file can be kept"
+                f"data_dir: {runtime.blobs.root} cannot be written ({reason}); no contact with a file can be kept"
             )
         problems += [
             f"{folder}: every user of this machine can read it; chmod -R o= {folder}"
-            for folder in map(house.blueprint.data.joinpath, _PERSONAL)
+            for folder in map(runtime.config.data.joinpath, _PERSONAL)
             if folders.open_to_others(folder)
         ]
-        problems += _provider_problems(house)
+        problems += _provider_problems(runtime)
         if clamd is not None and not clamd.ping():
             problems.append("scan.clamd: does not answer there; what citizens attach waits to be scanned")
         with (
             contextlib.suppress(psycopg.Error),
-            house.database.cursor() as cursor,
+            runtime.database.cursor() as cursor,
         ):  # away, or without tables: said already
-            problems += _missing_structure(cursor, house.blueprint)
+            problems += _missing_structure(cursor, runtime.config)
             try:
-                problem = folder_problem(cursor, house.blobs)
+                problem = folder_problem(cursor, runtime.blobs)
             except StoreUnavailable as error:
                 problem = f"data_dir: {error}"
             if problem:
                 problems.append(problem)
         return problems
     finally:
-        house.close()
+        runtime.close()
 
 
-def _check_store(house: OpenHouse) -> list[str]:
+def _check_store(runtime: Runtime) -> list[str]:
     """What is wrong with the tables; if contacts can be kept, also with the roles that work on them."""
-    problems, remarks = schema_findings(house)
-    return problems or [*remarks, *health_problems(house)]
+    problems, remarks = schema_findings(runtime)
+    return problems or [*remarks, *health_problems(runtime)]
 
 
-def _provider_problems(house: OpenHouse) -> list[str]:
+def _provider_problems(runtime: Runtime) -> list[str]:
     """Whether agents can sign in at the identity provider, if there is one."""
-    settings = house.blueprint.settings.security.identity_provider
+    settings = runtime.config.settings.security.identity_provider
     if settings is None:
         return []
     from zrm.security.identity_provider import IdentityProvider  # libraries that few installations need
@@ -418,7 +417,7 @@ def _let_collector_rest() -> None:
     gc.freeze()
 
 
-def _missing_structure(cursor: Cursor, plan: Blueprint) -> list[str]:
+def _missing_structure(cursor: Cursor, plan: LoadedConfig) -> list[str]:
     """What the organisation lacks before cases can be filed and worked on by those who should, a sentence each."""
     problems = []
     known, wanted = sorted(structure.unit_ids(cursor)), plan.settings.default_unit

@@ -1,4 +1,4 @@
-"""The words that pass between the doors and the house; `zrm.channels.contract` shows them to the channels.
+"""The words that pass between the doors and the installation; `zrm.channels.contract` shows them to the channels.
 
 Ground level, because T1 (inbox), T2 (normalizer), T4 (dispatch) and every channel speak them and none may import
 another. Frozen records, no behaviour beyond construction.
@@ -198,7 +198,7 @@ class Ignored:
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """What a citizen asks of the house itself, by a word, a code or a digit: done without an agent, answered once.
+    """What a citizen asks of the installation itself, by a word, a code or a digit: done without an agent, answered once.
 
     help; stop and start (writing to them); status of the case behind `code`; codes of the citizen's own cases; rate the
     case closed last with `score`, 1 to 5, or with a `code` the case behind it. `language` as far as the words show it.
@@ -408,7 +408,7 @@ class OpenDoor:
 
 
 class FrontDesk(Protocol):
-    """The citizen's side of the house, handed to every door. All methods may be called from any thread; they block."""
+    """The citizen's side of the installation, handed to every door. All methods may be called from any thread; they block."""
 
     def admit(self, door: str, peer: str, *, size: int = 0) -> None:
         """Count a post of `size` bytes at a door that anybody can reach, before anything of it is kept. Asks nobody.

@@ -20,7 +20,7 @@ from zrm.casestore.schema import SchemaState, state
 from zrm.casestore.structure import EVERYWHERE, Change, Entry, Kind, Structure, SubjectEntry, UnitEntry
 from zrm.config import load, said
 from zrm.errors import ConfigError
-from zrm.house import open_house, read_blueprint
+from zrm.installation import load_config, open_runtime
 from zrm.kit import throttle
 from zrm.kit.db import Cursor
 from zrm.security import passwords, provider_accounts, second_step, sessions
@@ -144,7 +144,7 @@ def set_password(login: Login) -> None:
         password = typer.prompt("The new password", hide_input=True, confirmation_prompt=True)
     else:
         password = sys.stdin.readline().removesuffix("\n")
-    settings = read_blueprint().settings.organisation
+    settings = load_config().settings.organisation
     with _organisation() as (cursor, present):
         account = _account(cursor, present, login)
         agent = present.agents[login]
@@ -197,7 +197,7 @@ def unlink(login: Login) -> None:
 @agent_cli.command("unlock")
 def unlock(login: Login) -> None:
     """End the lock that too many wrong passwords, from anywhere, have put on a login."""
-    secret = read_blueprint().secret
+    secret = load_config().secret
     with _organisation() as (cursor, present):
         _account(cursor, present, login)
         throttle.forget(cursor, tries.login_key(secret, login))
@@ -221,21 +221,21 @@ def list_agents() -> None:
 @contextmanager
 def _organisation(*, hold: bool = False) -> Iterator[tuple[Cursor, Structure]]:
     """The structure as it stands; what is done with the cursor is kept when the block ends well. Errors: ConfigError."""
-    house = open_house("organisation")
+    runtime = open_runtime("organisation")
     try:
-        match state(house.database):
+        match state(runtime.database):
             case SchemaState.OLDER:
                 raise ConfigError("the database does not have the newest schema; `zrm migrate` brings it there")
             case SchemaState.NEWER:
                 raise ConfigError("the database has a newer schema; the command of that version is needed")
-        with house.database.cursor() as cursor:
+        with runtime.database.cursor() as cursor:
             if hold:
                 structure.hold(cursor)
             yield cursor, structure.stored(cursor)
     except psycopg.OperationalError as error:
         raise ConfigError(f"the database does not answer: {str(error).splitlines()[0]}") from None
     finally:
-        house.close()
+        runtime.close()
 
 
 def _values(fa: str, en: str, **keys: str | None) -> dict[str, Any]:

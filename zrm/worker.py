@@ -18,7 +18,7 @@ from zrm.dispatch.notify import Notify
 from zrm.dispatch.queues import Queues
 from zrm.dispatch.render import Render
 from zrm.dispatch.scan import Scan
-from zrm.house import OpenHouse
+from zrm.installation import Runtime
 from zrm.kit.fitness import reason
 from zrm.kit.outage import Outage
 from zrm.normalizer.filing import Filer
@@ -28,32 +28,32 @@ _drains: list[Callable[[Topic], int]] = []
 _store = Outage("store")
 
 
-def build_drain(house: OpenHouse, queues: Queues) -> Drain:
-    """Every topic's handler on this house."""
-    plan = house.blueprint
+def build_drain(runtime: Runtime, queues: Queues) -> Drain:
+    """Every topic's handler on this installation."""
+    plan = runtime.config
     handlers: dict[Topic, Handler] = {
         Topic.FILE: Filer(
-            house.database,
-            house.blobs,
+            runtime.database,
+            runtime.blobs,
             {kind: channel.parse for kind, channel in plan.channels.items()},
             plan.settings,
             {kind: channel.join for kind, channel in plan.channels.items() if isinstance(channel, HasParts)},
             plan.own_addresses(),
             plan.senders(),
         ),
-        Topic.DELIVER: Deliver(house.database, plan.channels, plan.settings),
-        Topic.NOTIFY: Notify(house.database),
+        Topic.DELIVER: Deliver(runtime.database, plan.channels, plan.settings),
+        Topic.NOTIFY: Notify(runtime.database),
         Topic.FETCH: Fetch(
-            house.database,
-            house.blobs,
+            runtime.database,
+            runtime.blobs,
             {kind: channel for kind, channel in plan.channels.items() if isinstance(channel, HasFiles)},
             {kind: channel for kind, channel in plan.channels.items() if isinstance(channel, HasFates)},
             scanned=plan.settings.scan is not None,
         ),
-        Topic.SCAN: Scan(house.database, house.blobs, house.clamd()),
-        Topic.RENDER: Render(house.database, house.blobs, {"fax": fax_pages}),
+        Topic.SCAN: Scan(runtime.database, runtime.blobs, runtime.clamd()),
+        Topic.RENDER: Render(runtime.database, runtime.blobs, {"fax": fax_pages}),
     }
-    return Drain(house.database, queues, handlers, plan.settings.dispatch)
+    return Drain(runtime.database, queues, handlers, plan.settings.dispatch)
 
 
 def drain(topic: str) -> int:
@@ -72,9 +72,9 @@ def drain(topic: str) -> int:
     return handled
 
 
-def run(house: OpenHouse, topics: list[Topic]) -> None:
+def run(runtime: Runtime, topics: list[Topic]) -> None:
     """Work until told to stop (SIGTERM lets the job under way finish), through every outage of Redis."""
-    queues = Queues(house.redis_url)
-    _drains.append(build_drain(house, queues))
-    with Heartbeat(house.database, "worker", topics):
+    queues = Queues(runtime.redis_url)
+    _drains.append(build_drain(runtime, queues))
+    with Heartbeat(runtime.database, "worker", topics):
         queues.work(topics)

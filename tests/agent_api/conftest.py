@@ -19,11 +19,11 @@ from zrm import agent_api
 from zrm.agent_api import DeskContext
 from zrm.casework.answer import Sender
 from zrm.config import Settings
+from zrm.demonstration import DEMO_AGENTS
 from zrm.inbox.receive import Inbox
 from zrm.insight.health import Health
 from zrm.kit.blobs import BlobStore
 from zrm.kit.db import Database
-from zrm.seed import DEMO_AGENTS
 from zrm.ui.pages import BUILT_ASSETS, Pages
 
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ from zrm.casestore import outbox
 from zrm.casestore.outbox import Topic
 from zrm.casework import taken
 from zrm.casework.taken import Told
-from zrm.channels.contract import House
+from zrm.channels.contract import Installation
 from zrm.channels.registry import ALWAYS, CHANNELS
 from zrm.errors import NotFound
 from zrm.inbox.receive import Inbox
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     SignIn = Callable[[str], Browser]
 
-HOUSE = House({"fa": "مرکز", "en": "Centre"}, "fa", "UTC", "IR", "https://a.example", "/tmp", "00")  # unused
+HOUSE = Installation({"fa": "مرکز", "en": "Centre"}, "fa", "UTC", "IR", "https://a.example", "/tmp", "00")  # unused
 WORDS = {"way": "visit", "text": "The lamp in Spring Street is dark", "name": "Sara Karimi", "phone": "0912 123 4567"}
 
 

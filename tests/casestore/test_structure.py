@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from zrm import seed
+from zrm import demonstration
 from zrm.casestore import roster, structure
 from zrm.config import load
 from zrm.errors import ConfigError
@@ -156,11 +156,11 @@ def test_a_wrong_line_is_named_and_nothing_is_changed(empty: Database, tmp_path:
 
 
 def test_the_demonstration_is_such_a_file(empty: Database, tmp_path: Path) -> None:
-    assert seed.seed(empty)
-    assert not seed.seed(empty)
-    assert bring(empty, tmp_path, seed.ORGANISATION.read_text(encoding="utf-8")) == []
+    assert demonstration.seed(empty)
+    assert not demonstration.seed(empty)
+    assert bring(empty, tmp_path, demonstration.ORGANISATION.read_text(encoding="utf-8")) == []
     with empty.cursor() as cursor:
-        assert roster.can_sign_in(cursor) == {agent.login for agent in seed.DEMO_AGENTS}
+        assert roster.can_sign_in(cursor) == {agent.login for agent in demonstration.DEMO_AGENTS}
 
 
 def test_what_nothing_belongs_to_can_be_taken_away(empty: Database, tmp_path: Path) -> None:

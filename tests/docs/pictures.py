@@ -16,7 +16,7 @@ from tests.journeys.citizens import Form
 from tests.journeys.desk import sign_in
 from tests.journeys.hub import CHECKOUT, Hub
 from tests.lab.browser import LabBrowser, Language, Size
-from zrm.seed import DEMO_AGENTS
+from zrm.demonstration import DEMO_AGENTS
 
 FOLDER: Final = CHECKOUT / "docs" / "screenshots"
 LANGUAGES: Final[tuple[Language, ...]] = ("fa", "en")

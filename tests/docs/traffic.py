@@ -22,7 +22,7 @@ from tests.lab.mailer import Attachment
 from tests.lab.telegram import Bot, Citizen
 from tests.lab.telephony import Telephony
 from tests.lab.twilio import Cut, Refuse
-from zrm.seed import DEMO_AGENTS
+from zrm.demonstration import DEMO_AGENTS
 
 MAILS: Final = (
     ("نرگس کریمی <narges.karimi@example.org>", "افت فشار آب در طبقهٔ سوم", "سلام\n\nاز سه روز پیش فشار آب در ساختمان ما (خیابان لاله، پلاک ۱۲) بسیار کم است و به طبقهٔ سوم نمی‌رسد.\n\nلطفاً رسیدگی کنید.\nنرگس کریمی"),

@@ -13,8 +13,8 @@ from tests.faults.conftest import House
 from tests.journeys.hub import Hub
 from tests.lab.process import PeerError, wait_until
 from tests.lab.smtp_sink import SmtpSink
-from zrm.house import read_blueprint
 from zrm.insight import ledger
+from zrm.installation import load_config
 from zrm.kit.clock import now
 from zrm.simulate.places import KINDS
 from zrm.simulate.simulator import Simulator, Tally
@@ -165,7 +165,7 @@ def arrivals(hub: Hub, sink: SmtpSink | None) -> Counter[str]:
 
 def load(house: House, *doors: str, rate: float = 20.0, seconds: float = 600.0, seed: int = 1) -> Simulator:
     """Honest senders at these doors (all five if none is named), who come again until they are told yes."""
-    plan = read_blueprint(house.hub.config)
+    plan = load_config(house.hub.config)
     simulator = Simulator(plan, doors or KINDS, rate=rate, seconds=seconds, seed=seed, threads=12, patience=PATIENCE)
     house.tallies.append(simulator.tally)
     return simulator

@@ -19,7 +19,7 @@ from tests.lab.shared import Shared
 from tests.lab.smtp_sink import SmtpSink
 from tests.lab.telephony import Telephony
 from tests.lab.twilio import TwilioStandIn
-from zrm.seed import DEMO_AGENTS
+from zrm.demonstration import DEMO_AGENTS
 
 # Everybody here comes from one address of one machine.
 RATES = {

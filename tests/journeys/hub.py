@@ -31,8 +31,8 @@ from redis import Redis, RedisError
 
 from tests.lab.process import LOOPBACK, PeerError, alive, free_port, listening, tail, wait_until
 from tests.lab.twilio import TwilioStandIn
+from zrm.demonstration import DEMO_AGENTS
 from zrm.kit.db import Database
-from zrm.seed import DEMO_AGENTS
 from zrm.standalone.servers import Servers, running
 
 CHECKOUT = Path(__file__).parents[2]

@@ -7,11 +7,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pwdlib import PasswordHash
 
+from zrm.demonstration import DEMO_AGENTS
 from zrm.security import passwords
 from zrm.security.guessing import guesses
 from zrm.security.passwords import Weakness, weakness
 from zrm.security.published import SECRETS
-from zrm.seed import DEMO_AGENTS
 from zrm.ui.i18n import LANGUAGES, gettext
 
 OWN = ("m.rezaei", "Maryam Rezaei", "مریم رضایی", "Citizen Contact Centre", "مرکز ارتباط با شهروندان")

@@ -16,7 +16,7 @@ from tests.journeys.hub import CHECKOUT, ROLES, Hub
 from tests.lab.process import wait_until
 from tests.lab.shared import Shared
 from zrm.errors import ConfigError, ZrmError
-from zrm.house import read_blueprint
+from zrm.installation import load_config
 from zrm.simulate.account import cases_of, reckon, store_time, wait_until_quiet
 from zrm.simulate.corpus import citizen
 from zrm.simulate.errand import TryAgain
@@ -38,7 +38,7 @@ def hub(hubs: Shared[Hub], request: pytest.FixtureRequest) -> Iterator[Hub]:
 
 
 def simulator(hub: Hub, *doors: str, rate: float = 10, seconds: float = 3, seed: int = 1) -> Simulator:
-    return Simulator(read_blueprint(hub.config), doors or KINDS, rate=rate, seconds=seconds, seed=seed)
+    return Simulator(load_config(hub.config), doors or KINDS, rate=rate, seconds=seconds, seed=seed)
 
 
 @pytest.mark.timeout(180)
@@ -206,7 +206,7 @@ def test_an_organisation_with_subjects_of_its_own_is_written_to_as_well(hub: Hub
 
 
 def test_by_default_every_open_door_is_tried(hub: Hub) -> None:
-    plan = read_blueprint(hub.config)
+    plan = load_config(hub.config)
     assert open_kinds(plan) == KINDS
     some = replace(plan, channels={kind: plan.channels[kind] for kind in ("email", "web")})
     assert set(open_kinds(some)) == {"web", "email"}

@@ -1,4 +1,4 @@
-"""What the desk is handed by whoever composes the house."""
+"""What the desk is handed by whoever composes the installation."""
 
 from __future__ import annotations
 

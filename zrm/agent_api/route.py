@@ -37,7 +37,7 @@ _PAGES: dict[type[Exception], tuple[int, str, str]] = {
     StoreFull: (
         507,
         _("There is no room for files"),
-        _("Nothing was done. Send it without the files, or tell whoever runs the house."),
+        _("Nothing was done. Send it without the files, or tell whoever runs the installation."),
     ),
     StoreUnavailable: (503, _("The store cannot be reached"), _("Nothing was done. Try again in a moment.")),
 }
@@ -119,7 +119,7 @@ def reader_of(context: DeskContext, request: Request) -> Viewer:
 
 
 def guess_viewer(context: DeskContext, request: Request) -> Viewer:
-    """Somebody we do not know yet: the language they chose or their browser wishes, else the house's."""
+    """Somebody we do not know yet: the language they chose or their browser wishes, else the installation's."""
     organisation = context.settings.organisation
     asked, remembered = (
         request.query_params.get("lang", ""),

@@ -120,7 +120,7 @@ def ways(
 
 
 def automatic_way(addresses: Iterable[tuple[str, str]], senders: Sequence[Sender], region: str) -> Way | None:
-    """Where the house itself writes to somebody who came by no channel that it could answer on, e-mail before a text.
+    """Where the installation itself writes to somebody who came by no channel that it could answer on, e-mail before a text.
 
     `addresses` are (kind, value) pairs that anybody may have typed, so a text goes only to a mobile number of our own
     `region` (ISO country): calls and texts to some other numbers are somebody's income.

@@ -1,4 +1,4 @@
-"""What the house says by itself to a citizen who sent a word, a code or a digit. Pure: facts in, a short text out.
+"""What the installation says by itself to a citizen who sent a word, a code or a digit. Pure: facts in, a short text out.
 
 A mail's subject is ours, never the sender's: nobody can have us carry words to an address that is not theirs. Every text
 fits into two text messages in Persian (134 characters), so that asking costs nobody much.

@@ -1,4 +1,4 @@
-"""What a channel is. A channel sees this module and `zrm.kit`, and is handed a `FrontDesk`; nothing else of the house.
+"""What a channel is. A channel sees this module and `zrm.kit`, and is handed a `FrontDesk`; nothing else of the installation.
 
 A folder a channel: `channel.py` (the class), `config.py` (its section of config.yaml), its doors beside it.
 """
@@ -52,11 +52,51 @@ from zrm.contract import (
 )
 
 __all__ = [
-    "JSON", "TEXT_LIMIT", "AddressKind", "Capabilities", "Channel", "ChannelConfig", "ConfigInvalid", "ConnectionFailed", "Fetched",
-    "FrontDesk", "HasFates", "HasFiles", "HasListener", "HasOwnAddresses", "HasParts", "HasRoutes", "House", "Ignored", "Inbound", "InboundFile", "OnTheWay", "OpenDoor", "OutcomeUnknown", "Parsed",
-    "Part", "PublicFile", "PublicMessage", "RawContact", "Receipt", "RecipientOptedOut", "RecipientUnreachable", "Rejected", "Reply",
-    "ReplyInvalid", "Report", "SendError", "Sender", "Sent", "StoredFile", "Subject", "Thread", "Throttled",
-    "Tracking", "Unparseable", "Wish",
+    "JSON",
+    "TEXT_LIMIT",
+    "AddressKind",
+    "Capabilities",
+    "Channel",
+    "ChannelConfig",
+    "ConfigInvalid",
+    "ConnectionFailed",
+    "Fetched",
+    "FrontDesk",
+    "HasFates",
+    "HasFiles",
+    "HasListener",
+    "HasOwnAddresses",
+    "HasParts",
+    "HasRoutes",
+    "Ignored",
+    "Inbound",
+    "InboundFile",
+    "Installation",
+    "OnTheWay",
+    "OpenDoor",
+    "OutcomeUnknown",
+    "Parsed",
+    "Part",
+    "PublicFile",
+    "PublicMessage",
+    "RawContact",
+    "Receipt",
+    "RecipientOptedOut",
+    "RecipientUnreachable",
+    "Rejected",
+    "Reply",
+    "ReplyInvalid",
+    "Report",
+    "SendError",
+    "Sender",
+    "Sent",
+    "StoredFile",
+    "Subject",
+    "Thread",
+    "Throttled",
+    "Tracking",
+    "Unparseable",
+    "Wish",
 ]  # fmt: skip
 
 
@@ -84,7 +124,7 @@ class Capabilities:
 
 
 @dataclass(frozen=True, slots=True)
-class House:
+class Installation:
     """What every channel may know of the organisation: names by language, and how text and numbers default.
 
     `public_url` without a trailing slash; `region` an ISO country for phone numbers; `data_dir` a writable folder of
@@ -103,7 +143,7 @@ class House:
 class Channel(Protocol):
     """A way citizens reach us. `parse` is pure: no clock, network or database. `send` raises only SendError.
 
-    Built as `SomeChannel(config, house)` from its own section of config.yaml.
+    Built as `SomeChannel(config, installation)` from its own section of config.yaml.
     """
 
     kind: ClassVar[str]

@@ -12,7 +12,7 @@ from zrm.channels.telegram.channel import BaleChannel, TelegramChannel
 from zrm.channels.voice_ivr.channel import VoiceChannel
 from zrm.channels.web.channel import WebChannel
 
-# type[Any]: a protocol cannot say how its classes are built; `Channel`'s docstring does, and house.py holds them to it.
+# type[Any]: a protocol cannot say how its classes are built; `Channel`'s docstring does, and installation.py holds them to it.
 CHANNELS: Final[dict[str, type[Any]]] = {
     channel.kind: channel
     for channel in (

@@ -47,7 +47,7 @@ class Sends(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class _Outgoing:
-    """A delivery of a case's contact, or (without a case) an answer the house gives by itself."""
+    """A delivery of a case's contact, or (without a case) an answer the installation gives by itself."""
 
     table: Literal["deliveries", "self_answers"]
     id: UUID

@@ -49,7 +49,7 @@ def _flag(topic: Topic) -> str:
 
 
 class Queues:
-    """The RQ queues of the house, one a topic, on one Redis or Valkey."""
+    """The RQ queues of the installation, one a topic, on one Redis or Valkey."""
 
     def __init__(self, redis_url: str) -> None:
         self._url = redis_url

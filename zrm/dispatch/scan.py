@@ -1,4 +1,4 @@
-"""What citizens attach is looked at for viruses by clamd, where the house has one; in a worker, never at a door.
+"""What citizens attach is looked at for viruses by clamd, where the installation has one; in a worker, never at a door.
 
 A file is `waiting` until clamd has spoken, `clean` or `infected` then; it is never taken for clean because nobody could
 be asked. clamd away is asked again for as long as it takes, and the contact says so meanwhile; what clamd refuses to

@@ -49,7 +49,7 @@ _ENDING = 100
 
 
 class Desk:
-    """The house's `FrontDesk`; one per process. `senders` are the accounts that can write to an e-mail address; `answers`
+    """The installation's `FrontDesk`; one per process. `senders` are the accounts that can write to an e-mail address; `answers`
     is the doors' book, without which the conservation law knows of receipts alone; without `quotas` all are admitted.
     """
 
@@ -168,7 +168,7 @@ class Desk:
                         cursor,
                         read,
                         proven=proven,
-                        house_language=self._settings.organisation.language,
+                        default_language=self._settings.organisation.language,
                         writes_mail=self._email_account() is not None,
                         body_of=self._blobs.get,
                     )

@@ -38,7 +38,7 @@ def tracking_of(
     code: str,
     *,
     proven: bool,
-    house_language: str,
+    default_language: str,
     writes_mail: bool,
     body_of: Callable[[str], bytes],
 ) -> Tracking:
@@ -60,7 +60,7 @@ def tracking_of(
     case_id, status, language, channel, opened_at, status_at, changed_at, title, person_id, received_at, rated = row
     if case_id is None:  # received and not filed yet, or in quarantine: to its sender these are one
         return Tracking(
-            code, "received", house_language, received_at, received_at, proven=False, proofs=(), filed=False,
+            code, "received", default_language, received_at, received_at, proven=False, proofs=(), filed=False,
             happened={"received": received_at},
         )  # fmt: skip
     kinds = {kind for kind, _ in addresses_of(cursor, case_id, person_id)}

@@ -1,1 +1,1 @@
-"""Watching the house: metrics, the conservation law. Reads only."""
+"""Watching the installation: metrics, the conservation law. Reads only."""

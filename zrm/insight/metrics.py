@@ -1,4 +1,4 @@
-"""Prometheus metrics, read from the store when asked: every process of the house is counted, whoever answers."""
+"""Prometheus metrics, read from the store when asked: every process of the installation is counted, whoever answers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The one place that asks what time it is. Instants are aware UTC datetimes everywhere inside the house."""
+"""The one place that asks what time it is. Instants are aware UTC datetimes everywhere inside the installation."""
 
 from __future__ import annotations
 

@@ -252,6 +252,6 @@ def report_uncaught() -> None:
 
 
 def get(name: str) -> structlog.typing.FilteringBoundLogger:
-    """A logger; call it as `log.info("filed", contact=…, trace=…)`. `name` says where in the house the line is from."""
+    """A logger; call it as `log.info("filed", contact=…, trace=…)`. `name` says where in the installation the line is from."""
     logger: structlog.typing.FilteringBoundLogger = structlog.get_logger(room=name)
     return logger

@@ -1,4 +1,4 @@
-"""Fixed-window throttles kept in PostgreSQL, so that every process of the house counts together.
+"""Fixed-window throttles kept in PostgreSQL, so that every process of the installation counts together.
 
 A key is `purpose:whatever`; how often a purpose refused somebody is counted for /metrics.
 """

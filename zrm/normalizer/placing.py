@@ -205,7 +205,7 @@ class Placing:
     def _language_of(self, reading: Reading, person_id: UUID | None) -> Language:
         """What the person asked for, else what they write now; what shows no language is in the one they first wrote.
 
-        A third language is answered in English, one nobody could tell in the house's own.
+        A third language is answered in English, one nobody could tell in the installation's own.
         """
         asked_for, first = self._known.speaks.get(person_id, ("", "")) if person_id is not None else ("", "")
         match asked_for or reading.language or first or reading.profile_language:

@@ -1,4 +1,4 @@
-"""Self-service in T2: what a citizen asked of the house is done, and its answer queued, in the commit that settles it.
+"""Self-service in T2: what a citizen asked of the installation is done, and its answer queued, in the commit that settles it.
 
 So it happens once, whoever sends the question again and whoever dies in between; the answer leaves through T4 like any
 other. Two robots must not talk for ever: an address gets so many answers in an hour and no more.
@@ -258,7 +258,7 @@ def _queue(
 
 
 def _language(cursor: Cursor, settings: Settings, channel: str, wish: Wish, asker: Known) -> Language:
-    """What this citizen asked for; else the words' own language; else the one they first wrote in; else the house's."""
+    """What this citizen asked for; else the words' own language; else the one they first wrote in; else the installation's."""
     cursor.execute(
         "SELECT p.preferred_language, p.language FROM addresses a JOIN persons p ON p.id = a.person_id "
         "WHERE a.kind = %(kind)s AND a.value = %(value)s AND NOT a.claimed UNION ALL "

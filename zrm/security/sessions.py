@@ -53,7 +53,7 @@ class How(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """A session that is alive: whose it is, its CSRF token, and its hash (what names it inside the house).
+    """A session that is alive: whose it is, its CSRF token, and its hash (what names it inside the installation).
 
     `proven`: whether its agent has shown who they are within `RECENTLY`.
     """

@@ -10,8 +10,8 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from zrm.house import OpenHouse
 from zrm.insight.ledger import STATES
+from zrm.installation import Runtime
 from zrm.simulate.account import Reckoning, cases_of, filing_seconds, reckon, store_time, wait_until_quiet
 from zrm.simulate.places import web_address
 from zrm.simulate.simulator import Happening, Simulator, Tally, percentile
@@ -21,19 +21,19 @@ QUIET_SECONDS: Final = 120.0
 
 
 def simulate(
-    house: OpenHouse, simulator: Simulator, console: Console, *, watch_as: tuple[str, str] | None = None
+    runtime: Runtime, simulator: Simulator, console: Console, *, watch_as: tuple[str, str] | None = None
 ) -> bool:
     """Send, wait until the hub is quiet, print the account; whether the law holds. The hub runs elsewhere.
 
     `watch_as` is the login and password of the agent at whose desk the rows are awaited.
     """
-    database = house.database
+    database = runtime.database
     since = store_time(database)
     with contextlib.ExitStack() as stack:
         watch = None
         if watch_as is not None:
-            watch = stack.enter_context(DeskWatch(web_address(house.blueprint), *watch_as))
-        quiet = _send(house, simulator, stack.enter_context(_progress(console)))
+            watch = stack.enter_context(DeskWatch(web_address(runtime.config), *watch_as))
+        quiet = _send(runtime, simulator, stack.enter_context(_progress(console)))
         until = store_time(database)
         with database.cursor() as cursor:
             reckonings = reckon(cursor, simulator.tally, since, until)
@@ -67,14 +67,14 @@ def _progress(console: Console) -> Progress:
     return Progress(*columns, console=console)
 
 
-def _send(house: OpenHouse, simulator: Simulator, progress: Progress) -> bool:
+def _send(runtime: Runtime, simulator: Simulator, progress: Progress) -> bool:
     """The traffic itself; whether the hub became quiet afterwards."""
     task = progress.add_task("contacts acknowledged", total=simulator.total, note="")
     simulator.told = lambda happening: _show(progress, task, simulator.tally, happening)
     simulator.run()
     waiting = progress.add_task("waiting to be filed", total=None, note="")
     quiet = wait_until_quiet(
-        house.database, QUIET_SECONDS, look=lambda left: progress.update(waiting, note=f"{left} left")
+        runtime.database, QUIET_SECONDS, look=lambda left: progress.update(waiting, note=f"{left} left")
     )
     progress.update(waiting, total=1, completed=1, note="")
     return quiet

@@ -15,7 +15,7 @@ from zrm.channels.sms.config import SmsConfig
 from zrm.channels.voice_ivr.config import VoiceConfig
 from zrm.config import Section, load
 from zrm.errors import ConfigError
-from zrm.house import Blueprint
+from zrm.installation import LoadedConfig
 from zrm.simulate.email import EmailDoor
 from zrm.simulate.errand import Door
 from zrm.simulate.fax import FaxDoor
@@ -28,14 +28,14 @@ _TIMEOUT: Final = 30.0
 _ANYWHERE: Final = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104  # what a server listens on, turned into where to call
 
 
-def web_address(plan: Blueprint) -> str:
+def web_address(plan: LoadedConfig) -> str:
     """The web server's own address, before any proxy."""
     web = plan.settings.web
     host = _ANYWHERE.get(web.host, web.host)
     return f"http://[{host}]:{web.port}" if ":" in host else f"http://{host}:{web.port}"
 
 
-def web_client(plan: Blueprint) -> httpx.Client:
+def web_client(plan: LoadedConfig) -> httpx.Client:
     """A client of the web server for many threads; the caller closes it."""
     limits = httpx.Limits(max_connections=256, max_keepalive_connections=64)
     return httpx.Client(base_url=web_address(plan), timeout=_TIMEOUT, trust_env=False, limits=limits)
@@ -46,7 +46,7 @@ def new_run() -> str:
     return secrets.token_hex(5)
 
 
-def open_doors(plan: Blueprint, kinds: Sequence[str], web: httpx.Client, run: str) -> list[Door]:
+def open_doors(plan: LoadedConfig, kinds: Sequence[str], web: httpx.Client, run: str) -> list[Door]:
     """The doors of these channels. Errors: ConfigError for a channel that is not enabled or cannot be reached."""
     sections = load(plan.file).sections("channels")
     doors: list[Door] = []
@@ -57,7 +57,7 @@ def open_doors(plan: Blueprint, kinds: Sequence[str], web: httpx.Client, run: st
     return doors
 
 
-def open_kinds(plan: Blueprint) -> tuple[str, ...]:
+def open_kinds(plan: LoadedConfig) -> tuple[str, ...]:
     """The doors of this installation that there are senders for. Errors: ConfigError if there is none."""
     found = tuple(kind for kind in KINDS if kind in plan.channels)
     if not found:
@@ -65,7 +65,7 @@ def open_kinds(plan: Blueprint) -> tuple[str, ...]:
     return found
 
 
-def _door(kind: str, plan: Blueprint, section: Section, web: httpx.Client, run: str) -> Door:
+def _door(kind: str, plan: LoadedConfig, section: Section, web: httpx.Client, run: str) -> Door:
     match kind:
         case "web":
             return WebDoor(web)

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from typing import Final, Self
 
 from zrm.errors import ZrmError
-from zrm.house import Blueprint
+from zrm.installation import LoadedConfig
 from zrm.simulate import corpus
 from zrm.simulate.corpus import Language
 from zrm.simulate.errand import Door, Errand, Left, NotYet, Refused, TryAgain
@@ -76,7 +76,7 @@ class Simulator:
 
     def __init__(
         self,
-        plan: Blueprint,
+        plan: LoadedConfig,
         doors: Sequence[str] = KINDS,
         *,
         rate: float = 5.0,

@@ -1,6 +1,6 @@
-"""What the house wrote for a contact without words (a recording, a fax, a photo), in the language of whoever reads it.
+"""What the installation wrote for a contact without words (a recording, a fax, a photo), in the language of whoever reads it.
 
-It was recorded in the sender's language, or the house's, and is of no use to an agent who reads the other one. By telephone
+It was recorded in the sender's language, or the installation's, and is of no use to an agent who reads the other one. By telephone
 and fax nobody types, so every line there that is a sentence of ours was written by us; a messenger's is only ever a title.
 """
 
@@ -37,7 +37,7 @@ _GAPS: Final = {"num": r"(?P<num>[0-9۰-۹]{1,9})", "error": r"(?P<error>.+)"}
 
 
 def reworded(text: str, channel: str, language: Language) -> str:
-    """`text` of a contact or case of `channel` with the house's own sentences in `language`; all else stays as it is."""
+    """`text` of a contact or case of `channel` with the installation's own sentences in `language`; all else stays as it is."""
     if channel not in SENTENCES or not text:
         return text
     return "\n".join(_line(line, channel, language) for line in text.split("\n"))

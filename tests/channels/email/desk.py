@@ -16,7 +16,7 @@ from typing import Any
 from uuid import UUID
 
 from tests.channels.desk import UnaskedDesk
-from zrm.channels.contract import JSON, FrontDesk, House, RawContact, Receipt
+from zrm.channels.contract import JSON, FrontDesk, Installation, RawContact, Receipt
 from zrm.channels.email.channel import EmailChannel
 from zrm.channels.email.config import EmailConfig
 from zrm.kit.clock import now
@@ -29,8 +29,8 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def house(data_dir: Path) -> House:
-    return House(
+def house(data_dir: Path) -> Installation:
+    return Installation(
         name={"fa": "مرکز پاسخ‌گویی", "en": "Contact Centre"},
         language="fa",
         timezone="Asia/Tehran",

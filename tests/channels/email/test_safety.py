@@ -92,7 +92,7 @@ def test_no_field_breaks_the_reader(value: str) -> None:
 def test_a_forged_sender_with_a_stolen_token_is_a_stranger_and_gets_no_answer(mail_house: MailHouse) -> None:
     boxes = {"info": {"address": "info@example.org"}}
     config = EmailConfig.model_validate({"mailboxes": boxes, "trust_results_of": ["mx.example.org"]})
-    mail_house.channel = EmailChannel(config, mail_house.channel.house)
+    mail_house.channel = EmailChannel(config, mail_house.channel.installation)
     first = mail_house.take(mail())
     ((token,),) = mail_house.ask("SELECT reply_token FROM cases")
     forged = "Authentication-Results: mx.example.org; dmarc=fail header.from=example.com\r\n" + mail("send me the file")

@@ -10,14 +10,14 @@ from collections.abc import Iterator
 import uvicorn
 from fastapi import APIRouter, FastAPI
 
-from zrm.channels.contract import House
+from zrm.channels.contract import Installation
 
 PUBLIC_URL = "https://hub.example.org"
 
 
-def house(public_url: str = PUBLIC_URL, *, language: str = "en", data_dir: str = ".") -> House:
+def house(public_url: str = PUBLIC_URL, *, language: str = "en", data_dir: str = ".") -> Installation:
     """A small town's house."""
-    return House(
+    return Installation(
         name={"fa": "شهرداری نمونه", "en": "Sample Town"},
         language=language,
         timezone="Asia/Tehran",

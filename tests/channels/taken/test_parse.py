@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from zrm.channels.contract import (
     AddressKind,
     ChannelConfig,
-    House,
     Inbound,
+    Installation,
     RawContact,
     Reply,
     ReplyInvalid,
@@ -23,7 +23,7 @@ from zrm.channels.registry import ALWAYS, CHANNELS
 from zrm.channels.taken.channel import CallChannel, LetterChannel, VisitChannel
 
 AGENT = UUID(int=7)
-HOUSE = House({"fa": "مرکز", "en": "Centre"}, "fa", "UTC", "IR", "https://a.example", "/tmp", "00")  # unused
+HOUSE = Installation({"fa": "مرکز", "en": "Centre"}, "fa", "UTC", "IR", "https://a.example", "/tmp", "00")  # unused
 
 
 def raw(body: object, **envelope: str) -> RawContact:

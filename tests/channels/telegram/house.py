@@ -25,7 +25,7 @@ from zrm.casestore.outbox import Topic
 from zrm.casework import handling
 from zrm.casework.answer import Origin, Sender, ways
 from zrm.casework.handling import Act
-from zrm.channels.contract import House
+from zrm.channels.contract import Installation
 from zrm.channels.telegram.channel import BotChannel
 from zrm.config import Settings
 from zrm.dispatch.deliver import Deliver
@@ -90,7 +90,7 @@ class BotHouse:
 
     def _channel(self, public_url: str) -> Any:
         name = {"fa": "مرکز آزمون", "en": "Test Centre"}
-        house = House(name, self._language, "Asia/Tehran", "IR", public_url, str(self._folder), "secret")
+        house = Installation(name, self._language, "Asia/Tehran", "IR", public_url, str(self._folder), "secret")
         kind: Any = self._kind
         return kind(kind.Config.model_validate(self._section), house)
 

@@ -11,7 +11,7 @@ from tests.journeys.desk import PATIENCE, Desk, sign_in
 from tests.journeys.hub import Hub
 from tests.lab.browser import LabBrowser
 from tests.lab.telegram import Citizen, TelegramStandIn
-from zrm.seed import DEMO_AGENTS
+from zrm.demonstration import DEMO_AGENTS
 
 pytestmark = [pytest.mark.peer("browser"), pytest.mark.timeout(300)]
 

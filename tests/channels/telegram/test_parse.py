@@ -10,12 +10,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.lab import telegram_contract as contract
-from zrm.channels.contract import House, Ignored, Inbound, RawContact, StoredFile, Unparseable, Wish
+from zrm.channels.contract import Ignored, Inbound, Installation, RawContact, StoredFile, Unparseable, Wish
 from zrm.channels.telegram.channel import BaleChannel, TelegramChannel
 from zrm.channels.telegram.config import BaleConfig, TelegramConfig
 from zrm.channels.telegram.update import storable
 
-HOUSE = House({"fa": "", "en": ""}, "fa", "Asia/Tehran", "IR", "https://hub.example.org", ".", "secret")
+HOUSE = Installation({"fa": "", "en": ""}, "fa", "Asia/Tehran", "IR", "https://hub.example.org", ".", "secret")
 TELEGRAM = TelegramChannel(TelegramConfig(), HOUSE)
 SENDER = {"from": {"id": 7, "is_bot": False, "first_name": "Sara"}, "chat": {"id": 7, "type": "private"}}
 

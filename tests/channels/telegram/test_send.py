@@ -12,7 +12,7 @@ from tests.lab.telegram import Bot, Citizen, Cut, Fail, Flood, Hold, TelegramSta
 from zrm.channels.contract import (
     ConfigInvalid,
     ConnectionFailed,
-    House,
+    Installation,
     OutcomeUnknown,
     RecipientUnreachable,
     Rejected,
@@ -32,7 +32,9 @@ SARA = Citizen(4001, "Sara", "en")
 
 
 def channel(telegram: TelegramStandIn, bot: Bot, folder: Path, **changed: Any) -> TelegramChannel:
-    house = House({"fa": "", "en": ""}, "en", "Asia/Tehran", "IR", "https://hub.example.org", str(folder), "secret")
+    house = Installation(
+        {"fa": "", "en": ""}, "en", "Asia/Tehran", "IR", "https://hub.example.org", str(folder), "secret"
+    )
     settings = {"token": bot.token, "base_url": telegram.url} | changed
     config = TelegramConfig.model_validate({"timeout": 2, "bots": {"info": settings}})
     return TelegramChannel(config, house)
@@ -217,7 +219,9 @@ def test_secrets_are_hidden_and_the_two_messengers_keep_apart(
 
 
 def test_the_check_says_what_keeps_the_messenger_from_us(telegram: TelegramStandIn, bot: Bot, tmp_path: Path) -> None:
-    house = House({"fa": "", "en": ""}, "en", "Asia/Tehran", "IR", "http://hub.example.org", str(tmp_path), "secret")
+    house = Installation(
+        {"fa": "", "en": ""}, "en", "Asia/Tehran", "IR", "http://hub.example.org", str(tmp_path), "secret"
+    )
     token, secret = "123456:not-the-token-of-anybody", "a-secret-of-the-webhook"
     hooked = TelegramConfig.model_validate({"bots": {"a": {"token": token, "mode": "webhook", "secret": secret}}})
     (problem,) = TelegramChannel(hooked, house).check()

@@ -12,7 +12,7 @@ import pytest
 
 from tests.channels.voice_ivr.desk import ListDesk
 from tests.lab.process import free_port, listening, wait_until
-from zrm.channels.contract import House
+from zrm.channels.contract import Installation
 from zrm.channels.voice_ivr import prompts
 from zrm.channels.voice_ivr.channel import VoiceChannel
 from zrm.channels.voice_ivr.config import VoiceConfig
@@ -27,8 +27,8 @@ def spoken(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def house(spoken: Path) -> House:
-    return House(
+def house(spoken: Path) -> Installation:
+    return Installation(
         name={"fa": "شهر", "en": "City"},
         language="fa",
         timezone="Asia/Tehran",
@@ -63,7 +63,7 @@ OpenDoor = Callable[..., contextlib.AbstractContextManager[Door]]
 
 
 @pytest.fixture
-def open_door(house: House, tmp_path: Path) -> OpenDoor:
+def open_door(house: Installation, tmp_path: Path) -> OpenDoor:
     """Opens doors for a `with` block, with any settings: listening when the block begins, stopped when it ends."""
 
     @contextlib.contextmanager

@@ -9,7 +9,16 @@ from uuid import uuid4
 
 import pytest
 
-from zrm.channels.contract import AddressKind, House, Inbound, RawContact, Reply, ReplyInvalid, StoredFile, Unparseable
+from zrm.channels.contract import (
+    AddressKind,
+    Inbound,
+    Installation,
+    RawContact,
+    Reply,
+    ReplyInvalid,
+    StoredFile,
+    Unparseable,
+)
 from zrm.channels.voice_ivr import contact
 from zrm.channels.voice_ivr.channel import VoiceChannel
 from zrm.channels.voice_ivr.config import VoiceConfig
@@ -19,7 +28,7 @@ FILE = StoredFile("0" * 64, 96_044, "message-1.wav", "audio/wav", "recording")
 
 
 @pytest.fixture
-def channel(house: House, tmp_path: Path) -> VoiceChannel:
+def channel(house: Installation, tmp_path: Path) -> VoiceChannel:
     return VoiceChannel(VoiceConfig(recordings=str(tmp_path)), house)
 
 

@@ -17,12 +17,12 @@ from fastapi import FastAPI
 from starlette.staticfiles import StaticFiles
 
 from tests.channels.web.desk import KeepingDesk
-from zrm.channels.contract import FrontDesk, House
+from zrm.channels.contract import FrontDesk, Installation
 from zrm.channels.web.channel import WebChannel
 from zrm.channels.web.config import Reach, WebConfig
 from zrm.ui.pages import BUILT_ASSETS
 
-HOUSE = House(
+HOUSE = Installation(
     name={"fa": "شهرداری نمونه", "en": "Sample City"},
     language="fa",
     timezone="Asia/Tehran",
@@ -58,7 +58,7 @@ class Portal:
 
 
 @contextmanager
-def running(config: WebConfig = CONFIG, house: House = HOUSE, desk: FrontDesk | None = None) -> Iterator[Portal]:
+def running(config: WebConfig = CONFIG, house: Installation = HOUSE, desk: FrontDesk | None = None) -> Iterator[Portal]:
     """A portal from `with` to its end, before the house's `desk` or else one of its own."""
     own = KeepingDesk()
     channel = WebChannel(config, house)

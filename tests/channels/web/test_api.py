@@ -135,4 +135,4 @@ def test_the_door_can_be_closed() -> None:
 def test_the_check_says_what_is_misconfigured(portal: Portal) -> None:
     assert portal.channel.check() == []
     weak = CONFIG.model_copy(update={"api_keys": {"app": SecretStr("short")}, "max_total_bytes": 20_000, "api": False})
-    assert len(WebChannel(weak, portal.channel.house).check()) == 3
+    assert len(WebChannel(weak, portal.channel.installation).check()) == 3

@@ -182,7 +182,7 @@ def test_a_proof_is_bound_to_its_code(portal: Portal) -> None:
     client = proven(portal)
     client.post("/track", data={"code": "999999999999"})
     assert ANSWER in client.get("/track/matter").text
-    seal = portal.channel.house.secret
+    seal = portal.channel.installation.secret
     other = Seals(seal, receipt_seconds=60, proof_seconds=60).seal_pass(Pass("111111111111", proven=True))
     stranger = portal.citizen()
     stranger.cookies.set("zrm_matter", other, path="/track")

@@ -1,4 +1,4 @@
-"""The e-mail channel as the house sees it."""
+"""The e-mail channel as the installation sees it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from zrm.channels.contract import (
     Capabilities,
     ChannelConfig,
     FrontDesk,
-    House,
+    Installation,
     Parsed,
     RawContact,
     Reply,
@@ -36,12 +36,12 @@ class EmailChannel:
     Config: ClassVar[type[ChannelConfig]] = EmailConfig
     can: ClassVar[Capabilities] = Capabilities(reply=True, reaches=AddressKind.EMAIL, attachments=True, reports=True)
 
-    def __init__(self, config: EmailConfig, house: House) -> None:
+    def __init__(self, config: EmailConfig, installation: Installation) -> None:
         self.config = config
-        self.house = house
+        self.installation = installation
         self._mailboxes = Mailboxes(config)
         self._trusted = frozenset(name.lower() for name in config.trust_results_of)
-        self._sender = Sender(config, house)
+        self._sender = Sender(config, installation)
 
     def parse(self, raw: RawContact) -> list[Parsed]:
         """One Inbound, or a Report if it is a bounce of ours. Errors: Unparseable (only for an empty message)."""
@@ -97,7 +97,7 @@ class EmailChannel:
         submit = self.config.submit
         if submit is None:
             problems.append("email.submit: missing; answers by e-mail cannot leave")
-        elif submit.folder and (reason := folders.obstacle(Path(self.house.data_dir) / submit.folder)):
+        elif submit.folder and (reason := folders.obstacle(Path(self.installation.data_dir) / submit.folder)):
             problems.append(f"email.submit.folder: cannot be written ({reason})")
         elif submit.host and (reason := _unreachable(submit.host, submit.port)):
             problems.append(
@@ -111,7 +111,7 @@ class EmailChannel:
         """The SMTP door and the fetched mailboxes; returns after `stop` is set and what is under way has been answered."""
         from zrm.channels.email.listen import listen
 
-        listen(self.config, self.house, desk, stop)
+        listen(self.config, self.installation, desk, stop)
 
 
 def _unreachable(host: str, port: int) -> str:

@@ -17,7 +17,7 @@ from email.utils import format_datetime
 from typing import Final
 from urllib.parse import quote
 
-from zrm.channels.contract import House, Reply, ReplyInvalid
+from zrm.channels.contract import Installation, Reply, ReplyInvalid
 from zrm.channels.email.config import Mailbox
 from zrm.channels.email.direction import html_lines
 from zrm.channels.email.headers import is_address
@@ -61,10 +61,16 @@ class Letter:
     international: bool
 
 
-def compose(reply: Reply, box: Mailbox, house: House, files: Sequence[Attachment], at: datetime) -> Letter:
+def compose(
+    reply: Reply, box: Mailbox, installation: Installation, files: Sequence[Attachment], at: datetime
+) -> Letter:
     """The mail for a reply. Errors: ReplyInvalid when the address cannot be one."""
     recipient = _recipient(reply.to)
-    name = box.name.get(reply.language) or house.name.get(reply.language) or house.name.get(house.language, "")
+    name = (
+        box.name.get(reply.language)
+        or installation.name.get(reply.language)
+        or installation.name.get(installation.language, "")
+    )
     message_id = _bracketed(reply.message_id) or f"<{reply.id}@{box.address.rpartition('@')[2]}>"
     ancestors = _references(reply)
     fields = [

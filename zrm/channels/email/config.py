@@ -92,7 +92,7 @@ class DkimKey(_Part):
 
 
 class Mailbox(_Part):
-    """One of our addresses. Its key in `mailboxes` is the account the rest of the house knows it by."""
+    """One of our addresses. Its key in `mailboxes` is the account the rest of the installation knows it by."""
 
     address: str = Field(description="the address citizens write to; answers come from it")
     aliases: list[str] = Field([], description="other addresses that lead here")

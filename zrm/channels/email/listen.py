@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from threading import Event, Thread
 
-from zrm.channels.contract import FrontDesk, House
+from zrm.channels.contract import FrontDesk, Installation
 from zrm.channels.email.config import EmailConfig
 from zrm.channels.email.imap import Fetcher
 from zrm.channels.email.smtp import run_door
@@ -12,7 +12,7 @@ from zrm.channels.email.smtp import run_door
 _LONGEST_STOP = 30.0  # seconds a fetcher may need for what is under way; it moves no cursor it has no receipts for
 
 
-def listen(config: EmailConfig, house: House, desk: FrontDesk, stop: Event) -> None:
+def listen(config: EmailConfig, installation: Installation, desk: FrontDesk, stop: Event) -> None:
     """Serve until `stop` is set. Errors: OSError if the door's port cannot be had."""
     ended = Event()
     threads = [
@@ -24,7 +24,7 @@ def listen(config: EmailConfig, house: House, desk: FrontDesk, stop: Event) -> N
         thread.start()
     try:
         if config.door or config.lmtp_port:
-            run_door(config, house, desk, stop)
+            run_door(config, installation, desk, stop)
         else:
             stop.wait()
     finally:

@@ -1,6 +1,6 @@
 """One mail understood as far as the mail alone allows: who, when, about what, in which thread, with which files.
 
-Pure: no clock, no network, no database. The whole mail is kept by the house as it was received, so no copy of it is
+Pure: no clock, no network, no database. The whole mail is kept by the installation as it was received, so no copy of it is
 made here; what is too much to show (text over a million characters, parts beyond the bounds) becomes a file, the
 contact gets the label `cut_short`, and nothing is dropped. What is text and what a file, `content` decides.
 """

@@ -19,7 +19,7 @@ from typing import NoReturn
 from zrm.channels.contract import (
     ConfigInvalid,
     ConnectionFailed,
-    House,
+    Installation,
     OutcomeUnknown,
     RecipientUnreachable,
     Rejected,
@@ -48,9 +48,9 @@ _WAIT_GREY = 300.0  # after a greylisting server's "not yet"
 class Sender:
     """The way out of one process: composes, signs, and hands over by connections it keeps."""
 
-    def __init__(self, config: EmailConfig, house: House) -> None:
+    def __init__(self, config: EmailConfig, installation: Installation) -> None:
         self._config = config
-        self._house = house
+        self._installation = installation
         self._own = Mailboxes(config).own_addresses
         self._pace = Pace(config.submit.pace if config.submit is not None else {})
         submit = config.submit
@@ -58,7 +58,7 @@ class Sender:
 
     def send(self, reply: Reply) -> Sent:
         """Send one reply. Errors: SendError and nothing else."""
-        config, house, submit = self._config, self._house, self._config.submit
+        config, installation, submit = self._config, self._installation, self._config.submit
         if submit is None or self._pool is None:
             raise ConfigInvalid(_("E-mail has no way out: `submit` is missing in the configuration."))
         box = config.mailboxes.get(reply.account)
@@ -67,9 +67,9 @@ class Sender:
         if without_detail(comparable(reply.to)) in self._own:
             raise ReplyInvalid(_("This is one of our own addresses: the answer would come back to us."))
         self._pace.admit(reply.id, reply.to, time.monotonic())
-        letter = self._signed(compose(reply, box, house, _attachments(reply, house), now()), box)
+        letter = self._signed(compose(reply, box, installation, _attachments(reply, installation), now()), box)
         if submit.folder:
-            _write(Path(house.data_dir) / submit.folder, f"{reply.id}.eml", letter)
+            _write(Path(installation.data_dir) / submit.folder, f"{reply.id}.eml", letter)
         else:
             _submit(letter, submit, self._pool)
         # Only the next server has it: a bounce may still come, and says so then.
@@ -86,8 +86,8 @@ class Sender:
             raise ConfigInvalid(_("The key that signs our mail (`dkim`) cannot be used.")) from error
 
 
-def _attachments(reply: Reply, house: House) -> list[Attachment]:
-    blobs = BlobStore(Path(house.data_dir) / "blobs")
+def _attachments(reply: Reply, installation: Installation) -> list[Attachment]:
+    blobs = BlobStore(Path(installation.data_dir) / "blobs")
     try:
         return [
             Attachment(file.name, file.media_type, blobs.get(file.key), inline=file.role == "inline")
@@ -209,7 +209,7 @@ def _transact(server: smtplib.SMTP, letter: Letter, wanted_reports: str) -> None
 
 
 def _refuse(code: int, answer: bytes | str, *, recipient: bool = False) -> NoReturn:
-    """The server's refusal as the house knows it. Its words may repeat addresses, so only the codes are shown."""
+    """The server's refusal as the installation knows it. Its words may repeat addresses, so only the codes are shown."""
     text = answer.decode("utf-8", "replace") if isinstance(answer, bytes) else answer
     enhanced = next((word for word in text.split()[:1] if word[:2] in ("4.", "5.") and word.count(".") == 2), "")
     shown = f"{code} {enhanced}".strip()

@@ -20,7 +20,7 @@ from typing import Final
 import uvloop
 from aiosmtpd.smtp import SMTP, Envelope, Session
 
-from zrm.channels.contract import FrontDesk, House, RawContact, Receipt
+from zrm.channels.contract import FrontDesk, Installation, RawContact, Receipt
 from zrm.channels.email.certificate import tls_context
 from zrm.channels.email.config import EmailConfig
 from zrm.channels.email.identity import earlier_id, external_id
@@ -255,9 +255,9 @@ async def serve(door: Door, stop: Event) -> None:
                 await asyncio.wait_for(server.wait_closed(), 1)
 
 
-def run_door(config: EmailConfig, house: House, desk: FrontDesk, stop: Event) -> None:
+def run_door(config: EmailConfig, installation: Installation, desk: FrontDesk, stop: Event) -> None:
     """Run the door in this thread until `stop` is set. Errors: OSError if the port cannot be had."""
-    door = Door(config, desk, tls_context(config, Path(house.data_dir)))
+    door = Door(config, desk, tls_context(config, Path(installation.data_dir)))
     # aiosmtpd repeats what strangers say, with their addresses, at every level below this one.
     logging.getLogger("mail.log").setLevel(logging.ERROR)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:

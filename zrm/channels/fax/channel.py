@@ -13,7 +13,7 @@ from zrm.channels.contract import (
     Capabilities,
     ChannelConfig,
     FrontDesk,
-    House,
+    Installation,
     Parsed,
     RawContact,
     Reply,
@@ -36,14 +36,14 @@ class FaxChannel:
     Config: ClassVar[type[ChannelConfig]] = FaxConfig
     can: ClassVar[Capabilities] = Capabilities()
 
-    def __init__(self, config: FaxConfig, house: House) -> None:
+    def __init__(self, config: FaxConfig, installation: Installation) -> None:
         self._config = config
-        self._house = house
+        self._installation = installation
 
     @property
     def spool(self) -> Path | None:
         """The folder faxes are dropped into, if there is one."""
-        return Path(self._house.data_dir) / self._config.spool if self._config.spool else None
+        return Path(self._installation.data_dir) / self._config.spool if self._config.spool else None
 
     def routes(self, desk: FrontDesk) -> APIRouter:
         """The hand-off; no route at all without a secret. Errors: ConfigError for an unfit token file."""
@@ -70,7 +70,7 @@ class FaxChannel:
         """The fax. Errors: Unparseable."""
         if raw.channel != self.kind or raw.kind != "contact":
             raise Unparseable("not a fax")
-        language: Language = "fa" if self._house.language == "fa" else "en"
+        language: Language = "fa" if self._installation.language == "fa" else "en"
         return [read_fax(raw, language)]
 
     def send(self, reply: Reply) -> Sent:

@@ -23,8 +23,8 @@ from zrm.channels.contract import (
     ConfigInvalid,
     Fetched,
     FrontDesk,
-    House,
     Inbound,
+    Installation,
     Parsed,
     Part,
     RawContact,
@@ -67,10 +67,10 @@ class SmsChannel:
     Config: ClassVar[type[ChannelConfig]] = SmsConfig
     can: ClassVar[Capabilities] = Capabilities(reply=True, reaches=AddressKind.PHONE, reports=True, max_text=MAX_TEXT)
 
-    def __init__(self, config: SmsConfig, house: House) -> None:
+    def __init__(self, config: SmsConfig, installation: Installation) -> None:
         self._config = config
         self._gateways = config.reached()
-        self._house = house
+        self._installation = installation
         self._lock = threading.Lock()
         self._sender: tuple[int, Provider] | None = None
         self._transmitters: dict[tuple[int, str], Transmitter] = {}
@@ -80,7 +80,7 @@ class SmsChannel:
 
     def routes(self, desk: FrontDesk) -> APIRouter:
         """The webhooks for messages and for delivery reports, Twilio's and the gateways'."""
-        router = TwilioDoor(self._config, self._house, desk).router()
+        router = TwilioDoor(self._config, self._installation, desk).router()
         if self._config.gateways:
             described = {name: each for name, each in self._gateways.items() if isinstance(each, HttpGateway)}
             router.include_router(GatewayDoor(described, self._config.lines(), desk).router())
@@ -131,7 +131,7 @@ class SmsChannel:
         return [self._wish_of(inbound, account) or inbound]
 
     def _listen(self, desk: FrontDesk, stop: Event) -> None:
-        lines, folder = self._config.lines(), Path(self._house.data_dir, "sms")
+        lines, folder = self._config.lines(), Path(self._installation.data_dir, "sms")
         listeners = [
             Listener(name, gateway, lines.get(name, []), desk, folder)
             for name, gateway in self._gateways.items()
@@ -172,7 +172,7 @@ class SmsChannel:
             raise kind(words.NO_NUMBER)
         reply = replace(reply, text=in_marks(reply.text))
         if self._config.folder:
-            return self._write(Path(self._house.data_dir, self._config.folder), reply)
+            return self._write(Path(self._installation.data_dir, self._config.folder), reply)
         if account.gateway is not None:
             gateway, sender = self._gateways[account.gateway], account.sender or reply.account
             if isinstance(gateway, SmppGateway):
@@ -180,7 +180,9 @@ class SmsChannel:
                     raise ReplyInvalid(words.TOO_LONG)
                 return self._transmitter(account.gateway, gateway).send(sender, reply)
             path = REPORT_PATH.replace("{gateway}", account.gateway)
-            return gateway_sender.send(account.gateway, gateway, sender, reply, f"{self._house.public_url}{path}")
+            return gateway_sender.send(
+                account.gateway, gateway, sender, reply, f"{self._installation.public_url}{path}"
+            )
         if _units(reply.text) > MAX_TEXT:
             raise ReplyInvalid(words.TOO_LONG)
         message = Outgoing(
@@ -263,12 +265,12 @@ class SmsChannel:
         if not self._config.accounts:
             problems.append("channels.sms.accounts is empty: no text message can come in or go out")
         folder = self._config.folder
-        if folder and (reason := folders.obstacle(Path(self._house.data_dir) / folder)):
+        if folder and (reason := folders.obstacle(Path(self._installation.data_dir) / folder)):
             problems.append(f"channels.sms.folder: cannot be written ({reason})")
         accounts = self._config.accounts.values()
         twilio = not accounts or any(account.gateway is None for account in accounts)
         real = self._config.api_base == TWILIO_API and not self._config.folder  # a laptop's answers become files
-        if twilio and real and urlsplit(self._house.public_url).scheme != "https":
+        if twilio and real and urlsplit(self._installation.public_url).scheme != "https":
             problems.append("channels.sms: public_url is not https, but Twilio sends its webhooks over the internet")
         return problems
 
@@ -285,7 +287,7 @@ class SmsChannel:
 
     def _callback(self, reply: Reply) -> str:
         path = STATUS_PATH.replace("{account}", path_name(reply.account))
-        return f"{self._house.public_url}{path}?reply={reply.id}"
+        return f"{self._installation.public_url}{path}?reply={reply.id}"
 
 
 def _units(text: str) -> int:

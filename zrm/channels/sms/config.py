@@ -55,7 +55,7 @@ class Account(BaseModel):
 
     self_service: bool = Field(
         default=True,
-        description="Whether words, tracking codes and ratings sent to this number are answered by the house itself.",
+        description="Whether words, tracking codes and ratings sent to this number are answered by the installation itself.",
     )
     keywords: dict[Literal["help", "stop", "start", "codes"], list[str]] = Field(
         default_factory=dict,

@@ -1,7 +1,7 @@
 """The two webhooks: messages that citizens send, and Twilio's word about messages of ours.
 
 Twilio is answered after the contact is durable. A 5xx makes it try again (and then its fallback address), so a store
-that cannot keep anything is answered with 503 and nothing is lost. This is the hottest path of the house: the handler
+that cannot keep anything is answered with 503 and nothing is lost. This is the hottest path of the installation: the handler
 checks the signature, finds the id and hands the bytes over; understanding them is `parse`'s work.
 """
 
@@ -19,7 +19,7 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
-from zrm.channels.contract import JSON, FrontDesk, House, RawContact
+from zrm.channels.contract import JSON, FrontDesk, Installation, RawContact
 from zrm.channels.sms.config import SmsConfig, path_name
 from zrm.channels.sms.form import read_form
 from zrm.channels.sms.signature import Signatures
@@ -64,10 +64,12 @@ class _NotTaken(Exception):
 class TwilioDoor:
     """Serves the webhooks of every configured number."""
 
-    def __init__(self, config: SmsConfig, house: House, desk: FrontDesk) -> None:
+    def __init__(self, config: SmsConfig, installation: Installation, desk: FrontDesk) -> None:
         self._desk = desk
         self._lines = {
-            path_name(name): _Line(name, Signatures(account.webhook_secret or account.auth_token, house.public_url))
+            path_name(name): _Line(
+                name, Signatures(account.webhook_secret or account.auth_token, installation.public_url)
+            )
             for name, account in config.accounts.items()
             if account.gateway is None
         }

@@ -16,9 +16,9 @@ from zrm.channels.contract import (
     AddressKind,
     Capabilities,
     ChannelConfig,
-    House,
     Inbound,
     InboundFile,
+    Installation,
     Parsed,
     RawContact,
     Reply,
@@ -51,7 +51,7 @@ class _TakenChannel:
     Config: ClassVar[type[ChannelConfig]] = ChannelConfig
     can: ClassVar[Capabilities] = Capabilities()
 
-    def __init__(self, config: ChannelConfig, house: House) -> None:
+    def __init__(self, config: ChannelConfig, installation: Installation) -> None:
         self.config = config
 
     def parse(self, raw: RawContact) -> list[Parsed]:

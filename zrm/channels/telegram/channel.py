@@ -18,7 +18,7 @@ from zrm.channels.contract import (
     Capabilities,
     ChannelConfig,
     FrontDesk,
-    House,
+    Installation,
     Parsed,
     RawContact,
     Reply,
@@ -40,21 +40,21 @@ class BotChannel:
 
     platform: ClassVar[Platform]
 
-    def __init__(self, config: BotsConfig, house: House) -> None:
+    def __init__(self, config: BotsConfig, installation: Installation) -> None:
         self._config = config
-        self._house = house
+        self._installation = installation
 
     def routes(self, desk: FrontDesk) -> APIRouter:
         """The webhook."""
-        door = Door(self._config, self.platform, self._house, desk)
+        door = Door(self._config, self.platform, self._installation, desk)
         return Webhook(self._config, self.platform, door, desk).router()
 
     def listen(self, desk: FrontDesk, stop: Event) -> None:
         """Ask for updates, set webhooks, file what was left lying, until `stop`."""
 
         async def run() -> None:
-            door = Door(self._config, self.platform, self._house, desk)
-            await Listener(self._config, self.platform, self._house, door).run(stop)
+            door = Door(self._config, self.platform, self._installation, desk)
+            await Listener(self._config, self.platform, self._installation, door).run(stop)
 
         asyncio.run(run())
 
@@ -67,7 +67,7 @@ class BotChannel:
 
     def send(self, reply: Reply) -> Sent:
         """Send one answer into its chat; the messenger's word is all we shall know. Errors: SendError."""
-        return send_reply(reply, self._config, self.platform, self._house)
+        return send_reply(reply, self._config, self.platform, self._installation)
 
     def accounts(self) -> list[str]:
         """Our bots, in the order of the file."""
@@ -88,12 +88,12 @@ class BotChannel:
         if not self._config.bots:
             problems.append(f"{section}.bots is empty: nobody can write to us there")
         hooked = any(bot.mode == "webhook" and bot.base_url is None for bot in self._config.bots.values())
-        if hooked and urlsplit(self._house.public_url).scheme != "https":
+        if hooked and urlsplit(self._installation.public_url).scheme != "https":
             problems.append(f"{section}: a bot has a webhook, but public_url is not https")
         return problems
 
     def _language(self) -> Language:
-        return "fa" if self._house.language == "fa" else "en"
+        return "fa" if self._installation.language == "fa" else "en"
 
 
 class TelegramChannel(BotChannel):

@@ -30,7 +30,7 @@ class BotConfig(BaseModel):
         description="As ${NAME}: 16 to 256 letters, digits, _ and - that prove a webhook call; needed for a webhook.",
     )
     language: Literal["fa", "en"] | None = Field(
-        default=None, description="Language the bot begins in; without it the citizen's own, else the house's."
+        default=None, description="Language the bot begins in; without it the citizen's own, else the installation's."
     )
     base_url: str | None = Field(
         default=None, description="A Bot API server of one's own in place of the messenger's, without a path."

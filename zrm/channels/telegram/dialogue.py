@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Final, Literal
 
-from zrm.channels.contract import House, Subject
+from zrm.channels.contract import Installation, Subject
 from zrm.channels.telegram import words
 from zrm.channels.telegram.note import Note, Part
 from zrm.channels.telegram.update import Told
@@ -34,7 +34,7 @@ _SHOWN: Final = 600
 class Setting:
     """What the dialogue goes by. `subjects` parents before children; times in seconds."""
 
-    house: House
+    installation: Installation
     begins_in: Language | None
     subjects: Sequence[Subject]
     draft_life: float
@@ -65,13 +65,13 @@ class Turn:
 
 
 def language_of(note: Note, told: Told | None, setting: Setting) -> Language:
-    """The language to speak: chosen, else the bot's own, else the citizen's messenger's, else the house's."""
+    """The language to speak: chosen, else the bot's own, else the citizen's messenger's, else the installation's."""
     for known in (note.language, setting.begins_in or "", (told.language_code if told else "")[:2].lower()):
         if known == "fa":
             return "fa"
         if known == "en":
             return "en"
-    return "fa" if setting.house.language == "fa" else "en"
+    return "fa" if setting.installation.language == "fa" else "en"
 
 
 def advance(note: Note, told: Told, part: Part | None, setting: Setting, now: float) -> Turn:
@@ -201,7 +201,7 @@ class _Dialogue:
         return Turn(note, "step", (_languages(),))
 
     def _welcome(self, note: Note) -> Turn:
-        name = self._setting.house.name[self._language]
+        name = self._setting.installation.name[self._language]
         return Turn(note, "step", (self._say(words.WELCOME, keys=menu(self._language), name=name),))
 
     # ------------------------------------------------------------ buttons

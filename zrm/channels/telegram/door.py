@@ -16,7 +16,7 @@ from dataclasses import asdict, replace
 
 from telegram.error import TelegramError
 
-from zrm.channels.contract import JSON, FrontDesk, House, RawContact, Receipt, StoredFile, Subject
+from zrm.channels.contract import JSON, FrontDesk, Installation, RawContact, Receipt, StoredFile, Subject
 from zrm.channels.telegram import words
 from zrm.channels.telegram.client import Client, FileNotGiven, FileTooBig
 from zrm.channels.telegram.config import BotsConfig
@@ -44,10 +44,10 @@ _log = log.get(__name__)
 class Door:
     """The inward side of every bot of one messenger, in one process and one event loop."""
 
-    def __init__(self, config: BotsConfig, platform: Platform, house: House, desk: FrontDesk) -> None:
+    def __init__(self, config: BotsConfig, platform: Platform, installation: Installation, desk: FrontDesk) -> None:
         self._config = config
         self._platform = platform
-        self._house = house
+        self._installation = installation
         self._desk = desk
         self._clients: dict[str, Client] = {}
         self._fetching = asyncio.Semaphore(_FETCHED_AT_ONCE)
@@ -272,7 +272,7 @@ class Door:
 
     def _registered(self, language: Language, code: str, bundle: Bundle) -> Say:
         message = words.REGISTERED if bundle.finished else words.REGISTERED_UNFINISHED
-        track = f"{self._house.public_url}/track"
+        track = f"{self._installation.public_url}/track"
         return Say(gettext(language, message, code=in_fours(code, language), track=track), keys=menu(language))
 
     async def sweep(self) -> None:
@@ -332,7 +332,7 @@ class Door:
             state=gettext(language, words.STATES[found.state]),
             date=date_time_text(
                 found.changed_at,
-                DateReader(language, "solar" if language == "fa" else "gregorian", self._house.timezone),
+                DateReader(language, "solar" if language == "fa" else "gregorian", self._installation.timezone),
             ),
         )
         says = [Say(text, keys=menu(language))]
@@ -343,7 +343,7 @@ class Door:
 
     async def _setting(self, bot: str) -> Setting:
         return Setting(
-            house=self._house,
+            installation=self._installation,
             begins_in=self._config.bots[bot].language,
             subjects=await self._known_subjects(),
             draft_life=60 * self._config.unfinished_minutes,

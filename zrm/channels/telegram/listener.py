@@ -16,7 +16,7 @@ from typing import Final, TypeVar
 
 from telegram.error import Conflict, InvalidToken, RetryAfter, TelegramError
 
-from zrm.channels.contract import JSON, House
+from zrm.channels.contract import JSON, Installation
 from zrm.channels.telegram.client import seconds_of
 from zrm.channels.telegram.config import BotsConfig
 from zrm.channels.telegram.door import Door
@@ -38,10 +38,10 @@ T = TypeVar("T")
 class Listener:
     """All bots of one messenger."""
 
-    def __init__(self, config: BotsConfig, platform: Platform, house: House, door: Door) -> None:
+    def __init__(self, config: BotsConfig, platform: Platform, installation: Installation, door: Door) -> None:
         self._config = config
         self._platform = platform
-        self._house = house
+        self._installation = installation
         self._door = door
         self._stopping = asyncio.Event()
         self._places = asyncio.Semaphore(_AT_ONCE)
@@ -107,7 +107,7 @@ class Listener:
 
     async def _be_called(self, bot: str) -> None:
         """Tell the messenger our address, until it has understood."""
-        url = f"{self._house.public_url}/hooks/{self._platform.kind}/{bot}"
+        url = f"{self._installation.public_url}/hooks/{self._platform.kind}/{bot}"
         secret, pause = self._config.bots[bot].secret or "", _PAUSE
         while not self._stopping.is_set():
             try:

@@ -18,7 +18,7 @@ from telegram.error import TelegramError
 from zrm.channels.contract import (
     ConfigInvalid,
     ConnectionFailed,
-    House,
+    Installation,
     OutcomeUnknown,
     RecipientUnreachable,
     Reply,
@@ -50,7 +50,7 @@ class _File:
     data: bytes
 
 
-def send_reply(reply: Reply, config: BotsConfig, platform: Platform, house: House) -> Sent:
+def send_reply(reply: Reply, config: BotsConfig, platform: Platform, installation: Installation) -> Sent:
     """Send one reply and wait for the messenger's word. Errors: SendError and nothing else."""
     if reply.account not in config.bots:
         raise ConfigInvalid(words.NO_BOT)
@@ -60,7 +60,7 @@ def send_reply(reply: Reply, config: BotsConfig, platform: Platform, house: Hous
         raise ReplyInvalid(words.NO_TEXT)
     if units(reply.text) > TEXT_LIMIT:
         raise ReplyInvalid(words.TOO_LONG)
-    return asyncio.run(_send(reply, config, platform, _files(reply, house)))
+    return asyncio.run(_send(reply, config, platform, _files(reply, installation)))
 
 
 async def _send(reply: Reply, config: BotsConfig, platform: Platform, files: list[_File]) -> Sent:
@@ -128,10 +128,10 @@ def _broken(judged: SendError) -> SendError:
     return OutcomeUnknown(words.HALF_SENT, code=judged.code)
 
 
-def _files(reply: Reply, house: House) -> list[_File]:
+def _files(reply: Reply, installation: Installation) -> list[_File]:
     if any(file.size > UPLOAD_LIMIT for file in reply.files):
         raise ReplyInvalid(words.FILE_TOO_BIG)
-    blobs = BlobStore(Path(house.data_dir) / "blobs")
+    blobs = BlobStore(Path(installation.data_dir) / "blobs")
     try:
         return [_File(file, blobs.get(file.key)) for file in reply.files]
     except NotFound:

@@ -12,7 +12,7 @@ from typing import ClassVar, Final
 
 from asterisk.agi import AGIException
 
-from zrm.channels.contract import Capabilities, FrontDesk, House, Parsed, RawContact, Reply, ReplyInvalid, Sent
+from zrm.channels.contract import Capabilities, FrontDesk, Installation, Parsed, RawContact, Reply, ReplyInvalid, Sent
 from zrm.channels.voice_ivr import contact, prompts
 from zrm.channels.voice_ivr.agi import CallEnded, CommandFailed, FastAGI, PeerConfused
 from zrm.channels.voice_ivr.config import VoiceConfig
@@ -38,11 +38,11 @@ class VoiceChannel:
     Config: ClassVar[type[VoiceConfig]] = VoiceConfig
     can: ClassVar[Capabilities] = Capabilities(tells_code=True)
 
-    def __init__(self, config: VoiceConfig, house: House) -> None:
+    def __init__(self, config: VoiceConfig, installation: Installation) -> None:
         self.config = config
-        self.house = house
-        self._language: Language = "en" if house.language == "en" else "fa"
-        data = Path(house.data_dir).absolute()
+        self.installation = installation
+        self._language: Language = "en" if installation.language == "en" else "fa"
+        data = Path(installation.data_dir).absolute()
         self.recordings = Path(config.recordings).absolute() if config.recordings else data / "recordings"
         self.spoken = data / "prompts"
         own = [Path(config.prompts)] if config.prompts else []
@@ -149,7 +149,7 @@ class VoiceChannel:
             facts=facts,
             # Callers without a number are counted by call, or one of them could lock out all the others.
             peer=str(facts["caller"] or f"call {facts['uniqueid']}"),
-            timezone=self.house.timezone,
+            timezone=self.installation.timezone,
             default_language=self._language,
         )
         dialogue.run()

@@ -215,7 +215,7 @@ class Dialogue:
             self._line.say(*spoken.code(receipt.code), spoken.PAUSE)
 
     def _delivered(self, message: Message) -> Receipt | None:
-        """The receipt, or None when the house cannot take it now; then the recording stays for the sweep."""
+        """The receipt, or None when the installation cannot take it now; then the recording stays for the sweep."""
         try:
             message.write_note()
             return deliver(self._desk, message, default_account="unknown")

@@ -1,4 +1,4 @@
-"""From the recordings folder to the house: a message is kept, received, and only then deleted."""
+"""From the recordings folder to the installation: a message is kept, received, and only then deleted."""
 
 from __future__ import annotations
 

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 from fastapi import APIRouter
 from starlette.routing import Route
 
-from zrm.channels.contract import Capabilities, ChannelConfig, FrontDesk, House, Parsed, RawContact, Reply, Sent
+from zrm.channels.contract import Capabilities, ChannelConfig, FrontDesk, Installation, Parsed, RawContact, Reply, Sent
 from zrm.channels.web.api import ContactApi
 from zrm.channels.web.config import WebConfig
 from zrm.channels.web.follow_matter import MATTER_PATH, TRACK_PATH, FollowMatter
@@ -28,16 +28,16 @@ class WebChannel:
     Config: ClassVar[type[ChannelConfig]] = WebConfig
     can: ClassVar[Capabilities] = Capabilities(reply=True, tells_code=True)
 
-    def __init__(self, config: WebConfig, house: House) -> None:
+    def __init__(self, config: WebConfig, installation: Installation) -> None:
         self.config = config
-        self.house = house
+        self.installation = installation
 
     def parse(self, raw: RawContact) -> list[Parsed]:
         """One Inbound, or the wish to rate a closed matter or to get lost codes. Errors: Unparseable."""
         return [parse_payload(raw)]
 
     def send(self, reply: Reply) -> Sent:
-        """Nothing leaves the house: the answer is public on the tracking page as soon as it is written."""
+        """Nothing leaves the installation: the answer is public on the tracking page as soon as it is written."""
         return Sent(provider_ref=f"published:{reply.id}", final=True)
 
     def redact(self) -> list[str]:
@@ -47,7 +47,7 @@ class WebChannel:
     def check(self) -> list[str]:
         """What an operator should put right."""
         faults = []
-        public = urlsplit(self.house.public_url)
+        public = urlsplit(self.installation.public_url)
         if public.scheme != "https" and public.hostname not in ("127.0.0.1", "localhost", "::1"):
             faults.append("web: public_url is not https; codes and cookies would travel unprotected")
         if self.config.max_total_bytes < self.config.max_file_bytes:
@@ -63,10 +63,10 @@ class WebChannel:
 
     def routes(self, desk: FrontDesk) -> APIRouter:
         """The portal's pages and, unless it is turned off, the JSON door."""
-        site = Site(self.config, self.house)
-        intake = Intake(desk, self.config.account, self.house.region)
+        site = Site(self.config, self.installation)
+        intake = Intake(desk, self.config.account, self.installation.region)
         seals = Seals(
-            self.house.secret,
+            self.installation.secret,
             receipt_seconds=self.config.receipt_minutes * 60,
             proof_seconds=self.config.proof_minutes * 60,
         )

@@ -120,7 +120,7 @@ class LostCode:
             return None if by_mail and is_email(address) else enter
         if not by_phone:
             return enter
-        region = self._site.house.region
+        region = self._site.installation.region
         found = flaw(address, region)
         if found is not None:
             if found.kind == "not_digits":

@@ -112,7 +112,7 @@ class RaiseMatter:
                 entry,
                 subject_keys={subject.key for subject in subjects},
                 max_text=self._site.config.max_text,
-                region=self._site.house.region,
+                region=self._site.installation.region,
             )
             problems += file_problems
             if nonce is None:

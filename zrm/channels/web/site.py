@@ -12,7 +12,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 from starlette.types import Receive, Scope, Send
 
-from zrm.channels.contract import House
+from zrm.channels.contract import Installation
 from zrm.channels.web.config import WebConfig
 from zrm.channels.web.entry import latin_digits
 from zrm.kit.cookies import Cookie, cookie
@@ -46,10 +46,10 @@ _ENCODED_HEADERS: Final = [(name.lower().encode(), value.encode()) for name, val
 class Site:
     """Renders the portal's pages for one installation."""
 
-    def __init__(self, config: WebConfig, house: House) -> None:
+    def __init__(self, config: WebConfig, installation: Installation) -> None:
         self.config = config
-        self.house = house
-        self.secure = house.public_url.startswith("https://")
+        self.installation = installation
+        self.secure = installation.public_url.startswith("https://")
         self.language_cookie = self.cookie(LANGUAGE_COOKIE, "/")
         self._pages = Pages()
         self._pages.add_folder("web", TEMPLATES)
@@ -70,7 +70,7 @@ class Site:
 
     @property
     def _own_language(self) -> Language:
-        return self.house.language if self.house.language in LANGUAGES else "en"
+        return self.installation.language if self.installation.language in LANGUAGES else "en"
 
     def page(
         self,
@@ -86,9 +86,9 @@ class Site:
         """A finished page. `here` is the address the language switch leads to, if not the request's own."""
         shown = language or self.language(request)
         path = request.url.path if here is None else here
-        viewer = Viewer(shown, "solar" if shown == "fa" else "gregorian", "auto", self.house.timezone)
+        viewer = Viewer(shown, "solar" if shown == "fa" else "gregorian", "auto", self.installation.timezone)
         frame = PortalFrame(
-            organisation=self.house.name.get(shown) or next(iter(self.house.name.values()), "ZRM"),
+            organisation=self.installation.name.get(shown) or next(iter(self.installation.name.values()), "ZRM"),
             language_hrefs={other: f"{path}?lang={other}" for other in LANGUAGES},
             links=(
                 FooterLink(gettext(shown, _("Make a complaint or report")), "/new"),
@@ -199,7 +199,7 @@ class Site:
         origin = request.headers.get("origin")
         if origin is None:
             return False
-        ours = {request.headers.get("host", ""), urlsplit(self.house.public_url).netloc}
+        ours = {request.headers.get("host", ""), urlsplit(self.installation.public_url).netloc}
         try:
             return urlsplit(origin).netloc not in ours
         except ValueError:  # not an address at all

@@ -1,7 +1,7 @@
 """The web server: uvicorn, with an end to its patience.
 
 uvicorn waits without end for the rest of a request, and keeps as much of its head as somebody cares to send: a machine
-that drips bytes would hold a socket for ever, and one that sends a header without an end all the memory. A house may
+that drips bytes would hold a socket for ever, and one that sends a header without an end all the memory. An installation may
 stand without a proxy before it, so both have a limit here. An app that is slow itself costs nobody the connection.
 """
 
@@ -154,7 +154,7 @@ class Server(uvicorn.Server):
 
 
 def config(app: ASGIApp, web: Web) -> uvicorn.Config:
-    """The settings of the house's web server: nothing of them comes from the environment."""
+    """The settings of the installation's web server: nothing of them comes from the environment."""
     return uvicorn.Config(
         app,
         host=web.host,

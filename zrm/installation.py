@@ -1,4 +1,4 @@
-"""The house put together from config.yaml: settings, store, blobs, channels. Every role starts here."""
+"""The installation put together from config.yaml: settings, store, blobs, channels. Every role starts here."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import parse_qs, unquote, urlsplit
 
-from zrm.casestore.installation import claim_folder
+from zrm.casestore.installation_id import claim_folder
 from zrm.casework.answer import Sender
-from zrm.channels.contract import Channel, HasListener, HasOwnAddresses, House, OpenDoor
+from zrm.channels.contract import Channel, HasListener, HasOwnAddresses, Installation, OpenDoor
 from zrm.channels.registry import ALWAYS, CHANNELS
 from zrm.config import Section, Settings, load
 from zrm.errors import ConfigError, StoreUnavailable
@@ -34,7 +34,7 @@ REDIS_VARIABLE = "ZRM_REDIS_URL"
 
 
 @dataclass(frozen=True)
-class Blueprint:
+class LoadedConfig:
     """What the operator's file says, checked whole, before anything is opened."""
 
     file: Path
@@ -78,42 +78,50 @@ class Blueprint:
 
 
 @dataclass(frozen=True)
-class OpenHouse:
+class Runtime:
     """A blueprint with its store opened; `close` when done."""
 
-    blueprint: Blueprint
+    config: LoadedConfig
     database: Database
     blobs: BlobStore
     redis_url: str
     _to_close: list[Answers | Quotas] = field(default_factory=list)
 
-    def beside(self, purpose: str) -> OpenHouse:
-        """The same house through one or two connections of its own, to be closed by itself."""
+    def beside(self, purpose: str) -> Runtime:
+        """The same runtime through one or two connections of its own, to be closed by itself."""
         database = Database(self.database.url, application=f"{self.database.application} {purpose}", pool_size=2)
-        return OpenHouse(self.blueprint, database, _blobs(self.blueprint, database), self.redis_url)
+        return Runtime(self.config, database, _blobs(self.config, database), self.redis_url)
 
     def desk(self) -> tuple[Desk, Inbox]:
         """A front desk of this process, and its inbox to be closed at the end; its book and its quotas are closed with
-        the house.
+        the installation.
         """
-        plan = self.blueprint
+        config = self.config
         inbox = Inbox(self.database, self.blobs)
-        answers = Answers(self.database, plan.data / "answers")
-        quotas = Quotas(self.database, plan.settings.quotas, plan.secret)
+        answers = Answers(self.database, config.data / "answers")
+        quotas = Quotas(self.database, config.settings.quotas, config.secret)
         self._to_close.extend((answers, quotas))
         return Desk(
-            self.database, self.blobs, inbox, plan.settings, plan.secret, plan.senders(), answers, plan.doors(), quotas
+            self.database,
+            self.blobs,
+            inbox,
+            config.settings,
+            config.secret,
+            config.senders(),
+            answers,
+            config.doors(),
+            quotas,
         ), inbox
 
     def health(self, asker: str = "") -> Health:
         """What tells which roles are dead and what waits too long; the asker's own role is not missed."""
-        plan = self.blueprint
-        listeners = [kind for kind, channel in plan.channels.items() if isinstance(channel, HasListener)]
-        return Health([role for role in ("web", *listeners) if role != asker], late=plan.settings.dispatch.late)
+        config = self.config
+        listeners = [kind for kind, channel in config.channels.items() if isinstance(channel, HasListener)]
+        return Health([role for role in ("web", *listeners) if role != asker], late=config.settings.dispatch.late)
 
     def clamd(self) -> Clamd | None:
         """The virus scanner the settings name, if they do."""
-        scan = self.blueprint.settings.scan
+        scan = self.config.settings.scan
         return Clamd(scan.clamd, timeout=scan.timeout) if scan is not None else None
 
     def close(self) -> None:
@@ -128,7 +136,7 @@ def config_path() -> Path:
     return Path(os.environ.get(CONFIG_VARIABLE, "config.yaml")).absolute()
 
 
-def read_blueprint(file: Path | None = None, *, begin: bool = True) -> Blueprint:
+def load_config(file: Path | None = None, *, begin: bool = True) -> LoadedConfig:
     """Read and check config.yaml. Errors: ConfigError naming file, line, key and what was expected.
 
     Without `begin` nothing is written: where the installation has no secret yet, it is one for this process alone.
@@ -144,47 +152,47 @@ def read_blueprint(file: Path | None = None, *, begin: bool = True) -> Blueprint
     provider = settings.security.identity_provider
     log.hide([token for token in (settings.metrics.token, provider.client_secret if provider else None) if token])
     log.hide([secret.hex(), *_passwords(settings.database_url), *_passwords(settings.redis_url)])
-    return Blueprint(file, settings, channels, data, secret, tuple(_published(section, channels)))
+    return LoadedConfig(file, settings, channels, data, secret, tuple(_published(section, channels)))
 
 
-def open_house(role: str, blueprint: Blueprint | None = None) -> OpenHouse:
+def open_runtime(role: str, blueprint: LoadedConfig | None = None) -> Runtime:
     """Open the store the settings name, or the embedded one that `zrm up` runs. Errors: ConfigError."""
-    plan = blueprint or read_blueprint()
-    log.configure(role, level=plan.settings.log_level)
-    database_url, redis_url = _servers(plan)
+    config = blueprint or load_config()
+    log.configure(role, level=config.settings.log_level)
+    database_url, redis_url = _servers(config)
     log.hide([*_passwords(database_url), *_passwords(redis_url)])
     database = Database(database_url, application=f"zrm {role}")
-    return OpenHouse(plan, database, _blobs(plan, database), redis_url)
+    return Runtime(config, database, _blobs(config, database), redis_url)
 
 
-def _blobs(plan: Blueprint, database: Database) -> BlobStore:
+def _blobs(config: LoadedConfig, database: Database) -> BlobStore:
     """The installation's files; whose folder it is is asked before the first is written."""
-    return BlobStore(plan.data / "blobs", lambda: _own_folder(database, plan))
+    return BlobStore(config.data / "blobs", lambda: _own_folder(database, config))
 
 
-def _own_folder(database: Database, plan: Blueprint) -> str:
+def _own_folder(database: Database, config: LoadedConfig) -> str:
     """As a door must hear it, in the middle of its work: come again. Errors: StoreUnavailable."""
     try:
-        return claim_folder(database, BlobStore(plan.data / "blobs"))
+        return claim_folder(database, BlobStore(config.data / "blobs"))
     except ConfigError as error:
         raise StoreUnavailable(str(error)) from None
 
 
-def _servers(plan: Blueprint) -> tuple[str, str]:
-    database_url = os.environ.get(DATABASE_VARIABLE) or plan.settings.database_url
-    redis_url = os.environ.get(REDIS_VARIABLE) or plan.settings.redis_url
-    servers = running(plan.data, database_url=database_url, redis_url=redis_url)
+def _servers(config: LoadedConfig) -> tuple[str, str]:
+    database_url = os.environ.get(DATABASE_VARIABLE) or config.settings.database_url
+    redis_url = os.environ.get(REDIS_VARIABLE) or config.settings.redis_url
+    servers = running(config.data, database_url=database_url, redis_url=redis_url)
     if servers is None:
         missing = " or ".join(
             name for name, url in (("database_url", database_url), ("redis_url", redis_url)) if not url
         )
-        raise ConfigError(f"{plan.file.name}: no {missing} is given and no embedded server runs; start `zrm up`")
+        raise ConfigError(f"{config.file.name}: no {missing} is given and no embedded server runs; start `zrm up`")
     return servers.database_url, servers.redis_url
 
 
 def _channels(section: Section, settings: Settings, data: Path, secret: bytes) -> dict[str, Channel]:
     name = settings.organisation.name
-    house = House(
+    runtime = Installation(
         name={"fa": name.fa, "en": name.en},
         language=settings.organisation.language,
         timezone=settings.organisation.timezone,
@@ -193,14 +201,14 @@ def _channels(section: Section, settings: Settings, data: Path, secret: bytes) -
         data_dir=str(data),
         secret=secret.hex(),
     )
-    channels: dict[str, Channel] = {kind: CHANNELS[kind](CHANNELS[kind].Config(), house) for kind in ALWAYS}
+    channels: dict[str, Channel] = {kind: CHANNELS[kind](CHANNELS[kind].Config(), runtime) for kind in ALWAYS}
     for kind, part in section.sections("channels").items():
         if kind not in CHANNELS:
             known = ", ".join(sorted(CHANNELS))
             raise ConfigError(f"{part.file}:{part.line}: channels.{kind}: unknown channel; expected one of: {known}")
         config = part.read(CHANNELS[kind].Config)
         if config.enabled:
-            channel: Channel = CHANNELS[kind](config, house)
+            channel: Channel = CHANNELS[kind](config, runtime)
             channels[kind] = channel
         else:
             channels.pop(kind, None)

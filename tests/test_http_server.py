@@ -15,7 +15,7 @@ import pytest
 from starlette.types import Receive, Scope, Send
 
 from tests.lab.process import LOOPBACK, free_port, wait_until
-from zrm import serve
+from zrm import http_server
 from zrm.config import Web
 from zrm.kit.listening import listen
 
@@ -50,7 +50,7 @@ async def app(scope: Scope, receive: Receive, send: Send) -> None:
 @contextlib.contextmanager
 def running(*proxies: str) -> Iterator[int]:
     port = free_port()
-    server = serve.Server(serve.config(app, Web(port=port, trusted_proxies=list(proxies))))
+    server = http_server.Server(http_server.config(app, Web(port=port, trusted_proxies=list(proxies))))
     thread = threading.Thread(target=server.run)
     thread.start()
     try:
@@ -63,8 +63,8 @@ def running(*proxies: str) -> Iterator[int]:
 
 @pytest.fixture
 def port(monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
-    monkeypatch.setattr(serve, "HEAD_SECONDS", 1.0)
-    monkeypatch.setattr(serve, "BODY_SECONDS", 1.0)
+    monkeypatch.setattr(http_server, "HEAD_SECONDS", 1.0)
+    monkeypatch.setattr(http_server, "BODY_SECONDS", 1.0)
     with running() as port:
         yield port
 
@@ -207,7 +207,7 @@ def test_a_restart_on_a_socket_kept_open_refuses_nobody() -> None:
     with door:
         for turn in range(4):
             endless = Endless()
-            server = serve.Server(serve.config(endless, Web()), endless.end)
+            server = http_server.Server(http_server.config(endless, Web()), endless.end)
             thread = threading.Thread(target=server.run, args=([door.dup()],))
             thread.start()
             if turn == 0:
@@ -230,10 +230,10 @@ def test_a_restart_on_a_socket_kept_open_refuses_nobody() -> None:
 
 def test_a_request_that_comes_while_the_server_ends_is_answered(monkeypatch: pytest.MonkeyPatch) -> None:
     """On a connection whose client has not spoken yet, and on one that was kept: neither could know."""
-    monkeypatch.setattr(serve, "LAST_CHANCE", 4.0)
+    monkeypatch.setattr(http_server, "LAST_CHANCE", 4.0)
     (door,) = listen(LOOPBACK, 0)
     address = door.getsockname()
-    server = serve.Server(serve.config(app, Web()))
+    server = http_server.Server(http_server.config(app, Web()))
     thread = threading.Thread(target=server.run, args=([door],))
     thread.start()
     with socket.create_connection(address) as silent, socket.create_connection(address) as kept:
