@@ -10,7 +10,7 @@ import httpx
 from bench import stock
 from bench.figures import Figure, Result, Sizes, median
 from tests.journeys.hub import Hub
-from zrm.casestore import queue
+from zrm.casestore import case_list
 from zrm.kit.db import Cursor
 from zrm.simulate.simulator import percentile
 
@@ -77,5 +77,5 @@ class _Explaining:
 def _explain(hub: Hub) -> list[str]:
     with hub.database().cursor() as cursor:
         explaining = _Explaining(cursor)
-        queue.counted(cast("Cursor", explaining))
+        case_list.counted(cast("Cursor", explaining))
         return explaining.plan

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from zrm.casestore import roster, structure, template
+from zrm.casestore import directory, organisation, template
 from zrm.casestore.template import Wording
 from zrm.config import load
 from zrm.kit.db import Cursor, Database
@@ -56,16 +56,16 @@ DEMO_AGENTS = (
 def seed(database: Database) -> bool:
     """Make the demonstration organisation if the database has no unit yet; True if it was made now."""
     with database.cursor() as cursor:
-        structure.hold(cursor)
-        present = structure.stored(cursor)
+        organisation.hold(cursor)
+        present = organisation.stored(cursor)
         if present.units:
             return False
-        structure.write(cursor, structure.changes(present, structure.read(load(ORGANISATION), present)))
+        organisation.write(cursor, organisation.changes(present, organisation.read(load(ORGANISATION), present)))
         for demo in DEMO_AGENTS:
-            account = roster.account(cursor, demo.login)
+            account = directory.account(cursor, demo.login)
             if account is not None:
-                roster.set_password_hash(cursor, account.id, hash_password(demo.password))
-        units = structure.unit_ids(cursor)
+                directory.set_password_hash(cursor, account.id, hash_password(demo.password))
+        units = organisation.unit_ids(cursor)
         for unit, *wording in _TEMPLATES:
             template.add(cursor, Wording(units[unit] if unit else None, *wording), None)
     return True
@@ -73,7 +73,7 @@ def seed(database: Database) -> bool:
 
 def published(cursor: Cursor) -> list[str]:
     """The logins that open with a demonstration password, which anybody can read in the sources."""
-    accounts = [(demo, roster.account(cursor, demo.login)) for demo in DEMO_AGENTS]
+    accounts = [(demo, directory.account(cursor, demo.login)) for demo in DEMO_AGENTS]
     return [
         demo.login
         for demo, account in accounts

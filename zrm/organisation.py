@@ -14,10 +14,10 @@ import yaml
 from rich.console import Console
 
 from zrm.agent_api import tries
-from zrm.casestore import roster, structure
+from zrm.casestore import directory, organisation
 from zrm.casestore.agent import Permission
+from zrm.casestore.organisation import EVERYWHERE, Change, Entry, Kind, Structure, SubjectEntry, UnitEntry
 from zrm.casestore.schema import SchemaState, state
-from zrm.casestore.structure import EVERYWHERE, Change, Entry, Kind, Structure, SubjectEntry, UnitEntry
 from zrm.config import load, said
 from zrm.errors import ConfigError
 from zrm.installation import load_config, open_runtime
@@ -53,9 +53,9 @@ def load_file(
     """Bring the organisation to what a file says; what it does not name stays as it is."""
     section = load(file)
     with _organisation(hold=True) as (cursor, present):
-        changes = structure.changes(present, structure.read(section, present))
+        changes = organisation.changes(present, organisation.read(section, present))
         if not dry_run:
-            structure.write(cursor, changes)
+            organisation.write(cursor, changes)
     _tell(changes)
     if dry_run and changes:
         console.print("Nothing was changed: this was a dry run.")
@@ -153,7 +153,7 @@ def set_password(login: Login) -> None:
         if weakness is not None:
             why = passwords.MESSAGES[weakness] % {"least": passwords.SHORTEST, "most": passwords.LONGEST}
             raise ConfigError(f"agent {login}: {why}")
-        roster.set_password_hash(cursor, account.id, passwords.hash_password(password))
+        directory.set_password_hash(cursor, account.id, passwords.hash_password(password))
         sessions.end_others(cursor, account.id, keep="")
     console.print(f"{login} signs in with the new password.", markup=False)
 
@@ -163,7 +163,7 @@ def leave(login: Login) -> None:
     """Let an agent sign in no more; history keeps naming them, and what they had can be given to others."""
     with _organisation() as (cursor, present):
         account = _account(cursor, present, login)
-        roster.set_active(cursor, account.id, active=False)
+        directory.set_active(cursor, account.id, active=False)
         sessions.end_others(cursor, account.id, keep="")
     console.print(f"{login} has left.", markup=False)
 
@@ -172,7 +172,7 @@ def leave(login: Login) -> None:
 def come_back(login: Login) -> None:
     """Let an agent who has left sign in again."""
     with _organisation() as (cursor, present):
-        roster.set_active(cursor, _account(cursor, present, login).id, active=True)
+        directory.set_active(cursor, _account(cursor, present, login).id, active=True)
     console.print(f"{login} is back.", markup=False)
 
 
@@ -208,7 +208,7 @@ def unlock(login: Login) -> None:
 def list_agents() -> None:
     """Every agent with unit and permissions."""
     with _organisation() as (cursor, present):
-        ready = roster.can_sign_in(cursor)
+        ready = directory.can_sign_in(cursor)
     for login, entry in present.agents.items():
         rights = [f"{where}: {', '.join(permissions)}" for where, permissions in entry.rights().items()]
         state = "has left" if entry.left else "" if login in ready else "has no password yet"
@@ -230,8 +230,8 @@ def _organisation(*, hold: bool = False) -> Iterator[tuple[Cursor, Structure]]:
                 raise ConfigError("the database has a newer schema; the command of that version is needed")
         with runtime.database.cursor() as cursor:
             if hold:
-                structure.hold(cursor)
-            yield cursor, structure.stored(cursor)
+                organisation.hold(cursor)
+            yield cursor, organisation.stored(cursor)
     except psycopg.OperationalError as error:
         raise ConfigError(f"the database does not answer: {str(error).splitlines()[0]}") from None
     finally:
@@ -247,12 +247,12 @@ def _values(fa: str, en: str, **keys: str | None) -> dict[str, Any]:
 def _add(kind: Kind, key: str, values: dict[str, Any]) -> None:
     """Errors: ConfigError for a bad or unknown key, and where there is such a one that says something else."""
     with _organisation(hold=True) as (cursor, present):
-        wanted = structure.read(said(f"zrm {kind} add", {f"{kind}s": {key: values}}), present)
-        changes = structure.changes(present, wanted)
+        wanted = organisation.read(said(f"zrm {kind} add", {f"{kind}s": {key: values}}), present)
+        changes = organisation.changes(present, wanted)
         for change in changes:
             if change.differs:
                 raise ConfigError(f"zrm {kind} add: {kind} {key} is there already, and not so: {change.difference()}")
-        structure.write(cursor, changes)
+        organisation.write(cursor, changes)
     _tell(changes)
 
 
@@ -264,9 +264,9 @@ def _change(kind: Kind, key: str, values: dict[str, Any]) -> None:
             raise ConfigError(f"zrm {kind} change: {structure.nobody(kind, key, there)}")
         before = there[key].model_dump()
         values = {**before, **values, "name": before["name"] | values["name"]}
-        wanted = structure.read(said(f"zrm {kind} change", {f"{kind}s": {key: values}}), present)
-        changes = structure.changes(present, wanted)
-        structure.write(cursor, changes)
+        wanted = organisation.read(said(f"zrm {kind} change", {f"{kind}s": {key: values}}), present)
+        changes = organisation.changes(present, wanted)
+        organisation.write(cursor, changes)
     _tell(changes)
 
 
@@ -275,7 +275,7 @@ def _remove(kind: Literal["unit", "subject"], key: str) -> None:
         there = _entries(present, kind)
         if key not in there:
             raise ConfigError(f"zrm {kind} remove: {structure.nobody(kind, key, there)}")
-        structure.remove(cursor, kind, key)
+        organisation.remove(cursor, kind, key)
     console.print(f"- {kind} {key}", markup=False)
 
 
@@ -284,10 +284,10 @@ def _entries(present: Structure, kind: Kind) -> dict[str, Any]:
     return entries
 
 
-def _account(cursor: Cursor, present: Structure, login: str) -> roster.Account:
-    account = roster.account(cursor, login)
+def _account(cursor: Cursor, present: Structure, login: str) -> directory.AgentAccount:
+    account = directory.account(cursor, login)
     if account is None:
-        raise ConfigError(structure.nobody("agent", login, present.agents))
+        raise ConfigError(organisation.nobody("agent", login, present.agents))
     return account
 
 

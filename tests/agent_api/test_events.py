@@ -59,7 +59,7 @@ def listening(browser: Browser, desk: RunningDesk, **headers: str) -> Iterator[C
 
 def announce(database: Database, case: Filed) -> None:
     with database.cursor() as cursor:
-        live.announce(cursor, "case", [case.id])
+        live.publish_change(cursor, "case", [case.id])
 
 
 def test_a_new_case_appears_in_the_readers_language(desk: RunningDesk, sign_in: SignIn, database: Database) -> None:
@@ -170,7 +170,7 @@ def test_a_notice_rings_only_at_its_agents_desk(desk: RunningDesk, sign_in: Sign
                     " VALUES (%s, %s, %s, %s, 'assigned', now())",
                     [uuid4(), agent(cursor, login), case.id, uuid4()],
                 )
-            live.announce(cursor, "notification", [agent(cursor, "maryam"), agent(cursor, "daniel")])
+            live.publish_change(cursor, "notification", [agent(cursor, "maryam"), agent(cursor, "daniel")])
         told = wait("notification")
     assert told["text"] == f"Assigned to you: {isolated('The lamp is dark')}"
     assert (told["unread"], told["href"]) == (1, f"/desk/cases/{case.id}")

@@ -72,7 +72,7 @@ def say(database: Database, case: Filed, *texts: str) -> None:
                 " VALUES (%s, %s, 'in', 'email', 'contact@city.example', %s, %s, %s, clock_timestamp())",
                 [new_id(), case.id, case.person_id, case.address, text],
             )
-        live.announce(cursor, "case", [case.id])
+        live.publish_change(cursor, "case", [case.id])
 
 
 def rows_read(cursor: Cursor) -> dict[str, int]:

@@ -8,8 +8,8 @@ from uuid import UUID
 import pytest
 
 from tests.casework.house import agent, unit
-from zrm.casestore import queue
-from zrm.casestore.queue import View
+from zrm.casestore import case_list
+from zrm.casestore.case_list import View
 from zrm.kit.db import Cursor, Database
 
 FILL = """
@@ -65,7 +65,7 @@ def test_a_list_is_read_from_its_index(full: Database, view: View, keys: list[st
     with full.cursor() as cursor:
         units: list[UUID] | None = None if keys is None else [unit(cursor, key) for key in keys]
         explaining = Explaining(cursor)
-        queue.page(cast("Cursor", explaining), view, agent(cursor, "sara"), units, limit=51)
+        case_list.page(cast("Cursor", explaining), view, agent(cursor, "sara"), units, limit=51)
     lines = explaining.plan.splitlines()
     assert not [line for line in lines if "Seq Scan on cases" in line]
     heads = [line for line in lines if " on cases x" in line]
@@ -76,6 +76,6 @@ def test_a_list_is_read_from_its_index(full: Database, view: View, keys: list[st
 def test_counting_reads_no_case(full: Database) -> None:
     with full.cursor() as cursor:
         explaining = Explaining(cursor)
-        queue.counted(cast("Cursor", explaining))
+        case_list.counted(cast("Cursor", explaining))
     assert " on cases" not in explaining.plan
     assert "case_counts" in explaining.plan

@@ -11,7 +11,7 @@ import pytest
 from bench import stock
 from tests.casework.house import Filed, file_case, unit
 from zrm.casestore import search
-from zrm.casestore.queue import Place
+from zrm.casestore.case_list import PageKey
 from zrm.casestore.search import Reach
 from zrm.casestore.search_words import parse
 from zrm.kit.db import Cursor, Database
@@ -102,7 +102,7 @@ def test_pages_follow_each_other_without_a_gap(database: Database, monkeypatch: 
         moments = dict(cursor.fetchall())
         seen: list[UUID] = []
         while True:
-            after = Place(moments[seen[-1]], seen[-1]) if seen else None
+            after = PageKey(moments[seen[-1]], seen[-1]) if seen else None
             page = search.find(cursor, parse("asphalt", "IR"), EVERYWHERE, limit=2, after=after)
             if not page:
                 break

@@ -172,7 +172,7 @@ def test_a_clock_that_steps_back_holds_nothing_up(database: Database, drain: Dra
     assert drain(Topic.NOTIFY) == 0
     for _ in range(2):  # two relays
         with database.cursor() as cursor:
-            outbox.outlive_clock(cursor)
+            outbox.repair_future_due_times(cursor)
     assert drain(Topic.NOTIFY) == 1
     assert handler.seen == [free]
     with database.cursor() as cursor:

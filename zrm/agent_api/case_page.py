@@ -16,14 +16,14 @@ from zrm.agent_api.shell import Shell
 from zrm.agent_api.templates_page import insertion
 from zrm.agent_api.visit import MOST_FILES, MOST_UPLOAD_BYTES, Guard, Visit
 from zrm.agent_api.words import LABELS, NATURES, RELATION_REASONS, History, label
-from zrm.casestore import attention, queue, roster, timeline
+from zrm.casestore import case_list, directory, timeline, worklists
 from zrm.casestore.agent import Permission
 from zrm.casestore.answers import is_unanswered
 from zrm.casestore.contact import MOST_PICTURES
+from zrm.casestore.directory import Named
 from zrm.casestore.person import opted_out_of
-from zrm.casestore.roster import Named
 from zrm.casestore.subject import NATURES as KNOWN_NATURES
-from zrm.casestore.timeline import AddressRow, CaseHead, CasePage, ContactRow, Inbound, Place
+from zrm.casestore.timeline import AddressRow, CaseHead, CasePage, ContactRow, LastInbound, TimelineKey
 from zrm.casework import transitions, undo
 from zrm.casework.answer import Origin, Way, ways
 from zrm.casework.transitions import Step
@@ -86,7 +86,7 @@ def add(router: APIRouter, context: DeskContext, guard: Guard) -> None:
     @router.get("/desk/cases/{case_id}")
     def case_page(request: Request, case_id: UUID, visit: Visit = Depends(guard.visit)) -> Response:
         with context.database.cursor() as cursor:
-            unread = attention.read_notices_of_case(cursor, visit.agent.id, case_id)
+            unread = worklists.read_notices_of_case(cursor, visit.agent.id, case_id)
             draft = None
             if again := request.query_params.get("again", ""):
                 draft = pages.taken_back(cursor, visit, case_id, _uuid(again))
@@ -118,7 +118,9 @@ class CasePages:
             raise NotFound("no such case")
         return head
 
-    def ways(self, cursor: Cursor, head: CaseHead, last: Inbound | None, addresses: Iterable[AddressRow]) -> list[Way]:
+    def ways(
+        self, cursor: Cursor, head: CaseHead, last: LastInbound | None, addresses: Iterable[AddressRow]
+    ) -> list[Way]:
         """The ways an answer can go, the best first: back the way the citizen wrote last, or to an address of theirs."""
         origin = (
             Origin(last.channel, last.account, last.address, last.reply_to, last.copied, last.vouched_for)
@@ -169,7 +171,7 @@ class CasePages:
         visit: Visit,
         case_id: UUID,
         *,
-        before: Place | None = None,
+        before: TimelineKey | None = None,
         delivery: str = "",
         notice: str = "",
         draft: Draft | None = None,
@@ -189,10 +191,10 @@ class CasePages:
             raise NotFound("no such case")
         head = page.head
         language = visit.viewer.language
-        units = {unit.id: unit for unit in roster.units(cursor)}
-        subjects = roster.subjects(cursor)
-        people = roster.agents_by_id(cursor, _people(page))
-        colleagues = roster.colleagues(cursor, {head.unit_id, visit.agent.unit_id})
+        units = {unit.id: unit for unit in directory.units(cursor)}
+        subjects = directory.subjects(cursor)
+        people = directory.agents_by_id(cursor, _people(page))
+        colleagues = directory.colleagues(cursor, {head.unit_id, visit.agent.unit_id})
         open_addresses = visit.may(Permission.VIEW_ADDRESSES, head.unit_id)
 
         def address(value: str) -> str:
@@ -270,7 +272,9 @@ class CasePages:
             undoable=undoable,
             undo_seconds=(undoable.until - now()).total_seconds() if undoable else 0,
             unread=unread or "",
-            next_case=queue.next_case(cursor, visit.agent.id, visit.visible, but=case_id) if done in _LEAVES else None,
+            next_case=case_list.next_case(cursor, visit.agent.id, visit.visible, but=case_id)
+            if done in _LEAVES
+            else None,
             kept_files=undo.kept_files(cursor, visit.agent.id, case_id, draft.again) if draft.again else [],
         )
 
@@ -321,20 +325,20 @@ def _items(
     return sorted(items, key=lambda item: (item.at, item.contact is not None))
 
 
-def _mark(place: Place) -> str:
+def _mark(place: TimelineKey) -> str:
     """A place as a link carries it: its moment and the anchor of the entry that stands there."""
     at = place.at.isoformat().replace("+00:00", "Z")
     return f"{at}_{'contact' if place.is_contact else 'event'}-{place.id}"
 
 
-def _place(mark: str) -> Place | None:
+def _place(mark: str) -> TimelineKey | None:
     """The place an "earlier" link named. Errors: NotFound when it is none of ours."""
     if not mark:
         return None
     at, _sep, anchor = mark.partition("_")
     kind, _sep, identifier = anchor.partition("-")
     try:
-        place = Place(datetime.fromisoformat(at), kind == "contact", UUID(identifier))
+        place = TimelineKey(datetime.fromisoformat(at), kind == "contact", UUID(identifier))
     except ValueError:
         raise NotFound("no such page") from None
     if place.at.tzinfo is None or kind not in ("contact", "event"):

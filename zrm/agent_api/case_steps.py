@@ -16,7 +16,7 @@ from zrm.agent_api.case_page import CasePages, Draft
 from zrm.agent_api.context import DeskContext
 from zrm.agent_api.files import keep
 from zrm.agent_api.visit import Guard, Visit
-from zrm.casestore import roster, timeline
+from zrm.casestore import directory, timeline
 from zrm.casestore.agent import Permission
 from zrm.casestore.timeline import CaseHead
 from zrm.casework import handling, undo
@@ -207,7 +207,7 @@ def _note(cursor: Cursor, visit: Visit, _head: CaseHead, act: Act) -> None:
 
 def _classify(cursor: Cursor, visit: Visit, _head: CaseHead, act: Act) -> None:
     chosen = visit.form.get("subject", "")
-    known = {str(subject.id): subject.id for subject in roster.subjects(cursor)}
+    known = {str(subject.id): subject.id for subject in directory.subjects(cursor)}
     if chosen and chosen not in known:
         raise Unfit(visit.say(_("Choose a subject from the list.")))
     handling.classify(cursor, act, subject_id=known.get(chosen), nature=visit.form.get("nature", ""))
@@ -221,11 +221,11 @@ def _assign(cursor: Cursor, visit: Visit, head: CaseHead, act: Act) -> None:
     except ValueError:
         raise Unfit(missing) from None
     if kind == "unit":
-        if target not in {unit.id for unit in roster.units(cursor)}:
+        if target not in {unit.id for unit in directory.units(cursor)}:
             raise Unfit(missing)
         handling.transfer(cursor, act, to_unit=target)
         return
-    colleague = roster.at_desk(cursor, target)
+    colleague = directory.at_desk(cursor, target)
     if kind != "agent" or colleague is None:
         raise Unfit(missing)
     # The case stays where it is if the colleague works there; else it goes with them to their own unit.

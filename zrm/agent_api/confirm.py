@@ -9,7 +9,7 @@ from zrm.agent_api.context import DeskContext
 from zrm.agent_api.passkey_errand import PasskeyErrand
 from zrm.agent_api.sign_in import local, own_name
 from zrm.agent_api.visit import Guard, Visit
-from zrm.casestore import roster
+from zrm.casestore import directory
 from zrm.casestore.agent import NO_PASSWORD
 from zrm.kit import log, throttle
 from zrm.security import headers, passwords, provider_accounts, second_step, sessions
@@ -52,14 +52,14 @@ def add(router: APIRouter, context: DeskContext, guard: Guard) -> None:
         with context.database.cursor() as cursor:
             if form.get("code"):
                 return second_step.right_code(cursor, visit.agent.id, context.secret, form["code"][:100])
-            account = roster.account_of(cursor, visit.agent.id)
+            account = directory.account_of(cursor, visit.agent.id)
         allowed = context.settings.security.passwords
         return passwords.matches(form.get("password", ""), account.password_hash if account and allowed else None)
 
     def draw(visit: Visit, next_href: str, *, problem: str = "", status: int = 200) -> Response:
         provider = context.settings.security.identity_provider
         with context.database.cursor() as cursor:
-            account = roster.account_of(cursor, visit.agent.id)
+            account = directory.account_of(cursor, visit.agent.id)
             app = second_step.confirmed_since(cursor, visit.agent.id) is not None
             keys = bool(context.passkey_site) and passkeys.has_any(cursor, visit.agent.id)
             linked = provider is not None and provider_accounts.is_linked(cursor, visit.agent.id, provider.issuer)

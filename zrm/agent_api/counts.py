@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections import defaultdict
 from uuid import UUID
 
-from zrm.casestore import queue
+from zrm.casestore import case_list
 from zrm.casestore.agent import Permission
-from zrm.casestore.attention import Attention
-from zrm.casestore.queue import View
+from zrm.casestore.case_list import View
+from zrm.casestore.worklists import Attention
 from zrm.security.grants import Grants, Units, covers
 
 
@@ -18,11 +18,11 @@ class Counters:
     `problems` is how much is wrong with the roles.
     """
 
-    def __init__(self, heaps: list[queue.Counted], waiting: Attention, problems: int) -> None:
+    def __init__(self, heaps: list[case_list.Counted], waiting: Attention, problems: int) -> None:
         self._heaps = heaps
         self._waiting = waiting
         self._problems = problems
-        self._mine: dict[UUID, list[queue.Counted]] = defaultdict(list)
+        self._mine: dict[UUID, list[case_list.Counted]] = defaultdict(list)
         for heap in heaps:
             if heap.assignee_id is not None:
                 self._mine[heap.assignee_id].append(heap)
@@ -31,7 +31,7 @@ class Counters:
     def of(self, agent_id: UUID, visible: Units, grants: Grants) -> dict[str, int]:
         """The numbers by the navigation's keys."""
         if visible not in self._shared:
-            self._shared[visible] = queue.count_views(self._heaps, None, visible)
+            self._shared[visible] = case_list.count_views(self._heaps, None, visible)
         counts = {view.value: number for view, number in self._shared[visible].items()}
         counts[View.MINE.value] = sum(heap.n for heap in self._mine[agent_id] if covers(visible, heap.unit_id))
         if grants.everywhere(Permission.HANDLE_QUARANTINE):

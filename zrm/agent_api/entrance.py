@@ -17,7 +17,7 @@ from zrm.agent_api.context import DeskContext
 from zrm.agent_api.route import STAGE_PAGES
 from zrm.agent_api.tries import BROWSER_COOKIE, marks_of
 from zrm.agent_api.visit import COOKIE
-from zrm.casestore import attention, live
+from zrm.casestore import live, worklists
 from zrm.kit import log
 from zrm.kit.db import Cursor
 from zrm.security import browsers, second_step, sessions, sign_ins
@@ -73,8 +73,8 @@ class Entrance:
             known = marks_of(self._context, request).knows(self._context.secret, agent_id)
             returning = sign_ins.record(cursor, agent_id, how=how, browser=browser, known=known)
             if returning and not known:
-                attention.tell_of_sign_in(cursor, agent_id, session.id)
-                live.announce(cursor, "notification", [agent_id])
+                worklists.tell_of_sign_in(cursor, agent_id, session.id)
+                live.publish_change(cursor, "notification", [agent_id])
         _log.info("signed in", agent=str(agent_id), how=how, stage=stage)
         return token, session
 

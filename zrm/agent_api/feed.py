@@ -25,10 +25,10 @@ from zrm.agent_api.counts import Counters
 from zrm.agent_api.hub import HEARTBEAT, OpenDesk, Variant, event
 from zrm.agent_api.rows import draw_row
 from zrm.agent_api.words import notice_href, notice_text
-from zrm.casestore import attention, live, queue, roster
+from zrm.casestore import case_list, directory, live, worklists
 from zrm.casestore.agent import Permission
-from zrm.casestore.attention import Notice
-from zrm.casestore.queue import QueueRow
+from zrm.casestore.case_list import QueueRow
+from zrm.casestore.worklists import Notice
 from zrm.kit import log
 from zrm.kit.fitness import reason
 from zrm.security import sessions
@@ -144,9 +144,9 @@ class Feed:
     ) -> tuple[list[_Told], dict[UUID, tuple[Notice, int]]]:
         """In a worker thread: one look at the store, one drawing for each variant."""
         with self._context.database.cursor() as cursor:
-            rows = queue.rows(cursor, changed["case"]) if "case" in changed else []
+            rows = case_list.rows(cursor, changed["case"]) if "case" in changed else []
             wanted = [agent for agent in changed.get("notification", []) if agent in at_desk]
-            notices = attention.newest(cursor, wanted) if wanted else {}
+            notices = worklists.newest(cursor, wanted) if wanted else {}
         draw = len(rows) <= MOST_ROWS
         told = []
         for row in rows:
@@ -220,7 +220,7 @@ class Feed:
     def _load_counts(self) -> Counters:
         with self._context.database.cursor() as cursor:
             problems = len(self._context.problems(cursor))
-            return Counters(queue.counted(cursor), attention.attention(cursor), problems)
+            return Counters(case_list.counted(cursor), worklists.attention(cursor), problems)
 
     async def _check(self) -> None:
         """Now and then: are the sessions alive, what may the agents see by now, and how are the roles?"""
@@ -246,7 +246,7 @@ class Feed:
     def _load_checks(self, hashes: set[str], agents: set[UUID]) -> tuple[set[str], dict[UUID, Grants]]:
         with self._context.database.cursor() as cursor:
             alive = sessions.alive(cursor, hashes)
-            rows = roster.grants(cursor, agents)
+            rows = directory.grants(cursor, agents)
         return alive, {agent: Grants.of(given) for agent, given in rows.items()}
 
     async def _beat(self) -> None:

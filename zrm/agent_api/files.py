@@ -100,7 +100,7 @@ def add(router: APIRouter, context: DeskContext, guard: Guard) -> None:
             stored = _stored(cursor, visit, file_id)
             if stored.unsafe:
                 add_event(cursor, stored.case_id, visit.agent.id, "save_unsafe", {"file": str(file_id)})
-                live.announce(cursor, "case", [stored.case_id])
+                live.publish_change(cursor, "case", [stored.case_id])
         return _blob(context, stored.blob_key, stored.name, "", shown=False)
 
     @router.get("/desk/contacts/{contact_id}/original")
@@ -128,7 +128,7 @@ def add(router: APIRouter, context: DeskContext, guard: Guard) -> None:
                 raise NotFound("no such contact")
             if (unsafe := timeline.unsafe_in_original(cursor, contact_id)) is not None:
                 add_event(cursor, unsafe[0], visit.agent.id, "save_unsafe", {"contact": str(contact_id)})
-                live.announce(cursor, "case", [unsafe[0]])
+                live.publish_change(cursor, "case", [unsafe[0]])
         return _original(context, found)
 
 

@@ -10,9 +10,9 @@ from zrm.agent_api.paging import mark_of, place_of
 from zrm.agent_api.rows import row_values
 from zrm.agent_api.shell import VIEW_NAMES, Shell
 from zrm.agent_api.visit import Guard, Visit
-from zrm.casestore import queue
+from zrm.casestore import case_list
 from zrm.casestore.agent import Permission
-from zrm.casestore.queue import View
+from zrm.casestore.case_list import View
 from zrm.ui.i18n import _
 
 PAGE = 50
@@ -39,7 +39,7 @@ def add(router: APIRouter, context: DeskContext, guard: Guard) -> None:
     def listing(request: Request, view: View, visit: Visit = Depends(guard.visit)) -> Response:
         after = place_of(request.query_params.get("after", ""))
         with context.database.cursor() as cursor:
-            rows = queue.page(cursor, view, visit.agent.id, visit.visible, limit=PAGE + 1, after=after)
+            rows = case_list.page(cursor, view, visit.agent.id, visit.visible, limit=PAGE + 1, after=after)
             more = len(rows) > PAGE
             rows = rows[:PAGE]
             title, text = _EMPTY[view]
@@ -63,7 +63,7 @@ def add(router: APIRouter, context: DeskContext, guard: Guard) -> None:
 
 def _match(view: View, visit: Visit) -> dict[str, str]:
     """What the open page keeps of the live events: the same rule as the query's."""
-    match = {"status": " ".join(queue.STATUSES[view])}
+    match = {"status": " ".join(case_list.STATUSES[view])}
     if view is View.UNASSIGNED:
         match["assignee"] = ""
     elif view is View.MINE:

@@ -16,7 +16,7 @@ from zrm.agent_api.case_page import CasePages
 from zrm.agent_api.context import DeskContext
 from zrm.agent_api.shell import Shell
 from zrm.agent_api.visit import Guard, Visit
-from zrm.casestore import attention, live, outbox, roster
+from zrm.casestore import directory, live, outbox, worklists
 from zrm.casestore.agent import Permission
 from zrm.casestore.outbox import Topic
 from zrm.casework import trouble
@@ -69,7 +69,7 @@ def _add_quarantine(router: APIRouter, context: DeskContext, guard: Guard) -> No
     def draw(cursor: Cursor, visit: Visit, *, unreasoned: UUID | None = None) -> Response:
         """The page; `unreasoned` is the contact that was to be set aside without saying why."""
         rows = reading.held(cursor)
-        owners = roster.agents_by_id(cursor, [row.owner_id for row in rows if row.owner_id])
+        owners = directory.agents_by_id(cursor, [row.owner_id for row in rows if row.owner_id])
         names = {agent_id: agent.name(visit.viewer.language) for agent_id, agent in owners.items()}
         return shell.page(
             "desk/quarantine.html",
@@ -108,7 +108,7 @@ def _add_quarantine(router: APIRouter, context: DeskContext, guard: Guard) -> No
                     raise NotFound("no such step")
             if not done:
                 raise Conflict("dealt with already")
-            live.announce(cursor, "quarantine", [contact_id])
+            live.publish_change(cursor, "quarantine", [contact_id])
             trace = _trace_of(cursor, contact_id)
         _log.info("step taken", contact=str(contact_id), trace=trace, step=step, agent=str(visit.agent.id))
         return RedirectResponse("/desk/quarantine", status_code=303)
@@ -139,9 +139,9 @@ def _add_trouble(router: APIRouter, context: DeskContext, guard: Guard) -> None:
         everything = visit.grants.everywhere(Permission.HANDLE_DELIVERIES)
         queue = monitor.snapshot(context.monitor) if context.monitor and everything else None
         with context.database.cursor() as cursor:
-            deliveries = attention.troubled(cursor, units)
+            deliveries = worklists.failed_deliveries(cursor, units)
             tasks = outbox.failed(cursor) if everything else []
-            silent = attention.silent(cursor) if everything else []
+            silent = worklists.undelivered_self_answers(cursor) if everything else []
             problems = context.problems(cursor) if everything else []
             shown = {
                 row.id: row.address if visit.may(Permission.VIEW_ADDRESSES, row.unit_id) else masked(row.address)
@@ -167,7 +167,7 @@ def _add_trouble(router: APIRouter, context: DeskContext, guard: Guard) -> None:
     @router.post("/desk/trouble/deliveries/{delivery_id}/{step}")
     def delivery(delivery_id: UUID, step: str, visit: Visit = Depends(guard.visit)) -> Response:
         with context.database.cursor() as cursor:
-            found = attention.delivery_case(cursor, delivery_id)
+            found = worklists.delivery_case(cursor, delivery_id)
             if found is None or step not in ("again", "by", "settle"):
                 raise NotFound("no such delivery")
             case_id, unit_id = found
@@ -199,7 +199,7 @@ def _add_trouble(router: APIRouter, context: DeskContext, guard: Guard) -> None:
         with context.database.cursor() as cursor:
             if not outbox.replay(cursor, task_id):
                 raise Conflict("not failed any more")
-            live.announce(cursor, "task", [task_id])
+            live.publish_change(cursor, "task", [task_id])
         return RedirectResponse("/desk/trouble", status_code=303)
 
     @router.post("/desk/trouble/jobs/{topic}/{job_id}/requeue")

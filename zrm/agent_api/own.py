@@ -11,7 +11,7 @@ from zrm.agent_api.context import DeskContext
 from zrm.agent_api.shell import Shell
 from zrm.agent_api.visit import Guard, Visit
 from zrm.agent_api.words import notice_href, notice_text
-from zrm.casestore import attention, roster
+from zrm.casestore import directory, worklists
 from zrm.errors import NotFound
 from zrm.kit import log, throttle
 from zrm.security import passwords, sessions
@@ -35,7 +35,7 @@ def add(router: APIRouter, context: DeskContext, guard: Guard) -> None:
     @router.get("/desk/notifications")
     def notifications(visit: Visit = Depends(guard.visit)) -> Response:
         with context.database.cursor() as cursor:
-            rows = attention.notices(cursor, visit.agent.id)
+            rows = worklists.notices(cursor, visit.agent.id)
             lines = []
             for row in rows:
                 seen = row.unit_id is not None and covers(visit.visible, row.unit_id)
@@ -47,13 +47,13 @@ def add(router: APIRouter, context: DeskContext, guard: Guard) -> None:
     @router.post("/desk/notifications/read")
     def read_all(visit: Visit = Depends(guard.visit)) -> Response:
         with context.database.cursor() as cursor:
-            attention.read_notices(cursor, visit.agent.id)
+            worklists.read_notices(cursor, visit.agent.id)
         return RedirectResponse("/desk/notifications", status_code=303)
 
     @router.post("/desk/notifications/{notice_id}/read")
     def read_one(notice_id: UUID, visit: Visit = Depends(guard.visit)) -> Response:
         with context.database.cursor() as cursor:
-            attention.read_notices(cursor, visit.agent.id, notice_id)
+            worklists.read_notices(cursor, visit.agent.id, notice_id)
         return RedirectResponse("/desk/notifications", status_code=303)
 
     @router.post("/desk/preferences")
@@ -62,7 +62,7 @@ def add(router: APIRouter, context: DeskContext, guard: Guard) -> None:
         if any(value not in _CHOICES[name] for name, value in chosen.items()):
             raise NotFound("no such choice")
         with context.database.cursor() as cursor:
-            roster.set_preferences(cursor, visit.agent.id, **chosen)
+            directory.set_preferences(cursor, visit.agent.id, **chosen)
         return RedirectResponse(_back(request), status_code=303)
 
     @router.get("/desk/settings")
@@ -99,7 +99,7 @@ def _change_password(context: DeskContext, visit: Visit) -> list[tuple[str, str]
     throttle.count_try(context.database, key, tries=rates.sign_in_tries, window=rates.sign_in_window)
     now, new, repeated = (visit.form.get(name, "") for name in ("now", "new", "repeated"))
     with context.database.cursor() as cursor:
-        account = roster.account_of(cursor, visit.agent.id)
+        account = directory.account_of(cursor, visit.agent.id)
     errors = []
     if not passwords.matches(now, account.password_hash if account else None):
         errors.append(("now", visit.say(_("This is not your present password."))))
@@ -112,7 +112,7 @@ def _change_password(context: DeskContext, visit: Visit) -> list[tuple[str, str]
         return errors
     fresh = passwords.hash_password(new)
     with context.database.cursor() as cursor:
-        roster.set_password_hash(cursor, visit.agent.id, fresh)
+        directory.set_password_hash(cursor, visit.agent.id, fresh)
         ended = sessions.end_others(cursor, visit.agent.id, visit.session.token_hash)
     for session_hash in ended:
         context.hub.drop(session_hash)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from uuid import UUID
 
-from zrm.casestore.queue import Place, QueueRow
+from zrm.casestore.case_list import PageKey, QueueRow
 from zrm.errors import NotFound
 
 
@@ -14,14 +14,14 @@ def mark_of(row: QueueRow) -> str:
     return f"{row.last_contact_at.isoformat().replace('+00:00', 'Z')}_{row.id}"
 
 
-def place_of(mark: str) -> Place | None:
+def place_of(mark: str) -> PageKey | None:
     """The place a mark names; None for no mark. Errors: NotFound when it is none of ours."""
     if not mark:
         return None
     at, _sep, identifier = mark.partition("_")
     try:
         moment = datetime.fromisoformat(at)
-        place = Place(moment, UUID(identifier))
+        place = PageKey(moment, UUID(identifier))
     except ValueError:
         raise NotFound("no such page") from None
     if moment.tzinfo is None:

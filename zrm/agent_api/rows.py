@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from zrm.casestore.queue import QueueRow
+from zrm.casestore.case_list import QueueRow
 from zrm.security.masking import masked
 from zrm.ui.pages import Pages
 from zrm.ui.untitled_contacts import reworded

@@ -22,10 +22,10 @@ from zrm.agent_api.paging import mark_of, place_of
 from zrm.agent_api.rows import row_values
 from zrm.agent_api.shell import Shell
 from zrm.agent_api.visit import Guard, Visit
-from zrm.casestore import queue, search
+from zrm.casestore import case_list, search
 from zrm.casestore.agent import Permission
 from zrm.casestore.case import case_of
-from zrm.casestore.queue import Place, QueueRow
+from zrm.casestore.case_list import PageKey, QueueRow
 from zrm.casestore.search import Hit, Reach
 from zrm.casestore.search_words import LONGEST_QUERY, Query, excerpt, marked, parse
 from zrm.errors import NotFound
@@ -85,11 +85,11 @@ def add(router: APIRouter, context: DeskContext, guard: Guard) -> None:
             return None
         with context.database.cursor() as cursor:
             case_id = case_of(cursor, code)
-            row = next(iter(queue.rows(cursor, [case_id])), None) if case_id else None
+            row = next(iter(case_list.rows(cursor, [case_id])), None) if case_id else None
         found = row is not None and covers(visit.visible, row.unit_id)
         return RedirectResponse(f"/desk/cases/{case_id}", status_code=303) if found else None
 
-    def _find(visit: Visit, query: Query, after: Place | None) -> tuple[list[Hit], bool]:
+    def _find(visit: Visit, query: Query, after: PageKey | None) -> tuple[list[Hit], bool]:
         """One hit more than a page, and whether it took too long."""
         try:
             with context.database.cursor() as cursor:
@@ -104,7 +104,7 @@ def _reach(visit: Visit) -> Reach:
 
 def _rows(cursor: Cursor, visit: Visit, hits: list[Hit]) -> list[tuple[QueueRow, Hit]]:
     """The lines of the hits, in their order; a case may have left the agent's units in between."""
-    rows: dict[UUID, QueueRow] = {row.id: row for row in queue.rows(cursor, [hit.case_id for hit in hits])}
+    rows: dict[UUID, QueueRow] = {row.id: row for row in case_list.rows(cursor, [hit.case_id for hit in hits])}
     return [(rows[hit.case_id], hit) for hit in hits if covers(visit.visible, rows[hit.case_id].unit_id)]
 
 

@@ -10,9 +10,9 @@ from zrm.agent_api.context import DeskContext
 from zrm.agent_api.counts import Counters
 from zrm.agent_api.reasons import of_delivery, reason
 from zrm.agent_api.visit import Visit
-from zrm.casestore import attention, queue
+from zrm.casestore import case_list, worklists
 from zrm.casestore.agent import Permission
-from zrm.casestore.queue import View
+from zrm.casestore.case_list import View
 from zrm.kit.db import Cursor
 from zrm.security import headers, sessions
 from zrm.ui.frame import DeskFrame, NavItem, NavSection
@@ -72,10 +72,10 @@ class Shell:
 
     def frame(self, visit: Visit, cursor: Cursor, current: str, *, search: bool = True) -> DeskFrame:
         """What stands around the page, with the numbers as they are now."""
-        waiting = attention.attention(cursor)
+        waiting = worklists.attention(cursor)
         operates = visit.grants.everywhere(Permission.HANDLE_DELIVERIES)
         problems = len(self._context.problems(cursor)) if operates else 0
-        counts = Counters(queue.counted(cursor), waiting, problems).of(visit.agent.id, visit.visible, visit.grants)
+        counts = Counters(case_list.counted(cursor), waiting, problems).of(visit.agent.id, visit.visible, visit.grants)
         organisation = self._context.settings.organisation.name
         persian = visit.viewer.language == "fa"
         return DeskFrame(
@@ -85,7 +85,7 @@ class Shell:
             csrf=sessions.csrf_for_page(visit.session),
             current=current,
             sections=self._sections(visit, counts, overdue=waiting.overdue),
-            unread=attention.unread(cursor, visit.agent.id),
+            unread=worklists.unread(cursor, visit.agent.id),
             events_href=f"/desk/events?since={visit.began:.3f}",
             search_href="/desk/search",
             search_field=search,

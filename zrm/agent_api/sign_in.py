@@ -22,7 +22,7 @@ from zrm.agent_api.passkey_errand import PasskeyErrand
 from zrm.agent_api.route import guess_viewer
 from zrm.agent_api.tries import Bounds
 from zrm.agent_api.visit import COOKIE, Guard, SignInNeeded, Visit, read_form
-from zrm.casestore import roster
+from zrm.casestore import directory
 from zrm.errors import NotFound, TooManyTries
 from zrm.kit import log
 from zrm.security import headers, passwords, second_step, sessions
@@ -181,7 +181,7 @@ def _by_password(
 ) -> Response:
     """Let somebody in by password. Errors: SignInNeeded when it is not to be, TooManyTries."""
     with context.database.cursor() as cursor:
-        account = roster.account(cursor, login)
+        account = directory.account(cursor, login)
     bounds = Bounds.of(context, request, login, account.id if account else None)
     bounds.count_try()
     right = passwords.matches(form.get("password", ""), account.password_hash if account and account.active else None)

@@ -10,7 +10,7 @@ from fastapi.responses import RedirectResponse
 from zrm.agent_api.context import DeskContext
 from zrm.agent_api.shell import Shell
 from zrm.agent_api.visit import Guard, Visit
-from zrm.casestore import roster, template, timeline
+from zrm.casestore import directory, template, timeline
 from zrm.casestore.agent import Permission
 from zrm.casestore.template import KINDS, LONGEST_NAME, LONGEST_TEXT, Template, Wording
 from zrm.casestore.timeline import CaseHead
@@ -140,7 +140,7 @@ class _TemplatePages:
     ) -> Response:
         """What the agent looks after, and a form for another one."""
         units = visit.grants.units(Permission.MANAGE_TEMPLATES)
-        names = {unit.id: unit.name(visit.viewer.language) for unit in roster.units(cursor)}
+        names = {unit.id: unit.name(visit.viewer.language) for unit in directory.units(cursor)}
         return self._shell.page(
             "desk/templates.html",
             visit,
@@ -230,7 +230,9 @@ class _TemplatePages:
     def _units(self, cursor: Cursor, visit: Visit) -> list[tuple[UUID | None, str]]:
         units = visit.grants.units(Permission.MANAGE_TEMPLATES)
         everyone = [(None, visit.say(_("All units")))] if units is None else []
-        named = [(unit.id, unit.name(visit.viewer.language)) for unit in roster.units(cursor) if covers(units, unit.id)]
+        named = [
+            (unit.id, unit.name(visit.viewer.language)) for unit in directory.units(cursor) if covers(units, unit.id)
+        ]
         return [*everyone, *named]
 
     def _choices(self, cursor: Cursor, visit: Visit) -> dict[str, object]:

@@ -21,9 +21,9 @@ from starlette.datastructures import UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
 
 from zrm.agent_api.context import DeskContext
-from zrm.casestore import roster
+from zrm.casestore import directory
 from zrm.casestore.agent import Permission
-from zrm.casestore.roster import DeskAgent
+from zrm.casestore.directory import DeskAgent
 from zrm.errors import TooLarge, ZrmError
 from zrm.kit.db import Cursor
 from zrm.security import sessions
@@ -162,7 +162,7 @@ class Guard:
     def find(self, cursor: Cursor, token: str) -> Visit | None:
         """The visit behind a cookie's token; None when it signs nobody in."""
         session = sessions.find(cursor, token)
-        agent = roster.at_desk(cursor, session.agent_id) if session else None
+        agent = directory.at_desk(cursor, session.agent_id) if session else None
         if session is None or agent is None:
             return None
         return Visit(agent, session, Grants.of(agent.grants), viewer_of(agent, self._context))

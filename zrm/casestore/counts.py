@@ -18,7 +18,7 @@ INSERT INTO contact_counts SELECT channel, hour, state, sum(n) FROM taken GROUP 
 """
 
 
-def fold(cursor: Cursor) -> None:
+def compact(cursor: Cursor) -> None:
     """Add the differences up; one folder at a time, the others pass."""
     cursor.execute("SELECT pg_try_advisory_xact_lock(hashtext('counts.fold'))")
     row = cursor.fetchone()

@@ -86,12 +86,12 @@ def claim(cursor: Cursor, topic: Topic, *, limit: int, lease: float) -> list[Tas
     return sorted((Task(*row) for row in cursor), key=lambda task: task.id)
 
 
-def not_begun(cursor: Cursor, tasks: Sequence[Task]) -> None:
+def undo_attempt(cursor: Cursor, tasks: Sequence[Task]) -> None:
     """Claimed, but its turn has not come: should the worker die before `begun`, that try does not count."""
     cursor.execute("UPDATE outbox SET attempts = attempts - 1 WHERE id = ANY(%s)", [[task.id for task in tasks]])
 
 
-def begun(cursor: Cursor, task: Task) -> None:
+def attempt_started(cursor: Cursor, task: Task) -> None:
     """The turn of a task that was `not_begun` has come."""
     cursor.execute("UPDATE outbox SET attempts = attempts + 1 WHERE id = %s", [task.id])
 
@@ -101,7 +101,7 @@ def done(cursor: Cursor, tasks: Sequence[Task]) -> None:
     cursor.execute("DELETE FROM outbox WHERE id = ANY(%s)", [[task.id for task in tasks]])
 
 
-def again(cursor: Cursor, task: Task, *, after: float, error: str) -> None:
+def retry_later(cursor: Cursor, task: Task, *, after: float, error: str) -> None:
     """Try the task again in `after` seconds."""
     cursor.execute(
         "UPDATE outbox SET due_at = now() + make_interval(secs => %s), error = %s WHERE id = %s",
@@ -117,7 +117,7 @@ def hold(cursor: Cursor, tasks: Sequence[Task], *, seconds: float) -> None:
     )
 
 
-def unworn(cursor: Cursor, task: Task) -> None:
+def reset_attempts(cursor: Cursor, task: Task) -> None:
     """The task was put off for a reason outside it: its tries so far are no sign that it is broken."""
     cursor.execute("UPDATE outbox SET attempts = 0 WHERE id = %s", [task.id])
 
@@ -150,7 +150,7 @@ def replay(cursor: Cursor, task_id: UUID) -> bool:
     return row is not None
 
 
-def outlive_clock(cursor: Cursor) -> None:
+def repair_future_due_times(cursor: Cursor) -> None:
     """Bring back what the server's clock left in the future when it stepped backwards; nothing waits for it to catch up.
 
     A lease keeps its length, so what a worker holds at this moment stays its own. Any number may call this at once.

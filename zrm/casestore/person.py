@@ -89,7 +89,7 @@ def set_preferences(cursor: Cursor, person_id: UUID, *, language: str, channel: 
     )
 
 
-def doubt(cursor: Cursor, value: str) -> None:
+def mark_undeliverable(cursor: Cursor, value: str) -> None:
     """Mark an address, whoever's it is: what we sent there came back, because nobody has it."""
     cursor.execute(
         "UPDATE addresses SET doubtful_at = now() WHERE kind IN ('email', 'phone') AND value = %s AND doubtful_at IS NULL",

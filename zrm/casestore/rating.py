@@ -40,5 +40,5 @@ def rate(cursor: Cursor, case_id: UUID, *, channel: str, score: int) -> bool:
         ("id", "case_id", "at", "kind", "data"),
         [(new_id(), case_id, at, "rated", Jsonb({"score": score, "channel": channel}))],
     )
-    live.announce(cursor, "case", [case_id])
+    live.publish_change(cursor, "case", [case_id])
     return True

@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 from uuid import UUID
 
-from zrm.casestore.queue import Place
+from zrm.casestore.case_list import PageKey
 from zrm.casestore.search_words import Query, Term
 from zrm.kit.db import Cursor
 
@@ -85,7 +85,7 @@ class Reach:
     by_address: Collection[UUID] | None
 
 
-def find(cursor: Cursor, query: Query, reach: Reach, *, limit: int, after: Place | None = None) -> list[Hit]:
+def find(cursor: Cursor, query: Query, reach: Reach, *, limit: int, after: PageKey | None = None) -> list[Hit]:
     """Up to `limit` cases, newest first, beginning after a place. Errors: psycopg.errors.QueryCanceled after 5 s."""
     if not query.terms or (reach.units is not None and not reach.units):
         return []
@@ -95,7 +95,7 @@ def find(cursor: Cursor, query: Query, reach: Reach, *, limit: int, after: Place
     hits = search.among([case for case, _ in newest], limit)
     if len(hits) < limit and len(newest) == _NEWEST:
         case_id, last_contact_at = newest[-1]
-        hits += search.by_index(Place(last_contact_at, case_id), limit - len(hits))
+        hits += search.by_index(PageKey(last_contact_at, case_id), limit - len(hits))
     return hits
 
 
@@ -137,7 +137,7 @@ class _Search:
         self._execute(_OWNERS, {"patterns": list(term.addresses), "most": _MOST_OWNERS})
         return [(person, value) for person, value in self._cursor]
 
-    def newest(self, after: Place | None) -> list[tuple[UUID, Any]]:
+    def newest(self, after: PageKey | None) -> list[tuple[UUID, Any]]:
         """The newest cases within reach, as (id, last contact), after a place."""
         units, conditions = "", ""
         if self._reach.units is not None:
@@ -161,7 +161,7 @@ class _Search:
         )
         return [Hit(*row) for row in self._cursor]
 
-    def by_index(self, after: Place, limit: int) -> list[Hit]:
+    def by_index(self, after: PageKey, limit: int) -> list[Hit]:
         """Those that fit of all cases after a place."""
         place = "(c.last_contact_at, c.id) < (%(at)s::timestamptz, %(id)s::uuid)"
         self._execute(

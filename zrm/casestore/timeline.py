@@ -144,7 +144,7 @@ class EventRow:
 
 
 @dataclass(frozen=True, slots=True, order=True)
-class Place:
+class TimelineKey:
     """Where in the line of time an entry stands; what happened at the very moment of a contact stands before it."""
 
     at: datetime
@@ -152,11 +152,11 @@ class Place:
     id: UUID
 
 
-_END: Final = Place(datetime.max.replace(tzinfo=UTC), True, UUID(int=(1 << 128) - 1))
+_END: Final = TimelineKey(datetime.max.replace(tzinfo=UTC), True, UUID(int=(1 << 128) - 1))
 
 
 @dataclass(frozen=True, slots=True)
-class Inbound:
+class LastInbound:
     """Whence a citizen wrote: by which channel, to which account of ours, from which address.
 
     `reply_to` is where that message wants its answer, `vouched_for` whether nobody can have put it there under a known
@@ -216,7 +216,7 @@ class CasePage:
     head: CaseHead
     contacts: list[ContactRow]
     events: list[EventRow]
-    earlier: Place | None
+    earlier: TimelineKey | None
     addresses: list[AddressRow]
     dossier: list[OtherCase]
     relations: list[Relation]
@@ -255,7 +255,7 @@ def head(cursor: Cursor, case_id: UUID) -> CaseHead | None:
     return CaseHead(*row) if row else None
 
 
-def load(cursor: Cursor, case_id: UUID, *, before: Place | None = None) -> CasePage | None:
+def load(cursor: Cursor, case_id: UUID, *, before: TimelineKey | None = None) -> CasePage | None:
     """Everything on the case's page, with the `WINDOW` newest entries of its line of time, or the newest of those before
     a place; None if there is no such case. However long the case is, what is read has an upper bound.
     """
@@ -281,7 +281,7 @@ def load(cursor: Cursor, case_id: UUID, *, before: Place | None = None) -> CaseP
     )
 
 
-def last_inbound(cursor: Cursor, case_id: UUID) -> Inbound | None:
+def last_inbound(cursor: Cursor, case_id: UUID) -> LastInbound | None:
     """Whence the citizen wrote last; a robot's message counts only if there is nothing else."""
     for also_robots in (False, True):
         cursor.execute(
@@ -298,7 +298,7 @@ def last_inbound(cursor: Cursor, case_id: UUID) -> Inbound | None:
         )
         if row := cursor.fetchone():
             channel, account, address, reply_to, vouched_for = row
-            return Inbound(channel, account, address, tuple(reply_to), vouched_for, _copied(cursor, case_id))
+            return LastInbound(channel, account, address, tuple(reply_to), vouched_for, _copied(cursor, case_id))
     return None
 
 
@@ -311,17 +311,17 @@ def _copied(cursor: Cursor, case_id: UUID) -> tuple[str, ...]:
     return tuple(dict.fromkeys(address for (copied,) in cursor for address in copied))[:_MOST_COPIED]
 
 
-def behind_delivery(cursor: Cursor, case_id: UUID, delivery_id: UUID) -> Place | None:
+def behind_delivery(cursor: Cursor, case_id: UUID, delivery_id: UUID) -> TimelineKey | None:
     """The place right behind a delivery's answer: the window before it ends with that answer. None if there is none."""
     cursor.execute(
         "SELECT c.at, c.id FROM deliveries d JOIN contacts c ON c.id = d.contact_id WHERE d.id = %s AND c.case_id = %s",
         [delivery_id, case_id],
     )
     row = cursor.fetchone()
-    return Place(row[0], True, UUID(int=row[1].int + 1)) if row else None
+    return TimelineKey(row[0], True, UUID(int=row[1].int + 1)) if row else None
 
 
-def _contacts(cursor: Cursor, case_id: UUID, before: Place) -> list[tuple[Place, ContactRow]]:
+def _contacts(cursor: Cursor, case_id: UUID, before: TimelineKey) -> list[tuple[TimelineKey, ContactRow]]:
     """The contacts before a place, newest first, without files and deliveries; one more than a window has.
 
     Texts come whole as far as `WHOLE_BYTES` reach, from the newest on; of longer ones beyond that only the beginning.
@@ -349,10 +349,10 @@ def _contacts(cursor: Cursor, case_id: UUID, before: Place) -> list[tuple[Place,
             "beginning": BEGINNING, "whole": WHOLE_BYTES,
         },
     )  # fmt: skip
-    return [(Place(row[-1], True, row[0]), ContactRow(*row)) for row in cursor]
+    return [(TimelineKey(row[-1], True, row[0]), ContactRow(*row)) for row in cursor]
 
 
-def _events(cursor: Cursor, case_id: UUID, since: datetime, before: Place) -> list[tuple[Place, EventRow]]:
+def _events(cursor: Cursor, case_id: UUID, since: datetime, before: TimelineKey) -> list[tuple[TimelineKey, EventRow]]:
     """What happened since a moment and before a place, newest first; one more than a window has."""
     cursor.execute(
         "SELECT id, at, agent_id, kind, data FROM case_events"
@@ -360,7 +360,7 @@ def _events(cursor: Cursor, case_id: UUID, since: datetime, before: Place) -> li
         " ORDER BY at DESC, id DESC LIMIT %s",
         [case_id, _AS_CONTACTS, since, before.at, before.at, before.is_contact, before.id, WINDOW + 1],
     )
-    return [(Place(row[1], False, row[0]), EventRow(*row)) for row in cursor]
+    return [(TimelineKey(row[1], False, row[0]), EventRow(*row)) for row in cursor]
 
 
 def _with_files(cursor: Cursor, contacts: list[ContactRow]) -> list[ContactRow]:

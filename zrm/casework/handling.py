@@ -252,7 +252,7 @@ def decide_relation(cursor: Cursor, agent_id: UUID, case_id: UUID, relation_id: 
     )
     for here, there in ((row[0], row[1]), (row[1], row[0])):
         add_event(cursor, here, agent_id, "relation", {"other": str(there), "decision": decision})
-    live.announce(cursor, "case", [row[0], row[1]])
+    live.publish_change(cursor, "case", [row[0], row[1]])
 
 
 def lock(cursor: Cursor, act: Act, *, any_version: bool = False) -> Locked:
@@ -307,14 +307,14 @@ def _move(
     if status != case.status:
         data = {**data, "was": case.status, "is": status.value}
     event = add_event(cursor, case.id, act.agent_id, step.value, data)
-    live.announce(cursor, "case", [case.id])
+    live.publish_change(cursor, "case", [case.id])
     return event
 
 
 def _touch(cursor: Cursor, case: Locked) -> None:
     """A note changes nothing but the version: whoever is writing an answer should see it first."""
     cursor.execute("UPDATE cases SET version = version + 1 WHERE id = %s", [case.id])
-    live.announce(cursor, "case", [case.id])
+    live.publish_change(cursor, "case", [case.id])
 
 
 def add_event(cursor: Cursor, case_id: UUID, agent_id: UUID, kind: str, data: dict[str, Any]) -> UUID:

@@ -105,5 +105,5 @@ def _settle(cursor: Cursor, agent_id: UUID, delivery_id: UUID) -> None:
 
 
 def _announce(cursor: Cursor, case_id: UUID, delivery_id: UUID) -> None:
-    live.announce(cursor, "delivery", [delivery_id])
-    live.announce(cursor, "case", [case_id])
+    live.publish_change(cursor, "delivery", [delivery_id])
+    live.publish_change(cursor, "case", [case_id])

@@ -137,7 +137,7 @@ def undo(cursor: Cursor, act: Act, event_id: UUID, *, hold: float) -> Undoable:
     if moved:
         data |= {"was": case.status, "is": step.was}
     add_event(cursor, case.id, act.agent_id, "undo", data)
-    live.announce(cursor, "case", [case.id])
+    live.publish_change(cursor, "case", [case.id])
     return step
 
 

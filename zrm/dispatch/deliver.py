@@ -19,7 +19,7 @@ from psycopg import sql
 from zrm.casestore import live, outbox
 from zrm.casestore.delivery import PROOF_LINK, DeliveryState
 from zrm.casestore.outbox import Task, Topic
-from zrm.casestore.person import doubt, opted_out
+from zrm.casestore.person import mark_undeliverable, opted_out
 from zrm.config import Settings
 from zrm.contract import OutcomeUnknown, RecipientOptedOut, RecipientUnreachable, Reply, SendError, Sent, StoredFile
 from zrm.dispatch.drain import backoff, leave_failed
@@ -170,13 +170,13 @@ class Deliver:
             case _ if outcome.retryable and outgoing.attempts + 1 < _MOST_TRIES:
                 wait = outcome.retry_after or backoff(outgoing.attempts + 1)
                 self._record(cursor, outgoing, DeliveryState.QUEUED, str(outcome), outcome.code)
-                outbox.again(cursor, task, after=wait, error=type(outcome).__name__)
-                outbox.unworn(cursor, task)
+                outbox.retry_later(cursor, task, after=wait, error=type(outcome).__name__)
+                outbox.reset_attempts(cursor, task)
                 return
             case _:
                 self._record(cursor, outgoing, DeliveryState.FAILED, str(outcome), outcome.code)
                 if isinstance(outcome, RecipientUnreachable):
-                    doubt(cursor, outgoing.reply.to)
+                    mark_undeliverable(cursor, outgoing.reply.to)
         outbox.done(cursor, [task])
 
     def _settle_late(self, cursor: Cursor, outgoing: _Outgoing, state: str, outcome: Sent | SendError) -> None:
@@ -229,8 +229,8 @@ class Deliver:
         )
         if state in (DeliveryState.FAILED, DeliveryState.UNKNOWN):
             outbox.add(cursor, Topic.NOTIFY, [(outgoing.id, "")])
-        live.announce(cursor, "delivery", [outgoing.id])
-        live.announce(cursor, "case", [outgoing.case_id])
+        live.publish_change(cursor, "delivery", [outgoing.id])
+        live.publish_change(cursor, "case", [outgoing.case_id])
 
 
 def _sql(statement: LiteralString, outgoing: _Outgoing) -> sql.Composed:

@@ -94,11 +94,11 @@ class Drain:
         suspects = [task for task in fresh if task.attempts > _TRUSTED] if len(fresh) > 1 else []
         if suspects:  # not to be charged with a neighbour's crash: each counts as begun only when it is
             with self._database.cursor() as cursor:
-                outbox.not_begun(cursor, suspects)
+                outbox.undo_attempt(cursor, suspects)
         self._try(handler, topic, [task for task in fresh if task not in suspects])
         for task in suspects:
             with self._database.cursor() as cursor:
-                outbox.begun(cursor, task)
+                outbox.attempt_started(cursor, task)
             self._try(handler, topic, [task])
 
     def _try(self, handler: Handler, topic: Topic, fresh: list[Task]) -> None:
@@ -121,13 +121,13 @@ class Drain:
                 reason = f"{type(error).__name__}: {log.redact(str(error))}"[:500]
                 if task.attempts >= self._settings.max_attempts:
                     outbox.fail(cursor, task, reason)
-                    live.announce(cursor, "task", [task.id])
+                    live.publish_change(cursor, "task", [task.id])
                 else:
-                    outbox.again(cursor, task, after=backoff(task.attempts), error=reason)
+                    outbox.retry_later(cursor, task, after=backoff(task.attempts), error=reason)
 
 
 def leave_failed(database: Database, task: Task, reason: str) -> None:
     """The usual way to give up: the task stays in the outbox, marked, until a person replays it."""
     with database.cursor() as cursor:
         outbox.fail(cursor, task, reason)
-        live.announce(cursor, "task", [task.id])
+        live.publish_change(cursor, "task", [task.id])

@@ -145,7 +145,7 @@ class Fetch:
                     "(SELECT FROM remote_files WHERE contact_id = %s AND state = 'failed') RETURNING case_id",
                     [FILE_MISSING, contact_id, contact_id],
                 )
-                live.announce(cursor, "case", [case_id for (case_id,) in cursor.fetchall()])
+                live.publish_change(cursor, "case", [case_id for (case_id,) in cursor.fetchall()])
             outbox.done(cursor, [task])
         _log.info("fetched", file=str(task.ref), trace=task.trace, channel=channel, size=size)
 
@@ -153,7 +153,7 @@ class Fetch:
         _log.warning("not fetched", file=str(task.ref), trace=task.trace, error=type(error).__name__, code=error.code)
         with self._database.cursor() as cursor:
             if error.retryable and task.attempts < _MOST_TRIES:
-                outbox.again(
+                outbox.retry_later(
                     cursor, task, after=error.retry_after or backoff(task.attempts), error=type(error).__name__
                 )
             else:
@@ -172,9 +172,9 @@ class Fetch:
                 "RETURNING case_id",
                 [FILE_MISSING, FILE_MISSING, row[0]],
             )
-            live.announce(cursor, "case", [case_id for (case_id,) in cursor.fetchall()])
+            live.publish_change(cursor, "case", [case_id for (case_id,) in cursor.fetchall()])
         outbox.fail(cursor, task, reason)
-        live.announce(cursor, "task", [task.id])
+        live.publish_change(cursor, "task", [task.id])
 
     # ------------------------------------------------------------------ fates
 
@@ -191,7 +191,7 @@ class Fetch:
             except SendError as error:
                 if error.retryable and task.attempts < _MOST_TRIES:
                     with self._database.cursor() as cursor:
-                        outbox.again(
+                        outbox.retry_later(
                             cursor, task, after=error.retry_after or backoff(task.attempts), error=type(error).__name__
                         )
                     return
@@ -220,4 +220,4 @@ class Fetch:
         for (case_id,) in cursor.fetchall():
             columns = ("id", "delivery_id", "at", "state", "detail")
             insert_rows(cursor, "delivery_events", columns, [(new_id(), delivery_id, now(), "sent", NO_REPORT)])
-            live.announce(cursor, "case", [case_id])
+            live.publish_change(cursor, "case", [case_id])

@@ -57,7 +57,7 @@ class Notify:
         with self._database.cursor() as cursor:
             refs = [task.ref for task in tasks]
             cursor.execute(_TELL, {"refs": refs, "work": Permission.WORK_CASES.value})
-            live.announce(cursor, "notification", sorted({row[0] for row in cursor}))
+            live.publish_change(cursor, "notification", sorted({row[0] for row in cursor}))
             outbox.done(cursor, tasks)
 
     def give_up(self, task: Task) -> None:

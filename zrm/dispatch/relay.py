@@ -83,9 +83,9 @@ class Relay:
         Returns the seconds until the next sweep: sooner than usual if something waits for its moment before that.
         """
         with self._database.cursor() as cursor:
-            outbox.outlive_clock(cursor)
+            outbox.repair_future_due_times(cursor)
             due = outbox.due_topics(cursor)
-            counts.fold(cursor)
+            counts.compact(cursor)
             soonest = outbox.seconds_to_next(cursor)
         for topic in due:
             self._queues.wake(topic)

@@ -78,4 +78,4 @@ class Render:
                 rows,
             )
             outbox.done(cursor, [task])
-            live.announce(cursor, "case", [case_id])
+            live.publish_change(cursor, "case", [case_id])

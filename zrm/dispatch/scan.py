@@ -73,9 +73,9 @@ class Scan:
         _log.warning("not scanned", file=str(task.ref), trace=task.trace, reason=str(error), away=away)
         with self._database.cursor() as cursor:
             _label(cursor, task.ref)
-            outbox.again(cursor, task, after=_PAUSE, error="the virus scanner does not answer")
+            outbox.retry_later(cursor, task, after=_PAUSE, error="the virus scanner does not answer")
             if away:
-                outbox.unworn(cursor, task)
+                outbox.reset_attempts(cursor, task)
 
     def _settle(self, cursor: Cursor, task: Task, verdict: str, threat: str) -> None:
         cursor.execute(
@@ -88,7 +88,7 @@ class Scan:
     def _fail(self, cursor: Cursor, task: Task, reason: str) -> None:
         _label(cursor, task.ref)
         outbox.fail(cursor, task, reason)
-        live.announce(cursor, "task", [task.id])
+        live.publish_change(cursor, "task", [task.id])
 
 
 def _label(cursor: Cursor, file_id: UUID) -> None:
@@ -105,4 +105,4 @@ def _label(cursor: Cursor, file_id: UUID) -> None:
         """,
         {"infected": INFECTED, "unscanned": UNSCANNED, "file": file_id},
     )
-    live.announce(cursor, "case", [case_id for (case_id,) in cursor.fetchall()])
+    live.publish_change(cursor, "case", [case_id for (case_id,) in cursor.fetchall()])

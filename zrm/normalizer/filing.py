@@ -130,7 +130,7 @@ class Filer:
         """The blob store has no room or no answer: no fault of the contact's, which waits; its neighbours do not."""
         _log.error("filing put off", contact=str(task.ref), trace=task.trace, error=error)
         with self._database.cursor() as cursor:
-            outbox.again(cursor, task, after=_BACKOFF**task.attempts, error=error)
+            outbox.retry_later(cursor, task, after=_BACKOFF**task.attempts, error=error)
 
     def _alone(self, task: Task, outcomes: list[Read]) -> None:
         try:
@@ -144,7 +144,7 @@ class Filer:
             )
             with self._database.cursor() as cursor:
                 if task.attempts < _TRIES_BEFORE_QUARANTINE:
-                    outbox.again(cursor, task, after=_BACKOFF**task.attempts, error=type(error).__name__)
+                    outbox.retry_later(cursor, task, after=_BACKOFF**task.attempts, error=type(error).__name__)
                 else:
                     reason = (
                         f"could not be stored: {type(error).__name__} {getattr(error, 'sqlstate', None) or ''}".strip()
@@ -224,7 +224,7 @@ class Filer:
     def _quarantine(self, cursor: Cursor, contact_id: UUID, reason: str) -> None:
         due_at = now() + timedelta(hours=self._settings.quarantine.hours)
         quarantine.enter(cursor, contact_id, reason=reason, due_at=due_at)
-        live.announce(cursor, "quarantine", [contact_id])
+        live.publish_change(cursor, "quarantine", [contact_id])
 
     def _join(self, cursor: Cursor, present: list[Read]) -> set[UUID]:
         """Turn the part that completes a message into the message; returns the tasks of parts that wait for others."""
@@ -237,7 +237,7 @@ class Filer:
                         taken.append(index)
                     case float() as seconds:
                         waiting.add(task.id)
-                        outbox.again(cursor, task, after=seconds, error="waiting for the other parts")
+                        outbox.retry_later(cursor, task, after=seconds, error="waiting for the other parts")
                     case found:
                         present[index] = (task, raw, found, kept)
         for index in reversed(taken):
@@ -273,8 +273,8 @@ class Filer:
             patience = self._settings.dispatch.report_wait
             if age < (patience if isinstance(outcome, list) else min(patience, _MESSAGE_WAITS)):
                 put_off.add(task.id)
-                outbox.again(cursor, task, after=max(_BACKOFF, age), error="report for a delivery not known yet")
-                outbox.unworn(cursor, task)
+                outbox.retry_later(cursor, task, after=max(_BACKOFF, age), error="report for a delivery not known yet")
+                outbox.reset_attempts(cursor, task)
             elif isinstance(outcome, PerhapsReport):
                 present[index] = (task, raw, outcome.otherwise, kept)
             else:

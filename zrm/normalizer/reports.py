@@ -10,7 +10,7 @@ from uuid import UUID
 
 from zrm.casestore import live, outbox
 from zrm.casestore.outbox import Topic
-from zrm.casestore.person import doubt
+from zrm.casestore.person import mark_undeliverable
 from zrm.contract import Report
 from zrm.kit import log
 from zrm.kit.clock import now
@@ -90,12 +90,12 @@ def _apply(cursor: Cursor, channel: str, report: Report) -> bool:
             if report.state == "failed":
                 outbox.add(cursor, Topic.NOTIFY, [(delivery_id, "")])
                 if report.unreachable:
-                    doubt(cursor, address)
+                    mark_undeliverable(cursor, address)
         if moves or (report.state == state and detail):
             columns = ("id", "delivery_id", "at", "state", "detail")
             insert_rows(cursor, "delivery_events", columns, [(new_id(), delivery_id, now(), report.state, detail)])
-            live.announce(cursor, "case", [case_id])
-            live.announce(cursor, "delivery", [delivery_id])
+            live.publish_change(cursor, "case", [case_id])
+            live.publish_change(cursor, "delivery", [delivery_id])
     return True
 
 

@@ -99,7 +99,7 @@ class Rows:
         settle(cursor, self.settled)
         for topic, refs in self.outbox.items():
             outbox.add(cursor, topic, refs)
-        live.announce(cursor, "case", self.changed)
+        live.publish_change(cursor, "case", self.changed)
 
 
 def settle(cursor: Cursor, settled: Iterable[tuple[UUID, str, str]]) -> None:

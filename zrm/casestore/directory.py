@@ -12,7 +12,7 @@ from zrm.kit.db import Cursor
 
 
 @dataclass(frozen=True, slots=True)
-class Account:
+class AgentAccount:
     """What signing in needs to know of an agent."""
 
     id: UUID
@@ -51,18 +51,18 @@ class Named:
         return self.name_fa if language == "fa" else self.name_en
 
 
-def account(cursor: Cursor, login: str) -> Account | None:
+def account(cursor: Cursor, login: str) -> AgentAccount | None:
     """The agent who signs in by `login`."""
     cursor.execute("SELECT id, password_hash, active FROM agents WHERE login = %s", [login])
     row = cursor.fetchone()
-    return Account(*row) if row else None
+    return AgentAccount(*row) if row else None
 
 
-def account_of(cursor: Cursor, agent_id: UUID) -> Account | None:
+def account_of(cursor: Cursor, agent_id: UUID) -> AgentAccount | None:
     """The same, by id."""
     cursor.execute("SELECT id, password_hash, active FROM agents WHERE id = %s", [agent_id])
     row = cursor.fetchone()
-    return Account(*row) if row else None
+    return AgentAccount(*row) if row else None
 
 
 def set_password_hash(cursor: Cursor, agent_id: UUID, password_hash: str) -> None:

@@ -30,7 +30,7 @@ class Notice:
 
 
 @dataclass(frozen=True, slots=True)
-class TroubledDelivery:
+class FailedDelivery:
     """An answer that failed or whose fate is unknown, not yet dealt with."""
 
     id: UUID
@@ -51,7 +51,7 @@ class TroubledDelivery:
 
 
 @dataclass(frozen=True, slots=True)
-class SilentAnswer:
+class UndeliveredSelfAnswer:
     """An automatic answer that belongs to no case (a state, a STOP confirmed) and did not arrive."""
 
     id: UUID
@@ -129,7 +129,7 @@ def read_notices_of_case(cursor: Cursor, agent_id: UUID, case_id: UUID) -> UUID 
     return row[0] if row else None
 
 
-def troubled(cursor: Cursor, units: Collection[UUID] | None, *, limit: int = 200) -> list[TroubledDelivery]:
+def failed_deliveries(cursor: Cursor, units: Collection[UUID] | None, *, limit: int = 200) -> list[FailedDelivery]:
     """Answers in trouble of these units (None: all), newest first."""
     cursor.execute(
         """
@@ -142,10 +142,10 @@ def troubled(cursor: Cursor, units: Collection[UUID] | None, *, limit: int = 200
         """,
         {"units": None if units is None else list(units), "limit": limit},
     )
-    return [TroubledDelivery(*row) for row in cursor]
+    return [FailedDelivery(*row) for row in cursor]
 
 
-def silent(cursor: Cursor, *, days: int = 7, limit: int = 100) -> list[SilentAnswer]:
+def undelivered_self_answers(cursor: Cursor, *, days: int = 7, limit: int = 100) -> list[UndeliveredSelfAnswer]:
     """Automatic answers without a case that failed or whose fate is unknown in the last days, newest first."""
     cursor.execute(
         "SELECT id, wish, channel, address, state, error, changed_at FROM self_answers "
@@ -153,7 +153,7 @@ def silent(cursor: Cursor, *, days: int = 7, limit: int = 100) -> list[SilentAns
         "ORDER BY changed_at DESC LIMIT %s",
         [days, limit],
     )
-    return [SilentAnswer(*row) for row in cursor]
+    return [UndeliveredSelfAnswer(*row) for row in cursor]
 
 
 def delivery_case(cursor: Cursor, delivery_id: UUID) -> tuple[UUID, UUID] | None:
@@ -169,7 +169,7 @@ def delivery_case(cursor: Cursor, delivery_id: UUID) -> tuple[UUID, UUID] | None
 class Attention:
     """What waits for a person: troubled answers by unit, failed tasks, held contacts (each up to `MOST`)."""
 
-    troubled: dict[UUID, int]
+    failed_deliveries: dict[UUID, int]
     failed_tasks: int
     held: int
     overdue: bool

@@ -68,7 +68,7 @@ class QueueRow:
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class PageKey:
     """Where in a list a page begins: after (older than) this case."""
 
     last_contact_at: datetime
@@ -114,7 +114,7 @@ def page(
     units: Collection[UUID] | None,
     *,
     limit: int,
-    after: Place | None = None,
+    after: PageKey | None = None,
 ) -> list[QueueRow]:
     """Up to `limit` rows of a view, newest first, only of `units` (None: all), beginning after a place."""
     if units is not None and not units:
@@ -136,7 +136,7 @@ def page(
     return [QueueRow(*row) for row in cursor]
 
 
-def _probe(view: View, units: Collection[UUID] | None, after: Place | None) -> str:
+def _probe(view: View, units: Collection[UUID] | None, after: PageKey | None) -> str:
     """The FROM clause whose rows are the heads of every index range the view needs; built of constants only."""
     ranges, conditions = [], []
     if view is View.UNASSIGNED:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from zrm import demonstration
-from zrm.casestore import roster, structure
+from zrm.casestore import directory, organisation
 from zrm.config import load
 from zrm.errors import ConfigError
 from zrm.kit.db import Database
@@ -31,10 +31,10 @@ def bring(database: Database, folder: Path, text: str) -> list[str]:
     file = folder / "organisation.yaml"
     file.write_text(text, encoding="utf-8")
     with database.cursor() as cursor:
-        structure.hold(cursor)
-        present = structure.stored(cursor)
-        changes = structure.changes(present, structure.read(load(file), present))
-        structure.write(cursor, changes)
+        organisation.hold(cursor)
+        present = organisation.stored(cursor)
+        changes = organisation.changes(present, organisation.read(load(file), present))
+        organisation.write(cursor, changes)
     return [str(change) for change in changes]
 
 
@@ -50,23 +50,23 @@ def test_a_whole_organisation_is_made_once(empty: Database, tmp_path: Path) -> N
     ]
     assert bring(empty, tmp_path, GOOD) == []
     with empty.cursor() as cursor:
-        reza = roster.account(cursor, "reza")
+        reza = directory.account(cursor, "reza")
         assert reza is not None
-        agent = roster.at_desk(cursor, reza.id)
-        assert roster.can_sign_in(cursor) == set()
+        agent = directory.at_desk(cursor, reza.id)
+        assert directory.can_sign_in(cursor) == set()
     assert agent is not None
     assert (agent.unit_en, agent.language, agent.calendar) == ("Parks", "en", "gregorian")
-    assert agent.grants == tuple((permission.value, agent.unit_id) for permission in sorted(structure.ORDINARY))
+    assert agent.grants == tuple((permission.value, agent.unit_id) for permission in sorted(organisation.ORDINARY))
     assert not passwords.matches("!", reza.password_hash)
 
 
 def test_only_what_differs_is_changed_and_said(empty: Database, tmp_path: Path) -> None:
     bring(empty, tmp_path, GOOD)
     with empty.cursor() as cursor:
-        lale = roster.account(cursor, "lale")
+        lale = directory.account(cursor, "lale")
         assert lale is not None
-        roster.set_password_hash(cursor, lale.id, passwords.hash_password("a password of Lale's"))
-        roster.set_preferences(cursor, lale.id, language="en", calendar="gregorian", theme="dark")
+        directory.set_password_hash(cursor, lale.id, passwords.hash_password("a password of Lale's"))
+        directory.set_preferences(cursor, lale.id, language="en", calendar="gregorian", theme="dark")
     text = GOOD.replace('"Parks"}, parent: front', '"Parks and trees"}').replace(", case.assign]", "]")
     assert bring(empty, tmp_path, text) == [
         "~ unit parks: name.en: Parks → Parks and trees; parent: front → —",
@@ -74,8 +74,8 @@ def test_only_what_differs_is_changed_and_said(empty: Database, tmp_path: Path) 
     ]
     assert bring(empty, tmp_path, "units: {}\n") == []
     with empty.cursor() as cursor:
-        assert roster.can_sign_in(cursor) == {"lale"}
-        agent = roster.at_desk(cursor, lale.id)
+        assert directory.can_sign_in(cursor) == {"lale"}
+        agent = directory.at_desk(cursor, lale.id)
     assert agent is not None
     assert (agent.language, agent.theme) == ("en", "dark")  # the agent's own choice
 
@@ -86,7 +86,7 @@ def test_who_has_left_does_not_come_back_by_an_old_file(empty: Database, tmp_pat
     assert bring(empty, tmp_path, GOOD) == []
     assert bring(empty, tmp_path, GOOD.replace('"Reza"', '"Reza K."')) == ["~ agent reza: name.en: Reza → Reza K."]
     with empty.cursor() as cursor:
-        assert structure.stored(cursor).agents["reza"].left
+        assert organisation.stored(cursor).agents["reza"].left
 
 
 @pytest.mark.parametrize(
@@ -152,7 +152,7 @@ def test_a_wrong_line_is_named_and_nothing_is_changed(empty: Database, tmp_path:
         bring(empty, tmp_path, text)
     assert said in str(refused.value)
     with empty.cursor() as cursor:
-        assert structure.stored(cursor) == structure.Structure()
+        assert organisation.stored(cursor) == organisation.Structure()
 
 
 def test_the_demonstration_is_such_a_file(empty: Database, tmp_path: Path) -> None:
@@ -160,13 +160,13 @@ def test_the_demonstration_is_such_a_file(empty: Database, tmp_path: Path) -> No
     assert not demonstration.seed(empty)
     assert bring(empty, tmp_path, demonstration.ORGANISATION.read_text(encoding="utf-8")) == []
     with empty.cursor() as cursor:
-        assert roster.can_sign_in(cursor) == {agent.login for agent in demonstration.DEMO_AGENTS}
+        assert directory.can_sign_in(cursor) == {agent.login for agent in demonstration.DEMO_AGENTS}
 
 
 def test_what_nothing_belongs_to_can_be_taken_away(empty: Database, tmp_path: Path) -> None:
     bring(empty, tmp_path, GOOD)
     with pytest.raises(ConfigError, match="unit front: cannot be taken away: units belong to it"), empty.cursor() as c:
-        structure.remove(c, "unit", "front")
+        organisation.remove(c, "unit", "front")
     with empty.cursor() as cursor:
-        structure.remove(cursor, "subject", "oak")
-        assert list(structure.stored(cursor).subjects) == ["trees"]
+        organisation.remove(cursor, "subject", "oak")
+        assert list(organisation.stored(cursor).subjects) == ["trees"]
