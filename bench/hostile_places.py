@@ -22,7 +22,7 @@ from starlette.requests import Request
 
 from zrm.agent_api.reasons import reason
 from zrm.casestore.search_words import contact_key, excerpt, marked, parse
-from zrm.casework.templating import fill, strange
+from zrm.casework.templating import fill, unknown_placeholders
 from zrm.channels.contract import JSON, TEXT_LIMIT, Channel, RawContact, Unparseable
 from zrm.channels.email import identity
 from zrm.channels.email.direction import html_lines
@@ -329,7 +329,7 @@ def _texts() -> list[Place]:
         text("paragraphs on a page", TEXT_LIMIT, (*texts, *_NUMBERS), paragraphs),
         text("words of ours in a contact", TEXT_LIMIT, ("Fax, ", "1", " pages", "\n", "The transmission broke off: ", "a"), lambda said: reworded(said, "fax", "fa")),
         text("directions", TEXT_LIMIT, (*_NUMBERS, *_WORDS, "Re: ", "[", "]", "\n"), steady_codes, reading_direction, lambda said: isolate_numbers(said, "fa"), lambda said: html_lines(said, "fa")),
-        text("templates", 100_000, _TEMPLATE, strange, lambda said: fill(said, {"name": "", "code": "1", "title": "چ"})),
+        text("templates", 100_000, _TEMPLATE, unknown_placeholders, lambda said: fill(said, {"name": "", "code": "1", "title": "چ"})),
         text("telephone numbers", 10_000, _NUMBERS, lambda number: (e164(number, "IR"), flaw(number, "IR"))),
         text("file names", 100_000, (*_WORDS, ".", "/", "\\", "con", ":", " ", "a.", "http://", "%"), file_name),
         text("reasons", 10_000, ("reading it took more than ", "1", " s", ": ", "the parser of ", " failed", "a", "\n"), lambda recorded: reason(recorded, "fa")),

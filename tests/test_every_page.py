@@ -30,9 +30,9 @@ from tests.lab.serving import serving
 from zrm.app import build_app
 from zrm.casestore import outbox
 from zrm.casestore.outbox import Topic
-from zrm.casework import handling
-from zrm.casework.answer import Way
-from zrm.casework.handling import Act
+from zrm.casework import case_actions
+from zrm.casework.case_actions import ActionContext
+from zrm.casework.reply_routes import ReplyRoute
 from zrm.dispatch.drain import leave_failed
 from zrm.dispatch.notify import Notify
 from zrm.installation import DATABASE_VARIABLE, REDIS_VARIABLE, Runtime, load_config, open_runtime
@@ -68,8 +68,8 @@ ELSEWHERE: Final = {
 """Templates that are looked at by other tests, and where."""
 
 DIALOGS: Final = {"n": "note", "a": "assign", "s": "classify", "p": "person", "e": "close", "m": "templates", "?": "keys", "Control+k": "palette"}  # fmt: skip
-MAIL = Way("email", "contact@city.example", "sara@home.example", files=True)
-TEXT = Way("sms", "+982112345", "+989121234567")
+MAIL = ReplyRoute("email", "contact@city.example", "sara@home.example", files=True)
+TEXT = ReplyRoute("sms", "+982112345", "+989121234567")
 LOOKS: Final = (("desktop", 1280, 900), ("phone", 390, 844))
 SMALLEST: Final = """() => [...document.querySelectorAll("a, button, select, input:not([type=hidden]), textarea")]
     .filter((one) => one.checkVisibility() && !one.closest(".z-sr, .z-skip, p, li, [aria-hidden]") && one.type !== "radio" && one.type !== "checkbox")
@@ -183,9 +183,9 @@ def set_stage(town: Town, login: str) -> Stage:
             "INSERT INTO case_relations (id, case_id, other_case_id, reason, at) VALUES (%s, %s, %s, 'quoted_token', now())",
             [new_id(), mail.id, text.id],
         )
-        failed = handling.reply(cursor, Act(who, mail.id, 1), way=MAIL, title="Re: lamp", text="Tomorrow.", domain="city.example", files=[], hold=0)  # fmt: skip
-        handling.reply(cursor, Act(who, text.id, 1), way=TEXT, title="", text="فردا پر می‌شود.", domain="city.example", files=[], hold=0)  # fmt: skip
-        handling.close(cursor, Act(who, closed.id, 1), result="Mended.", reason="Mended already.", hold=0)
+        failed = case_actions.reply(cursor, ActionContext(who, mail.id, 1), way=MAIL, title="Re: lamp", text="Tomorrow.", domain="city.example", files=[], hold=0)  # fmt: skip
+        case_actions.reply(cursor, ActionContext(who, text.id, 1), way=TEXT, title="", text="فردا پر می‌شود.", domain="city.example", files=[], hold=0)  # fmt: skip
+        case_actions.close(cursor, ActionContext(who, closed.id, 1), result="Mended.", reason="Mended already.", hold=0)
         cursor.execute(
             "UPDATE deliveries SET state = 'failed', error = 'the mail server refused the recipient', attempts = 1 WHERE id = %s",
             [failed],

@@ -19,7 +19,7 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
-from zrm import demonstration, organisation
+from zrm import demonstration, organisation_commands
 from zrm import worker as worker_role
 from zrm.app import build_app, health_problems, schema_findings
 from zrm.casestore import directory, organisation
@@ -56,10 +56,10 @@ cli = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_
 _CANNOT_LISTEN = {errno.EADDRINUSE, errno.EADDRNOTAVAIL, errno.EACCES}
 _OPEN_FILES = 65_536
 _PERSONAL = ("blobs", "log", "outgoing", "recordings")
-cli.add_typer(organisation.organisation_cli, name="organisation")
-cli.add_typer(organisation.unit_cli, name="unit")
-cli.add_typer(organisation.subject_cli, name="subject")
-cli.add_typer(organisation.agent_cli, name="agent")
+cli.add_typer(organisation_commands.organisation_cli, name="organisation")
+cli.add_typer(organisation_commands.unit_cli, name="unit")
+cli.add_typer(organisation_commands.subject_cli, name="subject")
+cli.add_typer(organisation_commands.agent_cli, name="agent")
 console = Console(highlight=False)
 complaints = Console(stderr=True, highlight=False)
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from zrm.casestore.installation_id import claim_folder
-from zrm.casework.answer import Sender
+from zrm.casework.reply_routes import SendingAccount
 from zrm.channels.contract import Channel, HasListener, HasOwnAddresses, Installation, OpenDoor
 from zrm.channels.registry import ALWAYS, CHANNELS
 from zrm.config import Section, Settings, load
@@ -51,10 +51,12 @@ class LoadedConfig:
         here = urlsplit(self.settings.public_url).hostname or ""
         return not all(host == "localhost" or is_loopback(host) for host in (here, self.settings.web.host))
 
-    def senders(self) -> list[Sender]:
+    def senders(self) -> list[SendingAccount]:
         """The accounts that answer, by channel."""
         return [
-            Sender(kind, account, channel.can.reaches.value, channel.can.max_text or None, channel.can.attachments)
+            SendingAccount(
+                kind, account, channel.can.reaches.value, channel.can.max_text or None, channel.can.attachments
+            )
             for kind, channel in self.channels.items()
             if channel.can.reply and channel.can.reaches is not None
             for account in channel.accounts()

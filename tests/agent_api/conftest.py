@@ -17,7 +17,7 @@ from starlette.staticfiles import StaticFiles
 
 from zrm import agent_api
 from zrm.agent_api import DeskContext
-from zrm.casework.answer import Sender
+from zrm.casework.reply_routes import SendingAccount
 from zrm.config import Settings
 from zrm.demonstration import DEMO_AGENTS
 from zrm.inbox.receive import Inbox
@@ -80,9 +80,9 @@ def desk(database: Database, settings: Settings, blobs: BlobStore, inbox: Inbox)
         own_addresses=frozenset({"contact@city.example"}),
         receive=lambda contact: inbox.submit(contact).result(),
         senders=(
-            Sender("email", "contact@city.example", "email", files=True),
-            Sender("sms", "+982112345", "phone", 600),
-            *(Sender("telegram", bot, "telegram", 16_000, files=True) for bot in ("info", "water")),
+            SendingAccount("email", "contact@city.example", "email", files=True),
+            SendingAccount("sms", "+982112345", "phone", 600),
+            *(SendingAccount("telegram", bot, "telegram", 16_000, files=True) for bot in ("info", "water")),
         ),
     )
 

@@ -13,8 +13,8 @@ from tests.casework.house import agent
 from tests.lab.axe import faults
 from zrm.casestore import outbox
 from zrm.casestore.outbox import Topic
-from zrm.casework import taken
-from zrm.casework.taken import Told
+from zrm.casework import taken_contacts
+from zrm.casework.taken_contacts import TakenDown
 from zrm.channels.contract import Installation
 from zrm.channels.registry import ALWAYS, CHANNELS
 from zrm.errors import NotFound
@@ -144,13 +144,13 @@ def test_nobody_takes_contacts_without_the_permission(
     assert browser.get("/desk/new-contact").status_code == 404
     assert browser.post("/desk/new-contact", form_id=str(uuid4()), **WORDS).status_code == 404
     with pytest.raises(NotFound):  # whoever asks, not this page alone
-        taken.take(
+        taken_contacts.take(
             lambda contact: inbox.submit(contact).result(),
             Grants.of([("case.work", None)]),
             UUID(int=1),
             "call",
             uuid4(),
-            Told("x"),
+            TakenDown("x"),
         )
     assert ask(database, "SELECT FROM raw_contacts") == []
 

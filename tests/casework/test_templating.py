@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from zrm.casework.templating import VARIABLES, around, beginning, fill, strange
+from zrm.casework.templating import VARIABLES, beginning, fill, unknown_placeholders, with_greeting_and_signature
 from zrm.kit.direction import in_marks
 from zrm.ui.i18n import in_fours
 
@@ -31,7 +31,7 @@ def test_a_text(text: str, filled: str, missing: tuple[str, ...]) -> None:
 
 
 def test_what_is_no_variable_is_named() -> None:
-    assert strange("{name} {nmae} {} {0!r} {nmae}") == ["{nmae}", "{}", "{0!r}"]
+    assert unknown_placeholders("{name} {nmae} {} {0!r} {nmae}") == ["{nmae}", "{}", "{0!r}"]
 
 
 @pytest.mark.parametrize(
@@ -39,7 +39,7 @@ def test_what_is_no_variable_is_named() -> None:
     [("", "", "x"), ("Hello,", "", "Hello,\n\nx"), ("", "Yours", "x\n\nYours"), ("H", "Y", "H\n\nx\n\nY")],
 )
 def test_an_answer_stands_between_greeting_and_signature(greeting: str, signature: str, whole: str) -> None:
-    assert around(greeting, "x", signature) == whole
+    assert with_greeting_and_signature(greeting, "x", signature) == whole
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from zrm.casestore.case import Status
-from zrm.casework.transitions import TRANSITIONS, Step, after, allowed
+from zrm.casework.transitions import TRANSITIONS, Step, allowed, next_status
 from zrm.errors import NotAllowed
 
 N, O, W, C = Status.NEW, Status.OPEN, Status.WAITING, Status.CLOSED  # noqa: E741  # the table reads better in columns
@@ -62,10 +62,10 @@ ROWS = [
 def test_a_step(status: Status, step: Step, then: Status | None, meaning: str) -> None:
     if then is None:
         with pytest.raises(NotAllowed):
-            after(status, step)
+            next_status(status, step)
         assert step not in allowed(status)
     else:
-        assert after(status, step) is then, meaning
+        assert next_status(status, step) is then, meaning
         assert step in allowed(status)
 
 

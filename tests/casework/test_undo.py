@@ -11,16 +11,16 @@ import pytest
 from tests.casework.house import Filed, agent, file_case, one
 from zrm.casestore import outbox, timeline
 from zrm.casestore.outbox import Topic
-from zrm.casework import handling, undo
-from zrm.casework.answer import Way
-from zrm.casework.handling import Act
+from zrm.casework import case_actions, undo
+from zrm.casework.case_actions import ActionContext
+from zrm.casework.reply_routes import ReplyRoute
 from zrm.casework.undo import TooLate
 from zrm.contract import StoredFile
 from zrm.errors import Conflict
 from zrm.kit.db import Database
 from zrm.kit.ids import new_id
 
-MAIL = Way("email", "contact@city.example", "sara@home.example", files=True)
+MAIL = ReplyRoute("email", "contact@city.example", "sara@home.example", files=True)
 HOLD = 60.0
 
 
@@ -33,8 +33,8 @@ def maryam(database: Database) -> UUID:
 def answer(database: Database, case: Filed, who: UUID, *, hold: float = HOLD, version: int = 1) -> UUID:
     file = StoredFile("ab" * 32, 7, "plan.pdf", "application/pdf")
     with database.cursor() as cursor:
-        return handling.reply(
-            cursor, Act(who, case.id, version), way=MAIL, title="Re: lamp", text="Tomorrow.", domain="city.example",
+        return case_actions.reply(
+            cursor, ActionContext(who, case.id, version), way=MAIL, title="Re: lamp", text="Tomorrow.", domain="city.example",
             files=[file], hold=hold,
         )  # fmt: skip
 
@@ -46,7 +46,7 @@ def take_back(
     with database.cursor() as cursor:
         offered = undo.undoable(cursor, who, case.id, hold=hold)
         event = event or (offered.event_id if offered is not None else new_id())
-        return undo.undo(cursor, Act(who, case.id, -1), event, hold=hold)
+        return undo.undo(cursor, ActionContext(who, case.id, -1), event, hold=hold)
 
 
 def state(database: Database, case: Filed) -> tuple[str, UUID | None, datetime]:
@@ -126,7 +126,9 @@ def test_who_wrote_meanwhile_keeps_their_word(database: Database, maryam: UUID) 
 def test_closing_is_undone_and_nobody_is_told(database: Database, maryam: UUID) -> None:
     case = file_case(database, channel="sms")
     with database.cursor() as cursor:
-        handling.close(cursor, Act(maryam, case.id, 1), result="Mended.", reason="Mended already.", hold=HOLD)
+        case_actions.close(
+            cursor, ActionContext(maryam, case.id, 1), result="Mended.", reason="Mended already.", hold=HOLD
+        )
         assert one(cursor, "SELECT count(*) FROM outbox WHERE topic = 'deliver'") == 1
     step = take_back(database, case, maryam)
     assert step.step == "close"
@@ -140,7 +142,7 @@ def test_the_last_step_is_taken_back_first(database: Database, maryam: UUID) -> 
     case = file_case(database, status="open", assignee=maryam)
     answer(database, case, maryam)
     with database.cursor() as cursor:
-        handling.close(cursor, Act(maryam, case.id, 2), result="Done.", hold=HOLD)
+        case_actions.close(cursor, ActionContext(maryam, case.id, 2), result="Done.", hold=HOLD)
     assert [take_back(database, case, maryam).step for _ in range(2)] == ["close", "reply"]
     assert state(database, case)[:2] == ("open", maryam)
 
@@ -151,7 +153,7 @@ def test_undoing_twice_takes_one_step_back_and_an_older_page_its_own(database: D
     delivery = answer(database, case, maryam)
     with database.cursor() as cursor:
         answered = undo.undoable(cursor, maryam, case.id, hold=HOLD)
-        handling.close(cursor, Act(maryam, case.id, 2), result="Done.", hold=HOLD)
+        case_actions.close(cursor, ActionContext(maryam, case.id, 2), result="Done.", hold=HOLD)
         closed = undo.undoable(cursor, maryam, case.id, hold=HOLD)
     assert answered
     assert closed

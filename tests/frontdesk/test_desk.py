@@ -13,10 +13,10 @@ import pytest
 from tests.conftest import TestServers
 from zrm.casestore import outbox
 from zrm.casestore.outbox import Topic
-from zrm.casework import handling
-from zrm.casework.answer import Sender as Account
-from zrm.casework.answer import Way
-from zrm.casework.handling import Act
+from zrm.casework import case_actions
+from zrm.casework.case_actions import ActionContext
+from zrm.casework.reply_routes import ReplyRoute
+from zrm.casework.reply_routes import SendingAccount as Account
 from zrm.config import Rates, Settings
 from zrm.contract import (
     JSON,
@@ -145,10 +145,10 @@ class Matter:
     def look(self) -> Tracking:
         return self.desk.track(self.code, PEER, proven=True)
 
-    def act(self, step: Callable[[Cursor, Act], object]) -> None:
+    def act(self, step: Callable[[Cursor, ActionContext], object]) -> None:
         with self.database.cursor() as cursor:
             cursor.execute("SELECT (SELECT id FROM agents WHERE login = 'maryam'), id, version FROM cases")
-            step(cursor, Act(*(cursor.fetchone() or ())))
+            step(cursor, ActionContext(*(cursor.fetchone() or ())))
 
     def do(self, statement: str) -> None:
         with self.database.cursor() as cursor:
@@ -166,15 +166,15 @@ def matter(desk: Desk, file: Callable[[], None], database: Database) -> Matter:
     return Matter(desk, database, receipt.code)
 
 
-def answer(cursor: Cursor, act: Act, *files: StoredFile) -> None:
-    handling.reply(
-        cursor, act, way=Way("web", "portal", "", files=True), title="", text="Mended.", domain="x", files=files
+def answer(cursor: Cursor, act: ActionContext, *files: StoredFile) -> None:
+    case_actions.reply(
+        cursor, act, way=ReplyRoute("web", "portal", "", files=True), title="", text="Mended.", domain="x", files=files
     )
 
 
 def test_only_what_happened_is_said_to_have_happened(matter: Matter) -> None:
     assert matter.steps() == ("received", ["received"])
-    matter.act(handling.claim)
+    matter.act(case_actions.claim)
     assert matter.steps() == ("in_progress", ["received", "in_progress"])
     matter.act(answer)
     assert matter.steps() == ("answered", ["received", "in_progress", "answered"])

@@ -19,9 +19,9 @@ from tests.lab.process import Child, wait_until
 from tests.lab.smsc import PASSWORD, SYSTEM, Smsc
 from zrm.casestore import outbox
 from zrm.casestore.outbox import Task, Topic
-from zrm.casework import handling
-from zrm.casework.answer import Way
-from zrm.casework.handling import Act
+from zrm.casework import case_actions
+from zrm.casework.case_actions import ActionContext
+from zrm.casework.reply_routes import ReplyRoute
 from zrm.channels.sms.smpp.pdu import read_delivered
 from zrm.config import Settings
 from zrm.contract import Report
@@ -68,9 +68,9 @@ def test_a_long_text_becomes_a_case_and_the_answer_is_reported_delivered(
             ]
             ((case_id, version, agent_id),) = ask("SELECT id, version, (SELECT id FROM agents LIMIT 1) FROM cases")
             with database.cursor() as cursor:
-                way = Way("sms", "30001", "+989121234567")
-                act = Act(agent_id, case_id, version)  # type: ignore[arg-type]  # ids and a number, as read
-                handling.reply(cursor, act, way=way, title="", text=PERSIAN, domain="")
+                way = ReplyRoute("sms", "30001", "+989121234567")
+                act = ActionContext(agent_id, case_id, version)  # type: ignore[arg-type]  # ids and a number, as read
+                case_actions.reply(cursor, act, way=way, title="", text=PERSIAN, domain="")
             work(Topic.DELIVER, Deliver(database, {"sms": channel}, settings))
             assert ask("SELECT state FROM deliveries") == [("sent",)]
             wait_until(lambda: ask("SELECT count(*) FROM raw_contacts WHERE kind = 'report'") == [(5,)], "the reports")

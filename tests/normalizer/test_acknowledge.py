@@ -11,7 +11,7 @@ from tests.normalizer.test_filing import Desk
 from zrm.casestore import outbox
 from zrm.casestore.outbox import Topic
 from zrm.casestore.template import Wording, add
-from zrm.casework.answer import Sender as Account
+from zrm.casework.reply_routes import SendingAccount as Account
 from zrm.config import Settings
 from zrm.contract import AddressKind, Inbound, Parsed, RawContact, Sender, Thread
 from zrm.inbox.receive import Inbox

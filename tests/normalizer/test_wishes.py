@@ -11,9 +11,9 @@ import pytest
 from zrm.casestore import outbox
 from zrm.casestore.agent import Agent
 from zrm.casestore.outbox import Topic
-from zrm.casework import handling
-from zrm.casework.answer import Way
-from zrm.casework.handling import Act
+from zrm.casework import case_actions
+from zrm.casework.case_actions import ActionContext
+from zrm.casework.reply_routes import ReplyRoute
 from zrm.channels.sms.keywords import wish_of
 from zrm.config import Settings
 from zrm.contract import AddressKind, Inbound, Parsed, RawContact, Receipt, Reply, Report, Sender, Sent, Thread
@@ -80,14 +80,14 @@ class Line:
         return row
 
     def close_case(self) -> None:
-        self.act(lambda cursor, act: handling.close(cursor, act, result="done", reason="It was done before."))
+        self.act(lambda cursor, act: case_actions.close(cursor, act, result="done", reason="It was done before."))
 
-    def act(self, step: Callable[[Cursor, Act], object]) -> None:
+    def act(self, step: Callable[[Cursor, ActionContext], object]) -> None:
         ((case_id, version),) = self.ask("SELECT id, version FROM cases ORDER BY opened_at DESC LIMIT 1")
         with self.database.session() as session:
             agent = session.get_one(Agent, self.ask("SELECT id FROM agents LIMIT 1")[0][0])
         with self.database.cursor() as cursor:
-            step(cursor, Act(agent.id, case_id, version))  # type: ignore[arg-type]  # as read
+            step(cursor, ActionContext(agent.id, case_id, version))  # type: ignore[arg-type]  # as read
         self.work()
 
 
@@ -201,8 +201,8 @@ def test_an_answer_by_hand_to_who_opted_out_is_refused_visibly(line: Line) -> No
     line.text("STOP")
     silent = len(line.sent)
     line.act(
-        lambda cursor, act: handling.reply(
-            cursor, act, way=Way("sms", "3000123", "+989121234567"), title="", text="x", domain="d"
+        lambda cursor, act: case_actions.reply(
+            cursor, act, way=ReplyRoute("sms", "3000123", "+989121234567"), title="", text="x", domain="d"
         )
     )
     assert len(line.sent) == silent

@@ -25,7 +25,7 @@ from zrm.casestore.person import opted_out_of
 from zrm.casestore.subject import NATURES as KNOWN_NATURES
 from zrm.casestore.timeline import AddressRow, CaseHead, CasePage, ContactRow, LastInbound, TimelineKey
 from zrm.casework import transitions, undo
-from zrm.casework.answer import Origin, Way, ways
+from zrm.casework.reply_routes import ReplyRoute, RouteOrigin, reply_routes
 from zrm.casework.transitions import Step
 from zrm.errors import Conflict, NotFound
 from zrm.kit.clock import now
@@ -118,20 +118,20 @@ class CasePages:
             raise NotFound("no such case")
         return head
 
-    def ways(
+    def reply_routes(
         self, cursor: Cursor, head: CaseHead, last: LastInbound | None, addresses: Iterable[AddressRow]
-    ) -> list[Way]:
+    ) -> list[ReplyRoute]:
         """The ways an answer can go, the best first: back the way the citizen wrote last, or to an address of theirs."""
         origin = (
-            Origin(last.channel, last.account, last.address, last.reply_to, last.copied, last.vouched_for)
+            RouteOrigin(last.channel, last.account, last.address, last.reply_to, last.copied, last.vouched_for)
             if last
-            else Origin(head.channel, head.account, "")
+            else RouteOrigin(head.channel, head.account, "")
         )
         known = [(one.kind, one.value) for one in addresses]
         senders = self._context.senders
         values = {origin.address, *origin.reply_to, *origin.copied, *(value for _, value in known)}
         pairs = [(channel, value) for channel in sorted({one.channel for one in senders}) for value in sorted(values)]
-        return ways(
+        return reply_routes(
             origin,
             known,
             senders,
@@ -142,18 +142,18 @@ class CasePages:
             own=self._context.own_addresses,
         )
 
-    def way(self, cursor: Cursor, case_id: UUID, key: str) -> Way:
+    def way(self, cursor: Cursor, case_id: UUID, key: str) -> ReplyRoute:
         """The way of a case that a form names. Errors: NotFound; Conflict when it is not there (any more)."""
         head = timeline.head(cursor, case_id)
         if head is None:
             raise NotFound("no such case")
         addresses = timeline.addresses(cursor, head.person_id)
-        for way in self.ways(cursor, head, timeline.last_inbound(cursor, case_id), addresses):
+        for way in self.reply_routes(cursor, head, timeline.last_inbound(cursor, case_id), addresses):
             if self.way_key(way) == key:
                 return way
         raise Conflict("that way is not there any more")
 
-    def way_key(self, way: Way) -> str:
+    def way_key(self, way: ReplyRoute) -> str:
         """A way as a form's value: it tells nobody the address."""
         return keyed_hash(self._context.secret, "way", "\0".join((way.channel, way.account, way.address)))
 
@@ -162,7 +162,7 @@ class CasePages:
         kept = undo.withdrawn(cursor, visit.agent.id, case_id, contact_id)
         if kept is None:
             return None
-        way = self.way_key(Way(kept.channel, kept.account, kept.address))
+        way = self.way_key(ReplyRoute(kept.channel, kept.account, kept.address))
         return Draft(kept.text, kept.title, way, contact_id)
 
     def draw(
@@ -210,7 +210,7 @@ class CasePages:
         )
         steps = transitions.allowed(head.status)
         works = visit.may(Permission.WORK_CASES, head.unit_id)
-        possible = self.ways(cursor, head, timeline.last_inbound(cursor, case_id), page.addresses)
+        possible = self.reply_routes(cursor, head, timeline.last_inbound(cursor, case_id), page.addresses)
         usable = [way for way in possible if not way.barred]
         draft = draft or Draft()
         chosen = next((way for way in possible if self.way_key(way) == draft.way), usable[0])
@@ -246,7 +246,7 @@ class CasePages:
             reason=lambda code: label(RELATION_REASONS, code, language),
             sees=lambda unit_id: covers(visit.visible, unit_id),
             targets=_targets(units.values(), colleagues, visit),
-            ways=[
+            reply_routes=[
                 (self.way_key(way), _with_marks(self._way_text(way, possible, visit, address), way, visit), way)
                 for way in possible
             ],
@@ -278,7 +278,9 @@ class CasePages:
             kept_files=undo.kept_files(cursor, visit.agent.id, case_id, draft.again) if draft.again else [],
         )
 
-    def _way_text(self, way: Way, possible: list[Way], visit: Visit, address: Callable[[str], str]) -> str:
+    def _way_text(
+        self, way: ReplyRoute, possible: list[ReplyRoute], visit: Visit, address: Callable[[str], str]
+    ) -> str:
         if not way.address:
             return visit.say(_("On the tracking page only"))
         shown = address(way.address)
@@ -293,7 +295,7 @@ class CasePages:
         return visit.say(_("%(channel)s to %(address)s"), channel=channel, address=shown)
 
 
-def _with_marks(text: str, way: Way, visit: Visit) -> str:
+def _with_marks(text: str, way: ReplyRoute, visit: Visit) -> str:
     """A way with what an agent should know of it before they choose it."""
     marks = (
         (way.barred, _("asked us not to write")),
@@ -357,7 +359,7 @@ def _shows(page: CasePage, delivery: str) -> bool:
     return any(str(one.id) == delivery for contact in page.contacts for one in contact.deliveries)
 
 
-def _channels(possible: list[Way], chosen: str, visit: Visit) -> list[tuple[str, str]]:
+def _channels(possible: list[ReplyRoute], chosen: str, visit: Visit) -> list[tuple[str, str]]:
     """The channels a person can prefer: those that reach them now, and the one they prefer already."""
     known = dict.fromkeys([*(way.channel for way in possible), *([chosen] if chosen else [])])
     return [(channel, visit.say(labels.word(labels.CHANNEL, channel).label)) for channel in known]

@@ -19,9 +19,9 @@ from zrm.agent_api.visit import Guard, Visit
 from zrm.casestore import directory, timeline
 from zrm.casestore.agent import Permission
 from zrm.casestore.timeline import CaseHead
-from zrm.casework import handling, undo
-from zrm.casework.answer import WEB
-from zrm.casework.handling import Act
+from zrm.casework import case_actions, undo
+from zrm.casework.case_actions import ActionContext
+from zrm.casework.reply_routes import WEB
 from zrm.contract import StoredFile
 from zrm.errors import Conflict, NotAllowed, NotFound
 from zrm.kit import log
@@ -33,7 +33,7 @@ LONGEST_TEXT = 100_000
 LONGEST_TITLE = 250
 LONGEST_REASON = 500
 _log = log.get(__name__)
-Step = Callable[[Cursor, Visit, CaseHead, Act], object]
+Step = Callable[[Cursor, Visit, CaseHead, ActionContext], object]
 
 
 class Unfit(Exception):
@@ -50,9 +50,9 @@ def add(router: APIRouter, context: DeskContext, guard: Guard) -> None:
 
     @router.post("/desk/cases/{case_id}/relations/{relation_id}")
     def relation(case_id: UUID, relation_id: UUID, visit: Visit = Depends(guard.visit)) -> Response:
-        def decide(cursor: Cursor, visit: Visit, _head: CaseHead, act: Act) -> None:
+        def decide(cursor: Cursor, visit: Visit, _head: CaseHead, act: ActionContext) -> None:
             keep = visit.form.get("decision") == "kept"
-            handling.decide_relation(cursor, act.agent_id, act.case_id, relation_id, keep=keep)
+            case_actions.decide_relation(cursor, act.agent_id, act.case_id, relation_id, keep=keep)
 
         return steps.do(visit, case_id, "relation", Permission.WORK_CASES, decide)
 
@@ -65,9 +65,9 @@ class _Steps:
         self._pages = CasePages(context)
         work = Permission.WORK_CASES
         self._known: dict[str, tuple[Permission, Step]] = {
-            "claim": (work, lambda cursor, _visit, _head, act: handling.claim(cursor, act)),
-            "release": (work, lambda cursor, _visit, _head, act: handling.release(cursor, act)),
-            "reopen": (work, lambda cursor, _visit, _head, act: handling.reopen(cursor, act)),
+            "claim": (work, lambda cursor, _visit, _head, act: case_actions.claim(cursor, act)),
+            "release": (work, lambda cursor, _visit, _head, act: case_actions.release(cursor, act)),
+            "reopen": (work, lambda cursor, _visit, _head, act: case_actions.reopen(cursor, act)),
             "close": (work, self._close),
             "undo": (work, self._undo),
             "note": (work, _note),
@@ -89,9 +89,9 @@ class _Steps:
             with self._context.database.cursor() as cursor:
                 head = self._pages.head(cursor, visit, case_id)
                 visit.require(permission, head.unit_id)
-                done = step(cursor, visit, head, Act(visit.agent.id, case_id, _version(visit.form)))
+                done = step(cursor, visit, head, ActionContext(visit.agent.id, case_id, _version(visit.form)))
                 # In the step's own transaction, which holds the case: what it sends bears this very trace.
-                trace = handling.trace_of(cursor, case_id)
+                trace = case_actions.trace_of(cursor, case_id)
         except Conflict:
             notice = _("The case has changed since you opened it. Nothing was done: look at it and decide again.")
             return self._again(visit, case_id, visit.say(notice), 409)
@@ -121,7 +121,7 @@ class _Steps:
         with self._context.database.cursor() as cursor:
             return self._pages.draw(cursor, visit, case_id, notice=notice, draft=draft, status=status)
 
-    def _reply(self, cursor: Cursor, visit: Visit, head: CaseHead, act: Act) -> None:
+    def _reply(self, cursor: Cursor, visit: Visit, head: CaseHead, act: ActionContext) -> None:
         text = _text(visit, "text", visit.say(_("The answer is empty.")))
         way = self._pages.way(cursor, head.id, visit.form.get("way", ""))
         if way.barred:
@@ -134,7 +134,7 @@ class _Steps:
         # One line, whatever was pasted: a line break in a title would be a header of its own.
         title = " ".join(visit.form.get("title", "").split())[:LONGEST_TITLE] or head.title
         domain = self._context.settings.mail_domain
-        handling.reply(
+        case_actions.reply(
             cursor,
             act,
             way=way,
@@ -146,23 +146,23 @@ class _Steps:
             hold=self._context.settings.dispatch.hold,
         )
 
-    def _close(self, cursor: Cursor, visit: Visit, _head: CaseHead, act: Act) -> None:
+    def _close(self, cursor: Cursor, visit: Visit, _head: CaseHead, act: ActionContext) -> None:
         result = _text(visit, "result", visit.say(_("Say with what result the case ends.")), 2000)
         reason = visit.form.get("reason", "").strip()[:LONGEST_REASON]
         try:
-            handling.close(cursor, act, result=result, reason=reason, hold=self._context.settings.dispatch.hold)
-        except handling.ReasonNeeded:
+            case_actions.close(cursor, act, result=result, reason=reason, hold=self._context.settings.dispatch.hold)
+        except case_actions.ReasonNeeded:
             raise Unfit(
                 visit.say(_("Nobody has answered the citizen. Say why the case is closed all the same."))
             ) from None
 
-    def _undo(self, cursor: Cursor, visit: Visit, _head: CaseHead, act: Act) -> undo.Undoable:
+    def _undo(self, cursor: Cursor, visit: Visit, _head: CaseHead, act: ActionContext) -> undo.Undoable:
         event_id = _uuid(visit.form.get("event", ""))
         if event_id is None:
             raise undo.TooLate("no step is named")
         return undo.undo(cursor, act, event_id, hold=self._context.settings.dispatch.hold)
 
-    def _kept(self, cursor: Cursor, visit: Visit, act: Act) -> list[StoredFile]:
+    def _kept(self, cursor: Cursor, visit: Visit, act: ActionContext) -> list[StoredFile]:
         """The files of an answer that was taken back and that are to go with this one."""
         known = undo.kept_files(cursor, act.agent_id, act.case_id, _uuid(visit.form.get("again", "")))
         return [
@@ -171,12 +171,12 @@ class _Steps:
             if f"keep-{file.id}" in visit.form
         ]
 
-    def _person(self, cursor: Cursor, visit: Visit, head: CaseHead, act: Act) -> None:
+    def _person(self, cursor: Cursor, visit: Visit, head: CaseHead, act: ActionContext) -> None:
         language, channel = visit.form.get("language", ""), visit.form.get("channel", "")
         known = {"", head.preferred_channel, WEB, *(sender.channel for sender in self._context.senders)}
         if language not in ("", *LANGUAGES) or channel not in known:
             raise Unfit(visit.say(_("Choose a language and a channel from the list.")))
-        handling.prefer(cursor, act, language=language, channel=channel)
+        case_actions.set_contact_preference(cursor, act, language=language, channel=channel)
 
 
 def _version(form: dict[str, str]) -> int:
@@ -201,19 +201,19 @@ def _text(visit: Visit, name: str, missing: str, longest: int = LONGEST_TEXT) ->
     return text
 
 
-def _note(cursor: Cursor, visit: Visit, _head: CaseHead, act: Act) -> None:
-    handling.note(cursor, act, text=_text(visit, "note", visit.say(_("The note is empty."))))
+def _note(cursor: Cursor, visit: Visit, _head: CaseHead, act: ActionContext) -> None:
+    case_actions.note(cursor, act, text=_text(visit, "note", visit.say(_("The note is empty."))))
 
 
-def _classify(cursor: Cursor, visit: Visit, _head: CaseHead, act: Act) -> None:
+def _classify(cursor: Cursor, visit: Visit, _head: CaseHead, act: ActionContext) -> None:
     chosen = visit.form.get("subject", "")
     known = {str(subject.id): subject.id for subject in directory.subjects(cursor)}
     if chosen and chosen not in known:
         raise Unfit(visit.say(_("Choose a subject from the list.")))
-    handling.classify(cursor, act, subject_id=known.get(chosen), nature=visit.form.get("nature", ""))
+    case_actions.classify(cursor, act, subject_id=known.get(chosen), nature=visit.form.get("nature", ""))
 
 
-def _assign(cursor: Cursor, visit: Visit, head: CaseHead, act: Act) -> None:
+def _assign(cursor: Cursor, visit: Visit, head: CaseHead, act: ActionContext) -> None:
     kind, _sep, identifier = visit.form.get("to", "").partition(":")
     missing = visit.say(_("Choose a colleague or a unit from the list."))
     try:
@@ -223,11 +223,11 @@ def _assign(cursor: Cursor, visit: Visit, head: CaseHead, act: Act) -> None:
     if kind == "unit":
         if target not in {unit.id for unit in directory.units(cursor)}:
             raise Unfit(missing)
-        handling.transfer(cursor, act, to_unit=target)
+        case_actions.transfer(cursor, act, to_unit=target)
         return
     colleague = directory.at_desk(cursor, target)
     if kind != "agent" or colleague is None:
         raise Unfit(missing)
     # The case stays where it is if the colleague works there; else it goes with them to their own unit.
     works_here = Grants.of(colleague.grants).has(Permission.WORK_CASES, head.unit_id)
-    handling.assign(cursor, act, to_agent=target, to_unit=head.unit_id if works_here else colleague.unit_id)
+    case_actions.assign(cursor, act, to_agent=target, to_unit=head.unit_id if works_here else colleague.unit_id)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from zrm.agent_api.hub import EventHub
-from zrm.casework.answer import Sender
+from zrm.casework.reply_routes import SendingAccount
 from zrm.config import Settings
 from zrm.contract import RawContact, Receipt
 from zrm.dispatch.queues import Monitor
@@ -39,7 +39,7 @@ class DeskContext:
     blobs: BlobStore
     pages: Pages
     secret: bytes
-    senders: tuple[Sender, ...] = ()
+    senders: tuple[SendingAccount, ...] = ()
     own_addresses: frozenset[str] = frozenset()
     monitor: Monitor | None = None
     receive: Callable[[RawContact], Receipt] | None = None

@@ -38,7 +38,7 @@ class Counters:
             counts["quarantine"] = self._waiting.held
         if grants.anywhere(Permission.HANDLE_DELIVERIES):
             units = grants.both(Permission.VIEW_CASES, Permission.HANDLE_DELIVERIES)
-            troubled = sum(n for unit_id, n in self._waiting.troubled.items() if covers(units, unit_id))
+            troubled = sum(n for unit_id, n in self._waiting.failed_deliveries.items() if covers(units, unit_id))
             counts["trouble"] = troubled
             if grants.everywhere(Permission.HANDLE_DELIVERIES):
                 counts["trouble"] += self._waiting.failed_tasks + self._problems

@@ -28,7 +28,7 @@ from zrm.agent_api.shell import Shell
 from zrm.agent_api.visit import Guard, Visit
 from zrm.casestore import live, timeline
 from zrm.casestore.agent import Permission
-from zrm.casework.handling import add_event
+from zrm.casework.case_actions import add_event
 from zrm.contract import StoredFile
 from zrm.dispatch import drawing
 from zrm.errors import NotFound

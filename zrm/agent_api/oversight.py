@@ -19,7 +19,7 @@ from zrm.agent_api.visit import Guard, Visit
 from zrm.casestore import directory, live, outbox, worklists
 from zrm.casestore.agent import Permission
 from zrm.casestore.outbox import Topic
-from zrm.casework import trouble
+from zrm.casework import failed_deliveries
 from zrm.dispatch import monitor
 from zrm.errors import Conflict, NotFound
 from zrm.inbox import quarantine, reading
@@ -174,14 +174,14 @@ def _add_trouble(router: APIRouter, context: DeskContext, guard: Guard) -> None:
             visit.require(Permission.HANDLE_DELIVERIES, unit_id)
             match step:
                 case "again":
-                    trouble.send_again(cursor, visit.agent.id, delivery_id)
+                    failed_deliveries.send_again(cursor, visit.agent.id, delivery_id)
                 case "by":
                     way = pages.way(cursor, case_id, visit.form.get("way", ""))
                     domain = context.settings.mail_domain
-                    trouble.send_by(cursor, visit.agent.id, delivery_id, way, domain=domain)
+                    failed_deliveries.send_by(cursor, visit.agent.id, delivery_id, way, domain=domain)
                 case _:
-                    trouble.settle(cursor, visit.agent.id, delivery_id)
-            trace = trouble.trace_of(cursor, delivery_id)
+                    failed_deliveries.mark_handled(cursor, visit.agent.id, delivery_id)
+            trace = failed_deliveries.trace_of(cursor, delivery_id)
         _log.info(
             "step taken",
             case=str(case_id),

@@ -15,8 +15,8 @@ from zrm.agent_api.visit import Guard, Visit
 from zrm.agent_api.words import NATURES, label
 from zrm.casestore.agent import Permission
 from zrm.casestore.subject import NATURES as KNOWN_NATURES
-from zrm.casework import taken
-from zrm.casework.taken import WAYS, Told
+from zrm.casework import taken_contacts
+from zrm.casework.taken_contacts import WAYS, TakenDown
 from zrm.errors import NotFound, StoreUnavailable
 from zrm.kit import log
 from zrm.kit.mail_addresses import is_email
@@ -50,7 +50,7 @@ def add(router: APIRouter, context: DeskContext, guard: Guard) -> None:
         errors = _wrong(visit, region)
         if errors:
             return _form(visit, typed, form_id, errors, status=422)
-        told = Told(
+        told = TakenDown(
             text=typed["text"].strip(),
             name=clean_line(typed.get("name", "")),
             phone=clean_line(typed.get("phone", "")),
@@ -61,7 +61,9 @@ def add(router: APIRouter, context: DeskContext, guard: Guard) -> None:
             if context.receive is None:
                 raise StoreUnavailable("nothing receives here")
             files = [keep(context.blobs, file) for file in visit.files]
-            receipt = taken.take(context.receive, visit.grants, visit.agent.id, typed["way"], form_id, told, files)
+            receipt = taken_contacts.take(
+                context.receive, visit.grants, visit.agent.id, typed["way"], form_id, told, files
+            )
         except StoreUnavailable:
             sentence = visit.say(
                 _("It could not be kept at this moment. Nothing was recorded: please press Record again.")
@@ -75,7 +77,7 @@ def add(router: APIRouter, context: DeskContext, guard: Guard) -> None:
     @router.get(f"{PAGE}/{{contact_id}}")
     def receipt(contact_id: UUID, visit: Visit = Depends(guard.visit)) -> Response:
         with context.database.cursor() as cursor:
-            found = taken.receipt_of(cursor, visit.grants, visit.agent.id, contact_id)
+            found = taken_contacts.receipt_of(cursor, visit.grants, visit.agent.id, contact_id)
             if found is None:
                 raise NotFound("no such receipt")
             seen = found.unit_id is not None and covers(visit.visible, found.unit_id)

@@ -102,7 +102,9 @@ def _answers(
     for one in usable:
         if one.wording.kind == "answer":
             filled = templating.fill(one.wording.text(language), values)
-            whole = templating.around(frame.get("greeting", ""), filled.text, frame.get("signature", ""))
+            whole = templating.with_greeting_and_signature(
+                frame.get("greeting", ""), filled.text, frame.get("signature", "")
+            )
             found.append((one, whole, filled))
     return found
 
@@ -213,7 +215,7 @@ class _TemplatePages:
                 errors.append((name, visit.say(_("Write this in both languages."))))
             elif len(text) > longest:
                 errors.append((name, visit.say(_("That is too long."))))
-            elif name.startswith("text") and (strange := templating.strange(text, known)):
+            elif name.startswith("text") and (strange := templating.unknown_placeholders(text, known)):
                 message = _("These braces name nothing we know: %(braces)s")
                 errors.append((name, visit.say(message, braces=" ".join(map(isolated, strange)))))
             elif name.startswith("text") and automatic and "{code}" not in text:

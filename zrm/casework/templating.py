@@ -45,7 +45,7 @@ class Filled:
     missing: tuple[str, ...] = ()
 
 
-def strange(text: str, known: Collection[str] = VARIABLES) -> list[str]:
+def unknown_placeholders(text: str, known: Collection[str] = VARIABLES) -> list[str]:
     """What stands in braces and is no variable, as written, each once."""
     return list(dict.fromkeys(found[0] for found in _BRACES.finditer(text) if found[1] not in known))
 
@@ -93,6 +93,6 @@ def _directions(text: str) -> str:
     return "".join("L" if kind == "L" else "R" for kind in kinds if kind in ("L", "R", "AL"))
 
 
-def around(greeting: str, text: str, signature: str) -> str:
+def with_greeting_and_signature(greeting: str, text: str, signature: str) -> str:
     """An answer between its unit's greeting and signature; either may be empty."""
     return "\n\n".join(part for part in (greeting, text, signature) if part)

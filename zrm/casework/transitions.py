@@ -74,7 +74,7 @@ TRANSITIONS: Final[dict[tuple[Status, Step], Status]] = {
 }
 
 
-def after(status: str, step: Step) -> Status:
+def next_status(status: str, step: Step) -> Status:
     """Where a case in `status` stands after `step`. Errors: NotAllowed."""
     try:
         return TRANSITIONS[Status(status), step]

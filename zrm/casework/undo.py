@@ -18,7 +18,7 @@ from uuid import UUID
 from zrm.casestore import live, outbox
 from zrm.casestore.delivery import DeliveryState
 from zrm.casestore.outbox import Topic
-from zrm.casework.handling import Act, add_event, lock
+from zrm.casework.case_actions import ActionContext, add_event, lock
 from zrm.casework.transitions import Step
 from zrm.errors import Conflict, NotAllowed
 from zrm.kit.clock import now
@@ -73,7 +73,7 @@ class Withdrawn:
 
 
 @dataclass(frozen=True, slots=True)
-class KeptFile:
+class DraftFile:
     """A file of a withdrawn answer that can go with the next one; `size` in bytes."""
 
     id: UUID
@@ -93,7 +93,7 @@ def undoable(cursor: Cursor, agent_id: UUID, case_id: UUID, *, hold: float) -> U
     return _undoable(row, hold) if row is not None else None
 
 
-def undo(cursor: Cursor, act: Act, event_id: UUID, *, hold: float) -> Undoable:
+def undo(cursor: Cursor, act: ActionContext, event_id: UUID, *, hold: float) -> Undoable:
     """Take the agent's step at the case back that the event records; returns what it was.
 
     A step that is taken back already stays so, and no other goes with it: whoever clicks twice means one.
@@ -162,14 +162,14 @@ def withdrawn(cursor: Cursor, agent_id: UUID, case_id: UUID, contact_id: UUID) -
     return Withdrawn(*row) if row else None
 
 
-def kept_files(cursor: Cursor, agent_id: UUID, case_id: UUID, contact_id: UUID) -> list[KeptFile]:
+def kept_files(cursor: Cursor, agent_id: UUID, case_id: UUID, contact_id: UUID) -> list[DraftFile]:
     """The files of an answer that the agent took back, in their order."""
     cursor.execute(
         "SELECT a.id, a.name, a.media_type, a.size, a.blob_key FROM attachments a JOIN contacts c ON c.id = a.contact_id"
         " WHERE c.id = %s AND c.case_id = %s AND c.agent_id = %s AND c.direction = 'withdrawn' ORDER BY a.position",
         [contact_id, case_id, agent_id],
     )
-    return [KeptFile(*row) for row in cursor]
+    return [DraftFile(*row) for row in cursor]
 
 
 def _undoable(row: tuple[Any, ...], hold: float) -> Undoable:

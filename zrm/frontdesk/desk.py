@@ -25,7 +25,7 @@ from zrm.casestore.case import case_of
 from zrm.casestore.delivery import PROOF_LINK, DeliveryState
 from zrm.casestore.outbox import Topic
 from zrm.casestore.person import opted_out
-from zrm.casework.answer import WEB, Sender, automatic_way
+from zrm.casework.reply_routes import WEB, SendingAccount, automatic_route
 from zrm.config import Settings
 from zrm.contract import JSON, AddressKind, OpenDoor, RawContact, Receipt, StoredFile, Subject, Tracking
 from zrm.errors import NotFound, StoreUnavailable
@@ -60,7 +60,7 @@ class Desk:
         inbox: Inbox,
         settings: Settings,
         secret: bytes,
-        senders: Sequence[Sender],
+        senders: Sequence[SendingAccount],
         answers: Answers | None = None,
         doors: Sequence[OpenDoor] = (),
         quotas: Quotas | None = None,
@@ -268,7 +268,9 @@ class Desk:
         case_id, person_id, language = row
         return case_id, person_id, language
 
-    def _send_link(self, cursor: Cursor, case_id: UUID, language: Language, account: Sender, address: str) -> None:
+    def _send_link(
+        self, cursor: Cursor, case_id: UUID, language: Language, account: SendingAccount, address: str
+    ) -> None:
         text = gettext(
             language,
             "With this link you can read your case for the next half hour. If you did not ask for it, do nothing.\n\n"
@@ -305,7 +307,7 @@ class Desk:
         )
         outbox.add(cursor, Topic.DELIVER, [(delivery_id, "")])
 
-    def _email_account(self) -> Sender | None:
+    def _email_account(self) -> SendingAccount | None:
         return next((sender for sender in self._senders if sender.reaches == "email"), None)
 
     # ------------------------------------------------------------------ choices
@@ -325,7 +327,7 @@ class Desk:
             return ""
         region = self._settings.organisation.region
         typed = [(kind, e164(value, region) or "" if kind is AddressKind.PHONE else value) for kind, value in addresses]
-        way = automatic_way(typed, self._senders, region)
+        way = automatic_route(typed, self._senders, region)
         return way.address if way is not None else ""
 
     def doors(self) -> Sequence[OpenDoor]:

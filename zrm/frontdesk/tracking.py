@@ -13,7 +13,7 @@ from uuid import UUID
 
 from zrm.casestore.answers import CLOSING, answered_at
 from zrm.casestore.timeline import UNSAFE
-from zrm.casework.answer import kind_of
+from zrm.casework.reply_routes import kind_of
 from zrm.contract import AddressKind, OnTheWay, PublicFile, PublicMessage, RawContact, StoredFile, Tracking
 from zrm.errors import NotFound
 from zrm.kit.db import Cursor

@@ -15,7 +15,7 @@ from uuid import UUID
 
 from zrm.casestore.case import Status
 from zrm.casestore.template import acknowledgements
-from zrm.casework.answer import WEB, Sender, Way, automatic_way
+from zrm.casework.reply_routes import WEB, ReplyRoute, SendingAccount, automatic_route
 from zrm.config import Settings
 from zrm.errors import ConfigError
 from zrm.kit.clock import now
@@ -53,7 +53,7 @@ class Records:
     `look_up` comes before the wishes are granted, `look_up_answers` after, because they say who wants no answers.
     """
 
-    def __init__(self, cursor: Cursor, settings: Settings, senders: Sequence[Sender] = ()) -> None:
+    def __init__(self, cursor: Cursor, settings: Settings, senders: Sequence[SendingAccount] = ()) -> None:
         self._cursor = cursor
         self._settings = settings
         self._senders = senders
@@ -203,7 +203,7 @@ class Records:
             raise ConfigError(f"default_unit: no unit is called {self._settings.default_unit}") from None
 
 
-def way_to_acknowledge(reading: Reading, settings: Settings, senders: Sequence[Sender]) -> Way | None:
+def way_to_acknowledge(reading: Reading, settings: Settings, senders: Sequence[SendingAccount]) -> ReplyRoute | None:
     """Where its sender gets our first word, the way they came or (from a form) at an address they typed, which is claimed.
 
     None for a machine, for one whose name was borrowed, for one who reads no answers, and where the door has told the code.
@@ -215,9 +215,9 @@ def way_to_acknowledge(reading: Reading, settings: Settings, senders: Sequence[S
     if reading.robot or FORGED in reading.labels or is_impersonal(first):  # the owner of a forged address wrote nothing
         return None
     if contact.channel != WEB:
-        return Way(contact.channel, contact.account, first.value)
+        return ReplyRoute(contact.channel, contact.account, first.value)
     typed = [(address.kind.value, address.value) for address in reading.addresses]
-    return automatic_way(typed, senders, settings.organisation.region)
+    return automatic_route(typed, senders, settings.organisation.region)
 
 
 def _addresses(readings: Iterable[Reading]) -> set[tuple[str, str]]:

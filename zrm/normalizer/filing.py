@@ -17,7 +17,7 @@ import psycopg
 
 from zrm.casestore import live, outbox
 from zrm.casestore.outbox import Task
-from zrm.casework.answer import Sender
+from zrm.casework.reply_routes import SendingAccount
 from zrm.config import Settings
 from zrm.contract import AddressKind, Ignored, Unparseable
 from zrm.errors import StoreUnavailable
@@ -63,7 +63,7 @@ class Filer:
         settings: Settings,
         joiners: Mapping[str, Join] | None = None,
         own: Collection[str] = (),
-        senders: Sequence[Sender] = (),
+        senders: Sequence[SendingAccount] = (),
         *,
         seconds: float = SECONDS,
         memory: int = MEMORY,

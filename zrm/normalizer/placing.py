@@ -23,8 +23,8 @@ from zrm.casestore.delivery import DeliveryState
 from zrm.casestore.outbox import Topic
 from zrm.casestore.search_words import contact_key
 from zrm.casework.acknowledge import SUBJECT, acknowledgement
-from zrm.casework.answer import Sender, Way, kind_of
-from zrm.casework.transitions import Step, after
+from zrm.casework.reply_routes import ReplyRoute, SendingAccount, kind_of
+from zrm.casework.transitions import Step, next_status
 from zrm.config import Settings
 from zrm.contract import AddressKind, InboundFile
 from zrm.kit.ids import new_id
@@ -48,7 +48,7 @@ class KeptFile:
 class Placing:
     """One transaction's worth of readings being placed into cases, by what is `known` of them."""
 
-    def __init__(self, known: Records, settings: Settings, senders: Sequence[Sender] = ()) -> None:
+    def __init__(self, known: Records, settings: Settings, senders: Sequence[SendingAccount] = ()) -> None:
         self.rows = Rows()
         self._known = known
         self._settings = settings
@@ -218,7 +218,7 @@ class Placing:
 
     def _join(self, case: Case, reading: Reading) -> None:
         step = Step.ROBOT_WRITES if reading.robot else Step.CITIZEN_WRITES
-        status = after(case.status, step)
+        status = next_status(case.status, step)
         if status is not case.status:
             self._event(case, "status", {"from": case.status, "to": status, "why": step}, reading)
         case.status = status
@@ -322,7 +322,7 @@ class Placing:
         self.rows.delivery_events.append((new_id(), delivery_id, at, DeliveryState.QUEUED, ""))
         self.rows.outbox[Topic.DELIVER].append((delivery_id, trace))
 
-    def _count_answer(self, way: Way) -> bool:
+    def _count_answer(self, way: ReplyRoute) -> bool:
         """Count one automatic answer for a pair of addresses; False, and not counted, if it would be one too many."""
         pair = (way.channel, way.account, way.address)
         hour, day = self._known.answered.get(pair, (0, 0))

@@ -16,7 +16,7 @@ from zrm.casestore import outbox, rating
 from zrm.casestore.case import OwnCase, case_of, cases_of
 from zrm.casestore.outbox import Topic
 from zrm.casestore.person import opted_out, proven_owner
-from zrm.casework.answer import WEB, Sender, Way, automatic_way
+from zrm.casework.reply_routes import WEB, ReplyRoute, SendingAccount, automatic_route
 from zrm.casework.self_service import Answer, asked_for_by_form, codes_text, subject_of, text_of
 from zrm.config import Settings
 from zrm.contract import AddressKind, Wish
@@ -55,7 +55,7 @@ def grant(
     asker: Known | None,
     held: Collection[UUID],
     *,
-    senders: Sequence[Sender] = (),
+    senders: Sequence[SendingAccount] = (),
     message_id: str = "",
 ) -> str | None:
     """Do what was asked and queue the answer; the reason to settle the contact with, None if the wish fits nothing.
@@ -87,14 +87,14 @@ def grant(
     return reason
 
 
-def _way_to(raw: Raw, asker: Known, settings: Settings, senders: Sequence[Sender]) -> Way | None:
+def _way_to(raw: Raw, asker: Known, settings: Settings, senders: Sequence[SendingAccount]) -> ReplyRoute | None:
     """Where the answer goes: the way the question came, or for a typed address the one that reaches it, if any does."""
     if asker.claimed:
-        return automatic_way([(asker.kind.value, asker.value)], senders, settings.organisation.region)
-    return Way(raw.contact.channel, raw.contact.account, asker.value)
+        return automatic_route([(asker.kind.value, asker.value)], senders, settings.organisation.region)
+    return ReplyRoute(raw.contact.channel, raw.contact.account, asker.value)
 
 
-def _refusal(cursor: Cursor, way: Way, settings: Settings) -> str:
+def _refusal(cursor: Cursor, way: ReplyRoute, settings: Settings) -> str:
     """Why this address gets no more answers for now; empty if it does. What strangers ask for has a bound of its own, so
     that they cannot use up what the citizen may ask for.
     """
@@ -222,7 +222,14 @@ def _unrated(cursor: Cursor, raw: Raw, wish: Wish, asker: Known, *, most: int) -
 
 
 def _queue(
-    cursor: Cursor, settings: Settings, raw: Raw, wish: Wish, asker: Known, way: Way, said: _Said, message_id: str
+    cursor: Cursor,
+    settings: Settings,
+    raw: Raw,
+    wish: Wish,
+    asker: Known,
+    way: ReplyRoute,
+    said: _Said,
+    message_id: str,
 ) -> None:
     language = _language(cursor, settings, way.channel, wish, asker)
     name = settings.organisation.name.fa if language == "fa" else settings.organisation.name.en

@@ -18,7 +18,7 @@ from tests.channels.email.desk import open_door
 from tests.channels.email.house import ALI
 from tests.channels.email.test_self_service import AnsweringHouse, answering, body
 from zrm.casestore import timeline
-from zrm.casework.answer import Origin, Sender, Way, ways
+from zrm.casework.reply_routes import ReplyRoute, RouteOrigin, SendingAccount, reply_routes
 from zrm.contract import Reply, ReplyInvalid
 from zrm.frontdesk.desk import Desk
 from zrm.kit.ids import new_id
@@ -26,7 +26,7 @@ from zrm.kit.ids import new_id
 __all__ = ["answering"]
 
 EVE = "eve@stranger.example"
-MAILBOX = Sender("email", "info", "email", files=True)
+MAILBOX = SendingAccount("email", "info", "email", files=True)
 
 
 def take(
@@ -47,7 +47,7 @@ def citizens_case(house: AnsweringHouse) -> tuple[UUID, EmailMessage, str]:
     return case, house.sent()[-1], str(token)
 
 
-def offered(house: AnsweringHouse, case: UUID) -> list[Way]:
+def offered(house: AnsweringHouse, case: UUID) -> list[ReplyRoute]:
     """The ways the composer offers, the chosen one first."""
     with house.database.cursor() as cursor:
         head = timeline.head(cursor, case)
@@ -55,8 +55,8 @@ def offered(house: AnsweringHouse, case: UUID) -> list[Way]:
         assert head is not None
         assert last is not None
         known = timeline.addresses(cursor, head.person_id)
-    return ways(
-        Origin(last.channel, last.account, last.address, last.reply_to, last.copied, last.vouched_for),
+    return reply_routes(
+        RouteOrigin(last.channel, last.account, last.address, last.reply_to, last.copied, last.vouched_for),
         [(one.kind, one.value) for one in known],
         [MAILBOX],
         claimed={one.value for one in known if one.claimed},

@@ -13,8 +13,8 @@ from tests.channels.email.house import ALI, MailHouse, mail
 from tests.channels.email.test_send import read
 from zrm.casestore import outbox
 from zrm.casestore.outbox import Topic
-from zrm.casework import handling
-from zrm.casework.handling import Act
+from zrm.casework import case_actions
+from zrm.casework.case_actions import ActionContext
 from zrm.channels.email.channel import EmailChannel
 from zrm.channels.email.config import EmailConfig
 from zrm.config import Settings
@@ -66,7 +66,9 @@ class AnsweringHouse(MailHouse):
         assert isinstance(case_id, UUID)
         assert isinstance(agent, UUID)
         with self.database.cursor() as cursor:
-            handling.close(cursor, Act(agent, case_id, int(str(version))), result="done", reason="It was done before.")
+            case_actions.close(
+                cursor, ActionContext(agent, case_id, int(str(version))), result="done", reason="It was done before."
+            )
         self.deliver()
 
     def reply(self, words: str, *, sender: str = ALI, answered: EmailMessage | None = None) -> UUID:

@@ -22,9 +22,9 @@ from fastapi import FastAPI
 from tests.lab.process import wait_until
 from zrm.casestore import outbox
 from zrm.casestore.outbox import Topic
-from zrm.casework import handling
-from zrm.casework.answer import Origin, Sender, ways
-from zrm.casework.handling import Act
+from zrm.casework import case_actions
+from zrm.casework.case_actions import ActionContext
+from zrm.casework.reply_routes import RouteOrigin, SendingAccount, reply_routes
 from zrm.channels.contract import Installation
 from zrm.channels.telegram.channel import BotChannel
 from zrm.config import Settings
@@ -84,7 +84,7 @@ class BotHouse:
         self._ends = contextlib.ExitStack()
         self.channel = self._channel("http://127.0.0.1:1")
         kinds = self.channel.kind, self.channel.can.reaches
-        senders = [Sender(kinds[0], account, kinds[1].value) for account in self.channel.accounts()]
+        senders = [SendingAccount(kinds[0], account, kinds[1].value) for account in self.channel.accounts()]
         self.senders = senders
         self.desk = Desk(database, self.blobs, inbox, settings, b"key", senders)
 
@@ -172,24 +172,24 @@ class BotHouse:
         addresses = self.ask(
             "SELECT kind, value FROM addresses WHERE person_id = (SELECT person_id FROM cases WHERE id = %s)", case.id
         )
-        way = ways(
-            Origin(case.channel, case.account, last[1]), [(kind, value) for kind, value in addresses], self.senders
+        way = reply_routes(
+            RouteOrigin(case.channel, case.account, last[1]), [(kind, value) for kind, value in addresses], self.senders
         )
         with self.database.cursor() as cursor:
-            handling.reply(cursor, self._act(cursor, case), way=way[0], title="", text=text, domain="zrm.test")
+            case_actions.reply(cursor, self._act(cursor, case), way=way[0], title="", text=text, domain="zrm.test")
         self.work()
 
     def close_case(self, case: Case) -> None:
         """An agent closes the case."""
         with self.database.cursor() as cursor:
-            handling.close(cursor, self._act(cursor, case), result="done", reason="It was done before.")
+            case_actions.close(cursor, self._act(cursor, case), result="done", reason="It was done before.")
 
-    def _act(self, cursor: Any, case: Case) -> Act:
+    def _act(self, cursor: Any, case: Case) -> ActionContext:
         cursor.execute(
             "SELECT (SELECT id FROM agents WHERE login = 'maryam'), version FROM cases WHERE id = %s", [case.id]
         )
         agent, version = cursor.fetchone()
-        return Act(agent, case.id, version)
+        return ActionContext(agent, case.id, version)
 
     # ------------------------------------------------------------ looking in
 

@@ -15,9 +15,9 @@ from tests.lab import axe
 from tests.lab.browser import LabBrowser, Language
 from zrm.casestore import outbox
 from zrm.casestore.outbox import Topic
-from zrm.casework import handling
-from zrm.casework.answer import Sender as Account
-from zrm.casework.handling import Act
+from zrm.casework import case_actions
+from zrm.casework.case_actions import ActionContext
+from zrm.casework.reply_routes import SendingAccount as Account
 from zrm.channels.contract import AddressKind, OpenDoor, RawContact, Reply, Sender, Sent, Wish
 from zrm.config import Settings
 from zrm.contract import Inbound, Parsed
@@ -249,8 +249,8 @@ class Town:
         with self.database.cursor() as cursor:
             somebody = agent(cursor, "maryam")
             cursor.execute("SELECT id, version FROM cases WHERE code = %s", [code.replace("-", "")])
-            act = Act(somebody, *(cursor.fetchone() or ()))
-            handling.close(cursor, act, result="done", reason="It was done before.")
+            act = ActionContext(somebody, *(cursor.fetchone() or ()))
+            case_actions.close(cursor, act, result="done", reason="It was done before.")
 
     def reasons(self) -> set[object]:
         return {row[0] for row in self.ask("SELECT reason FROM raw_contacts WHERE envelope ? 'asks'")}

@@ -24,9 +24,9 @@ from zrm.casestore.outbox import Topic
 from zrm.casestore.person import set_preferences
 from zrm.casestore.search_words import contact_key
 from zrm.casestore.subject import NATURES
-from zrm.casework.answer import WEB, Way
-from zrm.casework.farewell import say_farewell
-from zrm.casework.transitions import Step, after
+from zrm.casework.closing_message import send_closing_message
+from zrm.casework.reply_routes import WEB, ReplyRoute
+from zrm.casework.transitions import Step, next_status
 from zrm.contract import StoredFile
 from zrm.errors import Conflict, NotAllowed, NotFound
 from zrm.kit.clock import now
@@ -39,7 +39,7 @@ SAME: Final = object()
 
 
 @dataclass(frozen=True, slots=True)
-class Act:
+class ActionContext:
     """Who acts on which case, and the version of it they had before their eyes."""
 
     agent_id: UUID
@@ -63,7 +63,7 @@ class Locked:
     version: int
 
 
-def claim(cursor: Cursor, act: Act) -> None:
+def claim(cursor: Cursor, act: ActionContext) -> None:
     """Make the case the agent's own. Conflict also if somebody else has it: it must be released or assigned."""
     case = lock(cursor, act)
     if case.assignee_id == act.agent_id:
@@ -73,7 +73,7 @@ def claim(cursor: Cursor, act: Act) -> None:
     _move(cursor, case, act, Step.CLAIM, {}, assignee_id=act.agent_id)
 
 
-def release(cursor: Cursor, act: Act) -> None:
+def release(cursor: Cursor, act: ActionContext) -> None:
     """Give the case back to its unit, where it waits for somebody."""
     case = lock(cursor, act)
     if case.assignee_id is None:
@@ -81,7 +81,7 @@ def release(cursor: Cursor, act: Act) -> None:
     _move(cursor, case, act, Step.RELEASE, {"agent": str(case.assignee_id)}, assignee_id=None)
 
 
-def assign(cursor: Cursor, act: Act, *, to_agent: UUID, to_unit: UUID) -> None:
+def assign(cursor: Cursor, act: ActionContext, *, to_agent: UUID, to_unit: UUID) -> None:
     """Give the case to an agent of `to_unit`, and with it to that unit. The agent is notified."""
     case = lock(cursor, act)
     if (case.assignee_id, case.unit_id) == (to_agent, to_unit):
@@ -92,7 +92,7 @@ def assign(cursor: Cursor, act: Act, *, to_agent: UUID, to_unit: UUID) -> None:
         outbox.add(cursor, Topic.NOTIFY, [(event, trace_of(cursor, case.id))])
 
 
-def transfer(cursor: Cursor, act: Act, *, to_unit: UUID) -> None:
+def transfer(cursor: Cursor, act: ActionContext, *, to_unit: UUID) -> None:
     """Give the case to a unit, where it waits for somebody. The unit's agents are notified."""
     case = lock(cursor, act)
     if (case.assignee_id, case.unit_id) == (None, to_unit):
@@ -103,7 +103,7 @@ def transfer(cursor: Cursor, act: Act, *, to_unit: UUID) -> None:
         outbox.add(cursor, Topic.NOTIFY, [(event, trace_of(cursor, case.id))])
 
 
-def classify(cursor: Cursor, act: Act, *, subject_id: UUID | None, nature: str) -> None:
+def classify(cursor: Cursor, act: ActionContext, *, subject_id: UUID | None, nature: str) -> None:
     """Say what the case is about. Errors besides the common ones: NotAllowed for an unknown nature."""
     if nature and nature not in NATURES:
         raise NotAllowed("no such nature")
@@ -118,7 +118,7 @@ class ReasonNeeded(NotAllowed):
     """The citizen was not answered: a case is closed without an answer only with a reason that they are told."""
 
 
-def close(cursor: Cursor, act: Act, *, result: str, reason: str = "", hold: float = 0) -> None:
+def close(cursor: Cursor, act: ActionContext, *, result: str, reason: str = "", hold: float = 0) -> None:
     """End the case with a result in words, which stays in its history (the citizen sees only that it is closed).
 
     A citizen whom nobody answered is told the `reason`: in the closing message, or where they get none on the tracking
@@ -128,21 +128,21 @@ def close(cursor: Cursor, act: Act, *, result: str, reason: str = "", hold: floa
     then it can be undone (`casework.undo`).
     """
     case = lock(cursor, act)
-    after(case.status, Step.CLOSE)
+    next_status(case.status, Step.CLOSE)
     unanswered = is_unanswered(cursor, case.id)
     if unanswered and not reason:
         raise ReasonNeeded("nobody has answered the citizen")
     told = reason if unanswered else ""
-    said = say_farewell(cursor, case.id, trace_of(cursor, case.id), reason=told, hold=hold)
+    said = send_closing_message(cursor, case.id, trace_of(cursor, case.id), reason=told, hold=hold)
     if said is None and told:
         said = _publish_reason(cursor, case, act, told, hold)
     data = {"contact": str(said[0]), "delivery": str(said[1])} if said else {}
     _move(cursor, case, act, Step.CLOSE, {"result": result, **data})
 
 
-def _publish_reason(cursor: Cursor, case: Locked, act: Act, reason: str, hold: float) -> tuple[UUID, UUID]:
+def _publish_reason(cursor: Cursor, case: Locked, act: ActionContext, reason: str, hold: float) -> tuple[UUID, UUID]:
     """Put it on the tracking page, as an answer that goes nowhere else; the ids of its contact and its delivery."""
-    contact_id, delivery_id, page = new_id(), new_id(), Way(WEB, WEB, "")
+    contact_id, delivery_id, page = new_id(), new_id(), ReplyRoute(WEB, WEB, "")
     leaves = now() + timedelta(seconds=hold)
     _write_contact(
         cursor, case, act, contact_id, leaves, direction="out", way=page, title="", text=reason, message_id=""
@@ -152,16 +152,16 @@ def _publish_reason(cursor: Cursor, case: Locked, act: Act, reason: str, hold: f
     return contact_id, delivery_id
 
 
-def reopen(cursor: Cursor, act: Act) -> None:
+def reopen(cursor: Cursor, act: ActionContext) -> None:
     """Take a closed case up again; it is the agent's own from now on."""
     case = lock(cursor, act)
     _move(cursor, case, act, Step.REOPEN, {}, assignee_id=act.agent_id)
 
 
-def note(cursor: Cursor, act: Act, *, text: str) -> UUID:
+def note(cursor: Cursor, act: ActionContext, *, text: str) -> UUID:
     """Write a note only the desk sees; returns its contact id. A note harms nobody's work, so no version is asked."""
     case = lock(cursor, act, any_version=True)
-    after(case.status, Step.NOTE)
+    next_status(case.status, Step.NOTE)
     contact_id, at = new_id(), now()
     _write_contact(cursor, case, act, contact_id, at, direction="note", way=None, title="", text=text, message_id="")
     _touch(cursor, case)
@@ -170,9 +170,9 @@ def note(cursor: Cursor, act: Act, *, text: str) -> UUID:
 
 def reply(
     cursor: Cursor,
-    act: Act,
+    act: ActionContext,
     *,
-    way: Way,
+    way: ReplyRoute,
     title: str,
     text: str,
     domain: str,
@@ -215,7 +215,7 @@ def queue_delivery(
     delivery_id: UUID,
     contact_id: UUID,
     case_id: UUID,
-    way: Way,
+    way: ReplyRoute,
     trace: str,
     *,
     hold: float = 0,
@@ -255,7 +255,7 @@ def decide_relation(cursor: Cursor, agent_id: UUID, case_id: UUID, relation_id: 
     live.publish_change(cursor, "case", [row[0], row[1]])
 
 
-def lock(cursor: Cursor, act: Act, *, any_version: bool = False) -> Locked:
+def lock(cursor: Cursor, act: ActionContext, *, any_version: bool = False) -> Locked:
     """The case, locked for this transaction. Errors: NotFound; Conflict when it has changed since, unless `any_version`."""
     cursor.execute(
         "SELECT id, code, status, unit_id, assignee_id, subject_id, nature, person_id, language, version"
@@ -274,7 +274,7 @@ def lock(cursor: Cursor, act: Act, *, any_version: bool = False) -> Locked:
 def _move(
     cursor: Cursor,
     case: Locked,
-    act: Act,
+    act: ActionContext,
     step: Step,
     data: dict[str, Any],
     *,
@@ -285,7 +285,7 @@ def _move(
     contact_at: datetime | None = None,
 ) -> UUID:
     """Write the case's new state and the history line of the step; returns the line's id."""
-    status = after(case.status, step)
+    status = next_status(case.status, step)
     cursor.execute(
         """
         UPDATE cases SET status = %(status)s, assignee_id = %(assignee)s, unit_id = %(unit)s,
@@ -330,12 +330,12 @@ def add_event(cursor: Cursor, case_id: UUID, agent_id: UUID, kind: str, data: di
 def _write_contact(
     cursor: Cursor,
     case: Locked,
-    act: Act,
+    act: ActionContext,
     contact_id: UUID,
     at: datetime,
     *,
     direction: str,
-    way: Way | None,
+    way: ReplyRoute | None,
     title: str,
     text: str,
     message_id: str,
@@ -377,7 +377,7 @@ def _write_files(cursor: Cursor, contact_id: UUID, files: Sequence[StoredFile]) 
     )
 
 
-def prefer(cursor: Cursor, act: Act, *, language: str, channel: str) -> None:
+def set_contact_preference(cursor: Cursor, act: ActionContext, *, language: str, channel: str) -> None:
     """Keep how the case's person wants to be answered (empty: as they write), and who said so in the case's history."""
     case = lock(cursor, act, any_version=True)
     if case.person_id is None:

@@ -18,7 +18,7 @@ WEB: Final = "web"
 
 
 @dataclass(frozen=True, slots=True)
-class Sender:
+class SendingAccount:
     """One account of ours that can send: its channel, its own address or name, what kind of address it writes to.
 
     `max_text` in characters; None means no limit. `files`: whether it carries files.
@@ -32,7 +32,7 @@ class Sender:
 
 
 @dataclass(frozen=True, slots=True)
-class Way:
+class ReplyRoute:
     """One way to answer: by our `account` of `channel` to `address` (empty for the tracking page alone).
 
     `barred`: the citizen asked us not to write there; `doubtful`: what was sent there last came back; `claimed`: nothing
@@ -53,7 +53,7 @@ class Way:
 
 
 @dataclass(frozen=True, slots=True)
-class Origin:
+class RouteOrigin:
     """How the citizen came last: channel, our account, their address as comparable value (possibly empty).
 
     `reply_to` is where they want the answer, if elsewhere, and `copied` whom else their mails went to. `follow`: an
@@ -70,17 +70,17 @@ class Origin:
     follow: bool = False
 
 
-def ways(
-    origin: Origin,
+def reply_routes(
+    origin: RouteOrigin,
     addresses: Iterable[tuple[str, str]],
-    senders: Sequence[Sender],
+    senders: Sequence[SendingAccount],
     *,
     preferred: str = "",
     barred: Collection[tuple[str, str]] = (),
     doubtful: Collection[str] = (),
     claimed: Collection[str] = (),
     own: Collection[str] = (),
-) -> list[Way]:
+) -> list[ReplyRoute]:
     """Every way to answer: the channel the person prefers first, else the way the citizen came.
 
     `addresses` are the person's (kind, value) pairs, `barred` the (channel, address) pairs where they asked us not to
@@ -95,7 +95,7 @@ def ways(
     others = [(AddressKind.EMAIL.value, value) for value in origin.copied]
     known = [pair for pair in dict.fromkeys([*theirs, *others]) if without_detail(pair[1]) not in own]
     found = [
-        Way(
+        ReplyRoute(
             sender.channel,
             sender.account,
             value,
@@ -114,12 +114,14 @@ def ways(
     found.sort(
         key=lambda way: (way.barred, way.copied, way.doubtful, way.channel != preferred, *_rank(way, origin, proven))
     )
-    page = Way(WEB, origin.account if origin.channel == WEB else WEB, "", files=True)
+    page = ReplyRoute(WEB, origin.account if origin.channel == WEB else WEB, "", files=True)
     usable = sum(not (way.barred or way.copied) for way in found)
     return [page, *found] if preferred == WEB else [*found[:usable], page, *found[usable:]]
 
 
-def automatic_way(addresses: Iterable[tuple[str, str]], senders: Sequence[Sender], region: str) -> Way | None:
+def automatic_route(
+    addresses: Iterable[tuple[str, str]], senders: Sequence[SendingAccount], region: str
+) -> ReplyRoute | None:
     """Where the installation itself writes to somebody who came by no channel that it could answer on, e-mail before a text.
 
     `addresses` are (kind, value) pairs that anybody may have typed, so a text goes only to a mobile number of our own
@@ -130,7 +132,9 @@ def automatic_way(addresses: Iterable[tuple[str, str]], senders: Sequence[Sender
         for sender in senders:
             for kind, value in known if sender.reaches == wanted else ():
                 if kind == wanted and (kind == AddressKind.EMAIL or is_mobile(value, region)):
-                    return Way(sender.channel, sender.account, value, sender.max_text, sender.files, claimed=True)
+                    return ReplyRoute(
+                        sender.channel, sender.account, value, sender.max_text, sender.files, claimed=True
+                    )
     return None
 
 
@@ -141,7 +145,7 @@ def kind_of(channel: str, address: str) -> AddressKind:
     return AddressKind.EMAIL if "@" in address else AddressKind.PHONE
 
 
-def _rank(way: Way, origin: Origin, proven: Collection[str]) -> tuple[bool, ...]:
+def _rank(way: ReplyRoute, origin: RouteOrigin, proven: Collection[str]) -> tuple[bool, ...]:
     """Smaller is better: the same channel, the address wanted, the same address, our same account; else an address that
     is proven, and e-mail before a text.
     """

@@ -26,7 +26,7 @@ WAYS: Final = ("call", "visit", "letter")
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class TakenDown:
     """What the citizen told, as the agent wrote it down; only `text` must be there."""
 
     text: str
@@ -54,7 +54,7 @@ def take(
     agent_id: UUID,
     way: str,
     form_id: UUID,
-    told: Told,
+    told: TakenDown,
     files: Sequence[StoredFile] = (),
 ) -> Receipt:
     """Make it durable by `receive` (the front desk's, as every door does) and give its receipt. `form_id` is of one showing of the form: sent twice it is one contact, with

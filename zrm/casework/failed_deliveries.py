@@ -10,8 +10,8 @@ from uuid import UUID
 
 from zrm.casestore import live
 from zrm.casestore.person import opted_out
-from zrm.casework.answer import Way
-from zrm.casework.handling import add_event, queue_delivery
+from zrm.casework.case_actions import add_event, queue_delivery
+from zrm.casework.reply_routes import ReplyRoute
 from zrm.errors import Conflict, NotAllowed, NotFound
 from zrm.kit.db import Cursor
 from zrm.kit.ids import new_id
@@ -30,7 +30,7 @@ def send_again(cursor: Cursor, agent_id: UUID, delivery_id: UUID) -> UUID:
     return _send(cursor, agent_id, delivery_id, contact_id, case_id, way, trace, "send_again")
 
 
-def send_by(cursor: Cursor, agent_id: UUID, delivery_id: UUID, way: Way, *, domain: str) -> UUID:
+def send_by(cursor: Cursor, agent_id: UUID, delivery_id: UUID, way: ReplyRoute, *, domain: str) -> UUID:
     """Queue the same answer by another way; returns the new delivery's id. `domain` as for `handling.reply`.
 
     Errors: as `send_again`; NotAllowed for a way that is barred, or cannot carry what the answer has.
@@ -59,7 +59,7 @@ def send_by(cursor: Cursor, agent_id: UUID, delivery_id: UUID, way: Way, *, doma
 
 
 def _send(
-    cursor: Cursor, agent_id: UUID, old: UUID, contact_id: UUID, case_id: UUID, way: Way, trace: str, kind: str
+    cursor: Cursor, agent_id: UUID, old: UUID, contact_id: UUID, case_id: UUID, way: ReplyRoute, trace: str, kind: str
 ) -> UUID:
     _settle(cursor, agent_id, old)
     fresh = new_id()
@@ -77,7 +77,7 @@ def trace_of(cursor: Cursor, delivery_id: UUID) -> str:
     return row[0] if row else ""
 
 
-def settle(cursor: Cursor, agent_id: UUID, delivery_id: UUID) -> None:
+def mark_handled(cursor: Cursor, agent_id: UUID, delivery_id: UUID) -> None:
     """Record that the agent has dealt with the trouble in another way. Errors: as `send_again`."""
     _, case_id, way, _ = _lock(cursor, delivery_id)
     _settle(cursor, agent_id, delivery_id)
@@ -85,7 +85,7 @@ def settle(cursor: Cursor, agent_id: UUID, delivery_id: UUID) -> None:
     _announce(cursor, case_id, delivery_id)
 
 
-def _lock(cursor: Cursor, delivery_id: UUID) -> tuple[UUID, UUID, Way, str]:
+def _lock(cursor: Cursor, delivery_id: UUID) -> tuple[UUID, UUID, ReplyRoute, str]:
     cursor.execute(
         "SELECT contact_id, case_id, channel, account, address, trace, state, settled_by FROM deliveries"
         " WHERE id = %s FOR UPDATE",
@@ -97,7 +97,7 @@ def _lock(cursor: Cursor, delivery_id: UUID) -> tuple[UUID, UUID, Way, str]:
     contact_id, case_id, channel, account, address, trace, state, settled_by = row
     if state not in ("failed", "unknown") or settled_by is not None:
         raise Conflict("not in trouble any more")
-    return contact_id, case_id, Way(channel, account, address), trace
+    return contact_id, case_id, ReplyRoute(channel, account, address), trace
 
 
 def _settle(cursor: Cursor, agent_id: UUID, delivery_id: UUID) -> None:

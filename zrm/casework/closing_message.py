@@ -27,7 +27,7 @@ CHANNELS: Final = frozenset({"sms", "telegram", "bale", "email"})
 """Where one digit is the easiest answer; other channels have their own ways to ask."""
 
 
-def say_farewell(
+def send_closing_message(
     cursor: Cursor, case_id: UUID, trace: str, *, reason: str = "", hold: float = 0
 ) -> tuple[UUID, UUID] | None:
     """Queue the closing message of a case that came so, in the transaction that closes it; `trace` leads to the case.

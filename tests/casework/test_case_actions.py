@@ -11,14 +11,14 @@ import pytest
 
 from tests.casework.house import Filed, agent, file_case, one, unit
 from zrm.casestore.outbox import Topic
-from zrm.casework import handling, trouble
-from zrm.casework.answer import Way
-from zrm.casework.handling import Act
+from zrm.casework import case_actions, failed_deliveries
+from zrm.casework.case_actions import ActionContext
+from zrm.casework.reply_routes import ReplyRoute
 from zrm.errors import Conflict, NotAllowed, NotFound
 from zrm.kit.db import Database
 from zrm.kit.ids import new_id
 
-MAIL = Way("email", "contact@city.example", "sara@home.example")
+MAIL = ReplyRoute("email", "contact@city.example", "sara@home.example")
 
 
 @pytest.fixture
@@ -42,7 +42,7 @@ def test_two_agents_claim_at_once_and_one_wins(database: Database) -> None:
         together.wait()
         try:
             with database.cursor() as cursor:
-                handling.claim(cursor, Act(who, case.id, 1))
+                case_actions.claim(cursor, ActionContext(who, case.id, 1))
         except Conflict:
             return "conflict"
         return "won"
@@ -59,8 +59,13 @@ def test_two_agents_claim_at_once_and_one_wins(database: Database) -> None:
 def test_a_reply_writes_everything_that_sends_it(database: Database, maryam: UUID) -> None:
     case = file_case(database)
     with database.cursor() as cursor:
-        delivery = handling.reply(
-            cursor, Act(maryam, case.id, 1), way=MAIL, title="Re: lamp", text="Tomorrow.", domain="city.example"
+        delivery = case_actions.reply(
+            cursor,
+            ActionContext(maryam, case.id, 1),
+            way=MAIL,
+            title="Re: lamp",
+            text="Tomorrow.",
+            domain="city.example",
         )
     with database.cursor() as cursor:
         cursor.execute("SELECT status, assignee_id, version FROM cases WHERE id = %s", [case.id])
@@ -84,7 +89,9 @@ def test_an_answer_to_words_one_has_not_seen_is_not_sent(database: Database, mar
     with database.cursor() as cursor:
         cursor.execute("UPDATE cases SET version = version + 1 WHERE id = %s", [case.id])
     with pytest.raises(Conflict), database.cursor() as cursor:
-        handling.reply(cursor, Act(maryam, case.id, 1), way=MAIL, title="", text="x", domain="city.example")
+        case_actions.reply(
+            cursor, ActionContext(maryam, case.id, 1), way=MAIL, title="", text="x", domain="city.example"
+        )
     with database.cursor() as cursor:
         assert one(cursor, "SELECT count(*) FROM deliveries") == 0
         assert one(cursor, "SELECT count(*) FROM outbox WHERE topic = 'deliver'") == 0
@@ -93,11 +100,13 @@ def test_an_answer_to_words_one_has_not_seen_is_not_sent(database: Database, mar
 def test_a_closed_case_is_opened_before_it_is_answered(database: Database, maryam: UUID) -> None:
     case = file_case(database)
     with database.cursor() as cursor:
-        handling.close(cursor, Act(maryam, case.id, 1), result="Mended.", reason="Mended already.")
+        case_actions.close(cursor, ActionContext(maryam, case.id, 1), result="Mended.", reason="Mended already.")
     with pytest.raises(NotAllowed), database.cursor() as cursor:
-        handling.reply(cursor, Act(maryam, case.id, 2), way=MAIL, title="", text="x", domain="city.example")
+        case_actions.reply(
+            cursor, ActionContext(maryam, case.id, 2), way=MAIL, title="", text="x", domain="city.example"
+        )
     with database.cursor() as cursor:
-        handling.reopen(cursor, Act(maryam, case.id, 2))
+        case_actions.reopen(cursor, ActionContext(maryam, case.id, 2))
         assert one(cursor, "SELECT status FROM cases WHERE id = %s", case.id) == "open"
 
 
@@ -105,7 +114,7 @@ def test_a_case_given_to_a_colleague_tells_them(database: Database, maryam: UUID
     case = file_case(database)
     with database.cursor() as cursor:
         sara, roads = agent(cursor, "sara"), unit(cursor, "roads")
-        handling.assign(cursor, Act(maryam, case.id, 1), to_agent=sara, to_unit=roads)
+        case_actions.assign(cursor, ActionContext(maryam, case.id, 1), to_agent=sara, to_unit=roads)
     with database.cursor() as cursor:
         cursor.execute("SELECT assignee_id, unit_id, status FROM cases WHERE id = %s", [case.id])
         assert cursor.fetchone() == (sara, roads, "open")
@@ -116,7 +125,7 @@ def test_a_case_given_to_a_colleague_tells_them(database: Database, maryam: UUID
 def test_a_note_asks_for_no_version_and_stays_inside(database: Database, maryam: UUID) -> None:
     case = file_case(database)
     with database.cursor() as cursor:
-        note = handling.note(cursor, Act(maryam, case.id, 99), text="He called twice.")
+        note = case_actions.note(cursor, ActionContext(maryam, case.id, 99), text="He called twice.")
         assert one(cursor, "SELECT public FROM contacts WHERE id = %s", note) is False
     assert version(database, case) == 2
 
@@ -124,14 +133,14 @@ def test_a_note_asks_for_no_version_and_stays_inside(database: Database, maryam:
 def test_trouble_is_sent_again_once(database: Database, maryam: UUID) -> None:
     case = file_case(database)
     with database.cursor() as cursor:
-        act = Act(maryam, case.id, 1)
-        old = handling.reply(cursor, act, way=MAIL, title="", text="x", domain="city.example")
+        act = ActionContext(maryam, case.id, 1)
+        old = case_actions.reply(cursor, act, way=MAIL, title="", text="x", domain="city.example")
         cursor.execute("UPDATE deliveries SET state = 'failed' WHERE id = %s", [old])
     with database.cursor() as cursor:
-        new = trouble.send_again(cursor, maryam, old)
+        new = failed_deliveries.send_again(cursor, maryam, old)
     assert new != old
     with pytest.raises(Conflict), database.cursor() as cursor:
-        trouble.send_again(cursor, maryam, old)
+        failed_deliveries.send_again(cursor, maryam, old)
     with database.cursor() as cursor:
         assert one(cursor, "SELECT settled_by FROM deliveries WHERE id = %s", old) == maryam
         assert one(cursor, "SELECT state FROM deliveries WHERE id = %s", new) == "queued"
@@ -147,12 +156,12 @@ def test_a_relation_is_decided_once(database: Database, maryam: UUID) -> None:
             [relation, first.id, second.id],
         )
     with database.cursor() as cursor:
-        handling.decide_relation(cursor, maryam, second.id, relation, keep=True)
+        case_actions.decide_relation(cursor, maryam, second.id, relation, keep=True)
     with pytest.raises(Conflict), database.cursor() as cursor:
-        handling.decide_relation(cursor, maryam, first.id, relation, keep=False)
+        case_actions.decide_relation(cursor, maryam, first.id, relation, keep=False)
     stranger = file_case(database)
     with pytest.raises(NotFound), database.cursor() as cursor:
-        handling.decide_relation(cursor, maryam, stranger.id, relation, keep=False)
+        case_actions.decide_relation(cursor, maryam, stranger.id, relation, keep=False)
 
 
 @pytest.mark.parametrize("statement", ["UPDATE {} SET at = now()", "DELETE FROM {}", "TRUNCATE {}"])
@@ -160,7 +169,9 @@ def test_a_relation_is_decided_once(database: Database, maryam: UUID) -> None:
 def test_history_cannot_be_edited(database: Database, maryam: UUID, table: str, statement: str) -> None:
     case = file_case(database)
     with database.cursor() as cursor:
-        handling.reply(cursor, Act(maryam, case.id, 1), way=MAIL, title="", text="x", domain="city.example")
+        case_actions.reply(
+            cursor, ActionContext(maryam, case.id, 1), way=MAIL, title="", text="x", domain="city.example"
+        )
     with pytest.raises(psycopg.errors.RestrictViolation), database.cursor() as cursor:
         cursor.execute(statement.format(table).encode())
 
@@ -171,19 +182,28 @@ def test_a_case_is_closed_without_an_answer_only_with_a_reason_that_the_citizen_
 ) -> None:
     case = file_case(database, channel=channel)
     with database.cursor() as cursor:
-        with pytest.raises(handling.ReasonNeeded):
-            handling.close(cursor, Act(maryam, case.id, 1), result="Not ours.")
-        handling.close(cursor, Act(maryam, case.id, 1), result="Not ours.", reason="This road is not the city's.")
+        with pytest.raises(case_actions.ReasonNeeded):
+            case_actions.close(cursor, ActionContext(maryam, case.id, 1), result="Not ours.")
+        case_actions.close(
+            cursor, ActionContext(maryam, case.id, 1), result="Not ours.", reason="This road is not the city's."
+        )
         cursor.execute(
             "SELECT d.channel, c.text LIKE '%%This road is not the city''s.%%', c.public, 'closing' = ANY(c.labels)"
             " FROM deliveries d JOIN contacts c ON c.id = d.contact_id WHERE c.direction = 'out'"
         )
         assert cursor.fetchall() == [(by, True, True, True)]
-        handling.reopen(cursor, Act(maryam, case.id, 2))
-        with pytest.raises(handling.ReasonNeeded):
-            handling.close(cursor, Act(maryam, case.id, 3), result="Not ours.")
-        handling.reply(cursor, Act(maryam, case.id, 3), way=Way("web", "web", ""), title="", text="Ask X.", domain="x")
-        handling.close(cursor, Act(maryam, case.id, 4), result="Told whom to ask.", reason="Never told.")
+        case_actions.reopen(cursor, ActionContext(maryam, case.id, 2))
+        with pytest.raises(case_actions.ReasonNeeded):
+            case_actions.close(cursor, ActionContext(maryam, case.id, 3), result="Not ours.")
+        case_actions.reply(
+            cursor,
+            ActionContext(maryam, case.id, 3),
+            way=ReplyRoute("web", "web", ""),
+            title="",
+            text="Ask X.",
+            domain="x",
+        )
+        case_actions.close(cursor, ActionContext(maryam, case.id, 4), result="Told whom to ask.", reason="Never told.")
         assert one(cursor, "SELECT count(*) FROM contacts WHERE text LIKE '%%Never told%%'") == 0
 
 
@@ -192,5 +212,5 @@ def test_what_only_machines_wrote_is_closed_without_a_word(database: Database, m
     case = file_case(database)
     with database.cursor() as cursor:
         cursor.execute("UPDATE contacts SET labels = %s", [[label]])
-        handling.close(cursor, Act(maryam, case.id, 1), result="Spam.")
+        case_actions.close(cursor, ActionContext(maryam, case.id, 1), result="Spam.")
         assert one(cursor, "SELECT status FROM cases WHERE id = %s", case.id) == "closed"

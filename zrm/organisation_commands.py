@@ -261,7 +261,7 @@ def _change(kind: Kind, key: str, values: dict[str, Any]) -> None:
     with _organisation(hold=True) as (cursor, present):
         there = _entries(present, kind)
         if key not in there:
-            raise ConfigError(f"zrm {kind} change: {structure.nobody(kind, key, there)}")
+            raise ConfigError(f"zrm {kind} change: {organisation.nobody(kind, key, there)}")
         before = there[key].model_dump()
         values = {**before, **values, "name": before["name"] | values["name"]}
         wanted = organisation.read(said(f"zrm {kind} change", {f"{kind}s": {key: values}}), present)
@@ -274,7 +274,7 @@ def _remove(kind: Literal["unit", "subject"], key: str) -> None:
     with _organisation(hold=True) as (cursor, present):
         there = _entries(present, kind)
         if key not in there:
-            raise ConfigError(f"zrm {kind} remove: {structure.nobody(kind, key, there)}")
+            raise ConfigError(f"zrm {kind} remove: {organisation.nobody(kind, key, there)}")
         organisation.remove(cursor, kind, key)
     console.print(f"- {kind} {key}", markup=False)
 
