@@ -24,7 +24,7 @@ from zrm.channels.email.parse import parse_mail
 from zrm.contract import RawContact, Unparseable
 from zrm.kit.clock import now
 from zrm.kit.ids import new_id
-from zrm.normalizer.reading import Raw, Reading, read
+from zrm.normalizer.interpretation import Interpretation, Raw, read
 
 TITLE: Final = "Bounces in public sets"
 _METHOD: Final = (
@@ -143,7 +143,7 @@ def _kind(mail: bytes) -> str:
         found = read(Raw(new_id(), now(), contact, ""), lambda raw: [parse_mail(raw, _BOXES)], region="IR")
     except Unparseable:
         return "silent"
-    if not isinstance(found, Reading):
+    if not isinstance(found, Interpretation):
         return "machine" if isinstance(found, list) else "thanked"
     if found.labels & {"robot", "bounce"}:
         return "machine"

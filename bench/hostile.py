@@ -21,7 +21,7 @@ from typing import Final
 from bench.figures import Figure, Result, Sizes
 from bench.hostile_places import Place, places
 from bench.linear import exponent
-from zrm.normalizer.bounded_reading import SECONDS
+from zrm.normalizer.bounded_interpretation import SECONDS
 
 PLOT: Final = "bench-hostile.svg"
 TARGET: Final = 1.2

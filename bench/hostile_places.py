@@ -39,10 +39,10 @@ from zrm.kit.file_names import file_name
 from zrm.kit.phones import e164, flaw
 from zrm.kit.text import clean, clean_line, fold
 from zrm.normalizer.html import sanitise
+from zrm.normalizer.interpretation import Raw
+from zrm.normalizer.interpretation import read as read_contact
 from zrm.normalizer.language import detect
 from zrm.normalizer.quoted_text.split import split_quotation, without_signature
-from zrm.normalizer.reading import Raw
-from zrm.normalizer.reading import read as read_contact
 from zrm.security import browsers, guessing
 from zrm.ui.i18n import accepted_language
 from zrm.ui.labels import paragraphs

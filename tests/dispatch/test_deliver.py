@@ -32,7 +32,7 @@ from zrm.dispatch.notify import Notify
 from zrm.kit.clock import now
 from zrm.kit.db import Database, insert_rows
 from zrm.kit.ids import new_id
-from zrm.normalizer.reports import apply
+from zrm.normalizer.reports import apply_delivery_report
 
 
 @dataclass
@@ -253,7 +253,7 @@ def test_a_report_that_is_faster_than_the_answer_is_not_taken_back(database: Dat
 
     def reported(_: Reply) -> Sent:
         with database.cursor() as cursor:
-            assert apply(cursor, "email", Report("ref", "delivered", reply_id=delivery))
+            assert apply_delivery_report(cursor, "email", Report("ref", "delivered", reply_id=delivery))
         return Sent("ref", final=False)
 
     work(database, settings, Provider(reported))
@@ -264,11 +264,13 @@ def test_a_report_settles_what_a_crash_left_unknown(database: Database, settings
     delivery = make_case(database)
     work(database, settings, Provider(raises(OutcomeUnknown("cut off"))))
     with database.cursor() as cursor:
-        assert not apply(cursor, "sms", Report("ref", "sent", reply_id=delivery)), "another channel's word"
-        assert not apply(cursor, "email", Report("ref", "sent", reply_id=new_id())), "nobody's"
-        assert apply(cursor, "email", Report("ref", "sent", reply_id=delivery))
+        assert not apply_delivery_report(cursor, "sms", Report("ref", "sent", reply_id=delivery)), (
+            "another channel's word"
+        )
+        assert not apply_delivery_report(cursor, "email", Report("ref", "sent", reply_id=new_id())), "nobody's"
+        assert apply_delivery_report(cursor, "email", Report("ref", "sent", reply_id=delivery))
     with database.cursor() as cursor:
-        assert apply(cursor, "email", Report("ref", "delivered")), "from now on by its reference"
+        assert apply_delivery_report(cursor, "email", Report("ref", "delivered")), "from now on by its reference"
     assert state(database, delivery)[3] == ["sending", "unknown", "sent", "delivered"]
 
 

@@ -32,7 +32,7 @@ from zrm.inbox.receive import Inbox
 from zrm.kit.blobs import BlobStore
 from zrm.kit.db import Database
 from zrm.normalizer.filing import Filer
-from zrm.normalizer.reports import apply
+from zrm.normalizer.reports import apply_delivery_report
 
 
 def test_a_long_text_becomes_a_case_and_the_answer_is_reported_delivered(
@@ -110,7 +110,7 @@ def test_a_long_answer_whose_reports_were_lost_is_asked_after_part_by_part(
         ids = [taken["id"] for taken in smsc.log("submit")]
         assert len(ids) == 3
         with database.cursor() as cursor:
-            assert apply(cursor, "sms", Report(f"mci:{ids[1]}", "delivered"))
+            assert apply_delivery_report(cursor, "sms", Report(f"mci:{ids[1]}", "delivered"))
         smsc.settle(ids[0], 2)
         assert ask_smsc() == ("sent", NO_REPORT), "one part is still under way: the timeline says that nobody knows"
         smsc.settle(ids[2], 2)

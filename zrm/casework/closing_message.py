@@ -1,6 +1,6 @@
 """The last word to a citizen who came by text message, messenger or mail: the case is closed, and how content are you?
 
-Their digit comes back as a message like any other (`zrm.normalizer.wishes`). Nobody is asked who asked us not to write,
+Their digit comes back as a message like any other (`zrm.normalizer.self_service`). Nobody is asked who asked us not to write,
 no machine, and no address that somebody else may have put below their mail.
 """
 

@@ -21,7 +21,7 @@ from zrm.kit.blobs import BlobStore
 from zrm.kit.clock import now
 from zrm.kit.db import Cursor, Database, insert_rows
 from zrm.kit.ids import new_id
-from zrm.normalizer.reports import apply
+from zrm.normalizer.reports import apply_delivery_report
 from zrm.ui.i18n import _
 
 FILE_MISSING: Final = "file_missing"
@@ -198,7 +198,7 @@ class Fetch:
         with self._database.cursor() as cursor:
             for report in reports:
                 if report.state != "sent":
-                    apply(cursor, channel, report)
+                    apply_delivery_report(cursor, channel, report)
             if provider is not None:
                 self._say_silent(cursor, task.ref)  # if it still is
             outbox.done(cursor, [task])

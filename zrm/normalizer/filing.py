@@ -27,13 +27,13 @@ from zrm.kit.blobs import BlobStore
 from zrm.kit.bounded import HANGS
 from zrm.kit.clock import now
 from zrm.kit.db import Cursor, Database
-from zrm.normalizer.asking import Records
-from zrm.normalizer.bounded_reading import MEMORY, SECONDS, Answer, Asked, BoundedReading, Join, NotNow, Outcome
-from zrm.normalizer.parts import Parts
-from zrm.normalizer.placing import KeptFile, Placing
-from zrm.normalizer.reading import Parse, PartOf, PerhapsReport, Raw, Reading, Wished, raw_contact
-from zrm.normalizer.reports import apply
-from zrm.normalizer.wishes import grant
+from zrm.normalizer.bounded_interpretation import MEMORY, SECONDS, Answer, Asked, BoundedReading, Join, NotNow, Outcome
+from zrm.normalizer.case_matching import CaseMatching, StoredAttachment
+from zrm.normalizer.interpretation import Command, Interpretation, Parse, PartOf, PerhapsReport, Raw, raw_contact
+from zrm.normalizer.lookups import BatchContext
+from zrm.normalizer.reassembly import Reassembly
+from zrm.normalizer.reports import apply_delivery_report
+from zrm.normalizer.self_service import execute
 
 _log = log.get(__name__)
 
@@ -43,8 +43,8 @@ _MESSAGE_WAITS = 6.0  # seconds in which what looks like a report may turn out t
 
 _BUSY = 5.0  # seconds until a contact is tried again that was left because others were slow
 
-T = TypeVar("T", Reading, Wished)
-Read = tuple[Task, Raw, Outcome, list[KeptFile]]
+T = TypeVar("T", Interpretation, Command)
+Read = tuple[Task, Raw, Outcome, list[StoredAttachment]]
 
 
 class Filer:
@@ -75,7 +75,7 @@ class Filer:
         self._reading = BoundedReading(
             blobs, parsers, joiners or {}, region=region, own=own, seconds=seconds, memory=memory
         )
-        self._parts = Parts(self._reading.join)
+        self._parts = Reassembly(self._reading.join)
 
     def __call__(self, tasks: Sequence[Task]) -> None:
         """Do the tasks: each is filed, joined, ignored, quarantined, or put off with its reason. May run twice.
@@ -194,14 +194,14 @@ class Filer:
             present = [outcome for outcome in outcomes if outcome[1].id in still]
             put_off = self._reports(cursor, present)
             put_off |= self._join(cursor, present)
-            known = Records(cursor, self._settings, self._senders)
-            known.look_up(_only(Reading, present), _only(Wished, present))
+            known = BatchContext(cursor, self._settings, self._senders)
+            known.look_up(_only(Interpretation, present), _only(Command, present))
             self._grant(cursor, present, known)
-            known.look_up_answers(_only(Reading, present))
-            placing = Placing(known, self._settings, self._senders)
+            known.look_up_answers(_only(Interpretation, present))
+            placing = CaseMatching(known, self._settings, self._senders)
             for task, raw, outcome, kept in present:
                 match outcome:
-                    case Reading():
+                    case Interpretation():
                         placing.place(outcome, kept)
                     case Unparseable():
                         self._quarantine(cursor, raw.id, str(outcome))
@@ -244,14 +244,14 @@ class Filer:
             del present[index]
         return waiting
 
-    def _grant(self, cursor: Cursor, present: list[Read], known: Records) -> None:
+    def _grant(self, cursor: Cursor, present: list[Read], known: BatchContext) -> None:
         """Turn each wish into what became of it: settled and answered, or the ordinary message it is after all."""
         for index, (task, raw, outcome, kept) in enumerate(present):
-            if isinstance(outcome, Wished):
+            if isinstance(outcome, Command):
                 by_mail = outcome.asker is not None and outcome.asker.kind is AddressKind.EMAIL
                 asked = outcome.otherwise if by_mail else None
                 message_id = asked.thread.message_id if asked is not None else ""
-                reason = grant(
+                reason = execute(
                     cursor, self._settings, raw, outcome.wish, outcome.asker, known.cases,
                     senders=self._senders, message_id=message_id,
                 )  # fmt: skip
@@ -267,7 +267,9 @@ class Filer:
             reports = outcome if isinstance(outcome, list) else [outcome.report]
             age = (now() - raw.received_at).total_seconds()
             late = age >= _BACKOFF
-            unknown = sum(not apply(cursor, raw.contact.channel, report, late=late) for report in reports)
+            unknown = sum(
+                not apply_delivery_report(cursor, raw.contact.channel, report, late=late) for report in reports
+            )
             if not unknown:
                 continue
             patience = self._settings.dispatch.report_wait

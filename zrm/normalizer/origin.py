@@ -40,7 +40,7 @@ _IMPERSONAL: Final = re.compile(
 
 
 @dataclass(frozen=True, slots=True)
-class Known:
+class NormalizedAddress:
     """An address in comparable form."""
 
     kind: AddressKind
@@ -57,7 +57,7 @@ class Origin:
     are comparable e-mail addresses, and none of ours. `labels` say on the desk what is not proven.
     """
 
-    addresses: tuple[Known, ...] = ()
+    addresses: tuple[NormalizedAddress, ...] = ()
     name: str = ""
     reply_to: tuple[str, ...] = ()
     copied: tuple[str, ...] = ()
@@ -96,7 +96,7 @@ def origin_of(inbound: Inbound, *, region: str, own: Collection[str] = ()) -> Or
     )
 
 
-def known(senders: Iterable[Sender], region: str) -> Iterable[Known]:
+def known(senders: Iterable[Sender], region: str) -> Iterable[NormalizedAddress]:
     """The addresses in the form in which they are compared, each once."""
     seen = set()
     for sender in senders:
@@ -109,13 +109,13 @@ def known(senders: Iterable[Sender], region: str) -> Iterable[Known]:
             value = address.casefold()
         if value and (sender.kind, value) not in seen:
             seen.add((sender.kind, value))
-            yield Known(sender.kind, value[:_LONGEST], address[:_LONGEST], sender.claimed)
+            yield NormalizedAddress(sender.kind, value[:_LONGEST], address[:_LONGEST], sender.claimed)
 
 
-def is_impersonal(address: Known) -> bool:
+def is_impersonal(address: NormalizedAddress) -> bool:
     """Whether no person writes from this address, by its own word or because programs have it."""
     return address.kind is AddressKind.EMAIL and _IMPERSONAL.fullmatch(address.value.rpartition("@")[0]) is not None
 
 
-def _is_ours(address: Known, own: Collection[str]) -> bool:
+def _is_ours(address: NormalizedAddress, own: Collection[str]) -> bool:
     return address.kind is AddressKind.EMAIL and (address.value in own or without_detail(address.value) in own)

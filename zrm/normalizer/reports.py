@@ -23,7 +23,7 @@ _LIFE: Final = timedelta(days=14)  # longer than any network tries; later an id 
 _RANK = {"queued": 0, "sending": 1, "unknown": 1, "sent": 2, "failed": 3, "delivered": 4}
 
 
-def apply(cursor: Cursor, channel: str, report: Report, *, late: bool = False) -> bool:
+def apply_delivery_report(cursor: Cursor, channel: str, report: Report, *, late: bool = False) -> bool:
     """Move a delivery by a provider's word; False if no delivery has that reference.
 
     One whose reference we never learned, because we died while sending it, is found by our own id, and so is the one

@@ -14,7 +14,7 @@ from zrm.channels.contract import RawContact
 from zrm.channels.email.config import EmailConfig
 from zrm.channels.email.mailboxes import Mailboxes
 from zrm.channels.email.parse import parse_mail
-from zrm.normalizer.reading import Raw, Reading, Wished, read
+from zrm.normalizer.interpretation import Command, Interpretation, Raw, read
 
 BOXES = Mailboxes(
     EmailConfig.model_validate(
@@ -46,9 +46,9 @@ def outcome(body: bytes) -> object:
     return read(raw, lambda one: [parse_mail(one, BOXES)], region="IR", own=BOXES.own_addresses)
 
 
-def understand(text: str, subject: str = "my request", *lines: str, **more: str) -> Reading:
+def understand(text: str, subject: str = "my request", *lines: str, **more: str) -> Interpretation:
     found = outcome(mail(text, subject, *lines, **more))
-    assert isinstance(found, Reading)
+    assert isinstance(found, Interpretation)
     return found
 
 
@@ -175,7 +175,7 @@ def test_a_quotation_in_html_folds_at_the_end_only(html: str, new: str, quoted: 
 
 def test_a_code_with_a_signature_is_still_a_question_for_the_state() -> None:
     for text in ("1234-5678-9012\n\nSent from my iPhone", "1234-5678-9012\n-- \nAli\n+98 21 1234 567"):
-        assert isinstance(outcome(mail(text, "")), Wished)
+        assert isinstance(outcome(mail(text, "")), Command)
 
 
 def test_stop_above_a_letter_is_a_letter() -> None:

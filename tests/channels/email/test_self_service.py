@@ -22,7 +22,7 @@ from zrm.dispatch.deliver import Deliver
 from zrm.inbox.receive import Inbox
 from zrm.kit.blobs import BlobStore
 from zrm.kit.db import Database
-from zrm.normalizer.wishes import MOST_ANSWERS
+from zrm.normalizer.self_service import MOST_ANSWERS
 from zrm.ui.i18n import in_fours
 
 SARA = "sara@example.com"

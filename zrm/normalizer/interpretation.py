@@ -13,6 +13,7 @@ from typing import Any
 from uuid import UUID
 
 from zrm.casestore.search_words import contact_key
+from zrm.normalizer.mail_keywords import wish_in_mail
 from zrm.contract import (
     REPEATED_ID,
     TEXT_LIMIT,
@@ -33,8 +34,7 @@ from zrm.kit.file_names import file_name
 from zrm.kit.text import clean, clean_line
 from zrm.normalizer.html import sanitise
 from zrm.normalizer.language import detect
-from zrm.normalizer.mail_wishes import wish_in_mail
-from zrm.normalizer.origin import Known, known, origin_of
+from zrm.normalizer.origin import NormalizedAddress, known, origin_of
 from zrm.normalizer.quoted_text.answer_signs import answers, our_addresses
 from zrm.normalizer.quoted_text.split import SplitText, split_quotation, without_signature
 
@@ -55,11 +55,11 @@ class Raw:
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
+class Interpretation:
     """A contact, understood: everything filing needs to place it."""
 
     raw: Raw
-    addresses: tuple[Known, ...]  # of the one who wrote; which of them prove anything, `origin` has decided
+    addresses: tuple[NormalizedAddress, ...]  # of the one who wrote; which of them prove anything, `origin` has decided
     name: str
     title: str
     text: str
@@ -81,7 +81,7 @@ class Reading:
     taken_by: UUID | None = None
 
     @property
-    def shown(self) -> tuple[Known, ...]:
+    def shown(self) -> tuple[NormalizedAddress, ...]:
         """The addresses the contact came from: they prove who wrote."""
         return tuple(address for address in self.addresses if not address.claimed)
 
@@ -92,13 +92,13 @@ class Reading:
 
 
 @dataclass(frozen=True, slots=True)
-class Wished:
+class Command:
     """A citizen's wish with the address it came from (None: by a code alone), and what it is if it fits nothing."""
 
     raw: Raw
     wish: Wish
-    asker: Known | None
-    otherwise: Reading | None
+    asker: NormalizedAddress | None
+    otherwise: Interpretation | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +107,7 @@ class PerhapsReport:
 
     raw: Raw
     report: Report
-    otherwise: Reading
+    otherwise: Interpretation
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +120,7 @@ class PartOf:
 
 def read(
     raw: Raw, parse: Parse, *, region: str, own: Collection[str] = ()
-) -> Reading | list[Report] | Ignored | Wished | PartOf | PerhapsReport:
+) -> Interpretation | list[Report] | Ignored | Command | PartOf | PerhapsReport:
     """Understand one raw contact; `region` and `own` as for `origin_of`.
 
     Errors: Unparseable, with the reason a person at the quarantine will read.
@@ -146,7 +146,7 @@ def read(
             if not _is_mail(inbound) or not reading.shown:
                 return reading
             wish = wish_in_mail(inbound, without_signature(reading.text))
-            return reading if wish is None else Wished(raw, wish, reading.shown[0], reading)
+            return reading if wish is None else Command(raw, wish, reading.shown[0], reading)
         case Wish() as wish:
             return _wished(raw, wish, region, own)
         case Part() as part:
@@ -165,7 +165,7 @@ def _storable(report: Report) -> Report:
     )
 
 
-def _read(raw: Raw, inbound: Inbound, region: str, own: Collection[str]) -> Reading:
+def _read(raw: Raw, inbound: Inbound, region: str, own: Collection[str]) -> Interpretation:
     text = clean(inbound.text)
     origin = origin_of(inbound, region=region, own=own)
     labels = {*inbound.labels, *origin.labels}
@@ -179,7 +179,7 @@ def _read(raw: Raw, inbound: Inbound, region: str, own: Collection[str]) -> Read
     split = _split(inbound, text, own)
     title = " ".join(clean(inbound.title).split()) or " ".join(split.new[:400].split())
     name = origin.name or clean_line(inbound.name)[:200]
-    return Reading(
+    return Interpretation(
         raw=raw,
         addresses=origin.addresses,
         name=name,
@@ -227,11 +227,11 @@ def _is_mail(inbound: Inbound) -> bool:
     }
 
 
-def _wished(raw: Raw, wish: Wish, region: str, own: Collection[str]) -> Wished:
+def _wished(raw: Raw, wish: Wish, region: str, own: Collection[str]) -> Command:
     asker = None if wish.sender is None else next(iter(known([wish.sender], region)), None)
     if asker is None and not (wish.sender is None and wish.code):
         raise Unparseable("a wish of nobody: it came from no address")
-    return Wished(raw, wish, asker, _read(raw, wish.otherwise, region, own) if wish.otherwise is not None else None)
+    return Command(raw, wish, asker, _read(raw, wish.otherwise, region, own) if wish.otherwise is not None else None)
 
 
 def raw_contact(row: tuple[Any, ...], body: bytes) -> Raw:

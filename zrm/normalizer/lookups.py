@@ -20,9 +20,9 @@ from zrm.config import Settings
 from zrm.errors import ConfigError
 from zrm.kit.clock import now
 from zrm.kit.db import Cursor
+from zrm.normalizer.interpretation import Command, Interpretation
 from zrm.normalizer.origin import FORGED, is_impersonal
-from zrm.normalizer.reading import Reading, Wished
-from zrm.normalizer.wishes import rateable
+from zrm.normalizer.self_service import rateable
 from zrm.ui.i18n import Language
 
 TYPED: Final = "typed_address"
@@ -30,7 +30,7 @@ TYPED: Final = "typed_address"
 
 
 @dataclass(slots=True)
-class Case:
+class KnownCase:
     """What filing must know of a case, present or just opened.
 
     `addresses` are those it was opened with and those we have written to in it: whoever writes from there belongs.
@@ -47,7 +47,7 @@ class Case:
     addresses: set[str] = field(default_factory=set)
 
 
-class Records:
+class BatchContext:
     """One transaction's worth of readings and wishes, and what the store has about them.
 
     `look_up` comes before the wishes are granted, `look_up_answers` after, because they say who wants no answers.
@@ -58,7 +58,7 @@ class Records:
         self._settings = settings
         self._senders = senders
         self.owners: dict[tuple[str, str], list[tuple[UUID, bool]]] = defaultdict(list)
-        self.cases: dict[UUID, Case] = {}
+        self.cases: dict[UUID, KnownCase] = {}
         self.by_message: dict[str, list[UUID]] = defaultdict(list)  # anybody can give their mail an id that is taken
         self.by_token: dict[str, UUID] = {}
         self.by_code: dict[str, UUID] = {}
@@ -75,7 +75,7 @@ class Records:
         self.units: dict[str, UUID] = {}
         self.subjects: dict[str, tuple[UUID, UUID | None]] = {}
 
-    def look_up(self, readings: Sequence[Reading], wished: Sequence[Wished]) -> None:
+    def look_up(self, readings: Sequence[Interpretation], wished: Sequence[Command]) -> None:
         """Hold the addresses and the cases, and learn whose and which they are. A wish may turn out to be a reading."""
         readings = [*readings, *(wish.otherwise for wish in wished if wish.otherwise is not None)]
         known = _addresses(readings)
@@ -108,7 +108,7 @@ class Records:
             if doubtful:
                 self.doubtful.add((kind, value))
 
-    def _look_up_threads(self, readings: Sequence[Reading]) -> None:
+    def _look_up_threads(self, readings: Sequence[Interpretation]) -> None:
         cursor = self._cursor
         references = {ref for reading in readings for ref in reading.thread.references}
         if references:
@@ -165,11 +165,11 @@ class Records:
             [list(wanted)],
         )
         for identifier, code, status, status_at, unit, person, language, addresses in self._cursor.fetchall():
-            self.cases[identifier] = Case(
+            self.cases[identifier] = KnownCase(
                 identifier, code, Status(status), status_at, unit, person, language, addresses=set(addresses)
             )
 
-    def look_up_answers(self, readings: Sequence[Reading]) -> None:
+    def look_up_answers(self, readings: Sequence[Interpretation]) -> None:
         """Who asked us not to write there, and how often our machine has answered these addresses lately."""
         if known := _addresses(readings):
             self._cursor.execute(
@@ -203,7 +203,9 @@ class Records:
             raise ConfigError(f"default_unit: no unit is called {self._settings.default_unit}") from None
 
 
-def way_to_acknowledge(reading: Reading, settings: Settings, senders: Sequence[SendingAccount]) -> ReplyRoute | None:
+def way_to_acknowledge(
+    reading: Interpretation, settings: Settings, senders: Sequence[SendingAccount]
+) -> ReplyRoute | None:
     """Where its sender gets our first word, the way they came or (from a form) at an address they typed, which is claimed.
 
     None for a machine, for one whose name was borrowed, for one who reads no answers, and where the door has told the code.
@@ -220,7 +222,7 @@ def way_to_acknowledge(reading: Reading, settings: Settings, senders: Sequence[S
     return automatic_route(typed, senders, settings.organisation.region)
 
 
-def _addresses(readings: Iterable[Reading]) -> set[tuple[str, str]]:
+def _addresses(readings: Iterable[Interpretation]) -> set[tuple[str, str]]:
     return {(address.kind.value, address.value) for reading in readings for address in reading.addresses}
 
 

@@ -7,13 +7,13 @@ import pytest
 from zrm.contract import TEXT_LIMIT, AddressKind, Inbound, InboundFile, RawContact, Sender, Thread
 from zrm.kit.clock import now
 from zrm.kit.ids import new_id
-from zrm.normalizer.reading import Raw, Reading, read
+from zrm.normalizer.interpretation import Interpretation, Raw, read
 
 
-def reading(inbound: Inbound) -> Reading:
+def reading(inbound: Inbound) -> Interpretation:
     raw = Raw(new_id(), now(), RawContact("x", "info", "1", b"", "text/plain"), "123456789012")
     found = read(raw, lambda _: [inbound], region="IR")
-    assert isinstance(found, Reading)
+    assert isinstance(found, Interpretation)
     return found
 
 

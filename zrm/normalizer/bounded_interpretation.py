@@ -14,11 +14,11 @@ from zrm.contract import Ignored, InboundFile, Parsed, RawContact, Report, Unpar
 from zrm.errors import NotFound, StoreUnavailable
 from zrm.kit.blobs import BlobStore
 from zrm.kit.bounded import Bounded, Exceeded, Hung, Slow
-from zrm.normalizer.placing import KeptFile
-from zrm.normalizer.reading import Parse, PartOf, PerhapsReport, Raw, Reading, Wished, read
+from zrm.normalizer.case_matching import StoredAttachment
+from zrm.normalizer.interpretation import Command, Interpretation, Parse, PartOf, PerhapsReport, Raw, read
 
 Join = Callable[[Sequence[RawContact | None]], list[Parsed]]
-Outcome = Reading | Wished | PartOf | PerhapsReport | list[Report] | Ignored | Unparseable
+Outcome = Interpretation | Command | PartOf | PerhapsReport | list[Report] | Ignored | Unparseable
 
 SECONDS: Final = 10.0
 """Of the processor; a mail of 25 MB takes less than one."""
@@ -42,7 +42,7 @@ class Understood:
     """What a contact says, and its files, durable before any transaction speaks of them."""
 
     outcome: Outcome
-    files: list[KeptFile]
+    files: list[StoredAttachment]
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +113,7 @@ class BoundedReading:
         raw = asked.raw
         try:
             outcome = self._outcome(asked)
-            if not isinstance(outcome, Reading):
+            if not isinstance(outcome, Interpretation):
                 return Understood(_without(raw, outcome), [])
             return Understood(_without(raw, replace(outcome, files=())), [self._keep(file) for file in outcome.files])
         except (StoreUnavailable, OSError) as error:
@@ -135,13 +135,13 @@ class BoundedReading:
         except NotFound:
             return Unparseable("the original is not in the blob store")
 
-    def _keep(self, file: InboundFile) -> KeptFile:
+    def _keep(self, file: InboundFile) -> StoredAttachment:
         if file.remote:
-            return KeptFile(file, "", 0)
+            return StoredAttachment(file, "", 0)
         if file.stored is not None:
-            return KeptFile(file, file.stored.key, file.stored.size)
+            return StoredAttachment(file, file.stored.key, file.stored.size)
         key, size = self._blobs.put(file.data or b"")
-        return KeptFile(replace(file, data=None), key, size)
+        return StoredAttachment(replace(file, data=None), key, size)
 
 
 def _answer(asked: Asked, answer: Answer | Exceeded) -> Answer:
@@ -180,11 +180,11 @@ def _without(raw: Raw, outcome: T) -> T:
 
 def _with(raw: Raw, outcome: T) -> T:
     match outcome:
-        case Reading() | PartOf():
+        case Interpretation() | PartOf():
             return replace(outcome, raw=raw)
         case PerhapsReport():
             return replace(outcome, raw=raw, otherwise=replace(outcome.otherwise, raw=raw))
-        case Wished():
+        case Command():
             otherwise = None if outcome.otherwise is None else replace(outcome.otherwise, raw=raw)
             return replace(outcome, raw=raw, otherwise=otherwise)
     return outcome

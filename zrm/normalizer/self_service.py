@@ -25,8 +25,8 @@ from zrm.kit.clock import now
 from zrm.kit.db import Cursor, insert_rows
 from zrm.kit.ids import new_id
 from zrm.kit.mail_addresses import own_message_id
-from zrm.normalizer.origin import Known
-from zrm.normalizer.reading import Raw, Wished
+from zrm.normalizer.interpretation import Command, Raw
+from zrm.normalizer.origin import NormalizedAddress
 from zrm.ui.i18n import Language
 
 MOST_ANSWERS: Final = 10
@@ -47,12 +47,12 @@ class _Said:
     cases: Sequence[OwnCase] = ()
 
 
-def grant(
+def execute(
     cursor: Cursor,
     settings: Settings,
     raw: Raw,
     wish: Wish,
-    asker: Known | None,
+    asker: NormalizedAddress | None,
     held: Collection[UUID],
     *,
     senders: Sequence[SendingAccount] = (),
@@ -87,7 +87,9 @@ def grant(
     return reason
 
 
-def _way_to(raw: Raw, asker: Known, settings: Settings, senders: Sequence[SendingAccount]) -> ReplyRoute | None:
+def _way_to(
+    raw: Raw, asker: NormalizedAddress, settings: Settings, senders: Sequence[SendingAccount]
+) -> ReplyRoute | None:
     """Where the answer goes: the way the question came, or for a typed address the one that reaches it, if any does."""
     if asker.claimed:
         return automatic_route([(asker.kind.value, asker.value)], senders, settings.organisation.region)
@@ -110,7 +112,14 @@ def _refusal(cursor: Cursor, way: ReplyRoute, settings: Settings) -> str:
 
 
 def _do(
-    cursor: Cursor, settings: Settings, raw: Raw, wish: Wish, asker: Known, held: Collection[UUID], *, refused: bool
+    cursor: Cursor,
+    settings: Settings,
+    raw: Raw,
+    wish: Wish,
+    asker: NormalizedAddress,
+    held: Collection[UUID],
+    *,
+    refused: bool,
 ) -> _Said | None:
     if asker.claimed:  # whoever typed it can have nothing done, and nobody else is told anything
         return _codes(cursor, settings, asker) if wish.kind == "codes" else None
@@ -143,7 +152,7 @@ def _status(cursor: Cursor, typed: str) -> _Said:
     return _Said("status", code or "", *row) if row else _Said("unknown")
 
 
-def _codes(cursor: Cursor, settings: Settings, asker: Known) -> _Said | None:
+def _codes(cursor: Cursor, settings: Settings, asker: NormalizedAddress) -> _Said | None:
     """The cases in which the one person gave this address who has shown that it is theirs. None if nobody has, or several
     have: an address that was only typed once opens nobody's file. Nor does a typed one from which our messages came back.
 
@@ -156,7 +165,7 @@ def _codes(cursor: Cursor, settings: Settings, asker: Known) -> _Said | None:
     return _Said("codes", cases=found) if found else _Said("no codes")
 
 
-def rateable(cursor: Cursor, wished: Sequence[Wished]) -> set[UUID]:
+def rateable(cursor: Cursor, wished: Sequence[Command]) -> set[UUID]:
     """The cases that these wishes, granted one after the other, may rate; to be held before the first of them is."""
     ratings = [wish for wish in wished if wish.wish.kind == "rate"]
     found: set[UUID] = set()
@@ -175,7 +184,7 @@ def _rate_code(cursor: Cursor, raw: Raw, wish: Wish, held: Collection[UUID]) -> 
     return rating.rate(cursor, case_id, channel=raw.contact.channel, score=wish.score)
 
 
-def _rate(cursor: Cursor, raw: Raw, wish: Wish, asker: Known, held: Collection[UUID]) -> _Said | None:
+def _rate(cursor: Cursor, raw: Raw, wish: Wish, asker: NormalizedAddress, held: Collection[UUID]) -> _Said | None:
     """Only the case that was closed last on this line, lately, not rated since, and with nothing open after it.
 
     A mail's digit is about the one case of this citizen whose mark it carries, or that our mail was about.
@@ -189,7 +198,9 @@ def _rate(cursor: Cursor, raw: Raw, wish: Wish, asker: Known, held: Collection[U
     return None
 
 
-def _unrated(cursor: Cursor, raw: Raw, wish: Wish, asker: Known, *, most: int) -> list[tuple[UUID, str, datetime]]:
+def _unrated(
+    cursor: Cursor, raw: Raw, wish: Wish, asker: NormalizedAddress, *, most: int
+) -> list[tuple[UUID, str, datetime]]:
     """(id, status, since) of the citizen's cases on this line that were not rated as they stand, the latest first.
 
     By mail, of those it answers: a case is the citizen's too when we have written to them in it.
@@ -226,7 +237,7 @@ def _queue(
     settings: Settings,
     raw: Raw,
     wish: Wish,
-    asker: Known,
+    asker: NormalizedAddress,
     way: ReplyRoute,
     said: _Said,
     message_id: str,
@@ -264,7 +275,7 @@ def _queue(
     outbox.add(cursor, Topic.DELIVER, [(identifier, raw.contact.trace)])
 
 
-def _language(cursor: Cursor, settings: Settings, channel: str, wish: Wish, asker: Known) -> Language:
+def _language(cursor: Cursor, settings: Settings, channel: str, wish: Wish, asker: NormalizedAddress) -> Language:
     """What this citizen asked for; else the words' own language; else the one they first wrote in; else the installation's."""
     cursor.execute(
         "SELECT p.preferred_language, p.language FROM addresses a JOIN persons p ON p.id = a.person_id "

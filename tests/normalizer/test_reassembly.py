@@ -34,7 +34,7 @@ from zrm.kit.blobs import BlobStore
 from zrm.kit.clock import now
 from zrm.kit.db import Database
 from zrm.normalizer.filing import Filer
-from zrm.normalizer.reports import apply
+from zrm.normalizer.reports import apply_delivery_report
 
 
 def parse(raw: RawContact) -> list[Parsed]:
@@ -218,7 +218,7 @@ def test_a_long_message_has_arrived_when_all_its_parts_have(
     Deliver(database, {"email": Network()}, settings)(tasks)
     with database.cursor() as cursor:
         for ref, word in words:
-            assert apply(cursor, "email", Report(ref, word))  # type: ignore[arg-type]  # one of the three
+            assert apply_delivery_report(cursor, "email", Report(ref, word))  # type: ignore[arg-type]  # one of the three
         cursor.execute("SELECT state, provider_ref FROM deliveries")
         assert cursor.fetchall() == [(state, "n:1")]
 
@@ -250,6 +250,6 @@ def test_ids_of_parts_that_come_again_are_the_newest_messages(
             cursor.execute("UPDATE deliveries SET created_at = created_at + make_interval(days => %s)", [-1])
     with database.cursor() as cursor:
         for number in range(1, after + 1):
-            assert apply(cursor, "email", Report(f"n:{number}", "delivered"))
+            assert apply_delivery_report(cursor, "email", Report(f"n:{number}", "delivered"))
         cursor.execute("SELECT id, state FROM deliveries")
         assert dict(cursor.fetchall()) == {deliveries[0]: "sent", deliveries[1]: "delivered"}

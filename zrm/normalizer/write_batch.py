@@ -15,7 +15,7 @@ from zrm.kit.db import Cursor, insert_rows
 
 
 @dataclass(slots=True)
-class Rows:
+class WriteBatch:
     """The rows one transaction will insert, by table, and what it will update."""
 
     persons: list[tuple[Any, ...]] = field(default_factory=list)

@@ -23,7 +23,7 @@ from zrm.inbox.receive import Inbox
 from zrm.kit.blobs import BlobStore
 from zrm.kit.db import Cursor, Database
 from zrm.normalizer.filing import Filer
-from zrm.normalizer.wishes import MOST_ANSWERS
+from zrm.normalizer.self_service import MOST_ANSWERS
 from zrm.ui.i18n import gettext, in_fours
 
 ALI, SARA = "09121234567", "09351234567"

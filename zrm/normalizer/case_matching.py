@@ -29,15 +29,15 @@ from zrm.config import Settings
 from zrm.contract import AddressKind, InboundFile
 from zrm.kit.ids import new_id
 from zrm.kit.mail_addresses import own_message_id
-from zrm.normalizer.asking import TYPED, Case, Records, way_to_acknowledge
-from zrm.normalizer.origin import Known
-from zrm.normalizer.reading import Reading
-from zrm.normalizer.rows import Rows
+from zrm.normalizer.interpretation import Interpretation
+from zrm.normalizer.lookups import TYPED, BatchContext, KnownCase, way_to_acknowledge
+from zrm.normalizer.origin import NormalizedAddress
+from zrm.normalizer.write_batch import WriteBatch
 from zrm.ui.i18n import Language, gettext
 
 
 @dataclass(frozen=True, slots=True)
-class KeptFile:
+class StoredAttachment:
     """A file of a contact that lies in the blob store."""
 
     file: InboundFile
@@ -45,16 +45,16 @@ class KeptFile:
     size: int
 
 
-class Placing:
+class CaseMatching:
     """One transaction's worth of readings being placed into cases, by what is `known` of them."""
 
-    def __init__(self, known: Records, settings: Settings, senders: Sequence[SendingAccount] = ()) -> None:
-        self.rows = Rows()
+    def __init__(self, known: BatchContext, settings: Settings, senders: Sequence[SendingAccount] = ()) -> None:
+        self.rows = WriteBatch()
         self._known = known
         self._settings = settings
         self._senders = senders
 
-    def place(self, reading: Reading, kept: Sequence[KeptFile]) -> None:
+    def place(self, reading: Interpretation, kept: Sequence[StoredAttachment]) -> None:
         """Give the reading its person and its case."""
         case, related = self._thread(reading)
         if case is None and reading.labels >= {"bounce"} and related is None:
@@ -78,7 +78,7 @@ class Placing:
         if case.fresh:
             self._acknowledge(case, reading)
 
-    def _thread(self, reading: Reading) -> tuple[Case | None, Case | None]:
+    def _thread(self, reading: Interpretation) -> tuple[KnownCase | None, KnownCase | None]:
         """The case to join, or else one to be linked: a stranger quoted its mark, or it was closed too long ago."""
         thread = reading.thread
         if thread.conversation:
@@ -101,15 +101,15 @@ class Placing:
                         return self._case_of(line), None
         return None, None
 
-    def _long_closed(self, case: Case, reading: Reading) -> bool:
+    def _long_closed(self, case: KnownCase, reading: Interpretation) -> bool:
         """Whether what is written now is hardly about what was closed then (freescout#4958: glued to a year-old matter)."""
         limit = timedelta(days=self._settings.threads.reopen_days)
         return case.status is Status.CLOSED and reading.raw.received_at - case.status_at > limit
 
-    def _case_of(self, identifier: UUID | None) -> Case | None:
+    def _case_of(self, identifier: UUID | None) -> KnownCase | None:
         return self._known.cases.get(identifier) if identifier is not None else None
 
-    def _belongs(self, case: Case, reading: Reading) -> bool:
+    def _belongs(self, case: KnownCase, reading: Interpretation) -> bool:
         """Whether the sender is known in that case: the address it began with, one we wrote to, or its person's own.
 
         An address that is only claimed is a stranger's under whatever name.
@@ -123,7 +123,7 @@ class Placing:
             for address in reading.shown
         )
 
-    def _person(self, reading: Reading) -> UUID | None:
+    def _person(self, reading: Interpretation) -> UUID | None:
         """Who this is, by address: the one person it is known of, else a new one; None if several share it."""
         if not reading.addresses:
             return self._new_person(reading)
@@ -145,7 +145,7 @@ class Placing:
             self._own_proven(reading, person_id)
         return person_id
 
-    def _shown_owners(self, addresses: Sequence[Known]) -> set[UUID]:
+    def _shown_owners(self, addresses: Sequence[NormalizedAddress]) -> set[UUID]:
         return {
             owner
             for address in addresses
@@ -153,7 +153,7 @@ class Placing:
             if not claimed
         }
 
-    def _own_proven(self, reading: Reading, person_id: UUID) -> None:
+    def _own_proven(self, reading: Interpretation, person_id: UUID) -> None:
         """Give the person the other addresses too, except those that are shown to be somebody else's already:
 
         two files of one citizen are for a person to bring together, and an address of two is nobody's.
@@ -166,7 +166,7 @@ class Placing:
             elif not self._shown_owners([address]):
                 self._own(address, person_id, False, reading.raw.received_at)
 
-    def _new_person(self, reading: Reading) -> UUID:
+    def _new_person(self, reading: Interpretation) -> UUID:
         person_id, at = new_id(), reading.raw.received_at
         language = next((one for one in (reading.language, reading.profile_language) if one in ("fa", "en")), "")
         self.rows.persons.append((person_id, reading.name, language, at))
@@ -176,16 +176,16 @@ class Placing:
                 self._own(address, person_id, address.claimed, at)
         return person_id
 
-    def _own(self, address: Known, person_id: UUID, claimed: bool, at: datetime) -> None:
+    def _own(self, address: NormalizedAddress, person_id: UUID, claimed: bool, at: datetime) -> None:
         self.rows.addresses.append((new_id(), person_id, address.kind.value, address.value, address.raw, claimed, at))
         self._known.owners[address.kind.value, address.value].append((person_id, claimed))
 
-    def _open(self, reading: Reading, person_id: UUID | None) -> Case:
+    def _open(self, reading: Interpretation, person_id: UUID | None) -> KnownCase:
         contact, at = reading.raw.contact, reading.raw.received_at
         subject_id, unit_id = self._known.subjects.get(reading.subject_key, (None, None))
         unit_id = unit_id or self._known.default_unit()
         language = self._language_of(reading, person_id)
-        case = Case(
+        case = KnownCase(
             id=new_id(), code=reading.raw.code, status=Status.NEW, status_at=at, unit_id=unit_id, person_id=person_id,
             language=language, fresh=True, addresses={address.value for address in reading.addresses},
         )  # fmt: skip
@@ -202,7 +202,7 @@ class Placing:
         self._event(case, "opened", {"channel": contact.channel, **taken}, reading)
         return case
 
-    def _language_of(self, reading: Reading, person_id: UUID | None) -> Language:
+    def _language_of(self, reading: Interpretation, person_id: UUID | None) -> Language:
         """What the person asked for, else what they write now; what shows no language is in the one they first wrote.
 
         A third language is answered in English, one nobody could tell in the installation's own.
@@ -216,7 +216,7 @@ class Placing:
             case _:
                 return "en"
 
-    def _join(self, case: Case, reading: Reading) -> None:
+    def _join(self, case: KnownCase, reading: Interpretation) -> None:
         step = Step.ROBOT_WRITES if reading.robot else Step.CITIZEN_WRITES
         status = next_status(case.status, step)
         if status is not case.status:
@@ -233,12 +233,14 @@ class Placing:
             owners[owners.index((case.person_id, True))] = (case.person_id, False)
             self.rows.proven.append((case.person_id, address.kind.value, address.value))
 
-    def _claimed_by(self, case: Case, reading: Reading) -> list[Known]:
+    def _claimed_by(self, case: KnownCase, reading: Interpretation) -> list[NormalizedAddress]:
         """The addresses it came from that the case's person has only claimed so far."""
         owners = self._known.owners
         return [one for one in reading.shown if (case.person_id, True) in owners[one.kind.value, one.value]]
 
-    def _append(self, case: Case, reading: Reading, person_id: UUID | None, kept: Sequence[KeptFile]) -> None:
+    def _append(
+        self, case: KnownCase, reading: Interpretation, person_id: UUID | None, kept: Sequence[StoredAttachment]
+    ) -> None:
         raw, contact = reading.raw, reading.raw.contact
         address = reading.addresses[0].value if reading.addresses else ""
         if reading.shown and not reading.robot:
@@ -286,7 +288,7 @@ class Placing:
         self.rows.outbox[Topic.NOTIFY].append((raw.id, contact.trace))
         self.rows.changed.append(case.id)
 
-    def _acknowledge(self, case: Case, reading: Reading) -> None:
+    def _acknowledge(self, case: KnownCase, reading: Interpretation) -> None:
         way = way_to_acknowledge(reading, self._settings, self._senders)
         if way is None:
             return
@@ -335,7 +337,7 @@ class Placing:
         self._known.codes_to_typed += way.claimed
         return True
 
-    def _event(self, case: Case, kind: str, data: dict[str, Any], reading: Reading) -> None:
+    def _event(self, case: KnownCase, kind: str, data: dict[str, Any], reading: Interpretation) -> None:
         data = {**data, "contact": str(reading.raw.id)}
         self.rows.events.append((new_id(), case.id, reading.raw.received_at, kind, Jsonb(data)))
 

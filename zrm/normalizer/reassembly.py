@@ -17,7 +17,7 @@ from zrm.casestore.outbox import Topic
 from zrm.contract import Ignored, Part, RawContact, Unparseable
 from zrm.kit.clock import now
 from zrm.kit.db import Cursor, insert_rows
-from zrm.normalizer.reading import PartOf, Raw, Reading, Wished, raw_contact
+from zrm.normalizer.interpretation import Command, Interpretation, PartOf, Raw, raw_contact
 
 Join = Callable[[Raw, Sequence[RawContact | None]], object]
 """Reads the parts of the message as one. Errors: StoreUnavailable, for now."""
@@ -28,7 +28,7 @@ _APART: Final = timedelta(hours=6)
 _GENERATIONS: Final = 20
 
 
-class Parts:
+class Reassembly:
     """Puts messages together; one per filer."""
 
     def __init__(self, join: Join) -> None:
@@ -44,7 +44,7 @@ class Parts:
                 [keys],
             )
 
-    def take(self, cursor: Cursor, arrived: PartOf) -> Reading | Wished | Ignored | Unparseable | float | None:
+    def take(self, cursor: Cursor, arrived: PartOf) -> Interpretation | Command | Ignored | Unparseable | float | None:
         """What becomes of a part: the message it completes, nothing (it came twice), or seconds to wait for the others.
 
         None if another part of this very transaction has taken it into its message already.
@@ -100,7 +100,7 @@ class Parts:
 
     def _whole(
         self, cursor: Cursor, raw: Raw, part: Part, key: str, present: Mapping[int, UUID]
-    ) -> Reading | Wished | Ignored | Unparseable:
+    ) -> Interpretation | Command | Ignored | Unparseable:
         others = [raw_id for raw_id in present.values() if raw_id != raw.id]
         raws = _load(cursor, others) | {raw.id: raw}
         ordered = [present.get(number) for number in range(1, part.total + 1)]
@@ -116,7 +116,7 @@ class Parts:
         )
         for other in raws.keys() - {raw.id}:
             outbox.withdraw(cursor, Topic.FILE, other)
-        if isinstance(outcome, Reading | Wished | Ignored | Unparseable):
+        if isinstance(outcome, Interpretation | Command | Ignored | Unparseable):
             return outcome
         return Unparseable("its parts together are no message")
 
