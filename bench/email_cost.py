@@ -15,7 +15,7 @@ from tests.journeys.hub import Hub, wait_until_quiet
 from zrm.errors import ZrmError
 from zrm.simulate import corpus
 from zrm.simulate.email import EmailDoor, Mail
-from zrm.simulate.places import new_run
+from zrm.simulate.endpoints import new_run
 
 TARGETS_MS: Final = (4.0, 3.0)
 """The first target and the one that came after it."""

@@ -12,7 +12,7 @@ from bench.figures import Figure, Result, Sizes
 from tests.journeys.hub import Hub
 from zrm.demonstration import DEMO_AGENTS
 from zrm.installation import load_config
-from zrm.simulate.account import cases_of, wait_until_quiet
+from zrm.simulate.reconciliation import cases_of, wait_until_quiet
 from zrm.simulate.simulator import Simulator, percentile
 from zrm.simulate.watch import DeskWatch
 

@@ -18,7 +18,7 @@ from bench.load import Load, drive_apart, request
 from tests.journeys.hub import Hub
 from zrm.installation import load_config
 from zrm.simulate import corpus
-from zrm.simulate.places import web_client
+from zrm.simulate.endpoints import web_client
 from zrm.simulate.sms import SmsDoor
 
 CONNECTIONS: Final = 32

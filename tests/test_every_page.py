@@ -33,8 +33,8 @@ from zrm.casestore.outbox import Topic
 from zrm.casework import case_actions
 from zrm.casework.case_actions import ActionContext
 from zrm.casework.reply_routes import ReplyRoute
-from zrm.dispatch.drain import leave_failed
 from zrm.dispatch.notify import Notify
+from zrm.dispatch.task_runner import leave_failed
 from zrm.installation import DATABASE_VARIABLE, REDIS_VARIABLE, Runtime, load_config, open_runtime
 from zrm.kit.ids import new_id
 from zrm.ui.pages import Pages

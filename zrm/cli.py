@@ -325,7 +325,7 @@ def simulate(
 ) -> None:
     """Send real traffic to the doors of the running hub, then reckon; exits with 1 if anything was lost or doubled."""
     from zrm.simulate.command import simulate as send_and_reckon  # pictures and progress bars no role should carry
-    from zrm.simulate.places import open_kinds
+    from zrm.simulate.endpoints import open_kinds
     from zrm.simulate.simulator import Simulator
 
     chosen: list[Language] = [name for name in LANGUAGES if name in languages.split(",")]

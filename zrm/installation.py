@@ -15,9 +15,9 @@ from zrm.channels.contract import Channel, HasListener, HasOwnAddresses, Install
 from zrm.channels.registry import ALWAYS, CHANNELS
 from zrm.config import Section, Settings, load
 from zrm.errors import ConfigError, StoreUnavailable
-from zrm.frontdesk.answers import Answers
 from zrm.frontdesk.desk import Desk
-from zrm.frontdesk.quotas import Quotas
+from zrm.frontdesk.doors_book import DoorsBook
+from zrm.frontdesk.quotas import QuotaCounter
 from zrm.inbox.receive import Inbox
 from zrm.insight.health import Health
 from zrm.kit import folders, log
@@ -87,7 +87,7 @@ class Runtime:
     database: Database
     blobs: BlobStore
     redis_url: str
-    _to_close: list[Answers | Quotas] = field(default_factory=list)
+    _to_close: list[DoorsBook | QuotaCounter] = field(default_factory=list)
 
     def beside(self, purpose: str) -> Runtime:
         """The same runtime through one or two connections of its own, to be closed by itself."""
@@ -100,8 +100,8 @@ class Runtime:
         """
         config = self.config
         inbox = Inbox(self.database, self.blobs)
-        answers = Answers(self.database, config.data / "answers")
-        quotas = Quotas(self.database, config.settings.quotas, config.secret)
+        answers = DoorsBook(self.database, config.data / "answers")
+        quotas = QuotaCounter(self.database, config.settings.quotas, config.secret)
         self._to_close.extend((answers, quotas))
         return Desk(
             self.database,

@@ -12,12 +12,12 @@ from zrm.casestore.outbox import Topic
 from zrm.channels.contract import HasFates, HasFiles, HasParts
 from zrm.channels.fax.render import fax_pages
 from zrm.dispatch.deliver import Deliver
-from zrm.dispatch.drain import Drain, Handler
 from zrm.dispatch.fetch import Fetch
 from zrm.dispatch.notify import Notify
 from zrm.dispatch.queues import Queues
 from zrm.dispatch.render import Render
-from zrm.dispatch.scan import Scan
+from zrm.dispatch.scan import ScanHandler
+from zrm.dispatch.task_runner import Drain, Handler
 from zrm.installation import Runtime
 from zrm.kit.fitness import reason
 from zrm.kit.outage import Outage
@@ -50,7 +50,7 @@ def build_drain(runtime: Runtime, queues: Queues) -> Drain:
             {kind: channel for kind, channel in plan.channels.items() if isinstance(channel, HasFates)},
             scanned=plan.settings.scan is not None,
         ),
-        Topic.SCAN: Scan(runtime.database, runtime.blobs, runtime.clamd()),
+        Topic.SCAN: ScanHandler(runtime.database, runtime.blobs, runtime.clamd()),
         Topic.RENDER: Render(runtime.database, runtime.blobs, {"fax": fax_pages}),
     }
     return Drain(runtime.database, queues, handlers, plan.settings.dispatch)

@@ -16,7 +16,7 @@ from zrm.agent_api.reasons import Reason, of_delivery, reason
 from zrm.casestore import outbox
 from zrm.casestore.outbox import Topic
 from zrm.contract import SendError
-from zrm.dispatch.drain import leave_failed
+from zrm.dispatch.task_runner import leave_failed
 from zrm.kit.db import Database
 from zrm.kit.ids import new_id
 from zrm.ui.i18n import Language

@@ -24,7 +24,7 @@ from zrm.contract import (
     Sender,
     Thread,
 )
-from zrm.dispatch.fetch import NO_REPORT, Fetch, ask_after
+from zrm.dispatch.fetch import NO_REPORT, Fetch, query_missing_reports
 from zrm.inbox.receive import Inbox
 from zrm.kit.blobs import BlobStore
 from zrm.kit.db import Database
@@ -146,9 +146,9 @@ def silent_delivery(database: Database) -> None:
             [delivery],
         )
         cursor.execute("DELETE FROM outbox WHERE topic = 'fetch'")
-        assert ask_after(cursor, hours=26) == 0
-        assert ask_after(cursor, hours=24) == 1
-        assert ask_after(cursor, hours=24) == 0, "each is asked about once"
+        assert query_missing_reports(cursor, hours=26) == 0
+        assert query_missing_reports(cursor, hours=24) == 1
+        assert query_missing_reports(cursor, hours=24) == 0, "each is asked about once"
 
 
 def test_report_that_never_came_is_asked_for(house: House) -> None:

@@ -10,11 +10,11 @@ from tests.dispatch.test_deliver import make_case
 from zrm.casestore import outbox
 from zrm.casestore.outbox import Topic
 from zrm.channels.fax.render import fax_pages
-from zrm.dispatch.drawing import Renderer
 from zrm.dispatch.render import Render
 from zrm.kit.blobs import BlobStore
 from zrm.kit.db import Database, insert_rows
 from zrm.kit.ids import new_id
+from zrm.kit.render_child import Renderer
 
 
 def render(database: Database, blobs: BlobStore, renderer: Renderer, data: bytes) -> tuple[list[str], list[str]]:

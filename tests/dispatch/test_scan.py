@@ -21,7 +21,7 @@ from zrm.casestore import outbox
 from zrm.casestore.outbox import Topic
 from zrm.config import Scan as ScanSettings
 from zrm.config import Settings
-from zrm.dispatch.scan import Scan
+from zrm.dispatch.scan import ScanHandler
 from zrm.inbox.receive import Inbox
 from zrm.kit.blobs import BlobStore
 from zrm.kit.clamd import Clamd
@@ -45,7 +45,7 @@ class ScanningHouse(MailHouse):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        self.scan = Scan(self.database, self.blobs, Clamd(self.address, timeout=30) if self.address else None)
+        self.scan = ScanHandler(self.database, self.blobs, Clamd(self.address, timeout=30) if self.address else None)
 
     def work(self) -> None:
         """Scan what waits, whether it is due or not."""
@@ -97,13 +97,13 @@ def test_a_scanner_that_is_away_is_asked_until_it_is_back(
     clamav.stop()
     contact = house.take(letter(part("bad.pdf", EICAR)))
     for _ in range(20):  # far more than any other task is tried
-        house.scan = Scan(house.database, house.blobs, Clamd(house.address, timeout=5))
+        house.scan = ScanHandler(house.database, house.blobs, Clamd(house.address, timeout=5))
         house.work()
     assert house.verdicts() == [("bad.pdf", "waiting", "")]
     assert house.labels(contact) == {"unscanned"}, "and the desk shows that"
     assert house.tasks() == [(0, "the virus scanner does not answer", False)]
     clamav.start()
-    house.scan = Scan(house.database, house.blobs, Clamd(house.address, timeout=30))
+    house.scan = ScanHandler(house.database, house.blobs, Clamd(house.address, timeout=30))
     house.work()
     assert house.verdicts() == [("bad.pdf", "infected", THREAT)]
     assert house.labels(contact) == {"infected"}
@@ -146,7 +146,7 @@ def test_without_a_scanner_nothing_waits_for_one(
     contact = house.take(letter(part("b.pdf", PDF)))
     house.work()
     assert house.labels(contact) == {"unscanned"}
-    house.scan = Scan(database, blobs, None)  # the operator took the scanner out of the configuration
+    house.scan = ScanHandler(database, blobs, None)  # the operator took the scanner out of the configuration
     house.work()
     assert house.tasks() == []
     assert house.labels(contact) == set()

@@ -16,7 +16,7 @@ from tests.lab.smtp_sink import SmtpSink
 from zrm.insight import ledger
 from zrm.installation import load_config
 from zrm.kit.clock import now
-from zrm.simulate.places import KINDS
+from zrm.simulate.endpoints import KINDS
 from zrm.simulate.simulator import Simulator, Tally
 
 PATIENCE = 90.0

@@ -19,7 +19,7 @@ from tests.faults.reckoning import heal, hold_to_truth, load, wait_for
 from tests.lab.mailer import compose, send
 from tests.lab.process import wait_until
 from zrm.simulate.corpus import citizen
-from zrm.simulate.errand import Left, TryAgain
+from zrm.simulate.scenario import Left, TryAgain
 from zrm.simulate.voice import VoiceDoor
 
 

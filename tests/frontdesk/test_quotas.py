@@ -11,27 +11,29 @@ import pytest
 from tests.casework.house import one
 from zrm import config
 from zrm.errors import OverQuota
-from zrm.frontdesk.quotas import Quotas
+from zrm.frontdesk.quotas import QuotaCounter
 from zrm.kit.db import Database
 
 PEER = "192.0.2.7"
 FEW = config.Quotas(peer_posts=20, address_posts=3, door_posts=50, peer_megabytes=2, trusted_peers=["10.0.0.0/8"])
-Node = Callable[..., Quotas]
+Node = Callable[..., QuotaCounter]
 
 
 @pytest.fixture
 def node(database: Database) -> Node:
     """One more process of the house; its thread stays out of it, so that the test says when it looks."""
 
-    def begin(settings: config.Quotas = FEW, store: Database = database, at: Callable[[], float] = lambda: 0) -> Quotas:
-        quotas = Quotas(store, settings, b"key", clock=at)
+    def begin(
+        settings: config.Quotas = FEW, store: Database = database, at: Callable[[], float] = lambda: 0
+    ) -> QuotaCounter:
+        quotas = QuotaCounter(store, settings, b"key", clock=at)
         quotas._thread = threading.current_thread()
         return quotas
 
     return begin
 
 
-def admitted(quotas: Quotas, peer: str = PEER, *, door: str = "form", times: int = 1000) -> int:
+def admitted(quotas: QuotaCounter, peer: str = PEER, *, door: str = "form", times: int = 1000) -> int:
     """How many posts of a peer are taken until one is refused."""
     for number in range(times):
         try:
@@ -185,7 +187,7 @@ def test_memory_is_bounded_and_who_counted_most_is_remembered(node: Node, monkey
 
 
 def test_closing_tells_the_rest(database: Database) -> None:
-    quotas = Quotas(database, FEW, b"key")
+    quotas = QuotaCounter(database, FEW, b"key")
     assert admitted(quotas) == FEW.peer_posts
     quotas.close()
     with database.cursor() as cursor:

@@ -12,7 +12,7 @@ from tests.lab.process import wait_until
 from zrm.casestore import heartbeat, outbox
 from zrm.casestore.heartbeat import Heartbeat
 from zrm.casestore.outbox import Topic
-from zrm.insight.health import Health, Problem
+from zrm.insight.health import Health, RoleProblem
 from zrm.kit.db import Cursor, Database
 from zrm.kit.ids import new_id
 
@@ -24,7 +24,7 @@ ROLES: list[tuple[str, list[Topic]]] = [
     ("web", []),
 ]
 HEALTH = Health(["web", "email", "fax"], late=60)
-EVERY_TOPIC = [Problem("topic", topic.value) for topic in Topic if topic is not Topic.DELIVER]
+EVERY_TOPIC = [RoleProblem("topic", topic.value) for topic in Topic if topic is not Topic.DELIVER]
 
 
 @pytest.fixture
@@ -36,7 +36,7 @@ def alive(database: Database) -> Database:
     return database
 
 
-def problems(database: Database) -> list[Problem]:
+def problems(database: Database) -> list[RoleProblem]:
     with database.cursor() as cursor:
         return HEALTH.problems(cursor)
 
@@ -48,7 +48,7 @@ def wait(cursor: Cursor, topic: Topic, seconds: int) -> None:
     cursor.execute("UPDATE outbox SET due_at = now() - make_interval(secs => %s) WHERE ref = %s", [seconds, reference])
 
 
-def change(database: Database, what: str, where: str = "true") -> list[Problem]:
+def change(database: Database, what: str, where: str = "true") -> list[RoleProblem]:
     with database.cursor() as cursor:
         cursor.execute(f"UPDATE heartbeats SET {what} WHERE {where}".encode())
     return problems(database)
@@ -62,17 +62,17 @@ KILLED = ["at = now() - interval '36 s'", "at = now() - interval '9 d'", "at = n
 @pytest.mark.parametrize(
     ("who", "expected"),
     [
-        ("role = 'relay'", [Problem("relay")]),
-        ("role = 'worker'", [Problem("workers")]),
-        ("role = 'email'", [Problem("listener", "email")]),
-        ("role = 'web'", [Problem("web")]),
+        ("role = 'relay'", [RoleProblem("relay")]),
+        ("role = 'worker'", [RoleProblem("workers")]),
+        ("role = 'email'", [RoleProblem("listener", "email")]),
+        ("role = 'web'", [RoleProblem("web")]),
         ("role = 'worker' AND cardinality(topics) > 1", EVERY_TOPIC),
         ("role = 'worker' AND cardinality(topics) = 1", []),  # the other one delivers too
-        ("true", [Problem("relay"), Problem("workers"), Problem("web"), Problem("listener", "email")]),
+        ("true", [RoleProblem("relay"), RoleProblem("workers"), RoleProblem("web"), RoleProblem("listener", "email")]),
     ],
 )
 def test_whoever_died_is_named_until_it_is_back(
-    alive: Database, who: str, expected: list[Problem], killed: str
+    alive: Database, who: str, expected: list[RoleProblem], killed: str
 ) -> None:
     assert problems(alive) == []
     assert change(alive, killed, who) == expected
@@ -84,16 +84,16 @@ def test_whoever_died_is_named_until_it_is_back(
 
 def test_what_ended_in_order_is_missed_only_if_nothing_goes_on_without_it(alive: Database) -> None:
     assert change(alive, "ended = true, at = now() - interval '30 s'") == [], "a restart takes a moment"
-    assert change(alive, "at = now() - interval '36 s'") == [Problem("relay"), Problem("workers")]
+    assert change(alive, "at = now() - interval '36 s'") == [RoleProblem("relay"), RoleProblem("workers")]
     with alive.cursor() as cursor:
         heartbeat.beat(cursor, new_id(), "relay")
         heartbeat.beat(cursor, new_id(), "worker", [Topic.DELIVER])
-    assert problems(alive) == [Problem("topic", "file")]
+    assert problems(alive) == [RoleProblem("topic", "file")]
 
 
 def test_the_last_that_was_there_says_whether_it_was_meant(alive: Database) -> None:
     """The machine on which a role died is gone for ever; it went on elsewhere, and was ended there."""
-    assert change(alive, "at = now() - interval '2 h'", "role = 'email'") == [Problem("listener", "email")]
+    assert change(alive, "at = now() - interval '2 h'", "role = 'email'") == [RoleProblem("listener", "email")]
     instance = new_id()
     with alive.cursor() as cursor:
         heartbeat.beat(cursor, instance, "email")
@@ -102,7 +102,7 @@ def test_the_last_that_was_there_says_whether_it_was_meant(alive: Database) -> N
 
 
 def test_a_house_that_was_never_begun_lacks_what_every_house_needs(database: Database) -> None:
-    assert problems(database) == [Problem("relay"), Problem("workers")]
+    assert problems(database) == [RoleProblem("relay"), RoleProblem("workers")]
 
 
 def test_a_heartbeat_may_be_late_by_two(alive: Database) -> None:
@@ -130,13 +130,13 @@ def test_each_problem_is_one_plain_sentence() -> None:
     told = [
         str(problem)
         for problem in (
-            Problem("relay"),
-            Problem("workers"),
-            Problem("topic", "deliver"),
-            Problem("topic", "scan"),
-            Problem("web"),
-            Problem("listener", "fax"),
-            Problem("late", "file", 75),
+            RoleProblem("relay"),
+            RoleProblem("workers"),
+            RoleProblem("topic", "deliver"),
+            RoleProblem("topic", "scan"),
+            RoleProblem("web"),
+            RoleProblem("listener", "fax"),
+            RoleProblem("late", "file", 75),
         )
     ]
     assert told == [
@@ -232,4 +232,4 @@ def test_old_rows_go_but_the_last_of_each_kind_stays_and_is_still_missed(alive: 
             )
         heartbeat.forget(cursor)
     assert [row[0] for row in rows(alive)].count("email") == 1
-    assert problems(alive) == [Problem("workers"), Problem("listener", "email")]
+    assert problems(alive) == [RoleProblem("workers"), RoleProblem("listener", "email")]

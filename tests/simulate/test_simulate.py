@@ -17,10 +17,10 @@ from tests.lab.process import wait_until
 from tests.lab.shared import Shared
 from zrm.errors import ConfigError, ZrmError
 from zrm.installation import load_config
-from zrm.simulate.account import cases_of, reckon, store_time, wait_until_quiet
 from zrm.simulate.corpus import citizen
-from zrm.simulate.errand import TryAgain
-from zrm.simulate.places import KINDS, open_kinds
+from zrm.simulate.endpoints import KINDS, open_kinds
+from zrm.simulate.reconciliation import cases_of, reckon, store_time, wait_until_quiet
+from zrm.simulate.scenario import TryAgain
 from zrm.simulate.simulator import Simulator, Tally
 from zrm.simulate.watch import DeskWatch
 from zrm.simulate.web import WebDoor

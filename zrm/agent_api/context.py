@@ -13,7 +13,7 @@ from zrm.casework.reply_routes import SendingAccount
 from zrm.config import Settings
 from zrm.contract import RawContact, Receipt
 from zrm.dispatch.queues import Monitor
-from zrm.insight.health import Health, Problem
+from zrm.insight.health import Health, RoleProblem
 from zrm.kit.blobs import BlobStore
 from zrm.kit.cookies import Cookie, cookie
 from zrm.kit.db import Cursor, Database
@@ -46,7 +46,7 @@ class DeskContext:
     health: Health | None = None
     hub: EventHub = field(default_factory=EventHub)
 
-    def problems(self, cursor: Cursor) -> list[Problem]:
+    def problems(self, cursor: Cursor) -> list[RoleProblem]:
         """Which roles do not run, and what waits too long; for who may handle deliveries everywhere."""
         return self.health.problems(cursor) if self.health is not None else []
 

@@ -30,10 +30,9 @@ from zrm.casestore import live, timeline
 from zrm.casestore.agent import Permission
 from zrm.casework.case_actions import add_event
 from zrm.contract import StoredFile
-from zrm.dispatch import drawing
 from zrm.errors import NotFound
 from zrm.inbox import reading
-from zrm.kit import log
+from zrm.kit import log, render_child
 from zrm.kit.blobs import BlobStore
 from zrm.kit.db import Cursor
 from zrm.kit.media_types import usual_name
@@ -229,7 +228,7 @@ def _still_pdf(context: DeskContext, stored: timeline.StoredFileRow) -> Response
     problem = "it is too large"
     if stored.size <= _PDF_BYTES and context.blobs.path(stored.blob_key).is_file():
         with _AT_A_TIME:
-            made, problem = drawing.in_child(still_pdf, context.blobs.get(stored.blob_key), _PDF_SECONDS)
+            made, problem = render_child.in_child(still_pdf, context.blobs.get(stored.blob_key), _PDF_SECONDS)
         if made:
             inline = f"inline; filename*=UTF-8''{quote(harmless_name(stored.name), safe='')}"
             return Response(made[0], media_type=_PDF, headers={**headers.FOREIGN_PDF, "Content-Disposition": inline})

@@ -22,7 +22,7 @@ from zrm.casestore.outbox import Task, Topic
 from zrm.casestore.person import mark_undeliverable, opted_out
 from zrm.config import Settings
 from zrm.contract import OutcomeUnknown, RecipientOptedOut, RecipientUnreachable, Reply, SendError, Sent, StoredFile
-from zrm.dispatch.drain import backoff, leave_failed
+from zrm.dispatch.task_runner import backoff, leave_failed
 from zrm.kit import log
 from zrm.kit.clock import now
 from zrm.kit.db import Cursor, Database, insert_rows

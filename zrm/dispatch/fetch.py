@@ -15,7 +15,7 @@ from zrm.casestore import live, outbox
 from zrm.casestore.contact import OUR_OWN
 from zrm.casestore.outbox import Task, Topic
 from zrm.contract import Fetched, Report, SendError
-from zrm.dispatch.drain import backoff
+from zrm.dispatch.task_runner import backoff
 from zrm.kit import log
 from zrm.kit.blobs import BlobStore
 from zrm.kit.clock import now
@@ -41,7 +41,7 @@ class Files(Protocol):
         """Errors: SendError and nothing else."""
 
 
-class Fates(Protocol):
+class DeliveryStatusLookup(Protocol):
     """The part of a channel that can ask what became of a message."""
 
     def fate(self, account: str, provider_ref: str) -> Report | None:
@@ -51,7 +51,7 @@ class Fates(Protocol):
         """Whether a report on the message can come at all."""
 
 
-def ask_after(cursor: Cursor, *, hours: float) -> int:
+def query_missing_reports(cursor: Cursor, *, hours: float) -> int:
     """Have the provider asked about messages sent so long ago without a report, each once; returns how many."""
     cursor.execute(
         "WITH silent AS MATERIALIZED (SELECT id FROM deliveries WHERE state = 'sent' "
@@ -75,7 +75,7 @@ class Fetch:
         database: Database,
         blobs: BlobStore,
         files: Mapping[str, Files],
-        fates: Mapping[str, Fates],
+        fates: Mapping[str, DeliveryStatusLookup],
         *,
         scanned: bool = False,
     ) -> None:

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from zrm.casestore import live, outbox
 from zrm.casestore.agent import Permission
 from zrm.casestore.outbox import Task
-from zrm.dispatch.drain import leave_failed
+from zrm.dispatch.task_runner import leave_failed
 from zrm.kit.db import Database
 
 _TELL = """

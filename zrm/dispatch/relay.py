@@ -14,7 +14,7 @@ import psycopg
 from zrm.casestore import counts, heartbeat, outbox, uploads
 from zrm.casestore.outbox import Topic
 from zrm.config import Dispatch
-from zrm.dispatch.fetch import ask_after
+from zrm.dispatch.fetch import query_missing_reports
 from zrm.dispatch.queues import Queues
 from zrm.errors import StoreUnavailable
 from zrm.kit import throttle
@@ -97,7 +97,7 @@ class Relay:
                 heartbeat.forget(cursor)
                 cursor.execute("DELETE FROM sessions WHERE ends_at < now()")
                 cursor.execute("DELETE FROM dialogue_notes WHERE ends_at < now()")
-                ask_after(cursor, hours=self._settings.report_hours)
+                query_missing_reports(cursor, hours=self._settings.report_hours)
                 cursor.execute("DELETE FROM proof_tokens WHERE ends_at < now() - interval '1 day'")
                 cursor.execute(_FORGET_KEPT_ANSWERS)
         return self._settings.sweep if soonest is None else min(self._settings.sweep, max(_SOONEST, soonest))

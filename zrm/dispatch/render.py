@@ -11,13 +11,12 @@ from collections.abc import Mapping, Sequence
 from zrm.casestore import live, outbox
 from zrm.casestore.contact import MOST_PICTURES
 from zrm.casestore.outbox import Task
-from zrm.dispatch import drawing
-from zrm.dispatch.drain import leave_failed
-from zrm.dispatch.drawing import Renderer
-from zrm.kit import log
+from zrm.dispatch.task_runner import leave_failed
+from zrm.kit import log, render_child
 from zrm.kit.blobs import BlobStore
 from zrm.kit.db import Database, insert_rows
 from zrm.kit.ids import new_id
+from zrm.kit.render_child import Renderer
 
 _log = log.get(__name__)
 
@@ -58,7 +57,7 @@ class Render:
                 outbox.done(cursor, [task])
                 return
         role, name, blob_key, position, contact_id, case_id = row
-        files, problem = drawing.in_child(self._renderers[role], self._blobs.get(blob_key))
+        files, problem = render_child.in_child(self._renderers[role], self._blobs.get(blob_key))
         if not files:
             _log.warning("not rendered", contact=str(contact_id), trace=task.trace, reason=problem)
             leave_failed(self._database, task, f"these pages cannot be shown: {problem}")

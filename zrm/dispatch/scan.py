@@ -24,7 +24,7 @@ _log = log.get(__name__)
 _PAUSE: Final = 30.0  # seconds until clamd is asked again after it was away
 
 
-class Scan:
+class ScanHandler:
     """The handler of the topic `scan`: a ref is an attachment. Without a `clamd` (any more) files are left as unasked."""
 
     def __init__(self, database: Database, blobs: BlobStore, clamd: Clamd | None) -> None:

@@ -29,8 +29,8 @@ from zrm.casework.reply_routes import WEB, SendingAccount, automatic_route
 from zrm.config import Settings
 from zrm.contract import JSON, AddressKind, OpenDoor, RawContact, Receipt, StoredFile, Subject, Tracking
 from zrm.errors import NotFound, StoreUnavailable
-from zrm.frontdesk.answers import Answers
-from zrm.frontdesk.quotas import Quotas
+from zrm.frontdesk.doors_book import DoorsBook
+from zrm.frontdesk.quotas import QuotaCounter
 from zrm.frontdesk.tracking import addresses_of, public_file, tracking_of
 from zrm.inbox import code as codes
 from zrm.inbox.receive import Inbox
@@ -61,9 +61,9 @@ class Desk:
         settings: Settings,
         secret: bytes,
         senders: Sequence[SendingAccount],
-        answers: Answers | None = None,
+        answers: DoorsBook | None = None,
         doors: Sequence[OpenDoor] = (),
-        quotas: Quotas | None = None,
+        quotas: QuotaCounter | None = None,
     ) -> None:
         self._database = database
         self._blobs = blobs

@@ -61,7 +61,7 @@ class _Count:
     known: int = 0
 
 
-class Quotas:
+class QuotaCounter:
     """The quotas as one process counts them; from any thread. `close` tells the store the last of it."""
 
     def __init__(

@@ -24,7 +24,7 @@ _CONSEQUENCES: Final = {
 
 
 @dataclass(frozen=True, slots=True)
-class Problem:
+class RoleProblem:
     """What is wrong: the relay, all workers, the web role or a channel's listener (`name`) gives no heartbeat, a topic (`name`)
     has no worker that is alive, or its oldest task has waited for `seconds`.
     """
@@ -58,27 +58,27 @@ class Health:
         self._optional = optional
         self._late = late
 
-    def problems(self, cursor: Cursor) -> list[Problem]:
+    def problems(self, cursor: Cursor) -> list[RoleProblem]:
         """What is wrong now, the most important first."""
         return [*self._silent(heartbeat.last_heartbeats(cursor)), *self._waiting(cursor)]
 
-    def _silent(self, beats: list[LastHeartbeat]) -> Iterable[Problem]:
+    def _silent(self, beats: list[LastHeartbeat]) -> Iterable[RoleProblem]:
         if _missed((beat for beat in beats if beat.role == "relay"), needed=True):
-            yield Problem("relay")
+            yield RoleProblem("relay")
         if _missed((beat for beat in beats if beat.role == "worker"), needed=True):
-            yield Problem("workers")
+            yield RoleProblem("workers")
         else:
             for topic in Topic:
                 if _missed((beat for beat in beats if topic in beat.topics), needed=topic in _NEEDED):
-                    yield Problem("topic", topic.value)
+                    yield RoleProblem("topic", topic.value)
         for role in self._optional:
             if _missed((beat for beat in beats if beat.role == role), needed=False):
-                yield Problem("web") if role == "web" else Problem("listener", role)
+                yield RoleProblem("web") if role == "web" else RoleProblem("listener", role)
 
-    def _waiting(self, cursor: Cursor) -> Iterable[Problem]:
+    def _waiting(self, cursor: Cursor) -> Iterable[RoleProblem]:
         for topic, seconds in outbox.waiting(cursor).items():
             if seconds > self._late:
-                yield Problem("late", topic.value, int(seconds))
+                yield RoleProblem("late", topic.value, int(seconds))
 
 
 def _missed(beats: Iterable[LastHeartbeat], *, needed: bool) -> bool:

@@ -2,7 +2,7 @@
 
 Received is counted from the receipts, which no later step touches; the rest from what became of the raw contacts.
 The two are kept apart on purpose: a contact that fell between them would show. What the doors said yes to is counted
-from their own book (`zrm.frontdesk.answers`): an answer without a receipt for the same content was a promise not kept.
+from their own book (`zrm.frontdesk.doors_book`): an answer without a receipt for the same content was a promise not kept.
 """
 
 from __future__ import annotations

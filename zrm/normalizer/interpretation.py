@@ -13,7 +13,6 @@ from typing import Any
 from uuid import UUID
 
 from zrm.casestore.search_words import contact_key
-from zrm.normalizer.mail_keywords import wish_in_mail
 from zrm.contract import (
     REPEATED_ID,
     TEXT_LIMIT,
@@ -34,6 +33,7 @@ from zrm.kit.file_names import file_name
 from zrm.kit.text import clean, clean_line
 from zrm.normalizer.html import sanitise
 from zrm.normalizer.language import detect
+from zrm.normalizer.mail_keywords import wish_in_mail
 from zrm.normalizer.origin import NormalizedAddress, known, origin_of
 from zrm.normalizer.quoted_text.answer_signs import answers, our_addresses
 from zrm.normalizer.quoted_text.split import SplitText, split_quotation, without_signature

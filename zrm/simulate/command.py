@@ -12,8 +12,8 @@ from rich.table import Table
 
 from zrm.insight.ledger import STATES
 from zrm.installation import Runtime
-from zrm.simulate.account import Reckoning, cases_of, filing_seconds, reckon, store_time, wait_until_quiet
-from zrm.simulate.places import web_address
+from zrm.simulate.endpoints import web_address
+from zrm.simulate.reconciliation import Reckoning, cases_of, filing_seconds, reckon, store_time, wait_until_quiet
 from zrm.simulate.simulator import Happening, Simulator, Tally, percentile
 from zrm.simulate.watch import DeskWatch
 

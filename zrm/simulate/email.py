@@ -18,8 +18,8 @@ from typing import ClassVar, Final
 
 from zrm.kit.clock import now
 from zrm.simulate.corpus import Citizen, follow_up
-from zrm.simulate.errand import Acknowledged, Left, Refused, TryAgain
 from zrm.simulate.files import picture, statement
+from zrm.simulate.scenario import Acknowledged, Left, Refused, TryAgain
 
 _TIMEOUT: Final = 30.0
 _GREETING: Final = "mx.example.org"

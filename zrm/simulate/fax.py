@@ -14,8 +14,8 @@ import httpx
 
 from zrm.kit.clock import now
 from zrm.simulate.corpus import Citizen
-from zrm.simulate.errand import Acknowledged, NotYet, Refused, TryAgain
 from zrm.simulate.files import fax_pages
+from zrm.simulate.scenario import Acknowledged, NotYet, Refused, TryAgain
 
 PATH: Final = "/hooks/fax"
 

@@ -20,8 +20,8 @@ from zrm.errors import ZrmError
 from zrm.installation import LoadedConfig
 from zrm.simulate import corpus
 from zrm.simulate.corpus import Language
-from zrm.simulate.errand import Door, Errand, Left, NotYet, Refused, TryAgain
-from zrm.simulate.places import KINDS, new_run, open_doors, web_client
+from zrm.simulate.endpoints import KINDS, new_run, open_doors, web_client
+from zrm.simulate.scenario import Endpoint, Left, NotYet, Refused, Scenario, TryAgain
 
 _FIRST_PAUSE: Final = 0.25
 _LONGEST_PAUSE: Final = 3.0
@@ -62,7 +62,7 @@ class _Due:
     at: float
     number: int
     channel: str = field(compare=False)
-    errand: Errand = field(compare=False)
+    errand: Scenario = field(compare=False)
     until: float = field(compare=False)
     pause: float = field(default=_FIRST_PAUSE, compare=False)
 
@@ -99,7 +99,7 @@ class Simulator:
         self._patience = patience
         self.told: Callable[[Happening], None] = told or (lambda _: None)
         self._web = web_client(plan)
-        self.doors: list[Door] = open_doors(plan, doors, self._web, self.run_name)
+        self.doors: list[Endpoint] = open_doors(plan, doors, self._web, self.run_name)
         self._due: list[_Due] = []
         self._under_way = 0
         self._making = False

@@ -13,7 +13,7 @@ from urllib.parse import urlencode
 import httpx
 
 from zrm.simulate.corpus import Citizen, follow_up
-from zrm.simulate.errand import Acknowledged, Refused, TryAgain
+from zrm.simulate.scenario import Acknowledged, Refused, TryAgain
 
 _RECENT: Final = 200
 

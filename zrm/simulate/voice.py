@@ -12,8 +12,8 @@ from typing import ClassVar, Final
 
 from zrm.kit import checkdigit
 from zrm.simulate.corpus import Citizen
-from zrm.simulate.errand import Acknowledged, Left, Refused, TryAgain
 from zrm.simulate.files import speak_into
+from zrm.simulate.scenario import Acknowledged, Left, Refused, TryAgain
 
 _TIMEOUT: Final = 60.0
 _MOST_COMMANDS: Final = 400

@@ -12,8 +12,8 @@ import httpx
 
 from zrm.kit.cookies import cookie
 from zrm.simulate.corpus import Citizen
-from zrm.simulate.errand import Acknowledged, Refused, TryAgain
 from zrm.simulate.files import picture
+from zrm.simulate.scenario import Acknowledged, Refused, TryAgain
 from zrm.ui.i18n import LANGUAGE_COOKIE
 
 _FORM_ID: Final = re.compile(r'name="form_id" value="([^"]+)"')

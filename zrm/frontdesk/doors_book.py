@@ -37,7 +37,7 @@ SELECT * FROM unnest(%s::uuid[], %s::text[], %s::text[], %s::timestamptz[]) ON C
 _log = log.get(__name__)
 
 
-class Answers:
+class DoorsBook:
     """The book of one process. `folder` is where processes of one machine keep what has not reached the store yet."""
 
     def __init__(self, database: Database, folder: Path) -> None:

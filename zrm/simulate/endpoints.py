@@ -17,8 +17,8 @@ from zrm.config import Section, load
 from zrm.errors import ConfigError
 from zrm.installation import LoadedConfig
 from zrm.simulate.email import EmailDoor
-from zrm.simulate.errand import Door
 from zrm.simulate.fax import FaxDoor
+from zrm.simulate.scenario import Endpoint
 from zrm.simulate.sms import SmsDoor
 from zrm.simulate.voice import VoiceDoor
 from zrm.simulate.web import WebDoor
@@ -46,10 +46,10 @@ def new_run() -> str:
     return secrets.token_hex(5)
 
 
-def open_doors(plan: LoadedConfig, kinds: Sequence[str], web: httpx.Client, run: str) -> list[Door]:
+def open_doors(plan: LoadedConfig, kinds: Sequence[str], web: httpx.Client, run: str) -> list[Endpoint]:
     """The doors of these channels. Errors: ConfigError for a channel that is not enabled or cannot be reached."""
     sections = load(plan.file).sections("channels")
-    doors: list[Door] = []
+    doors: list[Endpoint] = []
     for kind in kinds:
         if kind not in plan.channels:
             raise ConfigError(f"{plan.file.name}: the channel {kind} is not enabled; the doors are: {', '.join(KINDS)}")
@@ -65,7 +65,7 @@ def open_kinds(plan: LoadedConfig) -> tuple[str, ...]:
     return found
 
 
-def _door(kind: str, plan: LoadedConfig, section: Section, web: httpx.Client, run: str) -> Door:
+def _door(kind: str, plan: LoadedConfig, section: Section, web: httpx.Client, run: str) -> Endpoint:
     match kind:
         case "web":
             return WebDoor(web)

@@ -40,19 +40,19 @@ class Refused(Exception):
     """A refusal for good; the message is the door's own words."""
 
 
-class Errand(Protocol):
+class Scenario(Protocol):
     """One contact on its way. `go` may be called again after TryAgain, by one thread at a time."""
 
     def go(self) -> Acknowledged:
         """Deliver it. Errors: TryAgain, Left, Refused."""
 
 
-class Door(Protocol):
+class Endpoint(Protocol):
     """Makes the errands of one channel. `errand` is called by one thread, errands go in many."""
 
     kind: ClassVar[str]
 
-    def errand(self, citizen: Citizen, chance: random.Random) -> Errand:
+    def errand(self, citizen: Citizen, chance: random.Random) -> Scenario:
         """What this citizen brings to the door."""
 
     def close(self) -> None:

@@ -1,4 +1,4 @@
-"""One renderer in a process of its own: `python -m zrm.dispatch.drawing <module> <function>`, bytes in, files out.
+"""One renderer in a process of its own: `python -m zrm.kit.render_child <module> <function>`, bytes in, files out.
 
 Imports nothing but the renderer, so that it costs a tenth of what a copy of the worker would. Exit status 0 with what
 was drawn on standard output (each file behind its length in eight bytes), 1 with the reason.

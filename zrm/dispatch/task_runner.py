@@ -38,7 +38,7 @@ class Handler(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Pace:
+class ClaimPolicy:
     """How a topic is claimed: tasks at a time, and the lease in seconds, longer than the slowest batch."""
 
     batch: int
@@ -76,12 +76,12 @@ class Drain:
                 break
         return handled
 
-    def _pace(self, topic: Topic) -> Pace:
+    def _pace(self, topic: Topic) -> ClaimPolicy:
         if topic in _SLOW:
-            return Pace(1, max(self._settings.lease, 60))
-        return Pace(self._settings.batch, self._settings.lease)
+            return ClaimPolicy(1, max(self._settings.lease, 60))
+        return ClaimPolicy(self._settings.batch, self._settings.lease)
 
-    def _claim(self, topic: Topic, pace: Pace) -> list[Task]:
+    def _claim(self, topic: Topic, pace: ClaimPolicy) -> list[Task]:
         with self._database.cursor() as cursor:
             return outbox.claim(cursor, topic, limit=pace.batch, lease=pace.lease)
 

@@ -20,8 +20,8 @@ import pytest
 from tests.channels.web.portal import filled, hidden, running
 from zrm.config import Settings
 from zrm.contract import RawContact, Receipt
-from zrm.frontdesk.answers import Answers
 from zrm.frontdesk.desk import Desk
+from zrm.frontdesk.doors_book import DoorsBook
 from zrm.inbox import receive, writer
 from zrm.inbox.receive import Inbox
 from zrm.insight import ledger
@@ -32,18 +32,18 @@ from zrm.kit.ids import new_id
 
 
 @pytest.fixture
-def answers(database: Database, tmp_path: Path) -> Iterator[Answers]:
-    opened = Answers(database, tmp_path / "answers")
+def answers(database: Database, tmp_path: Path) -> Iterator[DoorsBook]:
+    opened = DoorsBook(database, tmp_path / "answers")
     yield opened
     opened.close()
 
 
 @pytest.fixture
-def desk(database: Database, blobs: BlobStore, inbox: Inbox, settings: Settings, answers: Answers) -> Desk:
+def desk(database: Database, blobs: BlobStore, inbox: Inbox, settings: Settings, answers: DoorsBook) -> Desk:
     return Desk(database, blobs, inbox, settings, b"secret of this test", (), answers)
 
 
-def law(database: Database, answers: Answers) -> dict[str, ledger.LedgerLine]:
+def law(database: Database, answers: DoorsBook) -> dict[str, ledger.LedgerLine]:
     answers.flush()
     with database.cursor() as cursor:
         return {
@@ -66,7 +66,7 @@ def drop_some(monkeypatch: pytest.MonkeyPatch, said: bytes) -> None:
 
 
 def test_a_form_that_was_confirmed_and_is_nowhere_breaks_the_law(
-    desk: Desk, database: Database, answers: Answers, monkeypatch: pytest.MonkeyPatch
+    desk: Desk, database: Database, answers: DoorsBook, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     drop_some(monkeypatch, b"the second")
     with running(desk=desk) as portal:
@@ -79,7 +79,7 @@ def test_a_form_that_was_confirmed_and_is_nowhere_breaks_the_law(
 
 
 def test_two_messages_that_were_taken_for_one_break_the_law(
-    desk: Desk, database: Database, answers: Answers, monkeypatch: pytest.MonkeyPatch
+    desk: Desk, database: Database, answers: DoorsBook, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As once with mail: 73 letters, one receipt, each of them answered with yes."""
     monkeypatch.setattr(receive, "content_of", lambda _: "0" * 32)
@@ -89,7 +89,7 @@ def test_two_messages_that_were_taken_for_one_break_the_law(
     assert (line.received, line.unkept, line.holds) == (1, 73, False), "none of them is the one that is kept"
 
 
-def test_honest_repetitions_and_refusals_keep_the_law(desk: Desk, database: Database, answers: Answers) -> None:
+def test_honest_repetitions_and_refusals_keep_the_law(desk: Desk, database: Database, answers: DoorsBook) -> None:
     mail = b"Received: by %d\r\nSubject: x\r\n\r\nthe same"
     for hop in range(3):
         desk.receive(RawContact("email", "info", "x", mail % hop, "message/rfc822"))
@@ -99,7 +99,7 @@ def test_honest_repetitions_and_refusals_keep_the_law(desk: Desk, database: Data
 
 
 def test_every_way_to_the_desk_is_in_the_book_and_an_error_is_not(
-    desk: Desk, database: Database, answers: Answers, inbox: Inbox
+    desk: Desk, database: Database, answers: DoorsBook, inbox: Inbox
 ) -> None:
     def contact(name: str) -> RawContact:
         return RawContact("web", "portal", name, name.encode(), "text/plain")
@@ -115,7 +115,7 @@ def test_every_way_to_the_desk_is_in_the_book_and_an_error_is_not(
         assert cursor.fetchone() == (3,)
 
 
-def noted(answers: Answers, channel: str = "web") -> Receipt:
+def noted(answers: DoorsBook, channel: str = "web") -> Receipt:
     receipt = Receipt(new_id(), "100000000009", now(), repeated=False)
     answers.note(RawContact(channel, "portal", "1", b"x", "text/plain"), receipt)
     return receipt
@@ -129,11 +129,11 @@ def in_book(database: Database) -> int:
 
 
 def test_what_a_killed_process_noted_is_taken_in_by_the_next(
-    answers: Answers, database: Database, tmp_path: Path
+    answers: DoorsBook, database: Database, tmp_path: Path
 ) -> None:
     script = (
         "import sys, time\nfrom pathlib import Path\nfrom zrm.contract import RawContact, Receipt\n"
-        "from zrm.frontdesk.answers import Answers\nfrom zrm.kit.clock import now\nfrom zrm.kit.ids import new_id\n"
+        "from zrm.frontdesk.doors_book import Answers\nfrom zrm.kit.clock import now\nfrom zrm.kit.ids import new_id\n"
         "book = Answers(None, Path(sys.argv[1]))\nbook._thread = object()\n"
         "for n in range(3):\n"
         "    book.note(RawContact('fax', '1', str(n), b'x', 'x/y'), Receipt(new_id(), '1', now(), repeated=False))\n"
@@ -171,7 +171,7 @@ def test_who_adopts_files_never_stops_the_door(
         return made
 
     monkeypatch.setattr(os, "open", overtaken)
-    book = Answers(database, tmp_path / "answers")
+    book = DoorsBook(database, tmp_path / "answers")
     monkeypatch.setattr(book, "_run", lambda: None)  # as if it were killed before its first journey
     contact = RawContact("web", "portal", "one", b"words", "text/plain")
     door = threading.Thread(target=book.note, args=(contact, Receipt(new_id(), "1234", now(), False)), daemon=True)
@@ -201,7 +201,7 @@ def test_a_disk_without_locks_costs_no_descriptor_a_contact(
 
 
 def test_a_store_that_is_away_meanwhile_loses_no_line(
-    answers: Answers, database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    answers: DoorsBook, database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     noted(answers)
     with monkeypatch.context() as away:
@@ -218,7 +218,7 @@ def _away(_: object) -> None:
 
 
 def test_a_book_that_cannot_be_written_to_disk_refuses_nobody(
-    answers: Answers, database: Database, tmp_path: Path
+    answers: DoorsBook, database: Database, tmp_path: Path
 ) -> None:
     (tmp_path / "answers").write_text("a file where the folder should be")
     noted(answers)

@@ -18,9 +18,9 @@ from tests.lab.process import wait_until
 from zrm.casestore import outbox
 from zrm.casestore.outbox import Task, Topic
 from zrm.config import Dispatch
-from zrm.dispatch.drain import Drain, backoff, leave_failed
 from zrm.dispatch.queues import Monitor, Queues
 from zrm.dispatch.relay import Relay
+from zrm.dispatch.task_runner import Drain, backoff, leave_failed
 from zrm.kit.blobs import BlobStore
 from zrm.kit.db import Database
 from zrm.kit.ids import new_id
@@ -84,7 +84,7 @@ def test_a_drain_takes_everything_in_batches(database: Database, drain: Drain, h
 def test_a_long_topic_lets_others_have_their_turn(
     database: Database, queues: Queues, drain: Drain, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("zrm.dispatch.drain._JOB_BUDGET", 0.0)
+    monkeypatch.setattr("zrm.dispatch.task_runner._JOB_BUDGET", 0.0)
     add(database, 25)
     assert drain(Topic.NOTIFY) == 10, "one batch, then the queues are asked again"
     assert {state.topic: state.waiting for state in Monitor(queues).states()}["notify"] == 1, (
