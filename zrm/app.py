@@ -27,7 +27,7 @@ from starlette_compress import CompressMiddleware, remove_compress_type
 
 from zrm import agent_api
 from zrm.agent_api.context import DeskContext
-from zrm.agent_api.route import reader_of
+from zrm.agent_api.error_pages import reader_of
 from zrm.casestore.schema import BrokenMigrations, SchemaState, state
 from zrm.channels.contract import HasRoutes
 from zrm.dispatch.queues import Monitor, QueueAway, Queues

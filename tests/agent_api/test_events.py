@@ -18,8 +18,8 @@ import pytest
 
 from tests.agent_api.conftest import Browser, RunningDesk
 from tests.casework.house import Filed, agent, file_case, unit
-from zrm.agent_api.hub import MOST_PENDING, REFRESH, EventHub, OpenDesk
-from zrm.agent_api.shell import Shell
+from zrm.agent_api.layout import Shell
+from zrm.agent_api.live_connections import MOST_PENDING, REFRESH, EventHub, OpenDesk
 from zrm.casestore import heartbeat, live
 from zrm.casestore.outbox import Topic
 from zrm.casework import case_actions

@@ -24,8 +24,8 @@ from tests.lab.identity_provider import SECRET, IdentityProvider, sign_in_there
 from zrm.config import IdentityProvider as ProviderSettings
 from zrm.config import Name, Security
 from zrm.kit.db import Database
-from zrm.security.identity_provider import Errand, ProviderFailed
 from zrm.security.identity_provider import IdentityProvider as Client
+from zrm.security.identity_provider import ProviderFailed, SignInRequest
 
 ACCOUNTS: dict[str, dict[str, object]] = {
     "u-1": {"preferred_username": "daniel", "email": "daniel@city.example", "email_verified": True},
@@ -279,7 +279,7 @@ def ask(liar: Liar, **answer: str) -> Any:
     settings = ProviderSettings(
         issuer=liar.issuer, client_id="zrm", client_secret=SECRET, label=Name(fa="شهر", en="City")
     )
-    client, errand = Client(settings, "https://contact.example.org" + ANSWER), Errand.new()
+    client, errand = Client(settings, "https://contact.example.org" + ANSWER), SignInRequest.new()
     query = parse_qs(urlsplit(client.address(errand)).query)
     assert query["code_challenge_method"] == ["S256"]
     assert errand.verifier not in str(query)

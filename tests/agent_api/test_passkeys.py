@@ -15,7 +15,7 @@ from tests.agent_api.conftest import PASSWORDS, Browser, RunningDesk
 from tests.casework.house import one
 from zrm.config import Security
 from zrm.kit.db import Database
-from zrm.security.passkeys import Site, make, use
+from zrm.security.passkeys import RelyingParty, make, use
 
 if TYPE_CHECKING:
     from playwright.sync_api import CDPSession, Page
@@ -239,17 +239,17 @@ def test_a_passkey_of_who_has_left_opens_nothing(browser: LabBrowser, named: Run
 @pytest.mark.parametrize(
     ("address", "site"),
     [
-        ("https://contact.example.org", Site("https://contact.example.org", "contact.example.org")),
-        ("https://contact.example.org:8443", Site("https://contact.example.org:8443", "contact.example.org")),
-        ("http://localhost:8000", Site("http://localhost:8000", "localhost")),
+        ("https://contact.example.org", RelyingParty("https://contact.example.org", "contact.example.org")),
+        ("https://contact.example.org:8443", RelyingParty("https://contact.example.org:8443", "contact.example.org")),
+        ("http://localhost:8000", RelyingParty("http://localhost:8000", "localhost")),
         ("http://contact.example.org", None),
         ("https://192.0.2.7", None),
         ("http://127.0.0.1:8000", None),
         ("https://[2001:db8::1]", None),
     ],
 )
-def test_passkeys_are_bound_to_a_host_with_a_name_and_tls(address: str, site: Site | None) -> None:
-    assert Site.of(address) == site
+def test_passkeys_are_bound_to_a_host_with_a_name_and_tls(address: str, site: RelyingParty | None) -> None:
+    assert RelyingParty.of(address) == site
 
 
 def test_at_a_bare_address_none_is_offered(desk: RunningDesk, sign_in: SignIn) -> None:
@@ -260,7 +260,7 @@ def test_at_a_bare_address_none_is_offered(desk: RunningDesk, sign_in: SignIn) -
     assert browser.post("/desk/security/passkeys/options").status_code == 404
 
 
-SITE = Site("https://contact.example.org", "contact.example.org")
+SITE = RelyingParty("https://contact.example.org", "contact.example.org")
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(max_size=40),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=4),

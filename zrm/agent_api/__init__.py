@@ -7,13 +7,13 @@ from contextlib import AbstractAsyncContextManager
 from fastapi import APIRouter
 
 from zrm.agent_api import (
+    account,
     case_page,
     case_steps,
     confirm,
     files,
     lists,
-    oversight,
-    own,
+    operations,
     provider_pages,
     search_page,
     security_page,
@@ -23,9 +23,9 @@ from zrm.agent_api import (
     templates_page,
 )
 from zrm.agent_api.context import DeskContext
-from zrm.agent_api.feed import Feed
-from zrm.agent_api.route import route_class
-from zrm.agent_api.visit import Guard
+from zrm.agent_api.desk_request import Guard
+from zrm.agent_api.error_pages import route_class
+from zrm.agent_api.live_updates import Feed
 
 __all__ = ["DeskContext", "lifespan", "router"]
 
@@ -45,8 +45,8 @@ def router(context: DeskContext) -> APIRouter:
         templates_page,
         case_steps,
         files,
-        oversight,
-        own,
+        operations,
+        account,
         security_page,
         stream,
     ):

@@ -11,11 +11,11 @@ from uuid import UUID
 from fastapi import APIRouter, Depends, Request, Response
 
 from zrm.agent_api.context import DeskContext
+from zrm.agent_api.desk_request import MOST_FILES, MOST_UPLOAD_BYTES, DeskRequest, Guard
 from zrm.agent_api.files import harmless_name, is_pdf
-from zrm.agent_api.shell import Shell
+from zrm.agent_api.labels import LABELS, NATURES, RELATION_REASONS, History, label
+from zrm.agent_api.layout import Shell
 from zrm.agent_api.templates_page import insertion
-from zrm.agent_api.visit import MOST_FILES, MOST_UPLOAD_BYTES, Guard, Visit
-from zrm.agent_api.words import LABELS, NATURES, RELATION_REASONS, History, label
 from zrm.casestore import case_list, directory, timeline, worklists
 from zrm.casestore.agent import Permission
 from zrm.casestore.answers import is_unanswered
@@ -84,7 +84,7 @@ def add(router: APIRouter, context: DeskContext, guard: Guard) -> None:
     pages = CasePages(context)
 
     @router.get("/desk/cases/{case_id}")
-    def case_page(request: Request, case_id: UUID, visit: Visit = Depends(guard.visit)) -> Response:
+    def case_page(request: Request, case_id: UUID, visit: DeskRequest = Depends(guard.visit)) -> Response:
         with context.database.cursor() as cursor:
             unread = worklists.read_notices_of_case(cursor, visit.agent.id, case_id)
             draft = None
@@ -111,7 +111,7 @@ class CasePages:
         self._context = context
         self._shell = Shell(context)
 
-    def head(self, cursor: Cursor, visit: Visit, case_id: UUID) -> CaseHead:
+    def head(self, cursor: Cursor, visit: DeskRequest, case_id: UUID) -> CaseHead:
         """The case, if the agent may see it. Errors: NotFound."""
         head = timeline.head(cursor, case_id)
         if head is None or not covers(visit.visible, head.unit_id):
@@ -157,7 +157,7 @@ class CasePages:
         """A way as a form's value: it tells nobody the address."""
         return keyed_hash(self._context.secret, "way", "\0".join((way.channel, way.account, way.address)))
 
-    def taken_back(self, cursor: Cursor, visit: Visit, case_id: UUID, contact_id: UUID) -> Draft | None:
+    def taken_back(self, cursor: Cursor, visit: DeskRequest, case_id: UUID, contact_id: UUID) -> Draft | None:
         """The agent's own answer that they took back, as a draft; None if there is none of that id."""
         kept = undo.withdrawn(cursor, visit.agent.id, case_id, contact_id)
         if kept is None:
@@ -168,7 +168,7 @@ class CasePages:
     def draw(
         self,
         cursor: Cursor,
-        visit: Visit,
+        visit: DeskRequest,
         case_id: UUID,
         *,
         before: TimelineKey | None = None,
@@ -279,7 +279,7 @@ class CasePages:
         )
 
     def _way_text(
-        self, way: ReplyRoute, possible: list[ReplyRoute], visit: Visit, address: Callable[[str], str]
+        self, way: ReplyRoute, possible: list[ReplyRoute], visit: DeskRequest, address: Callable[[str], str]
     ) -> str:
         if not way.address:
             return visit.say(_("On the tracking page only"))
@@ -295,7 +295,7 @@ class CasePages:
         return visit.say(_("%(channel)s to %(address)s"), channel=channel, address=shown)
 
 
-def _with_marks(text: str, way: ReplyRoute, visit: Visit) -> str:
+def _with_marks(text: str, way: ReplyRoute, visit: DeskRequest) -> str:
     """A way with what an agent should know of it before they choose it."""
     marks = (
         (way.barred, _("asked us not to write")),
@@ -312,7 +312,7 @@ def _items(
     history: History,
     agent: Callable[[UUID | None], str],
     address: Callable[[str], str],
-    visit: Visit,
+    visit: DeskRequest,
 ) -> list[Item]:
     items = []
     for contact in page.contacts:
@@ -359,7 +359,7 @@ def _shows(page: CasePage, delivery: str) -> bool:
     return any(str(one.id) == delivery for contact in page.contacts for one in contact.deliveries)
 
 
-def _channels(possible: list[ReplyRoute], chosen: str, visit: Visit) -> list[tuple[str, str]]:
+def _channels(possible: list[ReplyRoute], chosen: str, visit: DeskRequest) -> list[tuple[str, str]]:
     """The channels a person can prefer: those that reach them now, and the one they prefer already."""
     known = dict.fromkeys([*(way.channel for way in possible), *([chosen] if chosen else [])])
     return [(channel, visit.say(labels.word(labels.CHANNEL, channel).label)) for channel in known]
@@ -372,7 +372,7 @@ def _people(page: CasePage) -> list[UUID]:
     return [*(agent_id for agent_id in ids if agent_id), *(UUID(str(agent_id)) for agent_id in named if agent_id)]
 
 
-def _targets(units: Iterable[Named], colleagues: Iterable[Named], visit: Visit) -> list[tuple[str, str]]:
+def _targets(units: Iterable[Named], colleagues: Iterable[Named], visit: DeskRequest) -> list[tuple[str, str]]:
     """Whom a case can be given to: named colleagues first, then units."""
     language = visit.viewer.language
     me = visit.say(_("me"))

@@ -14,8 +14,8 @@ from fastapi.responses import RedirectResponse
 
 from zrm.agent_api.case_page import CasePages, Draft
 from zrm.agent_api.context import DeskContext
+from zrm.agent_api.desk_request import DeskRequest, Guard
 from zrm.agent_api.files import keep
-from zrm.agent_api.visit import Guard, Visit
 from zrm.casestore import directory, timeline
 from zrm.casestore.agent import Permission
 from zrm.casestore.timeline import CaseHead
@@ -33,7 +33,7 @@ LONGEST_TEXT = 100_000
 LONGEST_TITLE = 250
 LONGEST_REASON = 500
 _log = log.get(__name__)
-Step = Callable[[Cursor, Visit, CaseHead, ActionContext], object]
+Step = Callable[[Cursor, DeskRequest, CaseHead, ActionContext], object]
 
 
 class Unfit(Exception):
@@ -45,12 +45,12 @@ def add(router: APIRouter, context: DeskContext, guard: Guard) -> None:
     steps = _Steps(context)
 
     @router.post("/desk/cases/{case_id}/{name}")
-    def step(case_id: UUID, name: str, visit: Visit = Depends(guard.visit)) -> Response:
+    def step(case_id: UUID, name: str, visit: DeskRequest = Depends(guard.visit)) -> Response:
         return steps.take(visit, case_id, name)
 
     @router.post("/desk/cases/{case_id}/relations/{relation_id}")
-    def relation(case_id: UUID, relation_id: UUID, visit: Visit = Depends(guard.visit)) -> Response:
-        def decide(cursor: Cursor, visit: Visit, _head: CaseHead, act: ActionContext) -> None:
+    def relation(case_id: UUID, relation_id: UUID, visit: DeskRequest = Depends(guard.visit)) -> Response:
+        def decide(cursor: Cursor, visit: DeskRequest, _head: CaseHead, act: ActionContext) -> None:
             keep = visit.form.get("decision") == "kept"
             case_actions.decide_relation(cursor, act.agent_id, act.case_id, relation_id, keep=keep)
 
@@ -77,13 +77,13 @@ class _Steps:
             "assign": (Permission.ASSIGN_CASES, _assign),
         }
 
-    def take(self, visit: Visit, case_id: UUID, name: str) -> Response:
+    def take(self, visit: DeskRequest, case_id: UUID, name: str) -> Response:
         """The step of that name. Errors: NotFound."""
         if name not in self._known:
             raise NotFound("no such step")
         return self.do(visit, case_id, name, *self._known[name])
 
-    def do(self, visit: Visit, case_id: UUID, name: str, permission: Permission, step: Step) -> Response:
+    def do(self, visit: DeskRequest, case_id: UUID, name: str, permission: Permission, step: Step) -> Response:
         """Do a step in one transaction; on a refusal, in a second one, show the case with the reason."""
         try:
             with self._context.database.cursor() as cursor:
@@ -109,7 +109,7 @@ class _Steps:
         taken_back = f"&again={done.contact_id}" if isinstance(done, undo.Undoable) and done.step == "reply" else ""
         return RedirectResponse(f"/desk/cases/{case_id}?done={name}{taken_back}", status_code=303)
 
-    def _again(self, visit: Visit, case_id: UUID, notice: str, status: int) -> Response:
+    def _again(self, visit: DeskRequest, case_id: UUID, notice: str, status: int) -> Response:
         form = visit.form
         draft = (
             Draft(form.get("text", ""), form.get("title", ""), form.get("way", ""), _uuid(form.get("again", "")))
@@ -121,7 +121,7 @@ class _Steps:
         with self._context.database.cursor() as cursor:
             return self._pages.draw(cursor, visit, case_id, notice=notice, draft=draft, status=status)
 
-    def _reply(self, cursor: Cursor, visit: Visit, head: CaseHead, act: ActionContext) -> None:
+    def _reply(self, cursor: Cursor, visit: DeskRequest, head: CaseHead, act: ActionContext) -> None:
         text = _text(visit, "text", visit.say(_("The answer is empty.")))
         way = self._pages.way(cursor, head.id, visit.form.get("way", ""))
         if way.barred:
@@ -146,7 +146,7 @@ class _Steps:
             hold=self._context.settings.dispatch.hold,
         )
 
-    def _close(self, cursor: Cursor, visit: Visit, _head: CaseHead, act: ActionContext) -> None:
+    def _close(self, cursor: Cursor, visit: DeskRequest, _head: CaseHead, act: ActionContext) -> None:
         result = _text(visit, "result", visit.say(_("Say with what result the case ends.")), 2000)
         reason = visit.form.get("reason", "").strip()[:LONGEST_REASON]
         try:
@@ -156,13 +156,13 @@ class _Steps:
                 visit.say(_("Nobody has answered the citizen. Say why the case is closed all the same."))
             ) from None
 
-    def _undo(self, cursor: Cursor, visit: Visit, _head: CaseHead, act: ActionContext) -> undo.Undoable:
+    def _undo(self, cursor: Cursor, visit: DeskRequest, _head: CaseHead, act: ActionContext) -> undo.Undoable:
         event_id = _uuid(visit.form.get("event", ""))
         if event_id is None:
             raise undo.TooLate("no step is named")
         return undo.undo(cursor, act, event_id, hold=self._context.settings.dispatch.hold)
 
-    def _kept(self, cursor: Cursor, visit: Visit, act: ActionContext) -> list[StoredFile]:
+    def _kept(self, cursor: Cursor, visit: DeskRequest, act: ActionContext) -> list[StoredFile]:
         """The files of an answer that was taken back and that are to go with this one."""
         known = undo.kept_files(cursor, act.agent_id, act.case_id, _uuid(visit.form.get("again", "")))
         return [
@@ -171,7 +171,7 @@ class _Steps:
             if f"keep-{file.id}" in visit.form
         ]
 
-    def _person(self, cursor: Cursor, visit: Visit, head: CaseHead, act: ActionContext) -> None:
+    def _person(self, cursor: Cursor, visit: DeskRequest, head: CaseHead, act: ActionContext) -> None:
         language, channel = visit.form.get("language", ""), visit.form.get("channel", "")
         known = {"", head.preferred_channel, WEB, *(sender.channel for sender in self._context.senders)}
         if language not in ("", *LANGUAGES) or channel not in known:
@@ -192,7 +192,7 @@ def _uuid(text: str) -> UUID:
         return UUID(int=0)
 
 
-def _text(visit: Visit, name: str, missing: str, longest: int = LONGEST_TEXT) -> str:
+def _text(visit: DeskRequest, name: str, missing: str, longest: int = LONGEST_TEXT) -> str:
     text = visit.form.get(name, "").strip()
     if not text:
         raise Unfit(missing)
@@ -201,11 +201,11 @@ def _text(visit: Visit, name: str, missing: str, longest: int = LONGEST_TEXT) ->
     return text
 
 
-def _note(cursor: Cursor, visit: Visit, _head: CaseHead, act: ActionContext) -> None:
+def _note(cursor: Cursor, visit: DeskRequest, _head: CaseHead, act: ActionContext) -> None:
     case_actions.note(cursor, act, text=_text(visit, "note", visit.say(_("The note is empty."))))
 
 
-def _classify(cursor: Cursor, visit: Visit, _head: CaseHead, act: ActionContext) -> None:
+def _classify(cursor: Cursor, visit: DeskRequest, _head: CaseHead, act: ActionContext) -> None:
     chosen = visit.form.get("subject", "")
     known = {str(subject.id): subject.id for subject in directory.subjects(cursor)}
     if chosen and chosen not in known:
@@ -213,7 +213,7 @@ def _classify(cursor: Cursor, visit: Visit, _head: CaseHead, act: ActionContext)
     case_actions.classify(cursor, act, subject_id=known.get(chosen), nature=visit.form.get("nature", ""))
 
 
-def _assign(cursor: Cursor, visit: Visit, head: CaseHead, act: ActionContext) -> None:
+def _assign(cursor: Cursor, visit: DeskRequest, head: CaseHead, act: ActionContext) -> None:
     kind, _sep, identifier = visit.form.get("to", "").partition(":")
     missing = visit.say(_("Choose a colleague or a unit from the list."))
     try:

@@ -6,9 +6,9 @@ from fastapi import APIRouter, Depends, Request, Response
 from fastapi.responses import HTMLResponse, RedirectResponse
 
 from zrm.agent_api.context import DeskContext
-from zrm.agent_api.passkey_errand import PasskeyErrand
+from zrm.agent_api.desk_request import DeskRequest, Guard
+from zrm.agent_api.passkey_requests import PasskeyErrand
 from zrm.agent_api.sign_in import local, own_name
-from zrm.agent_api.visit import Guard, Visit
 from zrm.casestore import directory
 from zrm.casestore.agent import NO_PASSWORD
 from zrm.kit import log, throttle
@@ -23,11 +23,11 @@ def add(router: APIRouter, context: DeskContext, guard: Guard) -> None:
     passkeys = PasskeyErrand(context)
 
     @router.get("/desk/confirm")
-    def page(request: Request, visit: Visit = Depends(guard.visit)) -> Response:
+    def page(request: Request, visit: DeskRequest = Depends(guard.visit)) -> Response:
         return draw(visit, local(request.query_params.get("next", "")))
 
     @router.post("/desk/confirm")
-    def confirm(request: Request, visit: Visit = Depends(guard.visit)) -> Response:
+    def confirm(request: Request, visit: DeskRequest = Depends(guard.visit)) -> Response:
         rates, key = context.settings.rates, f"password:{visit.agent.id}"
         throttle.count_try(context.database, key, tries=rates.sign_in_tries, window=rates.sign_in_window)
         target = local(visit.form.get("next", ""))
@@ -42,10 +42,10 @@ def add(router: APIRouter, context: DeskContext, guard: Guard) -> None:
         return response
 
     @router.post("/desk/confirm/passkey/options")
-    def options(visit: Visit = Depends(guard.visit)) -> Response:
+    def options(visit: DeskRequest = Depends(guard.visit)) -> Response:
         return passkeys.to_use(visit.agent.id)
 
-    def shown(request: Request, visit: Visit) -> bool:
+    def shown(request: Request, visit: DeskRequest) -> bool:
         form = visit.form
         if form.get("credential"):
             return passkeys.used(request, form["credential"], visit.agent.id) is not None
@@ -56,7 +56,7 @@ def add(router: APIRouter, context: DeskContext, guard: Guard) -> None:
         allowed = context.settings.security.passwords
         return passwords.matches(form.get("password", ""), account.password_hash if account and allowed else None)
 
-    def draw(visit: Visit, next_href: str, *, problem: str = "", status: int = 200) -> Response:
+    def draw(visit: DeskRequest, next_href: str, *, problem: str = "", status: int = 200) -> Response:
         provider = context.settings.security.identity_provider
         with context.database.cursor() as cursor:
             account = directory.account_of(cursor, visit.agent.id)

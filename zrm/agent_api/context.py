@@ -8,7 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from zrm.agent_api.hub import EventHub
+from zrm.agent_api.live_connections import EventHub
 from zrm.casework.reply_routes import SendingAccount
 from zrm.config import Settings
 from zrm.contract import RawContact, Receipt
@@ -17,7 +17,7 @@ from zrm.insight.health import Health, RoleProblem
 from zrm.kit.blobs import BlobStore
 from zrm.kit.cookies import Cookie, cookie
 from zrm.kit.db import Cursor, Database
-from zrm.security.passkeys import Site
+from zrm.security.passkeys import RelyingParty
 from zrm.ui.pages import Pages
 
 if TYPE_CHECKING:
@@ -61,9 +61,9 @@ class DeskContext:
         return IdentityProvider(settings, f"{self.settings.public_url.rstrip('/')}/desk/sign-in/provider/answer")
 
     @cached_property
-    def passkey_site(self) -> Site | None:
+    def passkey_site(self) -> RelyingParty | None:
         """What passkeys are bound to; None where browsers allow none."""
-        return Site.of(self.settings.public_url)
+        return RelyingParty.of(self.settings.public_url)
 
     def __post_init__(self) -> None:
         """Make the desk's templates known to the renderer."""

@@ -14,9 +14,9 @@ from fastapi import Request, Response
 from fastapi.responses import RedirectResponse
 
 from zrm.agent_api.context import DeskContext
-from zrm.agent_api.route import STAGE_PAGES
+from zrm.agent_api.desk_request import COOKIE
+from zrm.agent_api.error_pages import STAGE_PAGES
 from zrm.agent_api.tries import BROWSER_COOKIE, marks_of
-from zrm.agent_api.visit import COOKIE
 from zrm.casestore import live, worklists
 from zrm.kit import log
 from zrm.kit.db import Cursor

@@ -24,8 +24,8 @@ from fastapi.responses import FileResponse, HTMLResponse, PlainTextResponse
 from starlette.datastructures import UploadFile
 
 from zrm.agent_api.context import DeskContext
-from zrm.agent_api.shell import Shell
-from zrm.agent_api.visit import Guard, Visit
+from zrm.agent_api.desk_request import DeskRequest, Guard
+from zrm.agent_api.layout import Shell
 from zrm.casestore import live, timeline
 from zrm.casestore.agent import Permission
 from zrm.casework.case_actions import add_event
@@ -64,7 +64,7 @@ def add(router: APIRouter, context: DeskContext, guard: Guard) -> None:
     _add_words(router, context, guard)
     shell = Shell(context)
 
-    def warn(cursor: Cursor, visit: Visit, action: str, case_id: UUID, name: str, threat: str) -> Response:
+    def warn(cursor: Cursor, visit: DeskRequest, action: str, case_id: UUID, name: str, threat: str) -> Response:
         """Instead of the file: what is wrong with it, and the deliberate step."""
         return shell.page(
             "desk/unsafe_file.html",
@@ -79,7 +79,7 @@ def add(router: APIRouter, context: DeskContext, guard: Guard) -> None:
         )
 
     @router.get("/desk/files/{file_id}")
-    def file(request: Request, file_id: UUID, visit: Visit = Depends(guard.visit)) -> Response:
+    def file(request: Request, file_id: UUID, visit: DeskRequest = Depends(guard.visit)) -> Response:
         """A file of a contact; Range requests are answered, `?save` always saves."""
         with context.database.cursor() as cursor:
             stored = _stored(cursor, visit, file_id)
@@ -93,7 +93,7 @@ def add(router: APIRouter, context: DeskContext, guard: Guard) -> None:
         return _blob(context, stored.blob_key, stored.name, media_type if shown else "", shown=shown)
 
     @router.post("/desk/files/{file_id}")
-    def save_in_spite(file_id: UUID, visit: Visit = Depends(guard.visit)) -> Response:
+    def save_in_spite(file_id: UUID, visit: DeskRequest = Depends(guard.visit)) -> Response:
         """The file, although it has or may have a virus, for an agent who was told so."""
         with context.database.cursor() as cursor:
             stored = _stored(cursor, visit, file_id)
@@ -103,7 +103,7 @@ def add(router: APIRouter, context: DeskContext, guard: Guard) -> None:
         return _blob(context, stored.blob_key, stored.name, "", shown=False)
 
     @router.get("/desk/contacts/{contact_id}/original")
-    def original(request: Request, contact_id: UUID, visit: Visit = Depends(guard.visit)) -> Response:
+    def original(request: Request, contact_id: UUID, visit: DeskRequest = Depends(guard.visit)) -> Response:
         """A contact as it came through the door: saved, or (`?text`) its beginning as plain text."""
         with context.database.cursor() as cursor:
             _may_read_original(cursor, visit, contact_id)
@@ -118,7 +118,7 @@ def add(router: APIRouter, context: DeskContext, guard: Guard) -> None:
         return _original(context, found)
 
     @router.post("/desk/contacts/{contact_id}/original")
-    def original_in_spite(contact_id: UUID, visit: Visit = Depends(guard.visit)) -> Response:
+    def original_in_spite(contact_id: UUID, visit: DeskRequest = Depends(guard.visit)) -> Response:
         """A contact as it came, although a file in it has or may have a virus, for an agent who was told so."""
         with context.database.cursor() as cursor:
             _may_read_original(cursor, visit, contact_id)
@@ -135,7 +135,7 @@ def _add_words(router: APIRouter, context: DeskContext, guard: Guard) -> None:
     """What a contact says, as a page of its own: its HTML, and its whole text."""
 
     @router.get("/desk/contacts/{contact_id}/html")
-    def html(request: Request, contact_id: UUID, visit: Visit = Depends(guard.visit)) -> Response:
+    def html(request: Request, contact_id: UUID, visit: DeskRequest = Depends(guard.visit)) -> Response:
         """A contact's HTML, made harmless, for its frame; `?pictures` with those that lie elsewhere."""
         with context.database.cursor() as cursor:
             found = timeline.contact_html(cursor, contact_id)
@@ -152,7 +152,7 @@ def _add_words(router: APIRouter, context: DeskContext, guard: Guard) -> None:
         return HTMLResponse(page, headers=headers.FOREIGN_HTML_WITH_PICTURES if asked else headers.FOREIGN_HTML)
 
     @router.get("/desk/contacts/{contact_id}/text")
-    def whole_text(contact_id: UUID, visit: Visit = Depends(guard.visit)) -> Response:
+    def whole_text(contact_id: UUID, visit: DeskRequest = Depends(guard.visit)) -> Response:
         """A contact's whole text, as far as the record has it, with the quotation below it."""
         with context.database.cursor() as cursor:
             found = timeline.contact_text(cursor, contact_id)
@@ -161,7 +161,7 @@ def _add_words(router: APIRouter, context: DeskContext, guard: Guard) -> None:
         return PlainTextResponse("\n".join(part for part in found[1:] if part), headers=headers.DOWNLOAD)
 
 
-def _stored(cursor: Cursor, visit: Visit, file_id: UUID) -> timeline.StoredFileRow:
+def _stored(cursor: Cursor, visit: DeskRequest, file_id: UUID) -> timeline.StoredFileRow:
     stored = timeline.stored_file(cursor, file_id)
     if stored is None or not covers(visit.visible, stored.unit_id):
         raise NotFound("no such file")
@@ -196,7 +196,7 @@ def _with_pictures(context: DeskContext, html: str, pictures: Mapping[str, tuple
     return _CID.sub(put_in, html)
 
 
-def _may_read_original(cursor: Cursor, visit: Visit, contact_id: UUID) -> None:
+def _may_read_original(cursor: Cursor, visit: DeskRequest, contact_id: UUID) -> None:
     """Who handles quarantine may read what is or was held; of a case, who sees it and may see addresses."""
     if visit.grants.everywhere(Permission.HANDLE_QUARANTINE) and reading.is_held(cursor, contact_id):
         return

@@ -6,10 +6,10 @@ from fastapi import APIRouter, Depends, Request, Response
 from fastapi.responses import RedirectResponse
 
 from zrm.agent_api.context import DeskContext
+from zrm.agent_api.desk_request import DeskRequest, Guard
+from zrm.agent_api.layout import VIEW_NAMES, Shell
 from zrm.agent_api.paging import mark_of, place_of
 from zrm.agent_api.rows import row_values
-from zrm.agent_api.shell import VIEW_NAMES, Shell
-from zrm.agent_api.visit import Guard, Visit
 from zrm.casestore import case_list
 from zrm.casestore.agent import Permission
 from zrm.casestore.case_list import View
@@ -32,11 +32,11 @@ def add(router: APIRouter, context: DeskContext, guard: Guard) -> None:
 
     @router.get("/desk")
     @router.get("/desk/")
-    async def home(visit: Visit = Depends(guard.visit)) -> Response:
+    async def home(visit: DeskRequest = Depends(guard.visit)) -> Response:
         return RedirectResponse("/desk/queue/unassigned", status_code=303)
 
     @router.get("/desk/queue/{view}")
-    def listing(request: Request, view: View, visit: Visit = Depends(guard.visit)) -> Response:
+    def listing(request: Request, view: View, visit: DeskRequest = Depends(guard.visit)) -> Response:
         after = place_of(request.query_params.get("after", ""))
         with context.database.cursor() as cursor:
             rows = case_list.page(cursor, view, visit.agent.id, visit.visible, limit=PAGE + 1, after=after)
@@ -61,7 +61,7 @@ def add(router: APIRouter, context: DeskContext, guard: Guard) -> None:
             )
 
 
-def _match(view: View, visit: Visit) -> dict[str, str]:
+def _match(view: View, visit: DeskRequest) -> dict[str, str]:
     """What the open page keeps of the live events: the same rule as the query's."""
     match = {"status": " ".join(case_list.STATUSES[view])}
     if view is View.UNASSIGNED:

@@ -18,10 +18,10 @@ from fastapi.responses import RedirectResponse
 from psycopg.errors import QueryCanceled
 
 from zrm.agent_api.context import DeskContext
+from zrm.agent_api.desk_request import DeskRequest, Guard
+from zrm.agent_api.layout import Shell
 from zrm.agent_api.paging import mark_of, place_of
 from zrm.agent_api.rows import row_values
-from zrm.agent_api.shell import Shell
-from zrm.agent_api.visit import Guard, Visit
 from zrm.casestore import case_list, search
 from zrm.casestore.agent import Permission
 from zrm.casestore.case import case_of
@@ -44,13 +44,13 @@ def add(router: APIRouter, context: DeskContext, guard: Guard) -> None:
     region = context.settings.organisation.region
 
     @router.post("/desk/search")
-    def ask(visit: Visit = Depends(guard.visit)) -> Response:
+    def ask(visit: DeskRequest = Depends(guard.visit)) -> Response:
         typed = visit.form.get("q", "").strip()[: LONGEST_QUERY + 1]
         sealed = f"?{urlencode({'s': seal.closed(typed)})}" if typed else ""
         return _case(visit, typed) or RedirectResponse(f"/desk/search{sealed}", status_code=303)
 
     @router.get("/desk/search")
-    def results(request: Request, visit: Visit = Depends(guard.visit)) -> Response:
+    def results(request: Request, visit: DeskRequest = Depends(guard.visit)) -> Response:
         """`s` is what was typed, sealed; `q` as it is, in a link that somebody else made."""
         asked = request.query_params
         typed = seal.opened(asked["s"]) if "s" in asked else asked.get("q", "")[: LONGEST_QUERY + 1]
@@ -78,7 +78,7 @@ def add(router: APIRouter, context: DeskContext, guard: Guard) -> None:
                 by_address=_reach(visit).by_address is None,
             )
 
-    def _case(visit: Visit, typed: str) -> Response | None:
+    def _case(visit: DeskRequest, typed: str) -> Response | None:
         """To the case whose code was typed, if it is one that the agent may see."""
         code = codes.read(typed)
         if code is None:
@@ -89,7 +89,7 @@ def add(router: APIRouter, context: DeskContext, guard: Guard) -> None:
         found = row is not None and covers(visit.visible, row.unit_id)
         return RedirectResponse(f"/desk/cases/{case_id}", status_code=303) if found else None
 
-    def _find(visit: Visit, query: Query, after: PageKey | None) -> tuple[list[Hit], bool]:
+    def _find(visit: DeskRequest, query: Query, after: PageKey | None) -> tuple[list[Hit], bool]:
         """One hit more than a page, and whether it took too long."""
         try:
             with context.database.cursor() as cursor:
@@ -98,17 +98,17 @@ def add(router: APIRouter, context: DeskContext, guard: Guard) -> None:
             return [], True
 
 
-def _reach(visit: Visit) -> Reach:
+def _reach(visit: DeskRequest) -> Reach:
     return Reach(visit.visible, visit.grants.both(Permission.VIEW_CASES, Permission.VIEW_ADDRESSES))
 
 
-def _rows(cursor: Cursor, visit: Visit, hits: list[Hit]) -> list[tuple[QueueRow, Hit]]:
+def _rows(cursor: Cursor, visit: DeskRequest, hits: list[Hit]) -> list[tuple[QueueRow, Hit]]:
     """The lines of the hits, in their order; a case may have left the agent's units in between."""
     rows: dict[UUID, QueueRow] = {row.id: row for row in case_list.rows(cursor, [hit.case_id for hit in hits])}
     return [(rows[hit.case_id], hit) for hit in hits if covers(visit.visible, rows[hit.case_id].unit_id)]
 
 
-def _values(visit: Visit, query: Query, row: QueueRow, hit: Hit) -> dict[str, object]:
+def _values(visit: DeskRequest, query: Query, row: QueueRow, hit: Hit) -> dict[str, object]:
     """What the macro `case_row` wants, with the words that were found pointed out."""
     values = row_values(row, visit.viewer, open_addresses=visit.may(Permission.VIEW_ADDRESSES, row.unit_id))
     title = str(values["title"])

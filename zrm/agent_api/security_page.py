@@ -12,12 +12,12 @@ from fastapi import APIRouter, Depends, Request, Response
 from fastapi.responses import HTMLResponse, RedirectResponse
 
 from zrm.agent_api.context import DeskContext
+from zrm.agent_api.desk_request import DeskRequest, Guard
 from zrm.agent_api.entrance import Entrance
-from zrm.agent_api.passkey_errand import PasskeyErrand
-from zrm.agent_api.shell import Shell
+from zrm.agent_api.labels import SIGNED_IN_BY
+from zrm.agent_api.layout import Shell
+from zrm.agent_api.passkey_requests import PasskeyErrand
 from zrm.agent_api.sign_in import own_name
-from zrm.agent_api.visit import Guard, Visit
-from zrm.agent_api.words import SIGNED_IN_BY
 from zrm.errors import NotFound
 from zrm.kit import log
 from zrm.kit.db import Cursor
@@ -36,19 +36,19 @@ def add(router: APIRouter, context: DeskContext, guard: Guard) -> None:
     _add_passkeys(router, context, guard, pages)
 
     @router.get(HOME)
-    def overview(request: Request, visit: Visit = Depends(guard.visit)) -> Response:
+    def overview(request: Request, visit: DeskRequest = Depends(guard.visit)) -> Response:
         return pages.overview(visit, told=request.query_params.get("told", ""))
 
     @router.get(f"{HOME}/set-up")
-    def set_up(visit: Visit = Depends(guard.enrolling)) -> Response:
+    def set_up(visit: DeskRequest = Depends(guard.enrolling)) -> Response:
         return pages.set_up(visit)
 
     @router.post(f"{HOME}/recovery-codes")
-    def codes(request: Request, visit: Visit = Depends(guard.recent)) -> Response:
+    def codes(request: Request, visit: DeskRequest = Depends(guard.recent)) -> Response:
         return pages.new_codes(request, visit, How.TWO_STEPS)
 
     @router.post(f"{HOME}/sessions/end-others")
-    def end_others(visit: Visit = Depends(guard.visit)) -> Response:
+    def end_others(visit: DeskRequest = Depends(guard.visit)) -> Response:
         with context.database.cursor() as cursor:
             ended = sessions.end_others(cursor, visit.agent.id, visit.session.token_hash)
         for session_hash in ended:
@@ -56,7 +56,7 @@ def add(router: APIRouter, context: DeskContext, guard: Guard) -> None:
         return _back("ended")
 
     @router.post(HOME + "/sessions/{session_id}/end")
-    def end_one(session_id: UUID, visit: Visit = Depends(guard.visit)) -> Response:
+    def end_one(session_id: UUID, visit: DeskRequest = Depends(guard.visit)) -> Response:
         with context.database.cursor() as cursor:
             ended = sessions.end_one(cursor, visit.agent.id, session_id)
         if ended is None:
@@ -67,18 +67,18 @@ def add(router: APIRouter, context: DeskContext, guard: Guard) -> None:
 
 def _add_app(router: APIRouter, context: DeskContext, guard: Guard, pages: _SecurityPages) -> None:
     @router.post(f"{HOME}/authenticator")
-    def begin(visit: Visit = Depends(guard.enrolling)) -> Response:
+    def begin(visit: DeskRequest = Depends(guard.enrolling)) -> Response:
         pages.require_offer(visit)
         with context.database.cursor() as cursor:
             second_step.begin(cursor, visit.agent.id, context.secret)
         return RedirectResponse(f"{HOME}/authenticator", status_code=303)
 
     @router.get(f"{HOME}/authenticator")
-    def scan(visit: Visit = Depends(guard.enrolling)) -> Response:
+    def scan(visit: DeskRequest = Depends(guard.enrolling)) -> Response:
         return pages.scan(visit)
 
     @router.post(f"{HOME}/authenticator/confirm")
-    def confirm(request: Request, visit: Visit = Depends(guard.enrolling)) -> Response:
+    def confirm(request: Request, visit: DeskRequest = Depends(guard.enrolling)) -> Response:
         with context.database.cursor() as cursor:
             right = second_step.confirm(cursor, visit.agent.id, context.secret, visit.form.get("code", "")[:100])
         if not right:
@@ -90,7 +90,7 @@ def _add_app(router: APIRouter, context: DeskContext, guard: Guard, pages: _Secu
         return pages.set_up_done(request, visit, How.TWO_STEPS)
 
     @router.post(f"{HOME}/authenticator/remove")
-    def remove(visit: Visit = Depends(guard.recent)) -> Response:
+    def remove(visit: DeskRequest = Depends(guard.recent)) -> Response:
         with context.database.cursor() as cursor:
             second_step.remove_app(cursor, visit.agent.id)
         _log.info("authenticator app removed", agent=str(visit.agent.id))
@@ -101,13 +101,13 @@ def _add_passkeys(router: APIRouter, context: DeskContext, guard: Guard, pages: 
     errand = PasskeyErrand(context)
 
     @router.post(f"{HOME}/passkeys/options")
-    def options(visit: Visit = Depends(guard.enrolling)) -> Response:
+    def options(visit: DeskRequest = Depends(guard.enrolling)) -> Response:
         pages.require_offer(visit)
         organisation = own_name(context, visit.viewer.language)
         return errand.to_make(visit.agent.id, login=visit.agent.login, name=visit.name, organisation=organisation)
 
     @router.post(f"{HOME}/passkeys")
-    def make(request: Request, visit: Visit = Depends(guard.enrolling)) -> Response:
+    def make(request: Request, visit: DeskRequest = Depends(guard.enrolling)) -> Response:
         pages.require_offer(visit)
         name = _name(visit) or visit.say(_("Passkey"))
         if not errand.made(request, visit.form.get("credential", ""), visit.agent.id, name):
@@ -121,14 +121,14 @@ def _add_passkeys(router: APIRouter, context: DeskContext, guard: Guard, pages: 
         return response
 
     @router.post(HOME + "/passkeys/{passkey_id}/rename")
-    def rename(passkey_id: UUID, visit: Visit = Depends(guard.visit)) -> Response:
+    def rename(passkey_id: UUID, visit: DeskRequest = Depends(guard.visit)) -> Response:
         with context.database.cursor() as cursor:
             if not (name := _name(visit)) or not passkeys.rename(cursor, visit.agent.id, passkey_id, name):
                 raise NotFound("no such passkey")
         return _back("renamed")
 
     @router.post(HOME + "/passkeys/{passkey_id}/remove")
-    def remove(passkey_id: UUID, visit: Visit = Depends(guard.recent)) -> Response:
+    def remove(passkey_id: UUID, visit: DeskRequest = Depends(guard.recent)) -> Response:
         with context.database.cursor() as cursor:
             if not passkeys.remove(cursor, visit.agent.id, passkey_id):
                 raise NotFound("no such passkey")
@@ -144,12 +144,12 @@ class _SecurityPages:
         self._shell = Shell(context)
         self._entrance = Entrance(context)
 
-    def require_offer(self, visit: Visit) -> None:
+    def require_offer(self, visit: DeskRequest) -> None:
         """Errors: NotFound where no second step is offered."""
         if self._context.settings.security.two_step == "off" and visit.session.stage is Stage.SIGNED_IN:
             raise NotFound("no second step is offered")
 
-    def overview(self, visit: Visit, *, told: str = "", problem: str = "", status: int = 200) -> Response:
+    def overview(self, visit: DeskRequest, *, told: str = "", problem: str = "", status: int = 200) -> Response:
         """The page with everything on it."""
         with self._context.database.cursor() as cursor:
             return self._shell.page(
@@ -171,12 +171,12 @@ class _SecurityPages:
                 how=SIGNED_IN_BY,
             )
 
-    def set_up(self, visit: Visit, *, problem: str = "", status: int = 200) -> Response:
+    def set_up(self, visit: DeskRequest, *, problem: str = "", status: int = 200) -> Response:
         """The choice of a second step, for who must have one."""
         possible = self._context.passkey_site is not None
         return self._alone("desk/set_up.html", visit, status, problem=problem, passkeys_possible=possible)
 
-    def scan(self, visit: Visit, *, problem: str = "", status: int = 200) -> Response:
+    def scan(self, visit: DeskRequest, *, problem: str = "", status: int = 200) -> Response:
         """The app's key as a picture and in letters, and the field for its first code."""
         with self._context.database.cursor() as cursor:
             key = second_step.waiting_key(cursor, visit.agent.id, self._context.secret)
@@ -190,7 +190,7 @@ class _SecurityPages:
             "desk/authenticator.html", visit, status, problem=problem, picture=picture, key=groups, address=address
         )
 
-    def set_up_done(self, request: Request, visit: Visit, how: How) -> Response:
+    def set_up_done(self, request: Request, visit: DeskRequest, how: How) -> Response:
         """A second step is there now: with it come recovery codes, unless there are some."""
         with self._context.database.cursor() as cursor:
             left = second_step.recovery_codes_left(cursor, visit.agent.id)
@@ -200,7 +200,7 @@ class _SecurityPages:
         self._finish(request, response, visit, how)
         return response
 
-    def new_codes(self, request: Request, visit: Visit, how: How) -> Response:
+    def new_codes(self, request: Request, visit: DeskRequest, how: How) -> Response:
         """New recovery codes, shown this once."""
         with self._context.database.cursor() as cursor:
             codes = self._codes(cursor, visit)
@@ -208,15 +208,15 @@ class _SecurityPages:
         self._finish(request, response, visit, how)
         return response
 
-    def _codes(self, cursor: Cursor, visit: Visit) -> list[str]:
+    def _codes(self, cursor: Cursor, visit: DeskRequest) -> list[str]:
         _log.info("recovery codes made", agent=str(visit.agent.id))
         return second_step.new_recovery_codes(cursor, visit.agent.id, self._context.secret)
 
-    def _finish(self, request: Request, response: Response, visit: Visit, how: How) -> None:
+    def _finish(self, request: Request, response: Response, visit: DeskRequest, how: How) -> None:
         if visit.session.stage is Stage.SET_UP:
             self._entrance.finish(request, response, visit.session, how)
 
-    def _alone(self, template: str, visit: Visit, status: int, **values: object) -> HTMLResponse:
+    def _alone(self, template: str, visit: DeskRequest, status: int, **values: object) -> HTMLResponse:
         html = self._context.pages.render(
             template,
             visit.viewer,
@@ -228,7 +228,7 @@ class _SecurityPages:
         return HTMLResponse(html, status_code=status, headers=headers.PAGE)
 
 
-def _name(visit: Visit) -> str:
+def _name(visit: DeskRequest) -> str:
     return " ".join(visit.form.get("name", "").split())[: passkeys.LONGEST_NAME]
 
 

@@ -17,11 +17,11 @@ from fastapi.responses import HTMLResponse, RedirectResponse
 from starlette.concurrency import run_in_threadpool
 
 from zrm.agent_api.context import DeskContext
+from zrm.agent_api.desk_request import COOKIE, DeskRequest, Guard, SignInNeeded, read_form
 from zrm.agent_api.entrance import Entrance
-from zrm.agent_api.passkey_errand import PasskeyErrand
-from zrm.agent_api.route import guess_viewer
+from zrm.agent_api.error_pages import guess_viewer
+from zrm.agent_api.passkey_requests import PasskeyErrand
 from zrm.agent_api.tries import Bounds
-from zrm.agent_api.visit import COOKIE, Guard, SignInNeeded, Visit, read_form
 from zrm.casestore import directory
 from zrm.errors import NotFound, TooManyTries
 from zrm.kit import log
@@ -64,7 +64,7 @@ def add(router: APIRouter, context: DeskContext, guard: Guard) -> None:
             return sign_in_form(context, request, next_href=next_href, login=login, problem=problem, status=401)
 
     @router.post("/desk/sign-out")
-    def sign_out(visit: Visit = Depends(guard.anybody)) -> Response:
+    def sign_out(visit: DeskRequest = Depends(guard.anybody)) -> Response:
         with context.database.cursor() as cursor:
             sessions.end(cursor, visit.session.token_hash)
         context.hub.drop(visit.session.token_hash)
@@ -116,11 +116,11 @@ def _add_second_step(router: APIRouter, context: DeskContext, guard: Guard) -> N
     entrance, passkeys = Entrance(context), PasskeyErrand(context)
 
     @router.get("/desk/sign-in/second")
-    def second_page(request: Request, visit: Visit = Depends(guard.owing)) -> Response:
+    def second_page(request: Request, visit: DeskRequest = Depends(guard.owing)) -> Response:
         return draw(request, visit)
 
     @router.post("/desk/sign-in/second")
-    def second(request: Request, visit: Visit = Depends(guard.owing)) -> Response:
+    def second(request: Request, visit: DeskRequest = Depends(guard.owing)) -> Response:
         """A code of the app, a recovery code, or a passkey's answer."""
         bounds = Bounds.of(context, request, str(visit.agent.id), visit.agent.id)
         try:
@@ -143,10 +143,10 @@ def _add_second_step(router: APIRouter, context: DeskContext, guard: Guard) -> N
         return response
 
     @router.post("/desk/sign-in/second/passkey/options")
-    def options(visit: Visit = Depends(guard.owing)) -> Response:
+    def options(visit: DeskRequest = Depends(guard.owing)) -> Response:
         return passkeys.to_use(visit.agent.id)
 
-    def draw(request: Request, visit: Visit, *, problem: str = "", status: int = 200) -> Response:
+    def draw(request: Request, visit: DeskRequest, *, problem: str = "", status: int = 200) -> Response:
         with context.database.cursor() as cursor:
             app = second_step.confirmed_since(cursor, visit.agent.id) is not None
             keys = bool(context.passkey_site) and passkeys.has_any(cursor, visit.agent.id)
@@ -163,7 +163,7 @@ def _add_second_step(router: APIRouter, context: DeskContext, guard: Guard) -> N
         return HTMLResponse(html, status_code=status, headers=headers.PAGE)
 
 
-def _second_step(context: DeskContext, passkeys: PasskeyErrand, request: Request, visit: Visit) -> How | None:
+def _second_step(context: DeskContext, passkeys: PasskeyErrand, request: Request, visit: DeskRequest) -> How | None:
     """How the second step was taken; None if it was not."""
     if visit.form.get("credential"):
         return How.PASSKEY if passkeys.used(request, visit.form["credential"], visit.agent.id) else None

@@ -6,8 +6,8 @@ from fastapi import APIRouter, Depends, Request, Response
 from fastapi.responses import StreamingResponse
 
 from zrm.agent_api.context import DeskContext
-from zrm.agent_api.hub import OpenDesk
-from zrm.agent_api.visit import Guard, Visit
+from zrm.agent_api.desk_request import DeskRequest, Guard
+from zrm.agent_api.live_connections import OpenDesk
 
 _HEADERS = {"Cache-Control": "no-store", "X-Accel-Buffering": "no", "X-Content-Type-Options": "nosniff"}
 
@@ -16,7 +16,7 @@ def add(router: APIRouter, context: DeskContext, guard: Guard) -> None:
     """Put the stream on the router."""
 
     @router.get("/desk/events")
-    async def events(request: Request, visit: Visit = Depends(guard.visit)) -> Response:
+    async def events(request: Request, visit: DeskRequest = Depends(guard.visit)) -> Response:
         desk = OpenDesk(
             visit.agent.id,
             visit.session.token_hash,

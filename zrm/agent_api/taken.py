@@ -9,10 +9,10 @@ from fastapi import APIRouter, Depends, Response
 from fastapi.responses import RedirectResponse
 
 from zrm.agent_api.context import DeskContext
+from zrm.agent_api.desk_request import DeskRequest, Guard
 from zrm.agent_api.files import keep
-from zrm.agent_api.shell import Shell
-from zrm.agent_api.visit import Guard, Visit
-from zrm.agent_api.words import NATURES, label
+from zrm.agent_api.labels import NATURES, label
+from zrm.agent_api.layout import Shell
 from zrm.casestore.agent import Permission
 from zrm.casestore.subject import NATURES as KNOWN_NATURES
 from zrm.casework import taken_contacts
@@ -38,12 +38,12 @@ def add(router: APIRouter, context: DeskContext, guard: Guard) -> None:
     region = context.settings.organisation.region
 
     @router.get(PAGE)
-    def form(visit: Visit = Depends(guard.visit)) -> Response:
+    def form(visit: DeskRequest = Depends(guard.visit)) -> Response:
         visit.grants.require_anywhere(Permission.TAKE_CONTACTS)
         return _form(visit, {}, uuid4(), [])
 
     @router.post(PAGE)
-    def take(visit: Visit = Depends(guard.visit)) -> Response:
+    def take(visit: DeskRequest = Depends(guard.visit)) -> Response:
         """To the receipt, or the form again with what was typed."""
         visit.grants.require_anywhere(Permission.TAKE_CONTACTS)
         typed, form_id = visit.form, _uuid(visit.form.get("form_id", "")) or uuid4()
@@ -75,7 +75,7 @@ def add(router: APIRouter, context: DeskContext, guard: Guard) -> None:
         return RedirectResponse(f"{PAGE}/{receipt.contact_id}", status_code=303)
 
     @router.get(f"{PAGE}/{{contact_id}}")
-    def receipt(contact_id: UUID, visit: Visit = Depends(guard.visit)) -> Response:
+    def receipt(contact_id: UUID, visit: DeskRequest = Depends(guard.visit)) -> Response:
         with context.database.cursor() as cursor:
             found = taken_contacts.receipt_of(cursor, visit.grants, visit.agent.id, contact_id)
             if found is None:
@@ -92,7 +92,7 @@ def add(router: APIRouter, context: DeskContext, guard: Guard) -> None:
             )
 
     def _form(
-        visit: Visit, typed: dict[str, str], form_id: UUID, errors: list[tuple[str, str]], *, status: int = 200
+        visit: DeskRequest, typed: dict[str, str], form_id: UUID, errors: list[tuple[str, str]], *, status: int = 200
     ) -> Response:
         with context.database.cursor() as cursor:
             return shell.page(
@@ -113,7 +113,7 @@ def add(router: APIRouter, context: DeskContext, guard: Guard) -> None:
             )
 
 
-def _wrong(visit: Visit, region: str) -> list[tuple[str, str]]:
+def _wrong(visit: DeskRequest, region: str) -> list[tuple[str, str]]:
     """What must be put right, as (field, sentence)."""
     typed = {name: visit.form.get(name, "").strip() for name in ("way", "nature", *_LONGEST)}
     errors = []

@@ -8,8 +8,8 @@ from fastapi import APIRouter, Depends, Request, Response
 from fastapi.responses import RedirectResponse
 
 from zrm.agent_api.context import DeskContext
-from zrm.agent_api.shell import Shell
-from zrm.agent_api.visit import Guard, Visit
+from zrm.agent_api.desk_request import DeskRequest, Guard
+from zrm.agent_api.layout import Shell
 from zrm.casestore import directory, template, timeline
 from zrm.casestore.agent import Permission
 from zrm.casestore.template import KINDS, LONGEST_NAME, LONGEST_TEXT, Template, Wording
@@ -41,33 +41,33 @@ def add(router: APIRouter, context: DeskContext, guard: Guard) -> None:
     pages = _TemplatePages(context)
 
     @router.get("/desk/cases/{case_id}/templates")
-    def choose(request: Request, case_id: UUID, visit: Visit = Depends(guard.visit)) -> Response:
+    def choose(request: Request, case_id: UUID, visit: DeskRequest = Depends(guard.visit)) -> Response:
         """The templates of a case's unit, filled in for it; `?lang=` shows the other language."""
         with context.database.cursor() as cursor:
             return pages.choose(cursor, visit, case_id, request.query_params.get("lang", ""))
 
     @router.get("/desk/templates")
-    def listing(visit: Visit = Depends(guard.visit)) -> Response:
+    def listing(visit: DeskRequest = Depends(guard.visit)) -> Response:
         visit.grants.require_anywhere(Permission.MANAGE_TEMPLATES)
         with context.database.cursor() as cursor:
             return pages.listing(cursor, visit)
 
     @router.post("/desk/templates")
-    def create(visit: Visit = Depends(guard.visit)) -> Response:
+    def create(visit: DeskRequest = Depends(guard.visit)) -> Response:
         return pages.write(visit, None)
 
     @router.get("/desk/templates/{template_id}")
-    def edit(template_id: UUID, visit: Visit = Depends(guard.visit)) -> Response:
+    def edit(template_id: UUID, visit: DeskRequest = Depends(guard.visit)) -> Response:
         with context.database.cursor() as cursor:
             found = pages.find(cursor, visit, template_id)
             return pages.form(cursor, visit, found, found.wording)
 
     @router.post("/desk/templates/{template_id}")
-    def change(template_id: UUID, visit: Visit = Depends(guard.visit)) -> Response:
+    def change(template_id: UUID, visit: DeskRequest = Depends(guard.visit)) -> Response:
         return pages.write(visit, template_id)
 
 
-def insertion(context: DeskContext, cursor: Cursor, visit: Visit, head: CaseHead, wanted: str) -> str:
+def insertion(context: DeskContext, cursor: Cursor, visit: DeskRequest, head: CaseHead, wanted: str) -> str:
     """The answer a template makes for a case, with its unit's greeting and signature; empty if it is no such template."""
     chosen = _citizens_language(head)
     return next(
@@ -81,7 +81,7 @@ def _citizens_language(head: CaseHead) -> Language:
 
 
 def _answers(
-    context: DeskContext, cursor: Cursor, visit: Visit, head: CaseHead, language: Language
+    context: DeskContext, cursor: Cursor, visit: DeskRequest, head: CaseHead, language: Language
 ) -> list[tuple[Template, str, Filled]]:
     """Every answer for a case: the template, the whole text to insert, and its own part filled in."""
     persian, organisation = language == "fa", context.settings.organisation.name
@@ -116,7 +116,7 @@ class _TemplatePages:
         self._context = context
         self._shell = Shell(context)
 
-    def choose(self, cursor: Cursor, visit: Visit, case_id: UUID, language: str) -> Response:
+    def choose(self, cursor: Cursor, visit: DeskRequest, case_id: UUID, language: str) -> Response:
         """The page of a case's templates. Errors: NotFound."""
         head = timeline.head(cursor, case_id)
         if head is None or not covers(visit.visible, head.unit_id):
@@ -138,7 +138,7 @@ class _TemplatePages:
         )
 
     def listing(
-        self, cursor: Cursor, visit: Visit, new: Wording | None = None, errors: Errors | None = None
+        self, cursor: Cursor, visit: DeskRequest, new: Wording | None = None, errors: Errors | None = None
     ) -> Response:
         """What the agent looks after, and a form for another one."""
         units = visit.grants.units(Permission.MANAGE_TEMPLATES)
@@ -159,7 +159,7 @@ class _TemplatePages:
         )
 
     def form(
-        self, cursor: Cursor, visit: Visit, found: Template, wording: Wording, errors: Errors | None = None
+        self, cursor: Cursor, visit: DeskRequest, found: Template, wording: Wording, errors: Errors | None = None
     ) -> Response:
         """One template to be changed."""
         return self._shell.page(
@@ -175,14 +175,14 @@ class _TemplatePages:
             errors=errors or [],
         )
 
-    def find(self, cursor: Cursor, visit: Visit, template_id: UUID) -> Template:
+    def find(self, cursor: Cursor, visit: DeskRequest, template_id: UUID) -> Template:
         """A template the agent looks after. Errors: NotFound."""
         found = template.get(cursor, template_id)
         if found is None or not _manages(visit, found.wording.unit_id):
             raise NotFound("no such template")
         return found
 
-    def write(self, visit: Visit, template_id: UUID | None) -> Response:
+    def write(self, visit: DeskRequest, template_id: UUID | None) -> Response:
         """Keep a new template, or change or retire one. Errors: NotFound, Conflict."""
         visit.grants.require_anywhere(Permission.MANAGE_TEMPLATES)
         with self._context.database.cursor() as cursor:
@@ -204,7 +204,7 @@ class _TemplatePages:
         _log.info("template written", agent=str(visit.agent.id), template=str(template_id or "new"))
         return RedirectResponse("/desk/templates", status_code=303)
 
-    def _read(self, cursor: Cursor, visit: Visit) -> tuple[Wording, Errors]:
+    def _read(self, cursor: Cursor, visit: DeskRequest) -> tuple[Wording, Errors]:
         form, errors = visit.form, []
         given = {name: form.get(name, "").strip() for name in _FIELDS}
         automatic = form.get("kind") == "acknowledgement"
@@ -229,7 +229,7 @@ class _TemplatePages:
             errors.append(("kind", visit.say(_("Choose what the text is for."))))
         return Wording(units.get(unit), kind if kind in KINDS else "answer", **given), errors
 
-    def _units(self, cursor: Cursor, visit: Visit) -> list[tuple[UUID | None, str]]:
+    def _units(self, cursor: Cursor, visit: DeskRequest) -> list[tuple[UUID | None, str]]:
         units = visit.grants.units(Permission.MANAGE_TEMPLATES)
         everyone = [(None, visit.say(_("All units")))] if units is None else []
         named = [
@@ -237,7 +237,7 @@ class _TemplatePages:
         ]
         return [*everyone, *named]
 
-    def _choices(self, cursor: Cursor, visit: Visit) -> dict[str, object]:
+    def _choices(self, cursor: Cursor, visit: DeskRequest) -> dict[str, object]:
         return {
             "units": [(str(unit_id or _EVERY), name) for unit_id, name in self._units(cursor, visit)],
             "kinds": [(kind, visit.say(KIND_NAMES[kind])) for kind in KINDS],
@@ -246,11 +246,11 @@ class _TemplatePages:
         }
 
 
-def _manages(visit: Visit, unit_id: UUID | None) -> bool:
+def _manages(visit: DeskRequest, unit_id: UUID | None) -> bool:
     units = visit.grants.units(Permission.MANAGE_TEMPLATES)
     return units is None if unit_id is None else covers(units, unit_id)
 
 
-def _version(visit: Visit) -> int:
+def _version(visit: DeskRequest) -> int:
     text = visit.form.get("version", "")
     return int(text) if text.isascii() and text.isdigit() and len(text) < 9 else -1

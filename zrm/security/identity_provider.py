@@ -51,7 +51,7 @@ class ProviderFailed(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Errand:
+class SignInRequest:
     """What a browser takes along to the provider and must bring back: kept in a sealed cookie."""
 
     state: str
@@ -59,13 +59,13 @@ class Errand:
     verifier: str
 
     @classmethod
-    def new(cls) -> Errand:
+    def new(cls) -> SignInRequest:
         """One that nobody can guess."""
         return cls(secrets.token_urlsafe(24), secrets.token_urlsafe(24), secrets.token_urlsafe(48))
 
 
 @dataclass(frozen=True, slots=True)
-class Person:
+class ProviderIdentity:
     """Who signed in there: the provider's own name for them, and the claim that may name an agent's login."""
 
     issuer: str
@@ -85,7 +85,7 @@ class IdentityProvider:
         self._description: tuple[float, dict[str, Any]] = (0.0, {})
         self._keys: tuple[float, KeySet] | None = None
 
-    def address(self, errand: Errand, *, again: bool = False) -> str:
+    def address(self, errand: SignInRequest, *, again: bool = False) -> str:
         """Where to send the browser; `again`: the provider must ask who it is even of somebody it knows.
 
         Errors: ProviderFailed.
@@ -105,7 +105,7 @@ class IdentityProvider:
         )
         return address
 
-    def person(self, errand: Errand, answer: Mapping[str, str]) -> Person:
+    def person(self, errand: SignInRequest, answer: Mapping[str, str]) -> ProviderIdentity:
         """Who it is, from the answer the browser brought back. Errors: ProviderFailed."""
         if not hmac.compare_digest(answer.get("state", "").encode(), errand.state.encode()):
             raise ProviderFailed("the answer belongs to another sign-in")
@@ -124,7 +124,7 @@ class IdentityProvider:
             return f"security.identity_provider: {error}"
         return ""
 
-    def _read(self, id_token: str, errand: Errand, access_token: str) -> Person:
+    def _read(self, id_token: str, errand: SignInRequest, access_token: str) -> ProviderIdentity:
         header, claims = self._verified(id_token)
         expected = {
             "iss": {"essential": True, "value": self._settings.issuer},
@@ -144,7 +144,7 @@ class IdentityProvider:
         if self._settings.login_claim == "email" and claims.get("email_verified") is not True:
             login = ""
         authenticated = claims.get("auth_time") or claims.get("iat") or 0
-        return Person(self._settings.issuer, str(claims["sub"]), str(login), float(authenticated))
+        return ProviderIdentity(self._settings.issuer, str(claims["sub"]), str(login), float(authenticated))
 
     def _more_claims(self, claims: Mapping[str, Any], access_token: str) -> dict[str, Any]:
         """What the ID token leaves out: many providers tell names and addresses only to who asks with the access token."""
@@ -173,7 +173,7 @@ class IdentityProvider:
         if claims.get("email_verified") is not True or domain not in self._settings.domains:
             raise ProviderFailed("the account's e-mail address is of no domain that is let in")
 
-    def _token(self, code: str, errand: Errand) -> dict[str, Any]:
+    def _token(self, code: str, errand: SignInRequest) -> dict[str, Any]:
         """What the provider gives for the code, which it does once."""
         form = {
             "grant_type": "authorization_code",

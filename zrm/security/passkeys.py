@@ -42,14 +42,14 @@ class Passkey:
 
 
 @dataclass(frozen=True, slots=True)
-class Site:
+class RelyingParty:
     """What passkeys are bound to: the public address's origin and its host."""
 
     origin: str
     host: str
 
     @classmethod
-    def of(cls, public_url: str) -> Site | None:
+    def of(cls, public_url: str) -> RelyingParty | None:
         """None where browsers allow no passkey: at a bare address, and without TLS anywhere but on this machine."""
         parts = urlsplit(public_url)
         host = parts.hostname or ""
@@ -68,7 +68,7 @@ def of_agent(cursor: Cursor, agent_id: UUID) -> list[Passkey]:
 
 
 def options_to_make(
-    cursor: Cursor, site: Site, challenge: bytes, agent_id: UUID, *, login: str, name: str, organisation: str
+    cursor: Cursor, site: RelyingParty, challenge: bytes, agent_id: UUID, *, login: str, name: str, organisation: str
 ) -> str:
     """What the browser needs to make one, as JSON; a device that has one for this agent makes no second."""
     import webauthn
@@ -95,7 +95,7 @@ def options_to_make(
     return webauthn.options_to_json(options)
 
 
-def options_to_use(cursor: Cursor, site: Site, challenge: bytes, agent_id: UUID | None = None) -> str:
+def options_to_use(cursor: Cursor, site: RelyingParty, challenge: bytes, agent_id: UUID | None = None) -> str:
     """What the browser needs to use one, as JSON: one of this agent's, or (None) whichever its user chooses."""
     import webauthn
     from webauthn.helpers.structs import UserVerificationRequirement
@@ -113,7 +113,7 @@ def options_to_use(cursor: Cursor, site: Site, challenge: bytes, agent_id: UUID 
     return webauthn.options_to_json(options)
 
 
-def make(cursor: Cursor, site: Site, challenge: bytes, agent_id: UUID, answer: str, name: str) -> bool:
+def make(cursor: Cursor, site: RelyingParty, challenge: bytes, agent_id: UUID, answer: str, name: str) -> bool:
     """Keep the passkey a browser made; False if the answer is not one to our challenge, or there are `MOST` already."""
     import webauthn
     from webauthn.helpers.exceptions import WebAuthnException
@@ -147,7 +147,7 @@ def make(cursor: Cursor, site: Site, challenge: bytes, agent_id: UUID, answer: s
     return cursor.fetchone() is not None
 
 
-def use(cursor: Cursor, site: Site, challenge: bytes, answer: str, agent_id: UUID | None = None) -> UUID | None:
+def use(cursor: Cursor, site: RelyingParty, challenge: bytes, answer: str, agent_id: UUID | None = None) -> UUID | None:
     """The agent whose passkey answered our challenge; None if nobody's did, or not the one's it should be.
 
     The key is held while its answer is looked at, so that of two equal answers one is refused.

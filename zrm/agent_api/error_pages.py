@@ -15,7 +15,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from zrm.agent_api.context import DeskContext
-from zrm.agent_api.visit import ForgedForm, ProofNeeded, SignInNeeded, StageNeeded, Visit
+from zrm.agent_api.desk_request import DeskRequest, ForgedForm, ProofNeeded, SignInNeeded, StageNeeded
 from zrm.errors import Conflict, Forbidden, NotAllowed, NotFound, StoreFull, StoreUnavailable, TooLarge, TooManyTries
 from zrm.kit import log
 from zrm.security import headers
@@ -114,7 +114,7 @@ def error_page(context: DeskContext, request: Request, status: int, title: str, 
 
 def reader_of(context: DeskContext, request: Request) -> Viewer:
     """Who reads the answer: the agent who is signed in, as far as that was found out, else whoever it may be."""
-    visit: Visit | None = getattr(request.state, "visit", None)
+    visit: DeskRequest | None = getattr(request.state, "visit", None)
     return visit.viewer if visit else guess_viewer(context, request)
 
 

@@ -50,7 +50,7 @@ class ForgedForm(ZrmError):
 
 
 @dataclass(frozen=True)
-class Visit:
+class DeskRequest:
     """One request of a signed-in agent; `began` is the wall-clock second from which on its page may be behind the store."""
 
     agent: DeskAgent
@@ -106,27 +106,27 @@ class Guard:
     def __init__(self, context: DeskContext) -> None:
         self._context = context
 
-    async def visit(self, request: Request) -> Visit:
+    async def visit(self, request: Request) -> DeskRequest:
         """The visit of a signed-in agent. Errors: SignInNeeded, StageNeeded, ForgedForm, TooLarge."""
         return await self._admit(request, (Stage.SIGNED_IN,))
 
-    async def recent(self, request: Request) -> Visit:
+    async def recent(self, request: Request) -> DeskRequest:
         """The visit of an agent who has lately shown who they are. Errors: as `visit`, and ProofNeeded."""
         return _proven(await self._admit(request, (Stage.SIGNED_IN,)))
 
-    async def enrolling(self, request: Request) -> Visit:
+    async def enrolling(self, request: Request) -> DeskRequest:
         """As `recent`, also for who must set up a second step before anything else."""
         return _proven(await self._admit(request, (Stage.SIGNED_IN, Stage.SET_UP)))
 
-    async def owing(self, request: Request) -> Visit:
+    async def owing(self, request: Request) -> DeskRequest:
         """The visit of an agent who owes the second step. Errors: as `visit`."""
         return await self._admit(request, (Stage.SECOND_STEP,))
 
-    async def anybody(self, request: Request) -> Visit:
+    async def anybody(self, request: Request) -> DeskRequest:
         """The visit of whoever has a session, whatever it is good for."""
         return await self._admit(request, tuple(Stage))
 
-    async def _admit(self, request: Request, stages: tuple[Stage, ...]) -> Visit:
+    async def _admit(self, request: Request, stages: tuple[Stage, ...]) -> DeskRequest:
         visit = await run_in_threadpool(self._find, request)
         request.state.visit = visit
         if visit.session.stage not in stages:
@@ -142,14 +142,14 @@ class Guard:
                 raise ForgedForm("no CSRF token")
         return visit
 
-    def of(self, request: Request) -> Visit:
+    def of(self, request: Request) -> DeskRequest:
         """The visit of a signed-in agent, for a request that sends no form. Errors: SignInNeeded."""
         visit = self._find(request)
         if visit.session.stage is not Stage.SIGNED_IN:
             raise SignInNeeded("not all of it")
         return visit
 
-    def _find(self, request: Request) -> Visit:
+    def _find(self, request: Request) -> DeskRequest:
         token = request.cookies.get(self._context.cookie(*COOKIE).name, "")
         if not token:
             raise SignInNeeded("no session")
@@ -159,16 +159,16 @@ class Guard:
             raise SignInNeeded("no session")
         return visit
 
-    def find(self, cursor: Cursor, token: str) -> Visit | None:
+    def find(self, cursor: Cursor, token: str) -> DeskRequest | None:
         """The visit behind a cookie's token; None when it signs nobody in."""
         session = sessions.find(cursor, token)
         agent = directory.at_desk(cursor, session.agent_id) if session else None
         if session is None or agent is None:
             return None
-        return Visit(agent, session, Grants.of(agent.grants), viewer_of(agent, self._context))
+        return DeskRequest(agent, session, Grants.of(agent.grants), viewer_of(agent, self._context))
 
 
-def _proven(visit: Visit) -> Visit:
+def _proven(visit: DeskRequest) -> DeskRequest:
     if not visit.session.proven:
         raise ProofNeeded("not proven lately")
     return visit

@@ -12,7 +12,7 @@ from zrm.agent_api.context import DeskContext
 
 
 @dataclass(frozen=True, slots=True)
-class Errand:
+class SealedState:
     """What goes along: what it is for, the secrets of it, and the page to go on with."""
 
     purpose: str
@@ -29,7 +29,7 @@ class SealedCookie:
         self._seconds = seconds
         self._seal = URLSafeTimedSerializer(context.secret, salt=f"zrm.desk.{name}")
 
-    def write(self, response: Response, errand: Errand) -> None:
+    def write(self, response: Response, errand: SealedState) -> None:
         """Give it to the browser."""
         sealed: str | bytes = self._seal.dumps(asdict(errand))
         response.set_cookie(
@@ -42,13 +42,13 @@ class SealedCookie:
             secure=self._secure,
         )
 
-    def read(self, request: Request, purpose: str) -> Errand | None:
+    def read(self, request: Request, purpose: str) -> SealedState | None:
         """What the browser brings back; None if it is nothing of ours, for something else, or too old."""
         try:
             said: dict[str, Any] = self._seal.loads(request.cookies.get(self._cookie.name, ""), max_age=self._seconds)
         except BadData:
             return None
-        errand = Errand(said["purpose"], tuple(said["secrets"]), said["next_href"])
+        errand = SealedState(said["purpose"], tuple(said["secrets"]), said["next_href"])
         return errand if errand.purpose == purpose else None
 
     def drop(self, response: Response) -> None:

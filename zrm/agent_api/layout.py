@@ -6,10 +6,10 @@ from http import HTTPStatus
 
 from fastapi.responses import HTMLResponse
 
+from zrm.agent_api.badges import Counters
 from zrm.agent_api.context import DeskContext
-from zrm.agent_api.counts import Counters
+from zrm.agent_api.desk_request import DeskRequest
 from zrm.agent_api.reasons import of_delivery, reason
-from zrm.agent_api.visit import Visit
 from zrm.casestore import case_list, worklists
 from zrm.casestore.agent import Permission
 from zrm.casestore.case_list import View
@@ -43,7 +43,7 @@ class Shell:
     def page(
         self,
         template: str,
-        visit: Visit,
+        visit: DeskRequest,
         cursor: Cursor,
         current: str,
         *,
@@ -70,7 +70,7 @@ class Shell:
         )
         return HTMLResponse(html, status_code=status, headers=headers.PAGE)
 
-    def frame(self, visit: Visit, cursor: Cursor, current: str, *, search: bool = True) -> DeskFrame:
+    def frame(self, visit: DeskRequest, cursor: Cursor, current: str, *, search: bool = True) -> DeskFrame:
         """What stands around the page, with the numbers as they are now."""
         waiting = worklists.attention(cursor)
         operates = visit.grants.everywhere(Permission.HANDLE_DELIVERIES)
@@ -93,7 +93,7 @@ class Shell:
             problems=problems,
         )
 
-    def _sections(self, visit: Visit, counts: dict[str, int], *, overdue: bool) -> list[NavSection]:
+    def _sections(self, visit: DeskRequest, counts: dict[str, int], *, overdue: bool) -> list[NavSection]:
         views = [
             NavItem(
                 view.value,

@@ -8,9 +8,9 @@ from fastapi import APIRouter, Depends, Request, Response
 from fastapi.responses import RedirectResponse
 
 from zrm.agent_api.context import DeskContext
-from zrm.agent_api.shell import Shell
-from zrm.agent_api.visit import Guard, Visit
-from zrm.agent_api.words import notice_href, notice_text
+from zrm.agent_api.desk_request import DeskRequest, Guard
+from zrm.agent_api.labels import notice_href, notice_text
+from zrm.agent_api.layout import Shell
 from zrm.casestore import directory, worklists
 from zrm.errors import NotFound
 from zrm.kit import log, throttle
@@ -33,7 +33,7 @@ def add(router: APIRouter, context: DeskContext, guard: Guard) -> None:
     shell = Shell(context)
 
     @router.get("/desk/notifications")
-    def notifications(visit: Visit = Depends(guard.visit)) -> Response:
+    def notifications(visit: DeskRequest = Depends(guard.visit)) -> Response:
         with context.database.cursor() as cursor:
             rows = worklists.notices(cursor, visit.agent.id)
             lines = []
@@ -45,19 +45,19 @@ def add(router: APIRouter, context: DeskContext, guard: Guard) -> None:
             return shell.page("desk/notifications.html", visit, cursor, "notifications", lines=lines)
 
     @router.post("/desk/notifications/read")
-    def read_all(visit: Visit = Depends(guard.visit)) -> Response:
+    def read_all(visit: DeskRequest = Depends(guard.visit)) -> Response:
         with context.database.cursor() as cursor:
             worklists.read_notices(cursor, visit.agent.id)
         return RedirectResponse("/desk/notifications", status_code=303)
 
     @router.post("/desk/notifications/{notice_id}/read")
-    def read_one(notice_id: UUID, visit: Visit = Depends(guard.visit)) -> Response:
+    def read_one(notice_id: UUID, visit: DeskRequest = Depends(guard.visit)) -> Response:
         with context.database.cursor() as cursor:
             worklists.read_notices(cursor, visit.agent.id, notice_id)
         return RedirectResponse("/desk/notifications", status_code=303)
 
     @router.post("/desk/preferences")
-    def preferences(request: Request, visit: Visit = Depends(guard.visit)) -> Response:
+    def preferences(request: Request, visit: DeskRequest = Depends(guard.visit)) -> Response:
         chosen = {name: visit.form.get(name, "") for name in _CHOICES}
         if any(value not in _CHOICES[name] for name, value in chosen.items()):
             raise NotFound("no such choice")
@@ -66,7 +66,7 @@ def add(router: APIRouter, context: DeskContext, guard: Guard) -> None:
         return RedirectResponse(_back(request), status_code=303)
 
     @router.get("/desk/settings")
-    def settings(request: Request, visit: Visit = Depends(guard.visit)) -> Response:
+    def settings(request: Request, visit: DeskRequest = Depends(guard.visit)) -> Response:
         saved = "saved" in request.query_params
         with context.database.cursor() as cursor:
             return shell.page(
@@ -74,7 +74,7 @@ def add(router: APIRouter, context: DeskContext, guard: Guard) -> None:
             )
 
     @router.post("/desk/settings/password")
-    def password(visit: Visit = Depends(guard.visit)) -> Response:
+    def password(visit: DeskRequest = Depends(guard.visit)) -> Response:
         errors = _change_password(context, visit)
         if not errors:
             return RedirectResponse("/desk/settings?saved", status_code=303)
@@ -92,7 +92,7 @@ def add(router: APIRouter, context: DeskContext, guard: Guard) -> None:
             )
 
 
-def _change_password(context: DeskContext, visit: Visit) -> list[tuple[str, str]]:
+def _change_password(context: DeskContext, visit: DeskRequest) -> list[tuple[str, str]]:
     """Change the password; returns (field, what is wrong) pairs, none if it was changed. Errors: TooManyTries."""
     rates = context.settings.rates
     key = f"password:{visit.agent.id}"
@@ -121,13 +121,13 @@ def _change_password(context: DeskContext, visit: Visit) -> list[tuple[str, str]
     return []
 
 
-def _weakness(context: DeskContext, visit: Visit, new: str, present: str | None) -> Weakness | None:
+def _weakness(context: DeskContext, visit: DeskRequest, new: str, present: str | None) -> Weakness | None:
     organisation = context.settings.organisation
     own = (visit.agent.login, visit.agent.name_fa, visit.agent.name_en, organisation.name.fa, organisation.name.en)
     return passwords.weakness(new, own=own, region=organisation.region, present=present)
 
 
-def _why_not(visit: Visit, weakness: Weakness) -> str:
+def _why_not(visit: DeskRequest, weakness: Weakness) -> str:
     least, most = (digits(number, visit.viewer.language) for number in (passwords.SHORTEST, passwords.LONGEST))
     return visit.say(passwords.MESSAGES[weakness], least=least, most=most)
 

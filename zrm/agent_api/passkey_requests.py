@@ -9,11 +9,11 @@ from uuid import UUID
 from fastapi import Request, Response
 
 from zrm.agent_api.context import DeskContext
-from zrm.agent_api.sealed import Errand, SealedCookie
+from zrm.agent_api.sealed_cookies import SealedCookie, SealedState
 from zrm.errors import NotFound
 from zrm.kit.db import Cursor
 from zrm.security import passkeys
-from zrm.security.passkeys import Site
+from zrm.security.passkeys import RelyingParty
 
 _MAKE, _USE = "make", "use"
 
@@ -64,7 +64,7 @@ class PasskeyErrand:
         self._cookie.drop(response)
 
     @property
-    def _site(self) -> Site:
+    def _site(self) -> RelyingParty:
         if self._context.passkey_site is None:
             raise NotFound("no passkeys at this address")
         return self._context.passkey_site
@@ -74,5 +74,5 @@ class PasskeyErrand:
         with self._context.database.cursor() as cursor:
             text = options(cursor, challenge)
         response = Response(text, media_type="application/json", headers={"Cache-Control": "no-store"})
-        self._cookie.write(response, Errand(purpose, (challenge.hex(),)))
+        self._cookie.write(response, SealedState(purpose, (challenge.hex(),)))
         return response

@@ -14,8 +14,8 @@ from fastapi.responses import RedirectResponse
 
 from zrm.agent_api.case_page import CasePages
 from zrm.agent_api.context import DeskContext
-from zrm.agent_api.shell import Shell
-from zrm.agent_api.visit import Guard, Visit
+from zrm.agent_api.desk_request import DeskRequest, Guard
+from zrm.agent_api.layout import Shell
 from zrm.casestore import directory, live, outbox, worklists
 from zrm.casestore.agent import Permission
 from zrm.casestore.outbox import Topic
@@ -41,7 +41,7 @@ def add(router: APIRouter, context: DeskContext, guard: Guard) -> None:
     shell = Shell(context)
 
     @router.get("/desk/ledger")
-    def ledger(visit: Visit = Depends(guard.visit)) -> Response:
+    def ledger(visit: DeskRequest = Depends(guard.visit)) -> Response:
         visit.grants.require_everywhere(Permission.VIEW_LEDGER)
         with context.database.cursor() as cursor:
             # Whole hours of UTC, as the law is kept; the coming one too, in case the store's clock is ahead of ours.
@@ -66,7 +66,7 @@ def add(router: APIRouter, context: DeskContext, guard: Guard) -> None:
 def _add_quarantine(router: APIRouter, context: DeskContext, guard: Guard) -> None:
     shell = Shell(context)
 
-    def draw(cursor: Cursor, visit: Visit, *, unreasoned: UUID | None = None) -> Response:
+    def draw(cursor: Cursor, visit: DeskRequest, *, unreasoned: UUID | None = None) -> Response:
         """The page; `unreasoned` is the contact that was to be set aside without saying why."""
         rows = reading.held(cursor)
         owners = directory.agents_by_id(cursor, [row.owner_id for row in rows if row.owner_id])
@@ -85,13 +85,13 @@ def _add_quarantine(router: APIRouter, context: DeskContext, guard: Guard) -> No
         )
 
     @router.get("/desk/quarantine")
-    def held(visit: Visit = Depends(guard.visit)) -> Response:
+    def held(visit: DeskRequest = Depends(guard.visit)) -> Response:
         visit.grants.require_everywhere(Permission.HANDLE_QUARANTINE)
         with context.database.cursor() as cursor:
             return draw(cursor, visit)
 
     @router.post("/desk/quarantine/{contact_id}/{step}")
-    def handle(contact_id: UUID, step: str, visit: Visit = Depends(guard.visit)) -> Response:
+    def handle(contact_id: UUID, step: str, visit: DeskRequest = Depends(guard.visit)) -> Response:
         visit.grants.require_everywhere(Permission.HANDLE_QUARANTINE)
         with context.database.cursor() as cursor:
             match step:
@@ -133,7 +133,7 @@ def _add_trouble(router: APIRouter, context: DeskContext, guard: Guard) -> None:
     pages = CasePages(context)
 
     @router.get("/desk/trouble")
-    def page(visit: Visit = Depends(guard.visit)) -> Response:
+    def page(visit: DeskRequest = Depends(guard.visit)) -> Response:
         visit.grants.require_anywhere(Permission.HANDLE_DELIVERIES)
         units = visit.grants.both(Permission.VIEW_CASES, Permission.HANDLE_DELIVERIES)
         everything = visit.grants.everywhere(Permission.HANDLE_DELIVERIES)
@@ -165,7 +165,7 @@ def _add_trouble(router: APIRouter, context: DeskContext, guard: Guard) -> None:
             )
 
     @router.post("/desk/trouble/deliveries/{delivery_id}/{step}")
-    def delivery(delivery_id: UUID, step: str, visit: Visit = Depends(guard.visit)) -> Response:
+    def delivery(delivery_id: UUID, step: str, visit: DeskRequest = Depends(guard.visit)) -> Response:
         with context.database.cursor() as cursor:
             found = worklists.delivery_case(cursor, delivery_id)
             if found is None or step not in ("again", "by", "settle"):
@@ -194,7 +194,7 @@ def _add_trouble(router: APIRouter, context: DeskContext, guard: Guard) -> None:
         return RedirectResponse(f"/desk/cases/{case_id}" if from_case else "/desk/trouble", status_code=303)
 
     @router.post("/desk/trouble/tasks/{task_id}/replay")
-    def task(task_id: UUID, visit: Visit = Depends(guard.visit)) -> Response:
+    def task(task_id: UUID, visit: DeskRequest = Depends(guard.visit)) -> Response:
         visit.grants.require_everywhere(Permission.HANDLE_DELIVERIES)
         with context.database.cursor() as cursor:
             if not outbox.replay(cursor, task_id):
@@ -203,7 +203,7 @@ def _add_trouble(router: APIRouter, context: DeskContext, guard: Guard) -> None:
         return RedirectResponse("/desk/trouble", status_code=303)
 
     @router.post("/desk/trouble/jobs/{topic}/{job_id}/requeue")
-    def job(topic: str, job_id: str, visit: Visit = Depends(guard.visit)) -> Response:
+    def job(topic: str, job_id: str, visit: DeskRequest = Depends(guard.visit)) -> Response:
         visit.grants.require_everywhere(Permission.HANDLE_DELIVERIES)
         if context.monitor is None or not monitor.requeue(context.monitor, topic, job_id):
             raise Conflict("no such job")
