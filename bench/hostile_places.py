@@ -29,7 +29,7 @@ from zrm.channels.email.direction import html_lines
 from zrm.channels.email.htmltext import words_of
 from zrm.channels.fax.record import TIFF
 from zrm.channels.web.body import BadForm, Limits, read_form
-from zrm.channels.web.entry import check_text, clean_media_type, read_entry
+from zrm.channels.web.form_validation import check_text, clean_media_type, read_entry
 from zrm.inbox import code
 from zrm.inbox.content import content_of
 from zrm.installation import load_config

@@ -26,7 +26,7 @@ from zrm.app import _again, build_app
 from zrm.casestore import heartbeat, outbox, schema
 from zrm.casestore.heartbeat import Heartbeat
 from zrm.casestore.outbox import Topic
-from zrm.channels.web.follow_matter import FollowMatter
+from zrm.channels.web.track import FollowMatter
 from zrm.contract import RawContact, Receipt
 from zrm.demonstration import DEMO_AGENTS
 from zrm.inbox.receive import Inbox

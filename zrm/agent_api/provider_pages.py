@@ -11,7 +11,7 @@ from starlette.concurrency import run_in_threadpool
 from zrm.agent_api.context import DeskContext
 from zrm.agent_api.desk_request import Guard, SignInNeeded
 from zrm.agent_api.entrance import Entrance
-from zrm.agent_api.sealed_cookies import SealedCookie, SealedState
+from zrm.agent_api.sealed_cookies import SealedCookie, SignInRequest
 from zrm.agent_api.sign_in import local, sign_in_form
 from zrm.config import IdentityProvider as Settings
 from zrm.errors import NotFound
@@ -62,7 +62,7 @@ class _ProviderPages:
 
     def _go(self, request: Request) -> Response:
         from zrm.security.identity_provider import ProviderFailed
-        from zrm.security.identity_provider import SealedState as Secrets
+        from zrm.security.identity_provider import SignInRequest as Secrets
 
         provider, _settings = self._provider()
         secrets, confirm = Secrets.new(), "confirm" in request.query_params
@@ -73,12 +73,12 @@ class _ProviderPages:
             return self._failed(request, str(error), _FAILED, status=503)
         response = RedirectResponse(address, status_code=303, headers={"Cache-Control": "no-store"})
         taken = (secrets.state, secrets.nonce, secrets.verifier)
-        self._cookie.write(response, SealedState(_CONFIRM if confirm else _SIGN_IN, taken, next_href))
+        self._cookie.write(response, SignInRequest(_CONFIRM if confirm else _SIGN_IN, taken, next_href))
         return response
 
     def _come_back(self, request: Request) -> Response:
         from zrm.security.identity_provider import ProviderFailed
-        from zrm.security.identity_provider import SealedState as Secrets
+        from zrm.security.identity_provider import SignInRequest as Secrets
 
         provider, settings = self._provider()
         errand = self._cookie.read(request, _SIGN_IN) or self._cookie.read(request, _CONFIRM)

@@ -19,7 +19,7 @@ from tests.channels.email.test_identity import SCANS
 from zrm.channels.email.channel import EmailChannel
 from zrm.channels.email.config import EmailConfig
 from zrm.channels.email.session import Conversation
-from zrm.channels.email.smtp import Door
+from zrm.channels.email.smtp import SmtpDoor
 from zrm.errors import StoreFull, StoreUnavailable
 
 MAIL = b"From: Ali <ali@example.com>\r\nTo: info@example.org\r\nSubject: lamp\r\nMessage-ID: <1@example.com>\r\n\r\nBroken.\r\n"
@@ -413,7 +413,7 @@ def test_our_conversation_has_everything_aiosmtpd_expects() -> None:
     async def compare() -> set[str]:
         loop = asyncio.get_running_loop()
         config = EmailConfig.model_validate({"mailboxes": {"info": {"address": "info@example.org"}}})
-        door = Door(config, ListDesk(), None)
+        door = SmtpDoor(config, ListDesk(), None)
         theirs = SMTP(door, hostname="x", loop=loop)
         ours = Conversation(door, loop)
         return set(vars(theirs)) - set(vars(ours))

@@ -20,9 +20,9 @@ from tests.channels.email.desk import MAILBOXES, house
 from tests.channels.email.test_send import AT, IDENTITY, read, reply
 from zrm.channels.contract import ConfigInvalid, ConnectionFailed, StoredFile, Throttled
 from zrm.channels.email.channel import EmailChannel
-from zrm.channels.email.compose import Attachment, compose
+from zrm.channels.email.compose import MimeAttachment, compose
 from zrm.channels.email.config import EmailConfig
-from zrm.channels.email.pace import Pace
+from zrm.channels.email.domain_rate_limit import DomainRateLimit
 from zrm.kit.blobs import BlobStore
 
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(100)
@@ -221,7 +221,10 @@ def test_a_signature_in_the_answers_language(tmp_path: Path) -> None:
 
 
 def test_pictures_are_shown_in_the_text_and_other_files_beside_it(tmp_path: Path) -> None:
-    files = [Attachment("نقشه.png", "image/png", PNG, inline=True), Attachment("a.pdf", "application/pdf", b"%PDF")]
+    files = [
+        MimeAttachment("نقشه.png", "image/png", PNG, inline=True),
+        MimeAttachment("a.pdf", "application/pdf", b"%PDF"),
+    ]
     box = EmailConfig.model_validate({"mailboxes": MAILBOXES}).mailboxes["info"]
     message = read(compose(reply(), box, house(tmp_path), files, AT).content)
     assert message.get_content_type() == "multipart/mixed"
@@ -251,7 +254,7 @@ def test_a_picture_from_the_store_keeps_its_role(tmp_path: Path) -> None:
 
 
 def test_a_domain_gets_no_more_than_it_likes_and_each_waits_once() -> None:
-    pace = Pace({"slow.example": 60, "*": 6000})
+    pace = DomainRateLimit({"slow.example": 60, "*": 6000})
     ids = [UUID(int=number) for number in range(6)]
     waits: dict[UUID, float] = {}
     for one in ids:
@@ -266,7 +269,7 @@ def test_a_domain_gets_no_more_than_it_likes_and_each_waits_once() -> None:
 
 
 def test_other_domains_are_not_held_up() -> None:
-    pace = Pace({"slow.example": 1})
+    pace = DomainRateLimit({"slow.example": 1})
     pace.admit(UUID(int=1), "a@slow.example", 0)
     with pytest.raises(Throttled):
         pace.admit(UUID(int=2), "b@slow.example", 0)

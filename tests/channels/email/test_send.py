@@ -36,7 +36,7 @@ from zrm.channels.contract import (
     Throttled,
 )
 from zrm.channels.email.channel import EmailChannel
-from zrm.channels.email.compose import Attachment, compose
+from zrm.channels.email.compose import MimeAttachment, compose
 from zrm.channels.email.config import EmailConfig
 from zrm.channels.email.mailboxes import Mailboxes
 from zrm.channels.email.parse import parse_mail
@@ -78,7 +78,7 @@ def read(content: bytes) -> EmailMessage:
     return found
 
 
-def composed(answer: Reply, tmp_path: Path, files: Sequence[Attachment] = ()) -> EmailMessage:
+def composed(answer: Reply, tmp_path: Path, files: Sequence[MimeAttachment] = ()) -> EmailMessage:
     box = EmailConfig.model_validate({"mailboxes": MAILBOXES}).mailboxes["info"]
     return read(compose(answer, box, house(tmp_path), files, AT).content)
 
@@ -357,7 +357,7 @@ def test_no_header_can_be_slipped_in(
     answer = reply(
         title=title, code=code, language=language, in_reply_to=answered, references=tuple(references), text=text
     )
-    found = composed(answer, Path("unused"), [Attachment(name, name, b"x")])
+    found = composed(answer, Path("unused"), [MimeAttachment(name, name, b"x")])
     assert {key.lower() for key in found} <= ALLOWED
     assert len(found.keys()) == len(set(found.keys()))
     parts = list(found.iter_attachments())

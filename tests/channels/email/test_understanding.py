@@ -18,7 +18,7 @@ from tests.channels.email.test_parse import understand
 from tests.channels.email.tnef import properties, winmail
 from zrm.channels.email.calendar_part import summary
 from zrm.channels.email.identity import external_id
-from zrm.channels.email.winmail import Packed, _properties, unpack
+from zrm.channels.email.tnef import Packed, _properties, unpack
 
 PERSIAN = "سلام، چراغ خراب است."
 INVITATION = (

@@ -22,7 +22,7 @@ from tests.lab.telephony import Telephony
 from zrm.channels.contract import AddressKind, Ignored, Inbound, Sender
 from zrm.channels.fax.channel import FaxChannel
 from zrm.channels.fax.config import FaxConfig
-from zrm.channels.fax.spool import Spool
+from zrm.channels.fax.spool import FaxSpool
 
 HOOKS = Path(zrm.channels.fax.__file__).parent / "hooks"
 SECRET = "a-secret-of-the-hooks"
@@ -76,7 +76,9 @@ class Machine:
 
     def look(self) -> int:
         """Let the hub look into the spool once."""
-        return Spool(self.spool, self.desk, line="fax", max_bytes=10**7, orphan_seconds=600, keep_days=1).look(Event())
+        return FaxSpool(self.spool, self.desk, line="fax", max_bytes=10**7, orphan_seconds=600, keep_days=1).look(
+            Event()
+        )
 
     def read(self) -> list[Inbound | Ignored]:
         """What the hub understands of all it got."""

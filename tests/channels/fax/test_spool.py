@@ -15,7 +15,7 @@ from tests.channels.sms.hub import house
 from zrm.channels.contract import Inbound, RawContact, Unparseable
 from zrm.channels.fax.channel import FaxChannel
 from zrm.channels.fax.config import FaxConfig
-from zrm.channels.fax.spool import Spool
+from zrm.channels.fax.spool import FaxSpool
 from zrm.errors import StoreUnavailable
 
 CALL = {"source": "asterisk", "call": "1700000000.7", "caller": "02188776655", "called": "150", "file": "yes"}
@@ -26,9 +26,9 @@ def desk() -> KeepingDesk:
     return KeepingDesk()
 
 
-def spool(folder: Path, desk: KeepingDesk, *, orphan_seconds: float = 600, keep_days: float = 7) -> Spool:
+def spool(folder: Path, desk: KeepingDesk, *, orphan_seconds: float = 600, keep_days: float = 7) -> FaxSpool:
     folder.mkdir(exist_ok=True)
-    return Spool(folder, desk, line="fax", max_bytes=100_000, orphan_seconds=orphan_seconds, keep_days=keep_days)
+    return FaxSpool(folder, desk, line="fax", max_bytes=100_000, orphan_seconds=orphan_seconds, keep_days=keep_days)
 
 
 def drop(folder: Path, name: str, tiff: bytes | None, note: bytes | None) -> None:

@@ -31,7 +31,7 @@ from zrm.channels.contract import (
 )
 from zrm.channels.sms.channel import SmsChannel
 from zrm.channels.sms.config import SmsConfig
-from zrm.channels.sms.smpp.recent import Recent
+from zrm.channels.sms.smpp.redelivery_window import Recent
 from zrm.errors import StoreUnavailable
 
 

@@ -18,7 +18,7 @@ from tests.lab.process import wait_until
 from tests.lab.telegram import Bot, Citizen, TelegramStandIn
 from zrm.channels.contract import FrontDesk, RawContact
 from zrm.channels.telegram.channel import TelegramChannel
-from zrm.channels.telegram.door import Door
+from zrm.channels.telegram.door import TelegramDoor
 from zrm.config import Settings
 from zrm.errors import StoreUnavailable
 from zrm.frontdesk.desk import Desk
@@ -66,7 +66,7 @@ def bring(house: BotHouse, desk: FrontDesk, *updates: dict[str, Any]) -> None:
     """Bring updates to a door of a process of its own, one after the other."""
 
     async def run() -> None:
-        door = Door(house.channel._config, house.channel.platform, house.channel._house, desk)
+        door = TelegramDoor(house.channel._config, house.channel.platform, house.channel._house, desk)
         try:
             for update in updates:
                 says = await door.handle_update("info", json.dumps(update).encode())
@@ -81,7 +81,7 @@ def sweep(house: BotHouse) -> None:
     """File what is due, as the listener does."""
 
     async def run() -> None:
-        door = Door(house.channel._config, house.channel.platform, house.channel._house, house.desk)
+        door = TelegramDoor(house.channel._config, house.channel.platform, house.channel._house, house.desk)
         try:
             await door.sweep()
         finally:

@@ -13,7 +13,7 @@ from tests.lab import telegram_contract as contract
 from zrm.channels.contract import Ignored, Inbound, Installation, RawContact, StoredFile, Unparseable, Wish
 from zrm.channels.telegram.channel import BaleChannel, TelegramChannel
 from zrm.channels.telegram.config import BaleConfig, TelegramConfig
-from zrm.channels.telegram.update import storable
+from zrm.channels.telegram.incoming_update import storable
 
 HOUSE = Installation({"fa": "", "en": ""}, "fa", "Asia/Tehran", "IR", "https://hub.example.org", ".", "secret")
 TELEGRAM = TelegramChannel(TelegramConfig(), HOUSE)

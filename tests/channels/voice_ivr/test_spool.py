@@ -17,20 +17,20 @@ from tests.channels.voice_ivr.peer import write_sound
 from zrm.channels.contract import RawContact, Receipt
 from zrm.channels.voice_ivr import wave
 from zrm.channels.voice_ivr.intake import deliver, sweep
-from zrm.channels.voice_ivr.spool import Spool
+from zrm.channels.voice_ivr.spool import VoiceSpool
 
 FACTS = {"account": "137", "system": "pbx-1", "uniqueid": "1.1", "caller": "09121234567", "language": "fa"}
 LATER = 1000.0
 
 
 @pytest.fixture
-def spool(tmp_path: Path) -> Spool:
-    made = Spool(tmp_path / "recordings", settle_seconds=10, longest_seconds=60)
+def spool(tmp_path: Path) -> VoiceSpool:
+    made = VoiceSpool(tmp_path / "recordings", settle_seconds=10, longest_seconds=60)
     made.prepare()
     return made
 
 
-def left_behind(spool: Spool, seconds: float = 2.0, age: float = LATER) -> str:
+def left_behind(spool: VoiceSpool, seconds: float = 2.0, age: float = LATER) -> str:
     """A message whose call is gone; returns its stem."""
     message = spool.begin("1.1", dict(FACTS))
     write_sound(message.take_base(1).with_name(f"{message.stem}-1.wav"), int(seconds * 8000))
@@ -39,17 +39,17 @@ def left_behind(spool: Spool, seconds: float = 2.0, age: float = LATER) -> str:
     return message.stem
 
 
-def make_older(spool: Spool, age: float) -> None:
+def make_older(spool: VoiceSpool, age: float) -> None:
     then = time.time() - age
     for path in spool.folder.iterdir():
         os.utime(path, (then, then))
 
 
-def swept(spool: Spool, desk: ListDesk) -> int:
+def swept(spool: VoiceSpool, desk: ListDesk) -> int:
     return sweep(desk, spool, default_account="137")
 
 
-def test_what_a_killed_process_left_is_taken_in_with_the_facts(spool: Spool) -> None:
+def test_what_a_killed_process_left_is_taken_in_with_the_facts(spool: VoiceSpool) -> None:
     script = (
         "import sys, time; from pathlib import Path; from zrm.channels.voice_ivr.spool import Spool\n"
         "from tests.channels.voice_ivr.peer import write_sound\n"
@@ -74,7 +74,9 @@ def test_what_a_killed_process_left_is_taken_in_with_the_facts(spool: Spool) -> 
     assert swept(spool, desk) == 0
 
 
-def test_a_crash_between_receipt_and_removal_makes_no_double(spool: Spool, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_crash_between_receipt_and_removal_makes_no_double(
+    spool: VoiceSpool, monkeypatch: pytest.MonkeyPatch
+) -> None:
     left_behind(spool)
     desk = ListDesk()
     with monkeypatch.context() as patched:
@@ -85,12 +87,12 @@ def test_a_crash_between_receipt_and_removal_makes_no_double(spool: Spool, monke
     assert list(spool.folder.iterdir()) == []
 
 
-def test_a_recording_that_still_grows_is_left_alone(spool: Spool) -> None:
+def test_a_recording_that_still_grows_is_left_alone(spool: VoiceSpool) -> None:
     left_behind(spool, age=1)
     assert swept(spool, ListDesk()) == 0
 
 
-def test_a_recording_that_grew_while_it_was_taken_in_is_taken_in_again_as_a_part(spool: Spool) -> None:
+def test_a_recording_that_grew_while_it_was_taken_in_is_taken_in_again_as_a_part(spool: VoiceSpool) -> None:
     stem = left_behind(spool)
 
     class SlowDesk(ListDesk):
@@ -109,7 +111,7 @@ def test_a_recording_that_grew_while_it_was_taken_in_is_taken_in_again_as_a_part
     assert list(spool.folder.iterdir()) == []
 
 
-def test_a_recording_without_its_note_is_taken_in(spool: Spool) -> None:
+def test_a_recording_without_its_note_is_taken_in(spool: VoiceSpool) -> None:
     stem = left_behind(spool)
     (spool.folder / f"{stem}.json").unlink()
     desk = ListDesk()
@@ -121,14 +123,14 @@ def test_a_recording_without_its_note_is_taken_in(spool: Spool) -> None:
 
 
 @pytest.mark.parametrize("torn", [b"", b'{"account": "13', b"[1]", b"\xff"])
-def test_a_torn_note_does_not_cost_the_recording(spool: Spool, torn: bytes) -> None:
+def test_a_torn_note_does_not_cost_the_recording(spool: VoiceSpool, torn: bytes) -> None:
     stem = left_behind(spool)
     (spool.folder / f"{stem}.json").write_bytes(torn)
     make_older(spool, LATER)
     assert swept(spool, ListDesk()) == 1
 
 
-def test_a_full_store_keeps_everything_where_it_is(spool: Spool) -> None:
+def test_a_full_store_keeps_everything_where_it_is(spool: VoiceSpool) -> None:
     left_behind(spool)
     desk = ListDesk()
     desk.full = True
@@ -138,7 +140,7 @@ def test_a_full_store_keeps_everything_where_it_is(spool: Spool) -> None:
     assert swept(spool, desk) == 1
 
 
-def test_an_empty_recording_is_removed_without_a_contact(spool: Spool) -> None:
+def test_an_empty_recording_is_removed_without_a_contact(spool: VoiceSpool) -> None:
     left_behind(spool, seconds=0)
     desk = ListDesk()
     assert swept(spool, desk) == 0
@@ -146,7 +148,7 @@ def test_an_empty_recording_is_removed_without_a_contact(spool: Spool) -> None:
     assert list(spool.folder.iterdir()) == []
 
 
-def test_a_note_waits_for_its_recording_to_begin(spool: Spool) -> None:
+def test_a_note_waits_for_its_recording_to_begin(spool: VoiceSpool) -> None:
     message = spool.begin("1.1", dict(FACTS))
     message.release()
     make_older(spool, 60)
@@ -157,19 +159,19 @@ def test_a_note_waits_for_its_recording_to_begin(spool: Spool) -> None:
     assert not message.note_path.exists()
 
 
-def test_a_clock_set_back_does_not_hold_a_recording_for_ever(spool: Spool) -> None:
+def test_a_clock_set_back_does_not_hold_a_recording_for_ever(spool: VoiceSpool) -> None:
     left_behind(spool, age=-100_000)
     assert swept(spool, ListDesk()) == 1
 
 
-def test_sound_files_of_others_are_left_alone(spool: Spool) -> None:
+def test_sound_files_of_others_are_left_alone(spool: VoiceSpool) -> None:
     write_sound(spool.folder / "1795421234.17.wav", 16000)
     make_older(spool, LATER)
     assert swept(spool, ListDesk()) == 0
     assert spool.strangers() == 1
 
 
-def test_a_file_that_is_no_sound_is_the_citizens_all_the_same(spool: Spool) -> None:
+def test_a_file_that_is_no_sound_is_the_citizens_all_the_same(spool: VoiceSpool) -> None:
     stem = left_behind(spool)
     (spool.folder / f"{stem}-1.wav").write_bytes(b"\0" * 5000)
     make_older(spool, LATER)
@@ -181,7 +183,7 @@ def test_a_file_that_is_no_sound_is_the_citizens_all_the_same(spool: Spool) -> N
 @pytest.mark.parametrize(
     "uniqueid", ["../../etc/passwd", "a/b", "", "x" * 500, "نام", "1.1\n", ".hidden", "-rf", "pbx-1-1795421234.17-2"]
 )
-def test_a_hostile_uniqueid_stays_in_the_folder(spool: Spool, uniqueid: str) -> None:
+def test_a_hostile_uniqueid_stays_in_the_folder(spool: VoiceSpool, uniqueid: str) -> None:
     message = spool.begin(uniqueid, dict(FACTS))
     write_sound(spool.folder / f"{message.stem}-1.wav", 16000)
     assert [path.parent for path in spool.folder.iterdir()] == [spool.folder] * 2

@@ -19,7 +19,7 @@ from starlette.staticfiles import StaticFiles
 from tests.channels.web.desk import KeepingDesk
 from zrm.channels.contract import FrontDesk, Installation
 from zrm.channels.web.channel import WebChannel
-from zrm.channels.web.config import Reach, WebConfig
+from zrm.channels.web.config import ContactDetails, WebConfig
 from zrm.ui.pages import BUILT_ASSETS
 
 HOUSE = Installation(
@@ -32,7 +32,7 @@ HOUSE = Installation(
     secret="a secret of this test",
 )
 CONFIG = WebConfig(
-    reach=Reach(sms="3000137", phone="021 137", fax="021 8888 1370", email="info@sample.example"),
+    reach=ContactDetails(sms="3000137", phone="021 137", fax="021 8888 1370", email="info@sample.example"),
     max_files=3,
     max_file_bytes=100_000,
     max_total_bytes=300_000,

@@ -12,7 +12,7 @@ import pytest
 
 from tests.channels.web.portal import CONFIG, Portal, all_hidden, came_back, filled, hidden, running
 from zrm.channels.contract import Inbound, StoredFile
-from zrm.channels.web.seals import Seals
+from zrm.channels.web.signed_tokens import Seals
 
 
 @pytest.fixture

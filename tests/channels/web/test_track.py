@@ -13,7 +13,7 @@ import pytest
 from tests.channels.web.desk import ANSWER_FILE, CASE
 from tests.channels.web.portal import CONFIG, Portal, all_hidden, came_back, hidden, running
 from zrm.channels.contract import Inbound, Wish
-from zrm.channels.web.seals import Pass, Seals
+from zrm.channels.web.signed_tokens import Pass, Seals
 from zrm.kit.ids import new_id
 
 ANSWER = "فردا پر می‌شود"

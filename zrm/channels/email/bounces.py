@@ -26,9 +26,9 @@ from typing import Final, Literal
 from uuid import UUID
 
 from zrm.channels.contract import Report
-from zrm.channels.email import machine_subjects, robots
+from zrm.channels.email import automatic_mail, machine_subjects
 from zrm.channels.email.headers import addresses, decode_words, message_ids, parameters, split_head
-from zrm.channels.email.mime import Part
+from zrm.channels.email.mime import MimePart
 from zrm.channels.email.refusals import blames_address, status_in
 from zrm.kit.text import clean_line
 
@@ -96,7 +96,7 @@ Kind = Literal["", "likely", "sure"]
 
 
 def kind_of(
-    fields: Mapping[str, str], parts: Sequence[Part], text: str, *, mail_from: str | None, returned: bool
+    fields: Mapping[str, str], parts: Sequence[MimePart], text: str, *, mail_from: str | None, returned: bool
 ) -> Kind:
     """Whether a mail server wrote this about another mail; *likely* is believed only if the mail it returns is ours.
 
@@ -107,21 +107,23 @@ def kind_of(
     report_type = about.get("report-type", "").lower() if kind == "multipart/report" else None
     if report_type == "delivery-status":
         return "sure"
-    if robots.is_other_report(fields, parts):
+    if automatic_mail.is_other_report(fields, parts):
         return ""
-    nobody = robots.from_nobody(fields, mail_from)
+    nobody = automatic_mail.from_nobody(fields, mail_from)
     status = [part for part in parts if part.media_type in _STATUS_PARTS]
     if report_type == "" or any(nobody or (part.path and part.path[-1][0] == "report") for part in status):
         return "sure"
-    if robots.from_server(fields) or "x-failed-recipients" in fields:
+    if automatic_mail.from_server(fields) or "x-failed-recipients" in fields:
         return "sure"
-    if robots.is_absence_note(fields, text):
+    if automatic_mail.is_absence_note(fields, text):
         return ""
     subject = machine_subjects.subject_of(fields.get("subject", ""))
     passed_on = machine_subjects.is_passed_on(subject)
     postmaster = _postmaster(fields)
     # The surer the sender is no person, the more a subject may say besides.
-    speaks = _speaks(subject, at_start=not (postmaster == "address" or (nobody and robots.takes_no_answers(fields))))
+    speaks = _speaks(
+        subject, at_start=not (postmaster == "address" or (nobody and automatic_mail.takes_no_answers(fields)))
+    )
     if (
         (nobody and postmaster == "address")
         or (postmaster and status)
@@ -155,7 +157,7 @@ def _speaks(subject: str, *, at_start: bool = False) -> bool:
     )
 
 
-def _proves(parts: Sequence[Part], text: str) -> bool:
+def _proves(parts: Sequence[MimePart], text: str) -> bool:
     """Whether the words are a failure's, and a code or the returned mail stands with them."""
     words = _explanation(text)
     if not _fails(words):
@@ -176,7 +178,7 @@ def _explanation(text: str) -> str:
 
 
 def report(
-    fields: Mapping[str, str], parts: Sequence[Part], text: str, *, delivery: UUID | None, kind: Kind = "sure"
+    fields: Mapping[str, str], parts: Sequence[MimePart], text: str, *, delivery: UUID | None, kind: Kind = "sure"
 ) -> Report | None:
     """What a bounce (see `kind_of`) says about one delivery of ours; None if it carries no mark of ours.
 
@@ -192,7 +194,7 @@ def report(
     return Report(reference, verdict.state, verdict.detail, reply_id=delivery, unreachable=verdict.unreachable)
 
 
-def _groups(part: Part) -> list[dict[str, str]]:
+def _groups(part: MimePart) -> list[dict[str, str]]:
     """The fields of a delivery status: per message first, then per recipient (RFC 3464 2.1)."""
     groups: list[dict[str, str]] = []
     data = part.content()[:_LONGEST].replace(b"\r\n", b"\n")
@@ -218,7 +220,7 @@ def as_delivery(text: str) -> UUID | None:
     return UUID(text) if re.fullmatch(r"[0-9a-fA-F]{32}", text) else None
 
 
-def _original(fields: Mapping[str, str], parts: Sequence[Part], text: str, *, near: bool) -> str:
+def _original(fields: Mapping[str, str], parts: Sequence[MimePart], text: str, *, near: bool) -> str:
     """The Message-ID of the mail this is about; `near`: also of what it answers, if it returns none."""
     for part in parts:
         if part.media_type in _RETURNED:

@@ -37,7 +37,7 @@ _REPLY_PREFIX: Final = re.compile(r"\s*(?:re|aw|sv|fwd?|پاسخ|رد)\s*:", re.
 
 
 @dataclass(frozen=True, slots=True)
-class Attachment:
+class MimeAttachment:
     """A file of the answer, read from the blob store; `inline`: a picture to be shown in the text."""
 
     name: str
@@ -62,7 +62,7 @@ class Letter:
 
 
 def compose(
-    reply: Reply, box: Mailbox, installation: Installation, files: Sequence[Attachment], at: datetime
+    reply: Reply, box: Mailbox, installation: Installation, files: Sequence[MimeAttachment], at: datetime
 ) -> Letter:
     """The mail for a reply. Errors: ReplyInvalid when the address cannot be one."""
     recipient = _recipient(reply.to)
@@ -180,7 +180,7 @@ def _words(field: str, value: str) -> str:
     return Header(value, "utf-8", maxlinelen=_WIDTH, header_name=field).encode(linesep="\r\n")
 
 
-def _body(reply: Reply, files: Sequence[Attachment], signature: str) -> bytes:
+def _body(reply: Reply, files: Sequence[MimeAttachment], signature: str) -> bytes:
     text = clean(reply.text)
     signature = "" if reply.automatic else clean(signature).strip()
     inline = [(f"p{number}.{reply.id.hex}@zrm", file) for number, file in enumerate(files) if _is_picture(file)]
@@ -196,7 +196,7 @@ def _body(reply: Reply, files: Sequence[Attachment], signature: str) -> bytes:
     return _container("mixed", mixed, [body, *(_file_part(file) for file in others)]) if others else body
 
 
-def _is_picture(file: Attachment) -> bool:
+def _is_picture(file: MimeAttachment) -> bool:
     return file.inline and re.fullmatch(r"image/(?:png|jpeg|gif|webp)", file.media_type) is not None
 
 
@@ -236,7 +236,7 @@ def _base64(data: bytes) -> bytes:
     )
 
 
-def _file_part(file: Attachment, content_id: str = "") -> bytes:
+def _file_part(file: MimeAttachment, content_id: str = "") -> bytes:
     kind = "inline" if content_id else "attachment"
     name = clean_line(file.name).replace("/", "_").replace("\\", "_")[:120] or "file"
     media_type = file.media_type if re.fullmatch(r"[\w.+-]+/[\w.+-]+", file.media_type, re.ASCII) else ""

@@ -18,12 +18,12 @@ from itertools import islice
 from typing import Final
 
 from zrm.channels.contract import TEXT_LIMIT, InboundFile
-from zrm.channels.email import calendar_part, winmail
+from zrm.channels.email import calendar_part, tnef
 from zrm.channels.email.charset import alphabet_of, declared_in, to_text
 from zrm.channels.email.filetypes import is_program, true_type
 from zrm.channels.email.headers import decode_words, first_by_name, parameters, split_head
 from zrm.channels.email.htmltext import words_of
-from zrm.channels.email.mime import Part, Splitter
+from zrm.channels.email.mime import MimePart, Splitter
 from zrm.channels.email.pictures import Picture, put_in_place
 from zrm.kit.file_names import file_name
 from zrm.kit.media_types import usual_name
@@ -60,7 +60,7 @@ class _Written:
     text: str = ""
     html: str = ""
     alternatives: tuple[int, ...] = ()  # the numbers of the alternatives it is part of, outermost first
-    part: Part | None = None  # to be listed among the files as well, where it is not the only text
+    part: MimePart | None = None  # to be listed among the files as well, where it is not the only text
     name: str = ""
 
     @cached_property
@@ -87,13 +87,13 @@ class Content:
         self.labels: set[str] = set()
         self._depth = depth
         self._written: list[_Written] = []
-        self._attached: list[Part] = []  # files that are texts
+        self._attached: list[MimePart] = []  # files that are texts
         self._enclosed: list[bytes] = []
         self._packed_texts: list[str] = []
         self._entries: list[str] = []
         self._pictures: list[Picture] = []
 
-    def take(self, part: Part) -> None:
+    def take(self, part: MimePart) -> None:
         """One leaf, in the order of the mail."""
         disposition, place = parameters(part.header("content-disposition"))
         name = file_name(place.get("filename") or part.parameters.get("name") or "")
@@ -114,7 +114,7 @@ class Content:
         first = not self._written
         return first and (not marked or not name or _BODY_NAME.fullmatch(name) is not None)
 
-    def _take_words(self, part: Part, name: str = "") -> None:
+    def _take_words(self, part: MimePart, name: str = "") -> None:
         written = _read(part)
         if len(written.html) > _HTML_LIMIT:
             self.cut_short = True
@@ -125,13 +125,13 @@ class Content:
         elif name:
             self._take_file(part, name, marked=False)
 
-    def _take_file(self, part: Part, name: str, *, marked: bool) -> None:
+    def _take_file(self, part: MimePart, name: str, *, marked: bool) -> None:
         data = part.content()
         if part.cut:
             self.cut_short = True
             self.files.append(InboundFile("rest-of-message.eml", "application/octet-stream", data, role="original"))
             return
-        if winmail.is_winmail(part.media_type, name, data) and (packed := winmail.unpack(data)) is not None:
+        if tnef.is_winmail(part.media_type, name, data) and (packed := tnef.unpack(data)) is not None:
             self._take_packed(packed, name or "winmail.dat", data)
             return
         self._take_meaning(part, data)
@@ -157,7 +157,7 @@ class Content:
             )
         )
 
-    def _take_meaning(self, part: Part, data: bytes) -> None:
+    def _take_meaning(self, part: MimePart, data: bytes) -> None:
         """What a file says about the mail it came with."""
         if part.media_type in ("application/pkcs7-signature", "application/x-pkcs7-signature"):
             self.labels.add("signed")
@@ -170,7 +170,7 @@ class Content:
         elif part.media_type == "message/rfc822" and len(self._enclosed) < _MOST_ENCLOSED:
             self._enclosed.append(data)
 
-    def _take_packed(self, packed: winmail.Packed, name: str, data: bytes) -> None:
+    def _take_packed(self, packed: tnef.Packed, name: str, data: bytes) -> None:
         """The files and words of a winmail.dat, and itself as it came."""
         self.files.append(InboundFile(name, "application/vnd.ms-tnef", data, role="original"))
         for inner, content in packed.files:
@@ -208,7 +208,7 @@ class Content:
             self.enclosed = "\n\n".join(one for one in found if one)[:TEXT_LIMIT]
 
 
-def alphabet_of_text(parts: Sequence[Part]) -> str:
+def alphabet_of_text(parts: Sequence[MimePart]) -> str:
     """The alphabet of a mail's first text that needs one, by its declaration or its letters; "" if there is none."""
     for part in parts:
         if part.media_type in _PLAIN or part.media_type in _PAGE:
@@ -218,7 +218,7 @@ def alphabet_of_text(parts: Sequence[Part]) -> str:
     return next((part.parameters["charset"] for part in parts if part.parameters.get("charset")), "")
 
 
-def _read(part: Part) -> _Written:
+def _read(part: MimePart) -> _Written:
     """A text part as people read it."""
     written = part.written()
     data = written.data.replace(b"\r\r\n", b"\r\n")  # line ends that were written twice

@@ -20,7 +20,7 @@ _ROLES = ("postmaster", "abuse")
 
 
 @dataclass(frozen=True, slots=True)
-class Delivery:
+class MailboxMatch:
     """An accepted recipient: the account's key, and what stands after the plus sign: a reply token or a delivery of ours."""
 
     account: str
@@ -50,23 +50,23 @@ class Mailboxes:
         """Every address that is ours, those that only send too; comparable, without what may follow a plus sign."""
         return frozenset(self._accounts) | self._senders
 
-    def find(self, address: str) -> Delivery | None:
+    def find(self, address: str) -> MailboxMatch | None:
         """Where a recipient's mail belongs; None if the address is not ours. A bare `postmaster` is (RFC 5321 4.5.1)."""
         lowered = comparable(address)
         account = self._accounts.get(lowered)
         if account is not None:
-            return Delivery(account)
+            return MailboxMatch(account)
         local, at, domain = address.rpartition("@")
         if not at:
-            return Delivery(self._fallback) if lowered in _ROLES else None
+            return MailboxMatch(self._fallback) if lowered in _ROLES else None
         base, plus, token = local.partition("+")
         account = self._accounts.get(comparable(f"{base}@{domain}"))
         if not plus or account is None:
             return None
         returned = _RETURNED.fullmatch(token)
         if returned is not None:
-            return Delivery(account, returned=UUID(returned.group(1)))
-        return Delivery(account, token) if _TOKEN.fullmatch(token) else None
+            return MailboxMatch(account, returned=UUID(returned.group(1)))
+        return MailboxMatch(account, token) if _TOKEN.fullmatch(token) else None
 
 
 def return_address(address: str, delivery: UUID) -> str:

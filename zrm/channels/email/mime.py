@@ -26,7 +26,7 @@ _LIKE_A_BOUNDARY_LATER: Final = re.compile(
 
 
 @dataclass(slots=True)
-class Part:
+class MimePart:
     """A leaf of the message, or a whole container that lies beyond a bound (`cut`).
 
     `path` says in which containers it lies: the subtype of each, outermost first, with the container's number, so
@@ -70,15 +70,15 @@ class Splitter:
         self._unwrapped = 0
         self._size = 0
 
-    def leaves(self, headers: Headers, body: bytes | memoryview) -> Iterator[Part]:
+    def leaves(self, headers: Headers, body: bytes | memoryview) -> Iterator[MimePart]:
         """The leaves of a message in order."""
         self._size = len(body)
         yield from self._walk(headers, memoryview(body), (), "text/plain")
 
     def _walk(
         self, headers: Headers, body: memoryview, path: tuple[tuple[str, int], ...], default: str
-    ) -> Iterator[Part]:
-        part = Part(headers, body, media_type=default, path=path)
+    ) -> Iterator[MimePart]:
+        part = MimePart(headers, body, media_type=default, path=path)
         value = part.header("content-type")
         if value:
             part.media_type, part.parameters = parameters(value)
@@ -105,14 +105,14 @@ class Splitter:
         for start, end, rest in pieces:
             if rest or self._count >= MAX_PARTS:
                 self._count += 1
-                yield Part([], body[start:], "application/octet-stream", path=inner, cut=True)
+                yield MimePart([], body[start:], "application/octet-stream", path=inner, cut=True)
                 return
             piece = body[start:end]
             begin = bytes(piece[:_HEAD_LIMIT])
             head, at = split_head(begin) if begin[:1] not in (b"\r", b"\n") else ([], begin.find(b"\n") + 1)
             yield from self._walk(head, piece[at:], inner, child_default)
 
-    def _pieces(self, part: Part) -> tuple[memoryview, list[tuple[int, int, bool]]]:
+    def _pieces(self, part: MimePart) -> tuple[memoryview, list[tuple[int, int, bool]]]:
         """The body of a container and where its pieces lie in it: as it stands, or in a transfer encoding.
 
         RFC 2045 forbids to encode a container; gateways do it. What is undone is no more than the message is long.

@@ -22,7 +22,7 @@ from zrm.channels.contract import (
     Thread,
     Unparseable,
 )
-from zrm.channels.email import authentication, bounces, robots
+from zrm.channels.email import authentication, automatic_mail, bounces
 from zrm.channels.email.content import Content, alphabet_of_text
 from zrm.channels.email.headers import (
     Headers,
@@ -34,7 +34,7 @@ from zrm.channels.email.headers import (
     message_ids,
     split_head,
 )
-from zrm.channels.email.mailboxes import Delivery, Mailboxes
+from zrm.channels.email.mailboxes import Mailboxes, MailboxMatch
 from zrm.channels.email.mime import Splitter
 from zrm.kit.text import clean, clean_line, latin_digits
 
@@ -80,7 +80,7 @@ def parse_mail(raw: RawContact, mailboxes: Mailboxes, trusted: frozenset[str] = 
     written = raw.envelope.get("mail_from")
     mail_from = written if isinstance(written, str) else None
     text = content.text or content.enclosed
-    labels = robots.labels(fields, parts, text, mail_from=mail_from)
+    labels = automatic_mail.labels(fields, parts, text, mail_from=mail_from)
     deliveries = list(_deliveries(headers, raw, mailboxes))
     returned = next((one.returned for one in deliveries if one.returned is not None), None)
     bounce = bounces.kind_of(fields, parts, text, mail_from=mail_from, returned=returned is not None)
@@ -138,7 +138,7 @@ def _is_persons(return_path: str) -> bool:
     return is_address(return_path) and _RETURN_PATH.fullmatch(return_path.rpartition("@")[0]) is None
 
 
-def _thread(fields: dict[str, str], deliveries: Iterable[Delivery]) -> Thread:
+def _thread(fields: dict[str, str], deliveries: Iterable[MailboxMatch]) -> Thread:
     own = message_ids(fields.get("message-id", ""))
     # The nearest ancestor first: what it answers, then the references from the last to the first.
     near = message_ids(fields.get("in-reply-to", "")) + message_ids(fields.get("references", ""))[::-1]
@@ -150,7 +150,7 @@ def _thread(fields: dict[str, str], deliveries: Iterable[Delivery]) -> Thread:
     )
 
 
-def _deliveries(headers: Headers, raw: RawContact, mailboxes: Mailboxes) -> Iterator[Delivery]:
+def _deliveries(headers: Headers, raw: RawContact, mailboxes: Mailboxes) -> Iterator[MailboxMatch]:
     """Our addresses with something after the plus sign, from the envelope first, then from the header."""
     recipients = raw.envelope.get("rcpt_tos")
     written = [one for one in recipients if isinstance(one, str)] if isinstance(recipients, list) else []
@@ -163,7 +163,7 @@ def _deliveries(headers: Headers, raw: RawContact, mailboxes: Mailboxes) -> Iter
             yield delivery
 
 
-def _tokens(fields: dict[str, str], deliveries: Iterable[Delivery]) -> tuple[str, ...]:
+def _tokens(fields: dict[str, str], deliveries: Iterable[MailboxMatch]) -> tuple[str, ...]:
     tokens = dict.fromkeys(delivery.token for delivery in deliveries if delivery.token)
     subject = decode_words(fields.get("subject", ""))
     if "[" in subject:

@@ -28,11 +28,11 @@ from zrm.channels.contract import (
     Sent,
     Throttled,
 )
-from zrm.channels.email.compose import Attachment, Letter, compose
+from zrm.channels.email.compose import Letter, MimeAttachment, compose
 from zrm.channels.email.config import EmailConfig, Mailbox, Submit
 from zrm.channels.email.dkim_seal import KeyUnusable, seal
+from zrm.channels.email.domain_rate_limit import DomainRateLimit
 from zrm.channels.email.mailboxes import Mailboxes
-from zrm.channels.email.pace import Pace
 from zrm.channels.email.pool import Pool
 from zrm.channels.email.refusals import blames_address, excuses_address
 from zrm.errors import NotFound
@@ -52,7 +52,7 @@ class Sender:
         self._config = config
         self._installation = installation
         self._own = Mailboxes(config).own_addresses
-        self._pace = Pace(config.submit.pace if config.submit is not None else {})
+        self._pace = DomainRateLimit(config.submit.pace if config.submit is not None else {})
         submit = config.submit
         self._pool = Pool(partial(_open, submit, config.hostname)) if submit is not None else None
 
@@ -86,11 +86,11 @@ class Sender:
             raise ConfigInvalid(_("The key that signs our mail (`dkim`) cannot be used.")) from error
 
 
-def _attachments(reply: Reply, installation: Installation) -> list[Attachment]:
+def _attachments(reply: Reply, installation: Installation) -> list[MimeAttachment]:
     blobs = BlobStore(Path(installation.data_dir) / "blobs")
     try:
         return [
-            Attachment(file.name, file.media_type, blobs.get(file.key), inline=file.role == "inline")
+            MimeAttachment(file.name, file.media_type, blobs.get(file.key), inline=file.role == "inline")
             for file in reply.files
         ]
     except NotFound:

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Final, cast
 from aiosmtpd.smtp import SMTP, Envelope, Session, syntax
 
 if TYPE_CHECKING:
-    from zrm.channels.email.smtp import Door
+    from zrm.channels.email.smtp import SmtpDoor
 
 _CHUNK: Final = 65_536
 _END: Final = b"\r\n.\r\n"
@@ -51,7 +51,7 @@ class Conversation(SMTP):
     envelope: Envelope
     transport: asyncio.Transport | None
 
-    def __init__(self, door: Door, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, door: SmtpDoor, loop: asyncio.AbstractEventLoop) -> None:
         # aiosmtpd's own constructor is left out on purpose (see the module); a test compares what the two leave behind.
         asyncio.StreamReaderProtocol.__init__(
             self,
@@ -274,7 +274,7 @@ class Conversation(SMTP):
 class LocalConversation(Conversation):
     """LMTP (RFC 2033): a mail server of our own hands over, and hears about each recipient by itself."""
 
-    def __init__(self, door: Door, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, door: SmtpDoor, loop: asyncio.AbstractEventLoop) -> None:
         super().__init__(door, loop)
         self.__ident__ = "LMTP"
         self._smtp_methods = {
@@ -305,7 +305,7 @@ class _Message:
     the end nothing large is searched or copied, which would let every other conversation wait.
     """
 
-    def __init__(self, door: Door, limit: int) -> None:
+    def __init__(self, door: SmtpDoor, limit: int) -> None:
         self._door = door
         self._limit = limit
         self._kept = BytesIO()

@@ -24,7 +24,7 @@ from zrm.channels.contract import FrontDesk, Installation, RawContact, Receipt
 from zrm.channels.email.certificate import tls_context
 from zrm.channels.email.config import EmailConfig
 from zrm.channels.email.identity import earlier_id, external_id
-from zrm.channels.email.mailboxes import Delivery, Mailboxes
+from zrm.channels.email.mailboxes import Mailboxes, MailboxMatch
 from zrm.channels.email.session import Conversation, LocalConversation
 from zrm.errors import OverQuota, StoreFull, StoreUnavailable
 from zrm.kit import log
@@ -45,7 +45,7 @@ _OVER: Final = {
 _RECEIVED: Final = "250 2.0.0 OK received as "
 
 
-class Door:
+class SmtpDoor:
     """What all conversations of one process share: limits, mailboxes, and the way to the front desk."""
 
     def __init__(self, config: EmailConfig, desk: FrontDesk, tls: ssl.SSLContext | None) -> None:
@@ -147,7 +147,7 @@ class Door:
 
     def account_of(self, address: str) -> str:
         """The mailbox an accepted recipient means."""
-        return (self._mailboxes.find(address) or Delivery("")).account
+        return (self._mailboxes.find(address) or MailboxMatch("")).account
 
     async def deliver(self, session: Session, envelope: Envelope) -> dict[str, str]:
         """Make the message durable for each mailbox it is for; the answer for each."""
@@ -224,7 +224,7 @@ class Door:
                 conversation.transport.abort()
 
 
-async def serve(door: Door, stop: Event) -> None:
+async def serve(door: SmtpDoor, stop: Event) -> None:
     """Listen until `stop` is set. Errors: OSError if the port cannot be had."""
     loop = asyncio.get_running_loop()
     config = door.config
@@ -257,7 +257,7 @@ async def serve(door: Door, stop: Event) -> None:
 
 def run_door(config: EmailConfig, installation: Installation, desk: FrontDesk, stop: Event) -> None:
     """Run the door in this thread until `stop` is set. Errors: OSError if the port cannot be had."""
-    door = Door(config, desk, tls_context(config, Path(installation.data_dir)))
+    door = SmtpDoor(config, desk, tls_context(config, Path(installation.data_dir)))
     # aiosmtpd repeats what strangers say, with their addresses, at every level below this one.
     logging.getLogger("mail.log").setLevel(logging.ERROR)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:

@@ -24,7 +24,7 @@ from zrm.channels.contract import (
 from zrm.channels.fax.config import FaxConfig, read_token
 from zrm.channels.fax.door import HandOff
 from zrm.channels.fax.parse import read_fax
-from zrm.channels.fax.spool import Spool
+from zrm.channels.fax.spool import FaxSpool
 from zrm.errors import ConfigError
 from zrm.ui.i18n import Language, _
 
@@ -57,7 +57,7 @@ class FaxChannel:
         if self.spool is None:
             stop.wait()
             return
-        Spool(
+        FaxSpool(
             self.spool,
             desk,
             line=self._config.line,

@@ -27,7 +27,7 @@ _DAY: Final = 86_400.0
 _log = log.get(__name__)
 
 
-class Spool:
+class FaxSpool:
     """Receives what is dropped into `folder`."""
 
     def __init__(

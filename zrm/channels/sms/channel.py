@@ -36,8 +36,8 @@ from zrm.channels.contract import (
     Unparseable,
     Wish,
 )
-from zrm.channels.sms import words
-from zrm.channels.sms.config import TWILIO_API, Account, SmsConfig, path_name
+from zrm.channels.sms import messages
+from zrm.channels.sms.config import TWILIO_API, SmsAccount, SmsConfig, path_name
 from zrm.channels.sms.door import STATUS_PATH, TwilioDoor
 from zrm.channels.sms.gateway import read as gateway_reader
 from zrm.channels.sms.gateway import send as gateway_sender
@@ -50,7 +50,7 @@ from zrm.channels.sms.parse import read_message, read_opt_out, read_status, repo
 from zrm.channels.sms.provider import Outgoing, Provider
 from zrm.channels.sms.smpp import read as smpp_reader
 from zrm.channels.sms.smpp.config import SmppGateway
-from zrm.channels.sms.smpp.listen import Listener
+from zrm.channels.sms.smpp.listen import SmppListener
 from zrm.channels.sms.smpp.submit import Transmitter
 from zrm.kit import folders
 from zrm.kit.direction import in_marks
@@ -106,7 +106,7 @@ class SmsChannel:
         inbound = read_message(raw, language)
         return [read_opt_out(raw, inbound) or self._wish_of(inbound, account) or inbound]
 
-    def _parse_smpp(self, name: str, raw: RawContact, gateway: SmppGateway, account: Account | None) -> list[Parsed]:
+    def _parse_smpp(self, name: str, raw: RawContact, gateway: SmppGateway, account: SmsAccount | None) -> list[Parsed]:
         if raw.kind == "report":
             return smpp_reader.read_report(name, raw, gateway)
         found = smpp_reader.read_message(name, raw, gateway, (account and account.language) or "")
@@ -133,7 +133,7 @@ class SmsChannel:
     def _listen(self, desk: FrontDesk, stop: Event) -> None:
         lines, folder = self._config.lines(), Path(self._installation.data_dir, "sms")
         listeners = [
-            Listener(name, gateway, lines.get(name, []), desk, folder)
+            SmppListener(name, gateway, lines.get(name, []), desk, folder)
             for name, gateway in self._gateways.items()
             if isinstance(gateway, SmppGateway)
         ]
@@ -154,22 +154,22 @@ class SmsChannel:
 
         asyncio.run(together())
 
-    def _wish_of(self, inbound: Inbound, account: Account | None) -> Wish | None:
+    def _wish_of(self, inbound: Inbound, account: SmsAccount | None) -> Wish | None:
         return wish_of(inbound, account.keywords) if account is not None and account.self_service else None
 
     def send(self, reply: Reply) -> Sent:
         """Hand one text to Twilio; its reports come to the status webhook. Errors: SendError."""
         account = self._config.accounts.get(reply.account)
         if account is None:
-            raise ConfigInvalid(words.NO_ACCOUNT)
+            raise ConfigInvalid(messages.NO_ACCOUNT)
         if not reply.text.strip():
-            raise ReplyInvalid(words.NO_TEXT)
+            raise ReplyInvalid(messages.NO_TEXT)
         if reply.files:
-            raise ReplyInvalid(words.NO_FILES)
+            raise ReplyInvalid(messages.NO_FILES)
         if not _PHONE.fullmatch(reply.to):
             # A name such as "Bank": it wrote to us, but there is no way back.
             kind = RecipientUnreachable if reply.to.strip() else ReplyInvalid
-            raise kind(words.NO_NUMBER)
+            raise kind(messages.NO_NUMBER)
         reply = replace(reply, text=in_marks(reply.text))
         if self._config.folder:
             return self._write(Path(self._installation.data_dir, self._config.folder), reply)
@@ -177,14 +177,14 @@ class SmsChannel:
             gateway, sender = self._gateways[account.gateway], account.sender or reply.account
             if isinstance(gateway, SmppGateway):
                 if _units(reply.text) > MAX_TEXT:
-                    raise ReplyInvalid(words.TOO_LONG)
+                    raise ReplyInvalid(messages.TOO_LONG)
                 return self._transmitter(account.gateway, gateway).send(sender, reply)
             path = REPORT_PATH.replace("{gateway}", account.gateway)
             return gateway_sender.send(
                 account.gateway, gateway, sender, reply, f"{self._installation.public_url}{path}"
             )
         if _units(reply.text) > MAX_TEXT:
-            raise ReplyInvalid(words.TOO_LONG)
+            raise ReplyInvalid(messages.TOO_LONG)
         message = Outgoing(
             to=reply.to,
             text=reply.text,
@@ -208,7 +208,7 @@ class SmsChannel:
         """A picture of a message, from Twilio. Errors: SendError."""
         known = self._config.accounts.get(account)
         if known is None or known.gateway is not None:
-            raise ConfigInvalid(words.NO_ACCOUNT)
+            raise ConfigInvalid(messages.NO_ACCOUNT)
         return fetch_media(known, address, self._config.api_base, self._config.timeout)
 
     def fate(self, account: str, provider_ref: str) -> Report | None:

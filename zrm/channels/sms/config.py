@@ -15,7 +15,7 @@ from zrm.channels.sms.smpp.config import SmppGateway
 TWILIO_API = "https://api.twilio.com"
 
 
-class Account(BaseModel):
+class SmsAccount(BaseModel):
     """One number or short code of ours: at Twilio, or reached by one of the `gateways`."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -63,7 +63,7 @@ class Account(BaseModel):
     )
 
     @model_validator(mode="after")
-    def _one_sender(self) -> Account:
+    def _one_sender(self) -> SmsAccount:
         if self.sender and self.messaging_service_sid:
             raise ValueError("expected sender or messaging_service_sid, not both")
         twilio = (self.account_sid, self.auth_token, self.webhook_secret, self.messaging_service_sid)
@@ -77,7 +77,7 @@ class Account(BaseModel):
 class SmsConfig(ChannelConfig):
     """SMS. `accounts` maps our number or short code to how it is reached, `gateways` says how providers beside Twilio are."""
 
-    accounts: dict[str, Account] = Field(
+    accounts: dict[str, SmsAccount] = Field(
         default_factory=dict, description="Our numbers and short codes, each with its Twilio account or its gateway."
     )
     gateways: dict[str, Annotated[HttpGateway | KannelGateway | SmppGateway, Field(discriminator="kind")]] = Field(
@@ -94,7 +94,7 @@ class SmsConfig(ChannelConfig):
 
     @field_validator("accounts")
     @classmethod
-    def _names(cls, accounts: dict[str, Account]) -> dict[str, Account]:
+    def _names(cls, accounts: dict[str, SmsAccount]) -> dict[str, SmsAccount]:
         seen: set[str] = set()
         for name in accounts:
             plain = path_name(name)

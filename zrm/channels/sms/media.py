@@ -12,8 +12,8 @@ from urllib.parse import urljoin, urlsplit
 import httpx
 
 from zrm.channels.contract import ConfigInvalid, ConnectionFailed, Fetched, Rejected, Throttled
-from zrm.channels.sms.config import Account
-from zrm.channels.sms.words import ACCOUNT_WRONG, FILE_ELSEWHERE, FILE_GONE, FILE_TOO_LARGE, NOT_REACHED, WAIT
+from zrm.channels.sms.config import SmsAccount
+from zrm.channels.sms.messages import ACCOUNT_WRONG, FILE_ELSEWHERE, FILE_GONE, FILE_TOO_LARGE, NOT_REACHED, WAIT
 
 MAX_FILE: Final = 32 * 1024 * 1024
 """Bytes; Twilio itself takes up to 5 MiB in and, for some networks, up to 16."""
@@ -22,7 +22,7 @@ _HOPS: Final = 3
 _ABSENT: Final = (404, 409, 425)  # Twilio tells of a message before its files can be had everywhere
 
 
-def fetch_media(account: Account, address: str, api_base: str, timeout: float) -> Fetched:
+def fetch_media(account: SmsAccount, address: str, api_base: str, timeout: float) -> Fetched:
     """The file at an address of Twilio's. Errors: SendError, retryable where the file may be there later."""
     if not _twilios(address, api_base):
         raise Rejected(FILE_ELSEWHERE)

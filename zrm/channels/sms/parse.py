@@ -20,7 +20,7 @@ from zrm.channels.contract import (
     Wish,
 )
 from zrm.channels.sms.form import read_form
-from zrm.channels.sms.words import FAILURES
+from zrm.channels.sms.messages import FAILURES
 
 _SAFE: Final = re.compile(r"[^A-Za-z0-9]")
 _MEDIA: Final = re.compile(r"MediaUrl([0-9]{1,2})")

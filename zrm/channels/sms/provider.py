@@ -19,8 +19,8 @@ from twilio.http.response import Response
 from twilio.rest import Client
 
 from zrm.channels.contract import ConfigInvalid, ConnectionFailed, OutcomeUnknown, Rejected, SendError, Throttled
-from zrm.channels.sms.config import TWILIO_API, Account
-from zrm.channels.sms.words import ACCOUNT_WRONG, NOT_REACHED, REJECTED, UNKNOWN, WAIT, refusal
+from zrm.channels.sms.config import TWILIO_API, SmsAccount
+from zrm.channels.sms.messages import ACCOUNT_WRONG, NOT_REACHED, REJECTED, UNKNOWN, WAIT, refusal
 
 _IDLE = 5.0  # seconds a connection is kept; an older one may be dead, and that would look like a lost message
 
@@ -41,7 +41,7 @@ class Provider:
     def __init__(self, api_base: str, timeout: float) -> None:
         self._transport = Transport(api_base, timeout)
 
-    def send(self, account: Account, message: Outgoing) -> str:
+    def send(self, account: SmsAccount, message: Outgoing) -> str:
         """Hand one message to Twilio; its id there. Errors: SendError and nothing else."""
         client = self._client(account)
         sender = (
@@ -62,7 +62,7 @@ class Provider:
             raise OutcomeUnknown(UNKNOWN)
         return taken.sid
 
-    def fate(self, account: Account, reference: str) -> tuple[str, str]:
+    def fate(self, account: SmsAccount, reference: str) -> tuple[str, str]:
         """(status, error code or "") of a message at Twilio. Errors: SendError, retryable where asking again may help."""
         client = self._client(account)
         try:
@@ -77,7 +77,7 @@ class Provider:
         """Close the connections."""
         self._transport.close()
 
-    def _client(self, account: Account) -> Client:
+    def _client(self, account: SmsAccount) -> Client:
         return Client(
             account.account_sid,
             account.auth_token,

@@ -26,8 +26,8 @@ from zrm.channels.contract import (
     Unparseable,
 )
 from zrm.channels.telegram.config import BaleConfig, BotsConfig, TelegramConfig
-from zrm.channels.telegram.door import Door
-from zrm.channels.telegram.listener import Listener
+from zrm.channels.telegram.door import TelegramDoor
+from zrm.channels.telegram.listener import TelegramListener
 from zrm.channels.telegram.parse import read_contact
 from zrm.channels.telegram.platform import BALE, TELEGRAM, Platform
 from zrm.channels.telegram.send import TEXT_LIMIT, send_reply
@@ -46,15 +46,15 @@ class BotChannel:
 
     def routes(self, desk: FrontDesk) -> APIRouter:
         """The webhook."""
-        door = Door(self._config, self.platform, self._installation, desk)
+        door = TelegramDoor(self._config, self.platform, self._installation, desk)
         return Webhook(self._config, self.platform, door, desk).router()
 
     def listen(self, desk: FrontDesk, stop: Event) -> None:
         """Ask for updates, set webhooks, file what was left lying, until `stop`."""
 
         async def run() -> None:
-            door = Door(self._config, self.platform, self._installation, desk)
-            await Listener(self._config, self.platform, self._installation, door).run(stop)
+            door = TelegramDoor(self._config, self.platform, self._installation, desk)
+            await TelegramListener(self._config, self.platform, self._installation, door).run(stop)
 
         asyncio.run(run())
 

@@ -17,8 +17,8 @@ from typing import Final, Literal
 
 from zrm.channels.contract import Installation, Subject
 from zrm.channels.telegram import words
-from zrm.channels.telegram.note import Note, Part
-from zrm.channels.telegram.update import Told
+from zrm.channels.telegram.incoming_update import IncomingUpdate
+from zrm.channels.telegram.outgoing_message import Note, Part
 from zrm.channels.telegram.words import Say, in_columns, menu
 from zrm.kit.text import latin_digits
 from zrm.ui.i18n import Language, digits, gettext
@@ -64,7 +64,7 @@ class Turn:
     repeated: bool = False
 
 
-def language_of(note: Note, told: Told | None, setting: Setting) -> Language:
+def language_of(note: Note, told: IncomingUpdate | None, setting: Setting) -> Language:
     """The language to speak: chosen, else the bot's own, else the citizen's messenger's, else the installation's."""
     for known in (note.language, setting.begins_in or "", (told.language_code if told else "")[:2].lower()):
         if known == "fa":
@@ -74,7 +74,7 @@ def language_of(note: Note, told: Told | None, setting: Setting) -> Language:
     return "fa" if setting.installation.language == "fa" else "en"
 
 
-def advance(note: Note, told: Told, part: Part | None, setting: Setting, now: float) -> Turn:
+def advance(note: Note, told: IncomingUpdate, part: Part | None, setting: Setting, now: float) -> Turn:
     """One step. `part` is the update with its files, if it brought anything to keep."""
     role = note.role_of(told.named)
     if role is not None:
@@ -106,7 +106,7 @@ def read_code(text: str) -> str:
 class _Dialogue:
     """One update against one note."""
 
-    def __init__(self, note: Note, told: Told | None, setting: Setting, now: float) -> None:
+    def __init__(self, note: Note, told: IncomingUpdate | None, setting: Setting, now: float) -> None:
         self._note = note
         self._told = told
         self._setting = setting

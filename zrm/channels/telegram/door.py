@@ -21,10 +21,10 @@ from zrm.channels.telegram import words
 from zrm.channels.telegram.client import Client, FileNotGiven, FileTooBig
 from zrm.channels.telegram.config import BotsConfig
 from zrm.channels.telegram.dialogue import Ask, Setting, Turn, advance, language_of, prompt
-from zrm.channels.telegram.note import KEEP, Bundle, Missing, Note, Part, from_json, to_json
+from zrm.channels.telegram.incoming_update import Attached, IncomingUpdate, Malformed, read_update, storable
+from zrm.channels.telegram.outgoing_message import KEEP, Bundle, Missing, Note, Part, from_json, to_json
 from zrm.channels.telegram.parse import moment
 from zrm.channels.telegram.platform import Platform
-from zrm.channels.telegram.update import Attached, Malformed, Told, read_update, storable
 from zrm.channels.telegram.words import Say, menu
 from zrm.errors import NotFound, StoreUnavailable, TooManyTries
 from zrm.kit import log
@@ -41,7 +41,7 @@ _SUBJECTS_FOR = 60.0  # seconds the subjects are remembered in this process
 _log = log.get(__name__)
 
 
-class Door:
+class TelegramDoor:
     """The inward side of every bot of one messenger, in one process and one event loop."""
 
     def __init__(self, config: BotsConfig, platform: Platform, installation: Installation, desk: FrontDesk) -> None:
@@ -117,7 +117,7 @@ class Door:
         except TelegramError as error:  # it only stops turning on the citizen's screen
             _log.info("button not released", channel=self._platform.kind, account=bot, error=type(error).__name__)
 
-    async def _opt(self, bot: str, told: Told) -> None:
+    async def _opt(self, bot: str, told: IncomingUpdate) -> None:
         """Keep the wish not to be written to, or its end, before anything else: it must hold whatever comes after.
 
         By the messenger's own time, so that an old /stop brought again does not silence who has said /start since.
@@ -130,7 +130,7 @@ class Door:
             at = moment(told.date)
             await asyncio.to_thread(lambda: self._desk.opt(kind, bot, address, out=command == "stop", at=at))
 
-    def _take(self, bot: str, told: Told, part: Part | None, setting: Setting) -> Turn:
+    def _take(self, bot: str, told: IncomingUpdate, part: Part | None, setting: Setting) -> Turn:
         """Let the note take the update in, in one step between all processes."""
         turns: list[Turn] = []
 
@@ -154,7 +154,9 @@ class Door:
             return Turn(Note(bot, told.chat), "message")
         return turns[-1]
 
-    async def _receive_update(self, bot: str, told: Told, part: Part | None, turn: Turn, body: bytes) -> Receipt:
+    async def _receive_update(
+        self, bot: str, told: IncomingUpdate, part: Part | None, turn: Turn, body: bytes
+    ) -> Receipt:
         envelope: dict[str, JSON] = {"role": turn.role}
         files: tuple[StoredFile, ...] = ()
         if turn.note.language:
@@ -200,7 +202,7 @@ class Door:
 
     # ------------------------------------------------------------ files
 
-    async def _part(self, bot: str, told: Told, value: JSON) -> Part | None:
+    async def _part(self, bot: str, told: IncomingUpdate, value: JSON) -> Part | None:
         """The update with its files, which are durable when this returns; None if it brings nothing to keep."""
         if not told.content:
             return None
@@ -230,7 +232,7 @@ class Door:
 
     # ------------------------------------------------------------ what was gathered
 
-    async def file_sealed(self, note: Note, told: Told | None = None) -> list[Say]:
+    async def file_sealed(self, note: Note, told: IncomingUpdate | None = None) -> list[Say]:
         """Receive what the note has sealed and take it out of the note; the codes to be told. Errors: StoreUnavailable."""
         says = []
         setting = await self._setting(note.bot)
@@ -307,7 +309,7 @@ class Door:
 
     # ------------------------------------------------------------ what only the desk knows
 
-    async def _answer(self, ask: Ask, bot: str, told: Told, note: Note, setting: Setting) -> list[Say]:
+    async def _answer(self, ask: Ask, bot: str, told: IncomingUpdate, note: Note, setting: Setting) -> list[Say]:
         language = language_of(note, told, setting)
         peer = f"{self._platform.kind}:{told.user}"
         try:

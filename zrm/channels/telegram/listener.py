@@ -19,7 +19,7 @@ from telegram.error import Conflict, InvalidToken, RetryAfter, TelegramError
 from zrm.channels.contract import JSON, Installation
 from zrm.channels.telegram.client import seconds_of
 from zrm.channels.telegram.config import BotsConfig
-from zrm.channels.telegram.door import Door
+from zrm.channels.telegram.door import TelegramDoor
 from zrm.channels.telegram.platform import Platform
 from zrm.errors import StoreUnavailable
 from zrm.kit import log
@@ -35,10 +35,10 @@ _log = log.get(__name__)
 T = TypeVar("T")
 
 
-class Listener:
+class TelegramListener:
     """All bots of one messenger."""
 
-    def __init__(self, config: BotsConfig, platform: Platform, installation: Installation, door: Door) -> None:
+    def __init__(self, config: BotsConfig, platform: Platform, installation: Installation, door: TelegramDoor) -> None:
         self._config = config
         self._platform = platform
         self._installation = installation

@@ -21,9 +21,9 @@ from zrm.channels.contract import (
     Wish,
 )
 from zrm.channels.telegram import words
-from zrm.channels.telegram.note import Missing, missing_from, part_from
+from zrm.channels.telegram.incoming_update import IncomingUpdate, Malformed, read_update
+from zrm.channels.telegram.outgoing_message import Missing, missing_from, part_from
 from zrm.channels.telegram.platform import Platform
-from zrm.channels.telegram.update import Malformed, Told, read_update
 from zrm.kit.text import latin_digits
 from zrm.ui.i18n import Language, gettext
 
@@ -35,7 +35,7 @@ STEP = "a step of the guided dialogue or of an album; its words are in the conta
 class _Said:
     """One message with its files."""
 
-    told: Told
+    told: IncomingUpdate
     files: tuple[StoredFile, ...]
     missing: tuple[Missing, ...]
 

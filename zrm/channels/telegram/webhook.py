@@ -19,7 +19,7 @@ from starlette.routing import Route
 
 from zrm.channels.contract import FrontDesk
 from zrm.channels.telegram.config import BotsConfig
-from zrm.channels.telegram.door import Door
+from zrm.channels.telegram.door import TelegramDoor
 from zrm.channels.telegram.platform import Platform
 from zrm.errors import StoreUnavailable
 from zrm.kit import log
@@ -34,7 +34,7 @@ _log = log.get(__name__)
 class Webhook:
     """Serves the webhooks of one messenger's bots."""
 
-    def __init__(self, config: BotsConfig, platform: Platform, door: Door, desk: FrontDesk) -> None:
+    def __init__(self, config: BotsConfig, platform: Platform, door: TelegramDoor, desk: FrontDesk) -> None:
         self._platform = platform
         self._door = door
         self._desk = desk

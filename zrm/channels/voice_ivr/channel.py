@@ -20,7 +20,7 @@ from zrm.channels.voice_ivr.dialogue import Dialogue
 from zrm.channels.voice_ivr.intake import sweep_until
 from zrm.channels.voice_ivr.line import Line
 from zrm.channels.voice_ivr.server import FastAgiServer
-from zrm.channels.voice_ivr.spool import Spool
+from zrm.channels.voice_ivr.spool import VoiceSpool
 from zrm.kit import clock, log
 from zrm.kit.ids import new_trace
 from zrm.ui.i18n import Language, _
@@ -47,7 +47,7 @@ class VoiceChannel:
         self.spoken = data / "prompts"
         own = [Path(config.prompts)] if config.prompts else []
         self.prompts = prompts.PromptFolders([*own, self.spoken])
-        self.spool = Spool(self.recordings, config.settle_seconds, config.max_recording_seconds)
+        self.spool = VoiceSpool(self.recordings, config.settle_seconds, config.max_recording_seconds)
 
     def parse(self, raw: RawContact) -> list[Parsed]:
         """One voice message. Errors: Unparseable."""

@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import Any, Final
 
 from zrm.channels.contract import FrontDesk, Receipt, Tracking
-from zrm.channels.voice_ivr import spoken
+from zrm.channels.voice_ivr import number_prompts
 from zrm.channels.voice_ivr.agi import CallEnded, CommandFailed
 from zrm.channels.voice_ivr.config import VoiceConfig
 from zrm.channels.voice_ivr.contact import KIND
 from zrm.channels.voice_ivr.intake import deliver
 from zrm.channels.voice_ivr.line import ALL_KEYS, Line
-from zrm.channels.voice_ivr.spool import MAX_TAKES, Message, Spool, Take
+from zrm.channels.voice_ivr.spool import MAX_TAKES, Take, VoiceMessage, VoiceSpool
 from zrm.errors import NotFound, StoreUnavailable, TooManyTries
 from zrm.kit import checkdigit, log
 from zrm.ui.i18n import Language
@@ -31,7 +31,7 @@ class Dialogue:
         self,
         line: Line,
         desk: FrontDesk,
-        spool: Spool,
+        spool: VoiceSpool,
         config: VoiceConfig,
         *,
         facts: dict[str, Any],
@@ -127,7 +127,7 @@ class Dialogue:
             # What is still in the folder is from now on the sweep's.
             message.release()
 
-    def _record(self, message: Message) -> bool:
+    def _record(self, message: VoiceMessage) -> bool:
         """Record until the caller agrees; a caller who hangs up agrees. False when there is nothing to register."""
         state = _Recording(message)
         try:
@@ -193,7 +193,7 @@ class Dialogue:
                 continue
             return {"1": "confirmed", "3": ""}.get(key, "silence")
 
-    def _register_without_caller(self, message: Message) -> None:
+    def _register_without_caller(self, message: VoiceMessage) -> None:
         message.facts["ended_by"] = "hangup"
         if not message.takes():
             _log.info("hung up without a message", channel=KIND, trace=message.facts.get("trace"))
@@ -201,20 +201,26 @@ class Dialogue:
             return
         self._delivered(message)
 
-    def _register(self, message: Message) -> bool:
+    def _register(self, message: VoiceMessage) -> bool:
         receipt = self._delivered(message)
         if receipt is None:
             self._line.say("not-registered")
             return False
-        self._line.say("registered", spoken.PAUSE)
-        self._line.say(*spoken.code(receipt.code), spoken.PAUSE, "code-again", spoken.PAUSE, *spoken.code(receipt.code))
+        self._line.say("registered", number_prompts.PAUSE)
+        self._line.say(
+            *number_prompts.code(receipt.code),
+            number_prompts.PAUSE,
+            "code-again",
+            number_prompts.PAUSE,
+            *number_prompts.code(receipt.code),
+        )
         while True:
             key = self._offer("code-offer", "10")
             if key != "1":
                 return key == "0"
-            self._line.say(*spoken.code(receipt.code), spoken.PAUSE)
+            self._line.say(*number_prompts.code(receipt.code), number_prompts.PAUSE)
 
-    def _delivered(self, message: Message) -> Receipt | None:
+    def _delivered(self, message: VoiceMessage) -> Receipt | None:
         """The receipt, or None when the installation cannot take it now; then the recording stays for the sweep."""
         try:
             message.write_note()
@@ -268,13 +274,17 @@ class Dialogue:
 
     def _tell(self, tracking: Tracking) -> bool:
         """Say the state until the caller has heard enough; True when they have another code."""
-        names = [f"state-{tracking.state}", spoken.PAUSE]
-        names += ["opened-on", *spoken.date(tracking.opened_at, self._line.language, self._timezone), spoken.PAUSE]
+        names = [f"state-{tracking.state}", number_prompts.PAUSE]
+        names += [
+            "opened-on",
+            *number_prompts.date(tracking.opened_at, self._line.language, self._timezone),
+            number_prompts.PAUSE,
+        ]
         if tracking.state != "received":
             names += [
                 "changed-on",
-                *spoken.date(tracking.changed_at, self._line.language, self._timezone),
-                spoken.PAUSE,
+                *number_prompts.date(tracking.changed_at, self._line.language, self._timezone),
+                number_prompts.PAUSE,
             ]
         while True:
             self._line.say(*names)
@@ -286,6 +296,6 @@ class Dialogue:
 class _Recording:
     """A message and whether Asterisk may be writing into one of its files at this moment."""
 
-    def __init__(self, message: Message) -> None:
+    def __init__(self, message: VoiceMessage) -> None:
         self.message = message
         self.under_way = False

@@ -8,7 +8,7 @@ from threading import Event
 
 from zrm.channels.contract import FrontDesk, Receipt, StoredFile
 from zrm.channels.voice_ivr.contact import KIND, raw_contact
-from zrm.channels.voice_ivr.spool import Message, Spool, Take
+from zrm.channels.voice_ivr.spool import Take, VoiceMessage, VoiceSpool
 from zrm.errors import StoreUnavailable
 from zrm.kit import log
 from zrm.kit.ids import new_trace
@@ -16,7 +16,7 @@ from zrm.kit.ids import new_trace
 _log = log.get(__name__)
 
 
-def deliver(desk: FrontDesk, message: Message, *, default_account: str) -> Receipt | None:
+def deliver(desk: FrontDesk, message: VoiceMessage, *, default_account: str) -> Receipt | None:
     """Hand a message over and delete it from the folder; None if there is no sound in it (then nothing is deleted).
 
     A file that Asterisk went on writing meanwhile stays, to be taken in as a further part. Errors: StoreUnavailable,
@@ -39,7 +39,7 @@ def deliver(desk: FrontDesk, message: Message, *, default_account: str) -> Recei
     return receipt
 
 
-def sweep(desk: FrontDesk, spool: Spool, *, default_account: str) -> int:
+def sweep(desk: FrontDesk, spool: VoiceSpool, *, default_account: str) -> int:
     """Take in the messages that no call will: its process was killed, or the store was away. How many. Errors: OSError."""
     received = 0
     with closing(spool.orphans()) as orphans:
@@ -60,7 +60,7 @@ def sweep(desk: FrontDesk, spool: Spool, *, default_account: str) -> int:
     return received
 
 
-def sweep_until(stop: Event, desk: FrontDesk, spool: Spool, *, default_account: str, every: float) -> None:
+def sweep_until(stop: Event, desk: FrontDesk, spool: VoiceSpool, *, default_account: str, every: float) -> None:
     """Sweep at once and then every `every` seconds until `stop` is set; a failure is logged and tried again."""
     while True:
         try:

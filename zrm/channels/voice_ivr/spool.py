@@ -47,7 +47,7 @@ class Take:
 
 
 @dataclass(slots=True)
-class Message:
+class VoiceMessage:
     """A message being recorded, or found. `facts` are what is known of the call; the note on disk has the same."""
 
     folder: Path
@@ -103,7 +103,7 @@ class Message:
             self._lock = -1
 
 
-class Spool:
+class VoiceSpool:
     """The recordings folder of one telephone door; several processes may share it."""
 
     def __init__(self, folder: Path, settle_seconds: float, longest_seconds: float) -> None:
@@ -116,11 +116,11 @@ class Spool:
         """Make the folder if it is not there. Errors: OSError."""
         folders.make(self.folder, folders.SHARED)
 
-    def begin(self, uniqueid: str, facts: dict[str, Any]) -> Message:
+    def begin(self, uniqueid: str, facts: dict[str, Any]) -> VoiceMessage:
         """A new message, its note durable and locked by us. Errors: OSError."""
         nonce = secrets.token_hex(6)
         safe = re.sub(r"[^A-Za-z0-9_.-]", "_", uniqueid)[:80].lstrip(".-") or "call"
-        message = Message(self.folder, f"{safe}-{nonce}", facts)
+        message = VoiceMessage(self.folder, f"{safe}-{nonce}", facts)
         message._lock = os.open(message.note_path, os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_CLOEXEC, 0o600)
         try:
             fcntl.flock(message._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -131,7 +131,7 @@ class Spool:
             raise
         return message
 
-    def orphans(self) -> Generator[Message, None, None]:
+    def orphans(self) -> Generator[VoiceMessage, None, None]:
         """The messages nobody works on and Asterisk has finished with, each locked by us while it is handed out."""
         for stem in sorted(self._stems()):
             message = self._claim(stem)
@@ -154,8 +154,8 @@ class Spool:
                 stems.add(match["stem"])
         return stems
 
-    def _claim(self, stem: str) -> Message | None:
-        message = Message(self.folder, stem)
+    def _claim(self, stem: str) -> VoiceMessage | None:
+        message = VoiceMessage(self.folder, stem)
         # A take whose note is gone gets a new, empty note: the lock needs a file.
         create = os.O_CREAT if _takes_of(self.folder, stem) else 0
         try:
@@ -172,7 +172,7 @@ class Spool:
         message.release()
         return None
 
-    def _at_rest(self, message: Message) -> bool:
+    def _at_rest(self, message: VoiceMessage) -> bool:
         """Nothing was written for a while, by the file system's own clock against ours."""
         now = time.time()
         takes = _takes_of(message.folder, message.stem)

@@ -19,9 +19,9 @@ from starlette.responses import Response
 
 from zrm.channels.contract import FrontDesk
 from zrm.channels.web.intake import Intake
+from zrm.channels.web.page_renderer import PageRenderer, peer_of
 from zrm.channels.web.payload import Payload
-from zrm.channels.web.seals import contact_id
-from zrm.channels.web.site import Site, peer_of
+from zrm.channels.web.signed_tokens import contact_id
 from zrm.errors import OverQuota, StoreUnavailable
 from zrm.kit import log
 from zrm.ui.i18n import Language, _, accepted_language, gettext
@@ -57,7 +57,7 @@ _LATER: Final = {
 class ContactApi:
     """The JSON door."""
 
-    def __init__(self, site: Site, desk: FrontDesk, intake: Intake) -> None:
+    def __init__(self, site: PageRenderer, desk: FrontDesk, intake: Intake) -> None:
         self._site = site
         self._desk = desk
         self._intake = intake

@@ -16,7 +16,7 @@ from urllib.parse import parse_qsl
 from multipart import MultipartError, MultipartSegment, PushMultipartParser, parse_options_header
 from starlette.requests import Request
 
-from zrm.channels.web.entry import clean_media_type
+from zrm.channels.web.form_validation import clean_media_type
 from zrm.errors import StoreFull
 from zrm.kit.file_names import file_name
 

@@ -11,14 +11,14 @@ from starlette.routing import Route
 from zrm.channels.contract import Capabilities, ChannelConfig, FrontDesk, Installation, Parsed, RawContact, Reply, Sent
 from zrm.channels.web.api import ContactApi
 from zrm.channels.web.config import WebConfig
-from zrm.channels.web.follow_matter import MATTER_PATH, TRACK_PATH, FollowMatter
 from zrm.channels.web.intake import Intake
 from zrm.channels.web.kept_forms import KeptForms
 from zrm.channels.web.lost_code import LOST_PATH, LostCode
+from zrm.channels.web.page_renderer import Bare, PageRenderer
 from zrm.channels.web.payload import parse_payload
-from zrm.channels.web.raise_matter import RECEIPT_PATH, RaiseMatter
-from zrm.channels.web.seals import Seals
-from zrm.channels.web.site import Bare, Site
+from zrm.channels.web.signed_tokens import Seals
+from zrm.channels.web.submit import RECEIPT_PATH, RaiseMatter
+from zrm.channels.web.track import MATTER_PATH, TRACK_PATH, FollowMatter
 
 
 class WebChannel:
@@ -63,7 +63,7 @@ class WebChannel:
 
     def routes(self, desk: FrontDesk) -> APIRouter:
         """The portal's pages and, unless it is turned off, the JSON door."""
-        site = Site(self.config, self.installation)
+        site = PageRenderer(self.config, self.installation)
         intake = Intake(desk, self.config.account, self.installation.region)
         seals = Seals(
             self.installation.secret,

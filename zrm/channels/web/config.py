@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr
 from zrm.channels.contract import ChannelConfig
 
 
-class Reach(BaseModel):
+class ContactDetails(BaseModel):
     """Other ways to reach the organisation, shown on the first page with what each keeps (a code, an answer).
 
     Empty ones are not shown, nor those whose channel is not open here: what comes there would never become a matter. A
@@ -28,7 +28,9 @@ class WebConfig(ChannelConfig):
     account: str = Field(
         default="portal", min_length=1, max_length=100, description="Our name for this form, kept with each contact."
     )
-    reach: Reach = Field(default=Reach(), description="Other ways to reach us, shown on the first page.")
+    reach: ContactDetails = Field(
+        default=ContactDetails(), description="Other ways to reach us, shown on the first page."
+    )
     max_text: int = Field(default=20_000, ge=500, le=200_000, description="Longest message.")
     max_files: int = Field(default=10, ge=0, le=50, description="Most attachments of one message; 0 offers none.")
     max_file_bytes: int = Field(default=20_000_000, ge=10_000, description="Largest single attachment.")

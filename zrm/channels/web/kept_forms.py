@@ -21,9 +21,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from zrm.channels.contract import JSON, FrontDesk
-from zrm.channels.web.entry import Problem
-from zrm.channels.web.shown import Size
-from zrm.channels.web.site import Site
+from zrm.channels.web.form_validation import FieldError
+from zrm.channels.web.page_renderer import PageRenderer
+from zrm.channels.web.view_models import Size
 from zrm.errors import StoreUnavailable
 from zrm.kit import log
 from zrm.kit.text import clean
@@ -44,14 +44,14 @@ class KeptForm:
 
     fields: dict[str, str] = field(default_factory=dict)
     files: tuple[str, ...] = ()
-    problems: tuple[Problem, ...] = ()
+    problems: tuple[FieldError, ...] = ()
     note: str = ""
 
 
 class KeptForms:
     """Keeps forms between the post and the page that shows them."""
 
-    def __init__(self, site: Site, desk: FrontDesk) -> None:
+    def __init__(self, site: PageRenderer, desk: FrontDesk) -> None:
         self._site = site
         self._desk = desk
         self._cookie = site.cookie(BROWSER_COOKIE, "/")
@@ -115,7 +115,7 @@ def _note(form: KeptForm) -> JSON:
     }  # fmt: skip
 
 
-def _values(problem: Problem) -> dict[str, JSON]:
+def _values(problem: FieldError) -> dict[str, JSON]:
     return {
         name: {"bytes": int(value)}
         if isinstance(value, Size)
@@ -132,7 +132,7 @@ def _form(note: dict[str, JSON]) -> KeptForm:
         cast("dict[str, str]", note["fields"]),
         tuple(cast("list[str]", note["files"])),
         tuple(
-            Problem(
+            FieldError(
                 place,
                 message,
                 {

@@ -15,13 +15,13 @@ from starlette.responses import Response
 
 from zrm.channels.contract import AddressKind, FrontDesk
 from zrm.channels.web.body import Posted
-from zrm.channels.web.entry import MAX_EMAIL, Problem, clean_line
+from zrm.channels.web.form_validation import MAX_EMAIL, FieldError, clean_line
 from zrm.channels.web.intake import Intake, body_of
 from zrm.channels.web.kept_forms import KeptForm, KeptForms
+from zrm.channels.web.page_renderer import PageRenderer, peer_of
 from zrm.channels.web.payload import CODES
-from zrm.channels.web.seals import Seals, contact_id
-from zrm.channels.web.shown import shown_problems
-from zrm.channels.web.site import Site, peer_of
+from zrm.channels.web.signed_tokens import Seals, contact_id
+from zrm.channels.web.view_models import shown_problems
 from zrm.errors import StoreUnavailable, TooManyTries
 from zrm.kit.mail_addresses import is_email
 from zrm.kit.phones import flaw, is_mobile
@@ -50,7 +50,7 @@ class LostCode:
 
     def __init__(
         self,
-        site: Site,
+        site: PageRenderer,
         desk: FrontDesk,
         intake: Intake,
         seals: Seals,
@@ -91,7 +91,7 @@ class LostCode:
         nonce = self._seals.open_form_id(posted.one("form_id"))
         if nonce is None:
             message = _("This form was not made by us or has been changed. Please send it again")
-            return await self._again(request, address, Problem("send", message), status=400)
+            return await self._again(request, address, FieldError("send", message), status=400)
         kind = AddressKind.EMAIL if "@" in address else AddressKind.PHONE
         try:
             await run_in_threadpool(self._desk.count_asking_for_codes, peer_of(request))
@@ -112,10 +112,10 @@ class LostCode:
         writes_to = self._intake.writes_to()
         return WritesTo(AddressKind.EMAIL in writes_to, AddressKind.PHONE in writes_to)
 
-    def _flaw(self, address: str) -> Problem | None:
+    def _flaw(self, address: str) -> FieldError | None:
         """What is wrong with the address as such; whether we know it nobody is told."""
         by_mail, by_phone = self._writes_to
-        enter = Problem("address", _ENTER[self._writes_to])
+        enter = FieldError("address", _ENTER[self._writes_to])
         if "@" in address:
             return None if by_mail and is_email(address) else enter
         if not by_phone:
@@ -125,16 +125,16 @@ class LostCode:
         if found is not None:
             if found.kind == "not_digits":
                 return enter
-            return Problem("address", sentence_of(found), {"count": found.digits} if found.digits > 1 else None)
+            return FieldError("address", sentence_of(found), {"count": found.digits} if found.digits > 1 else None)
         if not is_mobile(address, region):
-            return Problem("address", _("We can send a text message to a mobile number of this country only"))
+            return FieldError("address", _("We can send a text message to a mobile number of this country only"))
         return None
 
     async def _again(
         self,
         request: Request,
         address: str,
-        *problems: Problem,
+        *problems: FieldError,
         status: int = 200,
         language: Language | None = None,
     ) -> Response:

@@ -25,7 +25,7 @@ from zrm.channels.contract import (
     Unparseable,
     Wish,
 )
-from zrm.channels.web.entry import MAX_EMAIL, MAX_NAME, MAX_PHONE, clean_line, clean_text
+from zrm.channels.web.form_validation import MAX_EMAIL, MAX_NAME, MAX_PHONE, clean_line, clean_text
 
 CODES: Final = "codes"
 """In the envelope: the address in the body has lost its codes."""
@@ -64,7 +64,7 @@ class Rating(BaseModel):
     score: int = Field(ge=1, le=5)
 
 
-class Asking(BaseModel):
+class CodeRequest(BaseModel):
     """Somebody who has lost their codes: one of the addresses they have written from."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -113,7 +113,7 @@ def _rating(raw: RawContact, code: str) -> Wish:
 
 def _asking(raw: RawContact) -> Wish:
     try:
-        asking = Asking.model_validate_json(raw.body)
+        asking = CodeRequest.model_validate_json(raw.body)
     except ValidationError:
         raise Unparseable("not an address that has lost its codes") from None
     email, phone = clean_line(asking.email), clean_line(asking.phone)

@@ -27,18 +27,18 @@ from zrm.channels.contract import (
     Sent,
     Throttled,
 )
-from zrm.channels.sms import words
+from zrm.channels.sms import messages
 from zrm.channels.sms.gateway.config import Asking, HttpGateway, Sending, Signature
 from zrm.channels.sms.gateway.fields import pick
 from zrm.kit.gsm import cost
 
 _PLACE: Final = re.compile(r"\{([a-z_]+)\}")
 _MEANINGS: Final[dict[str, tuple[type[SendError], str]]] = {
-    "throttled": (Throttled, words.GATEWAY_WAIT),
-    "unreachable": (RecipientUnreachable, words.NUMBER_WRONG),
-    "opted_out": (RecipientOptedOut, words.OPTED_OUT),
-    "settings": (ConfigInvalid, words.GATEWAY_SETTINGS),
-    "invalid": (ReplyInvalid, words.GATEWAY_REJECTED),
+    "throttled": (Throttled, messages.GATEWAY_WAIT),
+    "unreachable": (RecipientUnreachable, messages.NUMBER_WRONG),
+    "opted_out": (RecipientOptedOut, messages.OPTED_OUT),
+    "settings": (ConfigInvalid, messages.GATEWAY_SETTINGS),
+    "invalid": (ReplyInvalid, messages.GATEWAY_REJECTED),
 }
 
 
@@ -46,9 +46,9 @@ def send(name: str, gateway: HttpGateway, sender: str, reply: Reply, report_url:
     """Hand one message over; `name` the gateway's in the configuration. Errors: SendError and nothing else."""
     how = gateway.send
     if how is None:
-        raise ConfigInvalid(words.GATEWAY_RECEIVES_ONLY)
+        raise ConfigInvalid(messages.GATEWAY_RECEIVES_ONLY)
     if len(reply.text) > how.max_text:
-        raise ReplyInvalid(words.GATEWAY_TOO_LONG)
+        raise ReplyInvalid(messages.GATEWAY_TOO_LONG)
     values = {
         "to": _number(reply.to, how.numbers),
         "from": _number(sender, how.numbers),
@@ -62,11 +62,11 @@ def send(name: str, gateway: HttpGateway, sender: str, reply: Reply, report_url:
             answer = client.send(request_of(client, how, values))
             text = answer.text
     except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError):
-        raise ConnectionFailed(words.GATEWAY_NOT_REACHED) from None
+        raise ConnectionFailed(messages.GATEWAY_NOT_REACHED) from None
     except (httpx.InvalidURL, httpx.UnsupportedProtocol, UnicodeError):
-        raise ConfigInvalid(words.GATEWAY_SETTINGS) from None
+        raise ConfigInvalid(messages.GATEWAY_SETTINGS) from None
     except httpx.RequestError:
-        raise OutcomeUnknown(words.UNKNOWN) from None
+        raise OutcomeUnknown(messages.UNKNOWN) from None
     reference = judge(how, answer.status_code, text, answer.headers)
     return Sent(f"{name}:{reference}" if reference else "", final=False)
 
@@ -80,11 +80,11 @@ def judge(how: Sending, status: int, text: str, headers: Mapping[str, str]) -> s
         found = pick(how.success.at, text)
         taken = found is not None and (not how.success.values or found in how.success.values)
         if not taken and not code and found is None:
-            raise OutcomeUnknown(words.UNKNOWN, code=str(status))  # a success in a language we were not taught
+            raise OutcomeUnknown(messages.UNKNOWN, code=str(status))  # a success in a language we were not taught
     if taken:
         reference = pick(how.message_id, text) if how.message_id else ""
         if reference is None:
-            raise OutcomeUnknown(words.UNKNOWN, code=str(status))
+            raise OutcomeUnknown(messages.UNKNOWN, code=str(status))
         return reference[:200]
     shown = (code or str(status))[:40]
     if meaning is not None:
@@ -92,12 +92,12 @@ def judge(how: Sending, status: int, text: str, headers: Mapping[str, str]) -> s
         raise kind(sentence, code=shown)
     if status in (429, 503):
         wait = headers.get("retry-after", "")
-        raise Throttled(words.GATEWAY_WAIT, code=shown, retry_after=float(wait) if wait.isdigit() else None)
+        raise Throttled(messages.GATEWAY_WAIT, code=shown, retry_after=float(wait) if wait.isdigit() else None)
     if status >= 500:
-        raise OutcomeUnknown(words.UNKNOWN, code=shown)
+        raise OutcomeUnknown(messages.UNKNOWN, code=shown)
     if status in (401, 403, 404, 405) or 300 <= status < 400:
-        raise ConfigInvalid(words.GATEWAY_SETTINGS, code=shown)
-    raise Rejected(words.GATEWAY_REJECTED, code=shown)
+        raise ConfigInvalid(messages.GATEWAY_SETTINGS, code=shown)
+    raise Rejected(messages.GATEWAY_REJECTED, code=shown)
 
 
 def sign(how: Signature, data: bytes) -> str:

@@ -23,7 +23,7 @@ from zrm.channels.contract import FrontDesk, RawContact, Receipt
 from zrm.channels.sms.smpp import pdu
 from zrm.channels.sms.smpp.config import SmppGateway
 from zrm.channels.sms.smpp.pdu import Delivered, Header
-from zrm.channels.sms.smpp.recent import Recent
+from zrm.channels.sms.smpp.redelivery_window import Recent
 from zrm.kit import log
 from zrm.kit.digests import digest_of
 from zrm.kit.ids import new_id, new_trace
@@ -44,7 +44,7 @@ class LineBroken(Exception):
         self.refused = refused
 
 
-class Listener:
+class SmppListener:
     """Keeps one line to one SMSC. `lines` are our numbers there; `name` the gateway's in the configuration."""
 
     def __init__(self, name: str, gateway: SmppGateway, lines: Sequence[str], desk: FrontDesk, folder: Path) -> None:

@@ -82,7 +82,7 @@ def read_text(data: bytes, start: int = HEADER) -> str:
 
 def read_delivered(packet: bytes) -> Delivered:
     """A whole deliver_sm or data_sm with its header. Errors: ValueError if its fixed fields do not hold together."""
-    reader = Reader(packet)
+    reader = PduReader(packet)
     in_options = packet[4:8] == DATA_SM.to_bytes(4)  # a data_sm has its words among the optional parameters only
     reader.text()
     reader.octets(2)
@@ -128,7 +128,7 @@ def _user_data_header(data: bytes) -> tuple[tuple[int, int, int] | None, bytes]:
     return part, words
 
 
-class Reader:
+class PduReader:
     """Reads a packet's fields one after the other. Errors of its steps: ValueError."""
 
     def __init__(self, packet: bytes) -> None:

@@ -160,7 +160,7 @@ def _words(delivered: Delivered) -> str:
 def fate_of(reference: str, answer: bytes) -> Report | None:
     """What an answer to query_sm says of a message; None while it is under way or the SMSC does not know."""
     try:
-        reader = pdu.Reader(answer)
+        reader = pdu.PduReader(answer)
         reader.text()
         reader.text()
         number, error = reader.octets(2)

@@ -30,7 +30,7 @@ from zrm.channels.contract import (
     Sent,
     Throttled,
 )
-from zrm.channels.sms import words
+from zrm.channels.sms import messages
 from zrm.channels.sms.alphabet import split
 from zrm.channels.sms.smpp import pdu
 from zrm.channels.sms.smpp.config import SmppGateway
@@ -89,9 +89,9 @@ class Transmitter:
                 try:
                     status, answer = self._exchange(partial(pdu.write, pdu.QUERY_SM, body=body), pdu.QUERY_SM_RESP)
                 except OutcomeUnknown:  # nothing was asked for but an answer
-                    raise ConnectionFailed(words.GATEWAY_NOT_REACHED) from None
+                    raise ConnectionFailed(messages.GATEWAY_NOT_REACHED) from None
             if status in _THROTTLED:
-                raise Throttled(words.GATEWAY_WAIT, code=status_name(status))
+                raise Throttled(messages.GATEWAY_WAIT, code=status_name(status))
             if status == 0:
                 return fate_of(provider_ref, answer)
         return None
@@ -120,7 +120,7 @@ class Transmitter:
         if status == 0:
             return pdu.read_text(answer)
         error = _refusal(status)
-        raise error if first else OutcomeUnknown(words.PART_TAKEN, code=error.code)
+        raise error if first else OutcomeUnknown(messages.PART_TAKEN, code=error.code)
 
     def _exchange(self, packet: Callable[[int], bytes], answers: int) -> tuple[int, bytes]:
         """(status, the answer whole) to a packet, given its sequence number. Errors: OutcomeUnknown."""
@@ -136,7 +136,7 @@ class Transmitter:
                 self._answer(header.command, header.sequence)
         except (OSError, ValueError):
             self._drop()
-            raise OutcomeUnknown(words.UNKNOWN) from None
+            raise OutcomeUnknown(messages.UNKNOWN) from None
 
     def _pace(self) -> None:
         if self._gateway.per_second:
@@ -193,12 +193,12 @@ class Transmitter:
             header, _ = self._receive()
         except (OSError, ValueError):
             self._drop()
-            raise ConnectionFailed(words.GATEWAY_NOT_REACHED) from None
+            raise ConnectionFailed(messages.GATEWAY_NOT_REACHED) from None
         if header.status:
             self._drop()
             if header.status in _SETTINGS:
-                raise ConfigInvalid(words.GATEWAY_SETTINGS, code=status_name(header.status))
-            raise ConnectionFailed(words.GATEWAY_NOT_REACHED, code=status_name(header.status))
+                raise ConfigInvalid(messages.GATEWAY_SETTINGS, code=status_name(header.status))
+            raise ConnectionFailed(messages.GATEWAY_NOT_REACHED, code=status_name(header.status))
         self._used = time.monotonic()
 
     def _answer(self, command: int, sequence: int) -> None:
@@ -245,12 +245,12 @@ class Transmitter:
 def _refusal(status: int) -> SendError:
     code = status_name(status)
     if status in _THROTTLED:
-        return Throttled(words.GATEWAY_WAIT, code=code)
+        return Throttled(messages.GATEWAY_WAIT, code=code)
     if status in _NO_SUCH_NUMBER:
-        return RecipientUnreachable(words.NUMBER_WRONG, code=code)
+        return RecipientUnreachable(messages.NUMBER_WRONG, code=code)
     if status in _SETTINGS:
-        return ConfigInvalid(words.GATEWAY_SETTINGS, code=code)
-    return Rejected(words.GATEWAY_REJECTED, code=code)
+        return ConfigInvalid(messages.GATEWAY_SETTINGS, code=code)
+    return Rejected(messages.GATEWAY_REJECTED, code=code)
 
 
 def _address(number: str) -> PhoneNumber:

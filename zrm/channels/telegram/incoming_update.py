@@ -64,7 +64,7 @@ class Attached:
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class IncomingUpdate:
     """An update, read.
 
     `kind` elsewhere: said in a group or channel; other: nothing a citizen says, `what` names it. `content` is whether
@@ -108,7 +108,7 @@ class Told:
         return bool(self.text or self.attached)
 
 
-def read_update(value: JSON) -> Told:
+def read_update(value: JSON) -> IncomingUpdate:
     """Read one update. Errors: Malformed."""
     told = _read(value)
     files = (repr((file.kind, file.name, file.media_type, file.size)) for file in told.attached)
@@ -116,7 +116,7 @@ def read_update(value: JSON) -> Told:
     return replace(told, digest=digest_of(repr((told.chat, told.user)), *said)[:16])
 
 
-def _read(value: JSON) -> Told:
+def _read(value: JSON) -> IncomingUpdate:
     if not isinstance(value, dict):
         raise Malformed("not an object")
     update_id = _int(value, "update_id")
@@ -131,9 +131,11 @@ def _read(value: JSON) -> Told:
         return _membership(update_id, _object(value, "my_chat_member"))
     what = next((key for key in ("channel_post", "edited_channel_post") if key in value), "")
     if what:
-        return Told(update_id, "elsewhere", what="a post in a channel")
+        return IncomingUpdate(update_id, "elsewhere", what="a post in a channel")
     names = sorted(key for key in value if key != "update_id")
-    return Told(update_id, "other", what=f"an update of the kind {_name(names[0])}" if names else "an empty update")
+    return IncomingUpdate(
+        update_id, "other", what=f"an update of the kind {_name(names[0])}" if names else "an empty update"
+    )
 
 
 def storable(value: JSON, depth: int = 0) -> JSON:
@@ -154,7 +156,7 @@ def storable(value: JSON, depth: int = 0) -> JSON:
     return value
 
 
-def _message(update_id: int, message: Mapping[str, JSON], *, edited: bool) -> Told:
+def _message(update_id: int, message: Mapping[str, JSON], *, edited: bool) -> IncomingUpdate:
     sender, chat = _object(message, "from"), _object(message, "chat")
     user, room = _int(sender, "id"), _int(chat, "id")
     message_id = _int(message, "message_id")
@@ -163,7 +165,9 @@ def _message(update_id: int, message: Mapping[str, JSON], *, edited: bool) -> To
     kind = _text(chat, "type")
     if kind and kind != "private":
         command = _text(message, "text")[:64]
-        return Told(update_id, "elsewhere", "said in a group", mark, room, user, text=command, message_id=message_id)
+        return IncomingUpdate(
+            update_id, "elsewhere", "said in a group", mark, room, user, text=command, message_id=message_id
+        )
     if user <= 0 or room <= 0 or message_id <= 0:
         raise Malformed("a message without a sender or a number")
     text, phone = _words(message, user)
@@ -171,7 +175,7 @@ def _message(update_id: int, message: Mapping[str, JSON], *, edited: bool) -> To
     content = bool(text or attached)
     unread = "" if content else next((field for field in _UNREAD if field in message), "")
     service = "" if content or unread else next((field for field in _SERVICE if field in message), "")
-    return Told(
+    return IncomingUpdate(
         update_id,
         "other" if service else "edited" if edited else "message",
         what=f"a notice of the messenger: {service}" if service else "",
@@ -195,7 +199,7 @@ def _message(update_id: int, message: Mapping[str, JSON], *, edited: bool) -> To
     )
 
 
-def _button(update_id: int, query: Mapping[str, JSON]) -> Told:
+def _button(update_id: int, query: Mapping[str, JSON]) -> IncomingUpdate:
     sender = _object(query, "from")
     user, identifier = _int(sender, "id"), _text(query, "id")
     if user <= 0 or not identifier:
@@ -203,8 +207,8 @@ def _button(update_id: int, query: Mapping[str, JSON]) -> Told:
     chat = _object(_object(query, "message"), "chat")
     room, where = _int(chat, "id"), _text(chat, "type")
     if where and where != "private":
-        return Told(update_id, "elsewhere", "a button in a group", identifier[:64])
-    return Told(
+        return IncomingUpdate(update_id, "elsewhere", "a button in a group", identifier[:64])
+    return IncomingUpdate(
         update_id,
         "button",
         mark=identifier[:64],
@@ -218,13 +222,13 @@ def _button(update_id: int, query: Mapping[str, JSON]) -> Told:
     )
 
 
-def _membership(update_id: int, change: Mapping[str, JSON]) -> Told:
+def _membership(update_id: int, change: Mapping[str, JSON]) -> IncomingUpdate:
     chat = _object(change, "chat")
     if _text(chat, "type") not in ("", "private"):
-        return Told(update_id, "other", what="the bot was put into a group or taken out of it")
+        return IncomingUpdate(update_id, "other", what="the bot was put into a group or taken out of it")
     status = _text(_object(change, "new_chat_member"), "status")
     said = {"kicked": "the citizen blocked the bot", "member": "the citizen lets the bot write again"}
-    return Told(update_id, "other", what=said.get(status, "the bot's place in a chat changed"))
+    return IncomingUpdate(update_id, "other", what=said.get(status, "the bot's place in a chat changed"))
 
 
 def _words(message: Mapping[str, JSON], user: int) -> tuple[str, str]:

@@ -10,11 +10,20 @@ from starlette.responses import Response
 
 from zrm.channels.contract import AddressKind, StoredFile
 from zrm.channels.web.body import BadForm, Limits, Posted, WrongType, read_form
-from zrm.channels.web.entry import NATURE_HINTS, NATURES, Entry, Problem, check_entry, fields_of, read_entry
+from zrm.channels.web.form_validation import (
+    NATURE_HINTS,
+    NATURES,
+    Entry,
+    FieldError,
+    check_entry,
+    fields_of,
+    read_entry,
+)
 from zrm.channels.web.intake import Intake, body_of
 from zrm.channels.web.kept_forms import KeptForm, KeptForms
-from zrm.channels.web.seals import ReceiptNote, Seals, contact_id
-from zrm.channels.web.shown import (
+from zrm.channels.web.page_renderer import PageRenderer, peer_of
+from zrm.channels.web.signed_tokens import ReceiptNote, Seals, contact_id
+from zrm.channels.web.view_models import (
     chosen_again,
     come_later,
     files_problems,
@@ -22,7 +31,6 @@ from zrm.channels.web.shown import (
     shown_problems,
     subject_options,
 )
-from zrm.channels.web.site import Site, peer_of
 from zrm.errors import OverQuota, StoreUnavailable
 from zrm.kit import log
 from zrm.ui.i18n import LANGUAGES, Language, _
@@ -35,7 +43,7 @@ RECEIPT_PATH: Final = "/receipt"
 class RaiseMatter:
     """The pages of a citizen who has something to say."""
 
-    def __init__(self, site: Site, intake: Intake, seals: Seals, forms: KeptForms) -> None:
+    def __init__(self, site: PageRenderer, intake: Intake, seals: Seals, forms: KeptForms) -> None:
         self._site = site
         self._forms = forms
         self._cookie = site.cookie(RECEIPT_COOKIE, RECEIPT_PATH)
@@ -117,7 +125,7 @@ class RaiseMatter:
             problems += file_problems
             if nonce is None:
                 problems.append(
-                    Problem("send", _("This form was not made by us or has been changed. Please send it again"))
+                    FieldError("send", _("This form was not made by us or has been changed. Please send it again"))
                 )
             if problems or nonce is None:
                 status = 413 if posted.too_large or any(u.too_large for u in posted.uploads) else 400
@@ -132,7 +140,7 @@ class RaiseMatter:
             )  # fmt: skip
         except StoreUnavailable:
             _log.warning("refused for now", channel="web")
-            problem = Problem(
+            problem = FieldError(
                 "send", _("We cannot take your message at this moment. Please press Send again in a few minutes")
             )
             return await self._form_page(
@@ -192,7 +200,7 @@ class RaiseMatter:
         *,
         form_id: str,
         files: Sequence[StoredFile],
-        problems: Sequence[Problem],
+        problems: Sequence[FieldError],
         status: int = 200,
         language: Language | None = None,
     ) -> Response:
@@ -214,7 +222,7 @@ class RaiseMatter:
         *,
         form_id: str,
         files: Sequence[StoredFile] = (),
-        problems: Sequence[Problem] = (),
+        problems: Sequence[FieldError] = (),
         status: int = 200,
         language: Language | None = None,
         headers: dict[str, str] | None = None,

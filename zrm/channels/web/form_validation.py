@@ -36,7 +36,7 @@ _MEDIA_TYPE: Final = re.compile(r"[A-Za-z0-9!#$&^_.+\-]{1,63}/[A-Za-z0-9!#$&^_.+
 
 
 @dataclass(frozen=True, slots=True)
-class Problem:
+class FieldError:
     """One thing to put right: the field's name and an English msgid with its `%(name)s` values.
 
     `insist` is what the citizen may send back as `phone_as_is` to say that what they typed is right nevertheless.
@@ -94,44 +94,44 @@ def fields_of(entry: Entry) -> dict[str, str]:
     return {**fields, "website": fields.pop("trap")}
 
 
-def check_entry(entry: Entry, *, subject_keys: Collection[str], max_text: int, region: str) -> list[Problem]:
+def check_entry(entry: Entry, *, subject_keys: Collection[str], max_text: int, region: str) -> list[FieldError]:
     """What must be put right, in the order of the page. `region` is the ISO country of phone numbers without "+"."""
-    problems: list[Problem] = []
+    problems: list[FieldError] = []
     if entry.nature not in NATURES:
-        problems.append(Problem("nature", _("Choose what kind of matter this is")))
+        problems.append(FieldError("nature", _("Choose what kind of matter this is")))
     if entry.subject and entry.subject not in subject_keys:
-        problems.append(Problem("subject", _("Choose a subject from the list, or leave it open")))
+        problems.append(FieldError("subject", _("Choose a subject from the list, or leave it open")))
     problems += check_text(entry.text, max_text)
     if len(entry.name) > MAX_NAME:
-        problems.append(Problem("name", _("Name must be %(limit)s characters or fewer"), {"limit": MAX_NAME}))
+        problems.append(FieldError("name", _("Name must be %(limit)s characters or fewer"), {"limit": MAX_NAME}))
     if entry.phone and (problem := _check_phone(entry, region)):
         problems.append(problem)
     if entry.email and not is_email(entry.email):
-        problems.append(Problem("email", _("Enter an e-mail address, such as name@example.org, or leave it empty")))
+        problems.append(FieldError("email", _("Enter an e-mail address, such as name@example.org, or leave it empty")))
     return problems
 
 
-def check_text(text: str, max_text: int) -> list[Problem]:
+def check_text(text: str, max_text: int) -> list[FieldError]:
     """What is wrong with a message's text: nothing there, or more than `max_text` characters."""
     if not text:
-        return [Problem("text", _("Write your message"))]
+        return [FieldError("text", _("Write your message"))]
     if len(text) > max_text:
         values = {"limit": max_text, "count": len(text)}
-        return [Problem("text", _("Your message must be %(limit)s characters or fewer; it has %(count)s"), values)]
+        return [FieldError("text", _("Your message must be %(limit)s characters or fewer; it has %(count)s"), values)]
     return []
 
 
-def _check_phone(entry: Entry, region: str) -> Problem | None:
+def _check_phone(entry: Entry, region: str) -> FieldError | None:
     """What looks wrong with the number. Numbering plans change, so a citizen who is sure is believed."""
     found = flaw(entry.phone, region)
     if found is None:
         return None
     if found.kind == "not_digits" or len(entry.phone) > MAX_PHONE:
-        return Problem("phone", _("Enter one telephone number in digits, such as 0912 345 6789, or leave it empty"))
+        return FieldError("phone", _("Enter one telephone number in digits, such as 0912 345 6789, or leave it empty"))
     typed = "".join(c for c in latin_digits(entry.phone) if c.isdecimal())
     if entry.phone_as_is == typed:
         return None
-    return Problem("phone", sentence_of(found), {"count": found.digits} if found.digits > 1 else None, insist=typed)
+    return FieldError("phone", sentence_of(found), {"count": found.digits} if found.digits > 1 else None, insist=typed)
 
 
 def latin_digits(text: str) -> str:

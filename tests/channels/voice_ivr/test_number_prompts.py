@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from zrm.channels.voice_ivr import prompts, spoken
+from zrm.channels.voice_ivr import number_prompts, prompts
 from zrm.ui.i18n import Language
 
 KNOWN = set(prompts.names())
@@ -30,7 +30,7 @@ KNOWN = set(prompts.names())
     ],
 )
 def test_numbers(value: int, language: Language, said: str) -> None:
-    assert spoken.number(value, language) == said.split()
+    assert number_prompts.number(value, language) == said.split()
 
 
 @pytest.mark.parametrize(
@@ -46,11 +46,11 @@ def test_numbers(value: int, language: Language, said: str) -> None:
     ],
 )
 def test_dates(moment: datetime, language: Language, said: str) -> None:
-    assert spoken.date(moment, language, "Asia/Tehran") == said.split()
+    assert number_prompts.date(moment, language, "Asia/Tehran") == said.split()
 
 
 def test_a_code_is_said_in_groups_of_four() -> None:
-    assert spoken.code("123456789012") == (
+    assert number_prompts.code("123456789012") == (
         "n-1 n-2 n-3 n-4 pause n-5 n-6 n-7 n-8 pause n-9 n-0 n-1 n-2".split()  # noqa: SIM905  # it reads as it is said
     )
 
@@ -58,12 +58,12 @@ def test_a_code_is_said_in_groups_of_four() -> None:
 @pytest.mark.parametrize("value", [-1, 10_000])
 def test_numbers_nobody_needs_are_refused(value: int) -> None:
     with pytest.raises(ValueError, match="9999"):
-        spoken.number(value, "fa")
+        number_prompts.number(value, "fa")
 
 
 @given(value=st.integers(0, 9999), language=st.sampled_from(["fa", "en"]))
 def test_every_number_has_its_prompts(value: int, language: Language) -> None:
-    assert {(language, name) for name in spoken.number(value, language)} <= KNOWN
+    assert {(language, name) for name in number_prompts.number(value, language)} <= KNOWN
 
 
 @given(
@@ -71,4 +71,4 @@ def test_every_number_has_its_prompts(value: int, language: Language) -> None:
     language=st.sampled_from(["fa", "en"]),
 )
 def test_every_date_has_its_prompts(moment: datetime, language: Language) -> None:
-    assert {(language, name) for name in spoken.date(moment, language, "Asia/Tehran")} <= KNOWN
+    assert {(language, name) for name in number_prompts.date(moment, language, "Asia/Tehran")} <= KNOWN

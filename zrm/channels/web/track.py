@@ -14,11 +14,12 @@ from starlette.responses import FileResponse, Response
 
 from zrm.channels.contract import FrontDesk, StoredFile, Tracking
 from zrm.channels.web.body import BadForm, Limits, Posted, WrongType, read_form
-from zrm.channels.web.entry import Problem, check_text, clean_text, latin_digits
+from zrm.channels.web.form_validation import FieldError, check_text, clean_text, latin_digits
 from zrm.channels.web.intake import Intake, body_of
 from zrm.channels.web.kept_forms import KeptForm, KeptForms
-from zrm.channels.web.seals import Pass, Seals, contact_id
-from zrm.channels.web.shown import (
+from zrm.channels.web.page_renderer import HEADERS, PageRenderer, peer_of, typed_code
+from zrm.channels.web.signed_tokens import Pass, Seals, contact_id
+from zrm.channels.web.view_models import (
     chosen_again,
     come_later,
     files_problems,
@@ -26,7 +27,6 @@ from zrm.channels.web.shown import (
     shown_on_the_way,
     shown_problems,
 )
-from zrm.channels.web.site import HEADERS, Site, peer_of, typed_code
 from zrm.errors import NotFound, OverQuota, StoreUnavailable, TooManyTries
 from zrm.kit import log
 from zrm.kit.file_names import file_name
@@ -60,7 +60,7 @@ def _of_holder(step: _Step) -> Callable[[FollowMatter, Request], Awaitable[Respo
 class FollowMatter:
     """The pages of a citizen who wants to know how their matter stands."""
 
-    def __init__(self, site: Site, desk: FrontDesk, intake: Intake, seals: Seals, forms: KeptForms) -> None:
+    def __init__(self, site: PageRenderer, desk: FrontDesk, intake: Intake, seals: Seals, forms: KeptForms) -> None:
         self._site = site
         self._forms = forms
         self._cookie = site.cookie(MATTER_COOKIE, TRACK_PATH)
@@ -88,7 +88,7 @@ class FollowMatter:
             return await self._ask_again(request, KeptForm(typed), language=switch)
         code = typed_code(typed["code"])
         if not code:
-            problem = Problem("code", _("Enter your tracking code"))
+            problem = FieldError("code", _("Enter your tracking code"))
             return await self._ask_again(request, KeptForm(typed, problems=(problem,)), status=400)
         held = self._holder(request)
         looking = Pass(code, held is not None and held.code == code and held.proven)
@@ -144,7 +144,7 @@ class FollowMatter:
         typed = "".join(c for c in latin_digits(posted.one("digits")) if c.isdecimal())
         if len(typed) != 4:
             return await self._refuse(
-                request, held, Problem("digits", _("Enter the last four digits of your telephone number"))
+                request, held, FieldError("digits", _("Enter the last four digits of your telephone number"))
             )
         try:
             proven = await run_in_threadpool(self._desk.prove_by_phone, held.code, typed, peer_of(request))
@@ -155,7 +155,7 @@ class FollowMatter:
         except StoreUnavailable:
             return self._site.unavailable(request, MATTER_PATH)
         if not proven:
-            problem = Problem("digits", _("These are not the last four digits of the number we have"))
+            problem = FieldError("digits", _("These are not the last four digits of the number we have"))
             return await self._refuse(request, held, problem)
         return self._admit(Pass(held.code, proven=True))
 
@@ -208,9 +208,9 @@ class FollowMatter:
         form_id, score = posted.one("form_id"), latin_digits(posted.one("score").strip())
         nonce = self._seals.open_form_id(form_id)
         if score not in ("1", "2", "3", "4", "5"):
-            return await self._refuse(request, held, Problem("score", _("Choose a number from 1 to 5")))
+            return await self._refuse(request, held, FieldError("score", _("Choose a number from 1 to 5")))
         if nonce is None:
-            problem = Problem("score", _("This form was not made by us or has been changed. Please send it again"))
+            problem = FieldError("score", _("This form was not made by us or has been changed. Please send it again"))
             return await self._refuse(request, held, problem)
         try:
             # Only the matter on the cookie can be rated. Whether it is closed, and not rated yet, is known in T2.
@@ -246,7 +246,7 @@ class FollowMatter:
             kept = self._kept(text, files, form_id if nonce else "", [come_later(over), *chosen_again(posted)])
             return await self._later(request, held, kept, over)
         if held is None or not held.proven:
-            problem = Problem(
+            problem = FieldError(
                 "send", _("For your safety this page has closed. Prove again that this matter is yours, then send")
             )
             return await self._lost_pass(request, held, self._kept(text, files, "", [problem]))
@@ -271,14 +271,14 @@ class FollowMatter:
                     return self._site.go(f"{MATTER_PATH}?sent=message")
                 if nonce is None:
                     problems.append(
-                        Problem("send", _("This form was not made by us or has been changed. Please send it again"))
+                        FieldError("send", _("This form was not made by us or has been changed. Please send it again"))
                     )
             kept = self._kept(text, files, form_id if nonce else "", problems)
             shown = await self._forms.show(request, MATTER_PATH, kept, nonce=nonce or "", language=switched)
             if shown is not None:
                 return shown
         except StoreUnavailable:
-            problem = Problem(
+            problem = FieldError(
                 "send", _("We cannot take your message at this moment. Please press Send again in a few minutes")
             )
             kept = self._kept(text, files, form_id if nonce else "", [problem])
@@ -309,7 +309,7 @@ class FollowMatter:
             files=files,
         )
 
-    def _kept(self, text: str, files: Sequence[StoredFile], form_id: str, problems: Sequence[Problem]) -> KeptForm:
+    def _kept(self, text: str, files: Sequence[StoredFile], form_id: str, problems: Sequence[FieldError]) -> KeptForm:
         fields = {"text": text, "form_id": form_id}
         return KeptForm(fields, tuple(map(self._seals.seal_file, files)), tuple(problems))
 
@@ -320,7 +320,7 @@ class FollowMatter:
         shown = await self._show(request, MATTER_PATH, kept)
         return shown or await self._matter(request, held, kept, status=403)
 
-    async def _refuse(self, request: Request, held: Pass, problem: Problem) -> Response:
+    async def _refuse(self, request: Request, held: Pass, problem: FieldError) -> Response:
         """The matter again, saying what is wrong with a small form of it."""
         kept = KeptForm(problems=(problem,))
         return await self._show(request, MATTER_PATH, kept) or await self._matter(request, held, kept, status=400)
@@ -346,7 +346,7 @@ class FollowMatter:
         try:
             return await run_in_threadpool(self._desk.track, held.code, peer_of(request), proven=held.proven)
         except NotFound:
-            problem = Problem("code", _("We find no matter with this code. Please compare it with your receipt"))
+            problem = FieldError("code", _("We find no matter with this code. Please compare it with your receipt"))
             return await self._ask_again(request, KeptForm(typed, problems=(problem,)), status=404)
         except TooManyTries as wait:
             return self._site.wait(request, wait.retry_after, TRACK_PATH)

@@ -8,7 +8,7 @@ from typing import Final
 from zrm.channels.contract import Inbound, OnTheWay, PublicFile, PublicMessage, StoredFile, Subject, Unparseable
 from zrm.channels.web.body import Posted
 from zrm.channels.web.config import WebConfig
-from zrm.channels.web.entry import Problem
+from zrm.channels.web.form_validation import FieldError
 from zrm.channels.web.payload import parse_payload
 from zrm.errors import OverQuota
 from zrm.ui.i18n import Language, _, digits, gettext
@@ -42,7 +42,7 @@ _LATER: Final = {
 }
 
 
-def shown_problems(problems: Sequence[Problem], language: Language) -> list[tuple[str, str]]:
+def shown_problems(problems: Sequence[FieldError], language: Language) -> list[tuple[str, str]]:
     """(field, sentence) in the reader's language, in the given order. Sizes are values of type `Size`."""
     return [(problem.field, _sentence(problem, language)) for problem in problems]
 
@@ -51,7 +51,7 @@ class Size(int):
     """A number of bytes, which is shown as "20 MB" and not as a count."""
 
 
-def _sentence(problem: Problem, language: Language) -> str:
+def _sentence(problem: FieldError, language: Language) -> str:
     values = {
         name: byte_size(value, language) if isinstance(value, Size)
         else digits(value, language) if isinstance(value, int) else value
@@ -60,11 +60,11 @@ def _sentence(problem: Problem, language: Language) -> str:
     return gettext(language, problem.message, **values)
 
 
-def files_problems(posted: Posted, kept: int, config: WebConfig) -> list[Problem]:
+def files_problems(posted: Posted, kept: int, config: WebConfig) -> list[FieldError]:
     """What is wrong with the files of a posted form that already holds `kept` earlier ones; if anything, none is kept."""
     if posted.too_large:
         return [
-            Problem(
+            FieldError(
                 "files",
                 _(
                     "All together must be %(limit)s or smaller. The files of this try were not taken in; choose fewer or smaller ones"
@@ -73,7 +73,7 @@ def files_problems(posted: Posted, kept: int, config: WebConfig) -> list[Problem
             )
         ]
     problems = [
-        Problem(
+        FieldError(
             "files",
             _("“%(name)s” is larger than %(limit)s. The files of this try were not taken in; choose again without it"),
             {"name": upload.name, "limit": Size(config.max_file_bytes)},
@@ -82,37 +82,37 @@ def files_problems(posted: Posted, kept: int, config: WebConfig) -> list[Problem
         if upload.too_large
     ]
     problems += [
-        Problem("files", _("“%(name)s” is empty. Please choose the files again without it"), {"name": upload.name})
+        FieldError("files", _("“%(name)s” is empty. Please choose the files again without it"), {"name": upload.name})
         for upload in posted.uploads
         if upload.size == 0
     ]
     if kept + len(posted.uploads) > config.max_files:
         problems.append(
-            Problem(
+            FieldError(
                 "files", _("You can attach at most %(limit)s files. Please choose fewer"), {"limit": config.max_files}
             )
         )
     return problems
 
 
-def gone_problems(files: Sequence[StoredFile], kept: Sequence[StoredFile]) -> list[Problem]:
+def gone_problems(files: Sequence[StoredFile], kept: Sequence[StoredFile]) -> list[FieldError]:
     """Which files of an earlier showing are not `kept` any more: a form may lie open for days."""
     return [
-        Problem("files", _("“%(name)s” is not kept here any more. Please choose it again"), {"name": file.name})
+        FieldError("files", _("“%(name)s” is not kept here any more. Please choose it again"), {"name": file.name})
         for file in files
         if file not in kept
     ]
 
 
-def come_later(over: OverQuota) -> Problem:
+def come_later(over: OverQuota) -> FieldError:
     """What to say where a form comes back because more of its kind came than is taken in at once."""
     place, message = _LATER[over.bound]
-    return Problem(place, message, {"minutes": max(2, -(-over.retry_after // 60))})  # so that it is always "minutes"
+    return FieldError(place, message, {"minutes": max(2, -(-over.retry_after // 60))})  # so that it is always "minutes"
 
 
-def chosen_again(posted: Posted) -> list[Problem]:
+def chosen_again(posted: Posted) -> list[FieldError]:
     """What to say where files came with a form that is none of ours, from which none is kept."""
-    return [Problem("files", _("Please choose the files again"))] if posted.uploads else []
+    return [FieldError("files", _("Please choose the files again"))] if posted.uploads else []
 
 
 def shown_on_the_way(waiting: Sequence[OnTheWay]) -> list[PublicMessage]:

@@ -17,7 +17,7 @@ _MOST_RESERVED: Final = 10_000
 _EARLY: Final = 1.0  # seconds by which a message may come before its time
 
 
-class Pace:
+class DomainRateLimit:
     """`limits` in messages a minute by domain; "*" is everybody else's. Without an entry there is no limit."""
 
     def __init__(self, limits: Mapping[str, int]) -> None:

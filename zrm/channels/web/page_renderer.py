@@ -14,7 +14,7 @@ from starlette.types import Receive, Scope, Send
 
 from zrm.channels.contract import Installation
 from zrm.channels.web.config import WebConfig
-from zrm.channels.web.entry import latin_digits
+from zrm.channels.web.form_validation import latin_digits
 from zrm.kit.cookies import Cookie, cookie
 from zrm.ui import i18n
 from zrm.ui.frame import FooterLink, PortalFrame
@@ -43,7 +43,7 @@ HEADERS: Final = {
 _ENCODED_HEADERS: Final = [(name.lower().encode(), value.encode()) for name, value in HEADERS.items()]
 
 
-class Site:
+class PageRenderer:
     """Renders the portal's pages for one installation."""
 
     def __init__(self, config: WebConfig, installation: Installation) -> None:

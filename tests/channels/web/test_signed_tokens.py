@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 import pytest
 from itsdangerous import Signer, TimestampSigner
 
-from zrm.channels.web.seals import ReceiptNote, Seals
+from zrm.channels.web.signed_tokens import ReceiptNote, Seals
 
 SECRET = "a secret of this test"
 SEALS = Seals(SECRET, receipt_seconds=60, proof_seconds=60)

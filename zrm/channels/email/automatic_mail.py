@@ -20,7 +20,7 @@ from typing import Final
 
 from zrm.channels.email import machine_subjects
 from zrm.channels.email.headers import addresses, message_ids, parameters
-from zrm.channels.email.mime import Part
+from zrm.channels.email.mime import MimePart
 
 _BULK: Final = frozenset({"bulk", "junk"})
 _TO_MANY: Final = frozenset({"list"})
@@ -61,7 +61,7 @@ _REPORT_PARTS: Final = {
 }
 
 
-def labels(fields: Mapping[str, str], parts: Sequence[Part], text: str, *, mail_from: str | None) -> set[str]:
+def labels(fields: Mapping[str, str], parts: Sequence[MimePart], text: str, *, mail_from: str | None) -> set[str]:
     """What a mail says of its writer: any of `robot`, `auto_reply`, `read_receipt`, `abuse_report`, `list`, `newsletter`.
 
     `fields` by lower-case name, first occurrence; `text` its own words; `mail_from` the envelope's sender, None where
@@ -122,12 +122,12 @@ def is_absence_note(fields: Mapping[str, str], text: str) -> bool:
     return away and not (behind_prefix and _QUOTES.search(text[:20_000]) is not None)
 
 
-def is_other_report(fields: Mapping[str, str], parts: Sequence[Part]) -> bool:
+def is_other_report(fields: Mapping[str, str], parts: Sequence[MimePart]) -> bool:
     """Whether it is a report of something else than a delivery: a reading or a complaint."""
     return bool(_reported(fields, parts))
 
 
-def _reported(fields: Mapping[str, str], parts: Sequence[Part]) -> str:
+def _reported(fields: Mapping[str, str], parts: Sequence[MimePart]) -> str:
     kind, about = parameters(fields.get("content-type", ""))
     by_header = _REPORTS.get(about.get("report-type", "").lower(), "") if kind == "multipart/report" else ""
     by_part = next((_REPORT_PARTS[part.media_type] for part in parts if part.media_type in _REPORT_PARTS), "")
