@@ -28,20 +28,20 @@ M = TypeVar("M", bound=BaseModel)
 _VARIABLE = re.compile(r"\$\{([A-Z][A-Z0-9_]*)(?::-([^}]*))?\}")
 
 
-class Part(BaseModel):
+class ConfigPart(BaseModel):
     """A section of an operator's file: what it does not know is refused."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
-class Name(Part):
+class Name(ConfigPart):
     """A name in both languages."""
 
     fa: str = Field(min_length=1)
     en: str = Field(min_length=1)
 
 
-class Organisation(Part):
+class Organisation(ConfigPart):
     """Whose installation this is, and how its people write dates and numbers."""
 
     name: Name
@@ -65,7 +65,7 @@ class Organisation(Part):
         return value
 
 
-class Web(Part):
+class Web(ConfigPart):
     """Where the web server listens."""
 
     host: str = "127.0.0.1"
@@ -83,7 +83,7 @@ class Web(Part):
         return [_network(proxy) for proxy in value]
 
 
-class Dispatch(Part):
+class Dispatch(ConfigPart):
     """How the queue works. Times in seconds."""
 
     batch: int = Field(default=64, ge=1, le=1000)
@@ -97,20 +97,20 @@ class Dispatch(Part):
     report_hours: float = Field(default=24, gt=0)
 
 
-class Quarantine(Part):
+class Quarantine(ConfigPart):
     """Who owns what could not be understood, and how soon they must look (hours)."""
 
     hours: float = Field(default=4, gt=0)
 
 
-class Threads(Part):
+class Threads(ConfigPart):
     """Days: how long an open text conversation stays the same conversation, and a closed case can be taken up again."""
 
     open_line_days: float = Field(default=7, gt=0)
     reopen_days: float = Field(default=365, gt=0)
 
 
-class Rates(Part):
+class Rates(ConfigPart):
     """Tries allowed in a window (seconds). Of codes and proofs only misses count, for a town may sit behind one address.
 
     `track_tries`: unknown codes from one peer; `proof_peer_tries`: wrong proofs from one peer. `proof_tries`: wrong proofs
@@ -133,7 +133,7 @@ class Rates(Part):
     sign_in_login_window: float = Field(default=3600, gt=0)
 
 
-class Quotas(Part):
+class Quotas(ConfigPart):
     """What the doors that anybody can reach (form, JSON, SMTP) take in within a window (seconds).
 
     `peer_posts` and `peer_megabytes` from one peer, an IPv4 address or an IPv6 /64, at one door; `address_posts` that name
@@ -154,7 +154,7 @@ class Quotas(Part):
         return [_network(peer) for peer in value]
 
 
-class Automatic(Part):
+class Automatic(ConfigPart):
     """Automatic answers from one account of ours to one address; beyond that two machines talk, and ours is silent.
 
     An address typed into the web form may be anybody's: it gets a code only if it had fewer than `typed_per_day` automatic
@@ -168,13 +168,13 @@ class Automatic(Part):
     typed_per_hour: int = Field(default=300, ge=1)
 
 
-class Metrics(Part):
+class Metrics(ConfigPart):
     """Who may read /metrics: whoever shows `token`; without one, programs on this machine that come by no proxy."""
 
     token: str | None = Field(default=None, min_length=16, max_length=500)
 
 
-class IdentityProvider(Part):
+class IdentityProviderConfig(ConfigPart):
     """The organisation's own sign-in (OpenID Connect). `issuer` as the provider writes it; `label` stands on our button.
 
     `login_claim` names the claim that is an agent's login. With `domains` the account's verified e-mail address must be of
@@ -208,7 +208,7 @@ class IdentityProvider(Part):
         return [domain.lower().lstrip("@") for domain in value]
 
 
-class Security(Part):
+class Security(ConfigPart):
     """How agents sign in. `two_step`: whether a second step is `offered`, `required` of everybody, or not offered (`off`).
 
     Whoever has set a second step up is always asked for it.
@@ -216,7 +216,7 @@ class Security(Part):
 
     two_step: Literal["off", "offered", "required"] = "offered"
     passwords: bool = True
-    identity_provider: IdentityProvider | None = None
+    identity_provider: IdentityProviderConfig | None = None
 
     @model_validator(mode="after")
     def _some_way_in(self) -> Security:
@@ -225,7 +225,7 @@ class Security(Part):
         return self
 
 
-class Scan(Part):
+class Scan(ConfigPart):
     """A clamd that is asked about the files citizens attach; `timeout` in seconds for each of its answers."""
 
     clamd: str
@@ -239,7 +239,7 @@ class Scan(Part):
         return value
 
 
-class Settings(Part):
+class Settings(ConfigPart):
     """Everything in config.yaml except the channels' own sections."""
 
     organisation: Organisation

@@ -218,7 +218,7 @@ class Wish:
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class MessagePart:
     """A piece of a message that comes in pieces, in any order and perhaps twice; each is a raw contact of its own.
 
     `key` is the same for all of them, `number` counts from 1 to `total`, `digest` tells a repetition from a stranger
@@ -236,7 +236,7 @@ class Unparseable(Exception):
     """The contact cannot be understood: it goes to quarantine with this message as the reason."""
 
 
-Parsed = Inbound | Report | Ignored | Wish | Part
+Parsed = Inbound | Report | Ignored | Wish | MessagePart
 
 
 # ---------------------------------------------------------------- outwards: T4 → channel

@@ -21,7 +21,7 @@ from joserfc.jwk import OctKey, RSAKey
 from tests.agent_api.conftest import PASSWORDS, Browser, RunningDesk, submit
 from tests.casework.house import one
 from tests.lab.identity_provider import SECRET, IdentityProvider, sign_in_there
-from zrm.config import IdentityProvider as ProviderSettings
+from zrm.config import IdentityProviderConfig as ProviderSettings
 from zrm.config import Name, Security
 from zrm.kit.db import Database
 from zrm.security.identity_provider import IdentityProvider as Client

@@ -11,7 +11,7 @@ import pytest
 
 from tests.agent_api.conftest import PASSWORDS, RunningDesk
 from tests.lab import axe
-from zrm.config import IdentityProvider, Name, Security
+from zrm.config import IdentityProviderConfig, Name, Security
 from zrm.kit.db import Database
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ WIDTHS = (320, 390, 768, 1024, 1440)
 def full(desk: RunningDesk) -> RunningDesk:
     """A desk with everything it can ask for: two steps required, passkeys, an identity provider."""
     url = desk.url.replace("127.0.0.1", "localhost")
-    provider = IdentityProvider(
+    provider = IdentityProviderConfig(
         issuer="http://localhost:9", client_id="zrm", client_secret="x", label=Name(fa="ورود یکپارچهٔ شهر", en="City")
     )
     security = Security(two_step="required", identity_provider=provider)

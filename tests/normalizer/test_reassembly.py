@@ -17,8 +17,8 @@ from zrm.config import Settings
 from zrm.contract import (
     AddressKind,
     Inbound,
+    MessagePart,
     Parsed,
-    Part,
     RawContact,
     Reply,
     Report,
@@ -40,7 +40,7 @@ from zrm.normalizer.reports import apply_delivery_report
 def parse(raw: RawContact) -> list[Parsed]:
     """`key number total words` as a part."""
     key, number, total, words = raw.body.decode().split(" ", 3)
-    return [Part(key, int(number), int(total), words, 600)]
+    return [MessagePart(key, int(number), int(total), words, 600)]
 
 
 def join(parts: Sequence[RawContact | None]) -> list[Parsed]:

@@ -11,9 +11,9 @@ from starlette.concurrency import run_in_threadpool
 from zrm.agent_api.context import DeskContext
 from zrm.agent_api.desk_request import Guard, SignInNeeded
 from zrm.agent_api.entrance import Entrance
-from zrm.agent_api.sealed_cookies import SealedCookie, SignInRequest
+from zrm.agent_api.sealed_cookies import SealedCookie, SealedState
 from zrm.agent_api.sign_in import local, sign_in_form
-from zrm.config import IdentityProvider as Settings
+from zrm.config import IdentityProviderConfig as Settings
 from zrm.errors import NotFound
 from zrm.kit import log
 from zrm.kit.clock import now
@@ -73,7 +73,7 @@ class _ProviderPages:
             return self._failed(request, str(error), _FAILED, status=503)
         response = RedirectResponse(address, status_code=303, headers={"Cache-Control": "no-store"})
         taken = (secrets.state, secrets.nonce, secrets.verifier)
-        self._cookie.write(response, SignInRequest(_CONFIRM if confirm else _SIGN_IN, taken, next_href))
+        self._cookie.write(response, SealedState(_CONFIRM if confirm else _SIGN_IN, taken, next_href))
         return response
 
     def _come_back(self, request: Request) -> Response:

@@ -16,7 +16,7 @@ import psycopg
 from pydantic import AfterValidator, Field
 
 from zrm.casestore.agent import NO_PASSWORD, ONLY_EVERYWHERE, Permission
-from zrm.config import Name, Part, Section
+from zrm.config import ConfigPart, Name, Section
 from zrm.errors import ConfigError
 from zrm.kit.db import Cursor, insert_rows
 from zrm.kit.ids import new_id
@@ -45,14 +45,14 @@ def _login(value: str) -> str:
     return value
 
 
-class UnitEntry(Part):
+class UnitEntry(ConfigPart):
     """A unit; `parent` is the key of the one it belongs to."""
 
     name: Name
     parent: str | None = None
 
 
-class SubjectEntry(Part):
+class SubjectEntry(ConfigPart):
     """A subject; `unit` is where a new case of it goes, else to the default unit."""
 
     name: Name
@@ -60,7 +60,7 @@ class SubjectEntry(Part):
     unit: str | None = None
 
 
-class AgentEntry(Part):
+class AgentEntry(ConfigPart):
     """An agent. `may` has permissions by unit or for `everywhere`; without it what is ordinary, for the agent's unit.
 
     Language and calendar are what the desk begins with: the agent's own choice is never changed.
@@ -79,7 +79,7 @@ class AgentEntry(Part):
         return {where: sorted(set(permissions)) for where, permissions in sorted(may.items()) if permissions}
 
 
-class Structure(Part):
+class Structure(ConfigPart):
     """Units, subjects and agents by their keys and logins."""
 
     units: dict[Annotated[str, AfterValidator(_key)], UnitEntry] = Field(default={})

@@ -79,7 +79,7 @@ class Round(Generic[Answer]):
 class Slow(Generic[Answer]):
     """A question that has a child of its own by now; `answer` may be called by another thread, once."""
 
-    def __init__(self, place: int, child: _Child, calls: Bounded[Any, Answer]) -> None:
+    def __init__(self, place: int, child: _BoundedChild, calls: Bounded[Any, Answer]) -> None:
         self.place = place
         self._child = child
         self._calls = calls  # which must not end before its child has answered
@@ -117,8 +117,8 @@ class Bounded(Generic[Question, Answer]):
     ) -> None:
         self._function = function
         self.bounds = _Bounds(seconds, memory, hangs)
-        self._idle: list[_Child] = []
-        self.slow: list[_Child] = []
+        self._idle: list[_BoundedChild] = []
+        self.slow: list[_BoundedChild] = []
         weakref.finalize(self, _end_all, self._idle, self.slow)
 
     def ask(self, questions: Sequence[Question], *, patience: float, budget: float) -> Round[Answer]:
@@ -174,13 +174,13 @@ class Bounded(Generic[Question, Answer]):
         """End the children; the next question makes a new one."""
         _end_all(self._idle, self.slow)
 
-    def _child(self) -> _Child:
+    def _child(self) -> _BoundedChild:
         while self._idle:
             child = self._idle.pop()
             if child.lives():
                 return child
             child.end()
-        return _Child(self._function, self.bounds, list(self.slow))
+        return _BoundedChild(self._function, self.bounds, list(self.slow))
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,10 +201,10 @@ class _Bounds:
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
 
-class _Child:
+class _BoundedChild:
     """One process that answers. It ends with its parent, whose end closes the pipe it reads from."""
 
-    def __init__(self, function: Callable[[Any], Any], bounds: _Bounds, others: Sequence[_Child]) -> None:
+    def __init__(self, function: Callable[[Any], Any], bounds: _Bounds, others: Sequence[_BoundedChild]) -> None:
         theirs, self._questions = os.pipe()
         self._answers, sink = os.pipe()
         self._rest = bytearray()
@@ -296,14 +296,14 @@ class _Child:
         return self._status
 
 
-def _end_all(*groups: list[_Child]) -> None:
+def _end_all(*groups: list[_BoundedChild]) -> None:
     for children in groups:
         while children:
             children.pop().end()
 
 
 def _live(
-    function: Callable[[Any], Any], bounds: _Bounds, source: int, sink: int, not_mine: Sequence[_Child]
+    function: Callable[[Any], Any], bounds: _Bounds, source: int, sink: int, not_mine: Sequence[_BoundedChild]
 ) -> NoReturn:
     """The child's whole life. What it has of its parent's it leaves alone: it ends without tidying up."""
     try:

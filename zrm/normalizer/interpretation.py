@@ -20,8 +20,8 @@ from zrm.contract import (
     Ignored,
     Inbound,
     InboundFile,
+    MessagePart,
     Parsed,
-    Part,
     RawContact,
     Report,
     StoredFile,
@@ -115,7 +115,7 @@ class PartOf:
     """A piece of a message; what to do with it depends on which of the others have come."""
 
     raw: Raw
-    part: Part
+    part: MessagePart
 
 
 def read(
@@ -149,7 +149,7 @@ def read(
             return reading if wish is None else Command(raw, wish, reading.shown[0], reading)
         case Wish() as wish:
             return _wished(raw, wish, region, own)
-        case Part() as part:
+        case MessagePart() as part:
             return PartOf(raw, replace(part, key=clean(part.key)))
         case other:
             raise Unparseable(f"unexpected {type(other).__name__}")

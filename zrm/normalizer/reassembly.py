@@ -14,7 +14,7 @@ from uuid import UUID
 
 from zrm.casestore import outbox
 from zrm.casestore.outbox import Topic
-from zrm.contract import Ignored, Part, RawContact, Unparseable
+from zrm.contract import Ignored, MessagePart, RawContact, Unparseable
 from zrm.kit.clock import now
 from zrm.kit.db import Cursor, insert_rows
 from zrm.normalizer.interpretation import Command, Interpretation, PartOf, Raw, raw_contact
@@ -62,7 +62,7 @@ class Reassembly:
             return max(1.0, part.wait - age)
         return self._whole(cursor, raw, part, key, present)
 
-    def _group(self, cursor: Cursor, raw: Raw, part: Part) -> tuple[str, dict[int, UUID]] | None:
+    def _group(self, cursor: Cursor, raw: Raw, part: MessagePart) -> tuple[str, dict[int, UUID]] | None:
         """The key with its generation and the waiting parts by number, this one too; None if this one came twice.
 
         Two messages may have the same reference: a part whose number is taken by other words begins the next generation.
@@ -99,7 +99,7 @@ class Reassembly:
         return bool(row and row[0])
 
     def _whole(
-        self, cursor: Cursor, raw: Raw, part: Part, key: str, present: Mapping[int, UUID]
+        self, cursor: Cursor, raw: Raw, part: MessagePart, key: str, present: Mapping[int, UUID]
     ) -> Interpretation | Command | Ignored | Unparseable:
         others = [raw_id for raw_id in present.values() if raw_id != raw.id]
         raws = _load(cursor, others) | {raw.id: raw}

@@ -24,7 +24,7 @@ from joserfc import jwt
 from joserfc.errors import JoseError
 from joserfc.jwk import KeySet
 
-from zrm.config import IdentityProvider as Settings
+from zrm.config import IdentityProviderConfig as Settings
 
 ALGORITHMS: Final = (
     "RS256",

@@ -86,7 +86,7 @@ class Call:
 
     def go(self) -> Acknowledged:
         """Call once. Errors: TryAgain when nothing was recorded yet, Left when something was, Refused."""
-        line = _Line(self._door.host, self._door.port)
+        line = _CallLine(self._door.host, self._door.port)
         talk = _Talk(self._language, self._seconds, self._pitch, self._system, asks=self._asks)
         try:
             line.open(self._variables)
@@ -110,7 +110,7 @@ class Call:
         raise TryAgain(talk.trouble or "nobody answered")
 
 
-class _Line:
+class _CallLine:
     """The FastAGI connection, Asterisk's end of it."""
 
     def __init__(self, host: str, port: int) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 from tests.channels.sms.desk import KeepingDesk
 from tests.channels.sms.hub import house
 from tests.lab.smsc import PASSWORD, SYSTEM
-from zrm.channels.contract import HasListener, Inbound, Part, RawContact, Reply
+from zrm.channels.contract import HasListener, Inbound, MessagePart, RawContact, Reply
 from zrm.channels.sms.channel import SmsChannel
 from zrm.channels.sms.config import SmsConfig
 from zrm.kit.ids import new_id
@@ -48,7 +48,9 @@ class Listening:
 
     def text(self, *contacts: RawContact) -> str:
         """The text of parts given in any order."""
-        parts = {part.number: raw for raw in contacts for part in self.channel.parse(raw) if isinstance(part, Part)}
+        parts = {
+            part.number: raw for raw in contacts for part in self.channel.parse(raw) if isinstance(part, MessagePart)
+        }
         (inbound,) = self.channel.join([parts[number] for number in sorted(parts)])
         assert isinstance(inbound, Inbound)
         return inbound.text

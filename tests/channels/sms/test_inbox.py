@@ -23,7 +23,7 @@ from tests.channels.sms.hub import house, serving
 from tests.lab.process import wait_until
 from zrm.casestore import outbox
 from zrm.casestore.outbox import Topic
-from zrm.channels.contract import HasListener, Inbound, Part, RawContact, Unparseable, Wish
+from zrm.channels.contract import HasListener, Inbound, MessagePart, RawContact, Unparseable, Wish
 from zrm.channels.sms.channel import SmsChannel
 from zrm.channels.sms.config import SmsConfig
 from zrm.config import Settings
@@ -108,10 +108,10 @@ def test_a_message_in_one_piece_is_one_and_a_part_that_never_came_is_shown(desk:
         ]
         bring(hub, part(1), part(3))
     whole, wish, first, third = desk.contacts
-    assert [type(channel.parse(raw)[0]) for raw in desk.contacts] == [Inbound, Wish, Part, Part]
+    assert [type(channel.parse(raw)[0]) for raw in desk.contacts] == [Inbound, Wish, MessagePart, MessagePart]
     assert (whole.external_id, wish.external_id, first.external_id) == ("red:a", "red:b", "red:m7/1")
     (known,) = channel.parse(third)
-    assert isinstance(known, Part)
+    assert isinstance(known, MessagePart)
     assert (known.number, known.total, known.wait) == (3, 3, 300)
     (found,) = channel.join([first, None, third])
     assert isinstance(found, Inbound)
@@ -126,7 +126,7 @@ def test_numbers_that_are_none_make_a_message_in_one_piece(numbers: list[str]) -
     concat = dict(zip(("ref", "part", "total"), numbers, strict=True))
     raw = RawContact("sms", NUMBER, "x", json.dumps(message("a") | {"concat": concat}).encode(), "", {"gateway": "red"})
     (found,) = channel_at().parse(raw)
-    if isinstance(found, Part):
+    if isinstance(found, MessagePart):
         assert 1 <= found.number <= found.total <= 255
         assert found.total > 1
 

@@ -23,7 +23,7 @@ from tests.lab.smsc import Smsc
 from zrm.channels.contract import (
     HasListener,
     Inbound,
-    Part,
+    MessagePart,
     RawContact,
     Receipt,
     Unparseable,
@@ -90,8 +90,8 @@ def test_each_part_is_kept_by_itself_and_they_meet_in_any_order(
     contacts = desk.wait_for(6)
     assert line.text(*contacts) == PERSIAN
     found = [part for raw in contacts for part in line.channel.parse(raw)]
-    assert len({part.key for part in found if isinstance(part, Part)}) == 1
-    assert len({(part.number, part.digest) for part in found if isinstance(part, Part)}) == 5
+    assert len({part.key for part in found if isinstance(part, MessagePart)}) == 1
+    assert len({(part.number, part.digest) for part in found if isinstance(part, MessagePart)}) == 5
 
 
 def test_nothing_is_acknowledged_that_is_not_kept(smsc: Smsc, line: Listening, desk: KeepingDesk) -> None:
@@ -198,7 +198,7 @@ def test_no_bytes_do_harm(body: bytes, report: bool) -> None:
         except Unparseable:
             continue
         assert "\0" not in str(parsed)
-        if isinstance(parsed[0], Part):
+        if isinstance(parsed[0], MessagePart):
             channel.join([raw, None])
 
 

@@ -23,7 +23,7 @@ from zrm.channels.email.config import EmailConfig
 from zrm.channels.email.dkim_seal import KeyUnusable, read_key
 from zrm.channels.email.mailboxes import Mailboxes
 from zrm.channels.email.parse import parse_mail
-from zrm.channels.email.send import Sender
+from zrm.channels.email.send import MailSender
 from zrm.kit import folders
 
 _PATIENCE = 5.0  # seconds `check` waits for the mail server
@@ -41,7 +41,7 @@ class EmailChannel:
         self.installation = installation
         self._mailboxes = Mailboxes(config)
         self._trusted = frozenset(name.lower() for name in config.trust_results_of)
-        self._sender = Sender(config, installation)
+        self._sender = MailSender(config, installation)
 
     def parse(self, raw: RawContact) -> list[Parsed]:
         """One Inbound, or a Report if it is a bounce of ours. Errors: Unparseable (only for an empty message)."""

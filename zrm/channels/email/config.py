@@ -15,7 +15,7 @@ _ADDRESS = re.compile(r"[^\s@<>\"(),:;\\\[\]+]+@[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Z
 _LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
 
-class _Part(BaseModel):
+class _MailPart(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
@@ -25,7 +25,7 @@ def _one_address(value: str) -> str:
     return value
 
 
-class OAuth(_Part):
+class OAuth(_MailPart):
     """Sign in with a token. With a `refresh_token` it is exchanged for access tokens; without, the client signs in itself."""
 
     token_url: str = Field(description="where access tokens are given out, https")
@@ -43,7 +43,7 @@ class OAuth(_Part):
         return value
 
 
-class Imap(_Part):
+class Imap(_MailPart):
     """A mailbox on another server that we fetch from."""
 
     host: str = Field(description="the mail server")
@@ -77,7 +77,7 @@ class Imap(_Part):
         return self
 
 
-class DkimKey(_Part):
+class DkimKey(_MailPart):
     """The key that signs what leaves from one of our domains; its public half stands in DNS under the selector."""
 
     selector: str = Field(description="the name before ._domainkey in DNS")
@@ -91,7 +91,7 @@ class DkimKey(_Part):
         return value
 
 
-class Mailbox(_Part):
+class Mailbox(_MailPart):
     """One of our addresses. Its key in `mailboxes` is the account the rest of the installation knows it by."""
 
     address: str = Field(description="the address citizens write to; answers come from it")
@@ -115,7 +115,7 @@ class Mailbox(_Part):
         return [_one_address(one) for one in value]
 
 
-class Submit(_Part):
+class Submit(_MailPart):
     """How answers leave: by an SMTP server (`host`) or as files in a `folder`, exactly one of the two."""
 
     host: str = Field("", description="the mail server that takes our answers")

@@ -45,7 +45,7 @@ _WAIT_BUSY = 60.0  # seconds before the next try after "come again"
 _WAIT_GREY = 300.0  # after a greylisting server's "not yet"
 
 
-class Sender:
+class MailSender:
     """The way out of one process: composes, signs, and hands over by connections it keeps."""
 
     def __init__(self, config: EmailConfig, installation: Installation) -> None:

@@ -25,8 +25,8 @@ from zrm.channels.contract import (
     FrontDesk,
     Inbound,
     Installation,
+    MessagePart,
     Parsed,
-    Part,
     RawContact,
     RecipientUnreachable,
     Reply,
@@ -100,7 +100,7 @@ class SmsChannel:
             if raw.kind == "report":
                 return gateway_reader.read_reports(name, raw, gateway)
             read = gateway_reader.read_message(name, raw, gateway, language)
-            return [read if isinstance(read, Part) else self._wish_of(read, account) or read]
+            return [read if isinstance(read, MessagePart) else self._wish_of(read, account) or read]
         if raw.kind == "report":
             return [read_status(raw)]
         inbound = read_message(raw, language)
@@ -110,7 +110,7 @@ class SmsChannel:
         if raw.kind == "report":
             return smpp_reader.read_report(name, raw, gateway)
         found = smpp_reader.read_message(name, raw, gateway, (account and account.language) or "")
-        if isinstance(found, Part):
+        if isinstance(found, MessagePart):
             return [found]
         report = smpp_reader.report_or(name, raw, gateway, found)
         return [report or self._wish_of(found, account) or found]

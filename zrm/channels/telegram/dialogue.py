@@ -18,7 +18,7 @@ from typing import Final, Literal
 from zrm.channels.contract import Installation, Subject
 from zrm.channels.telegram import words
 from zrm.channels.telegram.incoming_update import IncomingUpdate
-from zrm.channels.telegram.outgoing_message import Note, Part
+from zrm.channels.telegram.outgoing_message import Note, SentPart
 from zrm.channels.telegram.words import Say, in_columns, menu
 from zrm.kit.text import latin_digits
 from zrm.ui.i18n import Language, digits, gettext
@@ -74,7 +74,7 @@ def language_of(note: Note, told: IncomingUpdate | None, setting: Setting) -> La
     return "fa" if setting.installation.language == "fa" else "en"
 
 
-def advance(note: Note, told: IncomingUpdate, part: Part | None, setting: Setting, now: float) -> Turn:
+def advance(note: Note, told: IncomingUpdate, part: SentPart | None, setting: Setting, now: float) -> Turn:
     """One step. `part` is the update with its files, if it brought anything to keep."""
     role = note.role_of(told.named)
     if role is not None:
@@ -115,7 +115,7 @@ class _Dialogue:
 
     # ------------------------------------------------------------ messages
 
-    def message(self, part: Part | None) -> Turn:
+    def message(self, part: SentPart | None) -> Turn:
         """A message: a command, something for a draft or an album, or a contact of its own."""
         told, note = self._told, self._note
         if told is None:
@@ -140,13 +140,13 @@ class _Dialogue:
             return self._gather(note, part)
         return Turn(note.seal_album(), "message", self._missing(part))
 
-    def edited(self, part: Part | None) -> Turn:
+    def edited(self, part: SentPart | None) -> Turn:
         """A changed message replaces the one that still waits here; otherwise it is a message about an earlier one."""
         note = self._note
         if part is None:
             return Turn(note, "message")
         for field in ("parts", "album"):
-            waiting: tuple[Part, ...] = getattr(note, field)
+            waiting: tuple[SentPart, ...] = getattr(note, field)
             if any(known.message_id == part.message_id for known in waiting):
                 changed = tuple(part if known.message_id == part.message_id else known for known in waiting)
                 # The first part names the bundle: it must not change with its words.
@@ -154,7 +154,7 @@ class _Dialogue:
                 return Turn(replace(note, parts=changed) if field == "parts" else replace(note, album=changed), "step")
         return Turn(note, "message")
 
-    def _add(self, part: Part) -> Turn:
+    def _add(self, part: SentPart) -> Turn:
         note = self._note
         again = bool(part.album and note.parts and note.parts[-1].album == part.album)
         note = replace(note, step="attach", parts=(*note.parts, part), due=self._due())
@@ -165,7 +165,7 @@ class _Dialogue:
         says = () if again else (self._ask_more(gettext(self._language, text)),)
         return Turn(note, "step", (*self._missing(part), *says))
 
-    def _gather(self, note: Note, part: Part) -> Turn:
+    def _gather(self, note: Note, part: SentPart) -> Turn:
         if note.album and note.album[0].album != part.album:
             note = note.seal_album()
         note = replace(note, album=(*note.album, part), album_due=self._now + self._setting.album_wait)
@@ -296,7 +296,7 @@ class _Dialogue:
     def _say(self, message: str, *, keys: tuple[tuple[str, ...], ...] = (), **values: object) -> Say:
         return Say(gettext(self._language, message, **values), keys=keys)
 
-    def _missing(self, part: Part) -> tuple[Say, ...]:
+    def _missing(self, part: SentPart) -> tuple[Say, ...]:
         sentences = {"too_big": words.TOO_BIG}
         return tuple(
             self._say(sentences.get(missing.why, words.NOT_FETCHED), name=missing.name) for missing in part.missing
@@ -315,7 +315,7 @@ def _languages() -> Say:
     return Say(words.CHOOSE_LANGUAGE, (((names["fa"], "l:fa"), (names["en"], "l:en")),))
 
 
-def _shown_text(parts: Sequence[Part]) -> str:
+def _shown_text(parts: Sequence[SentPart]) -> str:
     """The beginning of what was written, for the citizen to look over."""
     texts = []
     for part in parts:

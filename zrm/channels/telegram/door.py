@@ -22,7 +22,7 @@ from zrm.channels.telegram.client import Client, FileNotGiven, FileTooBig
 from zrm.channels.telegram.config import BotsConfig
 from zrm.channels.telegram.dialogue import Ask, Setting, Turn, advance, language_of, prompt
 from zrm.channels.telegram.incoming_update import Attached, IncomingUpdate, Malformed, read_update, storable
-from zrm.channels.telegram.outgoing_message import KEEP, Bundle, Missing, Note, Part, from_json, to_json
+from zrm.channels.telegram.outgoing_message import KEEP, Bundle, Missing, Note, SentPart, from_json, to_json
 from zrm.channels.telegram.parse import moment
 from zrm.channels.telegram.platform import Platform
 from zrm.channels.telegram.words import Say, menu
@@ -130,7 +130,7 @@ class TelegramDoor:
             at = moment(told.date)
             await asyncio.to_thread(lambda: self._desk.opt(kind, bot, address, out=command == "stop", at=at))
 
-    def _take(self, bot: str, told: IncomingUpdate, part: Part | None, setting: Setting) -> Turn:
+    def _take(self, bot: str, told: IncomingUpdate, part: SentPart | None, setting: Setting) -> Turn:
         """Let the note take the update in, in one step between all processes."""
         turns: list[Turn] = []
 
@@ -155,7 +155,7 @@ class TelegramDoor:
         return turns[-1]
 
     async def _receive_update(
-        self, bot: str, told: IncomingUpdate, part: Part | None, turn: Turn, body: bytes
+        self, bot: str, told: IncomingUpdate, part: SentPart | None, turn: Turn, body: bytes
     ) -> Receipt:
         envelope: dict[str, JSON] = {"role": turn.role}
         files: tuple[StoredFile, ...] = ()
@@ -202,7 +202,7 @@ class TelegramDoor:
 
     # ------------------------------------------------------------ files
 
-    async def _part(self, bot: str, told: IncomingUpdate, value: JSON) -> Part | None:
+    async def _part(self, bot: str, told: IncomingUpdate, value: JSON) -> SentPart | None:
         """The update with its files, which are durable when this returns; None if it brings nothing to keep."""
         if not told.content:
             return None
@@ -214,7 +214,7 @@ class TelegramDoor:
                 files.append(kept)
             else:
                 missing.append(kept)
-        return Part(value, told.named, told.message_id, told.album, tuple(files), tuple(missing))
+        return SentPart(value, told.named, told.message_id, told.album, tuple(files), tuple(missing))
 
     async def _fetch(self, bot: str, attached: Attached) -> StoredFile | Missing:
         try:

@@ -31,7 +31,7 @@ class Missing:
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class SentPart:
     """One update of a bundle with the files it brought, which lie in the store already."""
 
     update: JSON
@@ -48,7 +48,7 @@ class Bundle:
 
     key: str
     role: Literal["matter", "album"]
-    parts: tuple[Part, ...]
+    parts: tuple[SentPart, ...]
     nature: str = ""
     subject: str = ""
     finished: bool = True
@@ -67,9 +67,9 @@ class Note:
     step: Step = ""
     nature: str = ""
     subject: str = ""
-    parts: tuple[Part, ...] = ()
+    parts: tuple[SentPart, ...] = ()
     due: float = 0
-    album: tuple[Part, ...] = ()
+    album: tuple[SentPart, ...] = ()
     album_due: float = 0
     sealed: tuple[Bundle, ...] = ()
     seen: tuple[tuple[str, str], ...] = ()  # names of the last updates, with the role each was received in
@@ -149,11 +149,11 @@ def from_json(value: JSON, bot: str, chat: int) -> Note:
 _STEPS: Final[tuple[Step, ...]] = ("language", "nature", "subject", "describe", "attach", "confirm", "track")
 
 
-def part_from(value: JSON) -> Part:
+def part_from(value: JSON) -> SentPart:
     """A part as it was kept, in a note or in a contact's body. Errors: ValueError."""
     if not isinstance(value, dict):
         raise ValueError("not a part")
-    return Part(
+    return SentPart(
         update=value.get("update"),
         name=_str(value, "name"),
         message_id=int(_float(value, "message_id")),

@@ -32,7 +32,7 @@ STEP = "a step of the guided dialogue or of an album; its words are in the conta
 
 
 @dataclass(frozen=True, slots=True)
-class _Said:
+class _ParsedText:
     """One message with its files."""
 
     told: IncomingUpdate
@@ -65,7 +65,7 @@ def read_contact(raw: RawContact, platform: Platform, language: Language) -> Inb
         return Ignored(f"a message without words or files: {told.unread}")
     if not told.content:
         raise Unparseable("a message of a kind this channel does not know")
-    inbound = _inbound([_Said(told, raw.files, gone)], raw, platform, language, open_line=True)
+    inbound = _inbound([_ParsedText(told, raw.files, gone)], raw, platform, language, open_line=True)
     digit = latin_digits(told.text.strip())
     if digit in _SCORES and not told.attached and told.kind == "message" and not told.robot:
         # An answer to the question that closed their case; if none was asked, it is a message like any other.
@@ -78,7 +78,7 @@ def _bundle(raw: RawContact, value: JSON, platform: Platform, language: Language
         raise Unparseable("a gathered contact without its parts")
     listed = value["parts"]
     parts = [part_from(item) for item in (listed if isinstance(listed, list) else [])]
-    said = [_Said(read_update(part.update), part.files, part.missing) for part in parts]
+    said = [_ParsedText(read_update(part.update), part.files, part.missing) for part in parts]
     if not said or any(one.told.kind not in ("message", "edited") or not one.told.content for one in said):
         raise Unparseable("a gathered contact with a part that says nothing")
     if len({one.told.chat for one in said}) != 1:
@@ -97,7 +97,7 @@ def _bundle(raw: RawContact, value: JSON, platform: Platform, language: Language
 
 
 def _inbound(
-    said: Sequence[_Said],
+    said: Sequence[_ParsedText],
     raw: RawContact,
     platform: Platform,
     language: Language,

@@ -45,7 +45,7 @@ _LONGEST_WAIT: Final = 20.0
 
 
 @dataclass(frozen=True, slots=True)
-class _File:
+class _UploadedFile:
     file: StoredFile
     data: bytes
 
@@ -63,7 +63,7 @@ def send_reply(reply: Reply, config: BotsConfig, platform: Platform, installatio
     return asyncio.run(_send(reply, config, platform, _files(reply, installation)))
 
 
-async def _send(reply: Reply, config: BotsConfig, platform: Platform, files: list[_File]) -> Sent:
+async def _send(reply: Reply, config: BotsConfig, platform: Platform, files: list[_UploadedFile]) -> Sent:
     client = Client(config.bots[reply.account], platform, config.timeout, connections=1)
     try:
         chat = int(reply.to)
@@ -97,7 +97,7 @@ def _text_piece(
 
 
 def _file_piece(
-    client: Client, chat: int, file: _File, quoting: ReplyParameters | None
+    client: Client, chat: int, file: _UploadedFile, quoting: ReplyParameters | None
 ) -> Callable[[], Awaitable[Message]]:
     return lambda: client.bot.send_document(
         chat, InputFile(file.data, filename=file.file.name or "file"), reply_parameters=quoting
@@ -128,12 +128,12 @@ def _broken(judged: SendError) -> SendError:
     return OutcomeUnknown(words.HALF_SENT, code=judged.code)
 
 
-def _files(reply: Reply, installation: Installation) -> list[_File]:
+def _files(reply: Reply, installation: Installation) -> list[_UploadedFile]:
     if any(file.size > UPLOAD_LIMIT for file in reply.files):
         raise ReplyInvalid(words.FILE_TOO_BIG)
     blobs = BlobStore(Path(installation.data_dir) / "blobs")
     try:
-        return [_File(file, blobs.get(file.key)) for file in reply.files]
+        return [_UploadedFile(file, blobs.get(file.key)) for file in reply.files]
     except NotFound:
         raise ReplyInvalid(words.FILE_GONE) from None
     except OSError:

@@ -78,7 +78,7 @@ class Recorded:
     samples: int
 
 
-class _Lines:
+class _LineReader:
     """Whole lines from a socket as text. Bytes that are not UTF-8 become replacement characters."""
 
     def __init__(self, connection: socket.socket) -> None:
@@ -160,7 +160,7 @@ class FastAGI(AGI):  # type: ignore[misc]  # pyst2 has no annotations
 
     # pyst2's __init__ is not called: it installs a signal handler and prints the command line.
     def __init__(self, connection: socket.socket) -> None:
-        self._lines = _Lines(connection)
+        self._lines = _LineReader(connection)
         self.stdin = self._lines
         self.stdout = _Writer(connection)
         self.stderr = _Silence()

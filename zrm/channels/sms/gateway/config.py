@@ -30,11 +30,11 @@ Pattern = Annotated[str, AfterValidator(_compiles)]
 Digest = Literal["sha1", "sha256", "sha512"]
 
 
-class _Part(BaseModel):
+class _GatewayPart(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class Pick(_Part):
+class Pick(_GatewayPart):
     """Where a value is: `path` in JSON ("data.0.id") or the name of a form field, or the group of a `pattern`."""
 
     path: str | None = Field(
@@ -51,7 +51,7 @@ class Pick(_Part):
         return self
 
 
-class Signature(_Part):
+class Signature(_GatewayPart):
     """HMAC of a body (of the query where there is no body), carried in a header."""
 
     header: str = Field(description="The header that carries it.")
@@ -61,7 +61,7 @@ class Signature(_Part):
     prefix: str = Field(default="", description='What stands before it in the header, such as "sha256=".')
 
 
-class Token(_Part):
+class Token(_GatewayPart):
     """A shared secret that the provider repeats with each of its requests."""
 
     header: str | None = Field(default=None, description="The header that carries it.")
@@ -75,21 +75,21 @@ class Token(_Part):
         return self
 
 
-class Basic(_Part):
+class Basic(_GatewayPart):
     """A user name and password for every request of ours."""
 
     username: str = Field(description="Our name at the provider.")
     password: str = Field(min_length=1, description="As ${NAME}.")
 
 
-class Success(_Part):
+class Success(_GatewayPart):
     """When an answer means "taken". Without it every 2xx does."""
 
     at: Pick = Field(description="Where the answer says so.")
     values: list[str] = Field(default_factory=list, description="The values that mean taken; empty: any value does.")
 
 
-class Asking(_Part):
+class Asking(_GatewayPart):
     """A request of ours."""
 
     places: ClassVar[frozenset[str]] = PLACES
@@ -146,7 +146,7 @@ class Sending(Asking):
     )
 
 
-class Hook(_Part):
+class Hook(_GatewayPart):
     """What all requests of the provider to us have in common. One of `token` and `signature` is needed."""
 
     body: Literal["json", "form", "query"] = Field(default="json", description="Where the provider puts its fields.")
@@ -175,7 +175,7 @@ class Hook(_Part):
         return value
 
 
-class Segment(_Part):
+class Segment(_GatewayPart):
     """Where a provider that hands over long messages in single parts says which part this is."""
 
     reference: str = Field(description="Where the number is that the parts of one message share.")
@@ -186,7 +186,7 @@ class Segment(_Part):
     )
 
 
-class Message(_Part):
+class Message(_GatewayPart):
     """Where things are in a citizen's message."""
 
     from_: str = Field(alias="from", description="Where the citizen's number is.")
@@ -213,7 +213,7 @@ class Receiving(Hook, Message):
     )
 
 
-class Inbox(Asking, Message):
+class GatewayInbox(Asking, Message):
     """A list of messages at the provider's that we ask for again and again, so that an outage of ours loses nothing."""
 
     places: ClassVar[frozenset[str]] = frozenset({"skip"})
@@ -241,7 +241,7 @@ class Reporting(Hook):
         return self
 
 
-class HttpGateway(_Part):
+class HttpGateway(_GatewayPart):
     """A provider with an HTTP interface."""
 
     kind: Literal["http"] = Field(description="Any provider that is reached by HTTP, described here.")
@@ -249,7 +249,9 @@ class HttpGateway(_Part):
         default=None, description="How an answer is handed over; without it none is sent here."
     )
     receive: Receiving | None = Field(default=None, description="How the provider brings us a citizen's message.")
-    inbox: Inbox | None = Field(default=None, description="Where messages lie at the provider's until we ask for them.")
+    inbox: GatewayInbox | None = Field(
+        default=None, description="Where messages lie at the provider's until we ask for them."
+    )
     report: Reporting | None = Field(default=None, description="How the provider says what became of an answer.")
     timeout: float = Field(default=15, gt=0, le=120, description="Seconds to wait for the provider, for each step.")
 

@@ -15,7 +15,7 @@ from typing import Final
 import httpx
 
 from zrm.channels.contract import JSON, FrontDesk, RawContact
-from zrm.channels.sms.gateway.config import HttpGateway, Inbox
+from zrm.channels.sms.gateway.config import GatewayInbox, HttpGateway
 from zrm.channels.sms.gateway.door import account_of, identify, said_in
 from zrm.channels.sms.gateway.fields import at
 from zrm.channels.sms.gateway.send import request_of
@@ -36,7 +36,9 @@ class Unanswered(Exception):
 class Poller:
     """Empties one provider's inbox. `lines` are our numbers there; `name` the gateway's in the configuration."""
 
-    def __init__(self, name: str, gateway: HttpGateway, how: Inbox, lines: Sequence[str], desk: FrontDesk) -> None:
+    def __init__(
+        self, name: str, gateway: HttpGateway, how: GatewayInbox, lines: Sequence[str], desk: FrontDesk
+    ) -> None:
         self._name = name
         self._timeout = gateway.timeout
         self._how = how

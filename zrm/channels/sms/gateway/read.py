@@ -12,8 +12,8 @@ from zrm.channels.contract import (
     AddressKind,
     Ignored,
     Inbound,
+    MessagePart,
     Parsed,
-    Part,
     RawContact,
     Report,
     Sender,
@@ -27,7 +27,7 @@ from zrm.channels.sms.gateway.fields import Unreadable, at, part_of, raw_field, 
 _UTF16 = ("2", "8")
 
 
-def read_message(name: str, raw: RawContact, gateway: HttpGateway, language: str) -> Inbound | Part:
+def read_message(name: str, raw: RawContact, gateway: HttpGateway, language: str) -> Inbound | MessagePart:
     """A citizen's message, or a part of one. Errors: Unparseable."""
     how = _how(raw, gateway)
     fields = _fields(raw, how)
@@ -37,7 +37,7 @@ def read_message(name: str, raw: RawContact, gateway: HttpGateway, language: str
     reference, total, number = place
     key = f"{name}/{words_at(fields, how.from_)}/{words_at(fields, how.to)}/{reference}/{total}"
     digest = hashlib.sha256(words_at(fields, how.text).encode("utf-8", "surrogatepass")).hexdigest()
-    return Part(key[:200], number, total, digest, how.part.minutes * 60)
+    return MessagePart(key[:200], number, total, digest, how.part.minutes * 60)
 
 
 def join(parts: Sequence[RawContact | None], gateway: HttpGateway, language: str) -> Inbound:

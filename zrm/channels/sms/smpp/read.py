@@ -12,8 +12,8 @@ from typing import Final, Literal
 from zrm.channels.contract import (
     AddressKind,
     Inbound,
+    MessagePart,
     Parsed,
-    Part,
     RawContact,
     Report,
     Sender,
@@ -63,7 +63,7 @@ _STATE_NUMBERS: Final = {
 }
 
 
-def read_message(name: str, raw: RawContact, gateway: SmppGateway, language: str) -> Inbound | Part:
+def read_message(name: str, raw: RawContact, gateway: SmppGateway, language: str) -> Inbound | MessagePart:
     """A message, or a part of one. Errors: Unparseable."""
     delivered = _delivered(raw)
     if delivered.part is None:
@@ -71,7 +71,7 @@ def read_message(name: str, raw: RawContact, gateway: SmppGateway, language: str
     reference, total, number = delivered.part
     key = f"{name}/{delivered.source}/{delivered.destination}/{reference}/{total}"
     digest = hashlib.sha256(bytes([delivered.data_coding]) + delivered.words).hexdigest()
-    return Part(key[:200], number, total, digest, gateway.part_minutes * 60)
+    return MessagePart(key[:200], number, total, digest, gateway.part_minutes * 60)
 
 
 def join(parts: Sequence[RawContact | None], gateway: SmppGateway, language: str) -> Inbound:
