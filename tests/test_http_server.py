@@ -271,7 +271,7 @@ def test_a_client_that_leaves_between_its_requests_is_no_error(port: int, reset:
 
 
 def test_a_server_whose_loop_hangs_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(serve, "HANGS_AFTER", 1.0)
+    monkeypatch.setattr(http_server, "HANGS_AFTER", 1.0)
     go_on = threading.Event()
 
     async def hanging(scope: Scope, receive: Receive, send: Send) -> None:
@@ -280,7 +280,7 @@ def test_a_server_whose_loop_hangs_says_so(monkeypatch: pytest.MonkeyPatch) -> N
             await app(scope, receive, send)
 
     port = free_port()
-    server = serve.Server(serve.config(hanging, Web(port=port)))
+    server = http_server.Server(http_server.config(hanging, Web(port=port)))
     thread = threading.Thread(target=server.run)
     thread.start()
     try:

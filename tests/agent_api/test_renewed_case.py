@@ -60,7 +60,7 @@ def reword(database: Database, case: Filed, text: str) -> None:
     """The case's message is drawn otherwise."""
     with database.cursor() as cursor:
         cursor.execute("UPDATE contacts SET text = %s WHERE id = %s", [text, case.contact_id])
-        live.announce(cursor, "case", [case.id])
+        live.publish_change(cursor, "case", [case.id])
 
 
 def test_only_an_entry_that_differs_is_behind_and_it_is_renewed_when_it_is_let_go(

@@ -134,7 +134,7 @@ def test_what_a_killed_process_noted_is_taken_in_by_the_next(
     script = (
         "import sys, time\nfrom pathlib import Path\nfrom zrm.contract import RawContact, Receipt\n"
         "from zrm.frontdesk.doors_book import Answers\nfrom zrm.kit.clock import now\nfrom zrm.kit.ids import new_id\n"
-        "book = Answers(None, Path(sys.argv[1]))\nbook._thread = object()\n"
+        "book = DoorsBook(None, Path(sys.argv[1]))\nbook._thread = object()\n"
         "for n in range(3):\n"
         "    book.note(RawContact('fax', '1', str(n), b'x', 'x/y'), Receipt(new_id(), '1', now(), repeated=False))\n"
         "print('noted', flush=True)\ntime.sleep(600)\n"
@@ -190,7 +190,7 @@ def test_a_disk_without_locks_costs_no_descriptor_a_contact(
         raise OSError(errno.ENOLCK, "No locks available")
 
     monkeypatch.setattr(fcntl, "flock", without_locks)
-    book = Answers(database, tmp_path / "answers")
+    book = DoorsBook(database, tmp_path / "answers")
     monkeypatch.setattr(book, "_run", lambda: None)
     before = len(list(Path("/proc/self/fd").iterdir()))
     for number in range(20):

@@ -141,7 +141,7 @@ def undo(cursor: Cursor, act: ActionContext, event_id: UUID, *, hold: float) -> 
     return step
 
 
-def _has_gone_on(cursor: Cursor, act: Act, step: Undoable) -> bool:
+def _has_gone_on(cursor: Cursor, act: ActionContext, step: Undoable) -> bool:
     """Whether the agent has taken a later step at the case that stands."""
     cursor.execute(
         f"SELECT {_STEP} AND NOT {_TAKEN_BACK}"  # noqa: S608  # constants of this file

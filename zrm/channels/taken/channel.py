@@ -27,8 +27,8 @@ from zrm.channels.contract import (
     Sent,
     Unparseable,
 )
-from zrm.kit.i18n import _
 from zrm.kit.text import clean, clean_line
+from zrm.ui.i18n import _
 
 _TITLE: Final = 80  # characters
 _Line = Annotated[str, StringConstraints(strip_whitespace=True, max_length=320)]
