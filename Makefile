@@ -35,11 +35,12 @@ test: setup-dev ## bring the real peers, then run every test
 	@$(PY) -m tests.lab.setup
 	@$(PY) -m tests.run
 
-lint: $(DONE)/dev $(DONE)/link ## style, types and the import rules
+lint: $(DONE)/dev $(DONE)/link ## style, types, the import rules, who writes which table
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(PY) scripts/lint_rules.py
 
 bench: setup-dev ## measure into docs/benchmarks.md (about 25 minutes; QUICK=1 only sees that all of it runs)
 	@$(PY) -m bench

@@ -1,0 +1,515 @@
+"""Rules of this repository that no other linter knows; `make lint` runs it, `tests/test_lint_rules.py` proves that it bites.
+
+1. Every table has one owner: the only file with INSERT, UPDATE, DELETE, MERGE, COPY or TRUNCATE on it, in SQL or by
+   SQLModel. Reads are free. A new table gets its row in `OWNERS` here and in docs/architecture.md.
+2. Nobody commits but who opened the transaction (`COMMITS` names the few files that do, with the reason).
+3. No class name twice in `zrm`.
+
+What it cannot resolve is an error too: a table must be written out in the statement, a model named where it is written.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+import sys
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+OWNERS: Final[dict[str, str]] = {
+    "addresses": "casestore/person.py",
+    "agents": "casestore/organisation.py",
+    "attachments": "casestore/attachment.py",
+    "authenticators": "security/second_step.py",
+    "case_counts": "casestore/counts.py",
+    "case_events": "casestore/history.py",
+    "case_relations": "casestore/case.py",
+    "cases": "casestore/case.py",
+    "contact_counts": "casestore/counts.py",
+    "contacts": "casestore/contact.py",
+    "deliveries": "casestore/outgoing.py",
+    "delivery_events": "casestore/outgoing.py",
+    "delivery_parts": "casestore/outgoing.py",
+    "dialogue_notes": "inbox/door_records.py",
+    "door_answers": "inbox/door_records.py",
+    "door_cursors": "inbox/door_records.py",
+    "heartbeats": "casestore/heartbeat.py",
+    "installation": "casestore/installation_id.py",
+    "message_ids": "casestore/contact.py",
+    "message_parts": "inbox/message_parts.py",
+    "notifications": "casestore/notification.py",
+    "opt_outs": "casestore/person.py",
+    "outbox": "casestore/outbox.py",
+    "passkeys": "security/passkeys.py",
+    "permissions": "casestore/organisation.py",
+    "persons": "casestore/person.py",
+    "proof_tokens": "casestore/outgoing.py",
+    "provider_accounts": "security/provider_accounts.py",
+    "quarantine": "inbox/quarantine.py",
+    "ratings": "casestore/rating.py",
+    "raw_contacts": "inbox/raw_contacts.py",
+    "receipts": "inbox/writer.py",
+    "recovery_codes": "security/second_step.py",
+    "refusals": "inbox/door_records.py",
+    "refused_tries": "kit/throttle.py",
+    "remote_files": "casestore/attachment.py",
+    "self_answers": "casestore/outgoing.py",
+    "sessions": "security/sessions.py",
+    "sign_ins": "security/sign_ins.py",
+    "subjects": "casestore/organisation.py",
+    "templates": "casestore/template.py",
+    "throttles": "kit/throttle.py",
+    "units": "casestore/organisation.py",
+    "uploads": "casestore/uploads.py",
+    "used_challenges": "security/passkeys.py",
+}
+"""Table → the one file of `zrm` that writes it."""
+
+EXCEPTIONS: Final[dict[str, frozenset[str]]] = {
+    "": frozenset({"dispatch/deliver.py", "normalizer/write_batch.py"}),
+    "addresses": frozenset({"normalizer/write_batch.py"}),
+    "agents": frozenset({"casestore/directory.py"}),
+    "attachments": frozenset(
+        {"casework/case_actions.py", "dispatch/fetch.py", "dispatch/render.py", "dispatch/scan.py"}
+    ),
+    "case_events": frozenset({"casestore/rating.py", "casework/case_actions.py"}),
+    "case_relations": frozenset({"casework/case_actions.py"}),
+    "cases": frozenset({"casework/case_actions.py", "casework/undo.py", "normalizer/write_batch.py"}),
+    "contacts": frozenset(
+        {
+            "casework/case_actions.py",
+            "casework/closing_message.py",
+            "casework/failed_deliveries.py",
+            "casework/undo.py",
+            "dispatch/deliver.py",
+            "dispatch/fetch.py",
+            "dispatch/scan.py",
+            "frontdesk/desk.py",
+        }
+    ),
+    "deliveries": frozenset(
+        {
+            "casework/case_actions.py",
+            "casework/closing_message.py",
+            "casework/failed_deliveries.py",
+            "casework/undo.py",
+            "dispatch/fetch.py",
+            "frontdesk/desk.py",
+            "normalizer/reports.py",
+        }
+    ),
+    "delivery_events": frozenset(
+        {
+            "casework/case_actions.py",
+            "casework/closing_message.py",
+            "casework/undo.py",
+            "dispatch/deliver.py",
+            "dispatch/fetch.py",
+            "frontdesk/desk.py",
+            "normalizer/reports.py",
+        }
+    ),
+    "delivery_parts": frozenset({"dispatch/deliver.py", "normalizer/reports.py"}),
+    "dialogue_notes": frozenset({"dispatch/relay.py", "frontdesk/desk.py"}),
+    "door_answers": frozenset({"dispatch/relay.py", "frontdesk/doors_book.py"}),
+    "door_cursors": frozenset({"frontdesk/desk.py"}),
+    "message_ids": frozenset(
+        {
+            "casework/case_actions.py",
+            "casework/failed_deliveries.py",
+            "casework/undo.py",
+            "dispatch/deliver.py",
+            "normalizer/self_service.py",
+            "normalizer/write_batch.py",
+        }
+    ),
+    "message_parts": frozenset({"normalizer/reassembly.py"}),
+    "notifications": frozenset({"casestore/worklists.py", "dispatch/notify.py"}),
+    "opt_outs": frozenset({"frontdesk/desk.py", "normalizer/self_service.py"}),
+    "outbox": frozenset({"inbox/writer.py"}),
+    "passkeys": frozenset({"security/second_step.py"}),
+    "proof_tokens": frozenset({"dispatch/deliver.py", "dispatch/relay.py", "frontdesk/desk.py"}),
+    "raw_contacts": frozenset(
+        {"inbox/quarantine.py", "inbox/writer.py", "normalizer/reassembly.py", "normalizer/write_batch.py"}
+    ),
+    "refusals": frozenset({"frontdesk/desk.py"}),
+    "remote_files": frozenset({"dispatch/fetch.py"}),
+    "self_answers": frozenset({"normalizer/reports.py", "normalizer/self_service.py"}),
+    "sessions": frozenset({"dispatch/relay.py"}),
+}
+"""Second writers of 28 November 2026 that have not moved to the owner yet, table → files ("": statements that do not
+name their table). It only ever gets shorter."""
+
+GENERIC: Final = frozenset({"kit/db.py"})
+"""Files whose statements are given their table by the caller, who is looked at instead (`insert_rows`, `insert_records`)."""
+
+COMMITS: Final[dict[str, str]] = {
+    "kit/db.py": "opens the transactions of everybody, and the connections whose statements commit by themselves",
+    "agent_api/live_updates.py": "listens for notifications, outside any transaction",
+    "kit/fitness.py": "reads settings of the server, outside any transaction",
+    "casestore/schema.py": "a migration is a transaction of its own",
+    "inbox/writer.py": "T1: one statement is one transaction for a group of contacts",
+    "dispatch/relay.py": "listens for notifications, outside any transaction",
+    "standalone/postgres.py": "makes databases, which no transaction can",
+    "standalone/recreation.py": "moves databases, which no transaction can",
+}
+"""Files that may commit or have statements commit by themselves → why."""
+
+_NAME: Final = r'((?:"?\w+"?\.)?(?:"?\w+"?|\{\}))'
+_WRITES: Final = re.compile(
+    rf"""
+      \bINSERT \s+ INTO \s+ {_NAME}
+    | \bUPDATE \s+ (?:ONLY\s+)? {_NAME} (?:\s*\*)? (?:\s+ (?:AS\s+)? (?!SET\b)\w+)? \s+ SET \b
+    | \bDELETE \s+ FROM \s+ (?:ONLY\s+)? {_NAME}
+    | \bMERGE \s+ INTO \s+ (?:ONLY\s+)? {_NAME}
+    | \bTRUNCATE \s+ (?:TABLE\s+)? (?:ONLY\s+)? {_NAME}
+    | \bCOPY \s+ {_NAME} \s* (?:\([^)]*\)\s*)? FROM \b
+    """,
+    re.IGNORECASE | re.VERBOSE,
+)
+_SQL_COMMENT: Final = re.compile(r"--[^\n]*|/\*.*?\*/", re.DOTALL)
+_COMMIT: Final = re.compile(r"\s*COMMIT\s*(?:WORK|TRANSACTION)?\s*;?\s*", re.IGNORECASE)
+_CALLS: Final = {
+    "add",
+    "add_all",
+    "merge",
+    "delete",
+    "bulk_save_objects",
+    "bulk_insert_mappings",
+    "bulk_update_mappings",
+}
+_STATEMENTS: Final = {"insert", "update", "delete"}
+_ORM: Final = ("sqlmodel", "sqlalchemy")
+
+
+@dataclass(frozen=True, order=True, slots=True)
+class Finding:
+    """What is wrong, and where."""
+
+    file: str
+    line: int
+    problem: str
+
+    def __str__(self) -> str:
+        return f"zrm/{self.file}:{self.line}: {self.problem}"
+
+
+@dataclass(frozen=True, slots=True)
+class Write:
+    """A statement that writes `table`; None if the linter cannot tell which."""
+
+    table: str | None
+    file: str
+    line: int
+
+
+@dataclass(slots=True)
+class Sources:
+    """The modules of a package, parsed; `models` are its SQLModel tables by class name."""
+
+    trees: dict[str, ast.Module] = field(default_factory=dict)
+    models: dict[str, str] = field(default_factory=dict)
+
+
+def read(package: Path, *, without: Iterable[str] = ("migrations",)) -> Sources:
+    """Parse a package. Errors: SyntaxError."""
+    found: dict[str, str] = {}
+    for path in sorted(package.rglob("*.py")):
+        name = path.relative_to(package).as_posix()
+        if not name.startswith(tuple(f"{folder}/" for folder in without)):
+            found[name] = path.read_text("utf-8")
+    return parse(found)
+
+
+def parse(files: Mapping[str, str]) -> Sources:
+    """Parse sources given by their path within the package."""
+    sources = Sources({name: ast.parse(text) for name, text in files.items()})
+    for tree in sources.trees.values():
+        for node in ast.walk(tree):
+            if isinstance(node, ast.ClassDef) and any(word.arg == "table" for word in node.keywords):
+                sources.models[node.name] = _table_name(node)
+    return sources
+
+
+def check(
+    sources: Sources,
+    owners: Mapping[str, str] = OWNERS,
+    exceptions: Mapping[str, Iterable[str]] = EXCEPTIONS,
+    commits: Mapping[str, str] = COMMITS,
+) -> list[Finding]:
+    """Everything that is wrong, in order."""
+    return sorted(
+        [
+            *_check_owners(sources, owners, exceptions),
+            *_check_commits(sources, commits),
+            *_check_class_names(sources),
+        ]
+    )
+
+
+# ---------------------------------------------------------------------- tables
+
+
+def writes(sources: Sources) -> Iterator[Write]:
+    """Every statement of the sources that writes a table."""
+    for file, tree in sources.trees.items():
+        if file in GENERIC:
+            continue
+        for text, line in _strings(tree):
+            for match in _WRITES.finditer(_SQL_COMMENT.sub(" ", text)):
+                name = next(group for group in match.groups() if group)
+                yield Write(None if "{}" in name else name.replace('"', "").rpartition(".")[2].lower(), file, line)
+        yield from _ModelWrites(file, tree, sources.models).found
+
+
+def _check_owners(
+    sources: Sources, owners: Mapping[str, str], exceptions: Mapping[str, Iterable[str]]
+) -> Iterator[Finding]:
+    found: defaultdict[str, set[str]] = defaultdict(set)
+    for write in writes(sources):
+        found[write.table or ""].add(write.file)
+        if write.table is None:
+            if write.file not in exceptions.get("", ()):
+                yield Finding(write.file, write.line, "writes a table that is not named in the statement")
+            continue
+        owner = owners.get(write.table)
+        if owner is None:
+            yield Finding(write.file, write.line, f"writes {write.table}, which has no owner in scripts/lint_rules.py")
+        elif write.file != owner and write.file not in exceptions.get(write.table, ()):
+            yield Finding(write.file, write.line, f"writes {write.table}, which only zrm/{owner} may write")
+    for table, owner in owners.items():
+        if owner not in found[table] and not exceptions.get(table):
+            yield Finding(owner, 0, f"is named as the owner of {table} and does not write it")
+    for table, files in exceptions.items():
+        for file in files:
+            if file not in found[table] or file == owners.get(table):
+                yield Finding(file, 0, f"is excepted for {table} and need not be: take it off the list")
+
+
+def _strings(tree: ast.Module) -> Iterator[tuple[str, int]]:
+    """The texts of a module with their lines; what an f-string puts in is {}. Not the docstrings, which only talk."""
+    within: set[int] = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant | ast.JoinedStr):
+            within.update(id(part) for part in ast.walk(node.value))
+        if id(node) in within or not isinstance(node, ast.expr):
+            continue
+        text = _text(node)
+        if text is not None:
+            within.update(id(part) for part in ast.walk(node))
+            yield text, node.lineno
+
+
+def _text(node: ast.expr) -> str | None:
+    """A string, an f-string, or such added up, as one text. None for anything else."""
+    match node:
+        case ast.Constant(value=str(text)):
+            return text
+        case ast.Constant(value=bytes(data)):
+            return data.decode("utf-8", "replace")
+        case ast.JoinedStr(values=parts):
+            return "".join(_text(part) or "{}" for part in parts)
+        case ast.BinOp(left=left, op=ast.Add(), right=right):
+            ends = _text(left), _text(right)
+            return None if ends == (None, None) else "".join("{}" if end is None else end for end in ends)
+    return None
+
+
+def _table_name(model: ast.ClassDef) -> str:
+    for node in model.body:
+        if isinstance(node, ast.Assign | ast.AnnAssign) and isinstance(node.value, ast.Constant):
+            targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+            if any(isinstance(target, ast.Name) and target.id == "__tablename__" for target in targets):
+                return str(node.value.value)
+    return model.name.lower()
+
+
+class _ModelWrites(ast.NodeVisitor):
+    """The writes of one module that name a model, and the calls of the helpers in `kit/db.py`."""
+
+    def __init__(self, file: str, tree: ast.Module, models: Mapping[str, str]) -> None:
+        self._file = file
+        self._models = models
+        self._statements = {
+            alias.asname or alias.name
+            for node in ast.walk(tree)
+            if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] in _ORM
+            for alias in node.names
+            if alias.name in _STATEMENTS
+        }
+        self._kinds: list[dict[str, str]] = [{}]  # of the functions around: variable → model
+        self._sessions: list[set[str]] = [set()]
+        self.found: list[Write] = []
+        self.visit(tree)
+
+    def visit_FunctionDef(self, node: ast.FunctionDef | ast.AsyncFunctionDef) -> None:
+        """The variables of a function are its own."""
+        kinds, sessions = dict(self._kinds[-1]), set(self._sessions[-1])
+        for argument in [*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs]:
+            annotation = ast.unparse(argument.annotation) if argument.annotation else ""
+            if re.search(r"\b(Async)?Session\b", annotation):
+                sessions.add(argument.arg)
+            elif model := self._model_in(argument.annotation):
+                kinds[argument.arg] = model
+        self._kinds.append(kinds)
+        self._sessions.append(sessions)
+        self.generic_visit(node)
+        self._kinds.pop()
+        self._sessions.pop()
+
+    visit_AsyncFunctionDef = visit_FunctionDef  # noqa: N815
+
+    def visit_With(self, node: ast.With | ast.AsyncWith) -> None:
+        for item in node.items:
+            called = ast.unparse(item.context_expr)
+            if isinstance(item.optional_vars, ast.Name) and re.search(r"\b(session|Session)\(", called):
+                self._sessions[-1].add(item.optional_vars.id)
+        self.generic_visit(node)
+
+    visit_AsyncWith = visit_With  # noqa: N815
+
+    def visit_Assign(self, node: ast.Assign) -> None:
+        self.generic_visit(node)
+        for target in node.targets:
+            self._assigned(target, node.value, node.lineno)
+
+    def visit_AnnAssign(self, node: ast.AnnAssign) -> None:
+        self.generic_visit(node)
+        if isinstance(node.target, ast.Name) and (model := self._model_in(node.annotation)):
+            self._kinds[-1][node.target.id] = model
+        elif node.value is not None:
+            self._assigned(node.target, node.value, node.lineno)
+
+    def visit_AugAssign(self, node: ast.AugAssign) -> None:
+        self.generic_visit(node)
+        self._assigned(node.target, node.value, node.lineno)
+
+    def visit_NamedExpr(self, node: ast.NamedExpr) -> None:
+        self.generic_visit(node)
+        self._assigned(node.target, node.value, node.lineno)
+
+    def visit_For(self, node: ast.For | ast.AsyncFor) -> None:
+        self._assigned(node.target, node.iter, node.lineno)
+        self.generic_visit(node)
+
+    visit_AsyncFor = visit_For  # noqa: N815
+
+    def visit_Call(self, node: ast.Call) -> None:
+        self.generic_visit(node)
+        match node.func:
+            case ast.Name(id="insert_rows" | "insert_records") | ast.Attribute(attr="insert_rows" | "insert_records"):
+                table = node.args[1] if len(node.args) > 1 else None
+                named = isinstance(table, ast.Constant) and isinstance(table.value, str)
+                self._write(str(table.value) if named and isinstance(table, ast.Constant) else None, node.lineno)
+            case ast.Name(id=name) if name in self._statements:
+                self._write(self._table_of(node.args[0]) if node.args else None, node.lineno)
+            case ast.Attribute(value=ast.Name(id=module), attr=name) if module in _ORM and name in _STATEMENTS:
+                self._write(self._table_of(node.args[0]) if node.args else None, node.lineno)
+            case ast.Attribute(value=ast.Attribute(attr="__table__", value=model), attr=name) if name in _STATEMENTS:
+                self._write(self._table_of(model), node.lineno)
+            case ast.Attribute(value=receiver, attr=name) if name in _CALLS and self._is_session(receiver):
+                self._write(self._table_of(node.args[0]) if node.args else None, node.lineno)
+
+    def _write(self, table: str | None, line: int) -> None:
+        self.found.append(Write(table, self._file, line))
+
+    def _assigned(self, target: ast.expr, value: ast.expr, line: int) -> None:
+        """A variable that holds a row of a model; or a column of such a row that is changed, which the session writes."""
+        if isinstance(target, ast.Name):
+            model = self._model_in(value)
+            if model:
+                self._kinds[-1][target.id] = model
+            else:
+                self._kinds[-1].pop(target.id, None)
+        elif (
+            isinstance(target, ast.Attribute)
+            and isinstance(target.value, ast.Name)
+            and self._sessions[-1]
+            and (changed := self._kinds[-1].get(target.value.id))
+        ):
+            self._write(self._models[changed], line)
+
+    def _is_session(self, receiver: ast.expr) -> bool:
+        match receiver:
+            case ast.Name(id=name):
+                return name in self._sessions[-1] or name.lstrip("_") == "session"
+            case ast.Attribute(attr=name):
+                return name.lstrip("_") == "session"
+        return False
+
+    def _table_of(self, node: ast.expr) -> str | None:
+        if isinstance(node, ast.Name) and node.id in self._kinds[-1]:
+            return self._models[self._kinds[-1][node.id]]
+        model = self._model_in(node)
+        return self._models[model] if model else None
+
+    def _model_in(self, node: ast.expr | None) -> str | None:
+        """The one model that an expression names: `Unit(…)`, `session.get(Unit, …)`, `list[Unit]`, a variable of one."""
+        if node is None:
+            return None
+        named = {part.id for part in ast.walk(node) if isinstance(part, ast.Name)}
+        named |= {part.attr for part in ast.walk(node) if isinstance(part, ast.Attribute)}
+        models = (named & self._models.keys()) | {self._kinds[-1][name] for name in named if name in self._kinds[-1]}
+        return models.pop() if len(models) == 1 else None
+
+
+# ---------------------------------------------------------------------- commits
+
+
+def _check_commits(sources: Sources, commits: Mapping[str, str]) -> Iterator[Finding]:
+    used: set[str] = set()
+    for file, tree in sources.trees.items():
+        for line in _commits(tree):
+            used.add(file)
+            if file not in commits:
+                yield Finding(file, line, "commits; who opened the transaction does that, at the end of its block")
+    for file in commits.keys() - used:
+        yield Finding(file, 0, "is named as a file that commits and does not: take it off the list")
+
+
+def _commits(tree: ast.Module) -> Iterator[int]:
+    for node in ast.walk(tree):
+        match node:
+            case ast.Call(func=ast.Attribute(attr="commit" | "set_autocommit" | "connect_async")):
+                yield node.lineno
+            case ast.keyword(arg="autocommit", value=value) if not _is_false(value):
+                yield value.lineno
+            case ast.keyword(arg="isolation_level", value=ast.Constant(value="AUTOCOMMIT")):
+                yield node.value.lineno
+            case ast.Assign(targets=[ast.Attribute(attr="autocommit")]):
+                yield node.lineno
+    for text, line in _strings(tree):
+        if _COMMIT.fullmatch(text):
+            yield line
+
+
+def _is_false(node: ast.expr) -> bool:
+    return isinstance(node, ast.Constant) and node.value is False
+
+
+# ---------------------------------------------------------------------- names
+
+
+def _check_class_names(sources: Sources) -> Iterator[Finding]:
+    first: dict[str, str] = {}
+    for file, tree in sources.trees.items():
+        for node in ast.walk(tree):
+            if isinstance(node, ast.ClassDef):
+                if node.name in first:
+                    yield Finding(file, node.lineno, f"defines a class {node.name}, as zrm/{first[node.name]} does")
+                first.setdefault(node.name, file)
+
+
+def main() -> int:
+    """Print what is wrong; the number of findings is the exit's."""
+    found = check(read(Path(__file__).parent.parent / "zrm"))
+    for finding in found:
+        print(finding)
+    return min(len(found), 1)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,208 @@
+"""The rules that no ready-made linter knows (`scripts/lint_rules.py`): each has samples it must refuse and samples it must let pass."""
+
+from __future__ import annotations
+
+import re
+import textwrap
+from pathlib import Path
+
+import pytest
+
+from scripts.lint_rules import COMMITS, EXCEPTIONS, OWNERS, Finding, check, parse, read
+
+ROOT = Path(__file__).parent.parent
+MODELS = """
+class Unit(SQLModel, table=True):
+    __tablename__ = "units"
+class Agent(SQLModel, table=True):
+    __tablename__ = "agents"
+"""
+
+
+def _found(code: str, *, file: str = "casework/steps.py", owner: str | None = None) -> list[Finding]:
+    """What is wrong with a module of a package in which `contacts`, `units` and `agents` have owners that write them."""
+    files = {
+        "casestore/contact.py": "cursor.execute('INSERT INTO contacts (id) VALUES (%s)', [i])",
+        "casestore/unit.py": f"from sqlmodel import insert\n{MODELS}\nsession.exec(insert(Unit))\nsession.exec(insert(Agent))",
+    }
+    owners = {"contacts": "casestore/contact.py", "units": "casestore/unit.py", "agents": "casestore/unit.py"}
+    files[file] = files.get(file, "") + "\n" + textwrap.dedent(code)
+    if owner:
+        owners["contacts"] = owner
+    return check(parse(files), owners, {}, {})
+
+
+def test_the_product_keeps_the_rules() -> None:
+    assert check(read(ROOT / "zrm")) == []
+
+
+def test_the_page_on_architecture_names_the_owners_that_the_linter_knows() -> None:
+    page = (ROOT / "docs/architecture.md").read_text("utf-8")
+    section = page.split("## Who writes which table")[1].split("\n## ")[0]
+    named = {
+        table: owner
+        for owner, tables in re.findall(r"^\| `([\w/.]+\.py)` \| (.+) \|$", section, re.MULTILINE)
+        for table in re.findall(r"`(\w+)`", tables)
+    }
+    assert named == OWNERS
+
+
+def test_every_file_that_is_named_exists_or_is_excepted() -> None:
+    assert all((ROOT / "zrm" / file).is_file() for file in COMMITS)
+    assert all((ROOT / "zrm" / owner).is_file() or table in EXCEPTIONS for table, owner in OWNERS.items())
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "cursor.execute('INSERT INTO contacts (id) VALUES (%s)', [1])",
+        "cursor.execute('insert into public.contacts (id) values (%s)', [1])",
+        "cursor.execute('UPDATE \"contacts\" SET text = %s', [1])",
+        "cursor.execute('UPDATE contacts c SET text = %s', [1])",
+        "cursor.execute('UPDATE ONLY contacts AS c SET text = %s', [1])",
+        "cursor.execute('UPDATE contacts ' 'SET text = %s', [1])",
+        "cursor.execute('UPDATE contacts' + ' SET text = ' + value)",
+        "cursor.execute(f'UPDATE contacts SET {column} = %s', [1])",
+        "cursor.execute(f'WITH a AS (DELETE FROM contacts WHERE {where} RETURNING id) SELECT * FROM a')",
+        "cursor.execute(b'DELETE FROM contacts')",
+        "cursor.execute('''UPDATE -- whose\n contacts /* all */ SET text = '' ''')",
+        "cursor.execute('MERGE INTO contacts USING other ON true WHEN MATCHED THEN DELETE')",
+        "cursor.execute('TRUNCATE TABLE contacts')",
+        "cursor.copy('COPY contacts (id, text) FROM STDIN')",
+        "SQL = 'INSERT INTO contacts SELECT * FROM given'",
+        "insert_rows(cursor, 'contacts', ['id'], rows)",
+        "db.insert_records(cursor, 'contacts', records)",
+    ],
+)
+def test_a_second_writer_of_a_table_is_found(code: str) -> None:
+    (finding,) = _found(code)
+    assert finding.file == "casework/steps.py"
+    assert "writes contacts, which only zrm/casestore/contact.py may write" in finding.problem
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "session.add(Unit(key='a'))",
+        "session.merge(Unit(key='a'))",
+        "self._session.add_all([Unit(key='a'), Unit(key='b')])",
+        "def f(session: Session, unit: Unit): session.delete(unit)",
+        "def f(s: Session):\n    unit = s.get(Unit, 1)\n    s.delete(unit)",
+        "def f(s: Session):\n    for unit in s.exec(select(Unit)):\n        unit.name = 'b'",
+        "def f(s: Session):\n    unit = s.get(Unit, 1)\n    unit.name += 'b'",
+        "with database.session() as s:\n    s.add(Unit())",
+        "from sqlmodel import insert\ninsert(Unit).values(key='a')",
+        "from sqlalchemy import update as change\nchange(Unit).values(key='a')",
+        "from sqlalchemy import delete\nsession.exec(delete(unit.Unit))",
+        "import sqlalchemy\nsession.exec(sqlalchemy.delete(Unit))",
+        "session.exec(Unit.__table__.insert())",
+    ],
+)
+def test_a_second_writer_by_model_is_found(code: str) -> None:
+    (finding,) = _found(code)
+    assert "writes units, which only zrm/casestore/unit.py may write" in finding.problem
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "cursor.execute(f'INSERT INTO {table} (id) VALUES (1)')",
+        "cursor.execute(sql.SQL('UPDATE {} SET state = %s').format(sql.Identifier(table)))",
+        "cursor.execute('DELETE FROM ' + table)",
+        "insert_rows(cursor, table, columns, rows)",
+        "session.add(thing)",
+        "def f(session: Session, both: list[Unit | Agent]): session.add_all(both)",
+    ],
+)
+def test_a_write_that_hides_its_table_is_found(code: str) -> None:
+    (finding,) = _found(code)
+    assert "not named" in finding.problem
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "cursor.execute('SELECT * FROM contacts WHERE id = %s FOR UPDATE OF contacts', [1])",
+        "cursor.execute('SELECT update_contacts()')",
+        "def f():\n    '''UPDATE contacts SET is what nobody does here.'''",
+        "seen.add(contact)\nseen.update(contacts)\nfiles.delete(contact)",
+        "from sqlmodel import select\nsession.exec(select(Unit)).all()",
+        "def f(s: Session):\n    unit = s.get(Unit, 1)\n    name = unit.name\n    other.name = name",
+        "words = _('Delete the contact from the list')",
+    ],
+)
+def test_who_only_reads_is_let_pass(code: str) -> None:
+    assert _found(code) == []
+
+
+def test_the_owner_may_write_and_nobody_else_is_named() -> None:
+    upsert = "cursor.execute('INSERT INTO contacts (id) VALUES (1) ON CONFLICT (id) DO UPDATE SET id = excluded.id')"
+    assert _found(upsert, file="casestore/contact.py") == []
+
+
+def test_a_table_without_an_owner_is_found() -> None:
+    (finding,) = _found("cursor.execute('INSERT INTO ledgers (id) VALUES (1)')")
+    assert "no owner" in finding.problem
+
+
+def test_an_owner_that_writes_nothing_is_found() -> None:
+    found = _found("x = 1", owner="casework/steps.py")
+    assert [finding.file for finding in found] == ["casestore/contact.py", "casework/steps.py"]
+    assert "does not write it" in found[1].problem
+
+
+def test_an_exception_lets_a_second_writer_pass_and_is_found_when_it_is_not_needed_any_more() -> None:
+    files = {"a.py": "s = 'DELETE FROM contacts'", "b.py": "s = 'DELETE FROM contacts'"}
+    owners = {"contacts": "a.py"}
+    assert check(parse(files), owners, {"contacts": {"b.py"}}, {}) == []
+    (finding,) = check(parse(files | {"b.py": ""}), owners, {"contacts": {"b.py"}}, {})
+    assert "need not be" in finding.problem
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "connection.commit()",
+        "cursor.connection.commit()",
+        "cursor.execute('COMMIT')",
+        "cursor.execute('commit;')",
+        "psycopg.connect(url, autocommit=True)",
+        "psycopg.connect(url, autocommit=wanted)",
+        "connection.autocommit = True",
+        "create_engine(url, isolation_level='AUTOCOMMIT')",
+        "await database.connect_async()",
+    ],
+)
+def test_a_commit_where_nobody_may_is_found(code: str) -> None:
+    (finding,) = _found(code)
+    assert "commits" in finding.problem
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "psycopg.connect(url, autocommit=False)",
+        "def commit(self): '''COMMIT'''",
+        "words = _('Commit the change')",
+        "SQL = 'CREATE TEMPORARY TABLE a ON COMMIT DROP'",
+        "with database.cursor() as cursor: pass",
+    ],
+)
+def test_who_only_talks_of_commits_is_let_pass(code: str) -> None:
+    assert _found(code) == []
+
+
+def test_a_file_that_is_named_as_committing_and_does_not_is_found() -> None:
+    sources = parse({"a.py": "connection.commit()", "b.py": ""})
+    (finding,) = check(sources, {}, {}, {"a.py": "has to", "b.py": "had to"})
+    assert (finding.file, "does not" in finding.problem) == ("b.py", True)
+
+
+def test_a_class_name_that_is_taken_is_found_and_methods_may_share_theirs() -> None:
+    same = {
+        "a.py": "class One:\n    def go(self): ...",
+        "b.py": "class Two:\n    def go(self): ...\n    class One: ...",
+    }
+    (finding,) = check(parse(same), {}, {}, {})
+    assert (finding.file, finding.line) == ("b.py", 3)
+    assert check(parse({"a.py": "class One: ...", "b.py": "class Two: ..."}), {}, {}, {}) == []
