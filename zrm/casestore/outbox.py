@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from typing import LiteralString
 from uuid import UUID
 
 from zrm.kit.db import Cursor, insert_rows
@@ -62,6 +63,11 @@ def add(cursor: Cursor, topic: Topic, refs: Sequence[tuple[UUID, str]], *, after
         "INSERT INTO outbox (id, topic, ref, trace, due_at) VALUES (%s, %s, %s, %s, now() + make_interval(secs => %s))",
         [(new_id(), topic, *ref, after) for ref in refs],
     )
+
+
+def insertion(topic: Topic, rows: LiteralString) -> str:
+    """SQL that adds a task for each row (id, trace) of a relation, for a statement that does more than that (T1)."""
+    return f"INSERT INTO outbox (id, topic, ref, trace) SELECT uuidv7(), '{topic}', id, trace FROM {rows}"  # noqa: S608  # constants
 
 
 def withdraw(cursor: Cursor, topic: Topic, ref: UUID) -> None:

@@ -17,19 +17,17 @@ from zrm.config import Dispatch
 from zrm.dispatch.fetch import query_missing_reports
 from zrm.dispatch.queues import Queues
 from zrm.errors import StoreUnavailable
+from zrm.inbox import door_records
 from zrm.kit import throttle
 from zrm.kit.blobs import BlobStore
 from zrm.kit.db import Connection, Database
 from zrm.kit.fitness import reason
 from zrm.kit.outage import Outage
+from zrm.security import sessions
 
 _RECONNECT = 0.5
 _TOGETHER = 0.02  # seconds; who rings so soon after another is woken for with all the others who do
 _HOUSEKEEPING = 3600.0
-_FORGET_KEPT_ANSWERS = """
-DELETE FROM door_answers a WHERE received_at < now() - interval '8 days' AND EXISTS (
-    SELECT FROM receipts r WHERE r.contact_id = a.contact_id AND coalesce(r.content, a.content) = a.content)
-"""
 _SOONEST = 0.1  # seconds between two sweeps, however much waits for its moment
 
 
@@ -95,11 +93,11 @@ class Relay:
             throttle.sweep(self._database)
             with self._database.cursor() as cursor:
                 heartbeat.forget(cursor)
-                cursor.execute("DELETE FROM sessions WHERE ends_at < now()")
-                cursor.execute("DELETE FROM dialogue_notes WHERE ends_at < now()")
+                sessions.forget_expired(cursor)
+                door_records.forget_dialogues(cursor)
                 query_missing_reports(cursor, hours=self._settings.report_hours)
                 cursor.execute("DELETE FROM proof_tokens WHERE ends_at < now() - interval '1 day'")
-                cursor.execute(_FORGET_KEPT_ANSWERS)
+                door_records.forget_kept_answers(cursor)
         return self._settings.sweep if soonest is None else min(self._settings.sweep, max(_SOONEST, soonest))
 
     def _sweep_uploads(self) -> None:

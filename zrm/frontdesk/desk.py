@@ -33,6 +33,7 @@ from zrm.frontdesk.doors_book import DoorsBook
 from zrm.frontdesk.quotas import QuotaCounter
 from zrm.frontdesk.tracking import addresses_of, public_file, tracking_of
 from zrm.inbox import code as codes
+from zrm.inbox import door_records
 from zrm.inbox.receive import Inbox
 from zrm.kit import throttle
 from zrm.kit.blobs import BlobStore
@@ -45,7 +46,6 @@ from zrm.kit.phones import e164
 from zrm.ui.i18n import Language, gettext
 
 _PROOF_DIGITS = 4
-_ENDING = 100
 
 
 class Desk:
@@ -142,10 +142,8 @@ class Desk:
         """Record an anomalous attempt; of one peer's only the first in a while."""
         if self._quotas is not None and not self._quotas.worth_recording(peer):
             return
-        columns = ("id", "channel", "account", "reason", "peer_hash", "at")
-        row = (new_id(), channel, account[:200], reason[:500], self._hash("refuse", peer_of(peer)), now())
         with self._cursor() as cursor:
-            insert_rows(cursor, "refusals", columns, [row])
+            door_records.refuse(cursor, channel, account, reason, self._hash("refuse", peer_of(peer)))
 
     # ------------------------------------------------------------------ track
 
@@ -371,55 +369,35 @@ class Desk:
     def cursor(self, channel: str, key: str) -> JSON:
         """How far a door has read a source, None if it never did."""
         with self._cursor() as cursor:
-            cursor.execute("SELECT position FROM door_cursors WHERE channel = %s AND key = %s", [channel, key])
-            row = cursor.fetchone()
-        return row[0] if row else None
+            return door_records.checkpoint(cursor, channel, key)
 
     def move_cursor(self, channel: str, key: str, position: JSON) -> None:
         """Keep how far a door has read, durably."""
         with self._cursor() as cursor:
-            cursor.execute(
-                "INSERT INTO door_cursors VALUES (%s, %s, %s, now()) ON CONFLICT (channel, key) "
-                "DO UPDATE SET position = excluded.position, moved_at = excluded.moved_at",
-                [channel, key, Jsonb(position)],
-            )
+            door_records.save_checkpoint(cursor, channel, key, position)
 
     def recall(self, channel: str, key: str) -> JSON:
         """The note kept for a dialogue."""
         with self._cursor() as cursor:
-            cursor.execute(
-                "SELECT note FROM dialogue_notes WHERE channel = %s AND key = %s AND ends_at > now()",
-                [channel, self._hash("dialogue", key)],
-            )
-            row = cursor.fetchone()
-        return row[0] if row else None
+            return door_records.dialogue(cursor, channel, self._hash("dialogue", key))
 
     def remember(self, channel: str, key: str, note: JSON, *, seconds: float) -> None:
         """Keep a dialogue's note for a while; None forgets it."""
         with self._cursor() as cursor:
-            _write_note(cursor, channel, self._hash("dialogue", key), note, seconds)
+            door_records.save_dialogue(cursor, channel, self._hash("dialogue", key), note, seconds=seconds)
 
     def revise(self, channel: str, key: str, change: Callable[[JSON], tuple[JSON, float]]) -> None:
         """Rewrite a note in one step; a note that is not there yet is waited for as well."""
         key = self._hash("dialogue", key)
         with self._cursor() as cursor:
-            cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 1))", [f"{channel}:{key}"])
-            cursor.execute(
-                "SELECT note FROM dialogue_notes WHERE channel = %s AND key = %s AND ends_at > now()", [channel, key]
-            )
-            row = cursor.fetchone()
-            note, seconds = change(row[0] if row else None)
-            _write_note(cursor, channel, key, note, seconds)
+            door_records.hold_dialogue(cursor, channel, key)
+            note, seconds = change(door_records.dialogue(cursor, channel, key))
+            door_records.save_dialogue(cursor, channel, key, note, seconds=seconds)
 
     def ending(self, channel: str, *, within: float) -> list[JSON]:
         """The notes that end soon."""
         with self._cursor() as cursor:
-            cursor.execute(
-                "SELECT note FROM dialogue_notes WHERE channel = %s AND ends_at > now() "
-                "AND ends_at < now() + make_interval(secs => %s) ORDER BY ends_at LIMIT %s",
-                [channel, within, _ENDING],
-            )
-            return [row[0] for row in cursor]
+            return door_records.ending_dialogues(cursor, channel, within=within)
 
     @contextmanager
     def _cursor(self) -> Iterator[Cursor]:
@@ -438,14 +416,3 @@ def _store() -> Iterator[None]:
         yield
     except (psycopg.OperationalError, PoolTimeout) as error:
         raise StoreUnavailable("the store is away") from error
-
-
-def _write_note(cursor: Cursor, channel: str, key: str, note: JSON, seconds: float) -> None:
-    if note is None:
-        cursor.execute("DELETE FROM dialogue_notes WHERE channel = %s AND key = %s", [channel, key])
-        return
-    cursor.execute(
-        "INSERT INTO dialogue_notes VALUES (%s, %s, %s, now() + make_interval(secs => %s)) "
-        "ON CONFLICT (channel, key) DO UPDATE SET note = excluded.note, ends_at = excluded.ends_at",
-        [channel, key, Jsonb(note), seconds],
-    )

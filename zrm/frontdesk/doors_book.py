@@ -22,6 +22,7 @@ import psycopg
 from sqlalchemy.exc import SQLAlchemyError
 
 from zrm.contract import RawContact, Receipt
+from zrm.inbox import door_records
 from zrm.inbox.content import content_of
 from zrm.kit import log
 from zrm.kit.db import Database
@@ -30,10 +31,6 @@ from zrm.kit.ids import new_id
 _EVERY: Final = 1.0  # seconds between two journeys to the store
 _Line = tuple[UUID, str, str, datetime]
 _COLUMNS: Final = 4
-_INSERT: Final = """
-INSERT INTO door_answers (contact_id, content, channel, received_at)
-SELECT * FROM unnest(%s::uuid[], %s::text[], %s::text[], %s::timestamptz[]) ON CONFLICT DO NOTHING
-"""
 _log = log.get(__name__)
 
 
@@ -127,7 +124,7 @@ class DoorsBook:
     def _insert(self, lines: list[_Line]) -> None:
         if lines:
             with self._database.cursor() as cursor:
-                cursor.execute(_INSERT.encode(), [list(column) for column in zip(*lines, strict=True)])
+                door_records.note_answers(cursor, lines)
 
     def _open(self) -> int:
         """The file of the lines since the last journey, locked while its process lives. Errors: OSError."""

@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import datetime
 from uuid import UUID
 
+from zrm.inbox import raw_contacts
+from zrm.inbox.raw_contacts import Settled
 from zrm.kit.db import Cursor
 
 
@@ -13,12 +15,7 @@ def enter(cursor: Cursor, contact_id: UUID, *, reason: str, due_at: datetime) ->
 
     One that a slower worker has filed meanwhile, or a person set aside, stays as it is: it is nobody's work any more.
     """
-    cursor.execute(
-        "UPDATE raw_contacts SET state = 'quarantined', reason = %s, settled_at = now() "
-        "WHERE id = %s AND state IN ('waiting', 'quarantined') RETURNING id",
-        [reason, contact_id],
-    )
-    if cursor.fetchone() is None:
+    if not raw_contacts.quarantine(cursor, contact_id, reason):
         return
     cursor.execute(
         """
@@ -54,8 +51,5 @@ def ignore(cursor: Cursor, contact_id: UUID, reason: str) -> bool:
     """A person decided that nothing is to be done; the contact stays, with their reason."""
     if not end(cursor, contact_id, "ignored"):
         return False
-    cursor.execute(
-        "UPDATE raw_contacts SET state = 'ignored', reason = %s, settled_at = now() WHERE id = %s",
-        [reason, contact_id],
-    )
+    raw_contacts.settle(cursor, [Settled(contact_id, "ignored", reason)])
     return True

@@ -12,13 +12,16 @@ from collections.abc import Iterable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import Final
 from uuid import UUID
 
 import psycopg
 
+from zrm.casestore import outbox
+from zrm.casestore.outbox import Topic
 from zrm.contract import JSON, REPEATED_ID, RawContact, Receipt, StoredFile
 from zrm.errors import StoreUnavailable
-from zrm.inbox import code
+from zrm.inbox import code, raw_contacts
 from zrm.inbox.content import say_the_same
 from zrm.kit import log
 from zrm.kit.clock import now
@@ -34,7 +37,7 @@ _log = log.get(__name__)
 
 # One statement, so one journey and one commit for the whole batch. Sorted, so that two processes with the same keys
 # take their locks in the same order.
-_TAKE = """
+_TAKE: Final = f"""
 WITH given AS MATERIALIZED (
     SELECT * FROM unnest(%s::uuid[], %s::text[], %s::text[], %s::text[], %s::text[], %s::text[], %s::text[],
                          %s::bytea[], %s::text[], %s::bigint[], %s::jsonb[], %s::jsonb[], %s::text[], %s::text[])
@@ -46,15 +49,12 @@ WITH given AS MATERIALIZED (
     ORDER BY channel, account, external_id
     ON CONFLICT DO NOTHING RETURNING contact_id, received_at
 ), kept AS (
-    INSERT INTO raw_contacts
-        (id, channel, account, kind, media_type, body, body_key, size, envelope, files, trace, received_at)
-    SELECT id, channel, account, kind, media_type, body, body_key, size, envelope, files, trace, received_at
-    FROM given JOIN fresh ON contact_id = id
+    {raw_contacts.insertion("given JOIN fresh ON contact_id = id")}
 ), called AS (
-    INSERT INTO outbox (id, topic, ref, trace) SELECT uuidv7(), 'file', id, trace FROM given JOIN fresh ON contact_id = id
+    {outbox.insertion(Topic.FILE, "given JOIN fresh ON contact_id = id")}
 )
 SELECT contact_id FROM fresh
-"""
+""".encode()  # noqa: S608  # constants
 _KNOWN = """
 SELECT r.channel, r.account, r.external_id, r.contact_id, r.code, r.received_at, r.content, w.body
 FROM receipts r JOIN unnest(%s::text[], %s::text[], %s::text[]) AS wanted (channel, account, external_id)

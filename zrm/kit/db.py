@@ -7,12 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, Final
+from typing import Any, Final, NamedTuple, TypeVar
 
 import psycopg
 from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict
-from psycopg.rows import TupleRow
+from psycopg.rows import TupleRow, class_row
 from sqlalchemy import Engine, create_engine
 from sqlalchemy.exc import DBAPIError
 from sqlmodel import Session
@@ -30,6 +30,7 @@ Connection = psycopg.Connection[TupleRow]
 Cursor = psycopg.Cursor[TupleRow]
 AsyncConnection = psycopg.AsyncConnection[TupleRow]
 AsyncCursor = psycopg.AsyncCursor[TupleRow]
+Record = TypeVar("Record")
 
 
 class Database:
@@ -109,3 +110,21 @@ def insert_rows(cursor: Cursor, table: str, columns: Sequence[str], rows: Iterab
         sql.SQL(", ").join(sql.Placeholder() * len(columns)),
     )
     cursor.executemany(statement, rows)
+
+
+def insert_records(cursor: Cursor, table: str, records: Sequence[NamedTuple]) -> None:
+    """As `insert_rows`, of records of one type whose fields are named as the columns."""
+    if records:
+        insert_rows(cursor, table, records[0]._fields, records)
+
+
+def record(cursor: Cursor, kind: type[Record]) -> Record | None:
+    """The next row of an answer, its columns as the arguments of the same names; None if there is none."""
+    row = cursor.fetchone()
+    return None if row is None else class_row(kind)(cursor)(row)
+
+
+def records(cursor: Cursor, kind: type[Record]) -> list[Record]:
+    """As `record`, all the rows that are left."""
+    make = class_row(kind)(cursor)
+    return [make(row) for row in cursor]

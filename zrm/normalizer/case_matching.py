@@ -27,6 +27,7 @@ from zrm.casework.reply_routes import ReplyRoute, SendingAccount, kind_of
 from zrm.casework.transitions import Step, next_status
 from zrm.config import Settings
 from zrm.contract import AddressKind, InboundFile
+from zrm.inbox.raw_contacts import Settled
 from zrm.kit.ids import new_id
 from zrm.kit.mail_addresses import own_message_id
 from zrm.normalizer.interpretation import Interpretation
@@ -58,17 +59,17 @@ class CaseMatching:
         """Give the reading its person and its case."""
         case, related = self._thread(reading)
         if case is None and reading.labels >= {"bounce"} and related is None:
-            self.rows.settled.append((reading.raw.id, "ignored", "a bounce that belongs to no case"))
+            self.rows.settled.append(Settled(reading.raw.id, "ignored", "a bounce that belongs to no case"))
             return
         if case is None:
             person_id = self._person(reading)
             case = self._open(reading, person_id)
-            self.rows.settled.append((reading.raw.id, "filed", ""))
+            self.rows.settled.append(Settled(reading.raw.id, "filed"))
         else:
             self._join(case, reading)
             of_case = reading.thread.conversation or (reading.robot and self._claimed_by(case, reading))
             person_id = case.person_id if of_case else self._person(reading)
-            self.rows.settled.append((reading.raw.id, "joined", ""))
+            self.rows.settled.append(Settled(reading.raw.id, "joined"))
         self._append(case, reading, person_id, kept)
         if case.fresh and related is not None:
             reason = "answers_old_case" if self._belongs(related, reading) else "quoted_by_stranger"

@@ -21,7 +21,8 @@ from zrm.casework.reply_routes import SendingAccount
 from zrm.config import Settings
 from zrm.contract import AddressKind, Ignored, Unparseable
 from zrm.errors import StoreUnavailable
-from zrm.inbox import quarantine
+from zrm.inbox import quarantine, raw_contacts
+from zrm.inbox.raw_contacts import Settled
 from zrm.kit import log
 from zrm.kit.blobs import BlobStore
 from zrm.kit.bounded import HANGS
@@ -163,30 +164,15 @@ class Filer:
     def _load(self, tasks: Sequence[Task]) -> dict[UUID, tuple[Raw, str | None]]:
         """The contacts that are still to be filed, each with its body or the key of its body in the blob store."""
         with self._database.cursor() as cursor:
-            cursor.execute(
-                """
-                SELECT w.body, w.body_key, w.id, w.received_at, r.code, w.channel, w.account, w.kind, w.media_type,
-                       w.envelope, w.files, w.trace
-                FROM raw_contacts w JOIN receipts r ON r.contact_id = w.id
-                WHERE w.id = ANY(%s) AND w.state IN ('waiting', 'quarantined')
-                """,
-                [[task.ref for task in tasks]],
-            )
-            rows = cursor.fetchall()
-        return {raw.id: (raw, key) for body, key, *rest in rows for raw in [raw_contact(tuple(rest), body or b"")]}
+            found = raw_contacts.load(cursor, [task.ref for task in tasks], unfiled=True)
+        return {stored.id: (raw_contact(stored), stored.body_key) for stored in found}
 
     # ------------------------------------------------------------------ the transaction
 
     def _commit(self, tasks: Sequence[Task], outcomes: Sequence[Read]) -> None:
         with self._database.cursor() as cursor:
             self._parts.hold(cursor, [outcome for _, _, outcome, _ in outcomes if isinstance(outcome, PartOf)])
-            ids = [raw.id for _, raw, _, _ in outcomes]
-            cursor.execute(
-                "SELECT id, state FROM raw_contacts WHERE id = ANY(%s) AND state IN ('waiting', 'quarantined') "
-                "ORDER BY id FOR UPDATE",
-                [ids],
-            )
-            states: dict[UUID, str] = dict(cursor.fetchall())
+            states = raw_contacts.hold_unfiled(cursor, [raw.id for _, raw, _, _ in outcomes])
             still = states.keys()
             for contact_id, stood in states.items():
                 if stood == "quarantined":  # also when it was given up while this slow worker still read it
@@ -206,9 +192,9 @@ class Filer:
                     case Unparseable():
                         self._quarantine(cursor, raw.id, str(outcome))
                     case Ignored():
-                        placing.rows.settled.append((raw.id, "ignored", outcome.reason))
+                        placing.rows.settled.append(Settled(raw.id, "ignored", outcome.reason))
                     case _ if task.id not in put_off:
-                        placing.rows.settled.append((raw.id, "joined", ""))
+                        placing.rows.settled.append(Settled(raw.id, "joined"))
             placing.rows.write(cursor)
             outbox.done(cursor, [task for task in tasks if task.id not in put_off])
         for task, raw, outcome, _ in present:

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Any
 from uuid import UUID
 
 from zrm.casestore.search_words import contact_key
@@ -24,11 +23,11 @@ from zrm.contract import (
     Parsed,
     RawContact,
     Report,
-    StoredFile,
     Thread,
     Unparseable,
     Wish,
 )
+from zrm.inbox.raw_contacts import StoredContact
 from zrm.kit.file_names import file_name
 from zrm.kit.text import clean, clean_line
 from zrm.normalizer.html import sanitise
@@ -234,18 +233,6 @@ def _wished(raw: Raw, wish: Wish, region: str, own: Collection[str]) -> Command:
     return Command(raw, wish, asker, _read(raw, wish.otherwise, region, own) if wish.otherwise is not None else None)
 
 
-def raw_contact(row: tuple[Any, ...], body: bytes) -> Raw:
-    """A stored row (id, received_at, code, channel, account, kind, media_type, envelope, files, trace) as T1 took it."""
-    identifier, received_at, code, channel, account, kind, media_type, envelope, files, trace = row
-    contact = RawContact(
-        channel=channel,
-        account=account,
-        external_id="",
-        body=body,
-        media_type=media_type,
-        envelope=envelope,
-        files=tuple(StoredFile(**file) for file in files),
-        kind=kind,
-        trace=trace,
-    )
-    return Raw(identifier, received_at, contact, code)
+def raw_contact(stored: StoredContact) -> Raw:
+    """A stored contact as T1 took it; without its body if that is in the blob store."""
+    return Raw(stored.id, stored.received_at, stored.contact(stored.body or b""), stored.code)

@@ -9,14 +9,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
-from typing import Any, Final
+from typing import Final
 from uuid import UUID
 
 from zrm.casestore import outbox
 from zrm.casestore.outbox import Topic
 from zrm.contract import Ignored, MessagePart, RawContact, Unparseable
+from zrm.inbox import message_parts, raw_contacts
+from zrm.inbox.message_parts import StoredPart
+from zrm.inbox.raw_contacts import Settled
 from zrm.kit.clock import now
-from zrm.kit.db import Cursor, insert_rows
+from zrm.kit.db import Cursor
 from zrm.normalizer.interpretation import Command, Interpretation, PartOf, Raw, raw_contact
 
 Join = Callable[[Raw, Sequence[RawContact | None]], object]
@@ -50,8 +53,7 @@ class Reassembly:
         None if another part of this very transaction has taken it into its message already.
         """
         raw, part = arrived.raw, arrived.part
-        cursor.execute("SELECT filed_as FROM message_parts WHERE raw_id = %s", [raw.id])
-        if (row := cursor.fetchone()) is not None and row[0] not in (None, raw.id):
+        if message_parts.filed_as(cursor, raw.id) not in (None, raw.id):
             return None
         group = self._group(cursor, raw, part)
         if group is None:
@@ -69,64 +71,39 @@ class Reassembly:
         """
         for generation in range(_GENERATIONS):
             key = f"{part.key}/{generation}"
-            cursor.execute(
-                "SELECT raw_id, number, digest, coalesce(filed_as <> %s, false) FROM message_parts "
-                "WHERE channel = %s AND key = %s AND received_at BETWEEN %s AND %s",
-                [raw.id, raw.contact.channel, key, raw.received_at - _APART, raw.received_at + _APART],
-            )
-            rows = cursor.fetchall()
-            mine = any(row[0] == raw.id for row in rows)
-            same = [row for row in rows if row[1] == part.number and row[0] != raw.id]
-            if not mine and any(digest == part.digest for _, _, digest, _ in same):
+            known = message_parts.near(cursor, raw.contact.channel, key, raw.received_at, within=_APART)
+            mine = any(one.raw_id == raw.id for one in known)
+            same = [one for one in known if one.number == part.number and one.raw_id != raw.id]
+            if not mine and any(one.digest == part.digest for one in same):
                 return None
             if not mine and same:
                 continue
             if not mine:
-                columns = ("raw_id", "channel", "key", "number", "digest", "received_at")
-                row = (raw.id, raw.contact.channel, key, part.number, part.digest, raw.received_at)
-                insert_rows(cursor, "message_parts", columns, [row])
-            return key, {number: raw_id for raw_id, number, _, filed in rows if not filed} | {part.number: raw.id}
+                stored = StoredPart(raw.id, raw.contact.channel, key, part.number, part.digest, raw.received_at)
+                message_parts.add(cursor, stored)
+            waiting = {one.number: one.raw_id for one in known if one.filed_as in (None, raw.id)}
+            return key, waiting | {part.number: raw.id}
         return None
 
     def _late(self, cursor: Cursor, raw: Raw, key: str) -> bool:
         """Whether the message was filed already without this part."""
-        cursor.execute(
-            "SELECT EXISTS (SELECT FROM message_parts WHERE channel = %s AND key = %s AND filed_as <> %s "
-            "AND received_at BETWEEN %s AND %s)",
-            [raw.contact.channel, key, raw.id, raw.received_at - _APART, raw.received_at + _APART],
-        )
-        row = cursor.fetchone()
-        return bool(row and row[0])
+        known = message_parts.near(cursor, raw.contact.channel, key, raw.received_at, within=_APART)
+        return any(one.filed_as not in (None, raw.id) for one in known)
 
     def _whole(
         self, cursor: Cursor, raw: Raw, part: MessagePart, key: str, present: Mapping[int, UUID]
     ) -> Interpretation | Command | Ignored | Unparseable:
         others = [raw_id for raw_id in present.values() if raw_id != raw.id]
-        raws = _load(cursor, others) | {raw.id: raw}
+        # Parts are small by nature, so their bodies are always in the row.
+        raws = {stored.id: raw_contact(stored) for stored in raw_contacts.load(cursor, others)} | {raw.id: raw}
         ordered = [present.get(number) for number in range(1, part.total + 1)]
         pieces = [raws[raw_id].contact if raw_id in raws else None for raw_id in ordered]
         outcome = self._join(raw, pieces)
-        cursor.execute(
-            "UPDATE message_parts SET filed_as = %s WHERE channel = %s AND key = %s AND raw_id = ANY(%s)",
-            [raw.id, raw.contact.channel, key, [*raws]],
-        )
-        cursor.execute(
-            "UPDATE raw_contacts SET state = 'joined', reason = %s, settled_at = now() WHERE id = ANY(%s)",
-            [f"a part of {raw.id}", [*raws.keys() - {raw.id}]],
-        )
-        for other in raws.keys() - {raw.id}:
+        message_parts.file_as(cursor, raw.contact.channel, key, raws, raw.id)
+        joined = raws.keys() - {raw.id}
+        raw_contacts.settle(cursor, [Settled(other, "joined", f"a part of {raw.id}") for other in joined])
+        for other in joined:
             outbox.withdraw(cursor, Topic.FILE, other)
         if isinstance(outcome, Interpretation | Command | Ignored | Unparseable):
             return outcome
         return Unparseable("its parts together are no message")
-
-
-def _load(cursor: Cursor, ids: Sequence[UUID]) -> dict[UUID, Raw]:
-    """The other parts as T1 took them; small by nature, so always in the row."""
-    cursor.execute(
-        "SELECT w.body, w.id, w.received_at, r.code, w.channel, w.account, w.kind, w.media_type, w.envelope, w.files, "
-        "w.trace FROM raw_contacts w JOIN receipts r ON r.contact_id = w.id WHERE w.id = ANY(%s)",
-        [list(ids)],
-    )
-    rows: list[tuple[Any, ...]] = cursor.fetchall()
-    return {raw.id: raw for body, *rest in rows for raw in [raw_contact(tuple(rest), body or b"")]}

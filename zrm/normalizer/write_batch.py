@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -11,6 +10,8 @@ from uuid import UUID
 
 from zrm.casestore import live, outbox
 from zrm.casestore.outbox import Topic
+from zrm.inbox import raw_contacts
+from zrm.inbox.raw_contacts import Settled
 from zrm.kit.db import Cursor, insert_rows
 
 
@@ -32,7 +33,7 @@ class WriteBatch:
     proven: list[tuple[UUID, str, str]] = field(default_factory=list)
     alive: list[tuple[str, str]] = field(default_factory=list)
     outbox: dict[Topic, list[tuple[UUID, str]]] = field(default_factory=lambda: defaultdict(list))
-    settled: list[tuple[UUID, str, str]] = field(default_factory=list)
+    settled: list[Settled] = field(default_factory=list)
     joined: dict[UUID, tuple[str, datetime]] = field(default_factory=dict)
     changed: list[UUID] = field(default_factory=list)
 
@@ -96,19 +97,7 @@ class WriteBatch:
                 "WHERE id = %(id)s",
                 {"status": status, "at": at, "id": case_id},
             )
-        settle(cursor, self.settled)
+        raw_contacts.settle(cursor, self.settled)
         for topic, refs in self.outbox.items():
             outbox.add(cursor, topic, refs)
         live.publish_change(cursor, "case", self.changed)
-
-
-def settle(cursor: Cursor, settled: Iterable[tuple[UUID, str, str]]) -> None:
-    """Write what became of raw contacts, as (id, state, reason)."""
-    settled = list(settled)
-    if settled:
-        ids, states, reasons = zip(*settled, strict=True)
-        cursor.execute(
-            "UPDATE raw_contacts r SET state = s.state, reason = s.reason, settled_at = now() "
-            "FROM unnest(%s::uuid[], %s::text[], %s::text[]) AS s (id, state, reason) WHERE r.id = s.id",
-            [list(ids), list(states), list(reasons)],
-        )

@@ -205,6 +205,11 @@ def remove(cursor: Cursor, agent_id: UUID, passkey_id: UUID) -> bool:
     return cursor.fetchone() is not None
 
 
+def remove_all(cursor: Cursor, agent_id: UUID) -> None:
+    """Forget every passkey of the agent."""
+    cursor.execute("DELETE FROM passkeys WHERE agent_id = %s", [agent_id])
+
+
 def _first_answer(cursor: Cursor, challenge: bytes) -> bool:
     """Whether nobody has answered this challenge yet; an answer that was overheard is worth nothing."""
     cursor.execute("DELETE FROM used_challenges WHERE at < now() - %s", [2 * ANSWER_WITHIN])

@@ -22,6 +22,7 @@ from cryptography.fernet import Fernet, InvalidToken
 from zrm.kit.clock import now
 from zrm.kit.db import Cursor
 from zrm.kit.text import latin_digits
+from zrm.security import passkeys
 from zrm.security.keyed import keyed_hash
 
 _STEP: Final = 30  # seconds
@@ -90,7 +91,7 @@ def reset(cursor: Cursor, agent_id: UUID) -> None:
     """Forget everything the agent can take a second step with."""
     remove_app(cursor, agent_id)
     cursor.execute("DELETE FROM recovery_codes WHERE agent_id = %s", [agent_id])
-    cursor.execute("DELETE FROM passkeys WHERE agent_id = %s", [agent_id])
+    passkeys.remove_all(cursor, agent_id)
 
 
 def new_recovery_codes(cursor: Cursor, agent_id: UUID, secret: bytes) -> list[str]:

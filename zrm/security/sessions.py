@@ -89,7 +89,7 @@ def start(
     """Begin a session; returns the token for the cookie (never kept) and the session."""
     token = secrets.token_urlsafe(32)
     session = Session(token_hash(token), agent_id, secrets.token_urlsafe(24), new_id(), stage, how)
-    cursor.execute("DELETE FROM sessions WHERE ends_at < now() OR seen_at < now() - %s", [IDLE])
+    forget_expired(cursor)
     cursor.execute(
         "INSERT INTO sessions (token_hash, agent_id, csrf, id, stage, how, browser, system, started_at, seen_at, ends_at,"
         " proven_at) VALUES (%s, %s, %s, %s, %s, %s, %s, %s, now(), now(), now() + %s, now())",
@@ -149,6 +149,11 @@ def end_others(cursor: Cursor, agent_id: UUID, keep: str) -> list[str]:
         "DELETE FROM sessions WHERE agent_id = %s AND token_hash <> %s RETURNING token_hash", [agent_id, keep]
     )
     return [row[0] for row in cursor]
+
+
+def forget_expired(cursor: Cursor) -> None:
+    """Remove the sessions that open nothing any more."""
+    cursor.execute("DELETE FROM sessions WHERE ends_at < now() OR seen_at < now() - %s", [IDLE])
 
 
 def alive(cursor: Cursor, session_hashes: Iterable[str]) -> set[str]:

@@ -1,0 +1,101 @@
+"""What doors keep besides contacts: whom they said yes to, whom they refused, how far they have read, where a dialogue is.
+
+The keys of dialogues and the peers of refusals are keyed hashes made by the caller; nothing here is a citizen's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from uuid import UUID
+
+from psycopg.types.json import Jsonb
+
+from zrm.contract import JSON
+from zrm.kit.clock import now
+from zrm.kit.db import Cursor
+from zrm.kit.ids import new_id
+
+_ENDING = 100
+
+
+def note_answers(cursor: Cursor, answers: Sequence[tuple[UUID, str, str, datetime]]) -> None:
+    """Keep what doors said yes to, as (contact id, content, channel, received at); what is kept already stays."""
+    cursor.execute(
+        "INSERT INTO door_answers (contact_id, content, channel, received_at) "
+        "SELECT * FROM unnest(%s::uuid[], %s::text[], %s::text[], %s::timestamptz[]) ON CONFLICT DO NOTHING",
+        [list(column) for column in zip(*answers, strict=True)],
+    )
+
+
+def forget_kept_answers(cursor: Cursor) -> None:
+    """Remove answers older than 8 days whose contact is there; one without its contact stays as evidence."""
+    cursor.execute(
+        "DELETE FROM door_answers a WHERE received_at < now() - interval '8 days' AND EXISTS ("
+        "SELECT FROM receipts r WHERE r.contact_id = a.contact_id AND coalesce(r.content, a.content) = a.content)"
+    )
+
+
+def refuse(cursor: Cursor, channel: str, account: str, reason: str, peer_hash: str) -> None:
+    """Record an anomalous attempt at a door."""
+    cursor.execute(
+        "INSERT INTO refusals (id, channel, account, reason, peer_hash, at) VALUES (%s, %s, %s, %s, %s, %s)",
+        [new_id(), channel, account[:200], reason[:500], peer_hash, now()],
+    )
+
+
+def checkpoint(cursor: Cursor, channel: str, key: str) -> JSON:
+    """How far a door has read a source, None if it never did."""
+    cursor.execute("SELECT position FROM door_cursors WHERE channel = %s AND key = %s", [channel, key])
+    row = cursor.fetchone()
+    return row[0] if row else None
+
+
+def save_checkpoint(cursor: Cursor, channel: str, key: str, position: JSON) -> None:
+    """Keep how far a door has read a source."""
+    cursor.execute(
+        "INSERT INTO door_cursors VALUES (%s, %s, %s, now()) ON CONFLICT (channel, key) "
+        "DO UPDATE SET position = excluded.position, moved_at = excluded.moved_at",
+        [channel, key, Jsonb(position)],
+    )
+
+
+def dialogue(cursor: Cursor, channel: str, key: str) -> JSON:
+    """The state kept for a dialogue; None if there is none, or its time is over."""
+    cursor.execute(
+        "SELECT note FROM dialogue_notes WHERE channel = %s AND key = %s AND ends_at > now()", [channel, key]
+    )
+    row = cursor.fetchone()
+    return row[0] if row else None
+
+
+def hold_dialogue(cursor: Cursor, channel: str, key: str) -> None:
+    """Until the commit nobody else who holds it first changes the dialogue's state, whether there is one yet or not."""
+    cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 1))", [f"{channel}:{key}"])
+
+
+def save_dialogue(cursor: Cursor, channel: str, key: str, state: JSON, *, seconds: float) -> None:
+    """Keep a dialogue's state for so many seconds; None forgets it."""
+    if state is None:
+        cursor.execute("DELETE FROM dialogue_notes WHERE channel = %s AND key = %s", [channel, key])
+        return
+    cursor.execute(
+        "INSERT INTO dialogue_notes VALUES (%s, %s, %s, now() + make_interval(secs => %s)) "
+        "ON CONFLICT (channel, key) DO UPDATE SET note = excluded.note, ends_at = excluded.ends_at",
+        [channel, key, Jsonb(state), seconds],
+    )
+
+
+def ending_dialogues(cursor: Cursor, channel: str, *, within: float) -> list[JSON]:
+    """The states that end within so many seconds, the next first, at most a hundred."""
+    cursor.execute(
+        "SELECT note FROM dialogue_notes WHERE channel = %s AND ends_at > now() "
+        "AND ends_at < now() + make_interval(secs => %s) ORDER BY ends_at LIMIT %s",
+        [channel, within, _ENDING],
+    )
+    return [row[0] for row in cursor]
+
+
+def forget_dialogues(cursor: Cursor) -> None:
+    """Remove the states whose time is over."""
+    cursor.execute("DELETE FROM dialogue_notes WHERE ends_at < now()")

@@ -1,0 +1,101 @@
+"""Raw contacts as T1 keeps them, and what became of each: the only file that writes them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, LiteralString, NamedTuple
+from uuid import UUID
+
+from zrm.contract import RawContact, StoredFile
+from zrm.kit.db import Cursor, records
+
+_GIVEN = "id, channel, account, kind, media_type, body, body_key, size, envelope, files, trace, received_at"
+
+
+@dataclass(frozen=True, slots=True)
+class StoredContact:
+    """A raw contact and its code; the body is in the row (`body`) or in the blob store (`body_key`)."""
+
+    id: UUID
+    received_at: datetime
+    code: str
+    channel: str
+    account: str
+    kind: str
+    media_type: str
+    envelope: dict[str, Any]
+    files: list[dict[str, Any]]
+    trace: str
+    body: bytes | None
+    body_key: str | None
+
+    def contact(self, body: bytes) -> RawContact:
+        """As its door made it, with the body given; its external id is not asked for."""
+        return RawContact(
+            channel=self.channel,
+            account=self.account,
+            external_id="",
+            body=body,
+            media_type=self.media_type,
+            envelope=self.envelope,
+            files=tuple(StoredFile(**file) for file in self.files),
+            kind="report" if self.kind == "report" else "contact",
+            trace=self.trace,
+        )
+
+
+class Settled(NamedTuple):
+    """What became of a raw contact: filed, joined or ignored, and why."""
+
+    id: UUID
+    state: str
+    reason: str = ""
+
+
+def insertion(rows: LiteralString) -> str:
+    """SQL that keeps each row of a relation with the columns that T1 is given, for a statement that does more than that."""
+    return f"INSERT INTO raw_contacts ({_GIVEN}) SELECT {_GIVEN} FROM {rows}"  # noqa: S608  # constants
+
+
+def load(cursor: Cursor, ids: Sequence[UUID], *, unfiled: bool = False) -> list[StoredContact]:
+    """These raw contacts; `unfiled`: only those that still wait to be filed, or are in quarantine."""
+    cursor.execute(
+        "SELECT w.id, w.received_at, r.code, w.channel, w.account, w.kind, w.media_type, w.envelope, w.files, w.trace, "
+        "w.body, w.body_key FROM raw_contacts w JOIN receipts r ON r.contact_id = w.id "
+        "WHERE w.id = ANY(%s) AND (NOT %s OR w.state IN ('waiting', 'quarantined'))",
+        [list(ids), unfiled],
+    )
+    return records(cursor, StoredContact)
+
+
+def hold_unfiled(cursor: Cursor, ids: Sequence[UUID]) -> dict[UUID, str]:
+    """Lock those that still wait to be filed or are in quarantine, in order; id → state."""
+    cursor.execute(
+        "SELECT id, state FROM raw_contacts WHERE id = ANY(%s) AND state IN ('waiting', 'quarantined') "
+        "ORDER BY id FOR UPDATE",
+        [list(ids)],
+    )
+    return dict(cursor.fetchall())
+
+
+def settle(cursor: Cursor, settled: Sequence[Settled]) -> None:
+    """Write what became of raw contacts."""
+    if not settled:
+        return
+    cursor.execute(
+        "UPDATE raw_contacts r SET state = s.state, reason = s.reason, settled_at = now() "
+        "FROM unnest(%s::uuid[], %s::text[], %s::text[]) AS s (id, state, reason) WHERE r.id = s.id",
+        [list(column) for column in zip(*settled, strict=True)],
+    )
+
+
+def quarantine(cursor: Cursor, contact_id: UUID, reason: str) -> bool:
+    """Mark one as held for a person; False if it was filed or set aside meanwhile, and then it stays as it is."""
+    cursor.execute(
+        "UPDATE raw_contacts SET state = 'quarantined', reason = %s, settled_at = now() "
+        "WHERE id = %s AND state IN ('waiting', 'quarantined') RETURNING id",
+        [reason, contact_id],
+    )
+    return cursor.fetchone() is not None
