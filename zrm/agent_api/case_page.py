@@ -19,7 +19,7 @@ from zrm.agent_api.templates_page import insertion
 from zrm.casestore import case_list, directory, timeline, worklists
 from zrm.casestore.agent import Permission
 from zrm.casestore.answers import is_unanswered
-from zrm.casestore.contact import MOST_PICTURES
+from zrm.casestore.attachment import MOST_PICTURES
 from zrm.casestore.directory import Named
 from zrm.casestore.person import opted_out_of
 from zrm.casestore.subject import NATURES as KNOWN_NATURES

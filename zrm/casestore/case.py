@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from enum import StrEnum
 from typing import Any, NamedTuple
@@ -12,7 +13,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlmodel import Field, SQLModel
 
 from zrm.kit.clock import now
-from zrm.kit.db import Cursor
+from zrm.kit.db import Cursor, insert_records, records
 from zrm.kit.ids import new_id
 
 
@@ -98,7 +99,7 @@ def cases_of(cursor: Cursor, person_id: UUID, address: str, *, closed_since: dat
         "ORDER BY closed, opened_at DESC, id DESC LIMIT 1000",
         [person_id, closed_since, address],
     )
-    return [OwnCase(*row) for row in cursor]
+    return records(cursor, OwnCase)
 
 
 def case_of(cursor: Cursor, code: str) -> UUID | None:
@@ -106,3 +107,113 @@ def case_of(cursor: Cursor, code: str) -> UUID | None:
     cursor.execute("SELECT c.case_id FROM receipts r JOIN contacts c ON c.id = r.contact_id WHERE r.code = %s", [code])
     row = cursor.fetchone()
     return row[0] if row else None
+
+
+class NewCase(NamedTuple):
+    """A case as filing opens it; the fields are the columns."""
+
+    id: UUID
+    code: str
+    reply_token: str
+    title: str
+    nature: str
+    language: str
+    channel: str
+    account: str
+    person_id: UUID | None
+    subject_id: UUID | None
+    unit_id: UUID
+    status: str
+    opened_at: datetime
+    status_at: datetime
+    last_contact_at: datetime
+
+
+class NewRelation(NamedTuple):
+    """Two cases that may belong together, found by what a contact says; the fields are the columns."""
+
+    id: UUID
+    case_id: UUID
+    other_case_id: UUID
+    contact_id: UUID
+    reason: str
+    at: datetime
+
+
+def add(cursor: Cursor, cases: Sequence[NewCase]) -> None:
+    """Write new cases."""
+    insert_records(cursor, "cases", cases)
+
+
+def join(cursor: Cursor, case_id: UUID, status: str, at: datetime) -> None:
+    """A contact of that moment has joined the case, which has this status now."""
+    cursor.execute(
+        "UPDATE cases SET status_at = CASE WHEN status = %(status)s THEN status_at ELSE now() END, "
+        "status = %(status)s, last_contact_at = greatest(last_contact_at, %(at)s), version = version + 1 "
+        "WHERE id = %(id)s",
+        {"status": status, "at": at, "id": case_id},
+    )
+
+
+def move(
+    cursor: Cursor,
+    case_id: UUID,
+    *,
+    status: str,
+    assignee_id: UUID | None,
+    unit_id: UUID,
+    subject_id: UUID | None,
+    nature: str,
+    contact_at: datetime | None,
+) -> None:
+    """Write the case as a step leaves it; `contact_at` is when the step wrote to the citizen, if it did."""
+    cursor.execute(
+        """
+        UPDATE cases SET status = %(status)s, assignee_id = %(assignee)s, unit_id = %(unit)s,
+            subject_id = %(subject)s, nature = %(nature)s, version = version + 1,
+            status_at = CASE WHEN status = %(status)s THEN status_at ELSE now() END,
+            last_contact_at = coalesce(%(contact_at)s, last_contact_at)
+        WHERE id = %(id)s
+        """,
+        {
+            "id": case_id,
+            "status": status,
+            "assignee": assignee_id,
+            "unit": unit_id,
+            "subject": subject_id,
+            "nature": nature,
+            "contact_at": contact_at,
+        },
+    )
+
+
+def move_back(cursor: Cursor, case_id: UUID, *, status: str, assignee_id: UUID | None) -> None:
+    """Write the case as it is once a step was taken back; its last contact is the newest of those that stand."""
+    cursor.execute(
+        """
+        UPDATE cases SET status = %(status)s, assignee_id = %(assignee)s, version = version + 1,
+            status_at = CASE WHEN status = %(status)s THEN status_at ELSE now() END,
+            last_contact_at = coalesce((SELECT max(at) FROM contacts WHERE case_id = %(id)s
+                                        AND direction IN ('in', 'out') AND NOT automatic), last_contact_at)
+        WHERE id = %(id)s
+        """,
+        {"id": case_id, "status": status, "assignee": assignee_id},
+    )
+
+
+def touch(cursor: Cursor, case_id: UUID) -> None:
+    """Count the version up and change nothing else, so that an agent who is writing an answer looks first."""
+    cursor.execute("UPDATE cases SET version = version + 1 WHERE id = %s", [case_id])
+
+
+def relate(cursor: Cursor, relations: Sequence[NewRelation]) -> None:
+    """Write that cases may belong together; a person decides."""
+    insert_records(cursor, "case_relations", relations)
+
+
+def decide_relation(cursor: Cursor, relation_id: UUID, agent_id: UUID, decision: str) -> None:
+    """Write that two cases belong together (kept) or not (dismissed)."""
+    cursor.execute(
+        "UPDATE case_relations SET decided_by = %s, decided_at = now(), decision = %s WHERE id = %s",
+        [agent_id, decision, relation_id],
+    )

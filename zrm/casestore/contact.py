@@ -1,26 +1,29 @@
-"""Contacts: the lines of a case's conversation, both ways and every channel, and the files they carry."""
+"""Contacts: the lines of a case's conversation, both ways and every channel, and the Message-IDs that lead to the case."""
 
 from __future__ import annotations
 
+from collections.abc import Collection, Sequence
 from datetime import datetime
-from typing import Final
+from typing import Final, NamedTuple
 from uuid import UUID
 
+from psycopg.types.json import Jsonb
 from sqlalchemy import Column, Text
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlmodel import Field, SQLModel
 
+from zrm.kit.db import Cursor, insert_records
 from zrm.kit.ids import new_id
-
-MOST_PICTURES: Final = 30
-"""Pages of one file that are drawn as pictures at most; its PDF has all."""
 
 INFECTED: Final = "infected"
 """The label of a contact in one of whose files the virus scanner found something."""
 UNSCANNED: Final = "unscanned"
 """The label of a contact one of whose files the virus scanner could not be asked about yet."""
-OUR_OWN: Final = frozenset({"recording", "fax", "rendition"})
-"""Roles of the files our own telephone and fax make of what they hear; nobody could hide a program there."""
+MISSING: Final = "file_missing"
+"""The label of a contact one of whose files could not be fetched."""
+
+_NOTHING: Final[list[str]] = []
+_NO_HEADERS: Final = Jsonb([])
 
 
 class Contact(SQLModel, table=True):
@@ -58,19 +61,90 @@ class Contact(SQLModel, table=True):
     copied: list[str] = Field(default_factory=list, sa_column=Column(ARRAY(Text), nullable=False))
 
 
-class Attachment(SQLModel, table=True):
-    """A file of a contact, in the blob store under `blob_key`; size in bytes. `threat` is what the virus scanner found."""
+class NewContact(NamedTuple):
+    """A contact as it is written first; the fields are the columns."""
 
-    __tablename__ = "attachments"
+    id: UUID
+    case_id: UUID
+    direction: str
+    channel: str
+    account: str
+    at: datetime
+    text: str
+    title: str = ""
+    address: str = ""
+    person_id: UUID | None = None
+    agent_id: UUID | None = None
+    folded_quote: str = ""
+    html: str = ""
+    language: str = ""
+    search: str = ""
+    headers: Jsonb = _NO_HEADERS
+    labels: list[str] = _NOTHING
+    message_id: str = ""
+    automatic: bool = False
+    public: bool = True
+    other_addresses: list[str] = _NOTHING
+    reply_to: list[str] = _NOTHING
+    copied: list[str] = _NOTHING
 
-    id: UUID = Field(default_factory=new_id, primary_key=True)
-    contact_id: UUID
-    role: str
-    name: str
-    media_type: str
-    size: int
-    blob_key: str
-    content_id: str = ""
-    position: int = 0
-    scan: str = ""
-    threat: str = ""
+
+def add(cursor: Cursor, contacts: Sequence[NewContact]) -> None:
+    """Write contacts."""
+    insert_records(cursor, "contacts", contacts)
+
+
+def lead(cursor: Cursor, message_ids: Sequence[tuple[str, UUID]]) -> None:
+    """From now on who answers one of these Message-IDs finds its case; pairs (Message-ID, case id) may come twice."""
+    if message_ids:
+        cursor.executemany(
+            "INSERT INTO message_ids (message_id, case_id) VALUES (%s, %s) ON CONFLICT DO NOTHING", message_ids
+        )
+
+
+def name_message(cursor: Cursor, contact_id: UUID, case_id: UUID, message_id: str, *, title: str | None = None) -> None:
+    """Give a contact that becomes a mail its Message-ID, and a title if one is given. One that has an id keeps it."""
+    lead(cursor, [(message_id, case_id)])
+    cursor.execute(
+        "UPDATE contacts SET message_id = %s, title = coalesce(%s, title) WHERE id = %s AND message_id = ''",
+        [message_id, title, contact_id],
+    )
+
+
+def withdraw(cursor: Cursor, contact_id: UUID | None) -> None:
+    """Take an answer out of the conversation; the row stays, its Message-ID leads nowhere any more."""
+    cursor.execute(
+        "DELETE FROM message_ids WHERE message_id = (SELECT message_id FROM contacts WHERE id = %s AND message_id <> '')",
+        [contact_id],
+    )
+    cursor.execute(
+        "UPDATE contacts SET direction = 'withdrawn', public = false, message_id = '' WHERE id = %s", [contact_id]
+    )
+
+
+def label_missing(cursor: Cursor, contact_id: UUID) -> Collection[UUID]:
+    """Write on a contact that a file of it cannot be had, or that all could be, as its remote files say; returns its case."""
+    cursor.execute(
+        "UPDATE contacts SET labels = array_remove(labels, %(missing)s) || CASE WHEN EXISTS "
+        "(SELECT FROM remote_files WHERE contact_id = %(contact)s AND state = 'failed') "
+        "THEN ARRAY[%(missing)s] ELSE '{}' END WHERE id = %(contact)s RETURNING case_id",
+        {"missing": MISSING, "contact": contact_id},
+    )
+    return [case_id for (case_id,) in cursor]
+
+
+def label_scanned(cursor: Cursor, file_id: UUID) -> Collection[UUID]:
+    """Write on the contact of a file what the virus scanner said of its files; returns its case."""
+    cursor.execute(
+        """
+        UPDATE contacts c SET labels = array_remove(array_remove(labels, %(infected)s), %(unscanned)s)
+            || CASE WHEN f.infected THEN ARRAY[%(infected)s] ELSE '{}' END
+            || CASE WHEN f.waiting THEN ARRAY[%(unscanned)s] ELSE '{}' END
+        FROM (SELECT contact_id, bool_or(scan = 'infected') AS infected, bool_or(scan = 'waiting') AS waiting
+              FROM attachments WHERE contact_id = (SELECT contact_id FROM attachments WHERE id = %(file)s)
+              GROUP BY contact_id) f
+        WHERE c.id = f.contact_id RETURNING c.case_id
+        """,
+        {"infected": INFECTED, "unscanned": UNSCANNED, "file": file_id},
+    )
+    return [case_id for (case_id,) in cursor]

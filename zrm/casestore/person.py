@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from datetime import datetime
+from typing import NamedTuple
 from uuid import UUID
 
 from sqlmodel import Field, SQLModel
 
-from zrm.kit.db import Cursor
+from zrm.kit.db import Cursor, insert_records
 from zrm.kit.ids import new_id
 
 
@@ -46,6 +47,60 @@ class Address(SQLModel, table=True):
     claimed: bool
     created_at: datetime
     doubtful_at: datetime | None = None
+
+
+class NewPerson(NamedTuple):
+    """A person as filing first knows them; the fields are the columns."""
+
+    id: UUID
+    name: str
+    language: str
+    created_at: datetime
+
+
+class NewAddress(NamedTuple):
+    """An address as filing gives it to a person; the fields are the columns."""
+
+    id: UUID
+    person_id: UUID
+    kind: str
+    value: str
+    raw: str
+    claimed: bool
+    created_at: datetime
+
+
+def add_persons(cursor: Cursor, persons: Sequence[NewPerson]) -> None:
+    """Write new persons."""
+    insert_records(cursor, "persons", persons)
+
+
+def add_addresses(cursor: Cursor, addresses: Sequence[NewAddress]) -> None:
+    """Write new addresses."""
+    insert_records(cursor, "addresses", addresses)
+
+
+def prove_address(cursor: Cursor, person_id: UUID, kind: str, value: str) -> None:
+    """The address is the person's own: something came from it, so it is claimed no more."""
+    cursor.execute(
+        "UPDATE addresses SET claimed = false WHERE person_id = %s AND kind = %s AND value = %s",
+        [person_id, kind, value],
+    )
+
+
+def end_doubt(cursor: Cursor, kind: str, value: str) -> None:
+    """The address is alive: something came from it."""
+    cursor.execute("UPDATE addresses SET doubtful_at = NULL WHERE kind = %s AND value = %s", [kind, value])
+
+
+def opt(cursor: Cursor, channel: str, account: str, address: str, *, out: bool, at: datetime) -> None:
+    """Keep a citizen's word whether we may write to an address; the same word of the same moment is kept once."""
+    cursor.execute(
+        "INSERT INTO opt_outs (id, channel, account, address, out, at) "
+        "SELECT %(id)s, %(channel)s, %(account)s, %(address)s, %(out)s, %(at)s WHERE NOT EXISTS ("
+        "SELECT FROM opt_outs WHERE channel = %(channel)s AND address = %(address)s AND out = %(out)s AND at = %(at)s)",
+        {"id": new_id(), "channel": channel, "account": account, "address": address, "out": out, "at": at},
+    )
 
 
 def proven_owner(cursor: Cursor, kind: str, value: str) -> tuple[UUID, bool] | None:

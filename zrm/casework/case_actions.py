@@ -17,8 +17,12 @@ from uuid import UUID
 
 from psycopg.types.json import Jsonb
 
+from zrm.casestore import case as cases
+from zrm.casestore import contact as contacts
 from zrm.casestore import live, outbox
 from zrm.casestore.answers import CLOSING, is_unanswered
+from zrm.casestore.attachment import NewAttachment, attach
+from zrm.casestore.contact import NewContact
 from zrm.casestore.delivery import DeliveryState
 from zrm.casestore.outbox import Topic
 from zrm.casestore.person import set_preferences
@@ -30,7 +34,7 @@ from zrm.casework.transitions import Step, next_status
 from zrm.contract import StoredFile
 from zrm.errors import Conflict, NotAllowed, NotFound
 from zrm.kit.clock import now
-from zrm.kit.db import Cursor, insert_rows
+from zrm.kit.db import Cursor, record
 from zrm.kit.ids import new_id
 from zrm.kit.mail_addresses import own_message_id
 
@@ -144,10 +148,8 @@ def _publish_reason(cursor: Cursor, case: Locked, act: ActionContext, reason: st
     """Put it on the tracking page, as an answer that goes nowhere else; the ids of its contact and its delivery."""
     contact_id, delivery_id, page = new_id(), new_id(), ReplyRoute(WEB, WEB, "")
     leaves = now() + timedelta(seconds=hold)
-    _write_contact(
-        cursor, case, act, contact_id, leaves, direction="out", way=page, title="", text=reason, message_id=""
-    )  # fmt: skip
-    cursor.execute("UPDATE contacts SET labels = %s WHERE id = %s", [[CLOSING], contact_id])
+    written = _contact(case, act, contact_id, leaves, direction="out", way=page, text=reason)
+    contacts.add(cursor, [written._replace(labels=[CLOSING])])
     queue_delivery(cursor, delivery_id, contact_id, case.id, page, trace_of(cursor, case.id), hold=hold)
     return contact_id, delivery_id
 
@@ -163,7 +165,7 @@ def note(cursor: Cursor, act: ActionContext, *, text: str) -> UUID:
     case = lock(cursor, act, any_version=True)
     next_status(case.status, Step.NOTE)
     contact_id, at = new_id(), now()
-    _write_contact(cursor, case, act, contact_id, at, direction="note", way=None, title="", text=text, message_id="")
+    contacts.add(cursor, [_contact(case, act, contact_id, at, direction="note", text=text)])
     _touch(cursor, case)
     return contact_id
 
@@ -194,13 +196,19 @@ def reply(
     leaves = at + timedelta(seconds=hold)
     trace = trace_of(cursor, case.id)
     message_id = own_message_id(contact_id, domain) if way.channel == "email" else ""
-    _write_contact(
-        cursor, case, act, contact_id, leaves, direction="out", way=way, title=title, text=text, message_id=message_id,
-        language=language,
-    )  # fmt: skip
-    _write_files(cursor, contact_id, files)
+    written = _contact(case, act, contact_id, leaves, direction="out", way=way, title=title, text=text)
+    contacts.add(cursor, [written._replace(message_id=message_id, language=language or case.language)])
+    attach(
+        cursor,
+        [
+            NewAttachment(
+                new_id(), contact_id, "attachment", file.name, file.media_type, file.size, file.key, position=place
+            )
+            for place, file in enumerate(files)
+        ],
+    )
     if message_id:
-        cursor.execute("INSERT INTO message_ids (message_id, case_id) VALUES (%s, %s)", [message_id, case.id])
+        contacts.lead(cursor, [(message_id, case.id)])
     queue_delivery(cursor, delivery_id, contact_id, case.id, way, trace, hold=hold)
     assignee_id = act.agent_id if case.assignee_id is None else SAME
     data: dict[str, Any] = {"contact": str(contact_id), "delivery": str(delivery_id), "channel": way.channel}
@@ -246,10 +254,7 @@ def decide_relation(cursor: Cursor, agent_id: UUID, case_id: UUID, relation_id: 
     if row[2]:
         raise Conflict("decided already")
     decision = "kept" if keep else "dismissed"
-    cursor.execute(
-        "UPDATE case_relations SET decided_by = %s, decided_at = now(), decision = %s WHERE id = %s",
-        [agent_id, decision, relation_id],
-    )
+    cases.decide_relation(cursor, relation_id, agent_id, decision)
     for here, there in ((row[0], row[1]), (row[1], row[0])):
         add_event(cursor, here, agent_id, "relation", {"other": str(there), "decision": decision})
     live.publish_change(cursor, "case", [row[0], row[1]])
@@ -262,10 +267,9 @@ def lock(cursor: Cursor, act: ActionContext, *, any_version: bool = False) -> Lo
         " FROM cases WHERE id = %s FOR UPDATE",
         [act.case_id],
     )
-    row = cursor.fetchone()
-    if row is None:
+    case = record(cursor, Locked)
+    if case is None:
         raise NotFound("no such case")
-    case = Locked(*row)
     if case.version != act.version and not any_version:
         raise Conflict("changed since")
     return case
@@ -278,31 +282,23 @@ def _move(
     step: Step,
     data: dict[str, Any],
     *,
-    assignee_id: object = SAME,
-    unit_id: object = SAME,
-    subject_id: object = SAME,
-    nature: object = SAME,
+    assignee_id: Any = SAME,
+    unit_id: Any = SAME,
+    subject_id: Any = SAME,
+    nature: Any = SAME,
     contact_at: datetime | None = None,
 ) -> UUID:
     """Write the case's new state and the history line of the step; returns the line's id."""
     status = next_status(case.status, step)
-    cursor.execute(
-        """
-        UPDATE cases SET status = %(status)s, assignee_id = %(assignee)s, unit_id = %(unit)s,
-            subject_id = %(subject)s, nature = %(nature)s, version = version + 1,
-            status_at = CASE WHEN status = %(status)s THEN status_at ELSE now() END,
-            last_contact_at = coalesce(%(contact_at)s, last_contact_at)
-        WHERE id = %(id)s
-        """,
-        {
-            "id": case.id,
-            "status": status.value,
-            "assignee": case.assignee_id if assignee_id is SAME else assignee_id,
-            "unit": case.unit_id if unit_id is SAME else unit_id,
-            "subject": case.subject_id if subject_id is SAME else subject_id,
-            "nature": case.nature if nature is SAME else nature,
-            "contact_at": contact_at,
-        },
+    cases.move(
+        cursor,
+        case.id,
+        status=status.value,
+        assignee_id=case.assignee_id if assignee_id is SAME else assignee_id,
+        unit_id=case.unit_id if unit_id is SAME else unit_id,
+        subject_id=case.subject_id if subject_id is SAME else subject_id,
+        nature=case.nature if nature is SAME else nature,
+        contact_at=contact_at,
     )
     if status != case.status:
         data = {**data, "was": case.status, "is": status.value}
@@ -313,7 +309,7 @@ def _move(
 
 def _touch(cursor: Cursor, case: Locked) -> None:
     """A note changes nothing but the version: whoever is writing an answer should see it first."""
-    cursor.execute("UPDATE cases SET version = version + 1 WHERE id = %s", [case.id])
+    cases.touch(cursor, case.id)
     live.publish_change(cursor, "case", [case.id])
 
 
@@ -327,53 +323,33 @@ def add_event(cursor: Cursor, case_id: UUID, agent_id: UUID, kind: str, data: di
     return event_id
 
 
-def _write_contact(
-    cursor: Cursor,
+def _contact(
     case: Locked,
     act: ActionContext,
     contact_id: UUID,
     at: datetime,
     *,
     direction: str,
-    way: ReplyRoute | None,
-    title: str,
     text: str,
-    message_id: str,
-    language: str = "",
-) -> None:
-    cursor.execute(
-        "INSERT INTO contacts (id, case_id, direction, channel, account, person_id, agent_id, address, title, text,"
-        " language, search, message_id, public, at)"
-        " VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)",
-        [
-            contact_id,
-            case.id,
-            direction,
-            way.channel if way else "",
-            way.account if way else "",
-            case.person_id,
-            act.agent_id,
-            way.address if way else "",
-            title,
-            text,
-            language or case.language,
-            contact_key(title, text),
-            message_id,
-            direction == "out",
-            at,
-        ],
-    )
-
-
-def _write_files(cursor: Cursor, contact_id: UUID, files: Sequence[StoredFile]) -> None:
-    insert_rows(
-        cursor,
-        "attachments",
-        ("id", "contact_id", "role", "name", "media_type", "size", "blob_key", "position"),
-        [
-            (new_id(), contact_id, "attachment", file.name, file.media_type, file.size, file.key, position)
-            for position, file in enumerate(files)
-        ],
+    way: ReplyRoute | None = None,
+    title: str = "",
+) -> NewContact:
+    """What an agent writes in a case, in the case's language."""
+    return NewContact(
+        id=contact_id,
+        case_id=case.id,
+        direction=direction,
+        channel=way.channel if way else "",
+        account=way.account if way else "",
+        at=at,
+        text=text,
+        title=title,
+        address=way.address if way else "",
+        person_id=case.person_id,
+        agent_id=act.agent_id,
+        language=case.language,
+        search=contact_key(title, text),
+        public=direction == "out",
     )
 
 

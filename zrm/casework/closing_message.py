@@ -10,10 +10,10 @@ from datetime import timedelta
 from typing import Final
 from uuid import UUID
 
-from psycopg.types.json import Jsonb
-
+from zrm.casestore import contact as contacts
 from zrm.casestore import outbox
 from zrm.casestore.answers import CLOSING
+from zrm.casestore.contact import NewContact
 from zrm.casestore.delivery import DeliveryState
 from zrm.casestore.outbox import Topic
 from zrm.casestore.person import opted_out
@@ -48,18 +48,21 @@ def send_closing_message(
     title = gettext(language, FAREWELL_SUBJECT) if channel == "email" else ""
     contact_id, delivery_id, at = new_id(), new_id(), now()
     leaves = at + timedelta(seconds=hold)
-    insert_rows(
-        cursor,
-        "contacts",
-        ["id", "case_id", "direction", "channel", "account", "address", "title", "text", "language", "headers", "labels", "automatic", "at"],
-        [
-            (
-                contact_id, case_id, "out", channel, account, address, title,
-                farewell(code, language, reason), language, Jsonb([]),
-                ["farewell", CLOSING] if reason else ["farewell"], True, leaves,
-            )
-        ],
-    )  # fmt: skip
+    written = NewContact(
+        id=contact_id,
+        case_id=case_id,
+        direction="out",
+        channel=channel,
+        account=account,
+        at=leaves,
+        text=farewell(code, language, reason),
+        title=title,
+        address=address,
+        language=language,
+        labels=["farewell", CLOSING] if reason else ["farewell"],
+        automatic=True,
+    )
+    contacts.add(cursor, [written])
     insert_rows(
         cursor,
         "deliveries",

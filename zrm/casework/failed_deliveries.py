@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from uuid import UUID
 
+from zrm.casestore import contact as contacts
 from zrm.casestore import live
 from zrm.casestore.person import opted_out
 from zrm.casework.case_actions import add_event, queue_delivery
@@ -51,10 +52,7 @@ def send_by(cursor: Cursor, agent_id: UUID, delivery_id: UUID, way: ReplyRoute, 
     if way.channel == "email" and not message_id:
         # It becomes a mail only now: without a Message-ID of ours no answer to it would find the case.
         fresh = own_message_id(contact_id, domain)
-        cursor.execute(
-            "UPDATE contacts SET message_id = %s, title = %s WHERE id = %s", [fresh, title or case_title, contact_id]
-        )
-        cursor.execute("INSERT INTO message_ids (message_id, case_id) VALUES (%s, %s)", [fresh, case_id])
+        contacts.name_message(cursor, contact_id, case_id, fresh, title=title or case_title)
     return _send(cursor, agent_id, delivery_id, contact_id, case_id, way, trace, "send_by")
 
 

@@ -15,6 +15,8 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
 
+from zrm.casestore import case as cases
+from zrm.casestore import contact as contacts
 from zrm.casestore import live, outbox
 from zrm.casestore.delivery import DeliveryState
 from zrm.casestore.outbox import Topic
@@ -22,7 +24,7 @@ from zrm.casework.case_actions import ActionContext, add_event, lock
 from zrm.casework.transitions import Step
 from zrm.errors import Conflict, NotAllowed
 from zrm.kit.clock import now
-from zrm.kit.db import Cursor
+from zrm.kit.db import Cursor, record, records
 from zrm.kit.ids import new_id
 
 STEPS: Final = frozenset({Step.REPLY, Step.CLOSE})
@@ -119,19 +121,11 @@ def undo(cursor: Cursor, act: ActionContext, event_id: UUID, *, hold: float) -> 
         _withdraw(cursor, step.delivery_id, step.contact_id)
     moved = bool(step.became) and case.status == step.became
     freed = step.took and case.assignee_id == act.agent_id
-    cursor.execute(
-        """
-        UPDATE cases SET status = %(status)s, assignee_id = %(assignee)s, version = version + 1,
-            status_at = CASE WHEN status = %(status)s THEN status_at ELSE now() END,
-            last_contact_at = coalesce((SELECT max(at) FROM contacts WHERE case_id = %(id)s
-                                        AND direction IN ('in', 'out') AND NOT automatic), last_contact_at)
-        WHERE id = %(id)s
-        """,
-        {
-            "id": case.id,
-            "status": step.was if moved else case.status,
-            "assignee": None if freed else case.assignee_id,
-        },
+    cases.move_back(
+        cursor,
+        case.id,
+        status=step.was if moved else case.status,
+        assignee_id=None if freed else case.assignee_id,
     )
     data = {"event": str(step.event_id), "step": step.step.value}
     if moved:
@@ -158,18 +152,17 @@ def withdrawn(cursor: Cursor, agent_id: UUID, case_id: UUID, contact_id: UUID) -
         " WHERE id = %s AND case_id = %s AND agent_id = %s AND direction = 'withdrawn'",
         [contact_id, case_id, agent_id],
     )
-    row = cursor.fetchone()
-    return Withdrawn(*row) if row else None
+    return record(cursor, Withdrawn)
 
 
 def kept_files(cursor: Cursor, agent_id: UUID, case_id: UUID, contact_id: UUID) -> list[DraftFile]:
     """The files of an answer that the agent took back, in their order."""
     cursor.execute(
-        "SELECT a.id, a.name, a.media_type, a.size, a.blob_key FROM attachments a JOIN contacts c ON c.id = a.contact_id"
+        "SELECT a.id, a.name, a.media_type, a.size, a.blob_key AS key FROM attachments a JOIN contacts c ON c.id = a.contact_id"
         " WHERE c.id = %s AND c.case_id = %s AND c.agent_id = %s AND c.direction = 'withdrawn' ORDER BY a.position",
         [contact_id, case_id, agent_id],
     )
-    return [DraftFile(*row) for row in cursor]
+    return records(cursor, DraftFile)
 
 
 def _undoable(row: tuple[Any, ...], hold: float) -> Undoable:
@@ -200,13 +193,7 @@ def _withdraw(cursor: Cursor, delivery_id: UUID, contact_id: UUID | None) -> Non
         [new_id(), delivery_id, DeliveryState.WITHDRAWN.value],
     )
     outbox.withdraw(cursor, Topic.DELIVER, delivery_id)
-    cursor.execute(
-        "DELETE FROM message_ids WHERE message_id = (SELECT message_id FROM contacts WHERE id = %s AND message_id <> '')",
-        [contact_id],
-    )
-    cursor.execute(
-        "UPDATE contacts SET direction = 'withdrawn', public = false, message_id = '' WHERE id = %s", [contact_id]
-    )
+    contacts.withdraw(cursor, contact_id)
 
 
 def _id(value: object) -> UUID | None:

@@ -16,6 +16,7 @@ from uuid import UUID
 
 from psycopg import sql
 
+from zrm.casestore import contact as contacts
 from zrm.casestore import live, outbox
 from zrm.casestore.delivery import PROOF_LINK, DeliveryState
 from zrm.casestore.outbox import Task, Topic
@@ -56,6 +57,7 @@ class _Outgoing:
     channel: str
     case_id: UUID | None
     reply: Reply
+    contact_id: UUID | None = None
     last_word: bool = False  # the confirmation of "stop" itself
 
 
@@ -126,17 +128,8 @@ class Deliver:
             return outgoing
         reply = outgoing.reply
         message_id = reply.message_id or own_message_id(outgoing.id, self._settings.mail_domain)
-        if outgoing.case_id is not None:
-            cursor.execute(
-                "INSERT INTO message_ids (message_id, case_id) VALUES (%s, %s) ON CONFLICT DO NOTHING",
-                [message_id, outgoing.case_id],
-            )
-        if outgoing.case_id is not None and not reply.message_id:
-            cursor.execute(
-                "UPDATE contacts SET message_id = %s WHERE message_id = '' AND channel = 'email'"
-                " AND id = (SELECT contact_id FROM deliveries WHERE id = %s)",
-                [message_id, outgoing.id],
-            )
+        if outgoing.case_id is not None and outgoing.contact_id is not None:
+            contacts.name_message(cursor, outgoing.contact_id, outgoing.case_id, message_id)
         return replace(outgoing, reply=replace(reply, message_id=message_id))
 
     def _with_link(self, reply: Reply) -> Reply:
@@ -291,4 +284,4 @@ def _load(cursor: Cursor, delivery_id: UUID) -> _Outgoing | None:
         automatic=automatic,
         files=tuple(StoredFile(*file) for file in cursor),
     )
-    return _Outgoing("deliveries", delivery_id, state, attempts, channel, case_id, reply)
+    return _Outgoing("deliveries", delivery_id, state, attempts, channel, case_id, reply, contact_id)

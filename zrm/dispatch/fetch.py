@@ -11,8 +11,9 @@ from datetime import timedelta
 from typing import Final, Protocol
 from uuid import UUID
 
-from zrm.casestore import live, outbox
-from zrm.casestore.contact import OUR_OWN
+from zrm.casestore import attachment, live, outbox
+from zrm.casestore import contact as contacts
+from zrm.casestore.attachment import OUR_OWN, NewAttachment
 from zrm.casestore.outbox import Task, Topic
 from zrm.contract import Fetched, Report, SendError
 from zrm.dispatch.task_runner import backoff
@@ -23,9 +24,6 @@ from zrm.kit.db import Cursor, Database, insert_rows
 from zrm.kit.ids import new_id
 from zrm.normalizer.reports import apply_delivery_report
 from zrm.ui.i18n import _
-
-FILE_MISSING: Final = "file_missing"
-"""The label of a contact one of whose files could not be fetched."""
 
 NO_REPORT: Final = _("No delivery report has come. The message may have arrived.")
 
@@ -124,28 +122,24 @@ class Fetch:
             self._not_fetched(task, error)
             return
         with self._database.cursor() as cursor:
-            cursor.execute(
-                "UPDATE remote_files SET state = 'fetched', error = '' WHERE id = %s AND state <> 'fetched' "
-                "RETURNING contact_id, role, name, content_id, position",
-                [task.ref],
-            )
-            row = cursor.fetchone()
-            if row is not None:
-                contact_id, role, name, content_id, position = row
-                scan = "waiting" if self._scanned and role not in OUR_OWN else ""
-                values = (
-                    new_id(), contact_id, role, name, fetched.media_type[:127], size, key, content_id, position, scan,
-                )  # fmt: skip
-                columns = "id contact_id role name media_type size blob_key content_id position scan"
-                insert_rows(cursor, "attachments", columns.split(), [values])
-                if scan:
-                    outbox.add(cursor, Topic.SCAN, [(values[0], task.trace)])
-                cursor.execute(
-                    "UPDATE contacts SET labels = array_remove(labels, %s) WHERE id = %s AND NOT EXISTS "
-                    "(SELECT FROM remote_files WHERE contact_id = %s AND state = 'failed') RETURNING case_id",
-                    [FILE_MISSING, contact_id, contact_id],
+            file = attachment.settle_fetched(cursor, task.ref)
+            if file is not None:
+                kept = NewAttachment(
+                    id=new_id(),
+                    contact_id=file.contact_id,
+                    role=file.role,
+                    name=file.name,
+                    media_type=fetched.media_type[:127],
+                    size=size,
+                    blob_key=key,
+                    content_id=file.content_id,
+                    position=file.position,
+                    scan="waiting" if self._scanned and file.role not in OUR_OWN else "",
                 )
-                live.publish_change(cursor, "case", [case_id for (case_id,) in cursor.fetchall()])
+                attachment.attach(cursor, [kept])
+                if kept.scan:
+                    outbox.add(cursor, Topic.SCAN, [(kept.id, task.trace)])
+                live.publish_change(cursor, "case", contacts.label_missing(cursor, file.contact_id))
             outbox.done(cursor, [task])
         _log.info("fetched", file=str(task.ref), trace=task.trace, channel=channel, size=size)
 
@@ -160,19 +154,9 @@ class Fetch:
                 self._miss(cursor, task, log.redact(str(error))[:500])
 
     def _miss(self, cursor: Cursor, task: Task, reason: str) -> None:
-        cursor.execute(
-            "UPDATE remote_files SET state = 'failed', error = %s WHERE id = %s AND state <> 'fetched' "
-            "RETURNING contact_id",
-            [reason, task.ref],
-        )
-        row = cursor.fetchone()
-        if row is not None:
-            cursor.execute(
-                "UPDATE contacts SET labels = array_append(array_remove(labels, %s), %s) WHERE id = %s "
-                "RETURNING case_id",
-                [FILE_MISSING, FILE_MISSING, row[0]],
-            )
-            live.publish_change(cursor, "case", [case_id for (case_id,) in cursor.fetchall()])
+        contact_id = attachment.settle_missing(cursor, task.ref, reason)
+        if contact_id is not None:
+            live.publish_change(cursor, "case", contacts.label_missing(cursor, contact_id))
         outbox.fail(cursor, task, reason)
         live.publish_change(cursor, "task", [task.id])
 

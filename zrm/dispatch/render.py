@@ -9,12 +9,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from zrm.casestore import live, outbox
-from zrm.casestore.contact import MOST_PICTURES
+from zrm.casestore.attachment import MOST_PICTURES, NewAttachment, attach
 from zrm.casestore.outbox import Task
 from zrm.dispatch.task_runner import leave_failed
 from zrm.kit import log, render_child
 from zrm.kit.blobs import BlobStore
-from zrm.kit.db import Database, insert_rows
+from zrm.kit.db import Database
 from zrm.kit.ids import new_id
 from zrm.kit.render_child import Renderer
 
@@ -62,19 +62,16 @@ class Render:
             _log.warning("not rendered", contact=str(contact_id), trace=task.trace, reason=problem)
             leave_failed(self._database, task, f"these pages cannot be shown: {problem}")
             return
-        rows = []
+        drawn = []
         for page, file in enumerate(files[: 1 + MOST_PICTURES]):
             key, size = self._blobs.put(file)
             shown, media_type, place = (
                 (f"{name}-{page}.png", "image/png", page) if page else (f"{name}.pdf", "application/pdf", position)
             )
-            rows.append((new_id(), contact_id, "rendition", shown, media_type, size, key, str(task.ref), place))
-        with self._database.cursor() as cursor:
-            insert_rows(
-                cursor,
-                "attachments",
-                ("id", "contact_id", "role", "name", "media_type", "size", "blob_key", "content_id", "position"),
-                rows,
+            drawn.append(
+                NewAttachment(new_id(), contact_id, "rendition", shown, media_type, size, key, str(task.ref), place)
             )
+        with self._database.cursor() as cursor:
+            attach(cursor, drawn)
             outbox.done(cursor, [task])
             live.publish_change(cursor, "case", [case_id])

@@ -12,8 +12,7 @@ from collections.abc import Sequence
 from typing import Final
 from uuid import UUID
 
-from zrm.casestore import live, outbox
-from zrm.casestore.contact import INFECTED, UNSCANNED
+from zrm.casestore import attachment, contact, live, outbox
 from zrm.casestore.outbox import Task
 from zrm.kit import log
 from zrm.kit.blobs import BlobStore
@@ -78,10 +77,7 @@ class ScanHandler:
                 outbox.reset_attempts(cursor, task)
 
     def _settle(self, cursor: Cursor, task: Task, verdict: str, threat: str) -> None:
-        cursor.execute(
-            "UPDATE attachments SET scan = %s, threat = %s WHERE id = %s AND scan = 'waiting'",
-            [verdict, threat, task.ref],
-        )
+        attachment.settle_scan(cursor, task.ref, verdict, threat)
         _label(cursor, task.ref)
         outbox.done(cursor, [task])
 
@@ -93,16 +89,4 @@ class ScanHandler:
 
 def _label(cursor: Cursor, file_id: UUID) -> None:
     """Write on the contact what its files are, and tell the open desks."""
-    cursor.execute(
-        """
-        UPDATE contacts c SET labels = array_remove(array_remove(labels, %(infected)s), %(unscanned)s)
-            || CASE WHEN f.infected THEN ARRAY[%(infected)s] ELSE '{}' END
-            || CASE WHEN f.waiting THEN ARRAY[%(unscanned)s] ELSE '{}' END
-        FROM (SELECT contact_id, bool_or(scan = 'infected') AS infected, bool_or(scan = 'waiting') AS waiting
-              FROM attachments WHERE contact_id = (SELECT contact_id FROM attachments WHERE id = %(file)s)
-              GROUP BY contact_id) f
-        WHERE c.id = f.contact_id RETURNING c.case_id
-        """,
-        {"infected": INFECTED, "unscanned": UNSCANNED, "file": file_id},
-    )
-    live.publish_change(cursor, "case", [case_id for (case_id,) in cursor.fetchall()])
+    live.publish_change(cursor, "case", contact.label_scanned(cursor, file_id))

@@ -17,14 +17,15 @@ from typing import BinaryIO, Literal
 from uuid import UUID
 
 import psycopg
-from psycopg.types.json import Jsonb
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
+from zrm.casestore import contact as contacts
 from zrm.casestore import outbox, rating, uploads
 from zrm.casestore.case import case_of
+from zrm.casestore.contact import NewContact
 from zrm.casestore.delivery import PROOF_LINK, DeliveryState
 from zrm.casestore.outbox import Topic
-from zrm.casestore.person import opted_out
+from zrm.casestore.person import opt, opted_out
 from zrm.casework.reply_routes import WEB, SendingAccount, automatic_route
 from zrm.config import Settings
 from zrm.contract import JSON, AddressKind, OpenDoor, RawContact, Receipt, StoredFile, Subject, Tracking
@@ -278,17 +279,23 @@ class Desk:
         contact_id, delivery_id, at = new_id(), new_id(), now()
         title = gettext(language, "Your link")
         message_id = own_message_id(contact_id, self._settings.mail_domain)
-        insert_rows(
-            cursor,
-            "contacts",
-            ["id", "case_id", "direction", "channel", "account", "address", "title", "text", "language", "headers", "labels", "message_id", "automatic", "public", "at"],
-            [
-                (
-                    contact_id, case_id, "out", account.channel, account.account, address, title, text, language,
-                    Jsonb([]), ["proof_link"], message_id, True, False, at,
-                )
-            ],
-        )  # fmt: skip
+        written = NewContact(
+            id=contact_id,
+            case_id=case_id,
+            direction="out",
+            channel=account.channel,
+            account=account.account,
+            at=at,
+            text=text,
+            title=title,
+            address=address,
+            language=language,
+            labels=["proof_link"],
+            message_id=message_id,
+            automatic=True,
+            public=False,
+        )
+        contacts.add(cursor, [written])
         insert_rows(
             cursor,
             "deliveries",
@@ -351,15 +358,7 @@ class Desk:
     def opt(self, channel: str, account: str, address: str, *, out: bool, at: datetime | None = None) -> None:
         """Remember whether we may write to an address; the same word of the same moment is kept once."""
         with self._cursor() as cursor:
-            cursor.execute(
-                "INSERT INTO opt_outs (id, channel, account, address, out, at) "
-                "SELECT %(id)s, %(channel)s, %(account)s, %(address)s, %(out)s, %(at)s WHERE NOT EXISTS ("
-                "SELECT FROM opt_outs WHERE channel = %(channel)s AND address = %(address)s AND out = %(out)s AND at = %(at)s)",
-                {
-                    "id": new_id(), "channel": channel, "account": account, "address": address, "out": out,
-                    "at": at or now(),
-                },
-            )  # fmt: skip
+            opt(cursor, channel, account, address, out=out, at=at or now())
 
     def opted_out(self, channel: str, address: str) -> bool:
         """Whether the citizen asked us not to write there."""

@@ -17,10 +17,12 @@ from uuid import UUID
 
 from psycopg.types.json import Jsonb
 
-from zrm.casestore.case import Status
-from zrm.casestore.contact import OUR_OWN
+from zrm.casestore.attachment import OUR_OWN, NewAttachment, NewRemoteFile
+from zrm.casestore.case import NewCase, NewRelation, Status
+from zrm.casestore.contact import NewContact
 from zrm.casestore.delivery import DeliveryState
 from zrm.casestore.outbox import Topic
+from zrm.casestore.person import NewAddress, NewPerson
 from zrm.casestore.search_words import contact_key
 from zrm.casework.acknowledge import SUBJECT, acknowledgement
 from zrm.casework.reply_routes import ReplyRoute, SendingAccount, kind_of
@@ -73,7 +75,9 @@ class CaseMatching:
         self._append(case, reading, person_id, kept)
         if case.fresh and related is not None:
             reason = "answers_old_case" if self._belongs(related, reading) else "quoted_by_stranger"
-            self.rows.relations.append((new_id(), case.id, related.id, reading.raw.id, reason, reading.raw.received_at))
+            self.rows.relations.append(
+                NewRelation(new_id(), case.id, related.id, reading.raw.id, reason, reading.raw.received_at)
+            )
             self._event(related, "related", {"code": case.code, "reason": reason}, reading)
             self.rows.changed.append(related.id)
         if case.fresh:
@@ -170,7 +174,7 @@ class CaseMatching:
     def _new_person(self, reading: Interpretation) -> UUID:
         person_id, at = new_id(), reading.raw.received_at
         language = next((one for one in (reading.language, reading.profile_language) if one in ("fa", "en")), "")
-        self.rows.persons.append((person_id, reading.name, language, at))
+        self.rows.persons.append(NewPerson(person_id, reading.name, language, at))
         self._known.names[person_id] = reading.name
         for place, address in enumerate(reading.addresses):
             if address.claimed or place == 0:
@@ -178,7 +182,9 @@ class CaseMatching:
         return person_id
 
     def _own(self, address: NormalizedAddress, person_id: UUID, claimed: bool, at: datetime) -> None:
-        self.rows.addresses.append((new_id(), person_id, address.kind.value, address.value, address.raw, claimed, at))
+        self.rows.addresses.append(
+            NewAddress(new_id(), person_id, address.kind.value, address.value, address.raw, claimed, at)
+        )
         self._known.owners[address.kind.value, address.value].append((person_id, claimed))
 
     def _open(self, reading: Interpretation, person_id: UUID | None) -> KnownCase:
@@ -192,11 +198,24 @@ class CaseMatching:
         )  # fmt: skip
         self._known.cases[case.id] = case
         self.rows.cases.append(
-            (
-                case.id, case.code, new_reply_token(), reading.title, reading.nature, language, contact.channel,
-                contact.account, person_id, subject_id, unit_id, case.status, at, at, at,
+            NewCase(
+                id=case.id,
+                code=case.code,
+                reply_token=new_reply_token(),
+                title=reading.title,
+                nature=reading.nature,
+                language=language,
+                channel=contact.channel,
+                account=contact.account,
+                person_id=person_id,
+                subject_id=subject_id,
+                unit_id=unit_id,
+                status=case.status,
+                opened_at=at,
+                status_at=at,
+                last_contact_at=at,
             )
-        )  # fmt: skip
+        )
         if reading.thread.open_line and person_id is not None:
             self._known.lines[person_id, contact.channel, contact.account] = case.id
         taken = {"taken_by": str(reading.taken_by)} if reading.taken_by else {}
@@ -255,39 +274,74 @@ class CaseMatching:
         if not reading.name and person_id is not None:  # who is known by name is found by it, whatever they write
             search += contact_key(self._known.names.get(person_id, "")).lstrip()
         self.rows.contacts.append(
-            (
-                raw.id, case.id, "in", contact.channel, contact.account, person_id, reading.taken_by, address,
-                reading.title, reading.text, reading.folded_quote, reading.html, reading.language, search,
-                Jsonb(reading.headers), sorted(labels), reading.thread.message_id, False, raw.received_at,
-                [other.value for other in reading.addresses[1:]], list(reading.reply_to), list(reading.copied),
+            NewContact(
+                id=raw.id,
+                case_id=case.id,
+                direction="in",
+                channel=contact.channel,
+                account=contact.account,
+                at=raw.received_at,
+                text=reading.text,
+                title=reading.title,
+                address=address,
+                person_id=person_id,
+                agent_id=reading.taken_by,
+                folded_quote=reading.folded_quote,
+                html=reading.html,
+                language=reading.language,
+                search=search,
+                headers=Jsonb(reading.headers),
+                labels=sorted(labels),
+                message_id=reading.thread.message_id,
+                other_addresses=[other.value for other in reading.addresses[1:]],
+                reply_to=list(reading.reply_to),
+                copied=list(reading.copied),
             )
-        )  # fmt: skip
+        )
         if reading.thread.message_id:
             self.rows.message_ids.append((reading.thread.message_id, case.id))
             self._known.by_message[reading.thread.message_id].append(case.id)
-        scanned = self._settings.scan is not None
         for position, item in enumerate(kept):
-            file = item.file
-            if file.remote:
-                remote = (
-                    new_id(), raw.id, contact.channel, contact.account, file.remote, file.name[:255],
-                    file.media_type[:127], file.role, file.content_id[:255], position,
-                )  # fmt: skip
-                self.rows.remote_files.append(remote)
-                self.rows.outbox[Topic.FETCH].append((remote[0], contact.trace))
-                continue
-            self.rows.attachments.append(
-                (
-                    new_id(), raw.id, file.role, file.name[:255], file.media_type[:127], item.size, item.key,
-                    file.content_id[:255], position, "waiting" if scanned and file.role not in OUR_OWN else "",
-                )
-            )  # fmt: skip
-            if self.rows.attachments[-1][-1]:
-                self.rows.outbox[Topic.SCAN].append((self.rows.attachments[-1][0], contact.trace))
-            if file.role == "fax":
-                self.rows.outbox[Topic.RENDER].append((self.rows.attachments[-1][0], contact.trace))
+            self._append_file(reading, item, position)
         self.rows.outbox[Topic.NOTIFY].append((raw.id, contact.trace))
         self.rows.changed.append(case.id)
+
+    def _append_file(self, reading: Interpretation, item: StoredAttachment, position: int) -> None:
+        """A file of the contact, or that it is to be fetched first; and what else is to be done with it."""
+        raw, contact, file = reading.raw, reading.raw.contact, item.file
+        if file.remote:
+            remote = NewRemoteFile(
+                id=new_id(),
+                contact_id=raw.id,
+                channel=contact.channel,
+                account=contact.account,
+                address=file.remote,
+                name=file.name[:255],
+                media_type=file.media_type[:127],
+                role=file.role,
+                content_id=file.content_id[:255],
+                position=position,
+            )
+            self.rows.remote_files.append(remote)
+            self.rows.outbox[Topic.FETCH].append((remote.id, contact.trace))
+            return
+        kept = NewAttachment(
+            id=new_id(),
+            contact_id=raw.id,
+            role=file.role,
+            name=file.name[:255],
+            media_type=file.media_type[:127],
+            size=item.size,
+            blob_key=item.key,
+            content_id=file.content_id[:255],
+            position=position,
+            scan="waiting" if self._settings.scan is not None and file.role not in OUR_OWN else "",
+        )
+        self.rows.attachments.append(kept)
+        if kept.scan:
+            self.rows.outbox[Topic.SCAN].append((kept.id, contact.trace))
+        if file.role == "fax":
+            self.rows.outbox[Topic.RENDER].append((kept.id, contact.trace))
 
     def _acknowledge(self, case: KnownCase, reading: Interpretation) -> None:
         way = way_to_acknowledge(reading, self._settings, self._senders)
@@ -309,11 +363,22 @@ class CaseMatching:
         message_id = own_message_id(answer_id, self._settings.mail_domain) if way.channel == "email" else ""
         labels = ["acknowledgement", *([TYPED] if way.claimed else [])]
         self.rows.contacts.append(
-            (
-                answer_id, case.id, "out", way.channel, way.account, None, None, address, title, text, "",
-                "", case.language, "", Jsonb([]), labels, message_id, True, at, [], [], [],
+            NewContact(
+                id=answer_id,
+                case_id=case.id,
+                direction="out",
+                channel=way.channel,
+                account=way.account,
+                at=at,
+                text=text,
+                title=title,
+                address=address,
+                language=case.language,
+                labels=labels,
+                message_id=message_id,
+                automatic=True,
             )
-        )  # fmt: skip
+        )
         if message_id:
             self.rows.message_ids.append((message_id, case.id))
         self.rows.deliveries.append(

@@ -14,8 +14,9 @@ from uuid import UUID
 
 from zrm.casestore import outbox, rating
 from zrm.casestore.case import OwnCase, case_of, cases_of
+from zrm.casestore.contact import lead
 from zrm.casestore.outbox import Topic
-from zrm.casestore.person import opted_out, proven_owner
+from zrm.casestore.person import opt, opted_out, proven_owner
 from zrm.casework.reply_routes import WEB, ReplyRoute, SendingAccount, automatic_route
 from zrm.casework.self_service import Answer, asked_for_by_form, codes_text, subject_of, text_of
 from zrm.config import Settings
@@ -127,10 +128,8 @@ def _do(
         case "help":
             return _Said("help")
         case "stop" | "start":
-            row = (
-                new_id(), raw.contact.channel, raw.contact.account, asker.value, wish.kind == "stop", raw.received_at,
-            )  # fmt: skip
-            insert_rows(cursor, "opt_outs", ("id", "channel", "account", "address", "out", "at"), [row])
+            contact = raw.contact
+            opt(cursor, contact.channel, contact.account, asker.value, out=wish.kind == "stop", at=raw.received_at)
             return _Said(wish.kind)
         case "status":
             return _Said("unknown") if refused else _status(cursor, wish.code)
@@ -268,10 +267,7 @@ def _queue(
         ],
     )  # fmt: skip
     if by_mail and said.case_id is not None:
-        cursor.execute(
-            "INSERT INTO message_ids (message_id, case_id) VALUES (%s, %s)",
-            [own_message_id(identifier, settings.mail_domain), said.case_id],
-        )
+        lead(cursor, [(own_message_id(identifier, settings.mail_domain), said.case_id)])
     outbox.add(cursor, Topic.DELIVER, [(identifier, raw.contact.trace)])
 
 

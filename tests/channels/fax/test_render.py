@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from tests.channels.fax.faxes import SIZE, claims, fax, page, tiff
-from zrm.casestore.contact import MOST_PICTURES
+from zrm.casestore.attachment import MOST_PICTURES
 from zrm.channels.fax.render import MAX_DOTS, MAX_PICTURES, fax_pages, tiff_pages_png, tiff_to_pdf
 from zrm.channels.fax.tiff import NotAFax
 

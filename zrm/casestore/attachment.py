@@ -1,0 +1,112 @@
+"""Files of contacts: those in the blob store, what the virus scanner said of each, and those that still lie at a provider's."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final, NamedTuple
+from uuid import UUID
+
+from sqlmodel import Field, SQLModel
+
+from zrm.kit.db import Cursor, insert_records, record
+from zrm.kit.ids import new_id
+
+MOST_PICTURES: Final = 30
+"""Pages of one file that are drawn as pictures at most; its PDF has all."""
+OUR_OWN: Final = frozenset({"recording", "fax", "rendition"})
+"""Roles of the files our own telephone and fax make of what they hear; nobody could hide a program there."""
+
+
+class Attachment(SQLModel, table=True):
+    """A file of a contact, in the blob store under `blob_key`; size in bytes. `threat` is what the virus scanner found."""
+
+    __tablename__ = "attachments"
+
+    id: UUID = Field(default_factory=new_id, primary_key=True)
+    contact_id: UUID
+    role: str
+    name: str
+    media_type: str
+    size: int
+    blob_key: str
+    content_id: str = ""
+    position: int = 0
+    scan: str = ""
+    threat: str = ""
+
+
+class NewAttachment(NamedTuple):
+    """A file as it is added to a contact; the fields are the columns. `scan` is "waiting" or empty, `size` in bytes."""
+
+    id: UUID
+    contact_id: UUID
+    role: str
+    name: str
+    media_type: str
+    size: int
+    blob_key: str
+    content_id: str = ""
+    position: int = 0
+    scan: str = ""
+
+
+class NewRemoteFile(NamedTuple):
+    """A file that a message names and a provider has; `address` is where it lies there. The fields are the columns."""
+
+    id: UUID
+    contact_id: UUID
+    channel: str
+    account: str
+    address: str
+    name: str
+    media_type: str
+    role: str
+    content_id: str
+    position: int
+
+
+class FetchedFile(NamedTuple):
+    """A remote file that has just been fetched: the contact it belongs to, and as what."""
+
+    contact_id: UUID
+    role: str
+    name: str
+    content_id: str
+    position: int
+
+
+def attach(cursor: Cursor, files: Sequence[NewAttachment]) -> None:
+    """Add files to their contacts."""
+    insert_records(cursor, "attachments", files)
+
+
+def settle_scan(cursor: Cursor, file_id: UUID, verdict: str, threat: str) -> None:
+    """Write what the virus scanner said (clean, infected, or empty: nobody was asked) of a file that waits for it."""
+    cursor.execute(
+        "UPDATE attachments SET scan = %s, threat = %s WHERE id = %s AND scan = 'waiting'", [verdict, threat, file_id]
+    )
+
+
+def name_remote(cursor: Cursor, files: Sequence[NewRemoteFile]) -> None:
+    """Write which files are still to be fetched."""
+    insert_records(cursor, "remote_files", files)
+
+
+def settle_fetched(cursor: Cursor, file_id: UUID) -> FetchedFile | None:
+    """Mark a remote file as fetched; None if it was fetched before, or there is none."""
+    cursor.execute(
+        "UPDATE remote_files SET state = 'fetched', error = '' WHERE id = %s AND state <> 'fetched' "
+        "RETURNING contact_id, role, name, content_id, position",
+        [file_id],
+    )
+    return record(cursor, FetchedFile)
+
+
+def settle_missing(cursor: Cursor, file_id: UUID, reason: str) -> UUID | None:
+    """Mark a remote file as one that cannot be had; its contact, None if it was fetched after all."""
+    cursor.execute(
+        "UPDATE remote_files SET state = 'failed', error = %s WHERE id = %s AND state <> 'fetched' RETURNING contact_id",
+        [reason, file_id],
+    )
+    row = cursor.fetchone()
+    return row[0] if row else None
