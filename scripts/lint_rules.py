@@ -4,6 +4,7 @@
    SQLModel. Reads are free. A new table gets its row in `OWNERS` here and in docs/architecture.md.
 2. Nobody commits but who opened the transaction (`COMMITS` names the few files that do, with the reason).
 3. No class name twice in `zrm`.
+4. Rows become records by the names of their columns (`record` and `records` of `kit/db.py`), never by their places (`Record(*row)`).
 
 What it cannot resolve is an error too: a table must be written out in the statement, a model named where it is written.
 """
@@ -207,6 +208,7 @@ def check(
             *_check_owners(sources, owners, exceptions),
             *_check_commits(sources, commits),
             *_check_class_names(sources),
+            *_check_rows(sources),
         ]
     )
 
@@ -462,6 +464,57 @@ def _check_class_names(sources: Sources) -> Iterator[Finding]:
                 if node.name in first:
                     yield Finding(file, node.lineno, f"defines a class {node.name}, as zrm/{first[node.name]} does")
                 first.setdefault(node.name, file)
+
+
+# ---------------------------------------------------------------------- rows
+
+
+def _check_rows(sources: Sources) -> Iterator[Finding]:
+    for file, tree in sources.trees.items():
+        for function in ast.walk(tree):
+            if isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef):
+                rows = set(_rows(function))
+                for node in ast.walk(function):
+                    if isinstance(node, ast.Call) and any(_is_row(argument, rows) for argument in node.args):
+                        yield Finding(
+                            file,
+                            node.lineno,
+                            "reads a row by the places of its columns; record and records of kit/db.py read it by their names",
+                        )
+
+
+def _rows(function: ast.FunctionDef | ast.AsyncFunctionDef) -> Iterator[str]:
+    """The variables of a function that hold a row, or the rest of one, as the database gave it."""
+    for node in ast.walk(function):
+        match node:
+            case ast.Assign(targets=[target], value=value) if _fetches(value):
+                yield from _names(target)
+            case ast.NamedExpr(target=target, value=value) if _fetches(value):
+                yield from _names(target)
+            case ast.For() | ast.AsyncFor() | ast.comprehension() if _fetches(node.iter):
+                yield from _names(node.target)
+
+
+def _fetches(node: ast.expr) -> bool:
+    match node:
+        case ast.Await(value=value) | ast.Subscript(value=value):
+            return _fetches(value)
+        case ast.Call(func=ast.Attribute(attr="fetchone" | "fetchall" | "fetchmany")):
+            return True
+        case ast.Name(id=name) | ast.Attribute(attr=name):
+            return name.lstrip("_") == "cursor"
+    return False
+
+
+def _names(target: ast.expr) -> Iterator[str]:
+    return (part.id for part in ast.walk(target) if isinstance(part, ast.Name))
+
+
+def _is_row(argument: ast.expr, rows: set[str]) -> bool:
+    if not isinstance(argument, ast.Starred):
+        return False
+    value = argument.value.value if isinstance(argument.value, ast.Subscript) else argument.value
+    return isinstance(value, ast.Name) and value.id in rows
 
 
 def main() -> int:

@@ -206,3 +206,34 @@ def test_a_class_name_that_is_taken_is_found_and_methods_may_share_theirs() -> N
     (finding,) = check(parse(same), {}, {}, {})
     assert (finding.file, finding.line) == ("b.py", 3)
     assert check(parse({"a.py": "class One: ...", "b.py": "class Two: ..."}), {}, {}, {}) == []
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "return [Row(*row) for row in cursor]",
+        "return {row[0]: Row(*row) for row in self._cursor}",
+        "return [Row(*row) for row in cursor.fetchall()]",
+        "row = cursor.fetchone()\n    return Row(*row) if row else None",
+        "if (row := cursor.fetchone()) is not None: return Row(*row[1:])",
+        "for number, *rest in cursor: files[number].append(Row(*rest))",
+        "return [Row(*row) for row in await cursor.fetchall()]",
+    ],
+)
+def test_a_row_read_by_position_is_found(code: str) -> None:
+    (finding,) = _found(f"async def f(cursor):\n    {code}")
+    assert "places of its columns" in finding.problem
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "return records(cursor, Row)",
+        "return [Row(name=name, n=n) for name, n in cursor]",
+        "return [row[0] for row in cursor]",
+        "return f(*names)",
+        "return zip(*columns)",
+    ],
+)
+def test_other_ways_to_read_rows_are_let_pass(code: str) -> None:
+    assert _found(f"def f(cursor, names, columns):\n    {code}") == []

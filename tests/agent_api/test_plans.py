@@ -50,6 +50,9 @@ class Explaining:
     def __iter__(self) -> Any:
         return iter(())
 
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._cursor, name)
+
 
 @pytest.fixture
 def full(database: Database) -> Database:

@@ -145,6 +145,9 @@ class Explained:
     def __iter__(self) -> Iterator[tuple[Any, ...]]:
         return iter(self._cursor)
 
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._cursor, name)
+
 
 def newest_first(cases: Iterable[Filed]) -> list[UUID]:
     return [case.id for case in reversed(list(cases))]

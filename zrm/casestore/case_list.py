@@ -12,7 +12,7 @@ from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
 
-from zrm.kit.db import Cursor
+from zrm.kit.db import Cursor, records
 
 SNIPPET = 180
 """Characters of the last message that a row shows."""
@@ -76,12 +76,15 @@ class PageKey:
 
 
 _ROW = """
-SELECT c.id, c.code, c.title, coalesce(said.text, ''), c.channel, c.status, coalesce(p.name, ''), coalesce(said.address, ''),
-    c.unit_id, u.name_fa, u.name_en, coalesce(s.name_fa, ''), coalesce(s.name_en, ''),
-    c.assignee_id, coalesce(a.name_fa, ''), coalesce(a.name_en, ''), c.last_contact_at, c.version,
+SELECT c.id, c.code, c.title, coalesce(said.text, '') AS snippet, c.channel, c.status,
+    coalesce(p.name, '') AS person, coalesce(said.address, '') AS address,
+    c.unit_id, u.name_fa AS unit_fa, u.name_en AS unit_en,
+    coalesce(s.name_fa, '') AS subject_fa, coalesce(s.name_en, '') AS subject_en,
+    c.assignee_id, coalesce(a.name_fa, '') AS assignee_fa, coalesce(a.name_en, '') AS assignee_en,
+    c.last_contact_at, c.version,
     EXISTS (SELECT FROM deliveries d
-            WHERE d.case_id = c.id AND d.state IN ('failed', 'unknown') AND d.settled_by IS NULL),
-    moved.unit_id
+            WHERE d.case_id = c.id AND d.state IN ('failed', 'unknown') AND d.settled_by IS NULL) AS trouble,
+    moved.unit_id AS came_from
 FROM {picked} JOIN cases c ON c.id = picked.id
 JOIN units u ON u.id = c.unit_id
 LEFT JOIN persons p ON p.id = c.person_id
@@ -133,7 +136,7 @@ def page(
             "id": after.id if after else None,
         },
     )
-    return [QueueRow(*row) for row in cursor]
+    return records(cursor, QueueRow)
 
 
 def _probe(view: View, units: Collection[UUID] | None, after: PageKey | None) -> str:
@@ -182,7 +185,7 @@ def rows(cursor: Cursor, ids: Iterable[UUID]) -> list[QueueRow]:
     cursor.execute(
         _ROW.format(picked="unnest(%(ids)s::uuid[]) AS picked (id)").encode(), {"snippet": SNIPPET, "ids": list(ids)}
     )
-    return [QueueRow(*row) for row in cursor]
+    return records(cursor, QueueRow)
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,10 +201,10 @@ class Counted:
 def counted(cursor: Cursor) -> list[Counted]:
     """Every heap of cases that is not closed; one row a unit, state and assignee, whatever the number of cases."""
     cursor.execute(
-        "SELECT unit_id, status, assignee_id, sum(n)::bigint FROM case_counts WHERE status <> 'closed'"
+        "SELECT unit_id, status, assignee_id, sum(n)::bigint AS n FROM case_counts WHERE status <> 'closed'"
         " GROUP BY 1, 2, 3 HAVING sum(n) <> 0"
     )
-    return [Counted(*row) for row in cursor]
+    return records(cursor, Counted)
 
 
 def count_views(heaps: Sequence[Counted], agent_id: UUID | None, units: Collection[UUID] | None) -> dict[View, int]:

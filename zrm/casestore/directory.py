@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from zrm.casestore.agent import NO_PASSWORD, Permission
-from zrm.kit.db import Cursor
+from zrm.kit.db import Cursor, record, records
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,15 +54,13 @@ class Named:
 def account(cursor: Cursor, login: str) -> AgentAccount | None:
     """The agent who signs in by `login`."""
     cursor.execute("SELECT id, password_hash, active FROM agents WHERE login = %s", [login])
-    row = cursor.fetchone()
-    return AgentAccount(*row) if row else None
+    return record(cursor, AgentAccount)
 
 
 def account_of(cursor: Cursor, agent_id: UUID) -> AgentAccount | None:
     """The same, by id."""
     cursor.execute("SELECT id, password_hash, active FROM agents WHERE id = %s", [agent_id])
-    row = cursor.fetchone()
-    return AgentAccount(*row) if row else None
+    return record(cursor, AgentAccount)
 
 
 def set_password_hash(cursor: Cursor, agent_id: UUID, password_hash: str) -> None:
@@ -103,17 +101,20 @@ def at_desk(cursor: Cursor, agent_id: UUID) -> DeskAgent | None:
     """An active agent with everything a page needs to know of them."""
     cursor.execute(
         """
-        SELECT a.id, a.login, a.name_fa, a.name_en, a.unit_id, u.name_fa, u.name_en, a.language, a.calendar, a.theme,
-            ARRAY(SELECT p.permission FROM permissions p WHERE p.agent_id = a.id ORDER BY p.permission, p.unit_id),
+        SELECT a.id, a.login, a.name_fa, a.name_en, a.unit_id, u.name_fa AS unit_fa, u.name_en AS unit_en,
+            a.language, a.calendar, a.theme,
+            ARRAY(SELECT p.permission FROM permissions p WHERE p.agent_id = a.id ORDER BY p.permission, p.unit_id)
+                AS permissions,
             ARRAY(SELECT p.unit_id FROM permissions p WHERE p.agent_id = a.id ORDER BY p.permission, p.unit_id)
+                AS granted_units
         FROM agents a JOIN units u ON u.id = a.unit_id WHERE a.id = %s AND a.active
         """,
         [agent_id],
     )
-    row = cursor.fetchone()
+    row = record(cursor, dict)
     if row is None:
         return None
-    return DeskAgent(*[*row[:10], tuple(zip(row[10], row[11], strict=True))])
+    return DeskAgent(grants=tuple(zip(row.pop("permissions"), row.pop("granted_units"), strict=True)), **row)
 
 
 def grants(cursor: Cursor, agent_ids: Iterable[UUID]) -> dict[UUID, list[tuple[str, UUID | None]]]:
@@ -132,22 +133,22 @@ def grants(cursor: Cursor, agent_ids: Iterable[UUID]) -> dict[UUID, list[tuple[s
 def units(cursor: Cursor) -> list[Named]:
     """Every unit, by name."""
     cursor.execute("SELECT id, name_fa, name_en, parent_id FROM units ORDER BY name_en, id")
-    return [Named(*row) for row in cursor]
+    return records(cursor, Named)
 
 
 def colleagues(cursor: Cursor, unit_ids: Iterable[UUID]) -> list[Named]:
     """The active agents of these units, by name; `parent_id` is their unit."""
     cursor.execute(
-        "SELECT id, name_fa, name_en, unit_id FROM agents WHERE active AND unit_id = ANY(%s) ORDER BY name_en, id",
+        "SELECT id, name_fa, name_en, unit_id AS parent_id FROM agents WHERE active AND unit_id = ANY(%s) ORDER BY name_en, id",
         [list(unit_ids)],
     )
-    return [Named(*row) for row in cursor]
+    return records(cursor, Named)
 
 
 def agents_by_id(cursor: Cursor, ids: list[UUID]) -> dict[UUID, Named]:
     """Agents by id, those who left included: history keeps naming them."""
-    cursor.execute("SELECT id, name_fa, name_en, unit_id FROM agents WHERE id = ANY(%s)", [ids])
-    return {row[0]: Named(*row) for row in cursor}
+    cursor.execute("SELECT id, name_fa, name_en, unit_id AS parent_id FROM agents WHERE id = ANY(%s)", [ids])
+    return {agent.id: agent for agent in records(cursor, Named)}
 
 
 def subjects(cursor: Cursor) -> list[Named]:
@@ -162,4 +163,4 @@ def subjects(cursor: Cursor) -> list[Named]:
         ) SELECT id, name_fa, name_en, parent_id FROM tree ORDER BY path
         """
     )
-    return [Named(*row) for row in cursor]
+    return records(cursor, Named)

@@ -13,7 +13,7 @@ from enum import StrEnum
 from typing import LiteralString
 from uuid import UUID
 
-from zrm.kit.db import Cursor, insert_rows
+from zrm.kit.db import Cursor, insert_rows, records
 from zrm.kit.ids import new_id
 
 
@@ -89,7 +89,7 @@ def claim(cursor: Cursor, topic: Topic, *, limit: int, lease: float) -> list[Tas
         """,
         {"topic": topic, "limit": limit, "lease": lease},
     )
-    return sorted((Task(*row) for row in cursor), key=lambda task: task.id)
+    return sorted(records(cursor, Task), key=lambda task: task.id)
 
 
 def undo_attempt(cursor: Cursor, tasks: Sequence[Task]) -> None:
@@ -140,7 +140,7 @@ def failed(cursor: Cursor, *, limit: int = 100) -> list[FailedTask]:
         "ORDER BY failed_at DESC LIMIT %s",
         [limit],
     )
-    return [FailedTask(*row) for row in cursor]
+    return records(cursor, FailedTask)
 
 
 def replay(cursor: Cursor, task_id: UUID) -> bool:

@@ -22,7 +22,7 @@ from uuid import UUID
 
 from zrm.casestore.case_list import PageKey
 from zrm.casestore.search_words import Query, Term
-from zrm.kit.db import Cursor
+from zrm.kit.db import Cursor, records
 
 _NEWEST: Final = 500
 """Cases that are looked through before the index is asked."""
@@ -46,7 +46,7 @@ ORDER BY head.last_contact_at DESC, head.id DESC LIMIT %(most)s
 """
 # OFFSET 0 lets no condition into the look for a case's contacts.
 _AMONG: Final = """
-SELECT c.id, hit.id, left(hit.text, 20000)
+SELECT c.id AS case_id, hit.id AS contact_id, left(hit.text, 20000) AS text
 FROM unnest(%(ids)s::uuid[]) WITH ORDINALITY AS newest (id, n)
 JOIN cases c ON c.id = newest.id
 CROSS JOIN LATERAL (
@@ -63,7 +63,7 @@ WITH found AS MATERIALIZED (
     SELECT DISTINCT ON (last_contact_at, case_id) case_id, last_contact_at, id FROM found
     ORDER BY last_contact_at DESC, case_id DESC, at DESC, id DESC LIMIT %(limit)s
 )
-SELECT n.case_id, n.id, left(t.text, 20000) FROM newest n JOIN contacts t ON t.id = n.id
+SELECT n.case_id, n.id AS contact_id, left(t.text, 20000) AS text FROM newest n JOIN contacts t ON t.id = n.id
 ORDER BY n.last_contact_at DESC, n.case_id DESC
 """
 
@@ -159,7 +159,7 @@ class _Search:
         self._execute(
             _AMONG.format(conditions=" AND ".join(self._conditions)), self._values | {"ids": ids, "limit": limit}
         )
-        return [Hit(*row) for row in self._cursor]
+        return records(self._cursor, Hit)
 
     def by_index(self, after: PageKey, limit: int) -> list[Hit]:
         """Those that fit of all cases after a place."""
@@ -168,7 +168,7 @@ class _Search:
             _BY_INDEX.format(conditions=" AND ".join([*self._conditions, place])),
             self._values | {"at": after.last_contact_at, "id": after.id, "limit": limit},
         )
-        return [Hit(*row) for row in self._cursor]
+        return records(self._cursor, Hit)
 
     def _execute(self, query: str, values: dict[str, Any]) -> None:
         # Planned for these very words: a plan for any words would be wrong for most.

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Any, Final
 from uuid import UUID
 
-from zrm.kit.db import Cursor
+from zrm.kit.db import Cursor, record, records
 
 UNSAFE = frozenset({"infected", "waiting"})
 """What the virus scanner said of files that are not to be opened like others: it found something, or has not spoken."""
@@ -241,18 +241,19 @@ def head(cursor: Cursor, case_id: UUID) -> CaseHead | None:
     cursor.execute(
         """
         SELECT c.id, c.code, c.title, c.nature, c.language, c.channel, c.account, c.status, c.opened_at, c.status_at,
-            c.version, c.person_id, coalesce(p.name, ''), coalesce(p.preferred_language, ''),
-            coalesce(p.preferred_channel, ''), c.subject_id, coalesce(s.name_fa, ''),
-            coalesce(s.name_en, ''), c.unit_id, u.name_fa, u.name_en, c.assignee_id, coalesce(a.name_fa, ''),
-            coalesce(a.name_en, '')
+            c.version, c.person_id, coalesce(p.name, '') AS person,
+            coalesce(p.preferred_language, '') AS preferred_language,
+            coalesce(p.preferred_channel, '') AS preferred_channel,
+            c.subject_id, coalesce(s.name_fa, '') AS subject_fa, coalesce(s.name_en, '') AS subject_en,
+            c.unit_id, u.name_fa AS unit_fa, u.name_en AS unit_en,
+            c.assignee_id, coalesce(a.name_fa, '') AS assignee_fa, coalesce(a.name_en, '') AS assignee_en
         FROM cases c JOIN units u ON u.id = c.unit_id LEFT JOIN persons p ON p.id = c.person_id
         LEFT JOIN subjects s ON s.id = c.subject_id LEFT JOIN agents a ON a.id = c.assignee_id
         WHERE c.id = %s
         """,
         [case_id],
     )
-    row = cursor.fetchone()
-    return CaseHead(*row) if row else None
+    return record(cursor, CaseHead)
 
 
 def load(cursor: Cursor, case_id: UUID, *, before: TimelineKey | None = None) -> CasePage | None:
@@ -328,16 +329,16 @@ def _contacts(cursor: Cursor, case_id: UUID, before: TimelineKey) -> list[tuple[
     """
     cursor.execute(
         """
-        SELECT id, direction, channel, account, name, agent_id, address, title,
-            CASE WHEN whole THEN text ELSE left(text, %(beginning)s) END,
-            CASE WHEN whole THEN folded_quote ELSE left(folded_quote, %(beginning)s) END,
-            html <> '', html LIKE '%%src="http%%', headers, labels, automatic, public, NOT whole,
-            reply_to, copied, at
+        SELECT id, direction, channel, account, person, agent_id, address, title,
+            CASE WHEN whole THEN text ELSE left(text, %(beginning)s) END AS text,
+            CASE WHEN whole THEN folded_quote ELSE left(folded_quote, %(beginning)s) END AS folded_quote,
+            html <> '' AS has_html, html LIKE '%%src="http%%' AS has_remote_pictures, headers, labels, automatic, public,
+            NOT whole AS goes_on, reply_to, copied, at
         FROM (
             SELECT w.*, w.bytes <= %(beginning)s
                 OR sum(w.bytes) OVER (ORDER BY w.at DESC, w.id DESC) <= %(whole)s AS whole
             FROM (
-                SELECT c.*, octet_length(c.text) + octet_length(c.folded_quote) AS bytes, coalesce(p.name, '') AS name
+                SELECT c.*, octet_length(c.text) + octet_length(c.folded_quote) AS bytes, coalesce(p.name, '') AS person
                 FROM contacts c LEFT JOIN persons p ON p.id = c.person_id
                 WHERE c.case_id = %(case)s AND c.direction <> 'withdrawn' AND c.at <= %(at)s AND (c.at, true, c.id) < (%(at)s, %(is_contact)s, %(id)s)
                 ORDER BY c.at DESC, c.id DESC LIMIT %(most)s
@@ -349,7 +350,7 @@ def _contacts(cursor: Cursor, case_id: UUID, before: TimelineKey) -> list[tuple[
             "beginning": BEGINNING, "whole": WHOLE_BYTES,
         },
     )  # fmt: skip
-    return [(TimelineKey(row[-1], True, row[0]), ContactRow(*row)) for row in cursor]
+    return [(TimelineKey(row.at, True, row.id), row) for row in records(cursor, ContactRow)]
 
 
 def _events(cursor: Cursor, case_id: UUID, since: datetime, before: TimelineKey) -> list[tuple[TimelineKey, EventRow]]:
@@ -360,7 +361,7 @@ def _events(cursor: Cursor, case_id: UUID, since: datetime, before: TimelineKey)
         " ORDER BY at DESC, id DESC LIMIT %s",
         [case_id, _AS_CONTACTS, since, before.at, before.at, before.is_contact, before.id, WINDOW + 1],
     )
-    return [(TimelineKey(row[1], False, row[0]), EventRow(*row)) for row in cursor]
+    return [(TimelineKey(row.at, False, row.id), row) for row in records(cursor, EventRow)]
 
 
 def _with_files(cursor: Cursor, contacts: list[ContactRow]) -> list[ContactRow]:
@@ -371,22 +372,22 @@ def _with_files(cursor: Cursor, contacts: list[ContactRow]) -> list[ContactRow]:
         " WHERE contact_id = ANY(%s) ORDER BY contact_id, position, id",
         [list(known)],
     )
-    for row in cursor:
-        known[row[1]].files.append(FileRow(*row))
+    for file in records(cursor, FileRow):
+        known[file.contact_id].files.append(file)
     cursor.execute(
         "SELECT id, contact_id, channel, account, address, state, error, settled_by FROM deliveries"
         " WHERE contact_id = ANY(%s) ORDER BY created_at, id",
         [list(known)],
     )
-    deliveries = {row[0]: DeliveryRow(*row) for row in cursor}
+    deliveries = {row.id: row for row in records(cursor, DeliveryRow)}
     for delivery in deliveries.values():
         known[delivery.contact_id].deliveries.append(delivery)
     cursor.execute(
         "SELECT delivery_id, at, state, detail FROM delivery_events WHERE delivery_id = ANY(%s) ORDER BY at, id",
         [list(deliveries)],
     )
-    for delivery_id, *step in cursor:
-        deliveries[delivery_id].steps.append(DeliveryStep(*step))
+    for delivery_id, at, state, detail in cursor:
+        deliveries[delivery_id].steps.append(DeliveryStep(at, state, detail))
     return contacts
 
 
@@ -398,7 +399,7 @@ def addresses(cursor: Cursor, person_id: UUID | None) -> list[AddressRow]:
         "SELECT kind, value, claimed, doubtful_at FROM addresses WHERE person_id = %s ORDER BY created_at, id LIMIT 50",
         [person_id],
     )
-    return [AddressRow(*row) for row in cursor]
+    return records(cursor, AddressRow)
 
 
 def _dossier(cursor: Cursor, case: CaseHead) -> list[OtherCase]:
@@ -409,13 +410,13 @@ def _dossier(cursor: Cursor, case: CaseHead) -> list[OtherCase]:
         " ORDER BY last_contact_at DESC LIMIT %s",
         [case.person_id, case.id, DOSSIER],
     )
-    return [OtherCase(*row) for row in cursor]
+    return records(cursor, OtherCase)
 
 
 def _relations(cursor: Cursor, case_id: UUID) -> list[Relation]:
     cursor.execute(
         """
-        SELECT r.id, r.reason, r.decision, o.id, o.code, o.title, o.status, o.opened_at, o.unit_id, o.channel
+        SELECT r.id AS relation_id, r.reason, r.decision, o.id, o.code, o.title, o.status, o.opened_at, o.unit_id, o.channel
         FROM (
             SELECT * FROM case_relations WHERE case_id = %(case)s OR other_case_id = %(case)s
             ORDER BY decision <> '', at DESC, id DESC LIMIT %(most)s
@@ -424,7 +425,8 @@ def _relations(cursor: Cursor, case_id: UUID) -> list[Relation]:
         """,
         {"case": case_id, "most": RELATIONS},
     )
-    return [Relation(row[0], row[1], row[2], OtherCase(*row[3:])) for row in cursor]
+    found = records(cursor, dict)
+    return [Relation(row.pop("relation_id"), row.pop("reason"), row.pop("decision"), OtherCase(**row)) for row in found]
 
 
 @dataclass(frozen=True, slots=True)
@@ -450,12 +452,11 @@ class StoredFileRow:
 def stored_file(cursor: Cursor, file_id: UUID) -> StoredFileRow | None:
     """A file of a contact by id."""
     cursor.execute(
-        "SELECT k.id, k.unit_id, f.role, f.name, f.media_type, f.size, f.blob_key, f.scan, f.threat FROM attachments f"
+        "SELECT k.id AS case_id, k.unit_id, f.role, f.name, f.media_type, f.size, f.blob_key, f.scan, f.threat FROM attachments f"
         " JOIN contacts c ON c.id = f.contact_id JOIN cases k ON k.id = c.case_id WHERE f.id = %s",
         [file_id],
     )
-    row = cursor.fetchone()
-    return StoredFileRow(*row) if row else None
+    return record(cursor, StoredFileRow)
 
 
 def unsafe_in_original(cursor: Cursor, contact_id: UUID) -> tuple[UUID, str] | None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from zrm.kit.db import Cursor
+from zrm.kit.db import Cursor, records
 from zrm.kit.ids import new_id
 
 MOST = 100
@@ -64,7 +64,8 @@ class UndeliveredSelfAnswer:
 
 
 _NOTICE = """
-SELECT n.id, n.agent_id, n.kind, n.at, n.read_at, n.case_id, coalesce(c.title, ''), c.unit_id, coalesce(c.channel, '')
+SELECT n.id, n.agent_id, n.kind, n.at, n.read_at, n.case_id, coalesce(c.title, '') AS title, c.unit_id,
+    coalesce(c.channel, '') AS case_channel
 FROM notifications n LEFT JOIN cases c ON c.id = n.case_id
 """
 
@@ -74,14 +75,15 @@ def notices(cursor: Cursor, agent_id: UUID, *, limit: int = 100) -> list[Notice]
     cursor.execute(
         (_NOTICE + "WHERE n.agent_id = %s ORDER BY n.at DESC, n.id DESC LIMIT %s").encode(), [agent_id, limit]
     )
-    return [Notice(*row) for row in cursor]
+    return records(cursor, Notice)
 
 
 def newest(cursor: Cursor, agent_ids: Iterable[UUID]) -> dict[UUID, tuple[Notice, int]]:
     """For each of these agents with unread notices: the newest one and how many there are."""
     cursor.execute(
         """
-        SELECT n.id, n.agent_id, n.kind, n.at, n.read_at, n.case_id, coalesce(c.title, ''), c.unit_id, coalesce(c.channel, ''), unread.n
+        SELECT n.id, n.agent_id, n.kind, n.at, n.read_at, n.case_id, coalesce(c.title, '') AS title, c.unit_id,
+            coalesce(c.channel, '') AS case_channel, unread.n AS unread
         FROM unnest(%(agents)s::uuid[]) AS wanted (id)
         CROSS JOIN LATERAL (
             SELECT * FROM notifications x WHERE x.agent_id = wanted.id AND x.read_at IS NULL
@@ -96,7 +98,11 @@ def newest(cursor: Cursor, agent_ids: Iterable[UUID]) -> dict[UUID, tuple[Notice
         """,
         {"agents": list(agent_ids), "most": MOST},
     )
-    return {row[1]: (Notice(*row[:9]), row[9]) for row in cursor}
+    found = {}
+    for row in records(cursor, dict):
+        unread = row.pop("unread")
+        found[row["agent_id"]] = (Notice(**row), unread)
+    return found
 
 
 def tell_of_sign_in(cursor: Cursor, agent_id: UUID, session_id: UUID) -> None:
@@ -133,8 +139,8 @@ def failed_deliveries(cursor: Cursor, units: Collection[UUID] | None, *, limit: 
     """Answers in trouble of these units (None: all), newest first."""
     cursor.execute(
         """
-        SELECT d.id, d.case_id, c.code, c.title, c.unit_id, u.name_fa, u.name_en, d.channel, d.address, d.state,
-            d.error, d.error_code, d.attempts, d.changed_at, c.channel
+        SELECT d.id, d.case_id, c.code, c.title, c.unit_id, u.name_fa AS unit_fa, u.name_en AS unit_en,
+            d.channel, d.address, d.state, d.error, d.error_code, d.attempts, d.changed_at, c.channel AS case_channel
         FROM deliveries d JOIN cases c ON c.id = d.case_id JOIN units u ON u.id = c.unit_id
         WHERE d.state IN ('failed', 'unknown') AND d.settled_by IS NULL
             AND (%(units)s::uuid[] IS NULL OR c.unit_id = ANY(%(units)s))
@@ -142,7 +148,7 @@ def failed_deliveries(cursor: Cursor, units: Collection[UUID] | None, *, limit: 
         """,
         {"units": None if units is None else list(units), "limit": limit},
     )
-    return [FailedDelivery(*row) for row in cursor]
+    return records(cursor, FailedDelivery)
 
 
 def undelivered_self_answers(cursor: Cursor, *, days: int = 7, limit: int = 100) -> list[UndeliveredSelfAnswer]:
@@ -153,7 +159,7 @@ def undelivered_self_answers(cursor: Cursor, *, days: int = 7, limit: int = 100)
         "ORDER BY changed_at DESC LIMIT %s",
         [days, limit],
     )
-    return [UndeliveredSelfAnswer(*row) for row in cursor]
+    return records(cursor, UndeliveredSelfAnswer)
 
 
 def delivery_case(cursor: Cursor, delivery_id: UUID) -> tuple[UUID, UUID] | None:

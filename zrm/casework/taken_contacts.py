@@ -16,7 +16,7 @@ from uuid import UUID
 from zrm.casestore.agent import Permission
 from zrm.contract import RawContact, Receipt, StoredFile
 from zrm.errors import NotAllowed
-from zrm.kit.db import Cursor
+from zrm.kit.db import Cursor, record
 from zrm.kit.digests import digest_of
 from zrm.kit.ids import new_trace
 from zrm.security.grants import Grants
@@ -85,10 +85,9 @@ def receipt_of(cursor: Cursor, grants: Grants, agent_id: UUID, contact_id: UUID)
     if not grants.anywhere(Permission.TAKE_CONTACTS):
         return None
     cursor.execute(
-        "SELECT w.id, r.code, r.received_at, w.channel, k.id, k.unit_id FROM raw_contacts w"
+        "SELECT w.id AS contact_id, r.code, r.received_at, w.channel AS way, k.id AS case_id, k.unit_id FROM raw_contacts w"
         " JOIN receipts r ON r.contact_id = w.id LEFT JOIN contacts c ON c.id = w.id LEFT JOIN cases k ON k.id = c.case_id"
         " WHERE w.id = %s AND w.channel = ANY(%s) AND w.envelope ->> 'agent' = %s",
         [contact_id, list(WAYS), str(agent_id)],
     )
-    row = cursor.fetchone()
-    return TakenContact(*row) if row else None
+    return record(cursor, TakenContact)

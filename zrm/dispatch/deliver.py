@@ -26,7 +26,7 @@ from zrm.contract import OutcomeUnknown, RecipientOptedOut, RecipientUnreachable
 from zrm.dispatch.task_runner import backoff, leave_failed
 from zrm.kit import log
 from zrm.kit.clock import now
-from zrm.kit.db import Cursor, Database, insert_rows
+from zrm.kit.db import Cursor, Database, insert_rows, records
 from zrm.kit.ids import new_id
 from zrm.kit.mail_addresses import own_message_id
 from zrm.ui.i18n import _
@@ -266,7 +266,7 @@ def _load(cursor: Cursor, delivery_id: UUID) -> _Outgoing | None:
     )
     thread = cursor.fetchall()[::-1]
     cursor.execute(
-        "SELECT blob_key, size, name, media_type, role FROM attachments WHERE contact_id = %s ORDER BY position",
+        "SELECT blob_key AS key, size, name, media_type, role FROM attachments WHERE contact_id = %s ORDER BY position",
         [contact_id],
     )
     reply = Reply(
@@ -282,6 +282,6 @@ def _load(cursor: Cursor, delivery_id: UUID) -> _Outgoing | None:
         references=tuple(ref for ref, _ in thread),
         reply_token=reply_token,
         automatic=automatic,
-        files=tuple(StoredFile(*file) for file in cursor),
+        files=tuple(records(cursor, StoredFile)),
     )
     return _Outgoing("deliveries", delivery_id, state, attempts, channel, case_id, reply, contact_id)

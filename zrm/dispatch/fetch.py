@@ -97,9 +97,11 @@ class Fetch:
                 )
                 silent = cursor.fetchone()
             if file is not None:
-                self._fetch(task, *file)
+                channel, account, address = file
+                self._fetch(task, channel, account, address)
             elif silent is not None:
-                self._ask(task, *silent)
+                channel, account, provider_ref = silent
+                self._ask(task, channel, account, provider_ref)
             else:
                 with self._database.cursor() as cursor:
                     outbox.done(cursor, [task])

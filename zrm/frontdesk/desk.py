@@ -39,7 +39,7 @@ from zrm.inbox.receive import Inbox
 from zrm.kit import throttle
 from zrm.kit.blobs import BlobStore
 from zrm.kit.clock import now
-from zrm.kit.db import Cursor, Database, insert_rows
+from zrm.kit.db import Cursor, Database, insert_rows, records
 from zrm.kit.ids import new_id
 from zrm.kit.mail_addresses import own_message_id
 from zrm.kit.peers import peer_of
@@ -321,10 +321,10 @@ class Desk:
         """The subject tree, parents before children, in the order they were made."""
         with self._cursor() as cursor:
             cursor.execute(
-                "SELECT s.key, s.name_fa, s.name_en, coalesce(p.key, '') FROM subjects s "
+                "SELECT s.key, s.name_fa, s.name_en, coalesce(p.key, '') AS parent_key FROM subjects s "
                 "LEFT JOIN subjects p ON p.id = s.parent_id ORDER BY s.parent_id IS NOT NULL, s.id"
             )
-            return [Subject(*row) for row in cursor]
+            return records(cursor, Subject)
 
     def code_goes_to(self, addresses: Iterable[tuple[AddressKind, str]]) -> str:
         """Which of these typed addresses the code is also sent to."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
-from typing import Final, Literal
+from typing import Final, Literal, NamedTuple
 from uuid import UUID
 
 from zrm.casestore.answers import CLOSING, answered_at
@@ -16,7 +16,7 @@ from zrm.casestore.timeline import UNSAFE
 from zrm.casework.reply_routes import kind_of
 from zrm.contract import AddressKind, OnTheWay, PublicFile, PublicMessage, RawContact, StoredFile, Tracking
 from zrm.errors import NotFound
-from zrm.kit.db import Cursor
+from zrm.kit.db import Cursor, record, records
 
 MESSAGES: Final = 200
 FILES: Final = 500
@@ -33,6 +33,22 @@ _STATES: Final[dict[str, _State]] = {
 }
 
 
+class _Tracked(NamedTuple):
+    """The contact behind a code and its case; while that has no `id`, only `received_at` means something."""
+
+    id: UUID | None
+    status: str
+    language: str
+    channel: str
+    opened_at: datetime
+    status_at: datetime
+    changed_at: datetime
+    title: str
+    person_id: UUID | None
+    received_at: datetime
+    rated: bool
+
+
 def tracking_of(
     cursor: Cursor,
     code: str,
@@ -45,44 +61,43 @@ def tracking_of(
     """The case behind a code as read; `body_of` gives a raw contact's body by its key. Errors: NotFound."""
     cursor.execute(
         """
-        SELECT k.id, k.status, k.language, k.channel, k.opened_at, k.status_at, greatest(k.status_at, k.last_contact_at),
-               k.title, k.person_id, r.received_at,
-               EXISTS (SELECT FROM ratings WHERE case_id = k.id AND at >= k.status_at)
+        SELECT k.id, k.status, k.language, k.channel, k.opened_at, k.status_at,
+               greatest(k.status_at, k.last_contact_at) AS changed_at, k.title, k.person_id, r.received_at,
+               EXISTS (SELECT FROM ratings WHERE case_id = k.id AND at >= k.status_at) AS rated
         FROM receipts r JOIN raw_contacts w ON w.id = r.contact_id
         LEFT JOIN contacts c ON c.id = r.contact_id LEFT JOIN cases k ON k.id = c.case_id
         WHERE r.code = %s AND w.kind = 'contact'
         """,
         [code],
     )
-    row = cursor.fetchone()
-    if row is None:
+    found = record(cursor, _Tracked)
+    if found is None:
         raise NotFound("no such code")
-    case_id, status, language, channel, opened_at, status_at, changed_at, title, person_id, received_at, rated = row
-    if case_id is None:  # received and not filed yet, or in quarantine: to its sender these are one
+    if found.id is None:  # received and not filed yet, or in quarantine: to its sender these are one
         return Tracking(
-            code, "received", default_language, received_at, received_at, proven=False, proofs=(), filed=False,
-            happened={"received": received_at},
+            code, "received", default_language, found.received_at, found.received_at, proven=False, proofs=(),
+            filed=False, happened={"received": found.received_at},
         )  # fmt: skip
-    kinds = {kind for kind, _ in addresses_of(cursor, case_id, person_id)}
+    kinds = {kind for kind, _ in addresses_of(cursor, found.id, found.person_id)}
     proven = proven or not kinds  # who left no address has nothing but the code, and must still get the answer
     proofs: list[Literal["phone", "email"]] = []
     if AddressKind.PHONE in kinds:
         proofs.append("phone")
     if AddressKind.EMAIL in kinds and writes_mail:
         proofs.append("email")
-    state, happened = _progress(cursor, case_id, status, opened_at, status_at)
+    state, happened = _progress(cursor, found.id, found.status, found.opened_at, found.status_at)
     return Tracking(
         code=code,
         state=state,
-        language=language,
-        opened_at=opened_at,
-        changed_at=changed_at,
+        language=found.language,
+        opened_at=found.opened_at,
+        changed_at=found.changed_at,
         proven=proven,
         proofs=tuple(proofs),
-        title=title if proven else "",
-        messages=_messages(cursor, case_id, whole=proven),
-        rated=rated and status == "closed",
-        channel=channel,
+        title=found.title if proven else "",
+        messages=_messages(cursor, found.id, whole=proven),
+        rated=found.rated and found.status == "closed",
+        channel=found.channel,
         happened=happened,
         on_the_way=_on_the_way(cursor, code, body_of) if proven else (),
     )
@@ -91,16 +106,16 @@ def tracking_of(
 def public_file(cursor: Cursor, code: str, file_id: UUID) -> StoredFile:
     """A file of the public conversation behind a code. Errors: NotFound, also for one with a virus or not yet scanned."""
     cursor.execute(
-        "SELECT a.blob_key, a.size, a.name, a.media_type FROM attachments a JOIN contacts c ON c.id = a.contact_id "
+        "SELECT a.blob_key AS key, a.size, a.name, a.media_type FROM attachments a JOIN contacts c ON c.id = a.contact_id "
         "WHERE a.id = %s AND a.role = 'attachment' AND a.scan <> ALL(%s) "
         "AND c.public AND (c.direction = 'in' OR c.direction = 'out' AND c.at <= now()) "
         "AND c.case_id = (SELECT o.case_id FROM receipts r JOIN contacts o ON o.id = r.contact_id WHERE r.code = %s)",
         [file_id, list(UNSAFE), code],
     )
-    row = cursor.fetchone()
-    if row is None:
+    file = record(cursor, StoredFile)
+    if file is None:
         raise NotFound("no such file")
-    return StoredFile(*row)
+    return file
 
 
 def addresses_of(cursor: Cursor, case_id: UUID, person_id: UUID | None) -> list[tuple[str, str]]:
@@ -176,13 +191,14 @@ def _messages(cursor: Cursor, case_id: UUID, *, whole: bool) -> tuple[PublicMess
 
 def _files(cursor: Cursor, contact_ids: Sequence[UUID]) -> Mapping[UUID, list[PublicFile]]:
     cursor.execute(
-        "SELECT contact_id, id, name, media_type, size, CASE WHEN scan = ANY(%s) THEN scan ELSE '' END FROM attachments "
+        "SELECT contact_id, id, name, media_type, size, CASE WHEN scan = ANY(%s) THEN scan ELSE '' END AS withheld "
+        "FROM attachments "
         "WHERE contact_id = ANY(%s) AND role = 'attachment' ORDER BY contact_id, position, id LIMIT %s",
         [list(UNSAFE), list(contact_ids), FILES],
     )
     found: defaultdict[UUID, list[PublicFile]] = defaultdict(list)
-    for contact_id, *file in cursor:
-        found[contact_id].append(PublicFile(*file))
+    for row in records(cursor, dict):
+        found[row.pop("contact_id")].append(PublicFile(**row))
     return found
 
 

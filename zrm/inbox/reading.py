@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from zrm.kit.db import Cursor
+from zrm.kit.db import Cursor, record, records
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +48,7 @@ def held(cursor: Cursor, *, limit: int = 200) -> list[Held]:
         " WHERE q.ended_at IS NULL ORDER BY q.due_at, q.contact_id LIMIT %s",
         [limit],
     )
-    return [Held(*row) for row in cursor]
+    return records(cursor, Held)
 
 
 def is_held(cursor: Cursor, contact_id: UUID) -> bool:
@@ -60,9 +60,8 @@ def is_held(cursor: Cursor, contact_id: UUID) -> bool:
 def original(cursor: Cursor, contact_id: UUID) -> Original | None:
     """A contact as it came through the door."""
     cursor.execute(
-        "SELECT id, channel, account, media_type, body, body_key, size, trace, received_at FROM raw_contacts"
+        "SELECT id AS contact_id, channel, account, media_type, body, body_key, size, trace, received_at FROM raw_contacts"
         " WHERE id = %s",
         [contact_id],
     )
-    row = cursor.fetchone()
-    return Original(*row) if row else None
+    return record(cursor, Original)

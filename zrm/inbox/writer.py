@@ -16,6 +16,7 @@ from typing import Final
 from uuid import UUID
 
 import psycopg
+from psycopg.rows import class_row
 
 from zrm.casestore import outbox
 from zrm.casestore.outbox import Topic
@@ -99,6 +100,9 @@ class Waiting:
 class _Known:
     """A receipt that was given before. `content` None: by a version that did not keep it; then `body`, if in the row."""
 
+    channel: str
+    account: str
+    external_id: str
     contact_id: UUID
     code: str
     received_at: datetime
@@ -249,7 +253,9 @@ async def _take(
 async def _known(cursor: AsyncCursor, keys: Sequence[_Key]) -> dict[_Key, _Known]:
     channels, accounts, externals = zip(*keys, strict=True)
     await cursor.execute(_KNOWN, [list(channels), list(accounts), list(externals)])
-    return {(row[0], row[1], row[2]): _Known(*row[3:]) for row in await cursor.fetchall()}
+    known = class_row(_Known)(cursor)
+    found = [known(row) for row in await cursor.fetchall()]
+    return {(one.channel, one.account, one.external_id): one for one in found}
 
 
 async def _named_before(cursor: AsyncCursor, batch: Sequence[Waiting]) -> dict[UUID, tuple[UUID, str, datetime]]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from zrm.kit.db import Cursor
+from zrm.kit.db import Cursor, records
 
 STATES = ("filed", "joined", "ignored", "quarantined", "waiting")
 
@@ -46,13 +46,13 @@ def by_hour(cursor: Cursor, since: datetime, until: datetime) -> list[LedgerLine
     cursor.execute(
         _LAW.format(hour="date_trunc('hour', received_at, 'UTC')").encode(), {"since": since, "until": until}
     )
-    return [LedgerLine(*row) for row in cursor]
+    return records(cursor, LedgerLine)
 
 
 def by_channel(cursor: Cursor, since: datetime, until: datetime) -> list[LedgerLine]:
     """The law per channel over the whole span [since, until)."""
     cursor.execute(_LAW.format(hour="%(since)s::timestamptz").encode(), {"since": since, "until": until})
-    return [LedgerLine(*row) for row in cursor]
+    return records(cursor, LedgerLine)
 
 
 _LAW = """
@@ -71,7 +71,8 @@ WITH came AS (
         SELECT FROM receipts r WHERE r.contact_id = a.contact_id AND coalesce(r.content, a.content) = a.content)
     GROUP BY 1, 2
 )
-SELECT channel, hour, coalesce(received, 0), coalesce(filed, 0), coalesce(joined, 0), coalesce(ignored, 0),
-       coalesce(quarantined, 0), coalesce(waiting, 0), coalesce(unkept, 0)
+SELECT channel, hour, coalesce(received, 0) AS received, coalesce(filed, 0) AS filed, coalesce(joined, 0) AS joined,
+       coalesce(ignored, 0) AS ignored, coalesce(quarantined, 0) AS quarantined, coalesce(waiting, 0) AS waiting,
+       coalesce(unkept, 0) AS unkept
 FROM came FULL JOIN became USING (channel, hour) FULL JOIN lost USING (channel, hour) ORDER BY hour DESC, channel
 """

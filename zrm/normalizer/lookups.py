@@ -10,7 +10,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Final, NamedTuple
 from uuid import UUID
 
 from zrm.casestore.case import Status
@@ -19,7 +19,7 @@ from zrm.casework.reply_routes import WEB, ReplyRoute, SendingAccount, automatic
 from zrm.config import Settings
 from zrm.errors import ConfigError
 from zrm.kit.clock import now
-from zrm.kit.db import Cursor
+from zrm.kit.db import Cursor, records
 from zrm.normalizer.interpretation import Command, Interpretation
 from zrm.normalizer.origin import FORGED, is_impersonal
 from zrm.normalizer.self_service import rateable
@@ -45,6 +45,19 @@ class KnownCase:
     language: Language
     fresh: bool = False
     addresses: set[str] = field(default_factory=set)
+
+
+class _Owner(NamedTuple):
+    """An address and whose it is, with the language that person asked for and the one they first wrote."""
+
+    kind: str
+    value: str
+    person_id: UUID
+    claimed: bool
+    doubtful: bool
+    preferred_language: str
+    language: str
+    name: str
 
 
 class BatchContext:
@@ -96,17 +109,18 @@ class BatchContext:
         if not known:
             return
         self._cursor.execute(
-            "SELECT kind, value, person_id, claimed, doubtful_at IS NOT NULL, p.preferred_language, p.language, p.name "
+            "SELECT kind, value, person_id, claimed, doubtful_at IS NOT NULL AS doubtful, p.preferred_language, "
+            "p.language, p.name "
             "FROM addresses a JOIN unnest(%s::text[], %s::text[]) AS wanted (kind, value) USING (kind, value) "
             "JOIN persons p ON p.id = a.person_id ORDER BY a.created_at",
             [[kind for kind, _ in known], [value for _, value in known]],
         )
-        for kind, value, person_id, claimed, doubtful, asked_for, first, name in self._cursor.fetchall():
-            self.owners[kind, value].append((person_id, claimed))
-            self.speaks[person_id] = (asked_for, first)
-            self.names[person_id] = name
-            if doubtful:
-                self.doubtful.add((kind, value))
+        for owner in records(self._cursor, _Owner):
+            self.owners[owner.kind, owner.value].append((owner.person_id, owner.claimed))
+            self.speaks[owner.person_id] = (owner.preferred_language, owner.language)
+            self.names[owner.person_id] = owner.name
+            if owner.doubtful:
+                self.doubtful.add((owner.kind, owner.value))
 
     def _look_up_threads(self, readings: Sequence[Interpretation]) -> None:
         cursor = self._cursor
@@ -160,14 +174,13 @@ class BatchContext:
         self._cursor.execute(
             "SELECT id, code, status, status_at, unit_id, person_id, language, ARRAY(SELECT DISTINCT one FROM "
             "contacts, unnest(address || other_addresses) AS one WHERE case_id = cases.id AND one <> '' AND (direction = "
-            "'out' OR contacts.id = (SELECT contact_id FROM receipts WHERE code = cases.code))) "
+            "'out' OR contacts.id = (SELECT contact_id FROM receipts WHERE code = cases.code))) AS addresses "
             "FROM cases WHERE id = ANY(%s) ORDER BY id FOR UPDATE",
             [list(wanted)],
         )
-        for identifier, code, status, status_at, unit, person, language, addresses in self._cursor.fetchall():
-            self.cases[identifier] = KnownCase(
-                identifier, code, Status(status), status_at, unit, person, language, addresses=set(addresses)
-            )
+        for row in records(self._cursor, dict):
+            case = KnownCase(**row | {"status": Status(row["status"]), "addresses": set(row["addresses"])})
+            self.cases[case.id] = case
 
     def look_up_answers(self, readings: Sequence[Interpretation]) -> None:
         """Who asked us not to write there, and how often our machine has answered these addresses lately."""

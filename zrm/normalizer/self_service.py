@@ -148,7 +148,10 @@ def _status(cursor: Cursor, typed: str) -> _Said:
         [code],
     )
     row = cursor.fetchone()
-    return _Said("status", code or "", *row) if row else _Said("unknown")
+    if row is None:
+        return _Said("unknown")
+    status, case_id = row
+    return _Said("status", code or "", status, case_id)
 
 
 def _codes(cursor: Cursor, settings: Settings, asker: NormalizedAddress) -> _Said | None:

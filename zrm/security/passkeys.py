@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 from uuid import UUID
 
-from zrm.kit.db import Cursor
+from zrm.kit.db import Cursor, records
 from zrm.kit.ids import new_id
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ class RelyingParty:
 def of_agent(cursor: Cursor, agent_id: UUID) -> list[Passkey]:
     """The agent's passkeys, in the order they were made."""
     cursor.execute("SELECT id, name, made_at, used_at FROM passkeys WHERE agent_id = %s ORDER BY id", [agent_id])
-    return [Passkey(*row) for row in cursor]
+    return records(cursor, Passkey)
 
 
 def options_to_make(
