@@ -1,30 +1,68 @@
-"""Counters kept as differences: every change appends a row, `fold` adds rows up, a reader sums what there is.
+"""Counters kept as differences: every change appends a row, `compact` adds rows up, a reader sums what there is.
 
 Appending never waits for another transaction, and a sum over a few hundred rows is the same whether there are a
-thousand cases or ten million.
+thousand cases or ten million. Contacts are counted by the hour in which they came; after a week by the day (midnight UTC),
+so that a year is some ten thousand rows and not three hundred thousand.
 """
 
 from __future__ import annotations
 
+from typing import Final, LiteralString
+
 from zrm.kit.db import Cursor
 
-_FOLD_CASES = """
+_FEW: Final = 200  # differences that are not worth adding up
+_COMPACT_CASES: Final = """
 WITH taken AS (DELETE FROM case_counts RETURNING *)
 INSERT INTO case_counts SELECT unit_id, status, assignee_id, sum(n) FROM taken GROUP BY 1, 2, 3 HAVING sum(n) <> 0
 """
-_FOLD_CONTACTS = """
+_COMPACT_CONTACTS: Final = """
 WITH taken AS (DELETE FROM contact_counts WHERE hour >= date_trunc('hour', now()) - interval '2 hours' RETURNING *)
 INSERT INTO contact_counts SELECT channel, hour, state, sum(n) FROM taken GROUP BY 1, 2, 3 HAVING sum(n) <> 0
+"""
+# A contact may change its state long after its day was folded: the new difference bears its hour and is folded next time.
+_FOLD_DAYS: Final = """
+WITH old AS MATERIALIZED (SELECT date_trunc('day', now(), 'UTC') - interval '7 days' AS until),
+loose AS MATERIALIZED (
+    SELECT channel, state, date_trunc('day', hour, 'UTC') AS day FROM contact_counts, old WHERE hour < until
+    GROUP BY 1, 2, 3 HAVING count(*) > 1 OR min(hour) > date_trunc('day', min(hour), 'UTC')
+), taken AS (
+    DELETE FROM contact_counts
+    WHERE hour < (SELECT until FROM old)
+        AND (channel, state, date_trunc('day', hour, 'UTC')) IN (SELECT channel, state, day FROM loose)
+    RETURNING channel, date_trunc('day', hour, 'UTC') AS day, state, n
+)
+INSERT INTO contact_counts SELECT channel, day, state, sum(n) FROM taken GROUP BY 1, 2, 3 HAVING sum(n) <> 0
 """
 
 
 def compact(cursor: Cursor) -> None:
-    """Add the differences up; one folder at a time, the others pass."""
+    """Add the differences up; one process at a time, the others pass."""
+    if not _alone(cursor):
+        return
+    if _many(cursor, "SELECT FROM case_counts"):
+        cursor.execute(_COMPACT_CASES)
+    if _many(cursor, "SELECT FROM contact_counts WHERE hour >= date_trunc('hour', now()) - interval '2 hours'"):
+        cursor.execute(_COMPACT_CONTACTS)
+
+
+def fold_days(cursor: Cursor) -> None:
+    """Add the hours of days more than a week ago up to days; one process at a time, the others pass. May run twice.
+
+    One statement takes the hours out and puts the day in, so whoever sums meanwhile gets the same sum.
+    """
+    if _alone(cursor):
+        cursor.execute(_FOLD_DAYS)
+
+
+def _alone(cursor: Cursor) -> bool:
+    """Whether no other process adds up now; none does until the commit."""
     cursor.execute("SELECT pg_try_advisory_xact_lock(hashtext('counts.fold'))")
     row = cursor.fetchone()
-    if row is None or not row[0]:
-        return
-    for table, statement in (("case_counts", _FOLD_CASES), ("contact_counts", _FOLD_CONTACTS)):
-        cursor.execute(f"SELECT count(*) FROM (SELECT FROM {table} LIMIT 2000) AS sample")  # noqa: S608  # two constants
-        if (found := cursor.fetchone()) and found[0] > 200:
-            cursor.execute(statement)
+    return bool(row and row[0])
+
+
+def _many(cursor: Cursor, rows: LiteralString) -> bool:
+    cursor.execute(f"SELECT count(*) FROM ({rows} LIMIT %s) AS sample", [_FEW + 1])  # noqa: S608  # a constant of this file
+    row = cursor.fetchone()
+    return bool(row and row[0] > _FEW)

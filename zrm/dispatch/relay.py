@@ -93,6 +93,7 @@ class Relay:
             throttle.sweep(self._database)
             with self._database.cursor() as cursor:
                 heartbeat.forget(cursor)
+                counts.fold_days(cursor)
                 sessions.forget_expired(cursor)
                 door_records.forget_dialogues(cursor)
                 query_missing_reports(cursor, hours=self._settings.report_hours)
