@@ -55,7 +55,7 @@ lock: $(DONE)/dev ## resolve the dependencies anew and write the lock files
 
 clean: ## remove what was built; the data in var/ stays
 	rm -rf .venv node_modules $(BUILD) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
-	find zrm tests migrations scripts -name __pycache__ -type d -prune -exec rm -rf {} +
+	find zrm tests scripts -name __pycache__ -type d -prune -exec rm -rf {} +
 
 setup: $(DONE)/run $(DONE)/link $(BUILD)/manifest.json $(DONE)/prompts
 setup-dev: setup $(DONE)/dev

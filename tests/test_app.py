@@ -261,10 +261,15 @@ def test_error_pages_are_accessible_and_fit(
 
 def test_an_older_schema_is_not_ready(client: httpx.Client, house: Runtime) -> None:
     with house.database.cursor() as cursor:
-        cursor.execute("UPDATE alembic_version SET version_num = '2026_11_28_trigrams'")
+        cursor.execute("DELETE FROM alembic_version")
     answer = client.get("/readyz")
     assert answer.status_code == 503
     assert answer.json()["problems"] == ["the database does not have the newest schema; run `zrm migrate`"]
+    with house.database.cursor() as cursor:  # as a trial before the first release left it
+        cursor.execute("INSERT INTO alembic_version VALUES ('2026_11_28_trigrams')")
+    answer = client.get("/readyz")
+    assert answer.status_code == 503
+    assert answer.json()["problems"] == [schema.NO_WAY]
 
 
 NEWER = "the database has a newer schema than this version of ZRM knows"

@@ -28,7 +28,7 @@ from starlette_compress import CompressMiddleware, remove_compress_type
 from zrm import agent_api
 from zrm.agent_api.context import DeskContext
 from zrm.agent_api.error_pages import reader_of
-from zrm.casestore.schema import BrokenMigrations, SchemaState, state
+from zrm.casestore.schema import NO_WAY, BrokenMigrations, SchemaState, state
 from zrm.channels.contract import HasRoutes
 from zrm.dispatch.queues import Monitor, QueueAway, Queues
 from zrm.errors import StoreUnavailable
@@ -387,6 +387,8 @@ def schema_findings(runtime: Runtime) -> tuple[list[str], list[str]]:
     """
     try:
         found = state(runtime.database)
+        if found is SchemaState.UNRELEASED:
+            return [NO_WAY], []
         if found is SchemaState.OLDER:
             return ["the database does not have the newest schema; run `zrm migrate`"], []
         refused = refusal(runtime.database)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,7 +15,9 @@ from alembic import command
 from alembic.config import Config
 from alembic.script import ScriptDirectory
 from alembic.util.exc import CommandError
+from psycopg.errors import LockNotAvailable
 from sqlalchemy import Connection, text
+from sqlalchemy.exc import OperationalError
 
 from zrm.casestore import (  # noqa: F401  # registers the tables with SQLModel's metadata
     agent,
@@ -26,13 +29,18 @@ from zrm.casestore import (  # noqa: F401  # registers the tables with SQLModel'
     subject,
     unit,
 )
+from zrm.errors import ConfigError, ZrmError
+from zrm.kit import log
 from zrm.kit.db import Database
 
-MIGRATIONS = Path(__file__).resolve().parents[2] / "migrations"
+MIGRATIONS = Path(__file__).resolve().parents[1] / "migrations"
+LOCK_TIMEOUT = "5s"
+"""How long a migration's statement waits for a lock. Everybody who comes after it to the same table waits as well."""
+LOCK_TRIES = 24
+_LOCK_PAUSE: Final = 5  # seconds, in which those who waited behind the migration go on
 _SETTINGS: Final = {
     # A server's limits are meant for a statement of every day, not for a new index.
     "statement_timeout": "0",
-    "lock_timeout": "0",
     "transaction_timeout": "0",
     "idle_in_transaction_session_timeout": "0",
     # What a killed migration holds or waits for is let go of at once; servers on other systems cannot see it.
@@ -44,18 +52,32 @@ WHERE key <> 'client_connection_check_interval' OR version() LIKE '%linux%'
 """
 _LOCK: Final = 0x5A524D  # "ZRM": two starts at once migrate one after the other
 _ASK_AGAIN: Final = 0.2  # seconds
+_UNRELEASED: Final = re.compile("2026_11_2[0-9]_")  # how migrations were named before the first release
+NO_WAY: Final = (
+    "the database was made by a version before the first release, and no migration leads from there to this one: name a "
+    "new, empty database in database_url; where `zrm up` keeps the database, move its data folder away and start anew"
+)
+
+_log = log.get(__name__)
 
 
 class SchemaState(Enum):
-    """What the database has: the newest schema this code knows, less than that, or something newer."""
+    """What the database has: the newest schema this code knows, less than that, something newer, or one of before the
+    first release, from which no migration leads anywhere.
+    """
 
     CURRENT = "current"
     OLDER = "older"
     NEWER = "newer"
+    UNRELEASED = "unreleased"
 
 
 class BrokenMigrations(Exception):
     """The folder of migrations does not fit together."""
+
+
+class MigrationBlocked(ZrmError):
+    """Others held a table's lock for too long; what was not finished was rolled back. Run the migration again."""
 
 
 def alembic_config() -> Config:
@@ -68,19 +90,41 @@ def alembic_config() -> Config:
 
 def migrate(database: Database, to: str = "head") -> SchemaState:
     """Bring the database to the newest schema, or to the revision `to`; one that a newer version has brought further is left
-    as it is. Returns what it had before. Errors: BrokenMigrations.
+    as it is. Returns what it had before. Errors: BrokenMigrations, MigrationBlocked; ConfigError for a database of before
+    the first release.
 
     Safe to call at every start, by several processes at once. Each migration is committed by itself: what one locks is
-    free before the next, and who was killed goes on with the one that was not finished.
+    free before the next, and who was killed goes on with the one that was not finished. One that does not get a lock in
+    `LOCK_TIMEOUT` is rolled back and tried again, because everybody else waits behind it meanwhile.
     """
-    config = alembic_config()
     with _alone(database) as connection:
         before = _state(connection)
         connection.commit()
+        if before is SchemaState.UNRELEASED:
+            raise ConfigError(f"database_url: {NO_WAY}")
         if before is not SchemaState.NEWER:
-            config.attributes["connection"] = connection
-            command.upgrade(config, to)
+            _upgrade(connection, to)
     return before
+
+
+def _upgrade(connection: Connection, to: str) -> None:
+    config = alembic_config()
+    config.attributes["connection"] = connection
+    for left in reversed(range(LOCK_TRIES)):
+        try:
+            return command.upgrade(config, to)
+        except OperationalError as error:
+            if not isinstance(error.orig, LockNotAvailable):
+                raise
+            connection.rollback()
+            if not left:
+                raise MigrationBlocked(
+                    "the database was not brought to the newest schema: others hold a lock on a table that it changes. "
+                    "End long transactions (pg_stat_activity names them, a dump is one) and run `zrm migrate` again"
+                ) from error
+            _log.warning("a migration waits for others' locks and is tried again", tries_left=left)
+            time.sleep(_LOCK_PAUSE)
+    return None
 
 
 @contextmanager
@@ -88,7 +132,7 @@ def _alone(database: Database) -> Iterator[Connection]:
     """A connection for a migration, with nobody else migrating meanwhile; closed at the end, which lets others begin."""
     with database.engine.connect() as connection:
         try:
-            connection.execute(text(_SET), {"settings": json.dumps(_SETTINGS)})
+            connection.execute(text(_SET), {"settings": json.dumps({**_SETTINGS, "lock_timeout": LOCK_TIMEOUT})})
             # Who waited inside the statement would hold a snapshot, and CREATE INDEX CONCURRENTLY waits for every one.
             while not connection.execute(text("SELECT pg_try_advisory_lock(:key)"), {"key": _LOCK}).scalar():
                 connection.commit()
@@ -117,4 +161,6 @@ def _state(connection: Connection) -> SchemaState:
     stands = set(connection.execute(text("SELECT version_num FROM alembic_version")).scalars())
     if stands == heads:
         return SchemaState.CURRENT
+    if any(map(_UNRELEASED.match, stands)):
+        return SchemaState.UNRELEASED
     return SchemaState.OLDER if stands <= known else SchemaState.NEWER

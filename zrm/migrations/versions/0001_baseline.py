@@ -1,0 +1,699 @@
+"""The schema of the first release: every table, index and trigger, area by area.
+
+Takes no lock that anybody could wait for: nothing is there yet.
+"""
+
+from __future__ import annotations
+
+from alembic import op
+from sqlalchemy import text
+
+from zrm.errors import ConfigError
+
+revision = "0001"
+down_revision = None
+branch_labels = None
+depends_on = None
+
+EXTENSIONS = "CREATE EXTENSION IF NOT EXISTS pg_trgm"  # finds what is inside words
+
+# What comes in: kept before anybody is told that it was received.
+INBOX = """
+-- The receipts' key lives in a small table of its own; raw_contacts may later be partitioned by month on its id.
+CREATE TABLE receipts (
+    channel text NOT NULL,
+    account text NOT NULL,
+    external_id text NOT NULL,
+    contact_id uuid NOT NULL,
+    code char(12) NOT NULL,
+    received_at timestamptz NOT NULL,
+    -- what the same id is compared by when it comes again
+    content text,
+    PRIMARY KEY (channel, account, external_id)
+);
+CREATE UNIQUE INDEX receipts_code ON receipts (code);
+CREATE UNIQUE INDEX receipts_contact ON receipts (contact_id);
+-- The ledger counts receipts by the hour; they come in order of time, so a few pages of BRIN are enough.
+CREATE INDEX receipts_received ON receipts USING brin (received_at) WITH (pages_per_range = 16);
+
+CREATE TABLE raw_contacts (
+    id uuid PRIMARY KEY,
+    channel text NOT NULL,
+    account text NOT NULL,
+    kind text NOT NULL CHECK (kind IN ('contact', 'report')),
+    media_type text NOT NULL,
+    body bytea,
+    body_key text,
+    size bigint NOT NULL,
+    envelope jsonb NOT NULL,
+    files jsonb NOT NULL,
+    trace text NOT NULL,
+    received_at timestamptz NOT NULL,
+    state text NOT NULL DEFAULT 'waiting'
+        CHECK (state IN ('waiting', 'filed', 'joined', 'ignored', 'quarantined')),
+    reason text NOT NULL DEFAULT '',
+    settled_at timestamptz,
+    CHECK ((body IS NULL) <> (body_key IS NULL))
+);
+CREATE INDEX raw_contacts_waiting ON raw_contacts (received_at) WHERE state = 'waiting';
+CREATE INDEX raw_contacts_received ON raw_contacts (received_at);
+-- The tracking page shows a message that was just sent: what waits for its case is found by the case's code.
+CREATE INDEX raw_contacts_conversation ON raw_contacts ((envelope ->> 'conversation'), received_at)
+    WHERE state IN ('waiting', 'quarantined') AND envelope ->> 'conversation' IS NOT NULL;
+-- Who refers to a blob.
+CREATE INDEX raw_contacts_body_key ON raw_contacts (body_key) WHERE body_key IS NOT NULL;
+CREATE INDEX raw_contacts_files ON raw_contacts USING gin (files jsonb_path_ops) WHERE files <> '[]';
+
+-- Blobs that a citizen uploaded and no contact carries yet.
+CREATE TABLE uploads (
+    blob_key text PRIMARY KEY,
+    uploaded_at timestamptz NOT NULL
+);
+CREATE INDEX uploads_at ON uploads (uploaded_at);
+
+-- A quarantined contact is a work item: it has a reason, an owner, a clock, and an end.
+CREATE TABLE quarantine (
+    contact_id uuid PRIMARY KEY REFERENCES raw_contacts,
+    channel text NOT NULL,
+    reason text NOT NULL,
+    entered_at timestamptz NOT NULL,
+    due_at timestamptz NOT NULL,
+    owner_id uuid,
+    tries int NOT NULL DEFAULT 1,
+    ended_at timestamptz,
+    ended_how text NOT NULL DEFAULT '' CHECK (ended_how IN ('', 'replayed', 'ignored'))
+);
+CREATE INDEX quarantine_open ON quarantine (due_at) WHERE ended_at IS NULL;
+
+-- Messages that come in parts, until they are whole and filed as one.
+CREATE TABLE message_parts (
+    raw_id uuid PRIMARY KEY REFERENCES raw_contacts,
+    channel text NOT NULL,
+    key text NOT NULL,
+    number int NOT NULL,
+    digest text NOT NULL,
+    received_at timestamptz NOT NULL,
+    filed_as uuid REFERENCES raw_contacts
+);
+CREATE INDEX message_parts_key ON message_parts (channel, key, received_at);
+
+-- Written by the doors, each from its own journal and never in the transaction that keeps a contact. Whoever said yes
+-- to the same contact twice is here once; to another content under the same receipt, twice.
+CREATE TABLE door_answers (
+    contact_id uuid NOT NULL,
+    content text NOT NULL,
+    channel text NOT NULL,
+    received_at timestamptz NOT NULL,
+    PRIMARY KEY (contact_id, content)
+);
+CREATE INDEX door_answers_received ON door_answers (received_at);
+
+-- How far a door has read a source that remembers nothing for it: a mailbox by UIDVALIDITY and UID.
+CREATE TABLE door_cursors (
+    channel text NOT NULL,
+    key text NOT NULL,
+    position jsonb NOT NULL,
+    moved_at timestamptz NOT NULL,
+    PRIMARY KEY (channel, key)
+);
+
+-- Attempts that were not even a contact: bad signatures, wrong secrets. The peer is a keyed hash.
+CREATE TABLE refusals (
+    id uuid PRIMARY KEY,
+    channel text NOT NULL,
+    account text NOT NULL,
+    reason text NOT NULL,
+    peer_hash text NOT NULL,
+    at timestamptz NOT NULL
+);
+CREATE INDEX refusals_at ON refusals (at);
+"""
+
+# Who works here, on what, and with which words.
+ORGANISATION = """
+CREATE TABLE units (
+    id uuid PRIMARY KEY,
+    key text NOT NULL UNIQUE,
+    name_fa text NOT NULL,
+    name_en text NOT NULL,
+    parent_id uuid REFERENCES units
+);
+
+CREATE TABLE subjects (
+    id uuid PRIMARY KEY,
+    key text NOT NULL UNIQUE,
+    name_fa text NOT NULL,
+    name_en text NOT NULL,
+    parent_id uuid REFERENCES subjects,
+    unit_id uuid REFERENCES units
+);
+
+CREATE TABLE agents (
+    id uuid PRIMARY KEY,
+    login text NOT NULL UNIQUE,
+    name_fa text NOT NULL,
+    name_en text NOT NULL,
+    password_hash text NOT NULL,
+    unit_id uuid NOT NULL REFERENCES units,
+    language text NOT NULL DEFAULT 'fa' CHECK (language IN ('fa', 'en')),
+    calendar text NOT NULL DEFAULT 'solar' CHECK (calendar IN ('solar', 'gregorian')),
+    theme text NOT NULL DEFAULT 'auto' CHECK (theme IN ('auto', 'light', 'dark')),
+    active boolean NOT NULL DEFAULT true
+);
+
+-- What an agent may do, for one unit or (unit_id null) everywhere. There are no role names in the code.
+CREATE TABLE permissions (
+    id uuid PRIMARY KEY,
+    agent_id uuid NOT NULL REFERENCES agents,
+    permission text NOT NULL,
+    unit_id uuid REFERENCES units,
+    UNIQUE NULLS NOT DISTINCT (agent_id, permission, unit_id),
+    -- what acts on what belongs to no unit
+    CONSTRAINT permissions_only_everywhere
+        CHECK (unit_id IS NULL OR permission NOT IN ('quarantine.handle', 'ledger.view'))
+);
+
+-- Of one unit, or (unit_id null) of all. A greeting and a signature stand around the answers of their unit.
+CREATE TABLE templates (
+    id uuid PRIMARY KEY,
+    unit_id uuid REFERENCES units,
+    kind text NOT NULL CHECK (kind IN ('answer', 'greeting', 'signature', 'acknowledgement')),
+    name_fa text NOT NULL,
+    name_en text NOT NULL,
+    text_fa text NOT NULL,
+    text_en text NOT NULL,
+    version int NOT NULL DEFAULT 1,
+    changed_by uuid REFERENCES agents,
+    changed_at timestamptz NOT NULL,
+    retired_at timestamptz
+);
+CREATE INDEX templates_unit ON templates (unit_id) WHERE retired_at IS NULL;
+"""
+
+SIGNING_IN = """
+-- `stage`: what the session is good for. Only signed_in opens the desk; the others lead to what is still missing.
+-- `proven_at`: when its agent last showed who they are; steps that matter ask for a proof of the last minutes.
+CREATE TABLE sessions (
+    token_hash text PRIMARY KEY,
+    id uuid NOT NULL DEFAULT uuidv7(),
+    agent_id uuid NOT NULL REFERENCES agents,
+    csrf text NOT NULL,
+    stage text NOT NULL DEFAULT 'signed_in' CHECK (stage IN ('signed_in', 'second_step', 'set_up')),
+    how text NOT NULL DEFAULT 'password',
+    browser text NOT NULL DEFAULT '',
+    system text NOT NULL DEFAULT '',
+    started_at timestamptz NOT NULL,
+    seen_at timestamptz NOT NULL,
+    ends_at timestamptz NOT NULL,
+    proven_at timestamptz NOT NULL DEFAULT now()
+);
+CREATE UNIQUE INDEX sessions_id ON sessions (id);
+CREATE INDEX sessions_agent ON sessions (agent_id);
+
+CREATE TABLE sign_ins (
+    id uuid PRIMARY KEY,
+    agent_id uuid NOT NULL REFERENCES agents,
+    at timestamptz NOT NULL,
+    how text NOT NULL,
+    browser text NOT NULL,
+    system text NOT NULL,
+    known boolean NOT NULL
+);
+CREATE INDEX sign_ins_agent ON sign_ins (agent_id, at DESC);
+
+-- The secret is sealed with the installation's key; `last_step` is the newest time step whose code was used.
+CREATE TABLE authenticators (
+    agent_id uuid PRIMARY KEY REFERENCES agents,
+    sealed bytea NOT NULL,
+    last_step bigint NOT NULL DEFAULT 0,
+    made_at timestamptz NOT NULL,
+    confirmed_at timestamptz
+);
+
+CREATE TABLE recovery_codes (
+    agent_id uuid NOT NULL REFERENCES agents,
+    code_hash text NOT NULL,
+    used_at timestamptz,
+    PRIMARY KEY (agent_id, code_hash)
+);
+
+CREATE TABLE passkeys (
+    id uuid PRIMARY KEY,
+    agent_id uuid NOT NULL REFERENCES agents,
+    credential_id bytea NOT NULL UNIQUE,
+    public_key bytea NOT NULL,
+    sign_count bigint NOT NULL,
+    transports text[] NOT NULL,
+    name text NOT NULL,
+    made_at timestamptz NOT NULL,
+    used_at timestamptz
+);
+CREATE INDEX passkeys_agent ON passkeys (agent_id);
+
+-- Who an agent is at an identity provider; one account of a provider is one agent, for ever.
+CREATE TABLE provider_accounts (
+    issuer text NOT NULL,
+    subject text NOT NULL,
+    agent_id uuid NOT NULL REFERENCES agents,
+    linked_at timestamptz NOT NULL,
+    PRIMARY KEY (issuer, subject),
+    UNIQUE (agent_id, issuer)
+);
+
+-- Challenges that were answered, until they are too old anyway: losing them in a crash costs those minutes.
+CREATE UNLOGGED TABLE used_challenges (
+    challenge_hash text PRIMARY KEY,
+    at timestamptz NOT NULL
+);
+
+-- Throttles need no durability: losing them in a crash only forgives a few tries.
+CREATE UNLOGGED TABLE throttles (
+    key text PRIMARY KEY,
+    window_started timestamptz NOT NULL,
+    tries int NOT NULL
+);
+
+-- How often a throttle refused somebody, by its purpose; after a crash it is counted anew.
+CREATE UNLOGGED TABLE refused_tries (
+    purpose text PRIMARY KEY,
+    times bigint NOT NULL
+);
+"""
+
+PERSONS = """
+-- Nothing here, or anywhere, can mark a person as more important than another.
+CREATE TABLE persons (
+    id uuid PRIMARY KEY,
+    name text NOT NULL,
+    -- in which they first wrote
+    language text NOT NULL DEFAULT '',
+    created_at timestamptz NOT NULL,
+    -- how they asked to be answered
+    preferred_channel text NOT NULL DEFAULT '',
+    preferred_language text NOT NULL DEFAULT '' CHECK (preferred_language IN ('', 'fa', 'en'))
+);
+
+CREATE TABLE addresses (
+    id uuid PRIMARY KEY,
+    person_id uuid NOT NULL REFERENCES persons,
+    kind text NOT NULL CHECK (kind IN ('email', 'phone', 'telegram', 'bale')),
+    value text NOT NULL,
+    raw text NOT NULL,
+    -- typed into a form, not shown by a message that came from it: proves nothing about whose it is
+    claimed boolean NOT NULL,
+    created_at timestamptz NOT NULL,
+    -- since when what we send there comes back
+    doubtful_at timestamptz
+);
+CREATE UNIQUE INDEX addresses_of_person ON addresses (person_id, kind, value);
+CREATE INDEX addresses_value ON addresses (kind, value, created_at);
+CREATE INDEX addresses_search ON addresses USING gin (value gin_trgm_ops);
+
+-- Append-only in spirit: the newest row of an address says whether we may write there.
+CREATE TABLE opt_outs (
+    id uuid PRIMARY KEY,
+    channel text NOT NULL,
+    account text NOT NULL,
+    address text NOT NULL,
+    out boolean NOT NULL,
+    at timestamptz NOT NULL
+);
+CREATE INDEX opt_outs_address ON opt_outs (channel, address, at DESC);
+
+-- Where a dialogue with a citizen stands between two of their messages; forgotten when it ends.
+CREATE TABLE dialogue_notes (
+    channel text NOT NULL,
+    key text NOT NULL,
+    note jsonb NOT NULL,
+    ends_at timestamptz NOT NULL,
+    PRIMARY KEY (channel, key)
+);
+CREATE INDEX dialogue_notes_ending ON dialogue_notes (channel, ends_at);
+
+-- One-time links by which a citizen proves an e-mail address; only the token's hash is kept.
+CREATE TABLE proof_tokens (
+    token_hash text PRIMARY KEY,
+    code char(12) NOT NULL,
+    made_at timestamptz NOT NULL,
+    ends_at timestamptz NOT NULL,
+    used_at timestamptz
+);
+"""
+
+CASES = """
+CREATE TABLE cases (
+    id uuid PRIMARY KEY,
+    code char(12) NOT NULL UNIQUE,
+    reply_token text NOT NULL UNIQUE,
+    title text NOT NULL,
+    nature text NOT NULL DEFAULT '',
+    language text NOT NULL,
+    channel text NOT NULL,
+    account text NOT NULL,
+    person_id uuid REFERENCES persons,
+    subject_id uuid REFERENCES subjects,
+    unit_id uuid NOT NULL REFERENCES units,
+    assignee_id uuid REFERENCES agents,
+    status text NOT NULL CHECK (status IN ('new', 'open', 'waiting', 'closed')),
+    opened_at timestamptz NOT NULL,
+    status_at timestamptz NOT NULL,
+    last_contact_at timestamptz NOT NULL,
+    version int NOT NULL DEFAULT 1
+);
+CREATE INDEX cases_queue ON cases (unit_id, status, last_contact_at DESC, id DESC);
+-- With the units, so that an agent's own list need not look at the table for them.
+CREATE INDEX cases_mine ON cases (assignee_id, status, last_contact_at DESC, id DESC) INCLUDE (unit_id);
+CREATE INDEX cases_recent ON cases (status, last_contact_at DESC, id DESC);
+CREATE INDEX cases_unassigned ON cases (last_contact_at DESC, id DESC)
+    WHERE assignee_id IS NULL AND status IN ('new', 'open');
+CREATE INDEX cases_unassigned_unit ON cases (unit_id, last_contact_at DESC, id DESC)
+    WHERE assignee_id IS NULL AND status IN ('new', 'open');
+CREATE INDEX cases_person ON cases (person_id, last_contact_at DESC);
+
+-- One line of a case's conversation; an inbound contact keeps the id of its raw contact.
+CREATE TABLE contacts (
+    id uuid PRIMARY KEY,
+    case_id uuid NOT NULL REFERENCES cases,
+    -- withdrawn: an answer that its writer took back before it left; no citizen sees it
+    direction text NOT NULL CHECK (direction IN ('in', 'out', 'note', 'withdrawn')),
+    channel text NOT NULL,
+    account text NOT NULL,
+    person_id uuid REFERENCES persons,
+    agent_id uuid REFERENCES agents,
+    address text NOT NULL DEFAULT '',
+    -- what else the writer gave: where to answer, who had a copy, where they can be reached as well
+    reply_to text[] NOT NULL DEFAULT '{}',
+    copied text[] NOT NULL DEFAULT '{}',
+    other_addresses text[] NOT NULL DEFAULT '{}',
+    title text NOT NULL DEFAULT '',
+    text text NOT NULL,
+    folded_quote text NOT NULL DEFAULT '',
+    html text NOT NULL DEFAULT '',
+    language text NOT NULL DEFAULT '',
+    search text NOT NULL DEFAULT '',
+    headers jsonb NOT NULL DEFAULT '[]',
+    labels text[] NOT NULL DEFAULT '{}',
+    message_id text NOT NULL DEFAULT '',
+    automatic boolean NOT NULL DEFAULT false,
+    public boolean NOT NULL DEFAULT true,
+    at timestamptz NOT NULL
+);
+CREATE INDEX contacts_case ON contacts (case_id, at, id);
+-- Who else a case's mails went to is found without reading the mails that went to nobody else.
+CREATE INDEX contacts_copied ON contacts (case_id, at, id) WHERE direction = 'in' AND copied <> '{}';
+CREATE INDEX contacts_person ON contacts (person_id) WHERE person_id IS NOT NULL;
+-- Who shares an address with others is nobody in particular, and known by the address alone.
+CREATE INDEX contacts_nobody ON contacts (address) WHERE person_id IS NULL;
+CREATE INDEX contacts_search ON contacts USING gin (search gin_trgm_ops);
+-- The loop breaker asks for one address's automatic answers of the last day; there are few of each.
+CREATE INDEX contacts_automatic ON contacts (address, at) WHERE automatic;
+-- Codes that went to addresses typed into a form are counted each hour.
+CREATE INDEX contacts_typed ON contacts (at) WHERE automatic AND 'typed_address' = ANY(labels);
+
+CREATE TABLE attachments (
+    id uuid PRIMARY KEY,
+    contact_id uuid NOT NULL REFERENCES contacts,
+    role text NOT NULL CHECK (role IN ('attachment', 'inline', 'recording', 'fax', 'original', 'rendition')),
+    name text NOT NULL,
+    media_type text NOT NULL,
+    size bigint NOT NULL,
+    blob_key text NOT NULL,
+    content_id text NOT NULL DEFAULT '',
+    position int NOT NULL DEFAULT 0,
+    -- empty: nobody was asked (no scanner then, or a file of ours)
+    scan text NOT NULL DEFAULT '' CHECK (scan IN ('', 'waiting', 'clean', 'infected')),
+    threat text NOT NULL DEFAULT ''
+);
+CREATE INDEX attachments_contact ON attachments (contact_id, position);
+CREATE INDEX attachments_blob ON attachments (blob_key);
+
+-- Files of a message that lie at a provider's and are still to be fetched.
+CREATE TABLE remote_files (
+    id uuid PRIMARY KEY,
+    contact_id uuid NOT NULL REFERENCES contacts,
+    channel text NOT NULL,
+    account text NOT NULL,
+    address text NOT NULL,
+    name text NOT NULL,
+    media_type text NOT NULL,
+    role text NOT NULL,
+    content_id text NOT NULL,
+    position int NOT NULL,
+    state text NOT NULL DEFAULT 'waiting' CHECK (state IN ('waiting', 'fetched', 'failed')),
+    error text NOT NULL DEFAULT ''
+);
+CREATE INDEX remote_files_contact ON remote_files (contact_id);
+
+-- Message-IDs of both directions, for In-Reply-To and References.
+CREATE TABLE message_ids (
+    message_id text NOT NULL,
+    case_id uuid NOT NULL REFERENCES cases,
+    PRIMARY KEY (message_id, case_id)
+);
+
+-- A stranger quoted somebody's token, or the like: linked, never joined, and a person decides.
+CREATE TABLE case_relations (
+    id uuid PRIMARY KEY,
+    case_id uuid NOT NULL REFERENCES cases,
+    other_case_id uuid NOT NULL REFERENCES cases,
+    contact_id uuid REFERENCES contacts,
+    reason text NOT NULL,
+    at timestamptz NOT NULL,
+    decided_by uuid REFERENCES agents,
+    decided_at timestamptz,
+    decision text NOT NULL DEFAULT '' CHECK (decision IN ('', 'kept', 'dismissed'))
+);
+CREATE INDEX case_relations_case ON case_relations (case_id);
+CREATE INDEX case_relations_other ON case_relations (other_case_id);
+
+CREATE TABLE case_events (
+    id uuid PRIMARY KEY,
+    case_id uuid NOT NULL REFERENCES cases,
+    at timestamptz NOT NULL,
+    agent_id uuid REFERENCES agents,
+    kind text NOT NULL,
+    data jsonb NOT NULL DEFAULT '{}'
+);
+CREATE INDEX case_events_case ON case_events (case_id, at, id);
+
+-- How content a citizen was with us.
+CREATE TABLE ratings (
+    id uuid PRIMARY KEY,
+    case_id uuid NOT NULL REFERENCES cases,
+    channel text NOT NULL,
+    score int NOT NULL CHECK (score BETWEEN 1 AND 5),
+    at timestamptz NOT NULL
+);
+CREATE INDEX ratings_case ON ratings (case_id, at DESC);
+
+CREATE TABLE notifications (
+    id uuid PRIMARY KEY,
+    agent_id uuid NOT NULL REFERENCES agents,
+    case_id uuid REFERENCES cases,
+    source_id uuid NOT NULL,
+    kind text NOT NULL,
+    at timestamptz NOT NULL,
+    read_at timestamptz,
+    UNIQUE (agent_id, source_id)
+);
+CREATE INDEX notifications_unread ON notifications (agent_id, at DESC) WHERE read_at IS NULL;
+CREATE INDEX notifications_agent ON notifications (agent_id, at DESC);
+"""
+
+# What goes out.
+OUTGOING = """
+CREATE TABLE deliveries (
+    id uuid PRIMARY KEY,
+    contact_id uuid NOT NULL REFERENCES contacts,
+    case_id uuid NOT NULL REFERENCES cases,
+    channel text NOT NULL,
+    account text NOT NULL,
+    address text NOT NULL,
+    state text NOT NULL
+        CHECK (state IN ('queued', 'sending', 'sent', 'delivered', 'failed', 'unknown', 'withdrawn')),
+    attempts int NOT NULL DEFAULT 0,
+    provider_ref text NOT NULL DEFAULT '',
+    error text NOT NULL DEFAULT '',
+    error_code text NOT NULL DEFAULT '',
+    settled_by uuid REFERENCES agents,
+    trace text NOT NULL DEFAULT '',
+    created_at timestamptz NOT NULL,
+    changed_at timestamptz NOT NULL,
+    -- when the provider was asked what became of a message whose report did not come
+    asked_at timestamptz
+);
+CREATE INDEX deliveries_contact ON deliveries (contact_id);
+CREATE INDEX deliveries_case ON deliveries (case_id);
+CREATE INDEX deliveries_provider ON deliveries (channel, provider_ref) WHERE provider_ref <> '';
+CREATE INDEX deliveries_silent ON deliveries (changed_at) WHERE state = 'sent' AND asked_at IS NULL;
+CREATE INDEX deliveries_trouble ON deliveries (changed_at) WHERE state IN ('failed', 'unknown') AND settled_by IS NULL;
+CREATE INDEX deliveries_trouble_case ON deliveries (case_id)
+    WHERE state IN ('failed', 'unknown') AND settled_by IS NULL;
+
+CREATE TABLE delivery_events (
+    id uuid PRIMARY KEY,
+    delivery_id uuid NOT NULL REFERENCES deliveries,
+    at timestamptz NOT NULL,
+    state text NOT NULL,
+    detail text NOT NULL DEFAULT ''
+);
+CREATE INDEX delivery_events_delivery ON delivery_events (delivery_id, at, id);
+
+-- What is answered without a case (help, stop, a case's state). One answer a question, for ever: the question is the raw
+-- contact. States as those of deliveries. `title` and `in_reply_to` keep a mail's answer in its thread.
+CREATE TABLE self_answers (
+    id uuid PRIMARY KEY,
+    raw_id uuid NOT NULL UNIQUE REFERENCES raw_contacts,
+    wish text NOT NULL,
+    channel text NOT NULL,
+    account text NOT NULL,
+    address text NOT NULL,
+    language text NOT NULL,
+    text text NOT NULL,
+    state text NOT NULL DEFAULT 'queued'
+        CHECK (state IN ('queued', 'sending', 'sent', 'delivered', 'failed', 'unknown')),
+    attempts int NOT NULL DEFAULT 0,
+    provider_ref text NOT NULL DEFAULT '',
+    error text NOT NULL DEFAULT '',
+    error_code text NOT NULL DEFAULT '',
+    created_at timestamptz NOT NULL,
+    changed_at timestamptz NOT NULL,
+    title text NOT NULL DEFAULT '',
+    in_reply_to text NOT NULL DEFAULT ''
+);
+CREATE INDEX self_answers_address ON self_answers (channel, address, created_at DESC);
+CREATE INDEX self_answers_provider ON self_answers (channel, provider_ref) WHERE provider_ref <> '';
+
+-- A message that its provider carries in parts has a report for each. `delivery_id` is a delivery or a self-service answer.
+CREATE TABLE delivery_parts (
+    channel text NOT NULL,
+    provider_ref text NOT NULL,
+    delivery_id uuid NOT NULL,
+    number int NOT NULL,
+    state text NOT NULL DEFAULT 'sent' CHECK (state IN ('sent', 'delivered', 'failed')),
+    PRIMARY KEY (channel, provider_ref)
+);
+CREATE INDEX delivery_parts_delivery ON delivery_parts (delivery_id, number);
+"""
+
+OUTBOX = """
+-- Work to be done, written in the commit that makes it necessary, deleted in the commit that does it.
+-- A claim moves due_at into the future (a lease) and counts the attempt; a crash lets the lease run out.
+CREATE TABLE outbox (
+    id uuid PRIMARY KEY,
+    topic text NOT NULL,
+    ref uuid NOT NULL,
+    trace text NOT NULL DEFAULT '',
+    created_at timestamptz NOT NULL DEFAULT now(),
+    due_at timestamptz NOT NULL DEFAULT now(),
+    attempts int NOT NULL DEFAULT 0,
+    failed_at timestamptz,
+    error text NOT NULL DEFAULT ''
+) WITH (autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 1000, fillfactor = 80);
+CREATE INDEX outbox_due ON outbox (topic, due_at, id) WHERE failed_at IS NULL;
+CREATE INDEX outbox_failed ON outbox (failed_at) WHERE failed_at IS NOT NULL;
+
+CREATE FUNCTION outbox_ring() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM pg_notify('zrm_outbox', topic) FROM (SELECT DISTINCT topic FROM added WHERE due_at <= now()) AS topics;
+    RETURN NULL;
+END $$;
+CREATE TRIGGER outbox_ring AFTER INSERT ON outbox REFERENCING NEW TABLE AS added
+    FOR EACH STATEMENT EXECUTE FUNCTION outbox_ring();
+"""
+
+COUNTERS = """
+-- Counting a queue does not read the queue: every change appends a difference; the relay folds them now and then.
+CREATE TABLE case_counts (unit_id uuid NOT NULL, status text NOT NULL, assignee_id uuid, n bigint NOT NULL);
+CREATE TABLE contact_counts (channel text NOT NULL, hour timestamptz NOT NULL, state text NOT NULL, n bigint NOT NULL);
+CREATE INDEX contact_counts_hour ON contact_counts (hour);
+
+CREATE FUNCTION count_cases() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF TG_OP = 'INSERT' THEN
+        INSERT INTO case_counts SELECT unit_id, status, assignee_id, count(*) FROM added GROUP BY 1, 2, 3;
+    ELSE
+        INSERT INTO case_counts
+        SELECT unit_id, status, assignee_id, sum(n) FROM (
+            SELECT unit_id, status, assignee_id, 1 AS n FROM added
+            UNION ALL SELECT unit_id, status, assignee_id, -1 FROM removed
+        ) AS change GROUP BY 1, 2, 3 HAVING sum(n) <> 0;
+    END IF;
+    RETURN NULL;
+END $$;
+CREATE TRIGGER count_new_cases AFTER INSERT ON cases REFERENCING NEW TABLE AS added
+    FOR EACH STATEMENT EXECUTE FUNCTION count_cases();
+CREATE TRIGGER count_moved_cases AFTER UPDATE ON cases REFERENCING NEW TABLE AS added OLD TABLE AS removed
+    FOR EACH STATEMENT EXECUTE FUNCTION count_cases();
+
+CREATE FUNCTION count_contacts() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF TG_OP = 'INSERT' THEN
+        INSERT INTO contact_counts
+        SELECT channel, date_trunc('hour', received_at, 'UTC'), state, count(*) FROM added GROUP BY 1, 2, 3;
+    ELSE
+        INSERT INTO contact_counts
+        SELECT channel, hour, state, sum(n) FROM (
+            SELECT channel, date_trunc('hour', received_at, 'UTC') AS hour, state, 1 AS n FROM added
+            UNION ALL SELECT channel, date_trunc('hour', received_at, 'UTC'), state, -1 FROM removed
+        ) AS change GROUP BY 1, 2, 3 HAVING sum(n) <> 0;
+    END IF;
+    RETURN NULL;
+END $$;
+CREATE TRIGGER count_new_contacts AFTER INSERT ON raw_contacts REFERENCING NEW TABLE AS added
+    FOR EACH STATEMENT EXECUTE FUNCTION count_contacts();
+CREATE TRIGGER count_settled_contacts AFTER UPDATE ON raw_contacts REFERENCING NEW TABLE AS added OLD TABLE AS removed
+    FOR EACH STATEMENT EXECUTE FUNCTION count_contacts();
+"""
+
+HISTORY = """
+-- History is appended, never edited: the database itself refuses.
+CREATE FUNCTION refuse_edit() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    RAISE EXCEPTION USING MESSAGE = TG_TABLE_NAME || ' is append-only', ERRCODE = 'restrict_violation';
+END $$;
+CREATE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON case_events
+    FOR EACH STATEMENT EXECUTE FUNCTION refuse_edit();
+CREATE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON delivery_events
+    FOR EACH STATEMENT EXECUTE FUNCTION refuse_edit();
+CREATE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON receipts
+    FOR EACH STATEMENT EXECUTE FUNCTION refuse_edit();
+CREATE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON refusals
+    FOR EACH STATEMENT EXECUTE FUNCTION refuse_edit();
+CREATE TRIGGER nothing_is_thrown_away BEFORE DELETE OR TRUNCATE ON raw_contacts
+    FOR EACH STATEMENT EXECUTE FUNCTION refuse_edit();
+"""
+
+OPERATION = """
+-- Which installation this is: the same id stands in the folder of its files.
+CREATE TABLE installation (
+    only_one boolean PRIMARY KEY DEFAULT true CHECK (only_one),
+    id uuid NOT NULL,
+    folder_claimed_at timestamptz
+);
+INSERT INTO installation (id) VALUES (gen_random_uuid());
+
+-- A row for each process of a role.
+CREATE TABLE heartbeats (
+    instance uuid PRIMARY KEY,
+    role text NOT NULL,
+    topics text[] NOT NULL,
+    at timestamptz NOT NULL,
+    ended boolean NOT NULL DEFAULT false
+);
+"""
+
+
+def upgrade() -> None:
+    """Forward only. Errors: ConfigError for a database in which no Persian word could be found."""
+    connection = op.get_bind()
+    connection.exec_driver_sql(EXTENSIONS)
+    if connection.execute(text("SELECT similarity('رضا', 'رضا')")).scalar() != 1:
+        raise ConfigError(
+            "database_url: the database was made with an LC_CTYPE in which no Persian word can be found; move it to one "
+            "made with LC_CTYPE 'C.UTF-8' (docs/production.md, PostgreSQL)"
+        )
+    for part in (
+        INBOX, ORGANISATION, SIGNING_IN, PERSONS, CASES, OUTGOING, OUTBOX, COUNTERS, HISTORY, OPERATION,
+    ):  # fmt: skip
+        connection.exec_driver_sql(part)
