@@ -6,25 +6,32 @@ from enum import StrEnum
 from typing import Final
 from uuid import UUID
 
-from sqlmodel import Field, SQLModel
+from sqlalchemy import CheckConstraint, UniqueConstraint
+from sqlmodel import Field
 
 from zrm.kit.ids import new_id
+from zrm.kit.tables import Table, one_of
 
 NO_PASSWORD: Final = "!"  # noqa: S105  # what stands for none
 """In place of a password's hash: no hash reads so, and no password is right."""
 
 
-class Agent(SQLModel, table=True):
+class Agent(Table, table=True):
     """A person at the desk, with the language, calendar and theme they chose."""
 
     __tablename__ = "agents"
+    __table_args__ = (
+        one_of("language", ["fa", "en"]),
+        one_of("calendar", ["solar", "gregorian"]),
+        one_of("theme", ["auto", "light", "dark"]),
+    )
 
     id: UUID = Field(default_factory=new_id, primary_key=True)
-    login: str
+    login: str = Field(unique=True)
     name_fa: str
     name_en: str
     password_hash: str
-    unit_id: UUID
+    unit_id: UUID = Field(foreign_key="units.id")
     language: str = "fa"
     calendar: str = "solar"
     theme: str = "auto"
@@ -52,12 +59,19 @@ The database refuses such a row too (constraint `permissions_only_everywhere`).
 """
 
 
-class Grant(SQLModel, table=True):
+class Grant(Table, table=True):
     """A permission for one unit, or everywhere when `unit_id` is None."""
 
     __tablename__ = "permissions"
+    __table_args__ = (
+        UniqueConstraint("agent_id", "permission", "unit_id", postgresql_nulls_not_distinct=True),
+        CheckConstraint(
+            "unit_id IS NULL OR permission NOT IN ('quarantine.handle', 'ledger.view')",
+            name="permissions_only_everywhere",
+        ),
+    )
 
     id: UUID = Field(default_factory=new_id, primary_key=True)
-    agent_id: UUID
+    agent_id: UUID = Field(foreign_key="agents.id")
     permission: str
-    unit_id: UUID | None = None
+    unit_id: UUID | None = Field(default=None, foreign_key="units.id")

@@ -6,10 +6,12 @@ from collections.abc import Sequence
 from typing import Final, NamedTuple
 from uuid import UUID
 
-from sqlmodel import Field, SQLModel
+from sqlalchemy import BigInteger, Index
+from sqlmodel import Field
 
 from zrm.kit.db import Cursor, insert_records, record
 from zrm.kit.ids import new_id
+from zrm.kit.tables import Table, one_of
 
 MOST_PICTURES: Final = 30
 """Pages of one file that are drawn as pictures at most; its PDF has all."""
@@ -17,22 +19,51 @@ OUR_OWN: Final = frozenset({"recording", "fax", "rendition"})
 """Roles of the files our own telephone and fax make of what they hear; nobody could hide a program there."""
 
 
-class Attachment(SQLModel, table=True):
+class Attachment(Table, table=True):
     """A file of a contact, in the blob store under `blob_key`; size in bytes. `threat` is what the virus scanner found."""
 
     __tablename__ = "attachments"
+    __table_args__ = (
+        one_of("role", ["attachment", "inline", "recording", "fax", "original", "rendition"]),
+        one_of("scan", ["", "waiting", "clean", "infected"]),
+        Index("attachments_contact", "contact_id", "position"),
+        Index("attachments_blob", "blob_key"),
+    )
 
     id: UUID = Field(default_factory=new_id, primary_key=True)
-    contact_id: UUID
+    contact_id: UUID = Field(foreign_key="contacts.id")
     role: str
     name: str
     media_type: str
-    size: int
+    size: int = Field(sa_type=BigInteger)
     blob_key: str
     content_id: str = ""
     position: int = 0
     scan: str = ""
     threat: str = ""
+
+
+class RemoteFile(Table, table=True):
+    """A file of a contact that lies at a provider's until it is fetched; `address` is where."""
+
+    __tablename__ = "remote_files"
+    __table_args__ = (
+        one_of("state", ["waiting", "fetched", "failed"]),
+        Index("remote_files_contact", "contact_id"),
+    )
+
+    id: UUID = Field(default_factory=new_id, primary_key=True)
+    contact_id: UUID = Field(foreign_key="contacts.id")
+    channel: str
+    account: str
+    address: str
+    name: str
+    media_type: str
+    role: str
+    content_id: str
+    position: int
+    state: str = "waiting"
+    error: str = ""
 
 
 class NewAttachment(NamedTuple):

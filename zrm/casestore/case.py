@@ -5,16 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 from enum import StrEnum
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 from uuid import UUID
 
-from sqlalchemy import Column
+from sqlalchemy import CHAR, Index, text
 from sqlalchemy.dialects.postgresql import JSONB
-from sqlmodel import Field, SQLModel
+from sqlmodel import Field
 
 from zrm.kit.clock import now
 from zrm.kit.db import Cursor, insert_records, records
 from zrm.kit.ids import new_id
+from zrm.kit.tables import Table, one_of
 
 
 class Status(StrEnum):
@@ -26,23 +27,36 @@ class Status(StrEnum):
     CLOSED = "closed"
 
 
-class Case(SQLModel, table=True):
+_NEWEST: Final = (text("last_contact_at DESC"), text("id DESC"))
+_UNASSIGNED: Final = text("assignee_id IS NULL AND status IN ('new', 'open')")
+
+
+class Case(Table, table=True):
     """A matter, its code, its unit, and where it stands. `version` grows with every change."""
 
     __tablename__ = "cases"
+    __table_args__ = (
+        one_of("status", Status),
+        Index("cases_queue", "unit_id", "status", *_NEWEST),
+        Index("cases_mine", "assignee_id", "status", *_NEWEST, postgresql_include=["unit_id"]),
+        Index("cases_recent", "status", *_NEWEST),
+        Index("cases_person", "person_id", text("last_contact_at DESC")),
+        Index("cases_unassigned", *_NEWEST, postgresql_where=_UNASSIGNED),
+        Index("cases_unassigned_unit", "unit_id", *_NEWEST, postgresql_where=_UNASSIGNED),
+    )
 
     id: UUID = Field(default_factory=new_id, primary_key=True)
-    code: str
-    reply_token: str
+    code: str = Field(sa_type=CHAR(12), unique=True)
+    reply_token: str = Field(unique=True)
     title: str
     nature: str = ""
     language: str
     channel: str
     account: str
-    person_id: UUID | None = None
-    subject_id: UUID | None = None
-    unit_id: UUID
-    assignee_id: UUID | None = None
+    person_id: UUID | None = Field(default=None, foreign_key="persons.id")
+    subject_id: UUID | None = Field(default=None, foreign_key="subjects.id")
+    unit_id: UUID = Field(foreign_key="units.id")
+    assignee_id: UUID | None = Field(default=None, foreign_key="agents.id")
     status: str
     opened_at: datetime
     status_at: datetime
@@ -50,33 +64,39 @@ class Case(SQLModel, table=True):
     version: int = 1
 
 
-class CaseRelation(SQLModel, table=True):
+class CaseRelation(Table, table=True):
     """Two cases that may belong together; a person decides. `reason` says why, as the filing wrote it."""
 
     __tablename__ = "case_relations"
+    __table_args__ = (
+        one_of("decision", ["", "kept", "dismissed"]),
+        Index("case_relations_case", "case_id"),
+        Index("case_relations_other", "other_case_id"),
+    )
 
     id: UUID = Field(default_factory=new_id, primary_key=True)
-    case_id: UUID
-    other_case_id: UUID
-    contact_id: UUID | None = None
+    case_id: UUID = Field(foreign_key="cases.id")
+    other_case_id: UUID = Field(foreign_key="cases.id")
+    contact_id: UUID | None = Field(default=None, foreign_key="contacts.id")
     reason: str
     at: datetime
-    decided_by: UUID | None = None
+    decided_by: UUID | None = Field(default=None, foreign_key="agents.id")
     decided_at: datetime | None = None
     decision: str = ""
 
 
-class CaseEvent(SQLModel, table=True):
+class CaseEvent(Table, table=True):
     """One thing that happened to a case. Appended only: the database refuses anything else."""
 
     __tablename__ = "case_events"
+    __table_args__ = (Index("case_events_case", "case_id", "at", "id"),)
 
     id: UUID = Field(default_factory=new_id, primary_key=True)
-    case_id: UUID
+    case_id: UUID = Field(foreign_key="cases.id")
     at: datetime = Field(default_factory=now)
-    agent_id: UUID | None = None
+    agent_id: UUID | None = Field(default=None, foreign_key="agents.id")
     kind: str
-    data: dict[str, Any] = Field(default_factory=dict, sa_column=Column(JSONB, nullable=False))
+    data: dict[str, Any] = Field(default_factory=dict, sa_type=JSONB, sa_column_kwargs={"server_default": "{}"})
 
 
 class OwnCase(NamedTuple):

@@ -8,12 +8,13 @@ from typing import Final, NamedTuple
 from uuid import UUID
 
 from psycopg.types.json import Jsonb
-from sqlalchemy import Column, Text
+from sqlalchemy import Index, Text, text
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
-from sqlmodel import Field, SQLModel
+from sqlmodel import Field
 
 from zrm.kit.db import Cursor, insert_records
 from zrm.kit.ids import new_id
+from zrm.kit.tables import EMPTY_LIST, Table, one_of
 
 INFECTED: Final = "infected"
 """The label of a contact in one of whose files the virus scanner found something."""
@@ -26,7 +27,7 @@ _NOTHING: Final[list[str]] = []
 _NO_HEADERS: Final = Jsonb([])
 
 
-class Contact(SQLModel, table=True):
+class Contact(Table, table=True):
     """One line of the timeline. `direction` is in, out or note; an inbound one has the id of its raw contact.
 
     `address` is the first of its writer's, `other_addresses` are the further ones they gave with it (a telephone beside an
@@ -35,14 +36,26 @@ class Contact(SQLModel, table=True):
     """
 
     __tablename__ = "contacts"
+    __table_args__ = (
+        one_of("direction", ["in", "out", "note", "withdrawn"]),
+        Index("contacts_case", "case_id", "at", "id"),
+        Index("contacts_copied", "case_id", "at", "id", postgresql_where=text("direction = 'in' AND copied <> '{}'")),
+        # Who shares an address with others is nobody in particular, and known by the address alone.
+        Index("contacts_nobody", "address", postgresql_where=text("person_id IS NULL")),
+        Index("contacts_person", "person_id", postgresql_where=text("person_id IS NOT NULL")),
+        Index("contacts_search", "search", postgresql_using="gin", postgresql_ops={"search": "gin_trgm_ops"}),
+        # The loop breaker asks for one address's automatic answers of the last day; there are few of each.
+        Index("contacts_automatic", "address", "at", postgresql_where=text("automatic")),
+        Index("contacts_typed", "at", postgresql_where=text("automatic AND 'typed_address' = ANY (labels)")),
+    )
 
     id: UUID = Field(default_factory=new_id, primary_key=True)
-    case_id: UUID
+    case_id: UUID = Field(foreign_key="cases.id")
     direction: str
     channel: str
     account: str
-    person_id: UUID | None = None
-    agent_id: UUID | None = None
+    person_id: UUID | None = Field(default=None, foreign_key="persons.id")
+    agent_id: UUID | None = Field(default=None, foreign_key="agents.id")
     address: str = ""
     title: str = ""
     text: str
@@ -50,15 +63,15 @@ class Contact(SQLModel, table=True):
     html: str = ""
     language: str = ""
     search: str = ""
-    headers: list[list[str]] = Field(default_factory=list, sa_column=Column(JSONB, nullable=False))
-    labels: list[str] = Field(default_factory=list, sa_column=Column(ARRAY(Text), nullable=False))
+    headers: list[list[str]] = Field(default_factory=list, sa_type=JSONB, sa_column_kwargs={"server_default": "[]"})
+    labels: list[str] = Field(default_factory=list, sa_type=ARRAY(Text), sa_column_kwargs=EMPTY_LIST)
     message_id: str = ""
     automatic: bool = False
     public: bool = True
     at: datetime
-    other_addresses: list[str] = Field(default_factory=list, sa_column=Column(ARRAY(Text), nullable=False))
-    reply_to: list[str] = Field(default_factory=list, sa_column=Column(ARRAY(Text), nullable=False))
-    copied: list[str] = Field(default_factory=list, sa_column=Column(ARRAY(Text), nullable=False))
+    other_addresses: list[str] = Field(default_factory=list, sa_type=ARRAY(Text), sa_column_kwargs=EMPTY_LIST)
+    reply_to: list[str] = Field(default_factory=list, sa_type=ARRAY(Text), sa_column_kwargs=EMPTY_LIST)
+    copied: list[str] = Field(default_factory=list, sa_type=ARRAY(Text), sa_column_kwargs=EMPTY_LIST)
 
 
 class NewContact(NamedTuple):
@@ -148,3 +161,12 @@ def label_scanned(cursor: Cursor, file_id: UUID) -> Collection[UUID]:
         {"infected": INFECTED, "unscanned": UNSCANNED, "file": file_id},
     )
     return [case_id for (case_id,) in cursor]
+
+
+class MessageId(Table, table=True):
+    """A Message-ID of either direction, by which In-Reply-To and References find the case."""
+
+    __tablename__ = "message_ids"
+
+    message_id: str = Field(primary_key=True)
+    case_id: UUID = Field(primary_key=True, foreign_key="cases.id")

@@ -7,9 +7,41 @@ so that a year is some ten thousand rows and not three hundred thousand.
 
 from __future__ import annotations
 
-from typing import Final, LiteralString
+from datetime import datetime
+from typing import ClassVar, Final, LiteralString
+from uuid import UUID
+
+from sqlalchemy import BigInteger, Index
+from sqlmodel import Field
 
 from zrm.kit.db import Cursor
+from zrm.kit.tables import Table
+
+
+class CaseCount(Table, table=True):
+    """A difference in the number of cases of a unit, status and assignee. The table has no key; the class needs one."""
+
+    __tablename__ = "case_counts"
+    __mapper_args__: ClassVar = {"primary_key": ["unit_id", "status", "assignee_id"]}
+
+    unit_id: UUID
+    status: str
+    assignee_id: UUID | None
+    n: int = Field(sa_type=BigInteger)
+
+
+class ContactCount(Table, table=True):
+    """A difference in the number of raw contacts of a channel, hour and state; without a key as well."""
+
+    __tablename__ = "contact_counts"
+    __table_args__ = (Index("contact_counts_hour", "hour"),)
+    __mapper_args__: ClassVar = {"primary_key": ["channel", "hour", "state"]}
+
+    channel: str
+    hour: datetime
+    state: str
+    n: int = Field(sa_type=BigInteger)
+
 
 _FEW: Final = 200  # differences that are not worth adding up
 _COMPACT_CASES: Final = """

@@ -9,17 +9,22 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from threading import Event, Thread
 from types import TracebackType
 from typing import Final, Self
 from uuid import UUID
 
 import psycopg
+from sqlalchemy import Text
+from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlmodel import Field
 
 from zrm.casestore.outbox import Topic
 from zrm.kit.db import Cursor, Database
 from zrm.kit.ids import new_id
+from zrm.kit.tables import Table
 
 FIRST_AFTER: Final = 1.0
 """Seconds a process lives before its first heartbeat: one that fails at every start is not alive."""
@@ -29,6 +34,18 @@ AGAIN_AFTER: Final = 2.0
 """Seconds after which a heartbeat that PostgreSQL did not take is tried again."""
 SILENT_AFTER: Final = 35.0
 """Seconds after which a process counts as dead: three heartbeats are missing. So long may a restart take."""
+
+
+class HeartbeatRecord(Table, table=True):
+    """The newest heartbeat of a process; `ended`: it was the last, of a process that ended in order."""
+
+    __tablename__ = "heartbeats"
+
+    instance: UUID = Field(primary_key=True)
+    role: str
+    topics: list[str] = Field(sa_type=ARRAY(Text))
+    at: datetime
+    ended: bool = False
 
 
 @dataclass(frozen=True, slots=True)

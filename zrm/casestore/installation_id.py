@@ -8,14 +8,31 @@ than its id marks the folder in which files of its database lie.
 
 from __future__ import annotations
 
+from datetime import datetime
+from uuid import UUID
+
 import psycopg
+from sqlalchemy import CheckConstraint
+from sqlmodel import Field
 
 from zrm.errors import ConfigError, StoreUnavailable
 from zrm.kit.blobs import BlobStore
 from zrm.kit.clock import now
 from zrm.kit.db import Cursor, Database
+from zrm.kit.tables import Table
 
 _SAMPLE = 20  # files looked for before a folder is taken for that of an older installation
+
+
+class InstallationRecord(Table, table=True):
+    """The one row that says which installation this is, and when it claimed the folder of its files."""
+
+    __tablename__ = "installation"
+    __table_args__ = (CheckConstraint("only_one"),)
+
+    only_one: bool = Field(default=True, primary_key=True)
+    id: UUID
+    folder_claimed_at: datetime | None = None
 
 
 def claim_folder(database: Database, blobs: BlobStore) -> str:

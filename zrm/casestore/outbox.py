@@ -10,11 +10,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import LiteralString
+from typing import Final, LiteralString
 from uuid import UUID
+
+from sqlalchemy import Index, text
+from sqlmodel import Field
 
 from zrm.kit.db import Cursor, insert_rows, records
 from zrm.kit.ids import new_id
+from zrm.kit.tables import Table
 
 
 class Topic(StrEnum):
@@ -28,6 +32,29 @@ class Topic(StrEnum):
     RENDER = "render"
     FETCH = "fetch"
     SCAN = "scan"
+
+
+_NOW: Final = {"server_default": text("now()")}
+
+
+class OutboxRecord(Table, table=True):
+    """A task as it is kept: due at `due_at`, claimed by moving that into the future, given up at `failed_at`."""
+
+    __tablename__ = "outbox"
+    __table_args__ = (
+        Index("outbox_due", "topic", "due_at", "id", postgresql_where=text("failed_at IS NULL")),
+        Index("outbox_failed", "failed_at", postgresql_where=text("failed_at IS NOT NULL")),
+    )
+
+    id: UUID = Field(default_factory=new_id, primary_key=True)
+    topic: str
+    ref: UUID
+    trace: str = ""
+    created_at: datetime = Field(sa_column_kwargs=_NOW)
+    due_at: datetime = Field(sa_column_kwargs=_NOW)
+    attempts: int = 0
+    failed_at: datetime | None = None
+    error: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,13 +7,15 @@ from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
 
-from sqlmodel import Field, SQLModel
+from sqlalchemy import Index, text
+from sqlmodel import Field
 
 from zrm.kit.db import Cursor, insert_records
 from zrm.kit.ids import new_id
+from zrm.kit.tables import Table, one_of
 
 
-class Person(SQLModel, table=True):
+class Person(Table, table=True):
     """A citizen (or anyone who wrote to us); `name` as they gave it, possibly empty.
 
     `language` is the one they wrote first; `preferred_language` and `preferred_channel` are how they asked to be
@@ -21,6 +23,7 @@ class Person(SQLModel, table=True):
     """
 
     __tablename__ = "persons"
+    __table_args__ = (one_of("preferred_language", ["", "fa", "en"]),)
 
     id: UUID = Field(default_factory=new_id, primary_key=True)
     name: str
@@ -30,7 +33,7 @@ class Person(SQLModel, table=True):
     created_at: datetime
 
 
-class Address(SQLModel, table=True):
+class Address(Table, table=True):
     """A way to reach a person. `value` is comparable (E.164, lower-cased e-mail), `raw` as it first came.
 
     `claimed` is one that was typed into a form: nothing has come from it yet, so it proves nothing. `doubtful_at` is
@@ -38,9 +41,15 @@ class Address(SQLModel, table=True):
     """
 
     __tablename__ = "addresses"
+    __table_args__ = (
+        one_of("kind", ["email", "phone", "telegram", "bale"]),
+        Index("addresses_of_person", "person_id", "kind", "value", unique=True),
+        Index("addresses_value", "kind", "value", "created_at"),
+        Index("addresses_search", "value", postgresql_using="gin", postgresql_ops={"value": "gin_trgm_ops"}),
+    )
 
     id: UUID = Field(default_factory=new_id, primary_key=True)
-    person_id: UUID
+    person_id: UUID = Field(foreign_key="persons.id")
     kind: str
     value: str
     raw: str
@@ -101,6 +110,20 @@ def opt(cursor: Cursor, channel: str, account: str, address: str, *, out: bool, 
         "SELECT FROM opt_outs WHERE channel = %(channel)s AND address = %(address)s AND out = %(out)s AND at = %(at)s)",
         {"id": new_id(), "channel": channel, "account": account, "address": address, "out": out, "at": at},
     )
+
+
+class OptOut(Table, table=True):
+    """A citizen's word that we must not write to this address on this channel (`out`), or may again; the newest counts."""
+
+    __tablename__ = "opt_outs"
+    __table_args__ = (Index("opt_outs_address", "channel", "address", text("at DESC")),)
+
+    id: UUID = Field(default_factory=new_id, primary_key=True)
+    channel: str
+    account: str
+    address: str
+    out: bool
+    at: datetime
 
 
 def proven_owner(cursor: Cursor, kind: str, value: str) -> tuple[UUID, bool] | None:

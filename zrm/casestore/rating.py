@@ -2,18 +2,38 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from uuid import UUID
 
 from psycopg.types.json import Jsonb
+from sqlalchemy import CheckConstraint, Index, text
+from sqlmodel import Field
 
 from zrm.casestore import live
 from zrm.casestore.case import Status
 from zrm.kit.clock import now
 from zrm.kit.db import Cursor, insert_rows
 from zrm.kit.ids import new_id
+from zrm.kit.tables import Table
 
 SCORES = range(1, 6)
 """From not at all content to very content."""
+
+
+class RatingRecord(Table, table=True):
+    """One rating of how a case was handled."""
+
+    __tablename__ = "ratings"
+    __table_args__ = (
+        CheckConstraint(f"score BETWEEN {min(SCORES)} AND {max(SCORES)}"),
+        Index("ratings_case", "case_id", text("at DESC")),
+    )
+
+    id: UUID = Field(default_factory=new_id, primary_key=True)
+    case_id: UUID = Field(foreign_key="cases.id")
+    channel: str
+    score: int
+    at: datetime
 
 
 def rate(cursor: Cursor, case_id: UUID, *, channel: str, score: int) -> bool:

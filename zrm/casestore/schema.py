@@ -1,4 +1,4 @@
-"""The whole schema: every table's model imported once, and the migrations that build it."""
+"""The schema's migrations: what the database has of them, and how it gets the rest. `zrm.models` has what they build."""
 
 from __future__ import annotations
 
@@ -19,16 +19,6 @@ from psycopg.errors import LockNotAvailable
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import OperationalError
 
-from zrm.casestore import (  # noqa: F401  # registers the tables with SQLModel's metadata
-    agent,
-    case,
-    contact,
-    delivery,
-    notification,
-    person,
-    subject,
-    unit,
-)
 from zrm.errors import ConfigError, ZrmError
 from zrm.kit import log
 from zrm.kit.db import Database

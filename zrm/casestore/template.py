@@ -4,17 +4,44 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Final
 from uuid import UUID
 
+from sqlalchemy import Index, text
+from sqlmodel import Field
+
 from zrm.kit.db import Cursor
 from zrm.kit.ids import new_id
+from zrm.kit.tables import Table, one_of
 
 KINDS: Final = ("answer", "greeting", "signature", "acknowledgement")
 """An answer's text, what stands before and after every answer of a unit, the machine's first word with the code."""
 
 LONGEST_NAME: Final = 120
 LONGEST_TEXT: Final = 10_000
+
+
+class TemplateRecord(Table, table=True):
+    """A template of one unit, or (`unit_id` None) of all."""
+
+    __tablename__ = "templates"
+    __table_args__ = (
+        one_of("kind", KINDS),
+        Index("templates_unit", "unit_id", postgresql_where=text("retired_at IS NULL")),
+    )
+
+    id: UUID = Field(default_factory=new_id, primary_key=True)
+    unit_id: UUID | None = Field(default=None, foreign_key="units.id")
+    kind: str
+    name_fa: str
+    name_en: str
+    text_fa: str
+    text_en: str
+    version: int = 1
+    changed_by: UUID | None = Field(default=None, foreign_key="agents.id")
+    changed_at: datetime
+    retired_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

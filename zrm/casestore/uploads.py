@@ -6,10 +6,15 @@ nobody refers to a day later is removed; a form that came back holds its files f
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Final
+
+from sqlalchemy import Index
+from sqlmodel import Field
 
 from zrm.kit.blobs import BlobStore
 from zrm.kit.db import Cursor, Database
+from zrm.kit.tables import Table
 
 KEPT_SECONDS: Final = 24 * 3600.0
 _AT_ONCE: Final = 200  # files
@@ -26,6 +31,16 @@ SELECT blob_key,
                AND w.files @> jsonb_build_array(jsonb_build_object('key', old.blob_key)))
 FROM old
 """
+
+
+class UploadRecord(Table, table=True):
+    """A file that no contact carries yet, and when it was last uploaded."""
+
+    __tablename__ = "uploads"
+    __table_args__ = (Index("uploads_at", "uploaded_at"),)
+
+    blob_key: str = Field(primary_key=True)
+    uploaded_at: datetime
 
 
 def register(cursor: Cursor, blob_key: str) -> None:

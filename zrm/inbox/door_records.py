@@ -7,16 +7,70 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from psycopg.types.json import Jsonb
+from sqlalchemy import Index
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlmodel import Field
 
 from zrm.contract import JSON
 from zrm.kit.clock import now
 from zrm.kit.db import Cursor
 from zrm.kit.ids import new_id
+from zrm.kit.tables import Table
 
 _ENDING = 100
+
+
+class Refusal(Table, table=True):
+    """An attempt that was not even a contact: a bad signature, a wrong secret. The peer is a keyed hash."""
+
+    __tablename__ = "refusals"
+    __table_args__ = (Index("refusals_at", "at"),)
+
+    id: UUID = Field(default_factory=new_id, primary_key=True)
+    channel: str
+    account: str
+    reason: str
+    peer_hash: str
+    at: datetime
+
+
+class DoorCursor(Table, table=True):
+    """How far a door has come at its provider's; a checkpoint in the words of the contract."""
+
+    __tablename__ = "door_cursors"
+
+    channel: str = Field(primary_key=True)
+    key: str = Field(primary_key=True)
+    position: Any = Field(sa_type=JSONB, nullable=False)
+    moved_at: datetime
+
+
+class DialogueNote(Table, table=True):
+    """Where a dialogue with one citizen stands; forgotten at `ends_at`."""
+
+    __tablename__ = "dialogue_notes"
+    __table_args__ = (Index("dialogue_notes_ending", "channel", "ends_at"),)
+
+    channel: str = Field(primary_key=True)
+    key: str = Field(primary_key=True)
+    note: Any = Field(sa_type=JSONB, nullable=False)
+    ends_at: datetime
+
+
+class DoorAnswer(Table, table=True):
+    """A contact that a door said yes to: once, however often it said so; with another content, once more."""
+
+    __tablename__ = "door_answers"
+    __table_args__ = (Index("door_answers_received", "received_at"),)
+
+    contact_id: UUID = Field(primary_key=True)
+    content: str = Field(primary_key=True)
+    channel: str
+    received_at: datetime
 
 
 def note_answers(cursor: Cursor, answers: Sequence[tuple[UUID, str, str, datetime]]) -> None:

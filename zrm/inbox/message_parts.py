@@ -7,7 +7,26 @@ from datetime import datetime, timedelta
 from typing import NamedTuple
 from uuid import UUID
 
+from sqlalchemy import Index
+from sqlmodel import Field
+
 from zrm.kit.db import Cursor, insert_records, records
+from zrm.kit.tables import Table
+
+
+class MessagePartRecord(Table, table=True):
+    """A part of a message; `filed_as` is the raw contact under which the message was filed."""
+
+    __tablename__ = "message_parts"
+    __table_args__ = (Index("message_parts_key", "channel", "key", "received_at"),)
+
+    raw_id: UUID = Field(primary_key=True, foreign_key="raw_contacts.id")
+    channel: str
+    key: str
+    number: int
+    digest: str
+    received_at: datetime
+    filed_as: UUID | None = Field(default=None, foreign_key="raw_contacts.id")
 
 
 class StoredPart(NamedTuple):

@@ -5,9 +5,33 @@ from __future__ import annotations
 from datetime import datetime
 from uuid import UUID
 
+from sqlalchemy import Index, text
+from sqlmodel import Field
+
 from zrm.inbox import raw_contacts
 from zrm.inbox.raw_contacts import Settled
 from zrm.kit.db import Cursor
+from zrm.kit.tables import Table, one_of
+
+
+class QuarantineRecord(Table, table=True):
+    """A raw contact that could not be understood, as a work item: `owner_id` is the agent who took it."""
+
+    __tablename__ = "quarantine"
+    __table_args__ = (
+        one_of("ended_how", ["", "replayed", "ignored"]),
+        Index("quarantine_open", "due_at", postgresql_where=text("ended_at IS NULL")),
+    )
+
+    contact_id: UUID = Field(primary_key=True, foreign_key="raw_contacts.id")
+    channel: str
+    reason: str
+    entered_at: datetime
+    due_at: datetime
+    owner_id: UUID | None = None
+    tries: int = 1
+    ended_at: datetime | None = None
+    ended_how: str = ""
 
 
 def enter(cursor: Cursor, contact_id: UUID, *, reason: str, due_at: datetime) -> None:

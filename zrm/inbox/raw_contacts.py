@@ -8,10 +8,58 @@ from datetime import datetime
 from typing import Any, LiteralString, NamedTuple
 from uuid import UUID
 
+from sqlalchemy import BigInteger, CheckConstraint, Index, text
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlmodel import Field
+
 from zrm.contract import RawContact, StoredFile
 from zrm.kit.db import Cursor, records
+from zrm.kit.tables import Table, one_of
 
 _GIVEN = "id, channel, account, kind, media_type, body, body_key, size, envelope, files, trace, received_at"
+
+
+class RawContactRecord(Table, table=True):
+    """A contact as it came, its body in the row or (`body_key`) in the blob store, and what became of it."""
+
+    __tablename__ = "raw_contacts"
+    __table_args__ = (
+        one_of("kind", ["contact", "report"]),
+        one_of("state", ["waiting", "filed", "joined", "ignored", "quarantined"]),
+        CheckConstraint("(body IS NULL) <> (body_key IS NULL)"),
+        Index("raw_contacts_received", "received_at"),
+        Index("raw_contacts_waiting", "received_at", postgresql_where=text("state = 'waiting'")),
+        Index("raw_contacts_body_key", "body_key", postgresql_where=text("body_key IS NOT NULL")),
+        Index(
+            "raw_contacts_conversation",
+            text("(envelope ->> 'conversation')"),
+            "received_at",
+            postgresql_where=text("state IN ('waiting', 'quarantined') AND envelope ->> 'conversation' IS NOT NULL"),
+        ),
+        Index(
+            "raw_contacts_files",
+            "files",
+            postgresql_using="gin",
+            postgresql_ops={"files": "jsonb_path_ops"},
+            postgresql_where=text("files <> '[]'"),
+        ),
+    )
+
+    id: UUID = Field(primary_key=True)
+    channel: str
+    account: str
+    kind: str
+    media_type: str
+    body: bytes | None
+    body_key: str | None
+    size: int = Field(sa_type=BigInteger)
+    envelope: dict[str, Any] = Field(sa_type=JSONB)
+    files: list[dict[str, Any]] = Field(sa_type=JSONB)
+    trace: str
+    received_at: datetime
+    state: str = "waiting"
+    reason: str = ""
+    settled_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,8 @@ from uuid import UUID
 
 import psycopg
 from psycopg.rows import class_row
+from sqlalchemy import CHAR, Index
+from sqlmodel import Field
 
 from zrm.casestore import outbox
 from zrm.casestore.outbox import Topic
@@ -29,6 +31,7 @@ from zrm.kit.clock import now
 from zrm.kit.db import AsyncConnection, AsyncCursor, Database, array_text
 from zrm.kit.digests import digest_of
 from zrm.kit.ids import new_id
+from zrm.kit.tables import Table
 
 _BATCH = 256
 _RECONNECT_PAUSE = 0.2
@@ -65,6 +68,26 @@ LEFT JOIN raw_contacts w ON w.id = r.contact_id AND r.content IS NULL
 
 _Key = tuple[str, str, str]
 _Outcome = Receipt | StoreUnavailable
+
+
+class ReceiptRecord(Table, table=True):
+    """Proof that a contact is durable, by what its sender calls it. `content` is the digest of what the contact says."""
+
+    __tablename__ = "receipts"
+    __table_args__ = (
+        Index("receipts_code", "code", unique=True),
+        Index("receipts_contact", "contact_id", unique=True),
+        # The ledger counts receipts by the hour; they come in order of time, so a few pages of BRIN are enough.
+        Index("receipts_received", "received_at", postgresql_using="brin", postgresql_with={"pages_per_range": 16}),
+    )
+
+    channel: str = Field(primary_key=True)
+    account: str = Field(primary_key=True)
+    external_id: str = Field(primary_key=True)
+    contact_id: UUID
+    code: str = Field(sa_type=CHAR(12))
+    received_at: datetime
+    content: str | None = None
 
 
 class Waiting:

@@ -6,10 +6,15 @@ A key is `purpose:whatever`; how often a purpose refused somebody is counted for
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime
 from math import ceil
+
+from sqlalchemy import BigInteger
+from sqlmodel import Field
 
 from zrm.errors import TooManyTries
 from zrm.kit.db import Cursor, Database
+from zrm.kit.tables import UNLOGGED, Table
 
 _LOOK = """
 SELECT ceil(extract(epoch FROM window_started - now()) + %(window)s)::int FROM throttles
@@ -32,6 +37,27 @@ INSERT INTO refused_tries AS r (purpose, times)
 SELECT purpose, times FROM unnest(%(purposes)s::text[], %(times)s::int[]) AS added (purpose, times) ORDER BY purpose
 ON CONFLICT (purpose) DO UPDATE SET times = r.times + excluded.times
 """
+
+
+class Throttle(Table, table=True):
+    """The tries counted for a key in its window. Losing them in a crash only forgives a few tries."""
+
+    __tablename__ = "throttles"
+    __table_args__ = UNLOGGED
+
+    key: str = Field(primary_key=True)
+    window_started: datetime
+    tries: int
+
+
+class RefusedTries(Table, table=True):
+    """How often a bound refused somebody, by what it is a bound of."""
+
+    __tablename__ = "refused_tries"
+    __table_args__ = UNLOGGED
+
+    purpose: str = Field(primary_key=True)
+    times: int = Field(sa_type=BigInteger)
 
 
 def look(database: Database, key: str, *, tries: int, window: float) -> None:

@@ -19,8 +19,13 @@ from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 from uuid import UUID
 
+from sqlalchemy import BigInteger, Index, Text
+from sqlalchemy.dialects.postgresql import ARRAY
+from sqlmodel import Field
+
 from zrm.kit.db import Cursor, records
 from zrm.kit.ids import new_id
+from zrm.kit.tables import UNLOGGED, Table
 
 if TYPE_CHECKING:
     from webauthn.helpers.structs import PublicKeyCredentialDescriptor
@@ -29,6 +34,33 @@ MOST: Final = 20
 LONGEST_NAME: Final = 60
 ANSWER_WITHIN: Final = timedelta(minutes=5)
 _LONGEST_ANSWER: Final = 64 * 1024
+
+
+class PasskeyRecord(Table, table=True):
+    """A passkey as it is kept."""
+
+    __tablename__ = "passkeys"
+    __table_args__ = (Index("passkeys_agent", "agent_id"),)
+
+    id: UUID = Field(default_factory=new_id, primary_key=True)
+    agent_id: UUID = Field(foreign_key="agents.id")
+    credential_id: bytes = Field(unique=True)
+    public_key: bytes
+    sign_count: int = Field(sa_type=BigInteger)
+    transports: list[str] = Field(sa_type=ARRAY(Text))
+    name: str
+    made_at: datetime
+    used_at: datetime | None = None
+
+
+class UsedChallenge(Table, table=True):
+    """The hash of a challenge that was answered: no second answer counts."""
+
+    __tablename__ = "used_challenges"
+    __table_args__ = UNLOGGED
+
+    challenge_hash: str = Field(primary_key=True)
+    at: datetime
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,12 +2,29 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from uuid import UUID
+
+from sqlalchemy import UniqueConstraint
+from sqlmodel import Field
 
 from zrm.kit import log
 from zrm.kit.db import Cursor
+from zrm.kit.tables import Table
 
 _log = log.get(__name__)
+
+
+class ProviderAccount(Table, table=True):
+    """An account of an identity provider (its issuer and subject) and the agent whose it is."""
+
+    __tablename__ = "provider_accounts"
+    __table_args__ = (UniqueConstraint("agent_id", "issuer"),)
+
+    issuer: str = Field(primary_key=True)
+    subject: str = Field(primary_key=True)
+    agent_id: UUID = Field(foreign_key="agents.id")
+    linked_at: datetime
 
 
 def agent_of(cursor: Cursor, issuer: str, subject: str, login: str) -> UUID | None:

@@ -18,9 +18,12 @@ from uuid import UUID
 import pyotp
 import segno
 from cryptography.fernet import Fernet, InvalidToken
+from sqlalchemy import BigInteger
+from sqlmodel import Field
 
 from zrm.kit.clock import now
 from zrm.kit.db import Cursor
+from zrm.kit.tables import Table
 from zrm.kit.text import latin_digits
 from zrm.security import passkeys
 from zrm.security.keyed import keyed_hash
@@ -30,6 +33,28 @@ _DRIFT: Final = 1  # steps that a clock may be off
 RECOVERY_CODES: Final = 10
 _LETTERS: Final = "abcdefghjkmnpqrstuvwxyz23456789"  # none that is taken for another
 _HALF: Final = 5  # characters; two halves are 49 bits
+
+
+class Authenticator(Table, table=True):
+    """An agent's app, its secret sealed; in force since `confirmed_at`. `last_step` is the newest half minute used."""
+
+    __tablename__ = "authenticators"
+
+    agent_id: UUID = Field(primary_key=True, foreign_key="agents.id")
+    sealed: bytes
+    last_step: int = Field(default=0, sa_type=BigInteger)
+    made_at: datetime
+    confirmed_at: datetime | None = None
+
+
+class RecoveryCode(Table, table=True):
+    """The keyed hash of one of an agent's recovery codes, and when it was used up."""
+
+    __tablename__ = "recovery_codes"
+
+    agent_id: UUID = Field(primary_key=True, foreign_key="agents.id")
+    code_hash: str = Field(primary_key=True)
+    used_at: datetime | None = None
 
 
 def has_one(cursor: Cursor, agent_id: UUID) -> bool:

@@ -20,8 +20,12 @@ from enum import StrEnum
 from typing import Final
 from uuid import UUID
 
+from sqlalchemy import Index, text
+from sqlmodel import Field
+
 from zrm.kit.db import Cursor
 from zrm.kit.ids import new_id
+from zrm.kit.tables import Table, one_of
 from zrm.security.browsers import UNKNOWN, Browser
 
 IDLE: Final = timedelta(hours=2)
@@ -49,6 +53,30 @@ class How(StrEnum):
     RECOVERY_CODE = "recovery_code"
     PASSKEY = "passkey"
     PROVIDER = "provider"
+
+
+class SessionRecord(Table, table=True):
+    """A session as it is kept: under its token's hash, `id` being what its own agent sees of it."""
+
+    __tablename__ = "sessions"
+    __table_args__ = (
+        one_of("stage", Stage),
+        Index("sessions_agent", "agent_id"),
+        Index("sessions_id", "id", unique=True),
+    )
+
+    token_hash: str = Field(primary_key=True)
+    agent_id: UUID = Field(foreign_key="agents.id")
+    csrf: str
+    started_at: datetime
+    seen_at: datetime
+    ends_at: datetime
+    id: UUID = Field(default_factory=new_id, sa_column_kwargs={"server_default": text("uuidv7()")})
+    stage: str = Stage.SIGNED_IN
+    how: str = How.PASSWORD
+    browser: str = ""
+    system: str = ""
+    proven_at: datetime = Field(sa_column_kwargs={"server_default": text("now()")})
 
 
 @dataclass(frozen=True, slots=True)

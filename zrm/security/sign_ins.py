@@ -6,9 +6,28 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
+from sqlalchemy import Index, text
+from sqlmodel import Field
+
 from zrm.kit.db import Cursor
 from zrm.kit.ids import new_id
+from zrm.kit.tables import Table
 from zrm.security.browsers import Browser
+
+
+class SignInRecord(Table, table=True):
+    """One sign-in as it is kept."""
+
+    __tablename__ = "sign_ins"
+    __table_args__ = (Index("sign_ins_agent", "agent_id", text("at DESC")),)
+
+    id: UUID = Field(default_factory=new_id, primary_key=True)
+    agent_id: UUID = Field(foreign_key="agents.id")
+    at: datetime
+    how: str
+    browser: str
+    system: str
+    known: bool
 
 
 @dataclass(frozen=True, slots=True)

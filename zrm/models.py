@@ -1,0 +1,36 @@
+"""Every table's class, brought together: `METADATA` is the whole schema as the classes say it.
+
+A session that writes one table follows its foreign keys into others, so every role imports this. What no class can say (triggers,
+functions, the extension, the partitions of the months) stands in the migrations alone.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from sqlalchemy import MetaData
+from sqlmodel import SQLModel
+
+from zrm.casestore import (  # noqa: F401  # each registers its tables
+    agent,
+    attachment,
+    case,
+    contact,
+    counts,
+    delivery,
+    heartbeat,
+    installation_id,
+    notification,
+    outbox,
+    person,
+    rating,
+    subject,
+    template,
+    unit,
+    uploads,
+)
+from zrm.inbox import door_records, message_parts, quarantine, raw_contacts, writer  # noqa: F401
+from zrm.kit import throttle  # noqa: F401
+from zrm.security import passkeys, provider_accounts, second_step, sessions, sign_ins  # noqa: F401
+
+METADATA: Final[MetaData] = SQLModel.metadata
