@@ -10,7 +10,7 @@ BIN := .venv/bin
 PY := $(BIN)/python
 DONE := .venv/stamps
 BUILD := zrm/ui/static/build
-ASSET_SOURCES := $(shell find zrm/ui/static/src 2>/dev/null)
+ASSET_SOURCES := $(shell find zrm/ui/static/src 2>/dev/null) zrm/kit/gsm0338.json
 PROMPT_SOURCES := $(shell find zrm/channels/voice_ivr -name '*.py' -o -name '*.yaml' 2>/dev/null)
 
 # Nothing of the caller's own Python may leak in; the package indexes are those the machine is configured for.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -9,6 +10,11 @@ from zrm.inbox import code
 from zrm.ui.i18n import in_fours
 
 codes = st.builds(code.mint)
+
+
+@pytest.mark.parametrize("told", ["100000000001", "123456789018", "572000000002", "987654321096", "999999999999"])
+def test_a_code_told_once_is_read_for_ever(told: str) -> None:
+    assert code.read(told) == told
 
 
 @given(codes)

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import math
+import subprocess
+import sys
+from dataclasses import asdict
+from pathlib import Path
 
 import pytest
+from aiosmpplib import codec
 from hypothesis import given
 from hypothesis import strategies as st
 
-from zrm.kit.gsm import BASIC, EXTENDED, cost
+from zrm.kit.gsm import BASIC, ESCAPE, EXTENDED, cost
 
 
 @pytest.mark.parametrize(
@@ -41,8 +47,32 @@ def test_a_text(text: str, encoding: str, units: int, segments: int, left: int) 
 
 
 def test_the_alphabets_are_whole() -> None:
+    """Beside a table that others keep: every septet of both alphabets."""
+    basic = {sign: code for code, sign in codec.GSM_BASIC_DECODE_MAP.items() if code != ESCAPE}
+    extended = {sign: code for code, sign in codec.GSM_EXTENDED_DECODE_MAP.items() if sign in EXTENDED}
     assert (len(BASIC), len(EXTENDED)) == (127, 10)
-    assert not BASIC & EXTENDED
+    assert (basic, extended) == (BASIC, EXTENDED)
+    assert not set(BASIC) & set(EXTENDED)
+
+
+def test_the_browser_has_the_same_table_and_arithmetic() -> None:
+    """The desk's script as it is built, in node: each sign alone, and what straddles the end of a message."""
+    signs = [*BASIC, *EXTENDED, "\x1b", "`", "ç", "س", "\u200c", "😀"]
+    texts = ["", *signs, *("a" * count + sign for sign in "a€س😀" for count in (66, 69, 152, 159, 305))]
+    script = """
+        import { build } from "esbuild";
+        import { readFileSync } from "node:fs";
+        globalThis.document = { documentElement: { lang: "en" } };  // all that the script asks of its page
+        const options = { entryPoints: ["zrm/ui/static/src/desk/cost.js"], bundle: true, format: "esm", write: false };
+        const { outputFiles } = await build(options);
+        const { cost } = await import("data:text/javascript;base64," + Buffer.from(outputFiles[0].text).toString("base64"));
+        console.log(JSON.stringify(JSON.parse(readFileSync(0, "utf8")).map(cost)));
+    """
+    node = Path(sys.executable).with_name("node")
+    command = [str(node), "--input-type=module", "--eval", script]
+    checkout = Path(__file__).parents[2]
+    done = subprocess.run(command, input=json.dumps(texts), text=True, capture_output=True, check=True, cwd=checkout)
+    assert json.loads(done.stdout) == [asdict(cost(text)) for text in texts]
 
 
 @given(st.text(max_size=500))

@@ -4,27 +4,30 @@ A text whose every sign is in the GSM alphabet is sent as GSM-7, any other (Pers
 replaced. A text that needs several segments loses six octets of each to the header that puts them together again. A
 sign of two units (an extended GSM sign, a surrogate pair) is never cut in two.
 
-The browser reckons the same while an agent types: `static/src/desk/cost.js`, held to this by a test.
+The table itself is `gsm0338.json`. The desk's script (`ui/static/src/desk/cost.js`) is built from the same file and
+reckons the same while an agent types.
 """
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final, Literal
 
-BASIC: Final = frozenset(
-    "@£$¥èéùìòÇ\nØø\rÅåΔ_ΦΓΛΩΠΨΣΘΞÆæßÉ !\"#¤%&'()*+,-./0123456789:;<=>?"
-    "¡ABCDEFGHIJKLMNOPQRSTUVWXYZÄÖÑÜ§¿abcdefghijklmnopqrstuvwxyzäöñüà"
-)
-"""The GSM default alphabet: one septet each (the escape sign itself is none)."""
+_TABLE: Final = json.loads(Path(__file__).with_name("gsm0338.json").read_bytes())
 
-EXTENDED: Final = frozenset("\f^{}\\[~]|€")
-"""The extension table: an escape and a septet, so two."""
+ESCAPE: Final = int(_TABLE["escape"], 16)
+"""The septet that says: the next one is of the extension table."""
+BASIC: Final = {sign: code for code, sign in enumerate("".join(_TABLE["basic"])) if code != ESCAPE}
+"""The default alphabet: each sign and its septet."""
+EXTENDED: Final = {sign: int(code, 16) for code, sign in _TABLE["extended"].items()}
+"""The extension table: each sign and the septet that follows the escape, so two septets."""
 
 Encoding = Literal["GSM-7", "UCS-2"]
-ALONE: Final[dict[Encoding, int]] = {"GSM-7": 160, "UCS-2": 70}
+ALONE: Final[dict[Encoding, int]] = _TABLE["alone"]
 """Units that fit into one message by itself."""
-JOINED: Final[dict[Encoding, int]] = {"GSM-7": 153, "UCS-2": 67}
+JOINED: Final[dict[Encoding, int]] = _TABLE["joined"]
 """Units in each of several messages, beside the header (six octets) that joins them."""
 
 

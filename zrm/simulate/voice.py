@@ -10,7 +10,8 @@ import time
 from pathlib import Path
 from typing import ClassVar, Final
 
-from zrm.kit import checkdigit
+from stdnum import damm
+
 from zrm.simulate.corpus import Citizen
 from zrm.simulate.files import speak_into
 from zrm.simulate.scenario import Acknowledged, Left, Refused, TryAgain
@@ -103,7 +104,7 @@ class Call:
             talk.trouble = talk.trouble or type(error).__name__
         finally:
             line.close()
-        if len(talk.code) == _CODE_LENGTH and checkdigit.holds(talk.code):
+        if len(talk.code) == _CODE_LENGTH and damm.is_valid(talk.code):
             return Acknowledged(talk.code, talk.code_at - talk.recorded_at)
         if talk.recorded_at:
             raise Left(talk.trouble or "the recording was kept, but no code was told")

@@ -6,6 +6,7 @@ Field 2.10: an out-of-office answer reopens a pending case (zammad#5113).
 
 from __future__ import annotations
 
+from typing import Final
 from uuid import UUID
 
 import pytest
@@ -20,6 +21,7 @@ from zrm.channels.contract import Inbound, Parsed, RawContact, Report
 from zrm.channels.email.config import EmailConfig
 from zrm.channels.email.mailboxes import Mailboxes, return_address
 from zrm.channels.email.parse import parse_mail
+from zrm.channels.email.second_opinion import second_opinion
 from zrm.config import Automatic
 from zrm.contract import JSON
 
@@ -143,6 +145,66 @@ def test_a_person_who_forwards_a_bounce_is_a_person() -> None:
     found = understand(mail(f"چرا نامه‌ام برگشت؟\r\n\r\n{quoted}", "Subject: Fwd: failure notice"), mail_from=ALI)
     assert isinstance(found, Inbound)
     assert found.labels == frozenset()
+
+
+# ---------------------------------------------------------------- a second opinion
+
+OTHERS: Final = {
+    "Smail": "|failed addresses follow:\n gone@example.com ... transport says no\n\n|message text follows:\n",
+    "MDaemon": "The following addresses did NOT receive a copy of your message:\n\n> gone@example.com\n\n--- Session Transcript ---\n",
+    "dadoservice": "Your message has encountered delivery problems\nand was addressed to gone@example.com\nYour message reads (in part):\n",
+    "andrew.ac.jp": "Invalid final delivery userid:\n  gone@example.com\nOriginal message follows.\n",
+}
+"""Words of servers that our own lists lack."""
+
+
+@pytest.mark.parametrize("words", OTHERS.values(), ids=OTHERS)
+def test_words_only_the_library_knows_fail_a_delivery_at_its_return_address(words: str) -> None:
+    body = f"From: Mail <system@mx.example.com>\nSubject: Your message\n\n{words}".replace("\n", "\r\n")
+    report = reported(body, to=return_address("info@example.org", DELIVERY))
+    assert (report.reply_id, report.state, report.unreachable) == (DELIVERY, "failed", False)
+    elsewhere = understand(body)
+    assert isinstance(elsewhere, Inbound), "only the return address says that it is about a mail of ours"
+
+
+def test_a_delay_under_the_subject_of_a_failure_fails_nothing() -> None:
+    body = (
+        "Your message with Subject: Re: lamp\ncould not be delivered to the following recipients:\n\ngone@example.com\n\n"
+        "Delivery attempts will continue to be made for 5 day(s).\n"
+    )
+    report = reported(free_text("Delivery failure notification", body))
+    assert (report.state, report.detail) == ("sent", "delayed")
+    refused = reported(free_text("Delivery failure notification", f"550 5.1.1 no such user\n{body}"))
+    assert refused.state == "failed", "a code is surer than words"
+
+
+@pytest.mark.parametrize("words", OTHERS.values(), ids=OTHERS)
+@pytest.mark.parametrize("to", ["info@example.org", return_address("info@example.org", DELIVERY)])
+def test_a_citizen_who_quotes_a_server_is_no_server(words: str, to: str) -> None:
+    """At the return address too, where mail programs answer now and then."""
+    found = understand(mail(f"نامهٔ شما به دستم نرسید:\r\n{words}", "Subject: lamp"), mail_from=ALI, to=to)
+    assert isinstance(found, Inbound)
+    assert not found.labels & {"bounce", "robot"}
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "Thank you. Until Monday ask my colleague, ali@example.com, who is here.",
+        "Please write to Sara, sara@example.com, or Reza, reza@example.com, instead.",
+        "سلام، تا دوشنبه به همکارم، ali@example.com، بنویسید.",
+    ],
+)
+def test_a_note_that_names_a_colleague_fails_nothing(words: str) -> None:
+    """From nobody, to the return address, and in no words that absence notes are known by."""
+    found = understand(mail(words, "Subject: Thanks"), to=return_address("info@example.org", DELIVERY))
+    assert isinstance(found, Inbound)
+    assert "bounce" not in found.labels
+
+
+@given(st.text(max_size=2000))
+def test_any_words_have_an_opinion_or_none(words: str) -> None:
+    assert second_opinion(words) in {"failed", "delayed", ""}
 
 
 # ---------------------------------------------------------------- machines and people

@@ -5,7 +5,8 @@ What makes a mail one (`kind_of`), by its header alone wherever that is enough:
 * a mail server's own name as its sender, or the field `X-Failed-Recipients`;
 * a sender who is nobody or a postmaster, and a subject of a failure or a delay;
 * words of a failure with a code or the returned mail, from nobody; or below such a subject, whoever the sender says it is;
-* the return address of one delivery of ours, and any of those words: nobody writes there but by answering that mail.
+* the return address of one delivery of ours, and any of those words or words that `second_opinion` knows: nobody writes
+  there but by answering that mail.
 Absence notes, read receipts and feedback reports are none, wherever they come.
 
 Which of our deliveries is meant, by the first of these that is there:
@@ -14,7 +15,8 @@ Which of our deliveries is meant, by the first of these that is there:
 * the Message-ID of the returned message, or of what the notification answers.
 
 A failure makes the delivery failed; a delay and a relay are added to its history; without any mark of ours the
-notification stays a mail with labels, for filing to decide. When an address is to blame, `refusals` says.
+notification stays a mail with labels, for filing to decide. When an address is to blame, `refusals` says. Free text
+without a code is a failure unless it, or `second_opinion`, tells of a delay.
 """
 
 from __future__ import annotations
@@ -30,6 +32,7 @@ from zrm.channels.email import automatic_mail, machine_subjects
 from zrm.channels.email.headers import addresses, decode_words, message_ids, parameters, split_head
 from zrm.channels.email.mime import MimePart
 from zrm.channels.email.refusals import blames_address, status_in
+from zrm.channels.email.second_opinion import second_opinion
 from zrm.kit.text import clean_line
 
 _LONGEST: Final = 65_536  # characters of a notification that are looked at
@@ -135,7 +138,7 @@ def kind_of(
         return "sure"
     if returned and (_speaks(subject) or evidence) and (nobody or not passed_on):
         return "sure"
-    if returned and nobody and _fails(_explanation(text)):
+    if returned and nobody and (_fails(words := _explanation(text)) or second_opinion(words)):
         return "sure"
     return "likely" if evidence and (postmaster or speaks) else ""
 
@@ -257,16 +260,19 @@ def _by_status(groups: Sequence[Mapping[str, str]], text: str) -> _Verdict | Non
 
 
 def _by_words(fields: Mapping[str, str], text: str) -> _Verdict:
-    """A notification in free text: delayed if it says so, else failed, which is what such mails are for."""
+    """A notification in free text: delayed if it says so, else failed, which is what such mails are for.
+
+    A subject of a failure without a code below it may be a delay all the same: "Delivery attempts will continue".
+    """
     subject = machine_subjects.subject_of(fields.get("subject", ""))
     explained = _explanation(text)
     delayed = machine_subjects.says_delayed(subject)
     if not delayed and not machine_subjects.says_failed(subject):
         delayed = machine_subjects.says_delayed(machine_subjects.plain(explained))
-    if delayed:
-        return _Verdict("sent", "delayed")
     lines = _failing_lines(explained)
     shown = status_in(lines)
+    if delayed or (not shown and second_opinion(explained) == "delayed"):
+        return _Verdict("sent", "delayed")
     apart = lines.split("\n")
     first = next((line for line in apart if status_in(line)), "") or next((line for line in apart if _fails(line)), "")
     detail = " ".join(f"failed {shown}: {_without_addresses(first)}".rstrip(": ").split())

@@ -1,13 +1,13 @@
 """A text's bytes on the way to a phone and back: GSM 03.38 one octet a septet (as SMPP wants it), or big-endian UTF-16.
 
-The arithmetic, how much fits where, is `zrm.kit.gsm`'s.
+The table and the arithmetic, how much fits where, are `zrm.kit.gsm`'s.
 """
 
 from __future__ import annotations
 
 from typing import Final, Literal
 
-from zrm.kit.gsm import ALONE, JOINED, Encoding, cost
+from zrm.kit.gsm import ALONE, BASIC, ESCAPE, EXTENDED, JOINED, Encoding, cost
 
 Plain = Literal["gsm", "latin-1", "ascii"]
 """What data coding 0 means at a network."""
@@ -15,15 +15,11 @@ Plain = Literal["gsm", "latin-1", "ascii"]
 GAP: Final = " […] "
 """Stands where a part of a message never came."""
 
-_BASIC: Final = (
-    "@£$¥èéùìòÇ\nØø\rÅåΔ_ΦΓΛΩΠΨΣΘΞ\x1bÆæßÉ !\"#¤%&'()*+,-./0123456789:;<=>?"
-    "¡ABCDEFGHIJKLMNOPQRSTUVWXYZÄÖÑÜ§¿abcdefghijklmnopqrstuvwxyzäöñüà"
-)
-_EXTENDED: Final = {0x0A: "\f", 0x14: "^", 0x28: "{", 0x29: "}", 0x2F: "\\", 0x3C: "[", 0x3D: "~", 0x3E: "]", 0x40: "|", 0x65: "€"}  # fmt: skip
-_ESCAPE: Final = 0x1B
-_CODES: Final = {sign: bytes([code]) for code, sign in enumerate(_BASIC) if code != _ESCAPE} | {
-    sign: bytes([_ESCAPE, code]) for code, sign in _EXTENDED.items()
+_CODES: Final = {sign: bytes([code]) for sign, code in BASIC.items()} | {
+    sign: bytes([ESCAPE, code]) for sign, code in EXTENDED.items()
 }
+_SIGNS: Final = {code: sign for sign, code in BASIC.items()} | {ESCAPE: "\x1b"}
+_ESCAPED: Final = {code: sign for sign, code in EXTENDED.items()}
 
 
 def split(text: str, plain: Plain = "gsm") -> tuple[Encoding, list[bytes]]:
@@ -63,11 +59,11 @@ def decode_gsm(data: bytes) -> str:
     found: list[str] = []
     escaped = False
     for code in data:
-        if code == _ESCAPE and not escaped:
+        if code == ESCAPE and not escaped:
             escaped = True
             continue
-        plain = _BASIC[code] if code < len(_BASIC) else "\ufffd"
-        found.append(_EXTENDED.get(code, plain) if escaped else plain)
+        plain = _SIGNS.get(code, "\ufffd")
+        found.append(_ESCAPED.get(code, plain) if escaped else plain)
         escaped = False
     return "".join(found)
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from stdnum import damm
+
 from zrm.channels.contract import FrontDesk, Receipt, Tracking
 from zrm.channels.voice_ivr import number_prompts
 from zrm.channels.voice_ivr.agi import CallEnded, CommandFailed
@@ -13,7 +15,7 @@ from zrm.channels.voice_ivr.intake import deliver
 from zrm.channels.voice_ivr.line import ALL_KEYS, Line
 from zrm.channels.voice_ivr.spool import MAX_TAKES, Take, VoiceMessage, VoiceSpool
 from zrm.errors import NotFound, StoreUnavailable, TooManyTries
-from zrm.kit import checkdigit, log
+from zrm.kit import log
 from zrm.ui.i18n import Language
 
 _log = log.get(__name__)
@@ -257,7 +259,7 @@ class Dialogue:
             return "no-key"
         if len(keys) != CODE_LENGTH:
             return "code-short"
-        if not keys.isdecimal() or keys[0] == "0" or not checkdigit.holds(keys):
+        if not keys.isdecimal() or keys[0] == "0" or not damm.is_valid(keys):
             return "code-mistyped"
         try:
             return self._desk.track(keys, self._peer)

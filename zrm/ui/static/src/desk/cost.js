@@ -1,11 +1,10 @@
 // What a text message costs, while it is typed: the arithmetic of zrm/kit/gsm.py, sign for sign (a test holds the two together).
+import gsm from "../../../../kit/gsm0338.json";
 import { inDigits } from "../shared/times.js";
 
-const BASIC = new Set("@£$¥èéùìòÇ\nØø\rÅåΔ_ΦΓΛΩΠΨΣΘΞÆæßÉ !\"#¤%&'()*+,-./0123456789:;<=>?"
-  + "¡ABCDEFGHIJKLMNOPQRSTUVWXYZÄÖÑÜ§¿abcdefghijklmnopqrstuvwxyzäöñüà");
-const EXTENDED = new Set("\f^{}\\[~]|€");
-const ALONE = { "GSM-7": 160, "UCS-2": 70 };
-const JOINED = { "GSM-7": 153, "UCS-2": 67 };
+const BASIC = new Set(gsm.basic.join("").replace(String.fromCharCode(parseInt(gsm.escape, 16)), ""));
+const EXTENDED = new Set(Object.values(gsm.extended));
+const { alone: ALONE, joined: JOINED } = gsm;
 
 export function cost(text) {
   const signs = [...text];
