@@ -48,11 +48,11 @@ GOOD: list[tuple[str, bytes, Step, object]] = [
     ("some keys, then silence", b"200 result=47 (timeout)\n", lambda agi: agi.get_data("x", 10, 4), Digits("47", True)),
     ("no keys", b"200 result= (timeout)\n", lambda agi: agi.get_data("x", 10, 4), Digits("", True)),
     ("only #", b"200 result=\n", lambda agi: agi.get_data("x", 10, 4), Digits("", False)),
-    ("a variable with brackets", b"200 result=1 (a) b)\n", lambda agi: agi.variable("x"), "a) b"),
-    ("a variable that says hangup", b"200 result=1 (hangup)\n", lambda agi: agi.variable("x"), "hangup"),
-    ("a variable in pyst2's own way", b"200 result=1 (v=1)\n", lambda agi: agi.get_variable("x"), "v=1"),
-    ("no variable", b"200 result=0\n", lambda agi: agi.variable("x"), ""),
-    ("bytes that are not text", b"200 result=1 (\xff\xfe)\n", lambda agi: agi.variable("x"), "\ufffd\ufffd"),
+    ("a variable with brackets", b"200 result=1 (a) b)\n", lambda agi: agi.get_variable("x"), "a) b"),
+    ("a variable that says hangup", b"200 result=1 (hangup)\n", lambda agi: agi.get_variable("x"), "hangup"),
+    ("a variable with an equals sign", b"200 result=1 (v=1)\n", lambda agi: agi.get_variable("x"), "v=1"),
+    ("no variable", b"200 result=0\n", lambda agi: agi.get_variable("x"), ""),
+    ("bytes that are not text", b"200 result=1 (\xff\xfe)\n", lambda agi: agi.get_variable("x"), "\ufffd\ufffd"),
     ("recorded until #", b"200 result=35 (dtmf) endpos=16000\n" + NOOP, record, Recorded("key", "#", 16000)),
     ("recorded until silence", b"200 result=0 (timeout) endpos=984\n" + NOOP, record, Recorded("timeout", "", 984)),
     (
@@ -92,10 +92,14 @@ BAD: list[tuple[str, bytes, Step, type[AGIException]]] = [
     ("an empty line", b"\n", play, PeerConfused),
     ("an unknown code", b"999 result=0\n", play, PeerConfused),
     ("no result", b"200 OK\n", play, PeerConfused),
+    ("two results", b"200 result=49 result=0\n", play, PeerConfused),
+    ("a result behind other words", b"200 so result=49\n", play, PeerConfused),
+    ("a result of another name", b"200 noresult=49\n", play, PeerConfused),
+    ("an end that is no number", b"200 result=49 endpos=x\n", play, PeerConfused),
     ("a key no telephone has", b"200 result=984\n", play, PeerConfused),
     ("a result that is no number", b"200 result=abc\n", play, PeerConfused),
     ("digits no telephone has", b"200 result=12<b>\n", lambda agi: agi.get_data("x", 10, 9), PeerConfused),
-    ("a variable over two lines", b"200 result=1 (a\nb)\n", lambda agi: agi.variable("x"), PeerConfused),
+    ("a variable over two lines", b"200 result=1 (a\nb)\n", lambda agi: agi.get_variable("x"), PeerConfused),
     ("a line without end", b"2" * 70_000, play, PeerConfused),
     ("a long line", b"200 result=1 (" + b"x" * 9000 + b")\n", play, PeerConfused),
 ]
@@ -162,14 +166,14 @@ def test_variables_keep_their_colons() -> None:
 
 def test_quotes_and_backslashes_cannot_end_an_argument() -> None:
     with canned(b"200 result=1\n") as (agi, theirs):
-        agi.set_variable("NAME", 'say "hi" \\')
-        assert theirs.recv(1000) == b'SET VARIABLE "NAME" "say \\"hi\\" \\\\"\n'
+        agi.get_variable('say "hi" \\')
+        assert theirs.recv(1000) == b'GET VARIABLE "say \\"hi\\" \\\\"\n'
 
 
 @pytest.mark.parametrize("value", ["a\nHANGUP", "a\rb", "a\0b"])
 def test_a_line_break_cannot_smuggle_in_a_command(value: str) -> None:
     with canned(b"200 result=1\n") as (agi, _), pytest.raises(ValueError, match="line break"):
-        agi.set_variable("NAME", value)
+        agi.get_variable(value)
 
 
 def test_file_names_with_spaces_stay_one_argument() -> None:
@@ -198,7 +202,7 @@ def test_errors_do_not_repeat_what_the_peer_said() -> None:
     assert "0912" not in str(caught.value)
 
 
-STEPS: list[Step] = [play, record, lambda agi: agi.get_data("x", 10, 4), lambda agi: agi.variable("x")]
+STEPS: list[Step] = [play, record, lambda agi: agi.get_data("x", 10, 4), lambda agi: agi.get_variable("x")]
 FRAGMENTS = st.sampled_from(
     b"200| |result=|-1|0|49|(|)|hangup|timeout|endpos=|\n|HANGUP\n|510 |511 |520-|520 |\r\n|\0|\xd9|\xf0\x9f".split(
         b"|"

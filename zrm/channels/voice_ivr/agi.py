@@ -1,12 +1,9 @@
-"""pyst2's AGI with its faults fenced in: the one file that knows them.
+"""A call's FastAGI connection: pyst2's vocabulary over a connection of our own. The one file that knows pyst2.
 
-pyst2 0.5.1 was written for a script that Asterisk starts, one call a process. Used as it is over a socket it takes
-over SIGHUP (and so cannot live in a thread), prints every line, caller's number included, on standard error, takes an
-in-band HANGUP or a closed socket for a number, loops for ever on a one-line 520, drops what Asterisk says in
-brackets, turns a result of 984 into a character and quotes neither quotes nor newlines. Here the reading, the quoting and the
-decoding are ours; the vocabulary of commands stays pyst2's.
+From pyst2 0.5.1 come the names of the commands with their arguments, the parser of a reply and the tree of errors. Its
+class is not used: it was written for a script that Asterisk starts, one call a process (ADR 13 says what is fenced).
 
-    AGIException                 everything below, and pyst2's own
+    AGIException                 everything below
     ├── PeerConfused             the other side does not speak AGI: close the connection
     └── AGIAppError
         ├── CommandFailed        Asterisk refused or failed this command; the call lives on
@@ -16,14 +13,14 @@ decoding are ours; the vocabulary of commands stays pyst2's.
 
 from __future__ import annotations
 
+import contextlib
 import re
 import socket
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final, Literal, NamedTuple
 
-from asterisk.agi import AGI, AGIAppError, AGIException, AGIHangup
+from asterisk.agi import AGIAppError, AGIException, AGIHangup, re_code, re_kv
 
 MAX_LINE: Final = 8 * 1024
 MAX_VARIABLES: Final = 200
@@ -32,9 +29,9 @@ HELLO_SECONDS: Final = 10.0
 # How long Asterisk may be silent beyond what the command itself asks for. A prompt of two minutes fits.
 PATIENCE_SECONDS: Final = 150.0
 
-_REPLY = re.compile(r"(\d{3})(?:([ -])(.*))?", re.DOTALL)
-_RESULT = re.compile(r"result=(?P<value>\S*)(?: +\((?P<note>.*)\))?(?: +endpos=(?P<endpos>-?\d+))?", re.DOTALL)
-_NUMBER = re.compile(r"-?\d{1,18}", re.ASCII)
+# What pyst2's parser does not see: the empty value with which Asterisk answers when only # was pressed, or nothing.
+_NO_VALUE: Final = re.compile(r"result=(?: +\((?P<note>.*)\))?", re.DOTALL)
+_NUMBER: Final = re.compile(r"-?\d{1,18}", re.ASCII)
 _KEYS: Final = frozenset("0123456789*#ABCD")
 
 
@@ -78,8 +75,8 @@ class Recorded:
     samples: int
 
 
-class _LineReader:
-    """Whole lines from a socket as text. Bytes that are not UTF-8 become replacement characters."""
+class _AgiConnection:
+    """Lines of text to and from Asterisk, bounded in length and in time."""
 
     def __init__(self, connection: socket.socket) -> None:
         self._connection = connection
@@ -87,9 +84,13 @@ class _LineReader:
         self._looked = 0
         self.hung_up = False
         self.patience = HELLO_SECONDS
+        """Seconds in which the next line must be whole."""
 
     def readline(self) -> str:
-        """The next line that is not Asterisk's HANGUP notice. Errors: CallEnded, also in mid-line; PeerConfused."""
+        """The next line that is not Asterisk's HANGUP notice; bytes that are not UTF-8 become replacement characters.
+
+        Errors: CallEnded, also in mid-line; PeerConfused.
+        """
         deadline = time.monotonic() + self.patience
         while True:
             line = self._line(deadline).decode("utf-8", "replace").rstrip("\r\n")
@@ -123,132 +124,36 @@ class _LineReader:
                 raise CallEnded("the connection was closed", socket_open=False)
             self._held += piece
 
-
-class _Writer:
-    """Text out, whole or not at all as far as we can tell."""
-
-    def __init__(self, connection: socket.socket) -> None:
-        self._connection = connection
-
-    def write(self, text: str) -> int:
+    def send(self, line: str) -> None:
+        """Send a line, whole or not at all as far as we can tell. Errors: CallEnded."""
         try:
             self._connection.settimeout(HELLO_SECONDS)
-            self._connection.sendall(text.encode("utf-8", "replace"))
+            self._connection.sendall(f"{line}\n".encode("utf-8", "replace"))
         except OSError:
             raise CallEnded("the connection broke", socket_open=False) from None
-        return len(text)
-
-    def flush(self) -> None:
-        """Nothing is held back."""
 
 
-class _Silence:
-    """Where pyst2's diary of every line, names and numbers included, goes."""
-
-    def write(self, text: str) -> int:
-        return len(text)
-
-    def flush(self) -> None:
-        """Nothing is held back."""
-
-
-class FastAGI(AGI):  # type: ignore[misc]  # pyst2 has no annotations
+class FastAGI:
     """One call over one connected socket, for one thread. Making it reads Asterisk's variables into `env`.
 
-    Errors of every command: CallEnded, CommandFailed, PeerConfused.
+    The commands have pyst2's names. Errors of every command: CallEnded, CommandFailed, PeerConfused.
     """
 
-    # pyst2's __init__ is not called: it installs a signal handler and prints the command line.
     def __init__(self, connection: socket.socket) -> None:
-        self._lines = _LineReader(connection)
-        self.stdin = self._lines
-        self.stdout = _Writer(connection)
-        self.stderr = _Silence()
-        self._got_sighup = False
-        self.env: dict[str, str] = {}
-        self._get_agi_env()
-        self._lines.patience = PATIENCE_SECONDS
-
-    def _get_agi_env(self) -> None:
-        for _ in range(MAX_VARIABLES):
-            line = self._lines.readline()
-            if not line.strip():
-                break
-            name, colon, value = line.partition(":")
-            if not colon or not name.startswith("agi_"):
-                raise PeerConfused("no AGI variables at the start")
-            self.env[name.strip()] = value.strip()
-        else:
-            raise PeerConfused("too many variables at the start")
-        if not self.env:
-            raise PeerConfused("no AGI variables at the start")
+        self._connection = _AgiConnection(connection)
+        self.env = self._variables()
 
     @property
     def hung_up(self) -> bool:
         """Whether Asterisk has told us that the caller is gone."""
-        return self._lines.hung_up
+        return self._connection.hung_up
 
-    def _quote(self, value: object) -> str:
-        text = str(value)
-        if any(character in text for character in "\r\n\0"):
-            raise ValueError("a line break cannot be sent in an AGI argument")
-        escaped = text.replace("\\", "\\\\").replace('"', '\\"')
-        return f'"{escaped}"'
-
-    def execute(self, command: str, *arguments: object) -> dict[str, tuple[str, str]]:
-        """Send a command and read its reply, in pyst2's shape: {"result": (value, words in brackets)}."""
-        result = self._ask(command, *arguments)
-        return {"result": (result.value, result.note)}
-
-    def get_result(self, stdin: object = None) -> dict[str, tuple[str, str]]:
-        """Read one reply, in pyst2's shape."""
-        result = self._reply()
-        return {"result": (result.value, result.note)}
-
-    def _ask(self, command: str, *arguments: object, seconds: float = 0.0) -> Result:
-        """Send a command that by its nature may take `seconds`, read its reply, and tell failure from hang-up."""
-        self._lines.patience = PATIENCE_SECONDS + seconds
-        self.send_command(command, *arguments)
-        result = self._reply()
-        if result.note == "hangup" and result.value in {"-1", "0"}:
-            raise CallEnded("the caller hung up", socket_open=True)
-        if result.value == "-1":
-            # "-1" is said both for a failure and for a hang-up, and the HANGUP notice comes only after it: ask again.
-            if not self.hung_up and command != "NOOP":
-                self._ask("NOOP")
-            if self.hung_up:
-                raise CallEnded("the caller hung up", socket_open=True)
-            raise CommandFailed(f"{command} failed")
-        return result
-
-    def _reply(self) -> Result:
-        line = self._lines.readline()
-        match = _REPLY.fullmatch(line)
-        if match is None:
-            raise PeerConfused("a reply without a code")
-        code, dash, rest = match.group(1), match.group(2), match.group(3) or ""
-        if code == "200":
-            return _result(rest)
-        if code == "520" and dash == "-":
-            self._skip_usage()
-        if code == "511":
-            raise CallEnded("the channel is dead", socket_open=True)
-        if code in {"510", "520"}:
-            raise CommandFailed(f"Asterisk answered {code}")
-        if code == "503":
-            raise CommandFailed("Asterisk answered 503")
-        raise PeerConfused("a reply with an unknown code")
-
-    def _skip_usage(self) -> None:
-        for _ in range(MAX_USAGE_LINES):
-            if self._lines.readline().startswith("520 "):
-                return
-        raise PeerConfused("a usage text without an end")
+    # ------------------------------------------------------------------ the commands
 
     def stream_file(self, filename: str, escape_digits: str = "", sample_offset: int = 0, seconds: float = 0.0) -> str:
         """Play a file (path without ending); the key that interrupted it or "". It may last `seconds`."""
-        quoted, keys = self._quote(filename), self._quote(escape_digits)
-        return _key(self._ask("STREAM FILE", quoted, keys, sample_offset, seconds=seconds))
+        words = [_quote(filename), _quote(escape_digits), sample_offset]
+        return _key(self._ask("STREAM FILE", *words, seconds=seconds))
 
     def wait_for_digit(self, timeout: int = 5000) -> str:
         """The next key within `timeout` milliseconds, or ""."""
@@ -257,7 +162,7 @@ class FastAGI(AGI):  # type: ignore[misc]  # pyst2 has no annotations
     def get_data(self, filename: str, timeout: int = 5000, max_digits: int = 12) -> Digits:
         """Play a file and collect up to `max_digits` keys; `#` ends, as do `timeout` milliseconds without a key."""
         result = self._ask(
-            "GET DATA", self._quote(filename), int(timeout), int(max_digits), seconds=timeout / 1000 * (max_digits + 1)
+            "GET DATA", _quote(filename), int(timeout), int(max_digits), seconds=timeout / 1000 * (max_digits + 1)
         )
         if not set(result.value) <= _KEYS:
             raise PeerConfused("keys that no telephone has")
@@ -278,11 +183,9 @@ class FastAGI(AGI):  # type: ignore[misc]  # pyst2 has no annotations
         A hang-up is a result here, not an error: the recording is what matters. When this returns, Asterisk has
         closed the file. Errors: CallEnded with the socket closed (the file may still be growing), CommandFailed.
         """
-        words: list[object] = [self._quote(filename), format, self._quote(escape_digits), int(timeout), int(offset)]
+        words: list[object] = [_quote(filename), format, _quote(escape_digits), int(timeout), int(offset)]
         words += [word for word, wanted in ((beep, beep), (f"s={int(silence)}", silence)) if wanted]
-        self._lines.patience = PATIENCE_SECONDS + timeout / 1000
-        self.send_command("RECORD FILE", *words)
-        result = self._reply()
+        result = self._reply("RECORD FILE", *words, seconds=timeout / 1000)
         # Asterisk answers before it closes the file, and takes the next command only after: the answer to this one proves it.
         self._settle()
         if result.note == "hangup" or (result.value == "-1" and self.hung_up):
@@ -293,6 +196,21 @@ class FastAGI(AGI):  # type: ignore[misc]  # pyst2 has no annotations
             return Recorded("key", _key(result), result.endpos)
         return Recorded("timeout", "", result.endpos)
 
+    def get_variable(self, name: str) -> str:
+        """A channel or global variable's value, "" when it has none."""
+        return self._ask("GET VARIABLE", _quote(name)).note
+
+    def answer(self) -> None:
+        """Pick up."""
+        self._ask("ANSWER")
+
+    def hangup(self) -> None:
+        """Hang up our own channel; that it is gone already is no error."""
+        with contextlib.suppress(CallEnded, CommandFailed):
+            self._ask("HANGUP")
+
+    # ------------------------------------------------------------------ one command and its reply
+
     def _settle(self) -> None:
         try:
             self._ask("NOOP")
@@ -301,33 +219,84 @@ class FastAGI(AGI):  # type: ignore[misc]  # pyst2 has no annotations
         except CallEnded as ended:
             if not ended.socket_open:
                 raise
-            self._lines.hung_up = True
+            self._connection.hung_up = True
 
-    def variable(self, name: str) -> str:
-        """A channel or global variable's value, "" when it has none."""
-        return self._ask("GET VARIABLE", self._quote(name)).note
+    def _ask(self, command: str, *arguments: object, seconds: float = 0.0) -> Result:
+        """Send a command that by its nature may take `seconds`, read its reply, and tell failure from hang-up."""
+        result = self._reply(command, *arguments, seconds=seconds)
+        if result.note == "hangup" and result.value in {"-1", "0"}:
+            raise CallEnded("the caller hung up", socket_open=True)
+        if result.value == "-1":
+            # "-1" is said both for a failure and for a hang-up, and the HANGUP notice comes only after it: ask again.
+            if not self.hung_up and command != "NOOP":
+                self._ask("NOOP")
+            if self.hung_up:
+                raise CallEnded("the caller hung up", socket_open=True)
+            raise CommandFailed(f"{command} failed")
+        return result
 
-    def answer(self) -> None:
-        """Pick up."""
-        self._ask("ANSWER")
+    def _reply(self, command: str, *arguments: object, seconds: float = 0.0) -> Result:
+        """Send a command and read its reply, whatever the result says."""
+        self._connection.patience = PATIENCE_SECONDS + seconds
+        self._connection.send(" ".join((command, *map(str, arguments))))
+        code, rest = re_code.search(self._connection.readline()).groups()
+        match code:
+            case "200":
+                return _result(rest)
+            case "511":
+                raise CallEnded("the channel is dead", socket_open=True)
+            case "520" if rest.startswith("-"):
+                self._skip_usage()
+            case "503" | "510" | "520":
+                pass
+            case _:
+                raise PeerConfused("a reply with an unknown code")
+        raise CommandFailed(f"Asterisk answered {code}")
 
-    def hangup(self, channel: str = "") -> None:
-        """Hang up our own channel; that it is gone already is no error."""
-        self._quietly(lambda: self._ask("HANGUP"))
+    def _skip_usage(self) -> None:
+        for _ in range(MAX_USAGE_LINES):
+            if self._connection.readline().startswith("520 "):
+                return
+        raise PeerConfused("a usage text without an end")
 
-    @staticmethod
-    def _quietly(step: Callable[[], object]) -> None:
-        try:
-            step()
-        except (CallEnded, CommandFailed):
-            return
+    def _variables(self) -> dict[str, str]:
+        """What Asterisk says of the call before anything else, up to an empty line."""
+        found: dict[str, str] = {}
+        for _ in range(MAX_VARIABLES):
+            line = self._connection.readline()
+            if not line.strip():
+                break
+            name, colon, value = line.partition(":")
+            if not colon or not name.startswith("agi_"):
+                raise PeerConfused("no AGI variables at the start")
+            found[name.strip()] = value.strip()
+        else:
+            raise PeerConfused("too many variables at the start")
+        if not found:
+            raise PeerConfused("no AGI variables at the start")
+        return found
+
+
+def _quote(text: str) -> str:
+    """An argument that stays one, whatever it holds. pyst2 quotes neither quotes nor line breaks."""
+    if any(character in text for character in "\r\n\0"):
+        raise ValueError("a line break cannot be sent in an AGI argument")
+    escaped = text.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped}"'
 
 
 def _result(rest: str) -> Result:
-    match = _RESULT.fullmatch(rest.strip())
-    if match is None:
+    """What stands behind the code 200. Whatever pyst2's parser leaves over is no reply of Asterisk's."""
+    if nothing := _NO_VALUE.fullmatch(rest.strip()):
+        return Result("", nothing["note"] or "")
+    pairs = re_kv.findall(rest)
+    found = {key: (value, note) for key, value, note in pairs}
+    if [key for key, _, _ in pairs] not in (["result"], ["result", "endpos"]) or re_kv.sub("", rest).strip():
         raise PeerConfused("a reply without a result")
-    return Result(match["value"], match["note"] or "", int(match["endpos"] or 0))
+    endpos, _ = found.get("endpos", ("0", ""))
+    if _NUMBER.fullmatch(endpos) is None:
+        raise PeerConfused("a result that is no number")
+    return Result(*found["result"], int(endpos))
 
 
 def _key(result: Result) -> str:

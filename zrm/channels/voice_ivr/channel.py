@@ -189,6 +189,6 @@ class VoiceChannel:
 def _system_name(agi: FastAGI) -> str:
     """What this Asterisk is called in its asterisk.conf, "" if nothing."""
     try:
-        return agi.variable("SYSTEMNAME")
+        return agi.get_variable("SYSTEMNAME")
     except CommandFailed:
         return ""
