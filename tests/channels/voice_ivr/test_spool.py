@@ -51,9 +51,9 @@ def swept(spool: VoiceSpool, desk: ListDesk) -> int:
 
 def test_what_a_killed_process_left_is_taken_in_with_the_facts(spool: VoiceSpool) -> None:
     script = (
-        "import sys, time; from pathlib import Path; from zrm.channels.voice_ivr.spool import Spool\n"
+        "import sys, time; from pathlib import Path; from zrm.channels.voice_ivr.spool import VoiceSpool\n"
         "from tests.channels.voice_ivr.peer import write_sound\n"
-        f"message = Spool(Path(sys.argv[1]), 10, 60).begin('1.1', {FACTS!r})\n"
+        f"message = VoiceSpool(Path(sys.argv[1]), 10, 60).begin('1.1', {FACTS!r})\n"
         "write_sound(Path(str(message.take_base(1)) + '.wav'), 16000)\n"
         "print('ready', flush=True); time.sleep(600)\n"
     )
@@ -80,7 +80,7 @@ def test_a_crash_between_receipt_and_removal_makes_no_double(
     left_behind(spool)
     desk = ListDesk()
     with monkeypatch.context() as patched:
-        patched.setattr("zrm.channels.voice_ivr.spool.Message.remove", lambda self: None)
+        patched.setattr("zrm.channels.voice_ivr.spool.VoiceMessage.remove", lambda self: None)
         assert swept(spool, desk) == 1
     assert swept(spool, desk) == 1
     assert len(desk.received) == 1
