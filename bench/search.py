@@ -120,11 +120,15 @@ def _give_words(url: str, words: list[str]) -> None:
         said = _texts(words)
         for start in range(0, len(rows), _STEP):
             step = [(row[0], next(said), *row[1:], code.mint()) for row in rows[start : start + _STEP]]
-            connection.execute(
-                "UPDATE contacts c SET text = w.text, search = w.search"
-                " FROM unnest(%s::uuid[], %s::text[], %s::text[]) AS w (id, text, search) WHERE c.id = w.id",
-                [[row[0] for row in step], [row[1] for row in step], [contact_key(*row[1:]) for row in step]],
-            )
+            for statement, column in (
+                ("UPDATE contacts c SET text = w.words FROM {} WHERE c.id = w.id", [row[1] for row in step]),
+                (
+                    "UPDATE contact_search s SET key = w.words FROM {} WHERE s.contact_id = w.id",
+                    [contact_key(*row[1:]) for row in step],
+                ),
+            ):
+                given = "unnest(%s::uuid[], %s::text[]) AS w (id, words)"
+                connection.execute(statement.format(given).encode(), [[row[0] for row in step], column])
         connection.execute("VACUUM (ANALYZE)")
         connection.execute("CHECKPOINT")
 

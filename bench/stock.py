@@ -39,9 +39,11 @@ _FILL: Final = (
     "opened_at, status_at, last_contact_at) SELECT case_id, code, 'stock' || n, 'Matter ' || n, 'fa', channel, 'stock', "
     "person, units[1 + n / 10 %% cardinality(units)], CASE WHEN status <> 'new' THEN agents[1 + n %% cardinality(agents)] END, "
     "status, at, at, at FROM drawn",
-    "INSERT INTO contacts (id, case_id, direction, channel, account, person_id, address, title, text, language, search, "
+    "INSERT INTO contacts (id, case_id, direction, channel, account, person_id, address, title, text, language, "
     "message_id, at) SELECT contact, case_id, 'in', channel, 'stock', person, 'stock' || n || '@example.org', "
-    "'Matter ' || n, repeat(%(text)s, 3), 'fa', repeat(%(text)s, 3), '<' || n || '@stock.example.org>', at FROM drawn",
+    "'Matter ' || n, repeat(%(text)s, 3), 'fa', '<' || n || '@stock.example.org>', at FROM drawn",
+    "INSERT INTO contact_search (contact_id, case_id, at, person_id, address, key) SELECT contact, case_id, at, person, "
+    "'stock' || n || '@example.org', repeat(%(text)s, 3) FROM drawn",
     "INSERT INTO message_ids (message_id, case_id) SELECT '<' || n || '@stock.example.org>', case_id FROM drawn",
     "INSERT INTO case_events (id, case_id, at, kind) SELECT uuidv7(), case_id, at, 'opened' FROM drawn",
 )

@@ -30,6 +30,7 @@ OWNERS: Final[dict[str, str]] = {
     "case_relations": "casestore/case.py",
     "cases": "casestore/case.py",
     "contact_counts": "casestore/counts.py",
+    "contact_search": "casestore/search.py",
     "contacts": "casestore/contact.py",
     "deliveries": "casestore/outgoing.py",
     "delivery_events": "casestore/outgoing.py",

@@ -24,6 +24,7 @@ from zrm.casestore import (  # noqa: F401  # each registers its tables
     outbox,
     person,
     rating,
+    search,
     subject,
     template,
     unit,

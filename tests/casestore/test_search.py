@@ -10,11 +10,15 @@ import pytest
 
 from bench import stock
 from tests.casework.house import Filed, file_case, unit
+from zrm.casestore import contact as contacts
 from zrm.casestore import search
 from zrm.casestore.case_list import PageKey
+from zrm.casestore.contact import NewContact
 from zrm.casestore.search import Reach
 from zrm.casestore.search_words import parse
+from zrm.kit.clock import now
 from zrm.kit.db import Cursor, Database
+from zrm.kit.ids import new_id
 
 EVERYWHERE = Reach(None, None)
 
@@ -89,7 +93,7 @@ def test_who_shares_an_address_is_found_by_it(database: Database) -> None:
     case = file_case(database, channel="sms")
     under_newer(database)
     with database.cursor() as cursor:
-        cursor.execute("UPDATE contacts SET person_id = NULL WHERE case_id = %s", [case.id])
+        cursor.execute("UPDATE contact_search SET person_id = NULL WHERE case_id = %s", [case.id])
         cursor.execute("UPDATE cases SET person_id = NULL WHERE id = %s", [case.id])
     assert found(database, "0912 123 4567") == [case.id]
 
@@ -115,19 +119,19 @@ def test_the_way_does_not_depend_on_what_the_planner_knows(database: Database, m
     stock.fill(database.url, 1, 2_000)
     monkeypatch.setattr(search, "_NEWEST", 200)
     with database.cursor() as cursor:
-        cursor.execute("DELETE FROM pg_statistic WHERE starelid IN ('contacts'::regclass, 'cases'::regclass)")
+        cursor.execute("DELETE FROM pg_statistic WHERE starelid IN ('contact_search'::regclass, 'cases'::regclass)")
         # As many as will be there, so that the planner weighs its ways as it will then.
-        cursor.execute("UPDATE pg_class SET reltuples = 100 * reltuples WHERE relname IN ('contacts', 'cases')")
+        cursor.execute("UPDATE pg_class SET reltuples = 100 * reltuples WHERE relname IN ('contact_search', 'cases')")
         for typed in ("آسفالت", "0777", "half 95120734", "09121234567"):
             plans: list[str] = []
             explained: Any = Explained(cursor, plans)
             search.find(explained, parse(typed, "IR"), EVERYWHERE, limit=26)
             (among,) = (plan for plan in plans if "unnest newest" in plan)
-            assert "contacts_case" in among
-            assert "contacts_search" not in among, typed
-            (by_index,) = (plan for plan in plans if "CTE found" in plan)
-            assert "contacts_search" in by_index, typed
-            assert "Seq Scan on contacts" not in by_index, typed
+            assert "contact_search_case" in among
+            assert "contact_search_key" not in among, typed
+            (by_index,) = (plan for plan in plans if "CTE newest" in plan)
+            assert "contact_search_key" in by_index, typed
+            assert "Seq Scan on contact" not in by_index, typed
 
 
 class Explained:
@@ -158,11 +162,12 @@ def test_a_case_is_one_hit_with_its_newest_contact_that_fits(database: Database)
     case = file_case(database, text="asphalt one")
     under_newer(database)
     with database.cursor() as cursor:
-        cursor.execute(
-            "INSERT INTO contacts (id, case_id, direction, channel, account, text, search, at) VALUES"
-            " (uuidv7(), %(case)s, 'out', 'email', 'a', 'asphalt two', ' asphalt two ', now()),"
-            " (uuidv7(), %(case)s, 'out', 'email', 'a', 'three', ' three ', now())",
-            {"case": case.id},
+        contacts.add(
+            cursor,
+            [
+                NewContact(new_id(), case.id, "out", "email", "a", now(), text, search=f" {text} ")
+                for text in ("asphalt two", "three")
+            ],
         )
         (hit,) = search.find(cursor, parse("asphalt", "IR"), EVERYWHERE, limit=10)
     assert (hit.case_id, hit.text) == (case.id, "asphalt two")

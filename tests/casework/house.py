@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
+from zrm.casestore import search
+from zrm.casestore.search import SearchEntry
 from zrm.casestore.search_words import contact_key
 from zrm.inbox import code, quarantine
 from zrm.kit.clock import now
@@ -88,12 +90,14 @@ def file_case(
         )  # fmt: skip
         cursor.execute(
             "INSERT INTO contacts (id, case_id, direction, channel, account, person_id, address, title, text, html,"
-            " search, headers, at) VALUES (%s, %s, 'in', %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)",
+            " headers, at) VALUES (%s, %s, 'in', %s, %s, %s, %s, %s, %s, %s, %s, %s)",
             [
                 filed.contact_id, filed.id, channel, account, filed.person_id, filed.address, title, text, html,
-                contact_key(title, text, name, number), json.dumps([["From", filed.address]]), at,
+                json.dumps([["From", filed.address]]), at,
             ],
         )  # fmt: skip
+        key = contact_key(title, text, name, number)
+        search.index(cursor, [SearchEntry(filed.contact_id, filed.id, at, filed.person_id, filed.address, key)])
     return filed
 
 

@@ -12,7 +12,9 @@ from sqlalchemy import Index, Text, text
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlmodel import Field
 
-from zrm.kit.db import Cursor, insert_records
+from zrm.casestore import search
+from zrm.casestore.search import SearchEntry
+from zrm.kit.db import Cursor, insert_rows
 from zrm.kit.ids import new_id
 from zrm.kit.tables import EMPTY_LIST, Table, one_of
 
@@ -40,10 +42,6 @@ class Contact(Table, table=True):
         one_of("direction", ["in", "out", "note", "withdrawn"]),
         Index("contacts_case", "case_id", "at", "id"),
         Index("contacts_copied", "case_id", "at", "id", postgresql_where=text("direction = 'in' AND copied <> '{}'")),
-        # Who shares an address with others is nobody in particular, and known by the address alone.
-        Index("contacts_nobody", "address", postgresql_where=text("person_id IS NULL")),
-        Index("contacts_person", "person_id", postgresql_where=text("person_id IS NOT NULL")),
-        Index("contacts_search", "search", postgresql_using="gin", postgresql_ops={"search": "gin_trgm_ops"}),
         # The loop breaker asks for one address's automatic answers of the last day; there are few of each.
         Index("contacts_automatic", "address", "at", postgresql_where=text("automatic")),
         Index("contacts_typed", "at", postgresql_where=text("automatic AND 'typed_address' = ANY (labels)")),
@@ -62,7 +60,6 @@ class Contact(Table, table=True):
     folded_quote: str = ""
     html: str = ""
     language: str = ""
-    search: str = ""
     headers: list[list[str]] = Field(default_factory=list, sa_type=JSONB, sa_column_kwargs={"server_default": "[]"})
     labels: list[str] = Field(default_factory=list, sa_type=ARRAY(Text), sa_column_kwargs=EMPTY_LIST)
     message_id: str = ""
@@ -75,7 +72,7 @@ class Contact(Table, table=True):
 
 
 class NewContact(NamedTuple):
-    """A contact as it is written first; the fields are the columns."""
+    """A contact as it is written first; the fields are the columns, and `search`, what it can be found by."""
 
     id: UUID
     case_id: UUID
@@ -91,7 +88,6 @@ class NewContact(NamedTuple):
     folded_quote: str = ""
     html: str = ""
     language: str = ""
-    search: str = ""
     headers: Jsonb = _NO_HEADERS
     labels: list[str] = _NOTHING
     message_id: str = ""
@@ -100,11 +96,17 @@ class NewContact(NamedTuple):
     other_addresses: list[str] = _NOTHING
     reply_to: list[str] = _NOTHING
     copied: list[str] = _NOTHING
+    search: str = ""
+
+
+_COLUMNS: Final = [name for name in NewContact._fields if name != "search"]
 
 
 def add(cursor: Cursor, contacts: Sequence[NewContact]) -> None:
-    """Write contacts."""
-    insert_records(cursor, "contacts", contacts)
+    """Write contacts, and what each can be found by."""
+    if contacts:
+        insert_rows(cursor, "contacts", _COLUMNS, [contact[:-1] for contact in contacts])
+        search.index(cursor, [SearchEntry(c.id, c.case_id, c.at, c.person_id, c.address, c.search) for c in contacts])
 
 
 def lead(cursor: Cursor, message_ids: Sequence[tuple[str, UUID]]) -> None:

@@ -1,7 +1,8 @@
 """Finding cases by words, names, numbers and codes, newest first, and only what the agent may see.
 
-Every contact keeps a key of what it can be found by (`zrm.casestore.search_words`), in the index contacts_search. Whoever
-writes a contact that a person wrote gives it its key; our own automatic messages have none.
+Beside every contact stands a row with what it can be found by: its key (`zrm.casestore.search_words`) under a trigram index,
+and its writer. What lists and pages read is the narrower for it. `zrm.casestore.contact.add` writes both; our own automatic
+messages have an empty key.
 
 Numbers and addresses are a citizen's: where the agent may not see them, they cannot be searched for either, or a few
 guesses would tell them. What stands in a message can be found by whoever may read it.
@@ -17,12 +18,17 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from datetime import datetime
+from typing import Any, Final, NamedTuple
 from uuid import UUID
+
+from sqlalchemy import Index, text
+from sqlmodel import Field
 
 from zrm.casestore.case_list import PageKey
 from zrm.casestore.search_words import Query, Term
-from zrm.kit.db import Cursor, records
+from zrm.kit.db import Cursor, insert_records, records
+from zrm.kit.tables import Table
 
 _NEWEST: Final = 500
 """Cases that are looked through before the index is asked."""
@@ -46,26 +52,61 @@ ORDER BY head.last_contact_at DESC, head.id DESC LIMIT %(most)s
 """
 # OFFSET 0 lets no condition into the look for a case's contacts.
 _AMONG: Final = """
-SELECT c.id AS case_id, hit.id AS contact_id, left(hit.text, 20000) AS text
-FROM unnest(%(ids)s::uuid[]) WITH ORDINALITY AS newest (id, n)
-JOIN cases c ON c.id = newest.id
-CROSS JOIN LATERAL (
-    SELECT t.id, t.text FROM (SELECT * FROM contacts WHERE case_id = c.id OFFSET 0) AS t
-    WHERE {conditions} ORDER BY t.at DESC, t.id DESC LIMIT 1
-) AS hit
-ORDER BY newest.n LIMIT %(limit)s
+WITH found AS MATERIALIZED (
+    SELECT c.id AS case_id, hit.contact_id, newest.n
+    FROM unnest(%(ids)s::uuid[]) WITH ORDINALITY AS newest (id, n)
+    JOIN cases c ON c.id = newest.id
+    CROSS JOIN LATERAL (
+        SELECT t.contact_id FROM (SELECT * FROM contact_search WHERE case_id = c.id OFFSET 0) AS t
+        WHERE {conditions} ORDER BY t.at DESC, t.contact_id DESC LIMIT 1
+    ) AS hit
+    ORDER BY newest.n LIMIT %(limit)s
+)
+SELECT f.case_id, f.contact_id, left(x.text, 20000) AS text FROM found f JOIN contacts x ON x.id = f.contact_id
+ORDER BY f.n
 """
 _BY_INDEX: Final = """
 WITH found AS MATERIALIZED (
-    SELECT t.id, t.at, t.case_id, c.last_contact_at FROM contacts t JOIN cases c ON c.id = t.case_id
+    SELECT t.contact_id, t.at, t.case_id, c.last_contact_at FROM contact_search t JOIN cases c ON c.id = t.case_id
     WHERE {conditions}
 ), newest AS MATERIALIZED (
-    SELECT DISTINCT ON (last_contact_at, case_id) case_id, last_contact_at, id FROM found
-    ORDER BY last_contact_at DESC, case_id DESC, at DESC, id DESC LIMIT %(limit)s
+    SELECT DISTINCT ON (last_contact_at, case_id) case_id, last_contact_at, contact_id FROM found
+    ORDER BY last_contact_at DESC, case_id DESC, at DESC, contact_id DESC LIMIT %(limit)s
 )
-SELECT n.case_id, n.id AS contact_id, left(t.text, 20000) AS text FROM newest n JOIN contacts t ON t.id = n.id
+SELECT n.case_id, n.contact_id, left(x.text, 20000) AS text FROM newest n JOIN contacts x ON x.id = n.contact_id
 ORDER BY n.last_contact_at DESC, n.case_id DESC
 """
+
+
+class ContactSearch(Table, table=True):
+    """What one contact can be found by: its key, and its writer by person or, where several share an address, by that."""
+
+    __tablename__ = "contact_search"
+    __table_args__ = (
+        Index("contact_search_case", "case_id", "at", "contact_id"),
+        Index("contact_search_key", "key", postgresql_using="gin", postgresql_ops={"key": "gin_trgm_ops"}),
+        # Who shares an address with others is nobody in particular, and known by the address alone.
+        Index("contact_search_nobody", "address", postgresql_where=text("person_id IS NULL")),
+        Index("contact_search_person", "person_id", postgresql_where=text("person_id IS NOT NULL")),
+    )
+
+    contact_id: UUID = Field(primary_key=True, foreign_key="contacts.id")
+    case_id: UUID
+    at: datetime
+    person_id: UUID | None = None
+    address: str
+    key: str
+
+
+class SearchEntry(NamedTuple):
+    """What a contact can be found by; the fields are the columns. `person_id` and `address` are its writer's."""
+
+    contact_id: UUID
+    case_id: UUID
+    at: datetime
+    person_id: UUID | None
+    address: str
+    key: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +124,11 @@ class Reach:
 
     units: Collection[UUID] | None
     by_address: Collection[UUID] | None
+
+
+def index(cursor: Cursor, entries: Sequence[SearchEntry]) -> None:
+    """Let new contacts be found."""
+    insert_records(cursor, "contact_search", entries)
 
 
 def find(cursor: Cursor, query: Query, reach: Reach, *, limit: int, after: PageKey | None = None) -> list[Hit]:
@@ -114,22 +160,22 @@ class _Search:
             self._values["by_address"] = list(reach.by_address)
 
     def _condition(self, number: int, term: Term) -> str:
-        """What a contact t of a case c must be for a term to be in it; built of constants only."""
+        """What the row t beside a contact of a case c must be for a term to be in it; built of constants only."""
         for part, needle in enumerate(term.needles):
             self._values[f"needle_{number}_{part}"] = f"%{needle}%"
-        text = " OR ".join(f"t.search LIKE %(needle_{number}_{part})s" for part in range(len(term.needles)))
+        words = " OR ".join(f"t.key LIKE %(needle_{number}_{part})s" for part in range(len(term.needles)))
         owners = self._owners(term)
         if not owners:
-            return f"({text})"
+            return f"({words})"
         self._values[f"owners_{number}"] = list({person for person, _ in owners})
         self._values[f"values_{number}"] = list({value for _, value in owners})
         writer = (
             f"(t.person_id = ANY(%(owners_{number})s) OR t.person_id IS NULL AND t.address = ANY(%(values_{number})s))"
         )
         if self._reach.by_address is None:
-            return f"({text} OR {writer})"
+            return f"({words} OR {writer})"
         # Said twice: the index is asked by the first, which speaks of the contact alone.
-        return f"({text} OR {writer}) AND ({text} OR c.unit_id = ANY(%(by_address)s))"
+        return f"({words} OR {writer}) AND ({words} OR c.unit_id = ANY(%(by_address)s))"
 
     def _owners(self, term: Term) -> list[tuple[UUID, str]]:
         if not term.addresses or (self._reach.by_address is not None and not self._reach.by_address):

@@ -390,7 +390,6 @@ CREATE TABLE contacts (
     folded_quote text NOT NULL DEFAULT '',
     html text NOT NULL DEFAULT '',
     language text NOT NULL DEFAULT '',
-    search text NOT NULL DEFAULT '',
     headers jsonb NOT NULL DEFAULT '[]',
     labels text[] NOT NULL DEFAULT '{}',
     message_id text NOT NULL DEFAULT '',
@@ -401,14 +400,25 @@ CREATE TABLE contacts (
 CREATE INDEX contacts_case ON contacts (case_id, at, id);
 -- Who else a case's mails went to is found without reading the mails that went to nobody else.
 CREATE INDEX contacts_copied ON contacts (case_id, at, id) WHERE direction = 'in' AND copied <> '{}';
-CREATE INDEX contacts_person ON contacts (person_id) WHERE person_id IS NOT NULL;
--- Who shares an address with others is nobody in particular, and known by the address alone.
-CREATE INDEX contacts_nobody ON contacts (address) WHERE person_id IS NULL;
-CREATE INDEX contacts_search ON contacts USING gin (search gin_trgm_ops);
 -- The loop breaker asks for one address's automatic answers of the last day; there are few of each.
 CREATE INDEX contacts_automatic ON contacts (address, at) WHERE automatic;
 -- Codes that went to addresses typed into a form are counted each hour.
 CREATE INDEX contacts_typed ON contacts (at) WHERE automatic AND 'typed_address' = ANY(labels);
+
+-- What each contact can be found by, beside it, so that the rows which lists and pages read stay narrow.
+CREATE TABLE contact_search (
+    contact_id uuid PRIMARY KEY REFERENCES contacts,
+    case_id uuid NOT NULL,
+    at timestamptz NOT NULL,
+    person_id uuid,
+    address text NOT NULL,
+    key text NOT NULL
+);
+CREATE INDEX contact_search_case ON contact_search (case_id, at, contact_id);
+CREATE INDEX contact_search_key ON contact_search USING gin (key gin_trgm_ops);
+CREATE INDEX contact_search_person ON contact_search (person_id) WHERE person_id IS NOT NULL;
+-- Who shares an address with others is nobody in particular, and known by the address alone.
+CREATE INDEX contact_search_nobody ON contact_search (address) WHERE person_id IS NULL;
 
 CREATE TABLE attachments (
     id uuid PRIMARY KEY,
