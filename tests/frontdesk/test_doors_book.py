@@ -133,7 +133,7 @@ def test_what_a_killed_process_noted_is_taken_in_by_the_next(
 ) -> None:
     script = (
         "import sys, time\nfrom pathlib import Path\nfrom zrm.contract import RawContact, Receipt\n"
-        "from zrm.frontdesk.doors_book import Answers\nfrom zrm.kit.clock import now\nfrom zrm.kit.ids import new_id\n"
+        "from zrm.frontdesk.doors_book import DoorsBook\nfrom zrm.kit.clock import now\nfrom zrm.kit.ids import new_id\n"
         "book = DoorsBook(None, Path(sys.argv[1]))\nbook._thread = object()\n"
         "for n in range(3):\n"
         "    book.note(RawContact('fax', '1', str(n), b'x', 'x/y'), Receipt(new_id(), '1', now(), repeated=False))\n"

@@ -33,7 +33,7 @@ NOBODY = pwd.getpwnam("nobody").pw_uid
 HOLD = """
 import sys
 from pathlib import Path
-from zrm.standalone import embedded
+from zrm.standalone.servers import embedded
 with embedded(Path(sys.argv[1])) as servers:
     print(servers.database_url, servers.redis_url, flush=True)
     sys.stdin.read()

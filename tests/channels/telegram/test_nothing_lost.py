@@ -66,7 +66,7 @@ def bring(house: BotHouse, desk: FrontDesk, *updates: dict[str, Any]) -> None:
     """Bring updates to a door of a process of its own, one after the other."""
 
     async def run() -> None:
-        door = TelegramDoor(house.channel._config, house.channel.platform, house.channel._house, desk)
+        door = TelegramDoor(house.channel._config, house.channel.platform, house.channel._installation, desk)
         try:
             for update in updates:
                 says = await door.handle_update("info", json.dumps(update).encode())
@@ -81,7 +81,7 @@ def sweep(house: BotHouse) -> None:
     """File what is due, as the listener does."""
 
     async def run() -> None:
-        door = TelegramDoor(house.channel._config, house.channel.platform, house.channel._house, house.desk)
+        door = TelegramDoor(house.channel._config, house.channel.platform, house.channel._installation, house.desk)
         try:
             await door.sweep()
         finally:
