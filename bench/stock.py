@@ -45,7 +45,8 @@ _FILL: Final = (
     "INSERT INTO contact_search (contact_id, case_id, at, person_id, address, key) SELECT contact, case_id, at, person, "
     "'stock' || n || '@example.org', repeat(%(text)s, 3) FROM drawn",
     "INSERT INTO message_ids (message_id, case_id) SELECT '<' || n || '@stock.example.org>', case_id FROM drawn",
-    "INSERT INTO case_events (id, case_id, at, kind) SELECT uuidv7(), case_id, at, 'opened' FROM drawn",
+    "INSERT INTO case_events (id, case_id, at, actor, kind, version, data) SELECT uuidv7(), case_id, at, 'citizen', 'opened', 1, "
+    "jsonb_build_object('channel', channel, 'contact_id', contact) FROM drawn",
 )
 
 

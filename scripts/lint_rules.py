@@ -73,7 +73,6 @@ OWNERS: Final[dict[str, str]] = {
 EXCEPTIONS: Final[dict[str, frozenset[str]]] = {
     "": frozenset({"dispatch/deliver.py"}),
     "agents": frozenset({"casestore/directory.py"}),
-    "case_events": frozenset({"casestore/rating.py", "casework/case_actions.py", "normalizer/write_batch.py"}),
     "deliveries": frozenset(
         {
             "casework/case_actions.py",

@@ -403,3 +403,28 @@ def test_a_rating_is_a_line_of_the_history(sign_in: SignIn, database: Database) 
     path = f"/desk/cases/{case.id}"
     assert "The citizen rated how it was handled: 4 of 5" in sign_in("daniel").get(path).text
     assert "شهروند به رسیدگی امتیاز داد: ۴ از ۵" in sign_in("maryam").get(path).text
+
+
+def test_what_a_later_version_has_written_is_shown_as_unknown(sign_in: SignIn, database: Database) -> None:
+    """A kind, a version, keys, and a code that are not known: each is a line, none an error."""
+    case = file_case(database)
+    with database.cursor() as cursor:
+        for kind, version, data in (
+            ("escalated", 1, '{"level": 3}'),
+            ("assign", 2, '{"to": "x"}'),
+            ("transfer", 1, '{"previous_unit_id": "nowhere"}'),
+            ("reply", 2, "{}"),
+            ("status", 1, '{"before": "new", "after": "parked", "cause": "process"}'),
+            ("rated", 1, "[]"),
+        ):
+            cursor.execute(
+                "INSERT INTO case_events (id, case_id, at, actor, kind, version, data) VALUES (%s, %s, now(), 'system', %s, %s, %s)",
+                [new_id(), case.id, kind, version, data],
+            )
+    browser = sign_in("daniel")
+    page = browser.get(f"/desk/cases/{case.id}")
+    assert page.status_code == 200
+    assert re.findall(r"this version cannot show: \W*(\w+)", page.text) == [
+        "escalated", "assign", "transfer", "status", "rated",
+    ]  # fmt: skip
+    assert str(case.id) in browser.get("/desk/queue/open").text

@@ -42,8 +42,8 @@ SELECT uuidv7(), id, case_id, channel, account, address, 'sent', at, at FROM con
 WHERE direction = 'out' AND case_id = %(case)s;
 INSERT INTO delivery_events (id, delivery_id, at, state)
 SELECT uuidv7(), id, created_at, 'queued' FROM deliveries WHERE case_id = %(case)s;
-INSERT INTO case_events (id, case_id, at, kind, data)
-SELECT uuidv7(), case_id, at, kind, '{"channel": "email"}'
+INSERT INTO case_events (id, case_id, at, actor, kind, version, data)
+SELECT uuidv7(), case_id, at, 'citizen', kind, 1, '{"before": "waiting", "after": "open", "cause": "citizen_writes"}'
 FROM contacts CROSS JOIN (VALUES ('reply'), ('status')) AS k (kind) WHERE direction = 'out' AND case_id = %(case)s;
 INSERT INTO attachments (id, contact_id, role, name, media_type, size, blob_key)
 SELECT uuidv7(), id, 'attachment', 'plan.pdf', 'application/pdf', 1, 'x' FROM contacts

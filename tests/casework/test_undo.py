@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import threading
-from datetime import datetime
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime, timedelta
 from uuid import UUID
 
 import pytest
@@ -17,6 +18,7 @@ from zrm.casework.reply_routes import ReplyRoute
 from zrm.casework.undo import TooLate
 from zrm.contract import StoredFile
 from zrm.errors import Conflict
+from zrm.kit.clock import now
 from zrm.kit.db import Database
 from zrm.kit.ids import new_id
 
@@ -215,3 +217,33 @@ def test_a_worker_and_an_undo_at_once_do_not_both_win(database: Database, maryam
         cursor.execute("UPDATE deliveries SET state = 'sending', attempts = attempts + 1 WHERE id = %s", [delivery])
     thread.join(20)
     assert outcome == ["too late"]
+
+
+def test_undoing_twice_at_once_undoes_once(database: Database, maryam: UUID) -> None:
+    case = file_case(database)
+    answer(database, case, maryam)
+    with database.cursor() as cursor:
+        step = undo.undoable(cursor, maryam, case.id, hold=HOLD)
+    assert step
+    together = threading.Barrier(2)
+
+    def undoing() -> UUID:
+        together.wait()
+        return take_back(database, case, maryam, event=step.event_id).event_id
+
+    with ThreadPoolExecutor(2) as pool:
+        assert [one.result() for one in [pool.submit(undoing), pool.submit(undoing)]] == [step.event_id] * 2
+    with database.cursor() as cursor:
+        cursor.execute("SELECT kind FROM case_events WHERE case_id = %s ORDER BY id", [case.id])
+        assert [row[0] for row in cursor] == ["reply", "status", "undo", "status"]
+
+
+def test_an_undone_step_stays_undone_when_the_clock_is_set_back(
+    database: Database, maryam: UUID, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    case = file_case(database)
+    answer(database, case, maryam)
+    monkeypatch.setattr(undo, "now", lambda: now() - timedelta(hours=1))
+    take_back(database, case, maryam)
+    with pytest.raises(TooLate):
+        take_back(database, case, maryam)

@@ -9,10 +9,16 @@ from uuid import UUID
 
 import pytest
 
-from zrm.casestore import outbox, search
+from tests.casework.house import agent
+from zrm.casestore import history, outbox, search
+from zrm.casestore.case import Status
+from zrm.casestore.history import CITIZEN, StatusChanged, by_agent
 from zrm.casestore.outbox import Topic
 from zrm.casestore.search import Reach
 from zrm.casestore.search_words import parse
+from zrm.casework import case_actions
+from zrm.casework.case_actions import ActionContext
+from zrm.casework.reply_routes import ReplyRoute
 from zrm.config import Settings
 from zrm.contract import (
     AddressKind,
@@ -178,7 +184,33 @@ def test_a_stranger_who_quotes_a_token_or_a_message_is_linked_and_not_let_in(des
     assert desk.ask("SELECT case_id, other_case_id, reason, decision FROM case_relations") == [
         (other, case_id, "quoted_by_stranger", "")
     ]
-    assert ("related",) in desk.ask("SELECT kind FROM case_events WHERE case_id = %s", case_id)
+    assert ("relation_suggested",) in desk.ask("SELECT kind FROM case_events WHERE case_id = %s", case_id)
+
+
+def test_a_change_of_status_is_recorded_alike_whoever_caused_it(desk: Desk) -> None:
+    (first,) = desk.send(mail(ALI))
+    case_id, _, token = desk.case_of(first)
+    with desk.database.cursor() as cursor:
+        sara = agent(cursor, "sara")
+        case_actions.reply(
+            cursor,
+            ActionContext(sara, case_id, 1),
+            way=ReplyRoute("web", "web", ""),
+            title="",
+            text="فردا",
+            domain="x.example",
+        )
+    (answer,) = desk.send(mail(ALI, "سپاس", tokens=(token,)))
+    with desk.database.cursor() as cursor:
+        cursor.execute(
+            "SELECT id FROM case_events WHERE case_id = %s AND kind IN ('reply', 'status') ORDER BY at, id", [case_id]
+        )
+        ids = [row[0] for row in cursor]
+        lines = [history.lines(cursor, [one])[one] for one in ids]
+    assert [(line.actor, line.payload) for line in lines if isinstance(line.payload, StatusChanged)] == [
+        (by_agent(sara), StatusChanged(before=Status.NEW, after=Status.WAITING, cause="reply", step_id=ids[0])),
+        (CITIZEN, StatusChanged(before=Status.WAITING, after=Status.OPEN, cause="citizen_writes", contact_id=answer)),
+    ]
 
 
 def test_one_message_id_in_two_mails_hides_neither(desk: Desk) -> None:

@@ -367,9 +367,8 @@ def _channels(possible: list[ReplyRoute], chosen: str, visit: DeskRequest) -> li
 
 def _people(page: CasePage) -> list[UUID]:
     """Every agent the page names, assignees of the past included."""
-    ids = {contact.agent_id for contact in page.contacts} | {event.agent_id for event in page.events}
-    named = {event.data.get("agent") for event in page.events if event.kind == "assign"}
-    return [*(agent_id for agent_id in ids if agent_id), *(UUID(str(agent_id)) for agent_id in named if agent_id)]
+    writers = {contact.agent_id for contact in page.contacts if contact.agent_id is not None}
+    return list(writers.union(*(event.agent_ids() for event in page.events)))
 
 
 def _targets(units: Iterable[Named], colleagues: Iterable[Named], visit: DeskRequest) -> list[tuple[str, str]]:

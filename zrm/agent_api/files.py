@@ -26,9 +26,9 @@ from starlette.datastructures import UploadFile
 from zrm.agent_api.context import DeskContext
 from zrm.agent_api.desk_request import DeskRequest, Guard
 from zrm.agent_api.layout import Shell
-from zrm.casestore import live, timeline
+from zrm.casestore import history, live, timeline
 from zrm.casestore.agent import Permission
-from zrm.casework.case_actions import add_event
+from zrm.casestore.history import UnsafeFileSaved, by_agent
 from zrm.contract import StoredFile
 from zrm.errors import NotFound
 from zrm.inbox import reading
@@ -98,7 +98,8 @@ def add(router: APIRouter, context: DeskContext, guard: Guard) -> None:
         with context.database.cursor() as cursor:
             stored = _stored(cursor, visit, file_id)
             if stored.unsafe:
-                add_event(cursor, stored.case_id, visit.agent.id, "save_unsafe", {"file": str(file_id)})
+                saved = UnsafeFileSaved(file_id=file_id)
+                history.append(cursor, stored.case_id, by_agent(visit.agent.id), saved)
                 live.publish_change(cursor, "case", [stored.case_id])
         return _blob(context, stored.blob_key, stored.name, "", shown=False)
 
@@ -126,7 +127,8 @@ def add(router: APIRouter, context: DeskContext, guard: Guard) -> None:
             if found is None:
                 raise NotFound("no such contact")
             if (unsafe := timeline.unsafe_in_original(cursor, contact_id)) is not None:
-                add_event(cursor, unsafe[0], visit.agent.id, "save_unsafe", {"contact": str(contact_id)})
+                saved = UnsafeFileSaved(contact_id=contact_id)
+                history.append(cursor, unsafe[0], by_agent(visit.agent.id), saved)
                 live.publish_change(cursor, "case", [unsafe[0]])
         return _original(context, found)
 

@@ -3,10 +3,38 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, Final
+from typing import Final
 from uuid import UUID
 
-from zrm.casestore.timeline import EventRow
+from zrm.casestore.case import Status
+from zrm.casestore.history import (
+    AnswerSentAgain,
+    AnswerSentAnotherWay,
+    CaseAssigned,
+    CaseClaimed,
+    CaseClassified,
+    CaseClosed,
+    CaseOpened,
+    CaseRated,
+    CaseReleased,
+    CaseReopened,
+    CaseReplied,
+    CaseTransferred,
+    CodeNotSent,
+    FailedDeliverySettled,
+    HistoryLine,
+    HistoryPayload,
+    LoopBroken,
+    NoteWritten,
+    Payload,
+    PreferenceSet,
+    RelationDecided,
+    RelationSuggested,
+    StatusChanged,
+    StepUndone,
+    UnknownPayload,
+    UnsafeFileSaved,
+)
 from zrm.kit.direction import isolated, steady_codes
 from zrm.ui import labels
 from zrm.ui.i18n import Language, _, digits, gettext, in_fours
@@ -78,17 +106,18 @@ _NOTICES: Final = {
     "delivery_unknown": (_("Unclear whether the answer left: %(title)s"), _("It is unclear whether an answer left")),
 }
 
-_BY_AGENT: Final = {
-    "claim": (_("%(who)s took the case"), "hand-grab"),
-    "release": (_("%(who)s gave the case back to the unit"), "user"),
-    "reply": (_("%(who)s answered by %(channel)s"), "send"),
-    "classify": (_("%(who)s changed what the case is about: %(about)s"), "tag"),
-    "reopen": (_("%(who)s opened the case again"), "refresh"),
-    "send_again": (_("%(who)s had the answer sent again"), "refresh"),
-    "send_by": (_("%(who)s had the answer sent by %(channel)s instead"), "send"),
-    "prefer": (_("%(who)s noted how the person wants to be answered"), "user"),
-    "settle": (_("%(who)s dealt with the answer that did not arrive"), "check"),
-    "save_unsafe": (_("%(who)s saved a file in spite of the virus warning"), "alert-triangle"),
+_BY_AGENT: Final[dict[type[HistoryPayload], tuple[str, str]]] = {
+    CaseClaimed: (_("%(who)s took the case"), "hand-grab"),
+    CaseReleased: (_("%(who)s gave the case back to the unit"), "user"),
+    CaseReopened: (_("%(who)s opened the case again"), "refresh"),
+    NoteWritten: (_("%(who)s wrote a note"), "note"),
+    CaseReplied: (_("%(who)s answered by %(channel)s"), "send"),
+    AnswerSentAnotherWay: (_("%(who)s had the answer sent by %(channel)s instead"), "send"),
+    StepUndone: (_("%(who)s took an answer back before it was sent"), "arrow-back-up"),
+    AnswerSentAgain: (_("%(who)s had the answer sent again"), "refresh"),
+    PreferenceSet: (_("%(who)s noted how the person wants to be answered"), "user"),
+    FailedDeliverySettled: (_("%(who)s dealt with the answer that did not arrive"), "check"),
+    UnsafeFileSaved: (_("%(who)s saved a file in spite of the virus warning"), "alert-triangle"),
 }
 
 
@@ -125,94 +154,83 @@ class History:
         self._unit = unit
         self._subject = subject
 
-    def line(self, event: EventRow) -> tuple[str, str]:
-        """(sentence, icon) for one event."""
-        who = self._agent(event.agent_id)
-        data = event.data
-        match event.kind:
-            case "opened" if taker := _uuid(data.get("taken_by")):
-                sentence = _("%(who)s took down what the citizen said: %(channel)s")
-                return self._say(sentence, who=self._agent(taker), channel=self._channel(data)), "plus"
-            case "opened":
-                return self._say(_("The case was opened by %(channel)s"), channel=self._channel(data)), "plus"
-            case "status":
-                return self._status(data), "refresh"
-            case "loop_broken":
+    def line(self, line: HistoryLine) -> tuple[str, str]:
+        """(sentence, icon) for one line; what a later version wrote is named by its kind."""
+        if isinstance(line.payload, UnknownPayload):
+            return self._say(_("Something this version cannot show: %(kind)s"), kind=isolated(line.kind)), "history"
+        agent_id = line.actor.agent_id
+        who = self._agent(agent_id)
+        if isinstance(line.payload, CaseOpened) and agent_id is not None:
+            sentence = _("%(who)s took down what the citizen said: %(channel)s")
+            return self._say(sentence, who=who, channel=self._channel(line.payload.channel)), "plus"
+        return self._without_agent(line.payload) or self._by_agent(who, agent_id, line.payload)
+
+    def _without_agent(self, payload: Payload) -> tuple[str, str] | None:
+        """What no agent is named in; None for other lines."""
+        match payload:
+            case CaseOpened(channel=channel):
+                return self._say(_("The case was opened by %(channel)s"), channel=self._channel(channel)), "plus"
+            case StatusChanged() as change:
+                return self._status(change), "refresh"
+            case LoopBroken():
                 return self._say(_("No automatic answer was sent: this address has had too many of them")), "robot"
-            case "code_not_sent":
+            case CodeNotSent():
                 sentence = _("The code was not sent to the address typed into the form: too many went out lately")
                 return self._say(sentence), "robot"
-            case "rated":
-                score = digits(int(data.get("score", 0)), self._language)
+            case CaseRated(score=score, channel=channel):
                 sentence = _("The citizen rated how it was handled: %(score)s of %(most)s (by %(channel)s)")
-                most = digits(5, self._language)
-                return self._say(sentence, score=score, most=most, channel=self._channel(data)), "circle-check"
-            case "related":
-                code = in_fours(str(data.get("code", "")), self._language)
+                given, most = digits(score, self._language), digits(5, self._language)
+                return self._say(sentence, score=given, most=most, channel=self._channel(channel)), "circle-check"
+            case RelationSuggested(other_code=code):
+                code = in_fours(code, self._language)
                 return self._say(_("Another case may belong to this one: %(code)s"), code=code), "link"
-            case "relation":
-                kept = data.get("decision") == "kept"
+        return None
+
+    def _by_agent(self, who: str, agent_id: UUID | None, payload: Payload) -> tuple[str, str]:
+        match payload:
+            case RelationDecided(decision=decision):
+                kept = decision == "kept"
                 sentence = _("%(who)s linked another case") if kept else _("%(who)s dismissed the link to another case")
                 return self._say(sentence, who=who), "link"
-            case "assign":
-                return self._assigned(who, event), "user-check"
-            case "transfer":
-                unit = self._unit_of(data, "unit")
-                return self._say(_("%(who)s handed the case to %(unit)s"), who=who, unit=unit), "arrow-forward-up"
-            case "undo":
-                closed = data.get("step") == "close"
-                sentence = (
-                    _("%(who)s took the closing back")
-                    if closed
-                    else _("%(who)s took an answer back before it was sent")
-                )
-                return self._say(sentence, who=who), "arrow-back-up"
-            case "close":
-                return self._closed(who, data), "circle-check"
-        sentence, icon = _BY_AGENT.get(event.kind, ("", "history"))
-        if not sentence:
-            return event.kind, icon
-        values = {"who": who, "channel": self._channel(data), "about": self._about(data)}
-        return self._say(sentence, **values), icon
+            case CaseAssigned(assignee_id=assignee_id) if assignee_id == agent_id:
+                return self._say(_("%(who)s took the case"), who=who), "user-check"
+            case CaseAssigned(assignee_id=assignee_id):
+                sentence = _("%(who)s assigned the case to %(to)s")
+                return self._say(sentence, who=who, to=self._agent(assignee_id)), "user-check"
+            case CaseTransferred(unit_id=unit_id):
+                sentence = _("%(who)s handed the case to %(unit)s")
+                return self._say(sentence, who=who, unit=self._unit(unit_id)), "arrow-forward-up"
+            case StepUndone(undone_step="close"):
+                return self._say(_("%(who)s took the closing back"), who=who), "arrow-back-up"
+            case CaseClosed(result=result):
+                return self._closed(who, result.strip()), "circle-check"
+            case CaseClassified() as classified:
+                sentence = _("%(who)s changed what the case is about: %(about)s")
+                return self._say(sentence, who=who, about=self._about(classified)), "tag"
+        sentence, icon = _BY_AGENT[type(payload)]
+        return self._say(sentence, who=who, channel=self._channel(getattr(payload, "channel", ""))), icon
 
-    def _status(self, data: Mapping[str, Any]) -> str:
-        if data.get("from") == "closed":
+    def _status(self, change: StatusChanged) -> str:
+        if change.cause == "citizen_writes" and change.before is Status.CLOSED:
             return self._say(_("The citizen wrote again and the case was opened again"))
-        return self._say(_("The citizen answered"))
+        if change.cause == "citizen_writes":
+            return self._say(_("The citizen answered"))
+        after = self._say(labels.word(labels.CASE_STATUS, change.after).label)
+        return self._say(_("The case's status is now: %(status)s"), status=after)
 
-    def _assigned(self, who: str, event: EventRow) -> str:
-        to = _uuid(event.data.get("agent"))
-        if to is not None and to == event.agent_id:
-            return self._say(_("%(who)s took the case"), who=who)
-        return self._say(_("%(who)s assigned the case to %(to)s"), who=who, to=self._agent(to))
-
-    def _closed(self, who: str, data: Mapping[str, Any]) -> str:
-        result = str(data.get("result", "")).strip()
+    def _closed(self, who: str, result: str) -> str:
         if result:
             return self._say(_("%(who)s closed the case: %(result)s"), who=who, result=isolated(steady_codes(result)))
         return self._say(_("%(who)s closed the case"), who=who)
 
-    def _about(self, data: Mapping[str, Any]) -> str:
-        subject = _uuid(data.get("subject"))
-        named = [self._subject(subject)] if subject else []
-        nature = str(data.get("nature", ""))
-        if nature:
-            named.append(label(NATURES, nature, self._language))
+    def _about(self, classified: CaseClassified) -> str:
+        named = [self._subject(classified.subject_id)] if classified.subject_id else []
+        if classified.nature:
+            named.append(label(NATURES, classified.nature, self._language))
         return ("، " if self._language == "fa" else ", ").join(named) or self._say(_("nothing"))
 
-    def _channel(self, data: Mapping[str, Any]) -> str:
-        return self._say(labels.word(labels.CHANNEL, str(data.get("channel", ""))).label)
-
-    def _unit_of(self, data: Mapping[str, Any], key: str) -> str:
-        unit = _uuid(data.get(key))
-        return self._unit(unit) if unit else ""
+    def _channel(self, channel: str) -> str:
+        return self._say(labels.word(labels.CHANNEL, channel).label)
 
     def _say(self, message: str, **values: object) -> str:
         return gettext(self._language, message, **values) if message else ""
-
-
-def _uuid(value: object) -> UUID | None:
-    try:
-        return UUID(str(value)) if value else None
-    except ValueError:
-        return None

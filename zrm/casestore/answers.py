@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Final
 from uuid import UUID
 
+from zrm.casestore import history
 from zrm.kit.db import Cursor
 
 CLOSING: Final = "closing"
@@ -30,11 +31,10 @@ def answered_at(cursor: Cursor, case_id: UUID) -> datetime | None:
 def is_unanswered(cursor: Cursor, case_id: UUID) -> bool:
     """Whether a citizen wrote and no agent answered since the case was opened, or opened again; a held answer counts."""
     cursor.execute(
-        "SELECT EXISTS (SELECT FROM contacts "  # noqa: S608  # a constant of this file
+        "SELECT EXISTS (SELECT FROM contacts "  # noqa: S608  # constants
         "WHERE case_id = %(case)s AND direction = 'in' AND NOT automatic "
         "AND NOT labels && ARRAY['robot', 'bounce', 'list', 'newsletter']) "
-        f"AND NOT EXISTS (SELECT FROM {_ANSWERS} AND at > coalesce((SELECT max(at) FROM case_events "
-        "WHERE case_id = %(case)s AND (kind = 'reopen' OR kind = 'status' AND data ->> 'from' = 'closed')), '-infinity'))",
+        f"AND NOT EXISTS (SELECT FROM {_ANSWERS} AND at > coalesce(({history.REOPENED_AT}), '-infinity'))",
         {"case": case_id, "closing": CLOSING},
     )
     row = cursor.fetchone()

@@ -1,18 +1,16 @@
-"""Cases: a citizen's matter that a unit owns. The row is the present; `CaseEvent` is how it came to be."""
+"""Cases: a citizen's matter that a unit owns. The row is the present; `casestore.history` holds how it came to be."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
 from enum import StrEnum
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 from uuid import UUID
 
 from sqlalchemy import CHAR, Index, text
-from sqlalchemy.dialects.postgresql import JSONB
 from sqlmodel import Field
 
-from zrm.kit.clock import now
 from zrm.kit.db import Cursor, insert_records, records
 from zrm.kit.ids import new_id
 from zrm.kit.tables import Table, one_of
@@ -83,20 +81,6 @@ class CaseRelation(Table, table=True):
     decided_by: UUID | None = Field(default=None, foreign_key="agents.id")
     decided_at: datetime | None = None
     decision: str = ""
-
-
-class CaseEvent(Table, table=True):
-    """One thing that happened to a case. Appended only: the database refuses anything else."""
-
-    __tablename__ = "case_events"
-    __table_args__ = (Index("case_events_case", "case_id", "at", "id"),)
-
-    id: UUID = Field(default_factory=new_id, primary_key=True)
-    case_id: UUID = Field(foreign_key="cases.id")
-    at: datetime = Field(default_factory=now)
-    agent_id: UUID | None = Field(default=None, foreign_key="agents.id")
-    kind: str
-    data: dict[str, Any] = Field(default_factory=dict, sa_type=JSONB, sa_column_kwargs={"server_default": "{}"})
 
 
 class OwnCase(NamedTuple):

@@ -12,6 +12,7 @@ from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
 
+from zrm.casestore import history
 from zrm.kit.db import Cursor, records
 
 SNIPPET = 180
@@ -95,8 +96,7 @@ LEFT JOIN LATERAL (
     WHERE t.case_id = c.id AND t.direction = 'in' ORDER BY t.at DESC, t.id DESC LIMIT 1
 ) AS said ON true
 LEFT JOIN LATERAL (
-    SELECT (e.data ->> 'from')::uuid AS unit_id FROM case_events e
-    WHERE e.case_id = c.id AND e.kind IN ('transfer', 'assign') ORDER BY e.at DESC, e.id DESC LIMIT 1
+    {came_from}
 ) AS moved ON true
 """
 
@@ -125,7 +125,7 @@ def page(
     probe = _probe(view, units, after)
     picked = _HEAD.format(probe=probe)
     cursor.execute(
-        (_ROW.format(picked=picked) + _ORDER).encode(),
+        (_ROW.format(picked=picked, came_from=history.CAME_FROM) + _ORDER).encode(),
         {
             "snippet": SNIPPET,
             "limit": limit,
@@ -183,7 +183,8 @@ def next_case(
 def rows(cursor: Cursor, ids: Iterable[UUID]) -> list[QueueRow]:
     """These cases as rows, in no order; ids that are not cases are left out."""
     cursor.execute(
-        _ROW.format(picked="unnest(%(ids)s::uuid[]) AS picked (id)").encode(), {"snippet": SNIPPET, "ids": list(ids)}
+        _ROW.format(picked="unnest(%(ids)s::uuid[]) AS picked (id)", came_from=history.CAME_FROM).encode(),
+        {"snippet": SNIPPET, "ids": list(ids)},
     )
     return records(cursor, QueueRow)
 

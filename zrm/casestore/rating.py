@@ -5,13 +5,11 @@ from __future__ import annotations
 from datetime import datetime
 from uuid import UUID
 
-from psycopg.types.json import Jsonb
 from sqlalchemy import CheckConstraint, Index, text
 from sqlmodel import Field
 
-from zrm.casestore import live
+from zrm.casestore import history, live
 from zrm.casestore.case import Status
-from zrm.kit.clock import now
 from zrm.kit.db import Cursor, insert_rows
 from zrm.kit.ids import new_id
 from zrm.kit.tables import Table
@@ -50,15 +48,9 @@ def rate(cursor: Cursor, case_id: UUID, *, channel: str, score: int) -> bool:
     row = cursor.fetchone()
     if row is None or row[0] != Status.CLOSED or row[1] or score not in SCORES:
         return False
-    at = now()
+    line = history.append(cursor, case_id, history.CITIZEN, history.CaseRated(score=score, channel=channel))
     insert_rows(
-        cursor, "ratings", ("id", "case_id", "channel", "score", "at"), [(new_id(), case_id, channel, score, at)]
-    )
-    insert_rows(
-        cursor,
-        "case_events",
-        ("id", "case_id", "at", "kind", "data"),
-        [(new_id(), case_id, at, "rated", Jsonb({"score": score, "channel": channel}))],
+        cursor, "ratings", ("id", "case_id", "channel", "score", "at"), [(new_id(), case_id, channel, score, line.at)]
     )
     live.publish_change(cursor, "case", [case_id])
     return True

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Final
 from uuid import UUID
 
+from zrm.casestore import history
+from zrm.casestore.history import CaseReplied, HistoryLine, NoteWritten
 from zrm.kit.db import Cursor, record, records
 
 UNSAFE = frozenset({"infected", "waiting"})
@@ -23,8 +25,8 @@ BEGINNING: Final = 20_000
 """How many characters are shown of a text that is not shown whole."""
 _MOST_COPYING: Final = 50
 _MOST_COPIED: Final = 20
-_AS_CONTACTS: Final = ["reply", "note"]
-"""Kinds of events that stand in the line of time as the contact they wrote."""
+_AS_CONTACTS: Final = (CaseReplied.KIND, NoteWritten.KIND)
+"""Kinds of history lines that stand in the timeline as the contact they wrote."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,17 +134,6 @@ class ContactRow:
     deliveries: list[DeliveryRow] = field(default_factory=list)
 
 
-@dataclass(frozen=True, slots=True)
-class EventRow:
-    """One line of the history; `data` by kind, see `casework.handling`."""
-
-    id: UUID
-    at: datetime
-    agent_id: UUID | None
-    kind: str
-    data: dict[str, Any]
-
-
 @dataclass(frozen=True, slots=True, order=True)
 class TimelineKey:
     """Where in the line of time an entry stands; what happened at the very moment of a contact stands before it."""
@@ -215,7 +206,7 @@ class CasePage:
 
     head: CaseHead
     contacts: list[ContactRow]
-    events: list[EventRow]
+    events: list[HistoryLine]
     earlier: TimelineKey | None
     addresses: list[AddressRow]
     dossier: list[OtherCase]
@@ -353,15 +344,13 @@ def _contacts(cursor: Cursor, case_id: UUID, before: TimelineKey) -> list[tuple[
     return [(TimelineKey(row.at, True, row.id), row) for row in records(cursor, ContactRow)]
 
 
-def _events(cursor: Cursor, case_id: UUID, since: datetime, before: TimelineKey) -> list[tuple[TimelineKey, EventRow]]:
+def _events(
+    cursor: Cursor, case_id: UUID, since: datetime, before: TimelineKey
+) -> list[tuple[TimelineKey, HistoryLine]]:
     """What happened since a moment and before a place, newest first; one more than a window has."""
-    cursor.execute(
-        "SELECT id, at, agent_id, kind, data FROM case_events"
-        " WHERE case_id = %s AND kind <> ALL(%s) AND at >= %s AND at <= %s AND (at, false, id) < (%s, %s, %s)"
-        " ORDER BY at DESC, id DESC LIMIT %s",
-        [case_id, _AS_CONTACTS, since, before.at, before.at, before.is_contact, before.id, WINDOW + 1],
-    )
-    return [(TimelineKey(row.at, False, row.id), row) for row in records(cursor, EventRow)]
+    place = (before.at, before.is_contact, before.id)
+    found = history.entries(cursor, case_id, since=since, before=place, limit=WINDOW + 1, but=_AS_CONTACTS)
+    return [(TimelineKey(line.at, False, line.id), line) for line in found]
 
 
 def _with_files(cursor: Cursor, contacts: list[ContactRow]) -> list[ContactRow]:

@@ -12,18 +12,31 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Final
+from typing import Any, Final, Literal
 from uuid import UUID
-
-from psycopg.types.json import Jsonb
 
 from zrm.casestore import case as cases
 from zrm.casestore import contact as contacts
-from zrm.casestore import live, outbox
+from zrm.casestore import history, live, outbox
 from zrm.casestore.answers import CLOSING, is_unanswered
 from zrm.casestore.attachment import NewAttachment, attach
+from zrm.casestore.case import Status
 from zrm.casestore.contact import NewContact
 from zrm.casestore.delivery import DeliveryState
+from zrm.casestore.history import (
+    CaseAssigned,
+    CaseClaimed,
+    CaseClassified,
+    CaseClosed,
+    CaseReleased,
+    CaseReopened,
+    CaseReplied,
+    CaseTransferred,
+    NoteWritten,
+    PreferenceSet,
+    RelationDecided,
+    by_agent,
+)
 from zrm.casestore.outbox import Topic
 from zrm.casestore.person import set_preferences
 from zrm.casestore.search_words import contact_key
@@ -74,7 +87,7 @@ def claim(cursor: Cursor, act: ActionContext) -> None:
         return
     if case.assignee_id is not None:
         raise Conflict("somebody has it")
-    _move(cursor, case, act, Step.CLAIM, {}, assignee_id=act.agent_id)
+    _move(cursor, case, act, Step.CLAIM, CaseClaimed(), assignee_id=act.agent_id)
 
 
 def release(cursor: Cursor, act: ActionContext) -> None:
@@ -82,7 +95,8 @@ def release(cursor: Cursor, act: ActionContext) -> None:
     case = lock(cursor, act)
     if case.assignee_id is None:
         return
-    _move(cursor, case, act, Step.RELEASE, {"agent": str(case.assignee_id)}, assignee_id=None)
+    released = CaseReleased(previous_assignee_id=case.assignee_id)
+    _move(cursor, case, act, Step.RELEASE, released, assignee_id=None)
 
 
 def assign(cursor: Cursor, act: ActionContext, *, to_agent: UUID, to_unit: UUID) -> None:
@@ -90,8 +104,10 @@ def assign(cursor: Cursor, act: ActionContext, *, to_agent: UUID, to_unit: UUID)
     case = lock(cursor, act)
     if (case.assignee_id, case.unit_id) == (to_agent, to_unit):
         return
-    data = {"agent": str(to_agent), "unit": str(to_unit), "from": str(case.unit_id)}
-    event = _move(cursor, case, act, Step.ASSIGN, data, assignee_id=to_agent, unit_id=to_unit)
+    assigned = CaseAssigned(
+        assignee_id=to_agent, unit_id=to_unit, previous_unit_id=case.unit_id, previous_assignee_id=case.assignee_id
+    )
+    event = _move(cursor, case, act, Step.ASSIGN, assigned, assignee_id=to_agent, unit_id=to_unit)
     if to_agent != act.agent_id:
         outbox.add(cursor, Topic.NOTIFY, [(event, trace_of(cursor, case.id))])
 
@@ -101,8 +117,8 @@ def transfer(cursor: Cursor, act: ActionContext, *, to_unit: UUID) -> None:
     case = lock(cursor, act)
     if (case.assignee_id, case.unit_id) == (None, to_unit):
         return
-    data = {"unit": str(to_unit), "from": str(case.unit_id)}
-    event = _move(cursor, case, act, Step.TRANSFER, data, assignee_id=None, unit_id=to_unit)
+    transferred = CaseTransferred(unit_id=to_unit, previous_unit_id=case.unit_id, previous_assignee_id=case.assignee_id)
+    event = _move(cursor, case, act, Step.TRANSFER, transferred, assignee_id=None, unit_id=to_unit)
     if to_unit != case.unit_id:
         outbox.add(cursor, Topic.NOTIFY, [(event, trace_of(cursor, case.id))])
 
@@ -114,8 +130,10 @@ def classify(cursor: Cursor, act: ActionContext, *, subject_id: UUID | None, nat
     case = lock(cursor, act)
     if (case.subject_id, case.nature) == (subject_id, nature):
         return
-    data = {"subject": str(subject_id) if subject_id else "", "nature": nature}
-    _move(cursor, case, act, Step.CLASSIFY, data, subject_id=subject_id, nature=nature)
+    classified = CaseClassified(
+        subject_id=subject_id, nature=nature, previous_subject_id=case.subject_id, previous_nature=case.nature
+    )
+    _move(cursor, case, act, Step.CLASSIFY, classified, subject_id=subject_id, nature=nature)
 
 
 class ReasonNeeded(NotAllowed):
@@ -140,8 +158,8 @@ def close(cursor: Cursor, act: ActionContext, *, result: str, reason: str = "", 
     said = send_closing_message(cursor, case.id, trace_of(cursor, case.id), reason=told, hold=hold)
     if said is None and told:
         said = _publish_reason(cursor, case, act, told, hold)
-    data = {"contact": str(said[0]), "delivery": str(said[1])} if said else {}
-    _move(cursor, case, act, Step.CLOSE, {"result": result, **data})
+    answer_id, delivery_id = said or (None, None)
+    _move(cursor, case, act, Step.CLOSE, CaseClosed(result=result, answer_id=answer_id, delivery_id=delivery_id))
 
 
 def _publish_reason(cursor: Cursor, case: Locked, act: ActionContext, reason: str, hold: float) -> tuple[UUID, UUID]:
@@ -157,7 +175,8 @@ def _publish_reason(cursor: Cursor, case: Locked, act: ActionContext, reason: st
 def reopen(cursor: Cursor, act: ActionContext) -> None:
     """Take a closed case up again; it is the agent's own from now on."""
     case = lock(cursor, act)
-    _move(cursor, case, act, Step.REOPEN, {}, assignee_id=act.agent_id)
+    reopened = CaseReopened(previous_assignee_id=case.assignee_id)
+    _move(cursor, case, act, Step.REOPEN, reopened, assignee_id=act.agent_id)
 
 
 def note(cursor: Cursor, act: ActionContext, *, text: str) -> UUID:
@@ -166,6 +185,7 @@ def note(cursor: Cursor, act: ActionContext, *, text: str) -> UUID:
     next_status(case.status, Step.NOTE)
     contact_id, at = new_id(), now()
     contacts.add(cursor, [_contact(case, act, contact_id, at, direction="note", text=text)])
+    history.append(cursor, case.id, by_agent(act.agent_id), NoteWritten(note_id=contact_id))
     _touch(cursor, case)
     return contact_id
 
@@ -211,10 +231,10 @@ def reply(
         contacts.lead(cursor, [(message_id, case.id)])
     queue_delivery(cursor, delivery_id, contact_id, case.id, way, trace, hold=hold)
     assignee_id = act.agent_id if case.assignee_id is None else SAME
-    data: dict[str, Any] = {"contact": str(contact_id), "delivery": str(delivery_id), "channel": way.channel}
-    if case.assignee_id is None:
-        data["took"] = True
-    _move(cursor, case, act, Step.REPLY, data, assignee_id=assignee_id, contact_at=at)
+    replied = CaseReplied(
+        answer_id=contact_id, delivery_id=delivery_id, channel=way.channel, became_assignee=case.assignee_id is None
+    )
+    _move(cursor, case, act, Step.REPLY, replied, assignee_id=assignee_id, contact_at=at)
     return delivery_id
 
 
@@ -253,10 +273,11 @@ def decide_relation(cursor: Cursor, agent_id: UUID, case_id: UUID, relation_id: 
         raise NotFound("no such relation")
     if row[2]:
         raise Conflict("decided already")
-    decision = "kept" if keep else "dismissed"
+    decision: Literal["kept", "dismissed"] = "kept" if keep else "dismissed"
     cases.decide_relation(cursor, relation_id, agent_id, decision)
     for here, there in ((row[0], row[1]), (row[1], row[0])):
-        add_event(cursor, here, agent_id, "relation", {"other": str(there), "decision": decision})
+        decided = RelationDecided(other_case_id=there, decision=decision)
+        history.append(cursor, here, by_agent(agent_id), decided)
     live.publish_change(cursor, "case", [row[0], row[1]])
 
 
@@ -280,7 +301,7 @@ def _move(
     case: Locked,
     act: ActionContext,
     step: Step,
-    data: dict[str, Any],
+    payload: history.Payload,
     *,
     assignee_id: Any = SAME,
     unit_id: Any = SAME,
@@ -288,7 +309,7 @@ def _move(
     nature: Any = SAME,
     contact_at: datetime | None = None,
 ) -> UUID:
-    """Write the case's new state and the history line of the step; returns the line's id."""
+    """Write the case's new state, the history line of the step and that of its change of status; returns the step's id."""
     status = next_status(case.status, step)
     cases.move(
         cursor,
@@ -300,27 +321,16 @@ def _move(
         nature=case.nature if nature is SAME else nature,
         contact_at=contact_at,
     )
-    if status != case.status:
-        data = {**data, "was": case.status, "is": status.value}
-    event = add_event(cursor, case.id, act.agent_id, step.value, data)
+    line = history.NewLine(case.id, by_agent(act.agent_id), payload)
+    history.append_step(cursor, line, before=Status(case.status), after=status)
     live.publish_change(cursor, "case", [case.id])
-    return event
+    return line.id
 
 
 def _touch(cursor: Cursor, case: Locked) -> None:
     """A note changes nothing but the version: whoever is writing an answer should see it first."""
     cases.touch(cursor, case.id)
     live.publish_change(cursor, "case", [case.id])
-
-
-def add_event(cursor: Cursor, case_id: UUID, agent_id: UUID, kind: str, data: dict[str, Any]) -> UUID:
-    """Append a line to the case's history; returns its id."""
-    event_id = new_id()
-    cursor.execute(
-        "INSERT INTO case_events (id, case_id, at, agent_id, kind, data) VALUES (%s, %s, %s, %s, %s, %s)",
-        [event_id, case_id, now(), agent_id, kind, Jsonb(data)],
-    )
-    return event_id
 
 
 def _contact(
@@ -359,7 +369,8 @@ def set_contact_preference(cursor: Cursor, act: ActionContext, *, language: str,
     if case.person_id is None:
         raise NotAllowed("nobody is known here")
     set_preferences(cursor, case.person_id, language=language, channel=channel)
-    add_event(cursor, case.id, act.agent_id, "prefer", {"language": language, "channel": channel})
+    preferred = PreferenceSet(preferred_language=language, preferred_channel=channel)
+    history.append(cursor, case.id, by_agent(act.agent_id), preferred)
     _touch(cursor, case)
 
 

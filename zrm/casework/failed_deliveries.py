@@ -9,9 +9,10 @@ from __future__ import annotations
 from uuid import UUID
 
 from zrm.casestore import contact as contacts
-from zrm.casestore import live
+from zrm.casestore import history, live
+from zrm.casestore.history import AnswerSentAgain, AnswerSentAnotherWay, FailedDeliverySettled, by_agent
 from zrm.casestore.person import opted_out
-from zrm.casework.case_actions import add_event, queue_delivery
+from zrm.casework.case_actions import queue_delivery
 from zrm.casework.reply_routes import ReplyRoute
 from zrm.errors import Conflict, NotAllowed, NotFound
 from zrm.kit.db import Cursor
@@ -28,7 +29,7 @@ def send_again(cursor: Cursor, agent_id: UUID, delivery_id: UUID) -> UUID:
     contact_id, case_id, way, trace = _lock(cursor, delivery_id)
     if opted_out(cursor, way.channel, way.address):
         raise NotAllowed("they asked us not to write there")
-    return _send(cursor, agent_id, delivery_id, contact_id, case_id, way, trace, "send_again")
+    return _send(cursor, agent_id, delivery_id, contact_id, case_id, way, trace, AnswerSentAgain)
 
 
 def send_by(cursor: Cursor, agent_id: UUID, delivery_id: UUID, way: ReplyRoute, *, domain: str) -> UUID:
@@ -53,17 +54,24 @@ def send_by(cursor: Cursor, agent_id: UUID, delivery_id: UUID, way: ReplyRoute, 
         # It becomes a mail only now: without a Message-ID of ours no answer to it would find the case.
         fresh = own_message_id(contact_id, domain)
         contacts.name_message(cursor, contact_id, case_id, fresh, title=title or case_title)
-    return _send(cursor, agent_id, delivery_id, contact_id, case_id, way, trace, "send_by")
+    return _send(cursor, agent_id, delivery_id, contact_id, case_id, way, trace, AnswerSentAnotherWay)
 
 
 def _send(
-    cursor: Cursor, agent_id: UUID, old: UUID, contact_id: UUID, case_id: UUID, way: ReplyRoute, trace: str, kind: str
+    cursor: Cursor,
+    agent_id: UUID,
+    old: UUID,
+    contact_id: UUID,
+    case_id: UUID,
+    way: ReplyRoute,
+    trace: str,
+    sent: type[AnswerSentAgain | AnswerSentAnotherWay],
 ) -> UUID:
     _settle(cursor, agent_id, old)
     fresh = new_id()
     queue_delivery(cursor, fresh, contact_id, case_id, way, trace)
-    data = {"delivery": str(fresh), "instead_of": str(old), "channel": way.channel}
-    add_event(cursor, case_id, agent_id, kind, data)
+    payload = sent(delivery_id=fresh, replaced_delivery_id=old, channel=way.channel)
+    history.append(cursor, case_id, by_agent(agent_id), payload)
     _announce(cursor, case_id, old)
     return fresh
 
@@ -79,7 +87,8 @@ def mark_handled(cursor: Cursor, agent_id: UUID, delivery_id: UUID) -> None:
     """Record that the agent has dealt with the trouble in another way. Errors: as `send_again`."""
     _, case_id, way, _ = _lock(cursor, delivery_id)
     _settle(cursor, agent_id, delivery_id)
-    add_event(cursor, case_id, agent_id, "settle", {"delivery": str(delivery_id), "channel": way.channel})
+    settled = FailedDeliverySettled(delivery_id=delivery_id, channel=way.channel)
+    history.append(cursor, case_id, by_agent(agent_id), settled)
     _announce(cursor, case_id, delivery_id)
 
 

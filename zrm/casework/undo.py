@@ -12,15 +12,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Final
+from typing import Final
 from uuid import UUID
 
 from zrm.casestore import case as cases
 from zrm.casestore import contact as contacts
-from zrm.casestore import live, outbox
+from zrm.casestore import history, live, outbox
+from zrm.casestore.case import Status
 from zrm.casestore.delivery import DeliveryState
+from zrm.casestore.history import AgentStep, CaseClosed, CaseReplied, HistoryLine, StatusChanged, StepUndone, by_agent
 from zrm.casestore.outbox import Topic
-from zrm.casework.case_actions import ActionContext, add_event, lock
+from zrm.casework.case_actions import ActionContext, lock
 from zrm.casework.transitions import Step
 from zrm.errors import Conflict, NotAllowed
 from zrm.kit.clock import now
@@ -31,14 +33,6 @@ STEPS: Final = frozenset({Step.REPLY, Step.CLOSE})
 """The steps that can be taken back: those of which a citizen hears."""
 
 _KINDS: Final = [step.value for step in STEPS]
-_TAKEN_BACK: Final = (
-    "EXISTS (SELECT FROM case_events u WHERE u.case_id = e.case_id AND u.kind = 'undo' AND u.at >= e.at"
-    " AND u.data ->> 'event' = e.id::text)"
-)
-_STEP: Final = (
-    f"e.id, e.kind, e.at, e.data, {_TAKEN_BACK} FROM case_events e"
-    " WHERE e.case_id = %(case)s AND e.agent_id = %(agent)s AND e.kind = ANY(%(kinds)s)"
-)
 
 
 class TooLate(NotAllowed):
@@ -49,8 +43,7 @@ class TooLate(NotAllowed):
 class Undoable:
     """A step that its agent can still take back until `until`; `contact_id` is the answer it wrote, if it wrote one.
 
-    `was` and `became` are the case's status before and after it, empty where it moved nothing; `took`: by it the agent became
-    the case's assignee.
+    `change` is what it did to the case's status, None where that stayed; `took`: by it the agent became the case's assignee.
     """
 
     event_id: UUID
@@ -58,8 +51,7 @@ class Undoable:
     until: datetime
     contact_id: UUID | None
     delivery_id: UUID | None
-    was: str
-    became: str
+    change: StatusChanged | None
     took: bool
 
 
@@ -87,12 +79,8 @@ class DraftFile:
 
 def undoable(cursor: Cursor, agent_id: UUID, case_id: UUID, *, hold: float) -> Undoable | None:
     """The agent's newest step at the case that can be taken back now; `hold` in seconds."""
-    cursor.execute(
-        f"SELECT {_STEP} AND e.at > %(since)s AND NOT {_TAKEN_BACK} ORDER BY e.at DESC, e.id DESC LIMIT 1",
-        {"case": case_id, "agent": agent_id, "kinds": _KINDS, "since": now() - timedelta(seconds=hold)},
-    )
-    row = cursor.fetchone()
-    return _undoable(row, hold) if row is not None else None
+    steps = history.steps_of(cursor, agent_id, case_id, _KINDS, since=now() - timedelta(seconds=hold))
+    return next((found for step in steps if not step.undone and (found := _undoable(step, hold))), None)
 
 
 def undo(cursor: Cursor, act: ActionContext, event_id: UUID, *, hold: float) -> Undoable:
@@ -102,47 +90,41 @@ def undo(cursor: Cursor, act: ActionContext, event_id: UUID, *, hold: float) -> 
     Errors: NotFound (no such case), TooLate; Conflict if it is taken back and the agent has taken another step since.
     """
     case = lock(cursor, act, any_version=True)
-    cursor.execute(
-        f"SELECT {_STEP} AND e.id = %(event)s AND (e.at > %(since)s OR {_TAKEN_BACK})",
-        {
-            "case": act.case_id, "agent": act.agent_id, "kinds": _KINDS, "event": event_id,
-            "since": now() - timedelta(seconds=hold),
-        },
-    )  # fmt: skip
-    row = cursor.fetchone()
-    if row is None:
+    recorded = history.step(cursor, act.agent_id, act.case_id, _KINDS, event_id)
+    step = _undoable(recorded, hold) if recorded is not None else None
+    if recorded is None or step is None or not (recorded.undone or step.until > now()):
         raise TooLate("nothing to take back")
-    step, taken_back = _undoable(row, hold), bool(row[-1])
-    if taken_back:
-        if _has_gone_on(cursor, act, step):
+    if recorded.undone:
+        if _has_gone_on(cursor, act, recorded.line):
             raise Conflict("another step was taken since")
         return step
     if step.delivery_id is not None:
         _withdraw(cursor, step.delivery_id, step.contact_id)
-    moved = bool(step.became) and case.status == step.became
+    before = Status(case.status)
+    after = step.change.before if step.change is not None and before is step.change.after else before
     freed = step.took and case.assignee_id == act.agent_id
     cases.move_back(
         cursor,
         case.id,
-        status=step.was if moved else case.status,
+        status=after.value,
         assignee_id=None if freed else case.assignee_id,
     )
-    data = {"event": str(step.event_id), "step": step.step.value}
-    if moved:
-        data |= {"was": case.status, "is": step.was}
-    add_event(cursor, case.id, act.agent_id, "undo", data)
+    undone = StepUndone(
+        undone_step_id=step.event_id,
+        undone_step="reply" if step.step is Step.REPLY else "close",
+        ended_assignment=freed,
+    )
+    # Never before the step itself, also when the clock was set back meanwhile.
+    line = history.NewLine(case.id, by_agent(act.agent_id), undone, max(now(), recorded.line.at))
+    history.append_step(cursor, line, before=before, after=after)
     live.publish_change(cursor, "case", [case.id])
     return step
 
 
-def _has_gone_on(cursor: Cursor, act: ActionContext, step: Undoable) -> bool:
+def _has_gone_on(cursor: Cursor, act: ActionContext, line: HistoryLine) -> bool:
     """Whether the agent has taken a later step at the case that stands."""
-    cursor.execute(
-        f"SELECT {_STEP} AND NOT {_TAKEN_BACK}"  # noqa: S608  # constants of this file
-        " AND (e.at, e.id) > (SELECT s.at, s.id FROM case_events s WHERE s.id = %(event)s) LIMIT 1",
-        {"case": act.case_id, "agent": act.agent_id, "kinds": _KINDS, "event": step.event_id},
-    )
-    return cursor.fetchone() is not None
+    steps = history.steps_of(cursor, act.agent_id, act.case_id, _KINDS, since=line.at)
+    return any(not step.undone and (step.line.at, step.line.id) > (line.at, line.id) for step in steps)
 
 
 def withdrawn(cursor: Cursor, agent_id: UUID, case_id: UUID, contact_id: UUID) -> Withdrawn | None:
@@ -165,17 +147,15 @@ def kept_files(cursor: Cursor, agent_id: UUID, case_id: UUID, contact_id: UUID) 
     return records(cursor, DraftFile)
 
 
-def _undoable(row: tuple[Any, ...], hold: float) -> Undoable:
-    event_id, kind, at, data, _taken_back = row
+def _undoable(step: AgentStep, hold: float) -> Undoable | None:
+    """The step, or None if a later version of the software wrote it: what this one does not know it does not undo."""
+    line = step.line
+    if not isinstance(line.payload, CaseReplied | CaseClosed):
+        return None
+    took = isinstance(line.payload, CaseReplied) and line.payload.became_assignee
+    until = line.at + timedelta(seconds=hold)
     return Undoable(
-        event_id,
-        Step(kind),
-        at + timedelta(seconds=hold),
-        _id(data.get("contact")),
-        _id(data.get("delivery")),
-        data.get("was", ""),
-        data.get("is", ""),
-        bool(data.get("took")),
+        line.id, Step(line.kind), until, line.payload.answer_id, line.payload.delivery_id, step.change, took
     )
 
 
@@ -194,7 +174,3 @@ def _withdraw(cursor: Cursor, delivery_id: UUID, contact_id: UUID | None) -> Non
     )
     outbox.withdraw(cursor, Topic.DELIVER, delivery_id)
     contacts.withdraw(cursor, contact_id)
-
-
-def _id(value: object) -> UUID | None:
-    return UUID(str(value)) if value else None

@@ -12,7 +12,7 @@ import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Literal
 from uuid import UUID
 
 from psycopg.types.json import Jsonb
@@ -21,6 +21,19 @@ from zrm.casestore.attachment import OUR_OWN, NewAttachment, NewRemoteFile
 from zrm.casestore.case import NewCase, NewRelation, Status
 from zrm.casestore.contact import NewContact
 from zrm.casestore.delivery import DeliveryState
+from zrm.casestore.history import (
+    CITIZEN,
+    SYSTEM,
+    Actor,
+    CaseOpened,
+    CodeNotSent,
+    LoopBroken,
+    NewLine,
+    Payload,
+    RelationSuggested,
+    StatusChanged,
+    by_agent,
+)
 from zrm.casestore.outbox import Topic
 from zrm.casestore.person import NewAddress, NewPerson
 from zrm.casestore.search_words import contact_key
@@ -74,11 +87,16 @@ class CaseMatching:
             self.rows.settled.append(Settled(reading.raw.id, "joined"))
         self._append(case, reading, person_id, kept)
         if case.fresh and related is not None:
-            reason = "answers_old_case" if self._belongs(related, reading) else "quoted_by_stranger"
+            reason: Literal["answers_old_case", "quoted_by_stranger"] = (
+                "answers_old_case" if self._belongs(related, reading) else "quoted_by_stranger"
+            )
             self.rows.relations.append(
                 NewRelation(new_id(), case.id, related.id, reading.raw.id, reason, reading.raw.received_at)
             )
-            self._event(related, "related", {"code": case.code, "reason": reason}, reading)
+            suggested = RelationSuggested(
+                other_case_id=case.id, other_code=case.code, reason=reason, contact_id=reading.raw.id
+            )
+            self._record(related, SYSTEM, suggested, reading)
             self.rows.changed.append(related.id)
         if case.fresh:
             self._acknowledge(case, reading)
@@ -218,8 +236,8 @@ class CaseMatching:
         )
         if reading.thread.open_line and person_id is not None:
             self._known.lines[person_id, contact.channel, contact.account] = case.id
-        taken = {"taken_by": str(reading.taken_by)} if reading.taken_by else {}
-        self._event(case, "opened", {"channel": contact.channel, **taken}, reading)
+        opened = CaseOpened(channel=contact.channel, contact_id=reading.raw.id)
+        self._record(case, by_agent(reading.taken_by) if reading.taken_by else CITIZEN, opened, reading)
         return case
 
     def _language_of(self, reading: Interpretation, person_id: UUID | None) -> Language:
@@ -240,7 +258,8 @@ class CaseMatching:
         step = Step.ROBOT_WRITES if reading.robot else Step.CITIZEN_WRITES
         status = next_status(case.status, step)
         if status is not case.status:
-            self._event(case, "status", {"from": case.status, "to": status, "why": step}, reading)
+            changed = StatusChanged(before=case.status, after=status, cause="citizen_writes", contact_id=reading.raw.id)
+            self._record(case, CITIZEN, changed, reading)
         case.status = status
         if not case.fresh:
             self.rows.joined[case.id] = (case.status, reading.raw.received_at)
@@ -354,7 +373,8 @@ class CaseMatching:
         if way.claimed and (kind.value, address) in self._known.doubtful:  # only who writes from there ends the doubt
             return
         if not self._count_answer(way):
-            self._event(case, "code_not_sent" if way.claimed else "loop_broken", {"channel": way.channel}, reading)
+            withheld = CodeNotSent if way.claimed else LoopBroken
+            self._record(case, SYSTEM, withheld(channel=way.channel, contact_id=reading.raw.id), reading)
             return
         wording = self._known.first_words.get(case.unit_id, self._known.first_words.get(None))
         text = acknowledgement(case.code, case.language, self._settings, kind=kind, wording=wording, typed=way.claimed)
@@ -403,9 +423,8 @@ class CaseMatching:
         self._known.codes_to_typed += way.claimed
         return True
 
-    def _event(self, case: KnownCase, kind: str, data: dict[str, Any], reading: Interpretation) -> None:
-        data = {**data, "contact": str(reading.raw.id)}
-        self.rows.events.append((new_id(), case.id, reading.raw.received_at, kind, Jsonb(data)))
+    def _record(self, case: KnownCase, actor: Actor, payload: Payload, reading: Interpretation) -> None:
+        self.rows.events.append(NewLine(case.id, actor, payload, reading.raw.received_at))
 
 
 def new_reply_token() -> str:

@@ -8,12 +8,13 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from zrm.casestore import attachment, live, outbox, person
+from zrm.casestore import attachment, history, live, outbox, person
 from zrm.casestore import case as cases
 from zrm.casestore import contact as contacts
 from zrm.casestore.attachment import NewAttachment, NewRemoteFile
 from zrm.casestore.case import NewCase, NewRelation
 from zrm.casestore.contact import NewContact
+from zrm.casestore.history import NewLine
 from zrm.casestore.outbox import Topic
 from zrm.casestore.person import NewAddress, NewPerson
 from zrm.inbox import raw_contacts
@@ -38,7 +39,7 @@ class WriteBatch:
     remote_files: list[NewRemoteFile] = field(default_factory=list)
     message_ids: list[tuple[str, UUID]] = field(default_factory=list)
     relations: list[NewRelation] = field(default_factory=list)
-    events: list[tuple[Any, ...]] = field(default_factory=list)
+    events: list[NewLine] = field(default_factory=list)
     deliveries: list[tuple[Any, ...]] = field(default_factory=list)
     delivery_events: list[tuple[Any, ...]] = field(default_factory=list)
     proven: list[tuple[UUID, str, str]] = field(default_factory=list)
@@ -58,8 +59,7 @@ class WriteBatch:
             attachment.attach(cursor, self.attachments)
             attachment.name_remote(cursor, self.remote_files)
             cases.relate(cursor, self.relations)
-            if self.events:
-                insert_rows(cursor, "case_events", ["id", "case_id", "at", "kind", "data"], self.events)
+            history.append_all(cursor, self.events)
             if self.deliveries:
                 columns = "id contact_id case_id channel account address state trace created_at changed_at"
                 insert_rows(cursor, "deliveries", columns.split(), self.deliveries)

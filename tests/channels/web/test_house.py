@@ -85,7 +85,9 @@ def test_a_matter_is_rated_on_its_page_once_each_time_it_is_closed(
             client.post("/track/rating", data={"form_id": hidden(page, "form_id"), "score": score})
         work()
         assert ask("SELECT score, channel FROM ratings") == [(4, "web")]
-        assert ask("SELECT data FROM case_events WHERE kind = 'rated'") == [({"score": 4, "channel": "web"},)]
+        assert ask("SELECT actor, data FROM case_events WHERE kind = 'rated'") == [
+            ("citizen", {"score": 4, "channel": "web"})
+        ]
         assert ask("SELECT status, (SELECT count(*) FROM cases) FROM cases") == [("closed", 1)]
         assert "/track/rating" not in client.get("/track/matter").text
         assert ask("SELECT state, reason, count(*) FROM raw_contacts GROUP BY 1, 2 ORDER BY 3, 2") == [

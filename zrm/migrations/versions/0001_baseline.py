@@ -480,11 +480,15 @@ CREATE TABLE case_events (
     id uuid PRIMARY KEY,
     case_id uuid NOT NULL REFERENCES cases,
     at timestamptz NOT NULL,
+    actor text NOT NULL CHECK (actor IN ('agent', 'citizen', 'system')),
     agent_id uuid REFERENCES agents,
     kind text NOT NULL,
-    data jsonb NOT NULL DEFAULT '{}'
+    version smallint NOT NULL CHECK (version > 0),
+    data jsonb NOT NULL,
+    CONSTRAINT case_events_agent CHECK ((actor = 'agent') = (agent_id IS NOT NULL))
 );
 CREATE INDEX case_events_case ON case_events (case_id, at, id);
+CREATE INDEX case_events_kind ON case_events (case_id, kind, at);
 
 -- How content a citizen was with us.
 CREATE TABLE ratings (
