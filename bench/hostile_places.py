@@ -20,7 +20,7 @@ from uuid import UUID
 
 from starlette.requests import Request
 
-from zrm.agent_api.reasons import reason
+from zrm.agent_api.pages.reasons import reason
 from zrm.casestore.search_words import contact_key, excerpt, marked, parse
 from zrm.casework.templating import fill, unknown_placeholders
 from zrm.channels.contract import JSON, TEXT_LIMIT, Channel, RawContact, Unparseable

@@ -22,7 +22,7 @@ from starlette.routing import Route
 
 from tests.agent_api.conftest import PASSWORDS
 from tests.agent_api.test_unsafe_files import attach
-from tests.casework.house import Filed, agent, file_case, quarantine_one
+from tests.casework.house import Filed, acting, agent, file_case, quarantine_one
 from tests.conftest import TestServers
 from tests.lab import axe
 from tests.lab.databases import Databases
@@ -31,7 +31,6 @@ from zrm.app import build_app
 from zrm.casestore import outbox
 from zrm.casestore.outbox import Topic
 from zrm.casework import case_actions
-from zrm.casework.case_actions import ActionContext
 from zrm.casework.reply_routes import ReplyRoute
 from zrm.dispatch.notify import Notify
 from zrm.dispatch.task_runner import leave_failed
@@ -183,9 +182,9 @@ def set_stage(town: Town, login: str) -> Stage:
             "INSERT INTO case_relations (id, case_id, other_case_id, reason, at) VALUES (%s, %s, %s, 'quoted_token', now())",
             [new_id(), mail.id, text.id],
         )
-        failed = case_actions.reply(cursor, ActionContext(who, mail.id, 1), way=MAIL, title="Re: lamp", text="Tomorrow.", domain="city.example", files=[], hold=0)  # fmt: skip
-        case_actions.reply(cursor, ActionContext(who, text.id, 1), way=TEXT, title="", text="فردا پر می‌شود.", domain="city.example", files=[], hold=0)  # fmt: skip
-        case_actions.close(cursor, ActionContext(who, closed.id, 1), result="Mended.", reason="Mended already.", hold=0)
+        failed = case_actions.reply(cursor, acting(who, mail.id, 1, MAIL), route=MAIL, title="Re: lamp", text="Tomorrow.")  # fmt: skip
+        case_actions.reply(cursor, acting(who, text.id, 1, TEXT), route=TEXT, title="", text="فردا پر می‌شود.")  # fmt: skip
+        case_actions.close(cursor, acting(who, closed.id, 1), result="Mended.", reason="Mended already.")
         cursor.execute(
             "UPDATE deliveries SET state = 'failed', error = 'the mail server refused the recipient', attempts = 1 WHERE id = %s",
             [failed],
@@ -401,7 +400,7 @@ def _templates() -> set[str]:
     zrm = Path(__file__).parents[1] / "zrm"
     folders = {
         "": zrm / "kit/pages/templates",
-        "desk/": zrm / "agent_api/templates",
+        "desk/": zrm / "agent_api/pages/templates",
         "web/": zrm / "channels/web/templates",
     }
     pages = {

@@ -27,7 +27,7 @@ from starlette_compress import CompressMiddleware, remove_compress_type
 
 from zrm import agent_api
 from zrm.agent_api.context import DeskContext
-from zrm.agent_api.error_pages import reader_of
+from zrm.agent_api.pages.error_pages import reader_of
 from zrm.casestore.schema import NO_WAY, BrokenMigrations, SchemaState, state
 from zrm.channels.contract import HasRoutes
 from zrm.dispatch.queues import Monitor, QueueAway, Queues
@@ -302,7 +302,7 @@ def build_app(runtime: Runtime) -> FastAPI:
     app.add_middleware(_StraightToTheDoors, routes=list(app.router.routes), resorts=resorts)
     if context.secure:
         app.add_middleware(_OnlyOverTls)
-    app.include_router(agent_api.router(context))
+    agent_api.install(app, context)
     app.mount("/static", _Assets(directory=_STATIC, check_dir=False), name="static")
     _add_operations(app, runtime, watched, monitor)
     for kind in _AWAY:

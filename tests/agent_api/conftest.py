@@ -93,7 +93,7 @@ def desk(database: Database, settings: Settings, blobs: BlobStore, inbox: Inbox)
 
     app = FastAPI(lifespan=lifespan)
     app.mount("/static", StaticFiles(directory=BUILT_ASSETS, check_dir=False))
-    app.include_router(agent_api.router(context))
+    agent_api.install(app, context)
     server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=0, log_config=None, timeout_graceful_shutdown=1))
     ready = threading.Event()
     started = server.startup

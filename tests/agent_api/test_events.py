@@ -17,13 +17,12 @@ import psycopg
 import pytest
 
 from tests.agent_api.conftest import Browser, RunningDesk
-from tests.casework.house import Filed, agent, file_case, unit
-from zrm.agent_api.layout import Shell
+from tests.casework.house import Filed, acting, agent, file_case, unit
 from zrm.agent_api.live_connections import MOST_PENDING, REFRESH, EventHub, OpenDesk
+from zrm.agent_api.pages.layout import Shell
 from zrm.casestore import heartbeat, live
 from zrm.casestore.outbox import Topic
 from zrm.casework import case_actions
-from zrm.casework.case_actions import ActionContext
 from zrm.kit.db import Database
 from zrm.kit.direction import isolated
 from zrm.kit.ids import new_id
@@ -106,9 +105,7 @@ def test_a_case_handed_to_another_unit_leaves_the_desk(desk: RunningDesk, sign_i
     case = file_case(database, unit_key="roads")
     with listening(sign_in("sara"), desk) as wait:
         with database.cursor() as cursor:
-            case_actions.transfer(
-                cursor, ActionContext(agent(cursor, "daniel"), case.id, 1), to_unit=unit(cursor, "water")
-            )
+            case_actions.transfer(cursor, acting(agent(cursor, "daniel"), case.id, 1), to_unit=unit(cursor, "water"))
         assert wait("case") == {"id": str(case.id), "html": ""}
 
 

@@ -12,7 +12,7 @@ import pytest
 import zrm
 from tests.agent_api.conftest import Browser
 from tests.casework.house import quarantine_one
-from zrm.agent_api.reasons import Reason, of_delivery, reason
+from zrm.agent_api.pages.reasons import Reason, of_delivery, reason
 from zrm.casestore import outbox
 from zrm.casestore.outbox import Topic
 from zrm.contract import SendError

@@ -9,7 +9,7 @@ import pytest
 from tests.agent_api.conftest import RunningDesk, enter
 from tests.casework.house import file_case
 from tests.lab.axe import faults
-from zrm.agent_api import search_page
+from zrm.agent_api.pages import search
 from zrm.kit.db import Database
 
 if TYPE_CHECKING:
@@ -77,7 +77,7 @@ def test_addresses_are_no_oracle(sign_in: SignIn, database: Database) -> None:
 
 
 def test_more_than_a_page(sign_in: SignIn, database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(search_page, "PAGE", 2)
+    monkeypatch.setattr(search, "PAGE", 2)
     browser = sign_in("daniel")
     places = ["northern bridge", "middle bridge", "southern bridge"]
     for place in places:

@@ -14,6 +14,7 @@ from tests.lab.axe import faults
 from zrm.casestore import outbox
 from zrm.casestore.outbox import Topic
 from zrm.casework import taken_contacts
+from zrm.casework.context import ActingAgent
 from zrm.casework.taken_contacts import TakenDown
 from zrm.channels.contract import Installation
 from zrm.channels.registry import ALWAYS, CHANNELS
@@ -146,11 +147,11 @@ def test_nobody_takes_contacts_without_the_permission(
     with pytest.raises(NotFound):  # whoever asks, not this page alone
         taken_contacts.take(
             lambda contact: inbox.submit(contact).result(),
-            Grants.of([("case.work", None)]),
-            UUID(int=1),
+            ActingAgent(UUID(int=1), Grants.of([("case.work", None)])),
             "call",
             uuid4(),
             TakenDown("x"),
+            region="IR",
         )
     assert ask(database, "SELECT FROM raw_contacts") == []
 

@@ -8,12 +8,19 @@ from typing import Any
 from uuid import UUID
 
 from zrm.casestore import search
+from zrm.casestore.agent import Permission
 from zrm.casestore.search import SearchEntry
 from zrm.casestore.search_words import contact_key
+from zrm.casework.context import ActingAgent, ActionContext, SendingSetup
+from zrm.casework.reply_routes import WEB, ReplyRoute, SendingAccount, kind_of
 from zrm.inbox import code, quarantine
 from zrm.kit.clock import now
 from zrm.kit.db import Cursor, Database
 from zrm.kit.ids import new_id
+from zrm.security.grants import Grants
+
+EVERYTHING = Grants(dict.fromkeys(Permission))
+"""Every permission for every unit."""
 
 
 @dataclass(frozen=True)
@@ -108,3 +115,29 @@ def quarantine_one(database: Database, reason: str) -> UUID:
         cursor.execute("UPDATE raw_contacts SET state = 'waiting' WHERE id = %s", [contact_id])
         quarantine.enter(cursor, contact_id, reason=reason, due_at=now())
     return contact_id
+
+
+def acting(
+    agent_id: UUID,
+    case_id: UUID,
+    version: int = -1,
+    *routes: ReplyRoute,
+    hold: float = 0,
+    domain: str = "city.example",
+    grants: Grants = EVERYTHING,
+) -> ActionContext:
+    """An agent who may do everything, at a case; `routes` are those by which our accounts can send."""
+    senders = tuple(
+        SendingAccount(
+            route.channel,
+            route.account,
+            kind_of(route.channel, route.address).value,
+            route.max_text,
+            route.files,
+        )
+        for route in routes
+        if route.channel != WEB
+    )
+    return ActionContext(
+        ActingAgent(agent_id, grants), case_id, version, SendingSetup(senders, mail_domain=domain, hold=hold)
+    )

@@ -9,10 +9,10 @@ from uuid import UUID
 import psycopg
 import pytest
 
-from tests.casework.house import Filed, agent, file_case, one, unit
+from tests.casework.house import Filed, acting, agent, file_case, one, unit
 from zrm.casestore.outbox import Topic
 from zrm.casework import case_actions, failed_deliveries
-from zrm.casework.case_actions import ActionContext
+from zrm.casework.context import InvalidInput
 from zrm.casework.reply_routes import ReplyRoute
 from zrm.errors import Conflict, NotAllowed, NotFound
 from zrm.kit.db import Database
@@ -42,7 +42,7 @@ def test_two_agents_claim_at_once_and_one_wins(database: Database) -> None:
         together.wait()
         try:
             with database.cursor() as cursor:
-                case_actions.claim(cursor, ActionContext(who, case.id, 1))
+                case_actions.claim(cursor, acting(who, case.id, 1))
         except Conflict:
             return "conflict"
         return "won"
@@ -61,11 +61,10 @@ def test_a_reply_writes_everything_that_sends_it(database: Database, maryam: UUI
     with database.cursor() as cursor:
         delivery = case_actions.reply(
             cursor,
-            ActionContext(maryam, case.id, 1),
-            way=MAIL,
+            acting(maryam, case.id, 1, MAIL),
+            route=MAIL,
             title="Re: lamp",
             text="Tomorrow.",
-            domain="city.example",
         )
     with database.cursor() as cursor:
         cursor.execute("SELECT status, assignee_id, version FROM cases WHERE id = %s", [case.id])
@@ -89,9 +88,7 @@ def test_an_answer_to_words_one_has_not_seen_is_not_sent(database: Database, mar
     with database.cursor() as cursor:
         cursor.execute("UPDATE cases SET version = version + 1 WHERE id = %s", [case.id])
     with pytest.raises(Conflict), database.cursor() as cursor:
-        case_actions.reply(
-            cursor, ActionContext(maryam, case.id, 1), way=MAIL, title="", text="x", domain="city.example"
-        )
+        case_actions.reply(cursor, acting(maryam, case.id, 1, MAIL), route=MAIL, title="", text="x")
     with database.cursor() as cursor:
         assert one(cursor, "SELECT count(*) FROM deliveries") == 0
         assert one(cursor, "SELECT count(*) FROM outbox WHERE topic = 'deliver'") == 0
@@ -100,13 +97,11 @@ def test_an_answer_to_words_one_has_not_seen_is_not_sent(database: Database, mar
 def test_a_closed_case_is_opened_before_it_is_answered(database: Database, maryam: UUID) -> None:
     case = file_case(database)
     with database.cursor() as cursor:
-        case_actions.close(cursor, ActionContext(maryam, case.id, 1), result="Mended.", reason="Mended already.")
+        case_actions.close(cursor, acting(maryam, case.id, 1), result="Mended.", reason="Mended already.")
     with pytest.raises(NotAllowed), database.cursor() as cursor:
-        case_actions.reply(
-            cursor, ActionContext(maryam, case.id, 2), way=MAIL, title="", text="x", domain="city.example"
-        )
+        case_actions.reply(cursor, acting(maryam, case.id, 2, MAIL), route=MAIL, title="", text="x")
     with database.cursor() as cursor:
-        case_actions.reopen(cursor, ActionContext(maryam, case.id, 2))
+        case_actions.reopen(cursor, acting(maryam, case.id, 2))
         assert one(cursor, "SELECT status FROM cases WHERE id = %s", case.id) == "open"
 
 
@@ -114,7 +109,7 @@ def test_a_case_given_to_a_colleague_tells_them(database: Database, maryam: UUID
     case = file_case(database)
     with database.cursor() as cursor:
         sara, roads = agent(cursor, "sara"), unit(cursor, "roads")
-        case_actions.assign(cursor, ActionContext(maryam, case.id, 1), to_agent=sara, to_unit=roads)
+        case_actions.assign(cursor, acting(maryam, case.id, 1), to_agent=sara)
     with database.cursor() as cursor:
         cursor.execute("SELECT assignee_id, unit_id, status FROM cases WHERE id = %s", [case.id])
         assert cursor.fetchone() == (sara, roads, "open")
@@ -125,7 +120,7 @@ def test_a_case_given_to_a_colleague_tells_them(database: Database, maryam: UUID
 def test_a_note_asks_for_no_version_and_stays_inside(database: Database, maryam: UUID) -> None:
     case = file_case(database)
     with database.cursor() as cursor:
-        note = case_actions.note(cursor, ActionContext(maryam, case.id, 99), text="He called twice.")
+        note = case_actions.note(cursor, acting(maryam, case.id, 99), text="He called twice.")
         assert one(cursor, "SELECT public FROM contacts WHERE id = %s", note) is False
     assert version(database, case) == 2
 
@@ -133,14 +128,14 @@ def test_a_note_asks_for_no_version_and_stays_inside(database: Database, maryam:
 def test_trouble_is_sent_again_once(database: Database, maryam: UUID) -> None:
     case = file_case(database)
     with database.cursor() as cursor:
-        act = ActionContext(maryam, case.id, 1)
-        old = case_actions.reply(cursor, act, way=MAIL, title="", text="x", domain="city.example")
+        act = acting(maryam, case.id, 1, MAIL)
+        old = case_actions.reply(cursor, act, route=MAIL, title="", text="x")
         cursor.execute("UPDATE deliveries SET state = 'failed' WHERE id = %s", [old])
     with database.cursor() as cursor:
-        new = failed_deliveries.send_again(cursor, maryam, old)
+        new = failed_deliveries.send_again(cursor, acting(maryam, case.id).actor, old)
     assert new != old
     with pytest.raises(Conflict), database.cursor() as cursor:
-        failed_deliveries.send_again(cursor, maryam, old)
+        failed_deliveries.send_again(cursor, acting(maryam, case.id).actor, old)
     with database.cursor() as cursor:
         assert one(cursor, "SELECT settled_by FROM deliveries WHERE id = %s", old) == maryam
         assert one(cursor, "SELECT state FROM deliveries WHERE id = %s", new) == "queued"
@@ -156,12 +151,12 @@ def test_a_relation_is_decided_once(database: Database, maryam: UUID) -> None:
             [relation, first.id, second.id],
         )
     with database.cursor() as cursor:
-        case_actions.decide_relation(cursor, maryam, second.id, relation, keep=True)
+        case_actions.decide_relation(cursor, acting(maryam, second.id), relation, keep=True)
     with pytest.raises(Conflict), database.cursor() as cursor:
-        case_actions.decide_relation(cursor, maryam, first.id, relation, keep=False)
+        case_actions.decide_relation(cursor, acting(maryam, first.id), relation, keep=False)
     stranger = file_case(database)
     with pytest.raises(NotFound), database.cursor() as cursor:
-        case_actions.decide_relation(cursor, maryam, stranger.id, relation, keep=False)
+        case_actions.decide_relation(cursor, acting(maryam, stranger.id), relation, keep=False)
 
 
 @pytest.mark.parametrize("statement", ["UPDATE {} SET at = now()", "DELETE FROM {}", "TRUNCATE {}"])
@@ -169,9 +164,7 @@ def test_a_relation_is_decided_once(database: Database, maryam: UUID) -> None:
 def test_history_cannot_be_edited(database: Database, maryam: UUID, table: str, statement: str) -> None:
     case = file_case(database)
     with database.cursor() as cursor:
-        case_actions.reply(
-            cursor, ActionContext(maryam, case.id, 1), way=MAIL, title="", text="x", domain="city.example"
-        )
+        case_actions.reply(cursor, acting(maryam, case.id, 1, MAIL), route=MAIL, title="", text="x")
     with pytest.raises(psycopg.errors.RestrictViolation), database.cursor() as cursor:
         cursor.execute(statement.format(table).encode())
 
@@ -182,28 +175,27 @@ def test_a_case_is_closed_without_an_answer_only_with_a_reason_that_the_citizen_
 ) -> None:
     case = file_case(database, channel=channel)
     with database.cursor() as cursor:
-        with pytest.raises(case_actions.ReasonNeeded):
-            case_actions.close(cursor, ActionContext(maryam, case.id, 1), result="Not ours.")
+        with pytest.raises(InvalidInput, match="not_answered"):
+            case_actions.close(cursor, acting(maryam, case.id, 1), result="Not ours.")
         case_actions.close(
-            cursor, ActionContext(maryam, case.id, 1), result="Not ours.", reason="This road is not the city's."
+            cursor, acting(maryam, case.id, 1), result="Not ours.", reason="This road is not the city's."
         )
         cursor.execute(
             "SELECT d.channel, c.text LIKE '%%This road is not the city''s.%%', c.public, 'closing' = ANY(c.labels)"
             " FROM deliveries d JOIN contacts c ON c.id = d.contact_id WHERE c.direction = 'out'"
         )
         assert cursor.fetchall() == [(by, True, True, True)]
-        case_actions.reopen(cursor, ActionContext(maryam, case.id, 2))
-        with pytest.raises(case_actions.ReasonNeeded):
-            case_actions.close(cursor, ActionContext(maryam, case.id, 3), result="Not ours.")
+        case_actions.reopen(cursor, acting(maryam, case.id, 2))
+        with pytest.raises(InvalidInput, match="not_answered"):
+            case_actions.close(cursor, acting(maryam, case.id, 3), result="Not ours.")
         case_actions.reply(
             cursor,
-            ActionContext(maryam, case.id, 3),
-            way=ReplyRoute("web", "web", ""),
+            acting(maryam, case.id, 3),
+            route=ReplyRoute("web", "web", ""),
             title="",
             text="Ask X.",
-            domain="x",
         )
-        case_actions.close(cursor, ActionContext(maryam, case.id, 4), result="Told whom to ask.", reason="Never told.")
+        case_actions.close(cursor, acting(maryam, case.id, 4), result="Told whom to ask.", reason="Never told.")
         assert one(cursor, "SELECT count(*) FROM contacts WHERE text LIKE '%%Never told%%'") == 0
 
 
@@ -212,5 +204,5 @@ def test_what_only_machines_wrote_is_closed_without_a_word(database: Database, m
     case = file_case(database)
     with database.cursor() as cursor:
         cursor.execute("UPDATE contacts SET labels = %s", [[label]])
-        case_actions.close(cursor, ActionContext(maryam, case.id, 1), result="Spam.")
+        case_actions.close(cursor, acting(maryam, case.id, 1), result="Spam.")
         assert one(cursor, "SELECT status FROM cases WHERE id = %s", case.id) == "closed"

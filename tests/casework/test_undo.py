@@ -9,11 +9,10 @@ from uuid import UUID
 
 import pytest
 
-from tests.casework.house import Filed, agent, file_case, one
+from tests.casework.house import Filed, acting, agent, file_case, one
 from zrm.casestore import outbox, timeline
 from zrm.casestore.outbox import Topic
 from zrm.casework import case_actions, undo
-from zrm.casework.case_actions import ActionContext
 from zrm.casework.reply_routes import ReplyRoute
 from zrm.casework.undo import TooLate
 from zrm.contract import StoredFile
@@ -36,8 +35,8 @@ def answer(database: Database, case: Filed, who: UUID, *, hold: float = HOLD, ve
     file = StoredFile("ab" * 32, 7, "plan.pdf", "application/pdf")
     with database.cursor() as cursor:
         return case_actions.reply(
-            cursor, ActionContext(who, case.id, version), way=MAIL, title="Re: lamp", text="Tomorrow.", domain="city.example",
-            files=[file], hold=hold,
+            cursor, acting(who, case.id, version, MAIL, hold=hold), route=MAIL, title="Re: lamp", text="Tomorrow.",
+            files=[file],
         )  # fmt: skip
 
 
@@ -46,9 +45,9 @@ def take_back(
 ) -> undo.Undoable:
     """What the page offers last, or the step of an `event`."""
     with database.cursor() as cursor:
-        offered = undo.undoable(cursor, who, case.id, hold=hold)
+        offered = undo.undoable(cursor, acting(who, case.id, hold=hold))
         event = event or (offered.event_id if offered is not None else new_id())
-        return undo.undo(cursor, ActionContext(who, case.id, -1), event, hold=hold)
+        return undo.undo(cursor, acting(who, case.id, hold=hold), event)
 
 
 def state(database: Database, case: Filed) -> tuple[str, UUID | None, datetime]:
@@ -73,11 +72,13 @@ def test_an_answer_waits_and_is_taken_back_whole(database: Database, maryam: UUI
         assert one(cursor, "SELECT state FROM deliveries WHERE id = %s", delivery) == "withdrawn"
         assert one(cursor, "SELECT count(*) FROM message_ids WHERE case_id = %s", case.id) == 0
         assert step.contact_id is not None
-        kept = undo.withdrawn(cursor, maryam, case.id, step.contact_id)
+        kept = undo.withdrawn(cursor, acting(maryam, case.id), step.contact_id)
         assert kept is not None
         assert (kept.text, kept.title, kept.address) == ("Tomorrow.", "Re: lamp", MAIL.address)
-        assert [file.name for file in undo.kept_files(cursor, maryam, case.id, step.contact_id)] == ["plan.pdf"]
-        assert undo.withdrawn(cursor, agent(cursor, "daniel"), case.id, step.contact_id) is None, "nobody else's words"
+        assert [file.name for file in undo.kept_files(cursor, acting(maryam, case.id), step.contact_id)] == ["plan.pdf"]
+        assert undo.withdrawn(cursor, acting(agent(cursor, "daniel"), case.id), step.contact_id) is None, (
+            "nobody else's words"
+        )
         page = timeline.load(cursor, case.id)
         assert page is not None
         assert [contact.direction for contact in page.contacts] == ["in"]
@@ -128,9 +129,7 @@ def test_who_wrote_meanwhile_keeps_their_word(database: Database, maryam: UUID) 
 def test_closing_is_undone_and_nobody_is_told(database: Database, maryam: UUID) -> None:
     case = file_case(database, channel="sms")
     with database.cursor() as cursor:
-        case_actions.close(
-            cursor, ActionContext(maryam, case.id, 1), result="Mended.", reason="Mended already.", hold=HOLD
-        )
+        case_actions.close(cursor, acting(maryam, case.id, 1, hold=HOLD), result="Mended.", reason="Mended already.")
         assert one(cursor, "SELECT count(*) FROM outbox WHERE topic = 'deliver'") == 1
     step = take_back(database, case, maryam)
     assert step.step == "close"
@@ -144,7 +143,7 @@ def test_the_last_step_is_taken_back_first(database: Database, maryam: UUID) -> 
     case = file_case(database, status="open", assignee=maryam)
     answer(database, case, maryam)
     with database.cursor() as cursor:
-        case_actions.close(cursor, ActionContext(maryam, case.id, 2), result="Done.", hold=HOLD)
+        case_actions.close(cursor, acting(maryam, case.id, 2, hold=HOLD), result="Done.")
     assert [take_back(database, case, maryam).step for _ in range(2)] == ["close", "reply"]
     assert state(database, case)[:2] == ("open", maryam)
 
@@ -154,9 +153,9 @@ def test_undoing_twice_takes_one_step_back_and_an_older_page_its_own(database: D
     case = file_case(database, status="open", assignee=maryam)
     delivery = answer(database, case, maryam)
     with database.cursor() as cursor:
-        answered = undo.undoable(cursor, maryam, case.id, hold=HOLD)
-        case_actions.close(cursor, ActionContext(maryam, case.id, 2), result="Done.", hold=HOLD)
-        closed = undo.undoable(cursor, maryam, case.id, hold=HOLD)
+        answered = undo.undoable(cursor, acting(maryam, case.id, hold=HOLD))
+        case_actions.close(cursor, acting(maryam, case.id, 2, hold=HOLD), result="Done.")
+        closed = undo.undoable(cursor, acting(maryam, case.id, hold=HOLD))
     assert answered
     assert closed
     assert answered.event_id != closed.event_id
@@ -189,7 +188,7 @@ def test_nobody_takes_back_what_is_not_theirs_or_of_another_case(database: Datab
     case, other = file_case(database), file_case(database)
     answer(database, case, maryam)
     with database.cursor() as cursor:
-        daniel, step = agent(cursor, "daniel"), undo.undoable(cursor, maryam, case.id, hold=HOLD)
+        daniel, step = agent(cursor, "daniel"), undo.undoable(cursor, acting(maryam, case.id, hold=HOLD))
     assert step
     for who, at in ((daniel, case), (maryam, other)):
         with pytest.raises(TooLate):
@@ -223,7 +222,7 @@ def test_undoing_twice_at_once_undoes_once(database: Database, maryam: UUID) -> 
     case = file_case(database)
     answer(database, case, maryam)
     with database.cursor() as cursor:
-        step = undo.undoable(cursor, maryam, case.id, hold=HOLD)
+        step = undo.undoable(cursor, acting(maryam, case.id, hold=HOLD))
     assert step
     together = threading.Barrier(2)
 

@@ -10,11 +10,12 @@ from dataclasses import dataclass
 
 import pytest
 
+from tests.casework.house import acting
 from tests.conftest import TestServers
 from zrm.casestore import outbox
 from zrm.casestore.outbox import Topic
 from zrm.casework import case_actions
-from zrm.casework.case_actions import ActionContext
+from zrm.casework.context import ActionContext
 from zrm.casework.reply_routes import ReplyRoute
 from zrm.casework.reply_routes import SendingAccount as Account
 from zrm.config import Rates, Settings
@@ -148,7 +149,7 @@ class Matter:
     def act(self, step: Callable[[Cursor, ActionContext], object]) -> None:
         with self.database.cursor() as cursor:
             cursor.execute("SELECT (SELECT id FROM agents WHERE login = 'maryam'), id, version FROM cases")
-            step(cursor, ActionContext(*(cursor.fetchone() or ())))
+            step(cursor, acting(*(cursor.fetchone() or ())))
 
     def do(self, statement: str) -> None:
         with self.database.cursor() as cursor:
@@ -168,7 +169,7 @@ def matter(desk: Desk, file: Callable[[], None], database: Database) -> Matter:
 
 def answer(cursor: Cursor, act: ActionContext, *files: StoredFile) -> None:
     case_actions.reply(
-        cursor, act, way=ReplyRoute("web", "portal", "", files=True), title="", text="Mended.", domain="x", files=files
+        cursor, act, route=ReplyRoute("web", "portal", "", files=True), title="", text="Mended.", files=files
     )
 
 

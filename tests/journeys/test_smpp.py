@@ -13,6 +13,7 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 
+from tests.casework.house import acting
 from tests.channels.sms.line import PERSIAN, channel_at
 from tests.dispatch.test_deliver import make_case
 from tests.lab.process import Child, wait_until
@@ -20,7 +21,6 @@ from tests.lab.smsc import PASSWORD, SYSTEM, Smsc
 from zrm.casestore import outbox
 from zrm.casestore.outbox import Task, Topic
 from zrm.casework import case_actions
-from zrm.casework.case_actions import ActionContext
 from zrm.casework.reply_routes import ReplyRoute
 from zrm.channels.sms.smpp.pdu import read_delivered
 from zrm.config import Settings
@@ -69,8 +69,8 @@ def test_a_long_text_becomes_a_case_and_the_answer_is_reported_delivered(
             ((case_id, version, agent_id),) = ask("SELECT id, version, (SELECT id FROM agents LIMIT 1) FROM cases")
             with database.cursor() as cursor:
                 way = ReplyRoute("sms", "30001", "+989121234567")
-                act = ActionContext(agent_id, case_id, version)  # type: ignore[arg-type]  # ids and a number, as read
-                case_actions.reply(cursor, act, way=way, title="", text=PERSIAN, domain="")
+                act = acting(agent_id, case_id, version, way)  # type: ignore[arg-type]  # ids and a number, as read
+                case_actions.reply(cursor, act, route=way, title="", text=PERSIAN)
             work(Topic.DELIVER, Deliver(database, {"sms": channel}, settings))
             assert ask("SELECT state FROM deliveries") == [("sent",)]
             wait_until(lambda: ask("SELECT count(*) FROM raw_contacts WHERE kind = 'report'") == [(5,)], "the reports")

@@ -9,7 +9,7 @@ from uuid import UUID
 
 import pytest
 
-from tests.casework.house import agent
+from tests.casework.house import acting, agent
 from zrm.casestore import history, outbox, search
 from zrm.casestore.case import Status
 from zrm.casestore.history import CITIZEN, StatusChanged, by_agent
@@ -17,7 +17,6 @@ from zrm.casestore.outbox import Topic
 from zrm.casestore.search import Reach
 from zrm.casestore.search_words import parse
 from zrm.casework import case_actions
-from zrm.casework.case_actions import ActionContext
 from zrm.casework.reply_routes import ReplyRoute
 from zrm.config import Settings
 from zrm.contract import (
@@ -194,11 +193,10 @@ def test_a_change_of_status_is_recorded_alike_whoever_caused_it(desk: Desk) -> N
         sara = agent(cursor, "sara")
         case_actions.reply(
             cursor,
-            ActionContext(sara, case_id, 1),
-            way=ReplyRoute("web", "web", ""),
+            acting(sara, case_id, 1),
+            route=ReplyRoute("web", "web", ""),
             title="",
             text="فردا",
-            domain="x.example",
         )
     (answer,) = desk.send(mail(ALI, "سپاس", tokens=(token,)))
     with desk.database.cursor() as cursor:

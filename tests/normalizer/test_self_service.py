@@ -5,14 +5,16 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 
 import pytest
 
+from tests.casework.house import acting
 from zrm.casestore import outbox
 from zrm.casestore.agent import Agent
 from zrm.casestore.outbox import Topic
 from zrm.casework import case_actions
-from zrm.casework.case_actions import ActionContext
+from zrm.casework.context import ActionContext, InvalidInput
 from zrm.casework.reply_routes import ReplyRoute
 from zrm.channels.sms.keywords import wish_of
 from zrm.config import Settings
@@ -82,12 +84,12 @@ class Line:
     def close_case(self) -> None:
         self.act(lambda cursor, act: case_actions.close(cursor, act, result="done", reason="It was done before."))
 
-    def act(self, step: Callable[[Cursor, ActionContext], object]) -> None:
+    def act(self, step: Callable[[Cursor, ActionContext], object], *routes: ReplyRoute, hold: float = 0) -> None:
         ((case_id, version),) = self.ask("SELECT id, version FROM cases ORDER BY opened_at DESC LIMIT 1")
         with self.database.session() as session:
             agent = session.get_one(Agent, self.ask("SELECT id FROM agents LIMIT 1")[0][0])
         with self.database.cursor() as cursor:
-            step(cursor, ActionContext(agent.id, case_id, version))  # type: ignore[arg-type]  # as read
+            step(cursor, acting(agent.id, case_id, version, *routes, hold=hold))  # type: ignore[arg-type]  # as read
         self.work()
 
 
@@ -196,15 +198,17 @@ def test_stop_silences_everything_but_its_own_confirmation(line: Line) -> None:
     assert len(line.sent) == silent + 3
 
 
-def test_an_answer_by_hand_to_who_opted_out_is_refused_visibly(line: Line) -> None:
+def test_an_answer_on_its_way_to_who_opts_out_is_refused_visibly(line: Line) -> None:
     line.text("The light in our street is broken")
+    route = ReplyRoute("sms", "3000123", "+989121234567")
+    answer = partial(case_actions.reply, route=route, title="", text="x")
+    line.act(answer, route, hold=60)
     line.text("STOP")
+    with pytest.raises(InvalidInput, match="route_barred"):
+        line.act(answer, route)
     silent = len(line.sent)
-    line.act(
-        lambda cursor, act: case_actions.reply(
-            cursor, act, way=ReplyRoute("sms", "3000123", "+989121234567"), title="", text="x", domain="d"
-        )
-    )
+    line.ask("UPDATE outbox SET due_at = now() RETURNING id")
+    line.work()
     assert len(line.sent) == silent
     ((state, error, code),) = line.ask("SELECT state, error, error_code FROM deliveries ORDER BY id DESC LIMIT 1")
     assert (state, code) == ("failed", "RecipientOptedOut")

@@ -6,9 +6,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
+
+from fastapi import Depends, Request
 
 from zrm.agent_api.live_connections import EventHub
+from zrm.casework.context import SendingSetup
 from zrm.casework.reply_routes import SendingAccount
 from zrm.config import Settings
 from zrm.contract import RawContact, Receipt
@@ -23,7 +26,7 @@ from zrm.ui.pages import Pages
 if TYPE_CHECKING:
     from zrm.security.identity_provider import IdentityProvider
 
-TEMPLATES = Path(__file__).parent / "templates"
+TEMPLATES = Path(__file__).parent / "pages" / "templates"
 
 
 @dataclass(frozen=True)
@@ -49,6 +52,12 @@ class DeskContext:
     def problems(self, cursor: Cursor) -> list[RoleProblem]:
         """Which roles do not run, and what waits too long; for who may handle deliveries everywhere."""
         return self.health.problems(cursor) if self.health is not None else []
+
+    @cached_property
+    def sending(self) -> SendingSetup:
+        """How answers leave this installation."""
+        settings = self.settings
+        return SendingSetup(self.senders, self.own_addresses, settings.mail_domain, settings.dispatch.hold)
 
     @cached_property
     def provider(self) -> IdentityProvider | None:
@@ -77,3 +86,13 @@ class DeskContext:
     def cookie(self, name: str, path: str) -> Cookie:
         """How a cookie of the desk is called here."""
         return cookie(name, path, secure=self.secure)
+
+
+async def desk_context(request: Request) -> DeskContext:
+    """The desk that the application serves (`agent_api.install`)."""
+    context: DeskContext = request.app.state.desk
+    return context
+
+
+Desk = Annotated[DeskContext, Depends(desk_context)]
+"""A route's parameter: the desk it belongs to."""

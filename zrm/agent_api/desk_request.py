@@ -1,7 +1,7 @@
 """Who is at the door of the desk: the session behind the cookie, the agent behind the session, the form they sent.
 
-`Guard.visit` is the one dependency of every page behind sign-in: it finds the session, reads the form itself so that
-its size has a limit before anything is parsed, and checks the CSRF token of every unsafe request. Files are taken from
+Every route behind sign-in takes one of the dependencies below: it finds the session, reads the form itself so that its size
+has a limit before anything is parsed, and checks the CSRF token of every unsafe request. Files are taken from
 who is signed in only, and the route class lets go of them when the request is over.
 """
 
@@ -10,11 +10,11 @@ from __future__ import annotations
 import time
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass, field, replace
-from typing import Final, cast
+from typing import Annotated, Final, cast
 from urllib.parse import parse_qsl
 from uuid import UUID
 
-from fastapi import Request
+from fastapi import Depends, Request
 from python_multipart.exceptions import FormParserError
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import UploadFile
@@ -24,8 +24,8 @@ from zrm.agent_api.context import DeskContext
 from zrm.casestore import directory
 from zrm.casestore.agent import Permission
 from zrm.casestore.directory import DeskAgent
+from zrm.casework.context import ActingAgent
 from zrm.errors import TooLarge, ZrmError
-from zrm.kit.db import Cursor
 from zrm.security import sessions
 from zrm.security.grants import Grants, Units
 from zrm.security.sessions import Session, Stage
@@ -71,17 +71,18 @@ class DeskRequest:
         return gettext(self.viewer.language, message, **values)
 
     @property
+    def actor(self) -> ActingAgent:
+        """Who acts, for the rules below."""
+        return ActingAgent(self.agent.id, self.grants)
+
+    @property
     def visible(self) -> Units:
         """The units whose cases the agent sees."""
-        return self.grants.units(Permission.VIEW_CASES)
+        return self.actor.visible
 
     def may(self, permission: Permission, unit_id: UUID) -> bool:
-        """Whether the agent may do this in the unit; nothing is allowed where they may not even look."""
-        return self.grants.has(Permission.VIEW_CASES, unit_id) and self.grants.has(permission, unit_id)
-
-    def require(self, permission: Permission, unit_id: UUID) -> None:
-        """Errors: NotFound for a unit the agent does not see, Forbidden for a step they may not take there."""
-        self.grants.require(permission, unit_id, to_see=Permission.VIEW_CASES)
+        """Whether the agent may do this in the unit, so that the page offers it; the action itself asks again."""
+        return self.actor.may(permission, unit_id)
 
 
 class StageNeeded(ZrmError):
@@ -96,82 +97,82 @@ class ProofNeeded(ZrmError):
     """The agent must show again who they are; nothing was done."""
 
 
-class Guard:
-    """Turns requests into visits.
+async def signed_in(request: Request) -> DeskRequest:
+    """The request of a signed-in agent. Errors: SignInNeeded, StageNeeded, ForgedForm, TooLarge."""
+    return await _admit(request, (Stage.SIGNED_IN,))
 
-    `visit` is for the desk's pages; `recent` for steps that matter (exports, permissions, how one signs in): there the agent
-    has shown who they are within ten minutes. `owing` is for the second step alone, `enrolling` for setting one up.
-    """
 
-    def __init__(self, context: DeskContext) -> None:
-        self._context = context
+async def lately_proven(request: Request) -> DeskRequest:
+    """That of an agent who has shown within ten minutes who they are. Errors: as `signed_in`, and ProofNeeded."""
+    return _proven(await _admit(request, (Stage.SIGNED_IN,)))
 
-    async def visit(self, request: Request) -> DeskRequest:
-        """The visit of a signed-in agent. Errors: SignInNeeded, StageNeeded, ForgedForm, TooLarge."""
-        return await self._admit(request, (Stage.SIGNED_IN,))
 
-    async def recent(self, request: Request) -> DeskRequest:
-        """The visit of an agent who has lately shown who they are. Errors: as `visit`, and ProofNeeded."""
-        return _proven(await self._admit(request, (Stage.SIGNED_IN,)))
+async def enrolling(request: Request) -> DeskRequest:
+    """As `lately_proven`, also for who must set up a second step before anything else."""
+    return _proven(await _admit(request, (Stage.SIGNED_IN, Stage.SET_UP)))
 
-    async def enrolling(self, request: Request) -> DeskRequest:
-        """As `recent`, also for who must set up a second step before anything else."""
-        return _proven(await self._admit(request, (Stage.SIGNED_IN, Stage.SET_UP)))
 
-    async def owing(self, request: Request) -> DeskRequest:
-        """The visit of an agent who owes the second step. Errors: as `visit`."""
-        return await self._admit(request, (Stage.SECOND_STEP,))
+async def owing_second_step(request: Request) -> DeskRequest:
+    """That of an agent who owes the second step. Errors: as `signed_in`."""
+    return await _admit(request, (Stage.SECOND_STEP,))
 
-    async def anybody(self, request: Request) -> DeskRequest:
-        """The visit of whoever has a session, whatever it is good for."""
-        return await self._admit(request, tuple(Stage))
 
-    async def _admit(self, request: Request, stages: tuple[Stage, ...]) -> DeskRequest:
-        visit = await run_in_threadpool(self._find, request)
-        request.state.visit = visit
-        if visit.session.stage not in stages:
-            raise StageNeeded(visit.session.stage)
-        if request.method in _UNSAFE:
-            if request.headers.get("content-type", "").startswith("multipart/form-data"):
-                form, files = await read_parts(request)
-                visit = replace(visit, form=form, files=files)
-            else:
-                visit = replace(visit, form=await read_form(request))
-            given = request.headers.get("X-CSRF-Token") or visit.form.get("csrf_token", "")
-            if not sessions.csrf_matches(visit.session, given):
-                raise ForgedForm("no CSRF token")
-        return visit
+async def any_session(request: Request) -> DeskRequest:
+    """That of whoever has a session, whatever it is good for."""
+    return await _admit(request, tuple(Stage))
 
-    def of(self, request: Request) -> DeskRequest:
-        """The visit of a signed-in agent, for a request that sends no form. Errors: SignInNeeded."""
-        visit = self._find(request)
-        if visit.session.stage is not Stage.SIGNED_IN:
-            raise SignInNeeded("not all of it")
-        return visit
 
-    def _find(self, request: Request) -> DeskRequest:
-        token = request.cookies.get(self._context.cookie(*COOKIE).name, "")
-        if not token:
-            raise SignInNeeded("no session")
-        with self._context.database.cursor() as cursor:
-            visit = self.find(cursor, token)
-        if visit is None:
-            raise SignInNeeded("no session")
-        return visit
+SignedIn = Annotated[DeskRequest, Depends(signed_in)]
+"""The parameter of every route behind sign-in."""
+LatelyProven = Annotated[DeskRequest, Depends(lately_proven)]
+"""For steps that matter: exports, permissions, how one signs in."""
+Enrolling = Annotated[DeskRequest, Depends(enrolling)]
+OwingSecondStep = Annotated[DeskRequest, Depends(owing_second_step)]
+AnySession = Annotated[DeskRequest, Depends(any_session)]
 
-    def find(self, cursor: Cursor, token: str) -> DeskRequest | None:
-        """The visit behind a cookie's token; None when it signs nobody in."""
+
+async def _admit(request: Request, stages: tuple[Stage, ...]) -> DeskRequest:
+    found = await run_in_threadpool(_find, request)
+    request.state.visit = found
+    if found.session.stage not in stages:
+        raise StageNeeded(found.session.stage)
+    if request.method in _UNSAFE:
+        if request.headers.get("content-type", "").startswith("multipart/form-data"):
+            form, files = await read_parts(request)
+            found = replace(found, form=form, files=files)
+        else:
+            found = replace(found, form=await read_form(request))
+        given = request.headers.get("X-CSRF-Token") or found.form.get("csrf_token", "")
+        if not sessions.csrf_matches(found.session, given):
+            raise ForgedForm("no CSRF token")
+    return found
+
+
+def without_form(request: Request) -> DeskRequest:
+    """The request of a signed-in agent that sends no form. Errors: SignInNeeded."""
+    found = _find(request)
+    if found.session.stage is not Stage.SIGNED_IN:
+        raise SignInNeeded("not all of it")
+    return found
+
+
+def _find(request: Request) -> DeskRequest:
+    context: DeskContext = request.app.state.desk
+    token = request.cookies.get(context.cookie(*COOKIE).name, "")
+    if not token:
+        raise SignInNeeded("no session")
+    with context.database.cursor() as cursor:
         session = sessions.find(cursor, token)
         agent = directory.at_desk(cursor, session.agent_id) if session else None
-        if session is None or agent is None:
-            return None
-        return DeskRequest(agent, session, Grants.of(agent.grants), viewer_of(agent, self._context))
+    if session is None or agent is None:
+        raise SignInNeeded("no session")
+    return DeskRequest(agent, session, Grants.of(agent.grants), viewer_of(agent, context))
 
 
-def _proven(visit: DeskRequest) -> DeskRequest:
-    if not visit.session.proven:
+def _proven(found: DeskRequest) -> DeskRequest:
+    if not found.session.proven:
         raise ProofNeeded("not proven lately")
-    return visit
+    return found
 
 
 def viewer_of(agent: DeskAgent, context: DeskContext) -> Viewer:

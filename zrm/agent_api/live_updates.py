@@ -20,11 +20,11 @@ from psycopg import sql
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
-from zrm.agent_api.badges import Counters
 from zrm.agent_api.context import DeskContext
-from zrm.agent_api.labels import notice_href, notice_text
+from zrm.agent_api.counters import Counters
 from zrm.agent_api.live_connections import HEARTBEAT, OpenDesk, Variant, event
-from zrm.agent_api.rows import draw_row
+from zrm.agent_api.pages.labels import notice_href, notice_text
+from zrm.agent_api.pages.rows import draw_row
 from zrm.casestore import case_list, directory, live, worklists
 from zrm.casestore.agent import Permission
 from zrm.casestore.case_list import QueueRow

@@ -1,1 +1,1 @@
-"""The rules that move a case: transitions, steps, ways to answer, acknowledgement."""
+"""The rules of a case: what may happen to it, what an agent may do, by which routes an answer goes."""

@@ -3,8 +3,9 @@
 The row is locked, its version compared with the one the agent saw, the transition table asked; then everything is
 written together and announced to the open desks. Nothing here commits: who opened the cursor does.
 
-Every function's errors: NotFound (no such case), Conflict (the case changed since the agent saw it), NotAllowed (the
-transition table has no such step). Whether this agent may do it at all is asked before, in `zrm.security.grants`.
+Every action's errors: NotFound (no such case, or not the agent's to see), Forbidden (seen, but without the permission),
+Conflict (the case changed since the agent saw it), NotAllowed (the transition table has no such step), InvalidInput (what
+was entered cannot be used). None of them has written anything.
 """
 
 from __future__ import annotations
@@ -17,7 +18,8 @@ from uuid import UUID
 
 from zrm.casestore import case as cases
 from zrm.casestore import contact as contacts
-from zrm.casestore import history, live, outbox
+from zrm.casestore import directory, history, live, outbox, timeline
+from zrm.casestore.agent import Permission
 from zrm.casestore.answers import CLOSING, is_unanswered
 from zrm.casestore.attachment import NewAttachment, attach
 from zrm.casestore.case import Status
@@ -41,7 +43,9 @@ from zrm.casestore.outbox import Topic
 from zrm.casestore.person import set_preferences
 from zrm.casestore.search_words import contact_key
 from zrm.casestore.subject import NATURES
+from zrm.casework import case_reading
 from zrm.casework.closing_message import send_closing_message
+from zrm.casework.context import ActionContext, InputFlaw, checked_text, invalid
 from zrm.casework.reply_routes import WEB, ReplyRoute
 from zrm.casework.transitions import Step, next_status
 from zrm.contract import StoredFile
@@ -50,18 +54,15 @@ from zrm.kit.clock import now
 from zrm.kit.db import Cursor, record
 from zrm.kit.ids import new_id
 from zrm.kit.mail_addresses import own_message_id
+from zrm.security.grants import Grants
+from zrm.ui.i18n import LANGUAGES
 
+LONGEST_TEXT: Final = 100_000  # characters of an answer or a note
+LONGEST_RESULT: Final = 2_000
+LONGEST_TITLE: Final = 250
+LONGEST_REASON: Final = 500
 SAME: Final = object()
 """Marks a value that a step leaves as it is; None is a value of its own (nobody, no subject)."""
-
-
-@dataclass(frozen=True, slots=True)
-class ActionContext:
-    """Who acts on which case, and the version of it they had before their eyes."""
-
-    agent_id: UUID
-    case_id: UUID
-    version: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,9 +100,17 @@ def release(cursor: Cursor, act: ActionContext) -> None:
     _move(cursor, case, act, Step.RELEASE, released, assignee_id=None)
 
 
-def assign(cursor: Cursor, act: ActionContext, *, to_agent: UUID, to_unit: UUID) -> None:
-    """Give the case to an agent of `to_unit`, and with it to that unit. The agent is notified."""
-    case = lock(cursor, act)
+def assign(cursor: Cursor, act: ActionContext, *, to_agent: UUID) -> None:
+    """Give the case to an agent, who is notified. It stays in its unit if they work there, else it goes with them to their own.
+
+    Errors besides the common ones: InvalidInput if there is no such agent.
+    """
+    case = lock(cursor, act, Permission.ASSIGN_CASES)
+    colleague = directory.at_desk(cursor, to_agent)
+    if colleague is None:
+        raise invalid("to", InputFlaw.UNKNOWN_CHOICE)
+    works_here = Grants.of(colleague.grants).has(Permission.WORK_CASES, case.unit_id)
+    to_unit = case.unit_id if works_here else colleague.unit_id
     if (case.assignee_id, case.unit_id) == (to_agent, to_unit):
         return
     assigned = CaseAssigned(
@@ -113,8 +122,13 @@ def assign(cursor: Cursor, act: ActionContext, *, to_agent: UUID, to_unit: UUID)
 
 
 def transfer(cursor: Cursor, act: ActionContext, *, to_unit: UUID) -> None:
-    """Give the case to a unit, where it waits for somebody. The unit's agents are notified."""
-    case = lock(cursor, act)
+    """Give the case to a unit, where it waits for somebody. The unit's agents are notified.
+
+    Errors besides the common ones: InvalidInput if there is no such unit.
+    """
+    case = lock(cursor, act, Permission.ASSIGN_CASES)
+    if to_unit not in {unit.id for unit in directory.units(cursor)}:
+        raise invalid("to", InputFlaw.UNKNOWN_CHOICE)
     if (case.assignee_id, case.unit_id) == (None, to_unit):
         return
     transferred = CaseTransferred(unit_id=to_unit, previous_unit_id=case.unit_id, previous_assignee_id=case.assignee_id)
@@ -124,10 +138,12 @@ def transfer(cursor: Cursor, act: ActionContext, *, to_unit: UUID) -> None:
 
 
 def classify(cursor: Cursor, act: ActionContext, *, subject_id: UUID | None, nature: str) -> None:
-    """Say what the case is about. Errors besides the common ones: NotAllowed for an unknown nature."""
-    if nature and nature not in NATURES:
-        raise NotAllowed("no such nature")
+    """Say what the case is about. Errors besides the common ones: InvalidInput for an unknown subject or nature."""
     case = lock(cursor, act)
+    if subject_id is not None and subject_id not in {subject.id for subject in directory.subjects(cursor)}:
+        raise invalid("subject", InputFlaw.UNKNOWN_CHOICE)
+    if nature and nature not in NATURES:
+        raise invalid("nature", InputFlaw.UNKNOWN_CHOICE)
     if (case.subject_id, case.nature) == (subject_id, nature):
         return
     classified = CaseClassified(
@@ -136,39 +152,36 @@ def classify(cursor: Cursor, act: ActionContext, *, subject_id: UUID | None, nat
     _move(cursor, case, act, Step.CLASSIFY, classified, subject_id=subject_id, nature=nature)
 
 
-class ReasonNeeded(NotAllowed):
-    """The citizen was not answered: a case is closed without an answer only with a reason that they are told."""
-
-
-def close(cursor: Cursor, act: ActionContext, *, result: str, reason: str = "", hold: float = 0) -> None:
+def close(cursor: Cursor, act: ActionContext, *, result: str, reason: str = "") -> None:
     """End the case with a result in words, which stays in its history (the citizen sees only that it is closed).
 
     A citizen whom nobody answered is told the `reason`: in the closing message, or where they get none on the tracking
-    page. Errors besides the common ones: ReasonNeeded.
+    page. Errors besides the common ones: InvalidInput with `InputFlaw.NOT_ANSWERED` where it is missing.
 
-    Who came by text message, messenger or mail is told so `hold` seconds later, and asked how content they are; until
-    then it can be undone (`casework.undo`).
+    Who came by text message, messenger or mail is told so after the hold, and asked how content they are; until then it
+    can be undone (`casework.undo`).
     """
     case = lock(cursor, act)
     next_status(case.status, Step.CLOSE)
+    result, reason = checked_text("result", result, LONGEST_RESULT), reason.strip()[:LONGEST_REASON]
     unanswered = is_unanswered(cursor, case.id)
     if unanswered and not reason:
-        raise ReasonNeeded("nobody has answered the citizen")
-    told = reason if unanswered else ""
+        raise invalid("reason", InputFlaw.NOT_ANSWERED)
+    told, hold = reason if unanswered else "", act.sending.hold
     said = send_closing_message(cursor, case.id, trace_of(cursor, case.id), reason=told, hold=hold)
     if said is None and told:
-        said = _publish_reason(cursor, case, act, told, hold)
+        said = _publish_reason(cursor, case, act, told)
     answer_id, delivery_id = said or (None, None)
     _move(cursor, case, act, Step.CLOSE, CaseClosed(result=result, answer_id=answer_id, delivery_id=delivery_id))
 
 
-def _publish_reason(cursor: Cursor, case: Locked, act: ActionContext, reason: str, hold: float) -> tuple[UUID, UUID]:
+def _publish_reason(cursor: Cursor, case: Locked, act: ActionContext, reason: str) -> tuple[UUID, UUID]:
     """Put it on the tracking page, as an answer that goes nowhere else; the ids of its contact and its delivery."""
     contact_id, delivery_id, page = new_id(), new_id(), ReplyRoute(WEB, WEB, "")
-    leaves = now() + timedelta(seconds=hold)
-    written = _contact(case, act, contact_id, leaves, direction="out", way=page, text=reason)
+    leaves = now() + timedelta(seconds=act.sending.hold)
+    written = _contact(case, act, contact_id, leaves, direction="out", route=page, text=reason)
     contacts.add(cursor, [written._replace(labels=[CLOSING])])
-    queue_delivery(cursor, delivery_id, contact_id, case.id, page, trace_of(cursor, case.id), hold=hold)
+    queue_delivery(cursor, delivery_id, contact_id, case.id, page, trace_of(cursor, case.id), hold=act.sending.hold)
     return contact_id, delivery_id
 
 
@@ -183,6 +196,7 @@ def note(cursor: Cursor, act: ActionContext, *, text: str) -> UUID:
     """Write a note only the desk sees; returns its contact id. A note harms nobody's work, so no version is asked."""
     case = lock(cursor, act, any_version=True)
     next_status(case.status, Step.NOTE)
+    text = checked_text("note", text, LONGEST_TEXT)
     contact_id, at = new_id(), now()
     contacts.add(cursor, [_contact(case, act, contact_id, at, direction="note", text=text)])
     history.append(cursor, case.id, by_agent(act.agent_id), NoteWritten(note_id=contact_id))
@@ -190,34 +204,40 @@ def note(cursor: Cursor, act: ActionContext, *, text: str) -> UUID:
     return contact_id
 
 
-def reply(
-    cursor: Cursor,
-    act: ActionContext,
-    *,
-    way: ReplyRoute,
-    title: str,
-    text: str,
-    domain: str,
-    language: str = "",
-    files: Sequence[StoredFile] = (),
-    hold: float = 0,
-) -> UUID:
-    """Answer the citizen by `way`; returns the delivery's id.
+def answer_routes(cursor: Cursor, act: ActionContext) -> list[ReplyRoute]:
+    """The routes by which the agent may answer the case now, the best first. Errors: NotFound, Forbidden."""
+    case = case_reading.head(cursor, act.actor, act.case_id)
+    act.actor.require(Permission.WORK_CASES, case.unit_id)
+    return case_reading.routes_of(cursor, case, act.sending)
 
-    It leaves, and stands on the tracking page, `hold` seconds later: until then it can be undone (`casework.undo`).
-    The answer, its delivery and the outbox row that sends it stand or fall together. `domain` is the right-hand side
-    of the Message-ID minted for e-mail, `language` the person's own (empty: the case's). A case nobody has becomes the
-    agent's own. Errors besides the common ones: NotAllowed for a way that carries no files, or is barred.
+
+def reply(
+    cursor: Cursor, act: ActionContext, *, route: ReplyRoute, title: str, text: str, files: Sequence[StoredFile] = ()
+) -> UUID:
+    """Answer the citizen by `route`, one of the case's own; returns the delivery's id.
+
+    It leaves, and stands on the tracking page, after the hold: until then it can be undone (`casework.undo`). The answer,
+    its delivery and the outbox row that sends it stand or fall together. Without a title it has the case's. It is written
+    in the person's preferred language, if there is one. A case nobody has becomes the agent's own.
+
+    Errors besides the common ones: Conflict for a route that is not there (any more); InvalidInput for one that is barred,
+    carries no files or not so long a text.
     """
-    if way.barred or (files and not way.files):
-        raise NotAllowed("not by this way")
     case = lock(cursor, act)
+    head = timeline.head(cursor, case.id)
+    if head is None:
+        raise NotFound("no such case")
+    text = checked_text("text", text, LONGEST_TEXT)
+    route = _usable(case_reading.present_route(cursor, head, act.sending, route), len(text), with_files=bool(files))
     contact_id, delivery_id, at = new_id(), new_id(), now()
+    hold, trace = act.sending.hold, trace_of(cursor, case.id)
+    message_id = own_message_id(contact_id, act.sending.mail_domain) if route.channel == "email" else ""
+    # One line, whatever was pasted: a line break in a title would be a header of its own.
+    title = " ".join(title.split())[:LONGEST_TITLE] or head.title
     leaves = at + timedelta(seconds=hold)
-    trace = trace_of(cursor, case.id)
-    message_id = own_message_id(contact_id, domain) if way.channel == "email" else ""
-    written = _contact(case, act, contact_id, leaves, direction="out", way=way, title=title, text=text)
-    contacts.add(cursor, [written._replace(message_id=message_id, language=language or case.language)])
+    written = _contact(case, act, contact_id, leaves, direction="out", route=route, title=title, text=text)
+    language = head.preferred_language or case.language
+    contacts.add(cursor, [written._replace(message_id=message_id, language=language)])
     attach(
         cursor,
         [
@@ -229,13 +249,24 @@ def reply(
     )
     if message_id:
         contacts.lead(cursor, [(message_id, case.id)])
-    queue_delivery(cursor, delivery_id, contact_id, case.id, way, trace, hold=hold)
+    queue_delivery(cursor, delivery_id, contact_id, case.id, route, trace, hold=hold)
     assignee_id = act.agent_id if case.assignee_id is None else SAME
     replied = CaseReplied(
-        answer_id=contact_id, delivery_id=delivery_id, channel=way.channel, became_assignee=case.assignee_id is None
+        answer_id=contact_id, delivery_id=delivery_id, channel=route.channel, became_assignee=case.assignee_id is None
     )
     _move(cursor, case, act, Step.REPLY, replied, assignee_id=assignee_id, contact_at=at)
     return delivery_id
+
+
+def _usable(route: ReplyRoute, length: int, *, with_files: bool) -> ReplyRoute:
+    """The route, if a text of `length` characters can go by it. Errors: InvalidInput."""
+    if route.barred:
+        raise invalid("way", InputFlaw.ROUTE_BARRED)
+    if with_files and not route.files:
+        raise invalid("way", InputFlaw.ROUTE_WITHOUT_FILES)
+    if route.max_text is not None and length > route.max_text:
+        raise invalid("text", InputFlaw.TOO_LONG_FOR_ROUTE, most=route.max_text)
+    return route
 
 
 def queue_delivery(
@@ -243,7 +274,7 @@ def queue_delivery(
     delivery_id: UUID,
     contact_id: UUID,
     case_id: UUID,
-    way: ReplyRoute,
+    route: ReplyRoute,
     trace: str,
     *,
     hold: float = 0,
@@ -252,7 +283,16 @@ def queue_delivery(
     cursor.execute(
         "INSERT INTO deliveries (id, contact_id, case_id, channel, account, address, state, trace, created_at,"
         " changed_at) VALUES (%s, %s, %s, %s, %s, %s, %s, %s, now(), now())",
-        [delivery_id, contact_id, case_id, way.channel, way.account, way.address, DeliveryState.QUEUED.value, trace],
+        [
+            delivery_id,
+            contact_id,
+            case_id,
+            route.channel,
+            route.account,
+            route.address,
+            DeliveryState.QUEUED.value,
+            trace,
+        ],
     )
     cursor.execute(
         "INSERT INTO delivery_events (id, delivery_id, at, state) VALUES (%s, %s, now(), %s)",
@@ -261,12 +301,17 @@ def queue_delivery(
     outbox.add(cursor, Topic.DELIVER, [(delivery_id, trace)], after=hold)
 
 
-def decide_relation(cursor: Cursor, agent_id: UUID, case_id: UUID, relation_id: UUID, *, keep: bool) -> None:
-    """Settle whether two cases belong together. Errors: NotFound; Conflict if somebody has decided it already."""
+def decide_relation(cursor: Cursor, act: ActionContext, relation_id: UUID, *, keep: bool) -> None:
+    """Settle whether two cases belong together. It concerns no version of either.
+
+    Errors: NotFound; Forbidden; Conflict if somebody has decided it already.
+    """
+    # Not locked: who decides at the other case would hold that one, and both would wait for each other.
+    act.actor.require(Permission.WORK_CASES, case_reading.head(cursor, act.actor, act.case_id).unit_id)
     cursor.execute(
         "SELECT case_id, other_case_id, decision FROM case_relations WHERE id = %s AND %s IN (case_id, other_case_id)"
         " FOR UPDATE",
-        [relation_id, case_id],
+        [relation_id, act.case_id],
     )
     row = cursor.fetchone()
     if row is None:
@@ -274,15 +319,20 @@ def decide_relation(cursor: Cursor, agent_id: UUID, case_id: UUID, relation_id: 
     if row[2]:
         raise Conflict("decided already")
     decision: Literal["kept", "dismissed"] = "kept" if keep else "dismissed"
-    cases.decide_relation(cursor, relation_id, agent_id, decision)
+    cases.decide_relation(cursor, relation_id, act.agent_id, decision)
     for here, there in ((row[0], row[1]), (row[1], row[0])):
         decided = RelationDecided(other_case_id=there, decision=decision)
-        history.append(cursor, here, by_agent(agent_id), decided)
+        history.append(cursor, here, by_agent(act.agent_id), decided)
     live.publish_change(cursor, "case", [row[0], row[1]])
 
 
-def lock(cursor: Cursor, act: ActionContext, *, any_version: bool = False) -> Locked:
-    """The case, locked for this transaction. Errors: NotFound; Conflict when it has changed since, unless `any_version`."""
+def lock(
+    cursor: Cursor, act: ActionContext, permission: Permission = Permission.WORK_CASES, *, any_version: bool = False
+) -> Locked:
+    """The case, locked for this transaction, for who has the permission in the unit that has it now.
+
+    Errors: NotFound; Forbidden; Conflict when it has changed since the agent saw it, unless `any_version`.
+    """
     cursor.execute(
         "SELECT id, code, status, unit_id, assignee_id, subject_id, nature, person_id, language, version"
         " FROM cases WHERE id = %s FOR UPDATE",
@@ -291,6 +341,7 @@ def lock(cursor: Cursor, act: ActionContext, *, any_version: bool = False) -> Lo
     case = record(cursor, Locked)
     if case is None:
         raise NotFound("no such case")
+    act.actor.require(permission, case.unit_id)
     if case.version != act.version and not any_version:
         raise Conflict("changed since")
     return case
@@ -341,7 +392,7 @@ def _contact(
     *,
     direction: str,
     text: str,
-    way: ReplyRoute | None = None,
+    route: ReplyRoute | None = None,
     title: str = "",
 ) -> NewContact:
     """What an agent writes in a case, in the case's language."""
@@ -349,12 +400,12 @@ def _contact(
         id=contact_id,
         case_id=case.id,
         direction=direction,
-        channel=way.channel if way else "",
-        account=way.account if way else "",
+        channel=route.channel if route else "",
+        account=route.account if route else "",
         at=at,
         text=text,
         title=title,
-        address=way.address if way else "",
+        address=route.address if route else "",
         person_id=case.person_id,
         agent_id=act.agent_id,
         language=case.language,
@@ -364,10 +415,18 @@ def _contact(
 
 
 def set_contact_preference(cursor: Cursor, act: ActionContext, *, language: str, channel: str) -> None:
-    """Keep how the case's person wants to be answered (empty: as they write), and who said so in the case's history."""
+    """Keep how the case's person wants to be answered (empty: as they write), and who said so in the case's history.
+
+    Errors besides the common ones: InvalidInput for a language or a channel by which nobody can be answered.
+    """
     case = lock(cursor, act, any_version=True)
-    if case.person_id is None:
+    head = timeline.head(cursor, case.id)
+    if head is None or case.person_id is None:
         raise NotAllowed("nobody is known here")
+    if language not in ("", *LANGUAGES):
+        raise invalid("language", InputFlaw.UNKNOWN_CHOICE)
+    if channel not in ("", head.preferred_channel, WEB, *(sender.channel for sender in act.sending.senders)):
+        raise invalid("channel", InputFlaw.UNKNOWN_CHOICE)
     set_preferences(cursor, case.person_id, language=language, channel=channel)
     preferred = PreferenceSet(preferred_language=language, preferred_channel=channel)
     history.append(cursor, case.id, by_agent(act.agent_id), preferred)

@@ -6,72 +6,112 @@ an answer whose fate is unknown is sent twice only because a person said so.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from uuid import UUID
 
 from zrm.casestore import contact as contacts
-from zrm.casestore import history, live
+from zrm.casestore import history, live, timeline, worklists
+from zrm.casestore.agent import Permission
 from zrm.casestore.history import AnswerSentAgain, AnswerSentAnotherWay, FailedDeliverySettled, by_agent
 from zrm.casestore.person import opted_out
+from zrm.casestore.worklists import FailedDelivery
 from zrm.casework.case_actions import queue_delivery
+from zrm.casework.case_reading import present_route, routes_of
+from zrm.casework.context import ActingAgent, InputFlaw, SendingSetup, invalid
 from zrm.casework.reply_routes import ReplyRoute
 from zrm.errors import Conflict, NotAllowed, NotFound
 from zrm.kit.db import Cursor
 from zrm.kit.ids import new_id
 from zrm.kit.mail_addresses import own_message_id
+from zrm.security.masking import masked
 
 
-def send_again(cursor: Cursor, agent_id: UUID, delivery_id: UUID) -> UUID:
+def listing(cursor: Cursor, actor: ActingAgent) -> list[FailedDelivery]:
+    """Those of the units whose cases the agent sees and whose deliveries they handle; addresses masked where they may not
+    see them. Errors: NotFound for who handles none anywhere.
+    """
+    actor.grants.require_anywhere(Permission.HANDLE_DELIVERIES)
+    units = actor.grants.both(Permission.VIEW_CASES, Permission.HANDLE_DELIVERIES)
+    return [
+        row if actor.may(Permission.VIEW_ADDRESSES, row.unit_id) else replace(row, address=masked(row.address))
+        for row in worklists.failed_deliveries(cursor, units)
+    ]
+
+
+def case_of(cursor: Cursor, actor: ActingAgent, delivery_id: UUID) -> UUID:
+    """The case of a delivery that the agent handles. Errors: NotFound, Forbidden."""
+    found = worklists.delivery_case(cursor, delivery_id)
+    if found is None:
+        raise NotFound("no such case")
+    actor.require(Permission.HANDLE_DELIVERIES, found[1])
+    return found[0]
+
+
+def routes(cursor: Cursor, actor: ActingAgent, delivery_id: UUID, sending: SendingSetup) -> list[ReplyRoute]:
+    """The routes by which the answer could go instead, the best first. Errors: NotFound, Forbidden."""
+    case = timeline.head(cursor, case_of(cursor, actor, delivery_id))
+    return routes_of(cursor, case, sending) if case else []
+
+
+def send_again(cursor: Cursor, actor: ActingAgent, delivery_id: UUID) -> UUID:
     """Queue the same answer to the same address once more; returns the new delivery's id.
 
-    Errors: NotFound; Conflict when the delivery is not in trouble or somebody has dealt with it; NotAllowed when the
-    citizen asked us not to write there.
+    Errors: NotFound; Forbidden; Conflict when the delivery is no failed one or somebody has dealt with it; NotAllowed when
+    the citizen asked us not to write there.
     """
-    contact_id, case_id, way, trace = _lock(cursor, delivery_id)
-    if opted_out(cursor, way.channel, way.address):
+    contact_id, case_id, route, trace = _lock(cursor, actor, delivery_id)
+    if opted_out(cursor, route.channel, route.address):
         raise NotAllowed("they asked us not to write there")
-    return _send(cursor, agent_id, delivery_id, contact_id, case_id, way, trace, AnswerSentAgain)
+    return _send(cursor, actor, delivery_id, contact_id, case_id, route, trace, AnswerSentAgain)
 
 
-def send_by(cursor: Cursor, agent_id: UUID, delivery_id: UUID, way: ReplyRoute, *, domain: str) -> UUID:
-    """Queue the same answer by another way; returns the new delivery's id. `domain` as for `handling.reply`.
+def send_by(cursor: Cursor, actor: ActingAgent, delivery_id: UUID, route: ReplyRoute, sending: SendingSetup) -> UUID:
+    """Queue the same answer by another of the case's routes; returns the new delivery's id.
 
-    Errors: as `send_again`; NotAllowed for a way that is barred, or cannot carry what the answer has.
+    Errors: as `send_again`; Conflict for a route that is not there (any more); InvalidInput for one that is barred, or
+    cannot carry what the answer has.
     """
-    contact_id, case_id, _, trace = _lock(cursor, delivery_id)
+    contact_id, case_id, _, trace = _lock(cursor, actor, delivery_id)
+    case = timeline.head(cursor, case_id)
     cursor.execute(
-        "SELECT length(c.text), c.title, c.message_id, k.title,"
+        "SELECT length(c.text), c.title, c.message_id,"
         " EXISTS (SELECT FROM attachments a WHERE a.contact_id = c.id AND a.role <> 'rendition')"
-        " FROM contacts c JOIN cases k ON k.id = c.case_id WHERE c.id = %s",
+        " FROM contacts c WHERE c.id = %s",
         [contact_id],
     )
     row = cursor.fetchone()
-    if row is None:
+    if row is None or case is None:
         raise NotFound("no such answer")
-    length, title, message_id, case_title, has_files = row
-    if way.barred or (has_files and not way.files) or (way.max_text is not None and length > way.max_text):
-        raise NotAllowed("not by this way")
-    if way.channel == "email" and not message_id:
+    length, title, message_id, has_files = row
+    route = present_route(cursor, case, sending, route)
+    if route.barred:
+        raise invalid("way", InputFlaw.ROUTE_BARRED)
+    if has_files and not route.files:
+        raise invalid("way", InputFlaw.ROUTE_WITHOUT_FILES)
+    if route.max_text is not None and length > route.max_text:
+        raise invalid("way", InputFlaw.TOO_LONG_FOR_ROUTE, most=route.max_text)
+    if route.channel == "email" and not message_id:
         # It becomes a mail only now: without a Message-ID of ours no answer to it would find the case.
-        fresh = own_message_id(contact_id, domain)
-        contacts.name_message(cursor, contact_id, case_id, fresh, title=title or case_title)
-    return _send(cursor, agent_id, delivery_id, contact_id, case_id, way, trace, AnswerSentAnotherWay)
+        fresh = own_message_id(contact_id, sending.mail_domain)
+        contacts.name_message(cursor, contact_id, case_id, fresh, title=title or case.title)
+    return _send(cursor, actor, delivery_id, contact_id, case_id, route, trace, AnswerSentAnotherWay)
 
 
 def _send(
     cursor: Cursor,
-    agent_id: UUID,
+    actor: ActingAgent,
     old: UUID,
     contact_id: UUID,
     case_id: UUID,
-    way: ReplyRoute,
+    route: ReplyRoute,
     trace: str,
     sent: type[AnswerSentAgain | AnswerSentAnotherWay],
 ) -> UUID:
-    _settle(cursor, agent_id, old)
+    _settle(cursor, actor.agent_id, old)
     fresh = new_id()
-    queue_delivery(cursor, fresh, contact_id, case_id, way, trace)
-    payload = sent(delivery_id=fresh, replaced_delivery_id=old, channel=way.channel)
-    history.append(cursor, case_id, by_agent(agent_id), payload)
+    queue_delivery(cursor, fresh, contact_id, case_id, route, trace)
+    payload = sent(delivery_id=fresh, replaced_delivery_id=old, channel=route.channel)
+    history.append(cursor, case_id, by_agent(actor.agent_id), payload)
     _announce(cursor, case_id, old)
     return fresh
 
@@ -83,16 +123,17 @@ def trace_of(cursor: Cursor, delivery_id: UUID) -> str:
     return row[0] if row else ""
 
 
-def mark_handled(cursor: Cursor, agent_id: UUID, delivery_id: UUID) -> None:
-    """Record that the agent has dealt with the trouble in another way. Errors: as `send_again`."""
-    _, case_id, way, _ = _lock(cursor, delivery_id)
-    _settle(cursor, agent_id, delivery_id)
-    settled = FailedDeliverySettled(delivery_id=delivery_id, channel=way.channel)
-    history.append(cursor, case_id, by_agent(agent_id), settled)
+def mark_handled(cursor: Cursor, actor: ActingAgent, delivery_id: UUID) -> None:
+    """Record that the agent has dealt with the failed delivery in another way. Errors: as `send_again`."""
+    _, case_id, route, _ = _lock(cursor, actor, delivery_id)
+    _settle(cursor, actor.agent_id, delivery_id)
+    settled = FailedDeliverySettled(delivery_id=delivery_id, channel=route.channel)
+    history.append(cursor, case_id, by_agent(actor.agent_id), settled)
     _announce(cursor, case_id, delivery_id)
 
 
-def _lock(cursor: Cursor, delivery_id: UUID) -> tuple[UUID, UUID, ReplyRoute, str]:
+def _lock(cursor: Cursor, actor: ActingAgent, delivery_id: UUID) -> tuple[UUID, UUID, ReplyRoute, str]:
+    case_of(cursor, actor, delivery_id)
     cursor.execute(
         "SELECT contact_id, case_id, channel, account, address, trace, state, settled_by FROM deliveries"
         " WHERE id = %s FOR UPDATE",
@@ -103,7 +144,7 @@ def _lock(cursor: Cursor, delivery_id: UUID) -> tuple[UUID, UUID, ReplyRoute, st
         raise NotFound("no such delivery")
     contact_id, case_id, channel, account, address, trace, state, settled_by = row
     if state not in ("failed", "unknown") or settled_by is not None:
-        raise Conflict("not in trouble any more")
+        raise Conflict("not a failed one any more")
     return contact_id, case_id, ReplyRoute(channel, account, address), trace
 
 

@@ -18,11 +18,14 @@ from uuid import UUID
 from zrm.casestore import case as cases
 from zrm.casestore import contact as contacts
 from zrm.casestore import history, live, outbox
+from zrm.casestore.agent import Permission
 from zrm.casestore.case import Status
 from zrm.casestore.delivery import DeliveryState
 from zrm.casestore.history import AgentStep, CaseClosed, CaseReplied, HistoryLine, StatusChanged, StepUndone, by_agent
 from zrm.casestore.outbox import Topic
-from zrm.casework.case_actions import ActionContext, lock
+from zrm.casework import case_reading
+from zrm.casework.case_actions import lock
+from zrm.casework.context import ActionContext
 from zrm.casework.transitions import Step
 from zrm.errors import Conflict, NotAllowed
 from zrm.kit.clock import now
@@ -77,19 +80,25 @@ class DraftFile:
     key: str
 
 
-def undoable(cursor: Cursor, agent_id: UUID, case_id: UUID, *, hold: float) -> Undoable | None:
-    """The agent's newest step at the case that can be taken back now; `hold` in seconds."""
-    steps = history.steps_of(cursor, agent_id, case_id, _KINDS, since=now() - timedelta(seconds=hold))
+def undoable(cursor: Cursor, act: ActionContext) -> Undoable | None:
+    """The agent's newest step at the case that can be taken back now; None too for who may not work on the case (any more).
+
+    Errors: NotFound.
+    """
+    if not act.actor.may(Permission.WORK_CASES, case_reading.head(cursor, act.actor, act.case_id).unit_id):
+        return None
+    hold = act.sending.hold
+    steps = history.steps_of(cursor, act.agent_id, act.case_id, _KINDS, since=now() - timedelta(seconds=hold))
     return next((found for step in steps if not step.undone and (found := _undoable(step, hold))), None)
 
 
-def undo(cursor: Cursor, act: ActionContext, event_id: UUID, *, hold: float) -> Undoable:
+def undo(cursor: Cursor, act: ActionContext, event_id: UUID) -> Undoable:
     """Take the agent's step at the case back that the event records; returns what it was.
 
     A step that is taken back already stays so, and no other goes with it: whoever clicks twice means one.
-    Errors: NotFound (no such case), TooLate; Conflict if it is taken back and the agent has taken another step since.
+    Errors: NotFound (no such case), Forbidden, TooLate; Conflict if it is taken back and the agent has taken another step since.
     """
-    case = lock(cursor, act, any_version=True)
+    case, hold = lock(cursor, act, any_version=True), act.sending.hold
     recorded = history.step(cursor, act.agent_id, act.case_id, _KINDS, event_id)
     step = _undoable(recorded, hold) if recorded is not None else None
     if recorded is None or step is None or not (recorded.undone or step.until > now()):
@@ -127,22 +136,24 @@ def _has_gone_on(cursor: Cursor, act: ActionContext, line: HistoryLine) -> bool:
     return any(not step.undone and (step.line.at, step.line.id) > (line.at, line.id) for step in steps)
 
 
-def withdrawn(cursor: Cursor, agent_id: UUID, case_id: UUID, contact_id: UUID) -> Withdrawn | None:
-    """The agent's own answer that they took back; None if there is none of that id at the case."""
+def withdrawn(cursor: Cursor, act: ActionContext, contact_id: UUID) -> Withdrawn | None:
+    """The agent's own answer that they took back; None if there is none of that id at the case. Errors: NotFound."""
+    case_reading.head(cursor, act.actor, act.case_id)
     cursor.execute(
         "SELECT text, title, channel, account, address FROM contacts"
         " WHERE id = %s AND case_id = %s AND agent_id = %s AND direction = 'withdrawn'",
-        [contact_id, case_id, agent_id],
+        [contact_id, act.case_id, act.agent_id],
     )
     return record(cursor, Withdrawn)
 
 
-def kept_files(cursor: Cursor, agent_id: UUID, case_id: UUID, contact_id: UUID) -> list[DraftFile]:
-    """The files of an answer that the agent took back, in their order."""
+def kept_files(cursor: Cursor, act: ActionContext, contact_id: UUID) -> list[DraftFile]:
+    """The files of an answer that the agent took back, in their order. Errors: NotFound."""
+    case_reading.head(cursor, act.actor, act.case_id)
     cursor.execute(
         "SELECT a.id, a.name, a.media_type, a.size, a.blob_key AS key FROM attachments a JOIN contacts c ON c.id = a.contact_id"
         " WHERE c.id = %s AND c.case_id = %s AND c.agent_id = %s AND c.direction = 'withdrawn' ORDER BY a.position",
-        [contact_id, case_id, agent_id],
+        [contact_id, act.case_id, act.agent_id],
     )
     return records(cursor, DraftFile)
 

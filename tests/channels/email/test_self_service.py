@@ -8,13 +8,13 @@ from uuid import UUID
 
 import pytest
 
+from tests.casework.house import acting
 from tests.channels.email.desk import MAILBOXES, house
 from tests.channels.email.house import ALI, MailHouse, mail
 from tests.channels.email.test_send import read
 from zrm.casestore import outbox
 from zrm.casestore.outbox import Topic
 from zrm.casework import case_actions
-from zrm.casework.case_actions import ActionContext
 from zrm.channels.email.channel import EmailChannel
 from zrm.channels.email.config import EmailConfig
 from zrm.config import Settings
@@ -67,7 +67,7 @@ class AnsweringHouse(MailHouse):
         assert isinstance(agent, UUID)
         with self.database.cursor() as cursor:
             case_actions.close(
-                cursor, ActionContext(agent, case_id, int(str(version))), result="done", reason="It was done before."
+                cursor, acting(agent, case_id, int(str(version))), result="done", reason="It was done before."
             )
         self.deliver()
 

@@ -14,12 +14,12 @@ from uuid import UUID
 
 import pytest
 
+from tests.casework.house import acting
 from tests.channels.email.house import ALI, MailHouse, mail
 from tests.channels.email.test_self_service import SARA, AnsweringHouse, answering, body
 from zrm.casestore import outbox
 from zrm.casestore.outbox import Topic
 from zrm.casework import case_actions
-from zrm.casework.case_actions import ActionContext
 from zrm.casework.reply_routes import ReplyRoute
 from zrm.normalizer.filing import Filer
 
@@ -41,9 +41,9 @@ def answer_of(house: AnsweringHouse, text: str = "We will look at it.") -> Email
     assert isinstance(case_id, UUID)
     assert isinstance(agent, UUID)
     with house.database.cursor() as cursor:
-        act = ActionContext(agent, case_id, int(str(version)))
         way = ReplyRoute("email", "info", ALI)
-        case_actions.reply(cursor, act, way=way, title=str(title), text=text, domain="zrm.test")
+        act = acting(agent, case_id, int(str(version)), way, domain="zrm.test")
+        case_actions.reply(cursor, act, route=way, title=str(title), text=text)
     house.deliver()
     return next(message for message in reversed(house.sent()) if text in body(message))
 

@@ -19,12 +19,13 @@ from uuid import UUID
 import uvicorn
 from fastapi import FastAPI
 
+from tests.casework.house import acting
 from tests.lab.process import wait_until
 from zrm.casestore import outbox
 from zrm.casestore.outbox import Topic
 from zrm.casework import case_actions
-from zrm.casework.case_actions import ActionContext
-from zrm.casework.reply_routes import RouteOrigin, SendingAccount, reply_routes
+from zrm.casework.context import ActionContext
+from zrm.casework.reply_routes import ReplyRoute, RouteOrigin, SendingAccount, reply_routes
 from zrm.channels.contract import Installation
 from zrm.channels.telegram.channel import BotChannel
 from zrm.config import Settings
@@ -176,7 +177,7 @@ class BotHouse:
             RouteOrigin(case.channel, case.account, last[1]), [(kind, value) for kind, value in addresses], self.senders
         )
         with self.database.cursor() as cursor:
-            case_actions.reply(cursor, self._act(cursor, case), way=way[0], title="", text=text, domain="zrm.test")
+            case_actions.reply(cursor, self._act(cursor, case, way[0]), route=way[0], title="", text=text)
         self.work()
 
     def close_case(self, case: Case) -> None:
@@ -184,12 +185,12 @@ class BotHouse:
         with self.database.cursor() as cursor:
             case_actions.close(cursor, self._act(cursor, case), result="done", reason="It was done before.")
 
-    def _act(self, cursor: Any, case: Case) -> ActionContext:
+    def _act(self, cursor: Any, case: Case, *routes: ReplyRoute) -> ActionContext:
         cursor.execute(
             "SELECT (SELECT id FROM agents WHERE login = 'maryam'), version FROM cases WHERE id = %s", [case.id]
         )
         agent, version = cursor.fetchone()
-        return ActionContext(agent, case.id, version)
+        return acting(agent, case.id, version, *routes, domain="zrm.test")
 
     # ------------------------------------------------------------ looking in
 

@@ -6,11 +6,11 @@ import re
 
 import pytest
 
+from tests.casework.house import acting
 from tests.channels.web.portal import filled, hidden, running
 from zrm.casestore import outbox
 from zrm.casestore.outbox import Topic
 from zrm.casework import case_actions
-from zrm.casework.case_actions import ActionContext
 from zrm.config import Settings
 from zrm.frontdesk.desk import Desk
 from zrm.inbox.receive import Inbox
@@ -59,9 +59,7 @@ def test_a_matter_is_rated_on_its_page_once_each_time_it_is_closed(
     def close() -> None:
         with database.cursor() as cursor:
             cursor.execute("SELECT (SELECT id FROM agents WHERE login = 'maryam'), id, version FROM cases")
-            case_actions.close(
-                cursor, ActionContext(*(cursor.fetchone() or ())), result="done", reason="It was done before."
-            )
+            case_actions.close(cursor, acting(*(cursor.fetchone() or ())), result="done", reason="It was done before.")
 
     def ask(query: str) -> list[tuple[object, ...]]:
         with database.cursor() as cursor:

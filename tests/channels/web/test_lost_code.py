@@ -9,14 +9,13 @@ from dataclasses import dataclass, field, replace
 import httpx
 import pytest
 
-from tests.casework.house import agent
+from tests.casework.house import acting, agent
 from tests.channels.web.portal import HOUSE, Portal, came_back, hidden, running
 from tests.lab import axe
 from tests.lab.browser import LabBrowser, Language
 from zrm.casestore import outbox
 from zrm.casestore.outbox import Topic
 from zrm.casework import case_actions
-from zrm.casework.case_actions import ActionContext
 from zrm.casework.reply_routes import SendingAccount as Account
 from zrm.channels.contract import AddressKind, OpenDoor, RawContact, Reply, Sender, Sent, Wish
 from zrm.config import Settings
@@ -249,7 +248,7 @@ class Town:
         with self.database.cursor() as cursor:
             somebody = agent(cursor, "maryam")
             cursor.execute("SELECT id, version FROM cases WHERE code = %s", [code.replace("-", "")])
-            act = ActionContext(somebody, *(cursor.fetchone() or ()))
+            act = acting(somebody, *(cursor.fetchone() or ()))
             case_actions.close(cursor, act, result="done", reason="It was done before.")
 
     def reasons(self) -> set[object]:

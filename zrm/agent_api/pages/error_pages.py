@@ -7,7 +7,7 @@ from typing import Any
 from urllib.parse import quote, urlsplit
 
 import psycopg
-from fastapi import Request, Response
+from fastapi import APIRouter, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import HTMLResponse, PlainTextResponse, RedirectResponse
 from fastapi.routing import APIRoute
@@ -52,22 +52,22 @@ STAGE_PAGES = {
 Handler = Callable[[Request], Awaitable[Response]]
 
 
-def route_class(context: DeskContext) -> type[APIRoute]:
-    """A route that answers the desk's errors with the desk's pages."""
+class DeskRoute(APIRoute):
+    """The class of every route of the desk: it answers the desk's errors with the desk's pages."""
 
-    class DeskRoute(APIRoute):
-        """Every route of the desk."""
+    def get_route_handler(self) -> Callable[[Request], Any]:
+        """The handler with the desk's answers to errors around it."""
+        inner = super().get_route_handler()
 
-        def get_route_handler(self) -> Callable[[Request], Any]:
-            """The handler with the desk's answers to errors around it."""
-            inner = super().get_route_handler()
+        async def handle(request: Request) -> Response:
+            return await _answer(request.app.state.desk, request, inner)
 
-            async def handle(request: Request) -> Response:
-                return await _answer(context, request, inner)
+        return handle
 
-            return handle
 
-    return DeskRoute
+def page_router() -> APIRouter:
+    """A router of pages of the desk."""
+    return APIRouter(route_class=DeskRoute, include_in_schema=False)
 
 
 async def _answer(context: DeskContext, request: Request, inner: Handler) -> Response:

@@ -6,10 +6,10 @@ from http import HTTPStatus
 
 from fastapi.responses import HTMLResponse
 
-from zrm.agent_api.badges import Counters
 from zrm.agent_api.context import DeskContext
+from zrm.agent_api.counters import Counters
 from zrm.agent_api.desk_request import DeskRequest
-from zrm.agent_api.reasons import of_delivery, reason
+from zrm.agent_api.pages.reasons import of_delivery, reason
 from zrm.casestore import case_list, worklists
 from zrm.casestore.agent import Permission
 from zrm.casestore.case_list import View

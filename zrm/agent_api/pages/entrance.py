@@ -15,7 +15,7 @@ from fastapi.responses import RedirectResponse
 
 from zrm.agent_api.context import DeskContext
 from zrm.agent_api.desk_request import COOKIE
-from zrm.agent_api.error_pages import STAGE_PAGES
+from zrm.agent_api.pages.error_pages import STAGE_PAGES
 from zrm.agent_api.tries import BROWSER_COOKIE, marks_of
 from zrm.casestore import live, worklists
 from zrm.kit import log

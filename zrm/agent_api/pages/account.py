@@ -1,0 +1,149 @@
+"""The agent's own pages: notices, settings, password."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from fastapi import Request, Response
+from fastapi.responses import RedirectResponse
+
+from zrm.agent_api.context import Desk, DeskContext
+from zrm.agent_api.desk_request import DeskRequest, SignedIn
+from zrm.agent_api.pages.error_pages import page_router
+from zrm.agent_api.pages.labels import notice_href, notice_text
+from zrm.agent_api.pages.layout import Shell
+from zrm.casestore import directory, worklists
+from zrm.errors import NotFound
+from zrm.kit import log, throttle
+from zrm.security import passwords, sessions
+from zrm.security.grants import covers
+from zrm.security.passwords import Weakness
+from zrm.ui.i18n import _, digits
+from zrm.ui.untitled_contacts import reworded
+
+_CHOICES = {
+    "language": ("fa", "en"),
+    "calendar": ("solar", "gregorian"),
+    "theme": ("auto", "light", "dark"),
+}
+_log = log.get(__name__)
+
+
+router = page_router()
+
+
+@router.get("/desk/notifications")
+def notifications(context: Desk, visit: SignedIn) -> Response:
+    """The newest notices."""
+    with context.database.cursor() as cursor:
+        rows = worklists.notices(cursor, visit.agent.id)
+        lines = []
+        for row in rows:
+            seen = row.unit_id is not None and covers(visit.visible, row.unit_id)
+            title = reworded(row.title, row.case_channel, visit.viewer.language) if seen else ""
+            text = notice_text(row.kind, title, visit.viewer.language)
+            lines.append((row, text, notice_href(row.kind, row.case_id, seen=seen)))
+        return Shell(context).page("desk/notifications.html", visit, cursor, "notifications", lines=lines)
+
+
+@router.post("/desk/notifications/read")
+def read_all(context: Desk, visit: SignedIn) -> Response:
+    """Every notice is read."""
+    with context.database.cursor() as cursor:
+        worklists.read_notices(cursor, visit.agent.id)
+    return RedirectResponse("/desk/notifications", status_code=303)
+
+
+@router.post("/desk/notifications/{notice_id}/read")
+def read_one(notice_id: UUID, context: Desk, visit: SignedIn) -> Response:
+    """One notice is read."""
+    with context.database.cursor() as cursor:
+        worklists.read_notices(cursor, visit.agent.id, notice_id)
+    return RedirectResponse("/desk/notifications", status_code=303)
+
+
+@router.post("/desk/preferences")
+def preferences(request: Request, context: Desk, visit: SignedIn) -> Response:
+    """How the agent wants their pages written."""
+    chosen = {name: visit.form.get(name, "") for name in _CHOICES}
+    if any(value not in _CHOICES[name] for name, value in chosen.items()):
+        raise NotFound("no such choice")
+    with context.database.cursor() as cursor:
+        directory.set_preferences(cursor, visit.agent.id, **chosen)
+    return RedirectResponse(_back(request), status_code=303)
+
+
+@router.get("/desk/settings")
+def settings(request: Request, context: Desk, visit: SignedIn) -> Response:
+    """The choices, and the form for another password."""
+    saved = "saved" in request.query_params
+    with context.database.cursor() as cursor:
+        return Shell(context).page(
+            "desk/settings.html", visit, cursor, "settings", errors=[], saved=saved, shortest=passwords.SHORTEST
+        )
+
+
+@router.post("/desk/settings/password")
+def password(context: Desk, visit: SignedIn) -> Response:
+    """Change the password."""
+    errors = _change_password(context, visit)
+    if not errors:
+        return RedirectResponse("/desk/settings?saved", status_code=303)
+    with context.database.cursor() as cursor:
+        return Shell(context).page(
+            "desk/settings.html",
+            visit,
+            cursor,
+            "settings",
+            status=422,
+            own_address="/desk/settings",
+            errors=errors,
+            saved=False,
+            shortest=passwords.SHORTEST,
+        )
+
+
+def _change_password(context: DeskContext, visit: DeskRequest) -> list[tuple[str, str]]:
+    """Change the password; returns (field, what is wrong) pairs, none if it was changed. Errors: TooManyTries."""
+    rates = context.settings.rates
+    key = f"password:{visit.agent.id}"
+    throttle.count_try(context.database, key, tries=rates.sign_in_tries, window=rates.sign_in_window)
+    now, new, repeated = (visit.form.get(name, "") for name in ("now", "new", "repeated"))
+    with context.database.cursor() as cursor:
+        account = directory.account_of(cursor, visit.agent.id)
+    errors = []
+    if not passwords.matches(now, account.password_hash if account else None):
+        errors.append(("now", visit.say(_("This is not your present password."))))
+    weakness = _weakness(context, visit, new, account.password_hash if account else None)
+    if weakness is not None:
+        errors.append(("new", _why_not(visit, weakness)))
+    elif new != repeated:
+        errors.append(("repeated", visit.say(_("The two new passwords are not the same."))))
+    if errors:
+        return errors
+    fresh = passwords.hash_password(new)
+    with context.database.cursor() as cursor:
+        directory.set_password_hash(cursor, visit.agent.id, fresh)
+        ended = sessions.end_others(cursor, visit.agent.id, visit.session.token_hash)
+    for session_hash in ended:
+        context.hub.drop(session_hash)
+    throttle.forgive(context.database, key)
+    _log.info("password changed", agent=str(visit.agent.id))
+    return []
+
+
+def _weakness(context: DeskContext, visit: DeskRequest, new: str, present: str | None) -> Weakness | None:
+    organisation = context.settings.organisation
+    own = (visit.agent.login, visit.agent.name_fa, visit.agent.name_en, organisation.name.fa, organisation.name.en)
+    return passwords.weakness(new, own=own, region=organisation.region, present=present)
+
+
+def _why_not(visit: DeskRequest, weakness: Weakness) -> str:
+    least, most = (digits(number, visit.viewer.language) for number in (passwords.SHORTEST, passwords.LONGEST))
+    return visit.say(passwords.MESSAGES[weakness], least=least, most=most)
+
+
+def _back(request: Request) -> str:
+    """The page the choice was made on, if the browser says and it is one of ours; only the path is believed."""
+    path = request.headers.get("referer", "").partition("//")[2].partition("/")[2].partition("?")[0]
+    return f"/{path}" if path.startswith("desk/") and "\\" not in path and "//" not in path else "/desk"

@@ -1,0 +1,167 @@
+"""What an agent does to a case, as forms. Each ends in the page again: as it is now, or saying why nothing was done.
+
+A form carries the version of the case the agent saw. When the case has changed since, nothing is done: the page shows
+the present state and keeps what was typed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+from uuid import UUID
+
+from fastapi import Response
+from fastapi.responses import RedirectResponse
+
+from zrm.agent_api.context import Desk, DeskContext
+from zrm.agent_api.desk_request import DeskRequest, SignedIn
+from zrm.agent_api.pages.case import draw
+from zrm.agent_api.pages.case_view import CaseRequest, Draft
+from zrm.agent_api.pages.error_pages import page_router
+from zrm.agent_api.pages.files import keep
+from zrm.agent_api.pages.input_problems import sentence
+from zrm.agent_api.pages.route_choices import named_route
+from zrm.casework import case_actions, case_reading, undo
+from zrm.casework.context import ActionContext, InvalidInput
+from zrm.contract import StoredFile
+from zrm.errors import Conflict, NotAllowed, NotFound
+from zrm.kit import log
+from zrm.kit.db import Cursor
+from zrm.ui.i18n import _
+
+_log = log.get(__name__)
+Step = Callable[[DeskContext, Cursor, DeskRequest, ActionContext], object]
+
+
+router = page_router()
+
+
+@router.post("/desk/cases/{case_id}/{name}")
+def step(case_id: UUID, name: str, context: Desk, visit: SignedIn) -> Response:
+    """The step of that name. Errors: NotFound."""
+    if name not in _STEPS:
+        raise NotFound("no such step")
+    return _do(context, visit, case_id, name, _STEPS[name])
+
+
+@router.post("/desk/cases/{case_id}/relations/{relation_id}")
+def relation(case_id: UUID, relation_id: UUID, context: Desk, visit: SignedIn) -> Response:
+    """Keep or dismiss the link to another case."""
+
+    def decide(_context: DeskContext, cursor: Cursor, visit: DeskRequest, act: ActionContext) -> None:
+        case_actions.decide_relation(cursor, act, relation_id, keep=visit.form.get("decision") == "kept")
+
+    return _do(context, visit, case_id, "relation", decide)
+
+
+def _do(context: DeskContext, visit: DeskRequest, case_id: UUID, name: str, take: Step) -> Response:
+    """Take a step in one transaction; on a refusal, in a second one, show the case with the reason."""
+    act = ActionContext(visit.actor, case_id, _version(visit.form), context.sending)
+    try:
+        with context.database.cursor() as cursor:
+            done = take(context, cursor, visit, act)
+            # In the step's own transaction, which holds the case: what it sends bears this very trace.
+            trace = case_actions.trace_of(cursor, case_id)
+    except (Conflict, NotAllowed) as error:
+        return _refused(context, visit, case_id, error)
+    _log.info("step taken", case=str(case_id), trace=trace, step=name, agent=str(visit.agent.id))
+    with context.database.cursor() as cursor:
+        if not case_reading.sees_case(cursor, visit.actor, case_id):
+            return RedirectResponse("/desk", status_code=303)  # handed over to where the agent does not see it
+    taken_back = f"&again={done.contact_id}" if isinstance(done, undo.Undoable) and done.step == "reply" else ""
+    return RedirectResponse(f"/desk/cases/{case_id}?done={name}{taken_back}", status_code=303)
+
+
+def _refused(context: DeskContext, visit: DeskRequest, case_id: UUID, error: Conflict | NotAllowed) -> Response:
+    """The case as it is now, with why nothing was done and what was typed."""
+    form, status = visit.form, 409
+    match error:
+        case Conflict():
+            notice = visit.say(
+                _("The case has changed since you opened it. Nothing was done: look at it and decide again.")
+            )
+        case undo.TooLate():
+            notice = visit.say(_("It has left already and cannot be taken back."))
+        case InvalidInput():
+            notice, status = sentence(error.problems[0], visit.viewer.language), 422
+        case _:
+            notice = visit.say(_("This is not possible now. Nothing was done."))
+    if visit.files:
+        notice = f"{notice} {visit.say(_('Attach the files again.'))}"
+    draft = Draft()
+    if "way" in form:
+        draft = Draft(form.get("text", ""), form.get("title", ""), form["way"], _uuid(form.get("again", "")))
+    with context.database.cursor() as cursor:
+        return draw(context, cursor, visit, case_id, CaseRequest(notice, draft), status=status)
+
+
+def _reply(context: DeskContext, cursor: Cursor, visit: DeskRequest, act: ActionContext) -> None:
+    form = visit.form
+    route = named_route(context, case_actions.answer_routes(cursor, act), form.get("way", ""))
+    kept = [
+        StoredFile(file.key, file.size, file.name, file.media_type)
+        for file in undo.kept_files(cursor, act, _uuid(form.get("again", "")))
+        if f"keep-{file.id}" in form
+    ]
+    files = [*kept, *(keep(context.blobs, file) for file in visit.files)]
+    case_actions.reply(cursor, act, route=route, title=form.get("title", ""), text=form.get("text", ""), files=files)
+
+
+def _version(form: dict[str, str]) -> int:
+    """The version the agent saw; a form without one saw nothing."""
+    text = form.get("version", "")
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 10 else -1
+
+
+def _uuid(text: str) -> UUID:
+    """An id as a form has it; what is no id is that of nothing."""
+    try:
+        return UUID(text)
+    except ValueError:
+        return UUID(int=0)
+
+
+def _close(_context: DeskContext, cursor: Cursor, visit: DeskRequest, act: ActionContext) -> None:
+    case_actions.close(cursor, act, result=visit.form.get("result", ""), reason=visit.form.get("reason", ""))
+
+
+def _undo(_context: DeskContext, cursor: Cursor, visit: DeskRequest, act: ActionContext) -> undo.Undoable:
+    return undo.undo(cursor, act, _uuid(visit.form.get("event", "")))
+
+
+def _note(_context: DeskContext, cursor: Cursor, visit: DeskRequest, act: ActionContext) -> None:
+    case_actions.note(cursor, act, text=visit.form.get("note", ""))
+
+
+def _classify(_context: DeskContext, cursor: Cursor, visit: DeskRequest, act: ActionContext) -> None:
+    chosen = visit.form.get("subject", "")
+    subject_id = _uuid(chosen) if chosen else None
+    case_actions.classify(cursor, act, subject_id=subject_id, nature=visit.form.get("nature", ""))
+
+
+def _person(_context: DeskContext, cursor: Cursor, visit: DeskRequest, act: ActionContext) -> None:
+    language, channel = visit.form.get("language", ""), visit.form.get("channel", "")
+    case_actions.set_contact_preference(cursor, act, language=language, channel=channel)
+
+
+def _assign(_context: DeskContext, cursor: Cursor, visit: DeskRequest, act: ActionContext) -> None:
+    kind, _sep, identifier = visit.form.get("to", "").partition(":")
+    if kind == "unit":
+        case_actions.transfer(cursor, act, to_unit=_uuid(identifier))
+    else:
+        case_actions.assign(cursor, act, to_agent=_uuid(identifier) if kind == "agent" else _uuid(""))
+
+
+_STEPS: Final[dict[str, Step]] = {
+    "claim": lambda _context, cursor, _visit, act: case_actions.claim(cursor, act),
+    "release": lambda _context, cursor, _visit, act: case_actions.release(cursor, act),
+    "reopen": lambda _context, cursor, _visit, act: case_actions.reopen(cursor, act),
+    "close": _close,
+    "undo": _undo,
+    "note": _note,
+    "classify": _classify,
+    "reply": _reply,
+    "person": _person,
+    "assign": _assign,
+}
+"""The steps by the last word of their address."""

@@ -1,0 +1,368 @@
+"""What the case's page shows, in the agent's language: worked out here, so that the template only lays it out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Final
+from uuid import UUID
+
+from zrm.agent_api.context import DeskContext
+from zrm.agent_api.desk_request import MOST_FILES, MOST_UPLOAD_BYTES, DeskRequest
+from zrm.agent_api.pages.files import harmless_name, is_pdf
+from zrm.agent_api.pages.labels import LABELS, NATURES, RELATION_REASONS, History, label
+from zrm.agent_api.pages.route_choices import RouteChoice, route_choices
+from zrm.casestore import case_list, directory
+from zrm.casestore.agent import Permission
+from zrm.casestore.answers import is_unanswered
+from zrm.casestore.attachment import MOST_PICTURES
+from zrm.casestore.directory import Named
+from zrm.casestore.subject import NATURES as KNOWN_NATURES
+from zrm.casestore.timeline import AddressRow, CaseHead, CasePage, ContactRow, OtherCase, Relation, TimelineKey
+from zrm.casework import case_reading, transitions, undo
+from zrm.casework.context import ActingAgent, ActionContext
+from zrm.casework.reply_routes import ReplyRoute
+from zrm.casework.transitions import Step
+from zrm.casework.undo import DraftFile, Undoable
+from zrm.kit.clock import now
+from zrm.kit.db import Cursor
+from zrm.security.masking import masked
+from zrm.ui import labels
+from zrm.ui.i18n import Language, _, gettext
+from zrm.ui.untitled_contacts import reworded
+
+Options = list[tuple[str, str]]
+"""Choices of a list: (value, words)."""
+
+_DONE: Final = {
+    "reply": _("Your answer is on its way."),
+    "close": _("The case is closed."),
+    "undo": _("Nothing was sent. The case is as it was."),
+    "claim": _("The case is yours now."),
+    "release": _("The case is with its unit again."),
+    "assign": _("The case was assigned."),
+    "reopen": _("The case is open again, and yours."),
+    "note": _("The note is saved."),
+    "classify": _("Saved."),
+    "person": _("Saved."),
+    "relation": _("Saved."),
+}
+"""What a step has done, in a sentence, by its name."""
+_LEAVES: Final = frozenset({"reply", "close", "assign", "release"})
+"""The steps after which there may be nothing more to do here: the next case is offered."""
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """What the agent had typed, kept when it could not be sent.
+
+    `again` is the answer that was taken back and is written anew: its files may go with this one.
+    """
+
+    text: str = ""
+    title: str = ""
+    way: str = ""
+    again: UUID | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CaseRequest:
+    """What a request says of the page: a refusal's `notice`, what was typed, the step just done, the first unread contact."""
+
+    notice: str = ""
+    draft: Draft = field(default_factory=Draft)
+    done: str = ""
+    unread: UUID | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TimelineItem:
+    """One entry of the line of time: a contact, or a sentence with its icon."""
+
+    at: datetime
+    contact: ContactRow | None = None
+    author: str = ""
+    text: str = ""
+    icon: str = ""
+    anchor: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Composer:
+    """Where an answer is written: the routes and the chosen one, the routes that are barred, what stands there already."""
+
+    routes: list[RouteChoice]
+    chosen: ReplyRoute
+    barred: list[str]
+    title: str
+    draft: Draft
+    kept_files: list[DraftFile]
+    most_files: int = MOST_FILES
+    most_bytes: int = MOST_UPLOAD_BYTES
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What was just done (`said`, in words), for how many seconds it can be undone, and the case to go on with."""
+
+    said: str
+    undoable: Undoable | None
+    undo_seconds: float
+    next_case: tuple[UUID, str, str] | None
+    leaves: bool
+    answered: bool
+
+
+@dataclass(frozen=True, slots=True)
+class CaseChoices:
+    """What the page's forms offer."""
+
+    natures: Options
+    subjects: Options
+    targets: Options
+    channels: Options
+
+
+@dataclass(frozen=True, slots=True)
+class CaseViewModel:
+    """The page: the case, its line of time, its person, what was done and what can be done.
+
+    `allowed` are the steps the agent may take now, and "handle_deliveries". `unanswered`: closing needs a reason.
+    """
+
+    head: CaseHead
+    title: str
+    assignee: str
+    unit: str
+    subject: str
+    nature: str
+    mine: bool
+    addresses: list[AddressRow]
+    dossier: list[OtherCase]
+    relations: list[Relation]
+    items: list[TimelineItem]
+    newest: bool
+    earlier_href: str
+    unread: UUID | None
+    notice: str
+    composer: Composer
+    outcome: Outcome
+    choices: CaseChoices
+    allowed: frozenset[str]
+    unanswered: bool
+    open_addresses: bool
+    language: Language
+    actor: ActingAgent
+    most_pictures: int = MOST_PICTURES
+
+    def may(self, step: str) -> bool:
+        """Whether the agent may take the step now."""
+        return step in self.allowed
+
+    def sees(self, unit_id: UUID) -> bool:
+        """Whether the agent sees the unit's cases."""
+        return self.actor.sees(unit_id)
+
+    def address(self, value: str) -> str:
+        """An address as the agent may see it."""
+        return value if self.open_addresses else masked(value)
+
+    def is_barred(self, channel: str, address: str) -> bool:
+        """Whether the citizen asked us not to write there."""
+        return any(
+            one.route.barred and (one.route.channel, one.route.address) == (channel, address)
+            for one in self.composer.routes
+        )
+
+    def label(self, code: str) -> str:
+        """A contact's label in words."""
+        return label(LABELS, code, self.language)
+
+    def reason(self, code: str) -> str:
+        """Why two cases may belong together."""
+        return label(RELATION_REASONS, code, self.language)
+
+    @staticmethod
+    def file_name(name: str) -> str:
+        """A file's name without what could deceive."""
+        return harmless_name(name)
+
+    @staticmethod
+    def is_pdf(media_type: str, name: str) -> bool:
+        """Whether a file is shown as a PDF."""
+        return is_pdf(media_type, name)
+
+
+def case_view(
+    context: DeskContext,
+    cursor: Cursor,
+    visit: DeskRequest,
+    page: CasePage,
+    before: TimelineKey | None,
+    asked: CaseRequest,
+) -> CaseViewModel:
+    """The page of a case that the agent sees, read before a place in its line of time (None: the newest entries)."""
+    head, language = page.head, visit.viewer.language
+    persian = language == "fa"
+    act = ActionContext(visit.actor, head.id, head.version, context.sending)
+    possible = case_reading.routes_of(cursor, head, context.sending)
+    open_addresses = visit.may(Permission.VIEW_ADDRESSES, head.unit_id)
+    subjects, units = directory.subjects(cursor), directory.units(cursor)
+    allowed = _allowed(visit, head)
+    return CaseViewModel(
+        head=head,
+        title=reworded(head.title, head.channel, language),
+        assignee=head.assignee_fa if persian else head.assignee_en,
+        unit=head.unit_fa if persian else head.unit_en,
+        subject=head.subject_fa if persian else head.subject_en,
+        nature=label(NATURES, head.nature, language),
+        mine=head.assignee_id == visit.agent.id,
+        addresses=page.addresses,
+        dossier=page.dossier,
+        relations=page.relations,
+        items=_items(cursor, page, visit, units, subjects, open_addresses=open_addresses),
+        newest=before is None,
+        earlier_href=f"/desk/cases/{head.id}?before={mark_of(page.earlier)}" if page.earlier else "",
+        unread=asked.unread,
+        notice=asked.notice,
+        composer=_composer(context, cursor, act, visit, head, possible, asked.draft, open_addresses=open_addresses),
+        outcome=_outcome(cursor, act, visit, asked.done),
+        choices=CaseChoices(
+            natures=[(code, label(NATURES, code, language)) for code in ("", *KNOWN_NATURES)],
+            subjects=_subjects(subjects, language),
+            targets=_targets(units, directory.colleagues(cursor, {head.unit_id, visit.agent.unit_id}), visit),
+            channels=_channels(possible, head.preferred_channel, language),
+        ),
+        allowed=allowed,
+        unanswered=Step.CLOSE.value in allowed and is_unanswered(cursor, head.id),
+        open_addresses=open_addresses,
+        language=language,
+        actor=visit.actor,
+    )
+
+
+def mark_of(place: TimelineKey) -> str:
+    """A place in the line of time as a link carries it: its moment and the anchor of the entry that stands there."""
+    at = place.at.isoformat().replace("+00:00", "Z")
+    return f"{at}_{'contact' if place.is_contact else 'event'}-{place.id}"
+
+
+def _allowed(visit: DeskRequest, head: CaseHead) -> frozenset[str]:
+    steps = transitions.allowed(head.status)
+    found = {step.value for step in steps} if visit.may(Permission.WORK_CASES, head.unit_id) else set[str]()
+    found -= {Step.ASSIGN.value, Step.TRANSFER.value}
+    if Step.ASSIGN in steps and visit.may(Permission.ASSIGN_CASES, head.unit_id):
+        found.add(Step.ASSIGN.value)
+    if visit.may(Permission.HANDLE_DELIVERIES, head.unit_id):
+        found.add("handle_deliveries")
+    return frozenset(found)
+
+
+def _composer(
+    context: DeskContext,
+    cursor: Cursor,
+    act: ActionContext,
+    visit: DeskRequest,
+    head: CaseHead,
+    possible: list[ReplyRoute],
+    draft: Draft,
+    *,
+    open_addresses: bool,
+) -> Composer:
+    def address(value: str) -> str:
+        return value if open_addresses else masked(value)
+
+    choices = route_choices(context, possible, visit.viewer.language, address)
+    chosen = next((one.route for one in choices if one.key == draft.way), None)
+    return Composer(
+        routes=choices,
+        chosen=chosen or next(route for route in possible if not route.barred),
+        barred=[one.name for one in choices if one.route.barred],
+        title=draft.title or (head.title if head.title.lower().startswith("re:") else f"Re: {head.title}"),
+        draft=draft,
+        kept_files=undo.kept_files(cursor, act, draft.again) if draft.again else [],
+    )
+
+
+def _outcome(cursor: Cursor, act: ActionContext, visit: DeskRequest, done: str) -> Outcome:
+    undoable, leaves = undo.undoable(cursor, act), done in _LEAVES
+    return Outcome(
+        said=visit.say(_DONE[done]) if done in _DONE else "",
+        undoable=undoable,
+        undo_seconds=(undoable.until - now()).total_seconds() if undoable else 0,
+        next_case=case_list.next_case(cursor, visit.agent.id, visit.visible, but=act.case_id) if leaves else None,
+        leaves=leaves,
+        answered=done == "reply",
+    )
+
+
+def _items(
+    cursor: Cursor,
+    page: CasePage,
+    visit: DeskRequest,
+    units: Iterable[Named],
+    subjects: Iterable[Named],
+    *,
+    open_addresses: bool,
+) -> list[TimelineItem]:
+    language = visit.viewer.language
+    people = directory.agents_by_id(cursor, _people(page))
+    unit_names = {unit.id: unit.name(language) for unit in units}
+    subject_names = {subject.id: subject.name(language) for subject in subjects}
+
+    def agent(agent_id: UUID | None) -> str:
+        return people[agent_id].name(language) if agent_id in people else visit.say(_("ZRM"))
+
+    def author(contact: ContactRow) -> str:
+        if contact.direction != "in":
+            return agent(contact.agent_id)
+        address = contact.address if open_addresses else masked(contact.address)
+        return contact.person or address or visit.say(_("Unknown person"))
+
+    history = History(
+        language, agent, lambda unit: unit_names.get(unit, ""), lambda subject: subject_names.get(subject, "")
+    )
+    items = [
+        TimelineItem(contact.at, contact=contact, author=author(contact), anchor=f"contact-{contact.id}")
+        for contact in page.contacts
+    ]
+    for event in page.events:
+        text, icon = history.line(event)
+        items.append(TimelineItem(event.at, text=text, icon=icon, anchor=f"event-{event.id}"))
+    return sorted(items, key=lambda item: (item.at, item.contact is not None))
+
+
+def _people(page: CasePage) -> list[UUID]:
+    """Every agent the page names, assignees of the past included."""
+    writers = {contact.agent_id for contact in page.contacts if contact.agent_id is not None}
+    return list(writers.union(*(event.agent_ids() for event in page.events)))
+
+
+def _channels(possible: list[ReplyRoute], chosen: str, language: Language) -> Options:
+    """The channels a person can prefer: those that reach them now, and the one they prefer already."""
+    known = dict.fromkeys([*(route.channel for route in possible), *([chosen] if chosen else [])])
+    named = [(channel, gettext(language, labels.word(labels.CHANNEL, channel).label)) for channel in known]
+    return [("", gettext(language, _("As they write"))), *named]
+
+
+def _targets(units: Iterable[Named], colleagues: Iterable[Named], visit: DeskRequest) -> Options:
+    """Whom a case can be given to: named colleagues first, then units."""
+    language, me = visit.viewer.language, visit.say(_("me"))
+    people = [
+        (f"agent:{one.id}", f"{one.name(language)} ({me})" if one.id == visit.agent.id else one.name(language))
+        for one in colleagues
+    ]
+    return [*people, *((f"unit:{unit.id}", visit.say(_("Unit: %(name)s"), name=unit.name(language))) for unit in units)]
+
+
+def _subjects(subjects: list[Named], language: Language) -> Options:
+    parents = {one.id: one.parent_id for one in subjects}
+
+    def indented(subject: Named) -> str:
+        depth, above = 0, subject.parent_id
+        while above is not None and depth < 8:
+            depth, above = depth + 1, parents.get(above)
+        return "\u2003" * depth + subject.name(language)
+
+    return [("", gettext(language, _("Not said"))), *((str(one.id), indented(one)) for one in subjects)]

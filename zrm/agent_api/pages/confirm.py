@@ -1,0 +1,90 @@
+"""Showing again who one is, before a step that matters: by password, the app's code, a passkey or the identity provider."""
+
+from __future__ import annotations
+
+from fastapi import Request, Response
+from fastapi.responses import HTMLResponse, RedirectResponse
+
+from zrm.agent_api.context import Desk, DeskContext
+from zrm.agent_api.desk_request import DeskRequest, SignedIn
+from zrm.agent_api.pages.error_pages import page_router
+from zrm.agent_api.pages.passkey_requests import PasskeyErrand
+from zrm.agent_api.pages.sign_in import local, own_name
+from zrm.casestore import directory
+from zrm.casestore.agent import NO_PASSWORD
+from zrm.kit import log, throttle
+from zrm.security import headers, passwords, provider_accounts, second_step, sessions
+from zrm.ui.i18n import _
+
+_log = log.get(__name__)
+
+
+router = page_router()
+
+
+@router.get("/desk/confirm")
+def page(request: Request, context: Desk, visit: SignedIn) -> Response:
+    """The ways to show it; `?next=` is the page to go on with."""
+    return _draw(context, visit, local(request.query_params.get("next", "")))
+
+
+@router.post("/desk/confirm")
+def confirm(request: Request, context: Desk, visit: SignedIn) -> Response:
+    """Go on, or say that it was not right. Errors: TooManyTries."""
+    rates, key = context.settings.rates, f"password:{visit.agent.id}"
+    throttle.count_try(context.database, key, tries=rates.sign_in_tries, window=rates.sign_in_window)
+    target = local(visit.form.get("next", ""))
+    if not _shown(context, request, visit):
+        return _draw(context, visit, target, problem=_("That is not right. Try again."), status=401)
+    throttle.forgive(context.database, key)
+    with context.database.cursor() as cursor:
+        sessions.prove(cursor, visit.session.token_hash)
+    _log.info("shown again who it is", agent=str(visit.agent.id))
+    response = RedirectResponse(target or "/desk/security", status_code=303, headers={"Cache-Control": "no-store"})
+    PasskeyErrand(context).drop(response)
+    return response
+
+
+@router.post("/desk/confirm/passkey/options")
+def options(context: Desk, visit: SignedIn) -> Response:
+    """What the browser needs to use a passkey of the agent's, as JSON."""
+    return PasskeyErrand(context).to_use(visit.agent.id)
+
+
+def _shown(context: DeskContext, request: Request, visit: DeskRequest) -> bool:
+    form = visit.form
+    if form.get("credential"):
+        return PasskeyErrand(context).used(request, form["credential"], visit.agent.id) is not None
+    with context.database.cursor() as cursor:
+        if form.get("code"):
+            return second_step.right_code(cursor, visit.agent.id, context.secret, form["code"][:100])
+        account = directory.account_of(cursor, visit.agent.id)
+    allowed = context.settings.security.passwords
+    return passwords.matches(form.get("password", ""), account.password_hash if account and allowed else None)
+
+
+def _draw(
+    context: DeskContext, visit: DeskRequest, next_href: str, *, problem: str = "", status: int = 200
+) -> Response:
+    provider = context.settings.security.identity_provider
+    with context.database.cursor() as cursor:
+        account = directory.account_of(cursor, visit.agent.id)
+        app = second_step.confirmed_since(cursor, visit.agent.id) is not None
+        keys = bool(context.passkey_site) and PasskeyErrand(context).has_any(cursor, visit.agent.id)
+        linked = provider is not None and provider_accounts.is_linked(cursor, visit.agent.id, provider.issuer)
+    has_password = account is not None and account.password_hash != NO_PASSWORD
+    html = context.pages.render(
+        "desk/confirm.html",
+        visit.viewer,
+        organisation=own_name(context, visit.viewer.language),
+        csrf=sessions.csrf_for_page(visit.session),
+        next_href=next_href,
+        problem=problem,
+        by_password=has_password and context.settings.security.passwords,
+        app=app,
+        passkeys=keys,
+        provider=(provider.label.fa if visit.viewer.language == "fa" else provider.label.en)
+        if provider and linked
+        else "",
+    )
+    return HTMLResponse(html, status_code=status, headers=headers.PAGE)

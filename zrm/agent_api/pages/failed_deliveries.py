@@ -1,0 +1,82 @@
+"""Delivery problems: answers that did not arrive, and work that failed and belongs to no unit."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from fastapi import Response
+from fastapi.responses import RedirectResponse
+
+from zrm.agent_api.context import Desk
+from zrm.agent_api.desk_request import SignedIn
+from zrm.agent_api.pages.error_pages import page_router
+from zrm.agent_api.pages.layout import Shell
+from zrm.agent_api.pages.route_choices import named_route
+from zrm.casework import failed_deliveries, failed_tasks
+from zrm.dispatch import monitor
+from zrm.errors import NotFound
+from zrm.kit import log
+
+PAGE = "/desk/trouble"
+router = page_router()
+_log = log.get(__name__)
+
+
+@router.get(PAGE)
+def listing(context: Desk, visit: SignedIn) -> Response:
+    """The answers of the agent's units; the rest for who handles deliveries everywhere."""
+    everything = failed_tasks.handles(visit.actor)
+    with context.database.cursor() as cursor:
+        return Shell(context).page(
+            "desk/trouble.html",
+            visit,
+            cursor,
+            "trouble",
+            deliveries=failed_deliveries.listing(cursor, visit.actor),
+            tasks=failed_tasks.listing(cursor, visit.actor) if everything else [],
+            silent=failed_tasks.undelivered_self_answers(cursor, visit.actor) if everything else [],
+            problems=context.problems(cursor) if everything else [],
+            everywhere=everything,
+            asked=context.monitor is not None,
+            queue=monitor.snapshot(context.monitor) if context.monitor and everything else None,
+        )
+
+
+@router.post(PAGE + "/deliveries/{delivery_id}/{step}")
+def delivery(delivery_id: UUID, step: str, context: Desk, visit: SignedIn) -> Response:
+    """Send an answer again, send it by another route, or record that it is dealt with."""
+    with context.database.cursor() as cursor:
+        case_id = failed_deliveries.case_of(cursor, visit.actor, delivery_id)
+        match step:
+            case "again":
+                failed_deliveries.send_again(cursor, visit.actor, delivery_id)
+            case "by":
+                possible = failed_deliveries.routes(cursor, visit.actor, delivery_id, context.sending)
+                route = named_route(context, possible, visit.form.get("way", ""))
+                failed_deliveries.send_by(cursor, visit.actor, delivery_id, route, context.sending)
+            case "settle":
+                failed_deliveries.mark_handled(cursor, visit.actor, delivery_id)
+            case _:
+                raise NotFound("no such step")
+        trace = failed_deliveries.trace_of(cursor, delivery_id)
+    ids = {"case": str(case_id), "delivery": str(delivery_id), "agent": str(visit.agent.id)}
+    _log.info("step taken", **ids, trace=trace, step=step)
+    from_case = visit.form.get("from") == "case"
+    return RedirectResponse(f"/desk/cases/{case_id}" if from_case else PAGE, status_code=303)
+
+
+@router.post(PAGE + "/tasks/{task_id}/replay")
+def task(task_id: UUID, context: Desk, visit: SignedIn) -> Response:
+    """Have a failed task done once more."""
+    with context.database.cursor() as cursor:
+        failed_tasks.replay_task(cursor, visit.actor, task_id)
+    return RedirectResponse(PAGE, status_code=303)
+
+
+@router.post(PAGE + "/jobs/{topic}/{job_id}/requeue")
+def job(topic: str, job_id: str, context: Desk, visit: SignedIn) -> Response:
+    """Put a failed job of the queue back."""
+    queue = context.monitor
+    requeue = None if queue is None else lambda topic, job_id: monitor.requeue(queue, topic, job_id)
+    failed_tasks.requeue_job(visit.actor, requeue, topic, job_id)
+    return RedirectResponse(PAGE, status_code=303)

@@ -1,0 +1,74 @@
+"""The lists of cases."""
+
+from __future__ import annotations
+
+from fastapi import Request, Response
+from fastapi.responses import RedirectResponse
+
+from zrm.agent_api.context import Desk
+from zrm.agent_api.desk_request import DeskRequest, SignedIn
+from zrm.agent_api.pages.error_pages import page_router
+from zrm.agent_api.pages.layout import VIEW_NAMES, Shell
+from zrm.agent_api.pages.paging import mark_of, place_of
+from zrm.agent_api.pages.rows import row_values
+from zrm.casestore import case_list
+from zrm.casestore.agent import Permission
+from zrm.casestore.case_list import View
+from zrm.ui.i18n import _
+
+PAGE = 50
+
+_EMPTY = {
+    View.UNASSIGNED: (_("Nobody is waiting for somebody"), _("New cases of your units appear here by themselves.")),
+    View.MINE: (_("You have no open case"), _("Take one from the unassigned cases: open it and press c.")),
+    View.WAITING: (_("No case waits for a citizen"), _("Cases you have answered wait here until the citizen writes.")),
+    View.OPEN: (_("No case is open"), _("New cases of your units appear here by themselves.")),
+    View.CLOSED: (_("No case is closed yet"), _("Closed cases are kept here.")),
+}
+
+
+router = page_router()
+
+
+@router.get("/desk")
+@router.get("/desk/")
+async def home(_visit: SignedIn) -> Response:
+    """The desk begins with what nobody has yet."""
+    return RedirectResponse("/desk/queue/unassigned", status_code=303)
+
+
+@router.get("/desk/queue/{view}")
+def listing(request: Request, view: View, context: Desk, visit: SignedIn) -> Response:
+    """One list, a page of it at a time."""
+    after = place_of(request.query_params.get("after", ""))
+    with context.database.cursor() as cursor:
+        rows = case_list.page(cursor, view, visit.agent.id, visit.visible, limit=PAGE + 1, after=after)
+        more = len(rows) > PAGE
+        rows = rows[:PAGE]
+        title, text = _EMPTY[view]
+        return Shell(context).page(
+            "desk/queue.html",
+            visit,
+            cursor,
+            view.value,
+            heading=visit.say(VIEW_NAMES[view]),
+            rows=[
+                row_values(row, visit.viewer, open_addresses=visit.may(Permission.VIEW_ADDRESSES, row.unit_id))
+                for row in rows
+            ],
+            match=_match(view, visit) if after is None else {"status": "none"},
+            first_href=f"/desk/queue/{view}" if after else "",
+            older_href=f"/desk/queue/{view}?after={mark_of(rows[-1])}" if more else "",
+            empty=(visit.say(title), visit.say(text)),
+            page_size=PAGE,
+        )
+
+
+def _match(view: View, visit: DeskRequest) -> dict[str, str]:
+    """What the open page keeps of the live events: the same rule as the query's."""
+    match = {"status": " ".join(case_list.STATUSES[view])}
+    if view is View.UNASSIGNED:
+        match["assignee"] = ""
+    elif view is View.MINE:
+        match["assignee"] = str(visit.agent.id)
+    return match

@@ -1,0 +1,133 @@
+"""Taken contacts: the form "New contact" for a citizen who calls, comes in person or writes a letter, and its receipt."""
+
+from __future__ import annotations
+
+from typing import Final
+from uuid import UUID, uuid4
+
+from fastapi import Response
+from fastapi.responses import RedirectResponse
+
+from zrm.agent_api.context import Desk, DeskContext
+from zrm.agent_api.desk_request import DeskRequest, SignedIn
+from zrm.agent_api.pages.error_pages import page_router
+from zrm.agent_api.pages.files import keep
+from zrm.agent_api.pages.input_problems import sentences
+from zrm.agent_api.pages.labels import NATURES, label
+from zrm.agent_api.pages.layout import Shell
+from zrm.casestore.subject import NATURES as KNOWN_NATURES
+from zrm.casework import taken_contacts
+from zrm.casework.context import InputFlaw, InvalidInput
+from zrm.casework.taken_contacts import LONGEST, WAYS, TakenDown
+from zrm.contract import Receipt
+from zrm.errors import StoreUnavailable
+from zrm.kit import log
+from zrm.kit.phones import flaw
+from zrm.kit.text import digits
+from zrm.ui.i18n import _
+from zrm.ui.labels import CHANNEL
+
+PAGE: Final = "/desk/new-contact"
+_SENTENCES: Final = {
+    ("way", InputFlaw.UNKNOWN_CHOICE): _("Choose how the citizen came."),
+    ("text", InputFlaw.EMPTY): _("Write down what the citizen says."),
+}
+_log = log.get(__name__)
+
+
+router = page_router()
+
+
+@router.get(PAGE)
+def form(context: Desk, visit: SignedIn) -> Response:
+    """The empty form."""
+    taken_contacts.require_takes(visit.actor)
+    return _form(context, visit, {}, uuid4(), [])
+
+
+@router.post(PAGE)
+def take(context: Desk, visit: SignedIn) -> Response:
+    """To the receipt, or the form again with what was typed."""
+    typed, form_id = visit.form, _uuid(visit.form.get("form_id", "")) or uuid4()
+    try:
+        receipt = _take(context, visit, form_id)
+    except InvalidInput as error:
+        problems = sentences(error.problems, visit.viewer.language, _SENTENCES)
+        return _form(context, visit, typed, form_id, problems, status=422)
+    except StoreUnavailable:
+        sentence = visit.say(_("It could not be kept at this moment. Nothing was recorded: please press Record again."))
+        return _form(context, visit, typed, form_id, [("text", sentence)], status=503)
+    _log.info("contact taken", contact=str(receipt.contact_id), agent=str(visit.agent.id), repeated=receipt.repeated)
+    return RedirectResponse(f"{PAGE}/{receipt.contact_id}", status_code=303)
+
+
+@router.get(PAGE + "/{contact_id}")
+def receipt(contact_id: UUID, context: Desk, visit: SignedIn) -> Response:
+    """The receipt with the tracking code, for its taker."""
+    with context.database.cursor() as cursor:
+        found = taken_contacts.receipt_of(cursor, visit.actor, contact_id)
+        return Shell(context).page(
+            "desk/taken_receipt.html",
+            visit,
+            cursor,
+            "new-contact",
+            taken=found,
+            case_href=f"/desk/cases/{found.case_id}" if found.seen else "",
+            track_address=f"{context.settings.public_url.rstrip('/')}/track",
+        )
+
+
+def _take(context: DeskContext, visit: DeskRequest, form_id: UUID) -> Receipt:
+    typed, region = visit.form, context.settings.organisation.region
+    way, as_is = typed.get("way", ""), typed.get("phone_as_is", "")
+    told = TakenDown(**{name: typed.get(name, "") for name in ("text", "name", "phone", "email", "nature")})
+    # Before the files, so that a form that comes back leaves none behind.
+    taken_contacts.require_fit(visit.actor, way, told, region=region, phone_as_is=as_is)
+    if context.receive is None:
+        raise StoreUnavailable("nothing receives here")
+    files = [keep(context.blobs, file) for file in visit.files]
+    return taken_contacts.take(
+        context.receive, visit.actor, way, form_id, told, files, region=region, phone_as_is=as_is
+    )
+
+
+def _form(
+    context: DeskContext,
+    visit: DeskRequest,
+    typed: dict[str, str],
+    form_id: UUID,
+    errors: list[tuple[str, str]],
+    *,
+    status: int = 200,
+) -> Response:
+    language, region = visit.viewer.language, context.settings.organisation.region
+    with context.database.cursor() as cursor:
+        return Shell(context).page(
+            "desk/taken_form.html",
+            visit,
+            cursor,
+            "new-contact",
+            status=status,
+            own_address=PAGE,
+            typed=typed,
+            form_id=form_id,
+            errors=errors,
+            ways=[(way, visit.say(CHANNEL[way].label)) for way in WAYS],
+            natures=[(code, label(NATURES, code, language)) for code in ("", *KNOWN_NATURES)],
+            longest=LONGEST,
+            phone_digits=_doubted(typed.get("phone", ""), region) if "phone" in dict(errors) else "",
+            files_again=bool(visit.files),
+        )
+
+
+def _doubted(phone: str, region: str) -> str:
+    """The digits of a number that looks wrong and is believed if it is sent again; empty for any other."""
+    found = flaw(phone.strip(), region)
+    return digits(phone) if found and found.kind != "not_digits" else ""
+
+
+def _uuid(text: str) -> UUID | None:
+    try:
+        return UUID(text)
+    except ValueError:
+        return None

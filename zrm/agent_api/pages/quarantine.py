@@ -1,0 +1,68 @@
+"""Contacts in quarantine, and what a person does about each."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from fastapi import Response
+from fastapi.responses import RedirectResponse
+
+from zrm.agent_api.context import Desk, DeskContext
+from zrm.agent_api.desk_request import DeskRequest, SignedIn
+from zrm.agent_api.pages.error_pages import page_router
+from zrm.agent_api.pages.layout import Shell
+from zrm.casestore import directory
+from zrm.casework import quarantine_actions
+from zrm.casework.context import InvalidInput
+from zrm.errors import NotFound
+from zrm.kit import log
+from zrm.kit.clock import now
+from zrm.kit.db import Cursor
+
+router = page_router()
+_log = log.get(__name__)
+
+
+@router.get("/desk/quarantine")
+def held(context: Desk, visit: SignedIn) -> Response:
+    """What is held, the most urgent first."""
+    with context.database.cursor() as cursor:
+        return _draw(context, cursor, visit)
+
+
+@router.post("/desk/quarantine/{contact_id}/{step}")
+def handle(contact_id: UUID, step: str, context: Desk, visit: SignedIn) -> Response:
+    """Take a contact, have it filed again, or set it aside with a reason."""
+    with context.database.cursor() as cursor:
+        match step:
+            case "take":
+                trace = quarantine_actions.take(cursor, visit.actor, contact_id)
+            case "replay":
+                trace = quarantine_actions.replay(cursor, visit.actor, contact_id)
+            case "ignore":
+                try:
+                    trace = quarantine_actions.set_aside(cursor, visit.actor, contact_id, visit.form.get("reason", ""))
+                except InvalidInput:
+                    return _draw(context, cursor, visit, unreasoned=contact_id)
+            case _:
+                raise NotFound("no such step")
+    _log.info("step taken", contact=str(contact_id), trace=trace, step=step, agent=str(visit.agent.id))
+    return RedirectResponse("/desk/quarantine", status_code=303)
+
+
+def _draw(context: DeskContext, cursor: Cursor, visit: DeskRequest, *, unreasoned: UUID | None = None) -> Response:
+    """The page; `unreasoned` is the contact that was to be set aside without saying why."""
+    rows = quarantine_actions.listing(cursor, visit.actor)
+    owners = directory.agents_by_id(cursor, [row.owner_id for row in rows if row.owner_id])
+    return Shell(context).page(
+        "desk/quarantine.html",
+        visit,
+        cursor,
+        "quarantine",
+        status=422 if unreasoned else 200,
+        own_address="/desk/quarantine",
+        rows=rows,
+        names={agent_id: agent.name(visit.viewer.language) for agent_id, agent in owners.items()},
+        now=now(),
+        unreasoned=unreasoned,
+    )

@@ -1,0 +1,70 @@
+"""Reply routes as an agent chooses them: each with a key for the form, its words, and what to know of it before."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from zrm.agent_api.context import DeskContext
+from zrm.casework.reply_routes import ReplyRoute
+from zrm.errors import Conflict
+from zrm.security.keyed import keyed_hash
+from zrm.ui import labels
+from zrm.ui.i18n import Language, _, gettext
+
+_MARKS: Final[tuple[tuple[Callable[[ReplyRoute], bool], str], ...]] = (
+    (lambda route: route.barred, _("asked us not to write")),
+    (lambda route: route.doubtful and not route.barred, _("mail comes back")),
+    (lambda route: route.claimed, _("not proven")),
+    (lambda route: route.asked_for, _("they ask for the answer there")),
+    (lambda route: route.copied, _("was addressed too, is not the citizen")),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class RouteChoice:
+    """A route in the list: `name` says where it leads, `text` also what to know of it."""
+
+    key: str
+    name: str
+    text: str
+    route: ReplyRoute
+
+
+def route_key(context: DeskContext, route: ReplyRoute) -> str:
+    """A route as a form's value: it tells nobody the address."""
+    return keyed_hash(context.secret, "way", "\0".join((route.channel, route.account, route.address)))
+
+
+def named_route(context: DeskContext, possible: Iterable[ReplyRoute], key: str) -> ReplyRoute:
+    """The one of these routes that a form names. Errors: Conflict when it is not there (any more)."""
+    for route in possible:
+        if route_key(context, route) == key:
+            return route
+    raise Conflict("that reply route is not there any more")
+
+
+def route_choices(
+    context: DeskContext, possible: Sequence[ReplyRoute], language: Language, address: Callable[[str], str]
+) -> list[RouteChoice]:
+    """The routes in their order; `address` writes an address as the agent may see it."""
+    choices = []
+    for route in possible:
+        name = _name(route, possible, language, address)
+        marks = [gettext(language, mark) for holds, mark in _MARKS if holds(route)]
+        choices.append(RouteChoice(route_key(context, route), name, " – ".join([name, *marks]), route))
+    return choices
+
+
+def _name(route: ReplyRoute, possible: Sequence[ReplyRoute], language: Language, address: Callable[[str], str]) -> str:
+    if not route.address:
+        return gettext(language, _("On the tracking page only"))
+    channel = gettext(language, labels.word(labels.CHANNEL, route.channel).label)
+    # Addresses stand between isolates, so that they read left to right inside a Persian line.
+    shown = f"\u2066{address(route.address)}\u2069"
+    if sum((one.channel, one.address) == (route.channel, route.address) for one in possible) > 1:
+        # Two bots or mailboxes of ours can write there.
+        sentence, account = _("%(channel)s to %(address)s, from %(account)s"), f"\u2066{route.account}\u2069"
+        return gettext(language, sentence, channel=channel, address=shown, account=account)
+    return gettext(language, _("%(channel)s to %(address)s"), channel=channel, address=shown)

@@ -1,0 +1,137 @@
+"""Finding cases by what is typed into the desk's header: words, names, numbers, codes.
+
+What is searched for is mostly a citizen's name or number, and addresses of pages lie in logs and histories. So it is
+posted, and the page of results has it sealed in its address, readable to nobody but this installation.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from typing import Final
+from urllib.parse import urlencode
+
+from cryptography.fernet import Fernet, InvalidToken
+from fastapi import Request, Response
+from fastapi.responses import RedirectResponse
+from psycopg.errors import QueryCanceled
+
+from zrm.agent_api.context import Desk, DeskContext
+from zrm.agent_api.desk_request import DeskRequest, SignedIn
+from zrm.agent_api.pages.error_pages import page_router
+from zrm.agent_api.pages.layout import Shell
+from zrm.agent_api.pages.paging import mark_of, place_of
+from zrm.agent_api.pages.rows import row_values
+from zrm.casestore import search
+from zrm.casestore.agent import Permission
+from zrm.casestore.case_list import PageKey, QueueRow
+from zrm.casestore.search import Hit, Reach
+from zrm.casestore.search_words import LONGEST_QUERY, Query, excerpt, marked, parse
+from zrm.casework import case_reading
+from zrm.errors import NotFound
+from zrm.inbox import code as codes
+from zrm.kit.db import Cursor
+from zrm.ui.untitled_contacts import reworded
+
+PAGE: Final = 25
+
+
+router = page_router()
+
+
+@router.post("/desk/search")
+def ask(context: Desk, visit: SignedIn) -> Response:
+    """To the results of what was typed, or straight to the case whose code it is."""
+    typed = visit.form.get("q", "").strip()[: LONGEST_QUERY + 1]
+    sealed = f"?{urlencode({'s': _Seal(context.secret).closed(typed)})}" if typed else ""
+    return _case(context, visit, typed) or RedirectResponse(f"/desk/search{sealed}", status_code=303)
+
+
+@router.get("/desk/search")
+def results(request: Request, context: Desk, visit: SignedIn) -> Response:
+    """`s` is what was typed, sealed; `q` as it is, in a link that somebody else made."""
+    asked, seal = request.query_params, _Seal(context.secret)
+    typed = seal.opened(asked["s"]) if "s" in asked else asked.get("q", "")[: LONGEST_QUERY + 1]
+    if "q" in asked and (case := _case(context, visit, typed)):
+        return case
+    query = parse(typed, context.settings.organisation.region)
+    after = place_of(asked.get("after", ""))
+    hits, too_slow = _find(context, visit, query, after)
+    first = f"/desk/search?{urlencode({'s': seal.closed(typed)})}"
+    with context.database.cursor() as cursor:
+        found = _rows(cursor, visit, hits)
+        older = f"{first}&{urlencode({'after': mark_of(found[PAGE - 1][0])})}" if len(found) > PAGE else ""
+        return Shell(context).page(
+            "desk/search.html",
+            visit,
+            cursor,
+            "",
+            query=query,
+            longest=LONGEST_QUERY,
+            rows=[_values(visit, query, row, hit) for row, hit in found[:PAGE]],
+            first_href=first if after else "",
+            older_href=older,
+            too_slow=too_slow,
+            is_code=codes.read(typed) is not None,
+            by_address=_reach(visit).by_address is None,
+        )
+
+
+def _case(context: DeskContext, visit: DeskRequest, typed: str) -> Response | None:
+    """To the case whose code was typed, if it is one that the agent may see."""
+    code = codes.read(typed)
+    if code is None:
+        return None
+    with context.database.cursor() as cursor:
+        case_id = case_reading.by_code(cursor, visit.actor, code)
+    return RedirectResponse(f"/desk/cases/{case_id}", status_code=303) if case_id else None
+
+
+def _find(context: DeskContext, visit: DeskRequest, query: Query, after: PageKey | None) -> tuple[list[Hit], bool]:
+    """One hit more than a page, and whether it took too long."""
+    try:
+        with context.database.cursor() as cursor:
+            return search.find(cursor, query, _reach(visit), limit=PAGE + 1, after=after), False
+    except QueryCanceled:
+        return [], True
+
+
+def _reach(visit: DeskRequest) -> Reach:
+    return Reach(visit.visible, visit.grants.both(Permission.VIEW_CASES, Permission.VIEW_ADDRESSES))
+
+
+def _rows(cursor: Cursor, visit: DeskRequest, hits: list[Hit]) -> list[tuple[QueueRow, Hit]]:
+    """The lines of the hits, in their order; a case may have left the agent's units in between."""
+    rows = case_reading.rows(cursor, visit.actor, [hit.case_id for hit in hits])
+    return [(rows[hit.case_id], hit) for hit in hits if hit.case_id in rows]
+
+
+def _values(visit: DeskRequest, query: Query, row: QueueRow, hit: Hit) -> dict[str, object]:
+    """What the macro `case_row` wants, with the words that were found pointed out."""
+    values = row_values(row, visit.viewer, open_addresses=visit.may(Permission.VIEW_ADDRESSES, row.unit_id))
+    title = str(values["title"])
+    text = " ".join(reworded(hit.text, row.channel, visit.viewer.language).split())
+    said_once = text.startswith(title.removesuffix("…").rstrip())
+    values["title_pieces"] = excerpt(text, query.terms) if said_once and text else marked(title, query.terms)
+    values["snippet_pieces"] = [] if said_once else excerpt(text, query.terms)
+    values["person_pieces"] = marked(row.person, query.terms)
+    return values
+
+
+class _Seal:
+    """Makes what was typed fit for an address."""
+
+    def __init__(self, secret: bytes) -> None:
+        self._box = Fernet(base64.urlsafe_b64encode(hashlib.sha256(b"zrm desk search\0" + secret).digest()))
+
+    def closed(self, typed: str) -> str:
+        return self._box.encrypt(typed.encode("utf-8", "replace")).decode()
+
+    def opened(self, sealed: str) -> str:
+        """What was typed; empty for none. Errors: NotFound when it is not of our making."""
+        if not sealed:
+            return ""
+        try:
+            return self._box.decrypt(sealed.encode("utf-8", "replace")).decode()
+        except InvalidToken:
+            raise NotFound("no such search") from None

@@ -1,0 +1,90 @@
+"""The second step of signing in: a code of the app, a recovery code, or a passkey."""
+
+from __future__ import annotations
+
+from fastapi import Request, Response
+from fastapi.responses import HTMLResponse, RedirectResponse
+
+from zrm.agent_api.context import Desk, DeskContext
+from zrm.agent_api.desk_request import DeskRequest, OwingSecondStep
+from zrm.agent_api.pages.entrance import Entrance
+from zrm.agent_api.pages.error_pages import page_router
+from zrm.agent_api.pages.passkey_requests import PasskeyErrand
+from zrm.agent_api.pages.sign_in import TOO_MANY, local, own_name, wait
+from zrm.agent_api.tries import Bounds
+from zrm.errors import TooManyTries
+from zrm.kit import log
+from zrm.security import headers, second_step, sessions
+from zrm.security.sessions import How
+from zrm.ui.i18n import _
+
+router = page_router()
+_log = log.get(__name__)
+
+
+@router.get("/desk/sign-in/second")
+def page(request: Request, context: Desk, visit: OwingSecondStep) -> Response:
+    """The field for the code, and the passkey's button."""
+    return _draw(context, request, visit)
+
+
+@router.post("/desk/sign-in/second")
+def take(request: Request, context: Desk, visit: OwingSecondStep) -> Response:
+    """Let the agent in, or say that it was not right."""
+    bounds = Bounds.of(context, request, str(visit.agent.id), visit.agent.id)
+    try:
+        bounds.count_try()
+    except TooManyTries as error:
+        return wait(_draw(context, request, visit, problem=TOO_MANY, status=429), error)
+    how = _second_step(context, request, visit)
+    if how is None:
+        bounds.count_miss()
+        _log.info("second step refused", agent=str(visit.agent.id))
+        problem = _("This code is not right, or it was used already. Codes of the app change every half minute.")
+        return _draw(context, request, visit, problem=problem, status=401)
+    bounds.forgive()
+    target = local(visit.form.get("next", "")) or "/desk"
+    if how is How.RECOVERY_CODE:
+        target = "/desk/security"  # where it says how many are left
+    response = RedirectResponse(target, status_code=303, headers={"Cache-Control": "no-store"})
+    Entrance(context).finish(request, response, visit.session, how)
+    PasskeyErrand(context).drop(response)
+    return response
+
+
+@router.post("/desk/sign-in/second/passkey/options")
+def options(context: Desk, visit: OwingSecondStep) -> Response:
+    """What the browser needs to use a passkey of the agent's, as JSON."""
+    return PasskeyErrand(context).to_use(visit.agent.id)
+
+
+def _draw(
+    context: DeskContext, request: Request, visit: DeskRequest, *, problem: str = "", status: int = 200
+) -> Response:
+    with context.database.cursor() as cursor:
+        app = second_step.confirmed_since(cursor, visit.agent.id) is not None
+        keys = bool(context.passkey_site) and PasskeyErrand(context).has_any(cursor, visit.agent.id)
+    html = context.pages.render(
+        "desk/second_step.html",
+        visit.viewer,
+        organisation=own_name(context, visit.viewer.language),
+        csrf=sessions.csrf_for_page(visit.session),
+        next_href=local(visit.form.get("next", request.query_params.get("next", ""))),
+        app=app,
+        passkeys=keys,
+        problem=problem,
+    )
+    return HTMLResponse(html, status_code=status, headers=headers.PAGE)
+
+
+def _second_step(context: DeskContext, request: Request, visit: DeskRequest) -> How | None:
+    """How the second step was taken; None if it was not."""
+    if visit.form.get("credential"):
+        return How.PASSKEY if PasskeyErrand(context).used(request, visit.form["credential"], visit.agent.id) else None
+    code = visit.form.get("code", "")[:100]
+    with context.database.cursor() as cursor:
+        if second_step.right_code(cursor, visit.agent.id, context.secret, code):
+            return How.TWO_STEPS
+        if second_step.use_recovery_code(cursor, visit.agent.id, context.secret, code):
+            return How.RECOVERY_CODE
+    return None

@@ -1,0 +1,254 @@
+"""An agent's own security: the second step, passkeys, recovery codes, where they are signed in, and when they were let in.
+
+Whatever changes how one signs in asks first who one is (`LatelyProven`). Who must set up a second step sees these pages
+alone, without the desk around them.
+"""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from fastapi import Request, Response
+from fastapi.responses import HTMLResponse, RedirectResponse
+
+from zrm.agent_api.context import Desk, DeskContext
+from zrm.agent_api.desk_request import DeskRequest, Enrolling, LatelyProven, SignedIn
+from zrm.agent_api.pages.entrance import Entrance
+from zrm.agent_api.pages.error_pages import page_router
+from zrm.agent_api.pages.labels import SIGNED_IN_BY
+from zrm.agent_api.pages.layout import Shell
+from zrm.agent_api.pages.passkey_requests import PasskeyErrand
+from zrm.agent_api.pages.sign_in import own_name
+from zrm.errors import NotFound
+from zrm.kit import log
+from zrm.kit.db import Cursor
+from zrm.security import headers, passkeys, second_step, sessions, sign_ins
+from zrm.security.sessions import How, Stage
+from zrm.ui.i18n import _
+
+HOME = "/desk/security"
+_log = log.get(__name__)
+
+
+router = page_router()
+
+
+@router.get(HOME)
+def overview(request: Request, context: Desk, visit: SignedIn) -> Response:
+    """Everything about how the agent signs in."""
+    return _overview(context, visit, told=request.query_params.get("told", ""))
+
+
+@router.get(f"{HOME}/set-up")
+def set_up(context: Desk, visit: Enrolling) -> Response:
+    """The choice of a second step."""
+    return _set_up(context, visit)
+
+
+@router.post(f"{HOME}/recovery-codes")
+def codes(request: Request, context: Desk, visit: LatelyProven) -> Response:
+    """New recovery codes, shown this once."""
+    return _new_codes(context, request, visit, How.TWO_STEPS)
+
+
+@router.post(f"{HOME}/sessions/end-others")
+def end_others(context: Desk, visit: SignedIn) -> Response:
+    """Sign out everywhere else."""
+    with context.database.cursor() as cursor:
+        ended = sessions.end_others(cursor, visit.agent.id, visit.session.token_hash)
+    for session_hash in ended:
+        context.hub.drop(session_hash)
+    return _back("ended")
+
+
+@router.post(HOME + "/sessions/{session_id}/end")
+def end_one(session_id: UUID, context: Desk, visit: SignedIn) -> Response:
+    """Sign out at one other place."""
+    with context.database.cursor() as cursor:
+        ended = sessions.end_one(cursor, visit.agent.id, session_id)
+    if ended is None:
+        raise NotFound("no such session")
+    context.hub.drop(ended)
+    return _back("ended")
+
+
+@router.post(f"{HOME}/authenticator")
+def begin_app(context: Desk, visit: Enrolling) -> Response:
+    """A key for an authenticator app."""
+    _check_offer(context, visit)
+    with context.database.cursor() as cursor:
+        second_step.begin(cursor, visit.agent.id, context.secret)
+    return RedirectResponse(f"{HOME}/authenticator", status_code=303)
+
+
+@router.get(f"{HOME}/authenticator")
+def scan(context: Desk, visit: Enrolling) -> Response:
+    """The key as a picture and in letters, and the field for its first code."""
+    return _scan(context, visit)
+
+
+@router.post(f"{HOME}/authenticator/confirm")
+def confirm_app(request: Request, context: Desk, visit: Enrolling) -> Response:
+    """The app's first code."""
+    with context.database.cursor() as cursor:
+        right = second_step.confirm(cursor, visit.agent.id, context.secret, visit.form.get("code", "")[:100])
+    if not right:
+        problem = _("This code is not right. Look whether the clock of your device is right, and type the next one.")
+        return _scan(context, visit, problem=problem, status=422)
+    _log.info("authenticator app set up", agent=str(visit.agent.id))
+    return _set_up_done(context, request, visit, How.TWO_STEPS)
+
+
+@router.post(f"{HOME}/authenticator/remove")
+def remove_app(context: Desk, visit: LatelyProven) -> Response:
+    """The app opens nothing any more."""
+    with context.database.cursor() as cursor:
+        second_step.remove_app(cursor, visit.agent.id)
+    _log.info("authenticator app removed", agent=str(visit.agent.id))
+    return _back("removed")
+
+
+@router.post(f"{HOME}/passkeys/options")
+def passkey_options(context: Desk, visit: Enrolling) -> Response:
+    """What the browser needs to make a passkey, as JSON."""
+    _check_offer(context, visit)
+    organisation = own_name(context, visit.viewer.language)
+    errand = PasskeyErrand(context)
+    return errand.to_make(visit.agent.id, login=visit.agent.login, name=visit.name, organisation=organisation)
+
+
+@router.post(f"{HOME}/passkeys")
+def make_passkey(request: Request, context: Desk, visit: Enrolling) -> Response:
+    """Keep the passkey that the browser made."""
+    _check_offer(context, visit)
+    errand, name = PasskeyErrand(context), _name(visit) or visit.say(_("Passkey"))
+    if not errand.made(request, visit.form.get("credential", ""), visit.agent.id, name):
+        problem = _("No passkey was made. Try again.")
+        if visit.session.stage is Stage.SET_UP:
+            return _set_up(context, visit, problem=problem, status=422)
+        return _overview(context, visit, problem=problem, status=422)
+    _log.info("passkey made", agent=str(visit.agent.id))
+    response = _set_up_done(context, request, visit, How.PASSKEY)
+    errand.drop(response)
+    return response
+
+
+@router.post(HOME + "/passkeys/{passkey_id}/rename")
+def rename_passkey(passkey_id: UUID, context: Desk, visit: SignedIn) -> Response:
+    """Call a passkey something else."""
+    with context.database.cursor() as cursor:
+        if not (name := _name(visit)) or not passkeys.rename(cursor, visit.agent.id, passkey_id, name):
+            raise NotFound("no such passkey")
+    return _back("renamed")
+
+
+@router.post(HOME + "/passkeys/{passkey_id}/remove")
+def remove_passkey(passkey_id: UUID, context: Desk, visit: LatelyProven) -> Response:
+    """A passkey opens nothing any more."""
+    with context.database.cursor() as cursor:
+        if not passkeys.remove(cursor, visit.agent.id, passkey_id):
+            raise NotFound("no such passkey")
+    _log.info("passkey removed", agent=str(visit.agent.id))
+    return _back("removed")
+
+
+def _check_offer(context: DeskContext, visit: DeskRequest) -> None:
+    """Errors: NotFound where no second step is offered."""
+    if context.settings.security.two_step == "off" and visit.session.stage is Stage.SIGNED_IN:
+        raise NotFound("no second step is offered")
+
+
+def _overview(
+    context: DeskContext, visit: DeskRequest, *, told: str = "", problem: str = "", status: int = 200
+) -> Response:
+    """The page with everything on it."""
+    with context.database.cursor() as cursor:
+        return Shell(context).page(
+            "desk/security.html",
+            visit,
+            cursor,
+            "settings",
+            status=status,
+            told=told,
+            problem=problem,
+            offered=context.settings.security.two_step != "off",
+            since=second_step.confirmed_since(cursor, visit.agent.id),
+            keys=passkeys.of_agent(cursor, visit.agent.id),
+            longest=passkeys.LONGEST_NAME,
+            passkeys_possible=context.passkey_site is not None,
+            codes_left=second_step.recovery_codes_left(cursor, visit.agent.id),
+            sessions=sessions.of_agent(cursor, visit.agent.id),
+            sign_ins=sign_ins.latest(cursor, visit.agent.id),
+            how=SIGNED_IN_BY,
+        )
+
+
+def _set_up(context: DeskContext, visit: DeskRequest, *, problem: str = "", status: int = 200) -> Response:
+    """The choice of a second step, for who must have one."""
+    possible = context.passkey_site is not None
+    return _alone(context, "desk/set_up.html", visit, status, problem=problem, passkeys_possible=possible)
+
+
+def _scan(context: DeskContext, visit: DeskRequest, *, problem: str = "", status: int = 200) -> Response:
+    """The app's key as a picture and in letters, and the field for its first code."""
+    with context.database.cursor() as cursor:
+        key = second_step.waiting_key(cursor, visit.agent.id, context.secret)
+    if key is None:
+        return RedirectResponse(HOME if visit.session.stage is Stage.SIGNED_IN else f"{HOME}/set-up", 303)
+    organisation = own_name(context, visit.viewer.language)
+    address = second_step.address_for_app(key, login=visit.agent.login, organisation=organisation)
+    groups = " ".join(key[at : at + 4] for at in range(0, len(key), 4))
+    picture = second_step.picture_for_app(address)
+    return _alone(
+        context, "desk/authenticator.html", visit, status, problem=problem, picture=picture, key=groups, address=address
+    )
+
+
+def _set_up_done(context: DeskContext, request: Request, visit: DeskRequest, how: How) -> Response:
+    """A second step is there now: with it come recovery codes, unless there are some."""
+    with context.database.cursor() as cursor:
+        left = second_step.recovery_codes_left(cursor, visit.agent.id)
+    if not left:
+        return _new_codes(context, request, visit, how)
+    response = _back("added")
+    _finish(context, request, response, visit, how)
+    return response
+
+
+def _new_codes(context: DeskContext, request: Request, visit: DeskRequest, how: How) -> Response:
+    """New recovery codes, shown this once."""
+    with context.database.cursor() as cursor:
+        codes = _codes(context, cursor, visit)
+    response = _alone(context, "desk/recovery_codes.html", visit, 200, codes=codes)
+    _finish(context, request, response, visit, how)
+    return response
+
+
+def _codes(context: DeskContext, cursor: Cursor, visit: DeskRequest) -> list[str]:
+    _log.info("recovery codes made", agent=str(visit.agent.id))
+    return second_step.new_recovery_codes(cursor, visit.agent.id, context.secret)
+
+
+def _finish(context: DeskContext, request: Request, response: Response, visit: DeskRequest, how: How) -> None:
+    if visit.session.stage is Stage.SET_UP:
+        Entrance(context).finish(request, response, visit.session, how)
+
+
+def _alone(context: DeskContext, template: str, visit: DeskRequest, status: int, **values: object) -> HTMLResponse:
+    html = context.pages.render(
+        template,
+        visit.viewer,
+        organisation=own_name(context, visit.viewer.language),
+        csrf=sessions.csrf_for_page(visit.session),
+        must=visit.session.stage is Stage.SET_UP,
+        **values,
+    )
+    return HTMLResponse(html, status_code=status, headers=headers.PAGE)
+
+
+def _name(visit: DeskRequest) -> str:
+    return " ".join(visit.form.get("name", "").split())[: passkeys.LONGEST_NAME]
+
+
+def _back(told: str) -> Response:
+    return RedirectResponse(f"{HOME}?told={told}", status_code=303, headers={"Cache-Control": "no-store"})

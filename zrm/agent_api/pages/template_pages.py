@@ -1,0 +1,189 @@
+"""Templates at the desk: written and looked after by who may, chosen and previewed at a case in the citizen's language."""
+
+from __future__ import annotations
+
+from typing import Final
+from uuid import UUID
+
+from fastapi import Request, Response
+from fastapi.responses import RedirectResponse
+
+from zrm.agent_api.context import Desk, DeskContext
+from zrm.agent_api.desk_request import DeskRequest, SignedIn
+from zrm.agent_api.pages.error_pages import page_router
+from zrm.agent_api.pages.input_problems import sentences
+from zrm.agent_api.pages.layout import Shell
+from zrm.casestore import directory
+from zrm.casestore.template import KINDS, Template, Wording
+from zrm.casework import template_actions, templating
+from zrm.casework.context import InputFlaw, InvalidInput
+from zrm.kit import log
+from zrm.kit.db import Cursor
+from zrm.kit.direction import isolated
+from zrm.ui.i18n import LANGUAGES, Language, _
+
+KIND_NAMES = {
+    "answer": _("Answer"),
+    "greeting": _("Greeting"),
+    "signature": _("Signature"),
+    "acknowledgement": _("First word with the code"),
+}
+_EVERY = "every"  # the form's word for a template of all units
+_FIELDS = ("name_fa", "name_en", "text_fa", "text_en")
+_BEGINNING = 70  # characters of a template in the list
+_SENTENCES: Final = {
+    **{(name, InputFlaw.EMPTY): _("Write this in both languages.") for name in _FIELDS},
+    ("kind", InputFlaw.UNKNOWN_CHOICE): _("Choose what the text is for."),
+}
+_log = log.get(__name__)
+Errors = list[tuple[str, str]]
+
+
+router = page_router()
+
+
+@router.get("/desk/cases/{case_id}/templates")
+def choose(request: Request, case_id: UUID, context: Desk, visit: SignedIn) -> Response:
+    """The templates of a case's unit, filled in for it; `?lang=` shows the other language."""
+    asked = request.query_params.get("lang", "")
+    wanted: Language | None = "en" if asked == "en" else "fa" if asked == "fa" else None
+    with context.database.cursor() as cursor:
+        found = template_actions.answers(cursor, visit.actor, case_id, context.settings, wanted)
+        return Shell(context).page(
+            "desk/case_templates.html",
+            visit,
+            cursor,
+            "",
+            search=False,
+            found=found,
+            isolated=isolated,
+            languages=LANGUAGES,
+            manages=template_actions.manages(visit.actor, found.case.unit_id),
+        )
+
+
+@router.get("/desk/templates")
+def listing(context: Desk, visit: SignedIn) -> Response:
+    """What the agent looks after, and a form for another one."""
+    with context.database.cursor() as cursor:
+        return _listing(context, cursor, visit)
+
+
+@router.post("/desk/templates")
+def create(context: Desk, visit: SignedIn) -> Response:
+    """Keep a new template."""
+    wording = _wording(visit)
+    with context.database.cursor() as cursor:
+        try:
+            template_id = template_actions.add(cursor, visit.actor, wording)
+        except InvalidInput as error:
+            errors = sentences(error.problems, visit.viewer.language, _SENTENCES)
+            return _listing(context, cursor, visit, wording, errors)
+    return _written(visit, template_id)
+
+
+@router.get("/desk/templates/{template_id}")
+def edit(template_id: UUID, context: Desk, visit: SignedIn) -> Response:
+    """One template to be changed."""
+    with context.database.cursor() as cursor:
+        found = template_actions.find(cursor, visit.actor, template_id)
+        return _form(context, cursor, visit, found, found.wording)
+
+
+@router.post("/desk/templates/{template_id}")
+def change(template_id: UUID, context: Desk, visit: SignedIn) -> Response:
+    """Change or retire a template."""
+    wording, version = _wording(visit), _version(visit)
+    with context.database.cursor() as cursor:
+        try:
+            if visit.form.get("step") == "retire":
+                template_actions.retire(cursor, visit.actor, template_id, version)
+            else:
+                template_actions.change(cursor, visit.actor, template_id, version, wording)
+        except InvalidInput as error:
+            errors = sentences(error.problems, visit.viewer.language, _SENTENCES)
+            found = template_actions.find(cursor, visit.actor, template_id)
+            return _form(context, cursor, visit, found, wording, errors)
+    return _written(visit, template_id)
+
+
+def _written(visit: DeskRequest, template_id: UUID) -> Response:
+    _log.info("template written", agent=str(visit.agent.id), template=str(template_id))
+    return RedirectResponse("/desk/templates", status_code=303)
+
+
+def _listing(
+    context: DeskContext, cursor: Cursor, visit: DeskRequest, new: Wording | None = None, errors: Errors | None = None
+) -> Response:
+    names = {unit.id: unit.name(visit.viewer.language) for unit in directory.units(cursor)}
+    return Shell(context).page(
+        "desk/templates.html",
+        visit,
+        cursor,
+        "templates",
+        status=422 if errors else 200,
+        own_address="/desk/templates",
+        rows=template_actions.listing(cursor, visit.actor),
+        unit_name=lambda unit_id: names.get(unit_id, "") if unit_id else visit.say(_("All units")),
+        choices=_choices(cursor, visit),
+        beginning=lambda text: templating.beginning(text, _BEGINNING),
+        wording=new or Wording(None, "answer", "", "", "", ""),
+        errors=errors or [],
+    )
+
+
+def _form(
+    context: DeskContext,
+    cursor: Cursor,
+    visit: DeskRequest,
+    found: Template,
+    wording: Wording,
+    errors: Errors | None = None,
+) -> Response:
+    return Shell(context).page(
+        "desk/template.html",
+        visit,
+        cursor,
+        "templates",
+        status=422 if errors else 200,
+        own_address=f"/desk/templates/{found.id}",
+        found=found,
+        wording=wording,
+        choices=_choices(cursor, visit),
+        errors=errors or [],
+    )
+
+
+def _choices(cursor: Cursor, visit: DeskRequest) -> dict[str, object]:
+    every: list[tuple[UUID | None, str]] = [(None, visit.say(_("All units")))]
+    named = [(unit.id, unit.name(visit.viewer.language)) for unit in directory.units(cursor)]
+    return {
+        "units": [
+            (str(unit_id or _EVERY), name)
+            for unit_id, name in [*every, *named]
+            if template_actions.manages(visit.actor, unit_id)
+        ],
+        "kinds": [(kind, visit.say(KIND_NAMES[kind])) for kind in KINDS],
+        "kind_names": KIND_NAMES,
+        "variables": templating.VARIABLES,
+    }
+
+
+def _wording(visit: DeskRequest) -> Wording:
+    form = visit.form
+    unit = form.get("unit", "")
+    given = {name: form.get(name, "").strip() for name in _FIELDS}
+    return Wording(None if unit == _EVERY else _uuid(unit), form.get("kind", ""), **given)
+
+
+def _uuid(text: str) -> UUID:
+    """An id as a form has it; what is no id is that of nothing."""
+    try:
+        return UUID(text)
+    except ValueError:
+        return UUID(int=0)
+
+
+def _version(visit: DeskRequest) -> int:
+    text = visit.form.get("version", "")
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 9 else -1

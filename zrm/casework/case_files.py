@@ -1,0 +1,116 @@
+"""What a citizen sent, given out to agents: files, originals, HTML and whole texts, each behind the case's permission.
+
+What has a virus, or has not been scanned yet, is given out only by a deliberate step, and the case's history keeps who took
+it. The original of a contact in quarantine is for who handles quarantine; that of a case for who sees its addresses.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from uuid import UUID
+
+from zrm.casestore import history, live, timeline
+from zrm.casestore.agent import Permission
+from zrm.casestore.history import UnsafeFileSaved, by_agent
+from zrm.casestore.timeline import StoredFileRow
+from zrm.casework.context import ActingAgent
+from zrm.errors import NotAllowed, NotFound
+from zrm.inbox import reading
+from zrm.inbox.reading import Original
+from zrm.kit.db import Cursor
+
+
+class UnsafeFile(NotAllowed):
+    """It has a virus (`threat` names it) or may have one (empty: not scanned yet); only the deliberate step gives it out.
+
+    `name` is the file's, as its sender called it; empty for an original.
+    """
+
+    def __init__(self, case_id: UUID, name: str, threat: str) -> None:
+        super().__init__(threat or "not scanned yet")
+        self.case_id = case_id
+        self.name = name
+        self.threat = threat
+
+
+@dataclass(frozen=True, slots=True)
+class ContactHtml:
+    """A contact's HTML as it was sent; `pictures` by Content-ID: (media type, key in the blob store, size in bytes)."""
+
+    html: str
+    pictures: Mapping[str, tuple[str, str, int]]
+
+
+def file(cursor: Cursor, actor: ActingAgent, file_id: UUID) -> StoredFileRow:
+    """A file of a case that the agent sees. Errors: NotFound, UnsafeFile."""
+    stored = _file(cursor, actor, file_id)
+    if stored.unsafe:
+        raise UnsafeFile(stored.case_id, stored.name, stored.threat)
+    return stored
+
+
+def file_in_spite(cursor: Cursor, actor: ActingAgent, file_id: UUID) -> StoredFileRow:
+    """The same also if it is unsafe, for an agent who was told so; then it is recorded. Errors: NotFound."""
+    stored = _file(cursor, actor, file_id)
+    if stored.unsafe:
+        _record_unsafe_save(cursor, actor, stored.case_id, UnsafeFileSaved(file_id=file_id))
+    return stored
+
+
+def original(cursor: Cursor, actor: ActingAgent, contact_id: UUID) -> Original:
+    """A contact as it was received. Errors: NotFound, Forbidden, UnsafeFile if a file in it is unsafe."""
+    found = original_to_read(cursor, actor, contact_id)
+    if (unsafe := timeline.unsafe_in_original(cursor, contact_id)) is not None:
+        raise UnsafeFile(unsafe[0], "", unsafe[1])
+    return found
+
+
+def original_in_spite(cursor: Cursor, actor: ActingAgent, contact_id: UUID) -> Original:
+    """The same also if a file in it is unsafe, for an agent who was told so; then it is recorded. Errors: NotFound, Forbidden."""
+    found = original_to_read(cursor, actor, contact_id)
+    if (unsafe := timeline.unsafe_in_original(cursor, contact_id)) is not None:
+        _record_unsafe_save(cursor, actor, unsafe[0], UnsafeFileSaved(contact_id=contact_id))
+    return found
+
+
+def original_to_read(cursor: Cursor, actor: ActingAgent, contact_id: UUID) -> Original:
+    """The same to be shown as plain text, in which nothing can act, so whatever is in it. Errors: NotFound, Forbidden."""
+    of_quarantine = actor.grants.everywhere(Permission.HANDLE_QUARANTINE) and reading.is_held(cursor, contact_id)
+    if not of_quarantine:
+        unit_id = timeline.unit_of_contact(cursor, contact_id)
+        if unit_id is None:
+            raise NotFound("no such case")
+        actor.require(Permission.VIEW_ADDRESSES, unit_id)
+    found = reading.original(cursor, contact_id)
+    if found is None:
+        raise NotFound("no such contact")
+    return found
+
+
+def html(cursor: Cursor, actor: ActingAgent, contact_id: UUID) -> ContactHtml:
+    """A contact's HTML, not yet made harmless, with its own pictures that are safe. Errors: NotFound."""
+    found = timeline.contact_html(cursor, contact_id)
+    if found is None or not actor.sees(found[0]):
+        raise NotFound("no such contact")
+    return ContactHtml(found[1], timeline.pictures_in(cursor, contact_id))
+
+
+def whole_text(cursor: Cursor, actor: ActingAgent, contact_id: UUID) -> str:
+    """A contact's whole text, as far as the record has it, with the quotation below it. Errors: NotFound."""
+    found = timeline.contact_text(cursor, contact_id)
+    if found is None or not actor.sees(found[0]):
+        raise NotFound("no such contact")
+    return "\n".join(part for part in found[1:] if part)
+
+
+def _file(cursor: Cursor, actor: ActingAgent, file_id: UUID) -> StoredFileRow:
+    stored = timeline.stored_file(cursor, file_id)
+    if stored is None or not actor.sees(stored.unit_id):
+        raise NotFound("no such file")
+    return stored
+
+
+def _record_unsafe_save(cursor: Cursor, actor: ActingAgent, case_id: UUID, saved: UnsafeFileSaved) -> None:
+    history.append(cursor, case_id, by_agent(actor.agent_id), saved)
+    live.publish_change(cursor, "case", [case_id])

@@ -1,0 +1,102 @@
+"""What an agent reads of a case. Each function asks for the grant first; another unit's case answers as an unknown one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from uuid import UUID
+
+from zrm.casestore import case_list, timeline
+from zrm.casestore.case import case_of
+from zrm.casestore.case_list import QueueRow
+from zrm.casestore.person import opted_out_of
+from zrm.casestore.timeline import CaseHead, CasePage, TimelineKey
+from zrm.casework.context import ActingAgent, SendingSetup
+from zrm.casework.reply_routes import WEB, ReplyRoute, RouteOrigin, reply_routes
+from zrm.errors import Conflict, NotFound
+from zrm.kit.db import Cursor
+
+
+def head(cursor: Cursor, actor: ActingAgent, case_id: UUID) -> CaseHead:
+    """The case alone. Errors: NotFound."""
+    found = timeline.head(cursor, case_id)
+    if found is None or not actor.sees(found.unit_id):
+        raise NotFound("no such case")
+    return found
+
+
+def page(
+    cursor: Cursor,
+    actor: ActingAgent,
+    case_id: UUID,
+    *,
+    before: TimelineKey | None = None,
+    delivery_id: UUID | None = None,
+) -> tuple[CasePage, TimelineKey | None]:
+    """Everything on the case's page, and the place before which it was read (None: the newest entries).
+
+    With `delivery_id` it is the page that has the answer of that delivery. Errors: NotFound.
+    """
+    found = timeline.load(cursor, case_id, before=before)
+    if found and delivery_id and not _shows(found, delivery_id):
+        before = timeline.behind_delivery(cursor, case_id, delivery_id)
+        found = timeline.load(cursor, case_id, before=before)
+    if found is None or not actor.sees(found.head.unit_id):
+        raise NotFound("no such case")
+    return found, before
+
+
+def sees_case(cursor: Cursor, actor: ActingAgent, case_id: UUID) -> bool:
+    """Whether the agent sees the case; it may just have gone to another unit."""
+    unit_id = timeline.unit_of(cursor, case_id)
+    return unit_id is not None and actor.sees(unit_id)
+
+
+def by_code(cursor: Cursor, actor: ActingAgent, code: str) -> UUID | None:
+    """The case with this tracking code; None if there is none that the agent sees."""
+    case_id = case_of(cursor, code)
+    return case_id if case_id and sees_case(cursor, actor, case_id) else None
+
+
+def rows(cursor: Cursor, actor: ActingAgent, case_ids: Iterable[UUID]) -> dict[UUID, QueueRow]:
+    """The lines of those of these cases that the agent sees, by case."""
+    return {row.id: row for row in case_list.rows(cursor, list(case_ids)) if actor.sees(row.unit_id)}
+
+
+def routes_of(cursor: Cursor, case: CaseHead, sending: SendingSetup) -> list[ReplyRoute]:
+    """The ways an answer to the case can go, the best first: back the way the citizen wrote last, or to an address of theirs.
+
+    A barred one is listed, so that the agent sees why it cannot be chosen.
+    """
+    last = timeline.last_inbound(cursor, case.id)
+    addresses = timeline.addresses(cursor, case.person_id)
+    origin = (
+        RouteOrigin(last.channel, last.account, last.address, last.reply_to, last.copied, last.vouched_for)
+        if last
+        else RouteOrigin(case.channel, case.account, "")
+    )
+    known = [(one.kind, one.value) for one in addresses]
+    values = {origin.address, *origin.reply_to, *origin.copied, *(value for _, value in known)}
+    channels = sorted({one.channel for one in sending.senders})
+    return reply_routes(
+        origin,
+        known,
+        sending.senders,
+        preferred=case.preferred_channel,
+        barred=opted_out_of(cursor, [(channel, value) for channel in channels for value in sorted(values)]),
+        doubtful={one.value for one in addresses if one.doubtful_at is not None},
+        claimed={one.value for one in addresses if one.claimed},
+        own=sending.own_addresses,
+    )
+
+
+def present_route(cursor: Cursor, case: CaseHead, sending: SendingSetup, wanted: ReplyRoute) -> ReplyRoute:
+    """The case's reply route that goes where `wanted` goes, with what holds of it now. Errors: Conflict if there is none."""
+    for route in routes_of(cursor, case, sending):
+        same_place = (route.channel, route.address) == (wanted.channel, wanted.address)
+        if same_place and route.account in (wanted.account, route.account if route.channel == WEB else ""):
+            return route
+    raise Conflict("that reply route is not there any more")
+
+
+def _shows(found: CasePage, delivery_id: UUID) -> bool:
+    return any(one.id == delivery_id for contact in found.contacts for one in contact.deliveries)
