@@ -23,6 +23,7 @@ from zrm.casestore import (  # noqa: F401  # each registers its tables
     notification,
     outbox,
     person,
+    proof,
     rating,
     search,
     subject,

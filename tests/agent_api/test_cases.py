@@ -384,8 +384,8 @@ def test_an_automatic_answer_without_a_case_does_not_fail_unseen(sign_in: SignIn
             [raw],
         )
         cursor.execute(
-            "INSERT INTO self_answers (id, raw_id, wish, channel, account, address, language, text, state, error, "
-            "created_at, changed_at) VALUES (%s, %s, 'state', 'sms', '3000', '+989121234567', 'fa', 'x', 'failed', "
+            "INSERT INTO deliveries (id, kind, question_id, wish, channel, account, address, language, text, state, error, "
+            "created_at, changed_at) VALUES (%s, 'self_service', %s, 'state', 'sms', '3000', '+989121234567', 'fa', 'x', 'failed', "
             "'no such line', now(), now())",
             [raw, raw],
         )

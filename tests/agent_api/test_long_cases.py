@@ -37,8 +37,8 @@ SELECT uuidv7(), %(case)s, CASE WHEN n %% 4 = 0 THEN 'out' ELSE 'in' END, 'email
     'sara@home.example', 'Re: lamp', 'Message ' || n, '<p>Message ' || n, %(robots)s AND n %% 4 <> 0,
     now() - make_interval(mins => %(many)s - n + 1)
 FROM generate_series(1, %(many)s) AS n;
-INSERT INTO deliveries (id, contact_id, case_id, channel, account, address, state, created_at, changed_at)
-SELECT uuidv7(), id, case_id, channel, account, address, 'sent', at, at FROM contacts
+INSERT INTO deliveries (id, kind, contact_id, case_id, channel, account, address, state, created_at, changed_at)
+SELECT uuidv7(), 'answer', id, case_id, channel, account, address, 'sent', at, at FROM contacts
 WHERE direction = 'out' AND case_id = %(case)s;
 INSERT INTO delivery_events (id, delivery_id, at, state)
 SELECT uuidv7(), id, created_at, 'queued' FROM deliveries WHERE case_id = %(case)s;

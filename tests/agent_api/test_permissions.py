@@ -36,8 +36,8 @@ def fail_an_answer(database: Database, case: Filed, *, address: str) -> str:
     delivery = new_id()
     with database.cursor() as cursor:
         cursor.execute(
-            "INSERT INTO deliveries (id, contact_id, case_id, channel, account, address, state, created_at, changed_at)"
-            " VALUES (%s, %s, %s, 'email', 'contact@city.example', %s, 'failed', now(), now())",
+            "INSERT INTO deliveries (id, kind, contact_id, case_id, channel, account, address, state, created_at, changed_at)"
+            " VALUES (%s, 'answer', %s, %s, 'email', 'contact@city.example', %s, 'failed', now(), now())",
             [delivery, case.contact_id, case.id, address],
         )
     return str(delivery)

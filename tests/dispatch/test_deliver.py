@@ -114,8 +114,19 @@ def make_case(database: Database, text: str = "پاسخ", *, code: str = "123456
         insert_rows(
             cursor,
             "deliveries",
-            ["id", "contact_id", "case_id", "channel", "account", "address", "state", "created_at", "changed_at"],
-            [(delivery, answer, case, "email", "info", "a@example.org", "queued", at, at)],
+            [
+                "id",
+                "kind",
+                "contact_id",
+                "case_id",
+                "channel",
+                "account",
+                "address",
+                "state",
+                "created_at",
+                "changed_at",
+            ],
+            [(delivery, "answer", answer, case, "email", "info", "a@example.org", "queued", at, at)],
         )
         outbox.add(cursor, Topic.DELIVER, [(delivery, "trace")])
     return delivery

@@ -415,7 +415,7 @@ def test_links_have_a_limit_of_their_own(desk: Desk, file: Callable[[], None], d
         assert not desk.prove_by_phone(second, "0000", PEER)
     desk.prove_by_email(second, PEER)
     with database.cursor() as cursor:
-        cursor.execute("SELECT count(*) FROM contacts WHERE 'proof_link' = ANY(labels)")
+        cursor.execute("SELECT count(*) FROM deliveries WHERE kind = 'proof_link'")
         assert cursor.fetchone() == (4,)
 
 
@@ -466,7 +466,7 @@ def test_the_link_goes_to_a_proven_address_before_a_claimed_one(
         )
     desk.prove_by_email(receipt.code, PEER)
     with database.cursor() as cursor:
-        cursor.execute("SELECT address FROM contacts WHERE 'proof_link' = ANY(labels)")
+        cursor.execute("SELECT address FROM deliveries WHERE kind = 'proof_link'")
         assert cursor.fetchall() == [("proven@example.org",)]
 
 

@@ -108,9 +108,9 @@ def test_help_is_answered_once_without_a_case(line: Line) -> None:
     line.work()
     assert len(line.sent) == 1, "the same question delivered again is the same question"
     assert line.ask("SELECT count(*) FROM cases") == [(0,)]
-    assert line.ask("SELECT state, provider_ref FROM self_answers") == [("sent", "ref-1")]
+    assert line.ask("SELECT state, provider_ref FROM deliveries") == [("sent", "ref-1")]
     line.text("ref-1", "report")
-    assert line.ask("SELECT state FROM self_answers") == [("delivered",)]
+    assert line.ask("SELECT state FROM deliveries") == [("delivered",)]
 
 
 def test_help_in_english_is_answered_in_english(line: Line) -> None:

@@ -43,7 +43,6 @@ class Contact(Table, table=True):
         Index("contacts_case", "case_id", "at", "id"),
         Index("contacts_copied", "case_id", "at", "id", postgresql_where=text("direction = 'in' AND copied <> '{}'")),
         # The loop breaker asks for one address's automatic answers of the last day; there are few of each.
-        Index("contacts_automatic", "address", "at", postgresql_where=text("automatic")),
         Index("contacts_typed", "at", postgresql_where=text("automatic AND 'typed_address' = ANY (labels)")),
     )
 

@@ -1,4 +1,4 @@
-"""Deliveries: an answer on its way. The row is the present; `DeliveryEvent` has a line for every step."""
+"""Deliveries: a message on its way to a citizen. The row is the present; `DeliveryEvent` has a line for every step."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import Final
 from uuid import UUID
 
-from sqlalchemy import CHAR, Index, text
+from sqlalchemy import CheckConstraint, Index, text
 from sqlmodel import Field
 
 from zrm.kit.clock import now
@@ -15,7 +15,17 @@ from zrm.kit.ids import new_id
 from zrm.kit.tables import Table, one_of
 
 PROOF_LINK: Final = "{proof_link}"
-"""Stands in a contact's text for a one-time link that is minted only when the message leaves; the link is never stored."""
+"""Stands in a delivery's text for a one-time link that is minted only when the message leaves; the link is never stored."""
+
+
+class DeliveryKind(StrEnum):
+    """What a delivery is. All but `self_service` belong to a case; `self_service` and `proof_link` have words of their own."""
+
+    ANSWER = "answer"
+    ACKNOWLEDGEMENT = "acknowledgement"
+    CLOSING = "closing"
+    PROOF_LINK = "proof_link"
+    SELF_SERVICE = "self_service"
 
 
 class DeliveryState(StrEnum):
@@ -32,33 +42,58 @@ class DeliveryState(StrEnum):
     WITHDRAWN = "withdrawn"
 
 
-_TROUBLE: Final = text("state IN ('failed', 'unknown') AND settled_by IS NULL")
-_REFERRED: Final = text("provider_ref <> ''")
+_IN_TROUBLE: Final = "state IN ('failed', 'unknown')"
 
 
 class Delivery(Table, table=True):
-    """One contact to one address. `settled_by` is the agent who dealt with its failure, `asked_at` when the
-    provider was last asked what became of it, for want of a report.
+    """One message to one address. `text` is None where a contact says it (`contact_id`). `question_id` is the raw contact
+    that a self-service answer answers, `wish` what it asked for. `settled_by` is the agent who dealt with its failure,
+    `asked_at` when the provider was last asked what became of it, for want of a report.
     """
 
     __tablename__ = "deliveries"
     __table_args__ = (
+        one_of("kind", DeliveryKind),
         one_of("state", DeliveryState),
+        CheckConstraint("(contact_id IS NULL) = (text IS NOT NULL)", name="deliveries_words"),
+        CheckConstraint(
+            "(kind = 'self_service') = (case_id IS NULL) AND (kind = 'self_service') = (question_id IS NOT NULL)",
+            name="deliveries_belonging",
+        ),
         Index("deliveries_contact", "contact_id"),
         Index("deliveries_case", "case_id"),
-        Index("deliveries_provider", "channel", "provider_ref", postgresql_where=_REFERRED),
-        Index("deliveries_silent", "changed_at", postgresql_where=text("state = 'sent' AND asked_at IS NULL")),
-        Index("deliveries_trouble", "changed_at", postgresql_where=_TROUBLE),
-        Index("deliveries_trouble_case", "case_id", postgresql_where=_TROUBLE),
+        Index("deliveries_own_words", "case_id", "created_at", "id", postgresql_where=text("contact_id IS NULL")),
+        Index("deliveries_question", "question_id", unique=True, postgresql_where=text("question_id IS NOT NULL")),
+        Index("deliveries_automatic", "address", "created_at", postgresql_where=text("kind <> 'answer'")),
+        Index("deliveries_provider", "channel", "provider_ref", postgresql_where=text("provider_ref <> ''")),
+        Index(
+            "deliveries_silent",
+            "changed_at",
+            postgresql_where=text("state = 'sent' AND asked_at IS NULL AND case_id IS NOT NULL"),
+        ),
+        Index(
+            "deliveries_trouble",
+            "changed_at",
+            postgresql_where=text(f"{_IN_TROUBLE} AND settled_by IS NULL AND case_id IS NOT NULL"),
+        ),
+        Index("deliveries_trouble_case", "case_id", postgresql_where=text(f"{_IN_TROUBLE} AND settled_by IS NULL")),
+        Index("deliveries_undelivered", "changed_at", postgresql_where=text(f"{_IN_TROUBLE} AND case_id IS NULL")),
     )
 
     id: UUID = Field(default_factory=new_id, primary_key=True)
-    contact_id: UUID = Field(foreign_key="contacts.id")
-    case_id: UUID = Field(foreign_key="cases.id")
+    kind: str
     channel: str
     account: str
     address: str
-    state: str
+    case_id: UUID | None = Field(default=None, foreign_key="cases.id")
+    contact_id: UUID | None = Field(default=None, foreign_key="contacts.id")
+    question_id: UUID | None = Field(default=None, foreign_key="raw_contacts.id")
+    wish: str = ""
+    language: str = ""
+    title: str = ""
+    text: str | None = None
+    in_reply_to: str = ""
+    state: str = DeliveryState.QUEUED
     attempts: int = 0
     provider_ref: str = ""
     error: str = ""
@@ -84,7 +119,7 @@ class DeliveryEvent(Table, table=True):
 
 
 class DeliveryPart(Table, table=True):
-    """A part that a provider reports by itself, of a delivery or of an answer the installation gave by itself."""
+    """A part of a delivery that a provider reports by itself."""
 
     __tablename__ = "delivery_parts"
     __table_args__ = (
@@ -94,47 +129,6 @@ class DeliveryPart(Table, table=True):
 
     channel: str = Field(primary_key=True)
     provider_ref: str = Field(primary_key=True)
-    delivery_id: UUID
+    delivery_id: UUID = Field(foreign_key="deliveries.id")
     number: int
     state: str = "sent"
-
-
-class SelfAnswer(Table, table=True):
-    """What the installation answered by itself (help, stop, a case's state): one answer a question, the raw contact."""
-
-    __tablename__ = "self_answers"
-    __table_args__ = (
-        one_of("state", [state for state in DeliveryState if state != DeliveryState.WITHDRAWN]),
-        Index("self_answers_address", "channel", "address", text("created_at DESC")),
-        Index("self_answers_provider", "channel", "provider_ref", postgresql_where=_REFERRED),
-    )
-
-    id: UUID = Field(default_factory=new_id, primary_key=True)
-    raw_id: UUID = Field(foreign_key="raw_contacts.id", unique=True)
-    wish: str
-    channel: str
-    account: str
-    address: str
-    language: str
-    text: str
-    state: str = DeliveryState.QUEUED
-    attempts: int = 0
-    provider_ref: str = ""
-    error: str = ""
-    error_code: str = ""
-    created_at: datetime
-    changed_at: datetime
-    title: str = ""
-    in_reply_to: str = ""
-
-
-class ProofToken(Table, table=True):
-    """The hash of a one-time link by which a citizen proves an e-mail address to be theirs."""
-
-    __tablename__ = "proof_tokens"
-
-    token_hash: str = Field(primary_key=True)
-    code: str = Field(sa_type=CHAR(12))
-    made_at: datetime
-    ends_at: datetime
-    used_at: datetime | None = None

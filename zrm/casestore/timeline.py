@@ -306,7 +306,8 @@ def _copied(cursor: Cursor, case_id: UUID) -> tuple[str, ...]:
 def behind_delivery(cursor: Cursor, case_id: UUID, delivery_id: UUID) -> TimelineKey | None:
     """The place right behind a delivery's answer: the window before it ends with that answer. None if there is none."""
     cursor.execute(
-        "SELECT c.at, c.id FROM deliveries d JOIN contacts c ON c.id = d.contact_id WHERE d.id = %s AND c.case_id = %s",
+        "SELECT coalesce(c.at, d.created_at), coalesce(c.id, d.id) FROM deliveries d"
+        " LEFT JOIN contacts c ON c.id = d.contact_id WHERE d.id = %s AND d.case_id = %s",
         [delivery_id, case_id],
     )
     row = cursor.fetchone()
@@ -314,7 +315,8 @@ def behind_delivery(cursor: Cursor, case_id: UUID, delivery_id: UUID) -> Timelin
 
 
 def _contacts(cursor: Cursor, case_id: UUID, before: TimelineKey) -> list[tuple[TimelineKey, ContactRow]]:
-    """The contacts before a place, newest first, without files and deliveries; one more than a window has.
+    """The contacts before a place, newest first, without files and deliveries; one more than a window has. What was sent
+    to the citizen with words of its own (a link to the tracking page) is one of them: its id is the delivery's.
 
     Texts come whole as far as `WHOLE_BYTES` reach, from the newest on; of longer ones beyond that only the beginning.
     """
@@ -329,10 +331,20 @@ def _contacts(cursor: Cursor, case_id: UUID, before: TimelineKey) -> list[tuple[
             SELECT w.*, w.bytes <= %(beginning)s
                 OR sum(w.bytes) OVER (ORDER BY w.at DESC, w.id DESC) <= %(whole)s AS whole
             FROM (
-                SELECT c.*, octet_length(c.text) + octet_length(c.folded_quote) AS bytes, coalesce(p.name, '') AS person
+                (SELECT c.id, c.direction, c.channel, c.account, coalesce(p.name, '') AS person, c.agent_id, c.address,
+                    c.title, c.text, c.folded_quote, c.html, c.headers, c.labels, c.automatic, c.public, c.reply_to,
+                    c.copied, c.at, octet_length(c.text) + octet_length(c.folded_quote) AS bytes
                 FROM contacts c LEFT JOIN persons p ON p.id = c.person_id
                 WHERE c.case_id = %(case)s AND c.direction <> 'withdrawn' AND c.at <= %(at)s AND (c.at, true, c.id) < (%(at)s, %(is_contact)s, %(id)s)
-                ORDER BY c.at DESC, c.id DESC LIMIT %(most)s
+                ORDER BY c.at DESC, c.id DESC LIMIT %(most)s)
+                UNION ALL
+                (SELECT d.id, 'out', d.channel, d.account, '', NULL, d.address, d.title, d.text, '', '', '[]',
+                    ARRAY[d.kind], true, false, '{}', '{}', d.created_at, octet_length(d.text)
+                FROM deliveries d
+                WHERE d.case_id = %(case)s AND d.contact_id IS NULL AND d.created_at <= %(at)s
+                    AND (d.created_at, true, d.id) < (%(at)s, %(is_contact)s, %(id)s)
+                ORDER BY d.created_at DESC, d.id DESC LIMIT %(most)s)
+                ORDER BY at DESC, id DESC LIMIT %(most)s
             ) AS w
         ) AS found ORDER BY at DESC, id DESC
         """,
@@ -364,9 +376,9 @@ def _with_files(cursor: Cursor, contacts: list[ContactRow]) -> list[ContactRow]:
     for file in records(cursor, FileRow):
         known[file.contact_id].files.append(file)
     cursor.execute(
-        "SELECT id, contact_id, channel, account, address, state, error, settled_by FROM deliveries"
-        " WHERE contact_id = ANY(%s) ORDER BY created_at, id",
-        [list(known)],
+        "SELECT id, coalesce(contact_id, id) AS contact_id, channel, account, address, state, error, settled_by FROM deliveries"
+        " WHERE contact_id = ANY(%(ids)s) OR id = ANY(%(ids)s) AND contact_id IS NULL ORDER BY created_at, id",
+        {"ids": list(known)},
     )
     deliveries = {row.id: row for row in records(cursor, DeliveryRow)}
     for delivery in deliveries.values():

@@ -142,7 +142,7 @@ def failed_deliveries(cursor: Cursor, units: Collection[UUID] | None, *, limit: 
         SELECT d.id, d.case_id, c.code, c.title, c.unit_id, u.name_fa AS unit_fa, u.name_en AS unit_en,
             d.channel, d.address, d.state, d.error, d.error_code, d.attempts, d.changed_at, c.channel AS case_channel
         FROM deliveries d JOIN cases c ON c.id = d.case_id JOIN units u ON u.id = c.unit_id
-        WHERE d.state IN ('failed', 'unknown') AND d.settled_by IS NULL
+        WHERE d.state IN ('failed', 'unknown') AND d.settled_by IS NULL AND d.case_id IS NOT NULL
             AND (%(units)s::uuid[] IS NULL OR c.unit_id = ANY(%(units)s))
         ORDER BY d.changed_at DESC, d.id DESC LIMIT %(limit)s
         """,
@@ -154,8 +154,8 @@ def failed_deliveries(cursor: Cursor, units: Collection[UUID] | None, *, limit: 
 def undelivered_self_answers(cursor: Cursor, *, days: int = 7, limit: int = 100) -> list[UndeliveredSelfAnswer]:
     """Automatic answers without a case that failed or whose fate is unknown in the last days, newest first."""
     cursor.execute(
-        "SELECT id, wish, channel, address, state, error, changed_at FROM self_answers "
-        "WHERE state IN ('failed', 'unknown') AND changed_at > now() - make_interval(days => %s) "
+        "SELECT id, wish, channel, address, state, error, changed_at FROM deliveries "
+        "WHERE state IN ('failed', 'unknown') AND case_id IS NULL AND changed_at > now() - make_interval(days => %s) "
         "ORDER BY changed_at DESC LIMIT %s",
         [days, limit],
     )
@@ -185,7 +185,7 @@ def attention(cursor: Cursor) -> Attention:
     """The numbers beside the oversight pages; small partial indexes answer, whatever the volume."""
     cursor.execute(
         "SELECT c.unit_id, count(*) FROM (SELECT case_id FROM deliveries WHERE state IN ('failed', 'unknown')"
-        " AND settled_by IS NULL LIMIT 1000) AS d JOIN cases c ON c.id = d.case_id GROUP BY 1"
+        " AND settled_by IS NULL AND case_id IS NOT NULL LIMIT 1000) AS d JOIN cases c ON c.id = d.case_id GROUP BY 1"
     )
     by_unit = {row[0]: row[1] for row in cursor}
     cursor.execute(

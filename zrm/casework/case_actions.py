@@ -18,13 +18,13 @@ from uuid import UUID
 
 from zrm.casestore import case as cases
 from zrm.casestore import contact as contacts
-from zrm.casestore import directory, history, live, outbox, timeline
+from zrm.casestore import directory, history, live, outbox, outgoing, timeline
 from zrm.casestore.agent import Permission
 from zrm.casestore.answers import CLOSING, is_unanswered
 from zrm.casestore.attachment import NewAttachment, attach
 from zrm.casestore.case import Status
 from zrm.casestore.contact import NewContact
-from zrm.casestore.delivery import DeliveryState
+from zrm.casestore.delivery import DeliveryKind
 from zrm.casestore.history import (
     CaseAssigned,
     CaseClaimed,
@@ -40,6 +40,7 @@ from zrm.casestore.history import (
     by_agent,
 )
 from zrm.casestore.outbox import Topic
+from zrm.casestore.outgoing import NewDelivery
 from zrm.casestore.person import set_preferences
 from zrm.casestore.search_words import contact_key
 from zrm.casestore.subject import NATURES
@@ -177,12 +178,16 @@ def close(cursor: Cursor, act: ActionContext, *, result: str, reason: str = "") 
 
 def _publish_reason(cursor: Cursor, case: Locked, act: ActionContext, reason: str) -> tuple[UUID, UUID]:
     """Put it on the tracking page, as an answer that goes nowhere else; the ids of its contact and its delivery."""
-    contact_id, delivery_id, page = new_id(), new_id(), ReplyRoute(WEB, WEB, "")
+    contact_id, page = new_id(), ReplyRoute(WEB, WEB, "")
     leaves = now() + timedelta(seconds=act.sending.hold)
     written = _contact(case, act, contact_id, leaves, direction="out", route=page, text=reason)
     contacts.add(cursor, [written._replace(labels=[CLOSING])])
-    queue_delivery(cursor, delivery_id, contact_id, case.id, page, trace_of(cursor, case.id), hold=act.sending.hold)
-    return contact_id, delivery_id
+    delivery = NewDelivery(
+        DeliveryKind.CLOSING, page.channel, page.account, page.address, case_id=case.id, contact_id=contact_id,
+        trace=trace_of(cursor, case.id),
+    )  # fmt: skip
+    outgoing.queue(cursor, [delivery], hold=act.sending.hold)
+    return contact_id, delivery.id
 
 
 def reopen(cursor: Cursor, act: ActionContext) -> None:
@@ -229,12 +234,11 @@ def reply(
         raise NotFound("no such case")
     text = checked_text("text", text, LONGEST_TEXT)
     route = _usable(case_reading.present_route(cursor, head, act.sending, route), len(text), with_files=bool(files))
-    contact_id, delivery_id, at = new_id(), new_id(), now()
-    hold, trace = act.sending.hold, trace_of(cursor, case.id)
+    contact_id, at = new_id(), now()
     message_id = own_message_id(contact_id, act.sending.mail_domain) if route.channel == "email" else ""
     # One line, whatever was pasted: a line break in a title would be a header of its own.
     title = " ".join(title.split())[:LONGEST_TITLE] or head.title
-    leaves = at + timedelta(seconds=hold)
+    leaves = at + timedelta(seconds=act.sending.hold)
     written = _contact(case, act, contact_id, leaves, direction="out", route=route, title=title, text=text)
     language = head.preferred_language or case.language
     contacts.add(cursor, [written._replace(message_id=message_id, language=language)])
@@ -249,13 +253,17 @@ def reply(
     )
     if message_id:
         contacts.lead(cursor, [(message_id, case.id)])
-    queue_delivery(cursor, delivery_id, contact_id, case.id, route, trace, hold=hold)
+    delivery = NewDelivery(
+        DeliveryKind.ANSWER, route.channel, route.account, route.address, case_id=case.id, contact_id=contact_id,
+        trace=trace_of(cursor, case.id),
+    )  # fmt: skip
+    outgoing.queue(cursor, [delivery], hold=act.sending.hold)
     assignee_id = act.agent_id if case.assignee_id is None else SAME
     replied = CaseReplied(
-        answer_id=contact_id, delivery_id=delivery_id, channel=route.channel, became_assignee=case.assignee_id is None
+        answer_id=contact_id, delivery_id=delivery.id, channel=route.channel, became_assignee=case.assignee_id is None
     )
     _move(cursor, case, act, Step.REPLY, replied, assignee_id=assignee_id, contact_at=at)
-    return delivery_id
+    return delivery.id
 
 
 def _usable(route: ReplyRoute, length: int, *, with_files: bool) -> ReplyRoute:
@@ -267,38 +275,6 @@ def _usable(route: ReplyRoute, length: int, *, with_files: bool) -> ReplyRoute:
     if route.max_text is not None and length > route.max_text:
         raise invalid("text", InputFlaw.TOO_LONG_FOR_ROUTE, most=route.max_text)
     return route
-
-
-def queue_delivery(
-    cursor: Cursor,
-    delivery_id: UUID,
-    contact_id: UUID,
-    case_id: UUID,
-    route: ReplyRoute,
-    trace: str,
-    *,
-    hold: float = 0,
-) -> None:
-    """Write a queued delivery of a contact, its first history line, and the outbox row that sends it `hold` seconds later."""
-    cursor.execute(
-        "INSERT INTO deliveries (id, contact_id, case_id, channel, account, address, state, trace, created_at,"
-        " changed_at) VALUES (%s, %s, %s, %s, %s, %s, %s, %s, now(), now())",
-        [
-            delivery_id,
-            contact_id,
-            case_id,
-            route.channel,
-            route.account,
-            route.address,
-            DeliveryState.QUEUED.value,
-            trace,
-        ],
-    )
-    cursor.execute(
-        "INSERT INTO delivery_events (id, delivery_id, at, state) VALUES (%s, %s, now(), %s)",
-        [new_id(), delivery_id, DeliveryState.QUEUED.value],
-    )
-    outbox.add(cursor, Topic.DELIVER, [(delivery_id, trace)], after=hold)
 
 
 def decide_relation(cursor: Cursor, act: ActionContext, relation_id: UUID, *, keep: bool) -> None:

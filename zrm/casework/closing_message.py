@@ -11,15 +11,15 @@ from typing import Final
 from uuid import UUID
 
 from zrm.casestore import contact as contacts
-from zrm.casestore import outbox
+from zrm.casestore import outgoing
 from zrm.casestore.answers import CLOSING
 from zrm.casestore.contact import NewContact
-from zrm.casestore.delivery import DeliveryState
-from zrm.casestore.outbox import Topic
+from zrm.casestore.delivery import DeliveryKind
+from zrm.casestore.outgoing import NewDelivery
 from zrm.casestore.person import opted_out
 from zrm.casework.self_service import FAREWELL_SUBJECT, farewell
 from zrm.kit.clock import now
-from zrm.kit.db import Cursor, insert_rows
+from zrm.kit.db import Cursor
 from zrm.kit.ids import new_id
 from zrm.ui.i18n import gettext
 
@@ -46,15 +46,14 @@ def send_closing_message(
         return None
     code, language, channel, account, address = row
     title = gettext(language, FAREWELL_SUBJECT) if channel == "email" else ""
-    contact_id, delivery_id, at = new_id(), new_id(), now()
-    leaves = at + timedelta(seconds=hold)
+    contact_id = new_id()
     written = NewContact(
         id=contact_id,
         case_id=case_id,
         direction="out",
         channel=channel,
         account=account,
-        at=leaves,
+        at=now() + timedelta(seconds=hold),
         text=farewell(code, language, reason),
         title=title,
         address=address,
@@ -63,14 +62,8 @@ def send_closing_message(
         automatic=True,
     )
     contacts.add(cursor, [written])
-    insert_rows(
-        cursor,
-        "deliveries",
-        ["id", "contact_id", "case_id", "channel", "account", "address", "state", "trace", "created_at", "changed_at"],
-        [(delivery_id, contact_id, case_id, channel, account, address, DeliveryState.QUEUED, trace, at, at)],
+    delivery = NewDelivery(
+        DeliveryKind.CLOSING, channel, account, address, case_id=case_id, contact_id=contact_id, trace=trace
     )
-    insert_rows(
-        cursor, "delivery_events", ("id", "delivery_id", "at", "state"), [(new_id(), delivery_id, at, "queued")]
-    )
-    outbox.add(cursor, Topic.DELIVER, [(delivery_id, trace)], after=hold)
-    return contact_id, delivery_id
+    outgoing.queue(cursor, [delivery], hold=hold)
+    return contact_id, delivery.id

@@ -10,18 +10,16 @@ from dataclasses import replace
 from uuid import UUID
 
 from zrm.casestore import contact as contacts
-from zrm.casestore import history, live, timeline, worklists
+from zrm.casestore import history, live, outgoing, timeline, worklists
 from zrm.casestore.agent import Permission
 from zrm.casestore.history import AnswerSentAgain, AnswerSentAnotherWay, FailedDeliverySettled, by_agent
 from zrm.casestore.person import opted_out
 from zrm.casestore.worklists import FailedDelivery
-from zrm.casework.case_actions import queue_delivery
 from zrm.casework.case_reading import present_route, routes_of
 from zrm.casework.context import ActingAgent, InputFlaw, SendingSetup, invalid
 from zrm.casework.reply_routes import ReplyRoute
 from zrm.errors import Conflict, NotAllowed, NotFound
 from zrm.kit.db import Cursor
-from zrm.kit.ids import new_id
 from zrm.kit.mail_addresses import own_message_id
 from zrm.security.masking import masked
 
@@ -59,10 +57,10 @@ def send_again(cursor: Cursor, actor: ActingAgent, delivery_id: UUID) -> UUID:
     Errors: NotFound; Forbidden; Conflict when the delivery is no failed one or somebody has dealt with it; NotAllowed when
     the citizen asked us not to write there.
     """
-    contact_id, case_id, route, trace = _lock(cursor, actor, delivery_id)
+    _, case_id, route = _lock(cursor, actor, delivery_id)
     if opted_out(cursor, route.channel, route.address):
         raise NotAllowed("they asked us not to write there")
-    return _send(cursor, actor, delivery_id, contact_id, case_id, route, trace, AnswerSentAgain)
+    return _send(cursor, actor, delivery_id, case_id, route, AnswerSentAgain)
 
 
 def send_by(cursor: Cursor, actor: ActingAgent, delivery_id: UUID, route: ReplyRoute, sending: SendingSetup) -> UUID:
@@ -71,13 +69,14 @@ def send_by(cursor: Cursor, actor: ActingAgent, delivery_id: UUID, route: ReplyR
     Errors: as `send_again`; Conflict for a route that is not there (any more); InvalidInput for one that is barred, or
     cannot carry what the answer has.
     """
-    contact_id, case_id, _, trace = _lock(cursor, actor, delivery_id)
+    contact_id, case_id, _ = _lock(cursor, actor, delivery_id)
     case = timeline.head(cursor, case_id)
     cursor.execute(
-        "SELECT length(c.text), c.title, c.message_id,"
-        " EXISTS (SELECT FROM attachments a WHERE a.contact_id = c.id AND a.role <> 'rendition')"
-        " FROM contacts c WHERE c.id = %s",
-        [contact_id],
+        "SELECT length(coalesce(c.text, d.text)), coalesce(c.title, d.title), c.message_id,"
+        " EXISTS (SELECT FROM attachments a WHERE a.contact_id = d.contact_id AND a.role <> 'rendition')"
+        " FROM deliveries d LEFT JOIN contacts c ON c.id = d.contact_id"
+        " WHERE d.id = %s AND coalesce(c.text, d.text) IS NOT NULL",
+        [delivery_id],
     )
     row = cursor.fetchone()
     if row is None or case is None:
@@ -90,26 +89,26 @@ def send_by(cursor: Cursor, actor: ActingAgent, delivery_id: UUID, route: ReplyR
         raise invalid("way", InputFlaw.ROUTE_WITHOUT_FILES)
     if route.max_text is not None and length > route.max_text:
         raise invalid("way", InputFlaw.TOO_LONG_FOR_ROUTE, most=route.max_text)
-    if route.channel == "email" and not message_id:
+    if route.channel == "email" and contact_id is not None and not message_id:
         # It becomes a mail only now: without a Message-ID of ours no answer to it would find the case.
         fresh = own_message_id(contact_id, sending.mail_domain)
         contacts.name_message(cursor, contact_id, case_id, fresh, title=title or case.title)
-    return _send(cursor, actor, delivery_id, contact_id, case_id, route, trace, AnswerSentAnotherWay)
+    return _send(cursor, actor, delivery_id, case_id, route, AnswerSentAnotherWay, case.title)
 
 
 def _send(
     cursor: Cursor,
     actor: ActingAgent,
     old: UUID,
-    contact_id: UUID,
     case_id: UUID,
     route: ReplyRoute,
-    trace: str,
     sent: type[AnswerSentAgain | AnswerSentAnotherWay],
+    case_title: str = "",
 ) -> UUID:
-    _settle(cursor, actor.agent_id, old)
-    fresh = new_id()
-    queue_delivery(cursor, fresh, contact_id, case_id, route, trace)
+    outgoing.settle(cursor, old, actor.agent_id)
+    fresh = outgoing.queue_again(
+        cursor, old, channel=route.channel, account=route.account, address=route.address, title=case_title
+    )
     payload = sent(delivery_id=fresh, replaced_delivery_id=old, channel=route.channel)
     history.append(cursor, case_id, by_agent(actor.agent_id), payload)
     _announce(cursor, case_id, old)
@@ -125,31 +124,28 @@ def trace_of(cursor: Cursor, delivery_id: UUID) -> str:
 
 def mark_handled(cursor: Cursor, actor: ActingAgent, delivery_id: UUID) -> None:
     """Record that the agent has dealt with the failed delivery in another way. Errors: as `send_again`."""
-    _, case_id, route, _ = _lock(cursor, actor, delivery_id)
-    _settle(cursor, actor.agent_id, delivery_id)
+    _, case_id, route = _lock(cursor, actor, delivery_id)
+    outgoing.settle(cursor, delivery_id, actor.agent_id)
     settled = FailedDeliverySettled(delivery_id=delivery_id, channel=route.channel)
     history.append(cursor, case_id, by_agent(actor.agent_id), settled)
     _announce(cursor, case_id, delivery_id)
 
 
-def _lock(cursor: Cursor, actor: ActingAgent, delivery_id: UUID) -> tuple[UUID, UUID, ReplyRoute, str]:
+def _lock(cursor: Cursor, actor: ActingAgent, delivery_id: UUID) -> tuple[UUID | None, UUID, ReplyRoute]:
+    """The contact that says it (None: it has its own words), the case, and where it went."""
     case_of(cursor, actor, delivery_id)
     cursor.execute(
-        "SELECT contact_id, case_id, channel, account, address, trace, state, settled_by FROM deliveries"
-        " WHERE id = %s FOR UPDATE",
+        "SELECT contact_id, case_id, channel, account, address, state, settled_by FROM deliveries"
+        " WHERE id = %s AND case_id IS NOT NULL FOR UPDATE",
         [delivery_id],
     )
     row = cursor.fetchone()
     if row is None:
         raise NotFound("no such delivery")
-    contact_id, case_id, channel, account, address, trace, state, settled_by = row
+    contact_id, case_id, channel, account, address, state, settled_by = row
     if state not in ("failed", "unknown") or settled_by is not None:
         raise Conflict("not a failed one any more")
-    return contact_id, case_id, ReplyRoute(channel, account, address), trace
-
-
-def _settle(cursor: Cursor, agent_id: UUID, delivery_id: UUID) -> None:
-    cursor.execute("UPDATE deliveries SET settled_by = %s WHERE id = %s", [agent_id, delivery_id])
+    return contact_id, case_id, ReplyRoute(channel, account, address)
 
 
 def _announce(cursor: Cursor, case_id: UUID, delivery_id: UUID) -> None:

@@ -17,12 +17,10 @@ from uuid import UUID
 
 from zrm.casestore import case as cases
 from zrm.casestore import contact as contacts
-from zrm.casestore import history, live, outbox
+from zrm.casestore import history, live, outgoing
 from zrm.casestore.agent import Permission
 from zrm.casestore.case import Status
-from zrm.casestore.delivery import DeliveryState
 from zrm.casestore.history import AgentStep, CaseClosed, CaseReplied, HistoryLine, StatusChanged, StepUndone, by_agent
-from zrm.casestore.outbox import Topic
 from zrm.casework import case_reading
 from zrm.casework.case_actions import lock
 from zrm.casework.context import ActionContext
@@ -30,7 +28,6 @@ from zrm.casework.transitions import Step
 from zrm.errors import Conflict, NotAllowed
 from zrm.kit.clock import now
 from zrm.kit.db import Cursor, record, records
-from zrm.kit.ids import new_id
 
 STEPS: Final = frozenset({Step.REPLY, Step.CLOSE})
 """The steps that can be taken back: those of which a citizen hears."""
@@ -171,17 +168,7 @@ def _undoable(step: AgentStep, hold: float) -> Undoable | None:
 
 
 def _withdraw(cursor: Cursor, delivery_id: UUID, contact_id: UUID | None) -> None:
-    """Stop a delivery that nobody has begun. The row's lock is what a worker takes before it begins. Errors: TooLate."""
-    cursor.execute("SELECT state, attempts FROM deliveries WHERE id = %s FOR UPDATE", [delivery_id])
-    if cursor.fetchone() != (DeliveryState.QUEUED.value, 0):
+    """Stop a delivery that nobody has begun. Errors: TooLate."""
+    if not outgoing.withdraw(cursor, delivery_id):
         raise TooLate("it has left")
-    cursor.execute(
-        "UPDATE deliveries SET state = %s, changed_at = now() WHERE id = %s",
-        [DeliveryState.WITHDRAWN.value, delivery_id],
-    )
-    cursor.execute(
-        "INSERT INTO delivery_events (id, delivery_id, at, state) VALUES (%s, %s, now(), %s)",
-        [new_id(), delivery_id, DeliveryState.WITHDRAWN.value],
-    )
-    outbox.withdraw(cursor, Topic.DELIVER, delivery_id)
     contacts.withdraw(cursor, contact_id)

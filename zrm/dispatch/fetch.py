@@ -7,11 +7,10 @@ cannot be had is said on the contact or the delivery, and the task stays in the 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import timedelta
 from typing import Final, Protocol
 from uuid import UUID
 
-from zrm.casestore import attachment, live, outbox
+from zrm.casestore import attachment, live, outbox, outgoing
 from zrm.casestore import contact as contacts
 from zrm.casestore.attachment import OUR_OWN, NewAttachment
 from zrm.casestore.outbox import Task, Topic
@@ -19,8 +18,7 @@ from zrm.contract import Fetched, Report, SendError
 from zrm.dispatch.task_runner import backoff
 from zrm.kit import log
 from zrm.kit.blobs import BlobStore
-from zrm.kit.clock import now
-from zrm.kit.db import Cursor, Database, insert_rows
+from zrm.kit.db import Cursor, Database
 from zrm.kit.ids import new_id
 from zrm.normalizer.reports import apply_delivery_report
 from zrm.ui.i18n import _
@@ -51,13 +49,7 @@ class DeliveryStatusLookup(Protocol):
 
 def query_missing_reports(cursor: Cursor, *, hours: float) -> int:
     """Have the provider asked about messages sent so long ago without a report, each once; returns how many."""
-    cursor.execute(
-        "WITH silent AS MATERIALIZED (SELECT id FROM deliveries WHERE state = 'sent' "
-        "AND asked_at IS NULL AND changed_at < %s LIMIT %s FOR UPDATE SKIP LOCKED) "
-        "UPDATE deliveries SET asked_at = now() FROM silent WHERE deliveries.id = silent.id RETURNING deliveries.id, trace",
-        [now() - timedelta(hours=hours), _AT_ONCE],
-    )
-    silent = cursor.fetchall()
+    silent = outgoing.take_unreported(cursor, hours=hours, most=_AT_ONCE)
     outbox.add(cursor, Topic.FETCH, silent)
     return len(silent)
 
@@ -186,7 +178,7 @@ class Fetch:
                 if report.state != "sent":
                     apply_delivery_report(cursor, channel, report)
             if provider is not None:
-                self._say_silent(cursor, task.ref)  # if it still is
+                outgoing.remark_silence(cursor, task.ref, NO_REPORT)  # if it still is
             outbox.done(cursor, [task])
 
     def _unreported(self, delivery_id: UUID) -> list[str]:
@@ -197,13 +189,3 @@ class Fetch:
                 [delivery_id],
             )
             return [row[0] for row in cursor]
-
-    def _say_silent(self, cursor: Cursor, delivery_id: UUID) -> None:
-        cursor.execute(
-            "UPDATE deliveries SET error = %s WHERE id = %s AND state = 'sent' RETURNING case_id",
-            [NO_REPORT, delivery_id],
-        )
-        for (case_id,) in cursor.fetchall():
-            columns = ("id", "delivery_id", "at", "state", "detail")
-            insert_rows(cursor, "delivery_events", columns, [(new_id(), delivery_id, now(), "sent", NO_REPORT)])
-            live.publish_change(cursor, "case", [case_id])

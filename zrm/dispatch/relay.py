@@ -11,7 +11,7 @@ from threading import Event
 
 import psycopg
 
-from zrm.casestore import counts, heartbeat, outbox, uploads
+from zrm.casestore import counts, heartbeat, outbox, proof, uploads
 from zrm.casestore.outbox import Topic
 from zrm.config import Dispatch
 from zrm.dispatch.fetch import query_missing_reports
@@ -97,7 +97,7 @@ class Relay:
                 sessions.forget_expired(cursor)
                 door_records.forget_dialogues(cursor)
                 query_missing_reports(cursor, hours=self._settings.report_hours)
-                cursor.execute("DELETE FROM proof_tokens WHERE ends_at < now() - interval '1 day'")
+                proof.forget_old(cursor)
                 door_records.forget_kept_answers(cursor)
         return self._settings.sweep if soonest is None else min(self._settings.sweep, max(_SOONEST, soonest))
 

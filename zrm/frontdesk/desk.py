@@ -19,12 +19,10 @@ from uuid import UUID
 import psycopg
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
-from zrm.casestore import contact as contacts
-from zrm.casestore import outbox, rating, uploads
+from zrm.casestore import outgoing, proof, rating, uploads
 from zrm.casestore.case import case_of
-from zrm.casestore.contact import NewContact
-from zrm.casestore.delivery import PROOF_LINK, DeliveryState
-from zrm.casestore.outbox import Topic
+from zrm.casestore.delivery import PROOF_LINK, DeliveryKind
+from zrm.casestore.outgoing import NewDelivery, OwnWords
 from zrm.casestore.person import opt, opted_out
 from zrm.casework.reply_routes import WEB, SendingAccount, automatic_route
 from zrm.config import Settings
@@ -39,9 +37,7 @@ from zrm.inbox.receive import Inbox
 from zrm.kit import throttle
 from zrm.kit.blobs import BlobStore
 from zrm.kit.clock import now
-from zrm.kit.db import Cursor, Database, insert_rows, records
-from zrm.kit.ids import new_id
-from zrm.kit.mail_addresses import own_message_id
+from zrm.kit.db import Cursor, Database, records
 from zrm.kit.peers import peer_of
 from zrm.kit.phones import e164
 from zrm.ui.i18n import Language, gettext
@@ -243,15 +239,10 @@ class Desk:
     def redeem(self, token: str) -> str:
         """The code behind a one-time link. Errors: NotFound."""
         with self._cursor() as cursor:
-            cursor.execute(
-                "UPDATE proof_tokens SET used_at = now() WHERE token_hash = %s AND used_at IS NULL AND ends_at > now() "
-                "RETURNING code",
-                [hashlib.sha256(token.encode("utf-8", "replace")).hexdigest()],
-            )
-            row = cursor.fetchone()
-        if row is None:
+            code = proof.redeem(cursor, token)
+        if code is None:
             raise NotFound("unknown, used or too old")
-        return str(row[0])
+        return code
 
     def _provable(self, code: str) -> tuple[UUID, UUID | None, Language]:
         """The case behind a code, its person and language. Errors: NotFound."""
@@ -276,41 +267,11 @@ class Desk:
             "%(link)s",
             link=PROOF_LINK,
         )
-        contact_id, delivery_id, at = new_id(), new_id(), now()
-        title = gettext(language, "Your link")
-        message_id = own_message_id(contact_id, self._settings.mail_domain)
-        written = NewContact(
-            id=contact_id,
-            case_id=case_id,
-            direction="out",
-            channel=account.channel,
-            account=account.account,
-            at=at,
-            text=text,
-            title=title,
-            address=address,
-            language=language,
-            labels=["proof_link"],
-            message_id=message_id,
-            automatic=True,
-            public=False,
+        says = OwnWords(text, language, title=gettext(language, "Your link"))
+        link = NewDelivery(
+            DeliveryKind.PROOF_LINK, account.channel, account.account, address, case_id=case_id, says=says
         )
-        contacts.add(cursor, [written])
-        insert_rows(
-            cursor,
-            "deliveries",
-            ["id", "contact_id", "case_id", "channel", "account", "address", "state", "created_at", "changed_at"],
-            [
-                (
-                    delivery_id, contact_id, case_id, account.channel, account.account, address,
-                    DeliveryState.QUEUED, at, at,
-                )
-            ],
-        )  # fmt: skip
-        insert_rows(
-            cursor, "delivery_events", ("id", "delivery_id", "at", "state"), [(new_id(), delivery_id, at, "queued")]
-        )
-        outbox.add(cursor, Topic.DELIVER, [(delivery_id, "")])
+        outgoing.queue(cursor, [link])
 
     def _email_account(self) -> SendingAccount | None:
         return next((sender for sender in self._senders if sender.reaches == "email"), None)

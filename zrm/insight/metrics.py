@@ -60,7 +60,7 @@ class _Collector:
                 "Deliveries that failed or whose outcome is unknown, not yet settled by a person",
                 ("state",),
                 "SELECT state, count(*) FROM deliveries WHERE state IN ('failed', 'unknown') AND settled_by IS NULL "
-                "GROUP BY 1",
+                "AND case_id IS NOT NULL GROUP BY 1",
             )
             yield _family(
                 cursor,

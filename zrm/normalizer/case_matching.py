@@ -20,7 +20,7 @@ from psycopg.types.json import Jsonb
 from zrm.casestore.attachment import OUR_OWN, NewAttachment, NewRemoteFile
 from zrm.casestore.case import NewCase, NewRelation, Status
 from zrm.casestore.contact import NewContact
-from zrm.casestore.delivery import DeliveryState
+from zrm.casestore.delivery import DeliveryKind
 from zrm.casestore.history import (
     CITIZEN,
     SYSTEM,
@@ -35,6 +35,7 @@ from zrm.casestore.history import (
     by_agent,
 )
 from zrm.casestore.outbox import Topic
+from zrm.casestore.outgoing import NewDelivery
 from zrm.casestore.person import NewAddress, NewPerson
 from zrm.casestore.search_words import contact_key
 from zrm.casework.acknowledge import SUBJECT, acknowledgement
@@ -379,7 +380,7 @@ class CaseMatching:
         wording = self._known.first_words.get(case.unit_id, self._known.first_words.get(None))
         text = acknowledgement(case.code, case.language, self._settings, kind=kind, wording=wording, typed=way.claimed)
         title = gettext(case.language, SUBJECT) if kind is AddressKind.EMAIL else ""
-        answer_id, delivery_id = new_id(), new_id()
+        answer_id = new_id()
         message_id = own_message_id(answer_id, self._settings.mail_domain) if way.channel == "email" else ""
         labels = ["acknowledgement", *([TYPED] if way.claimed else [])]
         self.rows.contacts.append(
@@ -402,13 +403,11 @@ class CaseMatching:
         if message_id:
             self.rows.message_ids.append((message_id, case.id))
         self.rows.deliveries.append(
-            (
-                delivery_id, answer_id, case.id, way.channel, way.account, address, DeliveryState.QUEUED,
-                trace, at, at,
+            NewDelivery(
+                DeliveryKind.ACKNOWLEDGEMENT, way.channel, way.account, address, case_id=case.id, contact_id=answer_id,
+                trace=trace, at=at,
             )
         )  # fmt: skip
-        self.rows.delivery_events.append((new_id(), delivery_id, at, DeliveryState.QUEUED, ""))
-        self.rows.outbox[Topic.DELIVER].append((delivery_id, trace))
 
     def _count_answer(self, way: ReplyRoute) -> bool:
         """Count one automatic answer for a pair of addresses; False, and not counted, if it would be one too many."""

@@ -135,7 +135,9 @@ class BatchContext:
             self.by_token = dict(cursor.fetchall())
         returned = {reading.thread.returned for reading in readings if reading.thread.returned is not None}
         if returned:
-            cursor.execute("SELECT id, case_id FROM deliveries WHERE id = ANY(%s)", [list(returned)])
+            cursor.execute(
+                "SELECT id, case_id FROM deliveries WHERE id = ANY(%s) AND case_id IS NOT NULL", [list(returned)]
+            )
             self.by_delivery = dict(cursor.fetchall())
         codes = {reading.thread.conversation for reading in readings if reading.thread.conversation}
         codes |= {token for token in tokens if token.isdigit()}  # a tracking code quoted in a subject
@@ -202,8 +204,9 @@ class BatchContext:
         if wanted:
             self.first_words = acknowledgements(self._cursor)
             self._cursor.execute(
-                "SELECT channel, account, address, count(*) FILTER (WHERE at > now() - interval '1 hour'), count(*) "
-                "FROM contacts WHERE automatic AND address = ANY(%s) AND at > now() - interval '1 day' GROUP BY 1, 2, 3",
+                "SELECT channel, account, address, count(*) FILTER (WHERE created_at > now() - interval '1 hour'), count(*) "
+                "FROM deliveries WHERE kind <> 'answer' AND kind <> 'self_service' AND address = ANY(%s) "
+                "AND created_at > now() - interval '1 day' GROUP BY 1, 2, 3",
                 [list(wanted)],
             )
             self.answered = {(channel, account, to): (hour, day) for channel, account, to, hour, day in self._cursor}

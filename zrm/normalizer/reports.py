@@ -8,14 +8,11 @@ from datetime import timedelta
 from typing import Final
 from uuid import UUID
 
-from zrm.casestore import live, outbox
-from zrm.casestore.outbox import Topic
+from zrm.casestore import outgoing
+from zrm.casestore.delivery import DeliveryState
 from zrm.casestore.person import mark_undeliverable
 from zrm.contract import Report
-from zrm.kit import log
-from zrm.kit.clock import now
-from zrm.kit.db import Cursor, insert_rows
-from zrm.kit.ids import new_id
+from zrm.kit.db import Cursor
 from zrm.kit.text import digits
 
 _COMPARED: Final = 8  # last digits of a number: networks write the country's and the trunk's each in their own way
@@ -47,10 +44,7 @@ def _reference_to(cursor: Cursor, channel: str, references: Sequence[str], to: s
         SELECT wanted.ref FROM unnest(%(refs)s::text[]) WITH ORDINALITY AS wanted (ref, place)
         JOIN LATERAL (
             SELECT address, created_at FROM deliveries WHERE channel = %(channel)s AND provider_ref = wanted.ref
-            UNION ALL SELECT address, created_at FROM self_answers WHERE channel = %(channel)s AND provider_ref = wanted.ref
             UNION ALL SELECT d.address, d.created_at FROM delivery_parts p JOIN deliveries d ON d.id = p.delivery_id
-            WHERE p.channel = %(channel)s AND p.provider_ref = wanted.ref
-            UNION ALL SELECT s.address, s.created_at FROM delivery_parts p JOIN self_answers s ON s.id = p.delivery_id
             WHERE p.channel = %(channel)s AND p.provider_ref = wanted.ref
         ) AS known ON right(regexp_replace(known.address, '[^0-9]', '', 'g'), %(compared)s) = %(number)s
         WHERE known.created_at > now() - %(life)s ORDER BY wanted.place LIMIT 1
@@ -69,33 +63,20 @@ def _apply(cursor: Cursor, channel: str, report: Report) -> bool:
     found = _newest(cursor, channel, report)
     if found is None:
         return False
-    table, identifier = found
-    if table == "self_answers":
-        _apply_to_self_answer(cursor, identifier, report)
-        return True
-    cursor.execute(
-        "UPDATE deliveries SET provider_ref = %s WHERE id = %s AND provider_ref = ''", [report.provider_ref, identifier]
-    )
-    cursor.execute("SELECT id, case_id, state, address FROM deliveries WHERE id = %s FOR UPDATE", [identifier])
-    detail = log.redact(report.detail)[:500]
-    for delivery_id, case_id, state, address in cursor.fetchall():
+    outgoing.set_reference(cursor, found, report.provider_ref, unless_known=True)
+    cursor.execute("SELECT id, state, address FROM deliveries WHERE id = %s FOR UPDATE", [found])
+    for delivery_id, state, address in cursor.fetchall():
         # A mail that one server took may be refused by the next. A network's words about a text only come in disorder.
         bounced = channel == "email" and (state, report.state) == ("delivered", "failed")
         moves = bounced or _RANK[report.state] > _RANK[state]
         if moves:
-            cursor.execute(
-                "UPDATE deliveries SET state = %s, error = %s, changed_at = now() WHERE id = %s",
-                [report.state, detail if report.state == "failed" else "", delivery_id],
+            outgoing.record(
+                cursor, delivery_id, DeliveryState(report.state), report.detail, keeps_error=report.state == "failed"
             )
-            if report.state == "failed":
-                outbox.add(cursor, Topic.NOTIFY, [(delivery_id, "")])
-                if report.unreachable:
-                    mark_undeliverable(cursor, address)
-        if moves or (report.state == state and detail):
-            columns = ("id", "delivery_id", "at", "state", "detail")
-            insert_rows(cursor, "delivery_events", columns, [(new_id(), delivery_id, now(), report.state, detail)])
-            live.publish_change(cursor, "case", [case_id])
-            live.publish_change(cursor, "delivery", [delivery_id])
+            if report.state == "failed" and report.unreachable:
+                mark_undeliverable(cursor, address)
+        elif report.state == state and report.detail:
+            outgoing.add_remark(cursor, delivery_id, DeliveryState(state), report.detail)
     return True
 
 
@@ -119,45 +100,28 @@ def _whole(cursor: Cursor, channel: str, report: Report) -> Report | None:
     states: dict[str, str] = dict(cursor.fetchall())
     if _RANK[report.state] > _RANK[states[report.provider_ref]]:
         states[report.provider_ref] = report.state
-        cursor.execute(
-            "UPDATE delivery_parts SET state = %s WHERE channel = %s AND provider_ref = %s",
-            [report.state, channel, report.provider_ref],
-        )
+        outgoing.move_part(cursor, channel, report.provider_ref, report.state)
     if report.state == "failed" or all(state == report.state for state in states.values()):
         return replace(report, provider_ref="", reply_id=row[0])
     return None
 
 
-def _newest(cursor: Cursor, channel: str, report: Report) -> tuple[str, UUID] | None:
-    """(table, id) of the message a report speaks of.
+def _newest(cursor: Cursor, channel: str, report: Report) -> UUID | None:
+    """The delivery a report speaks of.
 
     Our own id leads to one message. A provider's id is the newest message's that has it: networks use their ids again,
     and yesterday's answer must not take today's report (jasmin#729).
     """
     cursor.execute(
         """
-        SELECT source, id FROM (
-            SELECT 'deliveries' AS source, id, created_at, false AS ours FROM deliveries
+        SELECT id FROM (
+            SELECT id, created_at, false AS ours FROM deliveries
             WHERE channel = %(channel)s AND provider_ref = %(ref)s AND provider_ref <> ''
-            UNION ALL SELECT 'deliveries', id, created_at, true FROM deliveries
-            WHERE channel = %(channel)s AND id = %(id)s AND (provider_ref = '' OR %(ref)s = '')
-            UNION ALL SELECT 'self_answers', id, created_at, false FROM self_answers
-            WHERE channel = %(channel)s AND provider_ref = %(ref)s AND provider_ref <> ''
-            UNION ALL SELECT 'self_answers', id, created_at, true FROM self_answers
+            UNION ALL SELECT id, created_at, true FROM deliveries
             WHERE channel = %(channel)s AND id = %(id)s AND (provider_ref = '' OR %(ref)s = '')
         ) AS found ORDER BY ours DESC, created_at DESC, id DESC LIMIT 1
         """,
         {"channel": channel, "ref": report.provider_ref, "id": report.reply_id},
     )
     row = cursor.fetchone()
-    return (row[0], row[1]) if row else None
-
-
-def _apply_to_self_answer(cursor: Cursor, identifier: UUID, report: Report) -> None:
-    cursor.execute("SELECT state, provider_ref FROM self_answers WHERE id = %s FOR UPDATE", [identifier])
-    state, known = cursor.fetchone() or ("delivered", "")
-    if _RANK[report.state] > _RANK[state]:
-        cursor.execute(
-            "UPDATE self_answers SET state = %s, error = %s, provider_ref = %s, changed_at = now() WHERE id = %s",
-            [report.state, report.detail if report.state == "failed" else "", known or report.provider_ref, identifier],
-        )
+    return row[0] if row else None

@@ -12,10 +12,11 @@ from datetime import datetime, timedelta
 from typing import Final
 from uuid import UUID
 
-from zrm.casestore import outbox, rating
+from zrm.casestore import outgoing, rating
 from zrm.casestore.case import OwnCase, case_of, cases_of
 from zrm.casestore.contact import lead
-from zrm.casestore.outbox import Topic
+from zrm.casestore.delivery import DeliveryKind
+from zrm.casestore.outgoing import NewDelivery, OwnWords
 from zrm.casestore.person import opt, opted_out, proven_owner
 from zrm.casework.reply_routes import WEB, ReplyRoute, SendingAccount, automatic_route
 from zrm.casework.self_service import Answer, asked_for_by_form, codes_text, subject_of, text_of
@@ -23,8 +24,7 @@ from zrm.config import Settings
 from zrm.contract import AddressKind, Wish
 from zrm.inbox.code import read as read_code
 from zrm.kit.clock import now
-from zrm.kit.db import Cursor, insert_rows
-from zrm.kit.ids import new_id
+from zrm.kit.db import Cursor
 from zrm.kit.mail_addresses import own_message_id
 from zrm.normalizer.interpretation import Command, Raw
 from zrm.normalizer.origin import NormalizedAddress
@@ -103,8 +103,8 @@ def _refusal(cursor: Cursor, way: ReplyRoute, settings: Settings) -> str:
     """
     most, within = (settings.automatic.typed_per_day, _DAY) if way.claimed else (MOST_ANSWERS, _HOUR)
     cursor.execute(
-        "SELECT count(*) FROM self_answers s JOIN raw_contacts w ON w.id = s.raw_id "
-        "WHERE s.channel = %s AND s.address = %s AND s.created_at > %s AND (w.channel = %s) = %s",
+        "SELECT count(*) FROM deliveries d JOIN raw_contacts w ON w.id = d.question_id WHERE d.kind = 'self_service' "
+        "AND d.channel = %s AND d.address = %s AND d.created_at > %s AND (w.channel = %s) = %s",
         [way.channel, way.address, now() - within, WEB, way.claimed],
     )
     if (cursor.fetchone() or (0,))[0] < most:
@@ -246,7 +246,6 @@ def _queue(
 ) -> None:
     language = _language(cursor, settings, way.channel, wish, asker)
     name = settings.organisation.name.fa if language == "fa" else settings.organisation.name.en
-    identifier: UUID = new_id()
     by_mail = asker.kind is AddressKind.EMAIL
     if said.answer == "codes":
         text = codes_text(said.cases, language, settings, by_mail=by_mail)
@@ -255,23 +254,13 @@ def _queue(
     if by_mail and asker.claimed:  # a text has no room for more
         text = f"{text}\n\n{asked_for_by_form(language)}"
     title = subject_of(said.answer, language) if by_mail else ""
-    insert_rows(
-        cursor,
-        "self_answers",
-        [
-            "id", "raw_id", "wish", "channel", "account", "address", "language", "text", "title", "in_reply_to",
-            "created_at", "changed_at",
-        ],
-        [
-            (
-                identifier, raw.id, wish.kind, way.channel, way.account, way.address, language,
-                text, title, message_id, now(), now(),
-            )
-        ],
+    answer = NewDelivery(
+        DeliveryKind.SELF_SERVICE, way.channel, way.account, way.address, question_id=raw.id, wish=wish.kind,
+        says=OwnWords(text, language, title, message_id), trace=raw.contact.trace,
     )  # fmt: skip
     if by_mail and said.case_id is not None:
-        lead(cursor, [(own_message_id(identifier, settings.mail_domain), said.case_id)])
-    outbox.add(cursor, Topic.DELIVER, [(identifier, raw.contact.trace)])
+        lead(cursor, [(own_message_id(answer.id, settings.mail_domain), said.case_id)])
+    outgoing.queue(cursor, [answer])
 
 
 def _language(cursor: Cursor, settings: Settings, channel: str, wish: Wish, asker: NormalizedAddress) -> Language:
@@ -279,7 +268,7 @@ def _language(cursor: Cursor, settings: Settings, channel: str, wish: Wish, aske
     cursor.execute(
         "SELECT p.preferred_language, p.language FROM addresses a JOIN persons p ON p.id = a.person_id "
         "WHERE a.kind = %(kind)s AND a.value = %(value)s AND NOT a.claimed UNION ALL "
-        "(SELECT '', language FROM self_answers WHERE channel = %(channel)s AND address = %(value)s "
+        "(SELECT '', language FROM deliveries WHERE kind = 'self_service' AND channel = %(channel)s AND address = %(value)s "
         "ORDER BY created_at LIMIT 1)",
         {"kind": asker.kind.value, "value": asker.value, "channel": channel},
     )

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections import defaultdict
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
 from uuid import UUID
 
-from zrm.casestore import attachment, history, live, outbox, person
+from zrm.casestore import attachment, history, live, outbox, outgoing, person
 from zrm.casestore import case as cases
 from zrm.casestore import contact as contacts
 from zrm.casestore.attachment import NewAttachment, NewRemoteFile
@@ -16,10 +15,11 @@ from zrm.casestore.case import NewCase, NewRelation
 from zrm.casestore.contact import NewContact
 from zrm.casestore.history import NewLine
 from zrm.casestore.outbox import Topic
+from zrm.casestore.outgoing import NewDelivery
 from zrm.casestore.person import NewAddress, NewPerson
 from zrm.inbox import raw_contacts
 from zrm.inbox.raw_contacts import Settled
-from zrm.kit.db import Cursor, insert_rows
+from zrm.kit.db import Cursor
 
 
 @dataclass(slots=True)
@@ -40,8 +40,7 @@ class WriteBatch:
     message_ids: list[tuple[str, UUID]] = field(default_factory=list)
     relations: list[NewRelation] = field(default_factory=list)
     events: list[NewLine] = field(default_factory=list)
-    deliveries: list[tuple[Any, ...]] = field(default_factory=list)
-    delivery_events: list[tuple[Any, ...]] = field(default_factory=list)
+    deliveries: list[NewDelivery] = field(default_factory=list)
     proven: list[tuple[UUID, str, str]] = field(default_factory=list)
     alive: list[tuple[str, str]] = field(default_factory=list)
     outbox: dict[Topic, list[tuple[UUID, str]]] = field(default_factory=lambda: defaultdict(list))
@@ -60,12 +59,7 @@ class WriteBatch:
             attachment.name_remote(cursor, self.remote_files)
             cases.relate(cursor, self.relations)
             history.append_all(cursor, self.events)
-            if self.deliveries:
-                columns = "id contact_id case_id channel account address state trace created_at changed_at"
-                insert_rows(cursor, "deliveries", columns.split(), self.deliveries)
-                insert_rows(
-                    cursor, "delivery_events", ["id", "delivery_id", "at", "state", "detail"], self.delivery_events
-                )
+            outgoing.queue(cursor, self.deliveries)
             contacts.lead(cursor, self.message_ids)
             for person_id, kind, value in self.proven:
                 person.prove_address(cursor, person_id, kind, value)

@@ -164,7 +164,7 @@ def test_more_than_a_code_or_a_machine_is_a_message(
     before = len(answering.sent())
     contact = answering.write(text.format(code=answering.code()), *lines, sender=SARA)
     assert answering.state(contact)[0] == "filed"
-    assert answering.ask("SELECT count(*) FROM self_answers") == [(0,)]
+    assert answering.ask("SELECT count(*) FROM deliveries WHERE kind = 'self_service'") == [(0,)]
     answers = [answer for answer in answering.sent()[before:] if "در نوبت بررسی" in body(answer)]
     assert answers == []
 

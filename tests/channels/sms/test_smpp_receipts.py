@@ -149,8 +149,8 @@ class Line:
         with self.database.cursor() as cursor:
             cursor.execute("DELETE FROM outbox")
             cursor.execute(
-                "INSERT INTO deliveries (id, contact_id, case_id, channel, account, address, state, created_at, changed_at) "
-                "SELECT %s, contact_id, case_id, channel, account, address, state, now(), now() FROM deliveries WHERE id = %s",
+                "INSERT INTO deliveries (id, kind, contact_id, case_id, channel, account, address, state, created_at, changed_at) "
+                "SELECT %s, kind, contact_id, case_id, channel, account, address, state, now(), now() FROM deliveries WHERE id = %s",
                 [delivery, first],
             )
             cursor.execute(

@@ -400,8 +400,6 @@ CREATE TABLE contacts (
 CREATE INDEX contacts_case ON contacts (case_id, at, id);
 -- Who else a case's mails went to is found without reading the mails that went to nobody else.
 CREATE INDEX contacts_copied ON contacts (case_id, at, id) WHERE direction = 'in' AND copied <> '{}';
--- The loop breaker asks for one address's automatic answers of the last day; there are few of each.
-CREATE INDEX contacts_automatic ON contacts (address, at) WHERE automatic;
 -- Codes that went to addresses typed into a form are counted each hour.
 CREATE INDEX contacts_typed ON contacts (at) WHERE automatic AND 'typed_address' = ANY(labels);
 
@@ -514,16 +512,25 @@ CREATE INDEX notifications_unread ON notifications (agent_id, at DESC) WHERE rea
 CREATE INDEX notifications_agent ON notifications (agent_id, at DESC);
 """
 
-# What goes out.
+# What goes out, whatever it is: one family of tables.
 OUTGOING = """
+-- A contact of the case says it (contact_id), or it has its own words (text, title, language, in_reply_to).
 CREATE TABLE deliveries (
     id uuid PRIMARY KEY,
-    contact_id uuid NOT NULL REFERENCES contacts,
-    case_id uuid NOT NULL REFERENCES cases,
+    kind text NOT NULL CHECK (kind IN ('answer', 'acknowledgement', 'closing', 'proof_link', 'self_service')),
     channel text NOT NULL,
     account text NOT NULL,
     address text NOT NULL,
-    state text NOT NULL
+    case_id uuid REFERENCES cases,
+    contact_id uuid REFERENCES contacts,
+    -- the raw contact that a self-service answer answers, and what it asked for (help, stop, a case's state)
+    question_id uuid REFERENCES raw_contacts,
+    wish text NOT NULL DEFAULT '',
+    language text NOT NULL DEFAULT '',
+    title text NOT NULL DEFAULT '',
+    text text,
+    in_reply_to text NOT NULL DEFAULT '',
+    state text NOT NULL DEFAULT 'queued'
         CHECK (state IN ('queued', 'sending', 'sent', 'delivered', 'failed', 'unknown', 'withdrawn')),
     attempts int NOT NULL DEFAULT 0,
     provider_ref text NOT NULL DEFAULT '',
@@ -534,15 +541,29 @@ CREATE TABLE deliveries (
     created_at timestamptz NOT NULL,
     changed_at timestamptz NOT NULL,
     -- when the provider was asked what became of a message whose report did not come
-    asked_at timestamptz
+    asked_at timestamptz,
+    CONSTRAINT deliveries_words CHECK ((contact_id IS NULL) = (text IS NOT NULL)),
+    CONSTRAINT deliveries_belonging CHECK (
+        (kind = 'self_service') = (case_id IS NULL) AND (kind = 'self_service') = (question_id IS NOT NULL)
+    )
 );
 CREATE INDEX deliveries_contact ON deliveries (contact_id);
 CREATE INDEX deliveries_case ON deliveries (case_id);
+-- What the conversation shows beside its contacts.
+CREATE INDEX deliveries_own_words ON deliveries (case_id, created_at, id) WHERE contact_id IS NULL;
+-- One answer a question, for ever.
+CREATE UNIQUE INDEX deliveries_question ON deliveries (question_id) WHERE question_id IS NOT NULL;
+-- What our machine has sent to an address lately; there is little of it to each.
+CREATE INDEX deliveries_automatic ON deliveries (address, created_at) WHERE kind <> 'answer';
 CREATE INDEX deliveries_provider ON deliveries (channel, provider_ref) WHERE provider_ref <> '';
-CREATE INDEX deliveries_silent ON deliveries (changed_at) WHERE state = 'sent' AND asked_at IS NULL;
-CREATE INDEX deliveries_trouble ON deliveries (changed_at) WHERE state IN ('failed', 'unknown') AND settled_by IS NULL;
+CREATE INDEX deliveries_silent ON deliveries (changed_at)
+    WHERE state = 'sent' AND asked_at IS NULL AND case_id IS NOT NULL;
+-- In trouble is what belongs to a case: somebody has to do something about it.
+CREATE INDEX deliveries_trouble ON deliveries (changed_at)
+    WHERE state IN ('failed', 'unknown') AND settled_by IS NULL AND case_id IS NOT NULL;
 CREATE INDEX deliveries_trouble_case ON deliveries (case_id)
     WHERE state IN ('failed', 'unknown') AND settled_by IS NULL;
+CREATE INDEX deliveries_undelivered ON deliveries (changed_at) WHERE state IN ('failed', 'unknown') AND case_id IS NULL;
 
 CREATE TABLE delivery_events (
     id uuid PRIMARY KEY,
@@ -553,36 +574,11 @@ CREATE TABLE delivery_events (
 );
 CREATE INDEX delivery_events_delivery ON delivery_events (delivery_id, at, id);
 
--- What is answered without a case (help, stop, a case's state). One answer a question, for ever: the question is the raw
--- contact. States as those of deliveries. `title` and `in_reply_to` keep a mail's answer in its thread.
-CREATE TABLE self_answers (
-    id uuid PRIMARY KEY,
-    raw_id uuid NOT NULL UNIQUE REFERENCES raw_contacts,
-    wish text NOT NULL,
-    channel text NOT NULL,
-    account text NOT NULL,
-    address text NOT NULL,
-    language text NOT NULL,
-    text text NOT NULL,
-    state text NOT NULL DEFAULT 'queued'
-        CHECK (state IN ('queued', 'sending', 'sent', 'delivered', 'failed', 'unknown')),
-    attempts int NOT NULL DEFAULT 0,
-    provider_ref text NOT NULL DEFAULT '',
-    error text NOT NULL DEFAULT '',
-    error_code text NOT NULL DEFAULT '',
-    created_at timestamptz NOT NULL,
-    changed_at timestamptz NOT NULL,
-    title text NOT NULL DEFAULT '',
-    in_reply_to text NOT NULL DEFAULT ''
-);
-CREATE INDEX self_answers_address ON self_answers (channel, address, created_at DESC);
-CREATE INDEX self_answers_provider ON self_answers (channel, provider_ref) WHERE provider_ref <> '';
-
--- A message that its provider carries in parts has a report for each. `delivery_id` is a delivery or a self-service answer.
+-- A message that its provider carries in parts has a report for each.
 CREATE TABLE delivery_parts (
     channel text NOT NULL,
     provider_ref text NOT NULL,
-    delivery_id uuid NOT NULL,
+    delivery_id uuid NOT NULL REFERENCES deliveries,
     number int NOT NULL,
     state text NOT NULL DEFAULT 'sent' CHECK (state IN ('sent', 'delivered', 'failed')),
     PRIMARY KEY (channel, provider_ref)

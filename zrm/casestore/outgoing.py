@@ -1,0 +1,218 @@
+"""Everything that goes out is a delivery; deliveries, their history and their parts are written here and nowhere else.
+
+What a case's contact says is in that contact; what belongs to no contact (a self-service answer, a proof link) carries its
+own words. Every change of state is a line of the history, and is announced to the desks that show the case.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Final
+from uuid import UUID
+
+from zrm.casestore import live, outbox
+from zrm.casestore.delivery import DeliveryKind, DeliveryState
+from zrm.casestore.outbox import Topic
+from zrm.kit import log
+from zrm.kit.clock import now
+from zrm.kit.db import Cursor, insert_rows
+from zrm.kit.ids import new_id
+
+_IN_TROUBLE: Final = (DeliveryState.FAILED, DeliveryState.UNKNOWN)
+_LONGEST_DETAIL: Final = 500
+
+
+@dataclass(frozen=True, slots=True)
+class OwnWords:
+    """What a delivery says that no contact says for it. `in_reply_to`: the Message-ID of the mail it answers."""
+
+    text: str
+    language: str
+    title: str = ""
+    in_reply_to: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class NewDelivery:
+    """What is to go out, by which channel and account of ours, and to which address.
+
+    Either a contact of the case says it (`contact_id`) or it has its own words (`says`). A self-service answer belongs to
+    no case: `question_id` is the raw contact that asked, `wish` what it asked for, and it gets one answer for ever.
+    """
+
+    kind: DeliveryKind
+    channel: str
+    account: str
+    address: str
+    case_id: UUID | None = None
+    contact_id: UUID | None = None
+    question_id: UUID | None = None
+    wish: str = ""
+    says: OwnWords | None = None
+    trace: str = ""
+    id: UUID = field(default_factory=new_id)
+    at: datetime = field(default_factory=now)
+
+
+_COLUMNS: Final = (
+    "id", "kind", "channel", "account", "address", "case_id", "contact_id", "question_id", "wish", "language", "title",
+    "text", "in_reply_to", "state", "trace", "created_at", "changed_at",
+)  # fmt: skip
+_EVENT_COLUMNS: Final = ("id", "delivery_id", "at", "state", "detail")
+
+
+def queue(cursor: Cursor, deliveries: Iterable[NewDelivery], *, hold: float = 0) -> None:
+    """Write deliveries, the first line of the history of each, and the outbox rows that send them `hold` seconds later."""
+    rows, events, tasks = [], [], []
+    for one in deliveries:
+        says = one.says
+        rows.append(
+            (
+                one.id, one.kind.value, one.channel, one.account, one.address, one.case_id, one.contact_id,
+                one.question_id, one.wish, says.language if says else "", says.title if says else "",
+                says.text if says else None, says.in_reply_to if says else "", DeliveryState.QUEUED.value, one.trace,
+                one.at, one.at,
+            )
+        )  # fmt: skip
+        events.append((new_id(), one.id, one.at, DeliveryState.QUEUED.value, ""))
+        tasks.append((one.id, one.trace))
+    if rows:
+        insert_rows(cursor, "deliveries", _COLUMNS, rows)
+        insert_rows(cursor, "delivery_events", _EVENT_COLUMNS, events)
+        outbox.add(cursor, Topic.DELIVER, tasks, after=hold)
+
+
+def queue_again(
+    cursor: Cursor, delivery_id: UUID, *, channel: str, account: str, address: str, title: str = ""
+) -> UUID:
+    """Queue what an older delivery says once more, to this address; returns the new delivery's id.
+
+    `title` is for words of its own that had none. The old delivery stays as it is.
+    """
+    fresh = new_id()
+    cursor.execute(
+        "INSERT INTO deliveries (id, kind, channel, account, address, case_id, contact_id, language, title, text,"
+        " in_reply_to, state, trace, created_at, changed_at)"
+        " SELECT %s, kind, %s, %s, %s, case_id, contact_id, language,"
+        " CASE WHEN text IS NULL OR title <> '' THEN title ELSE %s END, text, in_reply_to, %s, trace, now(), now()"
+        " FROM deliveries WHERE id = %s RETURNING trace",
+        [fresh, channel, account, address, title, DeliveryState.QUEUED.value, delivery_id],
+    )
+    trace = cursor.fetchall()[0][0]
+    insert_rows(cursor, "delivery_events", _EVENT_COLUMNS, [(new_id(), fresh, now(), DeliveryState.QUEUED.value, "")])
+    outbox.add(cursor, Topic.DELIVER, [(fresh, trace)])
+    return fresh
+
+
+def record(
+    cursor: Cursor,
+    delivery_id: UUID,
+    state: DeliveryState,
+    detail: str = "",
+    code: str = "",
+    *,
+    keeps_error: bool = True,
+) -> None:
+    """Move a delivery to a state. `detail` says why, in the provider's words or ours, `code` by its kind of error.
+
+    `keeps_error`: the detail is what the desk shows of it, and not a line of its history alone. To begin (`sending`) counts
+    as an attempt. Of a failure of a case's delivery agents are told.
+    """
+    detail = log.redact(detail)[:_LONGEST_DETAIL]
+    cursor.execute(
+        "UPDATE deliveries SET state = %s, error = %s, error_code = %s, changed_at = now(), attempts = attempts + %s"
+        " WHERE id = %s RETURNING case_id",
+        [state.value, detail if keeps_error else "", code, int(state is DeliveryState.SENDING), delivery_id],
+    )
+    for (case_id,) in cursor.fetchall():
+        _add_event(cursor, delivery_id, case_id, state, detail)
+        if case_id is not None and state in _IN_TROUBLE:
+            outbox.add(cursor, Topic.NOTIFY, [(delivery_id, "")])
+
+
+def add_remark(cursor: Cursor, delivery_id: UUID, state: DeliveryState, detail: str) -> None:
+    """Add a line to the history of a delivery that stays in its state."""
+    cursor.execute("SELECT case_id FROM deliveries WHERE id = %s", [delivery_id])
+    for (case_id,) in cursor.fetchall():
+        _add_event(cursor, delivery_id, case_id, state, log.redact(detail)[:_LONGEST_DETAIL])
+
+
+def _add_event(cursor: Cursor, delivery_id: UUID, case_id: UUID | None, state: DeliveryState, detail: str) -> None:
+    insert_rows(
+        cursor, "delivery_events", _EVENT_COLUMNS, [(new_id(), delivery_id, now(), DeliveryState(state).value, detail)]
+    )
+    if case_id is not None:
+        live.publish_change(cursor, "delivery", [delivery_id])
+        live.publish_change(cursor, "case", [case_id])
+
+
+def withdraw(cursor: Cursor, delivery_id: UUID) -> bool:
+    """Stop a delivery that nobody has begun; False if somebody has. The row's lock is what a worker takes before it begins."""
+    cursor.execute("SELECT state, attempts FROM deliveries WHERE id = %s FOR UPDATE", [delivery_id])
+    if cursor.fetchone() != (DeliveryState.QUEUED.value, 0):
+        return False
+    cursor.execute(
+        "UPDATE deliveries SET state = %s, changed_at = now() WHERE id = %s",
+        [DeliveryState.WITHDRAWN.value, delivery_id],
+    )
+    row = (new_id(), delivery_id, now(), DeliveryState.WITHDRAWN.value, "")
+    insert_rows(cursor, "delivery_events", _EVENT_COLUMNS, [row])
+    outbox.withdraw(cursor, Topic.DELIVER, delivery_id)
+    return True
+
+
+def settle(cursor: Cursor, delivery_id: UUID, agent_id: UUID) -> None:
+    """Record that the agent has dealt with the failure of a delivery."""
+    cursor.execute("UPDATE deliveries SET settled_by = %s WHERE id = %s", [agent_id, delivery_id])
+
+
+def set_reference(cursor: Cursor, delivery_id: UUID, provider_ref: str, *, unless_known: bool = False) -> None:
+    """Keep the provider's id of the message, by which its reports name it; `unless_known`: only if there is none yet."""
+    cursor.execute(
+        "UPDATE deliveries SET provider_ref = %s WHERE id = %s AND (provider_ref = '' OR NOT %s)",
+        [provider_ref, delivery_id, unless_known],
+    )
+
+
+def set_parts(cursor: Cursor, delivery_id: UUID, channel: str, provider_ref: str, part_refs: Sequence[str]) -> None:
+    """Keep the references of a message's parts. Networks use their ids again after some months: the newest message has
+    them, also one that is whole (`provider_ref` without parts).
+    """
+    if not part_refs:
+        cursor.execute("DELETE FROM delivery_parts WHERE channel = %s AND provider_ref = %s", [channel, provider_ref])
+        return
+    cursor.executemany(
+        "INSERT INTO delivery_parts (channel, provider_ref, delivery_id, number) VALUES (%s, %s, %s, %s) "
+        "ON CONFLICT (channel, provider_ref) DO UPDATE SET delivery_id = excluded.delivery_id, "
+        "number = excluded.number, state = 'sent'",
+        [(channel, ref, delivery_id, number) for number, ref in enumerate(part_refs, 1)],
+    )
+
+
+def move_part(cursor: Cursor, channel: str, provider_ref: str, state: str) -> None:
+    """Write what became of one part."""
+    cursor.execute(
+        "UPDATE delivery_parts SET state = %s WHERE channel = %s AND provider_ref = %s", [state, channel, provider_ref]
+    )
+
+
+def take_unreported(cursor: Cursor, *, hours: float, most: int) -> list[tuple[UUID, str]]:
+    """(id, trace) of deliveries of cases that were sent so long ago and have no report; each is given out once."""
+    cursor.execute(
+        "WITH silent AS MATERIALIZED (SELECT id FROM deliveries WHERE state = 'sent' AND asked_at IS NULL "
+        "AND case_id IS NOT NULL AND changed_at < %s LIMIT %s FOR UPDATE SKIP LOCKED) "
+        "UPDATE deliveries SET asked_at = now() FROM silent WHERE deliveries.id = silent.id RETURNING deliveries.id, trace",
+        [now() - timedelta(hours=hours), most],
+    )
+    return cursor.fetchall()
+
+
+def remark_silence(cursor: Cursor, delivery_id: UUID, remark: str) -> None:
+    """Say of a delivery that is still only sent that no report has come."""
+    cursor.execute(
+        "UPDATE deliveries SET error = %s WHERE id = %s AND state = 'sent' RETURNING case_id", [remark, delivery_id]
+    )
+    for (case_id,) in cursor.fetchall():
+        _add_event(cursor, delivery_id, case_id, DeliveryState.SENT, remark)
