@@ -402,7 +402,7 @@ def test_two_machines_that_hide_cannot_talk_for_ever(mail_house: MailHouse) -> N
     assert mail_house.ask("SELECT count(*) FROM cases") == [(7,)], "nothing is thrown away"
     assert mail_house.ask("SELECT count(*) FROM deliveries") == [(3,)]
     assert mail_house.ask("SELECT count(*) FROM case_events WHERE kind = 'loop_broken'") == [(4,)]
-    mail_house.ask("UPDATE contacts SET at = at - interval '2 hours' WHERE automatic RETURNING id")
+    mail_house.ask("UPDATE deliveries SET created_at = created_at - interval '2 hours' RETURNING id")
     for number in range(3):
         mail_house.take(mail(f"Thank you again {number}"))
     assert mail_house.ask("SELECT count(*) FROM deliveries") == [(4,)], "the day has a limit of its own"
