@@ -21,7 +21,8 @@ from bench.figures import Figure, Result
 from zrm.channels.email.config import EmailConfig
 from zrm.channels.email.mailboxes import Mailboxes
 from zrm.channels.email.parse import parse_mail
-from zrm.contract import RawContact, Unparseable
+from zrm.contract.errors import Unparseable
+from zrm.contract.inbound import RawContact
 from zrm.kit.clock import now
 from zrm.kit.ids import new_id
 from zrm.normalizer.interpretation import Interpretation, Raw, read

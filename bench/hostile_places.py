@@ -23,13 +23,15 @@ from starlette.requests import Request
 from zrm.agent_api.pages.reasons import reason
 from zrm.casestore.search_words import contact_key, excerpt, marked, parse
 from zrm.casework.templating import fill, unknown_placeholders
-from zrm.channels.contract import JSON, TEXT_LIMIT, Channel, RawContact, Unparseable
+from zrm.channels.channel import Channel
 from zrm.channels.email import identity
 from zrm.channels.email.direction import html_lines
 from zrm.channels.email.htmltext import words_of
 from zrm.channels.fax.record import TIFF
 from zrm.channels.web.body import BadForm, Limits, read_form
 from zrm.channels.web.form_validation import check_text, clean_media_type, read_entry
+from zrm.contract.errors import Unparseable
+from zrm.contract.inbound import JSON, TEXT_LIMIT, RawContact
 from zrm.inbox import code
 from zrm.inbox.content import content_of
 from zrm.installation import load_config

@@ -15,10 +15,10 @@ from pathlib import Path
 from typing import Final, TypeVar
 
 from bench.figures import Figure, Result, Sizes
-from zrm.channels.contract import RawContact
 from zrm.channels.email.config import EmailConfig
 from zrm.channels.email.mailboxes import Mailboxes
 from zrm.channels.email.parse import parse_mail
+from zrm.contract.inbound import RawContact
 from zrm.normalizer.quoted_text.split import split_quotation
 
 _Given = TypeVar("_Given")

@@ -27,7 +27,7 @@ from zrm.casestore import heartbeat, outbox, schema
 from zrm.casestore.heartbeat import Heartbeat
 from zrm.casestore.outbox import Topic
 from zrm.channels.web.track import FollowMatter
-from zrm.contract import RawContact, Receipt
+from zrm.contract.inbound import RawContact, Receipt
 from zrm.demonstration import DEMO_AGENTS
 from zrm.inbox.receive import Inbox
 from zrm.installation import DATABASE_VARIABLE, REDIS_VARIABLE, Runtime, load_config, open_runtime
@@ -369,7 +369,7 @@ def test_a_full_blob_folder_is_not_ready(client: httpx.Client, house: Runtime) -
 def test_metrics_count_every_channel_and_state(client: httpx.Client, house: Runtime) -> None:
     desk, inbox = house.desk()
     for number in range(3):
-        desk.receive(RawContact("web", "portal", str(number), b"{}", "application/json"))
+        desk.reception.receive(RawContact("web", "portal", str(number), b"{}", "application/json"))
     inbox.close()
     with house.database.cursor() as cursor:
         cursor.execute("INSERT INTO door_answers VALUES (uuidv7(), 'x', 'fax', now())")

@@ -29,7 +29,7 @@ from zrm import agent_api
 from zrm.agent_api.context import DeskContext
 from zrm.agent_api.pages.error_pages import reader_of
 from zrm.casestore.schema import NO_WAY, BrokenMigrations, SchemaState, state
-from zrm.channels.contract import HasRoutes
+from zrm.channels.channel import HasRoutes
 from zrm.dispatch.queues import Monitor, QueueAway, Queues
 from zrm.errors import StoreUnavailable
 from zrm.inbox.writer import refusal
@@ -267,7 +267,7 @@ def build_app(runtime: Runtime) -> FastAPI:
         senders=tuple(config.senders()),
         own_addresses=config.own_addresses(),
         monitor=monitor,
-        receive=desk.receive,
+        receive=desk.reception.receive,
         health=runtime.health("web"),
     )
 

@@ -29,7 +29,7 @@ from zrm.casestore.installation_id import adopt_folder, claim_folder, folder_pro
 from zrm.casestore.outbox import Topic
 from zrm.casestore.schema import SchemaState
 from zrm.casestore.schema import migrate as migrate_schema
-from zrm.channels.contract import HasListener
+from zrm.channels.channel import HasListener
 from zrm.dispatch.queues import Queues, queue_mistakes, queue_obstacles, queue_risks
 from zrm.dispatch.relay import Relay
 from zrm.errors import ConfigError, StoreUnavailable, ZrmError

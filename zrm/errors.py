@@ -1,4 +1,4 @@
-"""The errors that any room may raise; a room's own (SendError, Unparseable) stand with what raises them.
+"""The errors that one room raises and another handles. Those of a channel (SendError, Unparseable) are in `zrm.contract.errors`.
 
 The class is the meaning, the docstring says what to do.
 

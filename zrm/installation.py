@@ -11,11 +11,12 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 from zrm.casestore.installation_id import claim_folder
 from zrm.casework.reply_routes import SendingAccount
-from zrm.channels.contract import Channel, HasListener, HasOwnAddresses, Installation, OpenDoor
+from zrm.channels.channel import Channel, HasListener, HasOwnAddresses, Installation
 from zrm.channels.registry import ALWAYS, CHANNELS
 from zrm.config import Section, Settings, load
+from zrm.contract.ports import OpenDoor
 from zrm.errors import ConfigError, StoreUnavailable
-from zrm.frontdesk.desk import Desk
+from zrm.frontdesk.desk import Desk, front_desk
 from zrm.frontdesk.doors_book import DoorsBook
 from zrm.frontdesk.quotas import QuotaCounter
 from zrm.inbox.receive import Inbox
@@ -103,7 +104,7 @@ class Runtime:
         answers = DoorsBook(self.database, config.data / "answers")
         quotas = QuotaCounter(self.database, config.settings.quotas, config.secret)
         self._to_close.extend((answers, quotas))
-        return Desk(
+        return front_desk(
             self.database,
             self.blobs,
             inbox,

@@ -9,7 +9,7 @@ import psycopg
 
 from zrm.casestore.heartbeat import Heartbeat
 from zrm.casestore.outbox import Topic
-from zrm.channels.contract import HasFates, HasFiles, HasParts
+from zrm.channels.channel import HasFates, HasFiles, HasParts
 from zrm.channels.fax.render import fax_pages
 from zrm.dispatch.deliver import Deliver
 from zrm.dispatch.fetch import Fetch

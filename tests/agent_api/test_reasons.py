@@ -15,7 +15,7 @@ from tests.casework.house import quarantine_one
 from zrm.agent_api.pages.reasons import Reason, of_delivery, reason
 from zrm.casestore import outbox
 from zrm.casestore.outbox import Topic
-from zrm.contract import SendError
+from zrm.contract.errors import SendError
 from zrm.dispatch.task_runner import leave_failed
 from zrm.kit.db import Database
 from zrm.kit.ids import new_id

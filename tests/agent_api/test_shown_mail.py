@@ -15,7 +15,7 @@ from tests.channels.email.house import MailHouse
 from tests.channels.email.test_pictures import NAMED, PNG, mail
 from zrm.casestore.timeline import BEGINNING, WHOLE_BYTES
 from zrm.config import Settings
-from zrm.contract import TEXT_LIMIT
+from zrm.contract.inbound import TEXT_LIMIT
 from zrm.inbox.receive import Inbox
 from zrm.kit.blobs import BlobStore
 from zrm.kit.db import Database

@@ -16,7 +16,7 @@ from zrm.casestore.outbox import Topic
 from zrm.casework import taken_contacts
 from zrm.casework.context import ActingAgent
 from zrm.casework.taken_contacts import TakenDown
-from zrm.channels.contract import Installation
+from zrm.channels.channel import Installation
 from zrm.channels.registry import ALWAYS, CHANNELS
 from zrm.errors import NotFound
 from zrm.inbox.receive import Inbox

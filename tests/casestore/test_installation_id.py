@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from zrm.casestore.installation_id import adopt_folder, claim_folder, folder_problem
-from zrm.contract import RawContact
+from zrm.contract.inbound import RawContact
 from zrm.errors import ConfigError, StoreUnavailable
 from zrm.inbox.receive import INLINE_LIMIT, Inbox
 from zrm.kit.blobs import BlobStore

@@ -12,8 +12,9 @@ import pytest
 
 from zrm.casestore import uploads
 from zrm.config import Settings
-from zrm.contract import RawContact, StoredFile
-from zrm.frontdesk.desk import Desk
+from zrm.contract.files import StoredFile
+from zrm.contract.inbound import RawContact
+from zrm.frontdesk.desk import Desk, front_desk
 from zrm.inbox.receive import INLINE_LIMIT, Inbox
 from zrm.kit.blobs import BlobStore
 from zrm.kit.db import Database
@@ -21,7 +22,7 @@ from zrm.kit.db import Database
 
 @pytest.fixture
 def desk(database: Database, blobs: BlobStore, inbox: Inbox, settings: Settings) -> Desk:
-    return Desk(database, blobs, inbox, settings, b"key", [])
+    return front_desk(database, blobs, inbox, settings, b"key", [])
 
 
 def age(database: Database, blobs: BlobStore, *keys: str, files: bool = True) -> None:
@@ -47,22 +48,22 @@ def contact(body: bytes = b"{}", *files: StoredFile) -> RawContact:
 def test_what_no_contact_came_with_goes_after_a_day_and_not_before(
     desk: Desk, database: Database, blobs: BlobStore
 ) -> None:
-    refused = desk.keep(io.BytesIO(b"of a refused form"))
+    refused = desk.files.store(io.BytesIO(b"of a refused form"))
     assert uploads.sweep(database, blobs) == 0
     assert blobs.get(refused.key) == b"of a refused form"
     age(database, blobs)
     assert uploads.sweep(database, blobs) == 1
     assert (list(blobs.keys()), registered(database)) == ([], set())
-    assert desk.still_kept([refused]) == []
+    assert desk.files.still_stored([refused]) == []
     assert uploads.sweep(database, blobs) == 0
 
 
 def test_what_a_contact_came_with_stays_for_ever(desk: Desk, database: Database, blobs: BlobStore) -> None:
-    carried, large = desk.keep(b"a plan of the street"), b"x" * (INLINE_LIMIT + 1)
-    same_as_a_body = desk.keep(large)
-    shown = desk.keep(b"in the conversation")
-    desk.receive(contact(b"{}", carried))
-    desk.receive(contact(large))
+    carried, large = desk.files.store(b"a plan of the street"), b"x" * (INLINE_LIMIT + 1)
+    same_as_a_body = desk.files.store(large)
+    shown = desk.files.store(b"in the conversation")
+    desk.reception.receive(contact(b"{}", carried))
+    desk.reception.receive(contact(large))
     with database.cursor() as cursor:
         cursor.execute("ALTER TABLE attachments DROP CONSTRAINT attachments_contact_id_fkey")
         cursor.execute(
@@ -79,10 +80,10 @@ def test_what_a_contact_came_with_stays_for_ever(desk: Desk, database: Database,
 def test_an_upload_again_and_a_form_that_is_sent_at_last_begin_a_new_day(
     desk: Desk, database: Database, blobs: BlobStore
 ) -> None:
-    again, sent = desk.keep(b"chosen again"), desk.keep(b"sent at last")
+    again, sent = desk.files.store(b"chosen again"), desk.files.store(b"sent at last")
     age(database, blobs)
-    assert desk.keep(io.BytesIO(b"chosen again")).key == again.key
-    assert desk.still_kept([sent]) == [sent]
+    assert desk.files.store(io.BytesIO(b"chosen again")).key == again.key
+    assert desk.files.still_stored([sent]) == [sent]
     age(database, blobs, files=False)
     assert uploads.sweep(database, blobs) == 0
     assert set(blobs.keys()) == {again.key, sent.key} == registered(database)
@@ -98,7 +99,7 @@ def test_killed_between_file_and_registration_the_next_sweep_ends_it(
         remove(store, key, unused_for=unused_for)
         raise Killed
 
-    desk.keep(b"unused")
+    desk.files.store(b"unused")
     age(database, blobs)
     remove = BlobStore.remove
     with monkeypatch.context() as patch:
@@ -128,11 +129,13 @@ def test_no_file_goes_while_somebody_counts_on_it(desk: Desk, database: Database
         lost = []
         for turn in range(20):
             data = b"%d/%d" % (number, turn)
-            file = desk.keep(data)
+            file = desk.files.store(data)
             age(database, blobs, file.key)
-            if turn % 2 or desk.still_kept([file]) == []:
-                desk.keep(io.BytesIO(data))
-            desk.receive(RawContact("web", "portal", f"{number}/{turn}", b"{}", "application/json", files=(file,)))
+            if turn % 2 or desk.files.still_stored([file]) == []:
+                desk.files.store(io.BytesIO(data))
+            desk.reception.receive(
+                RawContact("web", "portal", f"{number}/{turn}", b"{}", "application/json", files=(file,))
+            )
             if not blobs.path(file.key).exists():
                 lost.append(file.key)
         return lost

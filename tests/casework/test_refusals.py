@@ -39,7 +39,7 @@ from zrm.casework.context import ActingAgent, ActionContext, InvalidInput
 from zrm.casework.reply_routes import ReplyRoute
 from zrm.casework.taken_contacts import TakenDown
 from zrm.config import Settings
-from zrm.contract import RawContact, Receipt
+from zrm.contract.inbound import RawContact, Receipt
 from zrm.errors import Forbidden, NotFound
 from zrm.insight import ledger
 from zrm.kit.clock import now

@@ -15,7 +15,7 @@ from zrm.casestore.outbox import Topic
 from zrm.casework import case_actions, undo
 from zrm.casework.reply_routes import ReplyRoute
 from zrm.casework.undo import TooLate
-from zrm.contract import StoredFile
+from zrm.contract.files import StoredFile
 from zrm.errors import Conflict
 from zrm.kit.clock import now
 from zrm.kit.db import Database

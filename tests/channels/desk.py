@@ -3,18 +3,51 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future
 from datetime import datetime
 from pathlib import Path
-from typing import BinaryIO, NoReturn
+from typing import BinaryIO, Literal, NoReturn, Self
 from uuid import UUID
 
-from zrm.channels.contract import JSON, FrontDesk, RawContact, Receipt, StoredFile, Subject, Tracking
+from zrm.contract.addresses import AddressKind
+from zrm.contract.files import StoredFile
+from zrm.contract.inbound import JSON, RawContact, Receipt
+from zrm.contract.ports import (
+    CheckpointsPort,
+    FilesPort,
+    OpenDoor,
+    ReceptionPort,
+    SelfServicePort,
+    Subject,
+    TrackingPort,
+)
+from zrm.contract.tracking import Tracking
 
 
-class UnaskedDesk(FrontDesk):
-    """Every question of the contract is an error; `submit` is `receive`, as a future."""
+class UnaskedDesk(ReceptionPort, FilesPort, TrackingPort, SelfServicePort, CheckpointsPort):
+    """A front desk that is its own five ports. Every question is an error; `submit` is `receive`, as a future."""
+
+    @property
+    def reception(self) -> Self:
+        """This desk."""
+        return self
+
+    files = tracking = self_service = checkpoints = reception
+
+    def admit(self, door: str, peer: str, *, size: int = 0) -> None:
+        """Everybody is admitted."""
+
+    def admit_address(self, door: str, peer: str, kind: Literal["phone", "email"], address: str) -> None:
+        """Every address is."""
+
+    def doors(self) -> Sequence[OpenDoor]:
+        """None is open."""
+        return ()
+
+    def code_goes_to(self, addresses: Iterable[tuple[AddressKind, str]]) -> str:
+        """Nowhere."""
+        return ""
 
     def submit(self, contact: RawContact) -> Future[Receipt]:
         """`receive`, or its error."""
@@ -25,7 +58,7 @@ class UnaskedDesk(FrontDesk):
             future.set_exception(error)
         return future
 
-    async def take(self, contact: RawContact) -> Receipt:
+    async def receive_async(self, contact: RawContact) -> Receipt:
         """`submit`, waited for without blocking the loop; who stops waiting takes nothing back."""
         return await asyncio.shield(asyncio.wrap_future(self.submit(contact)))
 
@@ -33,7 +66,7 @@ class UnaskedDesk(FrontDesk):
         """Not for these doors."""
         _never()
 
-    def keep(
+    def store(
         self,
         data: bytes | BinaryIO,
         *,
@@ -44,7 +77,7 @@ class UnaskedDesk(FrontDesk):
         """Not for these doors."""
         _never()
 
-    def still_kept(self, files: Sequence[StoredFile]) -> list[StoredFile]:
+    def still_stored(self, files: Sequence[StoredFile]) -> list[StoredFile]:
         """Not for these doors."""
         _never()
 
@@ -92,27 +125,27 @@ class UnaskedDesk(FrontDesk):
         """Not for these doors."""
         _never()
 
-    def recall(self, channel: str, key: str) -> JSON:
+    def load_state(self, channel: str, key: str) -> JSON:
         """Not for these doors."""
         _never()
 
-    def remember(self, channel: str, key: str, note: JSON, *, seconds: float) -> None:
+    def save_state(self, channel: str, key: str, state: JSON, *, seconds: float) -> None:
         """Not for these doors."""
         _never()
 
-    def revise(self, channel: str, key: str, change: Callable[[JSON], tuple[JSON, float]]) -> None:
+    def update_state(self, channel: str, key: str, change: Callable[[JSON], tuple[JSON, float]]) -> None:
         """Not for these doors."""
         _never()
 
-    def ending(self, channel: str, *, within: float) -> list[JSON]:
+    def expiring_states(self, channel: str, *, within: float) -> list[JSON]:
         """Not for these doors."""
         _never()
 
-    def cursor(self, channel: str, key: str) -> JSON:
+    def load(self, channel: str, key: str) -> JSON:
         """Not for these doors."""
         _never()
 
-    def move_cursor(self, channel: str, key: str, position: JSON) -> None:
+    def save(self, channel: str, key: str, position: JSON) -> None:
         """Not for these doors."""
         _never()
 

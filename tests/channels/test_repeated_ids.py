@@ -26,8 +26,8 @@ from zrm.channels.fax.config import FaxConfig
 from zrm.channels.sms.channel import SmsChannel
 from zrm.channels.sms.config import SmsConfig
 from zrm.config import Settings
-from zrm.contract import REPEATED_ID
-from zrm.frontdesk.desk import Desk
+from zrm.contract.inbound import REPEATED_ID
+from zrm.frontdesk.desk import Desk, front_desk
 from zrm.inbox.receive import Inbox
 from zrm.kit.blobs import BlobStore
 from zrm.kit.db import Database
@@ -68,7 +68,7 @@ def account() -> Iterator[TwilioStandIn]:
 
 @pytest.fixture
 def desk(database: Database, blobs: BlobStore, inbox: Inbox, settings: Settings) -> Desk:
-    return Desk(database, blobs, inbox, settings, b"key", [])
+    return front_desk(database, blobs, inbox, settings, b"key", [])
 
 
 @pytest.fixture

@@ -14,19 +14,18 @@ from zrm.casestore import outbox
 from zrm.casestore.delivery import PROOF_LINK
 from zrm.casestore.outbox import Topic
 from zrm.config import Settings
-from zrm.contract import (
+from zrm.contract.errors import (
     ConfigInvalid,
     ConnectionFailed,
     OutcomeUnknown,
     RecipientOptedOut,
     RecipientUnreachable,
     Rejected,
-    Reply,
-    Report,
     SendError,
-    Sent,
     Throttled,
 )
+from zrm.contract.inbound import Report
+from zrm.contract.outbound import Reply, Sent
 from zrm.dispatch.deliver import Deliver
 from zrm.dispatch.notify import Notify
 from zrm.kit.clock import now

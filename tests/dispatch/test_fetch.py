@@ -11,19 +11,10 @@ from tests.dispatch.test_deliver import make_case
 from zrm.casestore import outbox
 from zrm.casestore.outbox import Topic
 from zrm.config import Settings
-from zrm.contract import (
-    AddressKind,
-    ConnectionFailed,
-    Fetched,
-    Inbound,
-    InboundFile,
-    Parsed,
-    RawContact,
-    Rejected,
-    Report,
-    Sender,
-    Thread,
-)
+from zrm.contract.addresses import AddressKind, Sender
+from zrm.contract.errors import ConnectionFailed, Rejected
+from zrm.contract.files import Fetched, InboundFile
+from zrm.contract.inbound import Inbound, Parsed, RawContact, Report, Thread
 from zrm.dispatch.fetch import NO_REPORT, Fetch, query_missing_reports
 from zrm.inbox.receive import Inbox
 from zrm.kit.blobs import BlobStore

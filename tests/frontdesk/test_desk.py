@@ -19,24 +19,15 @@ from zrm.casework.context import ActionContext
 from zrm.casework.reply_routes import ReplyRoute
 from zrm.casework.reply_routes import SendingAccount as Account
 from zrm.config import Rates, Settings
-from zrm.contract import (
-    JSON,
-    AddressKind,
-    Inbound,
-    Parsed,
-    RawContact,
-    Receipt,
-    Reply,
-    Sender,
-    Sent,
-    StoredFile,
-    Thread,
-    Tracking,
-    Unparseable,
-)
+from zrm.contract.addresses import AddressKind, Sender
+from zrm.contract.errors import Unparseable
+from zrm.contract.files import StoredFile
+from zrm.contract.inbound import JSON, Inbound, Parsed, RawContact, Receipt, Thread
+from zrm.contract.outbound import Reply, Sent
+from zrm.contract.tracking import Tracking
 from zrm.dispatch.deliver import Deliver
 from zrm.errors import NotFound, StoreUnavailable, TooManyTries
-from zrm.frontdesk.desk import Desk
+from zrm.frontdesk.desk import Desk, front_desk
 from zrm.inbox.code import mint
 from zrm.inbox.receive import Inbox
 from zrm.kit.blobs import BlobStore
@@ -50,7 +41,7 @@ PEER = "192.0.2.7"
 
 @pytest.fixture
 def desk(database: Database, blobs: BlobStore, inbox: Inbox, settings: Settings) -> Desk:
-    return Desk(database, blobs, inbox, settings, b"key", [Account("email", "info", "email")])
+    return front_desk(database, blobs, inbox, settings, b"key", [Account("email", "info", "email")])
 
 
 @pytest.fixture
@@ -83,28 +74,28 @@ def file(database: Database, blobs: BlobStore, settings: Settings) -> Callable[[
 
 
 def come(desk: Desk, body: bytes = b"x") -> Receipt:
-    return desk.receive(RawContact("web", "portal", body.hex(), body, "text/plain"))
+    return desk.reception.receive(RawContact("web", "portal", body.hex(), body, "text/plain"))
 
 
 def test_a_code_works_before_anything_is_filed(desk: Desk) -> None:
-    tracking = desk.track(come(desk).code, PEER)
+    tracking = desk.tracking.track(come(desk).code, PEER)
     assert (tracking.state, tracking.proofs, tracking.messages, tracking.filed) == ("received", (), (), False)
 
 
 def test_quarantine_looks_like_received_to_its_sender(desk: Desk, file: Callable[[], None]) -> None:
     receipt = come(desk, b"broken")
     file()
-    assert desk.track(receipt.code, PEER).state == "received"
+    assert desk.tracking.track(receipt.code, PEER).state == "received"
 
 
 def test_without_proof_the_state_and_no_words(desk: Desk, file: Callable[[], None]) -> None:
     receipt = come(desk)
     file()
-    tracking = desk.track(in_fours(receipt.code, "fa"), PEER)
+    tracking = desk.tracking.track(in_fours(receipt.code, "fa"), PEER)
     assert (tracking.state, tracking.proven, tracking.title) == ("received", False, "")
     assert tracking.proofs == ("phone", "email")
     assert [message.text for message in tracking.messages] == [""]
-    proven = desk.track(receipt.code, PEER, proven=True)
+    proven = desk.tracking.track(receipt.code, PEER, proven=True)
     assert [message.text for message in proven.messages] == ["چراغ خیابان خراب است"]
 
 
@@ -116,8 +107,8 @@ def test_of_a_very_long_message_the_beginning_is_shown(
     for length, shown in ((20_000, "x" * 20_000), (1_000_000, "x" * 20_000 + "…")):
         with database.cursor() as cursor:
             cursor.execute("UPDATE contacts SET text = repeat('x', %s)", [length])
-        assert [message.text for message in desk.track(receipt.code, PEER, proven=True).messages] == [shown]
-        assert [message.text for message in desk.track(receipt.code, PEER).messages] == [""]
+        assert [message.text for message in desk.tracking.track(receipt.code, PEER, proven=True).messages] == [shown]
+        assert [message.text for message in desk.tracking.track(receipt.code, PEER).messages] == [""]
 
 
 def test_of_a_very_long_conversation_the_newest_part_is_shown(
@@ -131,7 +122,7 @@ def test_of_a_very_long_conversation_the_newest_part_is_shown(
             "INSERT INTO contacts (id, case_id, direction, channel, account, text, at) SELECT uuidv7(), case_id, 'out', "
             "'web', 'portal', n::text, at + n * interval '1 second' FROM contacts, generate_series(1, 300) AS n"
         )
-    messages = desk.track(receipt.code, PEER, proven=True).messages
+    messages = desk.tracking.track(receipt.code, PEER, proven=True).messages
     assert (messages[0].text, messages[-1].text) == ("101", "300")
 
 
@@ -144,7 +135,7 @@ class Matter:
     code: str
 
     def look(self) -> Tracking:
-        return self.desk.track(self.code, PEER, proven=True)
+        return self.desk.tracking.track(self.code, PEER, proven=True)
 
     def act(self, step: Callable[[Cursor, ActionContext], object]) -> None:
         with self.database.cursor() as cursor:
@@ -207,14 +198,14 @@ def test_a_file_of_the_conversation_is_given_to_whoever_proved_this_very_matter(
     (given,) = matter.look().messages[-1].files
     assert (given.name, given.size, given.withheld) == ("plan.pdf", 6, "")
     assert given.id is not None
-    stored, path = matter.desk.public_file(matter.code, given.id)
+    stored, path = matter.desk.tracking.public_file(matter.code, given.id)
     assert (stored.name, path.read_bytes()) == ("plan.pdf", b"a plan")
-    assert not matter.desk.track(matter.code, PEER).messages[-1].files, "before proof nobody learns of it"
+    assert not matter.desk.tracking.track(matter.code, PEER).messages[-1].files, "before proof nobody learns of it"
     other = come(matter.desk, b"another")
     file()
     for code, file_id in ((other.code, given.id), (matter.code, new_id()), (mint(), given.id), ("", given.id)):
         with pytest.raises(NotFound):
-            matter.desk.public_file(code, file_id)
+            matter.desk.tracking.public_file(code, file_id)
     for hidden in (
         "UPDATE attachments SET scan = 'infected'",
         "UPDATE attachments SET scan = 'waiting'",
@@ -225,7 +216,7 @@ def test_a_file_of_the_conversation_is_given_to_whoever_proved_this_very_matter(
     ):
         matter.do(hidden)
         with pytest.raises(NotFound):
-            matter.desk.public_file(matter.code, given.id)
+            matter.desk.tracking.public_file(matter.code, given.id)
 
 
 @pytest.mark.parametrize("body", [b"and one more thing", b"x" * 100_000, b"broken"])
@@ -233,10 +224,10 @@ def test_what_was_just_sent_is_seen_until_it_is_filed_or_while_it_is_held(
     matter: Matter, file: Callable[[], None], body: bytes
 ) -> None:
     raw = RawContact("web", "portal", "again", body, "text/plain", {"conversation": matter.code})
-    matter.desk.receive(raw)
+    matter.desk.reception.receive(raw)
     (waiting,) = matter.look().on_the_way
     assert (waiting.contact.body, waiting.contact.envelope) == (body, {"conversation": matter.code})
-    assert not matter.desk.track(matter.code, PEER).on_the_way
+    assert not matter.desk.tracking.track(matter.code, PEER).on_the_way
     file()
     assert bool(matter.look().on_the_way) == (body == b"broken")
     assert len(matter.look().messages) == 1 + (body != b"broken")
@@ -246,24 +237,24 @@ def test_a_wrong_code_and_an_unknown_code_look_alike(desk: Desk) -> None:
     come(desk)
     for typed in ("123456789012", mint(), "", "abc", "۱۲۳"):
         with pytest.raises(NotFound, match="no such code"):
-            desk.track(typed, PEER)
+            desk.tracking.track(typed, PEER)
 
 
 def test_guessing_is_slowed_down_per_peer(
     database: Database, blobs: BlobStore, inbox: Inbox, settings: Settings
 ) -> None:
     strict = settings.model_copy(update={"rates": Rates(track_tries=3)})
-    desk = Desk(database, blobs, inbox, strict, b"key", [])
+    desk = front_desk(database, blobs, inbox, strict, b"key", [])
     receipt = come(desk)
     for _ in range(10):
-        desk.track(receipt.code, PEER)  # who knows a code may look as often as they like
+        desk.tracking.track(receipt.code, PEER)  # who knows a code may look as often as they like
     for _ in range(3):
         with pytest.raises(NotFound):
-            desk.track(mint(), PEER)
+            desk.tracking.track(mint(), PEER)
     with pytest.raises(TooManyTries) as refused:
-        desk.track(receipt.code, PEER)
+        desk.tracking.track(receipt.code, PEER)
     assert 0 < refused.value.retry_after <= 900
-    assert desk.track(receipt.code, "198.51.100.1").code == receipt.code, "others are not kept out"
+    assert desk.tracking.track(receipt.code, "198.51.100.1").code == receipt.code, "others are not kept out"
     with database.cursor() as cursor:
         cursor.execute("SELECT key FROM throttles")
         assert not any(PEER in row[0] for row in cursor), "peers are kept as keyed hashes"
@@ -275,7 +266,7 @@ def test_guessing_is_slowed_down_per_peer(
 def test_the_last_digits_of_the_phone_prove(desk: Desk, file: Callable[[], None], digits: str, right: bool) -> None:
     receipt = come(desk)
     file()
-    assert desk.prove_by_phone(receipt.code, digits, PEER) is right
+    assert desk.tracking.prove_by_phone(receipt.code, digits, PEER) is right
 
 
 def test_a_number_somebody_typed_beside_the_citizens_address_proves_no_other_matter(
@@ -284,19 +275,19 @@ def test_a_number_somebody_typed_beside_the_citizens_address_proves_no_other_mat
     """Ali has typed nothing: a stranger did, with a telephone of their own, and Ali answered the mail he got."""
     strangers = come(desk)
     file()
-    desk.receive(RawContact("web", "portal", "answer", b"mail", "text/plain", {"quoted": strangers.code}))
+    desk.reception.receive(RawContact("web", "portal", "answer", b"mail", "text/plain", {"quoted": strangers.code}))
     file()
     with database.cursor() as cursor:
         cursor.execute("SELECT kind, claimed FROM addresses ORDER BY kind")
         assert cursor.fetchall() == [("email", False), ("phone", True)]
     own = come(desk, b"mail")
     file()
-    assert not desk.prove_by_phone(own.code, "4567", PEER)
-    assert desk.track(own.code, PEER).proofs == ("email",)
-    assert desk.prove_by_phone(strangers.code, "4567", PEER), "it was typed there"
+    assert not desk.tracking.prove_by_phone(own.code, "4567", PEER)
+    assert desk.tracking.track(own.code, PEER).proofs == ("email",)
+    assert desk.tracking.prove_by_phone(strangers.code, "4567", PEER), "it was typed there"
     again = come(desk, b"the same form again")
     file()
-    assert desk.prove_by_phone(again.code, "4567", PEER), "and here"
+    assert desk.tracking.prove_by_phone(again.code, "4567", PEER), "and here"
 
 
 def test_what_a_machine_answers_makes_no_address_its_persons(
@@ -304,7 +295,7 @@ def test_what_a_machine_answers_makes_no_address_its_persons(
 ) -> None:
     receipt = come(desk)
     file()
-    desk.receive(RawContact("web", "portal", "away", b"machine", "text/plain", {"quoted": receipt.code}))
+    desk.reception.receive(RawContact("web", "portal", "away", b"machine", "text/plain", {"quoted": receipt.code}))
     file()
     with database.cursor() as cursor:
         cursor.execute("SELECT claimed, (SELECT count(*) FROM cases) FROM addresses")
@@ -315,9 +306,9 @@ def test_digits_cannot_be_tried_for_long(desk: Desk, file: Callable[[], None]) -
     receipt = come(desk)
     file()
     for number in range(5):
-        desk.prove_by_phone(receipt.code, f"000{number}", f"192.0.2.{number}")
+        desk.tracking.prove_by_phone(receipt.code, f"000{number}", f"192.0.2.{number}")
     with pytest.raises(TooManyTries):
-        desk.prove_by_phone(receipt.code, "4567", "192.0.2.99")
+        desk.tracking.prove_by_phone(receipt.code, "4567", "192.0.2.99")
 
 
 def filed_codes(desk: Desk, file: Callable[[], None], number: int) -> list[str]:
@@ -330,8 +321,8 @@ def filed_codes(desk: Desk, file: Callable[[], None], number: int) -> list[str]:
 def test_a_town_behind_one_address_proves_and_asks_for_links(desk: Desk, file: Callable[[], None]) -> None:
     for code in filed_codes(desk, file, 30):
         for _ in range(3):
-            assert desk.prove_by_phone(code, "4567", PEER)
-        desk.prove_by_email(code, PEER)
+            assert desk.tracking.prove_by_phone(code, "4567", PEER)
+        desk.tracking.prove_by_email(code, PEER)
 
 
 @pytest.mark.parametrize("peers", [["192.0.2.7"], ["2001:db8:1:2::1", "2001:db8:1:2:ffff::9"], ["::ffff:192.0.2.7"]])
@@ -340,29 +331,29 @@ def test_the_misses_of_one_peer_are_counted_over_all_codes(
 ) -> None:
     codes = filed_codes(desk, file, 6)
     for number in range(settings.rates.proof_peer_tries):
-        assert not desk.prove_by_phone(codes[number % 5], "0000", peers[number % len(peers)])
+        assert not desk.tracking.prove_by_phone(codes[number % 5], "0000", peers[number % len(peers)])
     with pytest.raises(TooManyTries) as refused:
-        desk.prove_by_phone(codes[5], "4567", peers[0])
+        desk.tracking.prove_by_phone(codes[5], "4567", peers[0])
     assert 0 < refused.value.retry_after <= settings.rates.track_window
-    assert desk.prove_by_phone(codes[5], "4567", "2001:db8:1:3::1"), "others are not kept out"
+    assert desk.tracking.prove_by_phone(codes[5], "4567", "2001:db8:1:3::1"), "others are not kept out"
 
 
 @pytest.mark.parametrize("peers", [["192.0.2.7"], ["2001:db8:1:2::1", "2001:db8:1:2:ffff::9"]])
 def test_a_peer_asks_for_lost_codes_as_often_as_for_links(desk: Desk, settings: Settings, peers: list[str]) -> None:
     for number in range(settings.rates.link_peer_tries):
-        desk.count_asking_for_codes(peers[number % len(peers)])
+        desk.self_service.count_asking_for_codes(peers[number % len(peers)])
     with pytest.raises(TooManyTries) as refused:
-        desk.count_asking_for_codes(peers[0])
+        desk.self_service.count_asking_for_codes(peers[0])
     assert 0 < refused.value.retry_after <= settings.rates.link_window
-    desk.count_asking_for_codes("198.51.100.1")
+    desk.self_service.count_asking_for_codes("198.51.100.1")
 
 
 def test_unknown_codes_are_misses_of_the_peer(desk: Desk, settings: Settings) -> None:
     for _ in range(settings.rates.proof_peer_tries):
         with pytest.raises(NotFound):
-            desk.prove_by_phone(mint(), "4567", PEER)
+            desk.tracking.prove_by_phone(mint(), "4567", PEER)
     with pytest.raises(TooManyTries):
-        desk.prove_by_phone(mint(), "4567", PEER)
+        desk.tracking.prove_by_phone(mint(), "4567", PEER)
 
 
 def test_guesses_at_one_code_that_come_at_once_are_counted_one_by_one(desk: Desk, file: Callable[[], None]) -> None:
@@ -370,7 +361,7 @@ def test_guesses_at_one_code_that_come_at_once_are_counted_one_by_one(desk: Desk
 
     def guess(number: int) -> bool | None:
         try:
-            return desk.prove_by_phone(code, f"{number:04}", f"192.0.2.{number}")
+            return desk.tracking.prove_by_phone(code, f"{number:04}", f"192.0.2.{number}")
         except TooManyTries:
             return None
 
@@ -382,11 +373,11 @@ def test_guesses_at_one_code_that_come_at_once_are_counted_one_by_one(desk: Desk
 def test_who_is_right_frees_nobody_elses_misses(desk: Desk, file: Callable[[], None]) -> None:
     (code,) = filed_codes(desk, file, 1)
     for number in range(4):
-        assert not desk.prove_by_phone(code, "0000", f"192.0.2.{number}")
-    assert all(desk.prove_by_phone(code, "4567", PEER) for _ in range(9))
-    assert not desk.prove_by_phone(code, "0000", "192.0.2.5")
+        assert not desk.tracking.prove_by_phone(code, "0000", f"192.0.2.{number}")
+    assert all(desk.tracking.prove_by_phone(code, "4567", PEER) for _ in range(9))
+    assert not desk.tracking.prove_by_phone(code, "0000", "192.0.2.5")
     with pytest.raises(TooManyTries):
-        desk.prove_by_phone(code, "0000", "192.0.2.6")
+        desk.tracking.prove_by_phone(code, "0000", "192.0.2.6")
 
 
 def test_patience_does_not_help_a_crowd_of_guessers(
@@ -396,7 +387,7 @@ def test_patience_does_not_help_a_crowd_of_guessers(
     looked_at = 0
     for number in range(60):
         try:
-            desk.prove_by_phone(code, "0000", f"198.51.100.{number}")
+            desk.tracking.prove_by_phone(code, "0000", f"198.51.100.{number}")
             looked_at += 1
         except TooManyTries:
             with database.cursor() as cursor:  # a quarter of an hour later
@@ -407,13 +398,13 @@ def test_patience_does_not_help_a_crowd_of_guessers(
 def test_links_have_a_limit_of_their_own(desk: Desk, file: Callable[[], None], database: Database) -> None:
     first, second = filed_codes(desk, file, 2)
     for number in range(3):
-        desk.prove_by_email(first, f"192.0.2.{number}")
+        desk.tracking.prove_by_email(first, f"192.0.2.{number}")
     with pytest.raises(TooManyTries):
-        desk.prove_by_email(first, "192.0.2.9")
-    assert desk.prove_by_phone(first, "4567", PEER), "to prove is another thing"
+        desk.tracking.prove_by_email(first, "192.0.2.9")
+    assert desk.tracking.prove_by_phone(first, "4567", PEER), "to prove is another thing"
     for _ in range(5):
-        assert not desk.prove_by_phone(second, "0000", PEER)
-    desk.prove_by_email(second, PEER)
+        assert not desk.tracking.prove_by_phone(second, "0000", PEER)
+    desk.tracking.prove_by_email(second, PEER)
     with database.cursor() as cursor:
         cursor.execute("SELECT count(*) FROM deliveries WHERE kind = 'proof_link'")
         assert cursor.fetchone() == (4,)
@@ -428,14 +419,14 @@ def test_a_link_ends_after_its_time(desk: Desk, database: Database) -> None:
                 [hashlib.sha256(token.encode()).hexdigest(), receipt.code, ends],
             )
     with pytest.raises(NotFound):
-        desk.redeem("old")
-    assert desk.redeem("young") == receipt.code
+        desk.tracking.redeem("old")
+    assert desk.tracking.redeem("young") == receipt.code
 
 
 def test_a_report_has_no_code_that_leads_anywhere(desk: Desk) -> None:
-    report = desk.receive(RawContact("sms", "3000", "SM1/sent", b"x", "text/plain", kind="report"))
+    report = desk.reception.receive(RawContact("sms", "3000", "SM1/sent", b"x", "text/plain", kind="report"))
     with pytest.raises(NotFound):
-        desk.track(report.code, PEER)
+        desk.tracking.track(report.code, PEER)
 
 
 def test_what_is_not_public_is_not_in_the_public_conversation(
@@ -449,7 +440,7 @@ def test_what_is_not_public_is_not_in_the_public_conversation(
             "way, 'email', 'info', way || said, said = ' public', at - interval '1 s' FROM contacts, "
             "unnest(ARRAY['in', 'out', 'note']) way, unnest(ARRAY[' public', ' hidden']) said"
         )
-    shown = {message.text for message in desk.track(receipt.code, PEER, proven=True).messages}
+    shown = {message.text for message in desk.tracking.track(receipt.code, PEER, proven=True).messages}
     assert shown == {"چراغ خیابان خراب است", "in public", "out public"}
 
 
@@ -464,7 +455,7 @@ def test_the_link_goes_to_a_proven_address_before_a_claimed_one(
             "SELECT uuidv7(), person_id, kind, 'proven@example.org', 'proven@example.org', false, now() FROM addresses "
             "WHERE kind = 'email'"
         )
-    desk.prove_by_email(receipt.code, PEER)
+    desk.tracking.prove_by_email(receipt.code, PEER)
     with database.cursor() as cursor:
         cursor.execute("SELECT address FROM deliveries WHERE kind = 'proof_link'")
         assert cursor.fetchall() == [("proven@example.org",)]
@@ -475,7 +466,7 @@ def test_a_link_by_mail_proves_once(
 ) -> None:
     receipt = come(desk)
     file()
-    desk.prove_by_email(receipt.code, PEER)
+    desk.tracking.prove_by_email(receipt.code, PEER)
     sent: list[Reply] = []
 
     class Mail:
@@ -489,25 +480,27 @@ def test_a_link_by_mail_proves_once(
     (letter,) = [reply for reply in sent if "/proof/" in reply.text]
     assert letter.to == "ali@example.org"
     token = letter.text.rsplit("/proof/", 1)[1].split()[0]
-    assert desk.redeem(token) == receipt.code
+    assert desk.tracking.redeem(token) == receipt.code
     for used in (token, "nonsense", "", hashlib.sha256(token.encode()).hexdigest()):
         with pytest.raises(NotFound):
-            desk.redeem(used)
-    assert all("/proof/" not in message.text for message in desk.track(receipt.code, PEER, proven=True).messages)
+            desk.tracking.redeem(used)
+    assert all(
+        "/proof/" not in message.text for message in desk.tracking.track(receipt.code, PEER, proven=True).messages
+    )
 
 
 def test_an_anonymous_matter_is_its_codes(desk: Desk, file: Callable[[], None]) -> None:
     receipt = come(desk, b"anonymous")
     file()
-    tracking = desk.track(receipt.code, PEER)
+    tracking = desk.tracking.track(receipt.code, PEER)
     assert (tracking.proofs, tracking.proven) == ((), True)
     assert [message.text for message in tracking.messages] == ["چراغ خیابان خراب است"]
-    desk.prove_by_email(receipt.code, PEER)
-    assert not desk.prove_by_phone(receipt.code, "4567", PEER)
+    desk.tracking.prove_by_email(receipt.code, PEER)
+    assert not desk.tracking.prove_by_phone(receipt.code, "4567", PEER)
 
 
 def test_a_refusal_is_recorded_without_the_peer(desk: Desk, database: Database) -> None:
-    desk.refuse("sms", "3000", "wrong signature", PEER)
+    desk.reception.refuse("sms", "3000", "wrong signature", PEER)
     with database.cursor() as cursor:
         cursor.execute("SELECT channel, reason, peer_hash FROM refusals")
         ((channel, reason, peer),) = cursor.fetchall()
@@ -517,7 +510,7 @@ def test_a_refusal_is_recorded_without_the_peer(desk: Desk, database: Database) 
 
 def test_subjects_come_parents_first(desk: Desk) -> None:
     seen: set[str] = set()
-    for subject in desk.subjects():
+    for subject in desk.self_service.subjects():
         assert not subject.parent_key or subject.parent_key in seen
         seen.add(subject.key)
     assert "street-light" in seen
@@ -526,43 +519,43 @@ def test_subjects_come_parents_first(desk: Desk) -> None:
 def test_a_closed_case_can_be_rated(desk: Desk, file: Callable[[], None], database: Database) -> None:
     receipt = come(desk)
     file()
-    assert not desk.rate(receipt.code, 5, "sms", PEER), "it is not closed yet"
+    assert not desk.self_service.rate(receipt.code, 5, "sms", PEER), "it is not closed yet"
     with database.cursor() as cursor:
         cursor.execute("UPDATE cases SET status = 'closed'")
-    assert not desk.rate(receipt.code, 9, "sms", PEER)
-    assert not desk.track(receipt.code, PEER).rated
-    assert desk.rate(receipt.code, 4, "sms", PEER)
-    assert desk.track(receipt.code, PEER).rated
-    assert not desk.rate(receipt.code, 5, "sms", PEER), "once each time it is closed"
+    assert not desk.self_service.rate(receipt.code, 9, "sms", PEER)
+    assert not desk.tracking.track(receipt.code, PEER).rated
+    assert desk.self_service.rate(receipt.code, 4, "sms", PEER)
+    assert desk.tracking.track(receipt.code, PEER).rated
+    assert not desk.self_service.rate(receipt.code, 5, "sms", PEER), "once each time it is closed"
     with database.cursor() as cursor:
         cursor.execute("SELECT score FROM ratings")
         assert cursor.fetchall() == [(4,)]
         cursor.execute("UPDATE cases SET status_at = clock_timestamp() + interval '1 ms'")
-    assert not desk.track(receipt.code, PEER).rated, "it was opened and closed again"
+    assert not desk.tracking.track(receipt.code, PEER).rated, "it was opened and closed again"
     with pytest.raises(NotFound):
-        desk.rate(mint(), 4, "sms", PEER)
+        desk.self_service.rate(mint(), 4, "sms", PEER)
 
 
 def test_the_newest_word_about_writing_counts(desk: Desk) -> None:
-    assert not desk.opted_out("sms", "+989121234567")
+    assert not desk.self_service.opted_out("sms", "+989121234567")
     for out in (True, False, True):
-        desk.opt("sms", "3000", "+989121234567", out=out)
-        assert desk.opted_out("sms", "+989121234567") is out
-    assert not desk.opted_out("email", "+989121234567")
+        desk.self_service.opt("sms", "3000", "+989121234567", out=out)
+        assert desk.self_service.opted_out("sms", "+989121234567") is out
+    assert not desk.self_service.opted_out("email", "+989121234567")
 
 
 def test_a_dialogue_is_remembered_for_a_while(desk: Desk, database: Database) -> None:
-    assert desk.recall("telegram", "42") is None
-    desk.remember("telegram", "42", {"step": "subject"}, seconds=60)
-    desk.remember("telegram", "42", {"step": "text"}, seconds=60)
-    assert desk.recall("telegram", "42") == {"step": "text"}
-    assert desk.recall("bale", "42") is None
-    desk.remember("telegram", "42", None, seconds=0)
-    assert desk.recall("telegram", "42") is None
-    desk.remember("telegram", "43", ["x"], seconds=60)
+    assert desk.checkpoints.load_state("telegram", "42") is None
+    desk.checkpoints.save_state("telegram", "42", {"step": "subject"}, seconds=60)
+    desk.checkpoints.save_state("telegram", "42", {"step": "text"}, seconds=60)
+    assert desk.checkpoints.load_state("telegram", "42") == {"step": "text"}
+    assert desk.checkpoints.load_state("bale", "42") is None
+    desk.checkpoints.save_state("telegram", "42", None, seconds=0)
+    assert desk.checkpoints.load_state("telegram", "42") is None
+    desk.checkpoints.save_state("telegram", "43", ["x"], seconds=60)
     with database.cursor() as cursor:
         cursor.execute("UPDATE dialogue_notes SET ends_at = now()")
-    assert desk.recall("telegram", "43") is None
+    assert desk.checkpoints.load_state("telegram", "43") is None
 
 
 def test_a_note_is_rewritten_by_one_at_a_time(desk: Desk) -> None:
@@ -571,23 +564,23 @@ def test_a_note_is_rewritten_by_one_at_a_time(desk: Desk) -> None:
 
     def count_to_five() -> None:
         for _ in range(5):
-            desk.revise("telegram", "42", count)
+            desk.checkpoints.update_state("telegram", "42", count)
 
     threads = [threading.Thread(target=count_to_five) for _ in range(6)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    assert desk.recall("telegram", "42") == {"n": 30}
-    desk.revise("telegram", "42", lambda _: (None, 0))
-    assert desk.recall("telegram", "42") is None
+    assert desk.checkpoints.load_state("telegram", "42") == {"n": 30}
+    desk.checkpoints.update_state("telegram", "42", lambda _: (None, 0))
+    assert desk.checkpoints.load_state("telegram", "42") is None
 
 
 def test_notes_that_end_soon_are_found_the_first_first(desk: Desk) -> None:
     for key, seconds in (("late", 90.0), ("soon", 30.0), ("sooner", 20.0), ("over", -1.0)):
-        desk.remember("telegram", key, key, seconds=seconds)
-    desk.remember("bale", "other", "other", seconds=10)
-    assert desk.ending("telegram", within=60) == ["sooner", "soon"]
+        desk.checkpoints.save_state("telegram", key, key, seconds=seconds)
+    desk.checkpoints.save_state("bale", "other", "other", seconds=10)
+    assert desk.checkpoints.expiring_states("telegram", within=60) == ["sooner", "soon"]
 
 
 def test_a_store_that_is_away_is_said_in_the_doors_own_words(
@@ -595,16 +588,16 @@ def test_a_store_that_is_away_is_said_in_the_doors_own_words(
 ) -> None:
     database = Database(servers.postgres.url("no_such_database"))
     inbox = Inbox(database, blobs)
-    desk = Desk(database, blobs, inbox, settings, b"key", [])
+    desk = front_desk(database, blobs, inbox, settings, b"key", [])
     for ask in (
-        desk.subjects,
-        lambda: desk.track(mint(), PEER),
-        lambda: desk.prove_by_phone(mint(), "1234", PEER),
-        lambda: desk.redeem("x"),
-        lambda: desk.refuse("web", "portal", "why", PEER),
-        lambda: desk.recall("sms", "k"),
-        lambda: desk.revise("sms", "k", lambda note: (note, 1)),
-        lambda: desk.ending("sms", within=1),
+        desk.self_service.subjects,
+        lambda: desk.tracking.track(mint(), PEER),
+        lambda: desk.tracking.prove_by_phone(mint(), "1234", PEER),
+        lambda: desk.tracking.redeem("x"),
+        lambda: desk.reception.refuse("web", "portal", "why", PEER),
+        lambda: desk.checkpoints.load_state("sms", "k"),
+        lambda: desk.checkpoints.update_state("sms", "k", lambda note: (note, 1)),
+        lambda: desk.checkpoints.expiring_states("sms", within=1),
         lambda: come(desk),
     ):
         with pytest.raises(StoreUnavailable):

@@ -19,8 +19,8 @@ import pytest
 
 from tests.channels.web.portal import filled, hidden, running
 from zrm.config import Settings
-from zrm.contract import RawContact, Receipt
-from zrm.frontdesk.desk import Desk
+from zrm.contract.inbound import RawContact, Receipt
+from zrm.frontdesk.desk import Desk, front_desk
 from zrm.frontdesk.doors_book import DoorsBook
 from zrm.inbox import receive, writer
 from zrm.inbox.receive import Inbox
@@ -40,7 +40,7 @@ def answers(database: Database, tmp_path: Path) -> Iterator[DoorsBook]:
 
 @pytest.fixture
 def desk(database: Database, blobs: BlobStore, inbox: Inbox, settings: Settings, answers: DoorsBook) -> Desk:
-    return Desk(database, blobs, inbox, settings, b"secret of this test", (), answers)
+    return front_desk(database, blobs, inbox, settings, b"secret of this test", (), answers)
 
 
 def law(database: Database, answers: DoorsBook) -> dict[str, ledger.LedgerLine]:
@@ -84,7 +84,7 @@ def test_two_messages_that_were_taken_for_one_break_the_law(
     """As once with mail: 73 letters, one receipt, each of them answered with yes."""
     monkeypatch.setattr(receive, "content_of", lambda _: "0" * 32)
     mails = [RawContact("email", "info", "x", b"Subject: x\n\nnumber %d" % n, "message/rfc822") for n in range(73)]
-    assert len({desk.receive(mail).code for mail in mails}) == 1
+    assert len({desk.reception.receive(mail).code for mail in mails}) == 1
     line = law(database, answers)["email"]
     assert (line.received, line.unkept, line.holds) == (1, 73, False), "none of them is the one that is kept"
 
@@ -92,8 +92,8 @@ def test_two_messages_that_were_taken_for_one_break_the_law(
 def test_honest_repetitions_and_refusals_keep_the_law(desk: Desk, database: Database, answers: DoorsBook) -> None:
     mail = b"Received: by %d\r\nSubject: x\r\n\r\nthe same"
     for hop in range(3):
-        desk.receive(RawContact("email", "info", "x", mail % hop, "message/rfc822"))
-        desk.submit(RawContact("sms", "3000", "1", b"the same", "text/plain")).result()
+        desk.reception.receive(RawContact("email", "info", "x", mail % hop, "message/rfc822"))
+        desk.reception.submit(RawContact("sms", "3000", "1", b"the same", "text/plain")).result()
     line = law(database, answers)
     assert all((line[channel].received, line[channel].holds) == (1, True) for channel in ("email", "sms"))
 
@@ -104,11 +104,11 @@ def test_every_way_to_the_desk_is_in_the_book_and_an_error_is_not(
     def contact(name: str) -> RawContact:
         return RawContact("web", "portal", name, name.encode(), "text/plain")
 
-    desk.receive(contact("a"))
-    desk.submit(contact("b")).result()
-    asyncio.run(desk.take(contact("c")))
+    desk.reception.receive(contact("a"))
+    desk.reception.submit(contact("b")).result()
+    asyncio.run(desk.reception.receive_async(contact("c")))
     inbox.close()
-    assert desk.submit(contact("d")).exception() is not None
+    assert desk.reception.submit(contact("d")).exception() is not None
     answers.flush()
     with database.cursor() as cursor:
         cursor.execute("SELECT count(*) FROM door_answers")
@@ -132,7 +132,7 @@ def test_what_a_killed_process_noted_is_taken_in_by_the_next(
     answers: DoorsBook, database: Database, tmp_path: Path
 ) -> None:
     script = (
-        "import sys, time\nfrom pathlib import Path\nfrom zrm.contract import RawContact, Receipt\n"
+        "import sys, time\nfrom pathlib import Path\nfrom zrm.contract.inbound import RawContact, Receipt\n"
         "from zrm.frontdesk.doors_book import DoorsBook\nfrom zrm.kit.clock import now\nfrom zrm.kit.ids import new_id\n"
         "book = DoorsBook(None, Path(sys.argv[1]))\nbook._thread = object()\n"
         "for n in range(3):\n"

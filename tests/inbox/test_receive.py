@@ -14,7 +14,8 @@ from hypothesis import settings as rules
 from hypothesis import strategies as st
 
 from tests.conftest import TestServers
-from zrm.contract import JSON, REPEATED_ID, RawContact, Receipt, StoredFile
+from zrm.contract.files import StoredFile
+from zrm.contract.inbound import JSON, REPEATED_ID, RawContact, Receipt
 from zrm.errors import StoreFull, StoreUnavailable
 from zrm.inbox import code
 from zrm.inbox.content import content_of

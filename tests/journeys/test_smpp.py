@@ -24,10 +24,10 @@ from zrm.casework import case_actions
 from zrm.casework.reply_routes import ReplyRoute
 from zrm.channels.sms.smpp.pdu import read_delivered
 from zrm.config import Settings
-from zrm.contract import Report
+from zrm.contract.inbound import Report
 from zrm.dispatch.deliver import Deliver
 from zrm.dispatch.fetch import NO_REPORT, Fetch, query_missing_reports
-from zrm.frontdesk.desk import Desk
+from zrm.frontdesk.desk import front_desk
 from zrm.inbox.receive import Inbox
 from zrm.kit.blobs import BlobStore
 from zrm.kit.db import Database
@@ -55,7 +55,7 @@ def test_a_long_text_becomes_a_case_and_the_answer_is_reported_delivered(
     with Smsc(tmp_path) as smsc:
         channel = channel_at(smsc.port, tmp_path)
         filer = Filer(database, blobs, {"sms": channel.parse}, settings, {"sms": channel.join})
-        desk, stop = Desk(database, blobs, inbox, settings, b"key", []), threading.Event()
+        desk, stop = front_desk(database, blobs, inbox, settings, b"key", []), threading.Event()
         listener = threading.Thread(target=channel._listen, args=(desk, stop))
         listener.start()
         try:

@@ -13,7 +13,8 @@ from zrm.casestore.outbox import Topic
 from zrm.casestore.template import Wording, add
 from zrm.casework.reply_routes import SendingAccount as Account
 from zrm.config import Settings
-from zrm.contract import AddressKind, Inbound, Parsed, RawContact, Sender, Thread
+from zrm.contract.addresses import AddressKind, Sender
+from zrm.contract.inbound import Inbound, Parsed, RawContact, Thread
 from zrm.inbox.receive import Inbox
 from zrm.kit.blobs import BlobStore
 from zrm.kit.db import Database

@@ -15,7 +15,8 @@ from tests.normalizer.test_filing import ALI, Desk, mail
 from zrm.casestore import outbox
 from zrm.casestore.outbox import Topic
 from zrm.config import Dispatch, Settings
-from zrm.contract import Inbound, InboundFile, Parsed, RawContact
+from zrm.contract.files import InboundFile
+from zrm.contract.inbound import Inbound, Parsed, RawContact
 from zrm.inbox.receive import Inbox
 from zrm.kit.blobs import BlobStore
 from zrm.kit.db import Database

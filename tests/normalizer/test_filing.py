@@ -19,18 +19,10 @@ from zrm.casestore.search_words import parse
 from zrm.casework import case_actions
 from zrm.casework.reply_routes import ReplyRoute
 from zrm.config import Settings
-from zrm.contract import (
-    AddressKind,
-    Ignored,
-    Inbound,
-    InboundFile,
-    Parsed,
-    RawContact,
-    Report,
-    Sender,
-    Thread,
-    Unparseable,
-)
+from zrm.contract.addresses import AddressKind, Sender
+from zrm.contract.errors import Unparseable
+from zrm.contract.files import InboundFile
+from zrm.contract.inbound import Ignored, Inbound, Parsed, RawContact, Report, Thread
 from zrm.inbox.receive import Inbox
 from zrm.insight import ledger
 from zrm.kit.blobs import BlobStore

@@ -20,8 +20,10 @@ from tests.casework.house import agent
 from tests.lab.process import wait_until
 from zrm.casestore import outbox
 from zrm.casestore.outbox import Topic
-from zrm.channels.contract import Channel, RawContact, Report, Unparseable
+from zrm.channels.channel import Channel
 from zrm.config import Settings
+from zrm.contract.errors import Unparseable
+from zrm.contract.inbound import RawContact, Report
 from zrm.inbox.receive import Inbox
 from zrm.kit.blobs import BlobStore
 from zrm.kit.db import Database

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from zrm.contract import TEXT_LIMIT, AddressKind, Inbound, InboundFile, RawContact, Sender, Thread
+from zrm.contract.addresses import AddressKind, Sender
+from zrm.contract.files import InboundFile
+from zrm.contract.inbound import TEXT_LIMIT, Inbound, RawContact, Thread
 from zrm.kit.clock import now
 from zrm.kit.ids import new_id
 from zrm.normalizer.interpretation import Interpretation, Raw, read

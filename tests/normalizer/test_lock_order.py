@@ -15,7 +15,8 @@ from tests.lab.process import wait_until
 from zrm.casestore import outbox
 from zrm.casestore.outbox import Task, Topic
 from zrm.config import Settings
-from zrm.contract import AddressKind, Inbound, Parsed, RawContact, Sender, Thread, Wish
+from zrm.contract.addresses import AddressKind, Sender
+from zrm.contract.inbound import Inbound, Parsed, RawContact, Thread, Wish
 from zrm.inbox.receive import Inbox
 from zrm.kit.blobs import BlobStore
 from zrm.kit.db import Database

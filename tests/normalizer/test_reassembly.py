@@ -14,19 +14,10 @@ from tests.dispatch.test_deliver import make_case
 from zrm.casestore import outbox
 from zrm.casestore.outbox import Topic
 from zrm.config import Settings
-from zrm.contract import (
-    AddressKind,
-    Inbound,
-    MessagePart,
-    Parsed,
-    RawContact,
-    Reply,
-    Report,
-    Sender,
-    Sent,
-    Thread,
-    Unparseable,
-)
+from zrm.contract.addresses import AddressKind, Sender
+from zrm.contract.errors import Unparseable
+from zrm.contract.inbound import Inbound, MessagePart, Parsed, RawContact, Report, Thread
+from zrm.contract.outbound import Reply, Sent
 from zrm.dispatch.deliver import Deliver
 from zrm.inbox.receive import Inbox
 from zrm.insight import ledger

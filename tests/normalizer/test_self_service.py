@@ -18,7 +18,9 @@ from zrm.casework.context import ActionContext, InvalidInput
 from zrm.casework.reply_routes import ReplyRoute
 from zrm.channels.sms.keywords import wish_of
 from zrm.config import Settings
-from zrm.contract import AddressKind, Inbound, Parsed, RawContact, Receipt, Reply, Report, Sender, Sent, Thread
+from zrm.contract.addresses import AddressKind, Sender
+from zrm.contract.inbound import Inbound, Parsed, RawContact, Receipt, Report, Thread
+from zrm.contract.outbound import Reply, Sent
 from zrm.dispatch.deliver import Deliver
 from zrm.inbox.code import mint
 from zrm.inbox.receive import Inbox

@@ -14,7 +14,7 @@ from zrm.agent_api.live_connections import EventHub
 from zrm.casework.context import SendingSetup
 from zrm.casework.reply_routes import SendingAccount
 from zrm.config import Settings
-from zrm.contract import RawContact, Receipt
+from zrm.contract.inbound import RawContact, Receipt
 from zrm.dispatch.queues import Monitor
 from zrm.insight.health import Health, RoleProblem
 from zrm.kit.blobs import BlobStore

@@ -10,7 +10,7 @@ from typing import Final
 
 from zrm.casework.templating import fill
 from zrm.config import Settings
-from zrm.contract import AddressKind
+from zrm.contract.addresses import AddressKind
 from zrm.ui.i18n import Language, _, gettext, in_fours
 
 SUBJECT: Final = _("We have received your message")

@@ -49,7 +49,7 @@ from zrm.casework.closing_message import send_closing_message
 from zrm.casework.context import ActionContext, InputFlaw, checked_text, invalid
 from zrm.casework.reply_routes import WEB, ReplyRoute
 from zrm.casework.transitions import Step, next_status
-from zrm.contract import StoredFile
+from zrm.contract.files import StoredFile
 from zrm.errors import Conflict, NotAllowed, NotFound
 from zrm.kit.clock import now
 from zrm.kit.db import Cursor, record

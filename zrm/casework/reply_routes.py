@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
 
-from zrm.contract import AddressKind
+from zrm.contract.addresses import AddressKind
 from zrm.kit.mail_addresses import without_detail
 from zrm.kit.phones import is_mobile
 

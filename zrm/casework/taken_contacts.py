@@ -16,7 +16,8 @@ from uuid import UUID
 from zrm.casestore.agent import Permission
 from zrm.casestore.subject import NATURES
 from zrm.casework.context import ActingAgent, InputFlaw, InputProblem, InvalidInput
-from zrm.contract import RawContact, Receipt, StoredFile
+from zrm.contract.files import StoredFile
+from zrm.contract.inbound import RawContact, Receipt
 from zrm.errors import NotFound
 from zrm.kit.db import Cursor, record
 from zrm.kit.digests import digest_of

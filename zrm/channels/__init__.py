@@ -1,1 +1,1 @@
-"""The doors. One folder a channel; contract.py says what a channel is, registry.py which there are."""
+"""The channels: a folder each. `channel.py` says what a channel is, `registry.py` which there are."""

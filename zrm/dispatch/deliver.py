@@ -18,7 +18,9 @@ from zrm.casestore.outbox import Task
 from zrm.casestore.outgoing import record, set_parts, set_reference
 from zrm.casestore.person import mark_undeliverable, opted_out
 from zrm.config import Settings
-from zrm.contract import OutcomeUnknown, RecipientOptedOut, RecipientUnreachable, Reply, SendError, Sent, StoredFile
+from zrm.contract.errors import OutcomeUnknown, RecipientOptedOut, RecipientUnreachable, SendError
+from zrm.contract.files import StoredFile
+from zrm.contract.outbound import Reply, Sent
 from zrm.dispatch.task_runner import backoff, leave_failed
 from zrm.kit import log
 from zrm.kit.db import Cursor, Database, records

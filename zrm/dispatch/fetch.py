@@ -14,7 +14,9 @@ from zrm.casestore import attachment, live, outbox, outgoing
 from zrm.casestore import contact as contacts
 from zrm.casestore.attachment import OUR_OWN, NewAttachment
 from zrm.casestore.outbox import Task, Topic
-from zrm.contract import Fetched, Report, SendError
+from zrm.contract.errors import SendError
+from zrm.contract.files import Fetched
+from zrm.contract.inbound import Report
 from zrm.dispatch.task_runner import backoff
 from zrm.kit import log
 from zrm.kit.blobs import BlobStore

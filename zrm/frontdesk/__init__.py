@@ -1,1 +1,1 @@
-"""The side of the installation that citizens meet, one for every channel: receive, track, prove."""
+"""The side of the installation that citizens meet, one for every channel: reception, files, tracking, self-service, checkpoints."""

@@ -21,7 +21,7 @@ from uuid import UUID
 import psycopg
 from sqlalchemy.exc import SQLAlchemyError
 
-from zrm.contract import RawContact, Receipt
+from zrm.contract.inbound import RawContact, Receipt
 from zrm.inbox import door_records
 from zrm.inbox.content import content_of
 from zrm.kit import log

@@ -14,7 +14,10 @@ from uuid import UUID
 from zrm.casestore.answers import CLOSING, answered_at
 from zrm.casestore.timeline import UNSAFE
 from zrm.casework.reply_routes import kind_of
-from zrm.contract import AddressKind, OnTheWay, PublicFile, PublicMessage, RawContact, StoredFile, Tracking
+from zrm.contract.addresses import AddressKind
+from zrm.contract.files import StoredFile
+from zrm.contract.inbound import RawContact
+from zrm.contract.tracking import OnTheWay, PublicFile, PublicMessage, Tracking
 from zrm.errors import NotFound
 from zrm.kit.db import Cursor, record, records
 

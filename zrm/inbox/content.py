@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from zrm.contract import RawContact
+from zrm.contract.inbound import RawContact
 from zrm.kit.digests import digest_of
 
 _HEADER_END: Final = re.compile(rb"(?>\r\n|\r|\n){2}")

@@ -15,7 +15,7 @@ from sqlalchemy import Index
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlmodel import Field
 
-from zrm.contract import JSON
+from zrm.contract.inbound import JSON
 from zrm.kit.clock import now
 from zrm.kit.db import Cursor
 from zrm.kit.ids import new_id

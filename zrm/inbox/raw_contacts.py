@@ -12,7 +12,8 @@ from sqlalchemy import BigInteger, CheckConstraint, Index, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlmodel import Field
 
-from zrm.contract import RawContact, StoredFile
+from zrm.contract.files import StoredFile
+from zrm.contract.inbound import RawContact
 from zrm.kit.db import Cursor, records
 from zrm.kit.tables import Table, one_of
 

@@ -11,7 +11,7 @@ from concurrent.futures import Future
 
 import uvloop
 
-from zrm.contract import RawContact, Receipt
+from zrm.contract.inbound import RawContact, Receipt
 from zrm.errors import StoreUnavailable
 from zrm.inbox.content import content_of
 from zrm.inbox.writer import Waiting, Writer

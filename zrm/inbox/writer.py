@@ -22,7 +22,8 @@ from sqlmodel import Field
 
 from zrm.casestore import outbox
 from zrm.casestore.outbox import Topic
-from zrm.contract import JSON, REPEATED_ID, RawContact, Receipt, StoredFile
+from zrm.contract.files import StoredFile
+from zrm.contract.inbound import JSON, REPEATED_ID, RawContact, Receipt
 from zrm.errors import StoreUnavailable
 from zrm.inbox import code, raw_contacts
 from zrm.inbox.content import say_the_same

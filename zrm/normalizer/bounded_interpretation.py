@@ -10,7 +10,9 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final, TypeVar
 
-from zrm.contract import Ignored, InboundFile, Parsed, RawContact, Report, Unparseable
+from zrm.contract.errors import Unparseable
+from zrm.contract.files import InboundFile
+from zrm.contract.inbound import Ignored, Parsed, RawContact, Report
 from zrm.errors import NotFound, StoreUnavailable
 from zrm.kit.blobs import BlobStore
 from zrm.kit.bounded import Bounded, Exceeded, Hung, Slow

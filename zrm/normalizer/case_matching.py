@@ -42,7 +42,8 @@ from zrm.casework.acknowledge import SUBJECT, acknowledgement
 from zrm.casework.reply_routes import ReplyRoute, SendingAccount, kind_of
 from zrm.casework.transitions import Step, next_status
 from zrm.config import Settings
-from zrm.contract import AddressKind, InboundFile
+from zrm.contract.addresses import AddressKind
+from zrm.contract.files import InboundFile
 from zrm.inbox.raw_contacts import Settled
 from zrm.kit.ids import new_id
 from zrm.kit.mail_addresses import own_message_id

@@ -19,7 +19,9 @@ from zrm.casestore import live, outbox
 from zrm.casestore.outbox import Task
 from zrm.casework.reply_routes import SendingAccount
 from zrm.config import Settings
-from zrm.contract import AddressKind, Ignored, Unparseable
+from zrm.contract.addresses import AddressKind
+from zrm.contract.errors import Unparseable
+from zrm.contract.inbound import Ignored
 from zrm.errors import StoreUnavailable
 from zrm.inbox import quarantine, raw_contacts
 from zrm.inbox.raw_contacts import Settled

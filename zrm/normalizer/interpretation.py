@@ -12,19 +12,19 @@ from datetime import datetime
 from uuid import UUID
 
 from zrm.casestore.search_words import contact_key
-from zrm.contract import (
+from zrm.contract.addresses import AddressKind
+from zrm.contract.errors import Unparseable
+from zrm.contract.files import InboundFile
+from zrm.contract.inbound import (
     REPEATED_ID,
     TEXT_LIMIT,
-    AddressKind,
     Ignored,
     Inbound,
-    InboundFile,
     MessagePart,
     Parsed,
     RawContact,
     Report,
     Thread,
-    Unparseable,
     Wish,
 )
 from zrm.inbox.raw_contacts import StoredContact

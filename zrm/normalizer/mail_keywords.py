@@ -9,7 +9,8 @@ from __future__ import annotations
 import re
 from typing import Final, Literal
 
-from zrm.contract import AddressKind, Inbound, Wish
+from zrm.contract.addresses import AddressKind
+from zrm.contract.inbound import Inbound, Wish
 from zrm.kit.text import fold
 
 _LONGEST: Final = 60

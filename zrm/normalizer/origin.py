@@ -18,7 +18,8 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
 from typing import Final
 
-from zrm.contract import AddressKind, Inbound, Sender
+from zrm.contract.addresses import AddressKind, Sender
+from zrm.contract.inbound import Inbound
 from zrm.kit.mail_addresses import comparable, without_detail
 from zrm.kit.phones import e164
 from zrm.kit.text import clean, fold

@@ -14,7 +14,8 @@ from uuid import UUID
 
 from zrm.casestore import outbox
 from zrm.casestore.outbox import Topic
-from zrm.contract import Ignored, MessagePart, RawContact, Unparseable
+from zrm.contract.errors import Unparseable
+from zrm.contract.inbound import Ignored, MessagePart, RawContact
 from zrm.inbox import message_parts, raw_contacts
 from zrm.inbox.message_parts import StoredPart
 from zrm.inbox.raw_contacts import Settled

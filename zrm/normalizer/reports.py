@@ -11,7 +11,7 @@ from uuid import UUID
 from zrm.casestore import outgoing
 from zrm.casestore.delivery import DeliveryState
 from zrm.casestore.person import mark_undeliverable
-from zrm.contract import Report
+from zrm.contract.inbound import Report
 from zrm.kit.db import Cursor
 from zrm.kit.text import digits
 

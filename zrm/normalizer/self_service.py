@@ -21,7 +21,8 @@ from zrm.casestore.person import opt, opted_out, proven_owner
 from zrm.casework.reply_routes import WEB, ReplyRoute, SendingAccount, automatic_route
 from zrm.casework.self_service import Answer, asked_for_by_form, codes_text, subject_of, text_of
 from zrm.config import Settings
-from zrm.contract import AddressKind, Wish
+from zrm.contract.addresses import AddressKind
+from zrm.contract.inbound import Wish
 from zrm.inbox.code import read as read_code
 from zrm.kit.clock import now
 from zrm.kit.db import Cursor

@@ -16,9 +16,11 @@ from typing import Any
 from uuid import UUID
 
 from tests.channels.desk import UnaskedDesk
-from zrm.channels.contract import JSON, FrontDesk, Installation, RawContact, Receipt
+from zrm.channels.channel import Installation
 from zrm.channels.email.channel import EmailChannel
 from zrm.channels.email.config import EmailConfig
+from zrm.contract.inbound import JSON, RawContact, Receipt
+from zrm.contract.ports import FrontDesk
 from zrm.kit.clock import now
 from zrm.kit.ids import new_id
 
@@ -83,10 +85,10 @@ class ListDesk(UnaskedDesk):
     def refuse(self, channel: str, account: str, reason: str, peer: str) -> None:
         return None
 
-    def cursor(self, channel: str, key: str) -> JSON:
+    def load(self, channel: str, key: str) -> JSON:
         return self.cursors.get(key)
 
-    def move_cursor(self, channel: str, key: str, position: JSON) -> None:
+    def save(self, channel: str, key: str, position: JSON) -> None:
         if self.failure is not None:
             raise self.failure
         self.cursors[key] = position

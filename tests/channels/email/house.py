@@ -10,12 +10,11 @@ from uuid import UUID
 from tests.channels.email.desk import MAILBOXES, house
 from zrm.casestore import outbox
 from zrm.casestore.outbox import Topic
-from zrm.channels.contract import RawContact
 from zrm.channels.email.channel import EmailChannel
 from zrm.channels.email.config import EmailConfig
 from zrm.channels.email.identity import external_id
 from zrm.config import Settings
-from zrm.contract import JSON
+from zrm.contract.inbound import JSON, RawContact
 from zrm.dispatch.notify import Notify
 from zrm.inbox.receive import Inbox
 from zrm.insight import ledger

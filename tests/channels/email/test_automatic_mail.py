@@ -9,12 +9,11 @@ from hypothesis import strategies as st
 
 from tests.channels.email.desk import MAILBOXES
 from tests.channels.email.house import ALI, MailHouse, mail
-from zrm.channels.contract import Inbound, RawContact
 from zrm.channels.email import machine_subjects
 from zrm.channels.email.config import EmailConfig
 from zrm.channels.email.mailboxes import Mailboxes
 from zrm.channels.email.parse import parse_mail
-from zrm.contract import JSON
+from zrm.contract.inbound import JSON, Inbound, RawContact
 
 BOXES = Mailboxes(EmailConfig.model_validate({"mailboxes": MAILBOXES}))
 

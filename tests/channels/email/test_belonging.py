@@ -19,8 +19,9 @@ from tests.channels.email.house import ALI
 from tests.channels.email.test_self_service import AnsweringHouse, answering, body
 from zrm.casestore import timeline
 from zrm.casework.reply_routes import ReplyRoute, RouteOrigin, SendingAccount, reply_routes
-from zrm.contract import Reply, ReplyInvalid
-from zrm.frontdesk.desk import Desk
+from zrm.contract.errors import ReplyInvalid
+from zrm.contract.outbound import Reply
+from zrm.frontdesk.desk import front_desk
 from zrm.kit.ids import new_id
 
 __all__ = ["answering"]
@@ -125,7 +126,7 @@ def test_nor_is_he_let_in_by_the_smtp_door(answering: AnsweringHouse, tmp_path: 
     """Each stranger at the real door, with all that is known of the case at once: its token, its code, our Message-ID."""
     case, acknowledgement, token = citizens_case(answering)
     marks = (f"Subject: Re: my request [{answering.code()}]", f"In-Reply-To: {acknowledgement['Message-ID']}")
-    desk = Desk(answering.database, answering.blobs, answering.inbox, answering.settings, b"key", [])
+    desk = front_desk(answering.database, answering.blobs, answering.inbox, answering.settings, b"key", [])
 
     def mail(client: smtplib.SMTP, number: int, envelope: str, *lines: str) -> None:
         head = ("Content-Type: text/plain; charset=utf-8", f"Message-ID: <d{number}@stranger.example>", *lines, *marks)

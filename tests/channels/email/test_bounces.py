@@ -17,13 +17,12 @@ from hypothesis import strategies as st
 from tests.channels.email.desk import MAILBOXES
 from tests.channels.email.house import ALI, MailHouse, mail
 from tests.channels.email.notifications import FREE_TEXT, OURS, dsn, free_text
-from zrm.channels.contract import Inbound, Parsed, RawContact, Report
 from zrm.channels.email.config import EmailConfig
 from zrm.channels.email.mailboxes import Mailboxes, return_address
 from zrm.channels.email.parse import parse_mail
 from zrm.channels.email.second_opinion import second_opinion
 from zrm.config import Automatic
-from zrm.contract import JSON
+from zrm.contract.inbound import JSON, Inbound, Parsed, RawContact, Report
 
 BOXES = Mailboxes(EmailConfig.model_validate({"mailboxes": MAILBOXES}))
 DELIVERY = UUID("01930000-0000-7000-8000-00000000000a")

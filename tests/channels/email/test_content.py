@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 from tests.channels.email.corpus import Mail, b64
 from tests.channels.email.house import MailHouse
 from tests.channels.email.test_parse import understand
-from zrm.channels.contract import Inbound
 from zrm.channels.email.transfer import Transfer, transfer_of
+from zrm.contract.inbound import Inbound
 
 FA = "سلام چراغ خراب است. لطفا رسیدگی کنید."
 HEAD = "From: C <c@citizen.example>\r\nTo: info@zrm.example\r\nSubject: Lamp\r\nMIME-Version: 1.0\r\n"

@@ -19,7 +19,7 @@ from zrm.casework.acknowledge import acknowledgement
 from zrm.casework.templating import fill
 from zrm.channels.email.direction import html_lines
 from zrm.config import Settings
-from zrm.contract import AddressKind
+from zrm.contract.addresses import AddressKind
 from zrm.kit.direction import isolate_numbers
 
 LRI, PDI = "\u2066", "\u2069"

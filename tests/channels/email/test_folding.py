@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from zrm.channels.contract import RawContact
 from zrm.channels.email.config import EmailConfig
 from zrm.channels.email.mailboxes import Mailboxes
 from zrm.channels.email.parse import parse_mail
+from zrm.contract.inbound import RawContact
 from zrm.normalizer.interpretation import Command, Interpretation, Raw, read
 
 BOXES = Mailboxes(

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from tests.channels.email.house import MailHouse
 from tests.channels.email.replay import mails
-from zrm.channels.contract import RawContact
 from zrm.channels.email.identity import earlier_id, external_id
+from zrm.contract.inbound import RawContact
 
 SCANS = [
     f"Received: by scanner; Fri, 27 Nov 2026 1{number}:00:00 +0000\rFrom: Scan <scan@citizen.example>\rTo: info@zrm.example\r"

@@ -25,9 +25,9 @@ from tests.lab.process import LOOPBACK, wait_until
 from zrm.channels.email.channel import EmailChannel
 from zrm.channels.email.config import EmailConfig, Imap
 from zrm.channels.email.imap import Fetcher
-from zrm.contract import FrontDesk
+from zrm.contract.ports import FrontDesk
 from zrm.errors import StoreUnavailable
-from zrm.frontdesk.desk import Desk
+from zrm.frontdesk.desk import Desk, front_desk
 
 INFO, WATER = "info@example.org", "water@example.org"
 pytestmark = pytest.mark.peer("dovecot")
@@ -47,8 +47,8 @@ def imap(server: Dovecot, mailbox: str = INFO, **settings: object) -> Imap:
     return Imap.model_validate(values)
 
 
-def front_desk(mail_house: MailHouse) -> Desk:
-    return Desk(mail_house.database, mail_house.blobs, mail_house.inbox, mail_house.settings, b"secret", [])
+def real_desk(mail_house: MailHouse) -> Desk:
+    return front_desk(mail_house.database, mail_house.blobs, mail_house.inbox, mail_house.settings, b"secret", [])
 
 
 @contextmanager
@@ -57,7 +57,7 @@ def fetching(
 ) -> Iterator[threading.Thread]:
     """A fetcher at work; stopped at the end, which must be quick enough for a person's patience."""
     stop = threading.Event()
-    thread = threading.Thread(target=Fetcher(account, config, max_size, desk, stop).run)
+    thread = threading.Thread(target=Fetcher(account, config, max_size, desk.reception, desk.checkpoints, stop).run)
     thread.start()
     try:
         yield thread
@@ -97,7 +97,7 @@ def client(server: Dovecot, mailbox: str) -> IMAPClient:
 def test_what_is_there_and_what_comes_later(mail_house: MailHouse, dovecot: Dovecot) -> None:
     box = "box0@example.org"
     dovecot.deliver(box, *mails(3))
-    with fetching(front_desk(mail_house), imap(dovecot, box)):
+    with fetching(real_desk(mail_house), imap(dovecot, box)):
         until(lambda: received(mail_house) == 3, "the mails that were there")
         dovecot.deliver(box, *mails(1, first=3))  # IDLE tells of it
         until(lambda: received(mail_house) == 4, "the mail that came later")
@@ -124,14 +124,14 @@ def test_a_mail_told_of_where_nobody_listens_is_taken_at_once(
         return found
 
     monkeypatch.setattr(Fetcher, "_waiting", look_and_be_told)
-    with fetching(front_desk(mail_house), imap(dovecot, box)):
+    with fetching(real_desk(mail_house), imap(dovecot, box)):
         until(lambda: received(mail_house) == 1, "the mail that came before IDLE")
 
 
 def test_an_outage_of_ours_loses_nothing(mail_house: MailHouse, dovecot: Dovecot) -> None:
     """Field 2.1: chatwoot#10429 (looks back one day), #6604 (only the last ten)."""
     box = "box1@example.org"
-    desk = front_desk(mail_house)
+    desk = real_desk(mail_house)
     dovecot.deliver(box, *mails(2))
     with fetching(desk, imap(dovecot, box)):
         until(lambda: received(mail_house) == 2, "the first mails")
@@ -139,7 +139,7 @@ def test_an_outage_of_ours_loses_nothing(mail_house: MailHouse, dovecot: Dovecot
     with client(dovecot, box) as look:  # somebody reads them with another program in the meantime
         look.select_folder("INBOX")
         look.add_flags(look.search(), [b"\\Seen"])
-    with fetching(front_desk(mail_house), imap(dovecot, box)):
+    with fetching(real_desk(mail_house), imap(dovecot, box)):
         until(lambda: received(mail_house) == 72, "what came during the outage")
     assert len(set(titles(mail_house))) == 72
 
@@ -147,7 +147,7 @@ def test_an_outage_of_ours_loses_nothing(mail_house: MailHouse, dovecot: Dovecot
 def test_an_outage_of_the_server_loses_nothing_and_stops_nothing(mail_house: MailHouse) -> None:
     with Dovecot(INFO) as server:
         server.deliver(INFO, *mails(1))
-        with fetching(front_desk(mail_house), imap(server)):
+        with fetching(real_desk(mail_house), imap(server)):
             until(lambda: received(mail_house) == 1, "the first mail")
             server.stop()
             server.start()
@@ -157,7 +157,7 @@ def test_an_outage_of_the_server_loses_nothing_and_stops_nothing(mail_house: Mai
         server.forget_uids(INFO)
         server.start()
         server.deliver(INFO, *mails(1, first=3))
-        with fetching(front_desk(mail_house), imap(server)):  # all of it is read again, and none comes twice
+        with fetching(real_desk(mail_house), imap(server)):  # all of it is read again, and none comes twice
             until(lambda: received(mail_house) == 4, "the mail after the renumbering")
     assert titles(mail_house) == ["mail 0", "mail 1", "mail 2", "mail 3"]
     ((position,),) = mail_house.ask("SELECT position FROM door_cursors")
@@ -172,7 +172,7 @@ def test_bad_mail_stops_no_mailbox(mail_house: MailHouse, dovecot: Dovecot) -> N
     for body in wicked:
         dovecot.deliver(box, body)
     dovecot.deliver(box, *mails(1))
-    with fetching(front_desk(mail_house), imap(dovecot, box)):
+    with fetching(real_desk(mail_house), imap(dovecot, box)):
         until(lambda: received(mail_house) == len(set(wicked)) + 1, "every mail")
     assert "mail 0" in titles(mail_house)
     assert mail_house.ask("SELECT count(*) FROM raw_contacts WHERE state = 'waiting'") in (
@@ -189,7 +189,7 @@ def test_a_mail_the_server_cannot_hand_over_is_shown_and_passed_by(mail_house: M
             look.select_folder("INBOX")
         kept = (server.folder / "mail" / INFO / "Maildir" / "cur").iterdir()
         next(file for file in kept if b"mail 1" in file.read_bytes()).chmod(0)
-        with fetching(front_desk(mail_house), imap(server)):
+        with fetching(real_desk(mail_house), imap(server)):
             until(lambda: received(mail_house) == 3, "the good mails and a word about the bad one")
     assert titles(mail_house) == ["mail 0", "mail 2"]
     ((reason,),) = mail_house.ask("SELECT reason FROM quarantine")
@@ -215,7 +215,7 @@ def test_a_store_that_is_away_moves_no_cursor(dovecot: Dovecot) -> None:
 def test_filed_mail_is_moved(mail_house: MailHouse, dovecot: Dovecot) -> None:
     box = "box4@example.org"
     dovecot.deliver(box, *mails(2))
-    with fetching(front_desk(mail_house), imap(dovecot, box, then="move", move_to="رسیده", look_every=10)):
+    with fetching(real_desk(mail_house), imap(dovecot, box, then="move", move_to="رسیده", look_every=10)):
         until(lambda: received(mail_house) == 2, "the mails")
         dovecot.deliver(box, *mails(1, first=2))
         until(lambda: received(mail_house) == 3, "a mail into the emptied folder")
@@ -227,7 +227,7 @@ def test_filed_mail_is_moved(mail_house: MailHouse, dovecot: Dovecot) -> None:
 def test_a_folder_that_cannot_be_made_stops_nothing(mail_house: MailHouse, dovecot: Dovecot) -> None:
     box = "box5@example.org"
     dovecot.deliver(box, *mails(2))
-    with fetching(front_desk(mail_house), imap(dovecot, box, then="move", move_to="a//b")):
+    with fetching(real_desk(mail_house), imap(dovecot, box, then="move", move_to="a//b")):
         until(lambda: received(mail_house) == 2, "the mails")
     assert titles(mail_house) == ["mail 0", "mail 1"]
 
@@ -235,7 +235,7 @@ def test_a_folder_that_cannot_be_made_stops_nothing(mail_house: MailHouse, dovec
 def test_only_what_is_new(mail_house: MailHouse, dovecot: Dovecot) -> None:
     box = "box6@example.org"
     dovecot.deliver(box, *mails(3))
-    desk = front_desk(mail_house)
+    desk = real_desk(mail_house)
     with fetching(desk, imap(dovecot, box, begin="new", then="keep")):
         until(lambda: bool(mail_house.ask("SELECT 1 FROM door_cursors")), "the first look")
         dovecot.deliver(box, *mails(1, first=3))
@@ -250,7 +250,7 @@ def test_a_mail_over_the_limit_is_seen_in_part_and_said_to_be(mail_house: MailHo
     """Field 2.3: zammad#5207: what is too large silently never comes."""
     box = "box7@example.org"
     dovecot.deliver(box, b"From: ali@example.com\r\nSubject: large\r\n\r\n" + b"words " * 400_000, *mails(1))
-    with fetching(front_desk(mail_house), imap(dovecot, box), max_size=500_000):
+    with fetching(real_desk(mail_house), imap(dovecot, box), max_size=500_000):
         until(lambda: received(mail_house) == 2, "both mails")
     assert titles(mail_house) == ["large", "mail 0"]
     assert ("cut_short",) in mail_house.ask("SELECT unnest(labels) FROM contacts WHERE title = 'large'")
@@ -262,14 +262,14 @@ def test_encrypted(mail_house: MailHouse, dovecot: Dovecot, security: str) -> No
     dovecot.deliver(box, *mails(1))
     port = dovecot.imaps if security == "tls" else dovecot.imap
     with fetching(
-        front_desk(mail_house), imap(dovecot, box, security=security, port=port, trust=str(dovecot.certificate))
+        real_desk(mail_house), imap(dovecot, box, security=security, port=port, trust=str(dovecot.certificate))
     ):
         until(lambda: received(mail_house) == 1, "the mail")
 
 
 def test_a_wrong_password_is_no_end_and_no_neighbours_trouble(mail_house: MailHouse, dovecot: Dovecot) -> None:
     dovecot.deliver("box10@example.org", *mails(1))
-    desk = front_desk(mail_house)
+    desk = real_desk(mail_house)
     with ExitStack() as stack:
         wrong = stack.enter_context(fetching(desk, imap(dovecot, "box11@example.org", password="wrong"), "water"))
         stack.enter_context(fetching(desk, imap(dovecot, "box10@example.org")))
@@ -286,7 +286,7 @@ def test_tokens_instead_of_a_password(mail_house: MailHouse) -> None:
             "refresh_token": "consent",
         }
         server.deliver(INFO, *mails(1))
-        with fetching(front_desk(mail_house), imap(server, oauth=oauth)):
+        with fetching(real_desk(mail_house), imap(server, oauth=oauth)):
             until(lambda: received(mail_house) == 1, "the mail behind a token")
             tokens.revoke()
             server.stop()
@@ -298,7 +298,7 @@ def test_tokens_instead_of_a_password(mail_house: MailHouse) -> None:
 
 
 def test_without_idle_it_looks_now_and_then(mail_house: MailHouse) -> None:
-    with Dovecot(INFO, idle=False) as server, fetching(front_desk(mail_house), imap(server, look_every=0.2)):
+    with Dovecot(INFO, idle=False) as server, fetching(real_desk(mail_house), imap(server, look_every=0.2)):
         server.deliver(INFO, *mails(1))
         until(lambda: received(mail_house) == 1, "the mail")
 
@@ -314,7 +314,7 @@ def test_the_channel_fetches_several_mailboxes_beside_its_door(mail_house: MailH
     dovecot.deliver(first, *mails(1))
     dovecot.deliver(second, *mails(1, first=1))
     stop = threading.Event()
-    thread = threading.Thread(target=channel.listen, args=(front_desk(mail_house), stop))
+    thread = threading.Thread(target=channel.listen, args=(real_desk(mail_house), stop))
     thread.start()
     try:
         until(lambda: received(mail_house) == 2, "both mailboxes")

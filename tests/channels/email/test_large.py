@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 
 from tests.channels.email.corpus import b64, multipart
 from tests.channels.email.test_parse import BOXES
-from zrm.channels.contract import Inbound, RawContact
 from zrm.channels.email.parse import parse_mail
 from zrm.channels.email.session import _Message
 from zrm.channels.email.smtp import SmtpDoor
+from zrm.contract.inbound import Inbound, RawContact
 
 
 def test_understanding_a_large_mail_holds_it_less_than_three_times() -> None:

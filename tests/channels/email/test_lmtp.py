@@ -18,11 +18,12 @@ from tests.channels.email.desk import MAILBOXES, ListDesk, free_port, house
 from tests.lab.postfix import Postfix
 from tests.lab.process import LOOPBACK, wait_until
 from tests.lab.smtp_sink import SmtpSink
-from zrm.channels.contract import RawContact, Receipt, Reply, Report
 from zrm.channels.email.channel import EmailChannel
 from zrm.channels.email.config import EmailConfig
 from zrm.channels.email.mailboxes import Mailboxes
 from zrm.channels.email.parse import parse_mail
+from zrm.contract.inbound import RawContact, Receipt, Report
+from zrm.contract.outbound import Reply
 from zrm.errors import StoreFull
 from zrm.kit.ids import new_id
 

@@ -18,11 +18,12 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
 from tests.channels.email.desk import MAILBOXES, house
 from tests.channels.email.test_send import AT, IDENTITY, read, reply
-from zrm.channels.contract import ConfigInvalid, ConnectionFailed, StoredFile, Throttled
 from zrm.channels.email.channel import EmailChannel
 from zrm.channels.email.compose import MimeAttachment, compose
 from zrm.channels.email.config import EmailConfig
 from zrm.channels.email.domain_rate_limit import DomainRateLimit
+from zrm.contract.errors import ConfigInvalid, ConnectionFailed, Throttled
+from zrm.contract.files import StoredFile
 from zrm.kit.blobs import BlobStore
 
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(100)

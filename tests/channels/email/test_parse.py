@@ -12,12 +12,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.channels.email.corpus import PAYLOADS, Mail, multipart, nested
-from zrm.channels.contract import JSON, Inbound, RawContact, Unparseable
 from zrm.channels.email.config import EmailConfig
 from zrm.channels.email.headers import addresses, parameters
 from zrm.channels.email.mailboxes import Mailboxes
 from zrm.channels.email.mime import MAX_PARTS
 from zrm.channels.email.parse import parse_mail
+from zrm.contract.errors import Unparseable
+from zrm.contract.inbound import JSON, Inbound, RawContact
 
 BOXES = Mailboxes(
     EmailConfig.model_validate(

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from tests.channels.email.corpus import Mail
 from tests.channels.email.test_parse import understand
-from zrm.channels.contract import InboundFile
 from zrm.channels.email.pictures import Picture, put_in_place
+from zrm.contract.files import InboundFile
 
 PNG = base64.b64decode(
     "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="

@@ -21,25 +21,24 @@ from hypothesis import strategies as st
 
 from tests.channels.email.desk import MAILBOXES, free_port, house
 from tests.lab.smtp_sink import Answer, Drop, SmtpSink
-from zrm.channels.contract import (
-    ConfigInvalid,
-    ConnectionFailed,
-    Inbound,
-    OutcomeUnknown,
-    RawContact,
-    RecipientUnreachable,
-    Rejected,
-    Reply,
-    ReplyInvalid,
-    SendError,
-    StoredFile,
-    Throttled,
-)
 from zrm.channels.email.channel import EmailChannel
 from zrm.channels.email.compose import MimeAttachment, compose
 from zrm.channels.email.config import EmailConfig
 from zrm.channels.email.mailboxes import Mailboxes
 from zrm.channels.email.parse import parse_mail
+from zrm.contract.errors import (
+    ConfigInvalid,
+    ConnectionFailed,
+    OutcomeUnknown,
+    RecipientUnreachable,
+    Rejected,
+    ReplyInvalid,
+    SendError,
+    Throttled,
+)
+from zrm.contract.files import StoredFile
+from zrm.contract.inbound import Inbound, RawContact
+from zrm.contract.outbound import Reply
 from zrm.kit.blobs import BlobStore
 
 AT = datetime(2026, 11, 2, 10, 0, tzinfo=UTC)

@@ -19,10 +19,11 @@ from tests.channels.sms.hub import house, serving
 from tests.lab.fax import HylafaxSpool, write_fax
 from tests.lab.process import free_port, wait_until
 from tests.lab.telephony import Telephony
-from zrm.channels.contract import AddressKind, Ignored, Inbound, Sender
 from zrm.channels.fax.channel import FaxChannel
 from zrm.channels.fax.config import FaxConfig
 from zrm.channels.fax.spool import FaxSpool
+from zrm.contract.addresses import AddressKind, Sender
+from zrm.contract.inbound import Ignored, Inbound
 
 HOOKS = Path(zrm.channels.fax.__file__).parent / "hooks"
 SECRET = "a-secret-of-the-hooks"

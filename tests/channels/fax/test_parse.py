@@ -10,19 +10,13 @@ from hypothesis import strategies as st
 
 from tests.channels.fax.faxes import claims, fax, tiff
 from tests.channels.sms.hub import house
-from zrm.channels.contract import (
-    AddressKind,
-    Ignored,
-    Inbound,
-    RawContact,
-    Reply,
-    ReplyInvalid,
-    Sender,
-    Unparseable,
-)
 from zrm.channels.fax.channel import FaxChannel
 from zrm.channels.fax.config import FaxConfig
 from zrm.channels.fax.record import contact
+from zrm.contract.addresses import AddressKind, Sender
+from zrm.contract.errors import ReplyInvalid, Unparseable
+from zrm.contract.inbound import Ignored, Inbound, RawContact
+from zrm.contract.outbound import Reply
 from zrm.kit.ids import new_id
 
 CHANNEL = FaxChannel(FaxConfig(), house())

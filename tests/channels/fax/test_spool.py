@@ -12,10 +12,11 @@ import pytest
 from tests.channels.fax.faxes import fax
 from tests.channels.sms.desk import KeepingDesk
 from tests.channels.sms.hub import house
-from zrm.channels.contract import Inbound, RawContact, Unparseable
 from zrm.channels.fax.channel import FaxChannel
 from zrm.channels.fax.config import FaxConfig
 from zrm.channels.fax.spool import FaxSpool
+from zrm.contract.errors import Unparseable
+from zrm.contract.inbound import Inbound, RawContact
 from zrm.errors import StoreUnavailable
 
 CALL = {"source": "asterisk", "call": "1700000000.7", "caller": "02188776655", "called": "150", "file": "yes"}

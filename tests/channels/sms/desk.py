@@ -8,7 +8,8 @@ from datetime import UTC, datetime
 from typing import BinaryIO
 
 from tests.channels.desk import UnaskedDesk
-from zrm.channels.contract import RawContact, Receipt, StoredFile
+from zrm.contract.files import StoredFile
+from zrm.contract.inbound import RawContact, Receipt
 from zrm.kit.ids import new_id
 
 
@@ -41,7 +42,7 @@ class KeepingDesk(UnaskedDesk):
             assert self.arrived.wait_for(lambda: len(self.contacts) >= count, seconds), "nothing came"
             return list(self.contacts)
 
-    def keep(
+    def store(
         self,
         data: bytes | BinaryIO,
         *,

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import uvicorn
 from fastapi import APIRouter, FastAPI
 
-from zrm.channels.contract import Installation
+from zrm.channels.channel import Installation
 
 PUBLIC_URL = "https://hub.example.org"
 

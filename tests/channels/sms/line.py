@@ -9,9 +9,11 @@ from pathlib import Path
 from tests.channels.sms.desk import KeepingDesk
 from tests.channels.sms.hub import house
 from tests.lab.smsc import PASSWORD, SYSTEM
-from zrm.channels.contract import HasListener, Inbound, MessagePart, RawContact, Reply
+from zrm.channels.channel import HasListener
 from zrm.channels.sms.channel import SmsChannel
 from zrm.channels.sms.config import SmsConfig
+from zrm.contract.inbound import Inbound, MessagePart, RawContact
+from zrm.contract.outbound import Reply
 from zrm.kit.ids import new_id
 
 NUMBER = "30001"

@@ -12,9 +12,9 @@ from tests.channels.sms.desk import KeepingDesk
 from tests.channels.sms.hub import PUBLIC_URL, house, serving
 from tests.channels.sms.test_send import reply
 from tests.lab.twilio import TwilioStandIn
-from zrm.channels.contract import Inbound, Report
 from zrm.channels.sms.channel import SmsChannel
 from zrm.channels.sms.config import SmsConfig
+from zrm.contract.inbound import Inbound, Report
 from zrm.errors import StoreFull, StoreUnavailable
 
 NUMBER = "+982130001"

@@ -19,29 +19,23 @@ from tests.channels.sms.aggregator import KEY, PASSWORD, SECRET, TOKEN, Aggregat
 from tests.channels.sms.desk import KeepingDesk
 from tests.channels.sms.hub import house, serving
 from tests.lab.process import free_port
-from zrm.channels.contract import (
-    AddressKind,
+from zrm.channels.sms.channel import SmsChannel
+from zrm.channels.sms.config import SmsConfig
+from zrm.contract.addresses import AddressKind, Sender
+from zrm.contract.errors import (
     ConfigInvalid,
     ConnectionFailed,
-    Ignored,
-    Inbound,
     OutcomeUnknown,
-    RawContact,
     RecipientOptedOut,
     RecipientUnreachable,
     Rejected,
-    Reply,
     ReplyInvalid,
-    Report,
-    Sender,
     SendError,
-    Thread,
     Throttled,
     Unparseable,
-    Wish,
 )
-from zrm.channels.sms.channel import SmsChannel
-from zrm.channels.sms.config import SmsConfig
+from zrm.contract.inbound import Ignored, Inbound, RawContact, Report, Thread, Wish
+from zrm.contract.outbound import Reply
 from zrm.errors import StoreUnavailable
 from zrm.kit.ids import new_id
 from zrm.ui.i18n import gettext

@@ -23,12 +23,14 @@ from tests.channels.sms.hub import house, serving
 from tests.lab.process import wait_until
 from zrm.casestore import outbox
 from zrm.casestore.outbox import Topic
-from zrm.channels.contract import HasListener, Inbound, MessagePart, RawContact, Unparseable, Wish
+from zrm.channels.channel import HasListener
 from zrm.channels.sms.channel import SmsChannel
 from zrm.channels.sms.config import SmsConfig
 from zrm.config import Settings
+from zrm.contract.errors import Unparseable
+from zrm.contract.inbound import Inbound, MessagePart, RawContact, Wish
 from zrm.errors import StoreUnavailable
-from zrm.frontdesk.desk import Desk
+from zrm.frontdesk.desk import front_desk
 from zrm.inbox.receive import Inbox
 from zrm.kit.blobs import BlobStore
 from zrm.kit.db import Database
@@ -86,7 +88,7 @@ def test_parts_in_any_order_and_doubled_are_one_contact(
 ) -> None:
     """Field 2.6: jasmin#1232, by a described provider: through the door, T1 and T2 to one case with one contact."""
     channel = channel_at()
-    with serving(channel.routes(Desk(database, blobs, inbox, settings, b"key", []))) as hub:
+    with serving(channel.routes(front_desk(database, blobs, inbox, settings, b"key", []))) as hub:
         order = [part(3), part(1), part(3), part(1, reference=8), part(2), part(1)]
         assert bring(hub, *order) == [200] * 6
     with database.cursor() as cursor:

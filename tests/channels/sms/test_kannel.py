@@ -14,10 +14,11 @@ from tests.channels.sms.line import PERSIAN, reply
 from tests.lab.kannel import TOKEN, USER, WORD, Kannel, kannel
 from tests.lab.process import free_port, wait_until
 from tests.lab.smsc import Smsc
-from zrm.channels.contract import ConfigInvalid, ConnectionFailed, Inbound, Report, Throttled
 from zrm.channels.sms.channel import SmsChannel
 from zrm.channels.sms.config import SmsConfig
 from zrm.channels.sms.gateway.send import judge
+from zrm.contract.errors import ConfigInvalid, ConnectionFailed, Throttled
+from zrm.contract.inbound import Inbound, Report
 from zrm.errors import StoreUnavailable
 
 pytestmark = pytest.mark.peer("kannel")

@@ -6,8 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from zrm.channels.contract import AddressKind, Inbound, InboundFile, Sender
 from zrm.channels.sms.keywords import wish_of
+from zrm.contract.addresses import AddressKind, Sender
+from zrm.contract.files import InboundFile
+from zrm.contract.inbound import Inbound
 
 SENDER = Sender(AddressKind.PHONE, "+989121234567")
 

@@ -13,10 +13,12 @@ from tests.channels.sms.hub import house
 from tests.channels.sms.test_send import Channels, reply
 from tests.lab.process import free_port
 from tests.lab.twilio import TwilioStandIn
-from zrm.channels.contract import ConfigInvalid, ConnectionFailed, Fetched, Rejected, Report, SendError, Throttled
 from zrm.channels.sms import media
 from zrm.channels.sms.channel import SmsChannel
 from zrm.channels.sms.config import SmsConfig
+from zrm.contract.errors import ConfigInvalid, ConnectionFailed, Rejected, SendError, Throttled
+from zrm.contract.files import Fetched
+from zrm.contract.inbound import Report
 
 NUMBER = "+982130001"
 SID, TOKEN = "AC" + "0" * 32, "token-of-the-account"

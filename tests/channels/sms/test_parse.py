@@ -11,20 +11,11 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from tests.channels.sms.hub import house
-from zrm.channels.contract import (
-    JSON,
-    AddressKind,
-    Ignored,
-    Inbound,
-    RawContact,
-    Report,
-    Sender,
-    Thread,
-    Unparseable,
-    Wish,
-)
 from zrm.channels.sms.channel import SmsChannel
 from zrm.channels.sms.config import SmsConfig
+from zrm.contract.addresses import AddressKind, Sender
+from zrm.contract.errors import Unparseable
+from zrm.contract.inbound import JSON, Ignored, Inbound, RawContact, Report, Thread, Wish
 
 NUMBER = "+982130001"
 SID = "SM6f1c2b7d9e0a4b3c8d5e6f708192a3b4"

@@ -12,22 +12,22 @@ import pytest
 from tests.channels.sms.hub import PUBLIC_URL, house
 from tests.lab.process import free_port
 from tests.lab.twilio import FAIL, THROTTLE, Behaviour, Cut, Hold, Refuse, TwilioStandIn
-from zrm.channels.contract import (
+from zrm.channels.sms.channel import SmsChannel
+from zrm.channels.sms.config import SmsConfig
+from zrm.channels.sms.provider import judge
+from zrm.contract.errors import (
     ConfigInvalid,
     ConnectionFailed,
     OutcomeUnknown,
     RecipientOptedOut,
     RecipientUnreachable,
     Rejected,
-    Reply,
     ReplyInvalid,
     SendError,
-    StoredFile,
     Throttled,
 )
-from zrm.channels.sms.channel import SmsChannel
-from zrm.channels.sms.config import SmsConfig
-from zrm.channels.sms.provider import judge
+from zrm.contract.files import StoredFile
+from zrm.contract.outbound import Reply
 from zrm.kit.ids import new_id
 from zrm.ui.i18n import gettext
 

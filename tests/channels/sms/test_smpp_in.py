@@ -20,18 +20,12 @@ from tests.channels.sms.hub import house
 from tests.channels.sms.line import NUMBER, PERSIAN, Listening, channel_at
 from tests.lab.process import free_port, wait_until
 from tests.lab.smsc import Smsc
-from zrm.channels.contract import (
-    HasListener,
-    Inbound,
-    MessagePart,
-    RawContact,
-    Receipt,
-    Unparseable,
-    Wish,
-)
+from zrm.channels.channel import HasListener
 from zrm.channels.sms.channel import SmsChannel
 from zrm.channels.sms.config import SmsConfig
 from zrm.channels.sms.smpp.redelivery_window import Recent
+from zrm.contract.errors import Unparseable
+from zrm.contract.inbound import Inbound, MessagePart, RawContact, Receipt, Wish
 from zrm.errors import StoreUnavailable
 
 

@@ -9,7 +9,8 @@ import pytest
 from tests.channels.sms.line import PERSIAN, Listening, channel_at, reply
 from tests.lab.process import free_port
 from tests.lab.smsc import PASSWORD, Smsc
-from zrm.channels.contract import (
+from zrm.channels.sms.alphabet import Plain, split
+from zrm.contract.errors import (
     ConfigInvalid,
     ConnectionFailed,
     OutcomeUnknown,
@@ -19,7 +20,6 @@ from zrm.channels.contract import (
     SendError,
     Throttled,
 )
-from zrm.channels.sms.alphabet import Plain, split
 from zrm.ui.i18n import gettext
 
 

@@ -20,13 +20,13 @@ from tests.channels.sms.line import NUMBER, channel_at
 from tests.dispatch.test_deliver import make_case
 from zrm.casestore import outbox
 from zrm.casestore.outbox import Topic
-from zrm.channels.contract import Inbound, RawContact, Report
 from zrm.channels.sms.channel import SmsChannel
 from zrm.channels.sms.keywords import wish_of
 from zrm.channels.sms.smpp.config import SmppGateway
 from zrm.channels.sms.smpp.read import reference
 from zrm.config import Settings
-from zrm.contract import AddressKind, Sender
+from zrm.contract.addresses import AddressKind, Sender
+from zrm.contract.inbound import Inbound, RawContact, Report
 from zrm.inbox.receive import Inbox
 from zrm.kit.blobs import BlobStore
 from zrm.kit.db import Database

@@ -14,15 +14,11 @@ from tests.channels.sms.desk import KeepingDesk
 from tests.channels.sms.hub import house
 from tests.channels.sms.line import NUMBER, PERSIAN, Listening, channel_at, reply
 from tests.lab.smsc import PASSWORD, SYSTEM, Smsc
-from zrm.channels.contract import (
-    ConnectionFailed,
-    RawContact,
-    Report,
-    Throttled,
-)
 from zrm.channels.sms.channel import SmsChannel
 from zrm.channels.sms.config import SmsConfig
 from zrm.channels.sms.smpp.pdu import read_delivered
+from zrm.contract.errors import ConnectionFailed, Throttled
+from zrm.contract.inbound import RawContact, Report
 
 
 def test_reports_come_to_the_listener_for_every_part(smsc: Smsc, line: Listening, desk: KeepingDesk) -> None:

@@ -9,18 +9,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from zrm.channels.contract import (
-    AddressKind,
-    ChannelConfig,
-    Inbound,
-    Installation,
-    RawContact,
-    Reply,
-    ReplyInvalid,
-    Unparseable,
-)
+from zrm.channels.channel import ChannelConfig, Installation
 from zrm.channels.registry import ALWAYS, CHANNELS
 from zrm.channels.taken.channel import CallChannel, LetterChannel, VisitChannel
+from zrm.contract.addresses import AddressKind
+from zrm.contract.errors import ReplyInvalid, Unparseable
+from zrm.contract.inbound import Inbound, RawContact
+from zrm.contract.outbound import Reply
 
 AGENT = UUID(int=7)
 HOUSE = Installation({"fa": "مرکز", "en": "Centre"}, "fa", "UTC", "IR", "https://a.example", "/tmp", "00")  # unused

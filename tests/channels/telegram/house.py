@@ -26,11 +26,11 @@ from zrm.casestore.outbox import Topic
 from zrm.casework import case_actions
 from zrm.casework.context import ActionContext
 from zrm.casework.reply_routes import ReplyRoute, RouteOrigin, SendingAccount, reply_routes
-from zrm.channels.contract import Installation
+from zrm.channels.channel import Installation
 from zrm.channels.telegram.channel import BotChannel
 from zrm.config import Settings
 from zrm.dispatch.deliver import Deliver
-from zrm.frontdesk.desk import Desk
+from zrm.frontdesk.desk import front_desk
 from zrm.inbox.receive import Inbox
 from zrm.kit.blobs import BlobStore
 from zrm.kit.db import Database
@@ -87,7 +87,7 @@ class BotHouse:
         kinds = self.channel.kind, self.channel.can.reaches
         senders = [SendingAccount(kinds[0], account, kinds[1].value) for account in self.channel.accounts()]
         self.senders = senders
-        self.desk = Desk(database, self.blobs, inbox, settings, b"key", senders)
+        self.desk = front_desk(database, self.blobs, inbox, settings, b"key", senders)
 
     def _channel(self, public_url: str) -> Any:
         name = {"fa": "مرکز آزمون", "en": "Test Centre"}

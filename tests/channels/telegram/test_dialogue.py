@@ -70,7 +70,7 @@ def test_a_matter_is_asked_for_step_by_step_and_comes_as_one_contact(
     assert talk.labels()[:5] == [talk.say(x) for x in ("Complaint", "Request", "Suggestion", "Criticism", "Report")]
     assert talk.press("Complaint") == talk.say("What is it about?")
     subject = talk.labels()[0]
-    chosen = house.desk.subjects()[0]
+    chosen = house.desk.self_service.subjects()[0]
     assert subject == (chosen.name_fa if language == "fa" else chosen.name_en)
     deeper = talk.press(subject)
     if deeper == talk.say("What is it about?"):  # the subject has branches of its own
@@ -246,7 +246,7 @@ def test_who_asks_us_to_stop_is_not_written_to_until_they_let_us_again(bot: Bot,
     case = house.wait_for_cases()[0]
     bot.wait_for_said(talk.citizen, 3)
     assert talk.write("/stop").startswith("We shall not write")
-    assert house.desk.opted_out("telegram", str(talk.citizen.id))
+    assert house.desk.self_service.opted_out("telegram", str(talk.citizen.id))
     house.answer(case, "We are on it.")
     assert len(bot.said(talk.citizen)) == 4
     assert house.deliveries()[-1][0] == "failed"

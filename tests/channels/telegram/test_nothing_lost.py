@@ -16,10 +16,11 @@ from tests.channels.telegram.conftest import OpenHouse
 from tests.channels.telegram.house import BotHouse
 from tests.lab.process import wait_until
 from tests.lab.telegram import Bot, Citizen, TelegramStandIn
-from zrm.channels.contract import FrontDesk, RawContact
 from zrm.channels.telegram.channel import TelegramChannel
 from zrm.channels.telegram.door import TelegramDoor
 from zrm.config import Settings
+from zrm.contract.inbound import RawContact
+from zrm.contract.ports import FrontDesk
 from zrm.errors import StoreUnavailable
 from zrm.frontdesk.desk import Desk
 from zrm.inbox.receive import Inbox
@@ -36,18 +37,29 @@ class DyingDesk:
     """The real front desk, which dies before the call number `dies_at` that would write something."""
 
     def __init__(self, desk: Desk, dies_at: int) -> None:
-        self._desk = desk
         self._left = dies_at
+        for port in ("reception", "files", "tracking", "self_service", "checkpoints"):
+            setattr(self, port, _DyingPort(self, getattr(desk, port)))
+
+    def write(self) -> None:
+        """One call that writes is about to begin."""
+        self._left -= 1
+        if self._left < 0:
+            raise Killed
+
+
+class _DyingPort:
+    def __init__(self, desk: DyingDesk, port: object) -> None:
+        self._desk = desk
+        self._port = port
 
     def __getattr__(self, name: str) -> Any:
-        found: Callable[..., object] = getattr(self._desk, name)
-        if name not in ("submit", "receive", "keep", "revise"):
+        found: Callable[..., object] = getattr(self._port, name)
+        if name not in ("submit", "receive", "store", "update_state"):
             return found
 
         def call(*values: Any, **named: Any) -> object:
-            self._left -= 1
-            if self._left < 0:
-                raise Killed
+            self._desk.write()
             return found(*values, **named)
 
         return call
@@ -142,11 +154,11 @@ def test_an_old_stop_that_is_brought_again_silences_nobody(still_house: BotHouse
     stop, start = bot.tell(SARA, text="/stop"), bot.tell(SARA, text="/start")
     start["message"]["date"] = stop["message"]["date"] + later
     bring(house, house.desk, stop)
-    assert house.desk.opted_out("telegram", str(SARA.id))
+    assert house.desk.self_service.opted_out("telegram", str(SARA.id))
     bring(house, house.desk, start)
-    assert not house.desk.opted_out("telegram", str(SARA.id))
+    assert not house.desk.self_service.opted_out("telegram", str(SARA.id))
     bring(house, house.desk, stop)
-    assert not house.desk.opted_out("telegram", str(SARA.id))
+    assert not house.desk.self_service.opted_out("telegram", str(SARA.id))
 
 
 def test_an_album_whose_photos_come_at_once_by_several_processes_is_one(still_house: BotHouse, bot: Bot) -> None:
@@ -171,7 +183,7 @@ def test_an_album_whose_photos_come_at_once_by_several_processes_is_one(still_ho
 def test_while_the_store_is_away_the_messenger_is_told_to_come_again(bot: Bot, open_house: OpenHouse) -> None:
     house = open_house(bot, mode="webhook")
     bot.wait_for_webhook()
-    original = house.desk.submit
+    original = house.desk.reception.submit
     away = threading.Event()
 
     def submit(contact: RawContact) -> Any:
@@ -179,7 +191,7 @@ def test_while_the_store_is_away_the_messenger_is_told_to_come_again(bot: Bot, o
             raise StoreUnavailable("away")
         return original(contact)
 
-    house.desk.submit = submit  # type: ignore[method-assign]  # the store goes away for this one door
+    house.desk.reception.submit = submit  # type: ignore[method-assign]  # the store goes away for this one door
     bot.tell(SARA, text="keep this")
     with bot.telegram.changed:
         assert bot.telegram.changed.wait_for(lambda: len(bot.deliveries) >= 2, 30)
@@ -193,7 +205,7 @@ def test_while_the_store_is_away_the_messenger_is_told_to_come_again(bot: Bot, o
 
 def test_polling_does_not_pass_by_what_the_store_did_not_take(bot: Bot, open_house: OpenHouse) -> None:
     house = open_house(bot)
-    original = house.desk.submit
+    original = house.desk.reception.submit
     failures = iter([True, True])
 
     def submit(contact: RawContact) -> Any:
@@ -201,7 +213,7 @@ def test_polling_does_not_pass_by_what_the_store_did_not_take(bot: Bot, open_hou
             raise StoreUnavailable("away")
         return original(contact)
 
-    house.desk.submit = submit  # type: ignore[method-assign]  # the store goes away for this one door
+    house.desk.reception.submit = submit  # type: ignore[method-assign]  # the store goes away for this one door
     for number in range(4):
         bot.tell(SARA, text=f"number {number}")
     bot.wait_until_done()

@@ -10,10 +10,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.lab import telegram_contract as contract
-from zrm.channels.contract import Ignored, Inbound, Installation, RawContact, StoredFile, Unparseable, Wish
+from zrm.channels.channel import Installation
 from zrm.channels.telegram.channel import BaleChannel, TelegramChannel
 from zrm.channels.telegram.config import BaleConfig, TelegramConfig
 from zrm.channels.telegram.incoming_update import storable
+from zrm.contract.errors import Unparseable
+from zrm.contract.files import StoredFile
+from zrm.contract.inbound import Ignored, Inbound, RawContact, Wish
 
 HOUSE = Installation({"fa": "", "en": ""}, "fa", "Asia/Tehran", "IR", "https://hub.example.org", ".", "secret")
 TELEGRAM = TelegramChannel(TelegramConfig(), HOUSE)

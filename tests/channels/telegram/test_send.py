@@ -9,22 +9,22 @@ import pytest
 
 from tests.lab.process import free_port
 from tests.lab.telegram import Bot, Citizen, Cut, Fail, Flood, Hold, TelegramStandIn
-from zrm.channels.contract import (
-    ConfigInvalid,
-    ConnectionFailed,
-    Installation,
-    OutcomeUnknown,
-    RecipientUnreachable,
-    Rejected,
-    Reply,
-    ReplyInvalid,
-    SendError,
-    StoredFile,
-    Throttled,
-)
+from zrm.channels.channel import Installation
 from zrm.channels.telegram.channel import BaleChannel, TelegramChannel
 from zrm.channels.telegram.config import BaleConfig, TelegramConfig
 from zrm.channels.telegram.send import split, units
+from zrm.contract.errors import (
+    ConfigInvalid,
+    ConnectionFailed,
+    OutcomeUnknown,
+    RecipientUnreachable,
+    Rejected,
+    ReplyInvalid,
+    SendError,
+    Throttled,
+)
+from zrm.contract.files import StoredFile
+from zrm.contract.outbound import Reply
 from zrm.kit.blobs import BlobStore
 from zrm.kit.ids import new_id
 

@@ -12,7 +12,7 @@ import pytest
 
 from tests.channels.voice_ivr.desk import ListDesk
 from tests.lab.process import free_port, listening, wait_until
-from zrm.channels.contract import Installation
+from zrm.channels.channel import Installation
 from zrm.channels.voice_ivr import prompts
 from zrm.channels.voice_ivr.channel import VoiceChannel
 from zrm.channels.voice_ivr.config import VoiceConfig

@@ -7,7 +7,10 @@ from datetime import UTC, datetime
 from typing import BinaryIO
 
 from tests.channels.desk import UnaskedDesk
-from zrm.channels.contract import RawContact, Receipt, StoredFile, Subject, Tracking
+from zrm.contract.files import StoredFile
+from zrm.contract.inbound import RawContact, Receipt
+from zrm.contract.ports import Subject
+from zrm.contract.tracking import Tracking
 from zrm.errors import NotFound, StoreFull, TooManyTries
 from zrm.kit.ids import new_id
 
@@ -37,7 +40,7 @@ class ListDesk(UnaskedDesk):
                 self.received.append(contact)
         return Receipt(new_id(), CODE, OPENED, repeated)
 
-    def keep(
+    def store(
         self,
         data: bytes | BinaryIO,
         *,

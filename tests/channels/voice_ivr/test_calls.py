@@ -16,8 +16,8 @@ from tests.channels.voice_ivr.desk import CODE
 from tests.channels.voice_ivr.test_dialogue import CASE
 from tests.lab.process import wait_until
 from tests.lab.telephony import Call, Telephony
-from zrm.channels.contract import Inbound
 from zrm.channels.voice_ivr.prompts import PromptFolders
+from zrm.contract.inbound import Inbound
 from zrm.ui.i18n import Language
 
 PIECE = 4000  # samples: half a second of a telephone's sound

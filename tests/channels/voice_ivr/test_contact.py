@@ -9,19 +9,15 @@ from uuid import uuid4
 
 import pytest
 
-from zrm.channels.contract import (
-    AddressKind,
-    Inbound,
-    Installation,
-    RawContact,
-    Reply,
-    ReplyInvalid,
-    StoredFile,
-    Unparseable,
-)
+from zrm.channels.channel import Installation
 from zrm.channels.voice_ivr import contact
 from zrm.channels.voice_ivr.channel import VoiceChannel
 from zrm.channels.voice_ivr.config import VoiceConfig
+from zrm.contract.addresses import AddressKind
+from zrm.contract.errors import ReplyInvalid, Unparseable
+from zrm.contract.files import StoredFile
+from zrm.contract.inbound import Inbound, RawContact
+from zrm.contract.outbound import Reply
 
 PAYLOADS = Path(__file__).parent / "payloads"
 FILE = StoredFile("0" * 64, 96_044, "message-1.wav", "audio/wav", "recording")

@@ -12,7 +12,8 @@ import pytest
 from tests.channels.voice_ivr.conftest import Door, OpenDoor
 from tests.channels.voice_ivr.desk import CODE, OPENED, ListDesk
 from tests.channels.voice_ivr.peer import UNIQUEID, Fail, HangUp, Press, ScriptedAsterisk, Speak, Step
-from zrm.channels.contract import Inbound, RawContact, Receipt, Tracking
+from zrm.contract.inbound import Inbound, RawContact, Receipt
+from zrm.contract.tracking import Tracking
 
 FARSI: Step = ("choose-fa-1", Press("1"))
 ENGLISH: Step = ("choose-fa-1", Press("2"))

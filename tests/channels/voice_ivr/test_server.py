@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from tests.channels.voice_ivr.conftest import OpenDoor
 from tests.channels.voice_ivr.peer import HangUp, Press, ScriptedAsterisk, Speak
 from tests.lab.process import free_port, wait_until
-from zrm.channels.contract import Installation
+from zrm.channels.channel import Installation
 from zrm.channels.voice_ivr.channel import VoiceChannel
 from zrm.channels.voice_ivr.config import VoiceConfig
 

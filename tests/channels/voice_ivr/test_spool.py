@@ -14,10 +14,10 @@ import pytest
 
 from tests.channels.voice_ivr.desk import ListDesk
 from tests.channels.voice_ivr.peer import write_sound
-from zrm.channels.contract import RawContact, Receipt
 from zrm.channels.voice_ivr import wave
 from zrm.channels.voice_ivr.intake import deliver, sweep
 from zrm.channels.voice_ivr.spool import VoiceSpool
+from zrm.contract.inbound import RawContact, Receipt
 
 FACTS = {"account": "137", "system": "pbx-1", "uniqueid": "1.1", "caller": "09121234567", "language": "fa"}
 LATER = 1000.0
@@ -46,7 +46,7 @@ def make_older(spool: VoiceSpool, age: float) -> None:
 
 
 def swept(spool: VoiceSpool, desk: ListDesk) -> int:
-    return sweep(desk, spool, default_account="137")
+    return sweep(desk, desk, spool, default_account="137")
 
 
 def test_what_a_killed_process_left_is_taken_in_with_the_facts(spool: VoiceSpool) -> None:
@@ -187,7 +187,8 @@ def test_a_hostile_uniqueid_stays_in_the_folder(spool: VoiceSpool, uniqueid: str
     message = spool.begin(uniqueid, dict(FACTS))
     write_sound(spool.folder / f"{message.stem}-1.wav", 16000)
     assert [path.parent for path in spool.folder.iterdir()] == [spool.folder] * 2
-    assert deliver(ListDesk(), message, default_account="137") is not None
+    desk = ListDesk()
+    assert deliver(desk, desk, message, default_account="137") is not None
     message.release()
 
 

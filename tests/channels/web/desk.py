@@ -13,19 +13,11 @@ from typing import BinaryIO, Literal
 from uuid import UUID
 
 from tests.channels.desk import UnaskedDesk
-from zrm.channels.contract import (
-    JSON,
-    AddressKind,
-    OnTheWay,
-    OpenDoor,
-    PublicFile,
-    PublicMessage,
-    RawContact,
-    Receipt,
-    StoredFile,
-    Subject,
-    Tracking,
-)
+from zrm.contract.addresses import AddressKind
+from zrm.contract.files import StoredFile
+from zrm.contract.inbound import JSON, RawContact, Receipt
+from zrm.contract.ports import OpenDoor, Subject
+from zrm.contract.tracking import OnTheWay, PublicFile, PublicMessage, Tracking
 from zrm.errors import NotFound, StoreUnavailable, TooManyTries
 from zrm.kit.ids import new_id
 
@@ -90,7 +82,7 @@ class KeepingDesk(UnaskedDesk):
             self.contacts[key] = (contact, receipt)
             return receipt
 
-    def keep(
+    def store(
         self,
         data: bytes | BinaryIO,
         *,
@@ -104,7 +96,7 @@ class KeepingDesk(UnaskedDesk):
         self.blobs[key] = content
         return StoredFile(key, len(content), name, media_type, role)
 
-    def still_kept(self, files: Sequence[StoredFile]) -> list[StoredFile]:
+    def still_stored(self, files: Sequence[StoredFile]) -> list[StoredFile]:
         self._open()
         return [file for file in files if file.key in self.blobs]
 
@@ -186,14 +178,14 @@ class KeepingDesk(UnaskedDesk):
         self._open()
         return SUBJECTS
 
-    def recall(self, channel: str, key: str) -> JSON:
+    def load_state(self, channel: str, key: str) -> JSON:
         self._open()
         return self.notes.get(f"{channel}:{key}")
 
-    def remember(self, channel: str, key: str, note: JSON, *, seconds: float) -> None:
+    def save_state(self, channel: str, key: str, state: JSON, *, seconds: float) -> None:
         self._open()
-        self.notes[f"{channel}:{key}"] = json.loads(json.dumps(note))
-        if note is None:
+        self.notes[f"{channel}:{key}"] = json.loads(json.dumps(state))
+        if state is None:
             del self.notes[f"{channel}:{key}"]
 
     def id_of(self, place: int) -> UUID:

@@ -17,9 +17,10 @@ from fastapi import FastAPI
 from starlette.staticfiles import StaticFiles
 
 from tests.channels.web.desk import KeepingDesk
-from zrm.channels.contract import FrontDesk, Installation
+from zrm.channels.channel import Installation
 from zrm.channels.web.channel import WebChannel
 from zrm.channels.web.config import ContactDetails, WebConfig
+from zrm.contract.ports import FrontDesk
 from zrm.ui.pages import BUILT_ASSETS
 
 HOUSE = Installation(

@@ -9,8 +9,8 @@ import pytest
 from pydantic import SecretStr
 
 from tests.channels.web.portal import CONFIG, Portal, running
-from zrm.channels.contract import Inbound
 from zrm.channels.web.channel import WebChannel
+from zrm.contract.inbound import Inbound
 
 CONTACT = {"text": "The lamp is broken.", "nature": "report", "phone": "0912 345 6789", "language": "en"}
 KEY = "0123456789abcdef-city-app"

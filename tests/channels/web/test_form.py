@@ -11,8 +11,9 @@ import httpx
 import pytest
 
 from tests.channels.web.portal import CONFIG, Portal, all_hidden, came_back, filled, hidden, running
-from zrm.channels.contract import Inbound, StoredFile
 from zrm.channels.web.signed_tokens import Seals
+from zrm.contract.files import StoredFile
+from zrm.contract.inbound import Inbound
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from zrm.casestore import outbox
 from zrm.casestore.outbox import Topic
 from zrm.casework import case_actions
 from zrm.config import Settings
-from zrm.frontdesk.desk import Desk
+from zrm.frontdesk.desk import front_desk
 from zrm.inbox.receive import Inbox
 from zrm.kit.blobs import BlobStore
 from zrm.kit.db import Database
@@ -23,7 +23,7 @@ from zrm.ui.i18n import Language
 def test_a_form_becomes_a_durable_contact_whose_code_is_known_at_once(
     database: Database, blobs: BlobStore, inbox: Inbox, settings: Settings
 ) -> None:
-    desk = Desk(database, blobs, inbox, settings, b"secret of this test", ())
+    desk = front_desk(database, blobs, inbox, settings, b"secret of this test", ())
     with running(desk=desk) as portal:
         client = portal.citizen()
         page = client.get("/new").text
@@ -49,7 +49,7 @@ def test_a_form_becomes_a_durable_contact_whose_code_is_known_at_once(
 def test_a_matter_is_rated_on_its_page_once_each_time_it_is_closed(
     database: Database, blobs: BlobStore, inbox: Inbox, settings: Settings, language: Language
 ) -> None:
-    desk = Desk(database, blobs, inbox, settings, b"secret of this test", ())
+    desk = front_desk(database, blobs, inbox, settings, b"secret of this test", ())
 
     def work() -> None:
         with database.cursor() as cursor:
@@ -105,7 +105,7 @@ def test_typed_addresses_are_both_kept_and_prove_nothing(
     database: Database, blobs: BlobStore, inbox: Inbox, settings: Settings, door: str
 ) -> None:
     """ADR 4 at the real doors: a stranger's matter must not stand in a known citizen's file as if it were theirs."""
-    desk = Desk(database, blobs, inbox, settings, b"secret of this test", ())
+    desk = front_desk(database, blobs, inbox, settings, b"secret of this test", ())
     own = frozenset({"info@example.org"})
 
     def send(**typed: str) -> None:

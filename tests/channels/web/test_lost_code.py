@@ -17,11 +17,13 @@ from zrm.casestore import outbox
 from zrm.casestore.outbox import Topic
 from zrm.casework import case_actions
 from zrm.casework.reply_routes import SendingAccount as Account
-from zrm.channels.contract import AddressKind, OpenDoor, RawContact, Reply, Sender, Sent, Wish
 from zrm.config import Settings
-from zrm.contract import Inbound, Parsed
+from zrm.contract.addresses import AddressKind, Sender
+from zrm.contract.inbound import Inbound, Parsed, RawContact, Wish
+from zrm.contract.outbound import Reply, Sent
+from zrm.contract.ports import OpenDoor
 from zrm.dispatch.deliver import Deliver
-from zrm.frontdesk.desk import Desk
+from zrm.frontdesk.desk import front_desk
 from zrm.inbox.receive import Inbox
 from zrm.kit.blobs import BlobStore
 from zrm.kit.db import Database
@@ -258,7 +260,7 @@ class Town:
 @pytest.fixture
 def town(database: Database, inbox: Inbox, blobs: BlobStore, settings: Settings) -> Iterator[Town]:
     town = Town(database, inbox, blobs, settings)
-    desk = Desk(database, blobs, inbox, settings, b"secret of this test", ACCOUNTS, doors=DOORS)
+    desk = front_desk(database, blobs, inbox, settings, b"secret of this test", ACCOUNTS, doors=DOORS)
     with running(desk=desk, house=replace(HOUSE, language="en")) as town.portal:
         yield town
 

@@ -11,20 +11,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.channels.web.portal import CONFIG, HOUSE
-from zrm.channels.contract import (
-    JSON,
-    AddressKind,
-    Inbound,
-    RawContact,
-    Reply,
-    Sender,
-    Sent,
-    StoredFile,
-    Thread,
-    Unparseable,
-)
 from zrm.channels.web.channel import WebChannel
 from zrm.channels.web.payload import title_of
+from zrm.contract.addresses import AddressKind, Sender
+from zrm.contract.errors import Unparseable
+from zrm.contract.files import StoredFile
+from zrm.contract.inbound import JSON, Inbound, RawContact, Thread
+from zrm.contract.outbound import Reply, Sent
 
 CHANNEL = WebChannel(CONFIG, HOUSE)
 

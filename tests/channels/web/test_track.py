@@ -12,8 +12,8 @@ import pytest
 
 from tests.channels.web.desk import ANSWER_FILE, CASE
 from tests.channels.web.portal import CONFIG, Portal, all_hidden, came_back, hidden, running
-from zrm.channels.contract import Inbound, Wish
 from zrm.channels.web.signed_tokens import Pass, Seals
+from zrm.contract.inbound import Inbound, Wish
 from zrm.kit.ids import new_id
 
 ANSWER = "فردا پر می‌شود"

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from zrm.contract import AddressKind, Inbound, Sender, Thread
+from zrm.contract.addresses import AddressKind, Sender
+from zrm.contract.inbound import Inbound, Thread
 from zrm.normalizer.quoted_text.answer_signs import answers, our_addresses
 
 

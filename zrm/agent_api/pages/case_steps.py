@@ -23,7 +23,7 @@ from zrm.agent_api.pages.input_problems import sentence
 from zrm.agent_api.pages.route_choices import named_route
 from zrm.casework import case_actions, case_reading, undo
 from zrm.casework.context import ActionContext, InvalidInput
-from zrm.contract import StoredFile
+from zrm.contract.files import StoredFile
 from zrm.errors import Conflict, NotAllowed, NotFound
 from zrm.kit import log
 from zrm.kit.db import Cursor

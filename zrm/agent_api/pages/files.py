@@ -30,7 +30,7 @@ from zrm.agent_api.pages.layout import Shell
 from zrm.casestore.timeline import StoredFileRow
 from zrm.casework import case_files
 from zrm.casework.case_files import UnsafeFile
-from zrm.contract import StoredFile
+from zrm.contract.files import StoredFile
 from zrm.errors import NotFound
 from zrm.inbox.reading import Original
 from zrm.kit import log, render_child

@@ -19,7 +19,7 @@ from zrm.casestore.subject import NATURES as KNOWN_NATURES
 from zrm.casework import taken_contacts
 from zrm.casework.context import InputFlaw, InvalidInput
 from zrm.casework.taken_contacts import LONGEST, WAYS, TakenDown
-from zrm.contract import Receipt
+from zrm.contract.inbound import Receipt
 from zrm.errors import StoreUnavailable
 from zrm.kit import log
 from zrm.kit.phones import flaw

@@ -27,12 +27,12 @@ from dataclasses import dataclass
 from typing import Final, Literal
 from uuid import UUID
 
-from zrm.channels.contract import Report
 from zrm.channels.email import automatic_mail, machine_subjects
 from zrm.channels.email.headers import addresses, decode_words, message_ids, parameters, split_head
 from zrm.channels.email.mime import MimePart
 from zrm.channels.email.refusals import blames_address, status_in
 from zrm.channels.email.second_opinion import second_opinion
+from zrm.contract.inbound import Report
 from zrm.kit.text import clean_line
 
 _LONGEST: Final = 65_536  # characters of a notification that are looked at

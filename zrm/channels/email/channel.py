@@ -8,22 +8,16 @@ from pathlib import Path
 from threading import Event
 from typing import ClassVar
 
-from zrm.channels.contract import (
-    AddressKind,
-    Capabilities,
-    ChannelConfig,
-    FrontDesk,
-    Installation,
-    Parsed,
-    RawContact,
-    Reply,
-    Sent,
-)
+from zrm.channels.channel import Capabilities, ChannelConfig, Installation
 from zrm.channels.email.config import EmailConfig
 from zrm.channels.email.dkim_seal import KeyUnusable, read_key
 from zrm.channels.email.mailboxes import Mailboxes
 from zrm.channels.email.parse import parse_mail
 from zrm.channels.email.send import MailSender
+from zrm.contract.addresses import AddressKind
+from zrm.contract.inbound import Parsed, RawContact
+from zrm.contract.outbound import Reply, Sent
+from zrm.contract.ports import FrontDesk
 from zrm.kit import folders
 
 _PATIENCE = 5.0  # seconds `check` waits for the mail server

@@ -17,11 +17,13 @@ from email.utils import format_datetime
 from typing import Final
 from urllib.parse import quote
 
-from zrm.channels.contract import Installation, Reply, ReplyInvalid
+from zrm.channels.channel import Installation
 from zrm.channels.email.config import Mailbox
 from zrm.channels.email.direction import html_lines
 from zrm.channels.email.headers import is_address
 from zrm.channels.email.mailboxes import return_address
+from zrm.contract.errors import ReplyInvalid
+from zrm.contract.outbound import Reply
 from zrm.kit.direction import isolate_numbers, runs_right_to_left
 from zrm.kit.mail_addresses import server_domain
 from zrm.kit.text import clean, clean_line

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from zrm.channels.contract import ChannelConfig
+from zrm.channels.channel import ChannelConfig
 
 _ADDRESS = re.compile(r"[^\s@<>\"(),:;\\\[\]+]+@[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?")
 

@@ -17,7 +17,6 @@ from functools import cached_property
 from itertools import islice
 from typing import Final
 
-from zrm.channels.contract import TEXT_LIMIT, InboundFile
 from zrm.channels.email import calendar_part, tnef
 from zrm.channels.email.charset import alphabet_of, declared_in, to_text
 from zrm.channels.email.filetypes import is_program, true_type
@@ -25,6 +24,8 @@ from zrm.channels.email.headers import decode_words, first_by_name, parameters, 
 from zrm.channels.email.htmltext import words_of
 from zrm.channels.email.mime import MimePart, Splitter
 from zrm.channels.email.pictures import Picture, put_in_place
+from zrm.contract.files import InboundFile
+from zrm.contract.inbound import TEXT_LIMIT
 from zrm.kit.file_names import file_name
 from zrm.kit.media_types import usual_name
 from zrm.kit.text import clean, clean_line, fold

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Final
 from uuid import UUID
 
-from zrm.channels.contract import Throttled
+from zrm.contract.errors import Throttled
 from zrm.ui.i18n import _
 
 _MOST_RESERVED: Final = 10_000

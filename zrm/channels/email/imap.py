@@ -24,10 +24,11 @@ from typing import Any, Final
 from imapclient import IMAPClient, SocketTimeout
 from imapclient.exceptions import IMAPClientAbortError, IMAPClientError, LoginError
 
-from zrm.channels.contract import JSON, FrontDesk, RawContact, Receipt
 from zrm.channels.email.config import Imap
 from zrm.channels.email.identity import earlier_id, external_id
 from zrm.channels.email.oauth import TokenSource, TokenUnavailable
+from zrm.contract.inbound import JSON, RawContact, Receipt
+from zrm.contract.ports import CheckpointsPort, ReceptionPort
 from zrm.errors import StoreFull, StoreUnavailable
 from zrm.kit import log
 from zrm.kit.clock import now
@@ -71,11 +72,20 @@ class _Place:
 class Fetcher:
     """Fetches one mailbox until told to stop. `account` is the mailbox's key in the configuration."""
 
-    def __init__(self, account: str, config: Imap, max_size: int, desk: FrontDesk, *stops: Event) -> None:
+    def __init__(
+        self,
+        account: str,
+        config: Imap,
+        max_size: int,
+        reception: ReceptionPort,
+        checkpoints: CheckpointsPort,
+        *stops: Event,
+    ) -> None:
         self._account = account
         self._config = config
         self._max_size = max_size
-        self._desk = desk
+        self._reception = reception
+        self._checkpoints = checkpoints
         self._stops = stops
         self._key = f"{account} {config.username} {config.host} {config.folder}"
         self._tokens = TokenSource(config.oauth) if config.oauth is not None else None
@@ -167,13 +177,13 @@ class Fetcher:
         """Select the folder and find our place in it; the number of the next mail, 0 if the server does not say."""
         found = client.select_folder(self._config.folder)
         uidvalidity = int(found[b"UIDVALIDITY"])
-        place = _Place.read(self._desk.cursor("email", self._key))
+        place = _Place.read(self._checkpoints.load("email", self._key))
         if place is None:
             place = _Place(uidvalidity, 0, now().isoformat())
             if self._config.begin == "new":
                 place.uid = int(found.get(b"UIDNEXT", 1)) - 1
             self._place = place
-            self._desk.move_cursor("email", self._key, place.note())
+            self._checkpoints.save("email", self._key, place.note())
         elif place.uidvalidity != uidvalidity:
             _log.warning("mailbox renumbered", channel="email", account=self._account)
             place = _Place(uidvalidity, 0, place.begun)
@@ -210,7 +220,7 @@ class Fetcher:
                 break
             contact = self._fetch(client, uid, size)
             if contact is not None:
-                receipts.append((contact, self._desk.submit(contact)))
+                receipts.append((contact, self._reception.submit(contact)))
             held += size
             taken.append(uid)
         for contact, future in receipts:
@@ -224,7 +234,7 @@ class Fetcher:
             )
         self._settle(client, [uid for uid in taken if uid not in self._failures])
         self._place.uid = taken[-1]
-        self._desk.move_cursor("email", self._key, self._place.note())
+        self._checkpoints.save("email", self._key, self._place.note())
         self._careful = max(0, self._careful - 1)
         return True
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from threading import Event, Thread
 
-from zrm.channels.contract import FrontDesk, Installation
+from zrm.channels.channel import Installation
 from zrm.channels.email.config import EmailConfig
 from zrm.channels.email.imap import Fetcher
 from zrm.channels.email.smtp import run_door
+from zrm.contract.ports import FrontDesk
 
 _LONGEST_STOP = 30.0  # seconds a fetcher may need for what is under way; it moves no cursor it has no receipts for
 
@@ -16,7 +17,11 @@ def listen(config: EmailConfig, installation: Installation, desk: FrontDesk, sto
     """Serve until `stop` is set. Errors: OSError if the door's port cannot be had."""
     ended = Event()
     threads = [
-        Thread(target=Fetcher(key, box.imap, config.max_size, desk, stop, ended).run, name=f"imap {key}", daemon=True)
+        Thread(
+            target=Fetcher(key, box.imap, config.max_size, desk.reception, desk.checkpoints, stop, ended).run,
+            name=f"imap {key}",
+            daemon=True,
+        )
         for key, box in config.mailboxes.items()
         if box.imap is not None
     ]
@@ -24,7 +29,7 @@ def listen(config: EmailConfig, installation: Installation, desk: FrontDesk, sto
         thread.start()
     try:
         if config.door or config.lmtp_port:
-            run_door(config, installation, desk, stop)
+            run_door(config, installation, desk.reception, stop)
         else:
             stop.wait()
     finally:

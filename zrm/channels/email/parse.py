@@ -13,15 +13,6 @@ from dataclasses import replace
 from itertools import islice
 from typing import Final
 
-from zrm.channels.contract import (
-    AddressKind,
-    Inbound,
-    Parsed,
-    RawContact,
-    Sender,
-    Thread,
-    Unparseable,
-)
 from zrm.channels.email import authentication, automatic_mail, bounces
 from zrm.channels.email.content import Content, alphabet_of_text
 from zrm.channels.email.headers import (
@@ -36,6 +27,9 @@ from zrm.channels.email.headers import (
 )
 from zrm.channels.email.mailboxes import Mailboxes, MailboxMatch
 from zrm.channels.email.mime import Splitter
+from zrm.contract.addresses import AddressKind, Sender
+from zrm.contract.errors import Unparseable
+from zrm.contract.inbound import Inbound, Parsed, RawContact, Thread
 from zrm.kit.text import clean, clean_line, latin_digits
 
 _TITLE_LIMIT: Final = 500

@@ -14,7 +14,7 @@ from html import unescape
 from typing import Final
 from urllib.parse import unquote
 
-from zrm.channels.contract import InboundFile
+from zrm.contract.files import InboundFile
 
 _IMAGE: Final = re.compile(r"<img\b[^<>]{0,4000}>", re.IGNORECASE)
 _SOURCE: Final = re.compile(r"((?<![\w-])src\s{0,20}=\s{0,20})(\"[^\"]*\"|'[^']*'|[^\s\"'>]+)", re.IGNORECASE)

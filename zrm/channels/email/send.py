@@ -16,18 +16,7 @@ from functools import partial
 from pathlib import Path
 from typing import NoReturn
 
-from zrm.channels.contract import (
-    ConfigInvalid,
-    ConnectionFailed,
-    Installation,
-    OutcomeUnknown,
-    RecipientUnreachable,
-    Rejected,
-    Reply,
-    ReplyInvalid,
-    Sent,
-    Throttled,
-)
+from zrm.channels.channel import Installation
 from zrm.channels.email.compose import Letter, MimeAttachment, compose
 from zrm.channels.email.config import EmailConfig, Mailbox, Submit
 from zrm.channels.email.dkim_seal import KeyUnusable, seal
@@ -35,6 +24,16 @@ from zrm.channels.email.domain_rate_limit import DomainRateLimit
 from zrm.channels.email.mailboxes import Mailboxes
 from zrm.channels.email.pool import Pool
 from zrm.channels.email.refusals import blames_address, excuses_address
+from zrm.contract.errors import (
+    ConfigInvalid,
+    ConnectionFailed,
+    OutcomeUnknown,
+    RecipientUnreachable,
+    Rejected,
+    ReplyInvalid,
+    Throttled,
+)
+from zrm.contract.outbound import Reply, Sent
 from zrm.errors import NotFound
 from zrm.kit.blobs import BlobStore
 from zrm.kit.clock import now

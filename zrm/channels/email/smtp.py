@@ -20,12 +20,14 @@ from typing import Final
 import uvloop
 from aiosmtpd.smtp import SMTP, Envelope, Session
 
-from zrm.channels.contract import FrontDesk, Installation, RawContact, Receipt
+from zrm.channels.channel import Installation
 from zrm.channels.email.certificate import tls_context
 from zrm.channels.email.config import EmailConfig
 from zrm.channels.email.identity import earlier_id, external_id
 from zrm.channels.email.mailboxes import Mailboxes, MailboxMatch
 from zrm.channels.email.session import Conversation, LocalConversation
+from zrm.contract.inbound import RawContact, Receipt
+from zrm.contract.ports import ReceptionPort
 from zrm.errors import OverQuota, StoreFull, StoreUnavailable
 from zrm.kit import log
 from zrm.kit.ids import new_trace
@@ -48,12 +50,12 @@ _RECEIVED: Final = "250 2.0.0 OK received as "
 class SmtpDoor:
     """What all conversations of one process share: limits, mailboxes, and the way to the front desk."""
 
-    def __init__(self, config: EmailConfig, desk: FrontDesk, tls: ssl.SSLContext | None) -> None:
+    def __init__(self, config: EmailConfig, reception: ReceptionPort, tls: ssl.SSLContext | None) -> None:
         self.config = config
         self.tls = tls
         self.closing = False
         self.hooks = {"RCPT": self.handle_RCPT}
-        self._desk = desk
+        self._reception = reception
         self._mailboxes = Mailboxes(config)
         self._conversations: set[Conversation] = set()
         self._peers: Counter[str] = Counter()
@@ -134,9 +136,9 @@ class SmtpDoor:
         """
         peer, sender = str(session.peer[0]) if session.peer else "", str(envelope.mail_from or "")
         try:
-            self._desk.admit("smtp", peer, size=len(envelope.content or b""))
+            self._reception.admit("smtp", peer, size=len(envelope.content or b""))
             if "@" in sender:
-                self._desk.admit_address("smtp", peer, "email", f"{peer_of(peer)} {comparable(sender)}")
+                self._reception.admit_address("smtp", peer, "email", f"{peer_of(peer)} {comparable(sender)}")
         except OverQuota as over:
             return f"451 4.7.28 {_OVER[over.bound]}, come again in {over.retry_after} seconds"
         answers = list((await self.deliver(session, envelope)).values())
@@ -195,7 +197,7 @@ class SmtpDoor:
             trace=trace,
             earlier_id=earlier,
         )
-        receipt = await self._desk.take(contact)  # a peer that hangs up now takes nothing back
+        receipt = await self._reception.receive_async(contact)  # a peer that hangs up now takes nothing back
         _log.info("received", channel="email", contact=str(receipt.contact_id), trace=trace, repeated=receipt.repeated)
         return receipt
 
@@ -255,9 +257,9 @@ async def serve(door: SmtpDoor, stop: Event) -> None:
                 await asyncio.wait_for(server.wait_closed(), 1)
 
 
-def run_door(config: EmailConfig, installation: Installation, desk: FrontDesk, stop: Event) -> None:
+def run_door(config: EmailConfig, installation: Installation, reception: ReceptionPort, stop: Event) -> None:
     """Run the door in this thread until `stop` is set. Errors: OSError if the port cannot be had."""
-    door = SmtpDoor(config, desk, tls_context(config, Path(installation.data_dir)))
+    door = SmtpDoor(config, reception, tls_context(config, Path(installation.data_dir)))
     # aiosmtpd repeats what strangers say, with their addresses, at every level below this one.
     logging.getLogger("mail.log").setLevel(logging.ERROR)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:

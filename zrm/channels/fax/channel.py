@@ -9,22 +9,15 @@ from typing import ClassVar
 
 from fastapi import APIRouter
 
-from zrm.channels.contract import (
-    Capabilities,
-    ChannelConfig,
-    FrontDesk,
-    Installation,
-    Parsed,
-    RawContact,
-    Reply,
-    ReplyInvalid,
-    Sent,
-    Unparseable,
-)
+from zrm.channels.channel import Capabilities, ChannelConfig, Installation
 from zrm.channels.fax.config import FaxConfig, read_token
 from zrm.channels.fax.door import HandOff
 from zrm.channels.fax.parse import read_fax
 from zrm.channels.fax.spool import FaxSpool
+from zrm.contract.errors import ReplyInvalid, Unparseable
+from zrm.contract.inbound import Parsed, RawContact
+from zrm.contract.outbound import Reply, Sent
+from zrm.contract.ports import FrontDesk
 from zrm.errors import ConfigError
 from zrm.ui.i18n import Language, _
 
@@ -50,7 +43,7 @@ class FaxChannel:
         token = read_token(self._config)
         if token is None:
             return APIRouter()
-        return HandOff(desk, token=token, max_bytes=self._config.max_bytes, line=self._config.line).router()
+        return HandOff(desk.reception, token=token, max_bytes=self._config.max_bytes, line=self._config.line).router()
 
     def listen(self, desk: FrontDesk, stop: Event) -> None:
         """Watch the spool folder until `stop` is set. Errors: OSError if the folder cannot be made."""
@@ -59,7 +52,7 @@ class FaxChannel:
             return
         FaxSpool(
             self.spool,
-            desk,
+            desk.reception,
             line=self._config.line,
             max_bytes=self._config.max_bytes,
             orphan_seconds=self._config.orphan_seconds,

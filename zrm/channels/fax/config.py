@@ -7,7 +7,7 @@ from pathlib import Path
 
 from pydantic import Field, model_validator
 
-from zrm.channels.contract import ChannelConfig
+from zrm.channels.channel import ChannelConfig
 from zrm.errors import ConfigError
 
 

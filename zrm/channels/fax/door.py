@@ -17,8 +17,9 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.types import Message, Receive
 
-from zrm.channels.contract import FrontDesk, RawContact
 from zrm.channels.fax.record import FIELDS, contact
+from zrm.contract.inbound import RawContact
+from zrm.contract.ports import ReceptionPort
 from zrm.errors import StoreUnavailable, TooLarge
 from zrm.kit import log
 
@@ -33,8 +34,8 @@ _log = log.get(__name__)
 class HandOff:
     """Takes faxes from hooks that know `token`; up to `max_bytes` each, on `line` if they do not say which."""
 
-    def __init__(self, desk: FrontDesk, *, token: str, max_bytes: int, line: str) -> None:
-        self._desk = desk
+    def __init__(self, reception: ReceptionPort, *, token: str, max_bytes: int, line: str) -> None:
+        self._reception = reception
         self._token = token.encode()
         self._max_bytes = max_bytes
         self._line = line
@@ -53,7 +54,7 @@ class HandOff:
         try:
             async with self._room:
                 fax = await self._read(request)
-                receipt = await asyncio.to_thread(self._desk.receive, fax)
+                receipt = await asyncio.to_thread(self._reception.receive, fax)
         except TooLarge as error:
             return PlainTextResponse(f"Over the limit of {error.limit} bytes.", 413)
         except (HTTPException, MultiPartException, ValueError):
@@ -83,7 +84,7 @@ class HandOff:
         reason = "wrong secret" if "authorization" in request.headers else "no secret"
         peer = request.client.host if request.client else ""
         try:
-            await asyncio.to_thread(self._desk.refuse, "fax", self._line, reason, peer)
+            await asyncio.to_thread(self._reception.refuse, "fax", self._line, reason, peer)
         except StoreUnavailable:
             _log.warning("refusal not recorded", channel="fax", reason=reason)
 

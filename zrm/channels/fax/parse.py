@@ -5,17 +5,12 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from zrm.channels.contract import (
-    AddressKind,
-    Ignored,
-    Inbound,
-    InboundFile,
-    RawContact,
-    Sender,
-    Unparseable,
-)
 from zrm.channels.fax.record import TIFF
 from zrm.channels.fax.tiff import NoPages, NotAFax, Outline, outline
+from zrm.contract.addresses import AddressKind, Sender
+from zrm.contract.errors import Unparseable
+from zrm.contract.files import InboundFile
+from zrm.contract.inbound import Ignored, Inbound, RawContact
 from zrm.ui.i18n import Language, _, gettext, ngettext
 
 _PHONE: Final = re.compile(r"\+?[0-9][0-9 ().-]{2,24}")

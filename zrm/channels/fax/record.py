@@ -10,7 +10,7 @@ import re
 from collections.abc import Mapping
 from typing import Final
 
-from zrm.channels.contract import JSON, RawContact
+from zrm.contract.inbound import JSON, RawContact
 from zrm.kit.digests import digest_of
 from zrm.kit.ids import new_trace
 

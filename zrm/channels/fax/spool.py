@@ -16,8 +16,9 @@ from pathlib import Path
 from threading import Event
 from typing import Final
 
-from zrm.channels.contract import FrontDesk, RawContact
 from zrm.channels.fax.record import contact
+from zrm.contract.inbound import RawContact
+from zrm.contract.ports import ReceptionPort
 from zrm.errors import StoreUnavailable, TooLarge
 from zrm.kit import folders, log
 
@@ -31,10 +32,17 @@ class FaxSpool:
     """Receives what is dropped into `folder`."""
 
     def __init__(
-        self, folder: Path, desk: FrontDesk, *, line: str, max_bytes: int, orphan_seconds: float, keep_days: float
+        self,
+        folder: Path,
+        reception: ReceptionPort,
+        *,
+        line: str,
+        max_bytes: int,
+        orphan_seconds: float,
+        keep_days: float,
     ) -> None:
         self.folder = folder
-        self._desk = desk
+        self._reception = reception
         self._line = line
         self._max_bytes = max_bytes
         self._orphan_seconds = orphan_seconds
@@ -105,7 +113,7 @@ class FaxSpool:
             note = _read(note_path, _MAX_NOTE)
             tiff = _read(tiff_path, self._max_bytes)
         except TooLarge:
-            self._desk.refuse("fax", self._line, "too large for the spool", "spool")
+            self._reception.refuse("fax", self._line, "too large for the spool", "spool")
             _log.warning("refused", channel="fax", reason="too large")
             self._put_away(name, "refused")
             return False
@@ -116,7 +124,7 @@ class FaxSpool:
         if note is None and tiff is None:
             return False  # somebody else took it away
         fax = _contact(note, tiff, self._line)
-        receipt = self._desk.receive(fax)
+        receipt = self._reception.receive(fax)
         _log.info(
             "received",
             channel="fax",

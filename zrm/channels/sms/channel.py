@@ -16,26 +16,7 @@ from urllib.parse import urlsplit
 
 from fastapi import APIRouter
 
-from zrm.channels.contract import (
-    AddressKind,
-    Capabilities,
-    ChannelConfig,
-    ConfigInvalid,
-    Fetched,
-    FrontDesk,
-    Inbound,
-    Installation,
-    MessagePart,
-    Parsed,
-    RawContact,
-    RecipientUnreachable,
-    Reply,
-    ReplyInvalid,
-    Report,
-    Sent,
-    Unparseable,
-    Wish,
-)
+from zrm.channels.channel import Capabilities, ChannelConfig, Installation
 from zrm.channels.sms import messages
 from zrm.channels.sms.config import TWILIO_API, SmsAccount, SmsConfig, path_name
 from zrm.channels.sms.door import STATUS_PATH, TwilioDoor
@@ -52,6 +33,12 @@ from zrm.channels.sms.smpp import read as smpp_reader
 from zrm.channels.sms.smpp.config import SmppGateway
 from zrm.channels.sms.smpp.listen import SmppListener
 from zrm.channels.sms.smpp.submit import Transmitter
+from zrm.contract.addresses import AddressKind
+from zrm.contract.errors import ConfigInvalid, RecipientUnreachable, ReplyInvalid, Unparseable
+from zrm.contract.files import Fetched
+from zrm.contract.inbound import Inbound, MessagePart, Parsed, RawContact, Report, Wish
+from zrm.contract.outbound import Reply, Sent
+from zrm.contract.ports import FrontDesk
 from zrm.kit import folders
 from zrm.kit.direction import in_marks
 
@@ -80,10 +67,10 @@ class SmsChannel:
 
     def routes(self, desk: FrontDesk) -> APIRouter:
         """The webhooks for messages and for delivery reports, Twilio's and the gateways'."""
-        router = TwilioDoor(self._config, self._installation, desk).router()
+        router = TwilioDoor(self._config, self._installation, desk.reception).router()
         if self._config.gateways:
             described = {name: each for name, each in self._gateways.items() if isinstance(each, HttpGateway)}
-            router.include_router(GatewayDoor(described, self._config.lines(), desk).router())
+            router.include_router(GatewayDoor(described, self._config.lines(), desk.reception).router())
         return router
 
     def parse(self, raw: RawContact) -> list[Parsed]:
@@ -133,13 +120,13 @@ class SmsChannel:
     def _listen(self, desk: FrontDesk, stop: Event) -> None:
         lines, folder = self._config.lines(), Path(self._installation.data_dir, "sms")
         listeners = [
-            SmppListener(name, gateway, lines.get(name, []), desk, folder)
+            SmppListener(name, gateway, lines.get(name, []), desk.reception, folder)
             for name, gateway in self._gateways.items()
             if isinstance(gateway, SmppGateway)
         ]
 
         pollers = [
-            Poller(name, gateway, gateway.inbox, lines.get(name, []), desk)
+            Poller(name, gateway, gateway.inbox, lines.get(name, []), desk.reception)
             for name, gateway in self._gateways.items()
             if isinstance(gateway, HttpGateway) and gateway.inbox is not None
         ]

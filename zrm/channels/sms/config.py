@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from zrm.channels.contract import ChannelConfig
+from zrm.channels.channel import ChannelConfig
 from zrm.channels.sms.gateway.config import HttpGateway
 from zrm.channels.sms.gateway.kannel import KannelGateway
 from zrm.channels.sms.smpp.config import SmppGateway

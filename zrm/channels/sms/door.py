@@ -19,10 +19,12 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
-from zrm.channels.contract import JSON, FrontDesk, Installation, RawContact
+from zrm.channels.channel import Installation
 from zrm.channels.sms.config import SmsConfig, path_name
 from zrm.channels.sms.form import read_form
 from zrm.channels.sms.signature import Signatures
+from zrm.contract.inbound import JSON, RawContact
+from zrm.contract.ports import ReceptionPort
 from zrm.errors import StoreUnavailable
 from zrm.kit import log
 from zrm.kit.digests import digest_of
@@ -64,8 +66,8 @@ class _NotTaken(Exception):
 class TwilioDoor:
     """Serves the webhooks of every configured number."""
 
-    def __init__(self, config: SmsConfig, installation: Installation, desk: FrontDesk) -> None:
-        self._desk = desk
+    def __init__(self, config: SmsConfig, installation: Installation, reception: ReceptionPort) -> None:
+        self._reception = reception
         self._lines = {
             path_name(name): _Line(
                 name, Signatures(account.webhook_secret or account.auth_token, installation.public_url)
@@ -85,7 +87,7 @@ class TwilioDoor:
         """Read one webhook, have it kept, and say so in Twilio's language."""
         try:
             contact = await self._read(scope, receive, kind)
-            receipt = await self._desk.take(contact)
+            receipt = await self._reception.receive_async(contact)
         except _NotTaken as refusal:
             return PlainTextResponse(str(refusal), refusal.status)
         except StoreUnavailable:
@@ -136,7 +138,7 @@ class TwilioDoor:
         peer = scope["client"][0] if scope.get("client") else ""
         account = line.name if line else ""
         try:
-            await asyncio.to_thread(self._desk.refuse, "sms", account, reason, peer)
+            await asyncio.to_thread(self._reception.refuse, "sms", account, reason, peer)
         except StoreUnavailable:
             _log.warning("refusal not recorded", channel="sms", reason=reason)
 

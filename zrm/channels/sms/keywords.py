@@ -10,7 +10,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Final, Literal
 
-from zrm.channels.contract import Inbound, Wish
+from zrm.contract.inbound import Inbound, Wish
 from zrm.kit.text import fold, latin_digits
 
 Word = Literal["help", "stop", "start", "codes"]

@@ -11,9 +11,10 @@ from urllib.parse import urljoin, urlsplit
 
 import httpx
 
-from zrm.channels.contract import ConfigInvalid, ConnectionFailed, Fetched, Rejected, Throttled
 from zrm.channels.sms.config import SmsAccount
 from zrm.channels.sms.messages import ACCOUNT_WRONG, FILE_ELSEWHERE, FILE_GONE, FILE_TOO_LARGE, NOT_REACHED, WAIT
+from zrm.contract.errors import ConfigInvalid, ConnectionFailed, Rejected, Throttled
+from zrm.contract.files import Fetched
 
 MAX_FILE: Final = 32 * 1024 * 1024
 """Bytes; Twilio itself takes up to 5 MiB in and, for some networks, up to 16."""

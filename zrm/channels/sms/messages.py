@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from zrm.channels.contract import (
+from zrm.contract.errors import (
     ConfigInvalid,
     RecipientOptedOut,
     RecipientUnreachable,

@@ -7,20 +7,12 @@ from mimetypes import guess_extension
 from typing import Final, Literal
 from uuid import UUID
 
-from zrm.channels.contract import (
-    AddressKind,
-    Ignored,
-    Inbound,
-    InboundFile,
-    RawContact,
-    Report,
-    Sender,
-    Thread,
-    Unparseable,
-    Wish,
-)
 from zrm.channels.sms.form import read_form
 from zrm.channels.sms.messages import FAILURES
+from zrm.contract.addresses import AddressKind, Sender
+from zrm.contract.errors import Unparseable
+from zrm.contract.files import InboundFile
+from zrm.contract.inbound import Ignored, Inbound, RawContact, Report, Thread, Wish
 
 _SAFE: Final = re.compile(r"[^A-Za-z0-9]")
 _MEDIA: Final = re.compile(r"MediaUrl([0-9]{1,2})")

@@ -18,9 +18,9 @@ from twilio.base.exceptions import TwilioException
 from twilio.http.response import Response
 from twilio.rest import Client
 
-from zrm.channels.contract import ConfigInvalid, ConnectionFailed, OutcomeUnknown, Rejected, SendError, Throttled
 from zrm.channels.sms.config import TWILIO_API, SmsAccount
 from zrm.channels.sms.messages import ACCOUNT_WRONG, NOT_REACHED, REJECTED, UNKNOWN, WAIT, refusal
+from zrm.contract.errors import ConfigInvalid, ConnectionFailed, OutcomeUnknown, Rejected, SendError, Throttled
 
 _IDLE = 5.0  # seconds a connection is kept; an older one may be dead, and that would look like a lost message
 

@@ -12,21 +12,12 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, StringConstraints, ValidationError
 
-from zrm.channels.contract import (
-    AddressKind,
-    Capabilities,
-    ChannelConfig,
-    Inbound,
-    InboundFile,
-    Installation,
-    Parsed,
-    RawContact,
-    Reply,
-    ReplyInvalid,
-    Sender,
-    Sent,
-    Unparseable,
-)
+from zrm.channels.channel import Capabilities, ChannelConfig, Installation
+from zrm.contract.addresses import AddressKind, Sender
+from zrm.contract.errors import ReplyInvalid, Unparseable
+from zrm.contract.files import InboundFile
+from zrm.contract.inbound import Inbound, Parsed, RawContact
+from zrm.contract.outbound import Reply, Sent
 from zrm.kit.text import clean, clean_line
 from zrm.ui.i18n import _
 

@@ -13,18 +13,7 @@ from urllib.parse import urlsplit
 
 from fastapi import APIRouter
 
-from zrm.channels.contract import (
-    AddressKind,
-    Capabilities,
-    ChannelConfig,
-    FrontDesk,
-    Installation,
-    Parsed,
-    RawContact,
-    Reply,
-    Sent,
-    Unparseable,
-)
+from zrm.channels.channel import Capabilities, ChannelConfig, Installation
 from zrm.channels.telegram.config import BaleConfig, BotsConfig, TelegramConfig
 from zrm.channels.telegram.door import TelegramDoor
 from zrm.channels.telegram.listener import TelegramListener
@@ -32,6 +21,11 @@ from zrm.channels.telegram.parse import read_contact
 from zrm.channels.telegram.platform import BALE, TELEGRAM, Platform
 from zrm.channels.telegram.send import TEXT_LIMIT, send_reply
 from zrm.channels.telegram.webhook import Webhook
+from zrm.contract.addresses import AddressKind
+from zrm.contract.errors import Unparseable
+from zrm.contract.inbound import Parsed, RawContact
+from zrm.contract.outbound import Reply, Sent
+from zrm.contract.ports import FrontDesk
 from zrm.ui.i18n import Language
 
 
@@ -47,7 +41,7 @@ class BotChannel:
     def routes(self, desk: FrontDesk) -> APIRouter:
         """The webhook."""
         door = TelegramDoor(self._config, self.platform, self._installation, desk)
-        return Webhook(self._config, self.platform, door, desk).router()
+        return Webhook(self._config, self.platform, door, desk.reception).router()
 
     def listen(self, desk: FrontDesk, stop: Event) -> None:
         """Ask for updates, set webhooks, file what was left lying, until `stop`."""

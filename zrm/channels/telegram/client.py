@@ -27,8 +27,11 @@ from telegram.error import (
 )
 from telegram.request import HTTPXRequest
 
-from zrm.channels.contract import (
-    JSON,
+from zrm.channels.telegram import words
+from zrm.channels.telegram.config import BotConfig
+from zrm.channels.telegram.platform import WANTED, Platform
+from zrm.channels.telegram.words import Say
+from zrm.contract.errors import (
     ConfigInvalid,
     ConnectionFailed,
     OutcomeUnknown,
@@ -37,10 +40,7 @@ from zrm.channels.contract import (
     SendError,
     Throttled,
 )
-from zrm.channels.telegram import words
-from zrm.channels.telegram.config import BotConfig
-from zrm.channels.telegram.platform import WANTED, Platform
-from zrm.channels.telegram.words import Say
+from zrm.contract.inbound import JSON
 
 DOWNLOAD_LIMIT: Final = 20_000_000
 """Bytes of the largest file the Bot API gives to a bot."""

@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from zrm.channels.contract import ChannelConfig
+from zrm.channels.channel import ChannelConfig
 
 
 class BotConfig(BaseModel):

@@ -15,11 +15,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Final, Literal
 
-from zrm.channels.contract import Installation, Subject
+from zrm.channels.channel import Installation
 from zrm.channels.telegram import words
 from zrm.channels.telegram.incoming_update import IncomingUpdate
 from zrm.channels.telegram.outgoing_message import Note, SentPart
 from zrm.channels.telegram.words import Say, in_columns, menu
+from zrm.contract.ports import Subject
 from zrm.kit.text import latin_digits
 from zrm.ui.i18n import Language, digits, gettext
 

@@ -16,7 +16,7 @@ from dataclasses import asdict, replace
 
 from telegram.error import TelegramError
 
-from zrm.channels.contract import JSON, FrontDesk, Installation, RawContact, Receipt, StoredFile, Subject
+from zrm.channels.channel import Installation
 from zrm.channels.telegram import words
 from zrm.channels.telegram.client import Client, FileNotGiven, FileTooBig
 from zrm.channels.telegram.config import BotsConfig
@@ -26,6 +26,9 @@ from zrm.channels.telegram.outgoing_message import KEEP, Bundle, Missing, Note, 
 from zrm.channels.telegram.parse import moment
 from zrm.channels.telegram.platform import Platform
 from zrm.channels.telegram.words import Say, menu
+from zrm.contract.files import StoredFile
+from zrm.contract.inbound import JSON, RawContact, Receipt
+from zrm.contract.ports import FrontDesk, Subject
 from zrm.errors import NotFound, StoreUnavailable, TooManyTries
 from zrm.kit import log
 from zrm.kit.clock import now
@@ -126,9 +129,11 @@ class TelegramDoor:
         if command not in ("stop", "start"):
             return
         kind, address = self._platform.kind, str(told.chat)
-        if await asyncio.to_thread(self._desk.opted_out, kind, address) is not (command == "stop"):
+        if await asyncio.to_thread(self._desk.self_service.opted_out, kind, address) is not (command == "stop"):
             at = moment(told.date)
-            await asyncio.to_thread(lambda: self._desk.opt(kind, bot, address, out=command == "stop", at=at))
+            await asyncio.to_thread(
+                lambda: self._desk.self_service.opt(kind, bot, address, out=command == "stop", at=at)
+            )
 
     def _take(self, bot: str, told: IncomingUpdate, part: SentPart | None, setting: Setting) -> Turn:
         """Let the note take the update in, in one step between all processes."""
@@ -146,7 +151,7 @@ class TelegramDoor:
             return to_json(turn.note), turn.note.seconds(at)
 
         try:
-            self._desk.revise(self._platform.kind, _key(bot, told.chat), change)
+            self._desk.checkpoints.update_state(self._platform.kind, _key(bot, told.chat), change)
         except StoreUnavailable:
             raise
         except Exception:  # noqa: BLE001  # as above: what the note cannot hold is received by itself
@@ -188,7 +193,7 @@ class TelegramDoor:
             trace=new_trace(),
             content=content,
         )
-        receipt = await asyncio.wrap_future(await asyncio.to_thread(self._desk.submit, contact))
+        receipt = await asyncio.wrap_future(await asyncio.to_thread(self._desk.reception.submit, contact))
         _log.info(
             "received",
             channel=self._platform.kind,
@@ -227,7 +232,7 @@ class TelegramDoor:
             return Missing(attached.name, attached.size, "not_fetched")
         role = "recording" if attached.kind == "voice" else "attachment"
         return await asyncio.to_thread(
-            self._desk.keep, data, name=attached.name, media_type=attached.media_type, role=role
+            self._desk.files.store, data, name=attached.name, media_type=attached.media_type, role=role
         )
 
     # ------------------------------------------------------------ what was gathered
@@ -269,7 +274,7 @@ class TelegramDoor:
             changed = replace(present, sealed=sealed, code=code if bundle.role == "matter" else present.code)
             return to_json(changed), changed.seconds(now().timestamp())
 
-        self._desk.revise(self._platform.kind, _key(note.bot, note.chat), change)
+        self._desk.checkpoints.update_state(self._platform.kind, _key(note.bot, note.chat), change)
         return code if first[-1] and bundle.role == "matter" else ""
 
     def _registered(self, language: Language, code: str, bundle: Bundle) -> Say:
@@ -279,7 +284,9 @@ class TelegramDoor:
 
     async def sweep(self) -> None:
         """File what has waited long enough, in every chat. Errors: StoreUnavailable."""
-        for value in await asyncio.to_thread(lambda: self._desk.ending(self._platform.kind, within=KEEP)):
+        for value in await asyncio.to_thread(
+            lambda: self._desk.checkpoints.expiring_states(self._platform.kind, within=KEEP)
+        ):
             if not isinstance(value, dict):
                 continue
             bot, chat = value.get("bot"), value.get("chat")
@@ -304,7 +311,7 @@ class TelegramDoor:
             found.append(note)
             return to_json(note), note.seconds(at)
 
-        self._desk.revise(self._platform.kind, _key(bot, chat), change)
+        self._desk.checkpoints.update_state(self._platform.kind, _key(bot, chat), change)
         return found[-1]
 
     # ------------------------------------------------------------ what only the desk knows
@@ -315,7 +322,7 @@ class TelegramDoor:
         try:
             if ask.kind == "track":
                 return await asyncio.to_thread(self._track, ask.code, peer, language)
-            done = await asyncio.to_thread(self._desk.rate, ask.code, ask.score, self._platform.kind, peer)
+            done = await asyncio.to_thread(self._desk.self_service.rate, ask.code, ask.score, self._platform.kind, peer)
             return [Say(gettext(language, words.RATED if done else words.NOT_RATED), keys=menu(language))]
         except NotFound:
             return [Say(gettext(language, words.NO_SUCH_CODE), keys=menu(language))]
@@ -326,7 +333,7 @@ class TelegramDoor:
             return [Say(gettext(language, words.AWAY), keys=menu(language))]
 
     def _track(self, code: str, peer: str, language: Language) -> list[Say]:
-        found = self._desk.track(code, peer)
+        found = self._desk.tracking.track(code, peer)
         text = gettext(
             language,
             words.STATE,
@@ -356,7 +363,7 @@ class TelegramDoor:
         read_at, known = self._subjects
         if read_at and time.monotonic() - read_at < _SUBJECTS_FOR:
             return known
-        subjects = await asyncio.to_thread(self._desk.subjects)
+        subjects = await asyncio.to_thread(self._desk.self_service.subjects)
         self._subjects = (time.monotonic(), subjects)
         return subjects
 

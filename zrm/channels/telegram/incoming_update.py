@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Final, Literal
 
-from zrm.channels.contract import JSON
+from zrm.contract.inbound import JSON
 from zrm.kit.digests import digest_of
 
 Kind = Literal["message", "edited", "button", "elsewhere", "other"]

@@ -16,11 +16,12 @@ from typing import Final, TypeVar
 
 from telegram.error import Conflict, InvalidToken, RetryAfter, TelegramError
 
-from zrm.channels.contract import JSON, Installation
+from zrm.channels.channel import Installation
 from zrm.channels.telegram.client import seconds_of
 from zrm.channels.telegram.config import BotsConfig
 from zrm.channels.telegram.door import TelegramDoor
 from zrm.channels.telegram.platform import Platform
+from zrm.contract.inbound import JSON
 from zrm.errors import StoreUnavailable
 from zrm.kit import log
 

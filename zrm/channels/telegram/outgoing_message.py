@@ -11,7 +11,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Final, Literal
 
-from zrm.channels.contract import JSON, StoredFile
+from zrm.contract.files import StoredFile
+from zrm.contract.inbound import JSON
 
 KEEP: Final = 90 * 86400.0
 """Seconds a note outlives its moment, so that it can be looked for while it waits and is found after any outage."""

@@ -7,23 +7,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from zrm.channels.contract import (
-    JSON,
-    AddressKind,
-    Ignored,
-    Inbound,
-    InboundFile,
-    RawContact,
-    Sender,
-    StoredFile,
-    Thread,
-    Unparseable,
-    Wish,
-)
 from zrm.channels.telegram import words
 from zrm.channels.telegram.incoming_update import IncomingUpdate, Malformed, read_update
 from zrm.channels.telegram.outgoing_message import Missing, missing_from, part_from
 from zrm.channels.telegram.platform import Platform
+from zrm.contract.addresses import AddressKind, Sender
+from zrm.contract.errors import Unparseable
+from zrm.contract.files import InboundFile, StoredFile
+from zrm.contract.inbound import JSON, Ignored, Inbound, RawContact, Thread, Wish
 from zrm.kit.text import latin_digits
 from zrm.ui.i18n import Language, gettext
 

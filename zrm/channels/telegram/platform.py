@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from zrm.channels.contract import AddressKind
+from zrm.contract.addresses import AddressKind
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,24 +15,23 @@ from typing import Final
 from telegram import InputFile, Message, ReplyParameters
 from telegram.error import TelegramError
 
-from zrm.channels.contract import (
-    ConfigInvalid,
-    ConnectionFailed,
-    Installation,
-    OutcomeUnknown,
-    RecipientUnreachable,
-    Reply,
-    ReplyInvalid,
-    SendError,
-    Sent,
-    StoredFile,
-    Throttled,
-)
+from zrm.channels.channel import Installation
 from zrm.channels.telegram import words
 from zrm.channels.telegram.client import UPLOAD_LIMIT, Client, judge
 from zrm.channels.telegram.config import BotsConfig
 from zrm.channels.telegram.parse import message_number
 from zrm.channels.telegram.platform import Platform
+from zrm.contract.errors import (
+    ConfigInvalid,
+    ConnectionFailed,
+    OutcomeUnknown,
+    RecipientUnreachable,
+    ReplyInvalid,
+    SendError,
+    Throttled,
+)
+from zrm.contract.files import StoredFile
+from zrm.contract.outbound import Reply, Sent
 from zrm.errors import NotFound
 from zrm.kit.blobs import BlobStore
 

@@ -17,10 +17,10 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
-from zrm.channels.contract import FrontDesk
 from zrm.channels.telegram.config import BotsConfig
 from zrm.channels.telegram.door import TelegramDoor
 from zrm.channels.telegram.platform import Platform
+from zrm.contract.ports import ReceptionPort
 from zrm.errors import StoreUnavailable
 from zrm.kit import log
 
@@ -34,10 +34,10 @@ _log = log.get(__name__)
 class Webhook:
     """Serves the webhooks of one messenger's bots."""
 
-    def __init__(self, config: BotsConfig, platform: Platform, door: TelegramDoor, desk: FrontDesk) -> None:
+    def __init__(self, config: BotsConfig, platform: Platform, door: TelegramDoor, reception: ReceptionPort) -> None:
         self._platform = platform
         self._door = door
-        self._desk = desk
+        self._reception = reception
         self._secrets = {
             key: bot.secret for key, bot in config.bots.items() if bot.mode == "webhook" and bot.secret is not None
         }
@@ -80,7 +80,7 @@ class Webhook:
         reason = "wrong secret" if given else "no secret"
         peer = request.client.host if request.client else ""
         try:
-            await asyncio.to_thread(self._desk.refuse, self._platform.kind, account, reason, peer)
+            await asyncio.to_thread(self._reception.refuse, self._platform.kind, account, reason, peer)
         except StoreUnavailable:
             _log.warning("refusal not recorded", channel=self._platform.kind, reason=reason)
 

@@ -12,7 +12,7 @@ from typing import ClassVar, Final
 
 from asterisk.agi import AGIException
 
-from zrm.channels.contract import Capabilities, FrontDesk, Installation, Parsed, RawContact, Reply, ReplyInvalid, Sent
+from zrm.channels.channel import Capabilities, Installation
 from zrm.channels.voice_ivr import contact, prompts
 from zrm.channels.voice_ivr.agi import CallEnded, CommandFailed, FastAGI, PeerConfused
 from zrm.channels.voice_ivr.config import VoiceConfig
@@ -21,6 +21,10 @@ from zrm.channels.voice_ivr.intake import sweep_until
 from zrm.channels.voice_ivr.line import Line
 from zrm.channels.voice_ivr.server import FastAgiServer
 from zrm.channels.voice_ivr.spool import VoiceSpool
+from zrm.contract.errors import ReplyInvalid
+from zrm.contract.inbound import Parsed, RawContact
+from zrm.contract.outbound import Reply, Sent
+from zrm.contract.ports import FrontDesk
 from zrm.kit import clock, log
 from zrm.kit.ids import new_trace
 from zrm.ui.i18n import Language, _
@@ -94,7 +98,7 @@ class VoiceChannel:
 
     def _sweep(self, desk: FrontDesk, stop: Event) -> None:
         every = min(_SWEEP_SECONDS, self.config.settle_seconds)
-        sweep_until(stop, desk, self.spool, default_account=self._default_account(), every=every)
+        sweep_until(stop, desk.reception, desk.files, self.spool, default_account=self._default_account(), every=every)
 
     def _default_account(self) -> str:
         return self.config.accounts[0] if self.config.accounts else "unknown"
@@ -112,7 +116,7 @@ class VoiceChannel:
 
     def _refused(self, desk: FrontDesk, peer: str) -> None:
         _log.warning("refused a machine that is not in allowed_peers", channel=self.kind)
-        desk.refuse(self.kind, self._default_account(), "not an allowed Asterisk", peer)
+        desk.reception.refuse(self.kind, self._default_account(), "not an allowed Asterisk", peer)
 
     def _call(self, desk: FrontDesk, connection: socket.socket) -> None:
         """One call, from its first line to its last; nothing that happens in it reaches the server."""

@@ -7,7 +7,7 @@ from typing import Literal
 
 from pydantic import Field, field_validator
 
-from zrm.channels.contract import ChannelConfig
+from zrm.channels.channel import ChannelConfig
 
 Network = IPv4Network | IPv6Network
 

@@ -8,16 +8,11 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 
-from zrm.channels.contract import (
-    AddressKind,
-    Inbound,
-    InboundFile,
-    RawContact,
-    Sender,
-    StoredFile,
-    Unparseable,
-)
 from zrm.channels.voice_ivr.spool import Take
+from zrm.contract.addresses import AddressKind, Sender
+from zrm.contract.errors import Unparseable
+from zrm.contract.files import InboundFile, StoredFile
+from zrm.contract.inbound import Inbound, RawContact
 from zrm.kit.digests import digest_of
 from zrm.ui.i18n import Language, _, gettext, ngettext
 

@@ -6,7 +6,6 @@ from typing import Any, Final
 
 from stdnum import damm
 
-from zrm.channels.contract import FrontDesk, Receipt, Tracking
 from zrm.channels.voice_ivr import number_prompts
 from zrm.channels.voice_ivr.agi import CallEnded, CommandFailed
 from zrm.channels.voice_ivr.config import VoiceConfig
@@ -14,6 +13,9 @@ from zrm.channels.voice_ivr.contact import KIND
 from zrm.channels.voice_ivr.intake import deliver
 from zrm.channels.voice_ivr.line import ALL_KEYS, Line
 from zrm.channels.voice_ivr.spool import MAX_TAKES, Take, VoiceMessage, VoiceSpool
+from zrm.contract.inbound import Receipt
+from zrm.contract.ports import FrontDesk
+from zrm.contract.tracking import Tracking
 from zrm.errors import NotFound, StoreUnavailable, TooManyTries
 from zrm.kit import log
 from zrm.ui.i18n import Language
@@ -226,7 +228,7 @@ class Dialogue:
         """The receipt, or None when the installation cannot take it now; then the recording stays for the sweep."""
         try:
             message.write_note()
-            return deliver(self._desk, message, default_account="unknown")
+            return deliver(self._desk.reception, self._desk.files, message, default_account="unknown")
         except StoreUnavailable as error:
             _log.warning("store unavailable, the recording waits", channel=KIND, reason=str(error))
         except OSError as error:
@@ -262,7 +264,7 @@ class Dialogue:
         if not keys.isdecimal() or keys[0] == "0" or not damm.is_valid(keys):
             return "code-mistyped"
         try:
-            return self._desk.track(keys, self._peer)
+            return self._desk.tracking.track(keys, self._peer)
         except NotFound:
             return "code-unknown"
         except TooManyTries:

@@ -6,9 +6,11 @@ from contextlib import closing
 from pathlib import Path
 from threading import Event
 
-from zrm.channels.contract import FrontDesk, Receipt, StoredFile
 from zrm.channels.voice_ivr.contact import KIND, raw_contact
 from zrm.channels.voice_ivr.spool import Take, VoiceMessage, VoiceSpool
+from zrm.contract.files import StoredFile
+from zrm.contract.inbound import Receipt
+from zrm.contract.ports import FilesPort, ReceptionPort
 from zrm.errors import StoreUnavailable
 from zrm.kit import log
 from zrm.kit.ids import new_trace
@@ -16,7 +18,9 @@ from zrm.kit.ids import new_trace
 _log = log.get(__name__)
 
 
-def deliver(desk: FrontDesk, message: VoiceMessage, *, default_account: str) -> Receipt | None:
+def deliver(
+    reception: ReceptionPort, files: FilesPort, message: VoiceMessage, *, default_account: str
+) -> Receipt | None:
     """Hand a message over and delete it from the folder; None if there is no sound in it (then nothing is deleted).
 
     A file that Asterisk went on writing meanwhile stays, to be taken in as a further part. Errors: StoreUnavailable,
@@ -26,10 +30,10 @@ def deliver(desk: FrontDesk, message: VoiceMessage, *, default_account: str) -> 
     if not takes:
         return None
     before = [_state(take.path) for take in takes]
-    files = [_keep(desk, take) for take in takes]
+    kept = [_keep(files, take) for take in takes]
     trace = str(message.facts.get("trace") or new_trace())
     account = str(message.facts.get("account") or default_account)
-    receipt = desk.receive(raw_contact(message.stem, message.facts, takes, files, account=account, trace=trace))
+    receipt = reception.receive(raw_contact(message.stem, message.facts, takes, kept, account=account, trace=trace))
     _log.info("received", channel=KIND, contact=str(receipt.contact_id), trace=trace, repeated=receipt.repeated)
     if before == [_state(take.path) for take in takes]:
         message.remove()
@@ -39,14 +43,14 @@ def deliver(desk: FrontDesk, message: VoiceMessage, *, default_account: str) -> 
     return receipt
 
 
-def sweep(desk: FrontDesk, spool: VoiceSpool, *, default_account: str) -> int:
+def sweep(reception: ReceptionPort, files: FilesPort, spool: VoiceSpool, *, default_account: str) -> int:
     """Take in the messages that no call will: its process was killed, or the store was away. How many. Errors: OSError."""
     received = 0
     with closing(spool.orphans()) as orphans:
         for message in orphans:
             message.facts.setdefault("ended_by", "lost")
             try:
-                if deliver(desk, message, default_account=default_account) is not None:
+                if deliver(reception, files, message, default_account=default_account) is not None:
                     received += 1
                     continue
                 _log.info("empty recording", channel=KIND, trace=str(message.facts.get("trace", "")))
@@ -60,11 +64,13 @@ def sweep(desk: FrontDesk, spool: VoiceSpool, *, default_account: str) -> int:
     return received
 
 
-def sweep_until(stop: Event, desk: FrontDesk, spool: VoiceSpool, *, default_account: str, every: float) -> None:
+def sweep_until(
+    stop: Event, reception: ReceptionPort, files: FilesPort, spool: VoiceSpool, *, default_account: str, every: float
+) -> None:
     """Sweep at once and then every `every` seconds until `stop` is set; a failure is logged and tried again."""
     while True:
         try:
-            sweep(desk, spool, default_account=default_account)
+            sweep(reception, files, spool, default_account=default_account)
         except OSError as error:
             _log.error("recordings folder cannot be read", channel=KIND, reason=error.strerror or "input/output error")
         except Exception:  # noqa: BLE001  # the sweep is the last net; a fault in one round must not end it
@@ -73,9 +79,9 @@ def sweep_until(stop: Event, desk: FrontDesk, spool: VoiceSpool, *, default_acco
             return
 
 
-def _keep(desk: FrontDesk, take: Take) -> StoredFile:
+def _keep(files: FilesPort, take: Take) -> StoredFile:
     with take.path.open("rb") as file:
-        return desk.keep(file, name=f"message-{take.number}.wav", media_type="audio/wav", role="recording")
+        return files.store(file, name=f"message-{take.number}.wav", media_type="audio/wav", role="recording")
 
 
 def _state(path: Path) -> tuple[int, int]:

@@ -17,11 +17,11 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
-from zrm.channels.contract import FrontDesk
 from zrm.channels.web.intake import Intake
 from zrm.channels.web.page_renderer import PageRenderer, peer_of
 from zrm.channels.web.payload import Payload
 from zrm.channels.web.signed_tokens import contact_id
+from zrm.contract.ports import ReceptionPort
 from zrm.errors import OverQuota, StoreUnavailable
 from zrm.kit import log
 from zrm.ui.i18n import Language, _, accepted_language, gettext
@@ -57,9 +57,9 @@ _LATER: Final = {
 class ContactApi:
     """The JSON door."""
 
-    def __init__(self, site: PageRenderer, desk: FrontDesk, intake: Intake) -> None:
+    def __init__(self, site: PageRenderer, reception: ReceptionPort, intake: Intake) -> None:
         self._site = site
-        self._desk = desk
+        self._reception = reception
         self._intake = intake
         self._keys = {name: key.get_secret_value().encode() for name, key in site.config.api_keys.items()}
         # A character takes up to 4 bytes, or 12 as an escaped surrogate pair.
@@ -133,7 +133,7 @@ class ContactApi:
     async def _record_refusal(self, request: Request) -> None:
         account, reason = self._site.config.account, "wrong or missing API key"
         try:
-            await run_in_threadpool(self._desk.refuse, "web", account, reason, peer_of(request))
+            await run_in_threadpool(self._reception.refuse, "web", account, reason, peer_of(request))
         except StoreUnavailable:
             _log.warning("refusal not recorded", channel="web", reason=reason)
 

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 from fastapi import APIRouter
 from starlette.routing import Route
 
-from zrm.channels.contract import Capabilities, ChannelConfig, FrontDesk, Installation, Parsed, RawContact, Reply, Sent
+from zrm.channels.channel import Capabilities, ChannelConfig, Installation
 from zrm.channels.web.api import ContactApi
 from zrm.channels.web.config import WebConfig
 from zrm.channels.web.intake import Intake
@@ -19,6 +19,9 @@ from zrm.channels.web.payload import parse_payload
 from zrm.channels.web.signed_tokens import Seals
 from zrm.channels.web.submit import RECEIPT_PATH, RaiseMatter
 from zrm.channels.web.track import MATTER_PATH, TRACK_PATH, FollowMatter
+from zrm.contract.inbound import Parsed, RawContact
+from zrm.contract.outbound import Reply, Sent
+from zrm.contract.ports import FrontDesk
 
 
 class WebChannel:
@@ -64,20 +67,22 @@ class WebChannel:
     def routes(self, desk: FrontDesk) -> APIRouter:
         """The portal's pages and, unless it is turned off, the JSON door."""
         site = PageRenderer(self.config, self.installation)
-        intake = Intake(desk, self.config.account, self.installation.region)
+        intake = Intake(desk.reception, desk.files, desk.self_service, self.config.account, self.installation.region)
         seals = Seals(
             self.installation.secret,
             receipt_seconds=self.config.receipt_minutes * 60,
             proof_seconds=self.config.proof_minutes * 60,
         )
-        forms = KeptForms(site, desk)
+        forms = KeptForms(site, desk.checkpoints)
         raising = RaiseMatter(site, intake, seals, forms)
-        following = FollowMatter(site, desk, intake, seals, forms)
-        lost = LostCode(site, desk, intake, seals, forms, following.read_small)
+        following = FollowMatter(site, desk.tracking, intake, seals, forms)
+        lost = LostCode(site, desk.self_service, intake, seals, forms, following.read_small)
         # Plain routes: these handlers read the request themselves, so FastAPI's own parsing would only cost time.
         router = APIRouter()
         if self.config.api:
-            router.routes.append(Route("/api/contacts", Bare(ContactApi(site, desk, intake).receive), methods=["POST"]))
+            router.routes.append(
+                Route("/api/contacts", Bare(ContactApi(site, desk.reception, intake).receive), methods=["POST"])
+            )
         router.routes.append(Route("/new", Bare(raising.send), methods=["POST"]))
         for method, path, endpoint in (
             ("GET", "/", raising.landing),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
-from zrm.channels.contract import ChannelConfig
+from zrm.channels.channel import ChannelConfig
 
 
 class ContactDetails(BaseModel):

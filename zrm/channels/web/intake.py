@@ -9,8 +9,11 @@ from typing import BinaryIO, Final, Literal, cast
 
 from starlette.concurrency import run_in_threadpool
 
-from zrm.channels.contract import JSON, AddressKind, FrontDesk, OpenDoor, RawContact, Receipt, StoredFile, Subject
 from zrm.channels.web.body import Upload
+from zrm.contract.addresses import AddressKind
+from zrm.contract.files import StoredFile
+from zrm.contract.inbound import JSON, RawContact, Receipt
+from zrm.contract.ports import FilesPort, OpenDoor, ReceptionPort, SelfServicePort, Subject
 from zrm.errors import StoreUnavailable
 from zrm.kit import log
 from zrm.kit.digests import digest_of
@@ -28,8 +31,12 @@ _SUBJECTS_FRESH: Final = 5.0  # seconds
 class Intake:
     """Files and contacts handed to the front desk; returns only when they are durable."""
 
-    def __init__(self, desk: FrontDesk, account: str, region: str) -> None:
-        self._desk = desk
+    def __init__(
+        self, reception: ReceptionPort, files: FilesPort, self_service: SelfServicePort, account: str, region: str
+    ) -> None:
+        self._reception = reception
+        self._files = files
+        self._self_service = self_service
         self._account = account
         self._region = region
         self._subjects: list[Subject] = []
@@ -37,27 +44,27 @@ class Intake:
 
     def admit(self, door: Literal["form", "json"], peer: str, *, size: int = 0) -> None:
         """Count one post, before anything of it is kept. Errors: OverQuota."""
-        self._desk.admit(door, peer, size=size)
+        self._reception.admit(door, peer, size=size)
 
     def admit_addresses(self, door: Literal["form", "json"], peer: str, *, phone: str, email: str) -> None:
         """Count what was typed as the sender's addresses, in whatever spelling. Errors: OverQuota."""
         if phone:
-            self._desk.admit_address(door, peer, "phone", e164(phone, self._region) or digits(phone) or phone)
+            self._reception.admit_address(door, peer, "phone", e164(phone, self._region) or digits(phone) or phone)
         if email:
-            self._desk.admit_address(door, peer, "email", comparable(email))
+            self._reception.admit_address(door, peer, "email", comparable(email))
 
     async def keep(self, uploads: Sequence[Upload]) -> list[StoredFile]:
         """Make uploaded files durable, in their order. Errors: StoreUnavailable, StoreFull."""
         return [
             await run_in_threadpool(
-                self._desk.keep, cast("BinaryIO", upload.file), name=upload.name, media_type=upload.media_type
+                self._files.store, cast("BinaryIO", upload.file), name=upload.name, media_type=upload.media_type
             )
             for upload in uploads
         ]
 
     async def still_kept(self, files: Sequence[StoredFile]) -> list[StoredFile]:
         """Those of the files that were kept with an earlier showing of the form and still are. Errors: StoreUnavailable."""
-        return await run_in_threadpool(self._desk.still_kept, files) if files else []
+        return await run_in_threadpool(self._files.still_stored, files) if files else []
 
     async def submit(
         self, external_id: str, body: bytes, *, said: str, envelope: dict[str, JSON], files: Sequence[StoredFile] = ()
@@ -75,22 +82,22 @@ class Intake:
             trace=trace,
             content=digest_of(said, *(file.key for file in files)),
         )
-        receipt = await self._desk.take(contact)
+        receipt = await self._reception.receive_async(contact)
         _log.info("received", channel="web", contact=str(receipt.contact_id), trace=trace, repeated=receipt.repeated)
         return receipt
 
     def code_goes_to(self, *, email: str, phone: str) -> str:
         """Which of these typed addresses the code is also sent to; empty if to none."""
         typed = ((AddressKind.EMAIL, email), (AddressKind.PHONE, phone))
-        return self._desk.code_goes_to([(kind, value) for kind, value in typed if value])
+        return self._self_service.code_goes_to([(kind, value) for kind, value in typed if value])
 
     def doors(self) -> Sequence[OpenDoor]:
         """The channels that are open here."""
-        return self._desk.doors()
+        return self._self_service.doors()
 
     def writes_to(self) -> frozenset[AddressKind]:
         """The kinds of address a citizen can type to which one of the open channels can write."""
-        return frozenset(door.reaches for door in self._desk.doors() if door.reaches) & _TYPED
+        return frozenset(door.reaches for door in self._self_service.doors() if door.reaches) & _TYPED
 
     async def subjects(self) -> list[Subject]:
         """The subjects to choose from, at most `_SUBJECTS_FRESH` old, for every form asks.
@@ -100,7 +107,7 @@ class Intake:
         if self._subjects and time.monotonic() - self._subjects_at < _SUBJECTS_FRESH:
             return self._subjects
         try:
-            self._subjects = await run_in_threadpool(self._desk.subjects)
+            self._subjects = await run_in_threadpool(self._self_service.subjects)
             self._subjects_at = time.monotonic()
         except StoreUnavailable:
             _log.warning("subjects not read", channel="web", known=len(self._subjects))

@@ -20,10 +20,11 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response
 
-from zrm.channels.contract import JSON, FrontDesk
 from zrm.channels.web.form_validation import FieldError
 from zrm.channels.web.page_renderer import PageRenderer
 from zrm.channels.web.view_models import Size
+from zrm.contract.inbound import JSON
+from zrm.contract.ports import CheckpointsPort
 from zrm.errors import StoreUnavailable
 from zrm.kit import log
 from zrm.kit.text import clean
@@ -51,9 +52,9 @@ class KeptForm:
 class KeptForms:
     """Keeps forms between the post and the page that shows them."""
 
-    def __init__(self, site: PageRenderer, desk: FrontDesk) -> None:
+    def __init__(self, site: PageRenderer, checkpoints: CheckpointsPort) -> None:
         self._site = site
-        self._desk = desk
+        self._checkpoints = checkpoints
         self._cookie = site.cookie(BROWSER_COOKIE, "/")
 
     async def show(
@@ -70,7 +71,7 @@ class KeptForms:
             return None
         browser = self._browser(request) or secrets.token_hex(_HALF // 2)
         nonce = nonce or secrets.token_hex(_HALF // 2)
-        await run_in_threadpool(self._desk.remember, "web", f"{browser}:{nonce}", note, seconds=KEPT_SECONDS)
+        await run_in_threadpool(self._checkpoints.save_state, "web", f"{browser}:{nonce}", note, seconds=KEPT_SECONDS)
         query = {"form": nonce} | ({"lang": language} if language else {})
         response = self._site.go(f"{path}?{urlencode(query)}")
         self._site.set_cookie(response, self._cookie.name, browser, path=self._cookie.path, seconds=KEPT_SECONDS)
@@ -81,7 +82,7 @@ class KeptForms:
         browser, nonce = self._browser(request), request.query_params.get("form", "")
         if not browser or not _is_half(nonce):
             return None
-        note = await run_in_threadpool(self._desk.recall, "web", f"{browser}:{nonce}")
+        note = await run_in_threadpool(self._checkpoints.load_state, "web", f"{browser}:{nonce}")
         return _form(note) if isinstance(note, dict) else None
 
     async def forget(self, request: Request, nonce: str) -> None:
@@ -90,7 +91,7 @@ class KeptForms:
         if not browser:
             return
         try:
-            await run_in_threadpool(self._desk.remember, "web", f"{browser}:{nonce}", None, seconds=0)
+            await run_in_threadpool(self._checkpoints.save_state, "web", f"{browser}:{nonce}", None, seconds=0)
         except StoreUnavailable:
             _log.warning("kept form not forgotten", channel="web")
 

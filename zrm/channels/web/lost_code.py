@@ -13,7 +13,6 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response
 
-from zrm.channels.contract import AddressKind, FrontDesk
 from zrm.channels.web.body import Posted
 from zrm.channels.web.form_validation import MAX_EMAIL, FieldError, clean_line
 from zrm.channels.web.intake import Intake, body_of
@@ -22,6 +21,8 @@ from zrm.channels.web.page_renderer import PageRenderer, peer_of
 from zrm.channels.web.payload import CODES
 from zrm.channels.web.signed_tokens import Seals, contact_id
 from zrm.channels.web.view_models import shown_problems
+from zrm.contract.addresses import AddressKind
+from zrm.contract.ports import SelfServicePort
 from zrm.errors import StoreUnavailable, TooManyTries
 from zrm.kit.mail_addresses import is_email
 from zrm.kit.phones import flaw, is_mobile
@@ -51,14 +52,14 @@ class LostCode:
     def __init__(
         self,
         site: PageRenderer,
-        desk: FrontDesk,
+        self_service: SelfServicePort,
         intake: Intake,
         seals: Seals,
         forms: KeptForms,
         read: Callable[[Request], Awaitable[Posted | Response]],
     ) -> None:
         self._site = site
-        self._desk = desk
+        self._self_service = self_service
         self._intake = intake
         self._seals = seals
         self._forms = forms
@@ -94,7 +95,7 @@ class LostCode:
             return await self._again(request, address, FieldError("send", message), status=400)
         kind = AddressKind.EMAIL if "@" in address else AddressKind.PHONE
         try:
-            await run_in_threadpool(self._desk.count_asking_for_codes, peer_of(request))
+            await run_in_threadpool(self._self_service.count_asking_for_codes, peer_of(request))
             await self._intake.submit(
                 contact_id("codes", nonce, [address]),
                 body_of({kind.value: address, "language": self._site.language(request)}),

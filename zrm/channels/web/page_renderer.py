@@ -12,7 +12,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 from starlette.types import Receive, Scope, Send
 
-from zrm.channels.contract import Installation
+from zrm.channels.channel import Installation
 from zrm.channels.web.config import WebConfig
 from zrm.channels.web.form_validation import latin_digits
 from zrm.kit.cookies import Cookie, cookie

@@ -15,17 +15,11 @@ from typing import Annotated, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
-from zrm.channels.contract import (
-    AddressKind,
-    Inbound,
-    InboundFile,
-    RawContact,
-    Sender,
-    Thread,
-    Unparseable,
-    Wish,
-)
 from zrm.channels.web.form_validation import MAX_EMAIL, MAX_NAME, MAX_PHONE, clean_line, clean_text
+from zrm.contract.addresses import AddressKind, Sender
+from zrm.contract.errors import Unparseable
+from zrm.contract.files import InboundFile
+from zrm.contract.inbound import Inbound, RawContact, Thread, Wish
 
 CODES: Final = "codes"
 """In the envelope: the address in the body has lost its codes."""

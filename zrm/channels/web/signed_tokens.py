@@ -17,7 +17,7 @@ from urllib.parse import quote, unquote
 from itsdangerous import BadData, Signer, TimestampSigner, URLSafeSerializer, URLSafeTimedSerializer
 from itsdangerous.signer import SigningAlgorithm
 
-from zrm.channels.contract import StoredFile
+from zrm.contract.files import StoredFile
 from zrm.kit.digests import digest_of
 
 _NONCE_BYTES: Final = 16

@@ -8,7 +8,6 @@ from typing import Final
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
-from zrm.channels.contract import AddressKind, StoredFile
 from zrm.channels.web.body import BadForm, Limits, Posted, WrongType, read_form
 from zrm.channels.web.form_validation import (
     NATURE_HINTS,
@@ -31,6 +30,8 @@ from zrm.channels.web.view_models import (
     shown_problems,
     subject_options,
 )
+from zrm.contract.addresses import AddressKind
+from zrm.contract.files import StoredFile
 from zrm.errors import OverQuota, StoreUnavailable
 from zrm.kit import log
 from zrm.ui.i18n import LANGUAGES, Language, _

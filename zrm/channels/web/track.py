@@ -12,7 +12,6 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import FileResponse, Response
 
-from zrm.channels.contract import FrontDesk, StoredFile, Tracking
 from zrm.channels.web.body import BadForm, Limits, Posted, WrongType, read_form
 from zrm.channels.web.form_validation import FieldError, check_text, clean_text, latin_digits
 from zrm.channels.web.intake import Intake, body_of
@@ -27,6 +26,9 @@ from zrm.channels.web.view_models import (
     shown_on_the_way,
     shown_problems,
 )
+from zrm.contract.files import StoredFile
+from zrm.contract.ports import TrackingPort
+from zrm.contract.tracking import Tracking
 from zrm.errors import NotFound, OverQuota, StoreUnavailable, TooManyTries
 from zrm.kit import log
 from zrm.kit.file_names import file_name
@@ -60,11 +62,13 @@ def _of_holder(step: _Step) -> Callable[[FollowMatter, Request], Awaitable[Respo
 class FollowMatter:
     """The pages of a citizen who wants to know how their matter stands."""
 
-    def __init__(self, site: PageRenderer, desk: FrontDesk, intake: Intake, seals: Seals, forms: KeptForms) -> None:
+    def __init__(
+        self, site: PageRenderer, tracking: TrackingPort, intake: Intake, seals: Seals, forms: KeptForms
+    ) -> None:
         self._site = site
         self._forms = forms
         self._cookie = site.cookie(MATTER_COOKIE, TRACK_PATH)
-        self._desk = desk
+        self._tracking = tracking
         self._intake = intake
         self._seals = seals
         self._limits = Limits(total=site.config.max_total_bytes, file=site.config.max_file_bytes)
@@ -119,7 +123,7 @@ class FollowMatter:
             return self._site.go(MATTER_PATH)
         try:
             file_id = UUID(request.path_params["file_id"])
-            file, path = await run_in_threadpool(self._desk.public_file, held.code, file_id)
+            file, path = await run_in_threadpool(self._tracking.public_file, held.code, file_id)
         except (NotFound, ValueError):
             return self._site.problem(
                 request, 404, _("There is no such file"), _("It may belong to another matter, or is still being checked."),
@@ -147,7 +151,7 @@ class FollowMatter:
                 request, held, FieldError("digits", _("Enter the last four digits of your telephone number"))
             )
         try:
-            proven = await run_in_threadpool(self._desk.prove_by_phone, held.code, typed, peer_of(request))
+            proven = await run_in_threadpool(self._tracking.prove_by_phone, held.code, typed, peer_of(request))
         except TooManyTries as wait:
             return self._site.wait(request, wait.retry_after, MATTER_PATH)
         except NotFound:
@@ -163,7 +167,7 @@ class FollowMatter:
     async def prove_by_email(self, request: Request, _posted: Posted, held: Pass) -> Response:
         """`POST /track/email`: ask for a link to the address the citizen gave us; the answer tells nothing either way."""
         try:
-            await run_in_threadpool(self._desk.prove_by_email, held.code, peer_of(request))
+            await run_in_threadpool(self._tracking.prove_by_email, held.code, peer_of(request))
         except TooManyTries as wait:
             return self._site.wait(request, wait.retry_after, MATTER_PATH)
         except StoreUnavailable:
@@ -181,7 +185,7 @@ class FollowMatter:
         if self._site.is_foreign(request):
             return self._site.foreign(request, "/track")
         try:
-            code = await run_in_threadpool(self._desk.redeem, request.path_params["token"][:500])
+            code = await run_in_threadpool(self._tracking.redeem, request.path_params["token"][:500])
         except NotFound:
             note = _("This link cannot be used any more: it works once and for a limited time. "
                      "Enter your code and ask for a new one.")  # fmt: skip
@@ -344,7 +348,7 @@ class FollowMatter:
     async def _track(self, request: Request, held: Pass, typed: dict[str, str]) -> Tracking | Response:
         """The matter behind a code, or the page that says why there is none."""
         try:
-            return await run_in_threadpool(self._desk.track, held.code, peer_of(request), proven=held.proven)
+            return await run_in_threadpool(self._tracking.track, held.code, peer_of(request), proven=held.proven)
         except NotFound:
             problem = FieldError("code", _("We find no matter with this code. Please compare it with your receipt"))
             return await self._ask_again(request, KeptForm(typed, problems=(problem,)), status=404)

@@ -5,11 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from zrm.channels.contract import Inbound, OnTheWay, PublicFile, PublicMessage, StoredFile, Subject, Unparseable
 from zrm.channels.web.body import Posted
 from zrm.channels.web.config import WebConfig
 from zrm.channels.web.form_validation import FieldError
 from zrm.channels.web.payload import parse_payload
+from zrm.contract.errors import Unparseable
+from zrm.contract.files import StoredFile
+from zrm.contract.inbound import Inbound
+from zrm.contract.ports import Subject
+from zrm.contract.tracking import OnTheWay, PublicFile, PublicMessage
 from zrm.errors import OverQuota
 from zrm.ui.i18n import Language, _, digits, gettext
 from zrm.ui.labels import byte_size

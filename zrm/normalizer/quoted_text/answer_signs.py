@@ -9,7 +9,7 @@ import re
 from collections.abc import Collection
 from typing import Final
 
-from zrm.contract import Inbound
+from zrm.contract.inbound import Inbound
 from zrm.kit.mail_addresses import comparable, without_detail
 from zrm.kit.text import fold
 from zrm.normalizer.quoted_text.attribution import addresses_in

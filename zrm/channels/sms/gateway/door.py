@@ -13,11 +13,12 @@ from fastapi import APIRouter, Request, Response
 from starlette.requests import ClientDisconnect
 from starlette.responses import PlainTextResponse
 
-from zrm.channels.contract import JSON, FrontDesk, RawContact
 from zrm.channels.sms.gateway.config import Hook, HttpGateway, Message, Receiving, Reporting
 from zrm.channels.sms.gateway.fields import Unreadable, part_of, read_fields, words_at
 from zrm.channels.sms.gateway.read import words_of
 from zrm.channels.sms.gateway.send import sign
+from zrm.contract.inbound import JSON, RawContact
+from zrm.contract.ports import ReceptionPort
 from zrm.errors import StoreUnavailable
 from zrm.kit import log
 from zrm.kit.digests import digest_of
@@ -35,10 +36,12 @@ _log = log.get(__name__)
 class GatewayDoor:
     """Serves the webhooks of every described provider. `lines` are our numbers by gateway, in the file's order."""
 
-    def __init__(self, gateways: Mapping[str, HttpGateway], lines: Mapping[str, list[str]], desk: FrontDesk) -> None:
+    def __init__(
+        self, gateways: Mapping[str, HttpGateway], lines: Mapping[str, list[str]], reception: ReceptionPort
+    ) -> None:
         self._gateways = gateways
         self._lines = lines
-        self._desk = desk
+        self._reception = reception
 
     def router(self) -> APIRouter:
         """The routes."""
@@ -70,7 +73,7 @@ class GatewayDoor:
         try:
             if not _genuine(hook, request, body):
                 await asyncio.to_thread(
-                    self._desk.refuse,
+                    self._reception.refuse,
                     "sms",
                     name,
                     "bad signature or token",
@@ -80,7 +83,7 @@ class GatewayDoor:
             contact = self._contact(name, hook, body, kind)
             if contact is None:
                 return PlainTextResponse("A field that was agreed on is missing.", 400)
-            receipt = await self._desk.take(contact)
+            receipt = await self._reception.receive_async(contact)
         except Unreadable:
             return PlainTextResponse(f"Expected {hook.body}.", 400)
         except StoreUnavailable:

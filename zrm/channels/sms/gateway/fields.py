@@ -7,8 +7,8 @@ import re
 from typing import Literal
 from urllib.parse import parse_qsl
 
-from zrm.channels.contract import JSON
 from zrm.channels.sms.gateway.config import Message, Pick
+from zrm.contract.inbound import JSON
 
 _MAX_FIELDS = 500
 

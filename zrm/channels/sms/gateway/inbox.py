@@ -14,11 +14,12 @@ from typing import Final
 
 import httpx
 
-from zrm.channels.contract import JSON, FrontDesk, RawContact
 from zrm.channels.sms.gateway.config import GatewayInbox, HttpGateway
 from zrm.channels.sms.gateway.door import account_of, identify, said_in
 from zrm.channels.sms.gateway.fields import at
 from zrm.channels.sms.gateway.send import request_of
+from zrm.contract.inbound import JSON, RawContact
+from zrm.contract.ports import ReceptionPort
 from zrm.errors import StoreUnavailable
 from zrm.kit import log
 from zrm.kit.ids import new_trace
@@ -37,13 +38,13 @@ class Poller:
     """Empties one provider's inbox. `lines` are our numbers there; `name` the gateway's in the configuration."""
 
     def __init__(
-        self, name: str, gateway: HttpGateway, how: GatewayInbox, lines: Sequence[str], desk: FrontDesk
+        self, name: str, gateway: HttpGateway, how: GatewayInbox, lines: Sequence[str], reception: ReceptionPort
     ) -> None:
         self._name = name
         self._timeout = gateway.timeout
         self._how = how
         self._lines = lines
-        self._desk = desk
+        self._reception = reception
 
     def run(self, stop: Event) -> None:
         """Ask until told to stop."""
@@ -99,7 +100,7 @@ class Poller:
         )
         while not stop.is_set():
             try:
-                receipt = self._desk.receive(contact)
+                receipt = self._reception.receive(contact)
             except StoreUnavailable:
                 _log.warning("not received", channel="sms", reason="store unavailable")
                 stop.wait(_STORE_PAUSE)

@@ -7,22 +7,12 @@ from collections.abc import Sequence
 from typing import Literal
 from uuid import UUID
 
-from zrm.channels.contract import (
-    JSON,
-    AddressKind,
-    Ignored,
-    Inbound,
-    MessagePart,
-    Parsed,
-    RawContact,
-    Report,
-    Sender,
-    Thread,
-    Unparseable,
-)
 from zrm.channels.sms.alphabet import GAP
 from zrm.channels.sms.gateway.config import HttpGateway, Message, Receiving, Reporting
 from zrm.channels.sms.gateway.fields import Unreadable, at, part_of, raw_field, read_fields, words_at
+from zrm.contract.addresses import AddressKind, Sender
+from zrm.contract.errors import Unparseable
+from zrm.contract.inbound import JSON, Ignored, Inbound, MessagePart, Parsed, RawContact, Report, Thread
 
 _UTF16 = ("2", "8")
 

@@ -13,23 +13,22 @@ from typing import Final
 import httpx
 import phonenumbers
 
-from zrm.channels.contract import (
-    JSON,
+from zrm.channels.sms import messages
+from zrm.channels.sms.gateway.config import Asking, HttpGateway, Sending, Signature
+from zrm.channels.sms.gateway.fields import pick
+from zrm.contract.errors import (
     ConfigInvalid,
     ConnectionFailed,
     OutcomeUnknown,
     RecipientOptedOut,
     RecipientUnreachable,
     Rejected,
-    Reply,
     ReplyInvalid,
     SendError,
-    Sent,
     Throttled,
 )
-from zrm.channels.sms import messages
-from zrm.channels.sms.gateway.config import Asking, HttpGateway, Sending, Signature
-from zrm.channels.sms.gateway.fields import pick
+from zrm.contract.inbound import JSON
+from zrm.contract.outbound import Reply, Sent
 from zrm.kit.gsm import cost
 
 _PLACE: Final = re.compile(r"\{([a-z_]+)\}")

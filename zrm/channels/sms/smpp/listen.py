@@ -19,11 +19,12 @@ from typing import Final
 from aiosmpplib.protocol import BindReceiver, BindTransceiver, EnquireLink, Unbind
 from aiosmpplib.state import SmppCommandStatus
 
-from zrm.channels.contract import FrontDesk, RawContact, Receipt
 from zrm.channels.sms.smpp import pdu
 from zrm.channels.sms.smpp.config import SmppGateway
 from zrm.channels.sms.smpp.pdu import Delivered, Header
 from zrm.channels.sms.smpp.redelivery_window import Recent
+from zrm.contract.inbound import RawContact, Receipt
+from zrm.contract.ports import ReceptionPort
 from zrm.kit import log
 from zrm.kit.digests import digest_of
 from zrm.kit.ids import new_id, new_trace
@@ -47,12 +48,14 @@ class LineBroken(Exception):
 class SmppListener:
     """Keeps one line to one SMSC. `lines` are our numbers there; `name` the gateway's in the configuration."""
 
-    def __init__(self, name: str, gateway: SmppGateway, lines: Sequence[str], desk: FrontDesk, folder: Path) -> None:
+    def __init__(
+        self, name: str, gateway: SmppGateway, lines: Sequence[str], reception: ReceptionPort, folder: Path
+    ) -> None:
         self._name = name
         self._gateway = gateway
         self._accounts = {digits(line): line for line in lines}
         self._account = next(iter(lines), name)
-        self._desk = desk
+        self._reception = reception
         self._recent = Recent(folder / f"{name}.recent")
         self._sequence = 0
         self._heard = asyncio.Event()
@@ -128,7 +131,7 @@ class SmppListener:
             self._heard.set()
             if header.command in (pdu.DELIVER_SM, pdu.DATA_SM):
                 await room.acquire()
-                keeping = asyncio.create_task(self._desk.take(self._contact(packet)))
+                keeping = asyncio.create_task(self._reception.receive_async(self._contact(packet)))
                 self._under_way.add(keeping)  # a loop holds its tasks only weakly
                 keeping.add_done_callback(self._under_way.discard)
                 keeping.add_done_callback(partial(_answer, header=header, writer=writer, room=room))

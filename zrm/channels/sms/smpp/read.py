@@ -9,21 +9,13 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import Final, Literal
 
-from zrm.channels.contract import (
-    AddressKind,
-    Inbound,
-    MessagePart,
-    Parsed,
-    RawContact,
-    Report,
-    Sender,
-    Thread,
-    Unparseable,
-)
 from zrm.channels.sms.alphabet import GAP, decode_gsm
 from zrm.channels.sms.smpp import pdu
 from zrm.channels.sms.smpp.config import SmppGateway
 from zrm.channels.sms.smpp.pdu import MESSAGE_STATE, RECEIPTED_ID, Delivered, read_delivered
+from zrm.contract.addresses import AddressKind, Sender
+from zrm.contract.errors import Unparseable
+from zrm.contract.inbound import Inbound, MessagePart, Parsed, RawContact, Report, Thread
 
 # Appendix B of SMPP 3.4. What stands behind `text:` is the beginning of our own message, whatever it says.
 _FIELD: Final = re.compile(r"\b(id|stat|err):\s*(\S+)", re.IGNORECASE)

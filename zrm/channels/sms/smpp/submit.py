@@ -18,24 +18,23 @@ from typing import Final
 from aiosmpplib.protocol import BindTransmitter, EnquireLink, SubmitSm, Unbind
 from aiosmpplib.state import NPI, TON, PhoneNumber
 
-from zrm.channels.contract import (
-    ConfigInvalid,
-    ConnectionFailed,
-    OutcomeUnknown,
-    RecipientUnreachable,
-    Rejected,
-    Reply,
-    Report,
-    SendError,
-    Sent,
-    Throttled,
-)
 from zrm.channels.sms import messages
 from zrm.channels.sms.alphabet import split
 from zrm.channels.sms.smpp import pdu
 from zrm.channels.sms.smpp.config import SmppGateway
 from zrm.channels.sms.smpp.listen import status_name
 from zrm.channels.sms.smpp.read import fate_of, reference, spellings
+from zrm.contract.errors import (
+    ConfigInvalid,
+    ConnectionFailed,
+    OutcomeUnknown,
+    RecipientUnreachable,
+    Rejected,
+    SendError,
+    Throttled,
+)
+from zrm.contract.inbound import Report
+from zrm.contract.outbound import Reply, Sent
 
 _IDLE: Final = 10.0  # seconds after which a line may be dead, and is asked before it is used
 _THROTTLED: Final = (0x58, 0x14, 0x64)  # too fast, queue full, temporary fault

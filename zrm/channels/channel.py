@@ -1,4 +1,5 @@
-"""What a channel is. A channel sees this module and `zrm.kit`, and is handed a `FrontDesk`; nothing else of the installation.
+"""What a channel is. It sees this module, `zrm.contract`, `zrm.kit`, `zrm.ui` and `zrm.errors`, and is handed a `FrontDesk`;
+nothing else of the installation.
 
 A folder a channel: `channel.py` (the class), `config.py` (its section of config.yaml), its doors beside it.
 """
@@ -13,43 +14,36 @@ from typing import ClassVar, Protocol, runtime_checkable
 from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict, Field
 
-from zrm.contract import (
-    JSON,
-    TEXT_LIMIT,
-    AddressKind,
+from zrm.contract.addresses import AddressKind, Sender
+from zrm.contract.errors import (
     ConfigInvalid,
     ConnectionFailed,
-    Fetched,
-    FrontDesk,
-    Ignored,
-    Inbound,
-    InboundFile,
-    MessagePart,
-    OnTheWay,
-    OpenDoor,
     OutcomeUnknown,
-    Parsed,
-    PublicFile,
-    PublicMessage,
-    RawContact,
-    Receipt,
     RecipientOptedOut,
     RecipientUnreachable,
     Rejected,
-    Reply,
     ReplyInvalid,
-    Report,
-    Sender,
     SendError,
-    Sent,
-    StoredFile,
-    Subject,
-    Thread,
     Throttled,
-    Tracking,
     Unparseable,
+)
+from zrm.contract.files import Fetched, InboundFile, StoredFile
+from zrm.contract.inbound import (
+    JSON,
+    TEXT_LIMIT,
+    Ignored,
+    Inbound,
+    MessagePart,
+    Parsed,
+    RawContact,
+    Receipt,
+    Report,
+    Thread,
     Wish,
 )
+from zrm.contract.outbound import Reply, Sent
+from zrm.contract.ports import FrontDesk, OpenDoor, Subject
+from zrm.contract.tracking import OnTheWay, PublicFile, PublicMessage, Tracking
 
 __all__ = [
     "JSON",

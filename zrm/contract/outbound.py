@@ -1,0 +1,41 @@
+"""What goes out: the reply that T4 hands to a channel, and the proof that its provider took it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from uuid import UUID
+
+from zrm.contract.files import StoredFile
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """One message to one address. `id` is the delivery's, stable over retries: providers that know idempotency get it."""
+
+    id: UUID
+    account: str
+    to: str
+    text: str
+    language: str
+    title: str = ""
+    code: str = ""
+    message_id: str = ""
+    in_reply_to: str = ""
+    references: tuple[str, ...] = ()
+    reply_token: str = ""
+    automatic: bool = False
+    files: tuple[StoredFile, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """The provider took it. `final`: it is where the citizen reads it, as on our own page; no report is needed.
+    `provider_ref` may be empty, if the provider gives none.
+
+    `part_refs` are the references of all parts, if the provider took a long text in several and reports on each: it has
+    arrived when all have, and failed when one has.
+    """
+
+    provider_ref: str
+    final: bool
+    part_refs: tuple[str, ...] = ()
