@@ -11,6 +11,7 @@ import psycopg
 import pytest
 from redis import Redis
 
+import zrm.channels.registry  # noqa: F401  # every room asks for the channels' capabilities
 from tests.lab.databases import Databases
 from tests.lab.small_disk import small_device
 from zrm import demonstration

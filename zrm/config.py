@@ -22,6 +22,7 @@ from psycopg.conninfo import conninfo_to_dict
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 from pydantic.fields import FieldInfo
 
+from zrm.contract.capabilities import acknowledging
 from zrm.errors import ConfigError
 
 M = TypeVar("M", bound=BaseModel)
@@ -254,7 +255,7 @@ class Settings(ConfigPart):
         pattern="^[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?$",
         json_schema_extra={"expected": "a domain such as zrm.example.org, in ASCII letters"},
     )
-    acknowledge: list[Literal["email", "sms", "telegram", "bale", "web"]] = ["email", "sms", "telegram", "bale", "web"]
+    acknowledge: list[str] = Field(default_factory=acknowledging)
     automatic: Automatic = Automatic()
     web: Web = Web()
     dispatch: Dispatch = Dispatch()
@@ -266,6 +267,16 @@ class Settings(ConfigPart):
     metrics: Metrics = Metrics()
     security: Security = Security()
     log_level: Literal["DEBUG", "INFO", "WARNING"] = "INFO"
+
+    @field_validator("acknowledge")
+    @classmethod
+    def _can_acknowledge(cls, value: list[str]) -> list[str]:
+        if unable := set(value) - set(acknowledging()):
+            known = ", ".join(acknowledging())
+            raise ValueError(
+                f"{', '.join(sorted(unable))}: no acknowledgement goes out by this channel; expected any of: {known}"
+            )
+        return value
 
     @field_validator("public_url")
     @classmethod

@@ -12,7 +12,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 from zrm.casestore.installation_id import claim_folder
 from zrm.casework.reply_routes import SendingAccount
 from zrm.channels.channel import Channel, HasListener, HasOwnAddresses, Installation
-from zrm.channels.registry import ALWAYS, CHANNELS
+from zrm.channels.registry import CHANNELS
 from zrm.config import Section, Settings, load
 from zrm.contract.ports import OpenDoor
 from zrm.errors import ConfigError, StoreUnavailable
@@ -56,10 +56,10 @@ class LoadedConfig:
         """The accounts that answer, by channel."""
         return [
             SendingAccount(
-                kind, account, channel.can.reaches.value, channel.can.max_text or None, channel.can.attachments
+                kind, account, channel.can.address_kind, channel.can.max_text or None, channel.can.attachments
             )
             for kind, channel in self.channels.items()
-            if channel.can.reply and channel.can.reaches is not None
+            if channel.can.reply and channel.can.address_kind
             for account in channel.accounts()
         ]
 
@@ -68,9 +68,11 @@ class LoadedConfig:
         writing = {sender.channel for sender in self.senders()}
         told = {kind for kind in self.settings.acknowledge if kind in writing}
         return [
-            OpenDoor(kind, channel.can.tells_code or kind in told, channel.can.reaches if kind in writing else None)
+            OpenDoor(
+                kind, channel.can.tells_code or kind in told, channel.can.address_kind if kind in writing else None
+            )
             for kind, channel in self.channels.items()
-            if kind not in ALWAYS  # what agents take down, they promise for themselves
+            if not channel.can.taken_down  # what agents take down, they promise for themselves
         ]
 
     def own_addresses(self) -> frozenset[str]:
@@ -204,7 +206,9 @@ def _channels(section: Section, settings: Settings, data: Path, secret: bytes) -
         data_dir=str(data),
         secret=secret.hex(),
     )
-    channels: dict[str, Channel] = {kind: CHANNELS[kind](CHANNELS[kind].Config(), runtime) for kind in ALWAYS}
+    channels: dict[str, Channel] = {
+        kind: channel(channel.Config(), runtime) for kind, channel in CHANNELS.items() if channel.can.taken_down
+    }
     for kind, part in section.sections("channels").items():
         if kind not in CHANNELS:
             known = ", ".join(sorted(CHANNELS))

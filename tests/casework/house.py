@@ -12,7 +12,8 @@ from zrm.casestore.agent import Permission
 from zrm.casestore.search import SearchEntry
 from zrm.casestore.search_words import contact_key
 from zrm.casework.context import ActingAgent, ActionContext, SendingSetup
-from zrm.casework.reply_routes import WEB, ReplyRoute, SendingAccount, kind_of
+from zrm.casework.reply_routes import WEB, ReplyRoute, SendingAccount
+from zrm.contract.capabilities import kind_of_address
 from zrm.inbox import code, quarantine
 from zrm.kit.clock import now
 from zrm.kit.db import Cursor, Database
@@ -131,7 +132,7 @@ def acting(
         SendingAccount(
             route.channel,
             route.account,
-            kind_of(route.channel, route.address).value,
+            kind_of_address(route.channel, route.address),
             route.max_text,
             route.files,
         )

@@ -11,7 +11,7 @@ from tests.dispatch.test_deliver import make_case
 from zrm.casestore import outbox
 from zrm.casestore.outbox import Topic
 from zrm.config import Settings
-from zrm.contract.addresses import AddressKind, Sender
+from zrm.contract.addresses import PHONE, Sender
 from zrm.contract.errors import ConnectionFailed, Rejected
 from zrm.contract.files import Fetched, InboundFile
 from zrm.contract.inbound import Inbound, Parsed, RawContact, Report, Thread
@@ -62,9 +62,7 @@ class House:
 def house(database: Database, blobs: BlobStore, inbox: Inbox, settings: Settings) -> House:
     def parse(raw: RawContact) -> list[Parsed]:
         file = InboundFile("ME1.png", "image/png", remote="https://provider/ME1")
-        return [
-            Inbound((Sender(AddressKind.PHONE, "09121234567"),), "عکس", files=(file,), thread=Thread(open_line=True))
-        ]
+        return [Inbound((Sender(PHONE, "09121234567"),), "عکس", files=(file,), thread=Thread(open_line=True))]
 
     inbox.submit(RawContact("sms", "3000123", "1", b"x", "text/plain")).result()
     with database.cursor() as cursor:

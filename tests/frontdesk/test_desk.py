@@ -19,7 +19,7 @@ from zrm.casework.context import ActionContext
 from zrm.casework.reply_routes import ReplyRoute
 from zrm.casework.reply_routes import SendingAccount as Account
 from zrm.config import Rates, Settings
-from zrm.contract.addresses import AddressKind, Sender
+from zrm.contract.addresses import EMAIL, PHONE, Sender
 from zrm.contract.errors import Unparseable
 from zrm.contract.files import StoredFile
 from zrm.contract.inbound import JSON, Inbound, Parsed, RawContact, Receipt, Thread
@@ -52,11 +52,11 @@ def file(database: Database, blobs: BlobStore, settings: Settings) -> Callable[[
         if raw.body == b"broken":
             raise Unparseable("broken")
         senders: tuple[Sender, ...] = () if raw.body == b"anonymous" else (
-            Sender(AddressKind.PHONE, "09121234567", "Ali", claimed=True),
-            Sender(AddressKind.EMAIL, "ali@example.org", claimed=True),
+            Sender(PHONE, "09121234567", "Ali", claimed=True),
+            Sender(EMAIL, "ali@example.org", claimed=True),
         )  # fmt: skip
         if raw.body in (b"mail", b"machine"):
-            senders = (Sender(AddressKind.EMAIL, "ali@example.org"),)
+            senders = (Sender(EMAIL, "ali@example.org"),)
         conversation, quoted = raw.envelope.get("conversation"), raw.envelope.get("quoted")
         thread = Thread(
             conversation=conversation if isinstance(conversation, str) else "",

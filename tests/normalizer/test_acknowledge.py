@@ -13,7 +13,7 @@ from zrm.casestore.outbox import Topic
 from zrm.casestore.template import Wording, add
 from zrm.casework.reply_routes import SendingAccount as Account
 from zrm.config import Settings
-from zrm.contract.addresses import AddressKind, Sender
+from zrm.contract.addresses import EMAIL, PHONE, Sender
 from zrm.contract.inbound import Inbound, Parsed, RawContact, Thread
 from zrm.inbox.receive import Inbox
 from zrm.kit.blobs import BlobStore
@@ -24,13 +24,13 @@ from zrm.kit.text import fold
 from zrm.normalizer.filing import Filer
 
 ADDRESSES = {
-    "email": (AddressKind.EMAIL, "sara@home.example"),
-    "sms": (AddressKind.PHONE, "+989121234567"),
-    "telegram": (AddressKind.TELEGRAM, "4711"),
-    "bale": (AddressKind.BALE, "4712"),
-    "web": (AddressKind.EMAIL, "sara@home.example"),
-    "voice_ivr": (AddressKind.PHONE, "+989121234567"),
-    "fax": (AddressKind.PHONE, "+982188880000"),
+    "email": (EMAIL, "sara@home.example"),
+    "sms": (PHONE, "+989121234567"),
+    "telegram": ("telegram", "4711"),
+    "bale": ("bale", "4712"),
+    "web": (EMAIL, "sara@home.example"),
+    "voice_ivr": (PHONE, "+989121234567"),
+    "fax": (PHONE, "+982188880000"),
 }
 ANSWERING = ("email", "sms", "telegram", "bale")
 """The others tell the code at the door (form, call), or have no way back (fax)."""
@@ -156,10 +156,7 @@ MAIL, MOBILE = "sara@home.example", "+989121234567"
 
 
 def typed(house: House, *addresses: str, words: str = "The lamp in our street is dark.", **more: object) -> None:
-    senders = [
-        Sender(AddressKind.EMAIL if "@" in one else AddressKind.PHONE, one, "Buy pills", claimed=True)
-        for one in addresses
-    ]
+    senders = [Sender(EMAIL if "@" in one else PHONE, one, "Buy pills", claimed=True) for one in addresses]
     house.senders = ACCOUNTS
     house.send(replace(Inbound(tuple(senders), words), **more), channel="web")  # type: ignore[arg-type]  # its fields
 

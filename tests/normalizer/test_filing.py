@@ -19,7 +19,7 @@ from zrm.casestore.search_words import parse
 from zrm.casework import case_actions
 from zrm.casework.reply_routes import ReplyRoute
 from zrm.config import Settings
-from zrm.contract.addresses import AddressKind, Sender
+from zrm.contract.addresses import EMAIL, PHONE, AddressKind, Sender
 from zrm.contract.errors import Unparseable
 from zrm.contract.files import InboundFile
 from zrm.contract.inbound import Ignored, Inbound, Parsed, RawContact, Report, Thread
@@ -101,11 +101,11 @@ def desk(database: Database, inbox: Inbox, blobs: BlobStore, settings: Settings)
 
 def mail(sender: str, text: str = "سلام، چراغ خیابان ما خراب است.", **thread: object) -> Inbound:
     message = Thread(message_id=f"<{id(text)}-{sender}-{len(text)}>", **thread)  # type: ignore[arg-type]
-    return Inbound((Sender(AddressKind.EMAIL, sender, "Somebody"),), text, title="چراغ خیابان", thread=message)
+    return Inbound((Sender(EMAIL, sender, "Somebody"),), text, title="چراغ خیابان", thread=message)
 
 
 def text(number: str, words: str) -> Inbound:
-    return Inbound((Sender(AddressKind.PHONE, number),), words, thread=Thread(open_line=True))
+    return Inbound((Sender(PHONE, number),), words, thread=Thread(open_line=True))
 
 
 def form(words: str, *addresses: tuple[AddressKind, str], **rest: object) -> Inbound:
@@ -211,7 +211,7 @@ def test_one_message_id_in_two_mails_hides_neither(desk: Desk) -> None:
 
 def test_a_typed_address_does_not_open_another_persons_file(desk: Desk) -> None:
     (victim,) = desk.send(text("09121234567", "کد ملی من را عوض کنید"), channel="sms")
-    forged = form("سلام", (AddressKind.PHONE, "09121234567"), (AddressKind.EMAIL, "thief@example.org"))
+    forged = form("سلام", (PHONE, "09121234567"), (EMAIL, "thief@example.org"))
     (thief,) = desk.send(forged, channel="web")
     ((theirs,),) = desk.ask("SELECT person_id FROM contacts WHERE id = %s", thief)
     ((victims,),) = desk.ask("SELECT person_id FROM contacts WHERE id = %s", victim)
@@ -224,7 +224,7 @@ def test_a_typed_address_does_not_open_another_persons_file(desk: Desk) -> None:
 
 
 def test_answering_from_a_typed_address_proves_it(desk: Desk) -> None:
-    (first,) = desk.send(form("درخواست", (AddressKind.EMAIL, ALI)), channel="web")
+    (first,) = desk.send(form("درخواست", (EMAIL, ALI)), channel="web")
     case_id, _, token = desk.case_of(first)
     (answer,) = desk.send(mail(ALI, "این هم مدرک", tokens=(token,)))
     assert desk.case_of(answer)[0] == case_id
@@ -434,9 +434,9 @@ def test_a_lost_original_is_quarantined_alone(desk: Desk) -> None:
 
 def test_what_is_filed_can_be_found(desk: Desk) -> None:
     """By its words and code, its writer's name also where they did not write it, and their address."""
-    first = Inbound((Sender(AddressKind.PHONE, "09121234567", "آقای رضائي"),), "چالهٔ خیابان", title="گزارش")
+    first = Inbound((Sender(PHONE, "09121234567", "آقای رضائي"),), "چالهٔ خیابان", title="گزارش")
     (named,) = desk.send(first, channel="sms")
-    (nameless,) = desk.send(Inbound((Sender(AddressKind.PHONE, "+989121234567"),), "باز هم چاله"), channel="sms")
+    (nameless,) = desk.send(Inbound((Sender(PHONE, "+989121234567"),), "باز هم چاله"), channel="sms")
     (code,) = desk.ask("SELECT code FROM receipts WHERE contact_id = %s", named)[0]
     both = {desk.case_of(named)[0], desk.case_of(nameless)[0]}
     for typed, cases in (

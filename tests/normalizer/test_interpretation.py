@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from zrm.contract.addresses import AddressKind, Sender
+from zrm.contract.addresses import EMAIL, PHONE, AddressKind, Sender
 from zrm.contract.files import InboundFile
 from zrm.contract.inbound import TEXT_LIMIT, Inbound, RawContact, Thread
 from zrm.kit.clock import now
@@ -19,7 +19,7 @@ def reading(inbound: Inbound) -> Interpretation:
     return found
 
 
-@pytest.mark.parametrize("kind", [AddressKind.PHONE, AddressKind.TELEGRAM, AddressKind.EMAIL])
+@pytest.mark.parametrize("kind", [PHONE, "telegram", EMAIL])
 def test_a_text_within_the_limit_is_kept_whole_and_a_longer_one_is_a_file_as_well(kind: AddressKind) -> None:
     sender = (Sender(kind, "09121234567"),)
     fits = reading(Inbound(sender, "و" * TEXT_LIMIT))
@@ -47,6 +47,6 @@ def test_the_names_of_files_are_plain_whatever_the_channel_was_told() -> None:
 def test_an_address_has_one_value_however_it_is_spelled_and_by_whatever_door() -> None:
     spellings = ("Ali@XN--FSQ.example", "ali@例.example", "ali@例。example.")
     for thread in (Thread(), Thread(message_id="<m@x>")):
-        found = [reading(Inbound((Sender(AddressKind.EMAIL, one),), "x", thread=thread)) for one in spellings]
+        found = [reading(Inbound((Sender(EMAIL, one),), "x", thread=thread)) for one in spellings]
         assert {one.addresses[0].value for one in found} == {"ali@例.example"}
         assert [one.addresses[0].raw for one in found] == list(spellings)

@@ -15,7 +15,7 @@ from tests.lab.process import wait_until
 from zrm.casestore import outbox
 from zrm.casestore.outbox import Task, Topic
 from zrm.config import Settings
-from zrm.contract.addresses import AddressKind, Sender
+from zrm.contract.addresses import EMAIL, Sender
 from zrm.contract.inbound import Inbound, Parsed, RawContact, Thread, Wish
 from zrm.inbox.receive import Inbox
 from zrm.kit.blobs import BlobStore
@@ -28,7 +28,7 @@ def parse(raw: RawContact) -> list[Parsed]:
     what, code, who = raw.body.decode().split("|")
     if what == "rate":
         return [Wish("rate", None, score=5, code=code)]
-    sender = Sender(AddressKind.EMAIL, f"{who}@example.org")
+    sender = Sender(EMAIL, f"{who}@example.org")
     return [Inbound((sender,), "The bench is broken", thread=Thread(conversation=code))]
 
 

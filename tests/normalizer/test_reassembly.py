@@ -14,7 +14,7 @@ from tests.dispatch.test_deliver import make_case
 from zrm.casestore import outbox
 from zrm.casestore.outbox import Topic
 from zrm.config import Settings
-from zrm.contract.addresses import AddressKind, Sender
+from zrm.contract.addresses import PHONE, Sender
 from zrm.contract.errors import Unparseable
 from zrm.contract.inbound import Inbound, MessagePart, Parsed, RawContact, Report, Thread
 from zrm.contract.outbound import Reply, Sent
@@ -39,7 +39,7 @@ def join(parts: Sequence[RawContact | None]) -> list[Parsed]:
     if "broken" in said:
         raise Unparseable("broken")
     labels = frozenset({"part_missing"} if "…" in said else ())
-    sender = (Sender(AddressKind.PHONE, "09121234567"),)
+    sender = (Sender(PHONE, "09121234567"),)
     return [Inbound(sender, " ".join(said), thread=Thread(open_line=True), labels=labels)]
 
 
@@ -169,7 +169,7 @@ def test_parts_that_make_no_message_go_to_quarantine_whole_and_come_back(line: L
     ((contact_id,),) = line.ask("SELECT contact_id FROM quarantine")
 
     def repaired(parts: Sequence[RawContact | None]) -> list[Parsed]:
-        return [Inbound((Sender(AddressKind.PHONE, "0912"),), f"repaired {len([part for part in parts if part])}")]
+        return [Inbound((Sender(PHONE, "0912"),), f"repaired {len([part for part in parts if part])}")]
 
     with line.database.cursor() as cursor:
         outbox.add(cursor, Topic.FILE, [(contact_id, "")])  # type: ignore[list-item]  # an id, as read

@@ -18,7 +18,7 @@ from zrm.casework.context import ActionContext, InvalidInput
 from zrm.casework.reply_routes import ReplyRoute
 from zrm.channels.sms.keywords import wish_of
 from zrm.config import Settings
-from zrm.contract.addresses import AddressKind, Sender
+from zrm.contract.addresses import PHONE, Sender
 from zrm.contract.inbound import Inbound, Parsed, RawContact, Receipt, Report, Thread
 from zrm.contract.outbound import Reply, Sent
 from zrm.dispatch.deliver import Deliver
@@ -49,7 +49,7 @@ class Line:
         sender, _, words = raw.body.decode().partition("|")
         if sender == "report":
             return [Report(words, "delivered")]
-        inbound = Inbound((Sender(AddressKind.PHONE, sender),), words, thread=Thread(open_line=True))
+        inbound = Inbound((Sender(PHONE, sender),), words, thread=Thread(open_line=True))
         return [wish_of(inbound) or inbound]
 
     def send(self, reply: Reply) -> Sent:

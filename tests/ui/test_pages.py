@@ -10,6 +10,7 @@ import pytest
 from jinja2 import UndefinedError
 
 from tests.ui import gallery
+from zrm.contract.capabilities import registered
 from zrm.ui import labels
 from zrm.ui.i18n import LANGUAGES, Language
 from zrm.ui.pages import AssetMissing, Pages
@@ -118,11 +119,18 @@ def test_a_refused_field_is_tied_to_its_message(pages: Pages, tmp_path: Path) ->
     assert '<label class="z-label" for="f-phone">' in page
 
 
-@pytest.mark.parametrize(
-    "vocabulary", [labels.CASE_STATUS, labels.DELIVERY_STATE, labels.QUARANTINE_STATE, labels.CHANNEL]
-)
+@pytest.mark.parametrize("vocabulary", [labels.CASE_STATUS, labels.DELIVERY_STATE, labels.QUARANTINE_STATE])
 def test_a_code_from_a_newer_version_is_shown_as_it_is(vocabulary: dict[str, labels.Word]) -> None:
     assert labels.word(vocabulary, "teleported").label == "teleported"
+
+
+def test_a_channel_that_is_gone_is_shown_by_its_kind() -> None:
+    assert [labels.channel_name("telex", language) for language in LANGUAGES] == ["telex", "telex"]
+
+
+def test_every_channel_has_a_name_in_each_language() -> None:
+    for kind, can in registered().items():
+        assert can.names.keys() == set(LANGUAGES), kind
 
 
 def test_an_asset_that_is_not_built_is_named(pages: Pages, tmp_path: Path) -> None:
@@ -148,9 +156,9 @@ def test_every_icon_used_is_in_the_sprite() -> None:
         labels.DELIVERY_STATE,
         labels.QUARANTINE_STATE,
         labels.CITIZEN_STATE,
-        labels.CHANNEL,
     ):
         used |= {word.icon for word in vocabulary.values()}
+    used |= {can.icon for can in registered().values()}
     assert used <= listed
 
 

@@ -10,7 +10,7 @@ from typing import Final
 
 from zrm.casework.templating import fill
 from zrm.config import Settings
-from zrm.contract.addresses import AddressKind
+from zrm.contract.addresses import PHONE, AddressKind
 from zrm.ui.i18n import Language, _, gettext, in_fours
 
 SUBJECT: Final = _("We have received your message")
@@ -34,7 +34,7 @@ def acknowledgement(
     so it may be a stranger's, who must be told why they get this.
     """
     text = _text(code, language, settings, kind, wording)
-    if not typed or kind is AddressKind.PHONE:  # a text has no room for more
+    if not typed or kind == PHONE:  # a text has no room for more
         return text
     return f"{text}\n\n{gettext(language, _TYPED)}"
 
@@ -46,7 +46,7 @@ def _text(code: str, language: Language, settings: Settings, kind: AddressKind, 
     if wording is not None:
         text = wording[0] if language == "fa" else wording[1]
         return fill(text, {"code": shown, "track": track, "organisation": name}).text
-    if kind is AddressKind.PHONE:
+    if kind == PHONE:
         return gettext(
             language, "Received. Your tracking code: %(code)s\n%(name)s\n%(track)s", code=shown, name=name, track=track
         )

@@ -49,6 +49,7 @@ from zrm.casework.closing_message import send_closing_message
 from zrm.casework.context import ActionContext, InputFlaw, checked_text, invalid
 from zrm.casework.reply_routes import WEB, ReplyRoute
 from zrm.casework.transitions import Step, next_status
+from zrm.contract.capabilities import of_channel
 from zrm.contract.files import StoredFile
 from zrm.errors import Conflict, NotAllowed, NotFound
 from zrm.kit.clock import now
@@ -235,7 +236,7 @@ def reply(
     text = checked_text("text", text, LONGEST_TEXT)
     route = _usable(case_reading.present_route(cursor, head, act.sending, route), len(text), with_files=bool(files))
     contact_id, at = new_id(), now()
-    message_id = own_message_id(contact_id, act.sending.mail_domain) if route.channel == "email" else ""
+    message_id = own_message_id(contact_id, act.sending.mail_domain) if of_channel(route.channel).message_ids else ""
     # One line, whatever was pasted: a line break in a title would be a header of its own.
     title = " ".join(title.split())[:LONGEST_TITLE] or head.title
     leaves = at + timedelta(seconds=act.sending.hold)

@@ -7,7 +7,6 @@ no machine, and no address that somebody else may have put below their mail.
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Final
 from uuid import UUID
 
 from zrm.casestore import contact as contacts
@@ -18,13 +17,11 @@ from zrm.casestore.delivery import DeliveryKind
 from zrm.casestore.outgoing import NewDelivery
 from zrm.casestore.person import opted_out
 from zrm.casework.self_service import FAREWELL_SUBJECT, farewell
+from zrm.contract.capabilities import of_channel
 from zrm.kit.clock import now
 from zrm.kit.db import Cursor
 from zrm.kit.ids import new_id
 from zrm.ui.i18n import gettext
-
-CHANNELS: Final = frozenset({"sms", "telegram", "bale", "email"})
-"""Where one digit is the easiest answer; other channels have their own ways to ask."""
 
 
 def send_closing_message(
@@ -42,10 +39,10 @@ def send_closing_message(
         [case_id],
     )
     row = cursor.fetchone()
-    if row is None or row[2] not in CHANNELS or opted_out(cursor, row[2], row[4]):
+    if row is None or not of_channel(row[2]).asks_rating or opted_out(cursor, row[2], row[4]):
         return None
     code, language, channel, account, address = row
-    title = gettext(language, FAREWELL_SUBJECT) if channel == "email" else ""
+    title = gettext(language, FAREWELL_SUBJECT) if of_channel(channel).subject_line else ""
     contact_id = new_id()
     written = NewContact(
         id=contact_id,

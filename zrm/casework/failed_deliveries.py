@@ -18,6 +18,7 @@ from zrm.casestore.worklists import FailedDelivery
 from zrm.casework.case_reading import present_route, routes_of
 from zrm.casework.context import ActingAgent, InputFlaw, SendingSetup, invalid
 from zrm.casework.reply_routes import ReplyRoute
+from zrm.contract.capabilities import of_channel
 from zrm.errors import Conflict, NotAllowed, NotFound
 from zrm.kit.db import Cursor
 from zrm.kit.mail_addresses import own_message_id
@@ -89,7 +90,7 @@ def send_by(cursor: Cursor, actor: ActingAgent, delivery_id: UUID, route: ReplyR
         raise invalid("way", InputFlaw.ROUTE_WITHOUT_FILES)
     if route.max_text is not None and length > route.max_text:
         raise invalid("way", InputFlaw.TOO_LONG_FOR_ROUTE, most=route.max_text)
-    if route.channel == "email" and contact_id is not None and not message_id:
+    if of_channel(route.channel).message_ids and contact_id is not None and not message_id:
         # It becomes a mail only now: without a Message-ID of ours no answer to it would find the case.
         fresh = own_message_id(contact_id, sending.mail_domain)
         contacts.name_message(cursor, contact_id, case_id, fresh, title=title or case.title)

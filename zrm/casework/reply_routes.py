@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Final
 
-from zrm.contract.addresses import AddressKind
+from zrm.contract.addresses import EMAIL, PHONE, AddressKind
+from zrm.contract.capabilities import kind_of_address
 from zrm.kit.mail_addresses import without_detail
 from zrm.kit.phones import is_mobile
 
@@ -26,7 +27,7 @@ class SendingAccount:
 
     channel: str
     account: str
-    reaches: Literal["email", "phone", "telegram", "bale"]
+    reaches: AddressKind
     max_text: int | None = None
     files: bool = False
 
@@ -90,9 +91,9 @@ def reply_routes(
     theirs = dict.fromkeys(addresses)
     proven = {value for _, value in theirs if value not in claimed}
     if origin.address and all(origin.address != value for _, value in theirs):
-        theirs[kind_of(origin.channel, origin.address).value, origin.address] = None
-    theirs.update(dict.fromkeys((AddressKind.EMAIL.value, value) for value in origin.reply_to))
-    others = [(AddressKind.EMAIL.value, value) for value in origin.copied]
+        theirs[kind_of_address(origin.channel, origin.address), origin.address] = None
+    theirs.update(dict.fromkeys((EMAIL, value) for value in origin.reply_to))
+    others = [(EMAIL, value) for value in origin.copied]
     known = [pair for pair in dict.fromkeys([*theirs, *others]) if without_detail(pair[1]) not in own]
     found = [
         ReplyRoute(
@@ -128,21 +129,14 @@ def automatic_route(
     `region` (ISO country): calls and texts to some other numbers are somebody's income.
     """
     known = list(addresses)
-    for wanted in (AddressKind.EMAIL, AddressKind.PHONE):
+    for wanted in (EMAIL, PHONE):
         for sender in senders:
             for kind, value in known if sender.reaches == wanted else ():
-                if kind == wanted and (kind == AddressKind.EMAIL or is_mobile(value, region)):
+                if kind == wanted and (kind == EMAIL or is_mobile(value, region)):
                     return ReplyRoute(
                         sender.channel, sender.account, value, sender.max_text, sender.files, claimed=True
                     )
     return None
-
-
-def kind_of(channel: str, address: str) -> AddressKind:
-    """What kind of address a contact of this channel came from: a messenger's number is nobody's telephone."""
-    if channel in (AddressKind.TELEGRAM, AddressKind.BALE):
-        return AddressKind(channel)
-    return AddressKind.EMAIL if "@" in address else AddressKind.PHONE
 
 
 def _rank(way: ReplyRoute, origin: RouteOrigin, proven: Collection[str]) -> tuple[bool, ...]:
@@ -156,5 +150,5 @@ def _rank(way: ReplyRoute, origin: RouteOrigin, proven: Collection[str]) -> tupl
         not way.asked_for,
         way.account != origin.account,
         way.claimed,
-        way.channel != "email",
+        kind_of_address(way.channel, way.address) != EMAIL,
     )

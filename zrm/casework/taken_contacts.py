@@ -16,6 +16,7 @@ from uuid import UUID
 from zrm.casestore.agent import Permission
 from zrm.casestore.subject import NATURES
 from zrm.casework.context import ActingAgent, InputFlaw, InputProblem, InvalidInput
+from zrm.contract.capabilities import registered
 from zrm.contract.files import StoredFile
 from zrm.contract.inbound import RawContact, Receipt
 from zrm.errors import NotFound
@@ -26,9 +27,12 @@ from zrm.kit.mail_addresses import is_email
 from zrm.kit.phones import flaw
 from zrm.kit.text import clean_line, digits
 
-WAYS: Final = ("call", "visit", "letter")
-"""Channels of what agents take down."""
 LONGEST: Final = {"text": 100_000, "name": 200, "phone": 40, "email": 254}  # characters
+
+
+def ways() -> list[str]:
+    """The channels of what agents take down."""
+    return [kind for kind, can in registered().items() if can.taken_down]
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +112,7 @@ def require_fit(actor: ActingAgent, way: str, told: TakenDown, *, region: str, p
 
 
 def _problems(way: str, told: TakenDown, region: str, phone_as_is: str) -> Iterator[InputProblem]:
-    if way not in WAYS:
+    if way not in ways():
         yield InputProblem("way", InputFlaw.UNKNOWN_CHOICE)
     for name, most in LONGEST.items():
         if len(getattr(told, name).strip()) > most:
@@ -137,7 +141,7 @@ def receipt_of(cursor: Cursor, actor: ActingAgent, contact_id: UUID) -> TakenCon
         "SELECT w.id AS contact_id, r.code, r.received_at, w.channel AS way, k.id AS case_id, k.unit_id FROM raw_contacts w"
         " JOIN receipts r ON r.contact_id = w.id LEFT JOIN contacts c ON c.id = w.id LEFT JOIN cases k ON k.id = c.case_id"
         " WHERE w.id = %s AND w.channel = ANY(%s) AND w.envelope ->> 'agent' = %s",
-        [contact_id, list(WAYS), str(actor.agent_id)],
+        [contact_id, ways(), str(actor.agent_id)],
     )
     found = record(cursor, TakenContact)
     if found is None:

@@ -14,84 +14,11 @@ from typing import ClassVar, Protocol, runtime_checkable
 from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict, Field
 
-from zrm.contract.addresses import AddressKind, Sender
-from zrm.contract.errors import (
-    ConfigInvalid,
-    ConnectionFailed,
-    OutcomeUnknown,
-    RecipientOptedOut,
-    RecipientUnreachable,
-    Rejected,
-    ReplyInvalid,
-    SendError,
-    Throttled,
-    Unparseable,
-)
-from zrm.contract.files import Fetched, InboundFile, StoredFile
-from zrm.contract.inbound import (
-    JSON,
-    TEXT_LIMIT,
-    Ignored,
-    Inbound,
-    MessagePart,
-    Parsed,
-    RawContact,
-    Receipt,
-    Report,
-    Thread,
-    Wish,
-)
+from zrm.contract.capabilities import Capabilities
+from zrm.contract.files import Fetched
+from zrm.contract.inbound import Parsed, RawContact, Report
 from zrm.contract.outbound import Reply, Sent
-from zrm.contract.ports import FrontDesk, OpenDoor, Subject
-from zrm.contract.tracking import OnTheWay, PublicFile, PublicMessage, Tracking
-
-__all__ = [
-    "JSON",
-    "TEXT_LIMIT",
-    "AddressKind",
-    "Capabilities",
-    "Channel",
-    "ChannelConfig",
-    "ConfigInvalid",
-    "ConnectionFailed",
-    "Fetched",
-    "FrontDesk",
-    "HasFates",
-    "HasFiles",
-    "HasListener",
-    "HasOwnAddresses",
-    "HasParts",
-    "HasRoutes",
-    "Ignored",
-    "Inbound",
-    "InboundFile",
-    "Installation",
-    "MessagePart",
-    "OnTheWay",
-    "OpenDoor",
-    "OutcomeUnknown",
-    "Parsed",
-    "PublicFile",
-    "PublicMessage",
-    "RawContact",
-    "Receipt",
-    "RecipientOptedOut",
-    "RecipientUnreachable",
-    "Rejected",
-    "Reply",
-    "ReplyInvalid",
-    "Report",
-    "SendError",
-    "Sender",
-    "Sent",
-    "StoredFile",
-    "Subject",
-    "Thread",
-    "Throttled",
-    "Tracking",
-    "Unparseable",
-    "Wish",
-]  # fmt: skip
+from zrm.contract.ports import FrontDesk
 
 
 class ChannelConfig(BaseModel):
@@ -100,21 +27,6 @@ class ChannelConfig(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     enabled: bool = Field(default=True, description="Whether the channel is there at all; its settings are kept.")
-
-
-@dataclass(frozen=True, slots=True)
-class Capabilities:
-    """What the channel can do for an answer: the kind of address it writes to; `max_text` in characters, 0 for no limit.
-
-    `tells_code`: the door itself tells the tracking code while the citizen is there.
-    """
-
-    reply: bool = False
-    reaches: AddressKind | None = None
-    attachments: bool = False
-    reports: bool = False
-    max_text: int = 0
-    tells_code: bool = False
 
 
 @dataclass(frozen=True, slots=True)

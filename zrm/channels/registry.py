@@ -11,22 +11,28 @@ from zrm.channels.taken.channel import CallChannel, LetterChannel, VisitChannel
 from zrm.channels.telegram.channel import BaleChannel, TelegramChannel
 from zrm.channels.voice_ivr.channel import VoiceChannel
 from zrm.channels.web.channel import WebChannel
+from zrm.contract import capabilities
 
 # type[Any]: a protocol cannot say how its classes are built; `Channel`'s docstring does, and installation.py holds them to it.
-CHANNELS: Final[dict[str, type[Any]]] = {
-    channel.kind: channel
-    for channel in (
-        WebChannel,
-        EmailChannel,
-        SmsChannel,
-        VoiceChannel,
-        FaxChannel,
-        TelegramChannel,
-        BaleChannel,
-        CallChannel,
-        VisitChannel,
-        LetterChannel,
-    )
-}
-ALWAYS: Final[tuple[str, ...]] = (CallChannel.kind, VisitChannel.kind, LetterChannel.kind)
-"""Channels that need no settings and are there although config.yaml does not name them."""
+CHANNELS: Final[dict[str, type[Any]]] = {}
+
+
+def register(channel: type[Any]) -> None:
+    """Make a channel's class known by its kind, and its capabilities to every room."""
+    CHANNELS[channel.kind] = channel
+    capabilities.register(channel.kind, channel.can)
+
+
+for _channel in (
+    WebChannel,
+    EmailChannel,
+    SmsChannel,
+    VoiceChannel,
+    FaxChannel,
+    TelegramChannel,
+    BaleChannel,
+    CallChannel,
+    VisitChannel,
+    LetterChannel,
+):
+    register(_channel)

@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import StrEnum
+from typing import Final, TypeAlias
 
+AddressKind: TypeAlias = str
+"""How a person can be reached: `EMAIL`, `PHONE`, or the kind that a channel names in its capabilities, such as a messenger's
+own number of the user, which is the same for every bot there."""
 
-class AddressKind(StrEnum):
-    """How a person can be reached. `phone` values are E.164 where valid, else the digits as they came.
-
-    `telegram` and `bale` values are the messenger's own number of the user, the same for every bot there.
-    """
-
-    EMAIL = "email"
-    PHONE = "phone"
-    TELEGRAM = "telegram"
-    BALE = "bale"
+EMAIL: Final = "email"
+PHONE: Final = "phone"
+"""Values are E.164 where valid, else the digits as they came."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,7 @@ from zrm.casestore.outbox import Task
 from zrm.casestore.outgoing import record, set_parts, set_reference
 from zrm.casestore.person import mark_undeliverable, opted_out
 from zrm.config import Settings
+from zrm.contract.capabilities import of_channel
 from zrm.contract.errors import OutcomeUnknown, RecipientOptedOut, RecipientUnreachable, SendError
 from zrm.contract.files import StoredFile
 from zrm.contract.outbound import Reply, Sent
@@ -118,7 +119,7 @@ class Deliver:
         """The answer with the Message-ID it leaves under, if it is a mail, which is known before it leaves: whatever we
         send, an answer to it finds its case.
         """
-        if outgoing.channel != "email":
+        if not of_channel(outgoing.channel).message_ids:
             return outgoing
         reply = outgoing.reply
         message_id = reply.message_id or own_message_id(outgoing.id, self._settings.mail_domain)

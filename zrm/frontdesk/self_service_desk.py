@@ -10,7 +10,7 @@ from zrm.casestore.case import case_of
 from zrm.casestore.person import opt, opted_out
 from zrm.casework.reply_routes import WEB, SendingAccount, automatic_route
 from zrm.config import Settings
-from zrm.contract.addresses import AddressKind
+from zrm.contract.addresses import PHONE, AddressKind
 from zrm.contract.ports import OpenDoor, Subject, TrackingPort
 from zrm.frontdesk.store import DeskStore
 from zrm.kit import throttle
@@ -55,7 +55,7 @@ class SelfServiceDesk:
         if WEB not in self._settings.acknowledge:
             return ""
         region = self._settings.organisation.region
-        typed = [(kind, e164(value, region) or "" if kind is AddressKind.PHONE else value) for kind, value in addresses]
+        typed = [(kind, e164(value, region) or "" if kind == PHONE else value) for kind, value in addresses]
         way = automatic_route(typed, self._senders, region)
         return way.address if way is not None else ""
 

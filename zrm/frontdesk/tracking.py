@@ -13,8 +13,8 @@ from uuid import UUID
 
 from zrm.casestore.answers import CLOSING, answered_at
 from zrm.casestore.timeline import UNSAFE
-from zrm.casework.reply_routes import kind_of
-from zrm.contract.addresses import AddressKind
+from zrm.contract.addresses import EMAIL, PHONE
+from zrm.contract.capabilities import kind_of_address
 from zrm.contract.files import StoredFile
 from zrm.contract.inbound import RawContact
 from zrm.contract.tracking import OnTheWay, PublicFile, PublicMessage, Tracking
@@ -84,9 +84,9 @@ def tracking_of(
     kinds = {kind for kind, _ in addresses_of(cursor, found.id, found.person_id)}
     proven = proven or not kinds  # who left no address has nothing but the code, and must still get the answer
     proofs: list[Literal["phone", "email"]] = []
-    if AddressKind.PHONE in kinds:
+    if PHONE in kinds:
         proofs.append("phone")
-    if AddressKind.EMAIL in kinds and writes_mail:
+    if EMAIL in kinds and writes_mail:
         proofs.append("email")
     state, happened = _progress(cursor, found.id, found.status, found.opened_at, found.status_at)
     return Tracking(
@@ -140,7 +140,7 @@ def addresses_of(cursor: Cursor, case_id: UUID, person_id: UUID | None) -> list[
             "ORDER BY at LIMIT 1",
             [case_id],
         )
-        found += [(kind_of(channel, address), address) for channel, address in cursor]
+        found += [(kind_of_address(channel, address), address) for channel, address in cursor]
     return found
 
 

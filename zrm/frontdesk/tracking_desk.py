@@ -17,7 +17,7 @@ from zrm.casestore.delivery import PROOF_LINK, DeliveryKind
 from zrm.casestore.outgoing import NewDelivery, OwnWords
 from zrm.casework.reply_routes import SendingAccount
 from zrm.config import Settings
-from zrm.contract.addresses import AddressKind
+from zrm.contract.addresses import EMAIL, PHONE
 from zrm.contract.files import StoredFile
 from zrm.contract.tracking import Tracking
 from zrm.errors import NotFound
@@ -84,9 +84,7 @@ class TrackingDesk:
             digits = "".join(character for character in last_digits if character.isdecimal())
             wanted = str(int(digits)).zfill(len(digits)) if digits else ""  # any script's digits as 0-9
             with self._store.cursor() as cursor:
-                phones = [
-                    value for kind, value in addresses_of(cursor, case_id, person_id) if kind == AddressKind.PHONE
-                ]
+                phones = [value for kind, value in addresses_of(cursor, case_id, person_id) if kind == PHONE]
             if len(wanted) == _PROOF_DIGITS and any(phone.endswith(wanted) for phone in phones):
                 right.append(True)
         return bool(right)
@@ -130,7 +128,7 @@ class TrackingDesk:
         case_id, person_id, language = self._provable(code)
         account = self._email_account
         with self._store.cursor() as cursor:
-            emails = [value for kind, value in addresses_of(cursor, case_id, person_id) if kind == AddressKind.EMAIL]
+            emails = [value for kind, value in addresses_of(cursor, case_id, person_id) if kind == EMAIL]
             if emails and account is not None:
                 self._send_link(cursor, case_id, language, account, emails[0])
 

@@ -39,10 +39,11 @@ from zrm.casestore.outgoing import NewDelivery
 from zrm.casestore.person import NewAddress, NewPerson
 from zrm.casestore.search_words import contact_key
 from zrm.casework.acknowledge import SUBJECT, acknowledgement
-from zrm.casework.reply_routes import ReplyRoute, SendingAccount, kind_of
+from zrm.casework.reply_routes import ReplyRoute, SendingAccount
 from zrm.casework.transitions import Step, next_status
 from zrm.config import Settings
-from zrm.contract.addresses import AddressKind
+from zrm.contract.addresses import EMAIL
+from zrm.contract.capabilities import kind_of_address, of_channel
 from zrm.contract.files import InboundFile
 from zrm.inbox.raw_contacts import Settled
 from zrm.kit.ids import new_id
@@ -120,7 +121,7 @@ class CaseMatching:
             return None, candidates[0]
         if thread.open_line:
             for address in reading.shown:
-                for person, claimed in self._known.owners[address.kind.value, address.value]:
+                for person, claimed in self._known.owners[address.kind, address.value]:
                     line = self._known.lines.get((person, reading.raw.contact.channel, reading.raw.contact.account))
                     if not claimed and line is not None:
                         return self._case_of(line), None
@@ -143,7 +144,7 @@ class CaseMatching:
             address.value in case.addresses
             or any(
                 owner == case.person_id and not claimed
-                for owner, claimed in self._known.owners[address.kind.value, address.value]
+                for owner, claimed in self._known.owners[address.kind, address.value]
             )
             for address in reading.shown
         )
@@ -154,13 +155,12 @@ class CaseMatching:
             return self._new_person(reading)
         if not reading.shown:  # claimed addresses never add up to a new mixture: that is how files are hijacked
             owners = [
-                {owner for owner, _ in self._known.owners[address.kind.value, address.value]}
-                for address in reading.addresses
+                {owner for owner, _ in self._known.owners[address.kind, address.value]} for address in reading.addresses
             ]
             common = set.intersection(*owners)
             return common.pop() if len(common) == 1 else self._new_person(reading)
         first = reading.shown[0]
-        shown = {owner for owner, claimed in self._known.owners[first.kind.value, first.value] if not claimed}
+        shown = {owner for owner, claimed in self._known.owners[first.kind, first.value] if not claimed}
         if len(shown) > 1:
             return None
         if not shown and reading.addresses_proven:
@@ -174,7 +174,7 @@ class CaseMatching:
         return {
             owner
             for address in addresses
-            for owner, claimed in self._known.owners[address.kind.value, address.value]
+            for owner, claimed in self._known.owners[address.kind, address.value]
             if not claimed
         }
 
@@ -184,10 +184,10 @@ class CaseMatching:
         two files of one citizen are for a person to bring together, and an address of two is nobody's.
         """
         for address in reading.shown:
-            owners = self._known.owners[address.kind.value, address.value]
+            owners = self._known.owners[address.kind, address.value]
             if (person_id, True) in owners:
                 owners[owners.index((person_id, True))] = (person_id, False)
-                self.rows.proven.append((person_id, address.kind.value, address.value))
+                self.rows.proven.append((person_id, address.kind, address.value))
             elif not self._shown_owners([address]):
                 self._own(address, person_id, False, reading.raw.received_at)
 
@@ -203,9 +203,9 @@ class CaseMatching:
 
     def _own(self, address: NormalizedAddress, person_id: UUID, claimed: bool, at: datetime) -> None:
         self.rows.addresses.append(
-            NewAddress(new_id(), person_id, address.kind.value, address.value, address.raw, claimed, at)
+            NewAddress(new_id(), person_id, address.kind, address.value, address.raw, claimed, at)
         )
-        self._known.owners[address.kind.value, address.value].append((person_id, claimed))
+        self._known.owners[address.kind, address.value].append((person_id, claimed))
 
     def _open(self, reading: Interpretation, person_id: UUID | None) -> KnownCase:
         contact, at = reading.raw.contact, reading.raw.received_at
@@ -270,14 +270,14 @@ class CaseMatching:
             return
         # Answering from an address we wrote to proves that it is theirs.
         for address in self._claimed_by(case, reading):
-            owners = self._known.owners[address.kind.value, address.value]
+            owners = self._known.owners[address.kind, address.value]
             owners[owners.index((case.person_id, True))] = (case.person_id, False)
-            self.rows.proven.append((case.person_id, address.kind.value, address.value))
+            self.rows.proven.append((case.person_id, address.kind, address.value))
 
     def _claimed_by(self, case: KnownCase, reading: Interpretation) -> list[NormalizedAddress]:
         """The addresses it came from that the case's person has only claimed so far."""
         owners = self._known.owners
-        return [one for one in reading.shown if (case.person_id, True) in owners[one.kind.value, one.value]]
+        return [one for one in reading.shown if (case.person_id, True) in owners[one.kind, one.value]]
 
     def _append(
         self, case: KnownCase, reading: Interpretation, person_id: UUID | None, kept: Sequence[StoredAttachment]
@@ -285,7 +285,7 @@ class CaseMatching:
         raw, contact = reading.raw, reading.raw.contact
         address = reading.addresses[0].value if reading.addresses else ""
         if reading.shown and not reading.robot:
-            alive = (reading.shown[0].kind.value, reading.shown[0].value)
+            alive = (reading.shown[0].kind, reading.shown[0].value)
             if alive in self._known.doubtful:
                 self.rows.alive.append(alive)
         labels = set(reading.labels)
@@ -371,8 +371,8 @@ class CaseMatching:
         address, at, trace = way.address, reading.raw.received_at, reading.raw.contact.trace
         if (way.channel, address) in self._known.silent:  # they asked us not to write there, not even this
             return
-        kind = kind_of(way.channel, address)
-        if way.claimed and (kind.value, address) in self._known.doubtful:  # only who writes from there ends the doubt
+        kind = kind_of_address(way.channel, address)
+        if way.claimed and (kind, address) in self._known.doubtful:  # only who writes from there ends the doubt
             return
         if not self._count_answer(way):
             withheld = CodeNotSent if way.claimed else LoopBroken
@@ -380,9 +380,11 @@ class CaseMatching:
             return
         wording = self._known.first_words.get(case.unit_id, self._known.first_words.get(None))
         text = acknowledgement(case.code, case.language, self._settings, kind=kind, wording=wording, typed=way.claimed)
-        title = gettext(case.language, SUBJECT) if kind is AddressKind.EMAIL else ""
+        title = gettext(case.language, SUBJECT) if kind == EMAIL else ""
         answer_id = new_id()
-        message_id = own_message_id(answer_id, self._settings.mail_domain) if way.channel == "email" else ""
+        message_id = (
+            own_message_id(answer_id, self._settings.mail_domain) if of_channel(way.channel).message_ids else ""
+        )
         labels = ["acknowledgement", *([TYPED] if way.claimed else [])]
         self.rows.contacts.append(
             NewContact(

@@ -19,7 +19,7 @@ from zrm.casestore import live, outbox
 from zrm.casestore.outbox import Task
 from zrm.casework.reply_routes import SendingAccount
 from zrm.config import Settings
-from zrm.contract.addresses import AddressKind
+from zrm.contract.addresses import EMAIL
 from zrm.contract.errors import Unparseable
 from zrm.contract.inbound import Ignored
 from zrm.errors import StoreUnavailable
@@ -236,7 +236,7 @@ class Filer:
         """Turn each wish into what became of it: settled and answered, or the ordinary message it is after all."""
         for index, (task, raw, outcome, kept) in enumerate(present):
             if isinstance(outcome, Command):
-                by_mail = outcome.asker is not None and outcome.asker.kind is AddressKind.EMAIL
+                by_mail = outcome.asker is not None and outcome.asker.kind == EMAIL
                 asked = outcome.otherwise if by_mail else None
                 message_id = asked.thread.message_id if asked is not None else ""
                 reason = execute(

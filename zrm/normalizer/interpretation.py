@@ -12,7 +12,7 @@ from datetime import datetime
 from uuid import UUID
 
 from zrm.casestore.search_words import contact_key
-from zrm.contract.addresses import AddressKind
+from zrm.contract.addresses import EMAIL
 from zrm.contract.errors import Unparseable
 from zrm.contract.files import InboundFile
 from zrm.contract.inbound import (
@@ -219,11 +219,8 @@ def _language(inbound: Inbound, title: str, text: str) -> str:
 
 def _is_mail(inbound: Inbound) -> bool:
     """A messenger's message has an id too, but every line of it is new."""
-    kinds = {sender.kind for sender in inbound.senders}
-    return bool(inbound.thread.message_id or inbound.thread.references) and not kinds & {
-        AddressKind.TELEGRAM,
-        AddressKind.BALE,
-    }
+    addressed = all(sender.kind == EMAIL for sender in inbound.senders)
+    return addressed and bool(inbound.thread.message_id or inbound.thread.references)
 
 
 def _wished(raw: Raw, wish: Wish, region: str, own: Collection[str]) -> Command:

@@ -92,7 +92,7 @@ class BatchContext:
         """Hold the addresses and the cases, and learn whose and which they are. A wish may turn out to be a reading."""
         readings = [*readings, *(wish.otherwise for wish in wished if wish.otherwise is not None)]
         known = _addresses(readings)
-        asking = {(wish.asker.kind.value, wish.asker.value) for wish in wished if wish.asker is not None}
+        asking = {(wish.asker.kind, wish.asker.value) for wish in wished if wish.asker is not None}
         if known or asking:
             _hold_addresses(self._cursor, known | asking)
         self._look_up_owners(known)
@@ -152,7 +152,7 @@ class BatchContext:
             for reading in readings
             if reading.thread.open_line
             for address in reading.shown
-            for person, claimed in self.owners[address.kind.value, address.value]
+            for person, claimed in self.owners[address.kind, address.value]
             if not claimed
         }
         if callers:
@@ -234,12 +234,12 @@ def way_to_acknowledge(
         return None
     if contact.channel != WEB:
         return ReplyRoute(contact.channel, contact.account, first.value)
-    typed = [(address.kind.value, address.value) for address in reading.addresses]
+    typed = [(address.kind, address.value) for address in reading.addresses]
     return automatic_route(typed, senders, settings.organisation.region)
 
 
 def _addresses(readings: Iterable[Interpretation]) -> set[tuple[str, str]]:
-    return {(address.kind.value, address.value) for reading in readings for address in reading.addresses}
+    return {(address.kind, address.value) for reading in readings for address in reading.addresses}
 
 
 def _hold_addresses(cursor: Cursor, addresses: Iterable[tuple[str, str]]) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from typing import Final, Literal
 
-from zrm.contract.addresses import AddressKind
+from zrm.contract.addresses import EMAIL
 from zrm.contract.inbound import Inbound, Wish
 from zrm.kit.text import fold
 
@@ -41,7 +41,7 @@ def wish_in_mail(inbound: Inbound, fresh: str) -> Wish | None:
     Nothing that carries a doubtful label is a wish: machines, lists, and senders who are probably forged get no answer.
     """
     doubtful = inbound.labels - _HARMLESS
-    if inbound.files or doubtful or not inbound.senders or inbound.senders[0].kind is not AddressKind.EMAIL:
+    if inbound.files or doubtful or not inbound.senders or inbound.senders[0].kind != EMAIL:
         return None
     text = "" if fresh.lstrip().startswith("-- \n") else fresh.strip()
     if len(text) > _LONGEST:

@@ -18,7 +18,7 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
 from typing import Final
 
-from zrm.contract.addresses import AddressKind, Sender
+from zrm.contract.addresses import EMAIL, PHONE, AddressKind, Sender
 from zrm.contract.inbound import Inbound
 from zrm.kit.mail_addresses import comparable, without_detail
 from zrm.kit.phones import e164
@@ -74,7 +74,7 @@ def origin_of(inbound: Inbound, *, region: str, own: Collection[str] = ()) -> Or
     if wanted and all(one.claimed or _is_ours(one, own) or is_impersonal(one) for one in written):
         others, wanted, senders = [replace(wanted[0], claimed=True)], wanted[1:], inbound.reply_to
         addresses, cosigners = others, []
-    elif len(written) > 1 and all(one.kind is AddressKind.EMAIL and not one.claimed for one in written):
+    elif len(written) > 1 and all(one.kind == EMAIL and not one.claimed for one in written):
         addresses, cosigners = [replace(one, claimed=True) for one in others[:1]], others[1:]
     elif FORGED in inbound.labels:
         addresses, cosigners = [replace(one, claimed=True) for one in others], []
@@ -102,9 +102,9 @@ def known(senders: Iterable[Sender], region: str) -> Iterable[NormalizedAddress]
     seen = set()
     for sender in senders:
         address = clean(sender.raw).strip()
-        if sender.kind is AddressKind.PHONE:
+        if sender.kind == PHONE:
             value = e164(address, region) or fold(address).replace(" ", "")
-        elif sender.kind is AddressKind.EMAIL:
+        elif sender.kind == EMAIL:
             value = comparable(address)
         else:
             value = address.casefold()
@@ -115,8 +115,8 @@ def known(senders: Iterable[Sender], region: str) -> Iterable[NormalizedAddress]
 
 def is_impersonal(address: NormalizedAddress) -> bool:
     """Whether no person writes from this address, by its own word or because programs have it."""
-    return address.kind is AddressKind.EMAIL and _IMPERSONAL.fullmatch(address.value.rpartition("@")[0]) is not None
+    return address.kind == EMAIL and _IMPERSONAL.fullmatch(address.value.rpartition("@")[0]) is not None
 
 
 def _is_ours(address: NormalizedAddress, own: Collection[str]) -> bool:
-    return address.kind is AddressKind.EMAIL and (address.value in own or without_detail(address.value) in own)
+    return address.kind == EMAIL and (address.value in own or without_detail(address.value) in own)

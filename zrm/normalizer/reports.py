@@ -11,6 +11,7 @@ from uuid import UUID
 from zrm.casestore import outgoing
 from zrm.casestore.delivery import DeliveryState
 from zrm.casestore.person import mark_undeliverable
+from zrm.contract.capabilities import of_channel
 from zrm.contract.inbound import Report
 from zrm.kit.db import Cursor
 from zrm.kit.text import digits
@@ -67,7 +68,7 @@ def _apply(cursor: Cursor, channel: str, report: Report) -> bool:
     cursor.execute("SELECT id, state, address FROM deliveries WHERE id = %s FOR UPDATE", [found])
     for delivery_id, state, address in cursor.fetchall():
         # A mail that one server took may be refused by the next. A network's words about a text only come in disorder.
-        bounced = channel == "email" and (state, report.state) == ("delivered", "failed")
+        bounced = of_channel(channel).bounces and (state, report.state) == ("delivered", "failed")
         moves = bounced or _RANK[report.state] > _RANK[state]
         if moves:
             outgoing.record(

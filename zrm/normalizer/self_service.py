@@ -21,7 +21,7 @@ from zrm.casestore.person import opt, opted_out, proven_owner
 from zrm.casework.reply_routes import WEB, ReplyRoute, SendingAccount, automatic_route
 from zrm.casework.self_service import Answer, asked_for_by_form, codes_text, subject_of, text_of
 from zrm.config import Settings
-from zrm.contract.addresses import AddressKind
+from zrm.contract.addresses import EMAIL
 from zrm.contract.inbound import Wish
 from zrm.inbox.code import read as read_code
 from zrm.kit.clock import now
@@ -94,7 +94,7 @@ def _way_to(
 ) -> ReplyRoute | None:
     """Where the answer goes: the way the question came, or for a typed address the one that reaches it, if any does."""
     if asker.claimed:
-        return automatic_route([(asker.kind.value, asker.value)], senders, settings.organisation.region)
+        return automatic_route([(asker.kind, asker.value)], senders, settings.organisation.region)
     return ReplyRoute(raw.contact.channel, raw.contact.account, asker.value)
 
 
@@ -161,7 +161,7 @@ def _codes(cursor: Cursor, settings: Settings, asker: NormalizedAddress) -> _Sai
 
     Not all cases of that person: their file may hold what a stranger wrote in their name, or a stranger's address.
     """
-    owner = proven_owner(cursor, asker.kind.value, asker.value)
+    owner = proven_owner(cursor, asker.kind, asker.value)
     if owner is None or (owner[1] and asker.claimed):
         return None
     found = cases_of(cursor, owner[0], asker.value, closed_since=now() - timedelta(days=settings.threads.reopen_days))
@@ -192,7 +192,7 @@ def _rate(cursor: Cursor, raw: Raw, wish: Wish, asker: NormalizedAddress, held: 
 
     A mail's digit is about the one case of this citizen whose mark it carries, or that our mail was about.
     """
-    lately = _RATING_BY_MAIL if asker.kind is AddressKind.EMAIL else _RATING_DAYS
+    lately = _RATING_BY_MAIL if asker.kind == EMAIL else _RATING_DAYS
     for case_id, status, status_at in _unrated(cursor, raw, wish, asker, most=1):
         closed_lately = status == "closed" and status_at >= raw.received_at - lately
         if closed_lately and case_id in held:
@@ -208,7 +208,7 @@ def _unrated(
 
     By mail, of those it answers: a case is the citizen's too when we have written to them in it.
     """
-    answered = wish.otherwise.thread if wish.otherwise is not None and asker.kind is AddressKind.EMAIL else None
+    answered = wish.otherwise.thread if wish.otherwise is not None and asker.kind == EMAIL else None
     cursor.execute(
         """
         SELECT id, status, status_at FROM cases k
@@ -224,7 +224,7 @@ def _unrated(
         {
             "channel": raw.contact.channel,
             "account": raw.contact.account,
-            "kind": asker.kind.value,
+            "kind": asker.kind,
             "value": asker.value,
             "by_mail": answered is not None,
             "quoted": list(answered.tokens) if answered is not None else [],
@@ -247,7 +247,7 @@ def _queue(
 ) -> None:
     language = _language(cursor, settings, way.channel, wish, asker)
     name = settings.organisation.name.fa if language == "fa" else settings.organisation.name.en
-    by_mail = asker.kind is AddressKind.EMAIL
+    by_mail = asker.kind == EMAIL
     if said.answer == "codes":
         text = codes_text(said.cases, language, settings, by_mail=by_mail)
     else:
@@ -271,7 +271,7 @@ def _language(cursor: Cursor, settings: Settings, channel: str, wish: Wish, aske
         "WHERE a.kind = %(kind)s AND a.value = %(value)s AND NOT a.claimed UNION ALL "
         "(SELECT '', language FROM deliveries WHERE kind = 'self_service' AND channel = %(channel)s AND address = %(value)s "
         "ORDER BY created_at LIMIT 1)",
-        {"kind": asker.kind.value, "value": asker.value, "channel": channel},
+        {"kind": asker.kind, "value": asker.value, "channel": channel},
     )
     known = cursor.fetchall()
     asked_for = next((preferred for preferred, _ in known if preferred), "")

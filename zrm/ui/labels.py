@@ -11,6 +11,7 @@ from typing import Final, NamedTuple
 
 from markupsafe import Markup, escape
 
+from zrm.contract.capabilities import of_channel
 from zrm.kit.direction import reading_direction, steady_codes
 from zrm.ui.i18n import Language, _, digits, gettext
 
@@ -50,19 +51,6 @@ QUARANTINE_STATE: Final = {
     "dismissed": Word(_("Set aside with a reason"), "neutral", "circle-x"),
 }
 
-CHANNEL: Final = {
-    "sms": Word(_("Text message"), "neutral", "device-mobile-message"),
-    "voice_ivr": Word(_("Phone call"), "neutral", "phone"),
-    "email": Word(_("E-mail"), "neutral", "mail"),
-    "fax": Word(_("Fax"), "neutral", "printer"),
-    "web": Word(_("Web form"), "neutral", "world"),
-    "telegram": Word(_("Telegram"), "neutral", "brand-telegram"),
-    "bale": Word(_("Bale"), "neutral", "message"),
-    "call": Word(_("Call taken at the desk"), "neutral", "phone"),
-    "visit": Word(_("Visit"), "neutral", "building-bank"),
-    "letter": Word(_("Letter"), "neutral", "mail"),
-}
-
 CITIZEN_STATE: Final = {
     "received": Word(_("Received"), "info", "inbox"),
     "in_progress": Word(_("In progress"), "info", "circle-dot"),
@@ -77,6 +65,11 @@ _BLANK_LINES: Final = re.compile(r"\n[ \t]*\n+")
 def word(vocabulary: dict[str, Word], code: str) -> Word:
     """The word for a stored code; a code from a newer version is shown as it is rather than breaking the page."""
     return vocabulary.get(code) or Word(code, "neutral", "circle-dot")
+
+
+def channel_name(kind: str, language: Language) -> str:
+    """What a channel is called; one that is not there any more by its kind."""
+    return of_channel(kind).name(language)
 
 
 def byte_size(size: int, language: Language) -> str:

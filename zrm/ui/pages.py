@@ -17,6 +17,7 @@ from typing import Final
 from jinja2 import BaseLoader, ChoiceLoader, Environment, FileSystemLoader, PrefixLoader, StrictUndefined
 from markupsafe import Markup
 
+from zrm.contract.capabilities import of_channel, registered
 from zrm.kit import clock
 from zrm.kit.direction import reading_direction, steady_codes
 from zrm.ui import calendars, labels
@@ -127,7 +128,9 @@ class Pages:
         )
         install = environment.install_gettext_translations  # type: ignore[attr-defined]  # added by the i18n extension
         install(translations(language), newstyle=True)
-        environment.globals.update(asset=self.asset, icon=self.icon, words=labels)
+        environment.globals.update(
+            asset=self.asset, icon=self.icon, words=labels, channel_of=of_channel, channels=registered
+        )
         environment.filters.update(
             dt=lambda moment: calendars.date_time_text(moment, _viewer.get().reader),
             date=lambda moment: calendars.date_text(moment, _viewer.get().reader),
@@ -142,6 +145,7 @@ class Pages:
             duration=lambda seconds: labels.duration(seconds, _viewer.get().language),
             paragraphs=labels.paragraphs,
             reworded=lambda text, channel: reworded(text, channel, _viewer.get().language),
+            channel_name=lambda kind: labels.channel_name(kind, _viewer.get().language),
             steady=steady_codes,
             direction=reading_direction,
         )

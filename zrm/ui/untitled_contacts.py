@@ -8,43 +8,24 @@ from __future__ import annotations
 
 import re
 from functools import lru_cache
-from typing import Final, NamedTuple
+from typing import Final
 
+from zrm.contract.capabilities import Sentence, of_channel
 from zrm.ui.i18n import LANGUAGES, Language, gettext, ngettext, translations
-
-
-class Sentence(NamedTuple):
-    """A sentence's msgid; of a counted one the msgids for one and for many."""
-
-    one: str
-    many: str = ""
-
-
-_VOICE: Final = (
-    Sentence("Voice message"),
-    Sentence("Voice message, %(num)s second", "Voice message, %(num)s seconds"),
-    Sentence("The caller began to record anew and hung up; both recordings are attached."),
-)
-_FAX: Final = (
-    Sentence("Fax, %(num)s page", "Fax, %(num)s pages"),
-    Sentence("The transmission broke off: %(error)s"),
-)
-_MESSENGER: Final = tuple(map(Sentence, ("Photo", "Voice message", "Audio", "Video", "File")))
-SENTENCES: Final = {"voice_ivr": _VOICE, "fax": _FAX, "telegram": _MESSENGER, "bale": _MESSENGER}
-"""By channel. The channels write them; a test holds the two together."""
 
 _GAPS: Final = {"num": r"(?P<num>[0-9۰-۹]{1,9})", "error": r"(?P<error>.+)"}
 
 
 def reworded(text: str, channel: str, language: Language) -> str:
     """`text` of a contact or case of `channel` with the installation's own sentences in `language`; all else stays as it is."""
-    if channel not in SENTENCES or not text:
+    sentences = of_channel(channel).sentences
+    if not sentences or not text:
         return text
-    return "\n".join(_line(line, channel, language) for line in text.split("\n"))
+    return "\n".join(_line(line, sentences, language) for line in text.split("\n"))
 
 
-def _line(line: str, channel: str, language: Language) -> str:
-    for pattern, sentence in _patterns(channel):
+def _line(line: str, sentences: tuple[Sentence, ...], language: Language) -> str:
+    for pattern, sentence in _patterns(sentences):
         if match := pattern.fullmatch(line):
             gaps = match.groupdict()
             if not sentence.many:
@@ -53,12 +34,12 @@ def _line(line: str, channel: str, language: Language) -> str:
     return line
 
 
-@lru_cache(maxsize=len(SENTENCES))
-def _patterns(channel: str) -> list[tuple[re.Pattern[str], Sentence]]:
+@lru_cache(maxsize=32)
+def _patterns(sentences: tuple[Sentence, ...]) -> list[tuple[re.Pattern[str], Sentence]]:
     """How each sentence looks in either language, in all its forms."""
     return [
         (_pattern(form), sentence)
-        for sentence in SENTENCES[channel]
+        for sentence in sentences
         for language in LANGUAGES
         for form in sorted(_forms(sentence, language))
     ]

@@ -19,7 +19,7 @@ from zrm.casework.acknowledge import acknowledgement
 from zrm.casework.templating import fill
 from zrm.channels.email.direction import html_lines
 from zrm.config import Settings
-from zrm.contract.addresses import AddressKind
+from zrm.contract.addresses import EMAIL
 from zrm.kit.direction import isolate_numbers
 
 LRI, PDI = "\u2066", "\u2069"
@@ -85,7 +85,7 @@ def test_templated_text_stays_readable_too(settings: Settings, tmp_path: Path) -
     assert page is not None
     assert '<span dir="ltr">۱۲۳۴-۵۶۷۸-۹۰۱۲</span>' in page.get_content()
     assert '<span dir="ltr">https://example.org/track</span>' in page.get_content()
-    first = acknowledgement("123456789012", "fa", settings, kind=AddressKind.EMAIL)
+    first = acknowledgement("123456789012", "fa", settings, kind=EMAIL)
     shown = composed(reply(text=first, automatic=True), tmp_path).get_body(("html",))
     assert shown is not None
     assert '<div dir="ltr">    http://127.0.0.1:8000/track</div>' in shown.get_content()

@@ -22,7 +22,7 @@ from tests.lab.telephony import Telephony
 from zrm.channels.fax.channel import FaxChannel
 from zrm.channels.fax.config import FaxConfig
 from zrm.channels.fax.spool import FaxSpool
-from zrm.contract.addresses import AddressKind, Sender
+from zrm.contract.addresses import PHONE, Sender
 from zrm.contract.inbound import Ignored, Inbound
 
 HOOKS = Path(zrm.channels.fax.__file__).parent / "hooks"
@@ -141,7 +141,7 @@ def test_hub_that_is_down_gets_the_fax_from_the_spool(machine: Machine) -> None:
     assert machine.look() == 1
     (inbound,) = machine.read()
     assert isinstance(inbound, Inbound)
-    assert inbound.senders == (Sender(AddressKind.PHONE, "02188776655"),)
+    assert inbound.senders == (Sender(PHONE, "02188776655"),)
 
 
 def test_hub_that_has_it_already_makes_no_double_of_the_spools(machine: Machine, hub: str) -> None:
@@ -199,7 +199,7 @@ def test_real_faxrcvd_hands_over(machine: Machine, hub: str) -> None:
     assert isinstance(first, Inbound)
     assert isinstance(second, Inbound)
     assert first.text == "Fax, 2 pages"
-    assert first.senders == (Sender(AddressKind.PHONE, "02188776655", "شهروند; @x"),)
+    assert first.senders == (Sender(PHONE, "02188776655", "شهروند; @x"),)
     assert first.files[0].data == tiff.read_bytes()
     assert second.text == "Fax, 2 pages\nThe transmission broke off: Missing EOL"
     assert third == Ignored("fax call without a page: No carrier detected")
@@ -227,6 +227,6 @@ def test_real_asterisk_hands_over(machine: Machine, hub: str) -> None:
     whole, nothing = machine.read()
     assert isinstance(whole, Inbound)
     assert whole.text == "Fax, 2 pages"
-    assert whole.senders == (Sender(AddressKind.PHONE, "02188776655"),)
+    assert whole.senders == (Sender(PHONE, "02188776655"),)
     assert isinstance(nothing, Ignored)
     assert nothing.reason.startswith("fax call without a page: ")  # the words depend on how far the call had come

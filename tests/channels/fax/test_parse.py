@@ -13,7 +13,7 @@ from tests.channels.sms.hub import house
 from zrm.channels.fax.channel import FaxChannel
 from zrm.channels.fax.config import FaxConfig
 from zrm.channels.fax.record import contact
-from zrm.contract.addresses import AddressKind, Sender
+from zrm.contract.addresses import PHONE, Sender
 from zrm.contract.errors import ReplyInvalid, Unparseable
 from zrm.contract.inbound import Ignored, Inbound, RawContact
 from zrm.contract.outbound import Reply
@@ -36,7 +36,7 @@ def read(tiff: bytes | None, **fields: str) -> Inbound:
 def test_fax_is_read() -> None:
     inbound = read(fax(2), name="شهروند")
     assert inbound.text == "Fax, 2 pages"
-    assert inbound.senders == (Sender(AddressKind.PHONE, "02188776655", "شهروند"),)
+    assert inbound.senders == (Sender(PHONE, "02188776655", "شهروند"),)
     (file,) = inbound.files
     assert (file.role, file.media_type, file.data) == ("fax", "image/tiff", fax(2))
     assert {("Caller", "02188776655"), ("Called", "150"), ("Resolution", "204x98")} <= set(inbound.headers)
@@ -60,7 +60,7 @@ def test_persian_house_reads_in_persian() -> None:
     ],
 )
 def test_network_is_believed_before_the_machine(caller: str, station: str, sender: str | None) -> None:
-    expected = () if sender is None else (Sender(AddressKind.PHONE, sender, claimed=sender != caller),)
+    expected = () if sender is None else (Sender(PHONE, sender, claimed=sender != caller),)
     assert read(fax(1), caller=caller, station=station).senders == expected
     if not caller:
         assert read(fax(1, station=station), caller="").senders == expected

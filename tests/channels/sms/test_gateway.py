@@ -21,7 +21,7 @@ from tests.channels.sms.hub import house, serving
 from tests.lab.process import free_port
 from zrm.channels.sms.channel import SmsChannel
 from zrm.channels.sms.config import SmsConfig
-from zrm.contract.addresses import AddressKind, Sender
+from zrm.contract.addresses import PHONE, Sender
 from zrm.contract.errors import (
     ConfigInvalid,
     ConnectionFailed,
@@ -176,7 +176,7 @@ def test_json_message_is_received_once_and_read(hub: str, desk: KeepingDesk, cha
     assert (contact.channel, contact.account, contact.external_id) == ("sms", BLUE, "blue:991")
     assert channel.parse(contact) == [
         Inbound(
-            (Sender(AddressKind.PHONE, "989121234567"),),
+            (Sender(PHONE, "989121234567"),),
             "چراغ خراب است 🙏",
             thread=Thread(open_line=True),
             headers=(("id", "991"), ("shortcode", "982130001")),

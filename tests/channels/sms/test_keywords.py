@@ -7,11 +7,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from zrm.channels.sms.keywords import wish_of
-from zrm.contract.addresses import AddressKind, Sender
+from zrm.contract.addresses import PHONE, Sender
 from zrm.contract.files import InboundFile
 from zrm.contract.inbound import Inbound
 
-SENDER = Sender(AddressKind.PHONE, "+989121234567")
+SENDER = Sender(PHONE, "+989121234567")
 
 
 def said(text: str, language: str = "") -> Inbound:

@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from tests.channels.sms.hub import house
 from zrm.channels.sms.channel import SmsChannel
 from zrm.channels.sms.config import SmsConfig
-from zrm.contract.addresses import AddressKind, Sender
+from zrm.contract.addresses import PHONE, Sender
 from zrm.contract.errors import Unparseable
 from zrm.contract.inbound import JSON, Ignored, Inbound, RawContact, Report, Thread, Wish
 
@@ -56,14 +56,14 @@ def test_message_is_read_as_written(name: str, text: str, labels: set[str]) -> N
     inbound = read(name)
     assert inbound.text == text
     assert inbound.labels == labels
-    assert inbound.senders == (Sender(AddressKind.PHONE, "+989121234567"),)
+    assert inbound.senders == (Sender(PHONE, "+989121234567"),)
     assert inbound.thread == Thread(open_line=True)
     assert ("To", NUMBER) in inbound.headers
 
 
 def test_what_twilio_answered_itself_is_not_answered_again() -> None:
     (wish,) = CHANNEL.parse(raw(payload("stop")))
-    assert wish == Wish("stop", Sender(AddressKind.PHONE, "+989121234567"), answered=True)
+    assert wish == Wish("stop", Sender(PHONE, "+989121234567"), answered=True)
 
 
 def test_wishes_are_read_where_the_number_serves_itself() -> None:

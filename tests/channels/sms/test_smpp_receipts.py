@@ -25,7 +25,7 @@ from zrm.channels.sms.keywords import wish_of
 from zrm.channels.sms.smpp.config import SmppGateway
 from zrm.channels.sms.smpp.read import reference
 from zrm.config import Settings
-from zrm.contract.addresses import AddressKind, Sender
+from zrm.contract.addresses import PHONE, Sender
 from zrm.contract.inbound import Inbound, RawContact, Report
 from zrm.inbox.receive import Inbox
 from zrm.kit.blobs import BlobStore
@@ -120,7 +120,7 @@ def test_no_receipt_breaks_the_reading(words: str, esm_class: int) -> None:
 
 
 def test_revoke_is_a_stop_word() -> None:
-    wish = wish_of(Inbound((Sender(AddressKind.PHONE, CITIZEN),), "Revoke."))
+    wish = wish_of(Inbound((Sender(PHONE, CITIZEN),), "Revoke."))
     assert wish is not None
     assert (wish.kind, wish.language) == ("stop", "en")
 

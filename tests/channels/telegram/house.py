@@ -84,8 +84,8 @@ class BotHouse:
         self._inbox = inbox
         self._ends = contextlib.ExitStack()
         self.channel = self._channel("http://127.0.0.1:1")
-        kinds = self.channel.kind, self.channel.can.reaches
-        senders = [SendingAccount(kinds[0], account, kinds[1].value) for account in self.channel.accounts()]
+        kinds = self.channel.kind, self.channel.can.address_kind
+        senders = [SendingAccount(kinds[0], account, kinds[1]) for account in self.channel.accounts()]
         self.senders = senders
         self.desk = front_desk(database, self.blobs, inbox, settings, b"key", senders)
 

@@ -215,7 +215,7 @@ def test_secrets_are_hidden_and_the_two_messengers_keep_apart(
 ) -> None:
     hooked = channel(telegram, bot, tmp_path, mode="webhook", secret="a-secret-of-the-webhook")
     assert set(hooked.redact()) == {bot.token, bot.token.partition(":")[2], "a-secret-of-the-webhook"}
-    assert (TelegramChannel.can.reaches, BaleChannel.can.reaches) == ("telegram", "bale")
+    assert (TelegramChannel.can.address_kind, BaleChannel.can.address_kind) == ("telegram", "bale")
 
 
 def test_the_check_says_what_keeps_the_messenger_from_us(telegram: TelegramStandIn, bot: Bot, tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from zrm.channels.channel import Installation
 from zrm.channels.voice_ivr import contact
 from zrm.channels.voice_ivr.channel import VoiceChannel
 from zrm.channels.voice_ivr.config import VoiceConfig
-from zrm.contract.addresses import AddressKind
+from zrm.contract.addresses import PHONE
 from zrm.contract.errors import ReplyInvalid, Unparseable
 from zrm.contract.files import StoredFile
 from zrm.contract.inbound import Inbound, RawContact
@@ -48,7 +48,7 @@ def test_a_message_in_persian(channel: VoiceChannel) -> None:
     assert inbound.text == "پیام صوتی، ۱۲ ثانیه"
     assert (inbound.title, inbound.language, inbound.nature) == ("پیام صوتی", "fa", "")
     (sender,) = inbound.senders
-    assert (sender.kind, sender.raw) == (AddressKind.PHONE, "09121234567")
+    assert (sender.kind, sender.raw) == (PHONE, "09121234567")
     (file,) = inbound.files
     assert (file.role, file.stored, file.media_type) == ("recording", FILE, "audio/wav")
     assert inbound.sent_at is not None

@@ -13,7 +13,7 @@ from typing import BinaryIO, Literal
 from uuid import UUID
 
 from tests.channels.desk import UnaskedDesk
-from zrm.contract.addresses import AddressKind
+from zrm.contract.addresses import EMAIL, PHONE, AddressKind
 from zrm.contract.files import StoredFile
 from zrm.contract.inbound import JSON, RawContact, Receipt
 from zrm.contract.ports import OpenDoor, Subject
@@ -59,8 +59,8 @@ class KeepingDesk(UnaskedDesk):
     notes: dict[str, JSON] = field(default_factory=dict)
     folder: Path = Path("/nonexistent")
     open_doors: Sequence[OpenDoor] = (
-        OpenDoor("sms", True, AddressKind.PHONE),
-        OpenDoor("email", True, AddressKind.EMAIL),
+        OpenDoor("sms", True, PHONE),
+        OpenDoor("email", True, EMAIL),
         OpenDoor("fax", False, None),
         OpenDoor("voice_ivr", True, None),
     )

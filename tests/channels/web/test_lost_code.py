@@ -18,7 +18,7 @@ from zrm.casestore.outbox import Topic
 from zrm.casework import case_actions
 from zrm.casework.reply_routes import SendingAccount as Account
 from zrm.config import Settings
-from zrm.contract.addresses import AddressKind, Sender
+from zrm.contract.addresses import EMAIL, PHONE, Sender
 from zrm.contract.inbound import Inbound, Parsed, RawContact, Wish
 from zrm.contract.outbound import Reply, Sent
 from zrm.contract.ports import OpenDoor
@@ -33,7 +33,7 @@ from zrm.ui.i18n import in_fours
 
 SARA, MOBILE = "sara@home.example", "+989121234567"
 SENT = {"en": "If we know this number or address", "fa": "اگر این شماره یا نشانی را بشناسیم"}
-DOORS = (OpenDoor("email", True, AddressKind.EMAIL), OpenDoor("sms", True, AddressKind.PHONE))
+DOORS = (OpenDoor("email", True, EMAIL), OpenDoor("sms", True, PHONE))
 ACCOUNTS = (Account("email", "info", "email"), Account("sms", "3000123", "phone"))
 
 
@@ -58,8 +58,8 @@ def ask(client: httpx.Client, address: str, **fields: str) -> httpx.Response:
 @pytest.mark.parametrize(
     ("language", "typed", "wish"),
     [
-        ("en", f" {SARA} ", Wish("codes", Sender(AddressKind.EMAIL, SARA, claimed=True), "en")),
-        ("fa", "۰۹۱۲ ۱۲۳ ۴۵۶۷", Wish("codes", Sender(AddressKind.PHONE, "۰۹۱۲ ۱۲۳ ۴۵۶۷", claimed=True), "fa")),
+        ("en", f" {SARA} ", Wish("codes", Sender(EMAIL, SARA, claimed=True), "en")),
+        ("fa", "۰۹۱۲ ۱۲۳ ۴۵۶۷", Wish("codes", Sender(PHONE, "۰۹۱۲ ۱۲۳ ۴۵۶۷", claimed=True), "fa")),
     ],
 )
 def test_an_address_becomes_a_wish_and_the_answer_says_nothing_of_it(
@@ -135,7 +135,7 @@ def test_who_asks_too_often_is_told_when_to_come_again(portal: Portal, language:
 )
 def test_only_what_a_channel_can_write_to_is_asked_for(doors: tuple[OpenDoor, ...], label: str, refused: str) -> None:
     with running() as portal:
-        portal.desk.open_doors = (*doors, OpenDoor("telegram", True, AddressKind.TELEGRAM))
+        portal.desk.open_doors = (*doors, OpenDoor("telegram", True, "telegram"))
         client = portal.citizen()
         assert ("/track/lost" in client.get("/track").text) is bool(doors)
         if not doors:
@@ -196,7 +196,7 @@ class Town:
     count: int = 0
 
     def parse(self, raw: RawContact) -> list[Parsed]:
-        kind = AddressKind.EMAIL if raw.channel == "email" else AddressKind.PHONE
+        kind = EMAIL if raw.channel == "email" else PHONE
         return [Inbound((Sender(kind, raw.envelope["from"], "Buy pills"),), raw.body.decode(), nature="complaint")]  # type: ignore[arg-type]  # as `write` has it
 
     def send(self, reply: Reply) -> Sent:

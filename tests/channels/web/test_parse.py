@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from tests.channels.web.portal import CONFIG, HOUSE
 from zrm.channels.web.channel import WebChannel
 from zrm.channels.web.payload import title_of
-from zrm.contract.addresses import AddressKind, Sender
+from zrm.contract.addresses import EMAIL, PHONE, Sender
 from zrm.contract.errors import Unparseable
 from zrm.contract.files import StoredFile
 from zrm.contract.inbound import JSON, Inbound, RawContact, Thread
@@ -44,8 +44,8 @@ def test_a_full_form_gives_every_field() -> None:
         files=(photo,),
     )  # fmt: skip
     assert inbound.senders == (
-        Sender(AddressKind.EMAIL, "m@example.org", "مریم", claimed=True),
-        Sender(AddressKind.PHONE, "۰۹۱۲ ۳۴۵ ۶۷۸۹", "مریم", claimed=True),
+        Sender(EMAIL, "m@example.org", "مریم", claimed=True),
+        Sender(PHONE, "۰۹۱۲ ۳۴۵ ۶۷۸۹", "مریم", claimed=True),
     )
     assert inbound.title == "چاله‌ای جلوی خانه هست."
     assert (inbound.nature, inbound.subject_key, inbound.language) == ("complaint", "roads", "fa")

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from zrm.contract.addresses import AddressKind, Sender
+from zrm.contract.addresses import EMAIL, Sender
 from zrm.contract.inbound import Inbound, Thread
 from zrm.normalizer.quoted_text.answer_signs import answers, our_addresses
 
 
 def mail(subject: str, *, headers: tuple[tuple[str, str], ...] = (), **thread: object) -> Inbound:
     return Inbound(
-        (Sender(AddressKind.EMAIL, "c@citizen.example"),),
+        (Sender(EMAIL, "c@citizen.example"),),
         "text",
         title=subject,
         thread=Thread(message_id="<1@citizen.example>", **thread),  # type: ignore[arg-type]

@@ -342,7 +342,7 @@ def _people(page: CasePage) -> list[UUID]:
 def _channels(possible: list[ReplyRoute], chosen: str, language: Language) -> Options:
     """The channels a person can prefer: those that reach them now, and the one they prefer already."""
     known = dict.fromkeys([*(route.channel for route in possible), *([chosen] if chosen else [])])
-    named = [(channel, gettext(language, labels.word(labels.CHANNEL, channel).label)) for channel in known]
+    named = [(channel, labels.channel_name(channel, language)) for channel in known]
     return [("", gettext(language, _("As they write"))), *named]
 
 

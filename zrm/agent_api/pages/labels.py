@@ -230,7 +230,7 @@ class History:
         return ("، " if self._language == "fa" else ", ").join(named) or self._say(_("nothing"))
 
     def _channel(self, channel: str) -> str:
-        return self._say(labels.word(labels.CHANNEL, channel).label)
+        return labels.channel_name(channel, self._language)
 
     def _say(self, message: str, **values: object) -> str:
         return gettext(self._language, message, **values) if message else ""

@@ -18,14 +18,14 @@ from zrm.agent_api.pages.layout import Shell
 from zrm.casestore.subject import NATURES as KNOWN_NATURES
 from zrm.casework import taken_contacts
 from zrm.casework.context import InputFlaw, InvalidInput
-from zrm.casework.taken_contacts import LONGEST, WAYS, TakenDown
+from zrm.casework.taken_contacts import LONGEST, TakenDown, ways
 from zrm.contract.inbound import Receipt
 from zrm.errors import StoreUnavailable
 from zrm.kit import log
 from zrm.kit.phones import flaw
 from zrm.kit.text import digits
 from zrm.ui.i18n import _
-from zrm.ui.labels import CHANNEL
+from zrm.ui.labels import channel_name
 
 PAGE: Final = "/desk/new-contact"
 _SENTENCES: Final = {
@@ -112,7 +112,7 @@ def _form(
             typed=typed,
             form_id=form_id,
             errors=errors,
-            ways=[(way, visit.say(CHANNEL[way].label)) for way in WAYS],
+            ways=[(way, channel_name(way, language)) for way in ways()],
             natures=[(code, label(NATURES, code, language)) for code in ("", *KNOWN_NATURES)],
             longest=LONGEST,
             phone_digits=_doubted(typed.get("phone", ""), region) if "phone" in dict(errors) else "",

@@ -139,5 +139,5 @@ def _read(recorded: str, language: Language) -> tuple[str, bool]:
 def _fill(gap: str, said: str, language: Language) -> str:
     """What stands in a gap: a channel by its name, a number in the language's digits, anything else as it is."""
     if gap == "channel":
-        return gettext(language, labels.word(labels.CHANNEL, said).label)
+        return labels.channel_name(said, language)
     return digits(said, language) if gap == "number" else isolated(said)

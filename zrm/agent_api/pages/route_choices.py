@@ -60,7 +60,7 @@ def route_choices(
 def _name(route: ReplyRoute, possible: Sequence[ReplyRoute], language: Language, address: Callable[[str], str]) -> str:
     if not route.address:
         return gettext(language, _("On the tracking page only"))
-    channel = gettext(language, labels.word(labels.CHANNEL, route.channel).label)
+    channel = labels.channel_name(route.channel, language)
     # Addresses stand between isolates, so that they read left to right inside a Persian line.
     shown = f"\u2066{address(route.address)}\u2069"
     if sum((one.channel, one.address) == (route.channel, route.address) for one in possible) > 1:

@@ -8,13 +8,14 @@ from pathlib import Path
 from threading import Event
 from typing import ClassVar
 
-from zrm.channels.channel import Capabilities, ChannelConfig, Installation
+from zrm.channels.channel import ChannelConfig, Installation
 from zrm.channels.email.config import EmailConfig
 from zrm.channels.email.dkim_seal import KeyUnusable, read_key
 from zrm.channels.email.mailboxes import Mailboxes
 from zrm.channels.email.parse import parse_mail
 from zrm.channels.email.send import MailSender
-from zrm.contract.addresses import AddressKind
+from zrm.contract.addresses import EMAIL
+from zrm.contract.capabilities import Capabilities
 from zrm.contract.inbound import Parsed, RawContact
 from zrm.contract.outbound import Reply, Sent
 from zrm.contract.ports import FrontDesk
@@ -28,7 +29,19 @@ class EmailChannel:
 
     kind: ClassVar[str] = "email"
     Config: ClassVar[type[ChannelConfig]] = EmailConfig
-    can: ClassVar[Capabilities] = Capabilities(reply=True, reaches=AddressKind.EMAIL, attachments=True, reports=True)
+    can: ClassVar[Capabilities] = Capabilities(
+        names={"fa": "ایمیل", "en": "E-mail"},
+        icon="mail",
+        address_kind=EMAIL,
+        reply=True,
+        attachments=True,
+        reports=True,
+        bounces=True,
+        subject_line=True,
+        message_ids=True,
+        acknowledges=True,
+        asks_rating=True,
+    )
 
     def __init__(self, config: EmailConfig, installation: Installation) -> None:
         self.config = config

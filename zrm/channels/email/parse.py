@@ -27,7 +27,7 @@ from zrm.channels.email.headers import (
 )
 from zrm.channels.email.mailboxes import Mailboxes, MailboxMatch
 from zrm.channels.email.mime import Splitter
-from zrm.contract.addresses import AddressKind, Sender
+from zrm.contract.addresses import EMAIL, Sender
 from zrm.contract.errors import Unparseable
 from zrm.contract.inbound import Inbound, Parsed, RawContact, Thread
 from zrm.kit.text import clean, clean_line, latin_digits
@@ -113,7 +113,7 @@ def _senders(headers: Headers, fields: dict[str, str], return_path: str) -> tupl
         return found
     found = _named(headers, "sender", most=1)
     if not found and "list-id" not in fields and _is_persons(return_path):
-        found = (Sender(AddressKind.EMAIL, clean(return_path)),)
+        found = (Sender(EMAIL, clean(return_path)),)
     return tuple(replace(one, claimed=True) for one in found)
 
 
@@ -123,7 +123,7 @@ def _named(headers: Headers, *names: str, most: int) -> tuple[Sender, ...]:
     values = [value for name, value in headers if name.lower() in names]
     for value in values[:most]:
         for name, address in addresses(value):
-            found.setdefault(address.lower(), Sender(AddressKind.EMAIL, clean(address), clean_line(name)))
+            found.setdefault(address.lower(), Sender(EMAIL, clean(address), clean_line(name)))
     return tuple(found.values())[:most]
 
 

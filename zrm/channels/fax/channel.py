@@ -9,11 +9,13 @@ from typing import ClassVar
 
 from fastapi import APIRouter
 
-from zrm.channels.channel import Capabilities, ChannelConfig, Installation
+from zrm.channels.channel import ChannelConfig, Installation
 from zrm.channels.fax.config import FaxConfig, read_token
 from zrm.channels.fax.door import HandOff
-from zrm.channels.fax.parse import read_fax
+from zrm.channels.fax.parse import SENTENCES, read_fax
 from zrm.channels.fax.spool import FaxSpool
+from zrm.contract.addresses import PHONE
+from zrm.contract.capabilities import Capabilities
 from zrm.contract.errors import ReplyInvalid, Unparseable
 from zrm.contract.inbound import Parsed, RawContact
 from zrm.contract.outbound import Reply, Sent
@@ -27,7 +29,9 @@ class FaxChannel:
 
     kind: ClassVar[str] = "fax"
     Config: ClassVar[type[ChannelConfig]] = FaxConfig
-    can: ClassVar[Capabilities] = Capabilities()
+    can: ClassVar[Capabilities] = Capabilities(
+        names={"fa": "نمابر", "en": "Fax"}, icon="printer", address_kind=PHONE, sentences=SENTENCES
+    )
 
     def __init__(self, config: FaxConfig, installation: Installation) -> None:
         self._config = config

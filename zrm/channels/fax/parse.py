@@ -7,7 +7,8 @@ from typing import Final
 
 from zrm.channels.fax.record import TIFF
 from zrm.channels.fax.tiff import NoPages, NotAFax, Outline, outline
-from zrm.contract.addresses import AddressKind, Sender
+from zrm.contract.addresses import PHONE, Sender
+from zrm.contract.capabilities import Sentence
 from zrm.contract.errors import Unparseable
 from zrm.contract.files import InboundFile
 from zrm.contract.inbound import Ignored, Inbound, RawContact
@@ -25,6 +26,12 @@ _SHOWN: Final = {
     "error": "Error",
     "fault": "Fault",
 }
+
+SENTENCES: Final = (
+    Sentence("Fax, %(num)s page", "Fax, %(num)s pages"),
+    Sentence("The transmission broke off: %(error)s"),
+)
+"""What stands in a fax, which has no words."""
 
 
 def read_fax(raw: RawContact, language: Language) -> Inbound | Ignored:
@@ -71,5 +78,5 @@ def _senders(caller: str, station: str, name: str) -> tuple[Sender, ...]:
     """The number the network told, else the one that was typed into the machine; nobody if neither is a number."""
     for number, claimed in ((caller, False), (station, True)):
         if _PHONE.fullmatch(number.strip()):
-            return (Sender(AddressKind.PHONE, number.strip(), name, claimed),)
+            return (Sender(PHONE, number.strip(), name, claimed),)
     return ()

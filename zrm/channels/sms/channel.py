@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 
 from fastapi import APIRouter
 
-from zrm.channels.channel import Capabilities, ChannelConfig, Installation
+from zrm.channels.channel import ChannelConfig, Installation
 from zrm.channels.sms import messages
 from zrm.channels.sms.config import TWILIO_API, SmsAccount, SmsConfig, path_name
 from zrm.channels.sms.door import STATUS_PATH, TwilioDoor
@@ -33,7 +33,8 @@ from zrm.channels.sms.smpp import read as smpp_reader
 from zrm.channels.sms.smpp.config import SmppGateway
 from zrm.channels.sms.smpp.listen import SmppListener
 from zrm.channels.sms.smpp.submit import Transmitter
-from zrm.contract.addresses import AddressKind
+from zrm.contract.addresses import PHONE
+from zrm.contract.capabilities import Capabilities
 from zrm.contract.errors import ConfigInvalid, RecipientUnreachable, ReplyInvalid, Unparseable
 from zrm.contract.files import Fetched
 from zrm.contract.inbound import Inbound, MessagePart, Parsed, RawContact, Report, Wish
@@ -52,7 +53,17 @@ class SmsChannel:
 
     kind: ClassVar[str] = "sms"
     Config: ClassVar[type[ChannelConfig]] = SmsConfig
-    can: ClassVar[Capabilities] = Capabilities(reply=True, reaches=AddressKind.PHONE, reports=True, max_text=MAX_TEXT)
+    can: ClassVar[Capabilities] = Capabilities(
+        names={"fa": "پیامک", "en": "Text message"},
+        icon="device-mobile-message",
+        address_kind=PHONE,
+        reply=True,
+        reports=True,
+        max_text=MAX_TEXT,
+        segments=True,
+        acknowledges=True,
+        asks_rating=True,
+    )
 
     def __init__(self, config: SmsConfig, installation: Installation) -> None:
         self._config = config

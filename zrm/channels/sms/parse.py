@@ -9,7 +9,7 @@ from uuid import UUID
 
 from zrm.channels.sms.form import read_form
 from zrm.channels.sms.messages import FAILURES
-from zrm.contract.addresses import AddressKind, Sender
+from zrm.contract.addresses import PHONE, Sender
 from zrm.contract.errors import Unparseable
 from zrm.contract.files import InboundFile
 from zrm.contract.inbound import Ignored, Inbound, RawContact, Report, Thread, Wish
@@ -54,7 +54,7 @@ def read_message(raw: RawContact, language: str) -> Inbound:
     promised = fields.get("NumMedia", "").strip()
     missing = promised.isascii() and promised.isdigit() and len(promised) < 4 and int(promised) > len(files)
     return Inbound(
-        senders=(Sender(AddressKind.PHONE, _clean(sender)),),
+        senders=(Sender(PHONE, _clean(sender)),),
         text=_clean(fields.get("Body", "")),
         language=language,
         thread=Thread(open_line=True),

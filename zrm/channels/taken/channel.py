@@ -12,8 +12,9 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, StringConstraints, ValidationError
 
-from zrm.channels.channel import Capabilities, ChannelConfig, Installation
-from zrm.contract.addresses import AddressKind, Sender
+from zrm.channels.channel import ChannelConfig, Installation
+from zrm.contract.addresses import EMAIL, PHONE, Sender
+from zrm.contract.capabilities import Capabilities
 from zrm.contract.errors import ReplyInvalid, Unparseable
 from zrm.contract.files import InboundFile
 from zrm.contract.inbound import Inbound, Parsed, RawContact
@@ -40,7 +41,7 @@ class _TakenChannel:
 
     kind: ClassVar[str]
     Config: ClassVar[type[ChannelConfig]] = ChannelConfig
-    can: ClassVar[Capabilities] = Capabilities()
+    can: ClassVar[Capabilities]
 
     def __init__(self, config: ChannelConfig, installation: Installation) -> None:
         self.config = config
@@ -58,7 +59,7 @@ class _TakenChannel:
         name = clean_line(payload.name)
         senders = [
             Sender(kind, address, name, claimed=True)
-            for kind, address in ((AddressKind.PHONE, payload.phone), (AddressKind.EMAIL, payload.email))
+            for kind, address in ((PHONE, payload.phone), (EMAIL, payload.email))
             if address.strip()
         ]
         text = clean(payload.text)
@@ -96,18 +97,25 @@ class CallChannel(_TakenChannel):
     """A telephone call that an agent took."""
 
     kind: ClassVar[str] = "call"
+    can: ClassVar[Capabilities] = Capabilities(
+        names={"fa": "تماس تلفنی با کارشناس", "en": "Call taken at the desk"}, icon="phone", taken_down=True
+    )
 
 
 class VisitChannel(_TakenChannel):
     """Somebody who came in person."""
 
     kind: ClassVar[str] = "visit"
+    can: ClassVar[Capabilities] = Capabilities(
+        names={"fa": "مراجعهٔ حضوری", "en": "Visit"}, icon="building-bank", taken_down=True
+    )
 
 
 class LetterChannel(_TakenChannel):
     """A letter on paper."""
 
     kind: ClassVar[str] = "letter"
+    can: ClassVar[Capabilities] = Capabilities(names={"fa": "نامهٔ کاغذی", "en": "Letter"}, icon="mail", taken_down=True)
 
 
 def _title_of(text: str) -> str:

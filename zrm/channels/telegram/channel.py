@@ -7,13 +7,14 @@ must find the messenger the number belongs to.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from threading import Event
 from typing import ClassVar
 from urllib.parse import urlsplit
 
 from fastapi import APIRouter
 
-from zrm.channels.channel import Capabilities, ChannelConfig, Installation
+from zrm.channels.channel import ChannelConfig, Installation
 from zrm.channels.telegram.config import BaleConfig, BotsConfig, TelegramConfig
 from zrm.channels.telegram.door import TelegramDoor
 from zrm.channels.telegram.listener import TelegramListener
@@ -21,7 +22,8 @@ from zrm.channels.telegram.parse import read_contact
 from zrm.channels.telegram.platform import BALE, TELEGRAM, Platform
 from zrm.channels.telegram.send import TEXT_LIMIT, send_reply
 from zrm.channels.telegram.webhook import Webhook
-from zrm.contract.addresses import AddressKind
+from zrm.channels.telegram.words import SENTENCES
+from zrm.contract.capabilities import Capabilities
 from zrm.contract.errors import Unparseable
 from zrm.contract.inbound import Parsed, RawContact
 from zrm.contract.outbound import Reply, Sent
@@ -90,14 +92,27 @@ class BotChannel:
         return "fa" if self._installation.language == "fa" else "en"
 
 
+def _capabilities(kind: str, names: Mapping[str, str], icon: str) -> Capabilities:
+    """Of a messenger's bots: a user's number there is an address of the messenger's own kind."""
+    return Capabilities(
+        names=names,
+        icon=icon,
+        address_kind=kind,
+        reply=True,
+        attachments=True,
+        max_text=TEXT_LIMIT,
+        acknowledges=True,
+        asks_rating=True,
+        sentences=SENTENCES,
+    )
+
+
 class TelegramChannel(BotChannel):
     """Bots on Telegram."""
 
     kind: ClassVar[str] = "telegram"
     Config: ClassVar[type[ChannelConfig]] = TelegramConfig
-    can: ClassVar[Capabilities] = Capabilities(
-        reply=True, reaches=AddressKind.TELEGRAM, attachments=True, max_text=TEXT_LIMIT
-    )
+    can: ClassVar[Capabilities] = _capabilities("telegram", {"fa": "تلگرام", "en": "Telegram"}, "brand-telegram")
     platform: ClassVar[Platform] = TELEGRAM
 
 
@@ -106,7 +121,5 @@ class BaleChannel(BotChannel):
 
     kind: ClassVar[str] = "bale"
     Config: ClassVar[type[ChannelConfig]] = BaleConfig
-    can: ClassVar[Capabilities] = Capabilities(
-        reply=True, reaches=AddressKind.BALE, attachments=True, max_text=TEXT_LIMIT
-    )
+    can: ClassVar[Capabilities] = _capabilities("bale", {"fa": "بله", "en": "Bale"}, "message")
     platform: ClassVar[Platform] = BALE

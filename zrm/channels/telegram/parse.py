@@ -11,7 +11,7 @@ from zrm.channels.telegram import words
 from zrm.channels.telegram.incoming_update import IncomingUpdate, Malformed, read_update
 from zrm.channels.telegram.outgoing_message import Missing, missing_from, part_from
 from zrm.channels.telegram.platform import Platform
-from zrm.contract.addresses import AddressKind, Sender
+from zrm.contract.addresses import PHONE, Sender
 from zrm.contract.errors import Unparseable
 from zrm.contract.files import InboundFile, StoredFile
 from zrm.contract.inbound import JSON, Ignored, Inbound, RawContact, Thread, Wish
@@ -124,7 +124,7 @@ def _inbound(
     return Inbound(
         senders=(
             Sender(kind, str(first.chat), first.name),
-            *(Sender(AddressKind.PHONE, phone, first.name) for phone in phones),
+            *(Sender(PHONE, phone, first.name) for phone in phones),
         ),
         text=text,
         title=title,

@@ -22,8 +22,8 @@ class Platform:
     chooses: bool
 
 
-TELEGRAM: Final = Platform("telegram", "https://api.telegram.org", AddressKind.TELEGRAM, signs=True, chooses=True)
-BALE: Final = Platform("bale", "https://tapi.bale.ai", AddressKind.BALE, signs=False, chooses=False)
+TELEGRAM: Final = Platform("telegram", "https://api.telegram.org", "telegram", signs=True, chooses=True)
+BALE: Final = Platform("bale", "https://tapi.bale.ai", "bale", signs=False, chooses=False)
 
 WANTED: Final = ("message", "edited_message", "callback_query", "my_chat_member")
 """The kinds of updates we ask for; whatever comes beside them is kept and ignored with its reason."""

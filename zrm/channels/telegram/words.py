@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from zrm.contract.capabilities import Sentence
 from zrm.ui.i18n import LANGUAGES, Language, _, gettext
 
 # ---------------------------------------------------------------- the dialogue
@@ -90,6 +91,7 @@ TITLES: Final = {
     "document": _("File"),
 }
 """What a message without words is called."""
+SENTENCES: Final = tuple(map(Sentence, dict.fromkeys(TITLES.values())))
 
 COMMANDS: Final = {
     "/start": "start",

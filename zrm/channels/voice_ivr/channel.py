@@ -12,7 +12,7 @@ from typing import ClassVar, Final
 
 from asterisk.agi import AGIException
 
-from zrm.channels.channel import Capabilities, Installation
+from zrm.channels.channel import Installation
 from zrm.channels.voice_ivr import contact, prompts
 from zrm.channels.voice_ivr.agi import CallEnded, CommandFailed, FastAGI, PeerConfused
 from zrm.channels.voice_ivr.config import VoiceConfig
@@ -21,6 +21,8 @@ from zrm.channels.voice_ivr.intake import sweep_until
 from zrm.channels.voice_ivr.line import Line
 from zrm.channels.voice_ivr.server import FastAgiServer
 from zrm.channels.voice_ivr.spool import VoiceSpool
+from zrm.contract.addresses import PHONE
+from zrm.contract.capabilities import Capabilities
 from zrm.contract.errors import ReplyInvalid
 from zrm.contract.inbound import Parsed, RawContact
 from zrm.contract.outbound import Reply, Sent
@@ -40,7 +42,13 @@ class VoiceChannel:
 
     kind: ClassVar[str] = contact.KIND
     Config: ClassVar[type[VoiceConfig]] = VoiceConfig
-    can: ClassVar[Capabilities] = Capabilities(tells_code=True)
+    can: ClassVar[Capabilities] = Capabilities(
+        names={"fa": "تماس تلفنی", "en": "Phone call"},
+        icon="phone",
+        address_kind=PHONE,
+        tells_code=True,
+        sentences=contact.SENTENCES,
+    )
 
     def __init__(self, config: VoiceConfig, installation: Installation) -> None:
         self.config = config

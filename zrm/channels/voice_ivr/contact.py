@@ -9,7 +9,8 @@ from datetime import datetime
 from typing import Any, Final
 
 from zrm.channels.voice_ivr.spool import Take
-from zrm.contract.addresses import AddressKind, Sender
+from zrm.contract.addresses import PHONE, Sender
+from zrm.contract.capabilities import Sentence
 from zrm.contract.errors import Unparseable
 from zrm.contract.files import InboundFile, StoredFile
 from zrm.contract.inbound import Inbound, RawContact
@@ -19,6 +20,12 @@ from zrm.ui.i18n import Language, _, gettext, ngettext
 KIND: Final = "voice_ivr"
 MEDIA_TYPE: Final = "application/vnd.zrm.call+json"
 ENDINGS: Final = ("confirmed", "silence", "hangup", "lost")
+SENTENCES: Final = (
+    Sentence("Voice message"),
+    Sentence("Voice message, %(num)s second", "Voice message, %(num)s seconds"),
+    Sentence("The caller began to record anew and hung up; both recordings are attached."),
+)
+"""What stands in a recorded message, which has no words."""
 
 _NOT_A_NUMBER: Final = {"", "unknown", "anonymous", "private", "restricted", "unavailable", "withheld", "asterisk", "s"}
 _RESTRICTED_BITS: Final = 0x60
@@ -103,7 +110,7 @@ def parse(raw: RawContact, default_language: Language) -> Inbound:
     if len(raw.files) > 1:
         lines.append(gettext(reader, _("The caller began to record anew and hung up; both recordings are attached.")))
     return Inbound(
-        senders=(Sender(AddressKind.PHONE, caller, name),) if caller else (),
+        senders=(Sender(PHONE, caller, name),) if caller else (),
         title=gettext(reader, _("Voice message")),
         text="\n".join(lines),
         language=language if language in {"fa", "en"} else "",

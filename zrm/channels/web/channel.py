@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 from fastapi import APIRouter
 from starlette.routing import Route
 
-from zrm.channels.channel import Capabilities, ChannelConfig, Installation
+from zrm.channels.channel import ChannelConfig, Installation
 from zrm.channels.web.api import ContactApi
 from zrm.channels.web.config import WebConfig
 from zrm.channels.web.intake import Intake
@@ -19,6 +19,7 @@ from zrm.channels.web.payload import parse_payload
 from zrm.channels.web.signed_tokens import Seals
 from zrm.channels.web.submit import RECEIPT_PATH, RaiseMatter
 from zrm.channels.web.track import MATTER_PATH, TRACK_PATH, FollowMatter
+from zrm.contract.capabilities import Capabilities
 from zrm.contract.inbound import Parsed, RawContact
 from zrm.contract.outbound import Reply, Sent
 from zrm.contract.ports import FrontDesk
@@ -29,7 +30,14 @@ class WebChannel:
 
     kind: ClassVar[str] = "web"
     Config: ClassVar[type[ChannelConfig]] = WebConfig
-    can: ClassVar[Capabilities] = Capabilities(reply=True, tells_code=True)
+    can: ClassVar[Capabilities] = Capabilities(
+        names={"fa": "فرم وب", "en": "Web form"},
+        icon="world",
+        reply=True,
+        attachments=True,
+        tells_code=True,
+        acknowledges=True,
+    )
 
     def __init__(self, config: WebConfig, installation: Installation) -> None:
         self.config = config

@@ -10,7 +10,7 @@ from typing import BinaryIO, Final, Literal, cast
 from starlette.concurrency import run_in_threadpool
 
 from zrm.channels.web.body import Upload
-from zrm.contract.addresses import AddressKind
+from zrm.contract.addresses import EMAIL, PHONE, AddressKind
 from zrm.contract.files import StoredFile
 from zrm.contract.inbound import JSON, RawContact, Receipt
 from zrm.contract.ports import FilesPort, OpenDoor, ReceptionPort, SelfServicePort, Subject
@@ -24,7 +24,7 @@ from zrm.kit.text import digits
 
 _log = log.get(__name__)
 _encode: Final = json.JSONEncoder(ensure_ascii=False).encode
-_TYPED: Final = frozenset({AddressKind.EMAIL, AddressKind.PHONE})
+_TYPED: Final = frozenset({EMAIL, PHONE})
 _SUBJECTS_FRESH: Final = 5.0  # seconds
 
 
@@ -88,7 +88,7 @@ class Intake:
 
     def code_goes_to(self, *, email: str, phone: str) -> str:
         """Which of these typed addresses the code is also sent to; empty if to none."""
-        typed = ((AddressKind.EMAIL, email), (AddressKind.PHONE, phone))
+        typed = ((EMAIL, email), (PHONE, phone))
         return self._self_service.code_goes_to([(kind, value) for kind, value in typed if value])
 
     def doors(self) -> Sequence[OpenDoor]:

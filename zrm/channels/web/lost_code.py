@@ -21,7 +21,7 @@ from zrm.channels.web.page_renderer import PageRenderer, peer_of
 from zrm.channels.web.payload import CODES
 from zrm.channels.web.signed_tokens import Seals, contact_id
 from zrm.channels.web.view_models import shown_problems
-from zrm.contract.addresses import AddressKind
+from zrm.contract.addresses import EMAIL, PHONE
 from zrm.contract.ports import SelfServicePort
 from zrm.errors import StoreUnavailable, TooManyTries
 from zrm.kit.mail_addresses import is_email
@@ -93,12 +93,12 @@ class LostCode:
         if nonce is None:
             message = _("This form was not made by us or has been changed. Please send it again")
             return await self._again(request, address, FieldError("send", message), status=400)
-        kind = AddressKind.EMAIL if "@" in address else AddressKind.PHONE
+        kind = EMAIL if "@" in address else PHONE
         try:
             await run_in_threadpool(self._self_service.count_asking_for_codes, peer_of(request))
             await self._intake.submit(
                 contact_id("codes", nonce, [address]),
-                body_of({kind.value: address, "language": self._site.language(request)}),
+                body_of({kind: address, "language": self._site.language(request)}),
                 said=address,
                 envelope={"asks": CODES},
             )
@@ -111,7 +111,7 @@ class LostCode:
     @property
     def _writes_to(self) -> WritesTo:
         writes_to = self._intake.writes_to()
-        return WritesTo(AddressKind.EMAIL in writes_to, AddressKind.PHONE in writes_to)
+        return WritesTo(EMAIL in writes_to, PHONE in writes_to)
 
     def _flaw(self, address: str) -> FieldError | None:
         """What is wrong with the address as such; whether we know it nobody is told."""

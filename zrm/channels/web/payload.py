@@ -16,7 +16,7 @@ from typing import Annotated, Final, Literal
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
 from zrm.channels.web.form_validation import MAX_EMAIL, MAX_NAME, MAX_PHONE, clean_line, clean_text
-from zrm.contract.addresses import AddressKind, Sender
+from zrm.contract.addresses import EMAIL, PHONE, Sender
 from zrm.contract.errors import Unparseable
 from zrm.contract.files import InboundFile
 from zrm.contract.inbound import Inbound, RawContact, Thread, Wish
@@ -111,7 +111,7 @@ def _asking(raw: RawContact) -> Wish:
     except ValidationError:
         raise Unparseable("not an address that has lost its codes") from None
     email, phone = clean_line(asking.email), clean_line(asking.phone)
-    kind, address = (AddressKind.EMAIL, email) if email else (AddressKind.PHONE, phone)
+    kind, address = (EMAIL, email) if email else (PHONE, phone)
     if not address:
         raise Unparseable("not an address that has lost its codes")
     return Wish("codes", Sender(kind, address, claimed=True), asking.language)
@@ -132,7 +132,7 @@ def _senders(payload: Payload) -> tuple[Sender, ...]:
     name, phone, email = clean_line(payload.name), clean_line(payload.phone), clean_line(payload.email)
     senders = []
     if email:
-        senders.append(Sender(AddressKind.EMAIL, email, name, claimed=True))
+        senders.append(Sender(EMAIL, email, name, claimed=True))
     if phone:
-        senders.append(Sender(AddressKind.PHONE, phone, name, claimed=True))
+        senders.append(Sender(PHONE, phone, name, claimed=True))
     return tuple(senders)

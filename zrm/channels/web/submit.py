@@ -30,7 +30,7 @@ from zrm.channels.web.view_models import (
     shown_problems,
     subject_options,
 )
-from zrm.contract.addresses import AddressKind
+from zrm.contract.addresses import EMAIL, PHONE
 from zrm.contract.files import StoredFile
 from zrm.errors import OverQuota, StoreUnavailable
 from zrm.kit import log
@@ -165,7 +165,7 @@ class RaiseMatter:
             files=files,
         )
         await self._forms.forget(request, nonce)
-        given = {AddressKind.PHONE: entry.phone, AddressKind.EMAIL: entry.email}
+        given = {PHONE: entry.phone, EMAIL: entry.email}
         answered = any(door.reaches in given and given[door.reaches] for door in self._intake.doors())
         sent_to = "" if entry.trap else self._intake.code_goes_to(email=entry.email, phone=entry.phone)
         note = ReceiptNote(receipt.code, receipt.received_at, not entry.anonymous, answered, sent_to)

@@ -10,7 +10,7 @@ from uuid import UUID
 from zrm.channels.sms.alphabet import GAP
 from zrm.channels.sms.gateway.config import HttpGateway, Message, Receiving, Reporting
 from zrm.channels.sms.gateway.fields import Unreadable, at, part_of, raw_field, read_fields, words_at
-from zrm.contract.addresses import AddressKind, Sender
+from zrm.contract.addresses import PHONE, Sender
 from zrm.contract.errors import Unparseable
 from zrm.contract.inbound import JSON, Ignored, Inbound, MessagePart, Parsed, RawContact, Report, Thread
 
@@ -46,7 +46,7 @@ def _message(parts: Sequence[tuple[Message, RawContact, JSON] | None], language:
     shown = [(name, words_at(fields, name)[:500]) for name in (how.id, how.to, how.time) if name]
     shown += [("Parts", str(len(parts)))] if len(parts) > 1 else []
     return Inbound(
-        senders=(Sender(AddressKind.PHONE, sender),),
+        senders=(Sender(PHONE, sender),),
         # A sign that was torn between two parts is whole again; what is left of one is not kept as half a sign.
         text=text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace"),
         language=language,

@@ -13,7 +13,7 @@ from zrm.channels.sms.alphabet import GAP, decode_gsm
 from zrm.channels.sms.smpp import pdu
 from zrm.channels.sms.smpp.config import SmppGateway
 from zrm.channels.sms.smpp.pdu import MESSAGE_STATE, RECEIPTED_ID, Delivered, read_delivered
-from zrm.contract.addresses import AddressKind, Sender
+from zrm.contract.addresses import PHONE, Sender
 from zrm.contract.errors import Unparseable
 from zrm.contract.inbound import Inbound, MessagePart, Parsed, RawContact, Report, Thread
 
@@ -87,7 +87,7 @@ def whole_of(parts: Sequence[Delivered | None], gateway: SmppGateway, language: 
         coding, run = part.data_coding, run + part.words
     text += _decode(run, coding, gateway)
     return Inbound(
-        senders=(Sender(AddressKind.PHONE, _address(present[0].source)),),
+        senders=(Sender(PHONE, _address(present[0].source)),),
         text=text.replace("\0", ""),
         language=language,
         thread=Thread(open_line=True),

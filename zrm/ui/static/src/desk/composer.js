@@ -32,12 +32,12 @@ function grow(area) {
   area.style.blockSize = `${area.scrollHeight + 2}px`;
 }
 
-/** Only an e-mail has a subject, only some ways carry files, only a text message has a cost. */
+/** Only some ways have a subject, carry files, or are paid for by segments. */
 export function refreshComposer() {
   const composer = document.getElementById("composer");
   if (!composer) return;
   const way = composer.elements.way.selectedOptions[0];
-  composer.querySelector("[data-title-field]").hidden = way?.dataset.channel !== "email";
+  composer.querySelector("[data-title-field]").hidden = !("titled" in (way?.dataset ?? {}));
   const carries = Boolean(way) && "files" in way.dataset, chosen = composer.elements.files.files.length > 0;
   composer.querySelector("[data-files-field]").hidden = !carries && !chosen;
   composer.querySelector("[data-no-files]").hidden = carries || !chosen;

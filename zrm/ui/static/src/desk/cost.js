@@ -31,7 +31,7 @@ export function showCost(composer) {
   const place = composer.querySelector("[data-cost]");
   if (!place) return;
   const way = composer.querySelector("[name=way]").selectedOptions[0];
-  place.hidden = way?.dataset.channel !== "sms";
+  place.hidden = !("segments" in (way?.dataset ?? {}));
   if (place.hidden) return;
   const reckoned = cost(asSent(composer.querySelector("textarea").value));
   const words = place.dataset[reckoned.segments === 1 ? "one" : "many"];
