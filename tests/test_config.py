@@ -11,10 +11,11 @@ import pytest
 from pydantic import BaseModel
 
 from zrm.channels.registry import CHANNELS
-from zrm.config import Settings, load
+from zrm.config import Settings
 from zrm.errors import ConfigError
 from zrm.installation import load_config
 from zrm.kit import log
+from zrm.kit.yaml_section import load
 
 GOOD = """\
 organisation:

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from zrm.casestore import directory, organisation, template
 from zrm.casestore.template import Wording
-from zrm.config import load
 from zrm.kit.db import Cursor, Database
+from zrm.kit.yaml_section import load
 from zrm.security.passwords import hash_password, matches
 
 ORGANISATION = Path(__file__).with_name("demonstration.yaml")

@@ -13,7 +13,7 @@ from zrm.casestore.installation_id import claim_folder
 from zrm.casework.reply_routes import SendingAccount
 from zrm.channels.channel import Channel, HasListener, HasOwnAddresses, Installation
 from zrm.channels.registry import CHANNELS
-from zrm.config import Section, Settings, load
+from zrm.config import Settings
 from zrm.contract.ports import OpenDoor
 from zrm.errors import ConfigError, StoreUnavailable
 from zrm.frontdesk.desk import Desk, front_desk
@@ -26,6 +26,7 @@ from zrm.kit.blobs import BlobStore
 from zrm.kit.clamd import Clamd
 from zrm.kit.db import Database
 from zrm.kit.peers import is_loopback
+from zrm.kit.yaml_section import Section, load
 from zrm.security.published import holds_published
 from zrm.standalone.servers import running
 

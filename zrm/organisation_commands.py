@@ -18,11 +18,11 @@ from zrm.casestore import directory, organisation
 from zrm.casestore.agent import Permission
 from zrm.casestore.organisation import EVERYWHERE, Change, Entry, Kind, Structure, SubjectEntry, UnitEntry
 from zrm.casestore.schema import SchemaState, state
-from zrm.config import load, said
 from zrm.errors import ConfigError
 from zrm.installation import load_config, open_runtime
 from zrm.kit import throttle
 from zrm.kit.db import Cursor
+from zrm.kit.yaml_section import load, section_of
 from zrm.security import passwords, provider_accounts, second_step, sessions
 
 console = Console(highlight=False)
@@ -247,7 +247,7 @@ def _values(fa: str, en: str, **keys: str | None) -> dict[str, Any]:
 def _add(kind: Kind, key: str, values: dict[str, Any]) -> None:
     """Errors: ConfigError for a bad or unknown key, and where there is such a one that says something else."""
     with _organisation(hold=True) as (cursor, present):
-        wanted = organisation.read(said(f"zrm {kind} add", {f"{kind}s": {key: values}}), present)
+        wanted = organisation.read(section_of(f"zrm {kind} add", {f"{kind}s": {key: values}}), present)
         changes = organisation.changes(present, wanted)
         for change in changes:
             if change.differs:
@@ -264,7 +264,7 @@ def _change(kind: Kind, key: str, values: dict[str, Any]) -> None:
             raise ConfigError(f"zrm {kind} change: {organisation.nobody(kind, key, there)}")
         before = there[key].model_dump()
         values = {**before, **values, "name": before["name"] | values["name"]}
-        wanted = organisation.read(said(f"zrm {kind} change", {f"{kind}s": {key: values}}), present)
+        wanted = organisation.read(section_of(f"zrm {kind} change", {f"{kind}s": {key: values}}), present)
         changes = organisation.changes(present, wanted)
         organisation.write(cursor, changes)
     _tell(changes)

@@ -8,9 +8,9 @@ import pytest
 
 from zrm import demonstration
 from zrm.casestore import directory, organisation
-from zrm.config import load
 from zrm.errors import ConfigError
 from zrm.kit.db import Database
+from zrm.kit.yaml_section import load
 from zrm.security import passwords
 
 GOOD = """\

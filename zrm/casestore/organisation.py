@@ -16,10 +16,11 @@ import psycopg
 from pydantic import AfterValidator, Field
 
 from zrm.casestore.agent import NO_PASSWORD, ONLY_EVERYWHERE, Permission
-from zrm.config import ConfigPart, Name, Section
+from zrm.config import ConfigPart, Name
 from zrm.errors import ConfigError
 from zrm.kit.db import Cursor, insert_rows
 from zrm.kit.ids import new_id
+from zrm.kit.yaml_section import Section
 
 EVERYWHERE: Final = "everywhere"
 """Stands where a unit's key stands, for a permission that is for all of them; no unit can be called so."""

@@ -13,9 +13,9 @@ from zrm.channels.email.config import EmailConfig
 from zrm.channels.fax.config import FaxConfig, read_token
 from zrm.channels.sms.config import SmsConfig
 from zrm.channels.voice_ivr.config import VoiceConfig
-from zrm.config import Section, load
 from zrm.errors import ConfigError
 from zrm.installation import LoadedConfig
+from zrm.kit.yaml_section import Section, load
 from zrm.simulate.email import EmailDoor
 from zrm.simulate.fax import FaxDoor
 from zrm.simulate.scenario import Endpoint
