@@ -5,11 +5,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 from zrm.contract.addresses import EMAIL, PHONE, AddressKind
+from zrm.contract.inbound import Inbound, Wish
 
 
 class Sentence(NamedTuple):
@@ -54,6 +55,9 @@ class Capabilities:
     """Whether the closing of a case is told there with the question how content the citizen is: one digit is easily sent."""
     taken_down: bool = False
     """Whether agents take its contacts down at the desk. It has no door and needs no settings, so it is always there."""
+    command: Callable[[Inbound, str], Wish | None] | None = None
+    """Reads a citizen's command in a contact and its text without quotations and signature, where `parse` cannot: only the
+    normalizer knows what of a mail is new. Pure."""
     sentences: tuple[Sentence, ...] = ()
     """What the channel itself writes for a contact without words, shown to an agent in their own language."""
 

@@ -13,6 +13,7 @@ from uuid import UUID
 
 from zrm.casestore.search_words import contact_key
 from zrm.contract.addresses import EMAIL
+from zrm.contract.capabilities import of_channel
 from zrm.contract.errors import Unparseable
 from zrm.contract.files import InboundFile
 from zrm.contract.inbound import (
@@ -32,7 +33,6 @@ from zrm.kit.file_names import file_name
 from zrm.kit.text import clean, clean_line
 from zrm.normalizer.html import sanitise
 from zrm.normalizer.language import detect
-from zrm.normalizer.mail_keywords import wish_in_mail
 from zrm.normalizer.origin import NormalizedAddress, known, origin_of
 from zrm.normalizer.quoted_text.answer_signs import answers, our_addresses
 from zrm.normalizer.quoted_text.split import SplitText, split_quotation, without_signature
@@ -142,9 +142,10 @@ def read(
             return ignored
         case Inbound() as inbound:
             reading = _read(raw, inbound, region, own)
-            if not _is_mail(inbound) or not reading.shown:
+            command = of_channel(raw.contact.channel).command
+            if command is None or not _is_mail(inbound) or not reading.shown:
                 return reading
-            wish = wish_in_mail(inbound, without_signature(reading.text))
+            wish = command(inbound, without_signature(reading.text))
             return reading if wish is None else Command(raw, wish, reading.shown[0], reading)
         case Wish() as wish:
             return _wished(raw, wish, region, own)

@@ -1,7 +1,8 @@
 """The words by which citizens serve themselves: a whole message that is one of them is a wish, anything longer is not.
 
 Compared after folding, so that no keyboard's spelling, script of digits or punctuation matters. Words that may cry for
-help or tell of a fault (کمک, قطع) are not among them: those are for people to read.
+help or tell of a fault (کمک, قطع) are not among them: those are for people to read. Why the words differ from a mail's is
+said in docs/channels.md.
 """
 
 from __future__ import annotations

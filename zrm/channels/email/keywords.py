@@ -1,7 +1,8 @@
 """Self-service by mail: a mail that is nothing but a tracking code, CODES, STOP, START, or (in answer to ours) a digit.
 
 Much is said of a matter in a subject, and mail is long, so the rule is narrow: subject and fresh text must both be the
-wish or nothing, unless the mail answers one of ours. Anything else is for a person to read.
+wish or nothing, unless the mail answers one of ours. Anything else is for a person to read. Why the words differ from a
+text message's is said in docs/channels.md.
 """
 
 from __future__ import annotations
