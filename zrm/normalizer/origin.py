@@ -107,7 +107,7 @@ def known(senders: Iterable[Sender], region: str) -> Iterable[NormalizedAddress]
         elif sender.kind == EMAIL:
             value = comparable(address)
         else:
-            value = address.casefold()
+            value = address  # a provider's own id, which has one spelling
         if value and (sender.kind, value) not in seen:
             seen.add((sender.kind, value))
             yield NormalizedAddress(sender.kind, value[:_LONGEST], address[:_LONGEST], sender.claimed)

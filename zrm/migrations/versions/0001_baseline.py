@@ -296,7 +296,7 @@ CREATE TABLE persons (
 CREATE TABLE addresses (
     id uuid PRIMARY KEY,
     person_id uuid NOT NULL REFERENCES persons,
-    kind text NOT NULL CHECK (kind IN ('email', 'phone', 'telegram', 'bale')),
+    kind text NOT NULL CHECK (kind <> ''),
     value text NOT NULL,
     raw text NOT NULL,
     -- typed into a form, not shown by a message that came from it: proves nothing about whose it is

@@ -1,0 +1,122 @@
+"""A channel that is no part of the product: terminals in public halls, where citizens write and read with a card.
+
+It shows what adding a channel takes: this module, and one line of the registry. A terminal's server posts what was written
+to `/hooks/kiosk/{account}` and the fate of our answers to `/hooks/kiosk/{account}/reports`, with the token; answers are
+posted to the server's `url`.
+"""
+
+from __future__ import annotations
+
+import hmac
+import json
+from typing import ClassVar
+
+import httpx
+from fastapi import APIRouter
+from pydantic import Field
+from starlette.requests import Request
+from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.routing import Route
+
+from zrm.channels.channel import ChannelConfig, Installation
+from zrm.contract.addresses import Sender
+from zrm.contract.capabilities import Capabilities
+from zrm.contract.errors import ConnectionFailed, Rejected, Unparseable
+from zrm.contract.inbound import Inbound, Parsed, RawContact, Report, Thread
+from zrm.contract.outbound import Reply, Sent
+from zrm.contract.ports import FrontDesk, ReceptionPort
+from zrm.errors import StoreUnavailable
+
+
+class KioskConfig(ChannelConfig):
+    """`url` of the terminals' server, the `token` it shows us, and the halls that have a terminal."""
+
+    url: str
+    token: str = Field(min_length=8)
+    halls: list[str]
+
+
+class KioskDoor:
+    """The terminals' webhook."""
+
+    def __init__(self, config: KioskConfig, reception: ReceptionPort) -> None:
+        self._config = config
+        self._reception = reception
+
+    def router(self) -> APIRouter:
+        """Both routes."""
+        router = APIRouter()
+        router.routes.append(Route("/hooks/kiosk/{hall}", self._receive, methods=["POST"]))
+        router.routes.append(Route("/hooks/kiosk/{hall}/reports", self._receive, methods=["POST"]))
+        return router
+
+    async def _receive(self, request: Request) -> Response:
+        hall, body = request.path_params["hall"], await request.body()
+        if not hmac.compare_digest(request.headers.get("token", ""), self._config.token):
+            return PlainTextResponse("The token is wrong.", 401)
+        kind = "report" if request.url.path.endswith("/reports") else "contact"
+        external_id = request.headers["idempotency-key"]
+        raw = RawContact("kiosk", hall, external_id, body, "application/json", kind=kind)  # type: ignore[arg-type]
+        try:
+            receipt = await self._reception.receive_async(raw)
+        except StoreUnavailable:
+            return PlainTextResponse("Nothing was kept; send it again.", 503)
+        return JSONResponse({"code": receipt.code}, 200 if receipt.repeated else 201)
+
+
+class KioskChannel:
+    """Terminals in public halls."""
+
+    kind: ClassVar[str] = "kiosk"
+    Config: ClassVar[type[ChannelConfig]] = KioskConfig
+    can: ClassVar[Capabilities] = Capabilities(
+        names={"fa": "پایانهٔ سالن", "en": "Hall terminal"},
+        icon="building-bank",
+        address_kind="card",
+        reply=True,
+        reports=True,
+        max_text=400,
+        acknowledges=True,
+        asks_rating=True,
+    )
+
+    def __init__(self, config: KioskConfig, installation: Installation) -> None:
+        self._config = config
+
+    def routes(self, desk: FrontDesk) -> APIRouter:
+        """The webhook."""
+        return KioskDoor(self._config, desk.reception).router()
+
+    def parse(self, raw: RawContact) -> list[Parsed]:
+        """What was written, or what became of an answer. Errors: Unparseable."""
+        try:
+            said = json.loads(raw.body)
+            if raw.kind == "report":
+                return [Report(said["ref"], said["state"])]
+            senders = (Sender("card", said["card"], said["name"]),)
+            return [Inbound(senders, said["text"], language=said["language"], thread=Thread(open_line=True))]
+        except (KeyError, TypeError, ValueError):
+            raise Unparseable("not what a terminal writes") from None
+
+    def send(self, reply: Reply) -> Sent:
+        """Hand an answer to the terminals' server. Errors: SendError."""
+        message = {"hall": reply.account, "card": reply.to, "text": reply.text, "ref": str(reply.id)}
+        try:
+            answer = httpx.post(self._config.url, json=message, timeout=10)
+        except httpx.ConnectError as error:
+            raise ConnectionFailed(type(error).__name__) from None
+        if answer.is_error:
+            raise Rejected(answer.text, code=str(answer.status_code))
+        return Sent(message["ref"], final=False)
+
+    def accounts(self) -> list[str]:
+        """The halls."""
+        return self._config.halls
+
+    def redact(self) -> list[str]:
+        """The token."""
+        return [self._config.token]
+
+    def check(self) -> list[str]:
+        """Nothing that could be looked at from here."""
+        return []
