@@ -116,7 +116,8 @@ def pass_through(hub: Hub, content: bytes) -> Passage:
     def filed() -> bool:
         with hub.database().cursor() as cursor:
             cursor.execute(
-                "SELECT state FROM raw_contacts w JOIN receipts r ON r.contact_id = w.id WHERE r.code = %s", [code]
+                "SELECT state FROM raw_contacts w JOIN tracking_codes r ON r.contact_id = w.id WHERE r.code = %s",
+                [code],
             )
             return cursor.fetchone() == ("filed",)
 

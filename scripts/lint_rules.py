@@ -63,6 +63,7 @@ OWNERS: Final[dict[str, str]] = {
     "subjects": "casestore/organisation.py",
     "templates": "casestore/template.py",
     "throttles": "kit/throttle.py",
+    "tracking_codes": "inbox/writer.py",
     "units": "casestore/organisation.py",
     "uploads": "casestore/uploads.py",
     "used_challenges": "security/passkeys.py",

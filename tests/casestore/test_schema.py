@@ -23,10 +23,10 @@ def test_a_database_that_a_newer_version_has_brought_further_is_left_as_it_is(da
         assert cursor.execute("SELECT version_num FROM alembic_version").fetchall() == [("of a newer version",)]
 
 
-@pytest.mark.parametrize("table", ["case_events", "delivery_events", "receipts", "refusals"])
+@pytest.mark.parametrize("table", ["case_events", "delivery_events", "receipts", "tracking_codes", "refusals"])
 @pytest.mark.parametrize("statement", ["UPDATE {} SET at = at", "DELETE FROM {}", "TRUNCATE {} CASCADE"])
 def test_history_cannot_be_edited(database: Database, table: str, statement: str) -> None:
-    if table == "receipts":
+    if table in ("receipts", "tracking_codes"):
         statement = statement.replace("at = at", "code = code")
     with pytest.raises(psycopg.errors.RestrictViolation, match="append-only"), database.cursor() as cursor:
         cursor.execute(statement.format(table).encode())

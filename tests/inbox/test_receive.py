@@ -119,6 +119,11 @@ def test_contents_that_meet_in_one_commit_under_one_id_are_all_kept(inbox: Inbox
     assert [receipts[0].code, receipts[1].code] == [receipts[2].code, receipts[4].code]
     assert len({receipt.code for receipt in receipts}) == 3
     assert [number_of(database, table) for table in ("receipts", "raw_contacts", "outbox")] == [3, 3, 3]
+    with database.cursor() as cursor:
+        cursor.execute("SELECT code FROM receipts JOIN raw_contacts w ON w.id = contact_id ORDER BY 1")
+        given = cursor.fetchall()
+        cursor.execute("SELECT code FROM tracking_codes c JOIN raw_contacts w ON w.id = c.contact_id ORDER BY 1")
+        assert cursor.fetchall() == given, "each contact has the one code its sender was told"
 
 
 def test_a_receipt_of_before_contents_were_kept_is_compared_by_its_body(inbox: Inbox, database: Database) -> None:

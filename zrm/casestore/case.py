@@ -108,7 +108,9 @@ def cases_of(cursor: Cursor, person_id: UUID, address: str, *, closed_since: dat
 
 def case_of(cursor: Cursor, code: str) -> UUID | None:
     """The case that the contact with this tracking code belongs to; None if there is none (yet)."""
-    cursor.execute("SELECT c.case_id FROM receipts r JOIN contacts c ON c.id = r.contact_id WHERE r.code = %s", [code])
+    cursor.execute(
+        "SELECT c.case_id FROM tracking_codes r JOIN contacts c ON c.id = r.contact_id WHERE r.code = %s", [code]
+    )
     row = cursor.fetchone()
     return row[0] if row else None
 

@@ -65,9 +65,9 @@ def tracking_of(
     cursor.execute(
         """
         SELECT k.id, k.status, k.language, k.channel, k.opened_at, k.status_at,
-               greatest(k.status_at, k.last_contact_at) AS changed_at, k.title, k.person_id, r.received_at,
+               greatest(k.status_at, k.last_contact_at) AS changed_at, k.title, k.person_id, w.received_at,
                EXISTS (SELECT FROM ratings WHERE case_id = k.id AND at >= k.status_at) AS rated
-        FROM receipts r JOIN raw_contacts w ON w.id = r.contact_id
+        FROM tracking_codes r JOIN raw_contacts w ON w.id = r.contact_id
         LEFT JOIN contacts c ON c.id = r.contact_id LEFT JOIN cases k ON k.id = c.case_id
         WHERE r.code = %s AND w.kind = 'contact'
         """,
@@ -112,7 +112,7 @@ def public_file(cursor: Cursor, code: str, file_id: UUID) -> StoredFile:
         "SELECT a.blob_key AS key, a.size, a.name, a.media_type FROM attachments a JOIN contacts c ON c.id = a.contact_id "
         "WHERE a.id = %s AND a.role = 'attachment' AND a.scan <> ALL(%s) "
         "AND c.public AND (c.direction = 'in' OR c.direction = 'out' AND c.at <= now()) "
-        "AND c.case_id = (SELECT o.case_id FROM receipts r JOIN contacts o ON o.id = r.contact_id WHERE r.code = %s)",
+        "AND c.case_id = (SELECT o.case_id FROM tracking_codes r JOIN contacts o ON o.id = r.contact_id WHERE r.code = %s)",
         [file_id, list(UNSAFE), code],
     )
     file = record(cursor, StoredFile)

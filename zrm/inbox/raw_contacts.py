@@ -28,7 +28,7 @@ class RawContactRecord(Table, table=True):
         one_of("kind", ["contact", "report"]),
         one_of("state", ["waiting", "filed", "joined", "ignored", "quarantined"]),
         CheckConstraint("(body IS NULL) <> (body_key IS NULL)"),
-        Index("raw_contacts_received", "received_at"),
+        Index("raw_contacts_received", "received_at", postgresql_using="brin", postgresql_with={"pages_per_range": 16}),
         Index("raw_contacts_waiting", "received_at", postgresql_where=text("state = 'waiting'")),
         Index("raw_contacts_body_key", "body_key", postgresql_where=text("body_key IS NOT NULL")),
         Index(

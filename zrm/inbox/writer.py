@@ -41,16 +41,21 @@ _encode = json.JSONEncoder(ensure_ascii=False).encode  # `json.dumps` with optio
 _log = log.get(__name__)
 
 # One statement, so one journey and one commit for the whole batch. Sorted, so that two processes with the same keys
-# take their locks in the same order.
+# take their locks in the same order. The code comes first: what finds its code in use is not taken, and tries another.
 _TAKE: Final = f"""
 WITH given AS MATERIALIZED (
     SELECT * FROM unnest(%s::uuid[], %s::text[], %s::text[], %s::text[], %s::text[], %s::text[], %s::text[],
                          %s::bytea[], %s::text[], %s::bigint[], %s::jsonb[], %s::jsonb[], %s::text[], %s::text[])
         AS g (id, channel, account, external_id, code, kind, media_type, body, body_key, size, envelope, files, trace,
               content)
+), coded AS (
+    INSERT INTO tracking_codes (code, contact_id)
+    SELECT code, id FROM given g WHERE NOT EXISTS (
+        SELECT FROM receipts r WHERE (r.channel, r.account, r.external_id) = (g.channel, g.account, g.external_id))
+    ORDER BY code ON CONFLICT DO NOTHING RETURNING contact_id
 ), fresh AS (
     INSERT INTO receipts (channel, account, external_id, contact_id, code, content, received_at)
-    SELECT channel, account, external_id, id, code, content, %s::timestamptz FROM given
+    SELECT channel, account, external_id, id, code, content, %s::timestamptz FROM given JOIN coded ON contact_id = id
     ORDER BY channel, account, external_id
     ON CONFLICT DO NOTHING RETURNING contact_id, received_at
 ), kept AS (
@@ -76,7 +81,6 @@ class ReceiptRecord(Table, table=True):
 
     __tablename__ = "receipts"
     __table_args__ = (
-        Index("receipts_code", "code", unique=True),
         Index("receipts_contact", "contact_id", unique=True),
         # The ledger counts receipts by the hour; they come in order of time, so a few pages of BRIN are enough.
         Index("receipts_received", "received_at", postgresql_using="brin", postgresql_with={"pages_per_range": 16}),
@@ -89,6 +93,15 @@ class ReceiptRecord(Table, table=True):
     code: str = Field(sa_type=CHAR(12))
     received_at: datetime
     content: str | None = None
+
+
+class TrackingCode(Table, table=True):
+    """Where a code leads. One that leads to no contact was drawn for a contact that came twice at the same moment."""
+
+    __tablename__ = "tracking_codes"
+
+    code: str = Field(sa_type=CHAR(12), primary_key=True)
+    contact_id: UUID
 
 
 class Waiting:
@@ -118,6 +131,7 @@ class Waiting:
         channel, account, external_id = self.key
         self.key = (channel, account, f"{external_id}/{self.content}")
         self.contact = replace(self.contact, envelope={**self.contact.envelope, REPEATED_ID: True})
+        self.id, self.code = new_id(), code.mint()  # the code it had may be written already, and leads to the id it had
 
 
 @dataclass(frozen=True, slots=True)

@@ -143,7 +143,7 @@ class BatchContext:
         codes |= {token for token in tokens if token.isdigit()}  # a tracking code quoted in a subject
         if codes:
             cursor.execute(
-                "SELECT r.code, c.case_id FROM receipts r JOIN contacts c ON c.id = r.contact_id WHERE r.code = ANY(%s)",
+                "SELECT r.code, c.case_id FROM tracking_codes r JOIN contacts c ON c.id = r.contact_id WHERE r.code = ANY(%s)",
                 [list(codes)],
             )
             self.by_code = dict(cursor.fetchall())
@@ -176,7 +176,7 @@ class BatchContext:
         self._cursor.execute(
             "SELECT id, code, status, status_at, unit_id, person_id, language, ARRAY(SELECT DISTINCT one FROM "
             "contacts, unnest(address || other_addresses) AS one WHERE case_id = cases.id AND one <> '' AND (direction = "
-            "'out' OR contacts.id = (SELECT contact_id FROM receipts WHERE code = cases.code))) AS addresses "
+            "'out' OR contacts.id = (SELECT contact_id FROM tracking_codes WHERE code = cases.code))) AS addresses "
             "FROM cases WHERE id = ANY(%s) ORDER BY id FOR UPDATE",
             [list(wanted)],
         )

@@ -19,7 +19,7 @@ EXTENSIONS = "CREATE EXTENSION IF NOT EXISTS pg_trgm"  # finds what is inside wo
 
 # What comes in: kept before anybody is told that it was received.
 INBOX = """
--- The receipts' key lives in a small table of its own; raw_contacts may later be partitioned by month on its id.
+-- The key by which a sender's repeat is recognised, and what was answered to it.
 CREATE TABLE receipts (
     channel text NOT NULL,
     account text NOT NULL,
@@ -31,10 +31,16 @@ CREATE TABLE receipts (
     content text,
     PRIMARY KEY (channel, account, external_id)
 );
-CREATE UNIQUE INDEX receipts_code ON receipts (code);
 CREATE UNIQUE INDEX receipts_contact ON receipts (contact_id);
 -- The ledger counts receipts by the hour; they come in order of time, so a few pages of BRIN are enough.
 CREATE INDEX receipts_received ON receipts USING brin (received_at) WITH (pages_per_range = 16);
+
+-- Where a code leads. A table of its own, so that each of the two can be split by its own key when it has grown. A code
+-- that leads to no contact was drawn for one that came twice at the same moment.
+CREATE TABLE tracking_codes (
+    code char(12) PRIMARY KEY,
+    contact_id uuid NOT NULL
+);
 
 CREATE TABLE raw_contacts (
     id uuid PRIMARY KEY,
@@ -56,7 +62,8 @@ CREATE TABLE raw_contacts (
     CHECK ((body IS NULL) <> (body_key IS NULL))
 );
 CREATE INDEX raw_contacts_waiting ON raw_contacts (received_at) WHERE state = 'waiting';
-CREATE INDEX raw_contacts_received ON raw_contacts (received_at);
+-- As the receipts': a B-tree would cost every contact that comes in.
+CREATE INDEX raw_contacts_received ON raw_contacts USING brin (received_at) WITH (pages_per_range = 16);
 -- The tracking page shows a message that was just sent: what waits for its case is found by the case's code.
 CREATE INDEX raw_contacts_conversation ON raw_contacts ((envelope ->> 'conversation'), received_at)
     WHERE state IN ('waiting', 'quarantined') AND envelope ->> 'conversation' IS NOT NULL;
@@ -667,6 +674,8 @@ CREATE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON case_events
 CREATE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON delivery_events
     FOR EACH STATEMENT EXECUTE FUNCTION refuse_edit();
 CREATE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON receipts
+    FOR EACH STATEMENT EXECUTE FUNCTION refuse_edit();
+CREATE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON tracking_codes
     FOR EACH STATEMENT EXECUTE FUNCTION refuse_edit();
 CREATE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON refusals
     FOR EACH STATEMENT EXECUTE FUNCTION refuse_edit();
