@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from functools import partial
 
 import pytest
+from sqlmodel import select
 
 from tests.casework.house import acting
 from zrm.casestore import outbox
@@ -25,7 +26,7 @@ from zrm.dispatch.deliver import Deliver
 from zrm.inbox.code import mint
 from zrm.inbox.receive import Inbox
 from zrm.kit.blobs import BlobStore
-from zrm.kit.db import Cursor, Database
+from zrm.kit.db import Cursor, Database, session_of
 from zrm.normalizer.filing import Filer
 from zrm.normalizer.self_service import MOST_ANSWERS
 from zrm.ui.i18n import gettext, in_fours
@@ -88,10 +89,9 @@ class Line:
 
     def act(self, step: Callable[[Cursor, ActionContext], object], *routes: ReplyRoute, hold: float = 0) -> None:
         ((case_id, version),) = self.ask("SELECT id, version FROM cases ORDER BY opened_at DESC LIMIT 1")
-        with self.database.session() as session:
-            agent = session.get_one(Agent, self.ask("SELECT id FROM agents LIMIT 1")[0][0])
         with self.database.cursor() as cursor:
-            step(cursor, acting(agent.id, case_id, version, *routes, hold=hold))  # type: ignore[arg-type]  # as read
+            agent = session_of(cursor).exec(select(Agent).limit(1)).one()
+            step(cursor, acting(agent.id, case_id, version, *routes, hold=hold))
         self.work()
 
 

@@ -1,11 +1,12 @@
-"""PostgreSQL: one engine a process, whose pool lends psycopg cursors and, where speed does not count, SQLModel sessions.
+"""PostgreSQL: one engine a process, whose pool lends psycopg cursors and, in the same transaction, SQLModel sessions.
 
-Whoever opens a cursor commits with the end of its block; nobody else calls commit.
+Whoever opens a cursor commits with the end of its block; nobody else calls commit. Docs/adr/0003 says what is written as SQL
+and what goes by a session.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Final, NamedTuple, TypeVar
 
@@ -13,7 +14,8 @@ import psycopg
 from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict
 from psycopg.rows import TupleRow, class_row
-from sqlalchemy import Engine, create_engine
+from sqlalchemy import Connection as SessionConnection
+from sqlalchemy import Engine, PoolProxiedConnection, create_engine
 from sqlalchemy.exc import DBAPIError
 from sqlmodel import Session
 
@@ -26,11 +28,35 @@ _SESSION: Final = {
     "default_transaction_isolation": r"read\ committed",  # … and nobody here tries a failed serialization again
     "idle_session_timeout": "0",  # who listens is silent for hours
 }
-Connection = psycopg.Connection[TupleRow]
 Cursor = psycopg.Cursor[TupleRow]
 AsyncConnection = psycopg.AsyncConnection[TupleRow]
 AsyncCursor = psycopg.AsyncCursor[TupleRow]
 Record = TypeVar("Record")
+
+
+class Connection(psycopg.Connection[TupleRow]):
+    """A connection; `open_session` makes or finds the SQLModel session of the transaction it is in."""
+
+    open_session: Callable[[], Session] | None = None
+
+    def rollback(self) -> None:
+        """Roll back, unless a block of `Database.cursor` is open: a session whose flush failed asks for it, and the error
+        that it raises then ends the block.
+        """
+        if self.open_session is None:
+            super().rollback()
+
+
+def session_of(cursor: Cursor) -> Session:
+    """The SQLModel session of the transaction that `Database.cursor` began; there is one, made when first asked for.
+
+    Whoever adds or changes an object in it calls `flush`, so that the SQL that follows sees it. Nobody commits, and objects
+    that outlive the transaction are as they were last read.
+    """
+    connection = cursor.connection
+    if not isinstance(connection, Connection) or connection.open_session is None:
+        raise TypeError("only a cursor of Database.cursor has a session")
+    return connection.open_session()
 
 
 class Database:
@@ -55,40 +81,63 @@ class Database:
 
     def connect(self, *, autocommit: bool = False) -> Connection:
         """A new plain connection in UTC; the caller closes it. Errors: psycopg.OperationalError."""
-        return psycopg.connect(self.url, autocommit=autocommit, **self._settings)
+        return Connection.connect(self.url, autocommit=autocommit, **self._settings)
 
     async def connect_async(self, **more: Any) -> AsyncConnection:
         """As `connect`, for an event loop; each statement commits by itself. `more` are parameters of libpq."""
         return await psycopg.AsyncConnection.connect(self.url, autocommit=True, **{**self._settings, **more})
 
     @contextmanager
-    def session(self) -> Iterator[Session]:
-        """A session that commits when the block ends well and rolls back when it does not."""
-        with Session(self.engine, expire_on_commit=False) as session, session.begin():
-            yield session
-
-    @contextmanager
     def cursor(self) -> Iterator[Cursor]:
         """A psycopg cursor on a pooled connection; commits when the block ends well. Errors: psycopg's own."""
+        with _psycopg_errors():
+            pooled = self.engine.raw_connection()
         try:
-            connection = self.engine.raw_connection()
-        except DBAPIError as error:
-            if isinstance(error.orig, psycopg.Error):
-                raise error.orig from None
-            raise
-        try:
-            raw: Connection = connection.driver_connection  # type: ignore[assignment]  # our creator makes psycopg's
-            with raw.transaction(), raw.cursor() as cursor:
+            raw: Connection = pooled.driver_connection  # type: ignore[assignment]  # our creator makes ours
+            with _psycopg_errors(), raw.transaction(), raw.cursor() as cursor, self._session_on(raw, pooled):
                 yield cursor
         except psycopg.OperationalError:
-            connection.invalidate()
+            if pooled.is_valid:  # else a session has noticed
+                pooled.invalidate()
             raise
         finally:
-            connection.close()
+            pooled.close()
+
+    @contextmanager
+    def _session_on(self, raw: Connection, pooled: PoolProxiedConnection) -> Iterator[None]:
+        """Lets `session_of` make a session on the connection. It begins and ends no transaction: psycopg does."""
+        session: Session | None = None
+
+        def open_session() -> Session:
+            nonlocal session
+            if session is None:
+                session = Session(SessionConnection(self.engine, pooled))
+            return session
+
+        raw.open_session = open_session
+        try:
+            yield
+            if session is not None:
+                session.flush()
+        finally:
+            raw.open_session = None
+            if session is not None:
+                session.expunge_all()
 
     def close(self) -> None:
         """Close every pooled connection."""
         self.engine.dispose()
+
+
+@contextmanager
+def _psycopg_errors() -> Iterator[None]:
+    """What SQLAlchemy wraps is raised as what psycopg said."""
+    try:
+        yield
+    except DBAPIError as error:
+        if isinstance(error.orig, psycopg.Error):
+            raise error.orig from None
+        raise
 
 
 def array_text(values: Iterable[str | None]) -> str:
