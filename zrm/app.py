@@ -192,7 +192,7 @@ class _LastResorts:
             viewer, name = reader_of(self._context, request), self._context.settings.organisation.name
             here = "/" if request.method == "POST" else ""
             frame = PortalFrame(
-                organisation=name.fa if viewer.language == "fa" else name.en,
+                organisation=name.in_language(viewer.language),
                 language_hrefs={other: f"{here}?lang={other}" for other in LANGUAGES},
                 home_href="/desk" if request.url.path.startswith("/desk/") else "/",
             )

@@ -17,6 +17,7 @@ from psycopg.conninfo import conninfo_to_dict
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from zrm.contract.capabilities import acknowledging
+from zrm.localized import in_language
 
 
 class ConfigPart(BaseModel):
@@ -30,6 +31,15 @@ class Name(ConfigPart):
 
     fa: str = Field(min_length=1)
     en: str = Field(min_length=1)
+
+    @property
+    def names(self) -> dict[str, str]:
+        """The name by the code of its language, as the store has it."""
+        return self.model_dump()
+
+    def in_language(self, language: str) -> str:
+        """The name for a reader of this language."""
+        return in_language(self.names, language)
 
 
 class Organisation(ConfigPart):

@@ -66,8 +66,9 @@ def seed(database: Database) -> bool:
             if account is not None:
                 directory.set_password_hash(cursor, account.id, hash_password(demo.password))
         units = organisation.unit_ids(cursor)
-        for unit, *wording in _TEMPLATES:
-            template.add(cursor, Wording(units[unit] if unit else None, *wording), None)
+        for unit, kind, name_fa, name_en, text_fa, text_en in _TEMPLATES:
+            names, texts = {"fa": name_fa, "en": name_en}, {"fa": text_fa, "en": text_en}
+            template.add(cursor, Wording(units[unit] if unit else None, kind, names, texts), None)
     return True
 
 

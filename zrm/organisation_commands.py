@@ -148,7 +148,7 @@ def set_password(login: Login) -> None:
     with _organisation() as (cursor, present):
         account = _account(cursor, present, login)
         agent = present.agents[login]
-        own = (login, agent.name.fa, agent.name.en, settings.name.fa, settings.name.en)
+        own = (login, *agent.name.names.values(), *settings.name.names.values())
         weakness = passwords.weakness(password, own=own, region=settings.region, present=account.password_hash)
         if weakness is not None:
             why = passwords.MESSAGES[weakness] % {"least": passwords.SHORTEST, "most": passwords.LONGEST}

@@ -257,7 +257,7 @@ def test_what_a_channel_cannot_carry_does_not_go_by_it(sign_in: SignIn, database
 def write(database: Database, unit_key: str | None, kind: str, text: str) -> UUID:
     with database.cursor() as cursor:
         unit_id = unit(cursor, unit_key) if unit_key else None
-        wording = Wording(unit_id, kind, "نام", f"Name of {text[:9]}", f"فا {text}", text)
+        wording = Wording(unit_id, kind, {"fa": "نام", "en": f"Name of {text[:9]}"}, {"fa": f"فا {text}", "en": text})
         return template.add(cursor, wording, agent(cursor, "daniel"))
 
 

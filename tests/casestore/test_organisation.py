@@ -55,7 +55,7 @@ def test_a_whole_organisation_is_made_once(empty: Database, tmp_path: Path) -> N
         agent = directory.at_desk(cursor, reza.id)
         assert directory.can_sign_in(cursor) == set()
     assert agent is not None
-    assert (agent.unit_en, agent.language, agent.calendar) == ("Parks", "en", "gregorian")
+    assert (agent.unit_names["en"], agent.language, agent.calendar) == ("Parks", "en", "gregorian")
     assert agent.grants == tuple((permission.value, agent.unit_id) for permission in sorted(organisation.ORDINARY))
     assert not passwords.matches("!", reza.password_hash)
 

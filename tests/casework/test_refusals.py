@@ -116,7 +116,7 @@ def receive(contact: RawContact) -> Receipt:
 
 
 def wording(stage: Stage, cursor: Cursor) -> Wording:
-    return Wording(unit(cursor, HERE), "answer", "ن", "N", "متن", "Text")
+    return Wording(unit(cursor, HERE), "answer", {"fa": "ن", "en": "N"}, {"fa": "متن", "en": "Text"})
 
 
 TOLD: Final = TakenDown("The lamp is dark.")
@@ -260,7 +260,9 @@ def stage(database: Database) -> Stage:
         task = one(
             cursor, "UPDATE outbox SET failed_at = now(), error = 'worn' WHERE ref = %s RETURNING id", ids["task"]
         )
-        made = template.add(cursor, Wording(unit(cursor, HERE), "answer", "ن", "N", "متن", "Text"), me)
+        made = template.add(
+            cursor, Wording(unit(cursor, HERE), "answer", {"fa": "ن", "en": "N"}, {"fa": "متن", "en": "Text"}), me
+        )
 
     def answer() -> UUID:
         with database.cursor() as cursor:

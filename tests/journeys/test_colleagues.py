@@ -69,7 +69,9 @@ def test_two_agents_take_one_case_at_once_and_one_of_them_has_it(town: Town, mar
     assert sorted(status for status, _ in outcomes.values()) == [303, 409]
     ((_, loser),) = [(status, text) for status, text in outcomes.values() if status == 409]
     assert "Nothing was done" in loser or "کاری انجام نشد" in loser
-    rows = town.hub.ask("SELECT a.name_en FROM cases k JOIN agents a ON a.id = k.assignee_id WHERE k.id = %s", case)
+    rows = town.hub.ask(
+        "SELECT a.names ->> 'en' FROM cases k JOIN agents a ON a.id = k.assignee_id WHERE k.id = %s", case
+    )
     expect(daniel.page.locator("#live-aside")).to_contain_text(rows[0][0], timeout=PATIENCE)  # on both open pages
     expect(maryam.page.locator("form[action$='/claim']")).to_have_count(0, timeout=PATIENCE)
     assert maryam.same_page()

@@ -143,7 +143,16 @@ def test_a_unit_has_first_words_of_its_own(house: House, channel: str, units: li
         for key in units:
             whose = "Its own" if key else "Everybody's"
             words = whose + " {code} {organisation} {name}"
-            add(cursor, Wording(known[key] if key else None, "acknowledgement", "x", "x", "فا {code}", words), None)
+            add(
+                cursor,
+                Wording(
+                    known[key] if key else None,
+                    "acknowledgement",
+                    {"fa": "x", "en": "x"},
+                    {"fa": "فا {code}", "en": words},
+                ),
+                None,
+            )
     house.send(said(channel, "The lamp in our street is dark since Monday."), channel=channel)
     ((_, _, text, code, _),) = house.acknowledged()
     shown = f"{str(code)[:4]}-{str(code)[4:8]}-{str(code)[8:]}"

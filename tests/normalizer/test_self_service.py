@@ -91,7 +91,7 @@ class Line:
         ((case_id, version),) = self.ask("SELECT id, version FROM cases ORDER BY opened_at DESC LIMIT 1")
         with self.database.cursor() as cursor:
             agent = session_of(cursor).exec(select(Agent).limit(1)).one()
-            step(cursor, acting(agent.id, case_id, version, *routes, hold=hold))
+            step(cursor, acting(agent.id, case_id, version, *routes, hold=hold))  # type: ignore[arg-type]  # as read
         self.work()
 
 

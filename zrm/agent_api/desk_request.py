@@ -26,6 +26,7 @@ from zrm.casestore.agent import Permission
 from zrm.casestore.directory import DeskAgent
 from zrm.casework.context import ActingAgent
 from zrm.errors import TooLarge, ZrmError
+from zrm.localized import in_language
 from zrm.security import sessions
 from zrm.security.grants import Grants, Units
 from zrm.security.sessions import Session, Stage
@@ -64,7 +65,7 @@ class DeskRequest:
     @property
     def name(self) -> str:
         """The agent's name in their own language."""
-        return self.agent.name_fa if self.viewer.language == "fa" else self.agent.name_en
+        return in_language(self.agent.names, self.viewer.language)
 
     def say(self, message: str, **values: object) -> str:
         """A message in the agent's language."""

@@ -7,10 +7,11 @@ from typing import Final
 from uuid import UUID
 
 from sqlalchemy import CheckConstraint, UniqueConstraint
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlmodel import Field
 
 from zrm.kit.ids import new_id
-from zrm.kit.tables import Table, one_of
+from zrm.kit.tables import Table, both_languages, one_of
 
 NO_PASSWORD: Final = "!"  # noqa: S105  # what stands for none
 """In place of a password's hash: no hash reads so, and no password is right."""
@@ -21,6 +22,7 @@ class Agent(Table, table=True):
 
     __tablename__ = "agents"
     __table_args__ = (
+        both_languages("names"),
         one_of("language", ["fa", "en"]),
         one_of("calendar", ["solar", "gregorian"]),
         one_of("theme", ["auto", "light", "dark"]),
@@ -28,8 +30,7 @@ class Agent(Table, table=True):
 
     id: UUID = Field(default_factory=new_id, primary_key=True)
     login: str = Field(unique=True)
-    name_fa: str
-    name_en: str
+    names: dict[str, str] = Field(sa_type=JSONB)
     password_hash: str
     unit_id: UUID = Field(foreign_key="units.id")
     language: str = "fa"

@@ -14,6 +14,7 @@ from uuid import UUID
 
 from zrm.casestore import history
 from zrm.kit.db import Cursor, records
+from zrm.localized import Localized
 
 SNIPPET = 180
 """Characters of the last message that a row shows."""
@@ -55,13 +56,10 @@ class QueueRow:
     person: str
     address: str
     unit_id: UUID
-    unit_fa: str
-    unit_en: str
-    subject_fa: str
-    subject_en: str
+    unit_names: Localized
+    subject_names: Localized
     assignee_id: UUID | None
-    assignee_fa: str
-    assignee_en: str
+    assignee_names: Localized
     last_contact_at: datetime
     version: int
     trouble: bool
@@ -79,9 +77,9 @@ class PageKey:
 _ROW = """
 SELECT c.id, c.code, c.title, coalesce(said.text, '') AS snippet, c.channel, c.status,
     coalesce(p.name, '') AS person, coalesce(said.address, '') AS address,
-    c.unit_id, u.name_fa AS unit_fa, u.name_en AS unit_en,
-    coalesce(s.name_fa, '') AS subject_fa, coalesce(s.name_en, '') AS subject_en,
-    c.assignee_id, coalesce(a.name_fa, '') AS assignee_fa, coalesce(a.name_en, '') AS assignee_en,
+    c.unit_id, u.names AS unit_names,
+    coalesce(s.names, '{{}}') AS subject_names,
+    c.assignee_id, coalesce(a.names, '{{}}') AS assignee_names,
     c.last_contact_at, c.version,
     EXISTS (SELECT FROM deliveries d
             WHERE d.case_id = c.id AND d.state IN ('failed', 'unknown') AND d.settled_by IS NULL) AS trouble,

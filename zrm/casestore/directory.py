@@ -9,6 +9,7 @@ from uuid import UUID
 
 from zrm.casestore.agent import NO_PASSWORD, Permission
 from zrm.kit.db import Cursor, record, records
+from zrm.localized import Localized, in_language
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,11 +27,9 @@ class DeskAgent:
 
     id: UUID
     login: str
-    name_fa: str
-    name_en: str
+    names: Localized
     unit_id: UUID
-    unit_fa: str
-    unit_en: str
+    unit_names: Localized
     language: str
     calendar: str
     theme: str
@@ -42,13 +41,12 @@ class Named:
     """Something with an id and a name in both languages; `parent_id` where it hangs in a tree or belongs to a unit."""
 
     id: UUID
-    name_fa: str
-    name_en: str
+    names: Localized
     parent_id: UUID | None = None
 
     def name(self, language: str) -> str:
         """The name in a language."""
-        return self.name_fa if language == "fa" else self.name_en
+        return in_language(self.names, language)
 
 
 def account(cursor: Cursor, login: str) -> AgentAccount | None:
@@ -101,7 +99,7 @@ def at_desk(cursor: Cursor, agent_id: UUID) -> DeskAgent | None:
     """An active agent with everything a page needs to know of them."""
     cursor.execute(
         """
-        SELECT a.id, a.login, a.name_fa, a.name_en, a.unit_id, u.name_fa AS unit_fa, u.name_en AS unit_en,
+        SELECT a.id, a.login, a.names, a.unit_id, u.names AS unit_names,
             a.language, a.calendar, a.theme,
             ARRAY(SELECT p.permission FROM permissions p WHERE p.agent_id = a.id ORDER BY p.permission, p.unit_id)
                 AS permissions,
@@ -132,14 +130,14 @@ def grants(cursor: Cursor, agent_ids: Iterable[UUID]) -> dict[UUID, list[tuple[s
 
 def units(cursor: Cursor) -> list[Named]:
     """Every unit, by name."""
-    cursor.execute("SELECT id, name_fa, name_en, parent_id FROM units ORDER BY name_en, id")
+    cursor.execute("SELECT id, names, parent_id FROM units ORDER BY names ->> 'en', id")
     return records(cursor, Named)
 
 
 def colleagues(cursor: Cursor, unit_ids: Iterable[UUID]) -> list[Named]:
     """The active agents of these units, by name; `parent_id` is their unit."""
     cursor.execute(
-        "SELECT id, name_fa, name_en, unit_id AS parent_id FROM agents WHERE active AND unit_id = ANY(%s) ORDER BY name_en, id",
+        "SELECT id, names, unit_id AS parent_id FROM agents WHERE active AND unit_id = ANY(%s) ORDER BY names ->> 'en', id",
         [list(unit_ids)],
     )
     return records(cursor, Named)
@@ -147,7 +145,7 @@ def colleagues(cursor: Cursor, unit_ids: Iterable[UUID]) -> list[Named]:
 
 def agents_by_id(cursor: Cursor, ids: list[UUID]) -> dict[UUID, Named]:
     """Agents by id, those who left included: history keeps naming them."""
-    cursor.execute("SELECT id, name_fa, name_en, unit_id AS parent_id FROM agents WHERE id = ANY(%s)", [ids])
+    cursor.execute("SELECT id, names, unit_id AS parent_id FROM agents WHERE id = ANY(%s)", [ids])
     return {agent.id: agent for agent in records(cursor, Named)}
 
 
@@ -156,11 +154,11 @@ def subjects(cursor: Cursor) -> list[Named]:
     cursor.execute(
         """
         WITH RECURSIVE tree AS (
-            SELECT id, name_fa, name_en, parent_id, ARRAY[key] AS path FROM subjects WHERE parent_id IS NULL
+            SELECT id, names, parent_id, ARRAY[key] AS path FROM subjects WHERE parent_id IS NULL
             UNION ALL
-            SELECT s.id, s.name_fa, s.name_en, s.parent_id, t.path || s.key
+            SELECT s.id, s.names, s.parent_id, t.path || s.key
             FROM subjects s JOIN tree t ON s.parent_id = t.id
-        ) SELECT id, name_fa, name_en, parent_id FROM tree ORDER BY path
+        ) SELECT id, names, parent_id FROM tree ORDER BY path
         """
     )
     return records(cursor, Named)

@@ -13,6 +13,7 @@ from typing import Annotated, Final, Literal
 from uuid import UUID
 
 import psycopg
+from psycopg.types.json import Jsonb
 from pydantic import AfterValidator, Field
 
 from zrm.casestore.agent import NO_PASSWORD, ONLY_EVERYWHERE, Permission
@@ -21,6 +22,7 @@ from zrm.errors import ConfigError
 from zrm.kit.db import Cursor, insert_rows
 from zrm.kit.ids import new_id
 from zrm.kit.yaml_section import Section
+from zrm.localized import Localized
 
 EVERYWHERE: Final = "everywhere"
 """Stands where a unit's key stands, for a permission that is for all of them; no unit can be called so."""
@@ -216,31 +218,27 @@ def hold(cursor: Cursor) -> None:
 
 def stored(cursor: Cursor) -> Structure:
     """The structure as the store has it, each kind by key in the order it was made."""
+    cursor.execute("SELECT u.key, u.names, p.key FROM units u LEFT JOIN units p ON p.id = u.parent_id ORDER BY u.id")
+    units = {key: UnitEntry(name=_name(names), parent=parent) for key, names, parent in cursor}
     cursor.execute(
-        "SELECT u.key, u.name_fa, u.name_en, p.key FROM units u LEFT JOIN units p ON p.id = u.parent_id ORDER BY u.id"
-    )
-    units = {key: UnitEntry(name=Name(fa=fa, en=en), parent=parent) for key, fa, en, parent in cursor}
-    cursor.execute(
-        "SELECT s.key, s.name_fa, s.name_en, p.key, u.key FROM subjects s LEFT JOIN subjects p ON p.id = s.parent_id "
+        "SELECT s.key, s.names, p.key, u.key FROM subjects s LEFT JOIN subjects p ON p.id = s.parent_id "
         "LEFT JOIN units u ON u.id = s.unit_id ORDER BY s.id"
     )
-    subjects = {
-        key: SubjectEntry(name=Name(fa=fa, en=en), parent=parent, unit=unit) for key, fa, en, parent, unit in cursor
-    }
+    subjects = {key: SubjectEntry(name=_name(names), parent=parent, unit=unit) for key, names, parent, unit in cursor}
     cursor.execute("SELECT p.agent_id, coalesce(u.key, %s), permission FROM permissions p LEFT JOIN units u ON u.id = p.unit_id", [EVERYWHERE])  # fmt: skip
     may: dict[UUID, dict[str, list[Permission]]] = {}
     for agent_id, where, permission in cursor:
         may.setdefault(agent_id, {}).setdefault(where, []).append(Permission(permission))
     cursor.execute(
-        "SELECT a.id, a.login, a.name_fa, a.name_en, u.key, a.language, a.calendar, a.active "
+        "SELECT a.id, a.login, a.names, u.key, a.language, a.calendar, a.active "
         "FROM agents a JOIN units u ON u.id = a.unit_id ORDER BY a.id"
     )
     agents = {
         login: AgentEntry(
-            name=Name(fa=fa, en=en), unit=unit, language=language, calendar=calendar, may=may.get(identifier, {}),
+            name=_name(names), unit=unit, language=language, calendar=calendar, may=may.get(identifier, {}),
             left=not active,
         )
-        for identifier, login, fa, en, unit, language, calendar, active in cursor
+        for identifier, login, names, unit, language, calendar, active in cursor
     }  # fmt: skip
     # Not checked again: keys that were made before there was a rule for them are as they are.
     return Structure.model_construct(units=units, subjects=subjects, agents=agents)
@@ -255,23 +253,23 @@ def write(cursor: Cursor, wanted: Sequence[Change]) -> None:
     for change in wanted:
         key, entry, name = change.key, change.entry, change.entry.name
         if isinstance(entry, UnitEntry):
-            unit_rows.append((units[key], key, name.fa, name.en, _id(units, entry.parent)))
+            unit_rows.append((units[key], key, Jsonb(name.names), _id(units, entry.parent)))
         elif isinstance(entry, SubjectEntry):
             subject_rows.append(
-                (subjects[key], key, name.fa, name.en, _id(subjects, entry.parent), _id(units, entry.unit))
+                (subjects[key], key, Jsonb(name.names), _id(subjects, entry.parent), _id(units, entry.unit))
             )
     if unit_rows:  # in one statement, so that a unit may stand before the one it belongs to
         cursor.execute(
-            "INSERT INTO units (id, key, name_fa, name_en, parent_id) "
-            "SELECT * FROM unnest(%s::uuid[], %s::text[], %s::text[], %s::text[], %s::uuid[]) ON CONFLICT (key) DO "
-            "UPDATE SET name_fa = excluded.name_fa, name_en = excluded.name_en, parent_id = excluded.parent_id",
+            "INSERT INTO units (id, key, names, parent_id) "
+            "SELECT * FROM unnest(%s::uuid[], %s::text[], %s::jsonb[], %s::uuid[]) ON CONFLICT (key) DO "
+            "UPDATE SET names = units.names || excluded.names, parent_id = excluded.parent_id",
             [list(column) for column in zip(*unit_rows, strict=True)],
         )
     if subject_rows:
         cursor.execute(
-            "INSERT INTO subjects (id, key, name_fa, name_en, parent_id, unit_id) "
-            "SELECT * FROM unnest(%s::uuid[], %s::text[], %s::text[], %s::text[], %s::uuid[], %s::uuid[]) "
-            "ON CONFLICT (key) DO UPDATE SET name_fa = excluded.name_fa, name_en = excluded.name_en, "
+            "INSERT INTO subjects (id, key, names, parent_id, unit_id) "
+            "SELECT * FROM unnest(%s::uuid[], %s::text[], %s::jsonb[], %s::uuid[], %s::uuid[]) "
+            "ON CONFLICT (key) DO UPDATE SET names = subjects.names || excluded.names, "
             "parent_id = excluded.parent_id, unit_id = excluded.unit_id",
             [list(column) for column in zip(*subject_rows, strict=True)],
         )
@@ -283,11 +281,11 @@ def write(cursor: Cursor, wanted: Sequence[Change]) -> None:
 def _write_agent(cursor: Cursor, login: str, agent: AgentEntry, units: Mapping[str, UUID]) -> None:
     calendar = agent.calendar or ("solar" if agent.language == "fa" else "gregorian")
     cursor.execute(
-        "INSERT INTO agents (id, login, name_fa, name_en, password_hash, unit_id, language, calendar, active) "
-        "VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s) ON CONFLICT (login) DO UPDATE SET name_fa = excluded.name_fa, "
-        "name_en = excluded.name_en, unit_id = excluded.unit_id, active = agents.active AND excluded.active RETURNING id",
+        "INSERT INTO agents (id, login, names, password_hash, unit_id, language, calendar, active) "
+        "VALUES (%s, %s, %s, %s, %s, %s, %s, %s) ON CONFLICT (login) DO UPDATE SET names = agents.names || excluded.names, "
+        "unit_id = excluded.unit_id, active = agents.active AND excluded.active RETURNING id",
         [
-            new_id(), login, agent.name.fa, agent.name.en, NO_PASSWORD, units[agent.unit], agent.language, calendar,
+            new_id(), login, Jsonb(agent.name.names), NO_PASSWORD, units[agent.unit], agent.language, calendar,
             not agent.left,
         ],
     )  # fmt: skip
@@ -323,6 +321,10 @@ def unit_ids(cursor: Cursor) -> dict[str, UUID]:
 def _subject_ids(cursor: Cursor) -> dict[str, UUID]:
     cursor.execute("SELECT key, id FROM subjects")
     return dict(cursor.fetchall())
+
+
+def _name(names: Localized) -> Name:
+    return Name(fa=names["fa"], en=names["en"])
 
 
 def _id(ids: Mapping[str, UUID], key: str | None) -> UUID | None:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from uuid import UUID
 
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlmodel import Field
 
 from zrm.kit.ids import new_id
-from zrm.kit.tables import Table
+from zrm.kit.tables import Table, both_languages
 
 NATURES = ("complaint", "request", "suggestion", "criticism", "report")
 """What kind of matter a case is; the seed's five."""
@@ -17,10 +18,10 @@ class SubjectNode(Table, table=True):
     """One subject, named in both languages; `unit_id` is where a new case of it goes."""
 
     __tablename__ = "subjects"
+    __table_args__ = (both_languages("names"),)
 
     id: UUID = Field(default_factory=new_id, primary_key=True)
     key: str = Field(unique=True)
-    name_fa: str
-    name_en: str
+    names: dict[str, str] = Field(sa_type=JSONB)
     parent_id: UUID | None = Field(default=None, foreign_key="subjects.id")
     unit_id: UUID | None = Field(default=None, foreign_key="units.id")

@@ -8,12 +8,15 @@ from datetime import datetime
 from typing import Final
 from uuid import UUID
 
+from psycopg.types.json import Jsonb
 from sqlalchemy import Index, text
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlmodel import Field
 
 from zrm.kit.db import Cursor
 from zrm.kit.ids import new_id
-from zrm.kit.tables import Table, one_of
+from zrm.kit.tables import Table, both_languages, one_of
+from zrm.localized import Localized, in_language
 
 KINDS: Final = ("answer", "greeting", "signature", "acknowledgement")
 """An answer's text, what stands before and after every answer of a unit, the machine's first word with the code."""
@@ -28,16 +31,16 @@ class TemplateRecord(Table, table=True):
     __tablename__ = "templates"
     __table_args__ = (
         one_of("kind", KINDS),
+        both_languages("names"),
+        both_languages("texts"),
         Index("templates_unit", "unit_id", postgresql_where=text("retired_at IS NULL")),
     )
 
     id: UUID = Field(default_factory=new_id, primary_key=True)
     unit_id: UUID | None = Field(default=None, foreign_key="units.id")
     kind: str
-    name_fa: str
-    name_en: str
-    text_fa: str
-    text_en: str
+    names: dict[str, str] = Field(sa_type=JSONB)
+    texts: dict[str, str] = Field(sa_type=JSONB)
     version: int = 1
     changed_by: UUID | None = Field(default=None, foreign_key="agents.id")
     changed_at: datetime
@@ -50,18 +53,16 @@ class Wording:
 
     unit_id: UUID | None
     kind: str
-    name_fa: str
-    name_en: str
-    text_fa: str
-    text_en: str
+    names: Localized
+    texts: Localized
 
     def name(self, language: str) -> str:
         """Its name for an agent."""
-        return self.name_fa if language == "fa" else self.name_en
+        return in_language(self.names, language)
 
     def text(self, language: str) -> str:
         """Its text for a citizen."""
-        return self.text_fa if language == "fa" else self.text_en
+        return in_language(self.texts, language)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,10 +74,8 @@ class Template:
     wording: Wording
 
 
-_SELECT = (
-    "SELECT id, version, unit_id, kind, name_fa, name_en, text_fa, text_en FROM templates WHERE retired_at IS NULL"
-)
-_ORDER = " ORDER BY kind, unit_id NULLS FIRST, name_en, id"
+_SELECT = "SELECT id, version, unit_id, kind, names, texts FROM templates WHERE retired_at IS NULL"
+_ORDER = " ORDER BY kind, unit_id NULLS FIRST, names ->> 'en', id"
 
 
 def usable(cursor: Cursor, unit_id: UUID) -> list[Template]:
@@ -92,13 +91,12 @@ def of_units(cursor: Cursor, units: Collection[UUID] | None) -> list[Template]:
     return [_row(row) for row in cursor]
 
 
-def acknowledgements(cursor: Cursor) -> dict[UUID | None, tuple[str, str]]:
-    """The first words by unit (None: every unit's), in Persian and in English; of several the newest."""
+def acknowledgements(cursor: Cursor) -> dict[UUID | None, Localized]:
+    """The first words by unit (None: every unit's); of several the newest."""
     cursor.execute(
-        "SELECT unit_id, text_fa, text_en FROM templates WHERE kind = 'acknowledgement' AND retired_at IS NULL"
-        " ORDER BY changed_at, id"
+        "SELECT unit_id, texts FROM templates WHERE kind = 'acknowledgement' AND retired_at IS NULL ORDER BY changed_at, id"
     )
-    return {row[0]: (row[1], row[2]) for row in cursor}
+    return {row[0]: row[1] for row in cursor}
 
 
 def get(cursor: Cursor, template_id: UUID) -> Template | None:
@@ -112,25 +110,21 @@ def add(cursor: Cursor, wording: Wording, agent_id: UUID | None) -> UUID:
     """Keep a new template; returns its id."""
     template_id = new_id()
     cursor.execute(
-        "INSERT INTO templates (id, unit_id, kind, name_fa, name_en, text_fa, text_en, changed_by, changed_at)"
-        " VALUES (%s, %s, %s, %s, %s, %s, %s, %s, now())",
-        [
-            template_id, wording.unit_id, wording.kind, wording.name_fa, wording.name_en, wording.text_fa,
-            wording.text_en, agent_id,
-        ],
-    )  # fmt: skip
+        "INSERT INTO templates (id, unit_id, kind, names, texts, changed_by, changed_at)"
+        " VALUES (%s, %s, %s, %s, %s, %s, now())",
+        [template_id, wording.unit_id, wording.kind, Jsonb(wording.names), Jsonb(wording.texts), agent_id],
+    )
     return template_id
 
 
 def change(cursor: Cursor, template_id: UUID, version: int, wording: Wording, agent_id: UUID) -> bool:
     """Give a template new words; False if somebody changed or retired it since `version`."""
     cursor.execute(
-        "UPDATE templates SET unit_id = %s, kind = %s, name_fa = %s, name_en = %s, text_fa = %s, text_en = %s,"
+        "UPDATE templates SET unit_id = %s, kind = %s, names = %s, texts = %s,"
         " version = version + 1, changed_by = %s, changed_at = now()"
         " WHERE id = %s AND version = %s AND retired_at IS NULL RETURNING id",
         [
-            wording.unit_id, wording.kind, wording.name_fa, wording.name_en, wording.text_fa, wording.text_en, agent_id,
-            template_id, version,
+            wording.unit_id, wording.kind, Jsonb(wording.names), Jsonb(wording.texts), agent_id, template_id, version,
         ],
     )  # fmt: skip
     return cursor.fetchone() is not None

@@ -10,6 +10,7 @@ from uuid import UUID
 from zrm.casestore import history
 from zrm.casestore.history import CaseReplied, HistoryLine, NoteWritten
 from zrm.kit.db import Cursor, record, records
+from zrm.localized import Localized
 
 UNSAFE = frozenset({"infected", "waiting"})
 """What the virus scanner said of files that are not to be opened like others: it found something, or has not spoken."""
@@ -49,14 +50,11 @@ class CaseHead:
     preferred_language: str
     preferred_channel: str
     subject_id: UUID | None
-    subject_fa: str
-    subject_en: str
+    subject_names: Localized
     unit_id: UUID
-    unit_fa: str
-    unit_en: str
+    unit_names: Localized
     assignee_id: UUID | None
-    assignee_fa: str
-    assignee_en: str
+    assignee_names: Localized
 
 
 @dataclass(frozen=True, slots=True)
@@ -235,9 +233,9 @@ def head(cursor: Cursor, case_id: UUID) -> CaseHead | None:
             c.version, c.person_id, coalesce(p.name, '') AS person,
             coalesce(p.preferred_language, '') AS preferred_language,
             coalesce(p.preferred_channel, '') AS preferred_channel,
-            c.subject_id, coalesce(s.name_fa, '') AS subject_fa, coalesce(s.name_en, '') AS subject_en,
-            c.unit_id, u.name_fa AS unit_fa, u.name_en AS unit_en,
-            c.assignee_id, coalesce(a.name_fa, '') AS assignee_fa, coalesce(a.name_en, '') AS assignee_en
+            c.subject_id, coalesce(s.names, '{}') AS subject_names,
+            c.unit_id, u.names AS unit_names,
+            c.assignee_id, coalesce(a.names, '{}') AS assignee_names
         FROM cases c JOIN units u ON u.id = c.unit_id LEFT JOIN persons p ON p.id = c.person_id
         LEFT JOIN subjects s ON s.id = c.subject_id LEFT JOIN agents a ON a.id = c.assignee_id
         WHERE c.id = %s

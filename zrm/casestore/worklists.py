@@ -9,6 +9,7 @@ from uuid import UUID
 
 from zrm.kit.db import Cursor, records
 from zrm.kit.ids import new_id
+from zrm.localized import Localized
 
 MOST = 100
 """Counters stop here: "100" already says enough."""
@@ -38,8 +39,7 @@ class FailedDelivery:
     code: str
     title: str
     unit_id: UUID
-    unit_fa: str
-    unit_en: str
+    unit_names: Localized
     channel: str
     address: str
     state: str
@@ -139,7 +139,7 @@ def failed_deliveries(cursor: Cursor, units: Collection[UUID] | None, *, limit: 
     """Answers in trouble of these units (None: all), newest first."""
     cursor.execute(
         """
-        SELECT d.id, d.case_id, c.code, c.title, c.unit_id, u.name_fa AS unit_fa, u.name_en AS unit_en,
+        SELECT d.id, d.case_id, c.code, c.title, c.unit_id, u.names AS unit_names,
             d.channel, d.address, d.state, d.error, d.error_code, d.attempts, d.changed_at, c.channel AS case_channel
         FROM deliveries d JOIN cases c ON c.id = d.case_id JOIN units u ON u.id = c.unit_id
         WHERE d.state IN ('failed', 'unknown') AND d.settled_by IS NULL AND d.case_id IS NOT NULL

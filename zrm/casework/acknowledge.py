@@ -11,6 +11,7 @@ from typing import Final
 from zrm.casework.templating import fill
 from zrm.config import Settings
 from zrm.contract.addresses import PHONE, AddressKind
+from zrm.localized import Localized, in_language
 from zrm.ui.i18n import Language, _, gettext, in_fours
 
 SUBJECT: Final = _("We have received your message")
@@ -25,7 +26,7 @@ def acknowledgement(
     settings: Settings,
     *,
     kind: AddressKind,
-    wording: tuple[str, str] | None = None,
+    wording: Localized | None = None,
     typed: bool = False,
 ) -> str:
     """The text that tells a citizen their tracking code, short enough for two text messages when `kind` is phone.
@@ -39,12 +40,12 @@ def acknowledgement(
     return f"{text}\n\n{gettext(language, _TYPED)}"
 
 
-def _text(code: str, language: Language, settings: Settings, kind: AddressKind, wording: tuple[str, str] | None) -> str:
+def _text(code: str, language: Language, settings: Settings, kind: AddressKind, wording: Localized | None) -> str:
     shown = in_fours(code, language)
-    name = settings.organisation.name.fa if language == "fa" else settings.organisation.name.en
+    name = settings.organisation.name.in_language(language)
     track = f"{settings.public_url}/track"
     if wording is not None:
-        text = wording[0] if language == "fa" else wording[1]
+        text = in_language(wording, language)
         return fill(text, {"code": shown, "track": track, "organisation": name}).text
     if kind == PHONE:
         return gettext(

@@ -87,7 +87,7 @@ def codes_text(cases: Sequence[OwnCase], language: Language, settings: Settings,
 
     A mail lists `_MOST_LISTED` of them, a text as many as two messages hold; how many are left out is said.
     """
-    name = settings.organisation.name.fa if language == "fa" else settings.organisation.name.en
+    name = settings.organisation.name.in_language(language)
     if by_mail:
         return gettext(
             language,

@@ -6,7 +6,7 @@ A template of one unit is for who manages that unit's; one of every unit for who
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
+from itertools import product
 from uuid import UUID
 
 from zrm.casestore import directory, template
@@ -19,10 +19,9 @@ from zrm.casework.templating import Filled
 from zrm.config import Settings
 from zrm.errors import Conflict, NotFound
 from zrm.kit.db import Cursor
+from zrm.localized import in_language
 from zrm.security.grants import covers
-from zrm.ui.i18n import Language, in_fours
-
-_FIELDS: Final = ("name_fa", "name_en", "text_fa", "text_en")
+from zrm.ui.i18n import LANGUAGES, Language, in_fours
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,26 +119,25 @@ def insertion(cursor: Cursor, actor: ActingAgent, case_id: UUID, settings: Setti
 def _values(
     cursor: Cursor, actor: ActingAgent, case: CaseHead, settings: Settings, language: Language
 ) -> dict[str, str]:
-    persian, organisation = language == "fa", settings.organisation.name
     writer = directory.agents_by_id(cursor, [actor.agent_id]).get(actor.agent_id)
     return {
         "name": case.person,
         "code": in_fours(case.code, language),
         "track": f"{settings.public_url.rstrip('/')}/track",
-        "unit": case.unit_fa if persian else case.unit_en,
-        "subject": case.subject_fa if persian else case.subject_en,
+        "unit": in_language(case.unit_names, language),
+        "subject": in_language(case.subject_names, language),
         "title": case.title,
         "agent": writer.name(language) if writer else "",
-        "organisation": organisation.fa if persian else organisation.en,
+        "organisation": settings.organisation.name.in_language(language),
     }
 
 
 def _check(cursor: Cursor, actor: ActingAgent, wording: Wording) -> None:
     """Errors: InvalidInput with everything that is to be corrected."""
     problems = []
-    for name in _FIELDS:
-        text: str = getattr(wording, name)
-        is_text = name.startswith("text")
+    for is_text, language in product((False, True), LANGUAGES):
+        name = f"{'text' if is_text else 'name'}_{language}"
+        text = (wording.texts if is_text else wording.names).get(language, "")
         longest = LONGEST_TEXT if is_text else LONGEST_NAME
         if not text:
             problems.append(InputProblem(name, InputFlaw.EMPTY))

@@ -17,6 +17,7 @@ from zrm.contract.addresses import AddressKind
 from zrm.contract.files import StoredFile
 from zrm.contract.inbound import JSON, RawContact, Receipt
 from zrm.contract.tracking import Tracking
+from zrm.localized import Localized
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,8 +25,7 @@ class Subject:
     """A node of the subject tree, for the citizen's choice."""
 
     key: str
-    name_fa: str
-    name_en: str
+    names: Localized
     parent_key: str = ""
 
 

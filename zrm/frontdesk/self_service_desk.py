@@ -41,7 +41,7 @@ class SelfServiceDesk:
         """The subject tree, parents before children, in the order they were made."""
         with self._store.cursor() as cursor:
             cursor.execute(
-                "SELECT s.key, s.name_fa, s.name_en, coalesce(p.key, '') AS parent_key FROM subjects s "
+                "SELECT s.key, s.names, coalesce(p.key, '') AS parent_key FROM subjects s "
                 "LEFT JOIN subjects p ON p.id = s.parent_id ORDER BY s.parent_id IS NOT NULL, s.id"
             )
             return records(cursor, Subject)

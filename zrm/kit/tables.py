@@ -50,6 +50,11 @@ def _literal(column: Column[Any]) -> Any:
     return None
 
 
+def both_languages(column: str) -> CheckConstraint:
+    """A check that words by language (`zrm.localized`) have the two languages of every page."""
+    return CheckConstraint(f"{column} ?& ARRAY['fa', 'en']")
+
+
 def one_of(column: str, values: Iterable[str]) -> CheckConstraint:
     """A check that the column holds one of these words."""
     words = ", ".join(f"'{value}'" for value in values)

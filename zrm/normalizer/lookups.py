@@ -20,6 +20,7 @@ from zrm.config import Settings
 from zrm.errors import ConfigError
 from zrm.kit.clock import now
 from zrm.kit.db import Cursor, records
+from zrm.localized import Localized
 from zrm.normalizer.interpretation import Command, Interpretation
 from zrm.normalizer.origin import FORGED, is_impersonal
 from zrm.normalizer.self_service import rateable
@@ -84,7 +85,7 @@ class BatchContext:
         self.answered: dict[tuple[str, str, str], tuple[int, int]] = {}  # automatic answers: last hour, last day
         # Codes sent to typed addresses in the last hour; batches at the same moment may exceed the cap a little.
         self.codes_to_typed = 0
-        self.first_words: dict[UUID | None, tuple[str, str]] = {}
+        self.first_words: dict[UUID | None, Localized] = {}
         self.units: dict[str, UUID] = {}
         self.subjects: dict[str, tuple[UUID, UUID | None]] = {}
 

@@ -246,7 +246,7 @@ def _queue(
     message_id: str,
 ) -> None:
     language = _language(cursor, settings, way.channel, wish, asker)
-    name = settings.organisation.name.fa if language == "fa" else settings.organisation.name.en
+    name = settings.organisation.name.in_language(language)
     by_mail = asker.kind == EMAIL
     if said.answer == "codes":
         text = codes_text(said.cases, language, settings, by_mail=by_mail)

@@ -20,6 +20,7 @@ from markupsafe import Markup
 from zrm.contract.capabilities import of_channel, registered
 from zrm.kit import clock
 from zrm.kit.direction import reading_direction, steady_codes
+from zrm.localized import in_language
 from zrm.ui import calendars, labels
 from zrm.ui.i18n import LANGUAGES, Language, digits, in_fours, translations
 from zrm.ui.untitled_contacts import reworded
@@ -143,6 +144,7 @@ class Pages:
             code444=lambda code: in_fours(code, _viewer.get().language),
             bytes=lambda size: labels.byte_size(size, _viewer.get().language),
             duration=lambda seconds: labels.duration(seconds, _viewer.get().language),
+            named=lambda words: in_language(words, _viewer.get().language),
             paragraphs=labels.paragraphs,
             reworded=lambda text, channel: reworded(text, channel, _viewer.get().language),
             channel_name=lambda kind: labels.channel_name(kind, _viewer.get().language),

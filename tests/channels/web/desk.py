@@ -30,9 +30,9 @@ FILES = (
     PublicFile(new_id(), "new.jpg", "image/jpeg", 300_000, withheld="waiting"),
 )
 SUBJECTS = [
-    Subject("roads", "معابر و خیابان‌ها", "Streets and roads"),
-    Subject("water", "آب و فاضلاب", "Water and sewage"),
-    Subject("potholes", "چاله و آسفالت", "Potholes and asphalt", "roads"),
+    Subject("roads", {"fa": "معابر و خیابان‌ها", "en": "Streets and roads"}),
+    Subject("water", {"fa": "آب و فاضلاب", "en": "Water and sewage"}),
+    Subject("potholes", {"fa": "چاله و آسفالت", "en": "Potholes and asphalt"}, "roads"),
 ]
 
 

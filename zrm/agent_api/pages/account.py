@@ -134,7 +134,7 @@ def _change_password(context: DeskContext, visit: DeskRequest) -> list[tuple[str
 
 def _weakness(context: DeskContext, visit: DeskRequest, new: str, present: str | None) -> Weakness | None:
     organisation = context.settings.organisation
-    own = (visit.agent.login, visit.agent.name_fa, visit.agent.name_en, organisation.name.fa, organisation.name.en)
+    own = (visit.agent.login, *visit.agent.names.values(), *organisation.name.names.values())
     return passwords.weakness(new, own=own, region=organisation.region, present=present)
 
 

@@ -27,6 +27,7 @@ from zrm.casework.transitions import Step
 from zrm.casework.undo import DraftFile, Undoable
 from zrm.kit.clock import now
 from zrm.kit.db import Cursor
+from zrm.localized import in_language
 from zrm.security.masking import masked
 from zrm.ui import labels
 from zrm.ui.i18n import Language, _, gettext
@@ -204,7 +205,6 @@ def case_view(
 ) -> CaseViewModel:
     """The page of a case that the agent sees, read before a place in its line of time (None: the newest entries)."""
     head, language = page.head, visit.viewer.language
-    persian = language == "fa"
     act = ActionContext(visit.actor, head.id, head.version, context.sending)
     possible = case_reading.routes_of(cursor, head, context.sending)
     open_addresses = visit.may(Permission.VIEW_ADDRESSES, head.unit_id)
@@ -213,9 +213,9 @@ def case_view(
     return CaseViewModel(
         head=head,
         title=reworded(head.title, head.channel, language),
-        assignee=head.assignee_fa if persian else head.assignee_en,
-        unit=head.unit_fa if persian else head.unit_en,
-        subject=head.subject_fa if persian else head.subject_en,
+        assignee=in_language(head.assignee_names, language),
+        unit=in_language(head.unit_names, language),
+        subject=in_language(head.subject_names, language),
         nature=label(NATURES, head.nature, language),
         mine=head.assignee_id == visit.agent.id,
         addresses=page.addresses,

@@ -83,8 +83,6 @@ def _draw(
         by_password=has_password and context.settings.security.passwords,
         app=app,
         passkeys=keys,
-        provider=(provider.label.fa if visit.viewer.language == "fa" else provider.label.en)
-        if provider and linked
-        else "",
+        provider=provider.label.in_language(visit.viewer.language) if provider and linked else "",
     )
     return HTMLResponse(html, status_code=status, headers=headers.PAGE)

@@ -14,6 +14,7 @@ from zrm.casestore import case_list, worklists
 from zrm.casestore.agent import Permission
 from zrm.casestore.case_list import View
 from zrm.kit.db import Cursor
+from zrm.localized import in_language
 from zrm.security import headers, sessions
 from zrm.ui.frame import DeskFrame, NavItem, NavSection
 from zrm.ui.i18n import _
@@ -76,12 +77,10 @@ class Shell:
         operates = visit.grants.everywhere(Permission.HANDLE_DELIVERIES)
         problems = len(self._context.problems(cursor)) if operates else 0
         counts = Counters(case_list.counted(cursor), waiting, problems).of(visit.agent.id, visit.visible, visit.grants)
-        organisation = self._context.settings.organisation.name
-        persian = visit.viewer.language == "fa"
         return DeskFrame(
-            organisation=organisation.fa if persian else organisation.en,
+            organisation=self._context.settings.organisation.name.in_language(visit.viewer.language),
             user_name=visit.name,
-            user_note=visit.agent.unit_fa if persian else visit.agent.unit_en,
+            user_note=in_language(visit.agent.unit_names, visit.viewer.language),
             csrf=sessions.csrf_for_page(visit.session),
             current=current,
             sections=self._sections(visit, counts, overdue=waiting.overdue),

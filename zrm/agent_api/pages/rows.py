@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from zrm.casestore.case_list import QueueRow
+from zrm.localized import in_language
 from zrm.security.masking import masked
 from zrm.ui.pages import Pages
 from zrm.ui.untitled_contacts import reworded
@@ -11,7 +12,6 @@ from zrm.ui.viewer import Viewer
 
 def row_values(row: QueueRow, viewer: Viewer, *, open_addresses: bool) -> dict[str, object]:
     """What the macro `case_row` wants, in the viewer's language; without `open_addresses` the address is masked."""
-    persian = viewer.language == "fa"
     title, snippet = _said_once(
         *(" ".join(reworded(text, row.channel, viewer.language).split()) for text in (row.title, row.snippet))
     )
@@ -26,9 +26,9 @@ def row_values(row: QueueRow, viewer: Viewer, *, open_addresses: bool) -> dict[s
         "status": row.status,
         "at": row.last_contact_at,
         "sort": f"{row.last_contact_at.isoformat(timespec='microseconds')} {row.id}",
-        "unit": row.unit_fa if persian else row.unit_en,
-        "assignee": row.assignee_fa if persian else row.assignee_en,
-        "subject": row.subject_fa if persian else row.subject_en,
+        "unit": in_language(row.unit_names, viewer.language),
+        "assignee": in_language(row.assignee_names, viewer.language),
+        "subject": in_language(row.subject_names, viewer.language),
         "unread": row.status == "new",
         "trouble": row.trouble,
     }

@@ -147,7 +147,7 @@ def sign_in_form(
         login=login,
         problem=problem,
         by_password=context.settings.security.passwords,
-        provider=(provider.label.fa if viewer.language == "fa" else provider.label.en) if provider else "",
+        provider=provider.label.in_language(viewer.language) if provider else "",
         passkeys=context.passkey_site is not None,
     )
     response = HTMLResponse(html, status_code=status, headers=headers.PAGE)
@@ -160,8 +160,7 @@ def sign_in_form(
 
 def own_name(context: DeskContext, language: str) -> str:
     """The organisation's name in a language."""
-    name = context.settings.organisation.name
-    return name.fa if language == "fa" else name.en
+    return context.settings.organisation.name.in_language(language)
 
 
 def _is_our_form(context: DeskContext, request: Request, form: dict[str, str]) -> bool:

@@ -29,7 +29,7 @@ KIND_NAMES = {
     "acknowledgement": _("First word with the code"),
 }
 _EVERY = "every"  # the form's word for a template of all units
-_FIELDS = ("name_fa", "name_en", "text_fa", "text_en")
+_FIELDS = tuple(f"{what}_{language}" for what in ("name", "text") for language in LANGUAGES)
 _BEGINNING = 70  # characters of a template in the list
 _SENTENCES: Final = {
     **{(name, InputFlaw.EMPTY): _("Write this in both languages.") for name in _FIELDS},
@@ -127,7 +127,7 @@ def _listing(
         unit_name=lambda unit_id: names.get(unit_id, "") if unit_id else visit.say(_("All units")),
         choices=_choices(cursor, visit),
         beginning=lambda text: templating.beginning(text, _BEGINNING),
-        wording=new or Wording(None, "answer", "", "", "", ""),
+        wording=new or Wording(None, "answer", {}, {}),
         errors=errors or [],
     )
 
@@ -172,8 +172,11 @@ def _choices(cursor: Cursor, visit: DeskRequest) -> dict[str, object]:
 def _wording(visit: DeskRequest) -> Wording:
     form = visit.form
     unit = form.get("unit", "")
-    given = {name: form.get(name, "").strip() for name in _FIELDS}
-    return Wording(None if unit == _EVERY else _uuid(unit), form.get("kind", ""), **given)
+    names, texts = (
+        {str(language): form.get(f"{what}_{language}", "").strip() for language in LANGUAGES}
+        for what in ("name", "text")
+    )
+    return Wording(None if unit == _EVERY else _uuid(unit), form.get("kind", ""), names, texts)
 
 
 def _uuid(text: str) -> UUID:

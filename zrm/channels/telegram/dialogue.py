@@ -22,6 +22,7 @@ from zrm.channels.telegram.outgoing_message import Note, SentPart
 from zrm.channels.telegram.words import Say, in_columns, menu
 from zrm.contract.ports import Subject
 from zrm.kit.text import latin_digits
+from zrm.localized import in_language
 from zrm.ui.i18n import Language, digits, gettext
 
 Role = Literal["message", "step"]
@@ -259,10 +260,7 @@ class _Dialogue:
                 return Say(gettext(language, words.WHICH_NATURE), rows)
             case "subject":
                 choices = self._branches(note.subject)
-                buttons = [
-                    (subject.name_fa if language == "fa" else subject.name_en, f"s:{_short(subject.key)}")
-                    for subject in choices
-                ]
+                buttons = [(in_language(subject.names, language), f"s:{_short(subject.key)}") for subject in choices]
                 rows = (*in_columns(buttons, 2), ((gettext(language, words.SOMETHING_ELSE), "s:-"),))
                 return Say(gettext(language, words.WHICH_SUBJECT), rows)
             case "describe":
@@ -280,7 +278,7 @@ class _Dialogue:
         subject = next((one for one in self._setting.subjects if one.key == note.subject), None)
         lines = [
             gettext(language, words.NATURES[note.nature]) if note.nature in words.NATURES else "",
-            (subject.name_fa if language == "fa" else subject.name_en) if subject else "",
+            in_language(subject.names, language) if subject else "",
             _shown_text(note.parts),
         ]
         if files := sum(len(part.files) for part in note.parts):

@@ -15,6 +15,7 @@ from zrm.contract.inbound import Inbound
 from zrm.contract.ports import Subject
 from zrm.contract.tracking import OnTheWay, PublicFile, PublicMessage
 from zrm.errors import OverQuota
+from zrm.localized import in_language
 from zrm.ui.i18n import Language, _, digits, gettext
 from zrm.ui.labels import byte_size
 
@@ -135,7 +136,7 @@ def shown_on_the_way(waiting: Sequence[OnTheWay]) -> list[PublicMessage]:
 
 def subject_options(subjects: Sequence[Subject], language: Language) -> list[tuple[str, str]]:
     """(key, "Roads › Potholes") for a list of choices, children under their parents."""
-    names = {subject.key: subject.name_fa if language == "fa" else subject.name_en for subject in subjects}
+    names = {subject.key: in_language(subject.names, language) for subject in subjects}
     parents = {subject.key: subject.parent_key for subject in subjects}
     return [(key, " › ".join(reversed(_path(key, names, parents)))) for key in names]
 

@@ -138,19 +138,18 @@ CREATE INDEX refusals_at ON refusals (at);
 
 # Who works here, on what, and with which words.
 ORGANISATION = """
+-- Names and texts are by language, {"fa": …, "en": …}: a further language is a further key.
 CREATE TABLE units (
     id uuid PRIMARY KEY,
     key text NOT NULL UNIQUE,
-    name_fa text NOT NULL,
-    name_en text NOT NULL,
+    names jsonb NOT NULL CHECK (names ?& ARRAY['fa', 'en']),
     parent_id uuid REFERENCES units
 );
 
 CREATE TABLE subjects (
     id uuid PRIMARY KEY,
     key text NOT NULL UNIQUE,
-    name_fa text NOT NULL,
-    name_en text NOT NULL,
+    names jsonb NOT NULL CHECK (names ?& ARRAY['fa', 'en']),
     parent_id uuid REFERENCES subjects,
     unit_id uuid REFERENCES units
 );
@@ -158,8 +157,7 @@ CREATE TABLE subjects (
 CREATE TABLE agents (
     id uuid PRIMARY KEY,
     login text NOT NULL UNIQUE,
-    name_fa text NOT NULL,
-    name_en text NOT NULL,
+    names jsonb NOT NULL CHECK (names ?& ARRAY['fa', 'en']),
     password_hash text NOT NULL,
     unit_id uuid NOT NULL REFERENCES units,
     language text NOT NULL DEFAULT 'fa' CHECK (language IN ('fa', 'en')),
@@ -185,10 +183,8 @@ CREATE TABLE templates (
     id uuid PRIMARY KEY,
     unit_id uuid REFERENCES units,
     kind text NOT NULL CHECK (kind IN ('answer', 'greeting', 'signature', 'acknowledgement')),
-    name_fa text NOT NULL,
-    name_en text NOT NULL,
-    text_fa text NOT NULL,
-    text_en text NOT NULL,
+    names jsonb NOT NULL CHECK (names ?& ARRAY['fa', 'en']),
+    texts jsonb NOT NULL CHECK (texts ?& ARRAY['fa', 'en']),
     version int NOT NULL DEFAULT 1,
     changed_by uuid REFERENCES agents,
     changed_at timestamptz NOT NULL,
