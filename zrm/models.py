@@ -20,6 +20,7 @@ from zrm.casestore import (  # noqa: F401  # each registers its tables
     delivery,
     heartbeat,
     installation_id,
+    nature,
     notification,
     outbox,
     person,

@@ -32,7 +32,11 @@ def test_every_payload_has_a_sentence_in_both_languages(payload: Payload, actor:
 
 def of(language: Language) -> History:
     return History(
-        language, lambda agent_id: "Sara" if agent_id == SARA else "ZRM", lambda _: "Roads", lambda _: "Lamp"
+        language,
+        lambda agent_id: "Sara" if agent_id == SARA else "ZRM",
+        lambda _: "Roads",
+        lambda _: "Lamp",
+        lambda _: "Complaint",
     )
 
 

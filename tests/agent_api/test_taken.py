@@ -152,6 +152,7 @@ def test_nobody_takes_contacts_without_the_permission(
             uuid4(),
             TakenDown("x"),
             region="IR",
+            natures=(),
         )
     assert ask(database, "SELECT FROM raw_contacts") == []
 

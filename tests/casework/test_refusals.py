@@ -211,10 +211,10 @@ CALLS: Final[dict[str, Call]] = {
 ANYWHERE: Final[dict[str, Call]] = {
     "taken_contacts.require_takes": Call((TAKE,), lambda _c, _s, a: taken_contacts.require_takes(a)),
     "taken_contacts.require_fit": Call(
-        (TAKE,), lambda _c, _s, a: taken_contacts.require_fit(a, "call", TOLD, region="IR")
+        (TAKE,), lambda _c, _s, a: taken_contacts.require_fit(a, "call", TOLD, region="IR", natures=())
     ),
     "taken_contacts.take": Call(
-        (TAKE,), lambda _c, _s, a: taken_contacts.take(receive, a, "call", new_id(), TOLD, region="IR")
+        (TAKE,), lambda _c, _s, a: taken_contacts.take(receive, a, "call", new_id(), TOLD, region="IR", natures=())
     ),
     "taken_contacts.receipt_of": Call((TAKE,), lambda c, s, a: taken_contacts.receipt_of(c, a, s.taken)),
 }

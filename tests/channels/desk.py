@@ -16,6 +16,7 @@ from zrm.contract.inbound import JSON, RawContact, Receipt
 from zrm.contract.ports import (
     CheckpointsPort,
     FilesPort,
+    Nature,
     OpenDoor,
     ReceptionPort,
     SelfServicePort,
@@ -102,6 +103,10 @@ class UnaskedDesk(ReceptionPort, FilesPort, TrackingPort, SelfServicePort, Check
         _never()
 
     def redeem(self, token: str) -> str:
+        """Not for these doors."""
+        _never()
+
+    def natures(self) -> list[Nature]:
         """Not for these doors."""
         _never()
 

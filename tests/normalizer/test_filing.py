@@ -446,3 +446,8 @@ def test_what_is_filed_can_be_found(desk: Desk) -> None:
         with desk.database.cursor() as cursor:
             hits = search.find(cursor, parse(typed, "IR"), Reach(None, None), limit=9)
         assert {hit.case_id for hit in hits} == cases, typed
+
+
+def test_a_nature_that_is_none_is_no_reason_to_hold_a_contact(desk: Desk) -> None:
+    desk.send(*(Inbound((), "The lamp is dark.", nature=nature) for nature in ("report", "wish", "")), channel="web")
+    assert desk.ask("SELECT nature FROM cases ORDER BY id") == [("report",), (None,), (None,)]

@@ -14,6 +14,7 @@ from sqlmodel import Field
 from zrm.kit.db import Cursor, insert_records, records
 from zrm.kit.ids import new_id
 from zrm.kit.tables import Table, one_of
+from zrm.localized import Localized
 
 
 class Status(StrEnum):
@@ -47,7 +48,7 @@ class Case(Table, table=True):
     code: str = Field(sa_type=CHAR(12), unique=True)
     reply_token: str = Field(unique=True)
     title: str
-    nature: str = ""
+    nature: str | None = Field(default=None, foreign_key="natures.key")
     language: str
     channel: str
     account: str
@@ -87,7 +88,7 @@ class OwnCase(NamedTuple):
     """A case in the list of their own that a person is sent: nothing that anybody wrote."""
 
     code: str
-    nature: str
+    nature_names: Localized
     opened_at: datetime
     closed: bool
 
@@ -97,7 +98,8 @@ def cases_of(cursor: Cursor, person_id: UUID, address: str, *, closed_since: dat
     first, of each the newest first, at most a thousand.
     """
     cursor.execute(
-        "SELECT code, nature, opened_at, status = 'closed' AS closed FROM cases "
+        "SELECT code, coalesce((SELECT names FROM natures WHERE key = cases.nature), '{}') AS nature_names, opened_at, "
+        "status = 'closed' AS closed FROM cases "
         "WHERE person_id = %s AND (status <> 'closed' OR status_at >= %s) AND EXISTS (SELECT FROM contacts c "
         "WHERE c.case_id = cases.id AND c.direction = 'in' AND %s = ANY(c.address || c.other_addresses)) "
         "ORDER BY closed, opened_at DESC, id DESC LIMIT 1000",
@@ -122,7 +124,7 @@ class NewCase(NamedTuple):
     code: str
     reply_token: str
     title: str
-    nature: str
+    nature: str | None
     language: str
     channel: str
     account: str
@@ -172,11 +174,11 @@ def move(
     nature: str,
     contact_at: datetime | None,
 ) -> None:
-    """Write the case as a step leaves it; `contact_at` is when the step wrote to the citizen, if it did."""
+    """Write the case as a step leaves it; no `nature` means that nobody chose one, `contact_at` is when the step wrote to the citizen, if it did."""
     cursor.execute(
         """
         UPDATE cases SET status = %(status)s, assignee_id = %(assignee)s, unit_id = %(unit)s,
-            subject_id = %(subject)s, nature = %(nature)s, version = version + 1,
+            subject_id = %(subject)s, nature = nullif(%(nature)s, ''), version = version + 1,
             status_at = CASE WHEN status = %(status)s THEN status_at ELSE now() END,
             last_contact_at = coalesce(%(contact_at)s, last_contact_at)
         WHERE id = %(id)s

@@ -10,9 +10,6 @@ from sqlmodel import Field
 from zrm.kit.ids import new_id
 from zrm.kit.tables import Table, both_languages
 
-NATURES = ("complaint", "request", "suggestion", "criticism", "report")
-"""What kind of matter a case is; the seed's five."""
-
 
 class SubjectNode(Table, table=True):
     """One subject, named in both languages; `unit_id` is where a new case of it goes."""

@@ -229,7 +229,7 @@ def head(cursor: Cursor, case_id: UUID) -> CaseHead | None:
     """The case alone."""
     cursor.execute(
         """
-        SELECT c.id, c.code, c.title, c.nature, c.language, c.channel, c.account, c.status, c.opened_at, c.status_at,
+        SELECT c.id, c.code, c.title, coalesce(c.nature, '') AS nature, c.language, c.channel, c.account, c.status, c.opened_at, c.status_at,
             c.version, c.person_id, coalesce(p.name, '') AS person,
             coalesce(p.preferred_language, '') AS preferred_language,
             coalesce(p.preferred_channel, '') AS preferred_channel,

@@ -19,6 +19,7 @@ from uuid import UUID
 from zrm.casestore import case as cases
 from zrm.casestore import contact as contacts
 from zrm.casestore import directory, history, live, outbox, outgoing, timeline
+from zrm.casestore import nature as natures
 from zrm.casestore.agent import Permission
 from zrm.casestore.answers import CLOSING, is_unanswered
 from zrm.casestore.attachment import NewAttachment, attach
@@ -43,7 +44,6 @@ from zrm.casestore.outbox import Topic
 from zrm.casestore.outgoing import NewDelivery
 from zrm.casestore.person import set_preferences
 from zrm.casestore.search_words import contact_key
-from zrm.casestore.subject import NATURES
 from zrm.casework import case_reading
 from zrm.casework.closing_message import send_closing_message
 from zrm.casework.context import ActionContext, InputFlaw, checked_text, invalid
@@ -144,7 +144,7 @@ def classify(cursor: Cursor, act: ActionContext, *, subject_id: UUID | None, nat
     case = lock(cursor, act)
     if subject_id is not None and subject_id not in {subject.id for subject in directory.subjects(cursor)}:
         raise invalid("subject", InputFlaw.UNKNOWN_CHOICE)
-    if nature and nature not in NATURES:
+    if nature != case.nature and nature not in ("", *(one.key for one in natures.in_use(cursor))):
         raise invalid("nature", InputFlaw.UNKNOWN_CHOICE)
     if (case.subject_id, case.nature) == (subject_id, nature):
         return
@@ -311,7 +311,7 @@ def lock(
     Errors: NotFound; Forbidden; Conflict when it has changed since the agent saw it, unless `any_version`.
     """
     cursor.execute(
-        "SELECT id, code, status, unit_id, assignee_id, subject_id, nature, person_id, language, version"
+        "SELECT id, code, status, unit_id, assignee_id, subject_id, coalesce(nature, '') AS nature, person_id, language, version"
         " FROM cases WHERE id = %s FOR UPDATE",
         [act.case_id],
     )

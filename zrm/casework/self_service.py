@@ -12,6 +12,7 @@ from typing import Final, Literal
 from zrm.casestore.case import OwnCase, Status
 from zrm.config import Settings
 from zrm.kit.gsm import cost
+from zrm.localized import in_language
 from zrm.ui.calendars import DateReader, date_text
 from zrm.ui.i18n import Language, _, digits, gettext, in_fours
 
@@ -53,14 +54,6 @@ _SUBJECTS: Final[dict[Answer, str]] = {
     "codes": _("Your tracking codes"),
     "no codes": _("Your tracking codes"),
     "rated": _("Your rating"),
-}
-_NATURES: Final = {
-    "": _("Message"),
-    "complaint": _("Complaint"),
-    "request": _("Request"),
-    "suggestion": _("Suggestion"),
-    "criticism": _("Criticism"),
-    "report": _("Report of a problem"),
 }
 _MOST_LISTED: Final = 20
 _MOST_SEGMENTS: Final = 2
@@ -117,7 +110,7 @@ def _listed(cases: Sequence[OwnCase], most: int, language: Language, settings: S
         if not by_mail:
             lines.append(f"{day}: {code}")
             continue
-        kind = gettext(language, _NATURES[case.nature])
+        kind = in_language(case.nature_names, language) or gettext(language, "Message")
         line = _("%(kind)s, %(day)s, closed: %(code)s") if case.closed else _("%(kind)s, %(day)s: %(code)s")
         lines.append(f"    {gettext(language, line, code=code, kind=kind, day=day)}")
     if len(cases) > most:

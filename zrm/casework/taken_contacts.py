@@ -7,14 +7,13 @@ is judged here but the permission and what the record could not hold.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from typing import Final
 from uuid import UUID
 
 from zrm.casestore.agent import Permission
-from zrm.casestore.subject import NATURES
 from zrm.casework.context import ActingAgent, InputFlaw, InputProblem, InvalidInput
 from zrm.contract.capabilities import registered
 from zrm.contract.files import StoredFile
@@ -76,17 +75,18 @@ def take(
     files: Sequence[StoredFile] = (),
     *,
     region: str,
+    natures: Collection[str],
     phone_as_is: str = "",
 ) -> Receipt:
     """Make it durable by `receive` (the front desk's, as every door does) and give its receipt.
 
     `form_id` is of one showing of the form: sent twice it is one contact, with other words another. `region` (ISO country)
-    is how telephone numbers are read. Numbering plans change: `phone_as_is` are the digits of a doubtful number that the
+    is how telephone numbers are read, `natures` are the keys to choose from. Numbering plans change: `phone_as_is` are the digits of a doubtful number that the
     agent has asked the citizen about, which is then believed.
 
     Errors: NotFound for who may not take contacts, InvalidInput, StoreUnavailable, StoreFull.
     """
-    require_fit(actor, way, told, region=region, phone_as_is=phone_as_is)
+    require_fit(actor, way, told, region=region, natures=natures, phone_as_is=phone_as_is)
     name, phone, email = map(clean_line, (told.name, told.phone, told.email))
     told = TakenDown(told.text.strip(), name, phone, email, told.nature)
     fields = {name: value for name, value in asdict(told).items() if value}
@@ -104,14 +104,18 @@ def take(
     return receive(contact)
 
 
-def require_fit(actor: ActingAgent, way: str, told: TakenDown, *, region: str, phone_as_is: str = "") -> None:
+def require_fit(
+    actor: ActingAgent, way: str, told: TakenDown, *, region: str, natures: Collection[str], phone_as_is: str = ""
+) -> None:
     """Errors: NotFound for who may not take contacts, InvalidInput with everything that must be put right first."""
     require_takes(actor)
-    if problems := tuple(_problems(way, told, region, phone_as_is)):
+    if problems := tuple(_problems(way, told, region, natures, phone_as_is)):
         raise InvalidInput(*problems)
 
 
-def _problems(way: str, told: TakenDown, region: str, phone_as_is: str) -> Iterator[InputProblem]:
+def _problems(
+    way: str, told: TakenDown, region: str, natures: Collection[str], phone_as_is: str
+) -> Iterator[InputProblem]:
     if way not in ways():
         yield InputProblem("way", InputFlaw.UNKNOWN_CHOICE)
     for name, most in LONGEST.items():
@@ -127,7 +131,7 @@ def _problems(way: str, told: TakenDown, region: str, phone_as_is: str) -> Itera
             yield InputProblem("phone", InputFlaw.DOUBTFUL_NUMBER, {"found": found, "digits": digits(phone)})
     if email and not is_email(email):
         yield InputProblem("email", InputFlaw.NOT_AN_EMAIL)
-    if told.nature not in ("", *NATURES):
+    if told.nature not in ("", *natures):
         yield InputProblem("nature", InputFlaw.UNKNOWN_CHOICE)
 
 

@@ -92,7 +92,7 @@ class Inbound:
     thread: Thread = field(default_factory=Thread)
     headers: tuple[tuple[str, str], ...] = ()
     labels: frozenset[str] = frozenset()  # robot, bounce, list, cut_short …
-    nature: str = ""  # complaint | request | suggestion | criticism | report, if the citizen said so
+    nature: str = ""  # the key of one, if the citizen chose; an unknown one counts as none
     subject_key: str = ""  # key in the subject tree, if the citizen chose one
     senders_proven: bool = False  # the provider itself vouches that all senders are addresses of one person
     code_told: bool = False  # the door has told the tracking code: no acknowledgement is needed

@@ -21,6 +21,14 @@ from zrm.localized import Localized
 
 
 @dataclass(frozen=True, slots=True)
+class Nature:
+    """A kind of matter, for the citizen's choice."""
+
+    key: str
+    names: Localized
+
+
+@dataclass(frozen=True, slots=True)
 class Subject:
     """A node of the subject tree, for the citizen's choice."""
 
@@ -114,7 +122,10 @@ class TrackingPort(Protocol):
 
 
 class SelfServicePort(Protocol):
-    """What citizens choose and do by themselves: pick a subject, rate a case, ask for codes, stop our messages."""
+    """What citizens choose and do by themselves: pick a nature and a subject, rate a case, ask for codes, stop our messages."""
+
+    def natures(self) -> list[Nature]:
+        """The kinds of matter to choose from, in order."""
 
     def subjects(self) -> list[Subject]:
         """The subject tree's choices, parents before children."""

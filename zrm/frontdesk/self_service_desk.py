@@ -1,17 +1,17 @@
-"""What citizens choose and do by themselves: pick a subject, rate a case, ask for codes, stop our messages."""
+"""What citizens choose and do by themselves: pick a nature and a subject, rate a case, ask for codes, stop our messages."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 
-from zrm.casestore import rating
+from zrm.casestore import nature, rating
 from zrm.casestore.case import case_of
 from zrm.casestore.person import opt, opted_out
 from zrm.casework.reply_routes import WEB, SendingAccount, automatic_route
 from zrm.config import Settings
 from zrm.contract.addresses import PHONE, AddressKind
-from zrm.contract.ports import OpenDoor, Subject, TrackingPort
+from zrm.contract.ports import Nature, OpenDoor, Subject, TrackingPort
 from zrm.frontdesk.store import DeskStore
 from zrm.kit import throttle
 from zrm.kit.clock import now
@@ -36,6 +36,11 @@ class SelfServiceDesk:
         self._senders = senders
         self._doors = doors
         self._tracking = tracking
+
+    def natures(self) -> list[Nature]:
+        """The kinds of matter to choose from, in order."""
+        with self._store.cursor() as cursor:
+            return [Nature(one.key, one.names) for one in nature.in_use(cursor)]
 
     def subjects(self) -> list[Subject]:
         """The subject tree, parents before children, in the order they were made."""

@@ -211,6 +211,7 @@ class CaseMatching:
         contact, at = reading.raw.contact, reading.raw.received_at
         subject_id, unit_id = self._known.subjects.get(reading.subject_key, (None, None))
         unit_id = unit_id or self._known.default_unit()
+        nature = reading.nature if reading.nature in self._known.natures else None
         language = self._language_of(reading, person_id)
         case = KnownCase(
             id=new_id(), code=reading.raw.code, status=Status.NEW, status_at=at, unit_id=unit_id, person_id=person_id,
@@ -223,7 +224,7 @@ class CaseMatching:
                 code=case.code,
                 reply_token=new_reply_token(),
                 title=reading.title,
-                nature=reading.nature,
+                nature=nature,
                 language=language,
                 channel=contact.channel,
                 account=contact.account,

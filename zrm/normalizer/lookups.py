@@ -88,6 +88,7 @@ class BatchContext:
         self.first_words: dict[UUID | None, Localized] = {}
         self.units: dict[str, UUID] = {}
         self.subjects: dict[str, tuple[UUID, UUID | None]] = {}
+        self.natures: set[str] = set()
 
     def look_up(self, readings: Sequence[Interpretation], wished: Sequence[Command]) -> None:
         """Hold the addresses and the cases, and learn whose and which they are. A wish may turn out to be a reading."""
@@ -102,6 +103,9 @@ class BatchContext:
         if readings:
             self._cursor.execute("SELECT key, id FROM units")
             self.units = dict(self._cursor.fetchall())
+        if any(reading.nature for reading in readings):
+            self._cursor.execute("SELECT key FROM natures")
+            self.natures = {key for (key,) in self._cursor.fetchall()}
         if any(reading.subject_key for reading in readings):
             self._cursor.execute("SELECT key, id, unit_id FROM subjects")
             self.subjects = {key: (subject, unit) for key, subject, unit in self._cursor.fetchall()}

@@ -53,7 +53,7 @@ def test_a_name_alone_is_kept() -> None:
     "contact",
     [
         raw({"text": ""}), raw({}), raw([]), raw(b"\xff"), raw(b""), raw({"text": "x", "other": 1}), raw({"text": 1}),
-        raw({"text": "x", "nature": "gossip"}), raw({"text": "x"}, agent=""), raw({"text": "x"}, agent="nobody"), raw({"text": "x"}, other="1"),
+        raw({"text": "x", "nature": 7}), raw({"text": "x"}, agent=""), raw({"text": "x"}, agent="nobody"), raw({"text": "x"}, other="1"),
     ],
 )  # fmt: skip
 def test_what_is_not_of_the_desks_making_is_refused_without_its_words(contact: RawContact) -> None:

@@ -9,7 +9,7 @@ from typing import BinaryIO
 from tests.channels.desk import UnaskedDesk
 from zrm.contract.files import StoredFile
 from zrm.contract.inbound import RawContact, Receipt
-from zrm.contract.ports import Subject
+from zrm.contract.ports import Nature, Subject
 from zrm.contract.tracking import Tracking
 from zrm.errors import NotFound, StoreFull, TooManyTries
 from zrm.kit.ids import new_id
@@ -76,6 +76,9 @@ class ListDesk(UnaskedDesk):
 
     def redeem(self, token: str) -> str:
         raise NotFound("no such token")
+
+    def natures(self) -> list[Nature]:
+        return []
 
     def subjects(self) -> list[Subject]:
         return []

@@ -16,7 +16,7 @@ from tests.channels.desk import UnaskedDesk
 from zrm.contract.addresses import EMAIL, PHONE, AddressKind
 from zrm.contract.files import StoredFile
 from zrm.contract.inbound import JSON, RawContact, Receipt
-from zrm.contract.ports import OpenDoor, Subject
+from zrm.contract.ports import Nature, OpenDoor, Subject
 from zrm.contract.tracking import OnTheWay, PublicFile, PublicMessage, Tracking
 from zrm.errors import NotFound, StoreUnavailable, TooManyTries
 from zrm.kit.ids import new_id
@@ -29,6 +29,12 @@ FILES = (
     PublicFile(new_id(), "virus.exe", "application/octet-stream", 1_000, withheld="infected"),
     PublicFile(new_id(), "new.jpg", "image/jpeg", 300_000, withheld="waiting"),
 )
+NATURES = [
+    Nature("complaint", {"fa": "شکایت", "en": "Complaint"}),
+    Nature("request", {"fa": "درخواست", "en": "Request"}),
+    Nature("report", {"fa": "گزارش", "en": "Report"}),
+    Nature("praise", {"fa": "قدردانی", "en": "Praise"}),
+]
 SUBJECTS = [
     Subject("roads", {"fa": "معابر و خیابان‌ها", "en": "Streets and roads"}),
     Subject("water", {"fa": "آب و فاضلاب", "en": "Water and sewage"}),
@@ -173,6 +179,10 @@ class KeepingDesk(UnaskedDesk):
 
     def doors(self) -> Sequence[OpenDoor]:
         return self.open_doors
+
+    def natures(self) -> list[Nature]:
+        self._open()
+        return NATURES
 
     def subjects(self) -> list[Subject]:
         self._open()

@@ -78,6 +78,18 @@ def test_a_receipt_promises_an_answer_only_where_we_can_write(portal: Portal) ->
         assert ("We answer you" in page, "You gave no telephone" in page) == (promised, not phone)
 
 
+def test_the_natures_of_the_store_are_what_there_is_to_choose(portal: Portal) -> None:
+    page = portal.citizen().get("/new?lang=en").text
+    assert re.findall(r'name="nature" value="(\w+)"', page) == ["complaint", "request", "report", "praise"]
+    assert "Something is broken, dangerous or in the way" in page
+    assert "<span>Praise</span>" in page  # one of its own, whose meaning nobody has written down
+    client = portal.citizen()
+    client.post("/new", data=filled(opened(client)) | {"nature": "suggestion"})
+    assert portal.desk.raws == []
+    client.post("/new", data=filled(opened(client)) | {"nature": "praise"})
+    assert [json.loads(raw.body)["nature"] for raw in portal.desk.raws] == ["praise"]
+
+
 def test_a_sent_form_is_durable_and_answers_with_a_redirect_to_the_receipt(portal: Portal) -> None:
     client = portal.citizen()
     files = {"files": ("photo.jpg", b"\xff\xd8 picture", "image/jpeg")}

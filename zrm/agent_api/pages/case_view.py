@@ -11,14 +11,14 @@ from uuid import UUID
 from zrm.agent_api.context import DeskContext
 from zrm.agent_api.desk_request import MOST_FILES, MOST_UPLOAD_BYTES, DeskRequest
 from zrm.agent_api.pages.files import harmless_name, is_pdf
-from zrm.agent_api.pages.labels import LABELS, NATURES, RELATION_REASONS, History, label
+from zrm.agent_api.pages.labels import LABELS, RELATION_REASONS, History, label
 from zrm.agent_api.pages.route_choices import RouteChoice, route_choices
-from zrm.casestore import case_list, directory
+from zrm.casestore import case_list, directory, nature
 from zrm.casestore.agent import Permission
 from zrm.casestore.answers import is_unanswered
 from zrm.casestore.attachment import MOST_PICTURES
 from zrm.casestore.directory import Named
-from zrm.casestore.subject import NATURES as KNOWN_NATURES
+from zrm.casestore.nature import NatureRecord
 from zrm.casestore.timeline import AddressRow, CaseHead, CasePage, ContactRow, OtherCase, Relation, TimelineKey
 from zrm.casework import case_reading, transitions, undo
 from zrm.casework.context import ActingAgent, ActionContext
@@ -209,6 +209,7 @@ def case_view(
     possible = case_reading.routes_of(cursor, head, context.sending)
     open_addresses = visit.may(Permission.VIEW_ADDRESSES, head.unit_id)
     subjects, units = directory.subjects(cursor), directory.units(cursor)
+    natures = nature.known(cursor)
     allowed = _allowed(visit, head)
     return CaseViewModel(
         head=head,
@@ -216,12 +217,12 @@ def case_view(
         assignee=in_language(head.assignee_names, language),
         unit=in_language(head.unit_names, language),
         subject=in_language(head.subject_names, language),
-        nature=label(NATURES, head.nature, language),
+        nature=_nature_names(natures, language)[head.nature],
         mine=head.assignee_id == visit.agent.id,
         addresses=page.addresses,
         dossier=page.dossier,
         relations=page.relations,
-        items=_items(cursor, page, visit, units, subjects, open_addresses=open_addresses),
+        items=_items(cursor, page, visit, units, subjects, natures, open_addresses=open_addresses),
         newest=before is None,
         earlier_href=f"/desk/cases/{head.id}?before={mark_of(page.earlier)}" if page.earlier else "",
         unread=asked.unread,
@@ -229,7 +230,11 @@ def case_view(
         composer=_composer(context, cursor, act, visit, head, possible, asked.draft, open_addresses=open_addresses),
         outcome=_outcome(cursor, act, visit, asked.done),
         choices=CaseChoices(
-            natures=[(code, label(NATURES, code, language)) for code in ("", *KNOWN_NATURES)],
+            natures=list(
+                _nature_names(
+                    [one for one in natures if not one.retired_at or one.key == head.nature], language
+                ).items()
+            ),
             subjects=_subjects(subjects, language),
             targets=_targets(units, directory.colleagues(cursor, {head.unit_id, visit.agent.unit_id}), visit),
             channels=_channels(possible, head.preferred_channel, language),
@@ -297,12 +302,17 @@ def _outcome(cursor: Cursor, act: ActionContext, visit: DeskRequest, done: str) 
     )
 
 
+def _nature_names(natures: Iterable[NatureRecord], language: Language) -> dict[str, str]:
+    return {"": gettext(language, _("Not said"))} | {one.key: in_language(one.names, language) for one in natures}
+
+
 def _items(
     cursor: Cursor,
     page: CasePage,
     visit: DeskRequest,
     units: Iterable[Named],
     subjects: Iterable[Named],
+    natures: Iterable[NatureRecord],
     *,
     open_addresses: bool,
 ) -> list[TimelineItem]:
@@ -310,6 +320,7 @@ def _items(
     people = directory.agents_by_id(cursor, _people(page))
     unit_names = {unit.id: unit.name(language) for unit in units}
     subject_names = {subject.id: subject.name(language) for subject in subjects}
+    nature_names = _nature_names(natures, language)
 
     def agent(agent_id: UUID | None) -> str:
         return people[agent_id].name(language) if agent_id in people else visit.say(_("ZRM"))
@@ -321,7 +332,11 @@ def _items(
         return contact.person or address or visit.say(_("Unknown person"))
 
     history = History(
-        language, agent, lambda unit: unit_names.get(unit, ""), lambda subject: subject_names.get(subject, "")
+        language,
+        agent,
+        lambda unit: unit_names.get(unit, ""),
+        lambda subject: subject_names.get(subject, ""),
+        lambda key: nature_names.get(key, key),
     )
     items = [
         TimelineItem(contact.at, contact=contact, author=author(contact), anchor=f"contact-{contact.id}")

@@ -39,15 +39,6 @@ from zrm.kit.direction import isolated, steady_codes
 from zrm.ui import labels
 from zrm.ui.i18n import Language, _, digits, gettext, in_fours
 
-NATURES: Final = {
-    "": _("Not said"),
-    "complaint": _("Complaint"),
-    "request": _("Request"),
-    "suggestion": _("Suggestion"),
-    "criticism": _("Criticism"),
-    "report": _("Report"),
-}
-
 LABELS: Final = {
     "robot": _("Sent by a machine"),
     "acknowledgement": _("Confirmation of receipt"),
@@ -140,7 +131,7 @@ def notice_text(kind: str, title: str, language: Language) -> str:
 
 
 class History:
-    """Writes history lines for one reader. `agent`, `unit` and `subject` name things by id."""
+    """Writes history lines for one reader. `agent`, `unit` and `subject` name things by id, `nature` by key."""
 
     def __init__(
         self,
@@ -148,11 +139,13 @@ class History:
         agent: Callable[[UUID | None], str],
         unit: Callable[[UUID], str],
         subject: Callable[[UUID], str],
+        nature: Callable[[str], str],
     ) -> None:
         self._language = language
         self._agent = agent
         self._unit = unit
         self._subject = subject
+        self._nature = nature
 
     def line(self, line: HistoryLine) -> tuple[str, str]:
         """(sentence, icon) for one line; what a later version wrote is named by its kind."""
@@ -226,7 +219,7 @@ class History:
     def _about(self, classified: CaseClassified) -> str:
         named = [self._subject(classified.subject_id)] if classified.subject_id else []
         if classified.nature:
-            named.append(label(NATURES, classified.nature, self._language))
+            named.append(self._nature(classified.nature))
         return ("، " if self._language == "fa" else ", ").join(named) or self._say(_("nothing"))
 
     def _channel(self, channel: str) -> str:

@@ -13,9 +13,8 @@ from zrm.agent_api.desk_request import DeskRequest, SignedIn
 from zrm.agent_api.pages.error_pages import page_router
 from zrm.agent_api.pages.files import keep
 from zrm.agent_api.pages.input_problems import sentences
-from zrm.agent_api.pages.labels import NATURES, label
 from zrm.agent_api.pages.layout import Shell
-from zrm.casestore.subject import NATURES as KNOWN_NATURES
+from zrm.casestore import nature
 from zrm.casework import taken_contacts
 from zrm.casework.context import InputFlaw, InvalidInput
 from zrm.casework.taken_contacts import LONGEST, TakenDown, ways
@@ -24,6 +23,7 @@ from zrm.errors import StoreUnavailable
 from zrm.kit import log
 from zrm.kit.phones import flaw
 from zrm.kit.text import digits
+from zrm.localized import in_language
 from zrm.ui.i18n import _
 from zrm.ui.labels import channel_name
 
@@ -81,13 +81,15 @@ def _take(context: DeskContext, visit: DeskRequest, form_id: UUID) -> Receipt:
     typed, region = visit.form, context.settings.organisation.region
     way, as_is = typed.get("way", ""), typed.get("phone_as_is", "")
     told = TakenDown(**{name: typed.get(name, "") for name in ("text", "name", "phone", "email", "nature")})
+    with context.database.cursor() as cursor:
+        natures = {one.key for one in nature.in_use(cursor)}
     # Before the files, so that a form that comes back leaves none behind.
-    taken_contacts.require_fit(visit.actor, way, told, region=region, phone_as_is=as_is)
+    taken_contacts.require_fit(visit.actor, way, told, region=region, natures=natures, phone_as_is=as_is)
     if context.receive is None:
         raise StoreUnavailable("nothing receives here")
     files = [keep(context.blobs, file) for file in visit.files]
     return taken_contacts.take(
-        context.receive, visit.actor, way, form_id, told, files, region=region, phone_as_is=as_is
+        context.receive, visit.actor, way, form_id, told, files, region=region, natures=natures, phone_as_is=as_is
     )
 
 
@@ -113,7 +115,10 @@ def _form(
             form_id=form_id,
             errors=errors,
             ways=[(way, channel_name(way, language)) for way in ways()],
-            natures=[(code, label(NATURES, code, language)) for code in ("", *KNOWN_NATURES)],
+            natures=[
+                ("", visit.say(_("Not said"))),
+                *((one.key, in_language(one.names, language)) for one in nature.in_use(cursor)),
+            ],
             longest=LONGEST,
             phone_digits=_doubted(typed.get("phone", ""), region) if "phone" in dict(errors) else "",
             files_again=bool(visit.files),

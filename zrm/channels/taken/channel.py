@@ -7,7 +7,7 @@ citizen's word: name and addresses are claimed.
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar, Final, Literal
+from typing import Annotated, ClassVar, Final
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, StringConstraints, ValidationError
@@ -33,7 +33,7 @@ class _Payload(BaseModel):
     name: _Line = ""
     phone: _Line = ""
     email: _Line = ""
-    nature: Literal["", "complaint", "request", "suggestion", "criticism", "report"] = ""
+    nature: _Line = ""
 
 
 class _TakenChannel:

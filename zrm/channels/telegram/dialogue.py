@@ -20,7 +20,7 @@ from zrm.channels.telegram import words
 from zrm.channels.telegram.incoming_update import IncomingUpdate
 from zrm.channels.telegram.outgoing_message import Note, SentPart
 from zrm.channels.telegram.words import Say, in_columns, menu
-from zrm.contract.ports import Subject
+from zrm.contract.ports import Nature, Subject
 from zrm.kit.text import latin_digits
 from zrm.localized import in_language
 from zrm.ui.i18n import Language, digits, gettext
@@ -38,6 +38,7 @@ class Setting:
 
     installation: Installation
     begins_in: Language | None
+    natures: Sequence[Nature]
     subjects: Sequence[Subject]
     draft_life: float
     album_wait: float
@@ -219,7 +220,7 @@ class _Dialogue:
                 self._note = note = replace(note, language=value)
                 self._language = "fa" if value == "fa" else "en"
                 return self._at(note) if note.drafting else self._welcome(replace(note, step="", due=0))
-            case "n" if note.step == "nature" and value in words.NATURES:
+            case "n" if note.step == "nature" and self._nature(value):
                 return self._at(replace(note, nature=value, step="subject" if self._branches("") else "describe"))
             case "s" if note.step == "subject":
                 return self._subject(value)
@@ -234,6 +235,11 @@ class _Dialogue:
                 if score in ("1", "2", "3", "4", "5"):
                     return Turn(note, ask=Ask("rate", code, int(score)))
         return Turn(note, says=(self.prompt(),))
+
+    def _nature(self, key: str) -> str:
+        """The name of a nature; empty if there is none of that key to choose."""
+        names = {one.key: in_language(one.names, self._language) for one in self._setting.natures}
+        return names.get(key, "")
 
     def _subject(self, value: str) -> Turn:
         note = self._note
@@ -255,7 +261,7 @@ class _Dialogue:
             case "language":
                 return _languages()
             case "nature":
-                buttons = [(gettext(language, label), f"n:{key}") for key, label in words.NATURES.items()]
+                buttons = [(in_language(one.names, language), f"n:{one.key}") for one in self._setting.natures]
                 rows = (*in_columns(buttons, 2), ((gettext(language, words.CANCEL), "cancel"),))
                 return Say(gettext(language, words.WHICH_NATURE), rows)
             case "subject":
@@ -277,7 +283,7 @@ class _Dialogue:
         note, language = self._note, self._language
         subject = next((one for one in self._setting.subjects if one.key == note.subject), None)
         lines = [
-            gettext(language, words.NATURES[note.nature]) if note.nature in words.NATURES else "",
+            self._nature(note.nature),
             in_language(subject.names, language) if subject else "",
             _shown_text(note.parts),
         ]

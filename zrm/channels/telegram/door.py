@@ -28,7 +28,7 @@ from zrm.channels.telegram.platform import Platform
 from zrm.channels.telegram.words import Say, menu
 from zrm.contract.files import StoredFile
 from zrm.contract.inbound import JSON, RawContact, Receipt
-from zrm.contract.ports import FrontDesk, Subject
+from zrm.contract.ports import FrontDesk, Nature, Subject
 from zrm.errors import NotFound, StoreUnavailable, TooManyTries
 from zrm.kit import log
 from zrm.kit.clock import now
@@ -39,7 +39,7 @@ from zrm.ui.i18n import Language, digits, gettext, in_fours
 MEDIA_TYPE = "application/json"
 
 _FETCHED_AT_ONCE = 3  # files of up to 20 MB each are in memory while they come
-_SUBJECTS_FOR = 60.0  # seconds the subjects are remembered in this process
+_CHOICES_FOR = 60.0  # seconds the natures and subjects are remembered in this process
 
 _log = log.get(__name__)
 
@@ -54,7 +54,7 @@ class TelegramDoor:
         self._desk = desk
         self._clients: dict[str, Client] = {}
         self._fetching = asyncio.Semaphore(_FETCHED_AT_ONCE)
-        self._subjects: tuple[float, list[Subject]] = (0.0, [])
+        self._choices: tuple[float, list[Nature], list[Subject]] = (0.0, [], [])
 
     def client(self, bot: str) -> Client:
         """A bot's line to the messenger."""
@@ -351,21 +351,24 @@ class TelegramDoor:
         return says
 
     async def _setting(self, bot: str) -> Setting:
+        natures, subjects = await self._known_choices()
         return Setting(
             installation=self._installation,
             begins_in=self._config.bots[bot].language,
-            subjects=await self._known_subjects(),
+            natures=natures,
+            subjects=subjects,
             draft_life=60 * self._config.unfinished_minutes,
             album_wait=self._config.album_seconds,
         )
 
-    async def _known_subjects(self) -> list[Subject]:
-        read_at, known = self._subjects
-        if read_at and time.monotonic() - read_at < _SUBJECTS_FOR:
-            return known
-        subjects = await asyncio.to_thread(self._desk.self_service.subjects)
-        self._subjects = (time.monotonic(), subjects)
-        return subjects
+    async def _known_choices(self) -> tuple[list[Nature], list[Subject]]:
+        read_at, natures, subjects = self._choices
+        if not read_at or time.monotonic() - read_at >= _CHOICES_FOR:
+            natures, subjects = await asyncio.to_thread(
+                lambda: (self._desk.self_service.natures(), self._desk.self_service.subjects())
+            )
+            self._choices = (time.monotonic(), natures, subjects)
+        return natures, subjects
 
 
 def _key(bot: str, chat: int) -> str:

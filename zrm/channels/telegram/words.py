@@ -62,13 +62,6 @@ STATES: Final = {
     "answered": _("Answered"),
     "closed": _("Closed"),
 }
-NATURES: Final = {
-    "complaint": _("Complaint"),
-    "request": _("Request"),
-    "suggestion": _("Suggestion"),
-    "criticism": _("Criticism"),
-    "report": _("Report"),
-}
 
 NEW: Final = _("New matter")
 TRACK: Final = _("Track a matter")

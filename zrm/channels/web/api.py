@@ -103,6 +103,8 @@ class ContactApi:
         if len(payload.text) > self._site.config.max_text:
             return self._fields_problem(request, [("text", "string_too_long")])
         try:
+            if payload.nature and not (await self._intake.choices()).knows(payload.nature):
+                return self._fields_problem(request, [("nature", "literal_error")])
             if not caller:
                 self._intake.admit_addresses("json", peer_of(request), phone=payload.phone, email=payload.email)
             receipt = await self._intake.submit(

@@ -13,13 +13,6 @@ from zrm.kit.phones import flaw
 from zrm.ui.i18n import _
 from zrm.ui.phone_flaws import sentence_of
 
-NATURES: Final = {
-    "complaint": _("Complaint"),
-    "request": _("Request"),
-    "suggestion": _("Suggestion"),
-    "criticism": _("Criticism"),
-    "report": _("Report of a problem"),
-}
 NATURE_HINTS: Final = {
     "complaint": _("Something was done wrongly, or not done"),
     "request": _("You need a service or information"),
@@ -27,6 +20,7 @@ NATURE_HINTS: Final = {
     "criticism": _("You disagree with a decision or a way of working"),
     "report": _("Something is broken, dangerous or in the way"),
 }
+"""What the natures that every installation begins with mean to a citizen, by their keys."""
 MAX_NAME: Final = 200
 MAX_PHONE: Final = 40
 MAX_EMAIL: Final = LONGEST_ADDRESS
@@ -94,10 +88,15 @@ def fields_of(entry: Entry) -> dict[str, str]:
     return {**fields, "website": fields.pop("trap")}
 
 
-def check_entry(entry: Entry, *, subject_keys: Collection[str], max_text: int, region: str) -> list[FieldError]:
-    """What must be put right, in the order of the page. `region` is the ISO country of phone numbers without "+"."""
+def check_entry(
+    entry: Entry, *, natures: Collection[str], subject_keys: Collection[str], max_text: int, region: str
+) -> list[FieldError]:
+    """What must be put right, in the order of the page. `natures` and `subject_keys` are the keys to choose from,
+    no natures meaning that they are not known at this moment;
+    `region` is the ISO country of phone numbers without "+".
+    """
     problems: list[FieldError] = []
-    if entry.nature not in NATURES:
+    if natures and entry.nature not in natures:
         problems.append(FieldError("nature", _("Choose what kind of matter this is")))
     if entry.subject and entry.subject not in subject_keys:
         problems.append(FieldError("subject", _("Choose a subject from the list, or leave it open")))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import BinaryIO, Final, Literal, cast
 
 from starlette.concurrency import run_in_threadpool
@@ -13,7 +14,7 @@ from zrm.channels.web.body import Upload
 from zrm.contract.addresses import EMAIL, PHONE, AddressKind
 from zrm.contract.files import StoredFile
 from zrm.contract.inbound import JSON, RawContact, Receipt
-from zrm.contract.ports import FilesPort, OpenDoor, ReceptionPort, SelfServicePort, Subject
+from zrm.contract.ports import FilesPort, Nature, OpenDoor, ReceptionPort, SelfServicePort, Subject
 from zrm.errors import StoreUnavailable
 from zrm.kit import log
 from zrm.kit.digests import digest_of
@@ -25,7 +26,21 @@ from zrm.kit.text import digits
 _log = log.get(__name__)
 _encode: Final = json.JSONEncoder(ensure_ascii=False).encode
 _TYPED: Final = frozenset({EMAIL, PHONE})
-_SUBJECTS_FRESH: Final = 5.0  # seconds
+_FRESH: Final = 5.0  # seconds
+
+
+@dataclass(frozen=True, slots=True)
+class Choices:
+    """What a citizen chooses from; without natures if the store could not be asked yet."""
+
+    natures: Sequence[Nature] = ()
+    subjects: Sequence[Subject] = ()
+
+    def knows(self, nature: str) -> bool:
+        """Whether there is such a nature to choose. Errors: StoreUnavailable if that is not known yet."""
+        if not self.natures:
+            raise StoreUnavailable("the natures are not known yet")
+        return any(nature == one.key for one in self.natures)
 
 
 class Intake:
@@ -39,8 +54,8 @@ class Intake:
         self._self_service = self_service
         self._account = account
         self._region = region
-        self._subjects: list[Subject] = []
-        self._subjects_at = 0.0
+        self._choices = Choices()
+        self._read_at = 0.0
 
     def admit(self, door: Literal["form", "json"], peer: str, *, size: int = 0) -> None:
         """Count one post, before anything of it is kept. Errors: OverQuota."""
@@ -99,19 +114,22 @@ class Intake:
         """The kinds of address a citizen can type to which one of the open channels can write."""
         return frozenset(door.reaches for door in self._self_service.doors() if door.reaches) & _TYPED
 
-    async def subjects(self) -> list[Subject]:
-        """The subjects to choose from, at most `_SUBJECTS_FRESH` old, for every form asks.
+    async def choices(self) -> Choices:
+        """What there is to choose from, at most `_FRESH` old, for every form asks.
 
-        While the store is away, those seen last: what was typed must still be shown.
+        While the store is away, what was seen last, perhaps nothing: what was typed must still be shown.
         """
-        if self._subjects and time.monotonic() - self._subjects_at < _SUBJECTS_FRESH:
-            return self._subjects
+        if self._choices.natures and time.monotonic() - self._read_at < _FRESH:
+            return self._choices
         try:
-            self._subjects = await run_in_threadpool(self._self_service.subjects)
-            self._subjects_at = time.monotonic()
+            self._choices = await run_in_threadpool(self._read_choices)
+            self._read_at = time.monotonic()
         except StoreUnavailable:
-            _log.warning("subjects not read", channel="web", known=len(self._subjects))
-        return self._subjects
+            _log.warning("choices not read", channel="web", known=len(self._choices.natures))
+        return self._choices
+
+    def _read_choices(self) -> Choices:
+        return Choices(self._self_service.natures(), self._self_service.subjects())
 
 
 def body_of(fields: Mapping[str, str | int]) -> bytes:

@@ -26,6 +26,7 @@ CODES: Final = "codes"
 
 _TITLE_LENGTH: Final = 80
 MAX_SUBJECT: Final = 200
+MAX_KEY: Final = 100
 
 Line = Annotated[str, StringConstraints(strip_whitespace=True)]
 
@@ -36,7 +37,7 @@ class Payload(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     text: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
-    nature: Literal["", "complaint", "request", "suggestion", "criticism", "report"] = ""
+    nature: Line = Field(default="", max_length=MAX_KEY)
     subject: Line = Field(default="", max_length=MAX_SUBJECT)
     name: Line = Field(default="", max_length=MAX_NAME)
     phone: Line = Field(default="", max_length=MAX_PHONE)

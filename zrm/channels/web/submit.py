@@ -10,8 +10,6 @@ from starlette.responses import Response
 
 from zrm.channels.web.body import BadForm, Limits, Posted, WrongType, read_form
 from zrm.channels.web.form_validation import (
-    NATURE_HINTS,
-    NATURES,
     Entry,
     FieldError,
     check_entry,
@@ -27,6 +25,7 @@ from zrm.channels.web.view_models import (
     come_later,
     files_problems,
     gone_problems,
+    nature_options,
     shown_problems,
     subject_options,
 )
@@ -116,10 +115,11 @@ class RaiseMatter:
                 return await self._again(
                     request, entry, form_id=form_id, files=files, problems=file_problems, language=switched
                 )
-            subjects = await self._intake.subjects()
+            choices = await self._intake.choices()
             problems = check_entry(
                 entry,
-                subject_keys={subject.key for subject in subjects},
+                natures={nature.key for nature in choices.natures},
+                subject_keys={subject.key for subject in choices.subjects},
                 max_text=self._site.config.max_text,
                 region=self._site.installation.region,
             )
@@ -229,10 +229,11 @@ class RaiseMatter:
         headers: dict[str, str] | None = None,
     ) -> Response:
         shown = language or self._site.language(request)
+        choices = await self._intake.choices()
         return self._site.page(
             request, "new.html", status=status, language=shown, here="/new", headers=headers,
-            entry=entry, form_id=form_id, natures=NATURES, nature_hints=NATURE_HINTS,
+            entry=entry, form_id=form_id, natures=nature_options(choices.natures, shown),
             kept=[(self._seals.seal_file(file), file) for file in files],
             errors=shown_problems(problems, shown), insist=next((p.insist for p in problems if p.insist), ""),
-            subjects=subject_options(await self._intake.subjects(), shown),
+            subjects=subject_options(choices.subjects, shown),
         )  # fmt: skip

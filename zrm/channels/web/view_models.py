@@ -7,12 +7,12 @@ from typing import Final
 
 from zrm.channels.web.body import Posted
 from zrm.channels.web.config import WebConfig
-from zrm.channels.web.form_validation import FieldError
+from zrm.channels.web.form_validation import NATURE_HINTS, FieldError
 from zrm.channels.web.payload import parse_payload
 from zrm.contract.errors import Unparseable
 from zrm.contract.files import StoredFile
 from zrm.contract.inbound import Inbound
-from zrm.contract.ports import Subject
+from zrm.contract.ports import Nature, Subject
 from zrm.contract.tracking import OnTheWay, PublicFile, PublicMessage
 from zrm.errors import OverQuota
 from zrm.localized import in_language
@@ -132,6 +132,12 @@ def shown_on_the_way(waiting: Sequence[OnTheWay]) -> list[PublicMessage]:
             files = tuple(PublicFile(None, file.name, file.media_type, file.size) for file in one.contact.files)
             found.append(PublicMessage(one.received_at, ours=False, channel="web", text=parsed.text, files=files))
     return found
+
+
+def nature_options(natures: Sequence[Nature], language: Language) -> list[tuple[str, str, str]]:
+    """The natures in order as (key, name, what it means)."""
+    hints = {key: gettext(language, hint) for key, hint in NATURE_HINTS.items()}
+    return [(one.key, in_language(one.names, language), hints.get(one.key, "")) for one in natures]
 
 
 def subject_options(subjects: Sequence[Subject], language: Language) -> list[tuple[str, str]]:

@@ -154,6 +154,20 @@ CREATE TABLE subjects (
     unit_id uuid REFERENCES units
 );
 
+-- What kind of matter a case is. A retired one is offered no more.
+CREATE TABLE natures (
+    key text PRIMARY KEY,
+    names jsonb NOT NULL CHECK (names ?& ARRAY['fa', 'en']),
+    position int NOT NULL,
+    retired_at timestamptz
+);
+INSERT INTO natures (key, names, position) VALUES
+    ('complaint', '{"fa": "شکایت", "en": "Complaint"}', 1),
+    ('request', '{"fa": "درخواست", "en": "Request"}', 2),
+    ('suggestion', '{"fa": "پیشنهاد", "en": "Suggestion"}', 3),
+    ('criticism', '{"fa": "انتقاد", "en": "Criticism"}', 4),
+    ('report', '{"fa": "گزارش", "en": "Report"}', 5);
+
 CREATE TABLE agents (
     id uuid PRIMARY KEY,
     login text NOT NULL UNIQUE,
@@ -349,7 +363,7 @@ CREATE TABLE cases (
     code char(12) NOT NULL UNIQUE,
     reply_token text NOT NULL UNIQUE,
     title text NOT NULL,
-    nature text NOT NULL DEFAULT '',
+    nature text REFERENCES natures,  -- null: nobody chose one
     language text NOT NULL,
     channel text NOT NULL,
     account text NOT NULL,
