@@ -56,7 +56,7 @@ DELIVERIES, QUARANTINE = Permission.HANDLE_DELIVERIES, Permission.HANDLE_QUARANT
 TEMPLATES, TAKE, ADDRESSES = Permission.MANAGE_TEMPLATES, Permission.TAKE_CONTACTS, Permission.VIEW_ADDRESSES
 
 WITHOUT_ACTOR: Final = {
-    "case_actions.queue_delivery", "case_actions.trace_of", "case_reading.present_route",
+    "case_actions.trace_of", "case_reading.present_route",
     "case_reading.routes_of", "closing_message.send_closing_message", "failed_deliveries.trace_of",
 }  # fmt: skip
 """Parts of actions, called in a transaction that has asked already."""
