@@ -7,6 +7,8 @@ can do is fail, which the desk then shows beside the original.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+from uuid import UUID
 
 from zrm.casestore import live, outbox
 from zrm.casestore.attachment import MOST_PICTURES, NewAttachment, attach
@@ -14,11 +16,22 @@ from zrm.casestore.outbox import Task
 from zrm.dispatch.task_runner import leave_failed
 from zrm.kit import log, render_child
 from zrm.kit.blobs import BlobStore
-from zrm.kit.db import Database
+from zrm.kit.db import Database, record
 from zrm.kit.ids import new_id
 from zrm.kit.render_child import Renderer
 
 _log = log.get(__name__)
+
+
+class _Original(NamedTuple):
+    """The file that is to be drawn."""
+
+    role: str
+    name: str
+    blob_key: str
+    position: int
+    contact_id: UUID
+    case_id: UUID
 
 
 class Render:
@@ -52,26 +65,29 @@ class Render:
                 "AND r.content_id = a.id::text)",
                 [task.ref],
             )
-            row = cursor.fetchone()
-            if row is None:
+            original = record(cursor, _Original)
+            if original is None:
                 outbox.done(cursor, [task])
                 return
-        role, name, blob_key, position, contact_id, case_id = row
-        files, problem = render_child.in_child(self._renderers[role], self._blobs.get(blob_key))
+        files, problem = render_child.in_child(self._renderers[original.role], self._blobs.get(original.blob_key))
         if not files:
-            _log.warning("not rendered", contact=str(contact_id), trace=task.trace, reason=problem)
+            _log.warning("not rendered", contact=str(original.contact_id), trace=task.trace, reason=problem)
             leave_failed(self._database, task, f"these pages cannot be shown: {problem}")
             return
         drawn = []
         for page, file in enumerate(files[: 1 + MOST_PICTURES]):
             key, size = self._blobs.put(file)
             shown, media_type, place = (
-                (f"{name}-{page}.png", "image/png", page) if page else (f"{name}.pdf", "application/pdf", position)
+                (f"{original.name}-{page}.png", "image/png", page)
+                if page
+                else (f"{original.name}.pdf", "application/pdf", original.position)
             )
             drawn.append(
-                NewAttachment(new_id(), contact_id, "rendition", shown, media_type, size, key, str(task.ref), place)
+                NewAttachment(
+                    new_id(), original.contact_id, "rendition", shown, media_type, size, key, str(task.ref), place
+                )
             )
         with self._database.cursor() as cursor:
             attach(cursor, drawn)
             outbox.done(cursor, [task])
-            live.publish_change(cursor, "case", [case_id])
+            live.publish_change(cursor, "case", [original.case_id])

@@ -16,9 +16,9 @@ from zrm.casestore.timeline import UNSAFE
 from zrm.contract.addresses import EMAIL, PHONE
 from zrm.contract.capabilities import kind_of_address
 from zrm.contract.files import StoredFile
-from zrm.contract.inbound import RawContact
 from zrm.contract.tracking import OnTheWay, PublicFile, PublicMessage, Tracking
 from zrm.errors import NotFound
+from zrm.inbox import raw_contacts
 from zrm.kit.db import Cursor, record, records
 
 MESSAGES: Final = 200
@@ -207,24 +207,8 @@ def _files(cursor: Cursor, contact_ids: Sequence[UUID]) -> Mapping[UUID, list[Pu
 
 def _on_the_way(cursor: Cursor, code: str, body_of: Callable[[str], bytes]) -> tuple[OnTheWay, ...]:
     """What the holder of this code sent by a door that had proven it and is not filed yet (or is held), oldest first."""
-    cursor.execute(
-        "SELECT received_at, channel, account, body, body_key, media_type, envelope, files FROM raw_contacts "
-        "WHERE state IN ('waiting', 'quarantined') AND envelope ->> 'conversation' IS NOT NULL "
-        "AND envelope ->> 'conversation' = %s ORDER BY received_at DESC LIMIT %s",
-        [code, ON_THE_WAY],
-    )
+    found = raw_contacts.unfiled_in_conversation(cursor, code, limit=ON_THE_WAY)
     return tuple(
-        OnTheWay(
-            at,
-            RawContact(
-                channel=channel,
-                account=account,
-                external_id="",
-                body=body if body_key is None else body_of(body_key),
-                media_type=media_type,
-                envelope=envelope,
-                files=tuple(StoredFile(**file) for file in files),
-            ),
-        )
-        for at, channel, account, body, body_key, media_type, envelope, files in cursor.fetchall()[::-1]
+        OnTheWay(one.received_at, one.contact(one.body or b"" if one.body_key is None else body_of(one.body_key)))
+        for one in found[::-1]
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, LiteralString, NamedTuple
+from typing import Any, Final, LiteralString, NamedTuple
 from uuid import UUID
 
 from sqlalchemy import BigInteger, CheckConstraint, Index, text
@@ -63,6 +63,12 @@ class RawContactRecord(Table, table=True):
     settled_at: datetime | None = None
 
 
+_STORED: Final = (
+    "SELECT w.id, w.received_at, r.code, w.channel, w.account, w.kind, w.media_type, w.envelope, w.files, w.trace, "
+    "w.body, w.body_key FROM raw_contacts w JOIN receipts r ON r.contact_id = w.id"
+)
+
+
 @dataclass(frozen=True, slots=True)
 class StoredContact:
     """A raw contact and its code; the body is in the row (`body`) or in the blob store (`body_key`)."""
@@ -111,10 +117,18 @@ def insertion(rows: LiteralString) -> str:
 def load(cursor: Cursor, ids: Sequence[UUID], *, unfiled: bool = False) -> list[StoredContact]:
     """These raw contacts; `unfiled`: only those that still wait to be filed, or are in quarantine."""
     cursor.execute(
-        "SELECT w.id, w.received_at, r.code, w.channel, w.account, w.kind, w.media_type, w.envelope, w.files, w.trace, "
-        "w.body, w.body_key FROM raw_contacts w JOIN receipts r ON r.contact_id = w.id "
-        "WHERE w.id = ANY(%s) AND (NOT %s OR w.state IN ('waiting', 'quarantined'))",
+        f"{_STORED} WHERE w.id = ANY(%s) AND (NOT %s OR w.state IN ('waiting', 'quarantined'))",
         [list(ids), unfiled],
+    )
+    return records(cursor, StoredContact)
+
+
+def unfiled_in_conversation(cursor: Cursor, code: str, *, limit: int) -> list[StoredContact]:
+    """What came by a door that had proven this tracking code and is not filed yet, or is in quarantine; newest first."""
+    cursor.execute(
+        f"{_STORED} WHERE w.state IN ('waiting', 'quarantined') AND w.envelope ->> 'conversation' IS NOT NULL "
+        "AND w.envelope ->> 'conversation' = %s ORDER BY w.received_at DESC LIMIT %s",
+        [code, limit],
     )
     return records(cursor, StoredContact)
 

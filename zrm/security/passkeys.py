@@ -15,7 +15,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 from urllib.parse import urlsplit
 from uuid import UUID
 
@@ -23,7 +23,7 @@ from sqlalchemy import BigInteger, Index, Text
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlmodel import Field
 
-from zrm.kit.db import Cursor, records
+from zrm.kit.db import Cursor, record, records
 from zrm.kit.ids import new_id
 from zrm.kit.tables import UNLOGGED, Table
 
@@ -71,6 +71,15 @@ class Passkey:
     name: str
     made_at: datetime
     used_at: datetime | None
+
+
+class _StoredKey(NamedTuple):
+    """What a passkey's signature is checked with."""
+
+    id: UUID
+    agent_id: UUID
+    public_key: bytes
+    sign_count: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,8 +210,8 @@ def use(cursor: Cursor, site: RelyingParty, challenge: bytes, answer: str, agent
         " WHERE p.credential_id = %s AND a.active FOR UPDATE OF p",
         [credential_id],
     )
-    row = cursor.fetchone()
-    if row is None or (agent_id is not None and row[1] != agent_id):
+    key = record(cursor, _StoredKey)
+    if key is None or (agent_id is not None and key.agent_id != agent_id):
         return None
     try:
         shown = webauthn.verify_authentication_response(
@@ -210,17 +219,17 @@ def use(cursor: Cursor, site: RelyingParty, challenge: bytes, answer: str, agent
             expected_challenge=challenge,
             expected_rp_id=site.host,
             expected_origin=site.origin,
-            credential_public_key=bytes(row[2]),
-            credential_current_sign_count=row[3],
+            credential_public_key=key.public_key,
+            credential_current_sign_count=key.sign_count,
             require_user_verification=True,
         )
-        right = handle is None or base64url_to_bytes(str(handle)) == row[1].bytes
+        right = handle is None or base64url_to_bytes(str(handle)) == key.agent_id.bytes
     except (WebAuthnException, ValueError, KeyError, TypeError, AttributeError):
         return None
     if not right or not _first_answer(cursor, challenge):
         return None
-    cursor.execute("UPDATE passkeys SET sign_count = %s, used_at = now() WHERE id = %s", [shown.new_sign_count, row[0]])
-    return UUID(str(row[1]))
+    cursor.execute("UPDATE passkeys SET sign_count = %s, used_at = now() WHERE id = %s", [shown.new_sign_count, key.id])
+    return key.agent_id
 
 
 def rename(cursor: Cursor, agent_id: UUID, passkey_id: UUID, name: str) -> bool:

@@ -23,7 +23,7 @@ from uuid import UUID
 from sqlalchemy import Index, text
 from sqlmodel import Field
 
-from zrm.kit.db import Cursor
+from zrm.kit.db import Cursor, record, records
 from zrm.kit.ids import new_id
 from zrm.kit.tables import Table, one_of
 from zrm.security.browsers import UNKNOWN, Browser
@@ -132,16 +132,16 @@ def start(
 def find(cursor: Cursor, token: str) -> Session | None:
     """The live session behind a cookie's token, whatever its stage; being asked for keeps it alive."""
     cursor.execute(
-        "SELECT token_hash, agent_id, csrf, id, stage, how, proven_at > now() - %s, seen_at < now() - %s FROM sessions"
-        " WHERE token_hash = %s AND ends_at > now() AND seen_at > now() - %s",
+        "SELECT token_hash, agent_id, csrf, id, stage, how, proven_at > now() - %s AS proven, seen_at < now() - %s AS unnoticed"
+        " FROM sessions WHERE token_hash = %s AND ends_at > now() AND seen_at > now() - %s",
         [RECENTLY, _NOTICED, token_hash(token), IDLE],
     )
-    row = cursor.fetchone()
+    row = record(cursor, dict)
     if row is None:
         return None
-    if row[7]:
-        cursor.execute("UPDATE sessions SET seen_at = now() WHERE token_hash = %s", [row[0]])
-    return Session(row[0], row[1], row[2], row[3], Stage(row[4]), row[5], row[6])
+    if row.pop("unnoticed"):
+        cursor.execute("UPDATE sessions SET seen_at = now() WHERE token_hash = %s", [row["token_hash"]])
+    return Session(stage=Stage(row.pop("stage")), **row)
 
 
 def prove(cursor: Cursor, session_hash: str) -> None:
@@ -156,7 +156,7 @@ def of_agent(cursor: Cursor, agent_id: UUID) -> list[Listed]:
         " AND ends_at > now() AND seen_at > now() - %s ORDER BY seen_at DESC, id",
         [agent_id, Stage.SIGNED_IN, IDLE],
     )
-    return [Listed(row[0], row[1], Browser(row[2], row[3]), row[4], row[5]) for row in cursor]
+    return [Listed(browser=Browser(row.pop("browser"), row.pop("system")), **row) for row in records(cursor, dict)]
 
 
 def end(cursor: Cursor, session_hash: str) -> None:

@@ -9,7 +9,7 @@ from uuid import UUID
 from sqlalchemy import Index, text
 from sqlmodel import Field
 
-from zrm.kit.db import Cursor
+from zrm.kit.db import Cursor, records
 from zrm.kit.ids import new_id
 from zrm.kit.tables import Table
 from zrm.security.browsers import Browser
@@ -58,4 +58,4 @@ def latest(cursor: Cursor, agent_id: UUID, *, limit: int = 10) -> list[SignIn]:
         "SELECT at, how, browser, system, known FROM sign_ins WHERE agent_id = %s ORDER BY at DESC, id DESC LIMIT %s",
         [agent_id, limit],
     )
-    return [SignIn(row[0], row[1], Browser(row[2], row[3]), row[4]) for row in cursor]
+    return [SignIn(browser=Browser(row.pop("browser"), row.pop("system")), **row) for row in records(cursor, dict)]
