@@ -23,7 +23,7 @@ NPM := PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/npm --ignore-scripts --no-audit --n
     $(if $(shell test -w "$$HOME" && echo yes),,--cache .venv/npm-cache)
 LOCK := $(BIN)/uv pip compile --quiet --python-version 3.11 --generate-hashes --no-emit-index-url --no-header
 
-.PHONY: help run test lint bench docs lock clean setup setup-dev
+.PHONY: help run test mutate lint bench docs lock clean setup setup-dev
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-7s %s\n", $$1, $$2 }' Makefile
@@ -31,9 +31,12 @@ help: ## show this list
 run: setup ## start ZRM on this machine with its own database and queue (Ctrl-C stops it)
 	@exec $(BIN)/zrm up
 
-test: setup-dev ## bring the real peers, then run every test
+test: setup-dev ## bring the real peers, then run every test (FULL=1 makes eight times the random examples)
 	@$(PY) -m tests.lab.setup
 	@$(PY) -m tests.run
+
+mutate: setup-dev ## make random faults in MODULES="zrm/…" (or what differs from main), and show those no test notices
+	@MODULES="$(MODULES)" SAMPLE="$(SAMPLE)" SEED="$(SEED)" SECONDS="$(SECONDS)" JOBS="$(JOBS)" TESTS="$(TESTS)" $(PY) -m tests.mutate
 
 lint: $(DONE)/dev $(DONE)/link ## style, types, the import rules, who writes which table
 	$(BIN)/ruff check .

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+import os
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from functools import partial
 from pathlib import Path
 
 import hypothesis
+import jinja2
 import psycopg
 import pytest
 from redis import Redis
 
 import zrm.channels.registry  # noqa: F401  # every room asks for the channels' capabilities
 from tests.lab.databases import Databases
+from tests.lab.servers import TestServers, running_servers, servers_in
 from tests.lab.small_disk import small_device
 from zrm import demonstration
 from zrm.casestore.schema import migrate
@@ -21,26 +25,41 @@ from zrm.inbox.receive import Inbox
 from zrm.kit import log
 from zrm.kit.blobs import BlobStore
 from zrm.kit.db import Database
-from zrm.standalone.postgres import EmbeddedPostgres
-from zrm.standalone.valkey import EmbeddedValkey
+from zrm.ui import pages
 
-pytest_plugins = ["tests.lab.plugin"]
+pytest_plugins = ["tests.lab.plugin", "tests.lab.durations"]
 
 # How long an example takes is the machine's affair: a test never asserts time (docs/benchmarks.md measures it).
-hypothesis.settings.register_profile("zrm", deadline=None)
-hypothesis.settings.load_profile("zrm")
+# `FULL=1` looks eight times as long.
+hypothesis.settings.register_profile("quick", deadline=None, max_examples=50)
+hypothesis.settings.register_profile("full", deadline=None, max_examples=400)
+hypothesis.settings.load_profile("full" if os.environ.get("FULL") else "quick")
 
 EMPTY, SEEDED = "empty", "seeded"
 
 
-@dataclass(frozen=True)
-class TestServers:
-    """The two servers of this test run; a test that harms them starts its own."""
+class _CompiledTemplates(jinja2.BytecodeCache):
+    """Compiled templates of this run, by their source: every desk that a test opens compiles the same ones."""
 
-    __test__ = False
+    def __init__(self) -> None:
+        self._known: dict[tuple[str, str], bytes] = {}
 
-    postgres: EmbeddedPostgres
-    valkey: EmbeddedValkey
+    def load_bytecode(self, bucket: jinja2.bccache.Bucket) -> None:
+        """Take what is known of this source."""
+        if code := self._known.get((bucket.key, bucket.checksum)):
+            bucket.bytecode_from_string(code)
+
+    def dump_bytecode(self, bucket: jinja2.bccache.Bucket) -> None:
+        """Keep it."""
+        self._known[bucket.key, bucket.checksum] = bucket.bytecode_to_string()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def compiled_templates() -> Iterator[None]:
+    """Templates are compiled once a run instead of once a desk."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(pages, "Environment", partial(jinja2.Environment, bytecode_cache=_CompiledTemplates()))
+        yield
 
 
 @pytest.fixture(autouse=True)
@@ -52,34 +71,45 @@ def own_secrets(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(scope="session")
 def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestServers]:
-    """Both servers."""
-    folder = tmp_path_factory.mktemp("servers")
-    postgres = EmbeddedPostgres(folder / "postgres", folder / "postgres.log")
-    valkey = EmbeddedValkey(folder / "valkey", folder / "valkey.log")
-    with postgres, valkey:
-        # What has to outlive a crash is tested on hubs with servers as they are shipped (tests/faults); here the disk's
-        # share in making databases would be half.
-        with psycopg.connect(postgres.url("postgres"), autocommit=True) as connection:
-            connection.execute("ALTER SYSTEM SET fsync = off")
-            connection.execute("SELECT pg_reload_conf()")
-        yield TestServers(postgres, valkey)
+    """Both servers; those of ZRM_TEST_SERVERS, a folder, if somebody runs them for several sessions (tests/mutate)."""
+    if folder := os.environ.get("ZRM_TEST_SERVERS"):
+        yield servers_in(Path(folder))
+        return
+    with running_servers(tmp_path_factory.mktemp("servers")) as servers:
+        yield servers
+
+
+def make_template(servers: TestServers, name: str, fill: Callable[[Database], object], template: str = "") -> None:
+    """Make a database and what is in it, unless it is there."""
+    with psycopg.connect(servers.postgres.url("postgres")) as connection:
+        if connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [name]).fetchone():
+            return
+    with closing(Database(servers.postgres.create_database(name, template=template))) as database:
+        fill(database)
+
+
+def make_empty(servers: TestServers) -> None:
+    """The schema and nothing in it."""
+    make_template(servers, EMPTY, migrate)
+
+
+def make_seeded(servers: TestServers) -> None:
+    """The schema and the demonstration organisation."""
+    make_empty(servers)
+    make_template(servers, SEEDED, demonstration.seed, template=EMPTY)
 
 
 @pytest.fixture(scope="session")
 def empty_databases(servers: TestServers) -> Databases:
     """Databases with the schema and nothing in them."""
-    database = Database(servers.postgres.create_database(EMPTY))
-    migrate(database)
-    database.close()
+    make_empty(servers)
     return Databases(servers.postgres, EMPTY)
 
 
 @pytest.fixture(scope="session")
-def seeded_databases(servers: TestServers, empty_databases: Databases) -> Databases:
+def seeded_databases(servers: TestServers) -> Databases:
     """Databases with the schema and the demonstration organisation."""
-    database = Database(servers.postgres.create_database(SEEDED, template=EMPTY))
-    demonstration.seed(database)
-    database.close()
+    make_seeded(servers)
     return Databases(servers.postgres, SEEDED)
 
 
@@ -130,7 +160,7 @@ def inbox(database: Database, blobs: BlobStore) -> Iterator[Inbox]:
     inbox.close()
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def settings() -> Settings:
     """The settings of a Persian-speaking house."""
     return Settings(organisation=Organisation(name=Name(fa="مرکز آزمون", en="Test Centre")), mail_domain="zrm.test")

@@ -23,9 +23,9 @@ from starlette.routing import Route
 from tests.agent_api.conftest import PASSWORDS
 from tests.agent_api.test_unsafe_files import attach
 from tests.casework.house import Filed, acting, agent, file_case, quarantine_one
-from tests.conftest import TestServers
 from tests.lab import axe
 from tests.lab.databases import Databases
+from tests.lab.servers import TestServers
 from tests.lab.serving import serving
 from zrm.app import build_app
 from zrm.casestore import outbox

@@ -141,7 +141,9 @@ def test_requests_in_one_packet_are_all_answered(port: int) -> None:
         client.sendall((HEAD % b"" + b"body") * 3)
         said = b""
         while said.count(b"200 OK") < 3:
-            said += client.recv(4096)
+            more = client.recv(4096)
+            assert more, f"the line was closed after {said!r}"
+            said += more
 
 
 def test_who_the_client_is_comes_from_a_trusted_proxy_only() -> None:

@@ -17,8 +17,8 @@ import yaml
 from psycopg import sql
 from redis import Redis
 
-from tests.conftest import TestServers
 from tests.lab.process import free_port
+from tests.lab.servers import TestServers
 from zrm.casestore.schema import migrate
 from zrm.dispatch.queues import queue_obstacles, queue_risks
 from zrm.errors import ConfigError

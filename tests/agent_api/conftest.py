@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import re
-import threading
+import shutil
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager, closing, contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import httpx
 import pytest
-import uvicorn
 from fastapi import FastAPI
+from psycopg.conninfo import conninfo_to_dict
 from starlette.staticfiles import StaticFiles
 
+from tests.lab.databases import Databases
+from tests.lab.serving import serving
+from tests.lab.shared import Shared
 from zrm import agent_api
 from zrm.agent_api import DeskContext
 from zrm.casework.reply_routes import SendingAccount
@@ -31,6 +35,7 @@ if TYPE_CHECKING:
 
     from tests.lab.browser import Language
 
+APPLICATION = "desk of the tests"
 PASSWORDS = {agent.login: agent.password for agent in DEMO_AGENTS}
 
 
@@ -69,48 +74,111 @@ class RunningDesk:
         return httpx.Client(base_url=self.url, headers={"Accept-Language": "en", **headers}, timeout=20)
 
 
+@dataclass
+class OpenDesk:
+    """A desk on a real server with a store of its own, which tests use one after the other."""
+
+    running: RunningDesk
+    inbox: Inbox
+    database_name: str
+
+    def __post_init__(self) -> None:
+        """Remember the context as it is before anybody changes it."""
+        self._as_built = dict(vars(self.running.context))
+
+    def renew(self, databases: Databases) -> bool:
+        """Leave nothing of the test: neither rows, files, open pages nor what it changed in the context."""
+        context = self.running.context
+        for page in list(context.hub.desks):
+            context.hub.drop(page.session_hash)
+        vars(context).clear()
+        vars(context).update(self._as_built)
+        shutil.rmtree(context.blobs.root, ignore_errors=True)
+        return databases.put_back(self.database_name, staying=APPLICATION)
+
+
+@contextmanager
+def open_desk(databases: Databases, folder: Path, settings: Settings) -> Iterator[OpenDesk]:
+    """A desk that listens."""
+    with ExitStack() as stack:
+        url = stack.enter_context(databases.lend())
+        database = stack.enter_context(closing(Database(url, application=APPLICATION)))
+        blobs = BlobStore(folder / "blobs")
+        inbox = stack.enter_context(closing(Inbox(database, blobs)))
+        context = DeskContext(
+            settings=settings,
+            database=database,
+            blobs=blobs,
+            pages=Pages(),
+            secret=b"a secret of this test",
+            own_addresses=frozenset({"contact@city.example"}),
+            receive=lambda contact: inbox.submit(contact).result(),
+            senders=(
+                SendingAccount("email", "contact@city.example", "email", files=True),
+                SendingAccount("sms", "+982112345", "phone", 600),
+                *(SendingAccount("telegram", bot, "telegram", 16_000, files=True) for bot in ("info", "water")),
+            ),
+        )
+
+        @asynccontextmanager
+        async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+            async with agent_api.lifespan(context):
+                yield
+
+        app = FastAPI(lifespan=lifespan)
+        app.mount("/static", StaticFiles(directory=BUILT_ASSETS, check_dir=False))
+        agent_api.install(app, context)
+        address = stack.enter_context(serving(app, lifespan="on"))
+        stack.callback(context.hub.close_all)  # or the server waits for the open pages
+        yield OpenDesk(RunningDesk(address, context), inbox, str(conninfo_to_dict(url)["dbname"]))
+
+
+@pytest.fixture(scope="session")
+def desks(
+    seeded_databases: Databases, tmp_path_factory: pytest.TempPathFactory, settings: Settings
+) -> Iterator[Shared[OpenDesk]]:
+    """One desk for all: building its routes and stopping its server took longer than most tests of it."""
+    with Shared(
+        lambda: open_desk(seeded_databases, tmp_path_factory.mktemp("desk"), settings),
+        lambda opened: opened.renew(seeded_databases),
+    ) as desks:
+        yield desks
+
+
 @pytest.fixture
-def desk(database: Database, settings: Settings, blobs: BlobStore, inbox: Inbox) -> Iterator[RunningDesk]:
-    context = DeskContext(
-        settings=settings,
-        database=database,
-        blobs=blobs,
-        pages=Pages(),
-        secret=b"a secret of this test",
-        own_addresses=frozenset({"contact@city.example"}),
-        receive=lambda contact: inbox.submit(contact).result(),
-        senders=(
-            SendingAccount("email", "contact@city.example", "email", files=True),
-            SendingAccount("sms", "+982112345", "phone", 600),
-            *(SendingAccount("telegram", bot, "telegram", 16_000, files=True) for bot in ("info", "water")),
-        ),
-    )
+def opened(desks: Shared[OpenDesk], request: pytest.FixtureRequest) -> Iterator[OpenDesk]:
+    """The desk of this test, as if it were new."""
+    yield from desks.lend(request.node)
 
-    @asynccontextmanager
-    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        async with agent_api.lifespan(context):
-            yield
 
-    app = FastAPI(lifespan=lifespan)
-    app.mount("/static", StaticFiles(directory=BUILT_ASSETS, check_dir=False))
-    agent_api.install(app, context)
-    server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=0, log_config=None, timeout_graceful_shutdown=1))
-    ready = threading.Event()
-    started = server.startup
+@pytest.fixture
+def desk(opened: OpenDesk) -> RunningDesk:
+    """The desk's address and context."""
+    return opened.running
 
-    async def startup(*args: object, **kwargs: object) -> None:
-        await started(*args, **kwargs)  # type: ignore[arg-type]  # passed on as they came
-        ready.set()
 
-    server.startup = startup  # type: ignore[method-assign]  # only to be told when it listens
-    thread = threading.Thread(target=server.run, daemon=True)
-    thread.start()
-    assert ready.wait(20)
-    port = server.servers[0].sockets[0].getsockname()[1]
-    yield RunningDesk(f"http://127.0.0.1:{port}", context)
-    context.hub.close_all()
-    server.should_exit = True
-    thread.join(20)
+@pytest.fixture
+def database(opened: OpenDesk) -> Database:
+    """The desk's."""
+    return opened.running.context.database
+
+
+@pytest.fixture
+def database_url(database: Database) -> str:
+    """The desk's."""
+    return database.url
+
+
+@pytest.fixture
+def blobs(opened: OpenDesk) -> BlobStore:
+    """The desk's."""
+    return opened.running.context.blobs
+
+
+@pytest.fixture
+def inbox(opened: OpenDesk) -> Inbox:
+    """The desk's."""
+    return opened.inbox
 
 
 @pytest.fixture

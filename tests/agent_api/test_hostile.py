@@ -33,7 +33,7 @@ ids = st.one_of(
 )
 words = st.one_of(st.sampled_from(HOSTILE), st.text(max_size=60), st.builds(lambda: f"unit:{new_id()}"))
 forms = st.dictionaries(st.sampled_from(FIELDS), words, max_size=6)
-patient = settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+patient = settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 marks = [
     "x", "_", "2026-01-01T00:00:00Z_", "9999-12-31T23:59:59.999999Z_00000000-0000-0000-0000-000000000000",
     "0001-01-01T00:00:00Z_00000000-0000-0000-0000-000000000000", "2026-01-01_00000000-0000-0000-0000-000000000000",

@@ -15,8 +15,8 @@ from pathlib import Path
 import pytest
 from alembic.script import ScriptDirectory
 
-from tests.conftest import TestServers
 from tests.lab.process import wait_until
+from tests.lab.servers import TestServers
 from zrm.casestore import schema
 from zrm.casestore.schema import MIGRATIONS, MigrationBlocked, SchemaState, alembic_config, migrate, state
 from zrm.errors import ConfigError

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import pytest
 
 from tests.casework.house import acting
-from tests.conftest import TestServers
+from tests.lab.servers import TestServers
 from zrm.casestore import outbox
 from zrm.casestore.outbox import Topic
 from zrm.casework import case_actions

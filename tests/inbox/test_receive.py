@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as rules
 from hypothesis import strategies as st
 
-from tests.conftest import TestServers
+from tests.lab.servers import TestServers
 from zrm.contract.files import StoredFile
 from zrm.contract.inbound import JSON, REPEATED_ID, RawContact, Receipt
 from zrm.errors import StoreFull, StoreUnavailable
@@ -63,7 +63,7 @@ def test_concurrent_receipts_share_a_commit(inbox: Inbox, database: Database) ->
     external_id=st.text(max_size=30),
     value=st.recursive(st.text(max_size=20) | st.integers(), lambda inner: st.lists(inner, max_size=3), max_leaves=4),
 )
-@rules(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@rules(suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_no_text_is_too_strange_to_keep(inbox: Inbox, external_id: str, value: JSON) -> None:
     neighbour = inbox.submit(contact(f"neighbour of {external_id!r}"))
     receipt = inbox.submit(contact(external_id, b"\x00\xff", strange=value)).result()

@@ -16,10 +16,10 @@ import pytest
 from psycopg import sql
 from redis import Redis
 
-from tests.conftest import TestServers
 from tests.journeys.hub import Hub
 from tests.lab.mailer import compose, send
 from tests.lab.process import wait_until
+from tests.lab.servers import TestServers
 from tests.lab.smtp_sink import SmtpSink
 
 PASSWORD = "p@ss:w/rd%20#"

@@ -16,7 +16,7 @@ from zrm.kit.blobs import BlobStore
 
 
 @given(st.binary(max_size=4000))
-@rules(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@rules(suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_what_goes_in_comes_out(blobs: BlobStore, data: bytes) -> None:
     key, size = blobs.put(data)
     assert (key, size) == (hashlib.sha256(data).hexdigest(), len(data))

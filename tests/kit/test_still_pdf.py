@@ -6,7 +6,7 @@ import io
 
 import pikepdf
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from pikepdf import Array, Dictionary, Name, String
 
@@ -83,7 +83,6 @@ def test_what_is_nested_without_end_is_refused() -> None:
 
 @pytest.mark.filterwarnings("ignore::pikepdf.PageCopyWarning")  # of this test's own reading
 @given(st.integers(0, 4_000), st.binary(max_size=30))
-@settings(max_examples=150)
 def test_a_damaged_one_is_still_or_refused(at: int, noise: bytes) -> None:
     data = document()
     try:

@@ -8,6 +8,7 @@ gets a fresh copy.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import count
@@ -64,26 +65,31 @@ class Databases:
         try:
             yield self._postgres.url(name)
         finally:
-            if self._put_back(name):
+            if self.put_back(name):
                 self._free.append(name)
             else:
                 self._postgres.drop_database(name)
 
     def _make(self) -> str:
-        name = f"{self._template}_{next(_NAMES)}"
+        name = f"{self._template}_{os.getpid()}_{next(_NAMES)}"
         self._postgres.create_database(name, template=self._template)
         # Each copy is looked at when it is new: what identifies its rows in the catalogue is its own.
         with psycopg.connect(self._postgres.url(name), autocommit=True) as connection:
             self._shapes[name] = _shape(connection)
         return name
 
-    def _put_back(self, name: str) -> bool:
-        """Make the database as it was; whether that was possible."""
+    def put_back(self, name: str, *, staying: str = "") -> bool:
+        """Make the database as it was; whether that was possible.
+
+        Connections of the application `staying` are left open when they do nothing: a server that stays for the next test.
+        """
         try:
             with psycopg.connect(self._postgres.url(name), options="-c session_replication_role=replica") as connection:
                 connection.execute(
                     "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity"
                     " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+                    " AND NOT (starts_with(application_name, %s) AND state = 'idle')",
+                    [staying or "nobody stays"],
                 )
                 if _shape(connection) != self._shapes[name] or _size(connection) > self._size + MOST_GROWN:
                     return False

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 INCOMPLETE = 6
 """Exit status of a run in which everything that ran passed, but not everything ran (pytest's own go up to 5)."""
 
+LACKED = "lacked peer"
 NOT_RUN = pytest.StashKey[dict[str, list[str]]]()
 
 
@@ -28,7 +29,22 @@ def pytest_configure(config: pytest.Config) -> None:
     """Make the mark known."""
     config.addinivalue_line("markers", f"peer(name): needs a real peer of the lab: {', '.join(peers.PEERS)}")
     config.stash[NOT_RUN] = {}
+    config.pluginmanager.register(Notes(config.stash[NOT_RUN]))
     log_to_pytest()
+
+
+class Notes:
+    """Notes what the reports of tests say: also of those that workers ran (pytest-xdist)."""
+
+    def __init__(self, not_run: dict[str, list[str]]) -> None:
+        self._not_run = not_run
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """A test that lacked its peer says so in its properties."""
+        if report.when == "setup":
+            for name, value in report.user_properties:
+                if name == LACKED:
+                    self._not_run.setdefault(str(value), []).append(report.nodeid)
 
 
 def log_to_pytest() -> None:
@@ -62,7 +78,7 @@ def pytest_collection_finish(session: pytest.Session) -> None:
                 reasons[peer] = peers.why_missing(peer)
             if reasons[peer] is not None:
                 item.add_marker(pytest.mark.skip(reason=f"{peer} is missing"))
-                session.config.stash[NOT_RUN].setdefault(f"{peer}: {reasons[peer]}", []).append(item.nodeid)
+                item.user_properties.append((LACKED, f"{peer}: {reasons[peer]}"))
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:

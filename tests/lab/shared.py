@@ -19,10 +19,16 @@ Thing = TypeVar("Thing")
 
 
 class Shared(Generic[Thing]):
-    """Lends what `opening` opens, from one test to the next. A context manager, for a fixture of a wider scope."""
+    """Lends what `opening` opens, from one test to the next. A context manager, for a fixture of a wider scope.
 
-    def __init__(self, opening: Callable[[], AbstractContextManager[Thing]]) -> None:
+    `renew` makes it after each use as it was; where it says that it could not, the next test gets a fresh one too.
+    """
+
+    def __init__(
+        self, opening: Callable[[], AbstractContextManager[Thing]], renew: Callable[[Thing], bool] = lambda _: True
+    ) -> None:
         self._opening = opening
+        self._renew = renew
         self._open = ExitStack()
         self._things: list[Thing] = []
 
@@ -37,7 +43,7 @@ class Shared(Generic[Thing]):
         if not self._things:
             self._things.append(self._open.enter_context(self._opening()))
         yield self._things[0]
-        if test.stash.get(FAILED, False):
+        if test.stash.get(FAILED, False) or not self._renew(self._things[0]):
             self._close()
 
     def _close(self) -> None:

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 import psycopg
 import pytest
 
-from tests.conftest import TestServers
 from tests.lab.databases import Databases
+from tests.lab.servers import TestServers
 
 TEMPLATE = """
 CREATE TABLE town (id int PRIMARY KEY, name text, shout text GENERATED ALWAYS AS (upper(name)) STORED);

@@ -92,7 +92,7 @@ def house(
     return House(database, inbox, blobs, all_channels, settings)
 
 
-@settings(max_examples=80, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.data())
 def test_who_sends_repeats_is_filed_or_held_and_the_others_are_filed(
     house: House, all_channels: dict[str, Channel], data: st.DataObject
@@ -114,7 +114,7 @@ def _neighbour() -> RawContact:
     )
 
 
-@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.data())
 def test_reading_takes_steps_by_the_length(all_places: list[Place], data: st.DataObject) -> None:
     place = data.draw(st.sampled_from(all_places))

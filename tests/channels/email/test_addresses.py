@@ -12,7 +12,7 @@ import unicodedata
 from uuid import UUID
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from tests.channels.email.corpus import Mail
@@ -149,7 +149,6 @@ def as_read(field: str) -> str:
 @example('"Ali"<@Ali')
 @example("ali@people.example=?utf-8?Q?=?utf-8?Q?a?=?=")
 @example('"Ali\\\\ali@people.example"')
-@settings(max_examples=600)
 def test_every_address_stands_in_the_field_as_it_is(field: str) -> None:
     shown = as_read(field)
     for _, address in addresses(field):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pytest
 from hypothesis import given
-from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from tests.channels.email.desk import MAILBOXES
@@ -207,7 +206,6 @@ def test_senders_to_many_and_senders_who_take_no_answer(lines: tuple[str, ...], 
 
 
 @given(st.text(max_size=400))
-@hypothesis_settings(max_examples=200)
 def test_no_subject_breaks_the_reading(text: str) -> None:
     subject = machine_subjects.subject_of(text)
     away, behind = machine_subjects.says_away(subject, answers=True)

@@ -11,7 +11,6 @@ from uuid import UUID
 
 import pytest
 from hypothesis import given
-from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from tests.channels.email.desk import MAILBOXES
@@ -248,7 +247,6 @@ def test_who_wrote_it(lines: tuple[str, ...], labels: set[str]) -> None:
     st.text(max_size=300),
     st.sampled_from(["message/delivery-status", "text/plain", "message/rfc822"]),
 )
-@hypothesis_settings(max_examples=200)
 def test_no_notification_breaks_the_parser(head: str, body: str, kind: str) -> None:
     raw = f"From: MAILER-DAEMON@x.y\r\nContent-Type: multipart/report; boundary=b\r\n\r\n--b\r\nContent-Type: {kind}\r\n{head}\r\n\r\n{body}\r\n--b--\r\n"
     found = understand(raw.encode("utf-8", "surrogatepass"))

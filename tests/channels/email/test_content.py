@@ -10,7 +10,7 @@ import base64
 import quopri
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.channels.email.corpus import Mail, b64
@@ -189,7 +189,6 @@ def test_any_spelling_is_some_transfer_encoding(value: str) -> None:
 
 
 @given(st.binary(max_size=200), st.sampled_from(["base64", "quoted-printable", "uuencode", "x", ""]))
-@settings(max_examples=200)
 def test_any_body_is_read_under_any_declaration(body: bytes, declared: str) -> None:
     head = f"{HEAD}{UTF8}\r\nContent-Transfer-Encoding: {declared}\r\n\r\n".encode()
     understand(Mail(head + body))

@@ -8,7 +8,7 @@ from types import FrameType
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.channels.email.corpus import PAYLOADS, Mail, multipart, nested
@@ -126,7 +126,6 @@ BODY = st.one_of(
 
 
 @given(HEAD, BODY, st.booleans())
-@settings(max_examples=400)
 def test_anything_is_understood_or_unparseable(head: list[tuple[str, str]], body: bytes, raw: bool) -> None:
     lines = b"".join(f"{name}: {value}\r\n".encode("utf-8", "surrogatepass") for name, value in head)
     try:
@@ -143,7 +142,6 @@ def test_anything_is_understood_or_unparseable(head: list[tuple[str, str]], body
 
 
 @given(st.sampled_from(sorted(PAYLOADS)), st.integers(0, 5000), st.binary(max_size=3))
-@settings(max_examples=300)
 def test_a_damaged_mail_is_understood_or_unparseable(name: str, place: int, damage: bytes) -> None:
     payload = PAYLOADS[name]
     if len(payload.body) > 20_000:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import struct
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.channels.email.corpus import b64, mail, multipart
@@ -92,7 +92,6 @@ def test_a_damaged_winmail_stays_a_file() -> None:
 
 
 @given(st.binary(max_size=300))
-@settings(max_examples=150)
 def test_no_winmail_breaks_the_reader(data: bytes) -> None:
     unpack(b"\x78\x9f\x3e\x22" + data)
     unpack(winmail(b"words", [(b"a", b"b")])[:40] + data)
@@ -157,7 +156,6 @@ def test_what_lies_in_an_event_is_not_the_event() -> None:
         st.text(max_size=200).map(lambda text: INVITATION.replace("20261123T100000Z", text).encode("utf-8", "replace")),
     )
 )
-@settings(max_examples=150)
 def test_no_calendar_breaks_the_reader(data: bytes) -> None:
     assert "\x00" not in summary(data)
 

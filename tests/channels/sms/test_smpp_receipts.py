@@ -13,7 +13,6 @@ from uuid import UUID
 
 import pytest
 from hypothesis import given
-from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from tests.channels.sms.line import NUMBER, channel_at
@@ -110,7 +109,6 @@ def test_case_and_leading_zeros_do_not_matter(taken: str, written: str) -> None:
 
 
 @given(st.text(alphabet="idstater: 0123456789xDELIVRD\x00", max_size=120), st.sampled_from([0, 4]))
-@hypothesis_settings(max_examples=200)
 def test_no_receipt_breaks_the_reading(words: str, esm_class: int) -> None:
     channel = channel_at(1, Path())
     if esm_class and not re.search(r"(?i)\bid:\s*[^\s\0]", words.partition("text")[0]):

@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.lab import telegram_contract as contract
@@ -54,7 +54,6 @@ _MESSAGES = st.dictionaries(st.sampled_from(_KEYS), _SHAPED, max_size=6).map(lam
 _ROLES = st.sampled_from(["message", "step", "matter", "album", "", None])
 
 
-@settings(max_examples=400)
 @given(_SHAPED | _MESSAGES | st.binary(max_size=60), _ROLES)
 def test_nothing_but_unparseable_is_ever_raised(value: Any, role: Any) -> None:
     try:
@@ -68,7 +67,6 @@ def test_nothing_but_unparseable_is_ever_raised(value: Any, role: Any) -> None:
         found.text.encode()
 
 
-@settings(max_examples=200)
 @given(_MESSAGES | _SHAPED, st.lists(_MESSAGES | _SHAPED, max_size=3))
 def test_gathered_contacts_are_no_less_sturdy(first: Any, rest: list[Any]) -> None:
     parts = [{"update": storable(value), "name": "1/x", "message_id": 3} for value in (first, *rest)]

@@ -8,7 +8,7 @@ from types import FrameType
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.normalizer.quoted_text.programs import ATTRIBUTIONS, BLOCKS
@@ -200,7 +200,6 @@ PIECES = st.sampled_from(
 
 
 @given(st.lists(PIECES, max_size=60).map("".join) | st.text(max_size=300), st.sampled_from([frozenset(), OURS]))
-@settings(max_examples=400)
 def test_nothing_is_ever_lost(text: str, ours: frozenset[str]) -> None:
     split = split_quotation(text, ours)
     assert split.new + split.quoted == text
