@@ -244,7 +244,14 @@ def relay() -> None:
     """Carry the outbox's ring to RQ and sweep what nobody was woken for."""
     runtime = _open_role("relay")
     runtime.blobs.sweep()
-    carrier = Relay(runtime.database, Queues(runtime.redis_url), runtime.config.settings.dispatch, runtime.blobs)
+    settings = runtime.config.settings
+    carrier = Relay(
+        runtime.database,
+        Queues(runtime.redis_url),
+        settings.dispatch,
+        runtime.blobs,
+        keep_read=settings.notifications.keep_read,
+    )
     with Heartbeat(runtime.database, "relay"):
         carrier.run(_stop_event())
     runtime.close()

@@ -98,6 +98,12 @@ class Dispatch(ConfigPart):
     report_hours: float = Field(default=24, gt=0)
 
 
+class Notifications(ConfigPart):
+    """Days for which a notification that was read is kept; one that was not is kept until it is."""
+
+    keep_read: float = Field(default=30, gt=0, le=3650)
+
+
 class Quarantine(ConfigPart):
     """Who owns what could not be understood, and how soon they must look (hours)."""
 
@@ -259,6 +265,7 @@ class Settings(ConfigPart):
     automatic: Automatic = Automatic()
     web: Web = Web()
     dispatch: Dispatch = Dispatch()
+    notifications: Notifications = Notifications()
     quarantine: Quarantine = Quarantine()
     threads: Threads = Threads()
     rates: Rates = Rates()

@@ -56,6 +56,7 @@ DELIVERIES, QUARANTINE = Permission.HANDLE_DELIVERIES, Permission.HANDLE_QUARANT
 TEMPLATES, TAKE, ADDRESSES = Permission.MANAGE_TEMPLATES, Permission.TAKE_CONTACTS, Permission.VIEW_ADDRESSES
 
 WITHOUT_ACTOR: Final = {
+    "audience.mentioned", "audience.notices",
     "case_actions.trace_of", "case_reading.present_route",
     "case_reading.routes_of", "closing_message.send_closing_message", "failed_deliveries.trace_of",
 }  # fmt: skip
@@ -142,6 +143,7 @@ CALLS: Final[dict[str, Call]] = {
     "case_actions.decide_relation": Call(
         (VIEW, WORK), lambda c, s, a: case_actions.decide_relation(c, at(s, a), s.relation, keep=True)
     ),
+    "case_actions.follow": Call((VIEW,), lambda c, s, a: case_actions.follow(c, at(s, a))),
     "case_actions.lock": Call((VIEW, WORK), lambda c, s, a: case_actions.lock(c, at_fresh(s, a))),
     "case_actions.set_contact_preference": Call(
         (VIEW, WORK), lambda c, s, a: case_actions.set_contact_preference(c, at_fresh(s, a), language="fa", channel="")

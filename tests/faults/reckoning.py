@@ -125,10 +125,13 @@ def _each_contact_is_in_one_case(hub: Hub) -> None:
     assert twins == [], "one address that showed itself, two persons"
     untold = hub.ask(
         "SELECT c.id FROM contacts c JOIN cases k ON k.id = c.case_id WHERE c.direction = 'in' "
-        "AND EXISTS (SELECT FROM agents a WHERE a.unit_id = k.unit_id) "
-        "AND NOT EXISTS (SELECT FROM notifications n WHERE n.source_id = c.id)"
+        "AND c.agent_id IS DISTINCT FROM k.assignee_id AND EXISTS ("
+        "SELECT FROM case_events e WHERE e.case_id = k.id AND e.kind IN ('claim', 'assign', 'reply', 'reopen') "
+        "AND e.agent_id = k.assignee_id AND e.at < c.at) AND NOT EXISTS (SELECT FROM case_events e "
+        "WHERE e.case_id = k.id AND e.kind IN ('assign', 'transfer', 'release') AND e.at >= c.at) "
+        "AND NOT EXISTS (SELECT FROM notifications n WHERE n.source_id = c.id AND n.agent_id = k.assignee_id)"
     )
-    assert untold == [], "contacts no agent was told of"
+    assert untold == [], "contacts whose assignee was not told of them"
     for (key,) in hub.ask("SELECT DISTINCT blob_key FROM attachments"):
         assert (hub.var / "blobs" / str(key)[:2] / str(key)[2:4] / str(key)).is_file()
 

@@ -127,7 +127,7 @@ def test_a_first_mail_opens_a_case_with_everything_around_it(desk: Desk) -> None
     acknowledged = desk.ask("SELECT address, state FROM deliveries WHERE case_id = %s", case_id)
     assert acknowledged == [(ALI, "queued")]
     topics = desk.ask("SELECT topic, count(*) FROM outbox GROUP BY 1 ORDER BY 1")
-    assert topics == [("deliver", 1), ("notify", 1)], "the filing task left with the filing"
+    assert topics == [("deliver", 1)], "the filing task left with the filing, and a new case is told to nobody"
     assert desk.holds()
 
 

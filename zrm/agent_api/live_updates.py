@@ -25,10 +25,10 @@ from zrm.agent_api.counters import Counters
 from zrm.agent_api.live_connections import HEARTBEAT, OpenDesk, Variant, event
 from zrm.agent_api.pages.labels import notice_href, notice_text
 from zrm.agent_api.pages.rows import draw_row
-from zrm.casestore import case_list, directory, live, worklists
+from zrm.casestore import case_list, directory, live, notification, worklists
 from zrm.casestore.agent import Permission
 from zrm.casestore.case_list import QueueRow
-from zrm.casestore.worklists import Notice
+from zrm.casestore.notification import Notice
 from zrm.kit import log
 from zrm.kit.fitness import reason
 from zrm.security import sessions
@@ -146,7 +146,7 @@ class Feed:
         with self._context.database.cursor() as cursor:
             rows = case_list.rows(cursor, changed["case"]) if "case" in changed else []
             wanted = [agent for agent in changed.get("notification", []) if agent in at_desk]
-            notices = worklists.newest(cursor, wanted) if wanted else {}
+            notices = notification.newest(cursor, wanted) if wanted else {}
         draw = len(rows) <= MOST_ROWS
         told = []
         for row in rows:

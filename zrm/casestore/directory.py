@@ -128,6 +128,18 @@ def grants(cursor: Cursor, agent_ids: Iterable[UUID]) -> dict[UUID, list[tuple[s
     return found
 
 
+def active(cursor: Cursor, agent_ids: Iterable[UUID]) -> set[UUID]:
+    """Those of these agents who have not left."""
+    cursor.execute("SELECT id FROM agents WHERE active AND id = ANY(%s)", [list(agent_ids)])
+    return {row[0] for row in cursor}
+
+
+def agents_by_login(cursor: Cursor, logins: list[str]) -> dict[str, UUID]:
+    """The agents who have not left, by their logins."""
+    cursor.execute("SELECT login, id FROM agents WHERE active AND login = ANY(%s)", [logins])
+    return {row[0]: row[1] for row in cursor}
+
+
 def units(cursor: Cursor) -> list[Named]:
     """Every unit, by name."""
     cursor.execute("SELECT id, names, parent_id FROM units ORDER BY names ->> 'en', id")

@@ -540,6 +540,17 @@ def lines(cursor: Cursor, ids: Collection[UUID]) -> dict[UUID, HistoryLine]:
     return {row.id: _line(row) for row in records(cursor, _StoredLine)}
 
 
+def mentioned_in(cursor: Cursor, notes: Collection[tuple[UUID, UUID]]) -> dict[UUID, tuple[UUID, ...]]:
+    """The agents whom each of these notes mentions; a note as (case, contact)."""
+    cursor.execute(
+        f"SELECT {_COLUMNS} FROM case_events e WHERE e.case_id = ANY(%s) AND e.kind = 'note'"  # noqa: S608  # a constant of this file
+        " AND e.data ->> 'note_id' = ANY(%s)",
+        [[case_id for case_id, _ in notes], [str(note_id) for _, note_id in notes]],
+    )
+    found = (_line(row).payload for row in records(cursor, _StoredLine))
+    return {payload.note_id: payload.mentioned for payload in found if isinstance(payload, NoteWritten)}
+
+
 def steps_of(
     cursor: Cursor, agent_id: UUID, case_id: UUID, kinds: Collection[str], *, since: datetime
 ) -> list[AgentStep]:

@@ -1,33 +1,17 @@
-"""What asks for a person: notices to an agent, answers in trouble, and the numbers of both."""
+"""What asks for a person: answers that did not arrive, failed tasks, held contacts, and their numbers."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
 from zrm.kit.db import Cursor, records
-from zrm.kit.ids import new_id
 from zrm.localized import Localized
 
 MOST = 100
 """Counters stop here: "100" already says enough."""
-
-
-@dataclass(frozen=True, slots=True)
-class Notice:
-    """One notification with the case it is about; `unit_id` None when it has no case."""
-
-    id: UUID
-    agent_id: UUID
-    kind: str
-    at: datetime
-    read_at: datetime | None
-    case_id: UUID | None
-    title: str
-    unit_id: UUID | None
-    case_channel: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,78 +45,6 @@ class UndeliveredSelfAnswer:
     state: str
     error: str
     changed_at: datetime
-
-
-_NOTICE = """
-SELECT n.id, n.agent_id, n.kind, n.at, n.read_at, n.case_id, coalesce(c.title, '') AS title, c.unit_id,
-    coalesce(c.channel, '') AS case_channel
-FROM notifications n LEFT JOIN cases c ON c.id = n.case_id
-"""
-
-
-def notices(cursor: Cursor, agent_id: UUID, *, limit: int = 100) -> list[Notice]:
-    """An agent's notices, newest first."""
-    cursor.execute(
-        (_NOTICE + "WHERE n.agent_id = %s ORDER BY n.at DESC, n.id DESC LIMIT %s").encode(), [agent_id, limit]
-    )
-    return records(cursor, Notice)
-
-
-def newest(cursor: Cursor, agent_ids: Iterable[UUID]) -> dict[UUID, tuple[Notice, int]]:
-    """For each of these agents with unread notices: the newest one and how many there are."""
-    cursor.execute(
-        """
-        SELECT n.id, n.agent_id, n.kind, n.at, n.read_at, n.case_id, coalesce(c.title, '') AS title, c.unit_id,
-            coalesce(c.channel, '') AS case_channel, unread.n AS unread
-        FROM unnest(%(agents)s::uuid[]) AS wanted (id)
-        CROSS JOIN LATERAL (
-            SELECT * FROM notifications x WHERE x.agent_id = wanted.id AND x.read_at IS NULL
-            ORDER BY x.at DESC, x.id DESC LIMIT 1
-        ) AS n
-        CROSS JOIN LATERAL (
-            SELECT count(*) AS n FROM (
-                SELECT FROM notifications y WHERE y.agent_id = wanted.id AND y.read_at IS NULL LIMIT %(most)s
-            ) AS capped
-        ) AS unread
-        LEFT JOIN cases c ON c.id = n.case_id
-        """,
-        {"agents": list(agent_ids), "most": MOST},
-    )
-    found = {}
-    for row in records(cursor, dict):
-        unread = row.pop("unread")
-        found[row["agent_id"]] = (Notice(**row), unread)
-    return found
-
-
-def tell_of_sign_in(cursor: Cursor, agent_id: UUID, session_id: UUID) -> None:
-    """A notice to an agent that somebody has signed in as them with a browser not seen before."""
-    cursor.execute(
-        "INSERT INTO notifications (id, agent_id, source_id, kind, at) VALUES (%s, %s, %s, 'sign_in', now())"
-        " ON CONFLICT (agent_id, source_id) DO NOTHING",
-        [new_id(), agent_id, session_id],
-    )
-
-
-def read_notices(cursor: Cursor, agent_id: UUID, notice_id: UUID | None = None) -> None:
-    """Mark one notice of the agent as read, or (None) all of them."""
-    cursor.execute(
-        "UPDATE notifications SET read_at = now() WHERE agent_id = %(agent)s AND read_at IS NULL"
-        " AND (%(notice)s::uuid IS NULL OR id = %(notice)s)",
-        {"agent": agent_id, "notice": notice_id},
-    )
-
-
-def read_notices_of_case(cursor: Cursor, agent_id: UUID, case_id: UUID) -> UUID | None:
-    """Opening a case is reading what was said about it. Returns the first message the agent was told of and had not read."""
-    cursor.execute(
-        "WITH read AS (UPDATE notifications SET read_at = now() WHERE agent_id = %s AND case_id = %s AND read_at IS NULL"
-        " RETURNING source_id, kind, at)"
-        " SELECT source_id FROM read WHERE kind IN ('case', 'message') ORDER BY at, source_id LIMIT 1",
-        [agent_id, case_id],
-    )
-    row = cursor.fetchone()
-    return row[0] if row else None
 
 
 def failed_deliveries(cursor: Cursor, units: Collection[UUID] | None, *, limit: int = 200) -> list[FailedDelivery]:
@@ -198,13 +110,3 @@ def attention(cursor: Cursor) -> Attention:
     )
     tasks, held, overdue = cursor.fetchone() or (0, 0, False)
     return Attention(by_unit, tasks, held, overdue)
-
-
-def unread(cursor: Cursor, agent_id: UUID) -> int:
-    """How many notices the agent has not read, up to `MOST`."""
-    cursor.execute(
-        "SELECT count(*) FROM (SELECT FROM notifications WHERE agent_id = %s AND read_at IS NULL LIMIT %s) AS capped",
-        [agent_id, MOST],
-    )
-    row = cursor.fetchone()
-    return row[0] if row else 0

@@ -18,7 +18,7 @@ from uuid import UUID
 
 from zrm.casestore import case as cases
 from zrm.casestore import contact as contacts
-from zrm.casestore import directory, history, live, outbox, outgoing, timeline
+from zrm.casestore import directory, follower, history, live, outbox, outgoing, timeline
 from zrm.casestore import nature as natures
 from zrm.casestore.agent import Permission
 from zrm.casestore.answers import CLOSING, is_unanswered
@@ -44,7 +44,7 @@ from zrm.casestore.outbox import Topic
 from zrm.casestore.outgoing import NewDelivery
 from zrm.casestore.person import set_preferences
 from zrm.casestore.search_words import contact_key
-from zrm.casework import case_reading
+from zrm.casework import audience, case_reading
 from zrm.casework.closing_message import send_closing_message
 from zrm.casework.context import ActionContext, InputFlaw, checked_text, invalid
 from zrm.casework.reply_routes import WEB, ReplyRoute
@@ -124,7 +124,7 @@ def assign(cursor: Cursor, act: ActionContext, *, to_agent: UUID) -> None:
 
 
 def transfer(cursor: Cursor, act: ActionContext, *, to_unit: UUID) -> None:
-    """Give the case to a unit, where it waits for somebody. The unit's agents are notified.
+    """Give the case to a unit, where it waits for somebody: its list and counter show it.
 
     Errors besides the common ones: InvalidInput if there is no such unit.
     """
@@ -134,9 +134,7 @@ def transfer(cursor: Cursor, act: ActionContext, *, to_unit: UUID) -> None:
     if (case.assignee_id, case.unit_id) == (None, to_unit):
         return
     transferred = CaseTransferred(unit_id=to_unit, previous_unit_id=case.unit_id, previous_assignee_id=case.assignee_id)
-    event = _move(cursor, case, act, Step.TRANSFER, transferred, assignee_id=None, unit_id=to_unit)
-    if to_unit != case.unit_id:
-        outbox.add(cursor, Topic.NOTIFY, [(event, trace_of(cursor, case.id))])
+    _move(cursor, case, act, Step.TRANSFER, transferred, assignee_id=None, unit_id=to_unit)
 
 
 def classify(cursor: Cursor, act: ActionContext, *, subject_id: UUID | None, nature: str) -> None:
@@ -174,7 +172,8 @@ def close(cursor: Cursor, act: ActionContext, *, result: str, reason: str = "") 
     if said is None and told:
         said = _publish_reason(cursor, case, act, told)
     answer_id, delivery_id = said or (None, None)
-    _move(cursor, case, act, Step.CLOSE, CaseClosed(result=result, answer_id=answer_id, delivery_id=delivery_id))
+    closed = CaseClosed(result=result, answer_id=answer_id, delivery_id=delivery_id)
+    _tell_others(cursor, case, act, _move(cursor, case, act, Step.CLOSE, closed), hold=hold)
 
 
 def _publish_reason(cursor: Cursor, case: Locked, act: ActionContext, reason: str) -> tuple[UUID, UUID]:
@@ -199,13 +198,19 @@ def reopen(cursor: Cursor, act: ActionContext) -> None:
 
 
 def note(cursor: Cursor, act: ActionContext, *, text: str) -> UUID:
-    """Write a note only the desk sees; returns its contact id. A note harms nobody's work, so no version is asked."""
+    """Write a note only the desk sees; returns its contact id. A note harms nobody's work, so no version is asked.
+
+    Whoever it mentions (`audience.mentioned`) is told; its writer and they follow the case from now on.
+    """
     case = lock(cursor, act, any_version=True)
     next_status(case.status, Step.NOTE)
     text = checked_text("note", text, LONGEST_TEXT)
     contact_id, at = new_id(), now()
     contacts.add(cursor, [_contact(case, act, contact_id, at, direction="note", text=text)])
-    history.append(cursor, case.id, by_agent(act.agent_id), NoteWritten(note_id=contact_id))
+    named = audience.mentioned(cursor, text, case.unit_id)
+    history.append(cursor, case.id, by_agent(act.agent_id), NoteWritten(note_id=contact_id, mentioned=tuple(named)))
+    follower.take_part(cursor, case.id, [act.agent_id, *named])
+    _tell_others(cursor, case, act, contact_id, named=named)
     _touch(cursor, case)
     return contact_id
 
@@ -264,6 +269,7 @@ def reply(
         answer_id=contact_id, delivery_id=delivery.id, channel=route.channel, became_assignee=case.assignee_id is None
     )
     _move(cursor, case, act, Step.REPLY, replied, assignee_id=assignee_id, contact_at=at)
+    _tell_others(cursor, case, act, contact_id, hold=act.sending.hold)
     return delivery.id
 
 
@@ -276,6 +282,15 @@ def _usable(route: ReplyRoute, length: int, *, with_files: bool) -> ReplyRoute:
     if route.max_text is not None and length > route.max_text:
         raise invalid("text", InputFlaw.TOO_LONG_FOR_ROUTE, most=route.max_text)
     return route
+
+
+def follow(cursor: Cursor, act: ActionContext, *, following: bool = True) -> None:
+    """Follow the case, or stop following it: the agent is told, or no more, of what happens there (`casework.audience`).
+
+    Whoever may see the case may follow it. Errors: NotFound.
+    """
+    case_reading.head(cursor, act.actor, act.case_id)
+    follower.set_following(cursor, act.case_id, act.agent_id, following=following)
 
 
 def decide_relation(cursor: Cursor, act: ActionContext, relation_id: UUID, *, keep: bool) -> None:
@@ -353,6 +368,18 @@ def _move(
     history.append_step(cursor, line, before=Status(case.status), after=status)
     live.publish_change(cursor, "case", [case.id])
     return line.id
+
+
+def _tell_others(
+    cursor: Cursor, case: Locked, act: ActionContext, ref: UUID, *, hold: float = 0, named: Sequence[UUID] = ()
+) -> None:
+    """Have those told whom it concerns, `hold` seconds later: what is undone until then is never told. `ref` as in
+    `audience.notices`.
+    """
+    following = follower.followers(cursor, [case.id]).get(case.id, ())
+    others = {case.assignee_id, *following, *named} - {None, act.agent_id}
+    if others:
+        outbox.add(cursor, Topic.NOTIFY, [(ref, trace_of(cursor, case.id))], after=hold)
 
 
 def _touch(cursor: Cursor, case: Locked) -> None:

@@ -17,10 +17,11 @@ from uuid import UUID
 
 from zrm.casestore import case as cases
 from zrm.casestore import contact as contacts
-from zrm.casestore import history, live, outgoing
+from zrm.casestore import history, live, outbox, outgoing
 from zrm.casestore.agent import Permission
 from zrm.casestore.case import Status
 from zrm.casestore.history import AgentStep, CaseClosed, CaseReplied, HistoryLine, StatusChanged, StepUndone, by_agent
+from zrm.casestore.outbox import Topic
 from zrm.casework import case_reading
 from zrm.casework.case_actions import lock
 from zrm.casework.context import ActionContext
@@ -120,6 +121,8 @@ def undo(cursor: Cursor, act: ActionContext, event_id: UUID) -> Undoable:
         undone_step="reply" if step.step is Step.REPLY else "close",
         ended_assignment=freed,
     )
+    for ref in (step.event_id, *([step.contact_id] if step.contact_id else [])):
+        outbox.withdraw(cursor, Topic.NOTIFY, ref)  # nobody has been told yet
     # Never before the step itself, also when the clock was set back meanwhile.
     line = history.NewLine(case.id, by_agent(act.agent_id), undone, max(now(), recorded.line.at))
     history.append_step(cursor, line, before=before, after=after)

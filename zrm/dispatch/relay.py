@@ -11,7 +11,7 @@ from threading import Event
 
 import psycopg
 
-from zrm.casestore import counts, heartbeat, outbox, proof, uploads
+from zrm.casestore import counts, heartbeat, notification, outbox, proof, uploads
 from zrm.casestore.outbox import Topic
 from zrm.config import Dispatch
 from zrm.dispatch.fetch import query_missing_reports
@@ -34,11 +34,15 @@ _SOONEST = 0.1  # seconds between two sweeps, however much waits for its moment
 class Relay:
     """Runs until `stop` is set; outlives restarts of PostgreSQL and Valkey."""
 
-    def __init__(self, database: Database, queues: Queues, settings: Dispatch, blobs: BlobStore) -> None:
+    def __init__(
+        self, database: Database, queues: Queues, settings: Dispatch, blobs: BlobStore, *, keep_read: float = 30
+    ) -> None:
+        """`keep_read`: the days for which notifications that were read are kept."""
         self._database = database
         self._queues = queues
         self._settings = settings
         self._blobs = blobs
+        self._keep_read = keep_read
         self._store = Outage("store")
         self._files = Outage("blob store")
         self._kept_house = 0.0
@@ -99,7 +103,15 @@ class Relay:
                 query_missing_reports(cursor, hours=self._settings.report_hours)
                 proof.forget_old(cursor)
                 door_records.forget_kept_answers(cursor)
+            self._forget_notifications()
         return self._settings.sweep if soonest is None else min(self._settings.sweep, max(_SOONEST, soonest))
+
+    def _forget_notifications(self) -> None:
+        """What agents have read long ago, some thousands in each transaction."""
+        more = True
+        while more:
+            with self._database.cursor() as cursor:
+                more = notification.forget_read(cursor, days=self._keep_read)
 
     def _sweep_uploads(self) -> None:
         """Some files that nobody refers to; what is left waits for the next sweep, as all does while the folder is away."""

@@ -22,7 +22,9 @@ _LANGUAGES: Final = frozenset({"fa", "ar", "ckb", "ur", "ps", "he"})
 _MARKS: Final = re.compile("[\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 _ISOLATED: Final = re.compile("([\u2066-\u2068])([^\u2066-\u2069\n]*)\u2069")
 _ISOLATES: Final = re.compile("[\u2066-\u2069]")
-_REPLY_MARKS: Final = re.compile(r"(?:\s*(?:re|fwd?|aw|wg|tr|پاسخ)\s*:|\s*\[[^\]]*\])+", re.IGNORECASE)
+_LEADING_MARKS: Final = re.compile(
+    r"(?:\s*(?:re|fwd?|aw|wg|tr|پاسخ)\s*:|\s*\[[^\]]*\]|\s*@[a-z0-9._@+-]+)+", re.IGNORECASE
+)
 
 # A code in groups (4-4-4, or a land line's area code) and a number with its plus.
 _CODE: Final = re.compile(
@@ -84,8 +86,10 @@ def _runs_left(isolate: re.Match[str]) -> bool:
 
 
 def reading_direction(text: str) -> Literal["rtl", "ltr", "auto"]:
-    """How a title reads: by its first letter after "Re:" and marks in brackets; "auto" when it has none."""
-    marks = _REPLY_MARKS.match(text)
+    """How a title or a note reads: by its first letter after "Re:", marks in brackets and colleagues' logins (`@login`);
+    "auto" when it has none.
+    """
+    marks = _LEADING_MARKS.match(text)
     for character in text[marks.end() if marks else 0 :]:
         kind = unicodedata.bidirectional(character)
         if kind in ("R", "AL"):

@@ -325,7 +325,8 @@ class CaseMatching:
             self._known.by_message[reading.thread.message_id].append(case.id)
         for position, item in enumerate(kept):
             self._append_file(reading, item, position)
-        self.rows.outbox[Topic.NOTIFY].append((raw.id, contact.trace))
+        if not case.fresh:  # a new case concerns nobody yet
+            self.rows.outbox[Topic.NOTIFY].append((raw.id, contact.trace))
         self.rows.changed.append(case.id)
 
     def _append_file(self, reading: Interpretation, item: StoredAttachment, position: int) -> None:

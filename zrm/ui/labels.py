@@ -109,4 +109,5 @@ def _paragraph(block: str, around: str) -> Markup:
     line = Markup(str(escape(steady_codes(block))).replace("\n", "<br>"))  # noqa: S704  # escaped in this line
     if around == "rtl" and len(block.split(maxsplit=1)) == 1 and reading_direction(block) != "rtl":
         return Markup('<p dir="rtl"><bdi dir="ltr">{}</bdi></p>').format(line)
-    return Markup('<p dir="auto">{}</p>').format(line)
+    direction = reading_direction(block) if block.lstrip().startswith("@") else "auto"  # a login is no word of the text
+    return Markup('<p dir="{}">{}</p>').format(direction, line)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from datetime import datetime
 from uuid import UUID
 
 from fastapi import Request, Response
@@ -12,7 +14,8 @@ from zrm.agent_api.desk_request import DeskRequest, SignedIn
 from zrm.agent_api.pages.error_pages import page_router
 from zrm.agent_api.pages.labels import notice_href, notice_text
 from zrm.agent_api.pages.layout import Shell
-from zrm.casestore import directory, worklists
+from zrm.casestore import directory, notification
+from zrm.casestore.notification import Notice
 from zrm.errors import NotFound
 from zrm.kit import log, throttle
 from zrm.security import passwords, sessions
@@ -36,29 +39,23 @@ router = page_router()
 def notifications(context: Desk, visit: SignedIn) -> Response:
     """The newest notices."""
     with context.database.cursor() as cursor:
-        rows = worklists.notices(cursor, visit.agent.id)
-        lines = []
-        for row in rows:
-            seen = row.unit_id is not None and covers(visit.visible, row.unit_id)
-            title = reworded(row.title, row.case_channel, visit.viewer.language) if seen else ""
-            text = notice_text(row.kind, title, visit.viewer.language)
-            lines.append((row, text, notice_href(row.kind, row.case_id, seen=seen)))
+        lines = [_line(visit, notice) for notice in notification.notices(cursor, visit.agent.id)]
         return Shell(context).page("desk/notifications.html", visit, cursor, "notifications", lines=lines)
 
 
 @router.post("/desk/notifications/read")
 def read_all(context: Desk, visit: SignedIn) -> Response:
-    """Every notice is read."""
+    """Everything that was shown is read."""
     with context.database.cursor() as cursor:
-        worklists.read_notices(cursor, visit.agent.id)
+        notification.read_all(cursor, visit.agent.id, shown=_uuid(visit.form.get("shown", "")))
     return RedirectResponse("/desk/notifications", status_code=303)
 
 
 @router.post("/desk/notifications/{notice_id}/read")
 def read_one(notice_id: UUID, context: Desk, visit: SignedIn) -> Response:
-    """One notice is read."""
+    """One line is read."""
     with context.database.cursor() as cursor:
-        worklists.read_notices(cursor, visit.agent.id, notice_id)
+        notification.read_line(cursor, visit.agent.id, notice_id)
     return RedirectResponse("/desk/notifications", status_code=303)
 
 
@@ -101,6 +98,40 @@ def password(context: Desk, visit: SignedIn) -> Response:
             saved=False,
             shortest=passwords.SHORTEST,
         )
+
+
+@dataclass(frozen=True, slots=True)
+class NoticeLine:
+    """A line of the list, in the reader's words. `words` and `href` are empty where they may not see the case (any more)."""
+
+    id: UUID
+    kind: str
+    at: datetime
+    unread: int
+    text: str
+    words: str
+    href: str
+
+
+def _line(visit: DeskRequest, notice: Notice) -> NoticeLine:
+    seen = notice.unit_id is not None and covers(visit.visible, notice.unit_id)
+    title = reworded(notice.title, notice.case_channel, visit.viewer.language) if seen else ""
+    return NoticeLine(
+        notice.id,
+        notice.kind,
+        notice.at,
+        notice.unread,
+        notice_text(notice.kind, title, visit.viewer.language),
+        " ".join(notice.words.split()) if seen else "",
+        notice_href(notice.kind, notice.case_id, seen=seen),
+    )
+
+
+def _uuid(text: str) -> UUID | None:
+    try:
+        return UUID(text)
+    except ValueError:
+        return None
 
 
 def _change_password(context: DeskContext, visit: DeskRequest) -> list[tuple[str, str]]:

@@ -163,5 +163,7 @@ _STEPS: Final[dict[str, Step]] = {
     "reply": _reply,
     "person": _person,
     "assign": _assign,
+    "follow": lambda _context, cursor, _visit, act: case_actions.follow(cursor, act),
+    "unfollow": lambda _context, cursor, _visit, act: case_actions.follow(cursor, act, following=False),
 }
 """The steps by the last word of their address."""

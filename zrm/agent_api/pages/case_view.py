@@ -13,7 +13,7 @@ from zrm.agent_api.desk_request import MOST_FILES, MOST_UPLOAD_BYTES, DeskReques
 from zrm.agent_api.pages.files import harmless_name, is_pdf
 from zrm.agent_api.pages.labels import LABELS, RELATION_REASONS, History, label
 from zrm.agent_api.pages.route_choices import RouteChoice, route_choices
-from zrm.casestore import case_list, directory, nature
+from zrm.casestore import case_list, directory, follower, nature
 from zrm.casestore.agent import Permission
 from zrm.casestore.answers import is_unanswered
 from zrm.casestore.attachment import MOST_PICTURES
@@ -48,6 +48,8 @@ _DONE: Final = {
     "classify": _("Saved."),
     "person": _("Saved."),
     "relation": _("Saved."),
+    "follow": _("You follow this case: you are told what happens here."),
+    "unfollow": _("You do not follow this case any more."),
 }
 """What a step has done, in a sentence, by its name."""
 _LEAVES: Final = frozenset({"reply", "close", "assign", "release"})
@@ -139,6 +141,7 @@ class CaseViewModel:
     subject: str
     nature: str
     mine: bool
+    following: bool
     addresses: list[AddressRow]
     dossier: list[OtherCase]
     relations: list[Relation]
@@ -219,6 +222,7 @@ def case_view(
         subject=in_language(head.subject_names, language),
         nature=_nature_names(natures, language)[head.nature],
         mine=head.assignee_id == visit.agent.id,
+        following=follower.follows(cursor, head.id, visit.agent.id),
         addresses=page.addresses,
         dossier=page.dossier,
         relations=page.relations,

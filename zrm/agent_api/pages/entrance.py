@@ -17,7 +17,8 @@ from zrm.agent_api.context import DeskContext
 from zrm.agent_api.desk_request import COOKIE
 from zrm.agent_api.pages.error_pages import STAGE_PAGES
 from zrm.agent_api.tries import BROWSER_COOKIE, marks_of
-from zrm.casestore import live, worklists
+from zrm.casestore import live, notification
+from zrm.casestore.notification import NewNotice, NoticeKind
 from zrm.kit import log
 from zrm.kit.db import Cursor
 from zrm.security import browsers, second_step, sessions, sign_ins
@@ -73,7 +74,7 @@ class Entrance:
             known = marks_of(self._context, request).knows(self._context.secret, agent_id)
             returning = sign_ins.record(cursor, agent_id, how=how, browser=browser, known=known)
             if returning and not known:
-                worklists.tell_of_sign_in(cursor, agent_id, session.id)
+                notification.tell(cursor, [NewNotice(agent_id, None, session.id, NoticeKind.SIGN_IN)])
                 live.publish_change(cursor, "notification", [agent_id])
         _log.info("signed in", agent=str(agent_id), how=how, stage=stage)
         return token, session

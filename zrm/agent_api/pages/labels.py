@@ -89,9 +89,12 @@ RELATION_REASONS: Final = {
 }
 
 _NOTICES: Final = {
-    "case": (_("New case: %(title)s"), _("A new case has come")),
     "message": (_("New message: %(title)s"), _("A new message has come")),
+    "answered": (_("A colleague answered: %(title)s"), _("A colleague answered a citizen")),
+    "note": (_("New note: %(title)s"), _("A colleague wrote a note")),
+    "mention": (_("You are mentioned: %(title)s"), _("A colleague mentioned you in a note")),
     "assigned": (_("Assigned to you: %(title)s"), _("A case was assigned to you")),
+    "closed": (_("Closed: %(title)s"), _("A case was closed")),
     "delivery_failed": (_("Answer not delivered: %(title)s"), _("An answer was not delivered")),
     "sign_in": ("", _("Somebody signed in as you with a browser that is new here. Was it you?")),
     "delivery_unknown": (_("Unclear whether the answer left: %(title)s"), _("It is unclear whether an answer left")),

@@ -10,7 +10,7 @@ from zrm.agent_api.context import DeskContext
 from zrm.agent_api.counters import Counters
 from zrm.agent_api.desk_request import DeskRequest
 from zrm.agent_api.pages.reasons import of_delivery, reason
-from zrm.casestore import case_list, worklists
+from zrm.casestore import case_list, notification, worklists
 from zrm.casestore.agent import Permission
 from zrm.casestore.case_list import View
 from zrm.kit.db import Cursor
@@ -84,7 +84,7 @@ class Shell:
             csrf=sessions.csrf_for_page(visit.session),
             current=current,
             sections=self._sections(visit, counts, overdue=waiting.overdue),
-            unread=worklists.unread(cursor, visit.agent.id),
+            unread=notification.unread(cursor, visit.agent.id),
             events_href=f"/desk/events?since={visit.began:.3f}",
             search_href="/desk/search",
             search_field=search,

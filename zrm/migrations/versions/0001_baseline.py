@@ -520,13 +520,22 @@ CREATE TABLE notifications (
     agent_id uuid NOT NULL REFERENCES agents,
     case_id uuid REFERENCES cases,
     source_id uuid NOT NULL,
-    kind text NOT NULL,
+    kind text NOT NULL CHECK (kind IN ('message', 'answered', 'note', 'mention', 'assigned', 'closed',
+        'delivery_failed', 'delivery_unknown', 'sign_in')),
     at timestamptz NOT NULL,
-    read_at timestamptz,
-    UNIQUE (agent_id, source_id)
+    read_at timestamptz
 );
-CREATE INDEX notifications_unread ON notifications (agent_id, at DESC) WHERE read_at IS NULL;
-CREATE INDEX notifications_agent ON notifications (agent_id, at DESC);
+CREATE INDEX notifications_unread ON notifications (agent_id, at DESC, id DESC) WHERE read_at IS NULL;
+CREATE INDEX notifications_agent ON notifications (agent_id, at DESC, id DESC);
+CREATE INDEX notifications_read ON notifications (read_at) WHERE read_at IS NOT NULL;
+
+CREATE TABLE case_followers (
+    case_id uuid NOT NULL REFERENCES cases,
+    agent_id uuid NOT NULL REFERENCES agents,
+    following boolean NOT NULL,
+    at timestamptz NOT NULL,
+    PRIMARY KEY (case_id, agent_id)
+);
 """
 
 # What goes out, whatever it is: one family of tables.

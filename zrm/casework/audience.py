@@ -1,0 +1,156 @@
+"""Whom it concerns when something happens at a case. Nobody else is told.
+
+* the **assignee**: what others do at their case, what citizens write, what becomes of its answers;
+* whoever is **mentioned**: `@login` in a note. A mention of somebody who may not see the case is none;
+* **followers**: as the assignee. Whoever writes a note or is mentioned in one follows the case from then on, until they stop it
+  themselves; everybody who may see a case can follow it;
+* whoever **wrote an answer** that did not arrive.
+
+Nobody is told of what they did themselves, or of a case they may not see (the assignee excepted: their own case is told without
+its title). A unit's new case concerns nobody yet: it is its list, the number beside it, and a live event.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+from uuid import UUID
+
+from zrm.casestore import directory, follower, history
+from zrm.casestore.agent import Permission
+from zrm.casestore.case import Status
+from zrm.casestore.history import CaseAssigned, CaseClosed
+from zrm.casestore.notification import NewNotice, NoticeKind
+from zrm.kit.db import Cursor
+from zrm.security.grants import Grants
+
+MOST_MENTIONS: Final = 50
+_MENTION: Final = re.compile(r"(?<![\w.@+-])@([a-z0-9._@+-]{1,200})", re.IGNORECASE | re.ASCII)
+_KINDS: Final = {"in": NoticeKind.MESSAGE, "out": NoticeKind.ANSWERED, "note": NoticeKind.NOTE}
+
+
+@dataclass(frozen=True, slots=True)
+class Occurrence:
+    """Something that happened at a case. `by` is the agent who did it. `to` are agents it concerns more than others."""
+
+    source_id: UUID
+    case_id: UUID
+    kind: NoticeKind
+    by: UUID | None = None
+    to: Mapping[UUID, NoticeKind] = field(default_factory=dict)
+    to_others: bool = True
+    """Whether it concerns the assignee and the followers too."""
+
+
+@dataclass(frozen=True, slots=True)
+class Concerned:
+    """Who has to do with a case, and who of all those may see it."""
+
+    assignee_id: UUID | None
+    followers: frozenset[UUID]
+    may_see: frozenset[UUID]
+
+
+def notices_of(occurrence: Occurrence, case: Concerned) -> list[NewNotice]:
+    """Who is told of it, each once, for the reason that concerns them most."""
+    # Whoever has handed an assignment on before they were told of it is not told.
+    kinds = {
+        agent_id: kind
+        for agent_id, kind in occurrence.to.items()
+        if kind is not NoticeKind.ASSIGNED or agent_id == case.assignee_id
+    }
+    if occurrence.to_others:
+        assignees = {case.assignee_id} if case.assignee_id is not None else set()
+        kinds = dict.fromkeys(assignees | case.followers, occurrence.kind) | kinds
+    return [
+        NewNotice(agent_id, occurrence.case_id, occurrence.source_id, kind)
+        for agent_id, kind in kinds.items()
+        if agent_id != occurrence.by and (agent_id in case.may_see or agent_id == case.assignee_id)
+    ]
+
+
+def mentioned(cursor: Cursor, text: str, unit_id: UUID) -> list[UUID]:
+    """The agents whom a note at a case of the unit names by `@login` and who may see it, in the order of the text."""
+    named: dict[str, None] = {}
+    for found in _MENTION.finditer(text):
+        word = found[1].lower()
+        # "@sara.", "@sara," and "@sara-": what ends a sentence may belong to a login.
+        named |= dict.fromkeys(word[: len(word) - cut] for cut in range(len(word) - len(word.rstrip("._@+-")) + 1))
+        if len(named) >= MOST_MENTIONS:
+            break
+    known = directory.agents_by_login(cursor, list(named))
+    seeing = _may_see(cursor, {agent_id: [unit_id] for agent_id in known.values()})
+    return list(dict.fromkeys(known[login] for login in named if login in known and (known[login], unit_id) in seeing))
+
+
+def notices(cursor: Cursor, refs: Sequence[UUID]) -> list[NewNotice]:
+    """What is to be told of these contacts, deliveries and lines of history, as the cases stand now."""
+    occurrences = [*_contacts(cursor, refs), *_deliveries(cursor, refs), *_steps(cursor, refs)]
+    case_ids = {one.case_id for one in occurrences}
+    cursor.execute("SELECT id, unit_id, assignee_id, status FROM cases WHERE id = ANY(%s)", [list(case_ids)])
+    cases = {case_id: (unit_id, assignee_id, status) for case_id, unit_id, assignee_id, status in cursor}
+    following = follower.followers(cursor, case_ids)
+    wanted: dict[UUID, list[UUID]] = {}
+    for one in occurrences:
+        for agent_id in {*one.to, *following.get(one.case_id, ())}:
+            wanted.setdefault(agent_id, []).append(cases[one.case_id][0])
+    seeing = _may_see(cursor, wanted)
+    active = directory.active(cursor, [assignee for _, assignee, _ in cases.values() if assignee is not None])
+    told: list[NewNotice] = []
+    for one in occurrences:
+        unit_id, assignee_id, status = cases[one.case_id]
+        if one.kind is NoticeKind.CLOSED and status != Status.CLOSED:  # undone, or opened again meanwhile
+            continue
+        followers = frozenset(following.get(one.case_id, ()))
+        may_see = frozenset(agent_id for agent_id in {*one.to, *followers} if (agent_id, unit_id) in seeing)
+        told += notices_of(one, Concerned(assignee_id if assignee_id in active else None, followers, may_see))
+    return told
+
+
+def _contacts(cursor: Cursor, refs: Sequence[UUID]) -> Iterable[Occurrence]:
+    """Messages, answers and notes. A case's first message concerns nobody yet."""
+    cursor.execute(
+        "SELECT c.id, c.case_id, c.direction, c.agent_id FROM contacts c WHERE c.id = ANY(%s)"
+        " AND (c.direction IN ('out', 'note') OR c.direction = 'in' AND EXISTS (SELECT FROM contacts o"
+        " WHERE o.case_id = c.case_id AND o.direction = 'in' AND (o.at, o.id) < (c.at, c.id)))",
+        [list(refs)],
+    )
+    rows = cursor.fetchall()
+    named = history.mentioned_in(cursor, [(row[1], row[0]) for row in rows if row[2] == "note"])
+    for contact_id, case_id, direction, agent_id in rows:
+        to = dict.fromkeys(named.get(contact_id, ()), NoticeKind.MENTION)
+        yield Occurrence(contact_id, case_id, _KINDS[direction], agent_id, to)
+
+
+def _deliveries(cursor: Cursor, refs: Sequence[UUID]) -> Iterable[Occurrence]:
+    cursor.execute(
+        "SELECT d.id, d.case_id, d.state, c.agent_id FROM deliveries d LEFT JOIN contacts c ON c.id = d.contact_id"
+        " WHERE d.id = ANY(%s) AND d.case_id IS NOT NULL AND d.state IN ('failed', 'unknown')",
+        [list(refs)],
+    )
+    for delivery_id, case_id, state, writer_id in cursor.fetchall():
+        kind = NoticeKind(f"delivery_{state}")
+        yield Occurrence(delivery_id, case_id, kind, to={writer_id: kind} if writer_id else {})
+
+
+def _steps(cursor: Cursor, refs: Sequence[UUID]) -> Iterable[Occurrence]:
+    for line in history.lines(cursor, refs).values():
+        match line.payload:
+            case CaseAssigned(assignee_id=assignee_id):
+                to = {assignee_id: NoticeKind.ASSIGNED}
+                yield Occurrence(line.id, line.case_id, NoticeKind.ASSIGNED, line.actor.agent_id, to, to_others=False)
+            case CaseClosed():
+                yield Occurrence(line.id, line.case_id, NoticeKind.CLOSED, line.actor.agent_id)
+
+
+def _may_see(cursor: Cursor, units: Mapping[UUID, Sequence[UUID]]) -> set[tuple[UUID, UUID]]:
+    """Of these agents, each with some units: the pairs in which the agent is active and may see the unit's cases."""
+    grants = {agent_id: Grants.of(rows) for agent_id, rows in directory.grants(cursor, units).items()}
+    return {
+        (agent_id, unit_id)
+        for agent_id, unit_ids in units.items()
+        for unit_id in unit_ids
+        if agent_id in grants and grants[agent_id].has(Permission.VIEW_CASES, unit_id)
+    }
