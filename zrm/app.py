@@ -20,7 +20,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import Headers
 from starlette.requests import ClientDisconnect
-from starlette.routing import BaseRoute, Match, Route
+from starlette.routing import BaseRoute, Route
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from starlette_compress import CompressMiddleware, remove_compress_type
@@ -106,14 +106,16 @@ class _StraightToTheDoors:
     def __init__(self, app: ASGIApp, routes: Sequence[BaseRoute], resorts: _LastResorts) -> None:
         self._app = app
         self._resorts = resorts
-        doors = [route for route in routes if isinstance(route, Route) and route.app is route.endpoint]
-        self._plain = {
-            (method, route.path): route
+        doors = [
+            route for route in routes if isinstance(route, Route) and route.app is route.endpoint and _is_plain(route)
+        ]
+        # Asked for by the method and the path, without its last part where that is a parameter: "/hooks/x/{account}".
+        self._doors = {
+            (method, start): (route, name.removesuffix("}"))
             for route in doors
-            if not route.param_convertors
+            for start, _, name in [route.path.partition("{")]
             for method in route.methods or ()
         }
-        self._patterns = [(route.path.partition("{")[0], route) for route in doors if route.param_convertors]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         door = self._door(scope) if scope["type"] == "http" else None
@@ -129,15 +131,19 @@ class _StraightToTheDoors:
 
     def _door(self, scope: Scope) -> ASGIApp | None:
         path: str = scope["path"]
-        if (route := self._plain.get((scope["method"], path))) is not None:
-            return route.app
-        for start, route in self._patterns:
-            if path.startswith(start):
-                match, found = route.matches(scope)
-                if match is Match.FULL:
-                    scope.update(found)
-                    return route.app
+        if (found := self._doors.get((scope["method"], path))) is not None and not found[1]:
+            return found[0].app
+        start, slash, last = path.rpartition("/")
+        if last and (found := self._doors.get((scope["method"], start + slash))) is not None and found[1]:
+            scope["path_params"] = {found[1]: last}
+            return found[0].app
         return None
+
+
+def _is_plain(route: Route) -> bool:
+    """Whether its path has no parameter but its last part, as a text."""
+    start, _, name = route.path.partition("{")
+    return not name or (start.endswith("/") and name.removesuffix("}") in route.param_convertors)
 
 
 class _LastResorts:

@@ -17,7 +17,7 @@ from sqlmodel import Field
 
 from zrm.contract.inbound import JSON
 from zrm.kit.clock import now
-from zrm.kit.db import Cursor
+from zrm.kit.db import Cursor, array_text
 from zrm.kit.ids import new_id
 from zrm.kit.tables import Table
 
@@ -78,7 +78,7 @@ def note_answers(cursor: Cursor, answers: Sequence[tuple[UUID, str, str, datetim
     cursor.execute(
         "INSERT INTO door_answers (contact_id, content, channel, received_at) "
         "SELECT * FROM unnest(%s::uuid[], %s::text[], %s::text[], %s::timestamptz[]) ON CONFLICT DO NOTHING",
-        [list(column) for column in zip(*answers, strict=True)],
+        [array_text(map(str, column)) for column in zip(*answers, strict=True)],
     )
 
 

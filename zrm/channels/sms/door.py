@@ -37,7 +37,7 @@ STATUS_PATH = "/hooks/twilio/status/{account}"
 
 _Kind = Literal["contact", "report"]
 
-_TAKEN = b'<?xml version="1.0" encoding="UTF-8"?><Response></Response>'
+_TAKEN = Response(b'<?xml version="1.0" encoding="UTF-8"?><Response></Response>', media_type="text/xml")
 _RETRY_AFTER = "10"  # seconds
 _ID = re.compile(r"[A-Za-z0-9]{2,64}")
 _WORD = re.compile(r"[A-Za-z_]{1,32}")
@@ -101,7 +101,7 @@ class TwilioDoor:
             trace=contact.trace,
             repeated=receipt.repeated,
         )
-        return Response(_TAKEN, media_type="text/xml")
+        return _TAKEN
 
     async def _read(self, scope: Scope, receive: Receive, kind: _Kind) -> RawContact:
         """The request as a contact, its signature checked. Errors: _NotTaken."""
