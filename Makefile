@@ -23,7 +23,7 @@ NPM := PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/npm --ignore-scripts --no-audit --n
     $(if $(shell test -w "$$HOME" && echo yes),,--cache .venv/npm-cache)
 LOCK := $(BIN)/uv pip compile --quiet --python-version 3.11 --generate-hashes --no-emit-index-url --no-header
 
-.PHONY: help run test mutate lint bench docs lock clean setup setup-dev
+.PHONY: help run test mutate lint bench docs lock wheel clean setup setup-dev
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-7s %s\n", $$1, $$2 }' Makefile
@@ -56,8 +56,11 @@ lock: $(DONE)/dev ## resolve the dependencies anew and write the lock files
 	$(LOCK) --upgrade pyproject.toml --group dev -c requirements/run.txt -o requirements/dev.txt
 	$(NPM) install --package-lock-only --omit-lockfile-registry-resolved
 
+wheel: setup-dev ## build what a server installs into dist/ (docs/production.md)
+	$(PY) -m hatchling build --target wheel
+
 clean: ## remove what was built; the data in var/ stays
-	rm -rf .venv node_modules $(BUILD) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+	rm -rf .venv node_modules dist $(BUILD) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
 	find zrm tests scripts -name __pycache__ -type d -prune -exec rm -rf {} +
 
 setup: $(DONE)/run $(DONE)/link $(BUILD)/manifest.json $(DONE)/prompts

@@ -19,7 +19,7 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
-from zrm import demonstration, organisation_commands
+from zrm import __version__, demonstration, organisation_commands
 from zrm import worker as worker_role
 from zrm.app import build_app, health_problems, schema_findings
 from zrm.casestore import directory, organisation
@@ -39,8 +39,10 @@ from zrm.installation import (
     CONFIG_VARIABLE,
     DATABASE_VARIABLE,
     REDIS_VARIABLE,
+    SAMPLE_CONFIG,
     LoadedConfig,
     Runtime,
+    config_path,
     load_config,
     open_runtime,
 )
@@ -64,9 +66,18 @@ console = Console(highlight=False)
 complaints = Console(stderr=True, highlight=False)
 
 
+def _show_version(asked: bool) -> None:
+    if asked:
+        console.print(f"zrm {__version__}")
+        raise typer.Exit
+
+
 @cli.callback()
 def configure(
     config: Annotated[Path, typer.Option(help="The operator's file.", envvar=CONFIG_VARIABLE)] = Path("config.yaml"),
+    version: Annotated[
+        bool, typer.Option("--version", help="Show the version and exit.", callback=_show_version, is_eager=True)
+    ] = False,
 ) -> None:
     """ZRM, citiZen Relationship Management."""
     os.umask(folders.PRIVATE_UMASK)
@@ -77,6 +88,18 @@ def configure(
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     with contextlib.suppress(ValueError, OSError):
         resource.setrlimit(resource.RLIMIT_NOFILE, (min(most, _OPEN_FILES) if most > 0 else _OPEN_FILES, most))
+
+
+@cli.command()
+def init() -> None:
+    """Write the operator's file, as a laptop runs with it, to be edited. One that is there is never changed."""
+    path = config_path()
+    try:
+        with path.open("xb") as file:
+            file.write(SAMPLE_CONFIG.read_bytes())
+    except OSError as error:
+        raise ConfigError(f"{path}: {error.strerror}") from None
+    console.print(f"{path} is written. Read it, then start `zrm up`.", soft_wrap=True)
 
 
 @cli.command()
@@ -105,7 +128,7 @@ def _run_all(plan: LoadedConfig, servers: Servers, doors: list[socket.socket], *
     with database.cursor() as cursor:
         missing = [*(plan.published if plan.exposed else ()), *_missing_structure(cursor, plan)]
     database.close()
-    zrm = [sys.executable, "-m", "zrm.cli"]
+    zrm = [sys.executable, "-P", "-m", "zrm.cli"]  # -P: a folder "zrm" in the working folder is not ours
     roles = {
         "relay": [*zrm, "relay"],
         "worker-1": [*zrm, "worker", "file", "notify"],

@@ -33,6 +33,8 @@ from zrm.standalone.servers import running
 CONFIG_VARIABLE = "ZRM_CONFIG"
 DATABASE_VARIABLE = "ZRM_DATABASE_URL"
 REDIS_VARIABLE = "ZRM_REDIS_URL"
+SAMPLE_CONFIG = Path(__file__).with_name("config.yaml")
+"""What a laptop runs with; an operator's own file begins as a copy of it (`zrm init`)."""
 
 
 @dataclass(frozen=True)
@@ -148,6 +150,8 @@ def load_config(file: Path | None = None, *, begin: bool = True) -> LoadedConfig
     Without `begin` nothing is written: where the installation has no secret yet, it is one for this process alone.
     """
     file = file or config_path()
+    if not file.exists():
+        raise ConfigError(f"{file.name}: No such file or directory; `zrm init` writes one to begin with")
     section = load(file)
     settings = section.without("channels").read(Settings)
     data = (file.parent / settings.data_dir).absolute()

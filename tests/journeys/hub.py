@@ -51,7 +51,8 @@ class Hub:
     `twilio` is the stand-in that answers by SMS go to (one of its own by default); `submit` the host and port of a mail
     server for answers by e-mail (by default they become files in `mail_folder`). `settings` are merged over config.yaml,
     for instance `{"dispatch": {"lease": 2}, "channels": {"fax": {"spool": "…"}}}`; `environment` over the processes' own.
-    Without `demo` it has no unit and no agent.
+    Without `demo` it has no unit and no agent. `python` is the interpreter of an environment that has ZRM installed, by
+    default this checkout's.
     """
 
     def __init__(
@@ -63,6 +64,7 @@ class Hub:
         settings: Mapping[str, Any] | None = None,
         environment: Mapping[str, str] | None = None,
         demo: bool = True,
+        python: Path = Path(sys.executable),
     ) -> None:
         self.folder = folder
         self.var = folder / "var"
@@ -78,6 +80,7 @@ class Hub:
         self.twilio = twilio or TwilioStandIn()
         self.environment = dict(environment or {})
         self._own_twilio = twilio is None
+        self._python = python
         self._up = ["up"] if demo else ["up", "--no-demo"]
         self._settings = _merged(self._plain_settings(submit), settings or {})
         self._process: subprocess.Popen[bytes] | None = None
@@ -106,7 +109,7 @@ class Hub:
         environment = {**os.environ, **self.environment}
         with self.output.open("ab") as output:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "zrm.cli", "--config", str(self.config), *self._up],
+                [str(self._python), "-P", "-m", "zrm.cli", "--config", str(self.config), *self._up],
                 cwd=CHECKOUT,
                 env=environment,
                 stdin=subprocess.DEVNULL,
@@ -346,7 +349,7 @@ class Hub:
             return
         PROMPTS.mkdir(parents=True, exist_ok=True)
         subprocess.run(
-            [sys.executable, "-m", "zrm.channels.voice_ivr.prompts", "--out", str(PROMPTS)],
+            [str(self._python), "-P", "-m", "zrm.channels.voice_ivr.prompts", "--out", str(PROMPTS)],
             cwd=CHECKOUT,
             check=True,
             stdout=subprocess.DEVNULL,
