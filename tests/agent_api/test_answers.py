@@ -144,7 +144,7 @@ def test_the_person_chooses_channel_and_language(sign_in: SignIn, database: Data
     assert browser.post(f"/desk/cases/{case.id}/person", language="fa", channel="sms").status_code == 303
     page = browser.get(f"/desk/cases/{case.id}").text
     assert list(ways_of(page)) == ["sms", "email", "web"]
-    assert "noted how the person wants to be answered" in page
+    assert "changed how the person is to be answered" in page
     browser.post(f"/desk/cases/{case.id}/reply", version="2", way=ways_of(page)["sms"], text="سلام")
     with database.cursor() as cursor:
         assert one(cursor, "SELECT language FROM contacts WHERE direction = 'out'") == "fa"

@@ -145,7 +145,7 @@ def test_addresses_are_masked_without_the_permission(sign_in: SignIn, database: 
 
 
 @pytest.mark.parametrize(
-    ("login", "asks"), [("maryam", "چرا بدون پاسخ بسته می‌شود؟"), ("daniel", "Why is it closed without an answer?")]
+    ("login", "asks"), [("maryam", "دلیل بسته شدن بدون پاسخ"), ("daniel", "Reason for closing without an answer")]
 )
 def test_closing_without_an_answer_asks_why(sign_in: SignIn, database: Database, login: str, asks: str) -> None:
     case = file_case(database)
@@ -153,7 +153,9 @@ def test_closing_without_an_answer_asks_why(sign_in: SignIn, database: Database,
     assert asks in browser.get(f"/desk/cases/{case.id}").text
     refused = browser.post(f"/desk/cases/{case.id}/close", version="1", result="Not ours.", reason=" ")
     assert (refused.status_code, case_status(database, case)) == (422, "new")
-    assert ("کسی به شهروند پاسخ نداده است" if login == "maryam" else "Nobody has answered the citizen") in refused.text
+    assert (
+        "کسی به شهروند پاسخ نداده است" if login == "maryam" else "The citizen has not been answered"
+    ) in refused.text
     closed = browser.post(
         f"/desk/cases/{case.id}/close", version="1", result="Not ours.", reason="Not the city's road."
     )
@@ -310,10 +312,10 @@ def test_a_held_contact_is_taken_replayed_once_and_only_its_text_is_shown(sign_i
     text = browser.get(f"/desk/contacts/{case.contact_id}/original?text")
     assert text.headers["content-type"].startswith("text/plain")
     assert text.headers["content-security-policy"].startswith("sandbox;")
-    assert page.count("Say why nothing is to be done.") == 0
+    assert page.count("Enter why nothing needs to be done.") == 0
     unreasoned = browser.post(f"/desk/quarantine/{case.contact_id}/ignore", reason=" ")
     assert unreasoned.status_code == 422
-    assert "Say why nothing is to be done." in unreasoned.text
+    assert "Enter why nothing needs to be done." in unreasoned.text
     assert browser.post(f"/desk/quarantine/{case.contact_id}/take").status_code == 303
     assert "with Daniel Karimi" in browser.get("/desk/quarantine").text
     assert browser.post(f"/desk/quarantine/{case.contact_id}/replay").status_code == 303

@@ -87,7 +87,7 @@ def test_a_template_is_put_in_and_files_go_where_they_can(
 @pytest.mark.parametrize(
     ("language", "marks", "shown"),
     [
-        ("en", ("not proven", "they ask for the answer there", "was addressed too, is not the citizen"),
+        ("en", ("not proven", "the citizen wants the answer there", "also addressed, not the citizen"),
          ("Wants the answer at: work@firm.example", "Also addressed to: l@home.example", "Sender's address not proven")),
         ("fa", ("تأیید نشده", "پاسخ را اینجا خواسته است", "گیرندهٔ دیگر نامه است، نه خود شهروند"),
          ("پاسخ را به این نشانی می‌خواهد: work@firm.example", "گیرندگان دیگر: l@home.example", "نشانی فرستنده تأیید نشده")),

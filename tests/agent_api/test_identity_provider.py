@@ -190,7 +190,7 @@ def test_an_answer_that_is_none_is_said_in_words(ready: Ready, query: str) -> No
         client.get("/desk/sign-in/provider")
         answer = client.get(f"{ANSWER}{query}")
         assert answer.status_code == 401
-        assert "The sign-in there did not work" in answer.text
+        assert "The sign-in there failed" in answer.text
 
 
 def test_a_provider_that_is_away_is_said_in_words(desk: RunningDesk) -> None:
@@ -201,7 +201,7 @@ def test_a_provider_that_is_away_is_said_in_words(desk: RunningDesk) -> None:
     with desk.client() as client:
         answer = client.get("/desk/sign-in/provider")
         assert answer.status_code == 503
-        assert "The sign-in there did not work" in answer.text
+        assert "The sign-in there failed" in answer.text
         assert submit(client, "daniel", PASSWORDS["daniel"]).status_code == 303, "the password still opens"
     assert "does not answer as it should" in Client(away, "").obstacle()
 

@@ -160,7 +160,7 @@ def test_where_two_steps_are_required_a_passkey_is_both(browser: LabBrowser, nam
     page.wait_for_url("**/desk/security/set-up")
     page.get_by_role("button", name="A passkey").click()
     page.wait_for_selector(".z-recovery")
-    page.get_by_role("link", name="I have kept them").click()
+    page.get_by_role("link", name="I have saved them").click()
     page.wait_for_url("**/desk/queue/**")
     page.context.close()
 
@@ -216,7 +216,7 @@ def test_an_answer_that_was_overheard_opens_nothing(
         with named.client(Cookie=cookies, **{"Content-Type": "application/x-www-form-urlencoded"}) as thief:
             again = thief.post("/desk/sign-in/passkey", content=sent[0])
         assert again.status_code == 401
-        assert "This passkey opens nothing here" in again.text
+        assert "This passkey is not known here" in again.text
         assert not re.search("zrm_desk=[^;]", again.headers.get("set-cookie", ""))
     page.context.close()
 
@@ -232,7 +232,7 @@ def test_a_passkey_of_who_has_left_opens_nothing(browser: LabBrowser, named: Run
     page.goto(f"{named.url}/desk/sign-in?lang=en")
     page.click("form[data-passkey=use] button")
     page.wait_for_selector(".z-notice-bad")
-    assert "This passkey opens nothing here" in page.content()
+    assert "This passkey is not known here" in page.content()
     page.context.close()
 
 

@@ -116,8 +116,8 @@ TOLD = {
     "daniel": (
         "Something in the system is not working.",
         "The relay is not running: contacts are kept but not filed.",
-        "No worker is alive for this work, so it waits: Sending answers",
-        "Nothing comes in by this channel, because its listener is not running: E-mail",
+        "No worker is running for this work, so it waits: Sending answers",
+        "Nothing is received by this channel, because its listener is not running: E-mail",
         "Work has been waiting for 3 minutes: Filing",
     ),
     "maryam": (

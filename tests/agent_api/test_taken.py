@@ -70,7 +70,11 @@ def test_a_visit_becomes_a_case_with_its_taker(desk: RunningDesk, sign_in: SignI
         database, "SELECT r.code, w.state FROM receipts r JOIN raw_contacts w ON w.id = r.contact_id"
     )
     receipt = browser.get(place).text
-    assert (state, str(code)[:4] in receipt, "The case opens in a moment" in receipt) == ("waiting", True, True)
+    assert (state, str(code)[:4] in receipt, "The case will be opened in a moment" in receipt) == (
+        "waiting",
+        True,
+        True,
+    )
     file_all(desk)
     ((channel, nature, taker, name, address, claimed, case_id, file),) = ask(
         database,
@@ -83,7 +87,7 @@ def test_a_visit_becomes_a_case_with_its_taker(desk: RunningDesk, sign_in: SignI
     assert (address, claimed, file) == ("+989121234567", True, "lamp.png")
     assert f'href="/desk/cases/{case_id}"' in browser.get(place).text
     page = browser.get(f"/desk/cases/{case_id}").text
-    assert "Daniel Karimi took down what the citizen said: Visit" in page
+    assert "Daniel Karimi recorded the contact: Visit" in page
     assert not ask(database, "SELECT FROM deliveries"), "nobody is written to"
     assert sign_in("maryam").get(place).status_code == 404, "a receipt is for who took the contact"
 
@@ -103,13 +107,13 @@ def test_the_same_form_sent_twice_is_one_contact_and_other_words_are_another(
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        ({"text": " "}, "Write down what the citizen says"),
-        ({"way": "email"}, "Choose how the citizen came"),
-        ({"way": ""}, "Choose how the citizen came"),
+        ({"text": " "}, "Enter what the citizen says"),
+        ({"way": "email"}, "Choose how the citizen contacted us"),
+        ({"way": ""}, "Choose how the citizen contacted us"),
         ({"phone": "0912 123 456"}, "one digit too few"),
         ({"phone": "hello"}, "one telephone number in digits"),
         ({"email": "no address"}, "one e-mail address"),
-        ({"nature": "gossip"}, "Choose one of the list"),
+        ({"nature": "gossip"}, "Choose one from the list"),
         ({"name": "x" * 201}, "too long: 200"),
     ],
 )

@@ -352,7 +352,7 @@ def test_one_sees_where_one_is_signed_in_and_ends_it(
     page = browser.get("/desk/security").text
     for name, system in agents.values():
         assert f"<bdi>{name}</bdi> · <bdi>{system}</bdi>" in page
-    assert page.count("This one") == 1
+    assert page.count("This session") == 1
     with database.cursor() as cursor:
         first = one(cursor, "SELECT id FROM sessions WHERE browser = 'Firefox'")
         foreign = one(cursor, "SELECT id FROM sessions WHERE agent_id = %s", agent(cursor, "maryam"))
@@ -378,7 +378,7 @@ def test_a_new_browser_is_told_and_a_known_one_is_not(desk: RunningDesk, databas
         assert notices() == 0
         submit(elsewhere, "daniel", PASSWORDS["daniel"])
         assert notices() == 1
-        assert "Somebody signed in as you" in home.get("/desk/notifications").text
+        assert "Somebody signed in to your account" in home.get("/desk/notifications").text
         assert 'href="/desk/security"' in home.get("/desk/notifications").text
         page = home.get("/desk/security").text
         assert page.count("New browser") == 2
@@ -410,7 +410,7 @@ def test_the_notice_reaches_an_open_desk(desk: RunningDesk, sign_in: SignIn) -> 
     with browser.client.stream("GET", "/desk/events?since=99999999999") as stream, desk.client() as elsewhere:
         submit(elsewhere, "daniel", PASSWORDS["daniel"])
         for line in stream.iter_lines():
-            if line.startswith("data:") and "Somebody signed in as you" in line:
+            if line.startswith("data:") and "Somebody signed in to your account" in line:
                 assert '"href":"/desk/security"' in line
                 break
 

@@ -61,7 +61,7 @@ def test_the_deliberate_step(
     assert saved.headers["content-disposition"].startswith("attachment;")
     assert saved.headers["content-type"] == "application/octet-stream"
     assert browser.post(f"/desk/contacts/{case.contact_id}/original").content == b"Since Monday."
-    assert browser.get(f"/desk/cases/{case.id}").text.count("in spite of the virus warning") == 2
+    assert browser.get(f"/desk/cases/{case.id}").text.count("despite the virus warning") == 2
     assert browser.client.post(f"/desk/files/{file_id}").status_code == 403, "not without the form's token"
     outsider = sign_in("sara")
     assert outsider.get(f"/desk/files/{file_id}").status_code == 404

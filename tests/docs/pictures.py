@@ -211,7 +211,7 @@ PICTURES: Final = (
     Picture("new-contact", "Taking a call, a visit or a letter down", lambda s: s.at("/desk/new-contact"), whole=True),
     Picture("new-contact-receipt", "Its receipt, to be read out or printed", _taken),
     Picture("viewer", "A photo in large", _viewer),
-    Picture("quarantine", "Contacts that could not be understood", lambda s: s.at("/desk/quarantine")),
+    Picture("quarantine", "Contacts that could not be processed", lambda s: s.at("/desk/quarantine")),
     Picture("trouble", "Answers that did not arrive, or may not have", lambda s: s.at("/desk/trouble"), whole=True),
     Picture("templates", "Texts written once for everybody", lambda s: s.at("/desk/templates")),
     Picture("template", "Changing a template", _template, whole=True),

@@ -46,7 +46,7 @@ def test_an_open_screen_misses_no_message_and_shows_what_did_not_arrive(tmp_path
             written = asked.tell(SARA, text="It is deep")
             desk.arrives("It is deep")
             asked.edit(SARA, written, text="It is a metre deep")
-            expect(desk.arrives("It is a metre deep")).to_contain_text("Changed afterwards by the citizen")
+            expect(desk.arrives("It is a metre deep")).to_contain_text("Edited later by the citizen")
             asked.album(SARA, b"one", b"two", caption="From both sides")
             desk.arrives("From both sides")
             hooked.tell(SARA, text="Now it is back")  # to the other bot, hence in the other case

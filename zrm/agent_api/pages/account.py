@@ -144,7 +144,7 @@ def _change_password(context: DeskContext, visit: DeskRequest) -> list[tuple[str
         account = directory.account_of(cursor, visit.agent.id)
     errors = []
     if not passwords.matches(now, account.password_hash if account else None):
-        errors.append(("now", visit.say(_("This is not your present password."))))
+        errors.append(("now", visit.say(_("This is not your current password."))))
     weakness = _weakness(context, visit, new, account.password_hash if account else None)
     if weakness is not None:
         errors.append(("new", _why_not(visit, weakness)))

@@ -81,7 +81,7 @@ def _refused(context: DeskContext, visit: DeskRequest, case_id: UUID, error: Con
                 _("The case has changed since you opened it. Nothing was done: look at it and decide again.")
             )
         case undo.TooLate():
-            notice = visit.say(_("It has left already and cannot be taken back."))
+            notice = visit.say(_("It has already been sent and cannot be undone."))
         case InvalidInput():
             notice, status = sentence(error.problems[0], visit.viewer.language), 422
         case _:

@@ -40,16 +40,16 @@ _DONE: Final = {
     "reply": _("Your answer is on its way."),
     "close": _("The case is closed."),
     "undo": _("Nothing was sent. The case is as it was."),
-    "claim": _("The case is yours now."),
-    "release": _("The case is with its unit again."),
+    "claim": _("The case is now assigned to you."),
+    "release": _("The case has been returned to its unit."),
     "assign": _("The case was assigned."),
-    "reopen": _("The case is open again, and yours."),
+    "reopen": _("The case is open again and assigned to you."),
     "note": _("The note is saved."),
     "classify": _("Saved."),
     "person": _("Saved."),
     "relation": _("Saved."),
-    "follow": _("You follow this case: you are told what happens here."),
-    "unfollow": _("You do not follow this case any more."),
+    "follow": _("You follow this case and are notified of its changes."),
+    "unfollow": _("You no longer follow this case."),
 }
 """What a step has done, in a sentence, by its name."""
 _LEAVES: Final = frozenset({"reply", "close", "assign", "release"})
@@ -362,7 +362,7 @@ def _channels(possible: list[ReplyRoute], chosen: str, language: Language) -> Op
     """The channels a person can prefer: those that reach them now, and the one they prefer already."""
     known = dict.fromkeys([*(route.channel for route in possible), *([chosen] if chosen else [])])
     named = [(channel, labels.channel_name(channel, language)) for channel in known]
-    return [("", gettext(language, _("As they write"))), *named]
+    return [("", gettext(language, _("As the citizen writes"))), *named]
 
 
 def _targets(units: Iterable[Named], colleagues: Iterable[Named], visit: DeskRequest) -> Options:

@@ -28,18 +28,18 @@ _log = log.get(__name__)
 _PAGES: dict[type[Exception], tuple[int, str, str]] = {
     NotFound: (404, _("There is nothing here"), _("It does not exist, or it is not in your units.")),
     RequestValidationError: (404, _("There is nothing here"), _("It does not exist, or it is not in your units.")),
-    Forbidden: (403, _("You may not do this"), _("Ask whoever looks after your permissions.")),
+    Forbidden: (403, _("You do not have permission for this"), _("Ask the person who manages your permissions.")),
     ForgedForm: (403, _("This form has expired"), _("Nothing was done. Go back, reload the page and try again.")),
-    Conflict: (409, _("Somebody was faster"), _("Nothing was done. Look at how it is now and decide again.")),
-    NotAllowed: (409, _("This is not possible now"), _("Nothing was done. Look at how it is now and decide again.")),
-    TooLarge: (413, _("That is too long"), _("Nothing was done. Shorten it and try again.")),
+    Conflict: (409, _("Somebody else has changed this"), _("Nothing was done. Check how it is now and decide again.")),
+    NotAllowed: (409, _("This is not possible now"), _("Nothing was done. Check how it is now and decide again.")),
+    TooLarge: (413, _("Too long"), _("Nothing was done. Shorten it and try again.")),
     TooManyTries: (429, _("Too many tries"), _("Wait a while and try again.")),
     StoreFull: (
         507,
         _("There is no room for files"),
-        _("Nothing was done. Send it without the files, or tell whoever runs the installation."),
+        _("Nothing was done. Send it without the files, or tell the system administrator."),
     ),
-    StoreUnavailable: (503, _("The store cannot be reached"), _("Nothing was done. Try again in a moment.")),
+    StoreUnavailable: (503, _("The database cannot be reached"), _("Nothing was done. Try again in a moment.")),
 }
 _STORE_GONE = (psycopg.OperationalError, DBAPIError, PoolTimeout)
 _NOT_STORED = {"Cache-Control": "no-store"}

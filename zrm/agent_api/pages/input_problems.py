@@ -16,26 +16,28 @@ Sentences = Mapping[tuple[str, InputFlaw], str]
 _BY_NAME: Final[dict[tuple[str, InputFlaw], str]] = {
     ("text", InputFlaw.EMPTY): _("The answer is empty."),
     ("note", InputFlaw.EMPTY): _("The note is empty."),
-    ("result", InputFlaw.EMPTY): _("Say with what result the case ends."),
+    ("result", InputFlaw.EMPTY): _("Enter the result of the case."),
     ("to", InputFlaw.UNKNOWN_CHOICE): _("Choose a colleague or a unit from the list."),
     ("subject", InputFlaw.UNKNOWN_CHOICE): _("Choose a subject from the list."),
-    ("nature", InputFlaw.UNKNOWN_CHOICE): _("Choose one of the list, or leave it open."),
+    ("nature", InputFlaw.UNKNOWN_CHOICE): _("Choose one from the list, or leave it empty."),
     ("language", InputFlaw.UNKNOWN_CHOICE): _("Choose a language and a channel from the list."),
     ("channel", InputFlaw.UNKNOWN_CHOICE): _("Choose a language and a channel from the list."),
     ("unit", InputFlaw.UNKNOWN_CHOICE): _("Choose a unit from the list."),
-    (_ANY, InputFlaw.EMPTY): _("This is missing."),
+    (_ANY, InputFlaw.EMPTY): _("This field is required."),
     (_ANY, InputFlaw.TOO_LONG): _("This is too long: %(most)s characters at most."),
     (_ANY, InputFlaw.UNKNOWN_CHOICE): _("Choose from the list."),
-    (_ANY, InputFlaw.ROUTE_BARRED): _("The citizen asked us not to write there. Choose another way."),
+    (_ANY, InputFlaw.ROUTE_BARRED): _("The citizen asked us not to write there. Choose another channel."),
     (_ANY, InputFlaw.ROUTE_WITHOUT_FILES): _(
-        "This way carries no files. Choose another way, or send the answer without them."
+        "Files cannot be sent this way. Choose another channel, or send the answer without files."
     ),
-    (_ANY, InputFlaw.TOO_LONG_FOR_ROUTE): _("The answer is too long for this way: %(most)s characters at most."),
-    (_ANY, InputFlaw.NOT_ANSWERED): _("Nobody has answered the citizen. Say why the case is closed all the same."),
-    (_ANY, InputFlaw.UNKNOWN_PLACEHOLDERS): _("These braces name nothing we know: %(braces)s"),
-    (_ANY, InputFlaw.CODE_MISSING): _("The first word must tell the code: write {code}."),
-    (_ANY, InputFlaw.NOT_A_NUMBER): _("Write one telephone number in digits, or leave it empty."),
-    (_ANY, InputFlaw.NOT_AN_EMAIL): _("Write one e-mail address, such as name@example.org, or leave it empty."),
+    (_ANY, InputFlaw.TOO_LONG_FOR_ROUTE): _("The answer is too long for this channel: %(most)s characters at most."),
+    (_ANY, InputFlaw.NOT_ANSWERED): _(
+        "The citizen has not been answered. Enter the reason for closing the case without an answer."
+    ),
+    (_ANY, InputFlaw.UNKNOWN_PLACEHOLDERS): _("Unknown placeholders: %(braces)s"),
+    (_ANY, InputFlaw.CODE_MISSING): _("The acknowledgement must contain the tracking code: write {code}."),
+    (_ANY, InputFlaw.NOT_A_NUMBER): _("Enter one telephone number in digits, or leave it empty."),
+    (_ANY, InputFlaw.NOT_AN_EMAIL): _("Enter one e-mail address, such as name@example.org, or leave it empty."),
 }
 
 

@@ -40,38 +40,38 @@ from zrm.ui import labels
 from zrm.ui.i18n import Language, _, digits, gettext, in_fours
 
 LABELS: Final = {
-    "robot": _("Sent by a machine"),
+    "robot": _("Automatic message"),
     "acknowledgement": _("Confirmation of receipt"),
     "farewell": _("Closing message, asking for a rating"),
-    "closing": _("Why it is closed without an answer"),
+    "closing": _("Reason for closing without an answer"),
     "proof_link": _("Link to the tracking page"),
     "bounce": _("Returned mail"),
     "list": _("Mailing list"),
-    "cut_short": _("Cut short"),
+    "cut_short": _("Incomplete"),
     "auto_reply": _("Automatic reply"),
     "read_receipt": _("Read receipt"),
-    "abuse_report": _("Report of unwanted mail, from a mail provider"),
+    "abuse_report": _("Spam report from a mail provider"),
     "newsletter": _("Newsletter"),
     "spf_fail": _("Sender not confirmed (SPF)"),
-    "dkim_fail": _("Signature of the sender's server is wrong (DKIM)"),
+    "dkim_fail": _("The signature of the sender's server is invalid (DKIM)"),
     "dmarc_fail": _("Probably forged sender (DMARC)"),
     "dmarc_pass": _("Sender confirmed by its domain (DMARC)"),
-    "false_type": _("A file is not what it says it is"),
+    "false_type": _("A file's content does not match its type"),
     "program": _("A file is a program"),
     "signed": _("Signed (S/MIME, not checked)"),
     "encrypted": _("Encrypted (S/MIME)"),
     "calendar": _("Calendar entry"),
     "shared_address": _("Address shared by several people"),
     "claimed_address": _("Sender's address not proven"),
-    "typed_address": _("To an address typed into the form"),
-    "own_address": _("Came from one of our own addresses"),
-    "edited": _("Changed afterwards by the citizen"),
+    "typed_address": _("To an address entered in the form"),
+    "own_address": _("From one of our own addresses"),
+    "edited": _("Edited later by the citizen"),
     "forwarded": _("Forwarded from somebody else"),
     "file_missing": _("A file could not be fetched"),
     "infected": _("A file has a virus"),
     "unscanned": _("A file is not yet scanned for viruses"),
-    "part_missing": _("A part of the message never came"),
-    "repeated_id": _("Came with an id that another message already had"),
+    "part_missing": _("A part of the message is missing"),
+    "repeated_id": _("Has the same id as another message"),
     "unfinished_dialogue": _("The citizen did not finish the dialogue"),
 }
 
@@ -84,7 +84,7 @@ SIGNED_IN_BY: Final = {
 }
 
 RELATION_REASONS: Final = {
-    "quoted_by_stranger": _("Somebody we do not know here quoted this case's reply mark"),
+    "quoted_by_stranger": _("An unknown sender quoted this case's reply mark"),
     "answers_old_case": _("The citizen answered a case that was closed long ago"),
 }
 
@@ -96,22 +96,25 @@ _NOTICES: Final = {
     "assigned": (_("Assigned to you: %(title)s"), _("A case was assigned to you")),
     "closed": (_("Closed: %(title)s"), _("A case was closed")),
     "delivery_failed": (_("Answer not delivered: %(title)s"), _("An answer was not delivered")),
-    "sign_in": ("", _("Somebody signed in as you with a browser that is new here. Was it you?")),
-    "delivery_unknown": (_("Unclear whether the answer left: %(title)s"), _("It is unclear whether an answer left")),
+    "sign_in": ("", _("Somebody signed in to your account with a new browser. Was it you?")),
+    "delivery_unknown": (
+        _("Unclear whether the answer was sent: %(title)s"),
+        _("It is unclear whether an answer was sent"),
+    ),
 }
 
 _BY_AGENT: Final[dict[type[HistoryPayload], tuple[str, str]]] = {
     CaseClaimed: (_("%(who)s took the case"), "hand-grab"),
-    CaseReleased: (_("%(who)s gave the case back to the unit"), "user"),
-    CaseReopened: (_("%(who)s opened the case again"), "refresh"),
+    CaseReleased: (_("%(who)s returned the case to the unit"), "user"),
+    CaseReopened: (_("%(who)s reopened the case"), "refresh"),
     NoteWritten: (_("%(who)s wrote a note"), "note"),
     CaseReplied: (_("%(who)s answered by %(channel)s"), "send"),
-    AnswerSentAnotherWay: (_("%(who)s had the answer sent by %(channel)s instead"), "send"),
-    StepUndone: (_("%(who)s took an answer back before it was sent"), "arrow-back-up"),
-    AnswerSentAgain: (_("%(who)s had the answer sent again"), "refresh"),
-    PreferenceSet: (_("%(who)s noted how the person wants to be answered"), "user"),
-    FailedDeliverySettled: (_("%(who)s dealt with the answer that did not arrive"), "check"),
-    UnsafeFileSaved: (_("%(who)s saved a file in spite of the virus warning"), "alert-triangle"),
+    AnswerSentAnotherWay: (_("%(who)s sent the answer by %(channel)s instead"), "send"),
+    StepUndone: (_("%(who)s withdrew an answer before it was sent"), "arrow-back-up"),
+    AnswerSentAgain: (_("%(who)s sent the answer again"), "refresh"),
+    PreferenceSet: (_("%(who)s changed how the person is to be answered"), "user"),
+    FailedDeliverySettled: (_("%(who)s marked the undelivered answer as handled"), "check"),
+    UnsafeFileSaved: (_("%(who)s saved a file despite the virus warning"), "alert-triangle"),
 }
 
 
@@ -129,7 +132,7 @@ def notice_href(kind: str, case_id: UUID | None, *, seen: bool) -> str:
 
 def notice_text(kind: str, title: str, language: Language) -> str:
     """A notice in one line; without a title when the reader may not see the case (any more)."""
-    with_title, without = _NOTICES.get(kind, (_("News about: %(title)s"), _("There is news")))
+    with_title, without = _NOTICES.get(kind, (_("Update: %(title)s"), _("There is an update")))
     return gettext(language, with_title, title=isolated(steady_codes(title))) if title else gettext(language, without)
 
 
@@ -157,7 +160,7 @@ class History:
         agent_id = line.actor.agent_id
         who = self._agent(agent_id)
         if isinstance(line.payload, CaseOpened) and agent_id is not None:
-            sentence = _("%(who)s took down what the citizen said: %(channel)s")
+            sentence = _("%(who)s recorded the contact: %(channel)s")
             return self._say(sentence, who=who, channel=self._channel(line.payload.channel)), "plus"
         return self._without_agent(line.payload) or self._by_agent(who, agent_id, line.payload)
 
@@ -169,9 +172,11 @@ class History:
             case StatusChanged() as change:
                 return self._status(change), "refresh"
             case LoopBroken():
-                return self._say(_("No automatic answer was sent: this address has had too many of them")), "robot"
+                return self._say(_("No automatic answer was sent: this address has received too many of them")), "robot"
             case CodeNotSent():
-                sentence = _("The code was not sent to the address typed into the form: too many went out lately")
+                sentence = _(
+                    "The code was not sent to the address entered in the form: too many have been sent recently"
+                )
                 return self._say(sentence), "robot"
             case CaseRated(score=score, channel=channel):
                 sentence = _("The citizen rated how it was handled: %(score)s of %(most)s (by %(channel)s)")
@@ -194,10 +199,10 @@ class History:
                 sentence = _("%(who)s assigned the case to %(to)s")
                 return self._say(sentence, who=who, to=self._agent(assignee_id)), "user-check"
             case CaseTransferred(unit_id=unit_id):
-                sentence = _("%(who)s handed the case to %(unit)s")
+                sentence = _("%(who)s transferred the case to %(unit)s")
                 return self._say(sentence, who=who, unit=self._unit(unit_id)), "arrow-forward-up"
             case StepUndone(undone_step="close"):
-                return self._say(_("%(who)s took the closing back"), who=who), "arrow-back-up"
+                return self._say(_("%(who)s undid the closing"), who=who), "arrow-back-up"
             case CaseClosed(result=result):
                 return self._closed(who, result.strip()), "circle-check"
             case CaseClassified() as classified:
@@ -208,7 +213,7 @@ class History:
 
     def _status(self, change: StatusChanged) -> str:
         if change.cause == "citizen_writes" and change.before is Status.CLOSED:
-            return self._say(_("The citizen wrote again and the case was opened again"))
+            return self._say(_("The citizen wrote again and the case was reopened"))
         if change.cause == "citizen_writes":
             return self._say(_("The citizen answered"))
         after = self._say(labels.word(labels.CASE_STATUS, change.after).label)

@@ -121,12 +121,12 @@ class Shell:
                 )
             )  # fmt: skip
         if visit.grants.everywhere(Permission.VIEW_LEDGER):
-            oversight.append(NavItem("ledger", visit.say(_("Balance of contacts")), "/desk/ledger", "books", "g l"))
+            oversight.append(NavItem("ledger", visit.say(_("Contact ledger")), "/desk/ledger", "books", "g l"))
         own = []
         if visit.grants.anywhere(Permission.MANAGE_TEMPLATES):
             own.append(NavItem("templates", visit.say(_("Templates")), "/desk/templates", "file-text", "g p"))
         own.append(NavItem("settings", visit.say(_("Settings")), "/desk/settings", "adjustments-horizontal", "g s"))
         sections = [NavSection("", views)]
         if oversight:
-            sections.append(NavSection(visit.say(_("Oversight")), oversight))
+            sections.append(NavSection(visit.say(_("Operations")), oversight))
         return [*sections, NavSection(visit.say(_("You")), own)]

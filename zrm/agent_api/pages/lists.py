@@ -19,11 +19,14 @@ from zrm.ui.i18n import _
 PAGE = 50
 
 _EMPTY = {
-    View.UNASSIGNED: (_("Nobody is waiting for somebody"), _("New cases of your units appear here by themselves.")),
-    View.MINE: (_("You have no open case"), _("Take one from the unassigned cases: open it and press c.")),
-    View.WAITING: (_("No case waits for a citizen"), _("Cases you have answered wait here until the citizen writes.")),
-    View.OPEN: (_("No case is open"), _("New cases of your units appear here by themselves.")),
-    View.CLOSED: (_("No case is closed yet"), _("Closed cases are kept here.")),
+    View.UNASSIGNED: (_("No unassigned cases"), _("New cases of your units appear here by themselves.")),
+    View.MINE: (_("You have no open cases"), _("Open an unassigned case and press c to take it.")),
+    View.WAITING: (
+        _("No cases waiting for the citizen"),
+        _("Cases you have answered stay here until the citizen writes again."),
+    ),
+    View.OPEN: (_("No open cases"), _("New cases of your units appear here by themselves.")),
+    View.CLOSED: (_("No closed cases yet"), _("Closed cases are kept here.")),
 }
 
 

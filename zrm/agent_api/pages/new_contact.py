@@ -29,8 +29,8 @@ from zrm.ui.labels import channel_name
 
 PAGE: Final = "/desk/new-contact"
 _SENTENCES: Final = {
-    ("way", InputFlaw.UNKNOWN_CHOICE): _("Choose how the citizen came."),
-    ("text", InputFlaw.EMPTY): _("Write down what the citizen says."),
+    ("way", InputFlaw.UNKNOWN_CHOICE): _("Choose how the citizen contacted us."),
+    ("text", InputFlaw.EMPTY): _("Enter what the citizen says."),
 }
 _log = log.get(__name__)
 
@@ -55,7 +55,7 @@ def take(context: Desk, visit: SignedIn) -> Response:
         problems = sentences(error.problems, visit.viewer.language, _SENTENCES)
         return _form(context, visit, typed, form_id, problems, status=422)
     except StoreUnavailable:
-        sentence = visit.say(_("It could not be kept at this moment. Nothing was recorded: please press Record again."))
+        sentence = visit.say(_("It could not be saved just now. Nothing was recorded: please press Record again."))
         return _form(context, visit, typed, form_id, [("text", sentence)], status=503)
     _log.info("contact taken", contact=str(receipt.contact_id), agent=str(visit.agent.id), repeated=receipt.repeated)
     return RedirectResponse(f"{PAGE}/{receipt.contact_id}", status_code=303)

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 _SIGN_IN, _CONFIRM = "sign-in", "confirm"
 _SECONDS: Final = 600  # from the button to the answer
-_FAILED: Final = _("The sign-in there did not work. Try again, or ask whoever looks after the desk.")
+_FAILED: Final = _("The sign-in there failed. Try again, or ask the system administrator.")
 _STRANGER: Final = _("You are signed in there, but no agent of this desk belongs to that account.")
 _log = log.get(__name__)
 

@@ -17,8 +17,8 @@ _MARKS: Final[tuple[tuple[Callable[[ReplyRoute], bool], str], ...]] = (
     (lambda route: route.barred, _("asked us not to write")),
     (lambda route: route.doubtful and not route.barred, _("mail comes back")),
     (lambda route: route.claimed, _("not proven")),
-    (lambda route: route.asked_for, _("they ask for the answer there")),
-    (lambda route: route.copied, _("was addressed too, is not the citizen")),
+    (lambda route: route.asked_for, _("the citizen wants the answer there")),
+    (lambda route: route.copied, _("also addressed, not the citizen")),
 )
 
 

@@ -93,7 +93,7 @@ def confirm_app(request: Request, context: Desk, visit: Enrolling) -> Response:
     with context.database.cursor() as cursor:
         right = second_step.confirm(cursor, visit.agent.id, context.secret, visit.form.get("code", "")[:100])
     if not right:
-        problem = _("This code is not right. Look whether the clock of your device is right, and type the next one.")
+        problem = _("This code is not right. Check that the clock of your device is right, and enter the next code.")
         return _scan(context, visit, problem=problem, status=422)
     _log.info("authenticator app set up", agent=str(visit.agent.id))
     return _set_up_done(context, request, visit, How.TWO_STEPS)

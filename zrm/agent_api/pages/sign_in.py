@@ -98,7 +98,7 @@ async def passkey(request: Request, context: Desk) -> Response:
     except TooManyTries as error:
         return wait(sign_in_form(context, request, next_href=next_href, problem=TOO_MANY, status=429), error)
     except SignInNeeded:
-        problem = _("This passkey opens nothing here. Sign in another way.")
+        problem = _("This passkey is not known here. Sign in another way.")
         return sign_in_form(context, request, next_href=next_href, problem=problem, status=401)
     PasskeyErrand(context).drop(response)
     return response

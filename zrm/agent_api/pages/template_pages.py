@@ -26,7 +26,7 @@ KIND_NAMES = {
     "answer": _("Answer"),
     "greeting": _("Greeting"),
     "signature": _("Signature"),
-    "acknowledgement": _("First word with the code"),
+    "acknowledgement": _("Acknowledgement with the tracking code"),
 }
 _EVERY = "every"  # the form's word for a template of all units
 _FIELDS = tuple(f"{what}_{language}" for what in ("name", "text") for language in LANGUAGES)
