@@ -22,6 +22,7 @@ from tests.lab.databases import Databases
 from zrm import agent_api, casework
 from zrm.casestore import outbox, template
 from zrm.casestore.agent import Permission
+from zrm.casestore.case_list import View
 from zrm.casestore.outbox import Topic
 from zrm.casestore.template import Wording
 from zrm.casework import (
@@ -153,7 +154,10 @@ CALLS: Final[dict[str, Call]] = {
     "undo.withdrawn": Call((VIEW,), lambda c, s, a: undo.withdrawn(c, at(s, a), s.withdrawn)),
     "undo.kept_files": Call((VIEW,), lambda c, s, a: undo.kept_files(c, at(s, a), s.withdrawn)),
     "case_reading.head": Call((VIEW,), lambda c, s, a: case_reading.head(c, a, s.case)),
-    "case_reading.page": Call((VIEW,), lambda c, s, a: case_reading.page(c, a, s.case)),
+    "case_reading.page": Call((VIEW,), lambda c, s, a: case_reading.page(c, a, s.case, at(s, a).sending)),
+    "case_reading.listing": Call(
+        (VIEW,), lambda c, s, a: [row for row in case_reading.listing(c, a, View.OPEN, limit=99) if row.id == s.fresh], empty=True
+    ),
     "case_reading.sees_case": Call((VIEW,), lambda c, s, a: case_reading.sees_case(c, a, s.case), empty=True),
     "case_reading.by_code": Call((VIEW,), lambda c, s, a: case_reading.by_code(c, a, s.code), empty=True),
     "case_reading.rows": Call((VIEW,), lambda c, s, a: case_reading.rows(c, a, [s.case]), empty=True),
@@ -388,6 +392,16 @@ def test_a_template_of_another_unit_is_not_written(database: Database, stage: St
         CALLS["template_actions.add"].run(
             cursor, stage, ActingAgent(stage.me, grants(Permission.MANAGE_TEMPLATES, unit_id=stage.other_unit))
         )
+
+
+def test_addresses_are_masked_for_who_may_not_see_them(database: Database, stage: Stage) -> None:
+    with database.cursor() as cursor:
+        for allowed, expected in (((VIEW, ADDRESSES), True), ((VIEW,), False)):
+            actor = ActingAgent(stage.me, grants(*allowed, unit_id=unit(cursor, HERE)))
+            seen = case_reading.page(cursor, actor, stage.case, at(stage, actor).sending)
+            listed = case_reading.listing(cursor, actor, View.OPEN, limit=99)
+            shown = repr((seen.page, seen.addresses, [one.address for one in seen.routes], listed))
+            assert (MAIL.address in shown) is expected, allowed
 
 
 def test_the_ledger_is_for_who_sees_it_everywhere(database: Database) -> None:

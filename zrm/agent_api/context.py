@@ -20,6 +20,7 @@ from zrm.insight.health import Health, RoleProblem
 from zrm.kit.blobs import BlobStore
 from zrm.kit.cookies import Cookie, cookie
 from zrm.kit.db import Cursor, Database
+from zrm.security.grants import Grants
 from zrm.security.passkeys import RelyingParty
 from zrm.ui.pages import Pages
 
@@ -49,9 +50,9 @@ class DeskContext:
     health: Health | None = None
     hub: EventHub = field(default_factory=EventHub)
 
-    def problems(self, cursor: Cursor) -> list[RoleProblem]:
-        """Which roles do not run, and what waits too long; for who may handle deliveries everywhere."""
-        return self.health.problems(cursor) if self.health is not None else []
+    def problems(self, cursor: Cursor, grants: Grants) -> list[RoleProblem]:
+        """Which roles do not run, and what waits too long; nothing for who does not handle deliveries everywhere."""
+        return self.health.for_agent(cursor, grants) if self.health is not None else []
 
     @cached_property
     def sending(self) -> SendingSetup:

@@ -29,6 +29,7 @@ from zrm.casestore import case_list, directory, live, notification, worklists
 from zrm.casestore.agent import Permission
 from zrm.casestore.case_list import QueueRow
 from zrm.casestore.notification import Notice
+from zrm.casework.case_reading import with_masked_address
 from zrm.kit import log
 from zrm.kit.fitness import reason
 from zrm.security import sessions
@@ -159,14 +160,14 @@ class Feed:
         """The row for each variant; drawn twice only where the address stands for a name."""
         drawn = {}
         for variant in variants:
-            drawn[variant, True] = self._draw(row, variant, number, open_addresses=True)
+            drawn[variant, True] = self._draw(row, variant, number)
             alike = bool(row.person) or not row.address
             drawn[variant, False] = (
-                drawn[variant, True] if alike else self._draw(row, variant, number, open_addresses=False)
+                drawn[variant, True] if alike else self._draw(with_masked_address(row), variant, number)
             )
         return drawn
 
-    def _draw(self, row: QueueRow, variant: Variant, number: str, *, open_addresses: bool) -> bytes:
+    def _draw(self, row: QueueRow, variant: Variant, number: str) -> bytes:
         language, calendar = variant
         viewer = Viewer(language, calendar, "auto", self._context.settings.organisation.timezone)
         return event(
@@ -178,7 +179,7 @@ class Feed:
                 "assignee": str(row.assignee_id) if row.assignee_id else "",
                 "version": row.version,
                 "at": row.last_contact_at.isoformat(),
-                "html": draw_row(self._context.pages, viewer, row, open_addresses=open_addresses),
+                "html": draw_row(self._context.pages, viewer, row),
             },
             number,
         )
@@ -219,7 +220,8 @@ class Feed:
 
     def _load_counts(self) -> Counters:
         with self._context.database.cursor() as cursor:
-            problems = len(self._context.problems(cursor))
+            health = self._context.health
+            problems = len(health.problems(cursor)) if health is not None else 0
             return Counters(case_list.counted(cursor), worklists.attention(cursor), problems)
 
     async def _check(self) -> None:

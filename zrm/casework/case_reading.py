@@ -1,19 +1,60 @@
-"""What an agent reads of a case. Each function asks for the grant first; another unit's case answers as an unknown one."""
+"""What an agent reads of cases. Each function asks for the grant first; another unit's case answers as an unknown one, and
+addresses are masked for who may not see them.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from datetime import datetime
 from uuid import UUID
 
 from zrm.casestore import case_list, timeline
+from zrm.casestore.agent import Permission
 from zrm.casestore.case import case_of
-from zrm.casestore.case_list import QueueRow
+from zrm.casestore.case_list import PageKey, QueueRow, View
 from zrm.casestore.person import opted_out_of
 from zrm.casestore.timeline import CaseHead, CasePage, TimelineKey
 from zrm.casework.context import ActingAgent, SendingSetup
 from zrm.casework.reply_routes import WEB, ReplyRoute, RouteOrigin, reply_routes
 from zrm.errors import Conflict, NotFound
 from zrm.kit.db import Cursor
+from zrm.security.masking import masked
+
+
+@dataclass(frozen=True, slots=True)
+class SeenAddress:
+    """An address of the person; `barred`: they asked us not to write there."""
+
+    kind: str
+    value: str
+    claimed: bool
+    doubtful_at: datetime | None
+    barred: bool
+
+
+@dataclass(frozen=True, slots=True)
+class SeenRoute:
+    """A reply route, and its address as the agent may see it."""
+
+    route: ReplyRoute
+    address: str
+
+
+@dataclass(frozen=True, slots=True)
+class SeenCase:
+    """A case as an agent may see it: every address in it is masked where they may not see addresses.
+
+    It was read `before` a place in its line of time (None: the newest entries). `barred_deliveries` went where the citizen
+    has asked us not to write any more.
+    """
+
+    page: CasePage
+    before: TimelineKey | None
+    open_addresses: bool
+    addresses: list[SeenAddress]
+    routes: list[SeenRoute]
+    barred_deliveries: frozenset[UUID]
 
 
 def head(cursor: Cursor, actor: ActingAgent, case_id: UUID) -> CaseHead:
@@ -28,13 +69,14 @@ def page(
     cursor: Cursor,
     actor: ActingAgent,
     case_id: UUID,
+    sending: SendingSetup,
     *,
     before: TimelineKey | None = None,
     delivery_id: UUID | None = None,
-) -> tuple[CasePage, TimelineKey | None]:
-    """Everything on the case's page, and the place before which it was read (None: the newest entries).
+) -> SeenCase:
+    """Everything on the case's page; with `delivery_id` the part of its line of time that has the answer of that delivery.
 
-    With `delivery_id` it is the page that has the answer of that delivery. Errors: NotFound.
+    Errors: NotFound.
     """
     found = timeline.load(cursor, case_id, before=before)
     if found and delivery_id and not _shows(found, delivery_id):
@@ -42,7 +84,36 @@ def page(
         found = timeline.load(cursor, case_id, before=before)
     if found is None or not actor.sees(found.head.unit_id):
         raise NotFound("no such case")
-    return found, before
+    open_addresses = actor.may(Permission.VIEW_ADDRESSES, found.head.unit_id)
+    shown = _as_it_is if open_addresses else masked
+    possible = routes_of(cursor, found.head, sending)
+    barred = {(route.channel, route.address) for route in possible if route.barred}
+    return SeenCase(
+        page=found if open_addresses else _masked(found),
+        before=before,
+        open_addresses=open_addresses,
+        addresses=[
+            SeenAddress(
+                one.kind, shown(one.value), one.claimed, one.doubtful_at, any(one.value == to for _, to in barred)
+            )
+            for one in found.addresses
+        ],
+        routes=[SeenRoute(route, shown(route.address)) for route in possible],
+        barred_deliveries=frozenset(
+            delivery.id
+            for contact in found.contacts
+            for delivery in contact.deliveries
+            if (delivery.channel, delivery.address) in barred
+        ),
+    )
+
+
+def listing(
+    cursor: Cursor, actor: ActingAgent, view: View, *, limit: int, after: PageKey | None = None
+) -> list[QueueRow]:
+    """Up to `limit` lines of a list, newest first, beginning after a place; of the units whose cases the agent sees."""
+    rows = case_list.page(cursor, view, actor.agent_id, actor.visible, limit=limit, after=after)
+    return [_line(actor, row) for row in rows]
 
 
 def sees_case(cursor: Cursor, actor: ActingAgent, case_id: UUID) -> bool:
@@ -59,7 +130,7 @@ def by_code(cursor: Cursor, actor: ActingAgent, code: str) -> UUID | None:
 
 def rows(cursor: Cursor, actor: ActingAgent, case_ids: Iterable[UUID]) -> dict[UUID, QueueRow]:
     """The lines of those of these cases that the agent sees, by case."""
-    return {row.id: row for row in case_list.rows(cursor, list(case_ids)) if actor.sees(row.unit_id)}
+    return {row.id: _line(actor, row) for row in case_list.rows(cursor, list(case_ids)) if actor.sees(row.unit_id)}
 
 
 def routes_of(cursor: Cursor, case: CaseHead, sending: SendingSetup) -> list[ReplyRoute]:
@@ -100,3 +171,34 @@ def present_route(cursor: Cursor, case: CaseHead, sending: SendingSetup, wanted:
 
 def _shows(found: CasePage, delivery_id: UUID) -> bool:
     return any(one.id == delivery_id for contact in found.contacts for one in contact.deliveries)
+
+
+def _line(actor: ActingAgent, row: QueueRow) -> QueueRow:
+    return row if actor.may(Permission.VIEW_ADDRESSES, row.unit_id) else with_masked_address(row)
+
+
+def with_masked_address(row: QueueRow) -> QueueRow:
+    """A line for who may not see its address."""
+    return replace(row, address=masked(row.address))
+
+
+def _as_it_is(address: str) -> str:
+    return address
+
+
+def _masked(found: CasePage) -> CasePage:
+    """The page with every address masked, and without the headers, which are full of them."""
+    contacts = [
+        replace(
+            contact,
+            address=masked(contact.address),
+            reply_to=[masked(one) for one in contact.reply_to],
+            copied=[masked(one) for one in contact.copied],
+            headers=[],
+            deliveries=[replace(one, address=masked(one.address)) for one in contact.deliveries],
+        )
+        for contact in found.contacts
+    ]
+    return replace(
+        found, contacts=contacts, addresses=[replace(one, value=masked(one.value)) for one in found.addresses]
+    )

@@ -12,9 +12,11 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 from zrm.casestore import heartbeat, outbox
+from zrm.casestore.agent import Permission
 from zrm.casestore.heartbeat import LastHeartbeat
 from zrm.casestore.outbox import Topic
 from zrm.kit.db import Cursor
+from zrm.security.grants import Grants
 
 _NEEDED: Final = frozenset({Topic.FILE, Topic.DELIVER})
 _CONSEQUENCES: Final = {
@@ -61,6 +63,10 @@ class Health:
     def problems(self, cursor: Cursor) -> list[RoleProblem]:
         """What is wrong now, the most important first."""
         return [*self._silent(heartbeat.last_heartbeats(cursor)), *self._waiting(cursor)]
+
+    def for_agent(self, cursor: Cursor, grants: Grants) -> list[RoleProblem]:
+        """The same for an agent; nothing for who does not handle deliveries everywhere."""
+        return self.problems(cursor) if grants.everywhere(Permission.HANDLE_DELIVERIES) else []
 
     def _silent(self, beats: list[LastHeartbeat]) -> Iterable[RoleProblem]:
         if _missed((beat for beat in beats if beat.role == "relay"), needed=True):

@@ -67,7 +67,7 @@ def draw(
 
     Errors: NotFound.
     """
-    found, before = case_reading.page(cursor, visit.actor, case_id, before=before, delivery_id=delivery_id)
+    seen = case_reading.page(cursor, visit.actor, case_id, context.sending, before=before, delivery_id=delivery_id)
     return Shell(context).page(
         "desk/case.html",
         visit,
@@ -75,7 +75,7 @@ def draw(
         "",
         status=status,
         own_address=f"/desk/cases/{case_id}",
-        case=case_view(context, cursor, visit, found, before, asked),
+        case=case_view(context, cursor, visit, seen, asked),
     )
 
 

@@ -19,8 +19,9 @@ from zrm.casestore.answers import is_unanswered
 from zrm.casestore.attachment import MOST_PICTURES
 from zrm.casestore.directory import Named
 from zrm.casestore.nature import NatureRecord
-from zrm.casestore.timeline import AddressRow, CaseHead, CasePage, ContactRow, OtherCase, Relation, TimelineKey
-from zrm.casework import case_reading, transitions, undo
+from zrm.casestore.timeline import CaseHead, CasePage, ContactRow, OtherCase, Relation, TimelineKey
+from zrm.casework import transitions, undo
+from zrm.casework.case_reading import SeenAddress, SeenCase
 from zrm.casework.context import ActingAgent, ActionContext
 from zrm.casework.reply_routes import ReplyRoute
 from zrm.casework.transitions import Step
@@ -28,7 +29,6 @@ from zrm.casework.undo import DraftFile, Undoable
 from zrm.kit.clock import now
 from zrm.kit.db import Cursor
 from zrm.localized import in_language
-from zrm.security.masking import masked
 from zrm.ui import labels
 from zrm.ui.i18n import Language, _, gettext
 from zrm.ui.untitled_contacts import reworded
@@ -142,7 +142,8 @@ class CaseViewModel:
     nature: str
     mine: bool
     following: bool
-    addresses: list[AddressRow]
+    addresses: list[SeenAddress]
+    barred_deliveries: frozenset[UUID]
     dossier: list[OtherCase]
     relations: list[Relation]
     items: list[TimelineItem]
@@ -168,17 +169,6 @@ class CaseViewModel:
         """Whether the agent sees the unit's cases."""
         return self.actor.sees(unit_id)
 
-    def address(self, value: str) -> str:
-        """An address as the agent may see it."""
-        return value if self.open_addresses else masked(value)
-
-    def is_barred(self, channel: str, address: str) -> bool:
-        """Whether the citizen asked us not to write there."""
-        return any(
-            one.route.barred and (one.route.channel, one.route.address) == (channel, address)
-            for one in self.composer.routes
-        )
-
     def label(self, code: str) -> str:
         """A contact's label in words."""
         return label(LABELS, code, self.language)
@@ -199,18 +189,13 @@ class CaseViewModel:
 
 
 def case_view(
-    context: DeskContext,
-    cursor: Cursor,
-    visit: DeskRequest,
-    page: CasePage,
-    before: TimelineKey | None,
-    asked: CaseRequest,
+    context: DeskContext, cursor: Cursor, visit: DeskRequest, seen: SeenCase, asked: CaseRequest
 ) -> CaseViewModel:
-    """The page of a case that the agent sees, read before a place in its line of time (None: the newest entries)."""
-    head, language = page.head, visit.viewer.language
+    """The page of a case that the agent sees."""
+    page, language = seen.page, visit.viewer.language
+    head = page.head
     act = ActionContext(visit.actor, head.id, head.version, context.sending)
-    possible = case_reading.routes_of(cursor, head, context.sending)
-    open_addresses = visit.may(Permission.VIEW_ADDRESSES, head.unit_id)
+    choices = route_choices(context, seen.routes, language)
     subjects, units = directory.subjects(cursor), directory.units(cursor)
     natures = nature.known(cursor)
     allowed = _allowed(visit, head)
@@ -223,15 +208,16 @@ def case_view(
         nature=_nature_names(natures, language)[head.nature],
         mine=head.assignee_id == visit.agent.id,
         following=follower.follows(cursor, head.id, visit.agent.id),
-        addresses=page.addresses,
+        addresses=seen.addresses,
+        barred_deliveries=seen.barred_deliveries,
         dossier=page.dossier,
         relations=page.relations,
-        items=_items(cursor, page, visit, units, subjects, natures, open_addresses=open_addresses),
-        newest=before is None,
+        items=_items(cursor, page, visit, units, subjects, natures),
+        newest=seen.before is None,
         earlier_href=f"/desk/cases/{head.id}?before={mark_of(page.earlier)}" if page.earlier else "",
         unread=asked.unread,
         notice=asked.notice,
-        composer=_composer(context, cursor, act, visit, head, possible, asked.draft, open_addresses=open_addresses),
+        composer=_composer(cursor, act, head, choices, asked.draft),
         outcome=_outcome(cursor, act, visit, asked.done),
         choices=CaseChoices(
             natures=list(
@@ -241,11 +227,11 @@ def case_view(
             ),
             subjects=_subjects(subjects, language),
             targets=_targets(units, directory.colleagues(cursor, {head.unit_id, visit.agent.unit_id}), visit),
-            channels=_channels(possible, head.preferred_channel, language),
+            channels=_channels(choices, head.preferred_channel, language),
         ),
         allowed=allowed,
         unanswered=Step.CLOSE.value in allowed and is_unanswered(cursor, head.id),
-        open_addresses=open_addresses,
+        open_addresses=seen.open_addresses,
         language=language,
         actor=visit.actor,
     )
@@ -268,25 +254,11 @@ def _allowed(visit: DeskRequest, head: CaseHead) -> frozenset[str]:
     return frozenset(found)
 
 
-def _composer(
-    context: DeskContext,
-    cursor: Cursor,
-    act: ActionContext,
-    visit: DeskRequest,
-    head: CaseHead,
-    possible: list[ReplyRoute],
-    draft: Draft,
-    *,
-    open_addresses: bool,
-) -> Composer:
-    def address(value: str) -> str:
-        return value if open_addresses else masked(value)
-
-    choices = route_choices(context, possible, visit.viewer.language, address)
+def _composer(cursor: Cursor, act: ActionContext, head: CaseHead, choices: list[RouteChoice], draft: Draft) -> Composer:
     chosen = next((one.route for one in choices if one.key == draft.way), None)
     return Composer(
         routes=choices,
-        chosen=chosen or next(route for route in possible if not route.barred),
+        chosen=chosen or next(one.route for one in choices if not one.route.barred),
         barred=[one.name for one in choices if one.route.barred],
         title=draft.title or (head.title if head.title.lower().startswith("re:") else f"Re: {head.title}"),
         draft=draft,
@@ -317,8 +289,6 @@ def _items(
     units: Iterable[Named],
     subjects: Iterable[Named],
     natures: Iterable[NatureRecord],
-    *,
-    open_addresses: bool,
 ) -> list[TimelineItem]:
     language = visit.viewer.language
     people = directory.agents_by_id(cursor, _people(page))
@@ -332,8 +302,7 @@ def _items(
     def author(contact: ContactRow) -> str:
         if contact.direction != "in":
             return agent(contact.agent_id)
-        address = contact.address if open_addresses else masked(contact.address)
-        return contact.person or address or visit.say(_("Unknown person"))
+        return contact.person or contact.address or visit.say(_("Unknown person"))
 
     history = History(
         language,
@@ -358,9 +327,9 @@ def _people(page: CasePage) -> list[UUID]:
     return list(writers.union(*(event.agent_ids() for event in page.events)))
 
 
-def _channels(possible: list[ReplyRoute], chosen: str, language: Language) -> Options:
+def _channels(choices: list[RouteChoice], chosen: str, language: Language) -> Options:
     """The channels a person can prefer: those that reach them now, and the one they prefer already."""
-    known = dict.fromkeys([*(route.channel for route in possible), *([chosen] if chosen else [])])
+    known = dict.fromkeys([*(one.route.channel for one in choices), *([chosen] if chosen else [])])
     named = [(channel, labels.channel_name(channel, language)) for channel in known]
     return [("", gettext(language, _("As the citizen writes"))), *named]
 

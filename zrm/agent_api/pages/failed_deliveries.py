@@ -35,7 +35,7 @@ def listing(context: Desk, visit: SignedIn) -> Response:
             deliveries=failed_deliveries.listing(cursor, visit.actor),
             tasks=failed_tasks.listing(cursor, visit.actor) if everything else [],
             silent=failed_tasks.undelivered_self_answers(cursor, visit.actor) if everything else [],
-            problems=context.problems(cursor) if everything else [],
+            problems=context.problems(cursor, visit.grants),
             everywhere=everything,
             asked=context.monitor is not None,
             queue=monitor.snapshot(context.monitor) if context.monitor and everything else None,

@@ -75,7 +75,7 @@ class Shell:
         """What stands around the page, with the numbers as they are now."""
         waiting = worklists.attention(cursor)
         operates = visit.grants.everywhere(Permission.HANDLE_DELIVERIES)
-        problems = len(self._context.problems(cursor)) if operates else 0
+        problems = len(self._context.problems(cursor, visit.grants))
         counts = Counters(case_list.counted(cursor), waiting, problems).of(visit.agent.id, visit.visible, visit.grants)
         return DeskFrame(
             organisation=self._context.settings.organisation.name.in_language(visit.viewer.language),

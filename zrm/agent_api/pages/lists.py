@@ -12,8 +12,8 @@ from zrm.agent_api.pages.layout import VIEW_NAMES, Shell
 from zrm.agent_api.pages.paging import mark_of, place_of
 from zrm.agent_api.pages.rows import row_values
 from zrm.casestore import case_list
-from zrm.casestore.agent import Permission
 from zrm.casestore.case_list import View
+from zrm.casework import case_reading
 from zrm.ui.i18n import _
 
 PAGE = 50
@@ -45,7 +45,7 @@ def listing(request: Request, view: View, context: Desk, visit: SignedIn) -> Res
     """One list, a page of it at a time."""
     after = place_of(request.query_params.get("after", ""))
     with context.database.cursor() as cursor:
-        rows = case_list.page(cursor, view, visit.agent.id, visit.visible, limit=PAGE + 1, after=after)
+        rows = case_reading.listing(cursor, visit.actor, view, limit=PAGE + 1, after=after)
         more = len(rows) > PAGE
         rows = rows[:PAGE]
         title, text = _EMPTY[view]
@@ -55,10 +55,7 @@ def listing(request: Request, view: View, context: Desk, visit: SignedIn) -> Res
             cursor,
             view.value,
             heading=visit.say(VIEW_NAMES[view]),
-            rows=[
-                row_values(row, visit.viewer, open_addresses=visit.may(Permission.VIEW_ADDRESSES, row.unit_id))
-                for row in rows
-            ],
+            rows=[row_values(row, visit.viewer) for row in rows],
             match=_match(view, visit) if after is None else {"status": "none"},
             first_href=f"/desk/queue/{view}" if after else "",
             older_href=f"/desk/queue/{view}?after={mark_of(rows[-1])}" if more else "",

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from zrm.agent_api.context import DeskContext
+from zrm.casework.case_reading import SeenRoute
 from zrm.casework.reply_routes import ReplyRoute
 from zrm.errors import Conflict
 from zrm.security.keyed import keyed_hash
@@ -24,11 +25,12 @@ _MARKS: Final[tuple[tuple[Callable[[ReplyRoute], bool], str], ...]] = (
 
 @dataclass(frozen=True, slots=True)
 class RouteChoice:
-    """A route in the list: `name` says where it leads, `text` also what to know of it."""
+    """A route in the list: `name` says where it leads, `text` also what to know of it; `address` as the agent may see it."""
 
     key: str
     name: str
     text: str
+    address: str
     route: ReplyRoute
 
 
@@ -45,25 +47,25 @@ def named_route(context: DeskContext, possible: Iterable[ReplyRoute], key: str) 
     raise Conflict("that reply route is not there any more")
 
 
-def route_choices(
-    context: DeskContext, possible: Sequence[ReplyRoute], language: Language, address: Callable[[str], str]
-) -> list[RouteChoice]:
-    """The routes in their order; `address` writes an address as the agent may see it."""
+def route_choices(context: DeskContext, possible: Sequence[SeenRoute], language: Language) -> list[RouteChoice]:
+    """The routes in their order."""
     choices = []
-    for route in possible:
-        name = _name(route, possible, language, address)
-        marks = [gettext(language, mark) for holds, mark in _MARKS if holds(route)]
-        choices.append(RouteChoice(route_key(context, route), name, " – ".join([name, *marks]), route))
+    for one in possible:
+        name = _name(one, possible, language)
+        marks = [gettext(language, mark) for holds, mark in _MARKS if holds(one.route)]
+        text = " – ".join([name, *marks])
+        choices.append(RouteChoice(route_key(context, one.route), name, text, one.address, one.route))
     return choices
 
 
-def _name(route: ReplyRoute, possible: Sequence[ReplyRoute], language: Language, address: Callable[[str], str]) -> str:
+def _name(one: SeenRoute, possible: Sequence[SeenRoute], language: Language) -> str:
+    route = one.route
     if not route.address:
         return gettext(language, _("On the tracking page only"))
     channel = labels.channel_name(route.channel, language)
     # Addresses stand between isolates, so that they read left to right inside a Persian line.
-    shown = f"\u2066{address(route.address)}\u2069"
-    if sum((one.channel, one.address) == (route.channel, route.address) for one in possible) > 1:
+    shown = f"\u2066{one.address}\u2069"
+    if sum((other.route.channel, other.route.address) == (route.channel, route.address) for other in possible) > 1:
         # Two bots or mailboxes of ours can write there.
         sentence, account = _("%(channel)s to %(address)s, from %(account)s"), f"\u2066{route.account}\u2069"
         return gettext(language, sentence, channel=channel, address=shown, account=account)

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from zrm.casestore.case_list import QueueRow
 from zrm.localized import in_language
-from zrm.security.masking import masked
 from zrm.ui.pages import Pages
 from zrm.ui.untitled_contacts import reworded
 from zrm.ui.viewer import Viewer
 
 
-def row_values(row: QueueRow, viewer: Viewer, *, open_addresses: bool) -> dict[str, object]:
-    """What the macro `case_row` wants, in the viewer's language; without `open_addresses` the address is masked."""
+def row_values(row: QueueRow, viewer: Viewer) -> dict[str, object]:
+    """What the macro `case_row` wants, in the viewer's language."""
     title, snippet = _said_once(
         *(" ".join(reworded(text, row.channel, viewer.language).split()) for text in (row.title, row.snippet))
     )
@@ -21,7 +20,7 @@ def row_values(row: QueueRow, viewer: Viewer, *, open_addresses: bool) -> dict[s
         "title": title,
         "snippet": snippet,
         "person": row.person,
-        "address": row.address if open_addresses else masked(row.address),
+        "address": row.address,
         "kind": row.channel,
         "status": row.status,
         "at": row.last_contact_at,
@@ -40,6 +39,6 @@ def _said_once(title: str, snippet: str) -> tuple[str, str]:
     return (snippet, "") if begun and snippet.startswith(begun) else (title, snippet)
 
 
-def draw_row(pages: Pages, viewer: Viewer, row: QueueRow, *, open_addresses: bool) -> str:
+def draw_row(pages: Pages, viewer: Viewer, row: QueueRow) -> str:
     """The line's HTML."""
-    return pages.render("desk/row.html", viewer, row=row_values(row, viewer, open_addresses=open_addresses)).strip()
+    return pages.render("desk/row.html", viewer, row=row_values(row, viewer)).strip()

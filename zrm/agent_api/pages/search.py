@@ -108,7 +108,7 @@ def _rows(cursor: Cursor, visit: DeskRequest, hits: list[Hit]) -> list[tuple[Que
 
 def _values(visit: DeskRequest, query: Query, row: QueueRow, hit: Hit) -> dict[str, object]:
     """What the macro `case_row` wants, with the words that were found pointed out."""
-    values = row_values(row, visit.viewer, open_addresses=visit.may(Permission.VIEW_ADDRESSES, row.unit_id))
+    values = row_values(row, visit.viewer)
     title = str(values["title"])
     text = " ".join(reworded(hit.text, row.channel, visit.viewer.language).split())
     said_once = text.startswith(title.removesuffix("…").rstrip())
