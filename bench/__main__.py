@@ -9,6 +9,7 @@ Parts, in this order:
 * desk: list and case page on a big store;
 * search: the page of results beside a list, on a big store;
 * weight: what a page makes a browser fetch, and how wide the title of a case is;
+* notices: what telling agents costs in a unit of 52;
 * smpp: segments a second for each core of the SMPP door;
 * large: a 25 MB attachment: memory, and its neighbours' patience;
 * linear: quote folding and MIME by size (docs/bench-linear.svg);
@@ -44,6 +45,7 @@ from bench import (
     large,
     latency,
     linear,
+    notifications,
     page,
     search,
     smpp,
@@ -95,6 +97,7 @@ PARTS: dict[str, Callable[[Stage, Sizes], Result]] = {
     "hostile": lambda _, sizes: hostile.measure(sizes, DOCS),
     "folding": lambda _, __: folding.measure(os.environ, DOCS),
     "bounces": lambda _, __: bounces.measure(os.environ, DOCS),
+    "notices": lambda _, sizes: notifications.measure(sizes),
     "smpp": lambda stage, sizes: smpp.measure(stage.hub(), sizes),
     "flat": lambda stage, sizes: flat.measure(stage.hub(fresh=True), sizes, DOCS),
 }
