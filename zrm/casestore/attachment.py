@@ -31,7 +31,7 @@ class Attachment(Table, table=True):
     )
 
     id: UUID = Field(default_factory=new_id, primary_key=True)
-    contact_id: UUID = Field(foreign_key="contacts.id")
+    contact_id: UUID
     role: str
     name: str
     media_type: str
@@ -53,7 +53,7 @@ class RemoteFile(Table, table=True):
     )
 
     id: UUID = Field(default_factory=new_id, primary_key=True)
-    contact_id: UUID = Field(foreign_key="contacts.id")
+    contact_id: UUID
     channel: str
     account: str
     address: str

@@ -76,7 +76,7 @@ class CaseRelation(Table, table=True):
     id: UUID = Field(default_factory=new_id, primary_key=True)
     case_id: UUID = Field(foreign_key="cases.id")
     other_case_id: UUID = Field(foreign_key="cases.id")
-    contact_id: UUID | None = Field(default=None, foreign_key="contacts.id")
+    contact_id: UUID | None = None
     reason: str
     at: datetime
     decided_by: UUID | None = Field(default=None, foreign_key="agents.id")

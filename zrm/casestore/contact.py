@@ -16,7 +16,7 @@ from zrm.casestore import search
 from zrm.casestore.search import SearchEntry
 from zrm.kit.db import Cursor, insert_rows
 from zrm.kit.ids import new_id
-from zrm.kit.tables import EMPTY_LIST, Table, one_of
+from zrm.kit.tables import BY_MONTH, EMPTY_LIST, Table, one_of
 
 INFECTED: Final = "infected"
 """The label of a contact in one of whose files the virus scanner found something."""
@@ -42,8 +42,8 @@ class Contact(Table, table=True):
         one_of("direction", ["in", "out", "note", "withdrawn"]),
         Index("contacts_case", "case_id", "at", "id"),
         Index("contacts_copied", "case_id", "at", "id", postgresql_where=text("direction = 'in' AND copied <> '{}'")),
-        # The loop breaker asks for one address's automatic answers of the last day; there are few of each.
         Index("contacts_typed", "at", postgresql_where=text("automatic AND 'typed_address' = ANY (labels)")),
+        BY_MONTH,
     )
 
     id: UUID = Field(default_factory=new_id, primary_key=True)

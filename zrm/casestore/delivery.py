@@ -12,7 +12,7 @@ from sqlmodel import Field
 
 from zrm.kit.clock import now
 from zrm.kit.ids import new_id
-from zrm.kit.tables import Table, one_of
+from zrm.kit.tables import BY_MONTH, Table, one_of
 
 PROOF_LINK: Final = "{proof_link}"
 """Stands in a delivery's text for a one-time link that is minted only when the message leaves; the link is never stored."""
@@ -86,8 +86,8 @@ class Delivery(Table, table=True):
     account: str
     address: str
     case_id: UUID | None = Field(default=None, foreign_key="cases.id")
-    contact_id: UUID | None = Field(default=None, foreign_key="contacts.id")
-    question_id: UUID | None = Field(default=None, foreign_key="raw_contacts.id")
+    contact_id: UUID | None = None
+    question_id: UUID | None = None
     wish: str = ""
     language: str = ""
     title: str = ""
@@ -109,7 +109,7 @@ class DeliveryEvent(Table, table=True):
     """A step of a delivery. Appended only: the database refuses anything else."""
 
     __tablename__ = "delivery_events"
-    __table_args__ = (Index("delivery_events_delivery", "delivery_id", "at", "id"),)
+    __table_args__ = (Index("delivery_events_delivery", "delivery_id", "at", "id"), BY_MONTH)
 
     id: UUID = Field(default_factory=new_id, primary_key=True)
     delivery_id: UUID = Field(foreign_key="deliveries.id")

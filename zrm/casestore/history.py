@@ -29,7 +29,7 @@ from zrm.casestore.case import Status
 from zrm.kit.clock import now
 from zrm.kit.db import Cursor, insert_records, record, records
 from zrm.kit.ids import new_id
-from zrm.kit.tables import Table, one_of
+from zrm.kit.tables import BY_MONTH, Table, one_of
 
 
 class ActorKind(StrEnum):
@@ -71,6 +71,7 @@ class CaseEvent(Table, table=True):
         CheckConstraint("version > 0"),
         Index("case_events_case", "case_id", "at", "id"),
         Index("case_events_kind", "case_id", "kind", "at"),
+        BY_MONTH,
     )
 
     id: UUID = SqlField(primary_key=True)

@@ -20,7 +20,7 @@ from sqlmodel import Field
 from zrm.casestore import history
 from zrm.casestore.history import CaseClosed
 from zrm.kit.db import Cursor, records
-from zrm.kit.tables import Table, one_of
+from zrm.kit.tables import BY_MONTH, Table, one_of
 
 MOST: Final = 100
 """Lines of the list, and where its counter stops: "100" already says enough."""
@@ -59,6 +59,7 @@ class Notification(Table, table=True):
         Index("notifications_agent", "agent_id", *_NEWEST),
         Index("notifications_unread", "agent_id", *_NEWEST, postgresql_where=text("read_at IS NULL")),
         Index("notifications_read", "read_at", postgresql_where=text("read_at IS NOT NULL")),
+        BY_MONTH,
     )
 
     id: UUID = Field(primary_key=True)

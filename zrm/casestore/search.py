@@ -90,7 +90,7 @@ class ContactSearch(Table, table=True):
         Index("contact_search_person", "person_id", postgresql_where=text("person_id IS NOT NULL")),
     )
 
-    contact_id: UUID = Field(primary_key=True, foreign_key="contacts.id")
+    contact_id: UUID = Field(primary_key=True)
     case_id: UUID
     at: datetime
     person_id: UUID | None = None

@@ -32,6 +32,7 @@ _log = log.get(__name__)
 _MOST_TRIES = 12
 _REFERENCES = 20
 _STOPPED = _("stopped while sending; it may have left")
+_WORDLESS = _("What it says is no longer kept, so it was not sent.")
 OPTED_OUT = _("The citizen has asked not to get messages here. Choose another way to answer.")
 
 
@@ -53,7 +54,8 @@ class _Outgoing:
     case_id: UUID | None
     contact_id: UUID | None
     reply: Reply
-    last_word: bool = False  # the confirmation of "stop" itself
+    last_word: bool  # the confirmation of "stop" itself
+    wordless: bool  # nothing says it any more
 
 
 class Deliver:
@@ -81,6 +83,10 @@ class Deliver:
                 return
             if outgoing.state == DeliveryState.SENDING:
                 record(cursor, outgoing.id, DeliveryState.UNKNOWN, _STOPPED)
+                outbox.done(cursor, [task])
+                return
+            if outgoing.wordless:  # its contact's month was taken off
+                record(cursor, outgoing.id, DeliveryState.FAILED, _WORDLESS)
                 outbox.done(cursor, [task])
                 return
             if not outgoing.last_word and opted_out(cursor, outgoing.channel, outgoing.reply.to):
@@ -221,7 +227,7 @@ def _load(cursor: Cursor, delivery_id: UUID) -> _Outgoing | None:
         id=delivery_id,
         account=account,
         to=address,
-        text=text,
+        text=text or "",
         language=language,
         title=title,
         code=code,
@@ -232,4 +238,4 @@ def _load(cursor: Cursor, delivery_id: UUID) -> _Outgoing | None:
         automatic=automatic,
         files=files,
     )
-    return _Outgoing(delivery_id, state, attempts, channel, case_id, contact_id, reply, last_word)
+    return _Outgoing(delivery_id, state, attempts, channel, case_id, contact_id, reply, last_word, text is None)

@@ -1,5 +1,5 @@
 """The relay: hears the outbox ring and wakes RQ; sweeps what nobody was woken for and files that nobody refers to;
-folds the counters.
+folds the counters; makes the coming months' partitions.
 
 Several relays may run; each does no harm to the others. It holds nothing in memory that matters.
 """
@@ -11,7 +11,7 @@ from threading import Event
 
 import psycopg
 
-from zrm.casestore import counts, heartbeat, notification, outbox, proof, uploads
+from zrm.casestore import counts, heartbeat, months, notification, outbox, proof, uploads
 from zrm.casestore.outbox import Topic
 from zrm.config import Dispatch
 from zrm.dispatch.fetch import query_missing_reports
@@ -104,6 +104,7 @@ class Relay:
                 proof.forget_old(cursor)
                 door_records.forget_kept_answers(cursor)
             self._forget_notifications()
+            months.make_coming(self._database)
         return self._settings.sweep if soonest is None else min(self._settings.sweep, max(_SOONEST, soonest))
 
     def _forget_notifications(self) -> None:

@@ -20,13 +20,13 @@ class MessagePartRecord(Table, table=True):
     __tablename__ = "message_parts"
     __table_args__ = (Index("message_parts_key", "channel", "key", "received_at"),)
 
-    raw_id: UUID = Field(primary_key=True, foreign_key="raw_contacts.id")
+    raw_id: UUID = Field(primary_key=True)
     channel: str
     key: str
     number: int
     digest: str
     received_at: datetime
-    filed_as: UUID | None = Field(default=None, foreign_key="raw_contacts.id")
+    filed_as: UUID | None = None
 
 
 class StoredPart(NamedTuple):

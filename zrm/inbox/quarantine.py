@@ -23,7 +23,7 @@ class QuarantineRecord(Table, table=True):
         Index("quarantine_open", "due_at", postgresql_where=text("ended_at IS NULL")),
     )
 
-    contact_id: UUID = Field(primary_key=True, foreign_key="raw_contacts.id")
+    contact_id: UUID = Field(primary_key=True)
     channel: str
     reason: str
     entered_at: datetime

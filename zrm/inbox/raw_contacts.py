@@ -15,7 +15,7 @@ from sqlmodel import Field
 from zrm.contract.files import StoredFile
 from zrm.contract.inbound import RawContact
 from zrm.kit.db import Cursor, records
-from zrm.kit.tables import Table, one_of
+from zrm.kit.tables import BY_MONTH, Table, one_of
 
 _GIVEN = "id, channel, account, kind, media_type, body, body_key, size, envelope, files, trace, received_at"
 
@@ -44,6 +44,7 @@ class RawContactRecord(Table, table=True):
             postgresql_ops={"files": "jsonb_path_ops"},
             postgresql_where=text("files <> '[]'"),
         ),
+        BY_MONTH,
     )
 
     id: UUID = Field(primary_key=True)

@@ -20,6 +20,9 @@ EMPTY_LIST: dict[str, str] = {"server_default": "{}"}
 UNLOGGED: dict[str, list[str]] = {"prefixes": ["UNLOGGED"]}
 """As the last of `__table_args__`: a table that a crash may empty."""
 
+BY_MONTH: dict[str, str] = {"postgresql_partition_by": "RANGE (id)"}
+"""As the last of `__table_args__`: a table divided by month, on the time in its ids. No foreign key may lead to it."""
+
 
 class Table(SQLModel):
     """Base of the tables' classes. A `str` is a column of type text, and a constant default is the column's own default."""

@@ -60,7 +60,7 @@ CREATE TABLE raw_contacts (
     reason text NOT NULL DEFAULT '',
     settled_at timestamptz,
     CHECK ((body IS NULL) <> (body_key IS NULL))
-);
+) PARTITION BY RANGE (id);
 CREATE INDEX raw_contacts_waiting ON raw_contacts (received_at) WHERE state = 'waiting';
 -- As the receipts': a B-tree would cost every contact that comes in.
 CREATE INDEX raw_contacts_received ON raw_contacts USING brin (received_at) WITH (pages_per_range = 16);
@@ -80,7 +80,7 @@ CREATE INDEX uploads_at ON uploads (uploaded_at);
 
 -- A quarantined contact is a work item: it has a reason, an owner, a clock, and an end.
 CREATE TABLE quarantine (
-    contact_id uuid PRIMARY KEY REFERENCES raw_contacts,
+    contact_id uuid PRIMARY KEY,
     channel text NOT NULL,
     reason text NOT NULL,
     entered_at timestamptz NOT NULL,
@@ -94,13 +94,13 @@ CREATE INDEX quarantine_open ON quarantine (due_at) WHERE ended_at IS NULL;
 
 -- Messages that come in parts, until they are whole and filed as one.
 CREATE TABLE message_parts (
-    raw_id uuid PRIMARY KEY REFERENCES raw_contacts,
+    raw_id uuid PRIMARY KEY,
     channel text NOT NULL,
     key text NOT NULL,
     number int NOT NULL,
     digest text NOT NULL,
     received_at timestamptz NOT NULL,
-    filed_as uuid REFERENCES raw_contacts
+    filed_as uuid
 );
 CREATE INDEX message_parts_key ON message_parts (channel, key, received_at);
 
@@ -413,7 +413,7 @@ CREATE TABLE contacts (
     automatic boolean NOT NULL DEFAULT false,
     public boolean NOT NULL DEFAULT true,
     at timestamptz NOT NULL
-);
+) PARTITION BY RANGE (id);
 CREATE INDEX contacts_case ON contacts (case_id, at, id);
 -- Who else a case's mails went to is found without reading the mails that went to nobody else.
 CREATE INDEX contacts_copied ON contacts (case_id, at, id) WHERE direction = 'in' AND copied <> '{}';
@@ -422,7 +422,7 @@ CREATE INDEX contacts_typed ON contacts (at) WHERE automatic AND 'typed_address'
 
 -- What each contact can be found by, beside it, so that the rows which lists and pages read stay narrow.
 CREATE TABLE contact_search (
-    contact_id uuid PRIMARY KEY REFERENCES contacts,
+    contact_id uuid PRIMARY KEY,
     case_id uuid NOT NULL,
     at timestamptz NOT NULL,
     person_id uuid,
@@ -437,7 +437,7 @@ CREATE INDEX contact_search_nobody ON contact_search (address) WHERE person_id I
 
 CREATE TABLE attachments (
     id uuid PRIMARY KEY,
-    contact_id uuid NOT NULL REFERENCES contacts,
+    contact_id uuid NOT NULL,
     role text NOT NULL CHECK (role IN ('attachment', 'inline', 'recording', 'fax', 'original', 'rendition')),
     name text NOT NULL,
     media_type text NOT NULL,
@@ -455,7 +455,7 @@ CREATE INDEX attachments_blob ON attachments (blob_key);
 -- Files of a message that lie at a provider's and are still to be fetched.
 CREATE TABLE remote_files (
     id uuid PRIMARY KEY,
-    contact_id uuid NOT NULL REFERENCES contacts,
+    contact_id uuid NOT NULL,
     channel text NOT NULL,
     account text NOT NULL,
     address text NOT NULL,
@@ -481,7 +481,7 @@ CREATE TABLE case_relations (
     id uuid PRIMARY KEY,
     case_id uuid NOT NULL REFERENCES cases,
     other_case_id uuid NOT NULL REFERENCES cases,
-    contact_id uuid REFERENCES contacts,
+    contact_id uuid,
     reason text NOT NULL,
     at timestamptz NOT NULL,
     decided_by uuid REFERENCES agents,
@@ -501,7 +501,7 @@ CREATE TABLE case_events (
     version smallint NOT NULL CHECK (version > 0),
     data jsonb NOT NULL,
     CONSTRAINT case_events_agent CHECK ((actor = 'agent') = (agent_id IS NOT NULL))
-);
+) PARTITION BY RANGE (id);
 CREATE INDEX case_events_case ON case_events (case_id, at, id);
 CREATE INDEX case_events_kind ON case_events (case_id, kind, at);
 
@@ -524,7 +524,7 @@ CREATE TABLE notifications (
         'delivery_failed', 'delivery_unknown', 'sign_in')),
     at timestamptz NOT NULL,
     read_at timestamptz
-);
+) PARTITION BY RANGE (id);
 CREATE INDEX notifications_unread ON notifications (agent_id, at DESC, id DESC) WHERE read_at IS NULL;
 CREATE INDEX notifications_agent ON notifications (agent_id, at DESC, id DESC);
 CREATE INDEX notifications_read ON notifications (read_at) WHERE read_at IS NOT NULL;
@@ -548,9 +548,9 @@ CREATE TABLE deliveries (
     account text NOT NULL,
     address text NOT NULL,
     case_id uuid REFERENCES cases,
-    contact_id uuid REFERENCES contacts,
+    contact_id uuid,
     -- the raw contact that a self-service answer answers, and what it asked for (help, stop, a case's state)
-    question_id uuid REFERENCES raw_contacts,
+    question_id uuid,
     wish text NOT NULL DEFAULT '',
     language text NOT NULL DEFAULT '',
     title text NOT NULL DEFAULT '',
@@ -597,7 +597,7 @@ CREATE TABLE delivery_events (
     at timestamptz NOT NULL,
     state text NOT NULL,
     detail text NOT NULL DEFAULT ''
-);
+) PARTITION BY RANGE (id);
 CREATE INDEX delivery_events_delivery ON delivery_events (delivery_id, at, id);
 
 -- A message that its provider carries in parts has a report for each.
@@ -702,6 +702,56 @@ CREATE TRIGGER nothing_is_thrown_away BEFORE DELETE OR TRUNCATE ON raw_contacts
     FOR EACH STATEMENT EXECUTE FUNCTION refuse_edit();
 """
 
+MONTHS = r"""
+-- Tables that grow for ever are divided by month, on the time that is in their ids (UUIDv7), so that a month can be taken off
+-- whole. No foreign key leads to one that contacts are found in: what names a contact may outlive the month it came in. What
+-- belongs to no month that is there lies in the default partition; the relay makes the coming months.
+
+-- The smallest id of a moment: whatever was made before it sorts before it.
+CREATE FUNCTION first_id_of(moment timestamptz) RETURNS uuid IMMUTABLE LANGUAGE sql AS $$
+    SELECT (lpad(to_hex((extract(epoch FROM moment) * 1000)::bigint), 12, '0') || repeat('0', 20))::uuid
+$$;
+
+-- Make the partition of the month that begins on this day; false if a table of its name is there already. It is made beside
+-- the table and attached empty, which keeps readers and writers out for no longer than the catalogue needs.
+CREATE FUNCTION make_month(parent text, month date) RETURNS boolean LANGUAGE plpgsql AS $$
+DECLARE
+    child text := parent || to_char(month::timestamp, '"_"YYYY"_"MM');
+    bounds uuid[] := ARRAY[first_id_of(month::timestamp AT TIME ZONE 'UTC'),
+                           first_id_of((month + interval '1 month')::timestamp AT TIME ZONE 'UTC')];
+BEGIN
+    IF to_regclass(child) IS NOT NULL THEN
+        RETURN false;
+    END IF;
+    EXECUTE format('CREATE TABLE %%I (LIKE %%I INCLUDING ALL)', child, parent);
+    EXECUTE format('ALTER TABLE %%I ATTACH PARTITION %%I FOR VALUES FROM (%%L) TO (%%L)', parent, child, bounds[1], bounds[2]);
+    PERFORM guard_partition(parent, child);
+    RETURN true;
+END $$;
+
+-- What a statement may not do to the table it may not do to a part of it either.
+CREATE FUNCTION guard_partition(parent text, child text) RETURNS void LANGUAGE plpgsql AS $$
+DECLARE
+    guard record;
+BEGIN
+    FOR guard IN SELECT tgname, pg_get_triggerdef(oid) AS definition FROM pg_trigger
+        WHERE tgrelid = parent::regclass AND tgfoid = 'refuse_edit'::regproc AND NOT tgisinternal
+    LOOP
+        EXECUTE regexp_replace(guard.definition, ' ON \S+ FOR', format(' ON %%I FOR', child));
+    END LOOP;
+END $$;
+
+CREATE TABLE raw_contacts_default PARTITION OF raw_contacts DEFAULT;
+CREATE TABLE contacts_default PARTITION OF contacts DEFAULT;
+CREATE TABLE case_events_default PARTITION OF case_events DEFAULT;
+CREATE TABLE delivery_events_default PARTITION OF delivery_events DEFAULT;
+CREATE TABLE notifications_default PARTITION OF notifications DEFAULT;
+SELECT guard_partition(parent, parent || '_default'), make_month(parent, this_month), make_month(parent, next_month)
+FROM unnest(ARRAY['raw_contacts', 'contacts', 'case_events', 'delivery_events', 'notifications']) AS parent,
+    date_trunc('month', now(), 'UTC') AS month, date(month AT TIME ZONE 'UTC') AS this_month,
+    date(month AT TIME ZONE 'UTC' + interval '1 month') AS next_month;
+"""
+
 OPERATION = """
 -- Which installation this is: the same id stands in the folder of its files.
 CREATE TABLE installation (
@@ -732,6 +782,6 @@ def upgrade() -> None:
             "made with LC_CTYPE 'C.UTF-8' (docs/production.md, PostgreSQL)"
         )
     for part in (
-        INBOX, ORGANISATION, SIGNING_IN, PERSONS, CASES, OUTGOING, OUTBOX, COUNTERS, HISTORY, OPERATION,
+        INBOX, ORGANISATION, SIGNING_IN, PERSONS, CASES, OUTGOING, OUTBOX, COUNTERS, HISTORY, MONTHS, OPERATION,
     ):  # fmt: skip
         connection.exec_driver_sql(part)

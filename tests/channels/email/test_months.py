@@ -1,0 +1,186 @@
+"""Years of mail: the big tables are divided by month, and a month that is taken off is missed by nobody else."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from datetime import UTC, date, datetime, timedelta
+from types import SimpleNamespace
+from uuid import UUID
+
+import psycopg
+import pytest
+
+from tests.channels.email.house import MailHouse, mail
+from zrm.casestore import months, outbox, timeline
+from zrm.casestore.outbox import Topic
+from zrm.dispatch.deliver import Deliver
+from zrm.kit import ids
+from zrm.kit.clock import now
+from zrm.kit.db import Database
+from zrm.kit.ids import new_id, time_of
+
+TABLES = ("case_events", "contacts", "delivery_events", "notifications", "raw_contacts")
+
+
+def month_of(moment: datetime) -> date:
+    return moment.date().replace(day=1)
+
+
+def before(month: date) -> date:
+    return (month - timedelta(days=1)).replace(day=1)
+
+
+def child(table: str, month: date) -> str:
+    return f"{table}_{month:%Y_%m}"
+
+
+def partition_of(database: Database, table: str, row: UUID) -> str:
+    with database.cursor() as cursor:
+        cursor.execute(f"SELECT tableoid::regclass::text FROM {table} WHERE id = %s".encode(), [row])
+        return str(cursor.fetchall()[0][0])
+
+
+@contextmanager
+def clock_of_ids(moment: datetime) -> Iterator[None]:
+    """New ids carry this moment, and what is received was received then."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(ids, "time", SimpleNamespace(time_ns=lambda: int(moment.timestamp() * 1e9)))
+        patch.setattr(ids, "_last_ms", 0)
+        patch.setattr("zrm.inbox.writer.now", lambda: moment)
+        yield
+
+
+def test_what_comes_lies_in_its_month_and_counts_as_before(mail_house: MailHouse) -> None:
+    contact = mail_house.take(mail())
+    this = month_of(time_of(contact))
+    for table in ("raw_contacts", "contacts"):
+        assert partition_of(mail_house.database, table, contact) == child(table, this)
+    ((event,),) = mail_house.ask("SELECT id FROM case_events LIMIT 1")
+    assert isinstance(event, UUID)
+    assert partition_of(mail_house.database, "case_events", event) == child("case_events", this)
+    assert mail_house.ask("SELECT state, sum(n) FROM contact_counts GROUP BY 1 HAVING sum(n) <> 0") == [("filed", 1)]
+
+
+@pytest.mark.parametrize("part", ["default", "month"])
+@pytest.mark.parametrize("statement", ["UPDATE {} SET at = at", "DELETE FROM {}", "TRUNCATE {}"])
+def test_history_cannot_be_edited_in_its_parts_either(database: Database, part: str, statement: str) -> None:
+    for table in ("case_events", "delivery_events"):
+        name = f"{table}_default" if part == "default" else child(table, month_of(now()))
+        with pytest.raises(psycopg.errors.RestrictViolation, match="append-only"), database.cursor() as cursor:
+            cursor.execute(statement.format(name).encode())
+
+
+def test_the_coming_months_are_made_once(database: Database) -> None:
+    today = date(2040, 1, 31)
+    assert months.make_coming(database, today) == len(TABLES) * (months.AHEAD + 1)
+    assert months.make_coming(database, today) == 0
+    with database.cursor() as cursor:
+        cursor.execute(
+            "SELECT relname FROM pg_class WHERE relname LIKE 'contacts\\_2040%' AND relkind = 'r' ORDER BY 1"
+        )
+        assert [name for (name,) in cursor] == [
+            "contacts_2040_01",
+            "contacts_2040_02",
+            "contacts_2040_03",
+            "contacts_2040_04",
+        ]
+        at = datetime(2040, 3, 1, tzinfo=UTC)
+        for moment, table in ((at, "contacts_2040_03"), (at - timedelta(milliseconds=1), "contacts_2040_02")):
+            with clock_of_ids(moment):
+                row = new_id()
+            cursor.execute("SELECT %s >= first_id_of(%s)", [row, moment])
+            assert cursor.fetchone() == (True,)
+            cursor.execute("SELECT pg_get_expr(relpartbound, oid) FROM pg_class WHERE relname = %s", [table])
+            bound = str(cursor.fetchall()[0][0])
+            low, high = (UUID(part) for part in bound.split("'")[1::2])
+            assert low <= row < high
+
+
+def test_a_table_that_is_locked_or_full_of_strays_keeps_nobody_waiting(
+    database: Database,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr(months, "_LOCK_TIMEOUT", "20ms")
+    today, each = date(2040, 1, 1), months.AHEAD + 1
+    with clock_of_ids(datetime(2040, 2, 2, tzinfo=UTC)), database.cursor() as cursor:
+        cursor.execute(
+            "INSERT INTO raw_contacts (id, channel, account, kind, media_type, body, size, envelope, files, trace, received_at)"
+            " VALUES (%s, 'sms', 'x', 'contact', 'text/plain', '', 0, '{}', '[]', '', now())",
+            [new_id()],
+        )
+    with closing(database.connect()) as other:
+        other.execute("LOCK TABLE contacts IN SHARE UPDATE EXCLUSIVE MODE")
+        caplog.set_level(logging.INFO)
+        assert months.make_coming(database, today) == (len(TABLES) - 1) * each - 1
+    assert months.make_coming(database, today) == each, "those of the table that was locked"
+    logged = " ".join([*(record.getMessage() for record in caplog.records), *capsys.readouterr().err.splitlines()])
+    assert "rows of it lie in the default partition" in logged
+
+
+def test_a_month_is_taken_off_and_the_rest_goes_on(mail_house: MailHouse) -> None:
+    """A matter of last month that goes on, one of last month that is over, and one of today."""
+    house, database = mail_house, mail_house.database
+    today = now()
+    last = before(month_of(today))
+    with database.cursor() as cursor:
+        for table in TABLES:
+            cursor.execute("SELECT make_month(%s, %s)", [table, last])
+    with clock_of_ids(datetime(last.year, last.month, 15, tzinfo=UTC)):
+        old = house.take(mail("the lamp", "Message-ID: <old@example.com>"))
+        gone = house.take(
+            mail("the bin", "Message-ID: <gone@example.com>", sender="sara@example.com"), mail_from="sara@example.com"
+        )
+    case, over = house.case_of(old), house.case_of(gone)
+    assert partition_of(database, "contacts", old) == child("contacts", last)
+    again = house.take(
+        mail(
+            "still dark",
+            "Message-ID: <again@example.com>",
+            "In-Reply-To: <old@example.com>",
+            "References: <old@example.com>",
+        )
+    )
+    assert house.case_of(again) == case, "a message of this month joins the case of last month"
+    ((code,),) = house.ask("SELECT code FROM receipts WHERE contact_id = %s", old)
+
+    with database.cursor() as cursor:
+        for table in TABLES:
+            cursor.execute(f"ALTER TABLE {table} DETACH PARTITION {child(table, last)}".encode())
+    assert months.make_coming(database, month_of(today)) >= 0
+    assert house.ask(f"SELECT count(*) FROM {child('contacts', last)}")[0][0] != 0, "what was taken off is whole"
+    assert house.ask("SELECT relispartition FROM pg_class WHERE relname = %s", child("contacts", last)) == [(False,)]
+
+    # Its sender repeats a mail of last month: it is known, whatever became of the rest.
+    repeated = house.receive(mail("the lamp", "Message-ID: <old@example.com>"))
+    assert repeated == old
+    assert house.ask("SELECT code FROM receipts WHERE contact_id = %s", old) == [(code,)]
+    # New mail: to the old case, from the same citizen, from another.
+    more = house.take(
+        mail(
+            "still",
+            "Message-ID: <more@example.com>",
+            "In-Reply-To: <again@example.com>",
+            "References: <old@example.com> <again@example.com>",
+        )
+    )
+    assert house.case_of(more) == case
+    other = house.take(mail("a hole", sender="reza@example.com"), mail_from="reza@example.com")
+    assert house.case_of(other) not in (case, over)
+    with database.cursor() as cursor:
+        shown, empty = timeline.load(cursor, case), timeline.load(cursor, over)
+    assert shown is not None
+    assert [contact.id for contact in shown.contacts if contact.direction == "in"] == [again, more]
+    assert empty is not None
+    assert [contact.id for contact in empty.contacts if contact.direction == "in"] == []
+    # An acknowledgement of last month that has not left yet has lost its words: a person sees that it failed.
+    with database.cursor() as cursor:
+        tasks = outbox.claim(cursor, Topic.DELIVER, limit=100, lease=60)
+    Deliver(database, {}, house.settings)(tasks)
+    ((state, error),) = house.ask("SELECT state, error FROM deliveries WHERE case_id = %s", over)
+    assert state == "failed"
+    assert "no longer kept" in str(error)
+    assert house.holds()

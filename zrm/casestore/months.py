@@ -1,0 +1,56 @@
+"""The months into which the tables that grow for ever are divided; the relay makes those to come.
+
+A month that is there already, or was taken off and keeps its name, is left alone. What belongs to a month without a partition
+lies in the table's default partition, where nothing is lost and everything is found; only, it cannot be taken off by itself.
+"""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Final
+
+from psycopg.errors import CheckViolation, LockNotAvailable
+
+from zrm.kit import log
+from zrm.kit.clock import now
+from zrm.kit.db import Database
+
+AHEAD: Final = 3
+"""So many months after this one have their partitions: a relay may be away for as long."""
+_LOCK_TIMEOUT: Final = "1s"  # who comes to the table after us waits behind us
+
+_MISSING: Final = """
+SELECT c.relname, date(month) FROM pg_partitioned_table p JOIN pg_class c ON c.oid = p.partrelid,
+    generate_series(date_trunc('month', %(today)s::timestamp), %(today)s::timestamp + make_interval(months => %(ahead)s),
+        interval '1 month') AS month
+WHERE c.relnamespace = to_regnamespace(current_schema())
+    AND to_regclass(c.relname || to_char(month, '"_"YYYY"_"MM')) IS NULL
+ORDER BY 2, 1
+"""
+
+_log = log.get(__name__)
+
+
+def make_coming(database: Database, today: date | None = None) -> int:
+    """Make the partitions of this month and the coming ones that are not there yet; returns how many were made.
+
+    One whose table is locked by others is left for the next time, and so is one whose rows lie in the default partition
+    already: that is said in the log.
+    """
+    with database.cursor() as cursor:
+        cursor.execute(_MISSING, {"today": today or now().date(), "ahead": AHEAD})
+        missing: list[tuple[str, date]] = cursor.fetchall()
+    made = 0
+    for table, month in missing:
+        try:
+            with database.cursor() as cursor:
+                cursor.execute("SELECT set_config('lock_timeout', %s, true)", [_LOCK_TIMEOUT])
+                cursor.execute("SELECT make_month(%s, %s)", [table, month])
+            made += 1
+        except LockNotAvailable:
+            _log.info("a month is made later: its table is locked by others", table=table, month=str(month))
+        except CheckViolation:
+            _log.error(
+                "a month has no partition: rows of it lie in the default partition", table=table, month=str(month)
+            )
+    return made
