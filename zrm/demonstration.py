@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from zrm.casestore import agent as agents
 from zrm.casestore import directory, organisation, template
 from zrm.casestore.template import Wording
 from zrm.kit.db import Cursor, Database
@@ -64,7 +65,7 @@ def seed(database: Database) -> bool:
         for demo in DEMO_AGENTS:
             account = directory.account(cursor, demo.login)
             if account is not None:
-                directory.set_password_hash(cursor, account.id, hash_password(demo.password))
+                agents.set_password_hash(cursor, account.id, hash_password(demo.password))
         units = organisation.unit_ids(cursor)
         for unit, kind, name_fa, name_en, text_fa, text_en in _TEMPLATES:
             names, texts = {"fa": name_fa, "en": name_en}, {"fa": text_fa, "en": text_en}

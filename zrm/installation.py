@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import parse_qs, unquote, urlsplit
 
+from zrm import models  # noqa: F401  # a session follows foreign keys into tables that its role may not import
 from zrm.casestore.installation_id import claim_folder
 from zrm.casework.reply_routes import SendingAccount
 from zrm.channels.channel import Channel, HasListener, HasOwnAddresses, Installation

@@ -14,6 +14,7 @@ import yaml
 from rich.console import Console
 
 from zrm.agent_api import tries
+from zrm.casestore import agent as agents
 from zrm.casestore import directory, organisation
 from zrm.casestore.agent import Permission
 from zrm.casestore.organisation import EVERYWHERE, Change, Entry, Kind, Structure, SubjectEntry, UnitEntry
@@ -153,7 +154,7 @@ def set_password(login: Login) -> None:
         if weakness is not None:
             why = passwords.MESSAGES[weakness] % {"least": passwords.SHORTEST, "most": passwords.LONGEST}
             raise ConfigError(f"agent {login}: {why}")
-        directory.set_password_hash(cursor, account.id, passwords.hash_password(password))
+        agents.set_password_hash(cursor, account.id, passwords.hash_password(password))
         sessions.end_others(cursor, account.id, keep="")
     console.print(f"{login} signs in with the new password.", markup=False)
 
@@ -163,7 +164,7 @@ def leave(login: Login) -> None:
     """Let an agent sign in no more; history keeps naming them, and what they had can be given to others."""
     with _organisation() as (cursor, present):
         account = _account(cursor, present, login)
-        directory.set_active(cursor, account.id, active=False)
+        agents.set_active(cursor, account.id, active=False)
         sessions.end_others(cursor, account.id, keep="")
     console.print(f"{login} has left.", markup=False)
 
@@ -172,7 +173,7 @@ def leave(login: Login) -> None:
 def come_back(login: Login) -> None:
     """Let an agent who has left sign in again."""
     with _organisation() as (cursor, present):
-        directory.set_active(cursor, _account(cursor, present, login).id, active=True)
+        agents.set_active(cursor, _account(cursor, present, login).id, active=True)
     console.print(f"{login} is back.", markup=False)
 
 

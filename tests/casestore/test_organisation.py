@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from zrm import demonstration
+from zrm.casestore import agent as agents
 from zrm.casestore import directory, organisation
 from zrm.errors import ConfigError
 from zrm.kit.db import Database
@@ -65,8 +66,8 @@ def test_only_what_differs_is_changed_and_said(empty: Database, tmp_path: Path) 
     with empty.cursor() as cursor:
         lale = directory.account(cursor, "lale")
         assert lale is not None
-        directory.set_password_hash(cursor, lale.id, passwords.hash_password("a password of Lale's"))
-        directory.set_preferences(cursor, lale.id, language="en", calendar="gregorian", theme="dark")
+        agents.set_password_hash(cursor, lale.id, passwords.hash_password("a password of Lale's"))
+        agents.set_preferences(cursor, lale.id, language="en", calendar="gregorian", theme="dark")
     text = GOOD.replace('"Parks"}, parent: front', '"Parks and trees"}').replace(", case.assign]", "]")
     assert bring(empty, tmp_path, text) == [
         "~ unit parks: name.en: Parks → Parks and trees; parent: front → —",

@@ -1,17 +1,20 @@
-"""Agents: the people at the desk, and what each may do."""
+"""Agents: the people at the desk, and what each may do. The only file that writes them and their permissions."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from enum import StrEnum
 from typing import Final
 from uuid import UUID
 
 from sqlalchemy import CheckConstraint, UniqueConstraint
 from sqlalchemy.dialects.postgresql import JSONB
-from sqlmodel import Field
+from sqlmodel import Field, col, delete, select
 
+from zrm.kit.db import Cursor, session_of
 from zrm.kit.ids import new_id
 from zrm.kit.tables import Table, both_languages, one_of
+from zrm.localized import Localized
 
 NO_PASSWORD: Final = "!"  # noqa: S105  # what stands for none
 """In place of a password's hash: no hash reads so, and no password is right."""
@@ -76,3 +79,56 @@ class Grant(Table, table=True):
     agent_id: UUID = Field(foreign_key="agents.id")
     permission: str
     unit_id: UUID | None = Field(default=None, foreign_key="units.id")
+
+
+def keep(
+    cursor: Cursor, login: str, *, names: Localized, unit_id: UUID, language: str, calendar: str, left: bool
+) -> UUID:
+    """Make an agent, without a password, or give the one with this login these names and this unit; returns their id.
+
+    Names in other languages stay, and so does what the agent chose themselves. Who has left stays away.
+    """
+    session = session_of(cursor)
+    agent = session.exec(select(Agent).where(Agent.login == login)).one_or_none()
+    if agent is None:
+        agent = Agent(
+            login=login, names={}, password_hash=NO_PASSWORD, unit_id=unit_id, language=language, calendar=calendar
+        )
+        session.add(agent)
+    agent.names = {**agent.names, **names}
+    agent.unit_id = unit_id
+    agent.active = agent.active and not left
+    session.flush()
+    return agent.id
+
+
+def permit(cursor: Cursor, agent_id: UUID, rights: Iterable[tuple[Permission, UUID | None]]) -> None:
+    """Give an agent these permissions, each for one unit or (None) everywhere, in place of those they had."""
+    session = session_of(cursor)
+    session.exec(delete(Grant).where(col(Grant.agent_id) == agent_id))
+    session.add_all([Grant(agent_id=agent_id, permission=right.value, unit_id=unit_id) for right, unit_id in rights])
+    session.flush()
+
+
+def set_password_hash(cursor: Cursor, agent_id: UUID, password_hash: str) -> None:
+    """Keep a new password's hash."""
+    session = session_of(cursor)
+    agent = session.get_one(Agent, agent_id)
+    agent.password_hash = password_hash
+    session.flush()
+
+
+def set_active(cursor: Cursor, agent_id: UUID, *, active: bool) -> None:
+    """Let an agent who leaves sign in no more, or again one who comes back."""
+    session = session_of(cursor)
+    agent = session.get_one(Agent, agent_id)
+    agent.active = active
+    session.flush()
+
+
+def set_preferences(cursor: Cursor, agent_id: UUID, *, language: str, calendar: str, theme: str) -> None:
+    """Keep how the agent wants their pages written; the columns' own checks refuse other words."""
+    session = session_of(cursor)
+    agent = session.get_one(Agent, agent_id)
+    agent.language, agent.calendar, agent.theme = language, calendar, theme
+    session.flush()

@@ -61,16 +61,6 @@ def account_of(cursor: Cursor, agent_id: UUID) -> AgentAccount | None:
     return record(cursor, AgentAccount)
 
 
-def set_password_hash(cursor: Cursor, agent_id: UUID, password_hash: str) -> None:
-    """Keep a new password's hash."""
-    cursor.execute("UPDATE agents SET password_hash = %s WHERE id = %s", [password_hash, agent_id])
-
-
-def set_active(cursor: Cursor, agent_id: UUID, *, active: bool) -> None:
-    """Let an agent who leaves sign in no more, or again one who comes back."""
-    cursor.execute("UPDATE agents SET active = %s WHERE id = %s", [active, agent_id])
-
-
 def can_sign_in(cursor: Cursor) -> set[str]:
     """The logins of the agents who have not left and have a password."""
     cursor.execute("SELECT login FROM agents WHERE active AND password_hash <> %s", [NO_PASSWORD])
@@ -85,14 +75,6 @@ def holders_everywhere(cursor: Cursor, permission: Permission) -> set[str]:
         [permission.value],
     )
     return {row[0] for row in cursor}
-
-
-def set_preferences(cursor: Cursor, agent_id: UUID, *, language: str, calendar: str, theme: str) -> None:
-    """Keep how the agent wants their pages written; the columns' own checks refuse other words."""
-    cursor.execute(
-        "UPDATE agents SET language = %s, calendar = %s, theme = %s WHERE id = %s",
-        [language, calendar, theme, agent_id],
-    )
 
 
 def at_desk(cursor: Cursor, agent_id: UUID) -> DeskAgent | None:

@@ -16,10 +16,11 @@ import psycopg
 from psycopg.types.json import Jsonb
 from pydantic import AfterValidator, Field
 
-from zrm.casestore.agent import NO_PASSWORD, ONLY_EVERYWHERE, Permission
+from zrm.casestore import agent as agents
+from zrm.casestore.agent import ONLY_EVERYWHERE, Permission
 from zrm.config import ConfigPart, Name
 from zrm.errors import ConfigError
-from zrm.kit.db import Cursor, insert_rows
+from zrm.kit.db import Cursor
 from zrm.kit.ids import new_id
 from zrm.kit.yaml_section import Section
 from zrm.localized import Localized
@@ -280,26 +281,20 @@ def write(cursor: Cursor, wanted: Sequence[Change]) -> None:
 
 def _write_agent(cursor: Cursor, login: str, agent: AgentEntry, units: Mapping[str, UUID]) -> None:
     calendar = agent.calendar or ("solar" if agent.language == "fa" else "gregorian")
-    cursor.execute(
-        "INSERT INTO agents (id, login, names, password_hash, unit_id, language, calendar, active) "
-        "VALUES (%s, %s, %s, %s, %s, %s, %s, %s) ON CONFLICT (login) DO UPDATE SET names = agents.names || excluded.names, "
-        "unit_id = excluded.unit_id, active = agents.active AND excluded.active RETURNING id",
-        [
-            new_id(), login, Jsonb(agent.name.names), NO_PASSWORD, units[agent.unit], agent.language, calendar,
-            not agent.left,
-        ],
-    )  # fmt: skip
-    (agent_id,) = cursor.fetchone() or ()
-    cursor.execute("DELETE FROM permissions WHERE agent_id = %s", [agent_id])
-    insert_rows(
+    agent_id = agents.keep(
         cursor,
-        "permissions",
-        ("id", "agent_id", "permission", "unit_id"),
-        [
-            (new_id(), agent_id, permission.value, None if where == EVERYWHERE else units[where])
-            for where, permissions in agent.rights().items()
-            for permission in permissions
-        ],
+        login,
+        names=agent.name.names,
+        unit_id=units[agent.unit],
+        language=agent.language,
+        calendar=calendar,
+        left=agent.left,
+    )
+    rights = agent.rights().items()
+    agents.permit(
+        cursor,
+        agent_id,
+        [(right, None if where == EVERYWHERE else units[where]) for where, given in rights for right in given],
     )
 
 

@@ -14,6 +14,7 @@ from zrm.agent_api.desk_request import DeskRequest, SignedIn
 from zrm.agent_api.pages.error_pages import page_router
 from zrm.agent_api.pages.labels import notice_href, notice_text
 from zrm.agent_api.pages.layout import Shell
+from zrm.casestore import agent as agents
 from zrm.casestore import directory, notification
 from zrm.casestore.notification import Notice
 from zrm.errors import NotFound
@@ -66,7 +67,7 @@ def preferences(request: Request, context: Desk, visit: SignedIn) -> Response:
     if any(value not in _CHOICES[name] for name, value in chosen.items()):
         raise NotFound("no such choice")
     with context.database.cursor() as cursor:
-        directory.set_preferences(cursor, visit.agent.id, **chosen)
+        agents.set_preferences(cursor, visit.agent.id, **chosen)
     return RedirectResponse(_back(request), status_code=303)
 
 
@@ -154,7 +155,7 @@ def _change_password(context: DeskContext, visit: DeskRequest) -> list[tuple[str
         return errors
     fresh = passwords.hash_password(new)
     with context.database.cursor() as cursor:
-        directory.set_password_hash(cursor, visit.agent.id, fresh)
+        agents.set_password_hash(cursor, visit.agent.id, fresh)
         ended = sessions.end_others(cursor, visit.agent.id, visit.session.token_hash)
     for session_hash in ended:
         context.hub.drop(session_hash)
