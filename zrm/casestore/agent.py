@@ -11,6 +11,7 @@ from sqlalchemy import CheckConstraint, UniqueConstraint
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlmodel import Field, col, delete, select
 
+from zrm.casestore import unit  # noqa: F401  # agents belong to units, and a session that writes them looks for that table
 from zrm.kit.db import Cursor, session_of
 from zrm.kit.ids import new_id
 from zrm.kit.tables import Table, both_languages, one_of
