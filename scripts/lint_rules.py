@@ -64,6 +64,7 @@ OWNERS: Final[dict[str, str]] = {
     "subjects": "casestore/organisation.py",
     "templates": "casestore/template.py",
     "throttles": "kit/throttle.py",
+    "timers": "casestore/timers.py",
     "tracking_codes": "inbox/writer.py",
     "units": "casestore/organisation.py",
     "uploads": "casestore/uploads.py",

@@ -31,6 +31,7 @@ from zrm.casestore import (  # noqa: F401  # each registers its tables
     search,
     subject,
     template,
+    timers,
     unit,
     uploads,
 )

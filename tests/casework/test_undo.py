@@ -10,7 +10,7 @@ from uuid import UUID
 import pytest
 
 from tests.casework.house import Filed, acting, agent, file_case, one
-from zrm.casestore import outbox, timeline
+from zrm.casestore import outbox, timeline, timers
 from zrm.casestore.outbox import Topic
 from zrm.casework import case_actions, undo
 from zrm.casework.reply_routes import ReplyRoute
@@ -64,11 +64,11 @@ def test_an_answer_waits_and_is_taken_back_whole(database: Database, maryam: UUI
     delivery = answer(database, case, maryam)
     with database.cursor() as cursor:
         assert outbox.claim(cursor, Topic.DELIVER, limit=9, lease=1) == [], "it does not leave yet"
-        assert 0 < (outbox.seconds_to_next(cursor) or 0) <= HOLD
+        assert 0 < (timers.seconds_to_next(cursor) or 0) <= HOLD
     step = take_back(database, case, maryam)
     assert state(database, case) == before
     with database.cursor() as cursor:
-        assert one(cursor, "SELECT count(*) FROM outbox WHERE ref = %s", delivery) == 0
+        assert one(cursor, "SELECT count(*) FROM timers WHERE ref = %s", delivery) == 0
         assert one(cursor, "SELECT state FROM deliveries WHERE id = %s", delivery) == "withdrawn"
         assert one(cursor, "SELECT count(*) FROM message_ids WHERE case_id = %s", case.id) == 0
         assert step.contact_id is not None
@@ -130,12 +130,12 @@ def test_closing_is_undone_and_nobody_is_told(database: Database, maryam: UUID) 
     case = file_case(database, channel="sms")
     with database.cursor() as cursor:
         case_actions.close(cursor, acting(maryam, case.id, 1, hold=HOLD), result="Mended.", reason="Mended already.")
-        assert one(cursor, "SELECT count(*) FROM outbox WHERE topic = 'deliver'") == 1
+        assert one(cursor, "SELECT count(*) FROM timers WHERE topic = 'deliver'") == 1
     step = take_back(database, case, maryam)
     assert step.step == "close"
     assert state(database, case)[:2] == ("new", None)
     with database.cursor() as cursor:
-        assert one(cursor, "SELECT count(*) FROM outbox WHERE topic = 'deliver'") == 0
+        assert one(cursor, "SELECT count(*) FROM timers WHERE topic = 'deliver'") == 0
         assert one(cursor, "SELECT count(*) FROM contacts WHERE case_id = %s AND direction = 'out'", case.id) == 0
 
 

@@ -9,7 +9,7 @@ from uuid import UUID
 import pytest
 
 from tests.casework.house import Filed, acting, file_case, one
-from zrm.casestore import notification, outbox
+from zrm.casestore import notification, outbox, timers
 from zrm.casestore.outbox import Topic
 from zrm.casework import case_actions, undo
 from zrm.casework.reply_routes import WEB, ReplyRoute
@@ -45,7 +45,8 @@ def write(database: Database, case: Filed) -> UUID:
 def told(database: Database, *, twice: bool = True) -> set[tuple[str, str]]:
     """Work on every task that is there, twice as tasks may be; (login, kind) of all that is in the table."""
     with database.cursor() as cursor:
-        cursor.execute("UPDATE outbox SET due_at = now() WHERE topic = 'notify'")
+        cursor.execute("UPDATE timers SET due_at = now()")
+        timers.move_due(cursor)
         tasks = outbox.claim(cursor, Topic.NOTIFY, limit=100, lease=60)
     for _ in range(1 + twice):
         Notify(database)(tasks)

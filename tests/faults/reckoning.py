@@ -26,7 +26,8 @@ _ENDED = {"sent", "delivered", "failed", "unknown", "withdrawn"}
 
 
 def end_leases(hub: Hub) -> None:
-    """Let the minute pass after which what a killed worker was sending is given to another."""
+    """Let the minute pass after which what a killed worker was sending is given to another, and what waits on purpose."""
+    hub.ask("UPDATE timers SET due_at = now() RETURNING 1")
     hub.ask("UPDATE outbox SET due_at = now() WHERE topic IN ('deliver', 'render') AND due_at > now() RETURNING 1")
 
 
@@ -51,6 +52,7 @@ def _left(hub: Hub) -> list[tuple[object, ...]]:
     try:
         return [(path.name,) for path in spooled] or hub.ask(
             "SELECT topic, attempts, due_at - now(), failed_at, error FROM outbox"
+            " UNION ALL SELECT topic, 0, due_at - now(), NULL, 'timer' FROM timers"
         )
     except psycopg.OperationalError:
         return [("the store is away",)]

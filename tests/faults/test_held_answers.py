@@ -44,7 +44,7 @@ def arrived(house: House, text: str) -> int:
 
 def is_held(hub: Hub, delivery: str) -> bool:
     """Whether the answer waits in the store for the end of its hold."""
-    return hub.ask("SELECT due_at > now() FROM outbox WHERE topic = 'deliver' AND ref = %s::uuid", delivery) == [
+    return hub.ask("SELECT due_at > now() FROM timers WHERE topic = 'deliver' AND ref = %s::uuid", delivery) == [
         (True,)
     ]
 

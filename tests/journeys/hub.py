@@ -399,7 +399,9 @@ def wait_until_quiet(hub: Hub, seconds: float = 60.0) -> None:
 
     def quiet() -> bool:
         try:
-            return hub.ask("SELECT count(*) FROM outbox WHERE failed_at IS NULL") == [(0,)]
+            return hub.ask(
+                "SELECT (SELECT count(*) FROM outbox WHERE failed_at IS NULL) + (SELECT count(*) FROM timers)"
+            ) == [(0,)]
         except psycopg.OperationalError:
             return False
         finally:

@@ -79,17 +79,10 @@ class FailedTask:
     error: str
 
 
-def add(cursor: Cursor, topic: Topic, refs: Sequence[tuple[UUID, str]], *, after: float = 0) -> None:
-    """Add tasks for (ref, trace) pairs, due at once, or `after` seconds; the commit (or then the sweep) wakes the relay."""
-    if not refs:
-        return
-    if not after:
+def add(cursor: Cursor, topic: Topic, refs: Sequence[tuple[UUID, str]]) -> None:
+    """Add tasks for (ref, trace) pairs, due at once; the commit wakes the relay. What is for later is a timer."""
+    if refs:
         insert_rows(cursor, "outbox", ("id", "topic", "ref", "trace"), [(new_id(), topic, *ref) for ref in refs])
-        return
-    cursor.executemany(
-        "INSERT INTO outbox (id, topic, ref, trace, due_at) VALUES (%s, %s, %s, %s, now() + make_interval(secs => %s))",
-        [(new_id(), topic, *ref, after) for ref in refs],
-    )
 
 
 def insertion(topic: Topic, rows: LiteralString) -> str:

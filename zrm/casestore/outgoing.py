@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from typing import Final
 from uuid import UUID
 
-from zrm.casestore import live, outbox
+from zrm.casestore import live, outbox, timers
 from zrm.casestore.delivery import DeliveryKind, DeliveryState
 from zrm.casestore.outbox import Topic
 from zrm.kit import log
@@ -64,7 +64,7 @@ _EVENT_COLUMNS: Final = ("id", "delivery_id", "at", "state", "detail")
 
 
 def queue(cursor: Cursor, deliveries: Iterable[NewDelivery], *, hold: float = 0) -> None:
-    """Write deliveries, the first line of the history of each, and the outbox rows that send them `hold` seconds later."""
+    """Write deliveries, the first line of the history of each, and the tasks that send them `hold` seconds later."""
     rows, events, tasks = [], [], []
     for one in deliveries:
         says = one.says
@@ -81,7 +81,7 @@ def queue(cursor: Cursor, deliveries: Iterable[NewDelivery], *, hold: float = 0)
     if rows:
         insert_rows(cursor, "deliveries", _COLUMNS, rows)
         insert_rows(cursor, "delivery_events", _EVENT_COLUMNS, events)
-        outbox.add(cursor, Topic.DELIVER, tasks, after=hold)
+        timers.add(cursor, Topic.DELIVER, tasks, after=hold)
 
 
 def queue_again(
@@ -159,7 +159,7 @@ def withdraw(cursor: Cursor, delivery_id: UUID) -> bool:
     )
     row = (new_id(), delivery_id, now(), DeliveryState.WITHDRAWN.value, "")
     insert_rows(cursor, "delivery_events", _EVENT_COLUMNS, [row])
-    outbox.withdraw(cursor, Topic.DELIVER, delivery_id)
+    timers.withdraw(cursor, Topic.DELIVER, delivery_id)
     return True
 
 

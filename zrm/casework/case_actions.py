@@ -18,7 +18,7 @@ from uuid import UUID
 
 from zrm.casestore import case as cases
 from zrm.casestore import contact as contacts
-from zrm.casestore import directory, follower, history, live, outbox, outgoing, timeline
+from zrm.casestore import directory, follower, history, live, outbox, outgoing, timeline, timers
 from zrm.casestore import nature as natures
 from zrm.casestore.agent import Permission
 from zrm.casestore.answers import CLOSING, is_unanswered
@@ -379,7 +379,7 @@ def _tell_others(
     following = follower.followers(cursor, [case.id]).get(case.id, ())
     others = {case.assignee_id, *following, *named} - {None, act.agent_id}
     if others:
-        outbox.add(cursor, Topic.NOTIFY, [(ref, trace_of(cursor, case.id))], after=hold)
+        timers.add(cursor, Topic.NOTIFY, [(ref, trace_of(cursor, case.id))], after=hold)
 
 
 def _touch(cursor: Cursor, case: Locked) -> None:

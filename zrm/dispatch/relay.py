@@ -1,5 +1,5 @@
-"""The relay: hears the outbox ring and wakes RQ; sweeps what nobody was woken for and files that nobody refers to;
-folds the counters; makes the coming months' partitions.
+"""The relay: hears the outbox ring and wakes RQ; makes tasks of timers that are due; sweeps what nobody was woken for and
+files that nobody refers to; folds the counters; makes the coming months' partitions.
 
 Several relays may run; each does no harm to the others. It holds nothing in memory that matters.
 """
@@ -11,7 +11,7 @@ from threading import Event
 
 import psycopg
 
-from zrm.casestore import counts, heartbeat, months, notification, outbox, proof, uploads
+from zrm.casestore import counts, heartbeat, months, notification, outbox, proof, timers, uploads
 from zrm.casestore.outbox import Topic
 from zrm.config import Dispatch
 from zrm.dispatch.fetch import query_missing_reports
@@ -86,9 +86,12 @@ class Relay:
         """
         with self._database.cursor() as cursor:
             outbox.repair_future_due_times(cursor)
+            timers.repair_future_due_times(cursor)
+            timers.move_due(cursor)
             due = outbox.due_topics(cursor)
             counts.compact(cursor)
-            soonest = outbox.seconds_to_next(cursor)
+            moments = [outbox.seconds_to_next(cursor), timers.seconds_to_next(cursor)]
+            soonest = min((seconds for seconds in moments if seconds is not None), default=None)
         for topic in due:
             self._queues.wake(topic)
         self._sweep_uploads()

@@ -629,6 +629,18 @@ CREATE TABLE outbox (
 CREATE INDEX outbox_due ON outbox (topic, due_at, id) WHERE failed_at IS NULL;
 CREATE INDEX outbox_failed ON outbox (failed_at) WHERE failed_at IS NOT NULL;
 
+-- Work for a later moment. The relay moves what is due into the outbox.
+CREATE TABLE timers (
+    id uuid PRIMARY KEY,
+    topic text NOT NULL,
+    ref uuid NOT NULL,
+    trace text NOT NULL DEFAULT '',
+    created_at timestamptz NOT NULL DEFAULT now(),
+    due_at timestamptz NOT NULL
+);
+CREATE INDEX timers_due ON timers (due_at, id);
+CREATE INDEX timers_ref ON timers (ref);
+
 CREATE FUNCTION outbox_ring() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     PERFORM pg_notify('zrm_outbox', topic) FROM (SELECT DISTINCT topic FROM added WHERE due_at <= now()) AS topics;
