@@ -37,9 +37,9 @@ _FILL: Final = (
     "INSERT INTO addresses (id, person_id, kind, value, raw, claimed, created_at) "
     "SELECT uuidv7(), person, 'email', 'stock' || n || '@example.org', 'stock' || n || '@example.org', false, at FROM drawn",
     "INSERT INTO cases (id, code, reply_token, title, language, channel, account, person_id, unit_id, assignee_id, status, "
-    "opened_at, status_at, last_contact_at) SELECT case_id, code, 'stock' || n, 'Matter ' || n, 'fa', channel, 'stock', "
+    "opened_at, status_at, last_contact_at, closed_at) SELECT case_id, code, 'stock' || n, 'Matter ' || n, 'fa', channel, 'stock', "
     "person, units[1 + n / 10 %% cardinality(units)], CASE WHEN status <> 'new' THEN agents[1 + n %% cardinality(agents)] END, "
-    "status, at, at, at FROM drawn",
+    "status, at, at, at, CASE WHEN status = 'closed' THEN at END FROM drawn",
     "INSERT INTO contacts (id, case_id, direction, channel, account, person_id, address, title, text, language, "
     "message_id, at) SELECT contact, case_id, 'in', channel, 'stock', person, 'stock' || n || '@example.org', "
     "'Matter ' || n, repeat(%(text)s, 3), 'fa', '<' || n || '@stock.example.org>', at FROM drawn",

@@ -22,7 +22,8 @@ from rich.markup import escape
 from zrm import __version__, demonstration, organisation_commands
 from zrm import worker as worker_role
 from zrm.app import build_app, health_problems, schema_findings
-from zrm.casestore import directory, organisation
+from zrm.casestore import agent as agents
+from zrm.casestore import organisation
 from zrm.casestore.agent import Permission
 from zrm.casestore.heartbeat import Heartbeat
 from zrm.casestore.installation_id import adopt_folder, claim_folder, folder_problem
@@ -454,9 +455,9 @@ def _missing_structure(cursor: Cursor, plan: LoadedConfig) -> list[str]:
     if wanted not in known:
         there = f"expected one of: {', '.join(known)}" if known else "there is none yet; `zrm unit add` makes one"
         problems.append(f"default_unit: no unit is called {wanted}, so no case can be filed; {there}")
-    if not directory.can_sign_in(cursor):
+    if not agents.can_sign_in(cursor):
         problems.append("agents: nobody can sign in; `zrm agent add` makes an agent, `zrm agent password` lets them in")
-    if not directory.holders_everywhere(cursor, Permission.HANDLE_QUARANTINE):
+    if not agents.holders_everywhere(cursor, Permission.HANDLE_QUARANTINE):
         problems.append(
             f"agents: nobody has {Permission.HANDLE_QUARANTINE} everywhere, so what cannot be understood waits unseen; "
             "docs/organisation.md says how it is given"

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from zrm.casestore import agent as agents
-from zrm.casestore import directory, organisation, template
+from zrm.casestore import organisation, template
 from zrm.casestore.template import Wording
 from zrm.kit.db import Cursor, Database
 from zrm.kit.yaml_section import load
@@ -63,7 +63,7 @@ def seed(database: Database) -> bool:
             return False
         organisation.write(cursor, organisation.changes(present, organisation.read(load(ORGANISATION), present)))
         for demo in DEMO_AGENTS:
-            account = directory.account(cursor, demo.login)
+            account = agents.by_login(cursor, demo.login)
             if account is not None:
                 agents.set_password_hash(cursor, account.id, hash_password(demo.password))
         units = organisation.unit_ids(cursor)
@@ -75,7 +75,7 @@ def seed(database: Database) -> bool:
 
 def published(cursor: Cursor) -> list[str]:
     """The logins that open with a demonstration password, which anybody can read in the sources."""
-    accounts = [(demo, directory.account(cursor, demo.login)) for demo in DEMO_AGENTS]
+    accounts = [(demo, agents.by_login(cursor, demo.login)) for demo in DEMO_AGENTS]
     return [
         demo.login
         for demo, account in accounts

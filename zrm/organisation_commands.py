@@ -15,8 +15,8 @@ from rich.console import Console
 
 from zrm.agent_api import tries
 from zrm.casestore import agent as agents
-from zrm.casestore import directory, organisation
-from zrm.casestore.agent import Permission
+from zrm.casestore import organisation
+from zrm.casestore.agent import Agent, Permission
 from zrm.casestore.organisation import EVERYWHERE, Change, Entry, Kind, Structure, SubjectEntry, UnitEntry
 from zrm.casestore.schema import SchemaState, state
 from zrm.errors import ConfigError
@@ -209,7 +209,7 @@ def unlock(login: Login) -> None:
 def list_agents() -> None:
     """Every agent with unit and permissions."""
     with _organisation() as (cursor, present):
-        ready = directory.can_sign_in(cursor)
+        ready = agents.can_sign_in(cursor)
     for login, entry in present.agents.items():
         rights = [f"{where}: {', '.join(permissions)}" for where, permissions in entry.rights().items()]
         state = "has left" if entry.left else "" if login in ready else "has no password yet"
@@ -285,8 +285,8 @@ def _entries(present: Structure, kind: Kind) -> dict[str, Any]:
     return entries
 
 
-def _account(cursor: Cursor, present: Structure, login: str) -> directory.AgentAccount:
-    account = directory.account(cursor, login)
+def _account(cursor: Cursor, present: Structure, login: str) -> Agent:
+    account = agents.by_login(cursor, login)
     if account is None:
         raise ConfigError(organisation.nobody("agent", login, present.agents))
     return account

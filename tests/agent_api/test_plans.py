@@ -19,11 +19,11 @@ WITH made AS (
     FROM generate_series(1, 6000) AS n
 )
 INSERT INTO cases (id, code, reply_token, title, language, channel, account, unit_id, assignee_id, status, opened_at,
-    status_at, last_contact_at)
+    status_at, last_contact_at, closed_at)
 SELECT id, lpad(n::text, 12, '0'), 'token' || n, 'Lamp', 'fa', 'email', 'a',
     (ARRAY(SELECT id FROM units ORDER BY key))[n / 7 % (SELECT count(*) FROM units) + 1],
     CASE WHEN status <> 'new' THEN (ARRAY(SELECT id FROM agents ORDER BY login))[n / 3 % 3 + 1] END,
-    status, at, at, at
+    status, at, at, at, CASE WHEN status = 'closed' THEN at END
 FROM made
 """
 INDEXES = {

@@ -8,7 +8,7 @@ import pytest
 
 from zrm import demonstration
 from zrm.casestore import agent as agents
-from zrm.casestore import directory, organisation
+from zrm.casestore import directory, organisation, unit
 from zrm.errors import ConfigError
 from zrm.kit.db import Database
 from zrm.kit.yaml_section import load
@@ -51,10 +51,10 @@ def test_a_whole_organisation_is_made_once(empty: Database, tmp_path: Path) -> N
     ]
     assert bring(empty, tmp_path, GOOD) == []
     with empty.cursor() as cursor:
-        reza = directory.account(cursor, "reza")
+        reza = agents.by_login(cursor, "reza")
         assert reza is not None
         agent = directory.at_desk(cursor, reza.id)
-        assert directory.can_sign_in(cursor) == set()
+        assert agents.can_sign_in(cursor) == set()
     assert agent is not None
     assert (agent.unit_names["en"], agent.language, agent.calendar) == ("Parks", "en", "gregorian")
     assert agent.grants == tuple((permission.value, agent.unit_id) for permission in sorted(organisation.ORDINARY))
@@ -64,7 +64,7 @@ def test_a_whole_organisation_is_made_once(empty: Database, tmp_path: Path) -> N
 def test_only_what_differs_is_changed_and_said(empty: Database, tmp_path: Path) -> None:
     bring(empty, tmp_path, GOOD)
     with empty.cursor() as cursor:
-        lale = directory.account(cursor, "lale")
+        lale = agents.by_login(cursor, "lale")
         assert lale is not None
         agents.set_password_hash(cursor, lale.id, passwords.hash_password("a password of Lale's"))
         agents.set_preferences(cursor, lale.id, language="en", calendar="gregorian", theme="dark")
@@ -75,7 +75,7 @@ def test_only_what_differs_is_changed_and_said(empty: Database, tmp_path: Path) 
     ]
     assert bring(empty, tmp_path, "units: {}\n") == []
     with empty.cursor() as cursor:
-        assert directory.can_sign_in(cursor) == {"lale"}
+        assert agents.can_sign_in(cursor) == {"lale"}
         agent = directory.at_desk(cursor, lale.id)
     assert agent is not None
     assert (agent.language, agent.theme) == ("en", "dark")  # the agent's own choice
@@ -161,7 +161,7 @@ def test_the_demonstration_is_such_a_file(empty: Database, tmp_path: Path) -> No
     assert not demonstration.seed(empty)
     assert bring(empty, tmp_path, demonstration.ORGANISATION.read_text(encoding="utf-8")) == []
     with empty.cursor() as cursor:
-        assert directory.can_sign_in(cursor) == {agent.login for agent in demonstration.DEMO_AGENTS}
+        assert agents.can_sign_in(cursor) == {agent.login for agent in demonstration.DEMO_AGENTS}
 
 
 def test_what_nothing_belongs_to_can_be_taken_away(empty: Database, tmp_path: Path) -> None:
@@ -171,3 +171,34 @@ def test_what_nothing_belongs_to_can_be_taken_away(empty: Database, tmp_path: Pa
     with empty.cursor() as cursor:
         organisation.remove(cursor, "subject", "oak")
         assert list(organisation.stored(cursor).subjects) == ["trees"]
+
+
+def test_a_subject_has_its_place_and_is_offered_no_more_once_it_is_retired(empty: Database, tmp_path: Path) -> None:
+    subject = '{{name: {{fa: "م", en: {}}}, {}}}'
+    tree = f"""
+units: {{front: {{name: {{fa: "پ", en: Front}}}}}}
+subjects:
+  a: {subject.format("A", "position: 2")}
+  b: {subject.format("B", "position: 1")}
+  c: {subject.format("C", "parent: a")}
+"""
+    bring(empty, tmp_path, tree)
+    with empty.cursor() as cursor:
+        assert [one.names["en"] for one in directory.subjects(cursor)] == ["B", "A", "C"]
+    retired = f"subjects: {{a: {subject.format('A', 'position: 2, retired: true')}}}"
+    assert bring(empty, tmp_path, retired) == ["~ subject a: retired: — → true"]
+    assert bring(empty, tmp_path, retired) == []
+    with empty.cursor() as cursor:
+        assert [one.retired for one in directory.subjects(cursor)] == [False, True, True]
+    bring(empty, tmp_path, tree)
+    with empty.cursor() as cursor:
+        assert not any(one.retired for one in directory.subjects(cursor))
+
+
+def test_names_in_a_further_language_stay(empty: Database, tmp_path: Path) -> None:
+    bring(empty, tmp_path, 'units: {front: {name: {fa: "پ", en: Front}}}')
+    with empty.cursor() as cursor:
+        cursor.execute('UPDATE units SET names = names || \'{"ar": "ج"}\'')
+    bring(empty, tmp_path, 'units: {front: {name: {fa: "پیشخوان", en: Front}}}')
+    with empty.cursor() as cursor:
+        assert unit.by_key(cursor)["front"].names == {"fa": "پیشخوان", "en": "Front", "ar": "ج"}

@@ -90,11 +90,11 @@ def file_case(
         )
         cursor.execute(
             "INSERT INTO cases (id, code, reply_token, title, language, channel, account, person_id, unit_id,"
-            " assignee_id, status, opened_at, status_at, last_contact_at)"
-            " VALUES (%s, %s, %s, %s, 'en', %s, %s, %s, %s, %s, %s, %s, %s, %s)",
+            " assignee_id, status, opened_at, status_at, last_contact_at, closed_at)"
+            " VALUES (%s, %s, %s, %s, 'en', %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)",
             [
                 filed.id, number, f"token{number}", title, channel, account, filed.person_id, unit(cursor, unit_key),
-                assignee, status, at, at, at,
+                assignee, status, at, at, at, at if status == "closed" else None,
             ],
         )  # fmt: skip
         cursor.execute(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from uuid import UUID
 
@@ -10,12 +11,14 @@ import psycopg
 import pytest
 
 from tests.casework.house import Filed, acting, agent, file_case, one, unit
+from zrm.casestore import case as cases
 from zrm.casestore.outbox import Topic
 from zrm.casework import case_actions, failed_deliveries
 from zrm.casework.context import InvalidInput
 from zrm.casework.reply_routes import ReplyRoute
 from zrm.errors import Conflict, NotAllowed, NotFound
-from zrm.kit.db import Database
+from zrm.kit.clock import now
+from zrm.kit.db import Cursor, Database
 from zrm.kit.ids import new_id
 
 MAIL = ReplyRoute("email", "contact@city.example", "sara@home.example")
@@ -206,3 +209,35 @@ def test_what_only_machines_wrote_is_closed_without_a_word(database: Database, m
         cursor.execute("UPDATE contacts SET labels = %s", [[label]])
         case_actions.close(cursor, acting(maryam, case.id, 1), result="Spam.")
         assert one(cursor, "SELECT status FROM cases WHERE id = %s", case.id) == "closed"
+
+
+def test_what_came_of_a_case_stands_with_it_while_it_is_closed(database: Database, maryam: UUID) -> None:
+    case = file_case(database)
+    stands = "SELECT status, result, closed_at IS NOT NULL, closed_at = status_at FROM cases WHERE id = %s"
+
+    def after(step: Callable[[Cursor], object]) -> tuple[object, ...] | None:
+        with database.cursor() as cursor:
+            step(cursor)
+        with database.cursor() as cursor:
+            return cursor.execute(stands, [case.id]).fetchone()
+
+    assert after(lambda c: None) == ("new", "", False, None)
+    closed = after(
+        lambda c: case_actions.close(c, acting(maryam, case.id, 1), result="Repaired", reason="It was done.")
+    )
+    assert closed == ("closed", "Repaired", True, True)
+    assert after(lambda c: case_actions.note(c, acting(maryam, case.id, 2), text="Seen.")) == closed
+    classified = after(lambda c: case_actions.classify(c, acting(maryam, case.id, 3), subject_id=None, nature="report"))
+    assert classified == closed
+    assert after(lambda c: cases.join(c, case.id, "closed", now())) == closed  # a robot's answer
+    assert after(lambda c: case_actions.reopen(c, acting(maryam, case.id, 5))) == ("open", "", False, None)
+    case_again = acting(maryam, case.id, 6)
+    after(lambda c: case_actions.close(c, case_again, result="Repaired again", reason="It was done."))
+    assert after(lambda c: cases.join(c, case.id, "open", now())) == ("open", "", False, None)  # the citizen writes
+
+
+@pytest.mark.parametrize("wrong", ["closed_at = now()", "result = 'Repaired'", "status = 'closed'"])
+def test_only_a_closed_case_has_an_end(database: Database, wrong: str) -> None:
+    case = file_case(database)
+    with pytest.raises(psycopg.errors.CheckViolation), database.cursor() as cursor:
+        cursor.execute(f"UPDATE cases SET {wrong} WHERE id = %s".encode(), [case.id])

@@ -121,7 +121,10 @@ def test_who_wrote_meanwhile_keeps_their_word(database: Database, maryam: UUID) 
     case = file_case(database, status="open", assignee=maryam)
     answer(database, case, maryam)
     with database.cursor() as cursor:
-        cursor.execute("UPDATE cases SET status = 'open', version = version + 1 WHERE id = %s", [case.id])
+        cursor.execute(
+            "UPDATE cases SET status = 'open', closed_at = NULL, result = '', version = version + 1 WHERE id = %s",
+            [case.id],
+        )
     take_back(database, case, maryam)
     assert state(database, case)[:2] == ("open", maryam)
 
@@ -135,6 +138,7 @@ def test_closing_is_undone_and_nobody_is_told(database: Database, maryam: UUID) 
     assert step.step == "close"
     assert state(database, case)[:2] == ("new", None)
     with database.cursor() as cursor:
+        assert one(cursor, "SELECT result FROM cases WHERE closed_at IS NULL") == ""
         assert one(cursor, "SELECT count(*) FROM timers WHERE topic = 'deliver'") == 0
         assert one(cursor, "SELECT count(*) FROM contacts WHERE case_id = %s AND direction = 'out'", case.id) == 0
 

@@ -174,9 +174,9 @@ def test_only_what_happened_is_said_to_have_happened(matter: Matter) -> None:
     assert matter.steps() == ("in_progress", ["received", "in_progress"]), "it has not left yet"
     assert [message.ours for message in matter.look().messages] == [False]
     matter.do("UPDATE contacts SET at = now() WHERE agent_id IS NOT NULL")
-    matter.do("UPDATE cases SET status = 'open'")
+    matter.do("UPDATE cases SET status = 'open', closed_at = NULL, result = ''")
     assert matter.steps() == ("in_progress", ["received", "in_progress"]), "the citizen wrote again"
-    matter.do("UPDATE cases SET status = 'closed', status_at = now()")
+    matter.do("UPDATE cases SET status = 'closed', closed_at = now(), status_at = now()")
     assert matter.steps() == ("closed", ["received", "in_progress", "answered", "closed"])
 
 
@@ -186,7 +186,7 @@ def test_only_what_happened_is_said_to_have_happened(matter: Matter) -> None:
 def test_what_a_machine_or_a_closing_says_is_no_answer(matter: Matter, not_an_answer: str) -> None:
     matter.act(answer)
     matter.do(f"UPDATE contacts SET {not_an_answer} WHERE direction = 'out'")
-    matter.do("UPDATE cases SET status = 'closed', status_at = now()")
+    matter.do("UPDATE cases SET status = 'closed', closed_at = now(), status_at = now()")
     assert matter.steps() == ("closed", ["received", "in_progress", "closed"])
 
 
@@ -521,7 +521,7 @@ def test_a_closed_case_can_be_rated(desk: Desk, file: Callable[[], None], databa
     file()
     assert not desk.self_service.rate(receipt.code, 5, "sms", PEER), "it is not closed yet"
     with database.cursor() as cursor:
-        cursor.execute("UPDATE cases SET status = 'closed'")
+        cursor.execute("UPDATE cases SET status = 'closed', closed_at = now()")
     assert not desk.self_service.rate(receipt.code, 9, "sms", PEER)
     assert not desk.tracking.track(receipt.code, PEER).rated
     assert desk.self_service.rate(receipt.code, 4, "sms", PEER)

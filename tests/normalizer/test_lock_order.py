@@ -55,7 +55,9 @@ class Town:
         """(id, code) of so many closed cases, in the order of their ids."""
         self.filer(self.take(*["open|"] * number))
         with self.database.cursor() as cursor:
-            cursor.execute("UPDATE cases SET status = 'closed', status_at = now() RETURNING id, code")
+            cursor.execute(
+                "UPDATE cases SET status = 'closed', closed_at = now(), status_at = now() RETURNING id, code"
+            )
             return sorted(cursor.fetchall())
 
     def begin(self, tasks: list[Task], waiting: int) -> threading.Thread:

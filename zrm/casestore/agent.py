@@ -82,6 +82,26 @@ class Grant(Table, table=True):
     unit_id: UUID | None = Field(default=None, foreign_key="units.id")
 
 
+def by_login(cursor: Cursor, login: str) -> Agent | None:
+    """The agent who signs in by `login`."""
+    return session_of(cursor).exec(select(Agent).where(Agent.login == login)).first()
+
+
+def of_id(cursor: Cursor, agent_id: UUID) -> Agent | None:
+    """An agent by id."""
+    return session_of(cursor).exec(select(Agent).where(Agent.id == agent_id)).first()
+
+
+def everybody(cursor: Cursor) -> list[Agent]:
+    """Every agent, also who has left, in the order they were made."""
+    return list(session_of(cursor).exec(select(Agent).order_by(col(Agent.id))))
+
+
+def rights(cursor: Cursor) -> list[Grant]:
+    """Every agent's permissions."""
+    return list(session_of(cursor).exec(select(Grant)))
+
+
 def keep(
     cursor: Cursor, login: str, *, names: Localized, unit_id: UUID, language: str, calendar: str, left: bool
 ) -> UUID:
@@ -133,3 +153,16 @@ def set_preferences(cursor: Cursor, agent_id: UUID, *, language: str, calendar: 
     agent = session.get_one(Agent, agent_id)
     agent.language, agent.calendar, agent.theme = language, calendar, theme
     session.flush()
+
+
+def can_sign_in(cursor: Cursor) -> set[str]:
+    """The logins of the agents who have not left and have a password."""
+    ready = select(Agent.login).where(Agent.active, Agent.password_hash != NO_PASSWORD)
+    return set(session_of(cursor).exec(ready))
+
+
+def holders_everywhere(cursor: Cursor, permission: Permission) -> set[str]:
+    """The logins of the agents who have not left and have the permission everywhere."""
+    holders = select(Agent.login).join(Grant, col(Grant.agent_id) == Agent.id)
+    everywhere = holders.where(Agent.active, Grant.permission == permission, col(Grant.unit_id).is_(None))
+    return set(session_of(cursor).exec(everywhere))

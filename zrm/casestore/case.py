@@ -8,7 +8,7 @@ from enum import StrEnum
 from typing import Final, NamedTuple
 from uuid import UUID
 
-from sqlalchemy import CHAR, Index, text
+from sqlalchemy import CHAR, CheckConstraint, Index, text
 from sqlmodel import Field
 
 from zrm.kit.db import Cursor, insert_records, records
@@ -31,11 +31,17 @@ _UNASSIGNED: Final = text("assignee_id IS NULL AND status IN ('new', 'open')")
 
 
 class Case(Table, table=True):
-    """A matter, its code, its unit, and where it stands. `version` grows with every change."""
+    """A matter, its code, its unit, and where it stands. `version` grows with every change.
+
+    `closed_at` and `result` are of its last closing, while it is closed.
+    """
 
     __tablename__ = "cases"
     __table_args__ = (
         one_of("status", Status),
+        CheckConstraint(
+            "(status = 'closed') = (closed_at IS NOT NULL) AND (result = '' OR status = 'closed')", name="cases_closed"
+        ),
         Index("cases_queue", "unit_id", "status", *_NEWEST),
         Index("cases_mine", "assignee_id", "status", *_NEWEST, postgresql_include=["unit_id"]),
         Index("cases_recent", "status", *_NEWEST),
@@ -60,6 +66,8 @@ class Case(Table, table=True):
     opened_at: datetime
     status_at: datetime
     last_contact_at: datetime
+    closed_at: datetime | None = None
+    result: str = ""
     version: int = 1
 
 
@@ -100,7 +108,7 @@ def cases_of(cursor: Cursor, person_id: UUID, address: str, *, closed_since: dat
     cursor.execute(
         "SELECT code, coalesce((SELECT names FROM natures WHERE key = cases.nature), '{}') AS nature_names, opened_at, "
         "status = 'closed' AS closed FROM cases "
-        "WHERE person_id = %s AND (status <> 'closed' OR status_at >= %s) AND EXISTS (SELECT FROM contacts c "
+        "WHERE person_id IN (SELECT id FROM same_person(%s)) AND (status <> 'closed' OR status_at >= %s) AND EXISTS (SELECT FROM contacts c "
         "WHERE c.case_id = cases.id AND c.direction = 'in' AND %s = ANY(c.address || c.other_addresses)) "
         "ORDER BY closed, opened_at DESC, id DESC LIMIT 1000",
         [person_id, closed_since, address],
@@ -148,6 +156,15 @@ class NewRelation(NamedTuple):
     at: datetime
 
 
+_STANDS: Final = """
+    status = %(status)s,
+    status_at = CASE WHEN status = %(status)s THEN status_at ELSE now() END,
+    closed_at = CASE WHEN %(status)s <> 'closed' THEN NULL WHEN status = 'closed' THEN closed_at ELSE now() END,
+    result = CASE WHEN %(status)s = 'closed' THEN coalesce(%(result)s, result) ELSE '' END
+"""
+"""What follows from a case's status: since when it has it, and what came of it while it is closed."""
+
+
 def add(cursor: Cursor, cases: Sequence[NewCase]) -> None:
     """Write new cases."""
     insert_records(cursor, "cases", cases)
@@ -156,10 +173,9 @@ def add(cursor: Cursor, cases: Sequence[NewCase]) -> None:
 def join(cursor: Cursor, case_id: UUID, status: str, at: datetime) -> None:
     """A contact of that moment has joined the case, which has this status now."""
     cursor.execute(
-        "UPDATE cases SET status_at = CASE WHEN status = %(status)s THEN status_at ELSE now() END, "
-        "status = %(status)s, last_contact_at = greatest(last_contact_at, %(at)s), version = version + 1 "
+        f"UPDATE cases SET {_STANDS}, last_contact_at = greatest(last_contact_at, %(at)s), version = version + 1 "  # noqa: S608  # a constant of this file
         "WHERE id = %(id)s",
-        {"status": status, "at": at, "id": case_id},
+        {"status": status, "result": None, "at": at, "id": case_id},
     )
 
 
@@ -173,16 +189,18 @@ def move(
     subject_id: UUID | None,
     nature: str,
     contact_at: datetime | None,
+    result: str | None = None,
 ) -> None:
-    """Write the case as a step leaves it; no `nature` means that nobody chose one, `contact_at` is when the step wrote to the citizen, if it did."""
+    """Write the case as a step leaves it. No `nature`: nobody chose one; `contact_at`: when the step wrote to the citizen,
+    if it did; `result`: what came of the case, where the step closes it.
+    """
     cursor.execute(
-        """
-        UPDATE cases SET status = %(status)s, assignee_id = %(assignee)s, unit_id = %(unit)s,
+        f"""
+        UPDATE cases SET {_STANDS}, assignee_id = %(assignee)s, unit_id = %(unit)s,
             subject_id = %(subject)s, nature = nullif(%(nature)s, ''), version = version + 1,
-            status_at = CASE WHEN status = %(status)s THEN status_at ELSE now() END,
             last_contact_at = coalesce(%(contact_at)s, last_contact_at)
         WHERE id = %(id)s
-        """,
+        """,  # noqa: S608  # a constant of this file
         {
             "id": case_id,
             "status": status,
@@ -191,6 +209,7 @@ def move(
             "subject": subject_id,
             "nature": nature,
             "contact_at": contact_at,
+            "result": result,
         },
     )
 
@@ -198,14 +217,13 @@ def move(
 def move_back(cursor: Cursor, case_id: UUID, *, status: str, assignee_id: UUID | None) -> None:
     """Write the case as it is once a step was taken back; its last contact is the newest of those that stand."""
     cursor.execute(
-        """
-        UPDATE cases SET status = %(status)s, assignee_id = %(assignee)s, version = version + 1,
-            status_at = CASE WHEN status = %(status)s THEN status_at ELSE now() END,
+        f"""
+        UPDATE cases SET {_STANDS}, assignee_id = %(assignee)s, version = version + 1,
             last_contact_at = coalesce((SELECT max(at) FROM contacts WHERE case_id = %(id)s
                                         AND direction IN ('in', 'out') AND NOT automatic), last_contact_at)
         WHERE id = %(id)s
-        """,
-        {"id": case_id, "status": status, "assignee": assignee_id},
+        """,  # noqa: S608  # a constant of this file
+        {"id": case_id, "status": status, "assignee": assignee_id, "result": None},
     )
 
 

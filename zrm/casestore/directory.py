@@ -7,18 +7,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from uuid import UUID
 
-from zrm.casestore.agent import NO_PASSWORD, Permission
 from zrm.kit.db import Cursor, record, records
 from zrm.localized import Localized, in_language
-
-
-@dataclass(frozen=True, slots=True)
-class AgentAccount:
-    """What signing in needs to know of an agent."""
-
-    id: UUID
-    password_hash: str
-    active: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,43 +28,18 @@ class DeskAgent:
 
 @dataclass(frozen=True, slots=True)
 class Named:
-    """Something with an id and a name in both languages; `parent_id` where it hangs in a tree or belongs to a unit."""
+    """Something with an id and a name in both languages; `parent_id` where it hangs in a tree or belongs to a unit,
+    `retired` where it is offered no more.
+    """
 
     id: UUID
     names: Localized
     parent_id: UUID | None = None
+    retired: bool = False
 
     def name(self, language: str) -> str:
         """The name in a language."""
         return in_language(self.names, language)
-
-
-def account(cursor: Cursor, login: str) -> AgentAccount | None:
-    """The agent who signs in by `login`."""
-    cursor.execute("SELECT id, password_hash, active FROM agents WHERE login = %s", [login])
-    return record(cursor, AgentAccount)
-
-
-def account_of(cursor: Cursor, agent_id: UUID) -> AgentAccount | None:
-    """The same, by id."""
-    cursor.execute("SELECT id, password_hash, active FROM agents WHERE id = %s", [agent_id])
-    return record(cursor, AgentAccount)
-
-
-def can_sign_in(cursor: Cursor) -> set[str]:
-    """The logins of the agents who have not left and have a password."""
-    cursor.execute("SELECT login FROM agents WHERE active AND password_hash <> %s", [NO_PASSWORD])
-    return {row[0] for row in cursor}
-
-
-def holders_everywhere(cursor: Cursor, permission: Permission) -> set[str]:
-    """The logins of the agents who have not left and have the permission everywhere."""
-    cursor.execute(
-        "SELECT a.login FROM agents a JOIN permissions p ON p.agent_id = a.id "
-        "WHERE a.active AND p.permission = %s AND p.unit_id IS NULL",
-        [permission.value],
-    )
-    return {row[0] for row in cursor}
 
 
 def at_desk(cursor: Cursor, agent_id: UUID) -> DeskAgent | None:
@@ -148,11 +113,11 @@ def subjects(cursor: Cursor) -> list[Named]:
     cursor.execute(
         """
         WITH RECURSIVE tree AS (
-            SELECT id, names, parent_id, ARRAY[key] AS path FROM subjects WHERE parent_id IS NULL
+            SELECT id, names, parent_id, retired_at IS NOT NULL AS retired, ARRAY[(position, key)] AS path FROM subjects WHERE parent_id IS NULL
             UNION ALL
-            SELECT s.id, s.names, s.parent_id, t.path || s.key
+            SELECT s.id, s.names, s.parent_id, t.retired OR s.retired_at IS NOT NULL, t.path || (s.position, s.key)
             FROM subjects s JOIN tree t ON s.parent_id = t.id
-        ) SELECT id, names, parent_id FROM tree ORDER BY path
+        ) SELECT id, names, parent_id, retired FROM tree ORDER BY path
         """
     )
     return records(cursor, Named)

@@ -13,15 +13,17 @@ from typing import Annotated, Final, Literal
 from uuid import UUID
 
 import psycopg
-from psycopg.types.json import Jsonb
 from pydantic import AfterValidator, Field
+from sqlalchemy.exc import IntegrityError
 
 from zrm.casestore import agent as agents
+from zrm.casestore import subject as subject_tree
+from zrm.casestore import unit as unit_tree
 from zrm.casestore.agent import ONLY_EVERYWHERE, Permission
+from zrm.casestore.subject import WantedSubject
 from zrm.config import ConfigPart, Name
 from zrm.errors import ConfigError
 from zrm.kit.db import Cursor
-from zrm.kit.ids import new_id
 from zrm.kit.yaml_section import Section
 from zrm.localized import Localized
 
@@ -57,11 +59,15 @@ class UnitEntry(ConfigPart):
 
 
 class SubjectEntry(ConfigPart):
-    """A subject; `unit` is where a new case of it goes, else to the default unit."""
+    """A subject; `unit` is where a new case of it goes, else to the default unit. `position`: its place among those beside
+    it, `retired`: offered no more.
+    """
 
     name: Name
     parent: str | None = None
     unit: str | None = None
+    position: int = Field(default=0, ge=0, le=9999)
+    retired: bool = False
 
 
 class AgentEntry(ConfigPart):
@@ -204,6 +210,8 @@ def _told(entry: Entry) -> dict[str, str]:
             values |= {"left": "true"} if entry.left else {}
         case SubjectEntry():
             values |= {name: key for name, key in (("parent", entry.parent), ("unit", entry.unit)) if key}
+            values |= {"position": str(entry.position)} if entry.position else {}
+            values |= {"retired": "true"} if entry.retired else {}
         case UnitEntry():
             values |= {"parent": entry.parent} if entry.parent else {}
     return values
@@ -219,64 +227,55 @@ def hold(cursor: Cursor) -> None:
 
 def stored(cursor: Cursor) -> Structure:
     """The structure as the store has it, each kind by key in the order it was made."""
-    cursor.execute("SELECT u.key, u.names, p.key FROM units u LEFT JOIN units p ON p.id = u.parent_id ORDER BY u.id")
-    units = {key: UnitEntry(name=_name(names), parent=parent) for key, names, parent in cursor}
-    cursor.execute(
-        "SELECT s.key, s.names, p.key, u.key FROM subjects s LEFT JOIN subjects p ON p.id = s.parent_id "
-        "LEFT JOIN units u ON u.id = s.unit_id ORDER BY s.id"
-    )
-    subjects = {key: SubjectEntry(name=_name(names), parent=parent, unit=unit) for key, names, parent, unit in cursor}
-    cursor.execute("SELECT p.agent_id, coalesce(u.key, %s), permission FROM permissions p LEFT JOIN units u ON u.id = p.unit_id", [EVERYWHERE])  # fmt: skip
+    units, subjects = unit_tree.by_key(cursor), subject_tree.by_key(cursor)
+    unit_keys = {one.id: key for key, one in units.items()}
+    subject_keys = {one.id: key for key, one in subjects.items()}
     may: dict[UUID, dict[str, list[Permission]]] = {}
-    for agent_id, where, permission in cursor:
-        may.setdefault(agent_id, {}).setdefault(where, []).append(Permission(permission))
-    cursor.execute(
-        "SELECT a.id, a.login, a.names, u.key, a.language, a.calendar, a.active "
-        "FROM agents a JOIN units u ON u.id = a.unit_id ORDER BY a.id"
-    )
-    agents = {
-        login: AgentEntry(
-            name=_name(names), unit=unit, language=language, calendar=calendar, may=may.get(identifier, {}),
-            left=not active,
-        )
-        for identifier, login, names, unit, language, calendar, active in cursor
-    }  # fmt: skip
+    for grant in agents.rights(cursor):
+        where = EVERYWHERE if grant.unit_id is None else unit_keys[grant.unit_id]
+        may.setdefault(grant.agent_id, {}).setdefault(where, []).append(Permission(grant.permission))
     # Not checked again: keys that were made before there was a rule for them are as they are.
-    return Structure.model_construct(units=units, subjects=subjects, agents=agents)
+    return Structure.model_construct(
+        units={
+            key: UnitEntry(name=_name(one.names), parent=unit_keys[one.parent_id] if one.parent_id else None)
+            for key, one in units.items()
+        },
+        subjects={
+            key: SubjectEntry(
+                name=_name(one.names),
+                parent=subject_keys[one.parent_id] if one.parent_id else None,
+                unit=unit_keys[one.unit_id] if one.unit_id else None,
+                position=one.position,
+                retired=one.retired_at is not None,
+            )
+            for key, one in subjects.items()
+        },
+        agents={
+            one.login: AgentEntry.model_validate({
+                "name": _name(one.names), "unit": unit_keys[one.unit_id], "language": one.language,
+                "calendar": one.calendar, "may": may.get(one.id, {}), "left": not one.active,
+            })
+            for one in agents.everybody(cursor)
+        },
+    )  # fmt: skip
 
 
 def write(cursor: Cursor, wanted: Sequence[Change]) -> None:
     """Make the changes, found while the structure was held. A new agent signs in once a password was set."""
-    units, subjects = unit_ids(cursor), _subject_ids(cursor)
-    units |= {change.key: new_id() for change in wanted if change.kind == "unit" and change.key not in units}
-    subjects |= {change.key: new_id() for change in wanted if change.kind == "subject" and change.key not in subjects}
-    unit_rows, subject_rows = [], []
-    for change in wanted:
-        key, entry, name = change.key, change.entry, change.entry.name
-        if isinstance(entry, UnitEntry):
-            unit_rows.append((units[key], key, Jsonb(name.names), _id(units, entry.parent)))
-        elif isinstance(entry, SubjectEntry):
-            subject_rows.append(
-                (subjects[key], key, Jsonb(name.names), _id(subjects, entry.parent), _id(units, entry.unit))
-            )
-    if unit_rows:  # in one statement, so that a unit may stand before the one it belongs to
-        cursor.execute(
-            "INSERT INTO units (id, key, names, parent_id) "
-            "SELECT * FROM unnest(%s::uuid[], %s::text[], %s::jsonb[], %s::uuid[]) ON CONFLICT (key) DO "
-            "UPDATE SET names = units.names || excluded.names, parent_id = excluded.parent_id",
-            [list(column) for column in zip(*unit_rows, strict=True)],
-        )
-    if subject_rows:
-        cursor.execute(
-            "INSERT INTO subjects (id, key, names, parent_id, unit_id) "
-            "SELECT * FROM unnest(%s::uuid[], %s::text[], %s::jsonb[], %s::uuid[], %s::uuid[]) "
-            "ON CONFLICT (key) DO UPDATE SET names = subjects.names || excluded.names, "
-            "parent_id = excluded.parent_id, unit_id = excluded.unit_id",
-            [list(column) for column in zip(*subject_rows, strict=True)],
-        )
-    for change in wanted:
-        if isinstance(change.entry, AgentEntry):
-            _write_agent(cursor, change.key, change.entry, units)
+    entries = [(change.key, change.entry) for change in wanted]
+    unit_tree.write(cursor, {key: (e.name.names, e.parent) for key, e in entries if isinstance(e, UnitEntry)})
+    units = unit_ids(cursor)
+    subject_tree.write(
+        cursor,
+        {
+            key: WantedSubject(e.name.names, e.parent, _id(units, e.unit), e.position, e.retired)
+            for key, e in entries
+            if isinstance(e, SubjectEntry)
+        },
+    )
+    for login, entry in entries:
+        if isinstance(entry, AgentEntry):
+            _write_agent(cursor, login, entry, units)
 
 
 def _write_agent(cursor: Cursor, login: str, agent: AgentEntry, units: Mapping[str, UUID]) -> None:
@@ -300,22 +299,16 @@ def _write_agent(cursor: Cursor, login: str, agent: AgentEntry, units: Mapping[s
 
 def remove(cursor: Cursor, kind: Literal["unit", "subject"], key: str) -> None:
     """Take away a unit or a subject that nothing ever belonged to. Errors: ConfigError, with what belongs to it."""
-    statement = "DELETE FROM units WHERE key = %s" if kind == "unit" else "DELETE FROM subjects WHERE key = %s"
     try:
-        cursor.execute(statement, [key])
-    except psycopg.errors.ForeignKeyViolation as error:
-        raise ConfigError(f"{kind} {key}: cannot be taken away: {error.diag.table_name} belong to it") from None
+        (unit_tree if kind == "unit" else subject_tree).remove(cursor, key)
+    except IntegrityError as error:
+        table = error.orig.diag.table_name if isinstance(error.orig, psycopg.Error) else ""
+        raise ConfigError(f"{kind} {key}: cannot be taken away: {table} belong to it") from None
 
 
 def unit_ids(cursor: Cursor) -> dict[str, UUID]:
     """The units' ids by key."""
-    cursor.execute("SELECT key, id FROM units")
-    return dict(cursor.fetchall())
-
-
-def _subject_ids(cursor: Cursor) -> dict[str, UUID]:
-    cursor.execute("SELECT key, id FROM subjects")
-    return dict(cursor.fetchall())
+    return {key: one.id for key, one in unit_tree.by_key(cursor).items()}
 
 
 def _name(names: Localized) -> Name:

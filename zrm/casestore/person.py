@@ -8,9 +8,10 @@ from typing import NamedTuple
 from uuid import UUID
 
 from sqlalchemy import CheckConstraint, Index, text
-from sqlmodel import Field
+from sqlmodel import Field, col, or_, select, update
 
-from zrm.kit.db import Cursor, insert_records
+from zrm.errors import NotFound
+from zrm.kit.db import Cursor, insert_records, session_of
 from zrm.kit.ids import new_id
 from zrm.kit.tables import Table, one_of
 
@@ -19,11 +20,16 @@ class Person(Table, table=True):
     """A citizen (or anyone who wrote to us); `name` as they gave it, possibly empty.
 
     `language` is the one they wrote first; `preferred_language` and `preferred_channel` are how they asked to be
-    answered, empty meaning as they write.
+    answered, empty meaning as they write. `canonical_id` is the person that this one is known to be as well: cases, contacts
+    and addresses stay where they are, and what lists a person's things asks by `same_person` (SQL) for all of them.
     """
 
     __tablename__ = "persons"
-    __table_args__ = (one_of("preferred_language", ["", "fa", "en"]),)
+    __table_args__ = (
+        one_of("preferred_language", ["", "fa", "en"]),
+        CheckConstraint("canonical_id <> id"),
+        Index("persons_canonical", "canonical_id", postgresql_where=text("canonical_id IS NOT NULL")),
+    )
 
     id: UUID = Field(default_factory=new_id, primary_key=True)
     name: str
@@ -31,6 +37,7 @@ class Person(Table, table=True):
     preferred_language: str = ""
     preferred_channel: str = ""
     created_at: datetime
+    canonical_id: UUID | None = Field(default=None, foreign_key="persons.id")
 
 
 class Address(Table, table=True):
@@ -157,6 +164,29 @@ def opted_out_of(cursor: Cursor, pairs: Collection[tuple[str, str]]) -> set[tupl
         [[channel for channel, _ in pairs], [address for _, address in pairs]],
     )
     return {(row[0], row[1]) for row in cursor}
+
+
+def link(cursor: Cursor, person_id: UUID, canonical_id: UUID) -> None:
+    """From now on both are one person, with all who were linked to either; no row of what is theirs changes.
+
+    Errors: NotFound if there is no such person.
+    """
+    session = session_of(cursor)
+    ids = sorted({person_id, canonical_id})
+    found = {one.id: one for one in session.exec(select(Person).where(col(Person.id).in_(ids)).with_for_update())}
+    if len(found) != len(ids):
+        raise NotFound("no such person")
+    gone, root = (found[one].canonical_id or one for one in (person_id, canonical_id))
+    if gone == root:
+        return
+    linked = or_(col(Person.id) == gone, col(Person.canonical_id) == gone)
+    session.exec(update(Person).where(linked).values(canonical_id=root))
+
+
+def unlink(cursor: Cursor, person_id: UUID) -> None:
+    """The person is nobody else any more."""
+    session = session_of(cursor)
+    session.exec(update(Person).where(col(Person.id) == person_id).values(canonical_id=None))
 
 
 def set_preferences(cursor: Cursor, person_id: UUID, *, language: str, channel: str) -> None:

@@ -39,7 +39,9 @@ _MOST_UNITS: Final = 20
 _SECONDS: Final = 5
 
 _OWNERS: Final = """
-SELECT person_id, value FROM addresses WHERE value LIKE ANY(%(patterns)s) ORDER BY person_id DESC LIMIT %(most)s
+SELECT same.id, found.value FROM (
+    SELECT person_id, value FROM addresses WHERE value LIKE ANY(%(patterns)s) ORDER BY person_id DESC LIMIT %(most)s
+) AS found CROSS JOIN LATERAL same_person(found.person_id) AS same
 """
 _HEADS: Final = """
 SELECT head.id, head.last_contact_at

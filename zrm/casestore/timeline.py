@@ -395,7 +395,7 @@ def addresses(cursor: Cursor, person_id: UUID | None) -> list[AddressRow]:
     if person_id is None:
         return []
     cursor.execute(
-        "SELECT kind, value, claimed, doubtful_at FROM addresses WHERE person_id = %s ORDER BY created_at, id LIMIT 50",
+        "SELECT kind, value, claimed, doubtful_at FROM addresses WHERE person_id IN (SELECT id FROM same_person(%s)) ORDER BY created_at, id LIMIT 50",
         [person_id],
     )
     return records(cursor, AddressRow)
@@ -405,7 +405,7 @@ def _dossier(cursor: Cursor, case: CaseHead) -> list[OtherCase]:
     if case.person_id is None:
         return []
     cursor.execute(
-        "SELECT id, code, title, status, opened_at, unit_id, channel FROM cases WHERE person_id = %s AND id <> %s"
+        "SELECT id, code, title, status, opened_at, unit_id, channel FROM cases WHERE person_id IN (SELECT id FROM same_person(%s)) AND id <> %s"
         " ORDER BY last_contact_at DESC LIMIT %s",
         [case.person_id, case.id, DOSSIER],
     )

@@ -140,7 +140,8 @@ def transfer(cursor: Cursor, act: ActionContext, *, to_unit: UUID) -> None:
 def classify(cursor: Cursor, act: ActionContext, *, subject_id: UUID | None, nature: str) -> None:
     """Say what the case is about. Errors besides the common ones: InvalidInput for an unknown subject or nature."""
     case = lock(cursor, act)
-    if subject_id is not None and subject_id not in {subject.id for subject in directory.subjects(cursor)}:
+    offered = {subject.id for subject in directory.subjects(cursor) if not subject.retired}
+    if subject_id not in (None, case.subject_id, *offered):
         raise invalid("subject", InputFlaw.UNKNOWN_CHOICE)
     if nature != case.nature and nature not in ("", *(one.key for one in natures.in_use(cursor))):
         raise invalid("nature", InputFlaw.UNKNOWN_CHOICE)
@@ -363,6 +364,7 @@ def _move(
         subject_id=case.subject_id if subject_id is SAME else subject_id,
         nature=case.nature if nature is SAME else nature,
         contact_at=contact_at,
+        result=payload.result if isinstance(payload, CaseClosed) else None,
     )
     line = history.NewLine(case.id, by_agent(act.agent_id), payload)
     history.append_step(cursor, line, before=Status(case.status), after=status)

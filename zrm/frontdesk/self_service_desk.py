@@ -43,11 +43,19 @@ class SelfServiceDesk:
             return [Nature(one.key, one.names) for one in nature.in_use(cursor)]
 
     def subjects(self) -> list[Subject]:
-        """The subject tree, parents before children, in the order they were made."""
+        """The subject tree, parents before children, each in its place, else in the order they were made."""
         with self._store.cursor() as cursor:
             cursor.execute(
-                "SELECT s.key, s.names, coalesce(p.key, '') AS parent_key FROM subjects s "
-                "LEFT JOIN subjects p ON p.id = s.parent_id ORDER BY s.parent_id IS NOT NULL, s.id"
+                """
+                WITH RECURSIVE offered AS (
+                    SELECT id, key, names, '' AS parent_key, position, 0 AS depth FROM subjects
+                    WHERE parent_id IS NULL AND retired_at IS NULL
+                    UNION ALL
+                    SELECT s.id, s.key, s.names, o.key, s.position, o.depth + 1
+                    FROM subjects s JOIN offered o ON s.parent_id = o.id WHERE s.retired_at IS NULL
+                )
+                SELECT key, names, parent_key FROM offered ORDER BY depth, position, id
+                """
             )
             return records(cursor, Subject)
 

@@ -231,7 +231,7 @@ def test_a_read_receipt_joins_its_case_and_reopens_nothing(mail_house: MailHouse
     """Webmails send it with their own envelope sender, and a copy fetched by IMAP has none (uvdesk#468)."""
     contact = mail_house.take(mail())
     ((ours,),) = mail_house.ask("SELECT message_id FROM contacts WHERE direction = 'out'")
-    mail_house.ask("UPDATE cases SET status = 'closed' RETURNING id")
+    mail_house.ask("UPDATE cases SET status = 'closed', closed_at = now() RETURNING id")
     head = "\r\n".join((f"From: {ALI}", "Subject: Read: lamp", f"In-Reply-To: {ours}", *RECEIPT))
     receipt = mail_house.take(f"{head}\r\n\r\n{READ}\r\n", mail_from=mail_from)
     assert mail_house.case_of(receipt) == mail_house.case_of(contact)

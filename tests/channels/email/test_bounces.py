@@ -323,7 +323,7 @@ def test_what_is_no_failure_at_a_return_address_joins_the_case(
     """Absence notes go to the envelope's sender (RFC 3834), and some programs answer there."""
     contact = mail_house.take(mail())
     to = return_address("info@example.org", mail_house.answer(contact))
-    mail_house.ask("UPDATE cases SET status = 'closed', status_at = now() RETURNING id")
+    mail_house.ask("UPDATE cases SET status = 'closed', closed_at = now(), status_at = now() RETURNING id")
     second = mail_house.take(mail(text, line), mail_from=mail_from, to=to)
     assert mail_house.case_of(second) == mail_house.case_of(contact)
     assert mail_house.labels(second) == labels
@@ -368,7 +368,7 @@ def test_a_bounce_of_nothing_of_ours_is_kept_and_settled(mail_house: MailHouse) 
 )
 def test_an_absence_note_reopens_nothing_and_gets_no_answer(mail_house: MailHouse, line: str) -> None:
     contact = mail_house.take(mail())
-    ((token,),) = mail_house.ask("UPDATE cases SET status = 'closed' RETURNING reply_token")
+    ((token,),) = mail_house.ask("UPDATE cases SET status = 'closed', closed_at = now() RETURNING reply_token")
     note = mail_house.take(mail("در مرخصی هستم.", line), to=f"info+{token}@example.org")
     assert mail_house.case_of(note) == mail_house.case_of(contact)
     assert mail_house.labels(note) >= {"robot", "auto_reply"}

@@ -132,7 +132,8 @@ def test_an_answer_to_a_year_old_matter_is_a_case_of_its_own_and_linked(
 ) -> None:
     old = mail_house.take(mail("The lamp is broken.", "Subject: lamp", f"Message-ID: {THEIRS}"))
     ((token,),) = mail_house.ask(
-        "UPDATE cases SET status = 'closed', status_at = now() - make_interval(days => %s) RETURNING reply_token", days
+        "UPDATE cases SET status = 'closed', closed_at = now(), status_at = now() - make_interval(days => %s) RETURNING reply_token",
+        days,
     )
     contact = mail_house.take(mail("Now the pavement.", "Subject: Re: lamp"), to=f"info+{token}@example.org")
     assert (mail_house.case_of(contact) == mail_house.case_of(old)) is joins

@@ -15,7 +15,7 @@ from zrm.agent_api.pages.error_pages import page_router
 from zrm.agent_api.pages.labels import notice_href, notice_text
 from zrm.agent_api.pages.layout import Shell
 from zrm.casestore import agent as agents
-from zrm.casestore import directory, notification
+from zrm.casestore import notification
 from zrm.casestore.notification import Notice
 from zrm.errors import NotFound
 from zrm.kit import log, throttle
@@ -142,7 +142,7 @@ def _change_password(context: DeskContext, visit: DeskRequest) -> list[tuple[str
     throttle.count_try(context.database, key, tries=rates.sign_in_tries, window=rates.sign_in_window)
     now, new, repeated = (visit.form.get(name, "") for name in ("now", "new", "repeated"))
     with context.database.cursor() as cursor:
-        account = directory.account_of(cursor, visit.agent.id)
+        account = agents.of_id(cursor, visit.agent.id)
     errors = []
     if not passwords.matches(now, account.password_hash if account else None):
         errors.append(("now", visit.say(_("This is not your current password."))))

@@ -225,7 +225,7 @@ def case_view(
                     [one for one in natures if not one.retired_at or one.key == head.nature], language
                 ).items()
             ),
-            subjects=_subjects(subjects, language),
+            subjects=_subjects(subjects, head.subject_id, language),
             targets=_targets(units, directory.colleagues(cursor, {head.unit_id, visit.agent.unit_id}), visit),
             channels=_channels(choices, head.preferred_channel, language),
         ),
@@ -344,7 +344,7 @@ def _targets(units: Iterable[Named], colleagues: Iterable[Named], visit: DeskReq
     return [*people, *((f"unit:{unit.id}", visit.say(_("Unit: %(name)s"), name=unit.name(language))) for unit in units)]
 
 
-def _subjects(subjects: list[Named], language: Language) -> Options:
+def _subjects(subjects: list[Named], present: UUID | None, language: Language) -> Options:
     parents = {one.id: one.parent_id for one in subjects}
 
     def indented(subject: Named) -> str:
@@ -353,4 +353,7 @@ def _subjects(subjects: list[Named], language: Language) -> Options:
             depth, above = depth + 1, parents.get(above)
         return "\u2003" * depth + subject.name(language)
 
-    return [("", gettext(language, _("Not said"))), *((str(one.id), indented(one)) for one in subjects)]
+    return [
+        ("", gettext(language, _("Not said"))),
+        *((str(one.id), indented(one)) for one in subjects if not one.retired or one.id == present),
+    ]

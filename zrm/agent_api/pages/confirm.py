@@ -10,7 +10,7 @@ from zrm.agent_api.desk_request import DeskRequest, SignedIn
 from zrm.agent_api.pages.error_pages import page_router
 from zrm.agent_api.pages.passkey_requests import PasskeyErrand
 from zrm.agent_api.pages.sign_in import local, own_name
-from zrm.casestore import directory
+from zrm.casestore import agent as agents
 from zrm.casestore.agent import NO_PASSWORD
 from zrm.kit import log, throttle
 from zrm.security import headers, passwords, provider_accounts, second_step, sessions
@@ -58,7 +58,7 @@ def _shown(context: DeskContext, request: Request, visit: DeskRequest) -> bool:
     with context.database.cursor() as cursor:
         if form.get("code"):
             return second_step.right_code(cursor, visit.agent.id, context.secret, form["code"][:100])
-        account = directory.account_of(cursor, visit.agent.id)
+        account = agents.of_id(cursor, visit.agent.id)
     allowed = context.settings.security.passwords
     return passwords.matches(form.get("password", ""), account.password_hash if account and allowed else None)
 
@@ -68,7 +68,7 @@ def _draw(
 ) -> Response:
     provider = context.settings.security.identity_provider
     with context.database.cursor() as cursor:
-        account = directory.account_of(cursor, visit.agent.id)
+        account = agents.of_id(cursor, visit.agent.id)
         app = second_step.confirmed_since(cursor, visit.agent.id) is not None
         keys = bool(context.passkey_site) and PasskeyErrand(context).has_any(cursor, visit.agent.id)
         linked = provider is not None and provider_accounts.is_linked(cursor, visit.agent.id, provider.issuer)

@@ -22,7 +22,7 @@ from zrm.agent_api.pages.entrance import Entrance
 from zrm.agent_api.pages.error_pages import guess_viewer, page_router
 from zrm.agent_api.pages.passkey_requests import PasskeyErrand
 from zrm.agent_api.tries import Bounds
-from zrm.casestore import directory
+from zrm.casestore import agent as agents
 from zrm.errors import NotFound, TooManyTries
 from zrm.kit import log
 from zrm.security import headers, passwords, sessions
@@ -118,7 +118,7 @@ def _by_passkey(context: DeskContext, request: Request, form: dict[str, str], ne
 def _by_password(context: DeskContext, request: Request, login: str, form: dict[str, str], next_href: str) -> Response:
     """Let somebody in by password. Errors: SignInNeeded when it is not to be, TooManyTries."""
     with context.database.cursor() as cursor:
-        account = directory.account(cursor, login)
+        account = agents.by_login(cursor, login)
     bounds = Bounds.of(context, request, login, account.id if account else None)
     bounds.count_try()
     right = passwords.matches(form.get("password", ""), account.password_hash if account and account.active else None)

@@ -151,7 +151,9 @@ CREATE TABLE subjects (
     key text NOT NULL UNIQUE,
     names jsonb NOT NULL CHECK (names ?& ARRAY['fa', 'en']),
     parent_id uuid REFERENCES subjects,
-    unit_id uuid REFERENCES units
+    unit_id uuid REFERENCES units,
+    position int NOT NULL DEFAULT 0,
+    retired_at timestamptz  -- offered no more
 );
 
 -- What kind of matter a case is. A retired one is offered no more.
@@ -307,8 +309,18 @@ CREATE TABLE persons (
     created_at timestamptz NOT NULL,
     -- how they asked to be answered
     preferred_channel text NOT NULL DEFAULT '',
-    preferred_language text NOT NULL DEFAULT '' CHECK (preferred_language IN ('', 'fa', 'en'))
+    preferred_language text NOT NULL DEFAULT '' CHECK (preferred_language IN ('', 'fa', 'en')),
+    -- who an agent says this is as well; a person with a canonical one is nobody else's
+    canonical_id uuid REFERENCES persons CHECK (canonical_id <> id)
 );
+CREATE INDEX persons_canonical ON persons (canonical_id) WHERE canonical_id IS NOT NULL;
+
+-- The ids under which a person is known: whatever lists what is theirs asks by it.
+CREATE FUNCTION same_person(person uuid) RETURNS TABLE (id uuid) LANGUAGE sql STABLE AS $$
+    SELECT same.id FROM persons one
+    JOIN persons same ON same.id = coalesce(one.canonical_id, one.id) OR same.canonical_id = coalesce(one.canonical_id, one.id)
+    WHERE one.id = person
+$$;
 
 CREATE TABLE addresses (
     id uuid PRIMARY KEY,
@@ -375,7 +387,11 @@ CREATE TABLE cases (
     opened_at timestamptz NOT NULL,
     status_at timestamptz NOT NULL,
     last_contact_at timestamptz NOT NULL,
-    version int NOT NULL DEFAULT 1
+    -- when it was closed last, and what came of it; only a closed case has them
+    closed_at timestamptz,
+    result text NOT NULL DEFAULT '',
+    version int NOT NULL DEFAULT 1,
+    CONSTRAINT cases_closed CHECK ((status = 'closed') = (closed_at IS NOT NULL) AND (result = '' OR status = 'closed'))
 );
 CREATE INDEX cases_queue ON cases (unit_id, status, last_contact_at DESC, id DESC);
 -- With the units, so that an agent's own list need not look at the table for them.
