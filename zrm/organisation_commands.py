@@ -67,8 +67,10 @@ def show() -> None:
     """Write the organisation as it stands, as a file that `load` reads."""
     with _organisation() as (_, present):
         values = present.model_dump(mode="json", exclude_none=True)
-    for entry in values["agents"].values():
-        entry |= {} if entry.pop("left") is False else {"left": True}
+    for entry in [*values["subjects"].values(), *values["agents"].values()]:
+        for name in ("position", "retired", "left"):
+            if not entry.get(name):
+                entry.pop(name, None)
     sys.stdout.write(yaml.safe_dump(values, allow_unicode=True, sort_keys=False, width=120))
 
 
