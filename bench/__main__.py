@@ -3,7 +3,7 @@
 Parts, in this order:
 
 * t1: the HTTP doors against a route that does nothing;
-* email: CPU of a mail over all processes, SMTP to filed case;
+* email: CPU of a mail over all processes, SMTP to filed case, against a bare aiosmtpd that commits a row;
 * door: the SMTP door against a bare aiosmtpd that syncs;
 * latency: from the door's answer to the row on an open desk;
 * desk: list and case page on a big store;

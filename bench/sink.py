@@ -57,13 +57,14 @@ def running(folder: Path, size: int) -> Iterator[tuple[int, int]]:
     words = [sys.executable, "-m", "bench.sink", str(port), str(folder / "sink"), str(size)]
     child = Child(words, log=folder / "sink.log")
     try:
-        wait_until(lambda: _greets(port), "the control to greet")
+        wait_until(lambda: greets(port), "the control to greet")
         yield port, child.pid
     finally:
         child.stop()
 
 
-def _greets(port: int) -> bool:
+def greets(port: int) -> bool:
+    """Whether an SMTP server answers on this loopback port."""
     try:
         with socket.create_connection((LOOPBACK, port), 2) as line:
             return line.recv(3) == b"220"
