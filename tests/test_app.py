@@ -32,7 +32,7 @@ from zrm.demonstration import DEMO_AGENTS
 from zrm.inbox.receive import Inbox
 from zrm.installation import DATABASE_VARIABLE, REDIS_VARIABLE, Runtime, load_config, open_runtime
 from zrm.kit.ids import new_id
-from zrm.security import headers as security
+from zrm.ui import headers as security
 from zrm.ui.pages import AssetMissing, Pages
 
 if TYPE_CHECKING:

@@ -15,8 +15,6 @@ from urllib.parse import quote, urlsplit
 import psycopg
 from fastapi import FastAPI, Request, Response
 from fastapi.responses import HTMLResponse, JSONResponse, PlainTextResponse
-from sqlalchemy.exc import OperationalError
-from sqlalchemy.exc import TimeoutError as PoolTimeout
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import Headers
 from starlette.requests import ClientDisconnect
@@ -38,7 +36,7 @@ from zrm.installation import Runtime
 from zrm.kit import log
 from zrm.kit.ids import new_trace
 from zrm.kit.peers import is_loopback
-from zrm.security import headers
+from zrm.ui import headers
 from zrm.ui.frame import PortalFrame
 from zrm.ui.i18n import LANGUAGES
 from zrm.ui.pages import Pages
@@ -47,7 +45,7 @@ _log = log.get(__name__)
 _STATIC = Path(__file__).parent / "ui" / "static" / "build"
 _PATIENCE: Final = 5.0  # seconds in which whoever watches us gets an answer, whatever hangs
 _A_MOMENT: Final = 2.0  # seconds of those for what is only told as degraded
-_AWAY: Final = (StoreUnavailable, psycopg.OperationalError, OperationalError, PoolTimeout)
+_AWAY: Final = (StoreUnavailable, psycopg.OperationalError)
 _FORWARDING: Final = ("forwarded", "via", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "x-real-ip")
 _FORMS: Final = ("application/x-www-form-urlencoded", "multipart/form-data")
 T = TypeVar("T")
@@ -407,7 +405,7 @@ def schema_findings(runtime: Runtime) -> tuple[list[str], list[str]]:
     except BrokenMigrations as error:
         _log.error("migrations cannot be read", error=str(error))
         return ["the migrations of this installation do not fit together; the log says why"], []
-    except (psycopg.Error, OperationalError, PoolTimeout):
+    except psycopg.Error:
         return ["PostgreSQL does not answer"], []
 
 
@@ -428,7 +426,7 @@ def health_problems(runtime: Runtime, asker: str = "") -> list[str]:
     try:
         with runtime.database.cursor() as cursor:
             return [str(problem) for problem in runtime.health(asker).problems(cursor)]
-    except (psycopg.OperationalError, PoolTimeout):
+    except psycopg.OperationalError:
         return []
     except psycopg.Error as error:
         return [f"whether the roles are alive cannot be read ({type(error).__name__})"]

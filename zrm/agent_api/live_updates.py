@@ -17,8 +17,6 @@ from uuid import UUID
 
 import psycopg
 from psycopg import sql
-from sqlalchemy.exc import DBAPIError
-from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from zrm.agent_api.context import DeskContext
 from zrm.agent_api.counters import Counters
@@ -43,7 +41,6 @@ CHECK_EVERY: Final = 30.0
 HEARTBEAT_EVERY: Final = 15.0
 MOST_ROWS: Final = 200
 _RECONNECT: Final = (0.1, 5.0)
-_STORE_GONE: Final = (psycopg.OperationalError, DBAPIError, PoolTimeout)
 _log = log.get(__name__)
 
 
@@ -129,7 +126,7 @@ class Feed:
             at_desk = {desk.agent_id for desk in desks}
             try:
                 told, notices = await asyncio.to_thread(self._load, changed, variants, at_desk)
-            except _STORE_GONE as error:
+            except psycopg.OperationalError as error:
                 _log.warning("live feed cannot read", error=type(error).__name__)
                 await asyncio.sleep(1)
                 self._hub.refresh_all()
@@ -209,7 +206,7 @@ class Feed:
             self._hub.count_again.clear()
             try:
                 counter = await asyncio.to_thread(self._load_counts)
-            except _STORE_GONE as error:
+            except psycopg.OperationalError as error:
                 _log.warning("live feed cannot count", error=type(error).__name__)
                 continue
             for desk in list(self._hub.desks):
@@ -234,7 +231,7 @@ class Feed:
             agents = {desk.agent_id for desk in self._hub.desks}
             try:
                 alive, grants = await asyncio.to_thread(self._load_checks, hashes, agents)
-            except _STORE_GONE as error:
+            except psycopg.OperationalError as error:
                 _log.warning("live feed cannot check sessions", error=type(error).__name__)
                 continue
             self._hub.keep_only(alive | ({desk.session_hash for desk in self._hub.desks} - hashes))

@@ -18,7 +18,6 @@ from uuid import UUID
 import psycopg
 from sqlalchemy import Text
 from sqlalchemy.dialects.postgresql import ARRAY
-from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlmodel import Field
 
 from zrm.casestore.outbox import Topic
@@ -155,6 +154,6 @@ class Heartbeat:
         try:
             with self._database.cursor() as cursor:
                 step(cursor)
-        except (psycopg.Error, PoolTimeout):
+        except psycopg.Error:
             return False
         return True

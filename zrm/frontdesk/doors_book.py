@@ -19,7 +19,6 @@ from typing import Final
 from uuid import UUID
 
 import psycopg
-from sqlalchemy.exc import SQLAlchemyError
 
 from zrm.contract.inbound import RawContact, Receipt
 from zrm.inbox import door_records
@@ -61,7 +60,7 @@ class DoorsBook:
                 self._thread.start()
 
     def flush(self) -> None:
-        """Bring what was noted so far into the store. Errors: psycopg.Error, SQLAlchemyError; then it is kept for later."""
+        """Bring what was noted so far into the store. Errors: psycopg.Error; then it is kept for later."""
         with self._lock:
             lines, self._lines = self._lines, []
             written, self._written = self._written, []
@@ -116,7 +115,7 @@ class DoorsBook:
                 if not adopted:
                     self.adopt()
                     adopted = True
-            except (psycopg.Error, SQLAlchemyError, OSError) as error:
+            except (psycopg.Error, OSError) as error:
                 _log.warning("the doors' book is not in the store yet", error=type(error).__name__)
             if last:
                 return

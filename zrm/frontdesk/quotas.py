@@ -23,7 +23,6 @@ from ipaddress import ip_network
 from typing import Final, Literal, NamedTuple
 
 import psycopg
-from sqlalchemy.exc import SQLAlchemyError
 
 from zrm import config
 from zrm.errors import OverQuota
@@ -165,13 +164,13 @@ class QuotaCounter:
             last = self._closing.wait(_EVERY)
             try:
                 self.share()
-            except (psycopg.Error, SQLAlchemyError) as error:
+            except psycopg.Error as error:
                 self._outage.begun(error)
             else:
                 self._outage.over()
 
     def share(self) -> None:
-        """Tell the store what is worth telling and hear what others told it. Errors: psycopg.Error, SQLAlchemyError."""
+        """Tell the store what is worth telling and hear what others told it. Errors: psycopg.Error."""
         now = self._clock()
         with self._lock:
             self._counts = {key: count for key, count in self._counts.items() if count.ends > now}

@@ -82,9 +82,8 @@ class SelfServiceDesk:
     def count_asking_for_codes(self, peer: str) -> None:
         """As asking for a link to prove a case by, each is a message that somebody gets. Errors: TooManyTries."""
         rates = self._settings.rates
-        with self._store.reached():
-            key = self._store.keyed_hash("codes-peer", peer_of(peer))
-            throttle.count_try(self._store.database, key, tries=rates.link_peer_tries, window=rates.link_window)
+        key = self._store.keyed_hash("codes-peer", peer_of(peer))
+        throttle.count_try(self._store.database, key, tries=rates.link_peer_tries, window=rates.link_window)
 
     def opt(self, channel: str, account: str, address: str, *, out: bool, at: datetime | None = None) -> None:
         """Remember whether we may write to an address; the same word of the same moment is kept once."""

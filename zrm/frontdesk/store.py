@@ -1,17 +1,11 @@
-"""The store as the front desk's ports reach it: an outage is an error that every door can tell its sender politely."""
+"""The store as the front desk's ports reach it."""
 
 from __future__ import annotations
 
-import hashlib
-import hmac
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 
-import psycopg
-from sqlalchemy.exc import TimeoutError as PoolTimeout
-
-from zrm.errors import StoreUnavailable
 from zrm.kit.db import Cursor, Database
+from zrm.security.keyed import keyed_hash
 
 
 class DeskStore:
@@ -21,21 +15,10 @@ class DeskStore:
         self.database = database
         self._secret = secret
 
-    @contextmanager
-    def cursor(self) -> Iterator[Cursor]:
-        """A cursor that commits when the block ends well. Errors: StoreUnavailable."""
-        with self.reached(), self.database.cursor() as cursor:
-            yield cursor
-
-    @contextmanager
-    def reached(self) -> Iterator[None]:
-        """Translate the loss of the database within the block. Errors: StoreUnavailable."""
-        try:
-            yield
-        except (psycopg.OperationalError, PoolTimeout) as error:
-            raise StoreUnavailable("the store is away") from error
+    def cursor(self) -> AbstractContextManager[Cursor]:
+        """A cursor that commits when the block ends well. Errors: StoreUnavailable, which every door can tell its sender."""
+        return self.database.cursor()
 
     def keyed_hash(self, purpose: str, value: str) -> str:
-        """`value` as nobody can read it from the store without the installation's secret."""
-        digest = hmac.new(self._secret, f"{purpose}:{value}".encode("utf-8", "replace"), hashlib.sha256)
-        return f"{purpose}:{digest.hexdigest()}"
+        """`value` as nobody can read it from the store without the installation's secret, behind its purpose."""
+        return f"{purpose}:{keyed_hash(self._secret, purpose, value)}"

@@ -52,24 +52,23 @@ class TrackingDesk:
         """
         rates = self._settings.rates
         key = self._store.keyed_hash("track", peer_of(peer))
-        with self._store.reached():
-            throttle.look(self._store.database, key, tries=rates.track_tries, window=rates.track_window)
-            read = codes.read(code)
-            if read is None:
-                raise NotFound("no such code")
-            try:
-                with self._store.cursor() as cursor:
-                    return tracking_of(
-                        cursor,
-                        read,
-                        proven=proven,
-                        default_language=self._settings.organisation.language,
-                        writes_mail=self._email_account is not None,
-                        body_of=self._blobs.get,
-                    )
-            except NotFound:
-                throttle.count_try(self._store.database, key, tries=rates.track_tries, window=rates.track_window)
-                raise
+        throttle.look(self._store.database, key, tries=rates.track_tries, window=rates.track_window)
+        read = codes.read(code)
+        if read is None:
+            raise NotFound("no such code")
+        try:
+            with self._store.cursor() as cursor:
+                return tracking_of(
+                    cursor,
+                    read,
+                    proven=proven,
+                    default_language=self._settings.organisation.language,
+                    writes_mail=self._email_account is not None,
+                    body_of=self._blobs.get,
+                )
+        except NotFound:
+            throttle.count_try(self._store.database, key, tries=rates.track_tries, window=rates.track_window)
+            raise
 
     def public_file(self, code: str, file_id: UUID) -> tuple[StoredFile, Path]:
         """A file of the public conversation. Errors: NotFound."""
@@ -103,28 +102,26 @@ class TrackingDesk:
             (self._store.keyed_hash("prove-long", read), rates.proof_code_tries, rates.proof_code_window),
         ]
         right: list[bool] = []
-        with self._store.reached():
-            throttle.look(self._store.database, peer_key, tries=rates.proof_peer_tries, window=rates.track_window)
-            for key, tries, window in code_keys:
-                throttle.count_try(self._store.database, key, tries=tries, window=window)
-            try:
-                yield right
-            finally:
-                if right:
-                    for key, _tries, _window in code_keys:
-                        throttle.give_back(self._store.database, key)
-                else:
-                    throttle.count(self._store.database, peer_key, window=rates.track_window)
+        throttle.look(self._store.database, peer_key, tries=rates.proof_peer_tries, window=rates.track_window)
+        for key, tries, window in code_keys:
+            throttle.count_try(self._store.database, key, tries=tries, window=window)
+        try:
+            yield right
+        finally:
+            if right:
+                for key, _tries, _window in code_keys:
+                    throttle.give_back(self._store.database, key)
+            else:
+                throttle.count(self._store.database, peer_key, window=rates.track_window)
 
     def prove_by_email(self, code: str, peer: str) -> None:
         """Send a one-time link to the case's e-mail address, if there is one. Errors: NotFound, TooManyTries."""
         rates, read = self._settings.rates, codes.read(code) or ""
-        with self._store.reached():
-            for key, tries in (
-                (self._store.keyed_hash("link-peer", peer_of(peer)), rates.link_peer_tries),
-                (self._store.keyed_hash("link", read), rates.link_tries),
-            ):
-                throttle.count_try(self._store.database, key, tries=tries, window=rates.link_window)
+        for key, tries in (
+            (self._store.keyed_hash("link-peer", peer_of(peer)), rates.link_peer_tries),
+            (self._store.keyed_hash("link", read), rates.link_tries),
+        ):
+            throttle.count_try(self._store.database, key, tries=tries, window=rates.link_window)
         case_id, person_id, language = self._provable(code)
         account = self._email_account
         with self._store.cursor() as cursor:

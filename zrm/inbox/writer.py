@@ -158,7 +158,7 @@ class _Known:
 def refusal(database: Database) -> str | None:
     """Why PostgreSQL keeps no contact now, as its code and name; None when it does. One is written as any other, and rolled back.
 
-    Errors: psycopg.OperationalError when it does not answer, PoolTimeout.
+    Errors: psycopg.OperationalError when it does not answer.
     """
     probe = Waiting(RawContact("web", "probe", new_id().hex, b"", "text/plain"), "", None, 0, Future())
     try:
@@ -169,7 +169,7 @@ def refusal(database: Database) -> str | None:
     except psycopg.Error as error:
         if isinstance(error, psycopg.OperationalError) and not (error.sqlstate or "").startswith(_NO_ROOM):
             raise
-        return f"{error.sqlstate} {type(error).__name__}"
+        return f"{error.sqlstate} {type(error.__cause__ or error).__name__}"
     return None if kept else "a trigger or a rule takes it away"
 
 

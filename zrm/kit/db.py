@@ -17,7 +17,10 @@ from psycopg.rows import TupleRow, class_row
 from sqlalchemy import Connection as SessionConnection
 from sqlalchemy import Engine, PoolProxiedConnection, create_engine
 from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlmodel import Session
+
+from zrm.errors import StoreUnavailable
 
 # What our statements and the reading of their answers rely on. A server, a database or a role may have other defaults.
 _SESSION: Final = {
@@ -59,6 +62,17 @@ def session_of(cursor: Cursor) -> Session:
     return connection.open_session()
 
 
+class DatabaseAway(StoreUnavailable, psycopg.OperationalError):
+    """The database cannot be reached, has no connection left, or gave up what was under way; nothing was kept.
+
+    `sqlstate` is PostgreSQL's, None if it said none.
+    """
+
+    def __init__(self, cause: Exception) -> None:
+        super().__init__(str(cause))
+        self.sqlstate = getattr(cause, "sqlstate", None)
+
+
 class Database:
     """A PostgreSQL database reached by a libpq URL (`postgresql://…`)."""
 
@@ -89,19 +103,19 @@ class Database:
 
     @contextmanager
     def cursor(self) -> Iterator[Cursor]:
-        """A psycopg cursor on a pooled connection; commits when the block ends well. Errors: psycopg's own."""
-        with _psycopg_errors():
+        """A psycopg cursor on a pooled connection; commits when the block ends well. Errors: DatabaseAway, psycopg's own."""
+        with _known_errors():
             pooled = self.engine.raw_connection()
-        try:
-            raw: Connection = pooled.driver_connection  # type: ignore[assignment]  # our creator makes ours
-            with _psycopg_errors(), raw.transaction(), raw.cursor() as cursor, self._session_on(raw, pooled):
-                yield cursor
-        except psycopg.OperationalError:
-            if pooled.is_valid:  # else a session has noticed
-                pooled.invalidate()
-            raise
-        finally:
-            pooled.close()
+            try:
+                raw: Connection = pooled.driver_connection  # type: ignore[assignment]  # our creator makes ours
+                with _psycopg_errors(), raw.transaction(), raw.cursor() as cursor, self._session_on(raw, pooled):
+                    yield cursor
+            except psycopg.OperationalError:
+                if pooled.is_valid:  # else a session has noticed
+                    pooled.invalidate()
+                raise
+            finally:
+                pooled.close()
 
     @contextmanager
     def _session_on(self, raw: Connection, pooled: PoolProxiedConnection) -> Iterator[None]:
@@ -127,6 +141,18 @@ class Database:
     def close(self) -> None:
         """Close every pooled connection."""
         self.engine.dispose()
+
+
+@contextmanager
+def _known_errors() -> Iterator[None]:
+    """The one place where the loss of the database becomes our own error."""
+    try:
+        with _psycopg_errors():
+            yield
+    except DatabaseAway:
+        raise
+    except (psycopg.OperationalError, PoolTimeout) as error:
+        raise DatabaseAway(error) from error
 
 
 @contextmanager

@@ -9,8 +9,9 @@ import pytest
 from starlette.responses import RedirectResponse, Response
 
 from tests.channels.web.portal import CONFIG, HOUSE
-from zrm.channels.web.page_renderer import HEADERS, PageRenderer
+from zrm.channels.web.page_renderer import PageRenderer
 from zrm.channels.web.signed_tokens import Pass, ReceiptNote, Seals
+from zrm.ui.headers import PAGE
 
 SEALS = Seals(HOUSE.secret, receipt_seconds=60, proof_seconds=60)
 
@@ -39,6 +40,6 @@ def test_a_cookie_is_written_as_the_framework_writes_it(public_url: str, value: 
 
 @pytest.mark.parametrize("path", ["/receipt", "/track/matter?sent=link"])
 def test_the_way_on_is_written_as_the_framework_writes_it(path: str) -> None:
-    ours, theirs = PageRenderer(CONFIG, HOUSE).go(path), RedirectResponse(path, status_code=303, headers=HEADERS)
+    ours, theirs = PageRenderer(CONFIG, HOUSE).go(path), RedirectResponse(path, status_code=303, headers=PAGE)
     assert (ours.status_code, ours.body) == (theirs.status_code, theirs.body)
     assert sorted(ours.raw_headers) == sorted(theirs.raw_headers)

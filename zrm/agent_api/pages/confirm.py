@@ -13,7 +13,8 @@ from zrm.agent_api.pages.sign_in import local, own_name
 from zrm.casestore import agent as agents
 from zrm.casestore.agent import NO_PASSWORD
 from zrm.kit import log, throttle
-from zrm.security import headers, passwords, provider_accounts, second_step, sessions
+from zrm.security import passwords, provider_accounts, second_step, sessions
+from zrm.ui import headers
 from zrm.ui.i18n import _
 
 _log = log.get(__name__)

@@ -11,15 +11,13 @@ from fastapi import APIRouter, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import HTMLResponse, PlainTextResponse, RedirectResponse
 from fastapi.routing import APIRoute
-from sqlalchemy.exc import DBAPIError
-from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from zrm.agent_api.context import DeskContext
 from zrm.agent_api.desk_request import DeskRequest, ForgedForm, ProofNeeded, SignInNeeded, StageNeeded
 from zrm.errors import Conflict, Forbidden, NotAllowed, NotFound, StoreFull, StoreUnavailable, TooLarge, TooManyTries
 from zrm.kit import log
-from zrm.security import headers
 from zrm.security.sessions import Stage
+from zrm.ui import headers
 from zrm.ui.i18n import LANGUAGE_COOKIE, _, wished
 from zrm.ui.viewer import Viewer
 
@@ -41,7 +39,6 @@ _PAGES: dict[type[Exception], tuple[int, str, str]] = {
     ),
     StoreUnavailable: (503, _("The database cannot be reached"), _("Nothing was done. Try again in a moment.")),
 }
-_STORE_GONE = (psycopg.OperationalError, DBAPIError, PoolTimeout)
 _NOT_STORED = {"Cache-Control": "no-store"}
 STAGE_PAGES = {
     Stage.SIGNED_IN: "/desk",
@@ -81,6 +78,11 @@ async def _answer(context: DeskContext, request: Request, inner: Handler) -> Res
         return RedirectResponse(
             f"/desk/confirm?next={quote(_came_from(request), safe='')}", status_code=303, headers=_NOT_STORED
         )
+    except psycopg.OperationalError as error:
+        _log.error("store is away", path=request.url.path, error=type(error).__name__)
+        response = error_page(context, request, *_PAGES[StoreUnavailable])
+        response.headers["Retry-After"] = "5"
+        return response
     except tuple(_PAGES) as error:
         known = next(kind for kind in _PAGES if isinstance(error, kind))
         if isinstance(error, ForgedForm):
@@ -88,11 +90,6 @@ async def _answer(context: DeskContext, request: Request, inner: Handler) -> Res
         response = error_page(context, request, *_PAGES[known])
         if isinstance(error, TooManyTries):
             response.headers["Retry-After"] = str(error.retry_after)
-        return response
-    except _STORE_GONE as error:
-        _log.error("store is away", path=request.url.path, error=type(error).__name__)
-        response = error_page(context, request, *_PAGES[StoreUnavailable])
-        response.headers["Retry-After"] = "5"
         return response
 
 

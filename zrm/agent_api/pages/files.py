@@ -38,7 +38,7 @@ from zrm.kit.blobs import BlobStore
 from zrm.kit.media_types import usual_name
 from zrm.kit.still_pdf import still_pdf
 from zrm.normalizer.html import PLACEHOLDER, sanitise
-from zrm.security import headers
+from zrm.ui import headers
 
 SHOWN: Final = frozenset(
     {

@@ -15,7 +15,8 @@ from zrm.casestore.agent import Permission
 from zrm.casestore.case_list import View
 from zrm.kit.db import Cursor
 from zrm.localized import in_language
-from zrm.security import headers, sessions
+from zrm.security import sessions
+from zrm.ui import headers
 from zrm.ui.frame import DeskFrame, NavItem, NavSection
 from zrm.ui.i18n import _
 

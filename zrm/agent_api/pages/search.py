@@ -30,7 +30,7 @@ from zrm.casestore.search_words import LONGEST_QUERY, Query, excerpt, marked, pa
 from zrm.casework import case_reading
 from zrm.errors import NotFound
 from zrm.inbox import code as codes
-from zrm.kit.db import Cursor
+from zrm.kit.db import Cursor, DatabaseAway
 from zrm.ui.untitled_contacts import reworded
 
 PAGE: Final = 25
@@ -92,7 +92,9 @@ def _find(context: DeskContext, visit: DeskRequest, query: Query, after: PageKey
     try:
         with context.database.cursor() as cursor:
             return search.find(cursor, query, _reach(visit), limit=PAGE + 1, after=after), False
-    except QueryCanceled:
+    except DatabaseAway as error:
+        if error.sqlstate != QueryCanceled.sqlstate:
+            raise
         return [], True
 
 

@@ -14,8 +14,9 @@ from zrm.agent_api.pages.sign_in import TOO_MANY, local, own_name, wait
 from zrm.agent_api.tries import Bounds
 from zrm.errors import TooManyTries
 from zrm.kit import log
-from zrm.security import headers, second_step, sessions
+from zrm.security import second_step, sessions
 from zrm.security.sessions import How
+from zrm.ui import headers
 from zrm.ui.i18n import _
 
 router = page_router()

@@ -22,8 +22,9 @@ from zrm.agent_api.pages.sign_in import own_name
 from zrm.errors import NotFound
 from zrm.kit import log
 from zrm.kit.db import Cursor
-from zrm.security import headers, passkeys, second_step, sessions, sign_ins
+from zrm.security import passkeys, second_step, sessions, sign_ins
 from zrm.security.sessions import How, Stage
+from zrm.ui import headers
 from zrm.ui.i18n import _
 
 HOME = "/desk/security"

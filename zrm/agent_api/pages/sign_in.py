@@ -25,8 +25,9 @@ from zrm.agent_api.tries import Bounds
 from zrm.casestore import agent as agents
 from zrm.errors import NotFound, TooManyTries
 from zrm.kit import log
-from zrm.security import headers, passwords, sessions
+from zrm.security import passwords, sessions
 from zrm.security.sessions import How
+from zrm.ui import headers
 from zrm.ui.i18n import _
 
 _FORM_COOKIE: Final = ("zrm_sign_in", "/desk/sign-in")

@@ -18,6 +18,7 @@ from zrm.channels.web.form_validation import latin_digits
 from zrm.kit.cookies import Cookie, cookie
 from zrm.ui import i18n
 from zrm.ui.frame import FooterLink, PortalFrame
+from zrm.ui.headers import PAGE
 from zrm.ui.i18n import LANGUAGES, Language, _, gettext, ngettext, wished
 from zrm.ui.pages import Pages
 from zrm.ui.viewer import Viewer
@@ -26,21 +27,7 @@ TEMPLATES: Final = Path(__file__).parent / "templates"
 LANGUAGE_COOKIE: Final = i18n.LANGUAGE_COOKIE
 _YEAR: Final = 365 * 24 * 3600
 
-# Nothing from elsewhere, nothing inline, in nobody's frame. Pages are personal or carry a form's identity, so none is
-# stored. The referrer policy is same-origin and not no-referrer, for the latter makes browsers post "Origin: null".
-HEADERS: Final = {
-    "Cache-Control": "no-store",
-    "Content-Security-Policy": (
-        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; "
-        "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
-    ),
-    "Referrer-Policy": "same-origin",
-    "X-Content-Type-Options": "nosniff",
-    "X-Frame-Options": "DENY",
-    "Cross-Origin-Opener-Policy": "same-origin",
-    "Permissions-Policy": "camera=(), microphone=(), geolocation=()",
-}
-_ENCODED_HEADERS: Final = [(name.lower().encode(), value.encode()) for name, value in HEADERS.items()]
+_ENCODED_HEADERS: Final = [(name.lower().encode(), value.encode()) for name, value in PAGE.items()]
 
 
 class PageRenderer:
@@ -96,7 +83,7 @@ class PageRenderer:
             ),
         )
         text = self._pages.render(f"web/{template}", viewer, frame=frame, config=self.config, **context)
-        response = HTMLResponse(text, status_code=status, headers={**HEADERS, **(headers or {})})
+        response = HTMLResponse(text, status_code=status, headers={**PAGE, **(headers or {})})
         if request.cookies.get(self.language_cookie.name) != shown:
             response.set_cookie(
                 self.language_cookie.name, shown, max_age=_YEAR, httponly=True, samesite="lax", secure=self.secure

@@ -16,7 +16,7 @@ from zrm.channels.web.body import BadForm, Limits, Posted, WrongType, read_form
 from zrm.channels.web.form_validation import FieldError, check_text, clean_text, latin_digits
 from zrm.channels.web.intake import Intake, body_of
 from zrm.channels.web.kept_forms import KeptForm, KeptForms
-from zrm.channels.web.page_renderer import HEADERS, PageRenderer, peer_of, typed_code
+from zrm.channels.web.page_renderer import PageRenderer, peer_of, typed_code
 from zrm.channels.web.signed_tokens import Pass, Seals, contact_id
 from zrm.channels.web.view_models import (
     chosen_again,
@@ -32,6 +32,7 @@ from zrm.contract.tracking import Tracking
 from zrm.errors import NotFound, OverQuota, StoreUnavailable, TooManyTries
 from zrm.kit import log
 from zrm.kit.file_names import file_name
+from zrm.ui.headers import PAGE
 from zrm.ui.i18n import LANGUAGES, Language, _
 
 _log = log.get(__name__)
@@ -135,7 +136,7 @@ class FollowMatter:
         return FileResponse(
             path,
             media_type="application/octet-stream",
-            headers={**HEADERS, "Content-Disposition": f"attachment; filename*=UTF-8''{name}"},
+            headers={**PAGE, "Content-Disposition": f"attachment; filename*=UTF-8''{name}"},
         )
 
     async def step(self, _request: Request) -> Response:

@@ -25,7 +25,11 @@ PAGE: Final = {
         " form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
     ),
 }
-"""For the desk's own pages. Scripts and styles only from our own files, none inline."""
+"""For every page of ours, the portal's and the desk's. Scripts and styles only from our own files, none inline.
+
+Pages are personal or carry a form's identity, so none is stored. The referrer policy is same-origin and not no-referrer,
+for the latter makes browsers post "Origin: null".
+"""
 
 FOREIGN_HTML: Final = {
     **_COMMON,
