@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import re
+from datetime import timedelta
 from typing import Any, cast
 from uuid import UUID
 
 import pytest
 
 from tests.casework.house import agent, unit
-from zrm.casestore import case_list
+from zrm.casestore import case_list, history, notification
 from zrm.casestore.case_list import View
+from zrm.kit.clock import now
 from zrm.kit.db import Cursor, Database
 
 FILL = """
@@ -82,3 +85,58 @@ def test_counting_reads_no_case(full: Database) -> None:
         case_list.counted(cast("Cursor", explaining))
     assert " on cases" not in explaining.plan
     assert "case_counts" in explaining.plan
+
+
+TOLD = """
+WITH made AS (
+    SELECT n, uuidv7(-n * interval '1 hour') AS id, (ARRAY(SELECT id FROM cases ORDER BY code LIMIT 500))[n % 500 + 1] AS case_id
+    FROM generate_series(1, 8000) AS n
+), told AS (
+    INSERT INTO notifications (id, agent_id, case_id, source_id, kind, at, read_at)
+    SELECT id, (ARRAY(SELECT id FROM agents ORDER BY login))[n % 3 + 1], case_id, id, 'note', now() - n * interval '1 hour',
+        CASE WHEN n > 90 THEN now() END
+    FROM made
+)
+INSERT INTO case_events (id, case_id, at, actor, agent_id, kind, version, data)
+SELECT id, case_id, now() - n * interval '1 hour', 'agent', (SELECT id FROM agents WHERE login = 'sara'),
+    (ARRAY['claim', 'reply', 'status', 'close'])[n % 4 + 1], 1, '{}'
+FROM made
+"""
+
+
+@pytest.fixture
+def long_used(full: Database) -> Database:
+    with full.cursor() as cursor:
+        cursor.execute(TOLD.encode())
+        cursor.execute("ANALYZE")
+    return full
+
+
+def scanned(cursor: Cursor, plan: str) -> set[str]:
+    """The tables and partitions that the plan reads from beginning to end, but for empty ones."""
+    read = re.findall(r"Seq Scan on (\w+)", plan)
+    cursor.execute("SELECT relname FROM pg_class WHERE relname = ANY(%s) AND reltuples > 50", [read])
+    return {row[0] for row in cursor}
+
+
+def test_what_an_agent_was_told_is_read_from_its_index(long_used: Database) -> None:
+    with long_used.cursor() as cursor:
+        sara, explaining = agent(cursor, "sara"), Explaining(cursor)
+        for ask in (
+            lambda: notification.notices(cast("Cursor", explaining), sara),
+            lambda: notification.newest(cast("Cursor", explaining), [sara]),
+            lambda: notification.read_all(cast("Cursor", explaining), sara),
+        ):
+            ask()
+            assert not scanned(cursor, explaining.plan), explaining.plan
+
+
+def test_an_agents_steps_are_read_from_the_index_of_their_kinds(long_used: Database) -> None:
+    with long_used.cursor() as cursor:
+        cursor.execute("SELECT case_id FROM case_events LIMIT 1")
+        (case_id,) = cursor.fetchone() or (None,)
+        explaining = Explaining(cursor)
+        since = now() - timedelta(days=400)
+        history.steps_of(cast("Cursor", explaining), agent(cursor, "sara"), case_id, ["reply", "close"], since=since)
+        assert not scanned(cursor, explaining.plan), explaining.plan
+    assert "case_id_kind_at" in explaining.plan, explaining.plan

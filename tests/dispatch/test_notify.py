@@ -138,6 +138,8 @@ def test_what_is_undone_is_told_to_nobody(database: Database, agents: dict[str, 
             step = undo.undoable(cursor, acting(maryam, case.id, hold=HOLD))
             assert step
             undo.undo(cursor, acting(maryam, case.id, hold=HOLD), step.event_id)
+    with database.cursor() as cursor:
+        assert one(cursor, "SELECT count(*) FROM timers") == 0
     assert told(database) == set()
     with database.cursor() as cursor:
         version = one(cursor, "SELECT version FROM cases WHERE id = %s", case.id)

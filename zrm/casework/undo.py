@@ -17,7 +17,7 @@ from uuid import UUID
 
 from zrm.casestore import case as cases
 from zrm.casestore import contact as contacts
-from zrm.casestore import history, live, outbox, outgoing
+from zrm.casestore import history, live, outgoing, timers
 from zrm.casestore.agent import Permission
 from zrm.casestore.case import Status
 from zrm.casestore.history import AgentStep, CaseClosed, CaseReplied, HistoryLine, StatusChanged, StepUndone, by_agent
@@ -122,7 +122,7 @@ def undo(cursor: Cursor, act: ActionContext, event_id: UUID) -> Undoable:
         ended_assignment=freed,
     )
     for ref in (step.event_id, *([step.contact_id] if step.contact_id else [])):
-        outbox.withdraw(cursor, Topic.NOTIFY, ref)  # nobody has been told yet
+        timers.withdraw(cursor, Topic.NOTIFY, ref)  # nobody has been told yet
     # Never before the step itself, also when the clock was set back meanwhile.
     line = history.NewLine(case.id, by_agent(act.agent_id), undone, max(now(), recorded.line.at))
     history.append_step(cursor, line, before=before, after=after)
