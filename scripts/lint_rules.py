@@ -4,7 +4,8 @@
    SQLModel. Reads are free. A new table gets its row in `OWNERS` here and in docs/architecture.md.
 2. Nobody commits but who opened the transaction (`COMMITS` names the few files that do, with the reason).
 3. No class name twice in `zrm`.
-4. Rows become records by the names of their columns (`record` and `records` of `kit/db.py`), never by their places (`Record(*row)`).
+4. Rows become records by the names of their columns (`record` and `records` of `kit/db.py`), never by their places
+   (`Record(*row)`, or seven names and more for one row).
 
 What it cannot resolve is an error too: a table must be written out in the statement, a model named where it is written.
 """
@@ -111,6 +112,7 @@ _CALLS: Final = {
     "bulk_update_mappings",
 }
 _STATEMENTS: Final = {"insert", "update", "delete"}
+_MOST_PLACES: Final = 6  # columns of a row that may be told apart by their places
 _ORM: Final = ("sqlmodel", "sqlalchemy")
 _MAKES_SESSION: Final = re.compile(r"(?:\w+\.)*(?:session|session_of|Session|AsyncSession)\(.*\)$", re.DOTALL)
 
@@ -435,10 +437,11 @@ def _check_rows(sources: Sources) -> Iterator[Finding]:
             if isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef):
                 rows = set(_rows(function))
                 for node in ast.walk(function):
-                    if isinstance(node, ast.Call) and any(_is_row(argument, rows) for argument in node.args):
+                    spread = isinstance(node, ast.Call) and any(_is_row(argument, rows) for argument in node.args)
+                    if spread or _takes_apart(node, rows):
                         yield Finding(
                             file,
-                            node.lineno,
+                            node.target.lineno if isinstance(node, ast.comprehension) else getattr(node, "lineno", 0),
                             "reads a row by the places of its columns; record and records of kit/db.py read it by their names",
                         )
 
@@ -468,6 +471,18 @@ def _fetches(node: ast.expr) -> bool:
 
 def _names(target: ast.expr) -> Iterator[str]:
     return (part.id for part in ast.walk(target) if isinstance(part, ast.Name))
+
+
+def _takes_apart(node: ast.AST, rows: set[str]) -> bool:
+    """Whether a row, or the rest of one, is taken apart into so many names that two could change their places unseen."""
+    match node:
+        case ast.Assign(targets=[ast.Tuple(elts=parts)], value=value):
+            of_a_row = _fetches(value) or (isinstance(value, ast.Name) and value.id in rows)
+        case (ast.For() | ast.AsyncFor() | ast.comprehension()) as loop if isinstance(loop.target, ast.Tuple):
+            parts, of_a_row = loop.target.elts, _fetches(loop.iter)
+        case _:
+            return False
+    return of_a_row and len(parts) > _MOST_PLACES
 
 
 def _is_row(argument: ast.expr, rows: set[str]) -> bool:

@@ -214,6 +214,10 @@ def test_a_class_name_that_is_taken_is_found_and_methods_may_share_theirs() -> N
         "if (row := cursor.fetchone()) is not None: return Row(*row[1:])",
         "for number, *rest in cursor: files[number].append(Row(*rest))",
         "return [Row(*row) for row in await cursor.fetchall()]",
+        "a, b, c, d, e, f, g = cursor.fetchone()",
+        "row = cursor.fetchone()\n    a, b, c, d, e, f, *g = row",
+        "for a, b, c, d, e, f, g in cursor: print(a)",
+        "return {a: b for a, b, c, d, e, f, g in cursor.fetchall()}",
     ],
 )
 def test_a_row_read_by_position_is_found(code: str) -> None:
@@ -226,6 +230,8 @@ def test_a_row_read_by_position_is_found(code: str) -> None:
     [
         "return records(cursor, Row)",
         "return [Row(name=name, n=n) for name, n in cursor]",
+        "a, b, c, d, e, f = cursor.fetchone()",
+        "a, b, c, d, e, f, g = columns",
         "return [row[0] for row in cursor]",
         "return f(*names)",
         "return zip(*columns)",

@@ -39,9 +39,11 @@ def send_closing_message(
         [case_id],
     )
     row = cursor.fetchone()
-    if row is None or not of_channel(row[2]).asks_rating or opted_out(cursor, row[2], row[4]):
+    if row is None:
         return None
     code, language, channel, account, address = row
+    if not of_channel(channel).asks_rating or opted_out(cursor, channel, address):
+        return None
     title = gettext(language, FAREWELL_SUBJECT) if of_channel(channel).subject_line else ""
     contact_id = new_id()
     written = NewContact(

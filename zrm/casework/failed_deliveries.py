@@ -7,6 +7,7 @@ an answer whose fate is unknown is sent twice only because a person said so.
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import NamedTuple
 from uuid import UUID
 
 from zrm.casestore import contact as contacts
@@ -20,7 +21,7 @@ from zrm.casework.context import ActingAgent, InputFlaw, SendingSetup, invalid
 from zrm.casework.reply_routes import ReplyRoute
 from zrm.contract.capabilities import of_channel
 from zrm.errors import Conflict, NotAllowed, NotFound
-from zrm.kit.db import Cursor
+from zrm.kit.db import Cursor, record
 from zrm.kit.mail_addresses import own_message_id
 from zrm.security.masking import masked
 
@@ -132,6 +133,18 @@ def mark_handled(cursor: Cursor, actor: ActingAgent, delivery_id: UUID) -> None:
     _announce(cursor, case_id, delivery_id)
 
 
+class _Found(NamedTuple):
+    """A delivery of a case, locked."""
+
+    contact_id: UUID | None
+    case_id: UUID
+    channel: str
+    account: str
+    address: str
+    state: str
+    settled_by: UUID | None
+
+
 def _lock(cursor: Cursor, actor: ActingAgent, delivery_id: UUID) -> tuple[UUID | None, UUID, ReplyRoute]:
     """The contact that says it (None: it has its own words), the case, and where it went."""
     case_of(cursor, actor, delivery_id)
@@ -140,13 +153,12 @@ def _lock(cursor: Cursor, actor: ActingAgent, delivery_id: UUID) -> tuple[UUID |
         " WHERE id = %s AND case_id IS NOT NULL FOR UPDATE",
         [delivery_id],
     )
-    row = cursor.fetchone()
-    if row is None:
+    found = record(cursor, _Found)
+    if found is None:
         raise NotFound("no such delivery")
-    contact_id, case_id, channel, account, address, state, settled_by = row
-    if state not in ("failed", "unknown") or settled_by is not None:
+    if found.state not in ("failed", "unknown") or found.settled_by is not None:
         raise Conflict("not a failed one any more")
-    return contact_id, case_id, ReplyRoute(channel, account, address)
+    return found.contact_id, found.case_id, ReplyRoute(found.channel, found.account, found.address)
 
 
 def _announce(cursor: Cursor, case_id: UUID, delivery_id: UUID) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Protocol
+from typing import NamedTuple, Protocol
 from uuid import UUID
 
 from zrm.casestore import contact as contacts
@@ -25,6 +25,7 @@ from zrm.contract.outbound import Reply, Sent
 from zrm.dispatch.task_runner import backoff, leave_failed
 from zrm.kit import log
 from zrm.kit.db import Cursor, Database, records
+from zrm.kit.db import record as read_record
 from zrm.kit.mail_addresses import own_message_id
 from zrm.ui.i18n import _
 
@@ -188,54 +189,85 @@ class Deliver:
                 record(cursor, outgoing.id, DeliveryState.FAILED, str(outcome), outcome.code)
 
 
+class _Stored(NamedTuple):
+    """A delivery with what its contact and its case say; `text` None where nothing says it any more."""
+
+    state: str
+    attempts: int
+    channel: str
+    account: str
+    address: str
+    case_id: UUID | None
+    contact_id: UUID | None
+    last_word: bool
+    text: str | None
+    title: str
+    language: str
+    message_id: str
+    automatic: bool
+    in_reply_to: str
+    code: str
+    reply_token: str
+
+
 def _load(cursor: Cursor, delivery_id: UUID) -> _Outgoing | None:
     cursor.execute(
         """
-        SELECT d.state, d.attempts, d.channel, d.account, d.address, d.case_id, d.contact_id, d.wish = 'stop',
-               coalesce(c.text, d.text), coalesce(c.title, d.title), coalesce(nullif(c.language, ''), nullif(d.language, ''), k.language),
-               coalesce(c.message_id, ''), coalesce(c.automatic, true), d.in_reply_to, coalesce(k.code, ''),
-               coalesce(k.reply_token, '')
+        SELECT d.state, d.attempts, d.channel, d.account, d.address, d.case_id, d.contact_id,
+               d.wish = 'stop' AS last_word, coalesce(c.text, d.text) AS text, coalesce(c.title, d.title) AS title,
+               coalesce(nullif(c.language, ''), nullif(d.language, ''), k.language) AS language,
+               coalesce(c.message_id, '') AS message_id, coalesce(c.automatic, true) AS automatic, d.in_reply_to,
+               coalesce(k.code, '') AS code, coalesce(k.reply_token, '') AS reply_token
         FROM deliveries d LEFT JOIN contacts c ON c.id = d.contact_id LEFT JOIN cases k ON k.id = d.case_id
         WHERE d.id = %s FOR UPDATE OF d
         """,
         [delivery_id],
     )
-    row = cursor.fetchone()
-    if row is None:
+    stored = read_record(cursor, _Stored)
+    if stored is None:
         return None
-    state, attempts, channel, account, address, case_id, contact_id, last_word, text, title, language, *rest = row
-    message_id, automatic, in_reply_to, code, reply_token = rest
+    in_reply_to = stored.in_reply_to
     references: tuple[str, ...] = ()
-    if case_id is not None:
+    if stored.case_id is not None:
         # An answer by another channel has nothing to quote that the citizen's program there would know.
         cursor.execute(
             "SELECT message_id, direction FROM contacts WHERE case_id = %s AND message_id <> '' "
             "AND id IS DISTINCT FROM %s AND (direction = 'out' OR channel = %s) ORDER BY at DESC, id DESC LIMIT %s",
-            [case_id, contact_id, channel, _REFERENCES],
+            [stored.case_id, stored.contact_id, stored.channel, _REFERENCES],
         )
         thread = cursor.fetchall()[::-1]
         in_reply_to = next((ref for ref, direction in reversed(thread) if direction == "in"), "")
         references = tuple(ref for ref, _ in thread)
     files: tuple[StoredFile, ...] = ()
-    if contact_id is not None:
+    if stored.contact_id is not None:
         cursor.execute(
             "SELECT blob_key AS key, size, name, media_type, role FROM attachments WHERE contact_id = %s ORDER BY position",
-            [contact_id],
+            [stored.contact_id],
         )
         files = tuple(records(cursor, StoredFile))
     reply = Reply(
         id=delivery_id,
-        account=account,
-        to=address,
-        text=text or "",
-        language=language,
-        title=title,
-        code=code,
-        message_id=message_id,
+        account=stored.account,
+        to=stored.address,
+        text=stored.text or "",
+        language=stored.language,
+        title=stored.title,
+        code=stored.code,
+        message_id=stored.message_id,
         in_reply_to=in_reply_to,
         references=references,
-        reply_token=reply_token,
-        automatic=automatic,
+        reply_token=stored.reply_token,
+        automatic=stored.automatic,
         files=files,
     )
-    return _Outgoing(delivery_id, state, attempts, channel, case_id, contact_id, reply, last_word, text is None)
+    return _Outgoing(
+        id=delivery_id,
+        state=stored.state,
+        attempts=stored.attempts,
+        channel=stored.channel,
+        case_id=stored.case_id,
+        contact_id=stored.contact_id,
+        reply=reply,
+        last_word=stored.last_word,
+        wordless=stored.text is None,
+    )

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from contextlib import closing
-from typing import Final
+from typing import Final, NamedTuple
 
 import psycopg
 from psycopg import sql
 
-from zrm.kit.db import Connection, Database
+from zrm.kit.db import Connection, Database, record
 
 OLDEST: Final = 18  # uuidv7() came with it
 _LOOK = """
-SELECT current_setting('server_encoding'), pg_is_in_recovery(),
-    current_setting('default_transaction_read_only')::bool, current_user, current_schema(),
-    has_schema_privilege(current_schema(), 'CREATE'), to_regclass('alembic_version') IS NULL
+SELECT current_setting('server_encoding') AS encoding, pg_is_in_recovery() AS standby,
+    current_setting('default_transaction_read_only')::bool AS read_only, current_user AS role, current_schema() AS schema,
+    has_schema_privilege(current_schema(), 'CREATE') AS may_create, to_regclass('alembic_version') IS NULL AS empty
 """
 _TRIGRAMS = """
 SELECT (SELECT quote_ident(n.nspname) FROM pg_extension e JOIN pg_namespace n ON n.oid = e.extnamespace
@@ -73,26 +73,38 @@ def reason(error: Exception) -> str:
     return spoken[0] if spoken else lines[0].removeprefix("connection failed: ")
 
 
+class _Server(NamedTuple):
+    """The server and what we may do on it; `schema` is the first of our search_path that exists, `empty` without tables of ours."""
+
+    encoding: str
+    standby: bool
+    read_only: bool
+    role: str
+    schema: str | None
+    may_create: bool | None
+    empty: bool
+
+
 def _obstacles(connection: Connection, oldest: int) -> list[str]:
     version = connection.info.server_version // 10_000
     if version < oldest:
         return [f"the server is PostgreSQL {version}; {oldest} or newer is needed"]
-    row = connection.execute(_LOOK).fetchone()
-    if row is None:
+    with connection.cursor() as cursor:
+        found = record(cursor.execute(_LOOK), _Server)
+    if found is None:
         return []
-    encoding, standby, read_only, role, schema, may_create, empty = row
     problems = []
-    if encoding != "UTF8":
-        problems.append(f"the database is in {encoding}; one made with ENCODING 'UTF8' is needed")
-    if standby:
+    if found.encoding != "UTF8":
+        problems.append(f"the database is in {found.encoding}; one made with ENCODING 'UTF8' is needed")
+    if found.standby:
         problems.append("the server is a standby and takes no writes; the address of the primary is needed")
-    elif read_only:
+    elif found.read_only:
         problems.append("the database takes no writes (default_transaction_read_only)")
-    if schema is None:
-        problems.append(f"no schema on the search_path of {role} exists")
-    elif empty and not may_create:
-        grant = f'GRANT CREATE ON SCHEMA {schema} TO "{role}"'
-        problems.append(f"{role} may not make tables in the schema {schema}: {grant}")
+    if found.schema is None:
+        problems.append(f"no schema on the search_path of {found.role} exists")
+    elif found.empty and not found.may_create:
+        grant = f'GRANT CREATE ON SCHEMA {found.schema} TO "{found.role}"'
+        problems.append(f"{found.role} may not make tables in the schema {found.schema}: {grant}")
     return problems or _trigram_obstacles(connection)
 
 
