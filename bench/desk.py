@@ -70,6 +70,9 @@ class _Explaining:
         self._cursor.execute(f"EXPLAIN (ANALYZE, BUFFERS OFF, TIMING OFF) {query}".encode(), values)
         self.plan = [str(row[0]) for row in self._cursor.fetchall()]
 
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._cursor, name)
+
     def __iter__(self) -> Any:
         return iter(())
 
