@@ -6,7 +6,7 @@ which only the tests that run its line are run. PostgreSQL and Valkey are real. 
 calls are left out: what only they notice counts as unnoticed.
 
 Environment: MODULES, SAMPLE (60 faults), SEED (1), SECONDS (900: no new fault is begun after them), JOBS (2), TESTS (test
-files beyond those that are found: those in the module's own folder, and those that import it).
+files or folders, instead of those that are found: those in the module's own folder, and those that import it).
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from tests.mutate.attempts import attempt, preload
-from tests.mutate.knowledge import CHECKOUT, Fault, Known, concerned, modules_of
+from tests.mutate.knowledge import CHECKOUT, Fault, Known, concerned, modules_of, tests_of
 
 ENOUGH = 0.92
 _PREPARE = """
@@ -41,7 +41,7 @@ def main() -> int:
     if not modules:
         print("No module differs from main: say MODULES=…")
         return 0
-    files = sorted({*concerned(modules), *(CHECKOUT / name for name in (asked("TESTS") or "").split())})
+    files = tests_of((asked("TESTS") or "").split()) or concerned(modules)
     with tempfile.TemporaryDirectory(prefix="zrm-mutate-") as folder:
         jobs = [Path(folder, str(job)) for job in range(int(asked("JOBS") or 2))]
         with servers(jobs) as addresses:

@@ -8,7 +8,9 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Iterable, Sequence
+import traceback
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from pathlib import Path
 
 import psycopg
@@ -17,6 +19,9 @@ from psycopg import sql
 
 from tests.mutate.knowledge import CHECKOUT, Fault, module_name
 from tests.mutate.plugin import ChangedModule
+
+BROKEN = 70
+"""The exit status of a process of ours that fell over itself."""
 
 Servers = tuple[Path, str]
 """The folder of a PostgreSQL and a Valkey, and the PostgreSQL's address."""
@@ -36,10 +41,8 @@ def attempt(faults: Sequence[Fault], until: float, servers: Sequence[Servers]) -
     """
     children = []
     for job, (folder, address) in enumerate(servers):
-        if (child := os.fork()) == 0:
-            _work(list(enumerate(faults))[job :: len(servers)], until, folder, address)
-            os._exit(0)
-        children.append(child)
+        mine = list(enumerate(faults))[job :: len(servers)]
+        children.append(_forked(partial(_work, mine, until, folder, address)))
     for child in children:
         os.waitpid(child, 0)
     seen = [line.split() for folder, _ in servers for line in (folder / "results").read_text().splitlines()]
@@ -63,21 +66,41 @@ def is_noticed(fault: Fault, folder: Path, address: str) -> bool:
     """Whether a test fails (or hangs, or cannot even begin) with the fault in the module."""
     if not fault.tests:
         return False
-    child = os.fork()
-    if child == 0:
-        os.setsid()
-        os.environ |= {"ZRM_TEST_SERVERS": str(folder), "HYPOTHESIS_STORAGE_DIRECTORY": str(folder / "hypothesis")}
-        with (folder / "output").open("wb") as output:
-            os.dup2(output.fileno(), 1)
-            os.dup2(output.fileno(), 2)
-        os.chdir(CHECKOUT)
-        sys.meta_path.insert(0, ChangedModule(module_name(fault.module), fault.module, fault.number))
-        os._exit(int(pytest.main(["-x", "-q", "-p", "no:cacheprovider", *fault.tests])))
+    child = _forked(partial(_run_tests, fault, folder))
     status = _waited(child, 20 + 6 * fault.seconds)
     _drop_databases(address, child)
-    if status == pytest.ExitCode.NO_TESTS_COLLECTED:
-        raise RuntimeError(f"no test was run: {(folder / 'output').read_text(errors='replace')[-2000:]}")
+    if status in (pytest.ExitCode.NO_TESTS_COLLECTED, pytest.ExitCode.USAGE_ERROR, BROKEN):
+        raise RuntimeError(f"no test was run for {fault}: {(folder / 'output').read_text(errors='replace')[-2000:]}")
     return status != pytest.ExitCode.OK
+
+
+def _forked(work: Callable[[], int | None]) -> int:
+    """A process of its own that does the work and ends with its status; returns its number.
+
+    Whatever goes wrong in it, it never comes back into what its parent was doing: it would stop the parent's servers.
+    """
+    if child := os.fork():
+        return child
+    status = BROKEN
+    try:
+        status = int(work() or 0)
+    except BaseException:  # noqa: BLE001  # the process ends in any case
+        traceback.print_exc()
+    finally:
+        sys.stdout.flush()
+        os._exit(status)
+
+
+def _run_tests(fault: Fault, folder: Path) -> int:
+    os.setsid()
+    os.environ |= {"ZRM_TEST_SERVERS": str(folder), "HYPOTHESIS_STORAGE_DIRECTORY": str(folder / "hypothesis")}
+    with (folder / "output").open("wb") as output:
+        os.dup2(output.fileno(), 1)
+        os.dup2(output.fileno(), 2)
+    os.chdir(CHECKOUT)
+    sys.meta_path.insert(0, ChangedModule(module_name(fault.module), fault.module, fault.number))
+    early = "ignore::pytest.PytestAssertRewriteWarning"  # what was preloaded asserts nothing of ours
+    return int(pytest.main(["-x", "-q", "-p", "no:cacheprovider", "-W", early, *fault.tests]))
 
 
 def _waited(child: int, seconds: float) -> int | None:

@@ -76,6 +76,12 @@ def _names(file: Path) -> frozenset[str]:
     return frozenset(names)
 
 
+def tests_of(names: Sequence[str]) -> list[Path]:
+    """The test files that are meant by files and folders."""
+    paths = [CHECKOUT / name for name in names]
+    return sorted({file for path in paths for file in (path.rglob("test_*.py") if path.is_dir() else [path])})
+
+
 def module_name(module: Path) -> str:
     """`zrm/inbox/code.py` → `zrm.inbox.code`."""
     parts = module.relative_to(CHECKOUT).with_suffix("").parts

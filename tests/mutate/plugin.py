@@ -32,6 +32,7 @@ class LineNotes:
     def __init__(self, files: Sequence[Path], into: Path) -> None:
         self._into = into
         self._coverage = coverage.Coverage(data_file=None, include=[str(file) for file in files], config_file=False)
+        self._coverage.set_option("run:disable_warnings", ["no-data-collected", "module-not-measured"])
         self._seconds: dict[str, float] = defaultdict(float)
         self._failed: set[str] = set()
         self._coverage.start()
