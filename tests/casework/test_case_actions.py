@@ -11,6 +11,7 @@ import psycopg
 import pytest
 
 from tests.casework.house import Filed, acting, agent, file_case, one, unit
+from tests.lab.locks import wait_for_waiting
 from zrm.casestore import case as cases
 from zrm.casestore.outbox import Topic
 from zrm.casework import case_actions, failed_deliveries
@@ -241,3 +242,81 @@ def test_only_a_closed_case_has_an_end(database: Database, wrong: str) -> None:
     case = file_case(database)
     with pytest.raises(psycopg.errors.CheckViolation), database.cursor() as cursor:
         cursor.execute(f"UPDATE cases SET {wrong} WHERE id = %s".encode(), [case.id])
+
+
+def test_who_comes_while_another_is_at_the_case_waits_and_sees_what_they_did(database: Database, maryam: UUID) -> None:
+    case = file_case(database)
+    outcome: list[str] = []
+
+    def claim(who: UUID) -> None:
+        try:
+            with database.cursor() as cursor:
+                case_actions.claim(cursor, acting(who, case.id, 1))
+        except Conflict:
+            outcome.append("conflict")
+
+    with database.cursor() as cursor:
+        second = threading.Thread(target=claim, args=(agent(cursor, "daniel"),))
+        case_actions.claim(cursor, acting(maryam, case.id, 1))
+        second.start()
+        wait_for_waiting(database)
+    second.join(20)
+    assert outcome == ["conflict"]
+    with database.cursor() as cursor:
+        assert one(cursor, "SELECT assignee_id FROM cases WHERE id = %s", case.id) == maryam
+
+
+def test_what_somebody_has_is_not_claimed_away_and_ones_own_is_no_step(database: Database, maryam: UUID) -> None:
+    case = file_case(database, status="open", assignee=maryam)
+    with database.cursor() as cursor:
+        daniel = agent(cursor, "daniel")
+        with pytest.raises(Conflict, match="somebody"):
+            case_actions.claim(cursor, acting(daniel, case.id, 1))
+        case_actions.claim(cursor, acting(maryam, case.id, 1))
+    assert version(database, case) == 1
+    with database.cursor() as cursor:
+        assert one(cursor, "SELECT count(*) FROM case_events WHERE case_id = %s", case.id) == 0
+
+
+def test_a_case_is_given_back_once(database: Database, maryam: UUID) -> None:
+    case = file_case(database, status="open", assignee=maryam)
+    with database.cursor() as cursor:
+        case_actions.release(cursor, acting(maryam, case.id, 1))
+        case_actions.release(cursor, acting(maryam, case.id, 2))
+        assert one(cursor, "SELECT assignee_id FROM cases WHERE id = %s", case.id) is None
+        assert one(cursor, "SELECT count(*) FROM case_events WHERE case_id = %s AND kind = 'release'", case.id) == 1
+
+
+def test_who_takes_a_case_for_themselves_is_told_nothing(database: Database, maryam: UUID) -> None:
+    case = file_case(database)
+    with database.cursor() as cursor:
+        case_actions.assign(cursor, acting(maryam, case.id, 1), to_agent=maryam)
+        case_actions.assign(cursor, acting(maryam, case.id, 2), to_agent=maryam)
+    assert version(database, case) == 2, "the second time nothing changes"
+    with database.cursor() as cursor:
+        assert one(cursor, "SELECT assignee_id FROM cases WHERE id = %s", case.id) == maryam
+        assert one(cursor, "SELECT count(*) FROM outbox WHERE topic = 'notify'") == 0
+
+
+def test_a_case_goes_to_another_unit_without_its_agent(database: Database, maryam: UUID) -> None:
+    case = file_case(database, status="open", assignee=maryam)
+    with database.cursor() as cursor:
+        water = unit(cursor, "water")
+        case_actions.transfer(cursor, acting(maryam, case.id, 1), to_unit=water)
+        cursor.execute("SELECT unit_id, assignee_id FROM cases WHERE id = %s", [case.id])
+        assert cursor.fetchone() == (water, None)
+        case_actions.transfer(cursor, acting(maryam, case.id, 2), to_unit=water)
+        assert one(cursor, "SELECT count(*) FROM case_events WHERE case_id = %s AND kind = 'transfer'", case.id) == 1
+
+
+def test_a_preference_is_the_persons_and_stands_in_the_history(database: Database, maryam: UUID) -> None:
+    case = file_case(database)
+    with database.cursor() as cursor:
+        for language, channel in (("de", ""), ("", "carrier pigeon")):
+            with pytest.raises(InvalidInput):
+                case_actions.set_contact_preference(cursor, acting(maryam, case.id), language=language, channel=channel)
+        case_actions.set_contact_preference(cursor, acting(maryam, case.id), language="fa", channel="web")
+        cursor.execute("SELECT preferred_language, preferred_channel FROM persons WHERE id = %s", [case.person_id])
+        assert cursor.fetchone() == ("fa", "web")
+        assert one(cursor, "SELECT kind FROM case_events WHERE case_id = %s", case.id)
+    assert version(database, case) == 2

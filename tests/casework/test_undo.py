@@ -79,6 +79,9 @@ def test_an_answer_waits_and_is_taken_back_whole(database: Database, maryam: UUI
         assert undo.withdrawn(cursor, acting(agent(cursor, "daniel"), case.id), step.contact_id) is None, (
             "nobody else's words"
         )
+        other = acting(maryam, file_case(database).id)
+        assert undo.withdrawn(cursor, other, step.contact_id) is None
+        assert undo.kept_files(cursor, other, step.contact_id) == [], "nor at another case"
         page = timeline.load(cursor, case.id)
         assert page is not None
         assert [contact.direction for contact in page.contacts] == ["in"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
@@ -40,3 +41,15 @@ def test_a_worn_out_counter_borrows_the_next_millisecond(monkeypatch: pytest.Mon
     monkeypatch.setattr(ids, "_COUNTER_FRESH", 3)
     made = [ids.new_id() for _ in range(100)]
     assert made == sorted(set(made))
+
+
+def test_a_child_process_draws_other_numbers_than_its_parent() -> None:
+    ids.random_bytes(8)  # there is a pool to inherit
+    reader, writer = os.pipe()
+    if (child := os.fork()) == 0:
+        os.write(writer, ids.random_bytes(16))
+        os._exit(0)
+    os.close(writer)
+    os.waitpid(child, 0)
+    with os.fdopen(reader, "rb") as drawn:
+        assert drawn.read() != ids.random_bytes(16)

@@ -1,0 +1,138 @@
+"""The outbox's promises that the task runner relies on: what is claimed, by whom, for how long, and what is not."""
+
+from __future__ import annotations
+
+import pytest
+
+from zrm.casestore import outbox
+from zrm.casestore.outbox import Task, Topic
+from zrm.kit.db import Database
+from zrm.kit.ids import new_id
+
+
+@pytest.fixture
+def task(database: Database) -> Task:
+    """A task that somebody has claimed for a minute."""
+    with database.cursor() as cursor:
+        outbox.add(cursor, Topic.NOTIFY, [(new_id(), "feed")])
+    return claimed(database)[0]
+
+
+def claimed(database: Database, topic: Topic = Topic.NOTIFY) -> list[Task]:
+    with database.cursor() as cursor:
+        return outbox.claim(cursor, topic, limit=10, lease=60)
+
+
+def make_due(database: Database) -> None:
+    with database.cursor() as cursor:
+        cursor.execute("UPDATE outbox SET due_at = now()")
+
+
+def test_what_is_given_up_is_neither_claimed_nor_due_nor_waiting(database: Database, task: Task) -> None:
+    with database.cursor() as cursor:
+        outbox.fail(cursor, task, "broken")
+    make_due(database)
+    assert claimed(database) == []
+    with database.cursor() as cursor:
+        assert outbox.due_topics(cursor) == []
+        assert outbox.waiting(cursor) == {}
+        assert [(one.id, one.error) for one in outbox.failed(cursor)] == [(task.id, "broken")]
+        cursor.execute("UPDATE outbox SET due_at = now() + interval '1 minute'")
+        assert outbox.seconds_to_next(cursor) is None
+
+
+def test_a_claim_is_a_lease_and_the_sweep_does_not_renew_it(database: Database, task: Task) -> None:
+    assert claimed(database) == []
+    with database.cursor() as cursor:
+        before = outbox.seconds_to_next(cursor) or 0
+        assert 55 < before <= 60
+        cursor.execute("UPDATE outbox SET due_at = due_at - interval '30 seconds'")
+    with database.cursor() as cursor:
+        outbox.repair_future_due_times(cursor)
+        assert (outbox.seconds_to_next(cursor) or 0) <= 30, "who holds it has no more time than before"
+
+
+def test_the_lease_of_what_is_slow_is_its_own(database: Database, task: Task) -> None:
+    with database.cursor() as cursor:
+        outbox.hold(cursor, [task], seconds=600)
+    with database.cursor() as cursor:
+        assert 590 < (outbox.seconds_to_next(cursor) or 0) <= 600
+
+
+def test_a_claim_takes_its_topic_in_the_order_of_their_moments_and_no_more_than_asked(database: Database) -> None:
+    with database.cursor() as cursor:
+        outbox.add(cursor, Topic.FILE, [(first := new_id(), "")])
+        outbox.add(cursor, Topic.FILE, [(second := new_id(), ""), (third := new_id(), "")])
+        outbox.add(cursor, Topic.SCAN, [(new_id(), "")])
+        cursor.execute("UPDATE outbox SET due_at = now() - interval '1 hour' WHERE ref = %s", [second])
+        cursor.execute("UPDATE outbox SET due_at = now() - interval '1 minute' WHERE ref = %s", [first])
+    with database.cursor() as cursor:
+        assert {task.ref for task in outbox.claim(cursor, Topic.FILE, limit=2, lease=60)} == {first, second}
+    assert [task.ref for task in claimed(database, Topic.FILE)] == [third]
+
+
+def test_what_another_worker_is_claiming_just_now_is_passed_by(database: Database) -> None:
+    with database.cursor() as cursor:
+        outbox.add(cursor, Topic.FILE, [(new_id(), ""), (new_id(), "")])
+    with database.cursor() as one, database.cursor() as other:
+        other.execute("SET LOCAL lock_timeout = '5s'")
+        first = outbox.claim(one, Topic.FILE, limit=1, lease=60)
+        second = outbox.claim(other, Topic.FILE, limit=2, lease=60)
+    assert len({task.id for task in (*first, *second)}) == 2
+    assert len(second) == 1
+
+
+def test_tries_are_counted_taken_back_and_forgotten(database: Database, task: Task) -> None:
+    def tries() -> int:
+        make_due(database)
+        return claimed(database)[0].attempts
+
+    assert (task.attempts, tries()) == (1, 2)
+    with database.cursor() as cursor:
+        outbox.undo_attempt(cursor, [task])
+    assert tries() == 2
+    with database.cursor() as cursor:
+        outbox.undo_attempt(cursor, [task])
+        outbox.attempt_started(cursor, task)
+    assert tries() == 3
+    with database.cursor() as cursor:
+        outbox.reset_attempts(cursor, task)
+    assert tries() == 1
+
+
+def test_a_replay_begins_anew_and_one_that_did_not_fail_is_none(database: Database, task: Task) -> None:
+    with database.cursor() as cursor:
+        assert outbox.replay(cursor, task.id) is False
+        outbox.fail(cursor, task, "broken")
+        assert outbox.replay(cursor, task.id) is True
+    (again,) = claimed(database)
+    assert (again.id, again.attempts, again.ref, again.trace) == (task.id, 1, task.ref, "feed")
+    with database.cursor() as cursor:
+        assert outbox.failed(cursor) == []
+
+
+def test_only_the_task_that_is_meant_leaves(database: Database) -> None:
+    with database.cursor() as cursor:
+        outbox.add(cursor, Topic.FILE, [(ref := new_id(), ""), (other := new_id(), "")])
+        outbox.add(cursor, Topic.SCAN, [(ref, "")])
+        outbox.withdraw(cursor, Topic.FILE, ref)
+    assert [task.ref for task in claimed(database, Topic.FILE)] == [other]
+    (scan,) = claimed(database, Topic.SCAN)
+    with database.cursor() as cursor:
+        outbox.done(cursor, [scan])
+        cursor.execute("SELECT ref FROM outbox")
+        assert cursor.fetchall() == [(other,)]
+
+
+def test_what_waits_for_its_moment_is_not_late(database: Database) -> None:
+    with database.cursor() as cursor:
+        outbox.add(cursor, Topic.DELIVER, [(new_id(), "")], after=300)
+        assert outbox.due_topics(cursor) == []
+        assert outbox.waiting(cursor) == {}
+        assert 290 < (outbox.seconds_to_next(cursor) or 0) <= 300
+    assert claimed(database, Topic.DELIVER) == []
+    with database.cursor() as cursor:
+        cursor.execute("UPDATE outbox SET due_at = now() - interval '90 seconds'")
+    with database.cursor() as cursor:
+        assert outbox.due_topics(cursor) == [Topic.DELIVER]
+        assert 85 < outbox.waiting(cursor)[Topic.DELIVER] < 200
