@@ -13,6 +13,7 @@ from tests.agent_api.conftest import Browser
 from tests.casework.house import file_case, one
 from tests.channels.email.house import MailHouse
 from tests.channels.email.test_pictures import NAMED, PNG, mail
+from zrm.agent_api.pages import files
 from zrm.casestore.timeline import BEGINNING, WHOLE_BYTES
 from zrm.config import Settings
 from zrm.contract.inbound import TEXT_LIMIT
@@ -44,6 +45,18 @@ def test_a_mails_own_picture_is_shown_in_its_place_and_listed(
     browser = sign_in("daniel")
     assert SHOWN in browser.get(f"/desk/contacts/{contact}/html").text
     assert ".png" in browser.get(f"/desk/cases/{house.case_of(contact)}").text
+
+
+def test_a_page_has_no_more_pictures_than_it_may_hold(
+    house: MailHouse, sign_in: SignIn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One picture shown a thousand times would be a thousand copies of it."""
+    contact = house.take(mail('src="cid:i@p"', "Content-Type: image/png\r\nContent-ID: <i@p>").body)
+    house.ask("UPDATE contacts SET html = html || html || html WHERE id = %s RETURNING id", contact)
+    browser = sign_in("daniel")
+    for room, shown in ((3 * len(PNG), 3), (3 * len(PNG) - 1, 2), (len(PNG) - 1, 0)):
+        monkeypatch.setattr(files, "_PICTURE_BYTES", room)
+        assert browser.get(f"/desk/contacts/{contact}/html").text.count(SHOWN) == shown
 
 
 def test_pictures_kept_before_are_found_too(house: MailHouse, sign_in: SignIn) -> None:

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
+from threading import Event, Thread
 from uuid import UUID
 
 import pytest
 from psycopg.types.json import Jsonb
 
+from tests.lab.locks import wait_for_waiting
 from zrm.casestore import outbox
 from zrm.casestore.delivery import PROOF_LINK
 from zrm.casestore.outbox import Topic
@@ -323,3 +325,46 @@ def test_personal_data_in_a_providers_words_is_not_kept_with_the_error(database:
     delivery = make_case(database)
     work(database, settings, Provider(raises(Rejected("no mailbox a@example.org for +989121234567"))))
     assert state(database, delivery)[2] == "no mailbox [address] for [number]"
+
+
+def test_two_workers_at_one_answer_at_once_send_it_once(database: Database, settings: Settings) -> None:
+    delivery = make_case(database)
+    with database.cursor() as cursor:
+        tasks = outbox.claim(cursor, Topic.DELIVER, limit=10, lease=60)
+    provider = Provider(lambda reply: Sent("ref", final=True))
+    workers = [Thread(target=Deliver(database, {"email": provider}, settings), args=(tasks,)) for _ in range(2)]
+    with database.cursor() as cursor:
+        cursor.execute("SELECT FROM deliveries WHERE id = %s FOR UPDATE", [delivery])
+        for worker in workers:
+            worker.start()
+        wait_for_waiting(database, 2)
+    for worker in workers:
+        worker.join(20)
+    assert len(provider.seen) == 1
+
+
+def test_what_a_report_says_while_the_provider_answers_is_not_written_over(
+    database: Database, settings: Settings
+) -> None:
+    delivery = make_case(database)
+    meeting = Thread()
+
+    def answer(_: Reply) -> Sent:
+        """The report is written just now, and committed when the worker wants to write down that it has sent."""
+        nonlocal meeting
+        reported = Event()
+
+        def report() -> None:
+            with database.cursor() as cursor:
+                cursor.execute("UPDATE deliveries SET state = 'delivered' WHERE id = %s", [delivery])
+                reported.set()
+                wait_for_waiting(database)
+
+        meeting = Thread(target=report)
+        meeting.start()
+        assert reported.wait(20)
+        return Sent("ref", final=False)
+
+    work(database, settings, Provider(answer))
+    meeting.join(20)
+    assert state(database, delivery)[0] == "delivered"

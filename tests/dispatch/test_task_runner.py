@@ -25,6 +25,8 @@ from zrm.kit.blobs import BlobStore
 from zrm.kit.db import Database
 from zrm.kit.ids import new_id
 
+SLOW = (Topic.DELIVER, Topic.RENDER, Topic.FETCH, Topic.SCAN)
+
 
 @dataclass
 class Counter:
@@ -310,3 +312,29 @@ def test_who_goes_on_after_every_exception_does_not_go_on_after_the_end_of_time(
 
 def test_backoff_doubles_up_to_a_quarter_of_an_hour() -> None:
     assert [backoff(n) for n in (1, 2, 3, 20)] == [2, 4, 8, 900]
+
+
+@pytest.mark.parametrize(
+    ("topic", "least", "most", "many"),
+    [(Topic.NOTIFY, 0, 10, 2), (Topic.FILE, 0, 10, 2), *((topic, 30, 60, 1) for topic in SLOW)],
+)
+def test_what_waits_for_others_is_claimed_alone_and_for_long(
+    database: Database, queues: Queues, topic: Topic, least: int, most: int, many: int
+) -> None:
+    leases: list[list[float]] = []
+
+    class Looks(Counter):
+        def __call__(self, tasks: Sequence[Task]) -> None:
+            with self.database.cursor() as cursor:
+                cursor.execute(
+                    "SELECT extract(epoch FROM due_at - now())::float FROM outbox WHERE id = ANY(%s)",
+                    [[task.id for task in tasks]],
+                )
+                leases.append([row[0] for row in cursor])
+            super().__call__(tasks)
+
+    with database.cursor() as cursor:
+        outbox.add(cursor, topic, [(new_id(), ""), (new_id(), "")])
+    Drain(database, queues, {topic: Looks(database)}, Dispatch(batch=10, lease=10))(topic)
+    assert [len(batch) for batch in leases] == [many] * (2 // many)
+    assert all(least < lease <= most for batch in leases for lease in batch)

@@ -54,3 +54,15 @@ def test_anything_may_be_typed(typed: str) -> None:
 def test_letters_are_not_a_code() -> None:
     assert code.read("12345678901a") is None
     assert code.read("") is None
+
+
+@given(codes)
+def test_of_ten_last_digits_one_holds(minted: str) -> None:
+    """Whatever stands before it: every row and column of the table has each digit once."""
+    assert [digit for digit in "0123456789" if code.read(minted[:-1] + digit)] == [minted[-1]]
+
+
+def test_no_code_begins_with_a_nought() -> None:
+    """Also one whose check digit is right."""
+    noughts = [f"0{number:010}" for number in range(200)]
+    assert not any(code.read(f"{body}{digit}") for body in noughts for digit in "0123456789")

@@ -333,3 +333,13 @@ def test_closing_commits_what_waits(database: Database, blobs: BlobStore) -> Non
     assert len({future.result(timeout=0).code for future in futures}) == 300
     inbox.close()
     assert number_of(database, "receipts") == 600
+
+
+def test_a_code_in_use_is_drawn_again(inbox: Inbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = inbox.submit(contact("first")).result()
+    drawn = [first.code, first.code]
+    mint = code.mint
+    monkeypatch.setattr(code, "mint", lambda: drawn.pop() if drawn else mint())
+    second = inbox.submit(contact("second")).result(20)
+    assert second.code != first.code
+    assert drawn == []

@@ -12,7 +12,7 @@ def waiting_for_locks(database: Database) -> int:
         cursor.execute(
             "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
         )
-        return next(row[0] for row in cursor)
+        return int(next(row[0] for row in cursor))
 
 
 def wait_for_waiting(database: Database, many: int = 1) -> None:

@@ -88,6 +88,20 @@ def test_each_part_is_kept_by_itself_and_they_meet_in_any_order(
     assert len({(part.number, part.digest) for part in found if isinstance(part, MessagePart)}) == 5
 
 
+@pytest.mark.parametrize("how", ["udh", "udh16", "sar"])
+def test_parts_of_two_citizens_under_one_number_do_not_meet(
+    smsc: Smsc, line: Listening, desk: KeepingDesk, how: str
+) -> None:
+    """A telephone counts its long messages by itself, most from 1: two citizens have the same number every day."""
+    for sender in ("989121234567", "989351234567"):
+        smsc.deliver(PERSIAN, how=how, sender=sender, same=7)
+    smsc.deliver(PERSIAN, how=how, to="30002", same=7)
+    found = [part for raw in desk.wait_for(15) for part in line.channel.parse(raw)]
+    keys = [part.key for part in found if isinstance(part, MessagePart)]
+    assert len(keys) == 15
+    assert len(set(keys)) == 3
+
+
 def test_nothing_is_acknowledged_that_is_not_kept(smsc: Smsc, line: Listening, desk: KeepingDesk) -> None:
     desk.broken = StoreUnavailable("down")
     smsc.deliver(PERSIAN, how="udh")
