@@ -2,7 +2,8 @@
 
 1. Every table has one owner: the only file with INSERT, UPDATE, DELETE, MERGE, COPY or TRUNCATE on it, in SQL or by
    SQLModel. Reads are free. A new table gets its row in `OWNERS` here and in docs/architecture.md.
-2. Nobody commits but who opened the transaction (`COMMITS` names the few files that do, with the reason).
+2. Nobody commits, or opens a connection or transaction, but the few files that `COMMITS` names with the reason; everybody
+   else is lent a cursor, whose block is the transaction.
 3. No class name twice in `zrm`.
 4. Rows become records by the names of their columns (`record` and `records` of `kit/db.py`), never by their places
    (`Record(*row)`, or seven names and more for one row).
@@ -73,6 +74,9 @@ OWNERS: Final[dict[str, str]] = {
 }
 """Table → the one file of `zrm` that writes it."""
 
+BY_MIGRATIONS: Final = frozenset({"natures"})
+"""Tables that only migrations write, so far; the first other writer becomes the owner."""
+
 GENERIC: Final = frozenset({"kit/db.py"})
 """Files whose statements are given their table by the caller, who is looked at instead (`insert_rows`, `insert_records`)."""
 
@@ -102,6 +106,7 @@ _WRITES: Final = re.compile(
 )
 _SQL_COMMENT: Final = re.compile(r"--[^\n]*|/\*.*?\*/", re.DOTALL)
 _COMMIT: Final = re.compile(r"\s*COMMIT\s*(?:WORK|TRANSACTION)?\s*;?\s*", re.IGNORECASE)
+_OPENS: Final = re.compile(r"\b_?(?:database|engine|psycopg|Connection)$")
 _CALLS: Final = {
     "add",
     "add_all",
@@ -390,7 +395,9 @@ def _check_commits(sources: Sources, commits: Mapping[str, str]) -> Iterator[Fin
         for line in _commits(tree):
             used.add(file)
             if file not in commits:
-                yield Finding(file, line, "commits; who opened the transaction does that, at the end of its block")
+                yield Finding(
+                    file, line, "commits, or opens a transaction; whoever lends the cursor does that (Database.cursor)"
+                )
     for file in commits.keys() - used:
         yield Finding(file, 0, "is named as a file that commits and does not: take it off the list")
 
@@ -398,7 +405,11 @@ def _check_commits(sources: Sources, commits: Mapping[str, str]) -> Iterator[Fin
 def _commits(tree: ast.Module) -> Iterator[int]:
     for node in ast.walk(tree):
         match node:
-            case ast.Call(func=ast.Attribute(attr="commit" | "set_autocommit" | "connect_async")):
+            case ast.Call(func=ast.Attribute(attr="commit" | "set_autocommit" | "connect_async" | "transaction")):
+                yield node.lineno
+            case ast.Call(func=ast.Attribute(value=source, attr="connect" | "begin")) if _OPENS.search(
+                ast.unparse(source)
+            ):
                 yield node.lineno
             case ast.keyword(arg="autocommit", value=value) if not _is_false(value):
                 yield value.lineno

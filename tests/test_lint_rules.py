@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from scripts.lint_rules import COMMITS, OWNERS, Finding, check, parse, read
+from scripts.lint_rules import BY_MIGRATIONS, COMMITS, OWNERS, Finding, check, parse, read
+from zrm.models import METADATA
 
 ROOT = Path(__file__).parent.parent
 MODELS = """
@@ -45,6 +46,10 @@ def test_the_page_on_architecture_names_the_owners_that_the_linter_knows() -> No
         for table in re.findall(r"`(\w+)`", tables)
     }
     assert named == OWNERS
+
+
+def test_every_table_has_an_owner() -> None:
+    assert METADATA.tables.keys() == OWNERS.keys() | BY_MIGRATIONS
 
 
 def test_every_file_that_is_named_exists() -> None:
@@ -162,11 +167,15 @@ def test_an_owner_that_writes_nothing_is_found() -> None:
         "cursor.connection.commit()",
         "cursor.execute('COMMIT')",
         "cursor.execute('commit;')",
-        "psycopg.connect(url, autocommit=True)",
-        "psycopg.connect(url, autocommit=wanted)",
+        "pool.connect(url, autocommit=True)",
+        "pool.connect(url, autocommit=wanted)",
         "connection.autocommit = True",
         "create_engine(url, isolation_level='AUTOCOMMIT')",
         "await database.connect_async()",
+        "with psycopg.connect(url) as connection: pass",
+        "with self._database.connect() as connection: pass",
+        "with database.engine.begin() as connection: pass",
+        "with cursor.connection.transaction(): pass",
     ],
 )
 def test_a_commit_where_nobody_may_is_found(code: str) -> None:
@@ -177,7 +186,8 @@ def test_a_commit_where_nobody_may_is_found(code: str) -> None:
 @pytest.mark.parametrize(
     "code",
     [
-        "psycopg.connect(url, autocommit=False)",
+        "socket.connect(address)",
+        "spool.begin(call)",
         "def commit(self): '''COMMIT'''",
         "words = _('Commit the change')",
         "SQL = 'CREATE TEMPORARY TABLE a ON COMMIT DROP'",
