@@ -20,7 +20,7 @@ from uuid import UUID
 
 from starlette.requests import Request
 
-from zrm.agent_api.pages.reasons import reason
+from zrm.agent_api.pages.reasons import told
 from zrm.casestore.search_words import contact_key, excerpt, marked, parse
 from zrm.casework.templating import fill, unknown_placeholders
 from zrm.channels.channel import Channel
@@ -30,7 +30,7 @@ from zrm.channels.email.htmltext import words_of
 from zrm.channels.fax.record import TIFF
 from zrm.channels.web.body import BadForm, Limits, read_form
 from zrm.channels.web.form_validation import check_text, clean_media_type, read_entry
-from zrm.contract.errors import Unparseable
+from zrm.contract.errors import RECEIVER_SAYS, Unparseable
 from zrm.contract.inbound import JSON, TEXT_LIMIT, RawContact
 from zrm.inbox import code
 from zrm.inbox.content import content_of
@@ -334,7 +334,7 @@ def _texts() -> list[Place]:
         text("templates", 100_000, _TEMPLATE, unknown_placeholders, lambda said: fill(said, {"name": "", "code": "1", "title": "چ"})),
         text("telephone numbers", 10_000, _NUMBERS, lambda number: (e164(number, "IR"), flaw(number, "IR"))),
         text("file names", 100_000, (*_WORDS, ".", "/", "\\", "con", ":", " ", "a.", "http://", "%"), file_name),
-        text("reasons", 10_000, ("reading it took more than ", "1", " s", ": ", "the parser of ", " failed", "a", "\n"), lambda recorded: reason(recorded, "fa")),
+        text("reasons", 10_000, ("%(words)s", "1", ": ", "a", "\n", "%"), lambda words: told(RECEIVER_SAYS(words=words), "fa")),
         text("redaction", FIELDS, _LOG, log.redact),
     ]  # fmt: skip
 

@@ -27,11 +27,13 @@ from tests.lab import axe
 from tests.lab.databases import Databases
 from tests.lab.servers import TestServers
 from tests.lab.serving import serving
+from tests.reasons import why
 from zrm.app import build_app
 from zrm.casestore import outbox
 from zrm.casestore.outbox import Topic
 from zrm.casework import case_actions
 from zrm.casework.reply_routes import ReplyRoute
+from zrm.channels.fax.parse import NOT_A_FAX
 from zrm.dispatch.notify import Notify
 from zrm.dispatch.task_runner import leave_failed
 from zrm.installation import DATABASE_VARIABLE, REDIS_VARIABLE, Runtime, load_config, open_runtime
@@ -171,7 +173,7 @@ def set_stage(town: Town, login: str) -> Stage:
         attach(database, blobs, mail.contact_id, picture.getvalue(), name=name)
     attach(database, blobs, mail.contact_id, b"%PDF-1.7", name="نقشه.pdf", media_type="application/pdf")
     file = attach(database, blobs, mail.contact_id, b"EICAR", name="a.exe", scan="infected", threat="Eicar")
-    quarantine_one(database, "not a fax: page 1 is cut")
+    quarantine_one(database, NOT_A_FAX(words="page 1 is cut"))
     with database.cursor() as cursor:
         who = agent(cursor, login)
         cursor.execute(
@@ -186,7 +188,7 @@ def set_stage(town: Town, login: str) -> Stage:
         case_actions.reply(cursor, acting(who, text.id, 1, TEXT), route=TEXT, title="", text="فردا پر می‌شود.")  # fmt: skip
         case_actions.close(cursor, acting(who, closed.id, 1), result="Mended.", reason="Mended already.")
         cursor.execute(
-            "UPDATE deliveries SET state = 'failed', error = 'the mail server refused the recipient', attempts = 1 WHERE id = %s",
+            "UPDATE deliveries SET state = 'failed', reason_code = 'receiver_says', reason_params = jsonb_build_object('words', 'the mail server refused the recipient'), attempts = 1 WHERE id = %s",
             [failed],
         )
         outbox.add(cursor, Topic.NOTIFY, [(failed, "trace"), (text.contact_id, "trace")])
@@ -194,7 +196,7 @@ def set_stage(town: Town, login: str) -> Stage:
         outbox.add(cursor, Topic.RENDER, [(new_id(), "trace")])
         (task,) = outbox.claim(cursor, Topic.RENDER, limit=1, lease=60)
     Notify(database)(notices)
-    leave_failed(database, task, "these pages cannot be shown: strip 3 is damaged")
+    leave_failed(database, task, why("these pages cannot be shown: strip 3 is damaged"))
     return Stage(mail, text, closed, file)
 
 

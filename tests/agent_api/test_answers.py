@@ -8,11 +8,14 @@ from datetime import UTC, datetime
 from uuid import UUID
 
 import pytest
+from psycopg.types.json import Jsonb
 
 from tests.agent_api.conftest import Browser
 from tests.casework.house import Filed, agent, file_case, one, unit
+from tests.reasons import says
 from zrm.casestore import template
 from zrm.casestore.template import Wording
+from zrm.dispatch.deliver import INTERNAL
 from zrm.kit.blobs import BlobStore
 from zrm.kit.db import Database
 from zrm.kit.ids import new_id
@@ -169,7 +172,10 @@ def test_what_did_not_arrive_goes_by_another_channel(sign_in: SignIn, database: 
     ways = ways_of(browser.get(f"/desk/cases/{case.id}").text)
     browser.post(f"/desk/cases/{case.id}/reply", version="1", way=ways["sms"], text="Tomorrow.")
     with database.cursor() as cursor:
-        delivery = one(cursor, "UPDATE deliveries SET state = 'failed', error = 'no such number' RETURNING id")
+        delivery = one(
+            cursor,
+            "UPDATE deliveries SET state = 'failed', reason_code = 'test.why', reason_params = jsonb_build_object('words', 'no such number') RETURNING id",
+        )
     assert f"/desk/cases/{case.id}?delivery={delivery}#delivery-{delivery}" in browser.get("/desk/trouble").text
     assert "Use another channel" in browser.get(f"/desk/cases/{case.id}").text
     by = f"/desk/trouble/deliveries/{delivery}/by"
@@ -220,11 +226,19 @@ def test_every_state_of_an_answer_stands_on_the_timeline_with_its_time(sign_in: 
     with database.cursor() as cursor:
         delivery = one(cursor, "UPDATE deliveries SET state = 'delivered' RETURNING id")
         cursor.execute("UPDATE deliveries SET changed_at = now()")
-        said = ("internal error while sending: KeyError", "", "250 queued")
-        for minute, (state, detail) in enumerate(zip(("sending", "sent", "delivered"), said, strict=True), 1):
+        said = (INTERNAL(error="KeyError"), None, says("250 queued"))
+        for minute, (state, reason) in enumerate(zip(("sending", "sent", "delivered"), said, strict=True), 1):
             cursor.execute(
-                "INSERT INTO delivery_events (id, delivery_id, at, state, detail) VALUES (%s, %s, %s, %s, %s)",
-                [new_id(), delivery, datetime(2099, 1, 2, 3, minute, tzinfo=UTC), state, detail],
+                "INSERT INTO delivery_events (id, delivery_id, at, state, reason_code, reason_params)"
+                " VALUES (%s, %s, %s, %s, %s, %s)",
+                [
+                    new_id(),
+                    delivery,
+                    datetime(2099, 1, 2, 3, minute, tzinfo=UTC),
+                    state,
+                    reason.code if reason else "",
+                    Jsonb(reason.stored_params() if reason else {}),
+                ],
             )
     page = browser.get(f"/desk/cases/{case.id}").text
     steps = page.split(f'id="delivery-{delivery}"')[1].split("</details>")[0].split('<ul class="z-steps">')[1]

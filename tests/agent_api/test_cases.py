@@ -6,7 +6,9 @@ import re
 from collections.abc import Callable
 
 import pytest
+from psycopg.types.json import Jsonb
 
+import tests.reasons  # noqa: F401  # declares test.why
 from tests.agent_api.conftest import Browser
 from tests.casework.house import Filed, agent, file_case, one
 from zrm.casestore import rating
@@ -301,9 +303,9 @@ def test_a_held_contact_is_taken_replayed_once_and_only_its_text_is_shown(sign_i
     with database.cursor() as cursor:
         cursor.execute("UPDATE raw_contacts SET state = 'quarantined' WHERE id = %s", [case.contact_id])
         cursor.execute(
-            "INSERT INTO quarantine (contact_id, channel, reason, entered_at, due_at)"
-            " VALUES (%s, 'email', 'unknown <charset> 100%%', now(), now() - interval '1 hour')",
-            [case.contact_id],
+            "INSERT INTO quarantine (contact_id, channel, reason_code, reason_params, entered_at, due_at)"
+            " VALUES (%s, 'email', 'test.why', %s, now(), now() - interval '1 hour')",
+            [case.contact_id, Jsonb({"words": "unknown <charset> 100%"})],
         )
     browser = sign_in("daniel")
     page = browser.get("/desk/quarantine").text
@@ -367,7 +369,9 @@ def test_trouble_is_sent_again_from_the_page(sign_in: SignIn, database: Database
     way = way_of(browser.get(f"/desk/cases/{case.id}").text)
     browser.post(f"/desk/cases/{case.id}/reply", version="1", way=way, text="x")
     with database.cursor() as cursor:
-        cursor.execute("UPDATE deliveries SET state = 'failed', error = '550 no such box' RETURNING id")
+        cursor.execute(
+            "UPDATE deliveries SET state = 'failed', reason_code = 'receiver_says', reason_params = jsonb_build_object('words', '550 no such box') RETURNING id"
+        )
         delivery = (cursor.fetchone() or (None,))[0]
     assert "550 no such box" in browser.get("/desk/trouble").text
     assert "An answer did not arrive" in browser.get("/desk/queue/waiting").text
@@ -386,9 +390,9 @@ def test_an_automatic_answer_without_a_case_does_not_fail_unseen(sign_in: SignIn
             [raw],
         )
         cursor.execute(
-            "INSERT INTO deliveries (id, kind, question_id, wish, channel, account, address, language, text, state, error, "
-            "created_at, changed_at) VALUES (%s, 'self_service', %s, 'state', 'sms', '3000', '+989121234567', 'fa', 'x', 'failed', "
-            "'no such line', now(), now())",
+            "INSERT INTO deliveries (id, kind, question_id, wish, channel, account, address, language, text, state, reason_code, "
+            "reason_params, created_at, changed_at) VALUES (%s, 'self_service', %s, 'state', 'sms', '3000', '+989121234567', 'fa', 'x', 'failed', "
+            "'receiver_says', jsonb_build_object('words', 'no such line'), now(), now())",
             [raw, raw],
         )
     page = sign_in("daniel").get("/desk/trouble").text

@@ -176,7 +176,7 @@ def test_an_answer_in_trouble_long_ago_is_led_to(sign_in: SignIn, database: Data
     with database.cursor() as cursor:
         old: UUID = one(
             cursor,
-            "UPDATE deliveries SET state = 'failed', error = '550' WHERE contact_id ="
+            "UPDATE deliveries SET state = 'failed', reason_code = 'receiver_says', reason_params = jsonb_build_object('words', '550') WHERE contact_id ="
             " (SELECT id FROM contacts WHERE text = 'Message 200') RETURNING id",
         )
     browser = sign_in("daniel")

@@ -10,6 +10,7 @@ import pytest
 
 from tests.agent_api.conftest import Browser, RunningDesk
 from tests.casework.house import Filed, agent, file_case, one, quarantine_one, unit
+from tests.reasons import why
 from zrm.casestore import heartbeat, outbox
 from zrm.casestore.agent import ONLY_EVERYWHERE, Permission
 from zrm.casestore.outbox import Topic
@@ -63,7 +64,7 @@ def test_the_store_takes_no_permission_for_a_unit_that_acts_on_what_has_none(
     [(Permission.HANDLE_QUARANTINE, "/desk/quarantine"), (Permission.VIEW_LEDGER, "/desk/ledger")],
 )
 def test_even_such_a_row_opens_nothing(sign_in: SignIn, database: Database, permission: Permission, path: str) -> None:
-    held = quarantine_one(database, "broken")
+    held = quarantine_one(database, why("broken"))
     with database.cursor() as cursor:
         cursor.execute("ALTER TABLE permissions DROP CONSTRAINT permissions_only_everywhere")
     narrow(database, "daniel", permission, "contact-centre")
@@ -78,7 +79,7 @@ def test_even_such_a_row_opens_nothing(sign_in: SignIn, database: Database, perm
 
 
 def test_a_held_original_is_for_who_handles_quarantine(sign_in: SignIn, database: Database) -> None:
-    held = quarantine_one(database, "broken")
+    held = quarantine_one(database, why("broken"))
     with database.cursor() as cursor:  # as it is of a contact that was never filed
         cursor.execute("DELETE FROM contact_search")
         cursor.execute("DELETE FROM contacts")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from tests.reasons import why
 from zrm.casestore import outbox
 from zrm.casestore.outbox import Task, Topic
 from zrm.kit.db import Database
@@ -30,13 +31,13 @@ def make_due(database: Database) -> None:
 
 def test_what_is_given_up_is_neither_claimed_nor_due_nor_waiting(database: Database, task: Task) -> None:
     with database.cursor() as cursor:
-        outbox.fail(cursor, task, "broken")
+        outbox.fail(cursor, task, why("broken"))
     make_due(database)
     assert claimed(database) == []
     with database.cursor() as cursor:
         assert outbox.due_topics(cursor) == []
         assert outbox.waiting(cursor) == {}
-        assert [(one.id, one.error) for one in outbox.failed(cursor)] == [(task.id, "broken")]
+        assert [(one.id, str(one.reason)) for one in outbox.failed(cursor)] == [(task.id, "broken")]
         cursor.execute("UPDATE outbox SET due_at = now() + interval '1 minute'")
         assert outbox.seconds_to_next(cursor) is None
 
@@ -103,7 +104,7 @@ def test_tries_are_counted_taken_back_and_forgotten(database: Database, task: Ta
 def test_a_replay_begins_anew_and_one_that_did_not_fail_is_none(database: Database, task: Task) -> None:
     with database.cursor() as cursor:
         assert outbox.replay(cursor, task.id) is False
-        outbox.fail(cursor, task, "broken")
+        outbox.fail(cursor, task, why("broken"))
         assert outbox.replay(cursor, task.id) is True
     (again,) = claimed(database)
     assert (again.id, again.attempts, again.ref, again.trace) == (task.id, 1, task.ref, "feed")

@@ -9,6 +9,7 @@ import psycopg
 import pytest
 
 from tests.casework.house import Filed, acting, agent, file_case
+from tests.reasons import why
 from zrm.casestore import outgoing, proof, timeline, worklists
 from zrm.casestore.delivery import DeliveryKind, DeliveryState
 from zrm.casestore.outgoing import NewDelivery, OwnWords
@@ -33,7 +34,7 @@ def test_what_has_words_of_its_own_stands_in_the_conversation_with_its_steps(dat
     with database.cursor() as cursor:
         outgoing.queue(cursor, [link])
         outgoing.record(cursor, link.id, DeliveryState.SENDING)
-        outgoing.record(cursor, link.id, DeliveryState.FAILED, "no mailbox a@example.org", "Rejected")
+        outgoing.record(cursor, link.id, DeliveryState.FAILED, why("no mailbox a@example.org"), "Rejected")
         page = timeline.load(cursor, case.id)
         assert page is not None
         shown, first = page.contacts[-1], page.contacts[0]
@@ -42,7 +43,7 @@ def test_what_has_words_of_its_own_stands_in_the_conversation_with_its_steps(dat
         assert (shown.direction, shown.automatic, shown.public) == ("out", True, False)
         (delivery,) = shown.deliveries
         assert [step.state for step in delivery.steps] == ["queued", "sending", "failed"]
-        assert delivery.error == "no mailbox [address]"
+        assert delivery.reason == why("no mailbox [address]")
         before = timeline.behind_delivery(cursor, case.id, link.id)
         assert before is not None
         found = timeline.load(cursor, case.id, before=before)
@@ -56,7 +57,7 @@ def test_what_has_words_of_its_own_is_sent_again_with_them(database: Database) -
     link = link_to(case)
     with database.cursor() as cursor:
         outgoing.queue(cursor, [link])
-        outgoing.record(cursor, link.id, DeliveryState.FAILED, "no")
+        outgoing.record(cursor, link.id, DeliveryState.FAILED, why("no"))
         again = send_again(cursor, acting(agent(cursor, "sara"), case.id).actor, link.id)
         assert words(cursor, again) == (
             "proof_link", case.address, "Your link", "Your link: {proof_link}", case.id, "queued",
@@ -74,7 +75,7 @@ def test_a_failed_answer_without_a_case_is_nobodys_case(database: Database) -> N
     )  # fmt: skip
     with database.cursor() as cursor:
         outgoing.queue(cursor, [answer])
-        outgoing.record(cursor, answer.id, DeliveryState.FAILED, "no such line")
+        outgoing.record(cursor, answer.id, DeliveryState.FAILED, why("no such line"))
         assert worklists.failed_deliveries(cursor, None) == []
         assert worklists.attention(cursor).failed_deliveries == {}
         assert [row.id for row in worklists.undelivered_self_answers(cursor)] == [answer.id]

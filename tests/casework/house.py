@@ -14,6 +14,7 @@ from zrm.casestore.search_words import contact_key
 from zrm.casework.context import ActingAgent, ActionContext, SendingSetup
 from zrm.casework.reply_routes import WEB, ReplyRoute, SendingAccount
 from zrm.contract.capabilities import kind_of_address
+from zrm.contract.reasons import Reason
 from zrm.inbox import code, quarantine
 from zrm.kit.clock import now
 from zrm.kit.db import Cursor, Database
@@ -110,7 +111,7 @@ def file_case(
     return filed
 
 
-def quarantine_one(database: Database, reason: str) -> UUID:
+def quarantine_one(database: Database, reason: Reason) -> UUID:
     """A received contact that could not be filed; returns its id."""
     contact_id = file_case(database).contact_id
     with database.cursor() as cursor:

@@ -19,6 +19,7 @@ import pytest
 
 from tests.casework.house import EVERYTHING, acting, agent, file_case, one, quarantine_one, unit
 from tests.lab.databases import Databases
+from tests.reasons import why
 from zrm import agent_api, casework
 from zrm.casestore import outbox, template
 from zrm.casestore.agent import Permission
@@ -246,7 +247,7 @@ def stage(database: Database) -> Stage:
         for status, assignee in (("open", me), ("new", None), ("open", me), ("closed", None), ("new", None))
     )
     taken = file_case(database, unit_key=HERE, channel="call")
-    held = quarantine_one(database, "broken")
+    held = quarantine_one(database, why("broken"))
     ids = {name: new_id() for name in ("relation", "file", "clean_file", "task")}
     with database.cursor() as cursor:
         for name, scan in (("file", "infected"), ("clean_file", "clean")):

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hmac
 import json
-from typing import ClassVar
+from typing import ClassVar, Final
 
 import httpx
 from fastapi import APIRouter
@@ -21,11 +21,15 @@ from starlette.routing import Route
 from zrm.channels.channel import ChannelConfig, Installation
 from zrm.contract.addresses import Sender
 from zrm.contract.capabilities import Capabilities
-from zrm.contract.errors import ConnectionFailed, Rejected, Unparseable
+from zrm.contract.errors import RECEIVER_SAYS, ConnectionFailed, Rejected, Unparseable
 from zrm.contract.inbound import Inbound, Parsed, RawContact, Report, Thread
 from zrm.contract.outbound import Reply, Sent
 from zrm.contract.ports import FrontDesk, ReceptionPort
+from zrm.contract.reasons import declare
 from zrm.errors import StoreUnavailable
+
+NOT_A_TERMINAL: Final = declare("test.kiosk.not_a_terminal", "not what a terminal writes")
+NOT_REACHED: Final = declare("test.kiosk.not_reached", "The terminals cannot be reached.")
 
 
 class KioskConfig(ChannelConfig):
@@ -96,7 +100,7 @@ class KioskChannel:
             senders = (Sender("card", said["card"], said["name"]),)
             return [Inbound(senders, said["text"], language=said["language"], thread=Thread(open_line=True))]
         except (KeyError, TypeError, ValueError):
-            raise Unparseable("not what a terminal writes") from None
+            raise Unparseable(NOT_A_TERMINAL) from None
 
     def send(self, reply: Reply) -> Sent:
         """Hand an answer to the terminals' server. Errors: SendError."""
@@ -104,9 +108,9 @@ class KioskChannel:
         try:
             answer = httpx.post(self._config.url, json=message, timeout=10)
         except httpx.ConnectError as error:
-            raise ConnectionFailed(type(error).__name__) from None
+            raise ConnectionFailed(NOT_REACHED(words=type(error).__name__)) from None
         if answer.is_error:
-            raise Rejected(answer.text, code=str(answer.status_code))
+            raise Rejected(RECEIVER_SAYS(words=answer.text), code=str(answer.status_code))
         return Sent(message["ref"], final=False)
 
     def accounts(self) -> list[str]:

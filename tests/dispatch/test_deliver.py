@@ -12,6 +12,7 @@ import pytest
 from psycopg.types.json import Jsonb
 
 from tests.lab.locks import wait_for_waiting
+from tests.reasons import why
 from zrm.casestore import outbox
 from zrm.casestore.delivery import PROOF_LINK
 from zrm.casestore.outbox import Topic
@@ -143,7 +144,10 @@ def work(database: Database, settings: Settings, provider: Provider) -> None:
 def state(database: Database, delivery: UUID) -> tuple[str, int, str, list[str], int]:
     """(state, attempts, error, every step's state, tasks left)."""
     with database.cursor() as cursor:
-        cursor.execute("SELECT state, attempts, error FROM deliveries WHERE id = %s", [delivery])
+        cursor.execute(
+            "SELECT state, attempts, coalesce(reason_params ->> 'words', reason_code) FROM deliveries WHERE id = %s",
+            [delivery],
+        )
         now_in, attempts, error = cursor.fetchone() or ("", 0, "")
         cursor.execute("SELECT state FROM delivery_events WHERE delivery_id = %s ORDER BY id", [delivery])
         steps = [row[0] for row in cursor]
@@ -184,11 +188,11 @@ def test_a_message_by_another_channel_is_not_quoted(database: Database, settings
 @pytest.mark.parametrize(
     ("error", "ends"),
     [
-        (Rejected("spam", code="5.7.1"), "failed"),
-        (RecipientUnreachable("no such user"), "failed"),
-        (RecipientOptedOut("stop"), "failed"),
-        (ConfigInvalid("no relay"), "failed"),
-        (OutcomeUnknown("cut off"), "unknown"),
+        (Rejected(why("spam"), code="5.7.1"), "failed"),
+        (RecipientUnreachable(why("no such user")), "failed"),
+        (RecipientOptedOut(why("stop")), "failed"),
+        (ConfigInvalid(why("no relay")), "failed"),
+        (OutcomeUnknown(why("cut off")), "unknown"),
         (ZeroDivisionError("the channel broke its contract"), "unknown"),
     ],
 )
@@ -208,7 +212,7 @@ def test_a_trouble_is_told_to_people(database: Database, settings: Settings, err
         assert cursor.fetchall() == [(f"delivery_{ends}", 1)], "whoever has the case knows"
 
 
-@pytest.mark.parametrize("error", [ConnectionFailed("refused"), Throttled("slow down", retry_after=7)])
+@pytest.mark.parametrize("error", [ConnectionFailed(why("refused")), Throttled(why("slow down"), retry_after=7)])
 def test_what_surely_did_not_leave_is_tried_again(database: Database, settings: Settings, error: SendError) -> None:
     delivery = make_case(database)
     work(database, settings, Provider(raises(error)))
@@ -241,8 +245,8 @@ def test_a_crash_in_the_middle_is_unknown_and_never_sent_again(database: Databas
     [
         (lambda _: Sent("ref", final=True), "delivered"),
         (lambda _: Sent("ref", final=False), "sent"),
-        (raises(ConnectionFailed("refused")), "failed"),
-        (raises(OutcomeUnknown("cut off")), "unknown"),
+        (raises(ConnectionFailed(why("refused"))), "failed"),
+        (raises(OutcomeUnknown(why("cut off"))), "unknown"),
     ],
 )
 def test_a_send_that_outlives_its_lease_adds_what_it_knows(
@@ -276,7 +280,7 @@ def test_a_report_that_is_faster_than_the_answer_is_not_taken_back(database: Dat
 
 def test_a_report_settles_what_a_crash_left_unknown(database: Database, settings: Settings) -> None:
     delivery = make_case(database)
-    work(database, settings, Provider(raises(OutcomeUnknown("cut off"))))
+    work(database, settings, Provider(raises(OutcomeUnknown(why("cut off")))))
     with database.cursor() as cursor:
         assert not apply_delivery_report(cursor, "sms", Report("ref", "sent", reply_id=delivery)), (
             "another channel's word"
@@ -323,7 +327,7 @@ def test_the_link_is_made_when_it_leaves_and_not_stored(database: Database, sett
 
 def test_personal_data_in_a_providers_words_is_not_kept_with_the_error(database: Database, settings: Settings) -> None:
     delivery = make_case(database)
-    work(database, settings, Provider(raises(Rejected("no mailbox a@example.org for +989121234567"))))
+    work(database, settings, Provider(raises(Rejected(why("no mailbox a@example.org for +989121234567")))))
     assert state(database, delivery)[2] == "no mailbox [address] for [number]"
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import pytest
 
 from tests.dispatch.test_deliver import make_case
+from tests.reasons import why
 from zrm.casestore import outbox
 from zrm.casestore.outbox import Topic
 from zrm.config import Settings
@@ -94,20 +95,22 @@ def test_what_is_fetched_is_shown_to_the_virus_scanner_where_there_is_one(house:
 
 def test_provider_that_is_away_is_asked_again_and_not_for_ever(house: House) -> None:
     def away(_: str) -> Fetched:
-        raise ConnectionFailed("away")
+        raise ConnectionFailed(why("away"))
 
     house.answer = away
     for _ in range(10):
         house.work()
     assert house.asked == 8
     assert house.ask("SELECT labels FROM contacts WHERE direction = 'in'") == [(["file_missing"],)]
-    ((failed_at, error),) = house.ask("SELECT failed_at IS NOT NULL, error FROM outbox WHERE topic = 'fetch'")
+    ((failed_at, error),) = house.ask(
+        "SELECT failed_at IS NOT NULL, coalesce(reason_params ->> 'words', reason_code) FROM outbox WHERE topic = 'fetch'"
+    )
     assert (failed_at, error) == (True, "away"), "a person sees the task and can send it again"
 
 
 def test_a_missed_picture_can_be_fetched_after_all(house: House) -> None:
     def refused(_: str) -> Fetched:
-        raise Rejected("gone")
+        raise Rejected(why("gone"))
 
     house.answer = refused
     house.work()
@@ -144,15 +147,21 @@ def test_report_that_never_came_is_asked_for(house: House) -> None:
     silent_delivery(house.database)
     house.word = lambda ref: Report(ref, "delivered")
     house.work()
-    assert house.ask("SELECT state, error FROM deliveries WHERE channel = 'email'") == [("delivered", "")]
+    assert house.ask(
+        "SELECT state, coalesce(reason_params ->> 'words', reason_code) FROM deliveries WHERE channel = 'email'"
+    ) == [("delivered", "")]
 
 
 def test_provider_that_knows_nothing_leaves_a_line_in_the_history(house: House) -> None:
     silent_delivery(house.database)
     house.work()
-    assert house.ask("SELECT state, error FROM deliveries WHERE channel = 'email'") == [("sent", NO_REPORT)]
-    assert house.ask("SELECT state, detail FROM delivery_events WHERE detail <> ''") == [("sent", NO_REPORT)]
-    assert gettext("fa", NO_REPORT) != NO_REPORT
+    assert house.ask(
+        "SELECT state, coalesce(reason_params ->> 'words', reason_code) FROM deliveries WHERE channel = 'email'"
+    ) == [("sent", NO_REPORT.code)]
+    assert house.ask(
+        "SELECT state, coalesce(reason_params ->> 'words', reason_code) FROM delivery_events WHERE reason_code <> ''"
+    ) == [("sent", NO_REPORT.code)]
+    assert gettext("fa", NO_REPORT.sentence) != NO_REPORT.sentence
     house.word = lambda ref: Report(ref, "delivered")
     house.work()
     assert house.asked == 1
@@ -162,8 +171,15 @@ def test_nobody_is_told_that_a_report_is_missing_where_none_can_come(house: Hous
     silent_delivery(house.database)
     house.reports = False
     house.work()
-    assert house.ask("SELECT state, error FROM deliveries WHERE channel = 'email'") == [("sent", "")]
-    assert house.ask("SELECT detail FROM delivery_events WHERE detail <> ''") == []
+    assert house.ask(
+        "SELECT state, coalesce(reason_params ->> 'words', reason_code) FROM deliveries WHERE channel = 'email'"
+    ) == [("sent", "")]
+    assert (
+        house.ask(
+            "SELECT coalesce(reason_params ->> 'words', reason_code) FROM delivery_events WHERE reason_code <> ''"
+        )
+        == []
+    )
     assert (house.asked, house.ask("SELECT id FROM outbox WHERE topic = 'fetch'")) == (0, [])
 
 

@@ -37,7 +37,7 @@ def render(database: Database, blobs: BlobStore, renderer: Renderer, data: bytes
             [str(attachment)],
         )
         drawn = [blobs.get(row[0])[:5].decode("latin-1") for row in cursor]
-        return drawn, [task.error for task in outbox.failed(cursor)]
+        return drawn, [str(task.reason) for task in outbox.failed(cursor)]
 
 
 def test_a_fax_becomes_pages_once(database: Database, blobs: BlobStore) -> None:
@@ -47,9 +47,9 @@ def test_a_fax_becomes_pages_once(database: Database, blobs: BlobStore) -> None:
 @pytest.mark.parametrize(
     ("renderer", "reason"),
     [
-        (drawers.fails, "ValueError: 3 bytes from [address]"),
+        (drawers.fails, "the renderer failed: ValueError: 3 bytes from [address]"),
         (drawers.dies, "the renderer died"),
-        (drawers.devours, "MemoryError"),
+        (drawers.devours, "the renderer failed: MemoryError"),
         (drawers.draws_nothing, "nothing was drawn"),
     ],
 )

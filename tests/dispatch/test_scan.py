@@ -58,7 +58,9 @@ class ScanningHouse(MailHouse):
         return self.ask("SELECT name, scan, threat FROM attachments ORDER BY position")
 
     def tasks(self) -> list[tuple[object, ...]]:
-        return self.ask("SELECT attempts, error, failed_at IS NOT NULL FROM outbox WHERE topic = 'scan'")
+        return self.ask(
+            "SELECT attempts, coalesce(nullif(reason_code, ''), error), failed_at IS NOT NULL FROM outbox WHERE topic = 'scan'"
+        )
 
 
 @pytest.fixture
@@ -101,7 +103,7 @@ def test_a_scanner_that_is_away_is_asked_until_it_is_back(
         house.work()
     assert house.verdicts() == [("bad.pdf", "waiting", "")]
     assert house.labels(contact) == {"unscanned"}, "and the desk shows that"
-    assert house.tasks() == [(0, "the virus scanner does not answer", False)]
+    assert house.tasks() == [(0, "ScannerAway", False)]
     clamav.start()
     house.scan = ScanHandler(house.database, house.blobs, Clamd(house.address, timeout=30))
     house.work()
@@ -116,9 +118,10 @@ def test_what_the_scanner_refuses_to_judge_waits_for_a_person(
     house = scanning(database, inbox, blobs, settings, tmp_path, clamav.unix)
     contact = house.take(letter(part("large.bin", bytes(6_000_000), "application/octet-stream")))
     house.work()
-    ((_, error, failed),) = house.tasks()
-    assert failed
-    assert str(error).startswith("the virus scanner cannot judge this file: INSTREAM size limit exceeded")
+    ((_, reason, failed),) = house.tasks()
+    assert (reason, failed) == ("scan.cannot_judge", True)
+    ((words,),) = house.ask("SELECT reason_params ->> 'words' FROM outbox WHERE topic = 'scan'")
+    assert str(words).startswith("INSTREAM size limit exceeded")
     assert house.labels(contact) == {"unscanned"}
     assert house.verdicts() == [("large.bin", "waiting", "")]
 
@@ -131,7 +134,7 @@ def test_a_worn_task_leaves_the_file_unscanned_and_says_so(
     with database.cursor() as cursor:
         (task,) = outbox.claim(cursor, Topic.SCAN, limit=5, lease=60)
     house.scan.give_up(task)
-    assert house.tasks() == [(1, "scanning was begun too often and never finished", True)]
+    assert house.tasks() == [(1, "scan.never_finished", True)]
     assert house.labels(contact) == {"unscanned"}
 
 

@@ -15,6 +15,7 @@ from rq import Queue
 from rq.executions import Execution
 
 from tests.lab.process import wait_until
+from tests.reasons import why
 from zrm.casestore import outbox
 from zrm.casestore.outbox import Task, Topic
 from zrm.config import Dispatch
@@ -46,7 +47,7 @@ class Counter:
 
     def give_up(self, task: Task) -> None:
         self.worn.append(task.ref)
-        leave_failed(self.database, task, "worn out")
+        leave_failed(self.database, task, why("worn out"))
 
 
 def add(database: Database, count: int) -> list[UUID]:
@@ -123,7 +124,7 @@ def test_a_broken_task_is_put_off_then_shown_then_replayed(database: Database, d
     with database.cursor() as cursor:
         (failed,) = outbox.failed(cursor)
     assert (failed.ref, failed.attempts) == (broken, 3)
-    assert failed.error == "ValueError: a bug, with [address] in its words"
+    assert str(failed.reason) == "Something unexpected happened: ValueError: a bug, with [address] in its words"
     handler.broken = set()
     with database.cursor() as cursor:
         assert outbox.replay(cursor, failed.id)

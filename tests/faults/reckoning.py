@@ -51,7 +51,7 @@ def _left(hub: Hub) -> list[tuple[object, ...]]:
     spooled = [*hub.recordings.glob("*.wav"), *hub.fax_spool.glob("*.json")]
     try:
         return [(path.name,) for path in spooled] or hub.ask(
-            "SELECT topic, attempts, due_at - now(), failed_at, error FROM outbox"
+            "SELECT topic, attempts, due_at - now(), failed_at, error || reason_code FROM outbox"
             " UNION ALL SELECT topic, 0, due_at - now(), NULL, 'timer' FROM timers"
         )
     except psycopg.OperationalError:

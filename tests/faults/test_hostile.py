@@ -279,7 +279,7 @@ def test_everything_at_once_among_good_neighbours(house: House, door: Door) -> N
     # Faxes that cannot be drawn are shown as failed tasks; everything else comes to its end.
     open_tasks = "SELECT topic, ref, error FROM outbox WHERE failed_at IS NULL"
     wait_until(lambda: hub.ask(open_tasks) == [], "everything to be filed", 180)
-    undrawn = hub.ask("DELETE FROM outbox WHERE failed_at IS NOT NULL RETURNING topic, error")
+    undrawn = hub.ask("DELETE FROM outbox WHERE failed_at IS NOT NULL RETURNING topic, reason_code")
     assert {topic for topic, _ in undrawn} <= {"render"}
     heal(hub)
     known = {reference for references in tally.acknowledged.values() for reference in references}

@@ -12,6 +12,7 @@ import pytest
 
 from tests.casework.house import acting
 from tests.lab.servers import TestServers
+from tests.reasons import why
 from zrm.casestore import outbox
 from zrm.casestore.outbox import Topic
 from zrm.casework import case_actions
@@ -50,7 +51,7 @@ def file(database: Database, blobs: BlobStore, settings: Settings) -> Callable[[
 
     def parse(raw: RawContact) -> list[Parsed]:
         if raw.body == b"broken":
-            raise Unparseable("broken")
+            raise Unparseable(why("broken"))
         senders: tuple[Sender, ...] = () if raw.body == b"anonymous" else (
             Sender(PHONE, "09121234567", "Ali", claimed=True),
             Sender(EMAIL, "ali@example.org", claimed=True),

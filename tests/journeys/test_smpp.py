@@ -100,7 +100,7 @@ def test_a_long_answer_whose_reports_were_lost_is_asked_after_part_by_part(
             asking = outbox.claim(cursor, Topic.FETCH, limit=10, lease=60)
         Fetch(database, blobs, {}, {"sms": channel})(asking)
         with database.cursor() as cursor:
-            cursor.execute("SELECT state, error FROM deliveries")
+            cursor.execute("SELECT state, coalesce(reason_params ->> 'words', reason_code) FROM deliveries")
             return cursor.fetchone() or ()
 
     with Smsc(tmp_path) as smsc:

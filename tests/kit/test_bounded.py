@@ -16,7 +16,8 @@ from threading import Timer
 import pytest
 
 from tests.lab.process import wait_until
-from zrm.kit.bounded import Bounded, Exceeded, Hung, Round
+from zrm.contract.reasons import Reason
+from zrm.kit.bounded import DIED, FAILED, TOO_LARGE, TOO_LONG, Bounded, Exceeded, Hung, Round
 
 MEMORY = 256 << 20
 
@@ -55,13 +56,13 @@ def bounded(function: Callable[[str], str] = does, seconds: float = 0.5) -> Boun
 @pytest.mark.parametrize(
     ("hostile", "reason"),
     [
-        ("loops", "reading it took more than 0.5 s"),
-        (f"eats {1 << 40}", "reading it needed more than 256 MB of memory"),
-        ("crashes", "the process that read it died of it"),
-        ("raises ali@example.org", "reading it failed: LookupError"),
+        ("loops", TOO_LONG(number="0.5")),
+        (f"eats {1 << 40}", TOO_LARGE(number=256)),
+        ("crashes", DIED),
+        ("raises ali@example.org", FAILED(words="LookupError")),
     ],
 )
-def test_a_hostile_call_ends_and_its_neighbours_do_not(hostile: str, reason: str) -> None:
+def test_a_hostile_call_ends_and_its_neighbours_do_not(hostile: str, reason: Reason) -> None:
     found = ask(bounded(), "before", hostile, "after", hostile, "last")
     assert found.answers == {0: "before", 1: Exceeded(reason), 2: "after", 3: Exceeded(reason), 4: "last"}
     assert (found.slow, found.left) == ([], [])
@@ -86,7 +87,7 @@ def test_who_is_slow_is_answered_later_and_holds_nobody_up() -> None:
 
 def test_who_is_slow_has_a_bound_all_the_same() -> None:
     (slow,) = ask(bounded(), "loops", patience=0.1).slow
-    assert slow.answer() == Exceeded("reading it took more than 0.5 s")
+    assert slow.answer() == Exceeded(TOO_LONG(number="0.5"))
 
 
 def test_nobody_new_is_asked_when_the_time_is_over() -> None:
@@ -118,7 +119,7 @@ def test_a_child_that_was_ended_by_somebody_is_replaced() -> None:
     assert calls.one("") == first, "it stays warm"
     os.kill(int(str(first)), signal.SIGKILL)
     wait_until(lambda: Path(f"/proc/{first}/stat").read_text().split()[2] == "Z", "its end")
-    assert calls.one("") not in (first, Exceeded("the process that read it died of it"))
+    assert calls.one("") not in (first, Exceeded(DIED))
 
 
 def test_nothing_is_left_behind() -> None:

@@ -10,6 +10,7 @@ from uuid import UUID
 import pytest
 
 from tests.casework.house import acting, agent
+from tests.reasons import told, why
 from zrm.casestore import history, outbox, search
 from zrm.casestore.case import Status
 from zrm.casestore.history import CITIZEN, StatusChanged, by_agent
@@ -85,8 +86,10 @@ class Desk:
         return case_id, str(status), str(token)
 
     def state(self, contact: UUID) -> tuple[str, str]:
-        ((state, reason),) = self.ask("SELECT state, reason FROM raw_contacts WHERE id = %s", contact)
-        return str(state), str(reason)
+        ((state, *reason),) = self.ask(
+            "SELECT state, reason_code, reason_params FROM raw_contacts WHERE id = %s", contact
+        )
+        return str(state), told(*reason)
 
     def holds(self) -> bool:
         with self.database.cursor() as cursor:
@@ -265,7 +268,7 @@ def test_a_bounce_of_nothing_we_know_is_kept_and_ignored(desk: Desk) -> None:
 
 def test_what_cannot_be_understood_waits_in_quarantine_and_can_be_replayed(desk: Desk) -> None:
     """Field 2: one malformed mail stops a mailbox (zammad#1877), poisoned mail sits unnoticed (zammad#1033)."""
-    good, broken, crashed = desk.send(mail(ALI), Unparseable("no such charset"), ZeroDivisionError("bug"))
+    good, broken, crashed = desk.send(mail(ALI), Unparseable(why("no such charset")), ZeroDivisionError("bug"))
     assert desk.state(good)[0] == "filed"
     assert desk.state(broken) == ("quarantined", "no such charset")
     assert desk.state(crashed) == ("quarantined", "the parser of email failed: ZeroDivisionError")
@@ -330,7 +333,11 @@ def _delivery(desk: Desk, contact: UUID, reference: str) -> None:
 def test_reports_move_a_delivery_forward_and_never_back(desk: Desk) -> None:
     (contact,) = desk.send(text("09121234567", "آب"), channel="sms")
     _delivery(desk, contact, "SM1")
-    reports: Sequence[Report] = [Report("SM1", "delivered"), Report("SM1", "sent"), Report("SM1", "failed", "30003")]
+    reports: Sequence[Report] = [
+        Report("SM1", "delivered"),
+        Report("SM1", "sent"),
+        Report("SM1", "failed", why("30003")),
+    ]
     ids = desk.send(*reports, channel="sms")
     assert desk.ask("SELECT state FROM deliveries") == [("delivered",)]
     assert [desk.state(report)[0] for report in ids] == ["joined"] * 3
@@ -340,8 +347,12 @@ def test_reports_move_a_delivery_forward_and_never_back(desk: Desk) -> None:
 def test_a_mail_that_one_server_took_may_still_bounce_at_the_next(desk: Desk) -> None:
     (contact,) = desk.send(mail(ALI))
     _delivery(desk, contact, "<1@zrm.example>")
-    desk.send(*(Report("<1@zrm.example>", state, "full") for state in ("delivered", "failed", "sent")), channel="email")
-    assert desk.ask("SELECT state, error FROM deliveries") == [("failed", "full")]
+    desk.send(
+        *(Report("<1@zrm.example>", state, why("full")) for state in ("delivered", "failed", "sent")), channel="email"
+    )
+    assert desk.ask("SELECT state, coalesce(reason_params ->> 'words', reason_code) FROM deliveries") == [
+        ("failed", "full")
+    ]
     assert desk.ask("SELECT count(*) FROM outbox JOIN deliveries ON deliveries.id = ref WHERE topic = 'notify'") == [
         (1,)
     ]
@@ -351,9 +362,11 @@ def test_a_mail_that_one_server_took_may_still_bounce_at_the_next(desk: Desk) ->
 def test_a_report_of_signs_no_store_takes_is_a_report_like_any_other(desk: Desk) -> None:
     (contact,) = desk.send(text("09121234567", "آب"), channel="sms")
     _delivery(desk, contact, "SM1\ufffd")
-    (report,) = desk.send(Report("SM1\ud800\x00", "failed", "\udfff\x00full", perhaps=("\ud83d",)), channel="sms")
+    (report,) = desk.send(Report("SM1\ud800\x00", "failed", why("\udfff\x00full"), perhaps=("\ud83d",)), channel="sms")
     assert desk.state(report)[0] == "joined"
-    assert desk.ask("SELECT state, error FROM deliveries") == [("failed", "\ufffdfull")]
+    assert desk.ask("SELECT state, coalesce(reason_params ->> 'words', reason_code) FROM deliveries") == [
+        ("failed", "\ufffdfull")
+    ]
 
 
 def test_a_report_faster_than_our_own_commit_waits_for_it(desk: Desk) -> None:
@@ -384,7 +397,7 @@ def test_a_report_waits_while_a_long_text_is_still_leaving_and_not_for_ever(desk
     desk.ask("UPDATE raw_contacts SET received_at = received_at - interval '11 minutes' RETURNING id")
     desk.ask("UPDATE outbox SET due_at = now() WHERE topic = 'file' RETURNING id")
     desk.file()
-    assert desk.state(stray) == ("ignored", "nobody's report")
+    assert desk.state(stray) == ("ignored", "a report on no message of ours")
 
 
 def test_a_network_that_uses_its_ids_again_means_the_newest_message(desk: Desk) -> None:
@@ -399,7 +412,7 @@ def test_a_network_that_uses_its_ids_again_means_the_newest_message(desk: Desk) 
 
 
 def test_an_event_we_do_not_use_is_recorded(desk: Desk) -> None:
-    (ignored,) = desk.send(Ignored("a typing notice"), channel="sms")
+    (ignored,) = desk.send(Ignored(why("a typing notice")), channel="sms")
     assert desk.state(ignored) == ("ignored", "a typing notice")
     assert desk.holds()
 

@@ -11,6 +11,7 @@ from uuid import UUID
 import pytest
 
 from tests.dispatch.test_deliver import make_case
+from tests.reasons import why
 from zrm.casestore import outbox
 from zrm.casestore.outbox import Topic
 from zrm.config import Settings
@@ -37,7 +38,7 @@ def parse(raw: RawContact) -> list[Parsed]:
 def join(parts: Sequence[RawContact | None]) -> list[Parsed]:
     said = [raw.body.decode().split(" ", 3)[3] if raw is not None else "…" for raw in parts]
     if "broken" in said:
-        raise Unparseable("broken")
+        raise Unparseable(why("broken"))
     labels = frozenset({"part_missing"} if "…" in said else ())
     sender = (Sender(PHONE, "09121234567"),)
     return [Inbound(sender, " ".join(said), thread=Thread(open_line=True), labels=labels)]
@@ -119,7 +120,7 @@ def test_doubles_out_of_order_make_nothing_twice(line: Line) -> None:
     for number in (3, 3, 1, 3, 2, 1, 2):
         line.part(number, f"word{number}")
     assert line.filed() == ["word1 word2 word3"]
-    doubles = line.ask("SELECT count(*) FROM raw_contacts WHERE reason = 'a part that came twice'")
+    doubles = line.ask("SELECT count(*) FROM raw_contacts WHERE reason_code = 'filing.part_twice'")
     assert doubles == [(4,)]
     assert line.holds()
 
@@ -162,9 +163,9 @@ def test_the_same_words_with_the_same_reference_another_day_are_another_message(
 def test_parts_that_make_no_message_go_to_quarantine_whole_and_come_back(line: Line) -> None:
     line.part(1, "broken", total=2)
     line.part(2, "word2", total=2)
-    ((state, reason),) = line.ask("SELECT state, reason FROM raw_contacts WHERE state <> 'joined'")
+    ((state, reason),) = line.ask("SELECT state, reason_params FROM raw_contacts WHERE state <> 'joined'")
     assert state == "quarantined"
-    assert line.ask("SELECT reason FROM quarantine") == [("broken",)]
+    assert line.ask("SELECT reason_code, reason_params FROM quarantine") == [("test.why", {"words": "broken"})]
     assert line.holds(), reason
     ((contact_id,),) = line.ask("SELECT contact_id FROM quarantine")
 

@@ -11,7 +11,8 @@ import pytest
 from sqlmodel import select
 
 from tests.casework.house import acting
-from zrm.casestore import outbox
+from tests.reasons import told
+from zrm.casestore import outbox, timers
 from zrm.casestore.agent import Agent
 from zrm.casestore.outbox import Topic
 from zrm.casework import case_actions
@@ -22,14 +23,14 @@ from zrm.config import Settings
 from zrm.contract.addresses import PHONE, Sender
 from zrm.contract.inbound import Inbound, Parsed, RawContact, Receipt, Report, Thread
 from zrm.contract.outbound import Reply, Sent
-from zrm.dispatch.deliver import Deliver
+from zrm.dispatch.deliver import OPTED_OUT, Deliver
 from zrm.inbox.code import mint
 from zrm.inbox.receive import Inbox
 from zrm.kit.blobs import BlobStore
 from zrm.kit.db import Cursor, Database, session_of
 from zrm.normalizer.filing import Filer
 from zrm.normalizer.self_service import MOST_ANSWERS
-from zrm.ui.i18n import gettext, in_fours
+from zrm.ui.i18n import in_fours
 
 ALI, SARA = "09121234567", "09351234567"
 
@@ -81,8 +82,9 @@ class Line:
             return cursor.fetchall()
 
     def state(self, receipt: Receipt) -> tuple[object, ...]:
-        (row,) = self.ask("SELECT state, reason FROM raw_contacts WHERE id = %s", receipt.contact_id)
-        return row
+        query = "SELECT state, reason_code, reason_params FROM raw_contacts WHERE id = %s"
+        ((state, *reason),) = self.ask(query, receipt.contact_id)
+        return str(state), told(*reason)
 
     def close_case(self) -> None:
         self.act(lambda cursor, act: case_actions.close(cursor, act, result="done", reason="It was done before."))
@@ -102,7 +104,7 @@ def line(database: Database, inbox: Inbox, blobs: BlobStore, settings: Settings)
 
 def test_help_is_answered_once_without_a_case(line: Line) -> None:
     receipt = line.text("راهنما")
-    assert line.state(receipt) == ("ignored", "self-service: help")
+    assert line.state(receipt) == ("ignored", "done by the installation itself (help)")
     (answer,) = line.sent
     assert (answer.to, answer.account, answer.language, answer.automatic) == ("+989121234567", "3000123", "fa", True)
     assert "کد ۱۲ رقمی" in answer.text
@@ -166,10 +168,10 @@ def test_a_code_nobody_has_is_said_to_be_unknown(line: Line) -> None:
 def test_codes_are_texted_to_the_number_they_belong_to(line: Line) -> None:
     line.text("چراغ خیابان ما خراب است")
     receipt = line.text("کدها", SARA)
-    assert line.state(receipt) == ("ignored", "self-service: codes")
+    assert line.state(receipt) == ("ignored", "done by the installation itself (codes)")
     assert line.sent[-1].text == "پرونده‌ای که هنوز در جریان باشد از شما نداریم."
     receipt = line.text("کدهای من")
-    assert line.state(receipt) == ("ignored", "self-service: codes")
+    assert line.state(receipt) == ("ignored", "done by the installation itself (codes)")
     ((code,),) = line.ask("SELECT code FROM cases")
     assert line.sent[-1].to == "+989121234567"
     assert in_fours(str(code), "fa") in line.sent[-1].text
@@ -209,13 +211,13 @@ def test_an_answer_on_its_way_to_who_opts_out_is_refused_visibly(line: Line) -> 
     with pytest.raises(InvalidInput, match="route_barred"):
         line.act(answer, route)
     silent = len(line.sent)
-    line.ask("UPDATE outbox SET due_at = now() RETURNING id")
+    with line.database.cursor() as cursor:
+        cursor.execute("UPDATE timers SET due_at = now()")
+        assert timers.move_due(cursor) == 1
     line.work()
     assert len(line.sent) == silent
-    ((state, error, code),) = line.ask("SELECT state, error, error_code FROM deliveries ORDER BY id DESC LIMIT 1")
-    assert (state, code) == ("failed", "RecipientOptedOut")
-    assert "asked not to get messages" in str(error)
-    assert gettext("fa", str(error)) != error, "the agent reads it in Persian too"
+    query = "SELECT state, reason_code, error_code FROM deliveries WHERE kind = 'answer' ORDER BY id DESC LIMIT 1"
+    assert line.ask(query) == [("failed", OPTED_OUT.code, "RecipientOptedOut")]
 
 
 def test_one_digit_after_the_farewell_is_a_rating(line: Line) -> None:
@@ -223,7 +225,7 @@ def test_one_digit_after_the_farewell_is_a_rating(line: Line) -> None:
     line.close_case()
     assert "۱ (اصلاً) تا ۵ (بسیار)" in line.sent[-1].text
     receipt = line.text("۴")
-    assert line.state(receipt) == ("ignored", "self-service: rate")
+    assert line.state(receipt) == ("ignored", "done by the installation itself (rate)")
     assert line.ask("SELECT score, channel FROM ratings") == [(4, "sms")]
     assert "نظر شما ثبت شد" in line.sent[-1].text
     assert line.ask("SELECT status FROM cases") == [("closed",)], "a rating reopens nothing"
@@ -242,7 +244,10 @@ def test_a_digit_with_nothing_to_rate_is_a_message(line: Line) -> None:
 def test_two_robots_do_not_talk_for_ever(line: Line) -> None:
     receipts = [line.text("help") for _ in range(MOST_ANSWERS + 3)]
     assert len(line.sent) == MOST_ANSWERS
-    assert line.state(receipts[-1]) == ("ignored", "self-service: help, not answered: too many in an hour")
+    assert line.state(receipts[-1]) == (
+        "ignored",
+        "done by the installation itself (help): not answered, because there were too many in an hour",
+    )
 
 
 def test_a_wish_and_a_message_in_one_batch_do_not_mix(line: Line) -> None:

@@ -28,7 +28,7 @@ OPTIONS = {
 def sentences() -> dict[str, str]:
     """Each msgid in the project → where it first stands. Our own functions take the language first, hence no keyword."""
     found: dict[str, str] = {}
-    keywords = {"_": None, "ngettext": None}
+    keywords = {"_": None, "ngettext": None, "declare": (2,)}  # zrm.contract.reasons.declare(code, sentence)
     for file, line, message, _comments, _context in extract_from_dir(
         ROOT / "zrm", method_map=METHODS, options_map=OPTIONS, keywords=keywords, directory_filter=lambda _folder: True
     ):

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 from uuid import UUID
 
+from psycopg.types.json import Jsonb
 from sqlalchemy import BigInteger, Index
 from sqlmodel import Field
 
+from zrm.contract.reasons import Reason
 from zrm.kit.db import Cursor, insert_records, record
 from zrm.kit.ids import new_id
-from zrm.kit.tables import Table, one_of
+from zrm.kit.tables import Table, one_of, reason_params
 
 MOST_PICTURES: Final = 30
 """Pages of one file that are drawn as pictures at most; its PDF has all."""
@@ -63,7 +65,8 @@ class RemoteFile(Table, table=True):
     content_id: str
     position: int
     state: str = "waiting"
-    error: str = ""
+    reason_code: str = ""
+    reason_params: dict[str, Any] = reason_params()
 
 
 class NewAttachment(NamedTuple):
@@ -126,18 +129,19 @@ def name_remote(cursor: Cursor, files: Sequence[NewRemoteFile]) -> None:
 def settle_fetched(cursor: Cursor, file_id: UUID) -> FetchedFile | None:
     """Mark a remote file as fetched; None if it was fetched before, or there is none."""
     cursor.execute(
-        "UPDATE remote_files SET state = 'fetched', error = '' WHERE id = %s AND state <> 'fetched' "
+        "UPDATE remote_files SET state = 'fetched', reason_code = '', reason_params = '{}' WHERE id = %s AND state <> 'fetched' "
         "RETURNING contact_id, role, name, content_id, position",
         [file_id],
     )
     return record(cursor, FetchedFile)
 
 
-def settle_missing(cursor: Cursor, file_id: UUID, reason: str) -> UUID | None:
+def settle_missing(cursor: Cursor, file_id: UUID, reason: Reason) -> UUID | None:
     """Mark a remote file as one that cannot be had; its contact, None if it was fetched after all."""
     cursor.execute(
-        "UPDATE remote_files SET state = 'failed', error = %s WHERE id = %s AND state <> 'fetched' RETURNING contact_id",
-        [reason, file_id],
+        "UPDATE remote_files SET state = 'failed', reason_code = %s, reason_params = %s "
+        "WHERE id = %s AND state <> 'fetched' RETURNING contact_id",
+        [reason.code, Jsonb(reason.stored_params()), file_id],
     )
     row = cursor.fetchone()
     return row[0] if row else None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 from enum import StrEnum
-from typing import Final
+from typing import Any, Final
 from uuid import UUID
 
 from sqlalchemy import CheckConstraint, Index, text
@@ -12,7 +12,7 @@ from sqlmodel import Field
 
 from zrm.kit.clock import now
 from zrm.kit.ids import new_id
-from zrm.kit.tables import BY_MONTH, Table, one_of
+from zrm.kit.tables import BY_MONTH, Table, one_of, reason_params
 
 PROOF_LINK: Final = "{proof_link}"
 """Stands in a delivery's text for a one-time link that is minted only when the message leaves; the link is never stored."""
@@ -96,7 +96,8 @@ class Delivery(Table, table=True):
     state: str = DeliveryState.QUEUED
     attempts: int = 0
     provider_ref: str = ""
-    error: str = ""
+    reason_code: str = ""
+    reason_params: dict[str, Any] = reason_params()
     error_code: str = ""
     settled_by: UUID | None = Field(default=None, foreign_key="agents.id")
     trace: str = ""
@@ -115,7 +116,8 @@ class DeliveryEvent(Table, table=True):
     delivery_id: UUID = Field(foreign_key="deliveries.id")
     at: datetime = Field(default_factory=now)
     state: str
-    detail: str = ""
+    reason_code: str = ""
+    reason_params: dict[str, Any] = reason_params()
 
 
 class DeliveryPart(Table, table=True):

@@ -10,15 +10,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import Final, LiteralString
+from typing import Any, Final, LiteralString
 from uuid import UUID
 
+from psycopg.types.json import Jsonb
 from sqlalchemy import Index, text
 from sqlmodel import Field
 
+from zrm.contract.reasons import KeptReason, Reason
 from zrm.kit.db import Cursor, insert_rows, records
 from zrm.kit.ids import new_id
-from zrm.kit.tables import Table
+from zrm.kit.tables import Table, reason_params
 
 
 class Topic(StrEnum):
@@ -55,6 +57,8 @@ class OutboxRecord(Table, table=True):
     attempts: int = 0
     failed_at: datetime | None = None
     error: str = ""
+    reason_code: str = ""
+    reason_params: dict[str, Any] = reason_params()
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,15 +72,14 @@ class Task:
 
 
 @dataclass(frozen=True, slots=True)
-class FailedTask:
-    """A task that failed too often, as the desk shows it; `error` holds no personal data."""
+class FailedTask(KeptReason):
+    """A task that failed too often, as the desk shows it; `reason` holds no personal data."""
 
     id: UUID
     topic: str
     ref: UUID
     attempts: int
     failed_at: datetime
-    error: str
 
 
 def add(cursor: Cursor, topic: Topic, refs: Sequence[tuple[UUID, str]]) -> None:
@@ -148,15 +151,18 @@ def reset_attempts(cursor: Cursor, task: Task) -> None:
     cursor.execute("UPDATE outbox SET attempts = 0 WHERE id = %s", [task.id])
 
 
-def fail(cursor: Cursor, task: Task, error: str) -> None:
+def fail(cursor: Cursor, task: Task, reason: Reason) -> None:
     """Give up on the task until a person replays it."""
-    cursor.execute("UPDATE outbox SET failed_at = now(), error = %s WHERE id = %s", [error, task.id])
+    cursor.execute(
+        "UPDATE outbox SET failed_at = now(), reason_code = %s, reason_params = %s WHERE id = %s",
+        [reason.code, Jsonb(reason.stored_params()), task.id],
+    )
 
 
 def failed(cursor: Cursor, *, limit: int = 100) -> list[FailedTask]:
     """The failed tasks, newest first."""
     cursor.execute(
-        "SELECT id, topic, ref, attempts, failed_at, error FROM outbox WHERE failed_at IS NOT NULL "
+        "SELECT id, topic, ref, attempts, failed_at, reason_code, reason_params FROM outbox WHERE failed_at IS NOT NULL "
         "ORDER BY failed_at DESC LIMIT %s",
         [limit],
     )
@@ -166,7 +172,8 @@ def failed(cursor: Cursor, *, limit: int = 100) -> list[FailedTask]:
 def replay(cursor: Cursor, task_id: UUID) -> bool:
     """Make a failed task due again; False if it is no longer failed."""
     cursor.execute(
-        "UPDATE outbox SET failed_at = NULL, attempts = 0, due_at = now(), error = '' "
+        "UPDATE outbox SET failed_at = NULL, attempts = 0, due_at = now(), error = '', reason_code = '', "
+        "reason_params = '{}' "
         "WHERE id = %s AND failed_at IS NOT NULL RETURNING topic",
         [task_id],
     )

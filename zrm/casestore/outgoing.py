@@ -12,16 +12,19 @@ from datetime import datetime, timedelta
 from typing import Final
 from uuid import UUID
 
+from psycopg.types.json import Jsonb
+
 from zrm.casestore import live, outbox, timers
 from zrm.casestore.delivery import DeliveryKind, DeliveryState
 from zrm.casestore.outbox import Topic
+from zrm.contract.reasons import Reason
 from zrm.kit import log
 from zrm.kit.clock import now
 from zrm.kit.db import Cursor, insert_rows
 from zrm.kit.ids import new_id
 
 _IN_TROUBLE: Final = (DeliveryState.FAILED, DeliveryState.UNKNOWN)
-_LONGEST_DETAIL: Final = 500
+_NO_REASON: Final = ("", Jsonb({}))
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +63,7 @@ _COLUMNS: Final = (
     "id", "kind", "channel", "account", "address", "case_id", "contact_id", "question_id", "wish", "language", "title",
     "text", "in_reply_to", "state", "trace", "created_at", "changed_at",
 )  # fmt: skip
-_EVENT_COLUMNS: Final = ("id", "delivery_id", "at", "state", "detail")
+_EVENT_COLUMNS: Final = ("id", "delivery_id", "at", "state", "reason_code", "reason_params")
 
 
 def queue(cursor: Cursor, deliveries: Iterable[NewDelivery], *, hold: float = 0) -> None:
@@ -76,7 +79,7 @@ def queue(cursor: Cursor, deliveries: Iterable[NewDelivery], *, hold: float = 0)
                 one.at, one.at,
             )
         )  # fmt: skip
-        events.append((new_id(), one.id, one.at, DeliveryState.QUEUED.value, ""))
+        events.append((new_id(), one.id, one.at, DeliveryState.QUEUED.value, *_NO_REASON))
         tasks.append((one.id, one.trace))
     if rows:
         insert_rows(cursor, "deliveries", _COLUMNS, rows)
@@ -101,7 +104,9 @@ def queue_again(
         [fresh, channel, account, address, title, DeliveryState.QUEUED.value, delivery_id],
     )
     trace = cursor.fetchall()[0][0]
-    insert_rows(cursor, "delivery_events", _EVENT_COLUMNS, [(new_id(), fresh, now(), DeliveryState.QUEUED.value, "")])
+    insert_rows(
+        cursor, "delivery_events", _EVENT_COLUMNS, [(new_id(), fresh, now(), DeliveryState.QUEUED.value, *_NO_REASON)]
+    )
     outbox.add(cursor, Topic.DELIVER, [(fresh, trace)])
     return fresh
 
@@ -110,38 +115,53 @@ def record(
     cursor: Cursor,
     delivery_id: UUID,
     state: DeliveryState,
-    detail: str = "",
+    reason: Reason | None = None,
     code: str = "",
     *,
-    keeps_error: bool = True,
+    keeps_reason: bool = True,
 ) -> None:
-    """Move a delivery to a state. `detail` says why, in the provider's words or ours, `code` by its kind of error.
+    """Move a delivery to a state. `reason` says why, `code` by the provider's own code.
 
-    `keeps_error`: the detail is what the desk shows of it, and not a line of its history alone. To begin (`sending`) counts
+    `keeps_reason`: the reason is what the desk shows of it, and not a line of its history alone. To begin (`sending`) counts
     as an attempt. Of a failure of a case's delivery agents are told.
     """
-    detail = log.redact(detail)[:_LONGEST_DETAIL]
+    columns = _kept(reason)
     cursor.execute(
-        "UPDATE deliveries SET state = %s, error = %s, error_code = %s, changed_at = now(), attempts = attempts + %s"
+        "UPDATE deliveries SET state = %s, reason_code = %s, reason_params = %s, error_code = %s, changed_at = now(), attempts = attempts + %s"
         " WHERE id = %s RETURNING case_id",
-        [state.value, detail if keeps_error else "", code, int(state is DeliveryState.SENDING), delivery_id],
+        [
+            state.value,
+            *(columns if keeps_reason else _NO_REASON),
+            code,
+            int(state is DeliveryState.SENDING),
+            delivery_id,
+        ],
     )
     for (case_id,) in cursor.fetchall():
-        _add_event(cursor, delivery_id, case_id, state, detail)
+        _add_event(cursor, delivery_id, case_id, state, columns)
         if case_id is not None and state in _IN_TROUBLE:
             outbox.add(cursor, Topic.NOTIFY, [(delivery_id, "")])
 
 
-def add_remark(cursor: Cursor, delivery_id: UUID, state: DeliveryState, detail: str) -> None:
+def add_remark(cursor: Cursor, delivery_id: UUID, state: DeliveryState, reason: Reason) -> None:
     """Add a line to the history of a delivery that stays in its state."""
     cursor.execute("SELECT case_id FROM deliveries WHERE id = %s", [delivery_id])
     for (case_id,) in cursor.fetchall():
-        _add_event(cursor, delivery_id, case_id, state, log.redact(detail)[:_LONGEST_DETAIL])
+        _add_event(cursor, delivery_id, case_id, state, _kept(reason))
 
 
-def _add_event(cursor: Cursor, delivery_id: UUID, case_id: UUID | None, state: DeliveryState, detail: str) -> None:
+def _kept(reason: Reason | None) -> tuple[str, Jsonb]:
+    """The columns of a reason, without secrets."""
+    if reason is None:
+        return _NO_REASON
+    return reason.code, Jsonb(log.redacted(reason).stored_params())
+
+
+def _add_event(
+    cursor: Cursor, delivery_id: UUID, case_id: UUID | None, state: DeliveryState, reason: tuple[str, Jsonb]
+) -> None:
     insert_rows(
-        cursor, "delivery_events", _EVENT_COLUMNS, [(new_id(), delivery_id, now(), DeliveryState(state).value, detail)]
+        cursor, "delivery_events", _EVENT_COLUMNS, [(new_id(), delivery_id, now(), DeliveryState(state).value, *reason)]
     )
     if case_id is not None:
         live.publish_change(cursor, "delivery", [delivery_id])
@@ -157,7 +177,7 @@ def withdraw(cursor: Cursor, delivery_id: UUID) -> bool:
         "UPDATE deliveries SET state = %s, changed_at = now() WHERE id = %s",
         [DeliveryState.WITHDRAWN.value, delivery_id],
     )
-    row = (new_id(), delivery_id, now(), DeliveryState.WITHDRAWN.value, "")
+    row = (new_id(), delivery_id, now(), DeliveryState.WITHDRAWN.value, *_NO_REASON)
     insert_rows(cursor, "delivery_events", _EVENT_COLUMNS, [row])
     timers.withdraw(cursor, Topic.DELIVER, delivery_id)
     return True
@@ -209,10 +229,11 @@ def take_unreported(cursor: Cursor, *, hours: float, most: int) -> list[tuple[UU
     return cursor.fetchall()
 
 
-def remark_silence(cursor: Cursor, delivery_id: UUID, remark: str) -> None:
+def remark_silence(cursor: Cursor, delivery_id: UUID, reason: Reason) -> None:
     """Say of a delivery that is still only sent that no report has come."""
     cursor.execute(
-        "UPDATE deliveries SET error = %s WHERE id = %s AND state = 'sent' RETURNING case_id", [remark, delivery_id]
+        "UPDATE deliveries SET reason_code = %s, reason_params = %s WHERE id = %s AND state = 'sent' RETURNING case_id",
+        [*_kept(reason), delivery_id],
     )
     for (case_id,) in cursor.fetchall():
-        _add_event(cursor, delivery_id, case_id, DeliveryState.SENT, remark)
+        _add_event(cursor, delivery_id, case_id, DeliveryState.SENT, _kept(reason))

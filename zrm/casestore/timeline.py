@@ -9,6 +9,7 @@ from uuid import UUID
 
 from zrm.casestore import history
 from zrm.casestore.history import CaseReplied, HistoryLine, NoteWritten
+from zrm.contract.reasons import KeptReason
 from zrm.kit.db import Cursor, record, records
 from zrm.localized import Localized
 
@@ -81,16 +82,15 @@ class FileRow:
 
 
 @dataclass(frozen=True, slots=True)
-class DeliveryStep:
+class DeliveryStep(KeptReason):
     """One step of a delivery."""
 
     at: datetime
     state: str
-    detail: str
 
 
 @dataclass(frozen=True, slots=True)
-class DeliveryRow:
+class DeliveryRow(KeptReason):
     """An answer on its way, with its steps, oldest first."""
 
     id: UUID
@@ -99,7 +99,6 @@ class DeliveryRow:
     account: str
     address: str
     state: str
-    error: str
     settled_by: UUID | None
     steps: list[DeliveryStep] = field(default_factory=list)
 
@@ -374,7 +373,8 @@ def _with_files(cursor: Cursor, contacts: list[ContactRow]) -> list[ContactRow]:
     for file in records(cursor, FileRow):
         known[file.contact_id].files.append(file)
     cursor.execute(
-        "SELECT id, coalesce(contact_id, id) AS contact_id, channel, account, address, state, error, settled_by FROM deliveries"
+        "SELECT id, coalesce(contact_id, id) AS contact_id, channel, account, address, state, reason_code, reason_params, settled_by "
+        "FROM deliveries"
         " WHERE contact_id = ANY(%(ids)s) OR id = ANY(%(ids)s) AND contact_id IS NULL ORDER BY created_at, id",
         {"ids": list(known)},
     )
@@ -382,11 +382,11 @@ def _with_files(cursor: Cursor, contacts: list[ContactRow]) -> list[ContactRow]:
     for delivery in deliveries.values():
         known[delivery.contact_id].deliveries.append(delivery)
     cursor.execute(
-        "SELECT delivery_id, at, state, detail FROM delivery_events WHERE delivery_id = ANY(%s) ORDER BY at, id",
+        "SELECT delivery_id, at, state, reason_code, reason_params FROM delivery_events WHERE delivery_id = ANY(%s) ORDER BY at, id",
         [list(deliveries)],
     )
-    for delivery_id, at, state, detail in cursor:
-        deliveries[delivery_id].steps.append(DeliveryStep(at, state, detail))
+    for step in records(cursor, dict):
+        deliveries[step.pop("delivery_id")].steps.append(DeliveryStep(**step))
     return contacts
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
+from zrm.contract.reasons import KeptReason
 from zrm.kit.db import Cursor, records
 from zrm.localized import Localized
 
@@ -15,7 +16,7 @@ MOST = 100
 
 
 @dataclass(frozen=True, slots=True)
-class FailedDelivery:
+class FailedDelivery(KeptReason):
     """An answer that failed or whose fate is unknown, not yet dealt with."""
 
     id: UUID
@@ -27,7 +28,6 @@ class FailedDelivery:
     channel: str
     address: str
     state: str
-    error: str
     error_code: str
     attempts: int
     changed_at: datetime
@@ -35,7 +35,7 @@ class FailedDelivery:
 
 
 @dataclass(frozen=True, slots=True)
-class UndeliveredSelfAnswer:
+class UndeliveredSelfAnswer(KeptReason):
     """An automatic answer that belongs to no case (a state, a STOP confirmed) and did not arrive."""
 
     id: UUID
@@ -43,7 +43,6 @@ class UndeliveredSelfAnswer:
     channel: str
     address: str
     state: str
-    error: str
     changed_at: datetime
 
 
@@ -52,7 +51,7 @@ def failed_deliveries(cursor: Cursor, units: Collection[UUID] | None, *, limit: 
     cursor.execute(
         """
         SELECT d.id, d.case_id, c.code, c.title, c.unit_id, u.names AS unit_names,
-            d.channel, d.address, d.state, d.error, d.error_code, d.attempts, d.changed_at, c.channel AS case_channel
+            d.channel, d.address, d.state, d.reason_code, d.reason_params, d.error_code, d.attempts, d.changed_at, c.channel AS case_channel
         FROM deliveries d JOIN cases c ON c.id = d.case_id JOIN units u ON u.id = c.unit_id
         WHERE d.state IN ('failed', 'unknown') AND d.settled_by IS NULL AND d.case_id IS NOT NULL
             AND (%(units)s::uuid[] IS NULL OR c.unit_id = ANY(%(units)s))
@@ -66,7 +65,7 @@ def failed_deliveries(cursor: Cursor, units: Collection[UUID] | None, *, limit: 
 def undelivered_self_answers(cursor: Cursor, *, days: int = 7, limit: int = 100) -> list[UndeliveredSelfAnswer]:
     """Automatic answers without a case that failed or whose fate is unknown in the last days, newest first."""
     cursor.execute(
-        "SELECT id, wish, channel, address, state, error, changed_at FROM deliveries "
+        "SELECT id, wish, channel, address, state, reason_code, reason_params, changed_at FROM deliveries "
         "WHERE state IN ('failed', 'unknown') AND case_id IS NULL AND changed_at > now() - make_interval(days => %s) "
         "ORDER BY changed_at DESC LIMIT %s",
         [days, limit],

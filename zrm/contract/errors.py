@@ -2,20 +2,32 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import ClassVar, Final
+
+from zrm.contract.reasons import Reason, declare
+
+RECEIVER_SAYS: Final = declare("receiver_says", "The receiving service says: %(words)s")
+"""Why a delivery failed or is late, in the words of whoever refused it."""
 
 
 class Unparseable(Exception):
-    """The contact cannot be understood: it goes to quarantine with this message as the reason."""
+    """The contact cannot be understood: it goes to quarantine with this reason."""
+
+    def __init__(self, reason: Reason) -> None:
+        super().__init__(reason)
+        self.reason = reason
 
 
 class SendError(Exception):
-    """Why a reply did not leave; the message is for an agent's eyes, without secrets. See the subclasses."""
+    """Why a reply did not leave; `reason` is for an agent's eyes, without secrets, `code` the provider's own. See the
+    subclasses.
+    """
 
     retryable: ClassVar[bool] = False
 
-    def __init__(self, message: str, *, code: str = "", retry_after: float | None = None) -> None:
-        super().__init__(message)
+    def __init__(self, reason: Reason, *, code: str = "", retry_after: float | None = None) -> None:
+        super().__init__(reason)
+        self.reason = reason
         self.code = code
         self.retry_after = retry_after
 

@@ -10,6 +10,7 @@ from uuid import UUID
 
 from zrm.contract.addresses import Sender
 from zrm.contract.files import InboundFile, StoredFile
+from zrm.contract.reasons import Reason
 
 JSON = None | bool | int | float | str | list["JSON"] | dict[str, "JSON"]
 
@@ -116,7 +117,7 @@ class Report:
 
     provider_ref: str
     state: Literal["sent", "delivered", "failed"]
-    detail: str = ""
+    reason: Reason | None = None
     reply_id: UUID | None = None
     unreachable: bool = False
     perhaps: tuple[str, ...] = field(default=(), compare=False)
@@ -128,7 +129,7 @@ class Report:
 class Ignored:
     """Known sender, event we do not use: recorded with its reason, nothing else happens."""
 
-    reason: str
+    reason: Reason
 
 
 @dataclass(frozen=True, slots=True)

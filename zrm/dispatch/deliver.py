@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import NamedTuple, Protocol
+from typing import Final, NamedTuple, Protocol
 from uuid import UUID
 
 from zrm.casestore import contact as contacts
@@ -22,19 +22,23 @@ from zrm.contract.capabilities import of_channel
 from zrm.contract.errors import OutcomeUnknown, RecipientOptedOut, RecipientUnreachable, SendError
 from zrm.contract.files import StoredFile
 from zrm.contract.outbound import Reply, Sent
-from zrm.dispatch.task_runner import backoff, leave_failed
+from zrm.contract.reasons import declare
+from zrm.dispatch.task_runner import NO_CHANNEL, backoff, leave_failed
 from zrm.kit import log
 from zrm.kit.db import Cursor, Database, records
 from zrm.kit.db import record as read_record
 from zrm.kit.mail_addresses import own_message_id
-from zrm.ui.i18n import _
 
 _log = log.get(__name__)
 _MOST_TRIES = 12
 _REFERENCES = 20
-_STOPPED = _("stopped while sending; it may have left")
-_WORDLESS = _("What it says is no longer kept, so it was not sent.")
-OPTED_OUT = _("The citizen has asked not to get messages here. Choose another way to answer.")
+_STOPPED: Final = declare("delivery.stopped", "stopped while sending; it may have left")
+INTERNAL: Final = declare("delivery.internal", "internal error while sending: %(error)s")
+_NEVER_FINISHED: Final = declare("delivery.never_finished", "sending was begun too often and never finished")
+OPTED_OUT: Final = declare(
+    "delivery.opted_out", "The citizen has asked not to get messages here. Choose another way to answer."
+)
+_WORDLESS: Final = declare("delivery.wordless", "What it says is no longer kept, so it was not sent.")
 
 
 class Sends(Protocol):
@@ -74,7 +78,7 @@ class Deliver:
 
     def give_up(self, task: Task) -> None:
         """The worker died at it too often: a person looks."""
-        leave_failed(self._database, task, "sending was begun too often and never finished")
+        leave_failed(self._database, task, _NEVER_FINISHED)
 
     def _deliver(self, task: Task) -> None:
         with self._database.cursor() as cursor:
@@ -112,7 +116,7 @@ class Deliver:
     def _send(self, outgoing: _Outgoing) -> Sent | SendError:
         channel = self._channels.get(outgoing.channel)
         if channel is None:
-            return SendError(f"the channel {outgoing.channel} is not configured")
+            return SendError(NO_CHANNEL(channel=outgoing.channel))
         try:
             return channel.send(self._with_link(outgoing.reply))
         except SendError as error:
@@ -120,7 +124,7 @@ class Deliver:
         except Exception as error:  # noqa: BLE001  # a broken channel must not take the worker along
             # A channel that breaks its contract may have broken it after the message left.
             _log.exception("channel broke its contract", channel=outgoing.channel)
-            return OutcomeUnknown(f"internal error while sending: {type(error).__name__}")
+            return OutcomeUnknown(INTERNAL(error=type(error).__name__))
 
     def _named(self, cursor: Cursor, outgoing: _Outgoing) -> _Outgoing:
         """The answer with the Message-ID it leaves under, if it is a mail, which is known before it leaves: whatever we
@@ -157,15 +161,15 @@ class Deliver:
                 set_reference(cursor, outgoing.id, provider_ref)
                 record(cursor, outgoing.id, DeliveryState.DELIVERED if final else DeliveryState.SENT)
             case OutcomeUnknown():
-                record(cursor, outgoing.id, DeliveryState.UNKNOWN, str(outcome), outcome.code)
+                record(cursor, outgoing.id, DeliveryState.UNKNOWN, outcome.reason, outcome.code)
             case _ if outcome.retryable and outgoing.attempts + 1 < _MOST_TRIES:
                 wait = outcome.retry_after or backoff(outgoing.attempts + 1)
-                record(cursor, outgoing.id, DeliveryState.QUEUED, str(outcome), outcome.code)
+                record(cursor, outgoing.id, DeliveryState.QUEUED, outcome.reason, outcome.code)
                 outbox.retry_later(cursor, task, after=wait, error=type(outcome).__name__)
                 outbox.reset_attempts(cursor, task)
                 return
             case _:
-                record(cursor, outgoing.id, DeliveryState.FAILED, str(outcome), outcome.code)
+                record(cursor, outgoing.id, DeliveryState.FAILED, outcome.reason, outcome.code)
                 if isinstance(outcome, RecipientUnreachable):
                     mark_undeliverable(cursor, outgoing.reply.to)
         outbox.done(cursor, [task])
@@ -186,7 +190,7 @@ class Deliver:
             case OutcomeUnknown():
                 pass
             case _:
-                record(cursor, outgoing.id, DeliveryState.FAILED, str(outcome), outcome.code)
+                record(cursor, outgoing.id, DeliveryState.FAILED, outcome.reason, outcome.code)
 
 
 class _Stored(NamedTuple):

@@ -17,15 +17,16 @@ from zrm.casestore.outbox import Task, Topic
 from zrm.contract.errors import SendError
 from zrm.contract.files import Fetched
 from zrm.contract.inbound import Report
-from zrm.dispatch.task_runner import backoff
+from zrm.contract.reasons import Reason, declare
+from zrm.dispatch.task_runner import NO_CHANNEL, backoff
 from zrm.kit import log
 from zrm.kit.blobs import BlobStore
 from zrm.kit.db import Cursor, Database
 from zrm.kit.ids import new_id
 from zrm.normalizer.reports import apply_delivery_report
-from zrm.ui.i18n import _
 
-NO_REPORT: Final = _("No delivery report has come. The message may have arrived.")
+NO_REPORT: Final = declare("delivery.no_report", "No delivery report has come. The message may have arrived.")
+_NEVER_FINISHED: Final = declare("fetch.never_finished", "fetching was begun too often and never finished")
 
 _MOST_TRIES: Final = 8
 _AT_ONCE: Final = 500
@@ -103,7 +104,7 @@ class Fetch:
     def give_up(self, task: Task) -> None:
         """Begun too often and never finished: said where the file is missed."""
         with self._database.cursor() as cursor:
-            self._miss(cursor, task, "fetching was begun too often and never finished")
+            self._miss(cursor, task, _NEVER_FINISHED)
 
     # ------------------------------------------------------------------ files
 
@@ -111,7 +112,7 @@ class Fetch:
         try:
             provider = self._files.get(channel)
             if provider is None:
-                raise SendError(f"the channel {channel} is not configured")
+                raise SendError(NO_CHANNEL(channel=channel))
             fetched = provider.fetch(account, address)
             key, size = self._blobs.put(fetched.data)
         except SendError as error:
@@ -147,9 +148,9 @@ class Fetch:
                     cursor, task, after=error.retry_after or backoff(task.attempts), error=type(error).__name__
                 )
             else:
-                self._miss(cursor, task, log.redact(str(error))[:500])
+                self._miss(cursor, task, log.redacted(error.reason))
 
-    def _miss(self, cursor: Cursor, task: Task, reason: str) -> None:
+    def _miss(self, cursor: Cursor, task: Task, reason: Reason) -> None:
         contact_id = attachment.settle_missing(cursor, task.ref, reason)
         if contact_id is not None:
             live.publish_change(cursor, "case", contacts.label_missing(cursor, contact_id))

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Final
 
 from zrm.casestore import live, notification, outbox
 from zrm.casestore.outbox import Task
 from zrm.casework import audience
+from zrm.contract.reasons import declare
 from zrm.dispatch.task_runner import leave_failed
 from zrm.kit.db import Database
+
+_NEVER_FINISHED: Final = declare("notify.never_finished", "telling agents was begun too often and never finished")
 
 
 class Notify:
@@ -26,4 +30,4 @@ class Notify:
 
     def give_up(self, task: Task) -> None:
         """Left for a person to replay."""
-        leave_failed(self._database, task, "telling agents was begun too often and never finished")
+        leave_failed(self._database, task, _NEVER_FINISHED)

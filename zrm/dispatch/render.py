@@ -7,12 +7,13 @@ can do is fail, which the desk then shows beside the original.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from typing import Final, NamedTuple
 from uuid import UUID
 
 from zrm.casestore import live, outbox
 from zrm.casestore.attachment import MOST_PICTURES, NewAttachment, attach
 from zrm.casestore.outbox import Task
+from zrm.contract.reasons import Reason, declare
 from zrm.dispatch.task_runner import leave_failed
 from zrm.kit import log, render_child
 from zrm.kit.blobs import BlobStore
@@ -21,6 +22,8 @@ from zrm.kit.ids import new_id
 from zrm.kit.render_child import Renderer
 
 _log = log.get(__name__)
+NOT_SHOWN: Final = declare("render.not_shown", "these pages cannot be shown")
+_NEVER_FINISHED: Final = declare("render.never_finished", "rendering was begun too often and never finished")
 
 
 class _Original(NamedTuple):
@@ -54,7 +57,7 @@ class Render:
 
     def give_up(self, task: Task) -> None:
         """The original stays; a person may replay the task after a fix."""
-        leave_failed(self._database, task, "rendering was begun too often and never finished")
+        leave_failed(self._database, task, _NEVER_FINISHED)
 
     def _render(self, task: Task) -> None:
         with self._database.cursor() as cursor:
@@ -69,10 +72,10 @@ class Render:
             if original is None:
                 outbox.done(cursor, [task])
                 return
-        files, problem = render_child.in_child(self._renderers[original.role], self._blobs.get(original.blob_key))
-        if not files:
-            _log.warning("not rendered", contact=str(original.contact_id), trace=task.trace, reason=problem)
-            leave_failed(self._database, task, f"these pages cannot be shown: {problem}")
+        files = render_child.in_child(self._renderers[original.role], self._blobs.get(original.blob_key))
+        if isinstance(files, Reason):
+            _log.warning("not rendered", contact=str(original.contact_id), trace=task.trace, reason=str(files))
+            leave_failed(self._database, task, NOT_SHOWN(because=files))
             return
         drawn = []
         for page, file in enumerate(files[: 1 + MOST_PICTURES]):

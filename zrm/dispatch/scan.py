@@ -14,12 +14,15 @@ from uuid import UUID
 
 from zrm.casestore import attachment, contact, live, outbox
 from zrm.casestore.outbox import Task
+from zrm.contract.reasons import Reason, declare
 from zrm.kit import log
 from zrm.kit.blobs import BlobStore
 from zrm.kit.clamd import Clamd, ScannerAway, ScannerRefused
 from zrm.kit.db import Cursor, Database
 
 _log = log.get(__name__)
+_NEVER_FINISHED: Final = declare("scan.never_finished", "scanning was begun too often and never finished")
+_CANNOT_JUDGE: Final = declare("scan.cannot_judge", "the virus scanner cannot judge this file")
 _PAUSE: Final = 30.0  # seconds until clamd is asked again after it was away
 
 
@@ -46,7 +49,7 @@ class ScanHandler:
     def give_up(self, task: Task) -> None:
         """Begun too often and never finished: it stays unscanned, and a person can have it done again."""
         with self._database.cursor() as cursor:
-            self._fail(cursor, task, "scanning was begun too often and never finished")
+            self._fail(cursor, task, _NEVER_FINISHED)
 
     def _scan(self, task: Task, blob_key: str, clamd: Clamd) -> None:
         try:
@@ -58,7 +61,7 @@ class ScanHandler:
             self._put_off(task, error, clamd)
         except ScannerRefused as error:
             with self._database.cursor() as cursor:
-                self._fail(cursor, task, f"the virus scanner cannot judge this file: {error}"[:500])
+                self._fail(cursor, task, _CANNOT_JUDGE(words=str(error)[:400]))
         else:
             with self._database.cursor() as cursor:
                 self._settle(cursor, task, "infected" if threat else "clean", threat)
@@ -72,7 +75,7 @@ class ScanHandler:
         _log.warning("not scanned", file=str(task.ref), trace=task.trace, reason=str(error), away=away)
         with self._database.cursor() as cursor:
             _label(cursor, task.ref)
-            outbox.retry_later(cursor, task, after=_PAUSE, error="the virus scanner does not answer")
+            outbox.retry_later(cursor, task, after=_PAUSE, error=type(error).__name__)
             if away:
                 outbox.reset_attempts(cursor, task)
 
@@ -81,7 +84,7 @@ class ScanHandler:
         _label(cursor, task.ref)
         outbox.done(cursor, [task])
 
-    def _fail(self, cursor: Cursor, task: Task, reason: str) -> None:
+    def _fail(self, cursor: Cursor, task: Task, reason: Reason) -> None:
         _label(cursor, task.ref)
         outbox.fail(cursor, task, reason)
         live.publish_change(cursor, "task", [task.id])

@@ -5,13 +5,14 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Final, Protocol
 
 import psycopg
 
 from zrm.casestore import live, outbox
 from zrm.casestore.outbox import Task, Topic
 from zrm.config import Dispatch
+from zrm.contract.reasons import Reason, declare
 from zrm.dispatch.queues import Queues
 from zrm.errors import StoreUnavailable
 from zrm.kit import log
@@ -22,6 +23,9 @@ _LONGEST_BACKOFF = 900.0
 _JOB_BUDGET = 2.0  # seconds; then the worker looks anew which topic comes first, so that answers never wait for pages
 _TRUSTED = 2  # tries in company; what was begun more often without an end may be what kills workers
 
+
+UNEXPECTED: Final = declare("task.unexpected", "Something unexpected happened")
+NO_CHANNEL: Final = declare("task.no_channel", "the channel %(channel)s is not configured")
 
 _SLOW = frozenset({Topic.DELIVER, Topic.RENDER, Topic.FETCH, Topic.SCAN})
 """Each task may take somebody else's whole time limit."""
@@ -118,15 +122,15 @@ class Drain:
     def _put_off(self, tasks: list[Task], error: Exception) -> None:
         with self._database.cursor() as cursor:
             for task in tasks:
-                reason = f"{type(error).__name__}: {log.redact(str(error))}"[:500]
+                words = f"{type(error).__name__}: {log.redact(str(error))}"[:500]
                 if task.attempts >= self._settings.max_attempts:
-                    outbox.fail(cursor, task, reason)
+                    outbox.fail(cursor, task, UNEXPECTED(words=words))
                     live.publish_change(cursor, "task", [task.id])
                 else:
-                    outbox.retry_later(cursor, task, after=backoff(task.attempts), error=reason)
+                    outbox.retry_later(cursor, task, after=backoff(task.attempts), error=words)
 
 
-def leave_failed(database: Database, task: Task, reason: str) -> None:
+def leave_failed(database: Database, task: Task, reason: Reason) -> None:
     """The usual way to give up: the task stays in the outbox, marked, until a person replays it."""
     with database.cursor() as cursor:
         outbox.fail(cursor, task, reason)

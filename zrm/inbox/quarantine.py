@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Any, Final
 from uuid import UUID
 
 from sqlalchemy import Index, text
 from sqlmodel import Field
 
+from zrm.contract.reasons import Reason, declare
 from zrm.inbox import raw_contacts
 from zrm.inbox.raw_contacts import Settled
 from zrm.kit.db import Cursor
-from zrm.kit.tables import Table, one_of
+from zrm.kit.tables import Table, one_of, reason_params
 
 
 class QuarantineRecord(Table, table=True):
@@ -25,7 +27,8 @@ class QuarantineRecord(Table, table=True):
 
     contact_id: UUID = Field(primary_key=True)
     channel: str
-    reason: str
+    reason_code: str
+    reason_params: dict[str, Any] = reason_params()
     entered_at: datetime
     due_at: datetime
     owner_id: UUID | None = None
@@ -34,7 +37,10 @@ class QuarantineRecord(Table, table=True):
     ended_how: str = ""
 
 
-def enter(cursor: Cursor, contact_id: UUID, *, reason: str, due_at: datetime) -> None:
+_SET_ASIDE: Final = declare("quarantine.set_aside", "An agent set it aside: %(words)s")
+
+
+def enter(cursor: Cursor, contact_id: UUID, *, reason: Reason, due_at: datetime) -> None:
     """Put a raw contact into quarantine, or back into it after a replay that failed again.
 
     One that a slower worker has filed meanwhile, or a person set aside, stays as it is: it is nobody's work any more.
@@ -43,9 +49,10 @@ def enter(cursor: Cursor, contact_id: UUID, *, reason: str, due_at: datetime) ->
         return
     cursor.execute(
         """
-        INSERT INTO quarantine AS q (contact_id, channel, reason, entered_at, due_at)
-        SELECT id, channel, reason, now(), %s FROM raw_contacts WHERE id = %s
-        ON CONFLICT (contact_id) DO UPDATE SET reason = excluded.reason, due_at = excluded.due_at,
+        INSERT INTO quarantine AS q (contact_id, channel, reason_code, reason_params, entered_at, due_at)
+        SELECT id, channel, reason_code, reason_params, now(), %s FROM raw_contacts WHERE id = %s
+        ON CONFLICT (contact_id) DO UPDATE SET reason_code = excluded.reason_code,
+            reason_params = excluded.reason_params, due_at = excluded.due_at,
             tries = q.tries + 1, ended_at = NULL, ended_how = ''
         """,
         [due_at, contact_id],
@@ -71,9 +78,9 @@ def end(cursor: Cursor, contact_id: UUID, how: str) -> bool:
     return cursor.fetchone() is not None
 
 
-def ignore(cursor: Cursor, contact_id: UUID, reason: str) -> bool:
-    """A person decided that nothing is to be done; the contact stays, with their reason."""
+def ignore(cursor: Cursor, contact_id: UUID, words: str) -> bool:
+    """A person decided that nothing is to be done; the contact stays, with their words why."""
     if not end(cursor, contact_id, "ignored"):
         return False
-    raw_contacts.settle(cursor, [Settled(contact_id, "ignored", reason)])
+    raw_contacts.settle(cursor, [Settled(contact_id, "ignored", _SET_ASIDE(words=words))])
     return True

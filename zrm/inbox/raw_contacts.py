@@ -8,14 +8,16 @@ from datetime import datetime
 from typing import Any, Final, LiteralString, NamedTuple
 from uuid import UUID
 
+from psycopg.types.json import Jsonb
 from sqlalchemy import BigInteger, CheckConstraint, Index, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlmodel import Field
 
 from zrm.contract.files import StoredFile
 from zrm.contract.inbound import RawContact
+from zrm.contract.reasons import Reason
 from zrm.kit.db import Cursor, records
-from zrm.kit.tables import BY_MONTH, Table, one_of
+from zrm.kit.tables import BY_MONTH, Table, one_of, reason_params
 
 _GIVEN = "id, channel, account, kind, media_type, body, body_key, size, envelope, files, trace, received_at"
 
@@ -60,7 +62,8 @@ class RawContactRecord(Table, table=True):
     trace: str
     received_at: datetime
     state: str = "waiting"
-    reason: str = ""
+    reason_code: str = ""
+    reason_params: dict[str, Any] = reason_params()
     settled_at: datetime | None = None
 
 
@@ -107,7 +110,7 @@ class Settled(NamedTuple):
 
     id: UUID
     state: str
-    reason: str = ""
+    reason: Reason | None = None
 
 
 def insertion(rows: LiteralString) -> str:
@@ -149,17 +152,22 @@ def settle(cursor: Cursor, settled: Sequence[Settled]) -> None:
     if not settled:
         return
     cursor.execute(
-        "UPDATE raw_contacts r SET state = s.state, reason = s.reason, settled_at = now() "
-        "FROM unnest(%s::uuid[], %s::text[], %s::text[]) AS s (id, state, reason) WHERE r.id = s.id",
-        [list(column) for column in zip(*settled, strict=True)],
+        "UPDATE raw_contacts r SET state = s.state, reason_code = s.code, reason_params = s.params, settled_at = now() "
+        "FROM unnest(%s::uuid[], %s::text[], %s::text[], %s::jsonb[]) AS s (id, state, code, params) WHERE r.id = s.id",
+        [
+            [one.id for one in settled],
+            [one.state for one in settled],
+            [one.reason.code if one.reason else "" for one in settled],
+            [Jsonb(one.reason.stored_params() if one.reason else {}) for one in settled],
+        ],
     )
 
 
-def quarantine(cursor: Cursor, contact_id: UUID, reason: str) -> bool:
+def quarantine(cursor: Cursor, contact_id: UUID, reason: Reason) -> bool:
     """Mark one as held for a person; False if it was filed or set aside meanwhile, and then it stays as it is."""
     cursor.execute(
-        "UPDATE raw_contacts SET state = 'quarantined', reason = %s, settled_at = now() "
+        "UPDATE raw_contacts SET state = 'quarantined', reason_code = %s, reason_params = %s, settled_at = now() "
         "WHERE id = %s AND state IN ('waiting', 'quarantined') RETURNING id",
-        [reason, contact_id],
+        [reason.code, Jsonb(reason.stored_params()), contact_id],
     )
     return cursor.fetchone() is not None

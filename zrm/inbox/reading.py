@@ -6,17 +6,17 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
+from zrm.contract.reasons import KeptReason
 from zrm.kit.db import Cursor, record, records
 
 
 @dataclass(frozen=True, slots=True)
-class Held:
+class Held(KeptReason):
     """A contact in quarantine: why, since when, until when somebody must have looked, and who took it."""
 
     contact_id: UUID
     channel: str
     account: str
-    reason: str
     entered_at: datetime
     due_at: datetime
     owner_id: UUID | None
@@ -43,8 +43,8 @@ class Original:
 def held(cursor: Cursor, *, limit: int = 200) -> list[Held]:
     """What is in quarantine, the most urgent first."""
     cursor.execute(
-        "SELECT q.contact_id, q.channel, r.account, q.reason, q.entered_at, q.due_at, q.owner_id, q.tries, r.size,"
-        " r.media_type FROM quarantine q JOIN raw_contacts r ON r.id = q.contact_id"
+        "SELECT q.contact_id, q.channel, r.account, q.entered_at, q.due_at, q.owner_id, q.tries, r.size,"
+        " r.media_type, q.reason_code, q.reason_params FROM quarantine q JOIN raw_contacts r ON r.id = q.contact_id"
         " WHERE q.ended_at IS NULL ORDER BY q.due_at, q.contact_id LIMIT %s",
         [limit],
     )

@@ -25,12 +25,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, Generic, NoReturn, TypeVar
 
+from zrm.contract.reasons import Reason, declare
 from zrm.kit import log
 
 Question = TypeVar("Question")
 Answer = TypeVar("Answer")
 
 _log = log.get(__name__)
+TOO_LONG: Final = declare("reading.too_long", "reading it took more than %(number)s s")
+TOO_LARGE: Final = declare("reading.too_large", "reading it needed more than %(number)s MB of memory")
+DIED: Final = declare("reading.died", "the process that read it died of it")
+FAILED: Final = declare("reading.failed", "reading it failed")
 _LENGTH: Final = 8  # bytes before each question and answer
 _CHUNK: Final = 60_000
 """Bytes of questions on their way at a time: as many fit into an empty pipe, so that nobody waits for each other."""
@@ -53,7 +58,7 @@ _HERE: Final = {signal.SIGINT: signal.SIG_IGN} | dict.fromkeys(
 class Exceeded:
     """No answer: the call took more than it may, or its process died of it."""
 
-    reason: str
+    reason: Reason
 
 
 class Hung(Exception):
@@ -191,8 +196,8 @@ class _Bounds:
 
     def reason(self, death: _Died) -> Exceeded:
         if os.WIFSIGNALED(death.status) and os.WTERMSIG(death.status) == signal.SIGPROF:
-            return Exceeded(f"reading it took more than {self.seconds:g} s")
-        return Exceeded("the process that read it died of it")
+            return Exceeded(TOO_LONG(number=f"{self.seconds:g}"))
+        return Exceeded(DIED)
 
     def enforce_memory(self) -> None:
         pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[0])
@@ -328,10 +333,10 @@ def _answer(function: Callable[[Any], Any], bounds: _Bounds, source: int, sink: 
             data = pickle.dumps(answer, pickle.HIGHEST_PROTOCOL)
         except MemoryError:
             del question
-            data = pickle.dumps(Exceeded(f"reading it needed more than {bounds.memory >> 20} MB of memory"))
+            data = pickle.dumps(Exceeded(TOO_LARGE(number=bounds.memory >> 20)))
         except Exception as error:  # noqa: BLE001  # told to the parent; the log has where
             _log.exception("a bounded call failed")
-            data = pickle.dumps(Exceeded(f"reading it failed: {type(error).__name__}"))
+            data = pickle.dumps(Exceeded(FAILED(words=type(error).__name__)))
         signal.setitimer(signal.ITIMER_PROF, 0)
         _write(sink, len(data).to_bytes(_LENGTH, "big") + data)
 

@@ -25,8 +25,10 @@ from typing import Any
 
 import structlog
 
+from zrm.contract.reasons import Reason
 from zrm.kit.clock import now
 
+_LONGEST_OF_REASON = 500  # characters of each text
 _LONGEST = 10_000  # characters of a value; of a longer one the two ends are kept
 _EDGE = 300  # characters beside a cut, which may be a part of something personal and are dropped
 # A word with a sign between others; tried once a word, from its beginning, and no repetition gives back what it took.
@@ -59,6 +61,11 @@ def hide(secrets: Iterable[str]) -> None:
     """Register values that must never be printed; those under four characters are too common to hide."""
     _secrets.update(secret for secret in secrets if len(secret) >= 4)
     _redact_short.cache_clear()
+
+
+def redacted(reason: Reason) -> Reason:
+    """A reason as it may be kept: its texts without secrets and addresses, and of bounded length."""
+    return reason.with_texts(lambda text: redact(text)[:_LONGEST_OF_REASON])
 
 
 def redact(text: str) -> str:

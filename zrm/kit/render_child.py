@@ -1,6 +1,6 @@
 """One renderer in a process of its own: `python -m zrm.kit.render_child <module> <function>`, bytes in, files out.
 
-Imports nothing but the renderer, so that it costs a tenth of what a copy of the worker would. Exit status 0 with what
+Imports nothing heavy but the renderer, so that it costs a tenth of what a copy of the worker would. Exit status 0 with what
 was drawn on standard output (each file behind its length in eight bytes), 1 with the reason.
 
 `in_child` is the other side: it starts that process and reads what it wrote.
@@ -13,10 +13,18 @@ import resource
 import subprocess
 import sys
 from collections.abc import Callable, Iterable, Iterator
+from typing import Final
+
+from zrm.contract.reasons import Reason, declare
 
 MEMORY = 2 << 30
 SECONDS = 40
 _LENGTH = 8  # bytes
+
+TOO_LONG: Final = declare("rendering.too_long", "took longer than %(number)s s")
+NOTHING: Final = declare("rendering.nothing", "nothing was drawn")
+DIED: Final = declare("rendering.died", "the renderer died")
+FAILED: Final = declare("rendering.failed", "the renderer failed")
 
 Renderer = Callable[[bytes], Iterable[bytes]]
 """A function of a module, found again there by its name: a file's bytes to files that people can look at."""
@@ -52,8 +60,8 @@ def files_in(output: bytes) -> Iterator[bytes]:
         yield output[begin:at]
 
 
-def in_child(renderer: Renderer, data: bytes, seconds: float = SECONDS) -> tuple[list[bytes], str]:
-    """(what was drawn, "") or (nothing, the reason). The child ends after `seconds` by the clock."""
+def in_child(renderer: Renderer, data: bytes, seconds: float = SECONDS) -> list[bytes] | Reason:
+    """What was drawn, or the reason why nothing was. The child ends after `seconds` by the clock."""
     from zrm.kit import log  # which the child has no use for
 
     argv = [sys.executable, "-m", __spec__.name, renderer.__module__, renderer.__qualname__]
@@ -63,13 +71,12 @@ def in_child(renderer: Renderer, data: bytes, seconds: float = SECONDS) -> tuple
             argv, input=data, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, timeout=seconds, check=False
         )
     except subprocess.TimeoutExpired:
-        return [], f"took longer than {seconds:g} s"
+        return TOO_LONG(number=f"{seconds:g}")
     if child.returncode == 0:
-        files = list(files_in(child.stdout))
-        return files, "" if files else "nothing was drawn"
+        return list(files_in(child.stdout)) or NOTHING
     if child.returncode == 1 and child.stdout:
-        return [], log.redact(child.stdout.decode("utf-8", "replace"))
-    return [], "the renderer died"
+        return FAILED(words=log.redact(child.stdout.decode("utf-8", "replace")))
+    return DIED
 
 
 if __name__ == "__main__":

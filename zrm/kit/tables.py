@@ -11,8 +11,9 @@ from typing import Any
 
 import sqlalchemy
 from sqlalchemy import CheckConstraint, Column, MetaData, Text
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.schema import SchemaItem
-from sqlmodel import SQLModel
+from sqlmodel import Field, SQLModel
 from sqlmodel.sql.sqltypes import AutoString
 
 EMPTY_LIST: dict[str, str] = {"server_default": "{}"}
@@ -62,3 +63,8 @@ def one_of(column: str, values: Iterable[str]) -> CheckConstraint:
     """A check that the column holds one of these words."""
     words = ", ".join(f"'{value}'" for value in values)
     return CheckConstraint(f"{column} IN ({words})")
+
+
+def reason_params() -> Any:
+    """The column `reason_params` beside `reason_code`: the values of a kept reason (`zrm.contract.reasons`)."""
+    return Field(default_factory=dict, sa_type=JSONB, sa_column_kwargs={"server_default": "{}"})

@@ -16,6 +16,7 @@ from zrm.contract.inbound import Ignored, Parsed, RawContact, Report
 from zrm.errors import NotFound, StoreUnavailable
 from zrm.kit.blobs import BlobStore
 from zrm.kit.bounded import Bounded, Exceeded, Hung, Slow
+from zrm.normalizer import reasons
 from zrm.normalizer.case_matching import StoredAttachment
 from zrm.normalizer.interpretation import Command, Interpretation, Parse, PartOf, PerhapsReport, Raw, read
 
@@ -95,7 +96,7 @@ class BoundedReading:
     def join(self, raw: Raw, parts: Sequence[RawContact | None]) -> Outcome:
         """Parts read as one message. Errors: StoreUnavailable, for now."""
         if raw.contact.channel not in self._joiners:
-            return Unparseable(f"no channel {raw.contact.channel} is configured that joins parts")
+            return Unparseable(reasons.JOINS_NO_PARTS(channel=raw.contact.channel))
         asked = Asked(raw, parts=tuple(parts))
         try:
             answer = _answer(asked, self._calls.one(_sent(asked)))
@@ -128,14 +129,14 @@ class BoundedReading:
                 return read(raw, lambda _: self._joiners[channel](parts), region=self._region, own=self._own)
             parse = self._parsers.get(channel)
             if parse is None:
-                return Unparseable(f"no channel {channel} is configured")
+                return Unparseable(reasons.NO_CHANNEL(channel=channel))
             if asked.key is not None:
                 raw = replace(raw, contact=replace(raw.contact, body=self._blobs.get(asked.key)))
             return read(raw, parse, region=self._region, own=self._own)
         except Unparseable as error:
             return error
         except NotFound:
-            return Unparseable("the original is not in the blob store")
+            return Unparseable(reasons.ORIGINAL_GONE)
 
     def _keep(self, file: InboundFile) -> StoredAttachment:
         if file.remote:

@@ -48,6 +48,7 @@ from zrm.contract.files import InboundFile
 from zrm.inbox.raw_contacts import Settled
 from zrm.kit.ids import new_id
 from zrm.kit.mail_addresses import own_message_id
+from zrm.normalizer import reasons
 from zrm.normalizer.interpretation import Interpretation
 from zrm.normalizer.lookups import TYPED, BatchContext, KnownCase, way_to_acknowledge
 from zrm.normalizer.origin import NormalizedAddress
@@ -77,7 +78,7 @@ class CaseMatching:
         """Give the reading its person and its case."""
         case, related = self._thread(reading)
         if case is None and reading.labels >= {"bounce"} and related is None:
-            self.rows.settled.append(Settled(reading.raw.id, "ignored", "a bounce that belongs to no case"))
+            self.rows.settled.append(Settled(reading.raw.id, "ignored", reasons.NOBODYS_BOUNCE))
             return
         if case is None:
             person_id = self._person(reading)

@@ -22,6 +22,7 @@ from zrm.config import Settings
 from zrm.contract.addresses import EMAIL
 from zrm.contract.errors import Unparseable
 from zrm.contract.inbound import Ignored
+from zrm.contract.reasons import Reason
 from zrm.errors import StoreUnavailable
 from zrm.inbox import quarantine, raw_contacts
 from zrm.inbox.raw_contacts import Settled
@@ -30,6 +31,7 @@ from zrm.kit.blobs import BlobStore
 from zrm.kit.bounded import HANGS
 from zrm.kit.clock import now
 from zrm.kit.db import Cursor, Database
+from zrm.normalizer import reasons
 from zrm.normalizer.bounded_interpretation import MEMORY, SECONDS, Answer, Asked, BoundedReading, Join, NotNow, Outcome
 from zrm.normalizer.case_matching import CaseMatching, StoredAttachment
 from zrm.normalizer.interpretation import Command, Interpretation, Parse, PartOf, PerhapsReport, Raw, raw_contact
@@ -149,16 +151,14 @@ class Filer:
                 if task.attempts < _TRIES_BEFORE_QUARANTINE:
                     outbox.retry_later(cursor, task, after=_BACKOFF**task.attempts, error=type(error).__name__)
                 else:
-                    reason = (
-                        f"could not be stored: {type(error).__name__} {getattr(error, 'sqlstate', None) or ''}".strip()
-                    )
-                    self._quarantine(cursor, task.ref, reason)
+                    words = f"{type(error).__name__} {getattr(error, 'sqlstate', None) or ''}".strip()
+                    self._quarantine(cursor, task.ref, reasons.NOT_STORED(words=words))
                     outbox.done(cursor, [task])
 
     def give_up(self, task: Task) -> None:
         """A contact at which workers died again and again: quarantined, for a person to look at."""
         with self._database.cursor() as cursor:
-            self._quarantine(cursor, task.ref, "filing it was begun too often and never finished")
+            self._quarantine(cursor, task.ref, reasons.NEVER_FINISHED)
             outbox.done(cursor, [task])
 
     # ------------------------------------------------------------------ reading
@@ -192,7 +192,7 @@ class Filer:
                     case Interpretation():
                         placing.place(outcome, kept)
                     case Unparseable():
-                        self._quarantine(cursor, raw.id, str(outcome))
+                        self._quarantine(cursor, raw.id, outcome.reason)
                     case Ignored():
                         placing.rows.settled.append(Settled(raw.id, "ignored", outcome.reason))
                     case _ if task.id not in put_off:
@@ -209,7 +209,7 @@ class Filer:
                 seconds=round((now() - raw.received_at).total_seconds(), 4),
             )
 
-    def _quarantine(self, cursor: Cursor, contact_id: UUID, reason: str) -> None:
+    def _quarantine(self, cursor: Cursor, contact_id: UUID, reason: Reason) -> None:
         due_at = now() + timedelta(hours=self._settings.quarantine.hours)
         quarantine.enter(cursor, contact_id, reason=reason, due_at=due_at)
         live.publish_change(cursor, "quarantine", [contact_id])
@@ -243,7 +243,7 @@ class Filer:
                     cursor, self._settings, raw, outcome.wish, outcome.asker, known.cases,
                     senders=self._senders, message_id=message_id,
                 )  # fmt: skip
-                settled = Ignored(reason or "a wish that fits nothing")
+                settled = Ignored(reason or reasons.NO_COMMAND)
                 present[index] = (task, raw, settled if reason else outcome.otherwise or settled, kept)
 
     def _reports(self, cursor: Cursor, present: list[Read]) -> set[UUID]:
@@ -268,7 +268,7 @@ class Filer:
             elif isinstance(outcome, PerhapsReport):
                 present[index] = (task, raw, outcome.otherwise, kept)
             else:
-                present[index] = (task, raw, Ignored("nobody's report"), kept)
+                present[index] = (task, raw, Ignored(reasons.NOBODYS_REPORT), kept)
         return put_off
 
 

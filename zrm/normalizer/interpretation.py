@@ -31,6 +31,7 @@ from zrm.contract.inbound import (
 from zrm.inbox.raw_contacts import StoredContact
 from zrm.kit.file_names import file_name
 from zrm.kit.text import clean, clean_line
+from zrm.normalizer import reasons
 from zrm.normalizer.html import sanitise
 from zrm.normalizer.language import detect
 from zrm.normalizer.origin import NormalizedAddress, known, origin_of
@@ -129,14 +130,14 @@ def read(
     except Unparseable:
         raise
     except Exception as error:
-        raise Unparseable(f"the parser of {raw.contact.channel} failed: {type(error).__name__}") from error
+        raise Unparseable(reasons.PARSER_FAILED(channel=raw.contact.channel, words=type(error).__name__)) from error
     reports = [_storable(item) for item in parsed if isinstance(item, Report)]
     if len(parsed) == 1 and reports and reports[0].otherwise is not None:
         return PerhapsReport(raw, reports[0], _read(raw, reports[0].otherwise, region, own))
     if reports and len(reports) == len(parsed):
         return reports
     if len(parsed) != 1:
-        raise Unparseable(f"expected one contact, found {len(parsed)}")
+        raise Unparseable(reasons.NOT_ONE(number=len(parsed)))
     match parsed[0]:
         case Ignored() as ignored:
             return ignored
@@ -152,7 +153,7 @@ def read(
         case MessagePart() as part:
             return PartOf(raw, replace(part, key=clean(part.key)))
         case other:
-            raise Unparseable(f"unexpected {type(other).__name__}")
+            raise Unparseable(reasons.UNEXPECTED(kind=type(other).__name__))
 
 
 def _storable(report: Report) -> Report:
@@ -160,7 +161,7 @@ def _storable(report: Report) -> Report:
     return replace(
         report,
         provider_ref=clean(report.provider_ref),
-        detail=clean(report.detail),
+        reason=report.reason and report.reason.with_texts(clean),
         perhaps=tuple(map(clean, report.perhaps)),
     )
 
@@ -227,7 +228,7 @@ def _is_mail(inbound: Inbound) -> bool:
 def _wished(raw: Raw, wish: Wish, region: str, own: Collection[str]) -> Command:
     asker = None if wish.sender is None else next(iter(known([wish.sender], region)), None)
     if asker is None and not (wish.sender is None and wish.code):
-        raise Unparseable("a wish of nobody: it came from no address")
+        raise Unparseable(reasons.NOBODYS_COMMAND)
     return Command(raw, wish, asker, _read(raw, wish.otherwise, region, own) if wish.otherwise is not None else None)
 
 

@@ -21,6 +21,7 @@ from zrm.inbox.message_parts import StoredPart
 from zrm.inbox.raw_contacts import Settled
 from zrm.kit.clock import now
 from zrm.kit.db import Cursor
+from zrm.normalizer import reasons
 from zrm.normalizer.interpretation import Command, Interpretation, PartOf, Raw, raw_contact
 
 Join = Callable[[Raw, Sequence[RawContact | None]], object]
@@ -58,7 +59,7 @@ class Reassembly:
             return None
         group = self._group(cursor, raw, part)
         if group is None:
-            return Ignored("a part that came twice")
+            return Ignored(reasons.PART_TWICE)
         key, present = group
         age = (now() - raw.received_at).total_seconds()
         if len(present) < part.total and age < part.wait and not self._late(cursor, raw, key):
@@ -102,9 +103,11 @@ class Reassembly:
         outcome = self._join(raw, pieces)
         message_parts.file_as(cursor, raw.contact.channel, key, raws, raw.id)
         joined = raws.keys() - {raw.id}
-        raw_contacts.settle(cursor, [Settled(other, "joined", f"a part of {raw.id}") for other in joined])
+        raw_contacts.settle(
+            cursor, [Settled(other, "joined", reasons.PART_OF(contact=str(raw.id))) for other in joined]
+        )
         for other in joined:
             outbox.withdraw(cursor, Topic.FILE, other)
         if isinstance(outcome, Interpretation | Command | Ignored | Unparseable):
             return outcome
-        return Unparseable("its parts together are no message")
+        return Unparseable(reasons.NO_MESSAGE)

@@ -72,12 +72,12 @@ def _apply(cursor: Cursor, channel: str, report: Report) -> bool:
         moves = bounced or _RANK[report.state] > _RANK[state]
         if moves:
             outgoing.record(
-                cursor, delivery_id, DeliveryState(report.state), report.detail, keeps_error=report.state == "failed"
+                cursor, delivery_id, DeliveryState(report.state), report.reason, keeps_reason=report.state == "failed"
             )
             if report.state == "failed" and report.unreachable:
                 mark_undeliverable(cursor, address)
-        elif report.state == state and report.detail:
-            outgoing.add_remark(cursor, delivery_id, DeliveryState(state), report.detail)
+        elif report.state == state and report.reason is not None:
+            outgoing.add_remark(cursor, delivery_id, DeliveryState(state), report.reason)
     return True
 
 

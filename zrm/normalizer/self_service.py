@@ -23,10 +23,12 @@ from zrm.casework.self_service import Answer, asked_for_by_form, codes_text, sub
 from zrm.config import Settings
 from zrm.contract.addresses import EMAIL
 from zrm.contract.inbound import Wish
+from zrm.contract.reasons import Reason
 from zrm.inbox.code import read as read_code
 from zrm.kit.clock import now
 from zrm.kit.db import Cursor
 from zrm.kit.mail_addresses import own_message_id
+from zrm.normalizer import reasons
 from zrm.normalizer.interpretation import Command, Raw
 from zrm.normalizer.origin import NormalizedAddress
 from zrm.ui.i18n import Language
@@ -59,7 +61,7 @@ def execute(
     *,
     senders: Sequence[SendingAccount] = (),
     message_id: str = "",
-) -> str | None:
+) -> Reason | None:
     """Do what was asked and queue the answer; the reason to settle the contact with, None if the wish fits nothing.
 
     `message_id` is the mail's that asks, so that its answer stands below it.
@@ -70,21 +72,25 @@ def execute(
     only if the address was theirs before.
     """
     if asker is None:
-        return f"self-service: {wish.kind}" if wish.kind == "rate" and _rate_code(cursor, raw, wish, held) else None
+        return (
+            reasons.SELF_SERVICE(command=wish.kind)
+            if wish.kind == "rate" and _rate_code(cursor, raw, wish, held)
+            else None
+        )
     way = _way_to(raw, asker, settings, senders)
     if way is None:
         return None
-    reason = f"self-service: {wish.kind}"
+    reason = reasons.SELF_SERVICE(command=wish.kind)
     refused = _refusal(cursor, way, settings)
-    said = _do(cursor, settings, raw, wish, asker, held, refused=bool(refused))
+    said = _do(cursor, settings, raw, wish, asker, held, refused=refused is not None)
     if said is None:
         return None
-    if refused:
-        return f"{reason}, not answered: {refused}"
+    if refused is not None:
+        return reason(because=refused)
     if wish.answered:
-        return f"{reason}, answered by the provider"
+        return reason(because=reasons.ANSWERED_BY_PROVIDER)
     if wish.kind != "stop" and opted_out(cursor, way.channel, way.address):
-        return f"{reason}, not answered: opted out"
+        return reason(because=reasons.NOT_ANSWERED)
     _queue(cursor, settings, raw, wish, asker, way, said, message_id)
     return reason
 
@@ -98,8 +104,8 @@ def _way_to(
     return ReplyRoute(raw.contact.channel, raw.contact.account, asker.value)
 
 
-def _refusal(cursor: Cursor, way: ReplyRoute, settings: Settings) -> str:
-    """Why this address gets no more answers for now; empty if it does. What strangers ask for has a bound of its own, so
+def _refusal(cursor: Cursor, way: ReplyRoute, settings: Settings) -> Reason | None:
+    """Why this address gets no more answers for now; None if it does. What strangers ask for has a bound of its own, so
     that they cannot use up what the citizen may ask for.
     """
     most, within = (settings.automatic.typed_per_day, _DAY) if way.claimed else (MOST_ANSWERS, _HOUR)
@@ -109,8 +115,8 @@ def _refusal(cursor: Cursor, way: ReplyRoute, settings: Settings) -> str:
         [way.channel, way.address, now() - within, WEB, way.claimed],
     )
     if (cursor.fetchone() or (0,))[0] < most:
-        return ""
-    return "too many in a day" if way.claimed else "too many in an hour"
+        return None
+    return reasons.TOO_MANY_A_DAY if way.claimed else reasons.TOO_MANY_AN_HOUR
 
 
 def _do(

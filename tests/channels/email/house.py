@@ -8,6 +8,7 @@ from pathlib import Path
 from uuid import UUID
 
 from tests.channels.email.desk import MAILBOXES, house
+from tests.reasons import told
 from zrm.casestore import outbox
 from zrm.casestore.outbox import Topic
 from zrm.channels.email.channel import EmailChannel
@@ -84,8 +85,10 @@ class MailHouse:
 
     def state(self, contact: UUID) -> tuple[str, str]:
         """(state, reason) of a raw contact."""
-        ((state, reason),) = self.ask("SELECT state, reason FROM raw_contacts WHERE id = %s", contact)
-        return str(state), str(reason)
+        ((state, *reason),) = self.ask(
+            "SELECT state, reason_code, reason_params FROM raw_contacts WHERE id = %s", contact
+        )
+        return str(state), told(*reason)
 
     def case_of(self, contact: UUID) -> UUID:
         """The case a contact is in."""

@@ -342,7 +342,7 @@ def test_an_answer_to_the_closing_mail_finds_its_case_and_rates_it(answering: An
     assert answering.case_of(stranger) != case
     assert answering.ask("SELECT count(*) FROM ratings") == [(0,)]
     rated = take(answering, f"From: <{ALI}>", f"In-Reply-To: {closing}", "Subject: Re: my request", text="3")
-    assert answering.state(rated) == ("ignored", "self-service: rate")
+    assert answering.state(rated) == ("ignored", "done by the installation itself (rate)")
     assert answering.ask("SELECT case_id, score FROM ratings") == [(case, 3)]
     thanks = str(answering.sent()[-1]["Message-ID"])
     still = take(answering, f"From: <{ALI}>", f"In-Reply-To: {closing}", text="Still broken.")
@@ -360,7 +360,7 @@ def test_who_came_by_a_sites_form_rates_by_mail_and_reopens_nothing(answering: A
     digit = take(
         answering, "From: <anna@people.example>", f"In-Reply-To: {answering.sent()[-1]['Message-ID']}", text="5"
     )
-    assert answering.state(digit) == ("ignored", "self-service: rate")
+    assert answering.state(digit) == ("ignored", "done by the installation itself (rate)")
     assert answering.ask("SELECT status FROM cases WHERE id = %s", answering.case_of(form)) == [("closed",)]
 
 

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from tests.channels.email.desk import MAILBOXES
 from tests.channels.email.house import ALI, MailHouse, mail
 from tests.channels.email.notifications import FREE_TEXT, OURS, dsn, free_text
+from tests.reasons import says
 from zrm.channels.email.config import EmailConfig
 from zrm.channels.email.mailboxes import Mailboxes, return_address
 from zrm.channels.email.parse import parse_mail
@@ -88,7 +89,7 @@ def test_the_returned_message_names_itself(returned: str) -> None:
 def test_each_action_has_its_meaning(action: str, status: str, state: str, unreachable: bool) -> None:
     report = reported(dsn(action, status, "smtp; 250 whatever"))
     assert (report.state, report.unreachable) == (state, unreachable)
-    assert status[:5] in report.detail
+    assert status[:5] in str(report.reason)
 
 
 @pytest.mark.parametrize(
@@ -116,8 +117,8 @@ def test_words_in_the_returned_copy_are_ours() -> None:
 
 
 def test_the_detail_repeats_no_address() -> None:
-    assert "gone@example.com" not in reported(dsn()).detail
-    assert "no such user" in reported(dsn()).detail
+    assert "gone@example.com" not in str(reported(dsn()).reason)
+    assert "no such user" in str(reported(dsn()).reason)
 
 
 @pytest.mark.parametrize("name", FREE_TEXT)
@@ -129,7 +130,7 @@ def test_bounces_in_free_text(name: str) -> None:
 def test_a_warning_in_free_text_fails_nothing() -> None:
     body = "THIS IS A WARNING MESSAGE ONLY. YOU DO NOT NEED TO RESEND YOUR MESSAGE.\nIt will be retried for 5 days.\n"
     report = reported(free_text("Warning: could not send message for past 4 hours", body))
-    assert (report.state, report.detail) == ("sent", "delayed")
+    assert (report.state, report.reason) == ("sent", says("delayed"))
 
 
 def test_a_bounce_without_a_mark_of_ours_stays_a_mail_with_labels() -> None:
@@ -171,7 +172,7 @@ def test_a_delay_under_the_subject_of_a_failure_fails_nothing() -> None:
         "Delivery attempts will continue to be made for 5 day(s).\n"
     )
     report = reported(free_text("Delivery failure notification", body))
-    assert (report.state, report.detail) == ("sent", "delayed")
+    assert (report.state, report.reason) == ("sent", says("delayed"))
     refused = reported(free_text("Delivery failure notification", f"550 5.1.1 no such user\n{body}"))
     assert refused.state == "failed", "a code is surer than words"
 
@@ -265,7 +266,9 @@ def test_a_bounce_fails_the_delivery_doubts_the_address_and_tells_the_owner(mail
     mail_house.notify()
     bounce = mail_house.take(dsn(original=""), mail_from="", to=return_address("info@example.org", delivery))
     assert mail_house.state(bounce) == ("joined", "")
-    ((state, error),) = mail_house.ask("SELECT state, error FROM deliveries WHERE id = %s", delivery)
+    ((state, error),) = mail_house.ask(
+        "SELECT state, coalesce(reason_params ->> 'words', reason_code) FROM deliveries WHERE id = %s", delivery
+    )
     assert state == "failed"
     assert "5.1.1" in str(error)
     assert mail_house.ask("SELECT doubtful_at IS NOT NULL FROM addresses WHERE value = %s", ALI) == [(True,)]
@@ -343,7 +346,7 @@ def test_a_delay_is_a_line_in_the_history_and_a_bounce_after_it_still_counts(mai
     to = return_address("info@example.org", delivery)
     mail_house.take(dsn("delayed", "4.4.1", "smtp; timed out"), mail_from="", to=to)
     assert mail_house.ask("SELECT state FROM deliveries") == [("sent",)]
-    events = "SELECT state, detail FROM delivery_events WHERE delivery_id = %s ORDER BY at, id"
+    events = "SELECT state, coalesce(reason_params ->> 'words', reason_code) FROM delivery_events WHERE delivery_id = %s ORDER BY at, id"
     assert mail_house.ask(events, delivery)[-1] == ("sent", "delayed 4.4.1: timed out")
     mail_house.take(dsn("failed", "4.4.7", "smtp; expired"), mail_from="", to=to)
     assert mail_house.ask("SELECT state FROM deliveries") == [("failed",)]

@@ -116,7 +116,7 @@ def test_a_code_alone_is_answered_with_the_state_in_its_thread(
     }
     subject = subject.format(**values)
     contact = answering.write(text.format(**values), f"Subject: {subject}", sender=SARA)
-    assert answering.state(contact) == ("ignored", "self-service: status")
+    assert answering.state(contact) == ("ignored", "done by the installation itself (status)")
     answer = answering.sent()[-1]
     assert answer["To"] == SARA, "whoever has the code may ask"
     assert "در نوبت بررسی" in body(answer)
@@ -134,7 +134,7 @@ def test_a_mail_that_asks_for_codes_gets_those_of_its_sender(
     answering.write("سلام، چراغ خیابان ما خراب است.")
     answering.write("سلام، آب کوچهٔ ما قطع است.", sender=SARA)
     contact = answering.write(text, f"Subject: {subject}")
-    assert answering.state(contact) == ("ignored", "self-service: codes")
+    assert answering.state(contact) == ("ignored", "done by the installation itself (codes)")
     answer = answering.sent()[-1]
     ((own,), (others,)) = answering.ask("SELECT code FROM cases ORDER BY opened_at")
     digits = body(answer).translate(str.maketrans("۰۱۲۳۴۵۶۷۸۹", "0123456789"))
@@ -174,7 +174,7 @@ def test_a_confirmed_sender_is_answered(answering: AnsweringHouse) -> None:
     first = answering.write("سلام، چراغ خیابان ما خراب است.", confirmed)
     assert answering.labels(first) == {"dmarc_pass"}
     contact = answering.write(answering.code(), confirmed)
-    assert answering.state(contact) == ("ignored", "self-service: status")
+    assert answering.state(contact) == ("ignored", "done by the installation itself (status)")
 
 
 def test_no_more_answers_than_a_person_would_ask_for(answering: AnsweringHouse) -> None:
@@ -187,7 +187,7 @@ def test_no_more_answers_than_a_person_would_ask_for(answering: AnsweringHouse) 
 def test_stop_and_start(answering: AnsweringHouse) -> None:
     answering.write("سلام، چراغ خیابان ما خراب است.")
     contact = answering.write("", "Subject: لغو اشتراک")
-    assert answering.state(contact) == ("ignored", "self-service: stop")
+    assert answering.state(contact) == ("ignored", "done by the installation itself (stop)")
     assert "شروع" in body(answering.sent()[-1])
     silent = len(answering.sent())
     answering.write(answering.code())
@@ -210,7 +210,7 @@ def test_words_that_may_mean_the_matter_silence_nobody(answering: AnsweringHouse
 
 def test_stop_in_answer_to_a_mail_of_ours(answering: AnsweringHouse) -> None:
     answering.write("سلام، چراغ خیابان ما خراب است.")
-    assert answering.state(answering.reply("STOP")) == ("ignored", "self-service: stop")
+    assert answering.state(answering.reply("STOP")) == ("ignored", "done by the installation itself (stop)")
 
 
 def test_a_digit_in_answer_to_the_farewell_rates_that_very_case(answering: AnsweringHouse) -> None:
@@ -224,7 +224,7 @@ def test_a_digit_in_answer_to_the_farewell_rates_that_very_case(answering: Answe
     stranger = answering.reply("1", sender=SARA, answered=farewell)
     assert answering.state(stranger) == ("filed", ""), "who is not the citizen rates nothing"
     contact = answering.reply("۴", answered=farewell)
-    assert answering.state(contact) == ("ignored", "self-service: rate")
+    assert answering.state(contact) == ("ignored", "done by the installation itself (rate)")
     assert answering.ask("SELECT r.score, r.channel, k.title FROM ratings r JOIN cases k ON k.id = r.case_id") == [
         (4, "email", "lamp")
     ]

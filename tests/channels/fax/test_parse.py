@@ -12,6 +12,7 @@ from tests.channels.fax.faxes import claims, fax, tiff
 from tests.channels.sms.hub import house
 from zrm.channels.fax.channel import FaxChannel
 from zrm.channels.fax.config import FaxConfig
+from zrm.channels.fax.parse import NO_PAGE
 from zrm.channels.fax.record import contact
 from zrm.contract.addresses import PHONE, Sender
 from zrm.contract.errors import ReplyInvalid, Unparseable
@@ -77,7 +78,7 @@ def test_fax_that_broke_off_is_kept_and_says_so(fields: dict[str, str], error: s
 
 @pytest.mark.parametrize("content", [None, b"", b"II*\0\0\0\0\0"], ids=["no file", "empty file", "no page"])
 def test_call_without_a_page_is_ignored_with_its_reason(content: bytes | None) -> None:
-    assert CHANNEL.parse(raw(content, error="No carrier")) == [Ignored("fax call without a page: No carrier")]
+    assert CHANNEL.parse(raw(content, error="No carrier")) == [Ignored(NO_PAGE(words="No carrier"))]
 
 
 @pytest.mark.parametrize("content", [b"", b"%PDF", tiff(claims(height=50_000)), fax(1)[:100]])

@@ -19,6 +19,8 @@ from tests.channels.sms.aggregator import KEY, PASSWORD, SECRET, TOKEN, Aggregat
 from tests.channels.sms.desk import KeepingDesk
 from tests.channels.sms.hub import house, serving
 from tests.lab.process import free_port
+from tests.reasons import says
+from zrm.channels.sms import messages
 from zrm.channels.sms.channel import SmsChannel
 from zrm.channels.sms.config import SmsConfig
 from zrm.contract.addresses import PHONE, Sender
@@ -247,10 +249,10 @@ def test_reports_of_both_shapes_find_their_messages(hub: str, desk: KeepingDesk,
     for state in ("8", "1", "1", "77"):
         httpx.get(f"{hub}/hooks/sms/green/report?key={TOKEN}&msgid=78&status={state}")
     assert [channel.parse(contact) for contact in desk.contacts] == [
-        [Report("blue:b-77", "delivered"), Report("blue:78", "failed", "off")],
+        [Report("blue:b-77", "delivered"), Report("blue:78", "failed", says("off"))],
         [Report("green:78", "sent")],
         [Report("green:78", "delivered")],
-        [Ignored("message state 77")],
+        [Ignored(messages.OTHER_STATE(state="77"))],
     ]
 
 

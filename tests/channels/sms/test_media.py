@@ -149,7 +149,7 @@ def test_twilio_is_asked_what_became_of_a_message() -> None:
         account.messages[reference].status, account.messages[reference].error_code = "undelivered", 30005
         failed = line.fate(NUMBER, reference)
         assert failed is not None
-        assert (failed.state, bool(failed.detail)) == ("failed", True)
+        assert (failed.state, bool(failed.reason)) == ("failed", True)
         with pytest.raises(SendError):
             line.fate(NUMBER, "SM" + "0" * 32)
         assert line.fate(NUMBER, "file:x") is None

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from tests.channels.sms.hub import house
+from zrm.channels.sms import messages
 from zrm.channels.sms.channel import SmsChannel
 from zrm.channels.sms.config import SmsConfig
 from zrm.contract.addresses import PHONE, Sender
@@ -104,9 +105,9 @@ def test_what_cannot_be_understood_goes_to_quarantine(name: str, reason: str) ->
     ("name", "outcome"),
     [
         ("status_delivered", Report(SID, "delivered")),
-        ("status_undelivered", Report(SID, "failed", "The phone was off or out of reach.")),
-        ("status_strange_code", Report(SID, "failed", "Twilio error 39999")),
-        ("status_sending", Ignored("message status sending")),
+        ("status_undelivered", Report(SID, "failed", messages.FAILURES["30003"])),
+        ("status_strange_code", Report(SID, "failed", messages.TWILIO_ERROR(number="39999"))),
+        ("status_sending", Ignored(messages.OTHER_STATE(state="sending"))),
     ],
 )
 def test_report_is_read(name: str, outcome: Report | Ignored) -> None:

@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 
 from tests.channels.sms.line import NUMBER, channel_at
 from tests.dispatch.test_deliver import make_case
+from tests.reasons import says
 from zrm.casestore import outbox
 from zrm.casestore.outbox import Topic
 from zrm.channels.sms.channel import SmsChannel
@@ -66,23 +67,23 @@ def test_the_first_of_each_field_counts() -> None:
 @pytest.mark.parametrize(
     ("state", "err", "expected"),
     [
-        ("FAILED", "002", Report("mci:9", "failed", "FAILED 002")),
-        ("FAILURE", "", Report("mci:9", "failed", "FAILURE")),
-        ("failed", "1", Report("mci:9", "failed", "FAILED 1")),
-        ("UNDELIVERABLE", "000", Report("mci:9", "failed", "UNDELIVERABLE 000")),
+        ("FAILED", "002", Report("mci:9", "failed", says("FAILED 002"))),
+        ("FAILURE", "", Report("mci:9", "failed", says("FAILURE"))),
+        ("failed", "1", Report("mci:9", "failed", says("FAILED 1"))),
+        ("UNDELIVERABLE", "000", Report("mci:9", "failed", says("UNDELIVERABLE 000"))),
         ("DELIVERED", "000", Report("mci:9", "delivered")),
-        ("DELIVERY_FAILED", "000", Report("mci:9", "failed", "DELIVERY_FAILED 000")),
+        ("DELIVERY_FAILED", "000", Report("mci:9", "failed", says("DELIVERY_FAILED 000"))),
         ("2", "000", Report("mci:9", "delivered")),
-        ("05", "012", Report("mci:9", "failed", "UNDELIV 012")),
+        ("05", "012", Report("mci:9", "failed", says("UNDELIV 012"))),
         ("002", "000", Report("mci:9", "delivered")),
-        ("0005", "012", Report("mci:9", "failed", "UNDELIV 012")),
-        ("00020", "000", Report("mci:9", "sent", "00020 000")),
-        ("42", "012", Report("mci:9", "sent", "42 012")),
+        ("0005", "012", Report("mci:9", "failed", says("UNDELIV 012"))),
+        ("00020", "000", Report("mci:9", "sent", says("00020 000"))),
+        ("42", "012", Report("mci:9", "sent", says("42 012"))),
         ("BUFFRED", "000", Report("mci:9", "sent")),
-        ("UNKNOWN", "034", Report("mci:9", "sent", "UNKNOWN 034")),
-        ("SKIPPED", "000", Report("mci:9", "sent", "SKIPPED 000")),
-        ("QWERTY", "000", Report("mci:9", "sent", "QWERTY 000")),
-        ("D", "000", Report("mci:9", "sent", "D 000")),
+        ("UNKNOWN", "034", Report("mci:9", "sent", says("UNKNOWN 034"))),
+        ("SKIPPED", "000", Report("mci:9", "sent", says("SKIPPED 000"))),
+        ("QWERTY", "000", Report("mci:9", "sent", says("QWERTY 000"))),
+        ("D", "000", Report("mci:9", "sent", says("D 000"))),
     ],
 )
 def test_every_state_is_told(state: str, err: str, expected: Report) -> None:
@@ -96,7 +97,7 @@ def test_a_receipt_in_ucs_2_and_one_with_a_state_of_its_own_parameter() -> None:
     )
     options = bytes.fromhex("001e 0002") + b"9\0" + bytes.fromhex("0427 0001 05")
     (found,) = channel_at(1, Path()).parse(raw("id:9 stat:?? text:", options=options))
-    assert found == Report("mci:9", "failed", "UNDELIV")
+    assert found == Report("mci:9", "failed", says("UNDELIV"))
 
 
 @pytest.mark.parametrize(
@@ -223,5 +224,5 @@ def test_an_id_in_another_base_is_found_by_its_recipient(house: Line, taken: str
 def test_an_unknown_state_stands_on_the_delivery(house: Line) -> None:
     delivery = house.answer("mci:9")
     house.take(raw(FIELDS.format("9", "UNKNOWN", "034", "")))
-    events = "SELECT state, detail FROM delivery_events WHERE delivery_id = %s ORDER BY at DESC, id DESC LIMIT 1"
+    events = "SELECT state, coalesce(reason_params ->> 'words', reason_code) FROM delivery_events WHERE delivery_id = %s ORDER BY at DESC, id DESC LIMIT 1"
     assert house.one(events, delivery) == ("sent", "UNKNOWN 034")

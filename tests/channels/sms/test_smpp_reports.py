@@ -14,6 +14,7 @@ from tests.channels.sms.desk import KeepingDesk
 from tests.channels.sms.hub import house
 from tests.channels.sms.line import NUMBER, PERSIAN, Listening, channel_at, reply
 from tests.lab.smsc import PASSWORD, SYSTEM, Smsc
+from tests.reasons import says
 from zrm.channels.sms.channel import SmsChannel
 from zrm.channels.sms.config import SmsConfig
 from zrm.channels.sms.smpp.pdu import read_delivered
@@ -49,7 +50,7 @@ def test_reports_say_what_became_of_it(
     (report,) = line.channel.parse(desk.wait_for(1)[0])
     assert isinstance(report, Report)
     assert (report.provider_ref, report.state) == (sent.provider_ref, meaning)
-    assert bool(report.detail) == (meaning == "failed")
+    assert bool(report.reason) == (meaning == "failed")
 
 
 def test_ids_written_in_another_base_are_the_same(smsc: Smsc, desk: KeepingDesk, tmp_path: Path) -> None:
@@ -97,7 +98,7 @@ def test_the_same_id_of_two_networks_is_two_messages(tmp_path: Path, desk: Keepi
             first.report("1000", "UNDELIV")
             other = desk.wait_for(2)[1]
             assert channel.parse(contact) == [Report("mtn:1000", "delivered")]
-            assert channel.parse(other) == [Report("mci:1000", "failed", "UNDELIV 000")]
+            assert channel.parse(other) == [Report("mci:1000", "failed", says("UNDELIV 000"))]
 
 
 @pytest.mark.parametrize(
@@ -111,7 +112,7 @@ def test_the_smsc_is_asked_what_became_of_a_message(smsc: Smsc, line: Listening,
     smsc.settle(smsc.log("submit")[0]["id"], state)
     found = line.channel.fate(NUMBER, sent.provider_ref)
     assert (found and found.state) == fate
-    assert found is None or (found.provider_ref, bool(found.detail)) == (sent.provider_ref, fate == "failed")
+    assert found is None or (found.provider_ref, bool(found.reason)) == (sent.provider_ref, fate == "failed")
     assert [(asked["id"], asked["from"]) for asked in smsc.log("query")] == [("1000", NUMBER)]
 
 

@@ -219,4 +219,9 @@ class BotHouse:
 
     def deliveries(self) -> list[tuple[str, str]]:
         """(state, error) of every delivery, the oldest first."""
-        return [(state, error) for state, error in self.ask("SELECT state, error FROM deliveries ORDER BY id")]
+        return [
+            (state, error)
+            for state, error in self.ask(
+                "SELECT state, coalesce(reason_params ->> 'words', reason_code) FROM deliveries ORDER BY id"
+            )
+        ]

@@ -8,6 +8,7 @@ import pytest
 
 from tests.channels.telegram.conftest import OpenHouse
 from tests.lab.telegram import Bot, Citizen, Cut, Fail, Flood, TelegramStandIn
+from tests.reasons import told
 from zrm.kit.ids import new_id
 
 SARA = Citizen(3001, "Sara", "en")
@@ -182,10 +183,13 @@ def test_what_cannot_be_read_is_recorded_and_said_politely(bot: Bot, open_house:
     bot.block(SARA, blocked=False)
     bot.wait_until_done()
     house.work()
-    reasons = [reason for (reason,) in house.ask("SELECT reason FROM raw_contacts ORDER BY received_at, id")]
+    reasons = [
+        told(*reason)
+        for reason in house.ask("SELECT reason_code, reason_params FROM raw_contacts ORDER BY received_at, id")
+    ]
     assert reasons == [
-        "a message without words or files: sticker",
-        "a message without words or files: dice",
+        "a message without words or files (sticker)",
+        "a message without words or files (dice)",
         "the citizen blocked the bot",
         "the citizen lets the bot write again",
     ]

@@ -130,7 +130,7 @@ def test_one_messenger_does_not_read_the_others_contacts() -> None:
 def test_steps_are_ignored_with_their_reason() -> None:
     (found,) = TELEGRAM.parse(raw(message(text="/start"), "step"))
     assert isinstance(found, Ignored)
-    assert "a step of the guided dialogue" in found.reason
+    assert "a step of the guided dialogue" in str(found.reason)
 
 
 def test_a_single_digit_may_be_a_rating_and_is_else_a_message() -> None:

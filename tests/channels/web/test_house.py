@@ -88,10 +88,10 @@ def test_a_matter_is_rated_on_its_page_once_each_time_it_is_closed(
         ]
         assert ask("SELECT status, (SELECT count(*) FROM cases) FROM cases") == [("closed", 1)]
         assert "/track/rating" not in client.get("/track/matter").text
-        assert ask("SELECT state, reason, count(*) FROM raw_contacts GROUP BY 1, 2 ORDER BY 3, 2") == [
+        assert ask("SELECT state, reason_code, count(*) FROM raw_contacts GROUP BY 1, 2 ORDER BY 3, 2") == [
             ("filed", "", 1),
-            ("ignored", "self-service: rate", 1),
-            ("ignored", "a wish that fits nothing", 2),
+            ("ignored", "filing.self_service", 1),
+            ("ignored", "filing.no_command", 2),
         ]
         client.post("/track/message", data={"form_id": hidden(page, "form_id"), "text": "It is broken again."})
         work()

@@ -13,6 +13,7 @@ from tests.casework.house import acting, agent
 from tests.channels.web.portal import HOUSE, Portal, came_back, hidden, running
 from tests.lab import axe
 from tests.lab.browser import LabBrowser, Language
+from tests.reasons import told
 from zrm.casestore import outbox
 from zrm.casestore.outbox import Topic
 from zrm.casework import case_actions
@@ -35,6 +36,8 @@ SARA, MOBILE = "sara@home.example", "+989121234567"
 SENT = {"en": "If we know this number or address", "fa": "اگر این شماره یا نشانی را بشناسیم"}
 DOORS = (OpenDoor("email", True, EMAIL), OpenDoor("sms", True, PHONE))
 ACCOUNTS = (Account("email", "info", "email"), Account("sms", "3000123", "phone"))
+
+DONE = "done by the installation itself (codes)"
 
 
 @pytest.fixture(scope="module")
@@ -253,8 +256,11 @@ class Town:
             act = acting(somebody, *(cursor.fetchone() or ()))
             case_actions.close(cursor, act, result="done", reason="It was done before.")
 
-    def reasons(self) -> set[object]:
-        return {row[0] for row in self.ask("SELECT reason FROM raw_contacts WHERE envelope ? 'asks'")}
+    def reasons(self) -> set[str]:
+        return {
+            told(*row)
+            for row in self.ask("SELECT reason_code, reason_params FROM raw_contacts WHERE envelope ? 'asks'")
+        }
 
 
 @pytest.fixture
@@ -282,7 +288,7 @@ def test_who_has_written_from_an_address_gets_the_codes_of_their_cases_there(tow
     assert ("بسته‌شده" if language == "fa" else "closed") in text
     assert not any(word in text for word in ("lamp", "pills", "Sara")), "no word of anybody's"
     assert ("If it was not you" if language == "en" else "اگر شما نبوده‌اید") in text
-    assert town.reasons() == {"self-service: codes"}
+    assert town.reasons() == {DONE}
     assert town.ask("SELECT count(*) FROM cases") == [(5,)], "asking opens none"
 
 
@@ -309,7 +315,7 @@ def test_known_and_unknown_addresses_get_the_same_answer_and_only_the_known_a_me
         pages[address], sent = town.lose(address)
         assert len(sent) == messages, address
     assert len(set(pages.values())) == 1
-    assert town.reasons() == {"self-service: codes", "a wish that fits nothing"}
+    assert town.reasons() == {DONE, "a command that fits nothing"}
 
 
 def test_an_address_that_was_only_typed_gets_nothing_also_beside_a_proven_one(town: Town) -> None:
@@ -359,14 +365,17 @@ def test_who_wants_no_messages_or_is_not_reached_gets_none(town: Town) -> None:
     with town.database.cursor() as cursor:
         cursor.execute("INSERT INTO opt_outs VALUES (%s, 'email', 'info', %s, true, now())", [new_id(), SARA])
     assert town.lose(SARA)[1] == []
-    assert town.reasons() == {"a wish that fits nothing", "self-service: codes, not answered: opted out"}
+    assert town.reasons() == {
+        "a command that fits nothing",
+        f"{DONE}: not answered, because the citizen wants no messages",
+    }
 
 
 def test_an_address_gets_its_codes_so_often_a_day_whoever_asks_and_the_page_never_says_so(town: Town) -> None:
     town.write(SARA)
     pages = {town.lose(SARA, "en")[0] for _ in range(town.settings.automatic.typed_per_day + 2)}
     assert sum(reply.title == "Your tracking codes" for reply in town.sent) == town.settings.automatic.typed_per_day
-    assert "self-service: codes, not answered: too many in a day" in town.reasons()
+    assert f"{DONE}: not answered, because there were too many in a day" in town.reasons()
     assert len(pages) == 1
     town.ask("UPDATE deliveries SET created_at = created_at - interval '1 day' WHERE kind = 'self_service' RETURNING 1")
     assert len(town.lose(SARA)[1]) == 1

@@ -31,6 +31,7 @@ from zrm.casestore.timeline import StoredFileRow
 from zrm.casework import case_files
 from zrm.casework.case_files import UnsafeFile
 from zrm.contract.files import StoredFile
+from zrm.contract.reasons import Reason
 from zrm.errors import NotFound
 from zrm.inbox.reading import Original
 from zrm.kit import log, render_child
@@ -197,10 +198,11 @@ def _still_pdf(context: DeskContext, stored: StoredFileRow) -> Response:
     problem = "it is too large"
     if stored.size <= _PDF_BYTES and context.blobs.path(stored.blob_key).is_file():
         with _AT_A_TIME:
-            made, problem = render_child.in_child(still_pdf, context.blobs.get(stored.blob_key), _PDF_SECONDS)
-        if made:
+            made = render_child.in_child(still_pdf, context.blobs.get(stored.blob_key), _PDF_SECONDS)
+        if not isinstance(made, Reason):
             inline = f"inline; filename*=UTF-8''{quote(harmless_name(stored.name), safe='')}"
             return Response(made[0], media_type=_PDF, headers={**headers.FOREIGN_PDF, "Content-Disposition": inline})
+        problem = str(made)
     _log.info("a PDF is saved instead of shown", reason=problem)
     return _blob(context, stored.blob_key, stored.name, "", shown=False)
 

@@ -9,7 +9,7 @@ from fastapi.responses import HTMLResponse
 from zrm.agent_api.context import DeskContext
 from zrm.agent_api.counters import Counters
 from zrm.agent_api.desk_request import DeskRequest
-from zrm.agent_api.pages.reasons import of_delivery, reason
+from zrm.agent_api.pages.reasons import told
 from zrm.casestore import case_list, notification, worklists
 from zrm.casestore.agent import Permission
 from zrm.casestore.case_list import View
@@ -66,8 +66,7 @@ class Shell:
             frame=frame,
             visit=visit,
             own_address=own_address if status >= HTTPStatus.BAD_REQUEST else "",
-            why_undelivered=lambda error: of_delivery(error, visit.viewer.language),
-            recorded_reason=lambda recorded: reason(recorded, visit.viewer.language),
+            told=lambda reason: told(reason, visit.viewer.language),
             **values,
         )
         return HTMLResponse(html, status_code=status, headers=headers.PAGE)

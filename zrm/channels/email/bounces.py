@@ -32,6 +32,7 @@ from zrm.channels.email.headers import addresses, decode_words, message_ids, par
 from zrm.channels.email.mime import MimePart
 from zrm.channels.email.refusals import blames_address, status_in
 from zrm.channels.email.second_opinion import second_opinion
+from zrm.contract.errors import RECEIVER_SAYS
 from zrm.contract.inbound import Report
 from zrm.kit.text import clean_line
 
@@ -194,7 +195,13 @@ def report(
     if delivery is None and not reference:
         return None
     verdict = _by_status(groups, text) or _by_words(fields, text)
-    return Report(reference, verdict.state, verdict.detail, reply_id=delivery, unreachable=verdict.unreachable)
+    return Report(
+        reference,
+        verdict.state,
+        RECEIVER_SAYS(words=verdict.detail) if verdict.detail else None,
+        reply_id=delivery,
+        unreachable=verdict.unreachable,
+    )
 
 
 def _groups(part: MimePart) -> list[dict[str, str]]:

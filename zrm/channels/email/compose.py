@@ -18,6 +18,7 @@ from typing import Final
 from urllib.parse import quote
 
 from zrm.channels.channel import Installation
+from zrm.channels.email import reasons
 from zrm.channels.email.config import Mailbox
 from zrm.channels.email.direction import html_lines
 from zrm.channels.email.headers import is_address
@@ -27,7 +28,7 @@ from zrm.contract.outbound import Reply
 from zrm.kit.direction import isolate_numbers, runs_right_to_left
 from zrm.kit.mail_addresses import server_domain
 from zrm.kit.text import clean, clean_line
-from zrm.ui.i18n import _, in_fours
+from zrm.ui.i18n import in_fours
 
 _MOST_REFERENCES: Final = 20
 _WIDTH: Final = 76
@@ -104,12 +105,12 @@ def _language(reply: Reply) -> str:
 def _recipient(to: str) -> str:
     address = to.strip()
     if not is_address(address):
-        raise ReplyInvalid(_("This is not an e-mail address that can be written to."))
+        raise ReplyInvalid(reasons.NOT_AN_ADDRESS)
     local, _at, domain = address.rpartition("@")
     try:
         return f"{local}@{server_domain(domain)}"
     except ValueError:
-        raise ReplyInvalid(_("The part of the address after the @ is not a valid domain.")) from None
+        raise ReplyInvalid(reasons.DOMAIN_WRONG) from None
 
 
 def _subject(reply: Reply) -> str:
@@ -147,7 +148,7 @@ def _reply_to(name: str, address: str, token: str) -> str:
     if not token:
         return ""
     if not _TOKEN.fullmatch(token):
-        raise ReplyInvalid(_("The reply token has characters an address cannot have."))
+        raise ReplyInvalid(reasons.TOKEN_WRONG)
     local, _at, domain = address.rpartition("@")
     return _mailbox(name, f"{local}+{token}@{domain}")
 

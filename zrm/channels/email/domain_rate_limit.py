@@ -10,8 +10,8 @@ from collections.abc import Mapping
 from typing import Final
 from uuid import UUID
 
+from zrm.channels.email import reasons
 from zrm.contract.errors import Throttled
-from zrm.ui.i18n import _
 
 _MOST_RESERVED: Final = 10_000
 _EARLY: Final = 1.0  # seconds by which a message may come before its time
@@ -45,6 +45,6 @@ class DomainRateLimit:
                 self._reserved.clear()  # they are asked to wait once more, no worse
             self._reserved[delivery] = own
         raise Throttled(
-            _("So many answers to this mail provider at once are more than it likes; this one waits."),
+            reasons.DOMAIN_BUSY,
             retry_after=own - at,
         )

@@ -13,7 +13,7 @@ from dataclasses import replace
 from itertools import islice
 from typing import Final
 
-from zrm.channels.email import authentication, automatic_mail, bounces
+from zrm.channels.email import authentication, automatic_mail, bounces, reasons
 from zrm.channels.email.content import Content, alphabet_of_text
 from zrm.channels.email.headers import (
     Headers,
@@ -58,11 +58,11 @@ def parse_mail(raw: RawContact, mailboxes: Mailboxes, trusted: frozenset[str] = 
     Errors: Unparseable, only for a body without one header field or letter.
     """
     if "not_handed_over" in raw.envelope:
-        raise Unparseable("the mail server could not hand this message over; it is still in the mailbox there")
+        raise Unparseable(reasons.NOT_HANDED_OVER)
     headers, at = split_head(raw.body)
     body = memoryview(raw.body)[at:]
     if not headers and not bytes(body[:_LARGEST_BLANK]).strip() and len(body) <= _LARGEST_BLANK:
-        raise Unparseable("the message is empty")
+        raise Unparseable(reasons.EMPTY)
     parts = list(Splitter().leaves(headers, body))
     if not raw.body[:at].isascii():  # raw letters in the header are in the body's alphabet
         headers, at = split_head(raw.body, alphabet_of_text(parts))

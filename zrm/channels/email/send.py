@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from zrm.channels.channel import Installation
+from zrm.channels.email import reasons
 from zrm.channels.email.compose import Letter, MimeAttachment, compose
 from zrm.channels.email.config import EmailConfig, Mailbox, Submit
 from zrm.channels.email.dkim_seal import KeyUnusable, seal
@@ -38,7 +39,6 @@ from zrm.errors import NotFound
 from zrm.kit.blobs import BlobStore
 from zrm.kit.clock import now
 from zrm.kit.mail_addresses import comparable, without_detail
-from zrm.ui.i18n import _
 
 _WAIT_BUSY = 60.0  # seconds before the next try after "come again"
 _WAIT_GREY = 300.0  # after a greylisting server's "not yet"
@@ -59,12 +59,12 @@ class MailSender:
         """Send one reply. Errors: SendError and nothing else."""
         config, installation, submit = self._config, self._installation, self._config.submit
         if submit is None or self._pool is None:
-            raise ConfigInvalid(_("E-mail has no way out: `submit` is missing in the configuration."))
+            raise ConfigInvalid(reasons.NO_WAY_OUT)
         box = config.mailboxes.get(reply.account)
         if box is None:
-            raise ConfigInvalid(_("The mailbox this answer should come from is not in the configuration."))
+            raise ConfigInvalid(reasons.NO_MAILBOX)
         if without_detail(comparable(reply.to)) in self._own:
-            raise ReplyInvalid(_("This is one of our own addresses: the answer would come back to us."))
+            raise ReplyInvalid(reasons.OWN_ADDRESS)
         self._pace.admit(reply.id, reply.to, time.monotonic())
         letter = self._signed(compose(reply, box, installation, _attachments(reply, installation), now()), box)
         if submit.folder:
@@ -82,7 +82,7 @@ class MailSender:
         try:
             return replace(letter, content=seal(letter.content, domain, key))
         except KeyUnusable as error:
-            raise ConfigInvalid(_("The key that signs our mail (`dkim`) cannot be used.")) from error
+            raise ConfigInvalid(reasons.DKIM_KEY) from error
 
 
 def _attachments(reply: Reply, installation: Installation) -> list[MimeAttachment]:
@@ -93,9 +93,9 @@ def _attachments(reply: Reply, installation: Installation) -> list[MimeAttachmen
             for file in reply.files
         ]
     except NotFound:
-        raise ReplyInvalid(_("A file of this answer is no longer in the store.")) from None
+        raise ReplyInvalid(reasons.FILE_GONE) from None
     except OSError as error:
-        raise ConnectionFailed(_("A file of this answer cannot be read at the moment.")) from error
+        raise ConnectionFailed(reasons.FILE_AWAY) from error
 
 
 def _write(folder: Path, name: str, letter: Letter) -> None:
@@ -114,7 +114,7 @@ def _write(folder: Path, name: str, letter: Letter) -> None:
         finally:
             os.close(descriptor)
     except OSError as error:
-        raise ConnectionFailed(_("The folder for outgoing mail cannot be written.")) from error
+        raise ConnectionFailed(reasons.FOLDER) from error
 
 
 def _submit(letter: Letter, submit: Submit, pool: Pool) -> None:
@@ -138,7 +138,7 @@ def _open(submit: Submit, hostname: str) -> smtplib.SMTP:
     except smtplib.SMTPConnectError as error:
         _refuse(error.smtp_code, error.smtp_error)
     except (OSError, smtplib.SMTPException) as error:
-        raise ConnectionFailed(_("The mail server cannot be reached.")) from error
+        raise ConnectionFailed(reasons.NOT_REACHED) from error
     try:
         _prepare(server, submit)
     except BaseException:
@@ -159,19 +159,17 @@ def _prepare(server: smtplib.SMTP, submit: Submit) -> None:
         if submit.username:
             server.login(submit.username, submit.password)
     except smtplib.SMTPAuthenticationError as error:
-        raise ConfigInvalid(
-            _("The mail server does not accept our name and password."), code=str(error.smtp_code)
-        ) from None
+        raise ConfigInvalid(reasons.PASSWORD_WRONG, code=str(error.smtp_code)) from None
     except smtplib.SMTPNotSupportedError:
-        raise ConfigInvalid(_("The mail server offers no encryption or no sign-in.")) from None
+        raise ConfigInvalid(reasons.NO_ENCRYPTION) from None
     except FileNotFoundError:
-        raise ConfigInvalid(_("The file of the authority to trust (`submit.trust`) is missing.")) from None
+        raise ConfigInvalid(reasons.NO_AUTHORITY) from None
     except ssl.SSLCertVerificationError:
-        raise ConfigInvalid(_("The mail server's certificate cannot be trusted.")) from None
+        raise ConfigInvalid(reasons.CERTIFICATE_WRONG) from None
     except smtplib.SMTPResponseException as error:
         _refuse(error.smtp_code, error.smtp_error)
     except (OSError, ValueError, smtplib.SMTPException) as error:
-        raise ConnectionFailed(_("The connection to the mail server broke before the message left.")) from error
+        raise ConnectionFailed(reasons.BROKEN_OFF) from error
 
 
 def _transact(server: smtplib.SMTP, letter: Letter, wanted_reports: str) -> None:
@@ -180,7 +178,7 @@ def _transact(server: smtplib.SMTP, letter: Letter, wanted_reports: str) -> None
         options = [f"SIZE={len(letter.content)}"] if server.has_extn("size") else []
         if letter.international:
             if not server.has_extn("smtputf8"):
-                raise ReplyInvalid(_("This address has letters that the mail server cannot carry."))
+                raise ReplyInvalid(reasons.LETTERS)
             options.append("SMTPUTF8")
         reports = server.has_extn("dsn")
         if reports:
@@ -198,11 +196,11 @@ def _transact(server: smtplib.SMTP, letter: Letter, wanted_reports: str) -> None
         lines = letter.content.replace(b"\r\n.", b"\r\n..")
         server.send(lines + (b"" if lines.endswith(b"\r\n") else b"\r\n") + b".\r\n")
     except (OSError, ValueError, smtplib.SMTPException) as error:
-        raise ConnectionFailed(_("The connection to the mail server broke before the message left.")) from error
+        raise ConnectionFailed(reasons.BROKEN_OFF) from error
     try:
         code, answer = server.getreply()
     except (OSError, smtplib.SMTPException) as error:
-        raise OutcomeUnknown(_("The mail server did not say whether it took the message.")) from error
+        raise OutcomeUnknown(reasons.UNKNOWN) from error
     if code != 250:
         _refuse(code, answer)
 
@@ -214,12 +212,12 @@ def _refuse(code: int, answer: bytes | str, *, recipient: bool = False) -> NoRet
     shown = f"{code} {enhanced}".strip()
     if 400 <= code < 500:
         wait = _WAIT_BUSY if code == 421 else _WAIT_GREY
-        raise Throttled(_("The mail server asks us to come again later."), code=shown, retry_after=wait)
+        raise Throttled(reasons.WAIT, code=shown, retry_after=wait)
     if code < 400:
-        raise ConnectionFailed(_("The mail server gave an answer that makes no sense here."), code=shown)
+        raise ConnectionFailed(reasons.NONSENSE, code=shown)
     bare = not enhanced and code in (550, 551, 553) and not excuses_address(text)
     if recipient and (bare or blames_address(enhanced, f"{code} {text}")):
-        raise RecipientUnreachable(_("The mail server says that there is no such mailbox."), code=shown)
+        raise RecipientUnreachable(reasons.NO_SUCH_MAILBOX, code=shown)
     if code in (530, 535, 538):
-        raise ConfigInvalid(_("The mail server wants us to sign in or to encrypt."), code=shown)
-    raise Rejected(_("The mail server refused the message."), code=shown)
+        raise ConfigInvalid(reasons.SIGN_IN_WANTED, code=shown)
+    raise Rejected(reasons.REFUSED, code=shown)

@@ -5,14 +5,14 @@ from __future__ import annotations
 import os
 from pathlib import Path
 from threading import Event
-from typing import ClassVar
+from typing import ClassVar, Final
 
 from fastapi import APIRouter
 
 from zrm.channels.channel import ChannelConfig, Installation
 from zrm.channels.fax.config import FaxConfig, read_token
 from zrm.channels.fax.door import HandOff
-from zrm.channels.fax.parse import SENTENCES, read_fax
+from zrm.channels.fax.parse import NOT_A_FAX, SENTENCES, read_fax
 from zrm.channels.fax.spool import FaxSpool
 from zrm.contract.addresses import PHONE
 from zrm.contract.capabilities import Capabilities
@@ -20,8 +20,13 @@ from zrm.contract.errors import ReplyInvalid, Unparseable
 from zrm.contract.inbound import Parsed, RawContact
 from zrm.contract.outbound import Reply, Sent
 from zrm.contract.ports import FrontDesk
+from zrm.contract.reasons import declare
 from zrm.errors import ConfigError
-from zrm.ui.i18n import Language, _
+from zrm.ui.i18n import Language
+
+_NO_ANSWERS: Final = declare(
+    "fax.no_answers", "Answers cannot be sent by fax yet; choose another way to reach this person."
+)
 
 
 class FaxChannel:
@@ -66,13 +71,13 @@ class FaxChannel:
     def parse(self, raw: RawContact) -> list[Parsed]:
         """The fax. Errors: Unparseable."""
         if raw.channel != self.kind or raw.kind != "contact":
-            raise Unparseable("not a fax")
+            raise Unparseable(NOT_A_FAX)
         language: Language = "fa" if self._installation.language == "fa" else "en"
         return [read_fax(raw, language)]
 
     def send(self, reply: Reply) -> Sent:
         """Not yet. Errors: ReplyInvalid."""
-        raise ReplyInvalid(_("Answers cannot be sent by fax yet; choose another way to reach this person."))
+        raise ReplyInvalid(_NO_ANSWERS)
 
     def redact(self) -> list[str]:
         """The hand-off's secret."""

@@ -5,13 +5,14 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from zrm.channels.fax.record import TIFF
+from zrm.channels.fax.record import FAULTS, TIFF
 from zrm.channels.fax.tiff import NoPages, NotAFax, Outline, outline
 from zrm.contract.addresses import PHONE, Sender
 from zrm.contract.capabilities import Sentence
 from zrm.contract.errors import Unparseable
 from zrm.contract.files import InboundFile
 from zrm.contract.inbound import Ignored, Inbound, RawContact
+from zrm.contract.reasons import declare
 from zrm.ui.i18n import Language, _, gettext, ngettext
 
 _PHONE: Final = re.compile(r"\+?[0-9][0-9 ().-]{2,24}")
@@ -27,6 +28,10 @@ _SHOWN: Final = {
     "fault": "Fault",
 }
 
+NOT_A_FAX: Final = declare("fax.not_a_fax", "not a fax")
+NO_PAGE: Final = declare("fax.no_page", "a fax call without a page")
+NO_PAGE_NO_WORD: Final = declare("fax.no_page_no_word", "a fax without a page, and no word why")
+
 SENTENCES: Final = (
     Sentence("Fax, %(num)s page", "Fax, %(num)s pages"),
     Sentence("The transmission broke off: %(error)s"),
@@ -40,16 +45,16 @@ def read_fax(raw: RawContact, language: Language) -> Inbound | Ignored:
     error = facts.get("error", "") or ("" if facts.get("status", "") in _FINE else facts["status"])
     if raw.media_type != TIFF:
         if facts.get("fault"):
-            raise Unparseable(facts["fault"])
-        return Ignored(f"fax call without a page: {error}" if error else "fax call without a page")
+            raise Unparseable(FAULTS.get(facts["fault"], NOT_A_FAX(words=facts["fault"])))
+        return Ignored(NO_PAGE(words=error))
     try:
         fax = outline(raw.body)
     except NoPages:
         if error:
-            return Ignored(f"fax call without a page: {error}")
-        raise Unparseable("a fax without a page, and no word why") from None
+            return Ignored(NO_PAGE(words=error))
+        raise Unparseable(NO_PAGE_NO_WORD) from None
     except NotAFax as reason:
-        raise Unparseable(f"not a fax: {reason}") from None
+        raise Unparseable(NOT_A_FAX(words=str(reason))) from None
     return _inbound(raw, facts, fax, error, language)
 
 
@@ -59,6 +64,8 @@ def _inbound(raw: RawContact, facts: dict[str, str], fax: Outline, error: str, l
     if error:
         lines.append(gettext(language, _("The transmission broke off: %(error)s"), error=error))
     station = facts.get("station", "") or fax.description
+    if facts.get("fault") in FAULTS:
+        facts["fault"] = str(FAULTS[facts["fault"]])
     headers = [(shown, facts[name]) for name, shown in _SHOWN.items() if facts.get(name)]
     if station and "station" not in facts:
         headers.append(("Station", station))

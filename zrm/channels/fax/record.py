@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from zrm.contract.inbound import JSON, RawContact
+from zrm.contract.reasons import declare
 from zrm.kit.digests import digest_of
 from zrm.kit.ids import new_trace
 
@@ -24,6 +25,12 @@ _LINE: Final = re.compile(r"[A-Za-z0-9+*#_-]{1,32}")
 _NOT_IN_IDS: Final = re.compile(r"[^A-Za-z0-9._:-]")
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f]")
 
+NO_NOTE: Final = declare("fax.no_note", "no note came with the fax")
+NOTE_UNREADABLE: Final = declare("fax.note_unreadable", "the note cannot be read")
+FILE_MISSING: Final = declare("fax.file_missing", "the note's file is missing")
+FAULTS: Final = {fault.code: fault for fault in (NO_NOTE, NOTE_UNREADABLE, FILE_MISSING)}
+"""What can be wrong with the hand-over itself, by the code that the envelope holds."""
+
 
 def clean(fields: Mapping[str, str]) -> dict[str, str]:
     """The fields we know, without control characters and of bounded length; those left out become empty."""
@@ -35,8 +42,8 @@ def contact(
 ) -> RawContact:
     """The contact of one fax call. `tiff` None: no file came of it.
 
-    `line` names our line when the hook does not know the called number; `note` is the spool's sidecar; `fault` says
-    what was wrong with the hand-over itself.
+    `line` names our line when the hook does not know the called number; `note` is the spool's sidecar; `fault` is
+    the code of what was wrong with the hand-over itself.
     """
     known = clean(fields)
     envelope: dict[str, JSON] = {name: value for name, value in known.items() if value}

@@ -16,7 +16,7 @@ from pathlib import Path
 from threading import Event
 from typing import Final
 
-from zrm.channels.fax.record import contact
+from zrm.channels.fax.record import FILE_MISSING, NO_NOTE, NOTE_UNREADABLE, contact
 from zrm.contract.inbound import RawContact
 from zrm.contract.ports import ReceptionPort
 from zrm.errors import StoreUnavailable, TooLarge
@@ -165,16 +165,16 @@ class FaxSpool:
 
 def _contact(note: bytes | None, tiff: bytes | None, line: str) -> RawContact:
     if note is None:
-        return contact({}, tiff, line=line, fault="no note came with the fax")
+        return contact({}, tiff, line=line, fault=NO_NOTE.code)
     try:
         fields = json.loads(note.decode("utf-8", errors="replace"))
     except (ValueError, RecursionError):
         fields = None
     if not isinstance(fields, dict):
-        return contact({}, tiff, line=line, note=note, fault="the note cannot be read")
+        return contact({}, tiff, line=line, note=note, fault=NOTE_UNREADABLE.code)
     texts = {str(name): str(value) for name, value in fields.items() if isinstance(value, str | int)}
     missing = tiff is None and texts.get("file", "no") == "yes"
-    return contact(texts, tiff, line=line, note=note, fault="the note's file is missing" if missing else "")
+    return contact(texts, tiff, line=line, note=note, fault=FILE_MISSING.code if missing else "")
 
 
 def _read(path: Path, limit: int) -> bytes | None:

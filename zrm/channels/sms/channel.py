@@ -87,12 +87,12 @@ class SmsChannel:
     def parse(self, raw: RawContact) -> list[Parsed]:
         """The message or the report. Errors: Unparseable."""
         if raw.channel != self.kind:
-            raise Unparseable("not a text message")
+            raise Unparseable(messages.NOT_A_MESSAGE)
         account = self._config.accounts.get(raw.account)
         language = (account and account.language) or ""
         if isinstance(name := raw.envelope.get("gateway"), str):
             if (gateway := self._gateways.get(name)) is None:
-                raise Unparseable(f"the gateway {name[:32]} is no longer in the configuration")
+                raise Unparseable(messages.GATEWAY_GONE(name=name[:32]))
             if isinstance(gateway, SmppGateway):
                 return self._parse_smpp(name, raw, gateway, account)
             if raw.kind == "report":
@@ -119,7 +119,7 @@ class SmsChannel:
         name = first.envelope.get("gateway") if first is not None else None
         gateway = self._gateways.get(name) if isinstance(name, str) else None
         if first is None or gateway is None:
-            raise Unparseable("the gateway of these parts is no longer in the configuration")
+            raise Unparseable(messages.PARTS_GATEWAY_GONE)
         account = self._config.accounts.get(first.account)
         language = (account and account.language) or ""
         if isinstance(gateway, SmppGateway):
@@ -199,7 +199,7 @@ class SmsChannel:
             folder.mkdir(parents=True, exist_ok=True)
             path.write_text(f"From: {reply.account}\nTo: {reply.to}\n\n{reply.text}\n", encoding="utf-8")
         except OSError as error:
-            raise ConfigInvalid(f"channels.sms.folder cannot be written: {error.strerror}") from None
+            raise ConfigInvalid(messages.FOLDER(words=error.strerror or type(error).__name__)) from None
         return Sent(f"file:{path.name}", final=False)
 
     def fetch(self, account: str, address: str) -> Fetched:

@@ -7,12 +7,13 @@ from mimetypes import guess_extension
 from typing import Final, Literal
 from uuid import UUID
 
+from zrm.channels.sms import messages
 from zrm.channels.sms.form import read_form
-from zrm.channels.sms.messages import FAILURES
 from zrm.contract.addresses import PHONE, Sender
 from zrm.contract.errors import Unparseable
 from zrm.contract.files import InboundFile
 from zrm.contract.inbound import Ignored, Inbound, RawContact, Report, Thread, Wish
+from zrm.contract.reasons import Reason
 
 _SAFE: Final = re.compile(r"[^A-Za-z0-9]")
 _MEDIA: Final = re.compile(r"MediaUrl([0-9]{1,2})")
@@ -42,10 +43,10 @@ def read_message(raw: RawContact, language: str) -> Inbound:
     fields = _fields(raw)
     sender = fields.get("From", "").strip()
     if not sender:
-        raise Unparseable("the message does not say who sent it (no From)")
+        raise Unparseable(messages.NO_SENDER_FIELD(field="From"))
     network, colon, _ = sender.partition(":")
     if colon:
-        raise Unparseable(f"not a text message but one of another network of Twilio's ({network[:20]})")
+        raise Unparseable(messages.OTHER_NETWORK(network=network[:20]))
     headers = [(name, _clean(fields[name])) for name in _SHOWN if fields.get(name)]
     media = sorted((int(match[1]), name) for name in fields if (match := _MEDIA.fullmatch(name)))
     files = tuple(
@@ -77,9 +78,9 @@ def read_status(raw: RawContact) -> Report | Ignored:
     reference = fields.get("MessageSid") or fields.get("SmsSid") or ""
     state = fields.get("MessageStatus") or fields.get("SmsStatus") or ""
     if not reference or not state:
-        raise Unparseable("the report names no message or no state")
+        raise Unparseable(messages.REPORT_INCOMPLETE)
     report = report_of(_clean(reference), state, fields.get("ErrorCode", ""), _reply_id(raw))
-    return report or Ignored(f"message status {_clean(state)[:32]}")
+    return report or Ignored(messages.OTHER_STATE(state=_clean(state)[:32]))
 
 
 def report_of(reference: str, state: str, code: str, reply_id: UUID | None = None) -> Report | None:
@@ -87,20 +88,20 @@ def report_of(reference: str, state: str, code: str, reply_id: UUID | None = Non
     known = _STATES.get(state)
     if known is None:
         return None
-    return Report(reference, known, _detail(code) if known == "failed" else "", reply_id)
+    return Report(reference, known, _reason(code) if known == "failed" else None, reply_id)
 
 
-def _detail(code: str) -> str:
+def _reason(code: str) -> Reason | None:
     if code in ("", "0"):
-        return ""
-    return FAILURES.get(code, f"Twilio error {_clean(code)[:16]}")
+        return None
+    return messages.FAILURES.get(code, messages.TWILIO_ERROR(number=_clean(code)[:16]))
 
 
 def _fields(raw: RawContact) -> dict[str, str]:
     try:
         return dict(read_form(raw.body))
     except ValueError as error:
-        raise Unparseable(f"not a form of Twilio's: {type(error).__name__}") from None
+        raise Unparseable(messages.NOT_TWILIO(words=type(error).__name__)) from None
 
 
 def _clean(text: str) -> str:

@@ -19,9 +19,12 @@ from zrm.contract.errors import ReplyInvalid, Unparseable
 from zrm.contract.files import InboundFile
 from zrm.contract.inbound import Inbound, Parsed, RawContact
 from zrm.contract.outbound import Reply, Sent
+from zrm.contract.reasons import declare
 from zrm.kit.text import clean, clean_line
-from zrm.ui.i18n import _
 
+_FIELDS: Final = declare("taken.fields", "not a contact taken at the desk; look at: %(fields)s")
+_NOBODY: Final = declare("taken.nobody", "not a contact taken at the desk; nobody took it")
+_NO_ANSWERS: Final = declare("taken.no_answers", "nobody can be answered by this channel")
 _TITLE: Final = 80  # characters
 _Line = Annotated[str, StringConstraints(strip_whitespace=True, max_length=320)]
 
@@ -53,9 +56,9 @@ class _TakenChannel:
             agent = UUID(str(raw.envelope.get("agent", "")))
         except ValidationError as error:
             fields = sorted({".".join(map(str, one["loc"])) or "body" for one in error.errors(include_input=False)})
-            raise Unparseable(f"not a contact taken at the desk; look at: {', '.join(fields)}"[:500]) from None
+            raise Unparseable(_FIELDS(fields=", ".join(fields)[:400])) from None
         except ValueError:
-            raise Unparseable("not a contact taken at the desk; nobody took it") from None
+            raise Unparseable(_NOBODY) from None
         name = clean_line(payload.name)
         senders = [
             Sender(kind, address, name, claimed=True)
@@ -78,7 +81,7 @@ class _TakenChannel:
 
     def send(self, reply: Reply) -> Sent:
         """Errors: ReplyInvalid, always: whoever called or came is answered by telephone number or e-mail address."""
-        raise ReplyInvalid(_("nobody can be answered by this channel"))
+        raise ReplyInvalid(_NO_ANSWERS)
 
     def accounts(self) -> list[str]:
         """None: nothing is sent from here."""

@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 from fastapi import APIRouter
 
 from zrm.channels.channel import ChannelConfig, Installation
+from zrm.channels.telegram import words
 from zrm.channels.telegram.config import BaleConfig, BotsConfig, TelegramConfig
 from zrm.channels.telegram.door import TelegramDoor
 from zrm.channels.telegram.listener import TelegramListener
@@ -22,7 +23,6 @@ from zrm.channels.telegram.parse import read_contact
 from zrm.channels.telegram.platform import BALE, TELEGRAM, Platform
 from zrm.channels.telegram.send import TEXT_LIMIT, send_reply
 from zrm.channels.telegram.webhook import Webhook
-from zrm.channels.telegram.words import SENTENCES
 from zrm.contract.capabilities import Capabilities
 from zrm.contract.errors import Unparseable
 from zrm.contract.inbound import Parsed, RawContact
@@ -57,7 +57,7 @@ class BotChannel:
     def parse(self, raw: RawContact) -> list[Parsed]:
         """The message, or why it is none. Errors: Unparseable."""
         if raw.channel != self.platform.kind or raw.kind != "contact":
-            raise Unparseable("not an update of a bot of ours")
+            raise Unparseable(words.NOT_OURS)
         bot = self._config.bots.get(raw.account)
         return [read_contact(raw, self.platform, (bot and bot.language) or self._language())]
 
@@ -103,7 +103,7 @@ def _capabilities(kind: str, names: Mapping[str, str], icon: str) -> Capabilitie
         max_text=TEXT_LIMIT,
         acknowledges=True,
         asks_rating=True,
-        sentences=SENTENCES,
+        sentences=words.SENTENCES,
     )
 
 

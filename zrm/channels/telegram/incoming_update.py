@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Final, Literal
 
 from zrm.contract.inbound import JSON
+from zrm.contract.reasons import Reason, declare
 from zrm.kit.digests import digest_of
 
 Kind = Literal["message", "edited", "button", "elsewhere", "other"]
@@ -52,6 +53,18 @@ class Malformed(Exception):
     """Not an update at all."""
 
 
+_POST: Final = declare("telegram.post", "a post in a channel")
+_IN_GROUP: Final = declare("telegram.in_group", "said in a group")
+_BUTTON_IN_GROUP: Final = declare("telegram.button_in_group", "a button in a group")
+_GROUPS: Final = declare("telegram.groups", "the bot was put into a group or taken out of it")
+_BLOCKED: Final = declare("telegram.bot_blocked", "the citizen blocked the bot")
+_UNBLOCKED: Final = declare("telegram.bot_unblocked", "the citizen lets the bot write again")
+_PLACE: Final = declare("telegram.place", "the bot's place in a chat changed")
+_NOTICE: Final = declare("telegram.notice", "a notice of the messenger (%(kind)s)")
+_OTHER: Final = declare("telegram.other_kind", "an update of another kind (%(kind)s)")
+_NO_UPDATE: Final = declare("telegram.empty", "an empty update")
+
+
 @dataclass(frozen=True, slots=True)
 class Attached:
     """A file that lies at the messenger: `kind` the field it came in, size in bytes, 0 if not said."""
@@ -75,7 +88,7 @@ class IncomingUpdate:
 
     update_id: int
     kind: Kind
-    what: str = ""
+    what: Reason | None = None
     mark: str = ""
     chat: int = 0
     user: int = 0
@@ -112,7 +125,7 @@ def read_update(value: JSON) -> IncomingUpdate:
     """Read one update. Errors: Malformed."""
     told = _read(value)
     files = (repr((file.kind, file.name, file.media_type, file.size)) for file in told.attached)
-    said = (told.kind, told.what, told.text, told.phone, told.data, told.unread, *told.links, *files)
+    said = (told.kind, str(told.what or ""), told.text, told.phone, told.data, told.unread, *told.links, *files)
     return replace(told, digest=digest_of(repr((told.chat, told.user)), *said)[:16])
 
 
@@ -131,11 +144,9 @@ def _read(value: JSON) -> IncomingUpdate:
         return _membership(update_id, _object(value, "my_chat_member"))
     what = next((key for key in ("channel_post", "edited_channel_post") if key in value), "")
     if what:
-        return IncomingUpdate(update_id, "elsewhere", what="a post in a channel")
+        return IncomingUpdate(update_id, "elsewhere", what=_POST)
     names = sorted(key for key in value if key != "update_id")
-    return IncomingUpdate(
-        update_id, "other", what=f"an update of the kind {_name(names[0])}" if names else "an empty update"
-    )
+    return IncomingUpdate(update_id, "other", what=_OTHER(kind=_name(names[0])) if names else _NO_UPDATE)
 
 
 def storable(value: JSON, depth: int = 0) -> JSON:
@@ -165,9 +176,7 @@ def _message(update_id: int, message: Mapping[str, JSON], *, edited: bool) -> In
     kind = _text(chat, "type")
     if kind and kind != "private":
         command = _text(message, "text")[:64]
-        return IncomingUpdate(
-            update_id, "elsewhere", "said in a group", mark, room, user, text=command, message_id=message_id
-        )
+        return IncomingUpdate(update_id, "elsewhere", _IN_GROUP, mark, room, user, text=command, message_id=message_id)
     if user <= 0 or room <= 0 or message_id <= 0:
         raise Malformed("a message without a sender or a number")
     text, phone = _words(message, user)
@@ -178,7 +187,7 @@ def _message(update_id: int, message: Mapping[str, JSON], *, edited: bool) -> In
     return IncomingUpdate(
         update_id,
         "other" if service else "edited" if edited else "message",
-        what=f"a notice of the messenger: {service}" if service else "",
+        what=_NOTICE(kind=service) if service else None,
         mark=mark,
         chat=room,
         user=user,
@@ -207,7 +216,7 @@ def _button(update_id: int, query: Mapping[str, JSON]) -> IncomingUpdate:
     chat = _object(_object(query, "message"), "chat")
     room, where = _int(chat, "id"), _text(chat, "type")
     if where and where != "private":
-        return IncomingUpdate(update_id, "elsewhere", "a button in a group", identifier[:64])
+        return IncomingUpdate(update_id, "elsewhere", _BUTTON_IN_GROUP, identifier[:64])
     return IncomingUpdate(
         update_id,
         "button",
@@ -225,10 +234,10 @@ def _button(update_id: int, query: Mapping[str, JSON]) -> IncomingUpdate:
 def _membership(update_id: int, change: Mapping[str, JSON]) -> IncomingUpdate:
     chat = _object(change, "chat")
     if _text(chat, "type") not in ("", "private"):
-        return IncomingUpdate(update_id, "other", what="the bot was put into a group or taken out of it")
+        return IncomingUpdate(update_id, "other", what=_GROUPS)
     status = _text(_object(change, "new_chat_member"), "status")
-    said = {"kicked": "the citizen blocked the bot", "member": "the citizen lets the bot write again"}
-    return IncomingUpdate(update_id, "other", what=said.get(status, "the bot's place in a chat changed"))
+    said = {"kicked": _BLOCKED, "member": _UNBLOCKED}
+    return IncomingUpdate(update_id, "other", what=said.get(status, _PLACE))
 
 
 def _words(message: Mapping[str, JSON], user: int) -> tuple[str, str]:

@@ -19,7 +19,6 @@ from zrm.kit.text import latin_digits
 from zrm.ui.i18n import Language, gettext
 
 _SCORES = ("1", "2", "3", "4", "5")
-STEP = "a step of the guided dialogue or of an album; its words are in the contact that ends it"
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,20 +41,20 @@ def read_contact(raw: RawContact, platform: Platform, language: Language) -> Inb
         missing = raw.envelope.get("missing")
         gone = tuple(missing_from(item) for item in missing) if isinstance(missing, list) else ()
     except Malformed as error:
-        raise Unparseable(f"not an update of the Bot API: {error}") from None
+        raise Unparseable(words.NOT_AN_UPDATE(words=str(error))) from None
     except (ValueError, RecursionError) as error:
-        raise Unparseable(f"not readable as JSON: {type(error).__name__}") from None
+        raise Unparseable(words.NOT_JSON(words=type(error).__name__)) from None
     if role == "step":
-        return Ignored(STEP)
+        return Ignored(words.STEP)
     match told.kind:
         case "elsewhere" | "other":
-            return Ignored(told.what)
+            return Ignored(told.what or words.NOTHING)
         case "button":
-            return Ignored("a button of the dialogue")
+            return Ignored(words.BUTTON)
     if told.unread:
-        return Ignored(f"a message without words or files: {told.unread}")
+        return Ignored(words.WORDLESS(kind=told.unread))
     if not told.content:
-        raise Unparseable("a message of a kind this channel does not know")
+        raise Unparseable(words.UNKNOWN_KIND)
     inbound = _inbound([_ParsedText(told, raw.files, gone)], raw, platform, language, open_line=True)
     digit = latin_digits(told.text.strip())
     if digit in _SCORES and not told.attached and told.kind == "message" and not told.robot:
@@ -66,14 +65,14 @@ def read_contact(raw: RawContact, platform: Platform, language: Language) -> Inb
 
 def _bundle(raw: RawContact, value: JSON, platform: Platform, language: Language) -> Inbound:
     if not isinstance(value, dict) or not isinstance(value.get("parts"), list):
-        raise Unparseable("a gathered contact without its parts")
+        raise Unparseable(words.NO_PARTS)
     listed = value["parts"]
     parts = [part_from(item) for item in (listed if isinstance(listed, list) else [])]
     said = [_ParsedText(read_update(part.update), part.files, part.missing) for part in parts]
     if not said or any(one.told.kind not in ("message", "edited") or not one.told.content for one in said):
-        raise Unparseable("a gathered contact with a part that says nothing")
+        raise Unparseable(words.SILENT_PART)
     if len({one.told.chat for one in said}) != 1:
-        raise Unparseable("a gathered contact of several chats")
+        raise Unparseable(words.SEVERAL_CHATS)
     matter = raw.envelope.get("role") == "matter"
     return _inbound(
         said,

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from zrm.contract.capabilities import Sentence
+from zrm.contract.reasons import declare
 from zrm.ui.i18n import LANGUAGES, Language, _, gettext
 
 # ---------------------------------------------------------------- the dialogue
@@ -138,18 +139,37 @@ def in_columns(buttons: Sequence[tuple[str, str]], columns: int) -> tuple[tuple[
 
 # ---------------------------------------------------------------- what an agent is told
 
-NO_BOT: Final = _("This bot of ours is no longer in the configuration.")
-NO_CHAT: Final = _("This is not a number of a chat.")
-NO_TEXT: Final = _("A message needs a text or a file.")
-TOO_LONG: Final = _("The answer is too long for a chat (16,000 characters).")
-FILE_GONE: Final = _("A file of this answer is no longer in the store.")
-FILE_TOO_BIG: Final = _("A file of this answer is over 50 MB, which bots may not send.")
-FILE_AWAY: Final = _("A file of this answer cannot be read at the moment.")
-BLOCKED: Final = _("The citizen has blocked the bot or never wrote to it.")
-NO_SUCH_CHAT: Final = _("The messenger knows no such chat any more.")
-WAIT: Final = _("The messenger asks us to wait.")
-TOKEN_WRONG: Final = _("The messenger does not accept this bot's token. An operator must correct it.")
-REFUSED: Final = _("The messenger refused the message.")
-NOT_REACHED: Final = _("The messenger could not be reached.")
-UNKNOWN: Final = _("The connection broke after the message had left; it may have been sent.")
-HALF_SENT: Final = _("Only a part of the answer was surely sent; the connection or the messenger broke off.")
+NO_BOT: Final = declare("telegram.no_bot", "This bot of ours is no longer in the configuration.")
+NO_CHAT: Final = declare("telegram.no_chat", "This is not a number of a chat.")
+NO_TEXT: Final = declare("telegram.no_text", "A message needs a text or a file.")
+TOO_LONG: Final = declare("telegram.too_long", "The answer is too long for a chat (16,000 characters).")
+FILE_GONE: Final = declare("telegram.file_gone", "A file of this answer is no longer in the store.")
+FILE_TOO_BIG: Final = declare("telegram.file_too_big", "A file of this answer is over 50 MB, which bots may not send.")
+FILE_AWAY: Final = declare("telegram.file_away", "A file of this answer cannot be read at the moment.")
+BLOCKED: Final = declare("telegram.blocked", "The citizen has blocked the bot or never wrote to it.")
+NO_SUCH_CHAT: Final = declare("telegram.no_such_chat", "The messenger knows no such chat any more.")
+WAIT: Final = declare("telegram.wait", "The messenger asks us to wait.")
+TOKEN_WRONG: Final = declare(
+    "telegram.token_wrong", "The messenger does not accept this bot's token. An operator must correct it."
+)
+REFUSED: Final = declare("telegram.refused", "The messenger refused the message.")
+NOT_REACHED: Final = declare("telegram.not_reached", "The messenger could not be reached.")
+UNKNOWN: Final = declare("telegram.unknown", "The connection broke after the message had left; it may have been sent.")
+HALF_SENT: Final = declare(
+    "telegram.half_sent", "Only a part of the answer was surely sent; the connection or the messenger broke off."
+)
+
+NOT_OURS: Final = declare("telegram.not_ours", "not an update of a bot of ours")
+NOT_AN_UPDATE: Final = declare("telegram.not_an_update", "not an update of the Bot API")
+NOT_JSON: Final = declare("telegram.not_json", "not readable as JSON")
+UNKNOWN_KIND: Final = declare("telegram.unknown_kind", "a message of a kind this channel does not know")
+NO_PARTS: Final = declare("telegram.no_parts", "a gathered contact without its parts")
+SILENT_PART: Final = declare("telegram.silent_part", "a gathered contact with a part that says nothing")
+SEVERAL_CHATS: Final = declare("telegram.several_chats", "a gathered contact of several chats")
+
+STEP: Final = declare(
+    "telegram.step", "a step of the guided dialogue or of an album; its words are in the contact that ends it"
+)
+BUTTON: Final = declare("telegram.button", "a button of the dialogue")
+NOTHING: Final = declare("telegram.nothing", "an update that says nothing")
+WORDLESS: Final = declare("telegram.wordless", "a message without words or files (%(kind)s)")

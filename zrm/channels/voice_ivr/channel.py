@@ -27,12 +27,16 @@ from zrm.contract.errors import ReplyInvalid
 from zrm.contract.inbound import Parsed, RawContact
 from zrm.contract.outbound import Reply, Sent
 from zrm.contract.ports import FrontDesk
+from zrm.contract.reasons import declare
 from zrm.kit import clock, log
 from zrm.kit.ids import new_trace
-from zrm.ui.i18n import Language, _
+from zrm.ui.i18n import Language
 
 _log = log.get(__name__)
 
+_NO_ANSWERS: Final = declare(
+    "voice.no_answers", "The telephone channel cannot carry a written answer; choose another way to reach the citizen."
+)
 _SWEEP_SECONDS: Final = 5.0
 _NAMED_MISSING: Final = 5
 
@@ -67,9 +71,7 @@ class VoiceChannel:
 
     def send(self, reply: Reply) -> Sent:
         """Always ReplyInvalid: nobody is called back by a machine."""
-        raise ReplyInvalid(
-            _("The telephone channel cannot carry a written answer; choose another way to reach the citizen.")
-        )
+        raise ReplyInvalid(_NO_ANSWERS)
 
     def accounts(self) -> list[str]:
         """None: this channel cannot answer."""

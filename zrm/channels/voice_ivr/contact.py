@@ -14,6 +14,7 @@ from zrm.contract.capabilities import Sentence
 from zrm.contract.errors import Unparseable
 from zrm.contract.files import InboundFile, StoredFile
 from zrm.contract.inbound import Inbound, RawContact
+from zrm.contract.reasons import declare
 from zrm.kit.digests import digest_of
 from zrm.ui.i18n import Language, _, gettext, ngettext
 
@@ -27,6 +28,9 @@ SENTENCES: Final = (
 )
 """What stands in a recorded message, which has no words."""
 
+_NOT_FACTS: Final = declare("voice.not_facts", "not the facts of a call")
+_NO_ZONE: Final = declare("voice.no_zone", "a start without a time zone")
+_NO_RECORDING: Final = declare("voice.no_recording", "a call without a recording")
 _NOT_A_NUMBER: Final = {"", "unknown", "anonymous", "private", "restricted", "unavailable", "withheld", "asterisk", "s"}
 _RESTRICTED_BITS: Final = 0x60
 _RESTRICTED: Final = 0x20
@@ -99,11 +103,11 @@ def parse(raw: RawContact, default_language: Language) -> Inbound:
         )
         sent_at = datetime.fromisoformat(started) if started else None
     except (ValueError, KeyError, TypeError) as error:
-        raise Unparseable(f"not the facts of a call: {type(error).__name__}") from None
+        raise Unparseable(_NOT_FACTS(words=type(error).__name__)) from None
     if sent_at is not None and sent_at.tzinfo is None:
-        raise Unparseable("not the facts of a call: a start without a time zone")
+        raise Unparseable(_NOT_FACTS(because=_NO_ZONE))
     if not raw.files:
-        raise Unparseable("a call without a recording")
+        raise Unparseable(_NO_RECORDING)
     reader: Language = "fa" if language == "fa" else "en" if language == "en" else default_language
     seconds = round(sum(takes))
     lines = [ngettext(reader, "Voice message, %(num)s second", "Voice message, %(num)s seconds", seconds)]

@@ -20,6 +20,7 @@ from zrm.contract.addresses import EMAIL, PHONE, Sender
 from zrm.contract.errors import Unparseable
 from zrm.contract.files import InboundFile
 from zrm.contract.inbound import Inbound, RawContact, Thread, Wish
+from zrm.contract.reasons import declare
 
 CODES: Final = "codes"
 """In the envelope: the address in the body has lost its codes."""
@@ -69,6 +70,12 @@ class CodeRequest(BaseModel):
     language: Literal["", "fa", "en"] = ""
 
 
+FIELDS: Final = declare("web.fields", "not a web contact; look at: %(fields)s")
+_NOTHING: Final = declare("web.nothing", "not a web contact; the text holds nothing that can be shown")
+_NO_RATING: Final = declare("web.no_rating", "not a rating from 1 to 5")
+_NO_ADDRESS: Final = declare("web.no_address", "not an address that has lost its codes")
+
+
 def parse_payload(raw: RawContact) -> Inbound | Wish:
     """The contact or the wish in a payload. Errors: Unparseable, naming the fields but never repeating their values."""
     rates = raw.envelope.get("rates")
@@ -80,10 +87,10 @@ def parse_payload(raw: RawContact) -> Inbound | Wish:
         payload = Written.model_validate_json(raw.body)
     except ValidationError as error:
         fields = sorted({".".join(map(str, problem["loc"])) or "body" for problem in error.errors(include_input=False)})
-        raise Unparseable(f"not a web contact; look at: {', '.join(fields)}"[:500]) from None
+        raise Unparseable(FIELDS(fields=", ".join(fields)[:400])) from None
     text = clean_text(payload.text)
     if not text and not raw.files:
-        raise Unparseable("not a web contact; the text holds nothing that can be shown")
+        raise Unparseable(_NOTHING)
     conversation = raw.envelope.get("conversation")
     return Inbound(
         senders=_senders(payload),
@@ -103,18 +110,18 @@ def _rating(raw: RawContact, code: str) -> Wish:
     try:
         return Wish("rate", None, code=code, score=Rating.model_validate_json(raw.body).score)
     except ValidationError:
-        raise Unparseable("not a rating from 1 to 5") from None
+        raise Unparseable(_NO_RATING) from None
 
 
 def _asking(raw: RawContact) -> Wish:
     try:
         asking = CodeRequest.model_validate_json(raw.body)
     except ValidationError:
-        raise Unparseable("not an address that has lost its codes") from None
+        raise Unparseable(_NO_ADDRESS) from None
     email, phone = clean_line(asking.email), clean_line(asking.phone)
     kind, address = (EMAIL, email) if email else (PHONE, phone)
     if not address:
-        raise Unparseable("not an address that has lost its codes")
+        raise Unparseable(_NO_ADDRESS)
     return Wish("codes", Sender(kind, address, claimed=True), asking.language)
 
 

@@ -57,7 +57,8 @@ CREATE TABLE raw_contacts (
     received_at timestamptz NOT NULL,
     state text NOT NULL DEFAULT 'waiting'
         CHECK (state IN ('waiting', 'filed', 'joined', 'ignored', 'quarantined')),
-    reason text NOT NULL DEFAULT '',
+    reason_code text NOT NULL DEFAULT '',
+    reason_params jsonb NOT NULL DEFAULT '{}',
     settled_at timestamptz,
     CHECK ((body IS NULL) <> (body_key IS NULL))
 ) PARTITION BY RANGE (id);
@@ -82,7 +83,8 @@ CREATE INDEX uploads_at ON uploads (uploaded_at);
 CREATE TABLE quarantine (
     contact_id uuid PRIMARY KEY,
     channel text NOT NULL,
-    reason text NOT NULL,
+    reason_code text NOT NULL,
+    reason_params jsonb NOT NULL DEFAULT '{}',
     entered_at timestamptz NOT NULL,
     due_at timestamptz NOT NULL,
     owner_id uuid,
@@ -481,7 +483,8 @@ CREATE TABLE remote_files (
     content_id text NOT NULL,
     position int NOT NULL,
     state text NOT NULL DEFAULT 'waiting' CHECK (state IN ('waiting', 'fetched', 'failed')),
-    error text NOT NULL DEFAULT ''
+    reason_code text NOT NULL DEFAULT '',
+    reason_params jsonb NOT NULL DEFAULT '{}'
 );
 CREATE INDEX remote_files_contact ON remote_files (contact_id);
 
@@ -576,7 +579,8 @@ CREATE TABLE deliveries (
         CHECK (state IN ('queued', 'sending', 'sent', 'delivered', 'failed', 'unknown', 'withdrawn')),
     attempts int NOT NULL DEFAULT 0,
     provider_ref text NOT NULL DEFAULT '',
-    error text NOT NULL DEFAULT '',
+    reason_code text NOT NULL DEFAULT '',
+    reason_params jsonb NOT NULL DEFAULT '{}',
     error_code text NOT NULL DEFAULT '',
     settled_by uuid REFERENCES agents,
     trace text NOT NULL DEFAULT '',
@@ -612,7 +616,8 @@ CREATE TABLE delivery_events (
     delivery_id uuid NOT NULL REFERENCES deliveries,
     at timestamptz NOT NULL,
     state text NOT NULL,
-    detail text NOT NULL DEFAULT ''
+    reason_code text NOT NULL DEFAULT '',
+    reason_params jsonb NOT NULL DEFAULT '{}'
 ) PARTITION BY RANGE (id);
 CREATE INDEX delivery_events_delivery ON delivery_events (delivery_id, at, id);
 
@@ -640,7 +645,10 @@ CREATE TABLE outbox (
     due_at timestamptz NOT NULL DEFAULT now(),
     attempts int NOT NULL DEFAULT 0,
     failed_at timestamptz,
-    error text NOT NULL DEFAULT ''
+    -- what went wrong when it was last tried, and why it was given up
+    error text NOT NULL DEFAULT '',
+    reason_code text NOT NULL DEFAULT '',
+    reason_params jsonb NOT NULL DEFAULT '{}'
 ) WITH (autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 1000, fillfactor = 80);
 CREATE INDEX outbox_due ON outbox (topic, due_at, id) WHERE failed_at IS NULL;
 CREATE INDEX outbox_failed ON outbox (failed_at) WHERE failed_at IS NOT NULL;

@@ -7,11 +7,12 @@ from collections.abc import Sequence
 from typing import Literal
 from uuid import UUID
 
+from zrm.channels.sms import messages
 from zrm.channels.sms.alphabet import GAP
 from zrm.channels.sms.gateway.config import HttpGateway, Message, Receiving, Reporting
 from zrm.channels.sms.gateway.fields import Unreadable, at, part_of, raw_field, read_fields, words_at
 from zrm.contract.addresses import PHONE, Sender
-from zrm.contract.errors import Unparseable
+from zrm.contract.errors import RECEIVER_SAYS, Unparseable
 from zrm.contract.inbound import JSON, Ignored, Inbound, MessagePart, Parsed, RawContact, Report, Thread
 
 _UTF16 = ("2", "8")
@@ -41,7 +42,7 @@ def _message(parts: Sequence[tuple[Message, RawContact, JSON] | None], language:
     how, _, fields = present[0]
     sender = words_at(fields, how.from_).strip()
     if not sender:
-        raise Unparseable(f"the message does not say who sent it (no {how.from_})")
+        raise Unparseable(messages.NO_SENDER_FIELD(field=how.from_))
     text = "".join(GAP if part is None else words_of(part[0], part[1].body, part[2]) for part in parts)
     shown = [(name, words_at(fields, name)[:500]) for name in (how.id, how.to, how.time) if name]
     shown += [("Parts", str(len(parts)))] if len(parts) > 1 else []
@@ -60,14 +61,14 @@ def read_reports(name: str, raw: RawContact, gateway: HttpGateway) -> list[Parse
     """The reports in one request; states we were not told of are ignored. Errors: Unparseable."""
     how = gateway.report
     if how is None:
-        raise Unparseable("the provider is not described as one that reports")
+        raise Unparseable(messages.REPORTS_NOT)
     fields = _fields(raw, how)
     items: JSON = fields if how.each is None else at(fields, how.each)
     if how.each is not None and not isinstance(items, list):
-        raise Unparseable(f"no list of reports at {how.each}")
+        raise Unparseable(messages.NO_REPORTS_AT(field=how.each))
     found = [_report(name, how, item) for item in (items if isinstance(items, list) and how.each else [fields])]
     reports: list[Parsed] = [report for report in found if isinstance(report, Report)]
-    return reports or [next(iter(found), Ignored("an empty list of reports"))]
+    return reports or [next(iter(found), Ignored(messages.EMPTY_LIST))]
 
 
 def _report(name: str, how: Reporting, fields: JSON) -> Report | Ignored:
@@ -76,18 +77,20 @@ def _report(name: str, how: Reporting, fields: JSON) -> Report | Ignored:
         (meaning for meaning, values in how.states.items() if state in values), None
     )
     if known is None:
-        return Ignored(f"message state {state[:32]}")
+        return Ignored(messages.OTHER_STATE(state=state[:32]))
     reply_id = _uuid(ours)
     if not reference and reply_id is None:
-        raise Unparseable("the report names no message")
-    detail = words_at(fields, how.reason)[:200] if known == "failed" else ""
-    return Report(f"{name}:{reference}" if reference else "", known, detail, reply_id)
+        raise Unparseable(messages.REPORT_WITHOUT_MESSAGE)
+    words = words_at(fields, how.reason)[:200] if known == "failed" else ""
+    return Report(
+        f"{name}:{reference}" if reference else "", known, RECEIVER_SAYS(words=words) if words else None, reply_id
+    )
 
 
 def _how(raw: RawContact, gateway: HttpGateway) -> Message:
     how = gateway.inbox if raw.envelope.get("from") == "inbox" else gateway.receive
     if how is None:
-        raise Unparseable("the provider is not described as one that receives")
+        raise Unparseable(messages.RECEIVES_NOT)
     return how
 
 
@@ -107,7 +110,7 @@ def _fields(raw: RawContact, how: Message | Reporting) -> JSON:
     try:
         return read_fields(raw.body, shape, charset)
     except Unreadable as error:
-        raise Unparseable(f"not a {shape} of the provider's: {error}") from None
+        raise Unparseable(messages.WRONG_SHAPE(shape=shape, words=str(error))) from None
 
 
 def _uuid(text: str) -> UUID | None:

@@ -29,10 +29,11 @@ from zrm.contract.errors import (
 )
 from zrm.contract.inbound import JSON
 from zrm.contract.outbound import Reply, Sent
+from zrm.contract.reasons import Reason
 from zrm.kit.gsm import cost
 
 _PLACE: Final = re.compile(r"\{([a-z_]+)\}")
-_MEANINGS: Final[dict[str, tuple[type[SendError], str]]] = {
+_MEANINGS: Final[dict[str, tuple[type[SendError], Reason]]] = {
     "throttled": (Throttled, messages.GATEWAY_WAIT),
     "unreachable": (RecipientUnreachable, messages.NUMBER_WRONG),
     "opted_out": (RecipientOptedOut, messages.OPTED_OUT),
@@ -87,8 +88,8 @@ def judge(how: Sending, status: int, text: str, headers: Mapping[str, str]) -> s
         return reference[:200]
     shown = (code or str(status))[:40]
     if meaning is not None:
-        kind, sentence = _MEANINGS[meaning]
-        raise kind(sentence, code=shown)
+        kind, reason = _MEANINGS[meaning]
+        raise kind(reason, code=shown)
     if status in (429, 503):
         wait = headers.get("retry-after", "")
         raise Throttled(messages.GATEWAY_WAIT, code=shown, retry_after=float(wait) if wait.isdigit() else None)

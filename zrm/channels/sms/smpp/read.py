@@ -9,12 +9,13 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import Final, Literal
 
+from zrm.channels.sms import messages
 from zrm.channels.sms.alphabet import GAP, decode_gsm
 from zrm.channels.sms.smpp import pdu
 from zrm.channels.sms.smpp.config import SmppGateway
 from zrm.channels.sms.smpp.pdu import MESSAGE_STATE, RECEIPTED_ID, Delivered, read_delivered
 from zrm.contract.addresses import PHONE, Sender
-from zrm.contract.errors import Unparseable
+from zrm.contract.errors import RECEIVER_SAYS, Unparseable
 from zrm.contract.inbound import Inbound, MessagePart, Parsed, RawContact, Report, Thread
 
 # Appendix B of SMPP 3.4. What stands behind `text:` is the beginning of our own message, whatever it says.
@@ -75,7 +76,7 @@ def whole_of(parts: Sequence[Delivered | None], gateway: SmppGateway, language: 
     """The text of parts. A character torn between two of them is whole again. Errors: Unparseable, nobody sent it."""
     present = [part for part in parts if part is not None]
     if not present or not present[0].source.strip():
-        raise Unparseable("the message does not say who sent it")
+        raise Unparseable(messages.NO_SENDER)
     text, run, coding = "", b"", present[0].data_coding
     for part in parts:
         if part is None or part.data_coding != coding:
@@ -100,7 +101,7 @@ def read_report(name: str, raw: RawContact, gateway: SmppGateway) -> list[Parsed
     """The SMSC's word about a part of a message of ours. Errors: Unparseable."""
     report = _report(name, _delivered(raw), gateway)
     if report is None:
-        raise Unparseable("the report names no message")
+        raise Unparseable(messages.REPORT_WITHOUT_MESSAGE)
     return [report]
 
 
@@ -133,9 +134,15 @@ def _report(name: str, delivered: Delivered, gateway: SmppGateway) -> Report | N
         state = _STATE_NUMBERS.get(int(state), state)
     known = _meaning(state)
     # What we do not know moves nothing, and stands in the delivery's history.
-    detail = "" if known in ("sent", "delivered") else f"{state[:16]} {said.get('err', '')[:16]}".strip()
+    words = "" if known in ("sent", "delivered") else f"{state[:16]} {said.get('err', '')[:16]}".strip()
     exact, *perhaps = references(name, given, gateway)
-    return Report(exact, known or "sent", detail, perhaps=tuple(perhaps), to=_address(delivered.source))
+    return Report(
+        exact,
+        known or "sent",
+        RECEIVER_SAYS(words=words) if words else None,
+        perhaps=tuple(perhaps),
+        to=_address(delivered.source),
+    )
 
 
 def _meaning(state: str) -> Literal["sent", "delivered", "failed"] | None:
@@ -162,7 +169,9 @@ def fate_of(reference: str, answer: bytes) -> Report | None:
     known = _meaning(state)
     if known is None or known == "sent":
         return None
-    return Report(reference, known, f"{state} {error or ''}".strip() if known == "failed" else "")
+    return Report(
+        reference, known, RECEIVER_SAYS(words=f"{state} {error or ''}".strip()) if known == "failed" else None
+    )
 
 
 def spellings(name: str, provider_ref: str, gateway: SmppGateway) -> list[str]:
@@ -209,7 +218,7 @@ def _delivered(raw: RawContact) -> Delivered:
     try:
         return read_delivered(raw.body)
     except ValueError as error:
-        raise Unparseable(f"not a message of SMPP's: {error}") from None
+        raise Unparseable(messages.NOT_SMPP(words=str(error))) from None
 
 
 def _decode(words: bytes, coding: int, gateway: SmppGateway) -> str:
