@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from datetime import UTC, datetime
+from typing import NamedTuple
 
 import psycopg
 import pytest
@@ -13,7 +14,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlmodel import select
 
 from zrm.casestore.unit import Unit
-from zrm.kit.db import Database, session_of
+from zrm.kit.db import Database, insert_records, record, records, session_of
 from zrm.kit.ids import new_id
 
 
@@ -116,3 +117,30 @@ def test_only_a_transaction_of_ours_has_a_session(database: Database) -> None:
         pass
     with pytest.raises(TypeError):
         session_of(cursor)
+
+
+class Pair(NamedTuple):
+    """A record of two columns."""
+
+    word: str
+    number: int
+
+
+def test_rows_become_records_by_the_names_of_their_columns(empty: Database) -> None:
+    with empty.cursor() as cursor:
+        cursor.execute("SELECT 2 AS number, 'two' AS word UNION ALL SELECT 1, 'one' ORDER BY number")
+        assert record(cursor, Pair) == Pair("one", 1)
+        assert records(cursor, Pair) == [Pair("two", 2)]
+        assert (record(cursor, Pair), records(cursor, Pair)) == (None, [])
+        cursor.execute("SELECT 1 AS number, 'one' AS wrod")
+        with pytest.raises(TypeError, match="wrod"):
+            records(cursor, Pair)
+
+
+def test_records_are_written_into_the_columns_of_their_names(empty: Database) -> None:
+    with empty.cursor() as cursor:
+        cursor.execute("CREATE TEMPORARY TABLE pairs (number int, more text DEFAULT 'as it is', word text)")
+        insert_records(cursor, "pairs", [Pair("one", 1), Pair("two", 2)])
+        insert_records(cursor, "pairs", [])
+        cursor.execute("SELECT word, number, more FROM pairs ORDER BY number")
+        assert cursor.fetchall() == [("one", 1, "as it is"), ("two", 2, "as it is")]
