@@ -8,12 +8,12 @@ from datetime import datetime
 from typing import Final
 from uuid import UUID
 
-from psycopg.types.json import Jsonb
 from sqlalchemy import Index, text
 from sqlalchemy.dialects.postgresql import JSONB
-from sqlmodel import Field
+from sqlmodel import Field, col, or_, select
 
-from zrm.kit.db import Cursor
+from zrm.kit.clock import now
+from zrm.kit.db import Cursor, session_of
 from zrm.kit.ids import new_id
 from zrm.kit.tables import Table, both_languages, one_of
 from zrm.localized import Localized, in_language
@@ -23,28 +23,6 @@ KINDS: Final = ("answer", "greeting", "signature", "acknowledgement")
 
 LONGEST_NAME: Final = 120
 LONGEST_TEXT: Final = 10_000
-
-
-class TemplateRecord(Table, table=True):
-    """A template of one unit, or (`unit_id` None) of all."""
-
-    __tablename__ = "templates"
-    __table_args__ = (
-        one_of("kind", KINDS),
-        both_languages("names"),
-        both_languages("texts"),
-        Index("templates_unit", "unit_id", postgresql_where=text("retired_at IS NULL")),
-    )
-
-    id: UUID = Field(default_factory=new_id, primary_key=True)
-    unit_id: UUID | None = Field(default=None, foreign_key="units.id")
-    kind: str
-    names: dict[str, str] = Field(sa_type=JSONB)
-    texts: dict[str, str] = Field(sa_type=JSONB)
-    version: int = 1
-    changed_by: UUID | None = Field(default=None, foreign_key="agents.id")
-    changed_at: datetime
-    retired_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,34 +43,51 @@ class Wording:
         return in_language(self.texts, language)
 
 
-@dataclass(frozen=True, slots=True)
-class Template:
-    """A template as it stands; `version` grows with every change."""
+class Template(Table, table=True):
+    """A template of one unit, or (`unit_id` None) of all, as it stands; `version` grows with every change."""
 
-    id: UUID
-    version: int
-    wording: Wording
+    __tablename__ = "templates"
+    __table_args__ = (
+        one_of("kind", KINDS),
+        both_languages("names"),
+        both_languages("texts"),
+        Index("templates_unit", "unit_id", postgresql_where=text("retired_at IS NULL")),
+    )
+
+    id: UUID = Field(default_factory=new_id, primary_key=True)
+    unit_id: UUID | None = Field(default=None, foreign_key="units.id")
+    kind: str
+    names: dict[str, str] = Field(sa_type=JSONB)
+    texts: dict[str, str] = Field(sa_type=JSONB)
+    version: int = 1
+    changed_by: UUID | None = Field(default=None, foreign_key="agents.id")
+    changed_at: datetime
+    retired_at: datetime | None = None
+
+    @property
+    def wording(self) -> Wording:
+        """What it says, and whose it is."""
+        return Wording(self.unit_id, self.kind, self.names, self.texts)
 
 
-_SELECT = "SELECT id, version, unit_id, kind, names, texts FROM templates WHERE retired_at IS NULL"
-_ORDER = " ORDER BY kind, unit_id NULLS FIRST, names ->> 'en', id"
+_IN_USE: Final = col(Template.retired_at).is_(None)
+_ORDER: Final = (col(Template.kind), col(Template.unit_id).nulls_first(), text("names ->> 'en'"), col(Template.id))
 
 
 def usable(cursor: Cursor, unit_id: UUID) -> list[Template]:
     """The templates a unit's cases are answered with: its own and every unit's."""
-    cursor.execute((_SELECT + " AND (unit_id = %s OR unit_id IS NULL)" + _ORDER).encode(), [unit_id])
-    return [_row(row) for row in cursor]
+    theirs = or_(col(Template.unit_id) == unit_id, col(Template.unit_id).is_(None))
+    return list(session_of(cursor).exec(select(Template).where(_IN_USE, theirs).order_by(*_ORDER)))
 
 
 def of_units(cursor: Cursor, units: Collection[UUID] | None) -> list[Template]:
     """The templates that belong to these units; None: all, those of every unit included."""
-    condition = "" if units is None else " AND unit_id = ANY(%s)"
-    cursor.execute((_SELECT + condition + _ORDER).encode(), None if units is None else [list(units)])
-    return [_row(row) for row in cursor]
+    wanted = select(Template).where(_IN_USE).order_by(*_ORDER)
+    return list(session_of(cursor).exec(wanted if units is None else wanted.where(col(Template.unit_id).in_(units))))
 
 
 def acknowledgements(cursor: Cursor) -> dict[UUID | None, Localized]:
-    """The first words by unit (None: every unit's); of several the newest."""
+    """The first words by unit (None: every unit's); of several the newest. Filing asks for each batch, so by SQL."""
     cursor.execute(
         "SELECT unit_id, texts FROM templates WHERE kind = 'acknowledgement' AND retired_at IS NULL ORDER BY changed_at, id"
     )
@@ -101,45 +96,51 @@ def acknowledgements(cursor: Cursor) -> dict[UUID | None, Localized]:
 
 def get(cursor: Cursor, template_id: UUID) -> Template | None:
     """One template that is in use."""
-    cursor.execute((_SELECT + " AND id = %s").encode(), [template_id])
-    row = cursor.fetchone()
-    return _row(row) if row else None
+    return session_of(cursor).exec(select(Template).where(_IN_USE, Template.id == template_id)).first()
 
 
 def add(cursor: Cursor, wording: Wording, agent_id: UUID | None) -> UUID:
     """Keep a new template; returns its id."""
-    template_id = new_id()
-    cursor.execute(
-        "INSERT INTO templates (id, unit_id, kind, names, texts, changed_by, changed_at)"
-        " VALUES (%s, %s, %s, %s, %s, %s, now())",
-        [template_id, wording.unit_id, wording.kind, Jsonb(wording.names), Jsonb(wording.texts), agent_id],
+    session = session_of(cursor)
+    template = Template(
+        unit_id=wording.unit_id,
+        kind=wording.kind,
+        names=dict(wording.names),
+        texts=dict(wording.texts),
+        changed_by=agent_id,
+        changed_at=now(),
     )
-    return template_id
+    session.add(template)
+    session.flush()
+    return template.id
 
 
 def change(cursor: Cursor, template_id: UUID, version: int, wording: Wording, agent_id: UUID) -> bool:
-    """Give a template new words; False if somebody changed or retired it since `version`."""
-    cursor.execute(
-        "UPDATE templates SET unit_id = %s, kind = %s, names = %s, texts = %s,"
-        " version = version + 1, changed_by = %s, changed_at = now()"
-        " WHERE id = %s AND version = %s AND retired_at IS NULL RETURNING id",
-        [
-            wording.unit_id, wording.kind, Jsonb(wording.names), Jsonb(wording.texts), agent_id, template_id, version,
-        ],
-    )  # fmt: skip
-    return cursor.fetchone() is not None
+    """Give a template new words; False if somebody changed or retired it since `version`. Words in other languages stay."""
+    session, template = session_of(cursor), _held(cursor, template_id, version)
+    if template is None:
+        return False
+    template.unit_id, template.kind = wording.unit_id, wording.kind
+    template.names, template.texts = {**template.names, **wording.names}, {**template.texts, **wording.texts}
+    template.version += 1
+    template.changed_by, template.changed_at = agent_id, now()
+    session.flush()
+    return True
 
 
 def retire(cursor: Cursor, template_id: UUID, version: int, agent_id: UUID) -> bool:
     """Take a template out of use; False as with `change`."""
-    cursor.execute(
-        "UPDATE templates SET retired_at = now(), changed_by = %s, changed_at = now()"
-        " WHERE id = %s AND version = %s AND retired_at IS NULL RETURNING id",
-        [agent_id, template_id, version],
-    )
-    return cursor.fetchone() is not None
+    session, template = session_of(cursor), _held(cursor, template_id, version)
+    if template is None:
+        return False
+    template.retired_at = template.changed_at = now()
+    template.changed_by = agent_id
+    session.flush()
+    return True
 
 
-def _row(row: tuple[object, ...]) -> Template:
-    identifier, version, *wording = row
-    return Template(identifier, version, Wording(*wording))  # type: ignore[arg-type]  # the columns have these types
+def _held(cursor: Cursor, template_id: UUID, version: int) -> Template | None:
+    """The template as it is now, locked until the commit, if it still has this version."""
+    wanted = select(Template).where(_IN_USE, Template.id == template_id, Template.version == version)
+    fresh = wanted.with_for_update().execution_options(populate_existing=True)
+    return session_of(cursor).exec(fresh).first()

@@ -19,11 +19,11 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from urllib.parse import urlsplit
 from uuid import UUID
 
-from sqlalchemy import BigInteger, Index, Text
+from sqlalchemy import BigInteger, ColumnElement, Index, Text
 from sqlalchemy.dialects.postgresql import ARRAY
-from sqlmodel import Field
+from sqlmodel import Field, col, delete, select, update
 
-from zrm.kit.db import Cursor, record, records
+from zrm.kit.db import Cursor, record, session_of
 from zrm.kit.ids import new_id
 from zrm.kit.tables import UNLOGGED, Table
 
@@ -36,8 +36,8 @@ ANSWER_WITHIN: Final = timedelta(minutes=5)
 _LONGEST_ANSWER: Final = 64 * 1024
 
 
-class PasskeyRecord(Table, table=True):
-    """A passkey as it is kept."""
+class Passkey(Table, table=True):
+    """A passkey, as it is kept and as it is shown to its owner."""
 
     __tablename__ = "passkeys"
     __table_args__ = (Index("passkeys_agent", "agent_id"),)
@@ -61,16 +61,6 @@ class UsedChallenge(Table, table=True):
 
     challenge_hash: str = Field(primary_key=True)
     at: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class Passkey:
-    """One passkey as it is shown to its owner."""
-
-    id: UUID
-    name: str
-    made_at: datetime
-    used_at: datetime | None
 
 
 class _StoredKey(NamedTuple):
@@ -104,8 +94,8 @@ class RelyingParty:
 
 def of_agent(cursor: Cursor, agent_id: UUID) -> list[Passkey]:
     """The agent's passkeys, in the order they were made."""
-    cursor.execute("SELECT id, name, made_at, used_at FROM passkeys WHERE agent_id = %s ORDER BY id", [agent_id])
-    return records(cursor, Passkey)
+    theirs = select(Passkey).where(Passkey.agent_id == agent_id).order_by(col(Passkey.id))
+    return list(session_of(cursor).exec(theirs.execution_options(populate_existing=True)))
 
 
 def options_to_make(
@@ -119,7 +109,6 @@ def options_to_make(
         UserVerificationRequirement,
     )
 
-    cursor.execute("SELECT credential_id, transports FROM passkeys WHERE agent_id = %s", [agent_id])
     options = webauthn.generate_registration_options(
         rp_id=site.host,
         rp_name=organisation,
@@ -131,7 +120,7 @@ def options_to_make(
             resident_key=ResidentKeyRequirement.REQUIRED,
             user_verification=UserVerificationRequirement.REQUIRED,
         ),
-        exclude_credentials=_descriptors(cursor.fetchall()),
+        exclude_credentials=_descriptors(of_agent(cursor, agent_id)),
     )
     return webauthn.options_to_json(options)
 
@@ -143,8 +132,7 @@ def options_to_use(cursor: Cursor, site: RelyingParty, challenge: bytes, agent_i
 
     known = []
     if agent_id is not None:
-        cursor.execute("SELECT credential_id, transports FROM passkeys WHERE agent_id = %s", [agent_id])
-        known = _descriptors(cursor.fetchall())
+        known = _descriptors(of_agent(cursor, agent_id))
     options = webauthn.generate_authentication_options(
         rp_id=site.host,
         challenge=challenge,
@@ -234,21 +222,21 @@ def use(cursor: Cursor, site: RelyingParty, challenge: bytes, answer: str, agent
 
 def rename(cursor: Cursor, agent_id: UUID, passkey_id: UUID, name: str) -> bool:
     """Call one of the agent's passkeys something else; False if there is no such one."""
-    cursor.execute(
-        "UPDATE passkeys SET name = %s WHERE agent_id = %s AND id = %s RETURNING 1", [name, agent_id, passkey_id]
-    )
-    return cursor.fetchone() is not None
+    return session_of(cursor).exec(update(Passkey).where(*_one(agent_id, passkey_id)).values(name=name)).rowcount > 0
 
 
 def remove(cursor: Cursor, agent_id: UUID, passkey_id: UUID) -> bool:
     """Forget one of the agent's passkeys; False if there is no such one."""
-    cursor.execute("DELETE FROM passkeys WHERE agent_id = %s AND id = %s RETURNING 1", [agent_id, passkey_id])
-    return cursor.fetchone() is not None
+    return session_of(cursor).exec(delete(Passkey).where(*_one(agent_id, passkey_id))).rowcount > 0
 
 
 def remove_all(cursor: Cursor, agent_id: UUID) -> None:
     """Forget every passkey of the agent."""
-    cursor.execute("DELETE FROM passkeys WHERE agent_id = %s", [agent_id])
+    session_of(cursor).exec(delete(Passkey).where(col(Passkey.agent_id) == agent_id))
+
+
+def _one(agent_id: UUID, passkey_id: UUID) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
+    return col(Passkey.agent_id) == agent_id, col(Passkey.id) == passkey_id
 
 
 def _first_answer(cursor: Cursor, challenge: bytes) -> bool:
@@ -261,12 +249,12 @@ def _first_answer(cursor: Cursor, challenge: bytes) -> bool:
     return cursor.fetchone() is not None
 
 
-def _descriptors(rows: Sequence[tuple[bytes, list[str]]]) -> list[PublicKeyCredentialDescriptor]:
+def _descriptors(keys: Sequence[Passkey]) -> list[PublicKeyCredentialDescriptor]:
     from webauthn.helpers.structs import AuthenticatorTransport, PublicKeyCredentialDescriptor
 
     return [
         PublicKeyCredentialDescriptor(
-            id=bytes(credential_id), transports=[AuthenticatorTransport(one) for one in transports] or None
+            id=key.credential_id, transports=[AuthenticatorTransport(one) for one in key.transports] or None
         )
-        for credential_id, transports in rows
+        for key in keys
     ]

@@ -19,10 +19,11 @@ import pyotp
 import segno
 from cryptography.fernet import Fernet, InvalidToken
 from sqlalchemy import BigInteger
-from sqlmodel import Field
+from sqlalchemy.dialects.postgresql import insert
+from sqlmodel import Field, col, delete, func, select, update
 
 from zrm.kit.clock import now
-from zrm.kit.db import Cursor
+from zrm.kit.db import Cursor, session_of
 from zrm.kit.tables import Table
 from zrm.kit.text import latin_digits
 from zrm.security import passkeys
@@ -59,19 +60,13 @@ class RecoveryCode(Table, table=True):
 
 def has_one(cursor: Cursor, agent_id: UUID) -> bool:
     """Whether signing in by password asks this agent for a second step: an app that was confirmed, or a passkey."""
-    cursor.execute(
-        "SELECT EXISTS (SELECT FROM authenticators WHERE agent_id = %(agent)s AND confirmed_at IS NOT NULL)"
-        " OR EXISTS (SELECT FROM passkeys WHERE agent_id = %(agent)s)",
-        {"agent": agent_id},
-    )
-    return bool((cursor.fetchone() or (False,))[0])
+    return confirmed_since(cursor, agent_id) is not None or bool(passkeys.of_agent(cursor, agent_id))
 
 
 def confirmed_since(cursor: Cursor, agent_id: UUID) -> datetime | None:
     """Since when the agent's app is in force; None if it is not."""
-    cursor.execute("SELECT confirmed_at FROM authenticators WHERE agent_id = %s", [agent_id])
-    row = cursor.fetchone()
-    return row[0] if row else None
+    app = session_of(cursor).get(Authenticator, agent_id, populate_existing=True)
+    return app.confirmed_at if app is not None else None
 
 
 def begin(cursor: Cursor, agent_id: UUID, secret: bytes) -> None:
@@ -79,70 +74,71 @@ def begin(cursor: Cursor, agent_id: UUID, secret: bytes) -> None:
 
     One that still waits to be confirmed is replaced: somebody else may have seen it.
     """
-    sealed = _seal(secret).encrypt(pyotp.random_base32().encode())
-    cursor.execute(
-        "INSERT INTO authenticators (agent_id, sealed, made_at) VALUES (%s, %s, now()) ON CONFLICT (agent_id) DO UPDATE"
-        " SET sealed = excluded.sealed, last_step = 0, made_at = now() WHERE authenticators.confirmed_at IS NULL",
-        [agent_id, sealed],
-    )
+    fresh = {"sealed": _seal(secret).encrypt(pyotp.random_base32().encode()), "last_step": 0, "made_at": now()}
+    made = insert(Authenticator).values(agent_id=agent_id, **fresh)
+    waiting = col(Authenticator.confirmed_at).is_(None)
+    session_of(cursor).exec(made.on_conflict_do_update(index_elements=["agent_id"], set_=fresh, where=waiting))
 
 
 def waiting_key(cursor: Cursor, agent_id: UUID, secret: bytes) -> str | None:
     """The secret (base32) of an app that is still to be confirmed; None if none waits."""
-    cursor.execute("SELECT sealed FROM authenticators WHERE agent_id = %s AND confirmed_at IS NULL", [agent_id])
-    row = cursor.fetchone()
-    return _opened(row[0], secret) if row else None
+    app = session_of(cursor).get(Authenticator, agent_id, populate_existing=True)
+    return _opened(app.sealed, secret) if app is not None and app.confirmed_at is None else None
 
 
 def confirm(cursor: Cursor, agent_id: UUID, secret: bytes, code: str) -> bool:
     """Put the waiting app into force if the code is one of it."""
-    if not _use(cursor, agent_id, secret, code, confirmed=False):
+    session, app = session_of(cursor), _used(cursor, agent_id, secret, code, confirmed=False)
+    if app is None:
         return False
-    cursor.execute("UPDATE authenticators SET confirmed_at = now() WHERE agent_id = %s", [agent_id])
+    app.confirmed_at = now()
+    session.flush()
     return True
 
 
 def right_code(cursor: Cursor, agent_id: UUID, secret: bytes, code: str) -> bool:
     """Whether the code is one of the agent's app and was not used before; it is used up now."""
-    return _use(cursor, agent_id, secret, code, confirmed=True)
+    return _used(cursor, agent_id, secret, code, confirmed=True) is not None
 
 
 def remove_app(cursor: Cursor, agent_id: UUID) -> None:
     """Forget the agent's app, confirmed or not."""
-    cursor.execute("DELETE FROM authenticators WHERE agent_id = %s", [agent_id])
+    session_of(cursor).exec(delete(Authenticator).where(col(Authenticator.agent_id) == agent_id))
 
 
 def reset(cursor: Cursor, agent_id: UUID) -> None:
     """Forget everything the agent can take a second step with."""
     remove_app(cursor, agent_id)
-    cursor.execute("DELETE FROM recovery_codes WHERE agent_id = %s", [agent_id])
+    session_of(cursor).exec(delete(RecoveryCode).where(col(RecoveryCode.agent_id) == agent_id))
     passkeys.remove_all(cursor, agent_id)
 
 
 def new_recovery_codes(cursor: Cursor, agent_id: UUID, secret: bytes) -> list[str]:
     """Ten new codes as they are shown, this once; those from before are worth nothing any more."""
     codes = ["-".join(_letters() for _ in range(2)) for _ in range(RECOVERY_CODES)]
-    cursor.execute("DELETE FROM recovery_codes WHERE agent_id = %s", [agent_id])
-    cursor.executemany(
-        "INSERT INTO recovery_codes (agent_id, code_hash) VALUES (%s, %s)",
-        [(agent_id, _recovery_hash(secret, agent_id, code)) for code in codes],
-    )
+    session = session_of(cursor)
+    session.exec(delete(RecoveryCode).where(col(RecoveryCode.agent_id) == agent_id))
+    session.add_all([
+        RecoveryCode(agent_id=agent_id, code_hash=_recovery_hash(secret, agent_id, code)) for code in codes
+    ])  # fmt: skip
+    session.flush()
     return codes
 
 
 def use_recovery_code(cursor: Cursor, agent_id: UUID, secret: bytes, code: str) -> bool:
-    """Whether it is one of the agent's codes and was not used; it is used up now."""
-    cursor.execute(
-        "UPDATE recovery_codes SET used_at = now() WHERE agent_id = %s AND code_hash = %s AND used_at IS NULL RETURNING 1",
-        [agent_id, _recovery_hash(secret, agent_id, code)],
+    """Whether it is one of the agent's codes and was not used; it is used up now, by one statement: who comes second is late."""
+    theirs = (
+        col(RecoveryCode.agent_id) == agent_id,
+        col(RecoveryCode.code_hash) == _recovery_hash(secret, agent_id, code),
+        col(RecoveryCode.used_at).is_(None),
     )
-    return cursor.fetchone() is not None
+    return session_of(cursor).exec(update(RecoveryCode).where(*theirs).values(used_at=now())).rowcount > 0
 
 
 def recovery_codes_left(cursor: Cursor, agent_id: UUID) -> int:
     """How many codes the agent has not used."""
-    cursor.execute("SELECT count(*) FROM recovery_codes WHERE agent_id = %s AND used_at IS NULL", [agent_id])
-    return int((cursor.fetchone() or (0,))[0])
+    left = select(func.count()).where(RecoveryCode.agent_id == agent_id, col(RecoveryCode.used_at).is_(None))
+    return session_of(cursor).exec(left).one()
 
 
 def address_for_app(key: str, *, login: str, organisation: str) -> str:
@@ -155,24 +151,31 @@ def picture_for_app(address: str) -> str:
     return segno.make(address, error="m").svg_data_uri(scale=5, border=4, dark="#000", light="#fff")
 
 
-def _use(cursor: Cursor, agent_id: UUID, secret: bytes, code: str, *, confirmed: bool) -> bool:
-    """The row is held while its code is looked at: of two that show the same code at once, one is refused."""
-    cursor.execute(
-        "SELECT sealed, last_step FROM authenticators WHERE agent_id = %s AND (confirmed_at IS NOT NULL) = %s FOR UPDATE",
-        [agent_id, confirmed],
-    )
-    row = cursor.fetchone()
+def _used(cursor: Cursor, agent_id: UUID, secret: bytes, code: str, *, confirmed: bool) -> Authenticator | None:
+    """The agent's app once one of its codes was used up.
+
+    The row is held while the code is looked at: of two that show the same code at once, one is refused.
+    """
+    session, app = session_of(cursor), _held(cursor, agent_id)
     typed = "".join(latin_digits(code).split())
-    if row is None or len(typed) != 6 or not (typed.isascii() and typed.isdigit()):
-        return False
-    key = _opened(row[0], secret)
+    if app is None or (app.confirmed_at is not None) != confirmed:
+        return None
+    if len(typed) != 6 or not (typed.isascii() and typed.isdigit()):
+        return None
+    key = _opened(app.sealed, secret)
     if key is None:
-        return False
+        return None
     step = _step_of(pyotp.TOTP(key), typed)
-    if step is None or step <= row[1]:
-        return False
-    cursor.execute("UPDATE authenticators SET last_step = %s WHERE agent_id = %s", [step, agent_id])
-    return True
+    if step is None or step <= app.last_step:
+        return None
+    app.last_step = step
+    session.flush()
+    return app
+
+
+def _held(cursor: Cursor, agent_id: UUID) -> Authenticator | None:
+    """The agent's app as it is now, locked until the commit."""
+    return session_of(cursor).get(Authenticator, agent_id, with_for_update=True, populate_existing=True)
 
 
 def _step_of(app: pyotp.TOTP, typed: str) -> int | None:

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
+from typing import Final
 from uuid import UUID
 
 from sqlalchemy import Index, text
-from sqlmodel import Field
+from sqlmodel import Field, col, delete, select
 
-from zrm.kit.db import Cursor, records
+from zrm.kit.clock import now
+from zrm.kit.db import Cursor, session_of
 from zrm.kit.ids import new_id
 from zrm.kit.tables import Table
 from zrm.security.browsers import Browser
 
+KEPT: Final = timedelta(days=90)
 
-class SignInRecord(Table, table=True):
-    """One sign-in as it is kept."""
+
+class SignIn(Table, table=True):
+    """One sign-in; `known`: with a browser the agent had signed in with before."""
 
     __tablename__ = "sign_ins"
     __table_args__ = (Index("sign_ins_agent", "agent_id", text("at DESC")),)
@@ -25,37 +28,30 @@ class SignInRecord(Table, table=True):
     agent_id: UUID = Field(foreign_key="agents.id")
     at: datetime
     how: str
-    browser: str
+    browser_name: str = Field(sa_column_kwargs={"name": "browser"})
     system: str
     known: bool
 
-
-@dataclass(frozen=True, slots=True)
-class SignIn:
-    """One sign-in; `known`: with a browser the agent had signed in with before."""
-
-    at: datetime
-    how: str
-    browser: Browser
-    known: bool
+    @property
+    def browser(self) -> Browser:
+        """What it was done with."""
+        return Browser(self.browser_name, self.system)
 
 
 def record(cursor: Cursor, agent_id: UUID, *, how: str, browser: Browser, known: bool) -> bool:
     """Keep a sign-in for 90 days; whether the agent had signed in before at all."""
-    cursor.execute("DELETE FROM sign_ins WHERE agent_id = %s AND at < now() - interval '90 days'", [agent_id])
-    cursor.execute("SELECT EXISTS (SELECT FROM sign_ins WHERE agent_id = %s)", [agent_id])
-    (before,) = cursor.fetchone() or (False,)
-    cursor.execute(
-        "INSERT INTO sign_ins (id, agent_id, at, how, browser, system, known) VALUES (%s, %s, now(), %s, %s, %s, %s)",
-        [new_id(), agent_id, how, browser.name, browser.system, known],
+    session, theirs = session_of(cursor), col(SignIn.agent_id) == agent_id
+    session.exec(delete(SignIn).where(theirs, col(SignIn.at) < now() - KEPT))
+    before = session.exec(select(SignIn.id).where(theirs).limit(1)).first() is not None
+    signed_in = SignIn(
+        agent_id=agent_id, at=now(), how=how, browser_name=browser.name, system=browser.system, known=known
     )
-    return bool(before)
+    session.add(signed_in)
+    session.flush()
+    return before
 
 
 def latest(cursor: Cursor, agent_id: UUID, *, limit: int = 10) -> list[SignIn]:
     """The agent's sign-ins, newest first."""
-    cursor.execute(
-        "SELECT at, how, browser, system, known FROM sign_ins WHERE agent_id = %s ORDER BY at DESC, id DESC LIMIT %s",
-        [agent_id, limit],
-    )
-    return [SignIn(browser=Browser(row.pop("browser"), row.pop("system")), **row) for row in records(cursor, dict)]
+    newest = select(SignIn).where(SignIn.agent_id == agent_id).order_by(col(SignIn.at).desc(), col(SignIn.id).desc())
+    return list(session_of(cursor).exec(newest.limit(limit)))
