@@ -145,3 +145,10 @@ def settle_missing(cursor: Cursor, file_id: UUID, reason: Reason) -> UUID | None
     )
     row = cursor.fetchone()
     return row[0] if row else None
+
+
+def erase(cursor: Cursor, contact_ids: Sequence[UUID]) -> set[str]:
+    """Take away the files of contacts; the keys of the blobs they referred to."""
+    cursor.execute("DELETE FROM remote_files WHERE contact_id = ANY(%s)", [list(contact_ids)])
+    cursor.execute("DELETE FROM attachments WHERE contact_id = ANY(%s) RETURNING blob_key", [list(contact_ids)])
+    return {row[0] for row in cursor}

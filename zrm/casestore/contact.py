@@ -8,7 +8,7 @@ from typing import Final, NamedTuple
 from uuid import UUID
 
 from psycopg.types.json import Jsonb
-from sqlalchemy import Index, Text, text
+from sqlalchemy import CheckConstraint, Index, Text, text
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlmodel import Field
 
@@ -22,6 +22,8 @@ INFECTED: Final = "infected"
 """The label of a contact in one of whose files the virus scanner found something."""
 UNSCANNED: Final = "unscanned"
 """The label of a contact one of whose files the virus scanner could not be asked about yet."""
+ERASED: Final = "erased"
+"""The label of a contact whose words were erased."""
 MISSING: Final = "file_missing"
 """The label of a contact one of whose files could not be fetched."""
 
@@ -40,6 +42,11 @@ class Contact(Table, table=True):
     __tablename__ = "contacts"
     __table_args__ = (
         one_of("direction", ["in", "out", "note", "withdrawn"]),
+        CheckConstraint(
+            "erased_at IS NULL OR (address, title, text, folded_quote, html, message_id) = ('', '', '', '', '', '') "
+            "AND headers = '[]' AND reply_to = '{}' AND copied = '{}' AND other_addresses = '{}'",
+            name="contacts_erased",
+        ),
         Index("contacts_case", "case_id", "at", "id"),
         Index("contacts_copied", "case_id", "at", "id", postgresql_where=text("direction = 'in' AND copied <> '{}'")),
         Index("contacts_typed", "at", postgresql_where=text("automatic AND 'typed_address' = ANY (labels)")),
@@ -65,6 +72,7 @@ class Contact(Table, table=True):
     automatic: bool = False
     public: bool = True
     at: datetime
+    erased_at: datetime | None = None
     other_addresses: list[str] = Field(default_factory=list, sa_type=ARRAY(Text), sa_column_kwargs=EMPTY_LIST)
     reply_to: list[str] = Field(default_factory=list, sa_type=ARRAY(Text), sa_column_kwargs=EMPTY_LIST)
     copied: list[str] = Field(default_factory=list, sa_type=ARRAY(Text), sa_column_kwargs=EMPTY_LIST)
@@ -171,3 +179,14 @@ class MessageId(Table, table=True):
 
     message_id: str = Field(primary_key=True)
     case_id: UUID = Field(primary_key=True, foreign_key="cases.id")
+
+
+def erase(cursor: Cursor, ids: Sequence[UUID]) -> int:
+    """Erase what contacts say and whom they name, and mark them so; returns how many were not erased before."""
+    cursor.execute(
+        "UPDATE contacts SET address = '', title = '', text = '', folded_quote = '', html = '', message_id = '', "
+        "headers = '[]', reply_to = '{}', copied = '{}', other_addresses = '{}', labels = labels || ARRAY[%s], "
+        "erased_at = now() WHERE id = ANY(%s) AND erased_at IS NULL",
+        [ERASED, list(ids)],
+    )
+    return cursor.rowcount

@@ -57,6 +57,11 @@ class Delivery(Table, table=True):
         one_of("state", DeliveryState),
         CheckConstraint("(contact_id IS NULL) = (text IS NOT NULL)", name="deliveries_words"),
         CheckConstraint(
+            "erased_at IS NULL OR state NOT IN ('queued', 'sending') AND (address, title, reason_code) = ('', '', '') "
+            "AND reason_params = '{}' AND coalesce(text, '') = ''",
+            name="deliveries_erased",
+        ),
+        CheckConstraint(
             "(kind = 'self_service') = (case_id IS NULL) AND (kind = 'self_service') = (question_id IS NOT NULL)",
             name="deliveries_belonging",
         ),
@@ -104,6 +109,7 @@ class Delivery(Table, table=True):
     created_at: datetime = Field(default_factory=now)
     changed_at: datetime = Field(default_factory=now)
     asked_at: datetime | None = None
+    erased_at: datetime | None = None
 
 
 class DeliveryEvent(Table, table=True):

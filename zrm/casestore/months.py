@@ -15,8 +15,8 @@ from zrm.kit import log
 from zrm.kit.clock import now
 from zrm.kit.db import Database
 
-AHEAD: Final = 3
-"""So many months after this one have their partitions: a relay may be away for as long."""
+AHEAD: Final = 1
+"""So many months after this one have their partitions: there is a month to make the next one in."""
 _LOCK_TIMEOUT: Final = "1s"  # who comes to the table after us waits behind us
 
 _MISSING: Final = """

@@ -237,3 +237,27 @@ def remark_silence(cursor: Cursor, delivery_id: UUID, reason: Reason) -> None:
     )
     for (case_id,) in cursor.fetchall():
         _add_event(cursor, delivery_id, case_id, DeliveryState.SENT, _kept(reason))
+
+
+def hold_unsent(cursor: Cursor, contact_ids: Sequence[UUID]) -> list[UUID]:
+    """Hold the deliveries of contacts, and the answers to them, for this transaction; the ids of those not sent yet."""
+    cursor.execute(
+        "SELECT id, state IN ('queued', 'sending') FROM deliveries WHERE contact_id = ANY(%(ids)s) "
+        "OR question_id = ANY(%(ids)s) ORDER BY id FOR UPDATE",
+        {"ids": list(contact_ids)},
+    )
+    return [delivery_id for delivery_id, unsent in cursor if unsent]
+
+
+def erase(cursor: Cursor, contact_ids: Sequence[UUID]) -> None:
+    """Erase where contacts went and what their providers said of it, and the answers to them without a case."""
+    cursor.execute(
+        "UPDATE deliveries SET address = '', title = '', text = CASE WHEN text IS NOT NULL THEN '' END, "
+        "reason_code = '', reason_params = '{}', erased_at = now() WHERE erased_at IS NULL AND (contact_id = ANY(%(ids)s) OR question_id = ANY(%(ids)s)) RETURNING id",
+        {"ids": list(contact_ids)},
+    )
+    erased = [row[0] for row in cursor]
+    cursor.execute(
+        "UPDATE delivery_events SET reason_code = '', reason_params = '{}' WHERE delivery_id = ANY(%s) AND reason_code <> ''",
+        [erased],
+    )

@@ -221,3 +221,8 @@ class _Search:
     def _execute(self, query: str, values: dict[str, Any]) -> None:
         # Planned for these very words: a plan for any words would be wrong for most.
         self._cursor.execute(query.encode(), values, prepare=False)
+
+
+def forget(cursor: Cursor, contact_ids: Sequence[UUID]) -> None:
+    """Contacts are found no more."""
+    cursor.execute("DELETE FROM contact_search WHERE contact_id = ANY(%s)", [list(contact_ids)])

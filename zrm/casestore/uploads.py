@@ -6,6 +6,7 @@ nobody refers to a day later is removed; a form that came back holds its files f
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import datetime
 from typing import Final
 
@@ -67,3 +68,12 @@ def sweep(database: Database, blobs: BlobStore) -> int:
         touched = [key for key in unused if key not in set(removed)]
         cursor.execute("UPDATE uploads SET uploaded_at = now() WHERE blob_key = ANY(%s)", [touched])
     return len(removed)
+
+
+def release(cursor: Cursor, blob_keys: Collection[str]) -> None:
+    """A reference to each of these files has gone: the next sweep removes those that have no other."""
+    cursor.execute(
+        "INSERT INTO uploads SELECT key, now() - make_interval(secs => %s) FROM unnest(%s::text[]) AS key "
+        "ON CONFLICT (blob_key) DO NOTHING",
+        [KEPT_SECONDS, sorted(blob_keys)],
+    )

@@ -23,13 +23,17 @@ _GIVEN = "id, channel, account, kind, media_type, body, body_key, size, envelope
 
 
 class RawContactRecord(Table, table=True):
-    """A contact as it came, its body in the row or (`body_key`) in the blob store, and what became of it."""
+    """A contact as it came, its body in the row, in the blob store (`body_key`) or erased, and what became of it."""
 
     __tablename__ = "raw_contacts"
     __table_args__ = (
         one_of("kind", ["contact", "report"]),
         one_of("state", ["waiting", "filed", "joined", "ignored", "quarantined"]),
-        CheckConstraint("(body IS NULL) <> (body_key IS NULL)"),
+        CheckConstraint("num_nonnulls(body, body_key, erased_at) = 1", name="raw_contacts_body"),
+        CheckConstraint(
+            "erased_at IS NULL OR state IN ('filed', 'joined', 'ignored') AND envelope = '{}' AND files = '[]'",
+            name="raw_contacts_erased",
+        ),
         Index("raw_contacts_received", "received_at", postgresql_using="brin", postgresql_with={"pages_per_range": 16}),
         Index("raw_contacts_waiting", "received_at", postgresql_where=text("state = 'waiting'")),
         Index("raw_contacts_body_key", "body_key", postgresql_where=text("body_key IS NOT NULL")),
@@ -65,6 +69,7 @@ class RawContactRecord(Table, table=True):
     reason_code: str = ""
     reason_params: dict[str, Any] = reason_params()
     settled_at: datetime | None = None
+    erased_at: datetime | None = None
 
 
 _STORED: Final = (
@@ -171,3 +176,18 @@ def quarantine(cursor: Cursor, contact_id: UUID, reason: Reason) -> bool:
         [reason.code, Jsonb(reason.stored_params()), contact_id],
     )
     return cursor.fetchone() is not None
+
+
+def erase(cursor: Cursor, ids: Sequence[UUID]) -> set[str]:
+    """Erase the bodies and envelopes of filed contacts; the keys of the blobs they referred to."""
+    cursor.execute(
+        "UPDATE raw_contacts SET body = NULL, body_key = NULL, envelope = '{}', files = '[]', erased_at = now() "
+        "WHERE id = ANY(%s) AND erased_at IS NULL RETURNING old.body_key, old.files",
+        [list(ids)],
+    )
+    keys: set[str] = set()
+    for body_key, files in cursor:
+        keys.update(file["key"] for file in files)
+        if body_key is not None:
+            keys.add(body_key)
+    return keys

@@ -58,10 +58,10 @@ def is_held(cursor: Cursor, contact_id: UUID) -> bool:
 
 
 def original(cursor: Cursor, contact_id: UUID) -> Original | None:
-    """A contact as it came through the door."""
+    """A contact as it came through the door; None if there is none, or it was erased."""
     cursor.execute(
         "SELECT id AS contact_id, channel, account, media_type, body, body_key, size, trace, received_at FROM raw_contacts"
-        " WHERE id = %s",
+        " WHERE id = %s AND erased_at IS NULL",
         [contact_id],
     )
     return record(cursor, Original)

@@ -45,6 +45,7 @@ LABELS: Final = {
     "farewell": _("Closing message, asking for a rating"),
     "closing": _("Reason for closing without an answer"),
     "proof_link": _("Link to the tracking page"),
+    "erased": _("Erased"),
     "bounce": _("Returned mail"),
     "list": _("Mailing list"),
     "cut_short": _("Incomplete"),
