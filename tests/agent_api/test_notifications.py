@@ -114,6 +114,8 @@ def test_an_agent_follows_a_case_and_stops(sign_in: SignIn, database: Database) 
             cursor.execute("SELECT case_id FROM case_followers WHERE following")
             return [row[0] for row in cursor]
 
+    page = browser.get(f"/desk/cases/{case.id}").text
+    assert re.findall(r"@(\w+)</bdi> <span", page) == ["maryam"], "whom a note can name"
     assert f"/desk/cases/{case.id}/follow" in browser.get(f"/desk/cases/{case.id}").text
     assert browser.post(f"/desk/cases/{case.id}/follow").status_code == 303
     assert following() == [case.id]

@@ -102,6 +102,12 @@ def colleagues(cursor: Cursor, unit_ids: Iterable[UUID]) -> list[Named]:
     return records(cursor, Named)
 
 
+def logins(cursor: Cursor, agent_ids: Iterable[UUID]) -> dict[UUID, str]:
+    """The agents' logins, by their ids."""
+    cursor.execute("SELECT id, login FROM agents WHERE id = ANY(%s)", [list(agent_ids)])
+    return {row[0]: row[1] for row in cursor}
+
+
 def agents_by_id(cursor: Cursor, ids: list[UUID]) -> dict[UUID, Named]:
     """Agents by id, those who left included: history keeps naming them."""
     cursor.execute("SELECT id, names, unit_id AS parent_id FROM agents WHERE id = ANY(%s)", [ids])

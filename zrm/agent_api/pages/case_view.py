@@ -119,12 +119,13 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class CaseChoices:
-    """What the page's forms offer."""
+    """What the page's forms offer. `colleagues` are those whom a note can name, by login."""
 
     natures: Options
     subjects: Options
     targets: Options
     channels: Options
+    colleagues: Options
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,6 +199,7 @@ def case_view(
     choices = route_choices(context, seen.routes, language)
     subjects, units = directory.subjects(cursor), directory.units(cursor)
     natures = nature.known(cursor)
+    colleagues = directory.colleagues(cursor, {head.unit_id, visit.agent.unit_id})
     allowed = _allowed(visit, head)
     return CaseViewModel(
         head=head,
@@ -226,8 +228,9 @@ def case_view(
                 ).items()
             ),
             subjects=_subjects(subjects, head.subject_id, language),
-            targets=_targets(units, directory.colleagues(cursor, {head.unit_id, visit.agent.unit_id}), visit),
+            targets=_targets(units, colleagues, visit),
             channels=_channels(choices, head.preferred_channel, language),
+            colleagues=_logins(cursor, colleagues, visit),
         ),
         allowed=allowed,
         unanswered=Step.CLOSE.value in allowed and is_unanswered(cursor, head.id),
@@ -332,6 +335,13 @@ def _channels(choices: list[RouteChoice], chosen: str, language: Language) -> Op
     known = dict.fromkeys([*(one.route.channel for one in choices), *([chosen] if chosen else [])])
     named = [(channel, labels.channel_name(channel, language)) for channel in known]
     return [("", gettext(language, _("As the citizen writes"))), *named]
+
+
+def _logins(cursor: Cursor, colleagues: Iterable[Named], visit: DeskRequest) -> Options:
+    """The colleagues but the agent, as (login, name)."""
+    others = [one for one in colleagues if one.id != visit.agent.id]
+    logins = directory.logins(cursor, [one.id for one in others])
+    return [(logins[one.id], one.name(visit.viewer.language)) for one in others if one.id in logins]
 
 
 def _targets(units: Iterable[Named], colleagues: Iterable[Named], visit: DeskRequest) -> Options:
