@@ -1,7 +1,7 @@
 """What `make test` runs: every test file, dealt out to some workers, each with servers of its own (pytest-xdist).
 
-There are two workers more than cores, because a third of the time is waiting in real time (calls, faxes, healing). The
-dearest files are dealt out first, and the dearest ten of the run are printed. The exit status is pytest's own, or the
+There are two workers more than cores (or WORKERS), because a third of the time is waiting in real time (calls, faxes,
+healing). The dearest files are dealt out first, and the dearest ten of the run are printed. The exit status is pytest's own, or the
 lab's 6 when a peer was missing. Words after the command are given to pytest.
 """
 
@@ -19,8 +19,8 @@ HUBS: Final = ("tests/faults", "tests/journeys", "tests/lab", "tests/simulate", 
 
 def main() -> int:
     """Run them; returns the exit status."""
-    workers = (os.cpu_count() or 2) + 2
-    dealt = ["-n", str(workers), "--dist", "loadfile", "--no-loadscope-reorder"]
+    workers = os.environ.get("WORKERS") or str((os.cpu_count() or 2) + 2)
+    dealt = ["-n", workers, "--dist", "loadfile", "--no-loadscope-reorder"]
     return int(pytest.main(["-q", *dealt, *(sys.argv[1:] or ["tests"])]))
 
 

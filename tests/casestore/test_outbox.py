@@ -138,3 +138,15 @@ def test_what_waits_for_its_moment_is_not_late(database: Database) -> None:
     with database.cursor() as cursor:
         assert outbox.due_topics(cursor) == [Topic.DELIVER]
         assert 85 < outbox.waiting(cursor)[Topic.DELIVER] < 200
+
+
+def test_failed_tasks_are_shown_newest_first_and_no_more_than_asked(database: Database) -> None:
+    with database.cursor() as cursor:
+        old, new, newest = (new_id() for _ in range(3))
+        outbox.add(cursor, Topic.FILE, [(newest, ""), (old, ""), (new, "")])
+        for ref, days in ((newest, 1), (new, 2), (old, 3)):
+            cursor.execute(
+                "UPDATE outbox SET failed_at = now() - make_interval(days => %s) WHERE ref = %s", [days, ref]
+            )
+        assert [task.ref for task in outbox.failed(cursor)] == [newest, new, old]
+        assert [task.ref for task in outbox.failed(cursor, limit=2)] == [newest, new]

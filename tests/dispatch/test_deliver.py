@@ -16,6 +16,7 @@ from tests.reasons import why
 from zrm.casestore import outbox
 from zrm.casestore.delivery import PROOF_LINK
 from zrm.casestore.outbox import Topic
+from zrm.casestore.person import opt
 from zrm.config import Settings
 from zrm.contract.errors import (
     ConfigInvalid,
@@ -372,3 +373,61 @@ def test_what_a_report_says_while_the_provider_answers_is_not_written_over(
     work(database, settings, Provider(answer))
     meeting.join(20)
     assert state(database, delivery)[0] == "delivered"
+
+
+def test_a_try_that_is_made_again_waits_its_time_and_is_no_sign_of_a_broken_task(
+    database: Database, settings: Settings
+) -> None:
+    make_case(database)
+    work(database, settings, Provider(raises(Throttled(why("slow down"), retry_after=300))))
+    with database.cursor() as cursor:
+        assert outbox.claim(cursor, Topic.DELIVER, limit=10, lease=60) == []
+        cursor.execute("SELECT attempts, error, due_at - now() > interval '250 seconds' FROM outbox")
+        assert cursor.fetchall() == [(0, "Throttled", True)]
+
+
+@pytest.mark.parametrize(
+    ("error", "doubtful"), [(RecipientUnreachable(why("nobody")), True), (Rejected(why("spam")), False)]
+)
+def test_an_address_that_nobody_has_is_marked_and_no_other(
+    database: Database, settings: Settings, error: SendError, doubtful: bool
+) -> None:
+    make_case(database)
+    with database.cursor() as cursor:
+        for value in ("a@example.org", "b@example.org"):
+            cursor.execute(
+                "INSERT INTO addresses (id, person_id, kind, value, raw, claimed, created_at)"
+                " SELECT uuidv7(), id, 'email', %s, %s, false, now() FROM persons",
+                [value, value],
+            )
+    work(database, settings, Provider(raises(error)))
+    with database.cursor() as cursor:
+        cursor.execute("SELECT doubtful_at IS NOT NULL FROM addresses ORDER BY value")
+        assert cursor.fetchall() == [(doubtful,), (False,)]
+
+
+def test_who_asked_for_no_more_is_not_written_to_and_nothing_is_left_to_do(
+    database: Database, settings: Settings
+) -> None:
+    delivery = make_case(database)
+    with database.cursor() as cursor:
+        opt(cursor, "email", "info", "a@example.org", out=True, at=now())
+    provider = Provider(lambda reply: Sent("ref", final=True))
+    work(database, settings, provider)
+    assert provider.seen == []
+    assert (state(database, delivery)[0], state(database, delivery)[-1]) == ("failed", 0)
+
+
+def test_what_is_learnt_after_the_lease_ran_out_is_kept_with_its_parts(database: Database, settings: Settings) -> None:
+    delivery = make_case(database)
+
+    def answer(_: Reply) -> Sent:
+        with database.cursor() as cursor:
+            cursor.execute("UPDATE deliveries SET state = 'unknown' WHERE id = %s", [delivery])
+        return Sent("one", final=False, part_refs=("one", "two"))
+
+    work(database, settings, Provider(answer))
+    assert state(database, delivery)[0] == "sent"
+    with database.cursor() as cursor:
+        cursor.execute("SELECT provider_ref FROM delivery_parts WHERE delivery_id = %s ORDER BY number", [delivery])
+        assert cursor.fetchall() == [("one",), ("two",)]
