@@ -232,6 +232,30 @@ def test_the_relay_wakes_sweeps_and_survives(
         thread.join()
 
 
+def test_the_relay_removes_what_agents_have_read_long_ago(database: Database, queues: Queues, blobs: BlobStore) -> None:
+    with database.cursor() as cursor:
+        cursor.execute(
+            "INSERT INTO notifications (id, agent_id, source_id, kind, at, read_at)"
+            " SELECT uuidv7(), id, id, 'sign_in', now(), now() - days * interval '1 day'"
+            " FROM agents, unnest(ARRAY[1, 3]) AS days WHERE login = 'sara'"
+        )
+
+    def left() -> list[int]:
+        with database.cursor() as cursor:
+            cursor.execute("SELECT extract(day FROM now() - read_at)::int FROM notifications ORDER BY 1")
+            return [row[0] for row in cursor]
+
+    assert left() == [1, 3]
+    stop, relay = Event(), Relay(database, queues, Dispatch(), blobs, keep_read=2)
+    thread = Thread(target=relay.run, args=(stop,))
+    thread.start()
+    try:
+        wait_until(lambda: left() == [1], "the relay has removed it")
+    finally:
+        stop.set()
+        thread.join()
+
+
 def test_who_rings_soon_after_another_is_woken_for_with_the_others(
     database: Database, queues: Queues, blobs: BlobStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
