@@ -13,7 +13,6 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as rules
 from hypothesis import strategies as st
 
-from tests.lab.process import wait_until
 from tests.lab.servers import TestServers
 from zrm.contract.files import StoredFile
 from zrm.contract.inbound import JSON, REPEATED_ID, RawContact, Receipt
@@ -247,8 +246,8 @@ def test_a_loop_gets_its_receipts_and_who_leaves_takes_nothing_back(inbox: Inbox
         names = [str(number) for number in range(100)]
         receipts = await asyncio.gather(*(inbox.take(contact(name)) for name in [*names, *names]))
         assert len({receipt.code for receipt in receipts}) == 100
+        assert (await inbox.take(contact("leaves"))).repeated
         assert not (await inbox.take(contact("large", b"y" * (INLINE_LIMIT + 1)))).repeated
-        await asyncio.to_thread(inbox.close)
 
     asyncio.run(doors())
     assert number_of(database, "receipts") == 102
@@ -289,32 +288,6 @@ def test_loops_and_threads_at_once_and_one_loop_after_another(inbox: Inbox, data
     assert [loop.result() for loop in loops] == [threads] * 3
     assert asyncio.run(door()) == threads, "the loops before have ended; this one is served all the same"
     assert number_of(database, "receipts") == 40
-
-
-def test_a_second_commit_begins_beside_another_for_as_many(inbox: Inbox, database: Database) -> None:
-    """The disk syncs one commit while the next is made, but not for less than what is under way."""
-
-    def commits(other: psycopg.Connection[tuple[int]]) -> int:
-        row = other.execute(
-            "SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = 'receipts'::regclass"
-        ).fetchone()
-        return row[0] if row else 0
-
-    async def doors() -> None:
-        with psycopg.connect(database.url) as other:
-            other.execute("LOCK TABLE receipts IN SHARE MODE")
-            tasks = [asyncio.create_task(inbox.take(contact(name))) for name in ("first", "with it")]
-            await asyncio.to_thread(wait_until, lambda: commits(other) == 1, "the commits")
-            tasks.append(asyncio.create_task(inbox.take(contact("alone"))))
-            await asyncio.sleep(0.3)
-            assert commits(other) == 1, "one is less than two"
-            tasks.append(asyncio.create_task(inbox.take(contact("second"))))
-            await asyncio.to_thread(wait_until, lambda: commits(other) == 2, "the commits")
-            tasks.append(asyncio.create_task(inbox.take(contact("waits"))))
-        assert len({receipt.code for receipt in await asyncio.gather(*tasks)}) == 5
-
-    asyncio.run(doors())
-    assert number_of(database, "receipts") == 5
 
 
 def test_closing_commits_what_waits(database: Database, blobs: BlobStore) -> None:

@@ -1,4 +1,4 @@
-"""The way into the store from one event loop: whatever gathers while commits are under way shares the next one.
+"""The way into the store from one event loop: whatever gathers while a commit is under way shares the next one.
 
 At rest a contact waits for nobody, under load a hundred share one sync of the disk. The writer lives on the loop of the
 doors it serves: a thread of its own wanted the interpreter exactly when the doors did, and took a third of their pace.
@@ -35,7 +35,6 @@ from zrm.kit.ids import new_id
 from zrm.kit.tables import Table
 
 _BATCH = 256
-_LANES = 2
 _RECONNECT_PAUSE = 0.2
 _NO_ROOM = "53"  # the class of SQLSTATE for a full disk, or no memory or connection left
 _encode = json.JSONEncoder(ensure_ascii=False).encode  # `json.dumps` with options makes an encoder a call: 3 µs of 5
@@ -174,15 +173,13 @@ def refusal(database: Database) -> str | None:
 
 
 class Writer:
-    """One loop's writer. All of it runs on that loop.
-
-    It commits on two connections, so that the loop and PostgreSQL work while the disk syncs. A second commit begins beside
-    another only when as many contacts wait for it as the other carries: else the disk would sync more often for fewer.
-    """
+    """One loop's writer, with one connection. All of it runs on that loop."""
 
     def __init__(self, database: Database) -> None:
-        self._lanes = [_Lane(database) for _ in range(_LANES)]
+        self._database = database
+        self._connection: AsyncConnection | None = None
         self._gathered: list[Waiting] = []
+        self._work: asyncio.Task[None] | None = None
         self._closed = False
 
     def gather(self, waiting: Waiting) -> None:
@@ -191,65 +188,34 @@ class Writer:
             _tell(waiting, StoreUnavailable("shutting down"))
             return
         self._gathered.append(waiting)
-        for lane in self._lanes:
-            if lane.work is None and self._is_worth_a_commit(lane):
-                # Not before the loop has heard everybody who speaks just now: they share the commit.
-                lane.carries = _BATCH
-                lane.work = asyncio.create_task(self._run(lane), name="inbox-writer")
-                return
-
-    def _is_worth_a_commit(self, lane: _Lane) -> bool:
-        others = [other.carries for other in self._lanes if other is not lane and other.work is not None]
-        return len(self._gathered) >= max(others, default=1)
+        if self._work is None:
+            # Not before the loop has heard everybody who speaks just now: they share the commit.
+            self._work = asyncio.create_task(self._run(), name="inbox-writer")
 
     async def close(self) -> None:
         """Commit what waits, then stop."""
         self._closed = True
-        while works := [lane.work for lane in self._lanes if lane.work is not None]:
-            await asyncio.wait(works)
+        if self._work is not None:
+            await self._work
         self.drop()
 
     def drop(self) -> None:
-        """Let go of the connections, at once; for a loop that has ended, too."""
-        for lane in self._lanes:
-            lane.drop()
-
-    async def _run(self, lane: _Lane) -> None:
-        try:
-            while self._is_worth_a_commit(lane):
-                batch, self._gathered = self._gathered[:_BATCH], self._gathered[_BATCH:]
-                lane.carries = len(batch)
-                outcomes = await lane.settle(batch)
-                if lane.away:
-                    await asyncio.sleep(0 if self._gathered else _RECONNECT_PAUSE)
-                for waiting, outcome in zip(batch, outcomes, strict=True):
-                    _tell(waiting, outcome)
-        finally:
-            lane.work = None
-
-
-class _Lane:
-    """One connection of a writer, and the work that uses it.
-
-    `carries` is how many contacts its commit holds; `away` whether the store was, when the last of them was told.
-    """
-
-    def __init__(self, database: Database) -> None:
-        self._database = database
-        self._connection: AsyncConnection | None = None
-        self.work: asyncio.Task[None] | None = None
-        self.carries = 0
-        self.away = False
-
-    def drop(self) -> None:
-        """Let go of the connection."""
+        """Let go of the connection, at once; for a loop that has ended, too."""
         if self._connection is not None:
             self._connection.pgconn.finish()
             self._connection = None
 
-    async def settle(self, batch: list[Waiting]) -> Sequence[_Outcome]:
+    async def _run(self) -> None:
+        try:
+            while self._gathered:
+                batch, self._gathered = self._gathered[:_BATCH], self._gathered[_BATCH:]
+                for waiting, outcome in zip(batch, await self._settle(batch), strict=True):
+                    _tell(waiting, outcome)
+        finally:
+            self._work = None
+
+    async def _settle(self, batch: list[Waiting]) -> Sequence[_Outcome]:
         """Commit the batch; if that fails, one by one, so that a contact PostgreSQL refuses has no neighbours."""
-        self.away = False
         try:
             return await self._commit(batch)
         except Exception as error:  # noqa: BLE001  # the writer outlives every error; who waited is told
@@ -262,16 +228,19 @@ class _Lane:
         When the store itself is away, nobody else waits to hear it: all are told at once.
         """
         outcomes: list[_Outcome] = []
+        away = False
         for waiting in batch:
-            if self.away:
+            if away:
                 outcomes.append(StoreUnavailable("the store is away"))
                 continue
             try:
                 outcomes += await self._commit([waiting])
             except Exception as error:  # noqa: BLE001  # the writer outlives every error; who waited is told
                 self._give_up(error)
-                self.away = isinstance(error, psycopg.OperationalError)
+                away = isinstance(error, psycopg.OperationalError)
                 outcomes.append(StoreUnavailable("the store did not take the contact"))
+        if away:
+            await asyncio.sleep(0 if self._gathered else _RECONNECT_PAUSE)
         return outcomes
 
     def _give_up(self, error: Exception) -> None:
