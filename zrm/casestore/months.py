@@ -13,7 +13,7 @@ from psycopg.errors import CheckViolation, LockNotAvailable
 
 from zrm.kit import log
 from zrm.kit.clock import now
-from zrm.kit.db import Database
+from zrm.kit.db import Database, DatabaseAway
 
 AHEAD: Final = 1
 """So many months after this one have their partitions: there is a month to make the next one in."""
@@ -40,17 +40,20 @@ def make_coming(database: Database, today: date | None = None) -> int:
     with database.cursor() as cursor:
         cursor.execute(_MISSING, {"today": today or now().date(), "ahead": AHEAD})
         missing: list[tuple[str, date]] = cursor.fetchall()
-    made = 0
-    for table, month in missing:
-        try:
-            with database.cursor() as cursor:
-                cursor.execute("SELECT set_config('lock_timeout', %s, true)", [_LOCK_TIMEOUT])
-                cursor.execute("SELECT make_month(%s, %s)", [table, month])
-            made += 1
-        except LockNotAvailable:
-            _log.info("a month is made later: its table is locked by others", table=table, month=str(month))
-        except CheckViolation:
-            _log.error(
-                "a month has no partition: rows of it lie in the default partition", table=table, month=str(month)
-            )
-    return made
+    return sum(_make(database, table, month) for table, month in missing)
+
+
+def _make(database: Database, table: str, month: date) -> bool:
+    try:
+        with database.cursor() as cursor:
+            cursor.execute("SELECT set_config('lock_timeout', %s, true)", [_LOCK_TIMEOUT])
+            cursor.execute("SELECT make_month(%s, %s)", [table, month])
+    except DatabaseAway as error:
+        if error.sqlstate != LockNotAvailable.sqlstate:
+            raise
+        _log.info("a month is made later: its table is locked by others", table=table, month=str(month))
+        return False
+    except CheckViolation:
+        _log.error("a month has no partition: rows of it lie in the default partition", table=table, month=str(month))
+        return False
+    return True
