@@ -1,1 +1,1 @@
-"""T2: raw contact to case. Pure up to the last step, which is one transaction."""
+"""T2: turns raw contacts into cases. Everything is pure up to the last step, which is one transaction."""

@@ -1,6 +1,6 @@
-"""Reading contacts in a child process with bounds (`kit.bounded`): whatever came, it stops nobody else's filing.
+"""Interprets contacts in a child process with bounds (`kit.bounded`), so that no contact can block the others.
 
-The child also fetches large originals and puts the files it finds into the blob store, so that neither goes through the
+The child also fetches large originals and puts the files it finds into the blob store, so neither passes through the
 worker's memory.
 """
 
@@ -24,16 +24,18 @@ Join = Callable[[Sequence[RawContact | None]], list[Parsed]]
 Outcome = Interpretation | Command | PartOf | PerhapsReport | list[Report] | Ignored | Unparseable
 
 SECONDS: Final = 10.0
-"""Of the processor; a mail of 25 MB takes less than one."""
+"""Seconds of processor time; a mail of 25 MB takes less than one."""
 MEMORY: Final = 1 << 30
-"""Bytes that reading one contact may take; a mail of 50 MB takes a third of it."""
+"""Bytes of memory for interpreting one contact; a mail of 50 MB takes a third of it."""
 _PATIENCE: Final = 1.0
-"""Seconds after which the others no longer wait for a contact."""
+"""Seconds after which the other contacts no longer wait for a slow one."""
 
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """A contact to be read, with the key of its body where that lies in the blob store; or parts to be read as one."""
+    """A contact to interpret, with the key of its body if that is in the blob store; or parts to interpret as one
+    message.
+    """
 
     raw: Raw
     key: str | None = None
@@ -42,7 +44,7 @@ class Asked:
 
 @dataclass(frozen=True, slots=True)
 class Understood:
-    """What a contact says, and its files, durable before any transaction speaks of them."""
+    """What a contact says, and its files, which are durable before any transaction refers to them."""
 
     outcome: Outcome
     files: list[StoredAttachment]
@@ -50,7 +52,7 @@ class Understood:
 
 @dataclass(frozen=True, slots=True)
 class NotNow:
-    """The blob store has no room or no answer: no fault of the contact's. `error` is its kind's name."""
+    """The blob store is full or does not answer, which is not the contact's fault. `error` is the error's class name."""
 
     error: str
 
@@ -60,7 +62,7 @@ T = TypeVar("T", bound=Outcome)
 
 
 class BoundedReading:
-    """Reads contacts; `parsers` are the channels' `parse` by kind, `joiners` their `join` where messages have
+    """Interprets contacts. `parsers` are the channels' `parse` by kind, `joiners` their `join` where messages have
     parts, `own` our own addresses.
     """
 
@@ -85,8 +87,8 @@ class BoundedReading:
     def read(
         self, asked: Sequence[Asked], *, budget: float
     ) -> tuple[dict[int, Answer], dict[int, Callable[[], Answer]], list[int]]:
-        """By their place: what is read, what is still being read (to be waited for), and what was left after `budget`
-        seconds or because too many are slow already.
+        """By position: the contacts that are interpreted, those still running (wait for them), and those left over
+        because `budget` seconds passed or too many are slow already.
         """
         found = self._calls.ask([_sent(one) for one in asked], patience=_PATIENCE, budget=budget)
         read = {place: _answer(asked[place], answer) for place, answer in found.answers.items()}
@@ -94,7 +96,7 @@ class BoundedReading:
         return read, slow, found.left
 
     def join(self, raw: Raw, parts: Sequence[RawContact | None]) -> Outcome:
-        """Parts read as one message. Errors: StoreUnavailable, for now."""
+        """Parts interpreted as one message. Errors: StoreUnavailable, a passing failure."""
         if raw.contact.channel not in self._joiners:
             return Unparseable(reasons.JOINS_NO_PARTS(channel=raw.contact.channel))
         asked = Asked(raw, parts=tuple(parts))
@@ -107,7 +109,7 @@ class BoundedReading:
         return answer.outcome
 
     def close(self) -> None:
-        """End the children."""
+        """End the child processes."""
         self._calls.close()
 
     # ------------------------------------------------------------------ in the child
@@ -168,7 +170,7 @@ def _waiting(asked: Asked, slow: Slow[Answer]) -> Callable[[], Answer]:
 
 
 def _sent(asked: Asked) -> Asked:
-    """As it goes to the child, which does not need the body of parts that it has already."""
+    """The request as it goes to the child, without the body of parts that the child already has."""
     return asked if asked.parts is None else replace(asked, raw=_bare(asked.raw))
 
 
@@ -177,7 +179,7 @@ def _bare(raw: Raw) -> Raw:
 
 
 def _without(raw: Raw, outcome: T) -> T:
-    """As it comes back from the child: what the worker has already does not go through the pipe again."""
+    """The result as it comes back from the child, without what the worker already has."""
     return _with(_bare(raw), outcome)
 
 

@@ -1,9 +1,9 @@
-"""Deciding: which person, which case, which rows. In memory, by what was asked for the whole batch (`asking`), and in the
-order of arrival, so that a person's second text joins the case the first one opened.
+"""Case matching: which person, which case, which rows. It decides in memory, from what `lookups` read for the whole
+batch, in order of arrival, so that a person's second message joins the case that the first one opened.
 
-None of what a contact says about itself is believed without a check of its sender: who quotes somebody's token without
-being known in that case gets a case of their own, linked for a person to decide. What of a sender proves anything was
-decided before (`origin`).
+Nothing that a contact says about itself is believed without a check of its sender. A sender who quotes another
+citizen's token and is not known in that case gets a new case, linked to the other one for a person to decide. Which of
+the sender's addresses prove anything was decided before (`origin`).
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ from zrm.ui.i18n import Language, gettext
 
 @dataclass(frozen=True, slots=True)
 class StoredAttachment:
-    """A file of a contact that lies in the blob store."""
+    """A file of a contact, in the blob store."""
 
     file: InboundFile
     key: str
@@ -66,7 +66,7 @@ class StoredAttachment:
 
 
 class CaseMatching:
-    """One transaction's worth of readings being placed into cases, by what is `known` of them."""
+    """The contacts of one transaction while they are matched to cases, with what is `known` of them."""
 
     def __init__(self, known: BatchContext, settings: Settings, senders: Sequence[SendingAccount] = ()) -> None:
         self.rows = WriteBatch()
@@ -75,7 +75,7 @@ class CaseMatching:
         self._senders = senders
 
     def place(self, reading: Interpretation, kept: Sequence[StoredAttachment]) -> None:
-        """Give the reading its person and its case."""
+        """Give the contact its person and its case."""
         case, related = self._thread(reading)
         if case is None and reading.labels >= {"bounce"} and related is None:
             self.rows.settled.append(Settled(reading.raw.id, "ignored", reasons.NOBODYS_BOUNCE))
@@ -106,7 +106,7 @@ class CaseMatching:
             self._acknowledge(case, reading)
 
     def _thread(self, reading: Interpretation) -> tuple[KnownCase | None, KnownCase | None]:
-        """The case to join, or else one to be linked: a stranger quoted its mark, or it was closed too long ago."""
+        """The case to join, or a case to link to: an unknown sender quoted its mark, or it was closed too long ago."""
         thread = reading.thread
         if thread.conversation:
             return self._case_of(self._known.by_code.get(thread.conversation)), None
@@ -129,7 +129,9 @@ class CaseMatching:
         return None, None
 
     def _long_closed(self, case: KnownCase, reading: Interpretation) -> bool:
-        """Whether what is written now is hardly about what was closed then (freescout#4958: glued to a year-old matter)."""
+        """Whether the case was closed so long ago that the new message is probably about something else
+        (freescout#4958: added to a matter a year old).
+        """
         limit = timedelta(days=self._settings.threads.reopen_days)
         return case.status is Status.CLOSED and reading.raw.received_at - case.status_at > limit
 
@@ -137,9 +139,10 @@ class CaseMatching:
         return self._known.cases.get(identifier) if identifier is not None else None
 
     def _belongs(self, case: KnownCase, reading: Interpretation) -> bool:
-        """Whether the sender is known in that case: the address it began with, one we wrote to, or its person's own.
+        """Whether the sender is known in that case: by the address it began with, one we wrote to, or one of its
+        person's own.
 
-        An address that is only claimed is a stranger's under whatever name.
+        An address that is only claimed counts as unknown, whatever its name.
         """
         return any(
             address.value in case.addresses
@@ -151,10 +154,12 @@ class CaseMatching:
         )
 
     def _person(self, reading: Interpretation) -> UUID | None:
-        """Who this is, by address: the one person it is known of, else a new one; None if several share it."""
+        """The sender by address: the one person it belongs to, else a new one; None if several persons share it."""
         if not reading.addresses:
             return self._new_person(reading)
-        if not reading.shown:  # claimed addresses never add up to a new mixture: that is how files are hijacked
+        if (
+            not reading.shown
+        ):  # Claimed addresses never combine to identify a person: a sender could take over another's file.
             owners = [
                 {owner for owner, _ in self._known.owners[address.kind, address.value]} for address in reading.addresses
             ]
@@ -180,9 +185,9 @@ class CaseMatching:
         }
 
     def _own_proven(self, reading: Interpretation, person_id: UUID) -> None:
-        """Give the person the other addresses too, except those that are shown to be somebody else's already:
+        """Give the person the other addresses too, except those shown to belong to another person.
 
-        two files of one citizen are for a person to bring together, and an address of two is nobody's.
+        Only a person may merge two files of one citizen, and an address of two persons identifies neither.
         """
         for address in reading.shown:
             owners = self._known.owners[address.kind, address.value]
@@ -245,9 +250,10 @@ class CaseMatching:
         return case
 
     def _language_of(self, reading: Interpretation, person_id: UUID | None) -> Language:
-        """What the person asked for, else what they write now; what shows no language is in the one they first wrote.
+        """The language the person asked for, else the one of this message; a message that shows none gets the one they
+        first wrote in.
 
-        A third language is answered in English, one nobody could tell in the installation's own.
+        A third language is answered in English, one that we cannot tell in the installation's own.
         """
         asked_for, first = self._known.speaks.get(person_id, ("", "")) if person_id is not None else ("", "")
         match asked_for or reading.language or first or reading.profile_language:
@@ -267,10 +273,10 @@ class CaseMatching:
         case.status = status
         if not case.fresh:
             self.rows.joined[case.id] = (case.status, reading.raw.received_at)
-        # A machine answers whatever comes, also what a stranger had sent there.
+        # A machine answers everything, also what an unknown sender sent there.
         if case.person_id is None or reading.robot:
             return
-        # Answering from an address we wrote to proves that it is theirs.
+        # A reply from an address we wrote to proves that the address is the citizen's.
         for address in self._claimed_by(case, reading):
             owners = self._known.owners[address.kind, address.value]
             owners[owners.index((case.person_id, True))] = (case.person_id, False)
@@ -294,7 +300,7 @@ class CaseMatching:
         if person_id is None:
             labels.add("shared_address")
         search = reading.search
-        if not reading.name and person_id is not None:  # who is known by name is found by it, whatever they write
+        if not reading.name and person_id is not None:  # a known name is searchable too
             search += contact_key(self._known.names.get(person_id, "")).lstrip()
         self.rows.contacts.append(
             NewContact(
@@ -326,12 +332,12 @@ class CaseMatching:
             self._known.by_message[reading.thread.message_id].append(case.id)
         for position, item in enumerate(kept):
             self._append_file(reading, item, position)
-        if not case.fresh:  # a new case concerns nobody yet
+        if not case.fresh:  # no agent has a new case yet
             self.rows.outbox[Topic.NOTIFY].append((raw.id, contact.trace))
         self.rows.changed.append(case.id)
 
     def _append_file(self, reading: Interpretation, item: StoredAttachment, position: int) -> None:
-        """A file of the contact, or that it is to be fetched first; and what else is to be done with it."""
+        """Add a file of the contact, or the task of fetching it, and what else must be done with it."""
         raw, contact, file = reading.raw, reading.raw.contact, item.file
         if file.remote:
             remote = NewRemoteFile(
@@ -372,10 +378,10 @@ class CaseMatching:
         if way is None:
             return
         address, at, trace = way.address, reading.raw.received_at, reading.raw.contact.trace
-        if (way.channel, address) in self._known.silent:  # they asked us not to write there, not even this
+        if (way.channel, address) in self._known.silent:  # the citizen opted out
             return
         kind = kind_of_address(way.channel, address)
-        if way.claimed and (kind, address) in self._known.doubtful:  # only who writes from there ends the doubt
+        if way.claimed and (kind, address) in self._known.doubtful:  # only a message from there ends the doubt
             return
         if not self._count_answer(way):
             withheld = CodeNotSent if way.claimed else LoopBroken
@@ -416,7 +422,7 @@ class CaseMatching:
         )  # fmt: skip
 
     def _count_answer(self, way: ReplyRoute) -> bool:
-        """Count one automatic answer for a pair of addresses; False, and not counted, if it would be one too many."""
+        """Count one automatic answer to a pair of addresses; False, and not counted, if the limit is reached."""
         pair = (way.channel, way.account, way.address)
         hour, day = self._known.answered.get(pair, (0, 0))
         limits = self._settings.automatic

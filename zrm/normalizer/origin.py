@@ -1,14 +1,15 @@
 """Where a contact came from, and what of it proves anything: the one place that decides it. Pure.
 
-A contact *came from* an address if the way it took vouches for that: the number a network gave, the user a messenger
-knows, the one address in a mail's From. Everything else is *claimed* ([ADR 4](../../docs/adr/0004-claimed-addresses.md)):
-it can be answered to, and opens nobody's file and joins nobody's case.
+A contact *came from* an address if its channel vouches for that: the number a network gave, the user a messenger knows,
+the one address in a mail's From. Everything else is *claimed* ([ADR 4](../../docs/adr/0004-claimed-addresses.md)): we
+can answer to it, but it opens no person's file and joins no case.
 
-* Two addresses in From prove nothing, nor does one whose domain says that it did not send the mail, nor what stands only
-  in Sender or in the envelope. The first of them is claimed.
-* An address of our own is nobody's. A mail from one of them, or from an address that no person writes from (no-reply, a
-  web server's account), is a form's or a relay's: its citizen is whom its Reply-To names, claimed (RFC 5322 3.6.2).
-* Otherwise Reply-To says where the answer is wanted, and nothing about who wrote.
+* Two addresses in From prove nothing, nor does one whose domain says that it did not send the mail, nor an address that
+  stands only in Sender or in the envelope. The first of them is claimed.
+* An address of our own belongs to no citizen. A mail from one of them, or from an address that no person writes from
+  (no-reply, a web server's account), comes from a form or a relay: its citizen is the address in Reply-To, claimed (RFC
+  5322 3.6.2).
+* Otherwise Reply-To says where the answer should go, and nothing about the sender.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ FORGED: Final = "dmarc_fail"
 CLAIMED: Final = "claimed_address"
 """The label of a contact whose sender's address is only claimed."""
 FROM_OURSELVES: Final = "own_address"
-"""The label of a mail from one of our own addresses that names nobody else."""
+"""The label of a mail from one of our own addresses that names no other."""
 
 _MOST_COPIED: Final = 50
 _LONGEST: Final = 320
@@ -52,10 +53,11 @@ class NormalizedAddress:
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """`addresses` of the one who wrote, those it came from before those that are claimed; `name` as they give it.
+    """`addresses` of the sender, those the contact came from before those that are claimed; `name` as the sender gives
+    it.
 
-    `reply_to` is where the answer is wanted, if elsewhere; `copied` are others the message went to or is signed by. Both
-    are comparable e-mail addresses, and none of ours. `labels` say on the desk what is not proven.
+    `reply_to` is where the answer should go, if elsewhere; `copied` are other addresses the message went to or is
+    signed by. Both are comparable e-mail addresses, and none of ours. `labels` tell the desk what is not proven.
     """
 
     addresses: tuple[NormalizedAddress, ...] = ()
@@ -66,7 +68,9 @@ class Origin:
 
 
 def origin_of(inbound: Inbound, *, region: str, own: Collection[str] = ()) -> Origin:
-    """Decide it. `own` are our addresses on every channel, `region` the country of phone numbers without one."""
+    """Decide the origin. `own` are our addresses on every channel, `region` the country of phone numbers without a
+    country code.
+    """
     written = list(known(inbound.senders, region))
     others = [one for one in written if not _is_ours(one, own)]
     wanted = [one for one in known(inbound.reply_to, region) if not _is_ours(one, own) and one not in others]
@@ -98,7 +102,7 @@ def origin_of(inbound: Inbound, *, region: str, own: Collection[str] = ()) -> Or
 
 
 def known(senders: Iterable[Sender], region: str) -> Iterable[NormalizedAddress]:
-    """The addresses in the form in which they are compared, each once."""
+    """The addresses in comparable form, each once."""
     seen = set()
     for sender in senders:
         address = clean(sender.raw).strip()
@@ -114,7 +118,7 @@ def known(senders: Iterable[Sender], region: str) -> Iterable[NormalizedAddress]
 
 
 def is_impersonal(address: NormalizedAddress) -> bool:
-    """Whether no person writes from this address, by its own word or because programs have it."""
+    """Whether no person writes from this address: its name says so, or programs have it."""
     return address.kind == EMAIL and _IMPERSONAL.fullmatch(address.value.rpartition("@")[0]) is not None
 
 

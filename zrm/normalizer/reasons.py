@@ -9,7 +9,7 @@ from zrm.contract.reasons import declare
 PARSER_FAILED: Final = declare("filing.parser_failed", "the parser of %(channel)s failed")
 NOT_ONE: Final = declare("filing.not_one", "expected one contact, found %(number)s")
 UNEXPECTED: Final = declare("filing.unexpected", "unexpected %(kind)s")
-NOBODYS_COMMAND: Final = declare("filing.nobodys_command", "a wish of nobody: it came from no address")
+NOBODYS_COMMAND: Final = declare("filing.nobodys_command", "a self-service command that came from no address")
 NO_CHANNEL: Final = declare("filing.no_channel", "no channel %(channel)s is configured")
 JOINS_NO_PARTS: Final = declare("filing.joins_no_parts", "no channel %(channel)s is configured that joins parts")
 ORIGINAL_GONE: Final = declare("filing.original_gone", "the original is not in the blob store")

@@ -1,8 +1,8 @@
 """Messages that come in parts: in any order, twice, hours apart, or never whole (jasmin#1232).
 
-Each part is a raw contact, durable before it was acknowledged. A part waits in the outbox until the others are there;
-whichever completes the message files it, the others are settled as its parts. When its time is over the first of those
-that wait files what there is, and says so.
+Each part is a raw contact, durable before it was acknowledged. A part waits in the outbox until the others are there.
+The part that completes the message files it, and the others are settled as its parts. When the time is over, the first
+waiting part files what there is and labels it incomplete.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ from zrm.normalizer import reasons
 from zrm.normalizer.interpretation import Command, Interpretation, PartOf, Raw, raw_contact
 
 Join = Callable[[Raw, Sequence[RawContact | None]], object]
-"""Reads the parts of the message as one. Errors: StoreUnavailable, for now."""
+"""Interprets the parts of a message as one. Errors: StoreUnavailable, a passing failure."""
 
 _APART: Final = timedelta(hours=6)
-"""Parts further apart than this belong to different messages: networks use their few reference numbers again."""
+"""Parts further apart than this belong to different messages: networks reuse their few reference numbers."""
 
 _GENERATIONS: Final = 20
 
@@ -40,7 +40,7 @@ class Reassembly:
         self._join = join
 
     def hold(self, cursor: Cursor, parts: Sequence[PartOf]) -> None:
-        """Until the commit nobody else works on these messages. Taken before any row is, so that nobody waits crosswise."""
+        """Lock these messages until the commit. Taken before any row lock, so that no two transactions deadlock."""
         if parts:
             keys = [f"{part.raw.contact.channel}/{part.part.key}" for part in parts]
             cursor.execute(
@@ -50,9 +50,10 @@ class Reassembly:
             )
 
     def take(self, cursor: Cursor, arrived: PartOf) -> Interpretation | Command | Ignored | Unparseable | float | None:
-        """What becomes of a part: the message it completes, nothing (it came twice), or seconds to wait for the others.
+        """What happens to a part: the message it completes, nothing (it came twice), or the seconds to wait for the
+        others.
 
-        None if another part of this very transaction has taken it into its message already.
+        None if another part in this transaction has already included it in its message.
         """
         raw, part = arrived.raw, arrived.part
         if message_parts.filed_as(cursor, raw.id) not in (None, raw.id):
@@ -69,7 +70,8 @@ class Reassembly:
     def _group(self, cursor: Cursor, raw: Raw, part: MessagePart) -> tuple[str, dict[int, UUID]] | None:
         """The key with its generation and the waiting parts by number, this one too; None if this one came twice.
 
-        Two messages may have the same reference: a part whose number is taken by other words begins the next generation.
+        Two messages may have the same reference: a part whose number is used by another text begins the next
+        generation.
         """
         for generation in range(_GENERATIONS):
             key = f"{part.key}/{generation}"
@@ -88,7 +90,7 @@ class Reassembly:
         return None
 
     def _late(self, cursor: Cursor, raw: Raw, key: str) -> bool:
-        """Whether the message was filed already without this part."""
+        """Whether the message was already filed without this part."""
         known = message_parts.near(cursor, raw.contact.channel, key, raw.received_at, within=_APART)
         return any(one.filed_as not in (None, raw.id) for one in known)
 
@@ -96,7 +98,7 @@ class Reassembly:
         self, cursor: Cursor, raw: Raw, part: MessagePart, key: str, present: Mapping[int, UUID]
     ) -> Interpretation | Command | Ignored | Unparseable:
         others = [raw_id for raw_id in present.values() if raw_id != raw.id]
-        # Parts are small by nature, so their bodies are always in the row.
+        # Parts are always small, so their bodies are in the row.
         raws = {stored.id: raw_contact(stored) for stored in raw_contacts.load(cursor, others)} | {raw.id: raw}
         ordered = [present.get(number) for number in range(1, part.total + 1)]
         pieces = [raws[raw_id].contact if raw_id in raws else None for raw_id in ordered]

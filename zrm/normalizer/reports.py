@@ -1,4 +1,6 @@
-"""Delivery reports: a provider's word moves a delivery forward, never back; only a mail may still bounce once it has arrived."""
+"""Delivery reports: a provider's report moves a delivery forward, never back; only a mail may still bounce once it has
+arrived.
+"""
 
 from __future__ import annotations
 
@@ -16,17 +18,17 @@ from zrm.contract.inbound import Report
 from zrm.kit.db import Cursor
 from zrm.kit.text import digits
 
-_COMPARED: Final = 8  # last digits of a number: networks write the country's and the trunk's each in their own way
-_LIFE: Final = timedelta(days=14)  # longer than any network tries; later an id is another message's
+_COMPARED: Final = 8  # last digits of a number: networks write country and trunk prefixes differently
+_LIFE: Final = timedelta(days=14)  # longer than any network tries; after that an id belongs to another message
 _RANK = {"queued": 0, "sending": 1, "unknown": 1, "sent": 2, "failed": 3, "delivered": 4}
 
 
 def apply_delivery_report(cursor: Cursor, channel: str, report: Report, *, late: bool = False) -> bool:
-    """Move a delivery by a provider's word; False if no delivery has that reference.
+    """Update a delivery from a provider's report; False if no delivery has that reference.
 
-    One whose reference we never learned, because we died while sending it, is found by our own id, and so is the one
-    a report without a reference names. A word that moves nothing (delayed, relayed) is added to the history.
-    `late`: the message that has the first reference would be known by now, so what else may be meant counts too.
+    A delivery whose reference we never learned, because we died while sending it, is found by our own id, and so is one
+    that a report without a reference names. A report that changes no state (delayed, relayed) is added to the history.
+    `late`: the message with the first reference would be known by now, so the other references count too.
     """
     if report.otherwise is None and _apply(cursor, channel, report):
         return True
@@ -36,7 +38,7 @@ def apply_delivery_report(cursor: Cursor, channel: str, report: Report, *, late:
 
 
 def _reference_to(cursor: Cursor, channel: str, references: Sequence[str], to: str) -> str | None:
-    """The first of the references that a late delivery to an address has, whether of a whole message or of a part."""
+    """The first of the references that a late delivery to an address has, of a whole message or of a part."""
     number = digits(to)[-_COMPARED:]
     if not references or len(number) < _COMPARED:
         return None
@@ -67,7 +69,7 @@ def _apply(cursor: Cursor, channel: str, report: Report) -> bool:
     outgoing.set_reference(cursor, found, report.provider_ref, unless_known=True)
     cursor.execute("SELECT id, state, address FROM deliveries WHERE id = %s FOR UPDATE", [found])
     for delivery_id, state, address in cursor.fetchall():
-        # A mail that one server took may be refused by the next. A network's words about a text only come in disorder.
+        # A mail accepted by one server may be refused by the next. A network's reports about an SMS only come out of order.
         bounced = of_channel(channel).bounces and (state, report.state) == ("delivered", "failed")
         moves = bounced or _RANK[report.state] > _RANK[state]
         if moves:
@@ -82,9 +84,10 @@ def _apply(cursor: Cursor, channel: str, report: Report) -> bool:
 
 
 def _whole(cursor: Cursor, channel: str, report: Report) -> Report | None:
-    """A word about one part as a word about the message: delivered when all parts are, failed when one is; None until then.
+    """A report about one part as a report about the message: delivered when all parts are, failed when one is; None
+    until then.
 
-    jasmin#424: the reports of long messages were lost; here each part's counts.
+    jasmin#424: the reports of long messages were lost; here each part's report counts.
     """
     if not report.provider_ref:
         return report
@@ -108,10 +111,10 @@ def _whole(cursor: Cursor, channel: str, report: Report) -> Report | None:
 
 
 def _newest(cursor: Cursor, channel: str, report: Report) -> UUID | None:
-    """The delivery a report speaks of.
+    """The delivery that a report is about.
 
-    Our own id leads to one message. A provider's id is the newest message's that has it: networks use their ids again,
-    and yesterday's answer must not take today's report (jasmin#729).
+    Our own id names one message. A provider's id names the newest message that has it: networks reuse their ids, and
+    yesterday's answer must not take today's report (jasmin#729).
     """
     cursor.execute(
         """

@@ -1,7 +1,7 @@
-"""Self-service in T2: what a citizen asked of the installation is done, and its answer queued, in the commit that settles it.
+"""Self-service in T2: a citizen's command is executed, and its answer queued, in the commit that settles the contact.
 
-So it happens once, whoever sends the question again and whoever dies in between; the answer leaves through T4 like any
-other. Two robots must not talk for ever: an address gets so many answers in an hour and no more.
+So it happens once, even if the message comes again or the worker dies in between; the answer leaves through T4 like any
+other. Two robots must not answer each other for ever: an address gets a limited number of answers in an hour.
 """
 
 from __future__ import annotations
@@ -34,12 +34,12 @@ from zrm.normalizer.origin import NormalizedAddress
 from zrm.ui.i18n import Language
 
 MOST_ANSWERS: Final = 10
-"""Answers to one address within an hour; what it asks beyond that is recorded and not answered."""
+"""Answers to one address within an hour; further commands are recorded and not answered."""
 
 _HOUR: Final = timedelta(hours=1)
 _DAY: Final = timedelta(days=1)
 _RATING_DAYS: Final = timedelta(days=7)
-_RATING_BY_MAIL: Final = timedelta(days=30)  # mail is answered later, and says what it answers
+_RATING_BY_MAIL: Final = timedelta(days=30)  # mail is answered later, and quotes what it answers
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,14 +62,15 @@ def execute(
     senders: Sequence[SendingAccount] = (),
     message_id: str = "",
 ) -> Reason | None:
-    """Do what was asked and queue the answer; the reason to settle the contact with, None if the wish fits nothing.
+    """Execute the command and queue the answer; returns the reason to settle the contact with, None if the command fits
+    nothing.
 
-    `message_id` is the mail's that asks, so that its answer stands below it.
+    `message_id` is that of the citizen's mail, so that the answer is threaded below it.
 
-    The caller holds the asker's address, so that a second question of the same citizen waits for the first, and the
-    cases that `rateable` names (`held`). Without an asker (the tracking page) there is nobody to write to: the page
-    itself has answered. An asker who is only claimed (typed into the page) is written to by one of the `senders`, and
-    only if the address was theirs before.
+    The caller has locked the asker's address, so that a second command of the same citizen waits for the first, and the
+    cases that `rateable` names (`held`). Without an asker (the tracking page) there is no address to answer: the page
+    itself has answered. An asker who is only claimed (typed into the page) is answered by one of the `senders`, and
+    only if the address was already theirs.
     """
     if asker is None:
         return (
@@ -98,15 +99,17 @@ def execute(
 def _way_to(
     raw: Raw, asker: NormalizedAddress, settings: Settings, senders: Sequence[SendingAccount]
 ) -> ReplyRoute | None:
-    """Where the answer goes: the way the question came, or for a typed address the one that reaches it, if any does."""
+    """Where the answer goes: back by the channel of the command, or for a typed address by one that reaches it, if any
+    does.
+    """
     if asker.claimed:
         return automatic_route([(asker.kind, asker.value)], senders, settings.organisation.region)
     return ReplyRoute(raw.contact.channel, raw.contact.account, asker.value)
 
 
 def _refusal(cursor: Cursor, way: ReplyRoute, settings: Settings) -> Reason | None:
-    """Why this address gets no more answers for now; None if it does. What strangers ask for has a bound of its own, so
-    that they cannot use up what the citizen may ask for.
+    """Why this address gets no more answers for now; None if it does. What strangers ask for has a limit of its own, so
+    that they cannot use up the citizen's.
     """
     most, within = (settings.automatic.typed_per_day, _DAY) if way.claimed else (MOST_ANSWERS, _HOUR)
     cursor.execute(
@@ -129,7 +132,7 @@ def _do(
     *,
     refused: bool,
 ) -> _Said | None:
-    if asker.claimed:  # whoever typed it can have nothing done, and nobody else is told anything
+    if asker.claimed:  # a typed address proves nothing: nothing is done, and the address is not told
         return _codes(cursor, settings, asker) if wish.kind == "codes" else None
     match wish.kind:
         case "help":
@@ -162,8 +165,9 @@ def _status(cursor: Cursor, typed: str) -> _Said:
 
 
 def _codes(cursor: Cursor, settings: Settings, asker: NormalizedAddress) -> _Said | None:
-    """The cases in which the one person gave this address who has shown that it is theirs. None if nobody has, or several
-    have: an address that was only typed once opens nobody's file. Nor does a typed one from which our messages came back.
+    """The cases in which the one person who has proven this address gave it. None if no person has proven it, or
+    several have: an address that was only typed opens no person's file. Nor does a typed one from which our messages
+    came back.
 
     Not all cases of that person: their file may hold what a stranger wrote in their name, or a stranger's address.
     """
@@ -174,14 +178,14 @@ def _codes(cursor: Cursor, settings: Settings, asker: NormalizedAddress) -> _Sai
     return _Said("codes", cases=found) if found else _Said("no codes")
 
 
-def rateable(cursor: Cursor, wished: Sequence[Command]) -> set[UUID]:
-    """The cases that these wishes, granted one after the other, may rate; to be held before the first of them is."""
-    ratings = [wish for wish in wished if wish.wish.kind == "rate"]
+def rateable(cursor: Cursor, commands: Sequence[Command]) -> set[UUID]:
+    """The cases that these commands may rate, executed in order; to be locked before the first of them is."""
+    ratings = [command for command in commands if command.wish.kind == "rate"]
     found: set[UUID] = set()
-    for wish in ratings:
-        if wish.asker is not None:
-            found |= {row[0] for row in _unrated(cursor, wish.raw, wish.wish, wish.asker, most=len(ratings))}
-        elif (case_id := case_of(cursor, wish.wish.code)) is not None:
+    for command in ratings:
+        if command.asker is not None:
+            found |= {row[0] for row in _unrated(cursor, command.raw, command.wish, command.asker, most=len(ratings))}
+        elif (case_id := case_of(cursor, command.wish.code)) is not None:
             found.add(case_id)
     return found
 
@@ -194,7 +198,7 @@ def _rate_code(cursor: Cursor, raw: Raw, wish: Wish, held: Collection[UUID]) -> 
 
 
 def _rate(cursor: Cursor, raw: Raw, wish: Wish, asker: NormalizedAddress, held: Collection[UUID]) -> _Said | None:
-    """Only the case that was closed last on this line, lately, not rated since, and with nothing open after it.
+    """Only the case that was closed last at this address, recently, not rated since, and with no open case after it.
 
     A mail's digit is about the one case of this citizen whose mark it carries, or that our mail was about.
     """
@@ -210,7 +214,8 @@ def _rate(cursor: Cursor, raw: Raw, wish: Wish, asker: NormalizedAddress, held: 
 def _unrated(
     cursor: Cursor, raw: Raw, wish: Wish, asker: NormalizedAddress, *, most: int
 ) -> list[tuple[UUID, str, datetime]]:
-    """(id, status, since) of the citizen's cases on this line that were not rated as they stand, the latest first.
+    """(id, status, since) of the citizen's cases at this address that are not rated in their current state, the latest
+    first.
 
     By mail, of those it answers: a case is the citizen's too when we have written to them in it.
     """
@@ -258,7 +263,7 @@ def _queue(
         text = codes_text(said.cases, language, settings, by_mail=by_mail)
     else:
         text = text_of(said.answer, language, name=name, code=said.code, status=said.status, by_mail=by_mail)
-    if by_mail and asker.claimed:  # a text has no room for more
+    if by_mail and asker.claimed:  # an SMS has no room for more
         text = f"{text}\n\n{asked_for_by_form(language)}"
     title = subject_of(said.answer, language) if by_mail else ""
     answer = NewDelivery(
@@ -271,7 +276,9 @@ def _queue(
 
 
 def _language(cursor: Cursor, settings: Settings, channel: str, wish: Wish, asker: NormalizedAddress) -> Language:
-    """What this citizen asked for; else the words' own language; else the one they first wrote in; else the installation's."""
+    """The language the citizen asked for; else that of their message; else the one they first wrote in; else the
+    installation's.
+    """
     cursor.execute(
         "SELECT p.preferred_language, p.language FROM addresses a JOIN persons p ON p.id = a.person_id "
         "WHERE a.kind = %(kind)s AND a.value = %(value)s AND NOT a.claimed UNION ALL "

@@ -26,9 +26,9 @@ from zrm.kit.db import Cursor
 class WriteBatch:
     """What one transaction will insert and update.
 
-    `message_ids` are (Message-ID, case id), `proven` (person id, kind, value) of addresses something came from, `alive`
-    (kind, value) of doubtful ones something came from, `joined` the status and last contact of cases by id, `changed`
-    the cases whose desks are told.
+    `message_ids` are (Message-ID, case id), `proven` (person id, kind, value) of addresses that contacts came from,
+    `alive` (kind, value) of doubtful addresses that contacts came from, `joined` the status and last contact of cases
+    by id, `changed` the cases to announce to open desks.
     """
 
     persons: list[NewPerson] = field(default_factory=list)
@@ -49,7 +49,7 @@ class WriteBatch:
     changed: list[UUID] = field(default_factory=list)
 
     def write(self, cursor: Cursor) -> None:
-        """Insert and update everything, in one pipeline; what others refer to comes first."""
+        """Insert and update everything, in one pipeline; rows that others refer to come first."""
         with cursor.connection.pipeline():
             person.add_persons(cursor, self.persons)
             person.add_addresses(cursor, self.addresses)

@@ -1,1 +1,1 @@
-"""What a mail repeats of earlier ones, told apart from what its writer says now; `split` has the policy."""
+"""Separates what a mail repeats of earlier ones from what its writer says now; `split` has the policy."""

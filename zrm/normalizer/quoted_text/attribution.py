@@ -1,7 +1,7 @@
-"""The line a mail program writes above what it repeats: "On Mon, 3 Mar 2025 at 10:15, Desk <info@example.org> wrote:".
+"""The line a mail program writes above a quotation: "On Mon, 3 Mar 2025 at 10:15, Desk <info@example.org> wrote:".
 
 In any language and order such a line is a date, an address or a verb of writing, a name, and nothing else, ended by a
-colon. A sentence of a person's has more: somebody who speaks (`OF_SENTENCES`), or words behind the address.
+colon. A person's sentence has more: a grammatical subject (`OF_SENTENCES`), or words after the address.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from zrm.normalizer.quoted_text.vocabulary import (
 _MOST_LINES: Final = 5
 _MOST_WORDS: Final = 90  # characters of names, weekdays and connecting words
 _MOST_WORDS_ALONE: Final = 42  # the same without an address
-_MOST_BEHIND: Final = 22  # characters behind the last address, in a language whose verbs we do not know
+_MOST_BEHIND: Final = 22  # characters after the last address, in a language whose verbs we do not know
 
 ADDRESS: Final = re.compile(r"[^\s<>()\[\]{}\"',;:،؛：，]{1,64}@[^\s<>()\[\]{}\"',;:@،؛：，]{1,255}")
 _QUOTED_NAME: Final = re.compile(r'"[^"]{0,120}"')
@@ -35,7 +35,7 @@ _YEAR: Final = re.compile(r"(?<!\d)(?:1[34]\d\d|19\d\d|20\d\d|25\d\d)(?!\d)")
 _DAY: Final = re.compile(r"(?<![\d:.])(?:0?[1-9]|[12]\d|3[01])(?![\d:])")
 _TIME: Final = re.compile(r"(?<!\d)[012]?\d ?(?:[:.][0-5]\d(?!\d)|h ?[0-5]\d(?!\d)|[ap]\.?m\b|時|时|点|시)")
 _DASHED: Final = re.compile(r"[-‐-―]{2,} ?([^-‐-―].*?) ?[-‐-―]{2,}")
-# How a date begins, where other words may stand before it; it is looked for this far before the first figure.
+# How a date begins, where other words may precede it; it is looked for this far before the first digit.
 _OPENING: Final = re.compile(r"(?i)(?<![^\W_])(?:on|am|le|op|el|em|dnia|در|فی|في)(?= )")
 _FIRST_FIGURE: Final = re.compile(r"[\d@<]")
 _OPENING_SPAN: Final = 28
@@ -44,12 +44,12 @@ _NOT_WORDS: Final = re.compile(r"[\W\d_]+")
 
 @dataclass(frozen=True, slots=True)
 class Attribution:
-    """How many lines it takes, and whose words are announced, as far as addresses say so (lower case)."""
+    """How many lines it takes, and whose words it announces, as far as addresses say so (lower case)."""
 
     lines: int
     addresses: frozenset[str]
     dated: bool  # a whole date, or an hour
-    closed: bool = True  # nothing stands behind the address but a verb we know
+    closed: bool = True  # only a known verb follows the address
     ruled: bool = False  # between dashes, as no person writes
 
 
@@ -67,11 +67,11 @@ def find_attribution(lines: TextLines, index: int) -> Attribution | None:
         bare = lines.bare[index + length - 1]
         if not bare:
             if lines.bare[index + length : index + length + 1] == ["<"]:
-                continue  # Polymail sets the address apart
+                continue  # Polymail puts the address on a line of its own
             return None
         if bare[0] == ">" and lines.kinds[index + length - 1] is LineKind.QUOTED:
             return None
-        # A line that ends in "=" is quoted-printable that nobody decoded.
+        # A line that ends in "=" is quoted-printable that was never decoded.
         joined = f"{joined[:-1]}{bare}" if joined.endswith("=") else f"{joined} {bare}" if joined else bare
         if len(joined) > LONGEST:
             return None
@@ -89,7 +89,7 @@ def find_attribution(lines: TextLines, index: int) -> Attribution | None:
 
 
 def find_shared_line(bare: str) -> tuple[int, frozenset[str]] | None:
-    """Where in a line with words of the writer's an attribution begins, and its addresses."""
+    """Where an attribution begins in a line with the writer's own words, and its addresses."""
     begin = _mid_line(bare)
     found = _read(bare[begin:]) if begin and bare[-1] in ":：" else None
     if not begin or found is None or not found.addresses or not found.dated:
@@ -99,7 +99,7 @@ def find_shared_line(bare: str) -> tuple[int, frozenset[str]] | None:
 
 
 def _mid_line(text: str) -> int:
-    """Where a date begins behind other words ("reply On Wed, Apr 4"); 0 if none does."""
+    """Where a date begins after other words ("reply On Wed, Apr 4"); 0 if none does."""
     figure = _FIRST_FIGURE.search(text)
     if figure is None or not figure[0].isdigit():
         return 0
@@ -115,7 +115,7 @@ def addresses_in(text: str) -> frozenset[str]:
 
 
 def has_date(folded: str) -> bool:
-    """Whether a folded text names a day: in figures, or by a year and a number beside it."""
+    """Whether a folded text names a day: in digits, or by a year with a number next to it."""
     return bool(_NUMERIC_DATE.search(folded) or (_YEAR.search(folded) and _DAY.search(_YEAR.sub(" ", folded))))
 
 
@@ -125,7 +125,7 @@ def has_hour(folded: str) -> bool:
 
 
 def _read(joined: str) -> Attribution | None:
-    """The attribution a text of one line is; None for anything else."""
+    """The attribution that a one-line text is; None for anything else."""
     addresses = addresses_in(joined)
     folded = fold(joined.replace(" @", "@"))
     before, _, behind = folded.rpartition("@") if addresses else (folded, "", "")
@@ -138,14 +138,14 @@ def _read(joined: str) -> Attribution | None:
     if not said and len(behind) > _MOST_BEHIND:
         return None
     dated, hour = has_date(folded), has_hour(folded)
-    # One of the three may be missing: programs differ in what they say, but none gives a name alone.
+    # One of the three may be missing: programs differ in what they say, but none gives only a name.
     if (said and (addresses or dated or hour)) or (addresses and dated and (hour or "<" in before)):
         return Attribution(1, addresses, dated or hour, closed=said or not behind)
     return None
 
 
 def _is_spoken(plain: str) -> bool:
-    """Whether the words that are no date, address or verb are those of a sentence."""
+    """Whether the words other than dates, addresses and verbs are those of a sentence."""
     words = plain.split()
     if words and words[0] in WEEKDAYS_FIRST:
         del words[0]
@@ -157,7 +157,7 @@ def _is_spoken(plain: str) -> bool:
 def _between_dashes(joined: str) -> Attribution | None:
     """As some programs write it: "---- On Mon, 3 Mar 2025 10:15:00 Desk <…> wrote ----", "---- Desk wrote ----"."""
     if not joined.startswith("--") or joined[-1] != joined[-2]:
-        return None  # before the pattern, which takes its time over lines of dashes
+        return None  # before the pattern, which is slow on lines of dashes
     match = _DASHED.fullmatch(joined)
     words = match and f" {' '.join(_words(fold(match[1])))} "
     if not match or not words or len(words) > _MOST_WORDS or not _verbs().search(words[-_MOST_BEHIND:]):
@@ -167,8 +167,8 @@ def _between_dashes(joined: str) -> Attribution | None:
 
 
 def _without_colon(joined: str, *, quoted: bool, begins: bool) -> Attribution | None:
-    """A paragraph that has everything: date, hour, address in brackets and a verb at its end; or, above quoted lines, a line
-    that begins with the date and ends with the address.
+    """A paragraph that has everything: date, hour, address in brackets and a verb at its end; or, above quoted lines, a
+    line that begins with the date and ends with the address.
     """
     folded = fold(joined)
     if "<" not in folded or "@" not in folded or not has_date(folded):

@@ -1,6 +1,6 @@
-"""Lines that programs add below a mail by themselves: the device's, the virus scanner's, the list's, the lawyer's.
+"""Lines that programs add below a mail: by the device, the virus scanner, the mailing list, or a legal notice.
 
-A device's or scanner's line is recognised when nothing else stands in it: every word is one of sending or names a
+A device's or scanner's line is recognised when it contains nothing else: every word is a word of sending or names a
 device or program. "Sent via registered post" and "Sent from my old address by mistake" have other words.
 """
 
@@ -40,7 +40,7 @@ _LIST_RULE: Final = re.compile(r"_{2,}")
 
 
 def is_footer_line(bare: str) -> bool:
-    """Whether a line is a program's and nothing else: "Sent from my iPhone", "Virus-free. www.avast.com"."""
+    """Whether a line comes from a program alone: "Sent from my iPhone", "Virus-free. www.avast.com"."""
     if not bare or bare.count(" ") > _MOST_WORDS or (bare.isascii() and not _can_be_footer(bare.lower())):
         return False
     plain = _LINK.sub(" ", bare).strip()
@@ -51,12 +51,12 @@ def is_footer_line(bare: str) -> bool:
 
 
 def _can_be_footer(lower: str) -> bool:
-    """A first look that most lines do not pass."""
+    """A quick check that most lines do not pass."""
     return "vir" in lower or "wirus" in lower or not SENT.isdisjoint(lower.split()) or lower.startswith(SCANNED)
 
 
 def is_notice(paragraph: str) -> bool:
-    """Whether a paragraph is a lawyer's notice about the mail itself: confidential, and for its addressee."""
+    """Whether a paragraph is a legal notice about the mail itself: confidential, and for its addressee."""
     folded = fold(paragraph).strip("*_- ")
     return (
         folded.startswith(THIS_MAIL + NOTICE)
@@ -92,7 +92,7 @@ def _words(text: str) -> list[str]:
 
 
 def _is_model(word: str) -> bool:
-    """The number of a model, not a telephone's: "14", "a52", "4g"."""
+    """A model number, not a telephone number: "14", "a52", "4g"."""
     return len(word) <= 5 and any(character.isdigit() for character in word)
 
 
@@ -110,7 +110,7 @@ def _says_scanned(folded: str) -> bool:
 
 @cache
 def _device() -> re.Pattern[str]:
-    """A device's name with what languages put behind it: iPhone'umdan, iPhonesta, iPhone에서."""
+    """A device's name with the suffix a language adds: iPhone'umdan, iPhonesta, iPhone에서."""
     names = sorted(DEVICES, key=len, reverse=True)
     return re.compile(
         rf"(?<![^\W\d_])(?:ال|مه|ה|מה|ב)?(?:{'|'.join(map(re.escape, names))})(?:['’]?[^\W\d_]{{0,5}})(?![^\W\d_])"
@@ -119,5 +119,5 @@ def _device() -> re.Pattern[str]:
 
 @cache
 def _sending() -> frozenset[str]:
-    """The words of sending, as they come out when punctuation is taken away."""
+    """The words of sending, as they are once punctuation is removed."""
     return frozenset(piece for word in SENDING for piece in _words(word))

@@ -1,4 +1,4 @@
-"""The words of the lines programs add below a mail, by what they mean; compared after `fold`."""
+"""The words of the lines that programs add below a mail, by meaning; compared after `fold`."""
 
 from __future__ import annotations
 
@@ -47,13 +47,13 @@ SENT: Final = folded_words(
     ارسال ارسالی فرستاده أرسلت مرسل مرسلة أرسل الإرسال إرسالها بھیجا şandin 发自 發自 来自 來自 发送 發送 获取 送信 送信されました 보냄 발송
     """
 )
-# The same where words are not set apart by spaces.
+# The same where words are not separated by spaces.
 SENDING_INSIDE: Final = folded_phrases(
     """
     发自我的|發自我的|来自我的|來自我的|从我的|從我的|から送信|에서 보냄|에서 발송|나의|내
     """
 )
-# A scanner's line begins so, and then names itself at the most.
+# A scanner's line begins so, followed at most by its name.
 SCANNED: Final = folded_phrases(
     """
     virus-free|virus free|virenfrei|sans virus|garanti sans virus|libre de virus|sin virus|privo di virus
@@ -70,14 +70,14 @@ SCANNERS: Final = folded_words(
     mail outgoing incoming release date free edition version
     """
 )
-# Of these, a scanner's own names.
+# The scanners' names among these.
 PRODUCTS: Final = folded_words(
     """
     avast avg mailscanner kaspersky bitdefender eset nod32 norton mcafee sophos clamav barracuda messagelabs
     symantec mimecast avira
     """
 )
-# What speaks of the mail itself begins so.
+# The beginning of a sentence about the mail itself.
 THIS_MAIL: Final = folded_phrases(
     """
     this e-mail|this email|this message|this mail|diese e-mail|diese nachricht|cet e-mail|cet email|ce courrier
@@ -101,7 +101,7 @@ CHECKED: Final = folded_phrases(
     провер|перевір|taran|kontrol|genomsök|scannet|tarkist|检查|扫描|スキャン|チェック|검사|נבדק|נסרק|بررسی|اسکن|فحص|yoxlan|جانچ
     """
 )
-# A lawyer's notice begins so.
+# A legal notice begins so.
 NOTICE: Final = folded_phrases(
     """
     confidentiality notice|confidentiality|disclaimer|important notice|legal notice|privacy notice|notice:
@@ -128,7 +128,7 @@ ADDRESSEE: Final = folded_phrases(
     수신|נמען|گیرنده|مخاطب|دریافت کننده|المرسل إليه|للمرسل إليه|المستلم|للمستلم|وصول کنندہ
     """
 )
-# Nobody's notice about a mail says this.
+# A notice about a mail never says this.
 FIRST_PERSON: Final = folded_words(
     """
     i my me mine ich mein meine mir mich je mon ma ik mijn yo mi io mio mia eu meu minha ja mój moja я мой моя мне

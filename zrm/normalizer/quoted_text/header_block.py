@@ -1,7 +1,7 @@
-"""The lines of a mail's header that a program copies above what it repeats or passes on: From, Sent, To, Subject.
+"""The lines of a mail's header that a program copies above a quotation or a forwarded mail: From, Sent, To, Subject.
 
-In any language and order such a block is a few lines of `word: value`; one value is a date, one has an address, or a
-ruled line stands above. A person's letterhead, form or list of data is none: it names no address with a date, or the
+In any language and order such a block is a few lines of `word: value`; one value is a date, and one has an address or a
+ruled line stands above. A person's letterhead, form or list of data is not one: it names no address with a date, or the
 words before its colons are not those of a mail.
 """
 
@@ -31,15 +31,15 @@ _FEWEST_RULED: Final = 3
 
 
 class BlockKind(Enum):
-    """What a block of header lines, or a line of dashes with words, stands above."""
+    """What stands above a mail: a block of header lines, or a line of dashes with words."""
 
-    ANSWERED = auto()  # what this mail answers
-    FORWARDED = auto()  # what its writer passes on
+    ANSWERED = auto()  # the mail this one answers
+    FORWARDED = auto()  # the mail its writer forwards
 
 
 @dataclass(frozen=True, slots=True)
 class HeaderBlock:
-    """`writers` are the addresses the block gives as its mail's writer's, `recipients` the others; lower case."""
+    """`writers` are the addresses that the block gives as the mail's writer, `recipients` the others; lower case."""
 
     kind: BlockKind
     writers: frozenset[str] = frozenset()
@@ -75,14 +75,16 @@ def find_header_block(lines: TextLines, index: int) -> HeaderBlock | None:
 
 
 def is_forward_line(bare: str) -> bool:
-    """Whether a line says that a mail is passed on: "---------- Forwarded message ---------", "Begin forwarded message:"."""
+    """Whether a line says that a mail is forwarded: "---------- Forwarded message ---------", "Begin forwarded
+    message:".
+    """
     if not bare or len(bare) > 120 or not (bare[0] in _RULES or bare[-1] in ":："):
         return False
     return fold(bare.strip(f"{_RULES} :：")).startswith(FORWARDED_MESSAGE)
 
 
 def ruled_words(bare: str) -> str:
-    """The folded words between dashes; empty if the line is no such line."""
+    """The folded words between dashes; empty if it is not such a line."""
     if not bare or bare[0] not in _RULES or bare[-1] not in _RULES:
         return ""
     match = _RULED_WORDS.fullmatch(bare)
@@ -127,10 +129,10 @@ def _is_header(header: list[_HeaderLine], *, ruled: bool, drawn: bool) -> bool:
     somebody = known & {Field.WRITER, Field.RECIPIENT}
     addressed = any("@" in line.value for line in header if line.field in (Field.WRITER, Field.RECIPIENT, Field.COPY))
     if Field.DATE in known and somebody and len(known) >= 3:
-        # A list of hours or of a journey has such words too, but neither an address nor the hour of its date below such a line.
+        # A list of hours or of a journey has such words too, but no address, and no hour in a date below such a line.
         return addressed or (drawn and Field.WRITER in known and all(map(_fits, header)))
     if Field.DATE in known and somebody and addressed:
-        # Of two lines alone a person could be the writer, but not of seconds and time zones.
+        # A person could write two such lines, but not with seconds and time zones.
         return any(line.field is Field.DATE and _TO_THE_SECOND.search(line.value) for line in header)
     if len(header) < (_FEWEST_RULED if ruled else _FEWEST_UNKNOWN):
         return False
@@ -139,7 +141,7 @@ def _is_header(header: list[_HeaderLine], *, ruled: bool, drawn: bool) -> bool:
 
 
 def _fits(line: _HeaderLine) -> bool:
-    """Whether a value is of its label's kind: a date with its hour, or somebody's name."""
+    """Whether a value fits its label: a date with an hour, or a person's name."""
     match line.field:
         case Field.DATE:
             return has_hour(fold(line.value))
@@ -155,7 +157,7 @@ def _is_moment(line: _HeaderLine) -> bool:
 
 
 def _addresses(header: list[_HeaderLine]) -> tuple[frozenset[str], frozenset[str]]:
-    """The writer's addresses and the others'; where no label is known the first line with an address is the writer's."""
+    """The writer's addresses and the others; where no label is known, the first line with an address is the writer's."""
     writers: set[str] = set()
     others: set[str] = set()
     named = any(line.field is Field.WRITER for line in header)

@@ -1,4 +1,4 @@
-"""The lines of a mail's text, looked at once."""
+"""The lines of a mail's text, each examined once."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from zrm.kit.text import fold
 from zrm.normalizer.quoted_text.footer import is_footer_line
 from zrm.normalizer.quoted_text.vocabulary import folded_words
 
-LONGEST: Final = 400  # characters; a longer line is prose, not something a mail program wrote
+LONGEST: Final = 400  # characters; a longer line is prose, not a mail program's
 _LONGEST_CLOSING: Final = 40
-_WRAP: Final = 72  # no mail program breaks lines that are shorter, and none lets them grow longer than
+_WRAP: Final = 72  # no mail program breaks lines shorter than the first, or longer than the second
 _LONGEST_WRAP: Final = 84
 
 _MARKS: Final = dict.fromkeys(map(ord, "\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\ufeff"))
 _SENTENCE_ENDS: Final = ".!?:;؟؛…。！？：।"
-# Lines of scripts without capitals go on in the next one if they end so, or it begins so.
+# In scripts without capitals a line continues in the next one if it ends so, or if the next one begins so.
 _GOES_ON: Final = folded_words(
     """
     و در به از با که را برای تا بر یا این آن هر من في على إلى عن أن التي الذي کی کے کا میں سے اور پر של את על עם כי
@@ -40,22 +40,22 @@ class LineKind(Enum):
 
 @dataclass(slots=True)
 class TextLines:
-    """A text's lines, column by column: millions of objects would keep the garbage collector busy."""
+    """A text's lines, stored by column: millions of objects would slow down the garbage collector."""
 
     starts: list[int] = field(default_factory=list)  # offset of the first character in the text
     kinds: list[LineKind] = field(default_factory=list)
-    # Without direction marks and outer white space; of a line too long to matter only the beginning, in `long`.
+    # Without direction marks and outer white space; of an overlong line (`long`) only the beginning.
     bare: list[str] = field(default_factory=list)
     long: dict[int, str] = field(default_factory=dict)
     labels: dict[int, str | None] = field(
         default_factory=dict
-    )  # the words before colons, of the lines somebody asked about
+    )  # the words before colons, of the lines that were asked for
 
     def __len__(self) -> int:
         return len(self.starts)
 
     def is_quoted_after(self, index: int) -> bool:
-        """Whether the next line that says something, of the three from `index` on, is marked with >."""
+        """Whether the next line with text, of the three from `index` on, is marked with >."""
         for kind in self.kinds[index : index + 3]:
             if kind is not LineKind.BLANK:
                 return kind is LineKind.QUOTED
@@ -63,7 +63,7 @@ class TextLines:
 
 
 def scan(text: str) -> TextLines:
-    """The lines of a text. A quoted line that the sending program broke in two is quoted on both lines."""
+    """The lines of a text. A quoted line that the sending program broke in two counts as quoted on both lines."""
     lines = TextLines()
     start = 0
     for raw in text.split("\n"):
@@ -102,7 +102,7 @@ def _kind(raw: str, bare: str) -> LineKind:
 def _is_broken_off(lines: TextLines, index: int) -> bool:
     """Whether the line is the end of the quoted line above, which the sending program broke without a new mark.
 
-    An answer written between quoted lines is none: it follows a line that is short, or ends a sentence, or it begins
+    An answer written between quoted lines is not one: it follows a line that is short or ends a sentence, or it begins
     with a capital.
     """
     if lines.kinds[index - 1] is not LineKind.QUOTED or lines.kinds[index + 1 : index + 2] != [LineKind.QUOTED]:
@@ -110,9 +110,9 @@ def _is_broken_off(lines: TextLines, index: int) -> bool:
     above, line = lines.bare[index - 1 : index + 1]
     if not line or not above:
         return False
-    if above[-1] == "=" and len(above) > _WRAP:  # quoted-printable that nobody decoded
+    if above[-1] == "=" and len(above) > _WRAP:  # quoted-printable that was never decoded
         return True
-    if line.startswith("(http") and line.endswith(">"):  # a link the program wrote out
+    if line.startswith("(http") and line.endswith(">"):  # a link that the program wrote out
         return True
     first = line.split(maxsplit=1)[0]
     if "(http" in above and above.rfind("(http") > above.rfind(")"):
@@ -126,7 +126,7 @@ def _is_broken_off(lines: TextLines, index: int) -> bool:
 
 
 def _closes_address(lines: TextLines, index: int) -> bool:
-    """Whether a line that begins with > ends the address the lines above began: "Desk <info@example.org" and "> wrote:"."""
+    """Whether a line that begins with > ends the address that began above: "Desk <info@example.org" and "> wrote:"."""
     line = lines.bare[index]
     if line[-1:] not in (":", "：") or len(line) > _LONGEST_CLOSING or lines.kinds[index - 1] is not LineKind.TEXT:
         return False

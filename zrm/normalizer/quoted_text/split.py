@@ -1,21 +1,24 @@
-"""What a person wrote this time, apart from what their mail program repeated below it.
+"""Separates what a person wrote this time from what their mail program repeated below it.
 
-A hidden complaint is far worse than a visible quotation, so when in doubt the text counts as new:
+A hidden complaint is far worse than a visible quotation, so a text counts as new when in doubt:
 
-* Only a mail that can answer something is folded at all (`answer_signs`): a first contact and a forwarded mail are shown whole.
-* Only an end of the text is folded. What stands below or between quoted lines stays, and the quotation above it too. The
-  two halves put together are always the text, and if nothing new would be left, nothing is folded.
-* Lines marked with `>` are a quotation, with the line above them that says who wrote when (`attribution`), in any language; but
-  not below any other line that ends in a colon, because that is the writer's list, or somebody they quote.
-* Without marks nobody can see where a quotation ends, so it takes more: a date and an address in the attribution, the header
-  lines of a mail with an address (`header_block`) or a program's "Original Message". It stays visible when the writer points to it (a colon
-  at the end, a salutation alone, "my answers below").
-* Where a quotation names whose words it repeats, and they are not ours, it stays visible: it is a mail somebody else
-  wrote, which nobody here may have seen. So does everything below a mail that is passed on or pasted in.
-* Below a quotation go a program's own lines (`footer`): the device's, a scanner's, a list's, a notice of confidentiality.
-* A signature is what follows `-- ` with its space and looks like one; `--`, `—` or sentences are the writer's.
+* Only a mail that can answer something is folded at all (`answer_signs`): a first contact and a forwarded mail are
+  shown whole.
+* Only an end of the text is folded. Text below or between quoted lines stays visible, and so does the quotation above
+  it. The two parts put together are always the whole text, and if no new part would be left, nothing is folded.
+* Lines marked with `>` are a quotation, together with the line above them that names writer and date (`attribution`),
+  in any language; but not below any other line that ends in a colon: that is the writer's own list, or a third party
+  they quote.
+* Without marks the end of a quotation cannot be seen, so it takes more: a date and an address in the attribution, a
+  mail's header lines with an address (`header_block`) or a program's "Original Message". The quotation stays visible
+  when the writer points to it (a colon at the end, a salutation alone, "my answers below").
+* A quotation that names a writer other than us stays visible: it is a third party's mail that the desk may never have
+  seen. So does everything below a mail that is forwarded or pasted in.
+* Below a quotation follow a program's own lines (`footer`): the device's, a scanner's, a list's, a notice of
+  confidentiality.
+* A signature follows `-- ` with its space and looks like one; `--`, `—` or sentences are the writer's.
 
-The scan goes over the lines forwards once and backwards once: the work grows with the length of the text and nothing else.
+The scan passes over the lines once forwards and once backwards: its cost is linear in the length of the text.
 """
 
 from __future__ import annotations
@@ -54,7 +57,7 @@ class SplitText:
 def split_quotation(text: str, ours: Collection[str] = ()) -> SplitText:
     """What is new in the text of an answer, and the quotation or signature at its end.
 
-    `ours`: our own addresses, lower case, without what follows a plus sign. With none given, quotations of everybody count.
+    `ours`: our own addresses, lower case, without what follows a plus sign. If empty, every writer's quotation counts.
     """
     lines = scan(text)
     return _Splitting(lines, frozenset(ours)).split(text)
@@ -83,7 +86,7 @@ class _Splitting:
         if end is None or (end < len(self._lines) and self._is_pointed_to(end)):
             return SplitText(text)
         if LineKind.TEXT not in self._lines.kinds[:end]:
-            end = len(self._lines)  # it begins with somebody's mail: all of that is shown
+            end = len(self._lines)  # it begins with a third party's mail: all of it is shown
         cut = self._above_tail(end)
         if shared := self._shared_line(cut, text):
             return SplitText(text[:shared], text[shared:])
@@ -95,7 +98,9 @@ class _Splitting:
         return SplitText(text[:place], text[place:])
 
     def _shared_line(self, cut: int, text: str) -> int:
-        """The offset of an attribution that begins within the writer's last line, above marked lines; 0 if none does."""
+        """The offset of an attribution that begins within the writer's last line, above marked lines; 0 if there is
+        none.
+        """
         lines = self._lines
         last = self._above_blank(cut) - 1
         if last < 0 or not lines.is_quoted_after(last + 1) or lines.kinds[last] is not LineKind.TEXT:
@@ -107,7 +112,7 @@ class _Splitting:
     # ------------------------------------------------------------------ forwards: quotations without marks
 
     def _unmarked_quotation(self) -> int | None:
-        """The line from which all the rest is repeated because a program said so; None if the rest must be seen."""
+        """The line from which on everything is repeated, as a program said; None if the rest must stay visible."""
         lines = self._lines
         for index, (kind, bare) in enumerate(zip(lines.kinds, lines.bare, strict=True)):
             if kind is not LineKind.TEXT or not bare:
@@ -126,7 +131,7 @@ class _Splitting:
         return any(kind is not LineKind.BLANK for kind in self._lines.kinds[index : index + _NOTICE_LINES])
 
     def _repeats_ours(self, block: HeaderBlock) -> bool:
-        """Whether the block's mail is one of ours, as far as it says; a mail that went to us is its writer's own, perhaps."""
+        """Whether the block's mail is one of ours, as far as it says; a mail sent to us may be the writer's own."""
         if block.writers or not self._ours:
             return self._is_ours(block.writers)
         return block.ruled and not any(map(self._is_our_own, block.recipients))
@@ -139,7 +144,7 @@ class _Splitting:
         return f"{local.partition('+')[0]}@{domain}" in self._ours
 
     def _is_pointed_to(self, end: int) -> bool:
-        """Whether the writer says that something of theirs stands in or below what follows line `end`."""
+        """Whether the writer says that text of theirs stands in or below what follows line `end`."""
         written = [index for index in range(end) if self._lines.kinds[index] is LineKind.TEXT]
         if not written:
             return False
@@ -157,7 +162,7 @@ class _Splitting:
     # ------------------------------------------------------------------ backwards: marked quotations and footers
 
     def _above_tail(self, end: int) -> int:
-        """Walk up from line `end` over quotations, their attributions, footers and signatures; where the new part ends."""
+        """Go up from line `end` over quotations, their attributions, footers and signatures; where the new part ends."""
         cut = end
         while True:
             above = self._above_quotation(self._above_footers(cut))
@@ -166,7 +171,9 @@ class _Splitting:
             cut = above
 
     def _above_footers(self, cut: int) -> int:
-        """Above signatures and footers; above what lists and lawyers add only if a quotation stands above that."""
+        """Go above signatures and footers; above lines of mailing lists and legal notices only if a quotation stands
+        above those.
+        """
         signed = at = self.above_signature(cut)
         while (above := self._above_notice(at)) != at:
             at = self.above_signature(above)
@@ -193,7 +200,7 @@ class _Splitting:
             return cut
 
     def _above_notice(self, cut: int) -> int:
-        """Above the paragraph that ends at line `cut`, if it is a list's or a lawyer's."""
+        """Above the paragraph that ends at line `cut`, if it is a mailing list's or a legal notice."""
         lines = self._lines
         bottom = start = self._above_blank(cut)
         while start > max(0, bottom - _NOTICE_LINES) and lines.kinds[start - 1] is LineKind.TEXT:
@@ -202,7 +209,9 @@ class _Splitting:
         return start if paragraph and (is_notice(" ".join(paragraph)) or is_list_footer(paragraph)) else cut
 
     def _above_quotation(self, cut: int) -> int:
-        """Above the marked lines that end at line `cut`, and the attribution above them; `cut` if they must be seen."""
+        """Above the marked lines that end at line `cut`, and the attribution above them; `cut` if they must stay
+        visible.
+        """
         lines = self._lines
         at = self._above_blank(cut)
         if at == 0 or lines.kinds[at - 1] is not LineKind.QUOTED:
@@ -219,7 +228,9 @@ class _Splitting:
         return start
 
     def _is_announced(self, at: int) -> bool:
-        """Whether marked lines follow a line of the writer's that ends in a colon: their list, or whom they quote."""
+        """Whether marked lines follow a line of the writer's that ends in a colon: a list, or a quotation of a third
+        party.
+        """
         above = self._above_blank(at) - 1
         if above < 0 or self._lines.kinds[above] is not LineKind.TEXT:
             return False
@@ -227,13 +238,15 @@ class _Splitting:
         return bare.endswith((":", "：")) and find_shared_line(bare) is None
 
     def _begins_with_foreign(self, at: int) -> bool:
-        """Whether marked lines begin with an attribution, as Apple's programs write it, to somebody who is not us."""
+        """Whether marked lines begin with an attribution, as Apple's programs write it, to a writer other than us."""
         marked = scan("\n".join(bare[1:] for bare in self._lines.bare[at : at + _ATTRIBUTION_LINES]))
         found = find_attribution(marked, 0)
         return found is not None and bool(found.addresses) and not self._is_ours(found.addresses)
 
     def _above_attribution(self, at: int) -> int | None:
-        """Above the attribution that ends at line `at`, or `at` if there is none; None if it is not one of our mails."""
+        """Above the attribution that ends at line `at`, or `at` if there is none; None if it names a mail that is not
+        ours.
+        """
         bottom = self._above_blank(at)
         best: tuple[int, Attribution] | None = None
         for length in range(1, min(_ATTRIBUTION_LINES, bottom) + 1):

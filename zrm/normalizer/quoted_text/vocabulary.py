@@ -1,4 +1,4 @@
-"""The words mail programs write around a quotation, by what they mean. All are compared after `fold`.
+"""The words mail programs write around a quotation, by meaning. All are compared after `fold`.
 
 They narrow what the shape of a line already shows: no word alone folds anything. A language that is missing here is
 still recognised by the shape of its lines.
@@ -33,7 +33,7 @@ def folded_words(text: str) -> frozenset[str]:
     return frozenset(map(fold, text.split()))
 
 
-# "wrote", at the place where a program says who wrote.
+# "wrote", where a program names the writer.
 WROTE: Final = folded_phrases(
     """
     wrote|writes|sent|said|wrote on
@@ -59,12 +59,12 @@ WROTE: Final = folded_phrases(
     כתב|כתבה|כתב ה|כתבו|מאת
     """
 )
-# The same where words are not set apart by spaces.
+# The same where words are not separated by spaces.
 WROTE_INSIDE: Final = folded_phrases(
     "写道|寫道|写到|写了|来信|のメール|さんは書きました|さんのメッセージ|書きました|작성|님이 작성|썼습니다|님이 쓴 글|เขียน"
 )
 
-# Words of sentences that stand in no program's line. Weekdays, names and connecting words that look like one of these are
+# Words of sentences that never stand in a program's line. Weekdays, names and connecting words that look like one of
 # left out, whatever the language: "mon" is Monday, "ben" is Ben, "eu" is an office.
 OF_SENTENCES: Final = frozenset(
     folded_phrases(
@@ -86,7 +86,7 @@ OF_SENTENCES: Final = frozenset(
 )
 # Weekdays where they begin the line: Thursday and Sunday in Finnish.
 WEEKDAYS_FIRST: Final = frozenset({"to", "su"})
-# The same where words are not set apart by spaces, or stand at a word's end ("your", in Arabic).
+# The same where words are not separated by spaces, or stand at a word's end ("your", in Arabic).
 OF_SENTENCES_INSIDE: Final = folded_phrases(
     "你们|你們|您的|贵方|我们|我們|我的|私|貴社|あなた|こう|귀하|저는|제가|우리|이렇게|당신|의 답변은"
 )
@@ -149,7 +149,7 @@ LABELS: Final[dict[str, Field]] = {
     for label in folded_phrases(labels)
 }
 
-# Between dashes above what an answer repeats.
+# Between dashes above a quotation.
 ORIGINAL_MESSAGE: Final = frozenset(
     folded_phrases(
         """
@@ -168,7 +168,7 @@ ORIGINAL_MESSAGE: Final = frozenset(
         """
     )
 )
-# The line begins so above what the writer passes on to us.
+# The line begins so above a forwarded mail.
 FORWARDED_MESSAGE: Final = folded_phrases(
     """
     Forwarded message|Begin forwarded message|Forwarded by|Start of forwarded message|Forwarded mail
@@ -209,7 +209,7 @@ FORWARD_PREFIXES: Final = frozenset(
     )
 )
 
-# Answers stand below or inside what is quoted: the writer says so.
+# The writer says that answers stand below or inside the quotation.
 ANSWERS_BELOW: Final = folded_phrases(
     """
     answers below|answer below|answered below|reply below|replies below|my comments below|comments below|responses below
