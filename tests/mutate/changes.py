@@ -44,10 +44,10 @@ _SQL_SWAPS: Final = (
 
 @dataclass(frozen=True)
 class Change:
-    """One fault; `line` to `until` are where it is in the file, `what` tells it to a person."""
+    """One fault at a `line` of the file; `lines` are its statement's, `what` tells it to a person."""
 
     line: int
-    until: int
+    lines: range
     what: str
     apply: Callable[[], None]
 
@@ -61,6 +61,13 @@ def changes(source: str) -> tuple[ast.Module, list[Change]]:
 class _Finder:
     def __init__(self, tree: ast.Module) -> None:
         self._tree = tree
+        # Of a statement over several lines Python does not note each one as run.
+        self._statements = {
+            id(part): statement
+            for statement in ast.walk(tree)
+            if isinstance(statement, ast.stmt) and not hasattr(statement, "body")
+            for part in ast.walk(statement)
+        }
 
     def all(self) -> Iterator[Change]:
         for parent in self._spoken(self._tree):
@@ -88,13 +95,17 @@ class _Finder:
                 if isinstance(child, ast.AST):
                     yield from self._spoken(child)
 
+    def _lines(self, node: ast.AST) -> range:
+        whole = self._statements.get(id(node), node)
+        return range(whole.lineno, (whole.end_lineno or whole.lineno) + 1)  # type: ignore[attr-defined]
+
     def _of(self, node: ast.AST, replace: Callable[[ast.AST], None]) -> Iterator[Change]:  # noqa: C901  # a table, told as one
         def change(new: ast.AST, what: str = "") -> Change:
             before = _short(node)
             spot = ast.copy_location(new, node) if hasattr(node, "lineno") else new
             ast.fix_missing_locations(spot)
             shown = what or f"{before}  ->  {_short(new)}"
-            return Change(node.lineno, node.end_lineno or node.lineno, shown, partial(replace, spot))  # type: ignore[attr-defined]
+            return Change(node.lineno, self._lines(node), shown, partial(replace, spot))  # type: ignore[attr-defined]
 
         match node:
             case ast.Compare(left=left, ops=[op], comparators=[right]) if type(op) in _COMPARISONS:
@@ -118,8 +129,12 @@ class _Finder:
             case ast.If(test=test) | ast.While(test=test) if isinstance(test, ast.Name | ast.Call | ast.Attribute):
                 if ast.unparse(test) != "TYPE_CHECKING":
                     negated = ast.fix_missing_locations(ast.copy_location(ast.UnaryOp(ast.Not(), test), test))
-                    last = test.end_lineno or test.lineno
-                    yield Change(test.lineno, last, f"negated: {_short(test)}", partial(setattr, node, "test", negated))
+                    yield Change(
+                        test.lineno,
+                        self._lines(test),
+                        f"negated: {_short(test)}",
+                        partial(setattr, node, "test", negated),
+                    )
             case ast.IfExp(test=test, body=body, orelse=orelse):
                 yield change(ast.IfExp(test, orelse, body))
             case ast.Raise() | ast.Continue() | ast.Break() | ast.AugAssign() | ast.Delete():

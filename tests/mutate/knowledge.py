@@ -155,7 +155,7 @@ class Known:
 
     def _fault(self, module: Path, number: int, change: Change) -> Fault:
         lines = self._lines[module]
-        ran = {test for line in range(change.line, change.until + 1) for test in lines.get(line, ())}
+        ran = {test for line in change.lines for test in lines.get(line, ())}
         tests = ran & self._seconds.keys()
         if IMPORTING in ran and not tests:  # a constant, say: whoever uses the module may notice
             tests = {test for tests in lines.values() for test in tests} & self._seconds.keys()

@@ -95,8 +95,9 @@ class _ChangedSource(importlib.machinery.SourceFileLoader):
         return compile(tree, self.path, "exec", dont_inherit=True)
 
 
-def pytest_configure(config: pytest.Config) -> None:
-    """Note lines, if the environment asks for it."""
+@pytest.hookimpl(tryfirst=True)
+def pytest_load_initial_conftests(early_config: pytest.Config) -> None:
+    """Note lines, if the environment asks for it: from before conftest.py imports anything of zrm."""
     if into := os.environ.get("ZRM_LINES"):
         files = [Path(name) for name in os.environ["ZRM_LINES_OF"].split(os.pathsep)]
-        config.pluginmanager.register(LineNotes(files, Path(into)))
+        early_config.pluginmanager.register(LineNotes(files, Path(into)))
