@@ -1,6 +1,6 @@
 """Where strangers' characters are read: every parser, sanitizer, folding function and redactor, with what it takes.
 
-Each place is read by the very functions that read it in the house, up to the most its door lets in, and has the pieces
+Each place is read by the very functions that read it in the installation, up to the most its door lets in, and has the pieces
 of its grammar, from which `bench.hostile` makes repeats. Contacts go through their channel's `parse` and all that reading
 does after it.
 """
@@ -154,7 +154,7 @@ class Place:
 
 
 def places(folder: Path) -> list[Place]:
-    """All of them; the house they belong to is put together below `folder`."""
+    """All of them; the installation they belong to is put together below `folder`."""
     return [*contacts(channels(folder)), *_texts(), *_doors()]
 
 
@@ -281,7 +281,7 @@ channels:
 
 
 def channels(folder: Path) -> Mapping[str, Channel]:
-    """All channels of a house that `folder` is for; none of them listens."""
+    """All channels of an installation that `folder` is for; none of them listens."""
     file = folder / "config.yaml"
     file.write_text(_CONFIG, encoding="utf-8")
     return load_config(file, begin=False).channels

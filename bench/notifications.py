@@ -12,7 +12,7 @@ from uuid import UUID
 import psycopg
 
 from bench.figures import Figure, Result, Sizes
-from tests.casework.house import Filed, file_case
+from tests.casework.installation import Filed, file_case
 from zrm import demonstration
 from zrm.casestore import outbox
 from zrm.casestore.outbox import Task, Topic

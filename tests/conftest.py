@@ -1,4 +1,4 @@
-"""What every test may ask for: a real PostgreSQL built by the migrations, a real Valkey, an empty house."""
+"""What every test may ask for: a real PostgreSQL built by the migrations, a real Valkey, an empty installation."""
 
 from __future__ import annotations
 
@@ -162,7 +162,7 @@ def inbox(database: Database, blobs: BlobStore) -> Iterator[Inbox]:
 
 @pytest.fixture(scope="session")
 def settings() -> Settings:
-    """The settings of a Persian-speaking house."""
+    """The settings of a Persian-speaking installation."""
     return Settings(organisation=Organisation(name=Name(fa="مرکز آزمون", en="Test Centre")), mail_domain="zrm.test")
 
 

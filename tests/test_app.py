@@ -45,20 +45,22 @@ channels: {web: {}}
 
 
 @pytest.fixture
-def house(tmp_path: Path, database_url: str, redis_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Runtime]:
-    """A house with the web door only, on this test's database."""
+def installation(
+    tmp_path: Path, database_url: str, redis_url: str, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Runtime]:
+    """An installation with the web door only, on this test's database."""
     path = tmp_path / "config.yaml"
     path.write_text(CONFIG, encoding="utf-8")
     monkeypatch.setenv(DATABASE_VARIABLE, database_url)
     monkeypatch.setenv(REDIS_VARIABLE, redis_url)
-    house = open_runtime("test", load_config(path))
-    yield house
-    house.close()
+    installation = open_runtime("test", load_config(path))
+    yield installation
+    installation.close()
 
 
 @pytest.fixture
-def client(house: Runtime) -> Iterator[httpx.Client]:
-    with serving(build_app(house), lifespan="on") as address, httpx.Client(base_url=address) as client:
+def client(installation: Runtime) -> Iterator[httpx.Client]:
+    with serving(build_app(installation), lifespan="on") as address, httpx.Client(base_url=address) as client:
         yield client
 
 
@@ -66,19 +68,21 @@ NOBODY = [
     "the relay gives no heartbeat; contacts are kept but not filed",
     "no worker is alive; contacts are kept but not filed",
 ]
-"""What is said of a house in which nothing but the web role runs."""
+"""What is said of an installation in which nothing but the web role runs."""
 
 
-def test_a_house_without_roles_keeps_contacts_and_says_what_is_missing(client: httpx.Client, house: Runtime) -> None:
+def test_a_installation_without_roles_keeps_contacts_and_says_what_is_missing(
+    client: httpx.Client, installation: Runtime
+) -> None:
     assert client.get("/healthz").text == "ok\n"
     answer = client.get("/readyz")
     assert (answer.status_code, answer.json()) == (200, {"ready": True, "problems": [], "degraded": NOBODY})
-    with Heartbeat(house.database, "relay"), Heartbeat(house.database, "worker", list(Topic)):
+    with Heartbeat(installation.database, "relay"), Heartbeat(installation.database, "worker", list(Topic)):
         wait_until(lambda: client.get("/readyz").json()["degraded"] == [], "heartbeats", 20)
 
 
-def test_a_queue_that_is_away_leaves_the_house_ready(house: Runtime) -> None:
-    away = replace(house, redis_url=f"redis://127.0.0.1:{free_port()}")
+def test_a_queue_that_is_away_leaves_the_installation_ready(installation: Runtime) -> None:
+    away = replace(installation, redis_url=f"redis://127.0.0.1:{free_port()}")
     with serving(build_app(away), lifespan="on") as address:
         answer = httpx.get(f"{address}/readyz")
         assert answer.status_code == 200
@@ -87,9 +91,9 @@ def test_a_queue_that_is_away_leaves_the_house_ready(house: Runtime) -> None:
         assert httpx.post(f"{address}/api/contacts", json={"text": "سلام"}, headers=key).status_code == 201
 
 
-def test_a_queue_that_hangs_is_said_and_waited_for_no_longer_than_a_moment(house: Runtime) -> None:
+def test_a_queue_that_hangs_is_said_and_waited_for_no_longer_than_a_moment(installation: Runtime) -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:  # takes whoever comes and says nothing
-        hanging = replace(house, redis_url=f"redis://127.0.0.1:{silent.getsockname()[1]}")
+        hanging = replace(installation, redis_url=f"redis://127.0.0.1:{silent.getsockname()[1]}")
         with serving(build_app(hanging), lifespan="on") as address:
             answer = httpx.get(f"{address}/readyz", timeout=20)
     assert (answer.status_code, answer.json()["problems"]) == (200, [])
@@ -259,13 +263,13 @@ def test_error_pages_are_accessible_and_fit(
     page.context.close()
 
 
-def test_an_older_schema_is_not_ready(client: httpx.Client, house: Runtime) -> None:
-    with house.database.cursor() as cursor:
+def test_an_older_schema_is_not_ready(client: httpx.Client, installation: Runtime) -> None:
+    with installation.database.cursor() as cursor:
         cursor.execute("DELETE FROM alembic_version")
     answer = client.get("/readyz")
     assert answer.status_code == 503
     assert answer.json()["problems"] == ["the database does not have the newest schema; run `zrm migrate`"]
-    with house.database.cursor() as cursor:  # as a trial before the first release left it
+    with installation.database.cursor() as cursor:  # as a trial before the first release left it
         cursor.execute("INSERT INTO alembic_version VALUES ('2026_11_28_trigrams')")
     answer = client.get("/readyz")
     assert answer.status_code == 503
@@ -283,15 +287,17 @@ IN_THE_WAY = [
 
 
 @pytest.mark.parametrize("another", ["INSERT INTO alembic_version VALUES ('newer')", "UPDATE alembic_version SET version_num = 'newer'"])  # fmt: skip
-def test_a_newer_schema_in_which_contacts_are_kept_is_ready(client: httpx.Client, house: Runtime, another: str) -> None:
+def test_a_newer_schema_in_which_contacts_are_kept_is_ready(
+    client: httpx.Client, installation: Runtime, another: str
+) -> None:
     """While a new version comes to one node after the other, the balancer must not take the rest of them away."""
-    with house.database.cursor() as cursor:
+    with installation.database.cursor() as cursor:
         cursor.execute(another.encode())
         cursor.execute("ALTER TABLE receipts ADD COLUMN promised text NOT NULL DEFAULT ''")
     answer = client.get("/readyz")
     assert (answer.status_code, answer.json()["problems"]) == (200, [])
     assert answer.json()["degraded"] == [f"{NEWER}; install the newer version here too", *NOBODY]
-    with house.database.cursor() as cursor:
+    with installation.database.cursor() as cursor:
         left = (
             "SELECT (SELECT count(*) FROM receipts), (SELECT count(*) FROM raw_contacts), (SELECT count(*) FROM outbox)"
         )
@@ -300,9 +306,9 @@ def test_a_newer_schema_in_which_contacts_are_kept_is_ready(client: httpx.Client
 
 @pytest.mark.parametrize("change", IN_THE_WAY)
 def test_a_newer_schema_in_which_nothing_can_be_kept_is_not_ready(
-    client: httpx.Client, house: Runtime, change: str
+    client: httpx.Client, installation: Runtime, change: str
 ) -> None:
-    with house.database.cursor() as cursor:
+    with installation.database.cursor() as cursor:
         cursor.execute("UPDATE alembic_version SET version_num = 'newer'")
         cursor.execute(change.encode())
     answer = client.get("/readyz")
@@ -311,21 +317,21 @@ def test_a_newer_schema_in_which_nothing_can_be_kept_is_not_ready(
     assert problem.startswith(f"{NEWER}, and keeps no contact of this one (")
 
 
-def test_a_database_that_takes_no_contact_is_not_ready(client: httpx.Client, house: Runtime) -> None:
+def test_a_database_that_takes_no_contact_is_not_ready(client: httpx.Client, installation: Runtime) -> None:
     """Such as the one of two that only follows, or one whose disk is full."""
-    with house.database.cursor() as cursor:
+    with installation.database.cursor() as cursor:
         cursor.execute("CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN RAISE disk_full; END$$")
         cursor.execute("CREATE TRIGGER refuse BEFORE INSERT ON receipts EXECUTE FUNCTION refuse()")
     answer = client.get("/readyz")
     assert (answer.status_code, answer.json()["problems"]) == (503, ["PostgreSQL keeps no contact (53100 DiskFull)"])
-    with house.database.cursor() as cursor:
+    with installation.database.cursor() as cursor:
         cursor.execute("DROP TRIGGER refuse ON receipts")
         cursor.execute("CREATE RULE nothing AS ON INSERT TO receipts DO INSTEAD NOTHING")
     assert client.get("/readyz").status_code == 503
-    with house.database.cursor() as cursor:
+    with installation.database.cursor() as cursor:
         cursor.execute("DROP RULE nothing ON receipts")
     assert client.get("/readyz").status_code == 200
-    with house.database.connect(autocommit=True) as boss:
+    with installation.database.connect(autocommit=True) as boss:
         boss.execute("DO $$BEGIN EXECUTE format('ALTER DATABASE %I SET default_transaction_read_only = on', current_database()); END$$")  # fmt: skip
         boss.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()")  # fmt: skip
     answer = client.get("/readyz")
@@ -334,12 +340,12 @@ def test_a_database_that_takes_no_contact_is_not_ready(client: httpx.Client, hou
 
 
 def test_readiness_does_not_stand_behind_the_citizens(
-    client: httpx.Client, house: Runtime, monkeypatch: pytest.MonkeyPatch
+    client: httpx.Client, installation: Runtime, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("zrm.app._PATIENCE", 10)
     with ExitStack() as stack:
         for _ in range(24):
-            stack.enter_context(house.database.cursor())
+            stack.enter_context(installation.database.cursor())
         assert client.get("/readyz").status_code == 200
 
 
@@ -360,18 +366,18 @@ def test_migrations_with_several_heads_are_a_problem_and_no_error(
     assert any("migrations" in problem for problem in answer.json()["problems"])
 
 
-def test_a_full_blob_folder_is_not_ready(client: httpx.Client, house: Runtime) -> None:
-    house.blobs.root.parent.mkdir(parents=True, exist_ok=True)
-    house.blobs.root.write_text("a file is in the way")
-    assert any(str(house.blobs.root) in problem for problem in client.get("/readyz").json()["problems"])
+def test_a_full_blob_folder_is_not_ready(client: httpx.Client, installation: Runtime) -> None:
+    installation.blobs.root.parent.mkdir(parents=True, exist_ok=True)
+    installation.blobs.root.write_text("a file is in the way")
+    assert any(str(installation.blobs.root) in problem for problem in client.get("/readyz").json()["problems"])
 
 
-def test_metrics_count_every_channel_and_state(client: httpx.Client, house: Runtime) -> None:
-    desk, inbox = house.desk()
+def test_metrics_count_every_channel_and_state(client: httpx.Client, installation: Runtime) -> None:
+    desk, inbox = installation.desk()
     for number in range(3):
         desk.reception.receive(RawContact("web", "portal", str(number), b"{}", "application/json"))
     inbox.close()
-    with house.database.cursor() as cursor:
+    with installation.database.cursor() as cursor:
         cursor.execute("INSERT INTO door_answers VALUES (uuidv7(), 'x', 'fax', now())")
     answer = client.get("/metrics")
     families = {family.name: family for family in text_string_to_metric_families(answer.text)}
@@ -391,7 +397,7 @@ def test_metrics_count_every_channel_and_state(client: httpx.Client, house: Runt
     }
 
 
-def test_what_an_agent_takes_down_is_in_the_doors_book(client: httpx.Client, house: Runtime) -> None:
+def test_what_an_agent_takes_down_is_in_the_doors_book(client: httpx.Client, installation: Runtime) -> None:
     """The desk confirms a contact as any door does, so the ledger must be able to miss it."""
     assert submit(client, "daniel", PASSWORDS["daniel"]).status_code == 303
     form = client.get("/desk/new-contact").text
@@ -404,7 +410,7 @@ def test_what_an_agent_takes_down_is_in_the_doors_book(client: httpx.Client, hou
     receipt = answer.headers["location"].rpartition("/")[2]
 
     def noted() -> bool:
-        with house.database.cursor() as cursor:
+        with installation.database.cursor() as cursor:
             cursor.execute("SELECT contact_id::text, channel FROM door_answers")
             return cursor.fetchall() == [(receipt, "letter")]
 
@@ -412,10 +418,10 @@ def test_what_an_agent_takes_down_is_in_the_doors_book(client: httpx.Client, hou
 
 
 def test_a_store_that_hangs_is_said_and_holds_nobody_up(
-    client: httpx.Client, house: Runtime, monkeypatch: pytest.MonkeyPatch
+    client: httpx.Client, installation: Runtime, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("zrm.app._PATIENCE", 0.2)
-    with house.database.connect() as elsewhere:
+    with installation.database.connect() as elsewhere:
         elsewhere.execute("LOCK TABLE alembic_version, contact_counts IN ACCESS EXCLUSIVE MODE")
         for _ in range(3):
             answer = client.get("/readyz")
@@ -430,13 +436,15 @@ def test_a_store_that_hangs_is_said_and_holds_nobody_up(
     assert client.get("/readyz").json() == {"ready": True, "problems": [], "degraded": NOBODY}
 
 
-def test_heartbeats_that_cannot_be_read_leave_the_house_ready(client: httpx.Client, house: Runtime) -> None:
-    with house.database.connect() as elsewhere:
+def test_heartbeats_that_cannot_be_read_leave_the_installation_ready(
+    client: httpx.Client, installation: Runtime
+) -> None:
+    with installation.database.connect() as elsewhere:
         elsewhere.execute("LOCK TABLE heartbeats IN ACCESS EXCLUSIVE MODE")
         answer = client.get("/readyz")
     assert (answer.status_code, answer.json()["problems"]) == (200, [])
     assert answer.json()["degraded"] == ["PostgreSQL hangs; whether the roles are alive is not known"]
-    with house.database.cursor() as cursor:
+    with installation.database.cursor() as cursor:
         cursor.execute("DROP TABLE heartbeats")
     wait_until(lambda: client.get("/readyz").json()["degraded"] != answer.json()["degraded"], "the lock to go", 20)
     answer = client.get("/readyz")
@@ -444,8 +452,8 @@ def test_heartbeats_that_cannot_be_read_leave_the_house_ready(client: httpx.Clie
     assert answer.json()["degraded"] == ["whether the roles are alive cannot be read (UndefinedTable)"]
 
 
-def test_metrics_tell_of_roles_and_of_what_waits(client: httpx.Client, house: Runtime) -> None:
-    with house.database.cursor() as cursor:
+def test_metrics_tell_of_roles_and_of_what_waits(client: httpx.Client, installation: Runtime) -> None:
+    with installation.database.cursor() as cursor:
         heartbeat.beat(cursor, new_id(), "relay")
         heartbeat.beat(cursor, new_id(), "worker", [Topic.FILE])
         cursor.execute("UPDATE heartbeats SET at = now() - interval '100 s' WHERE role = 'relay'")
@@ -461,9 +469,9 @@ def test_metrics_tell_of_roles_and_of_what_waits(client: httpx.Client, house: Ru
     assert set(waiting.values()) == {0}
 
 
-def test_the_house_refuses_what_it_cannot_hold(client: httpx.Client, house: Runtime) -> None:
-    house.blobs.root.parent.mkdir(parents=True, exist_ok=True)
-    house.blobs.root.write_text("no folder can be here")
+def test_the_installation_refuses_what_it_cannot_hold(client: httpx.Client, installation: Runtime) -> None:
+    installation.blobs.root.parent.mkdir(parents=True, exist_ok=True)
+    installation.blobs.root.write_text("no folder can be here")
     key = {"Idempotency-Key": "one"}
     small = client.post("/api/contacts", json={"text": "سلام"}, headers=key)
     assert small.status_code == 201

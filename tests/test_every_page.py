@@ -1,6 +1,6 @@
 """Every page of the portal and the desk under axe-core: both languages, light and dark, on a desk and on a telephone.
 
-A tour leads a browser through a house with something of everything in it. A page that the tour does not reach, and a
+A tour leads a browser through an installation with something of everything in it. A page that the tour does not reach, and a
 template that nothing drew, fail the test: whoever adds one leads the tour there.
 """
 
@@ -22,7 +22,7 @@ from starlette.routing import Route
 
 from tests.agent_api.conftest import PASSWORDS
 from tests.agent_api.test_unsafe_files import attach
-from tests.casework.house import Filed, acting, agent, file_case, quarantine_one
+from tests.casework.installation import Filed, acting, agent, file_case, quarantine_one
 from tests.lab import axe
 from tests.lab.databases import Databases
 from tests.lab.servers import TestServers
@@ -112,9 +112,9 @@ SETTLED: Final = """() => document.getAnimations().every((one) => one.playState 
 
 @dataclass(frozen=True)
 class Town:
-    """A house with something of everything, and where it answers."""
+    """An installation with something of everything, and where it answers."""
 
-    house: Runtime
+    installation: Runtime
     url: str
     routes: list[Route]
     drawn: set[str]
@@ -138,13 +138,13 @@ def town(tmp_path_factory: pytest.TempPathFactory, seeded_databases: Databases, 
         patch.setattr(Pages, "render", recorded)
         with Redis.from_url(servers.valkey.url()) as redis:
             redis.flushall()
-        house = open_runtime("test", load_config(folder / "config.yaml"))
-        app = build_app(house)
+        installation = open_runtime("test", load_config(folder / "config.yaml"))
+        app = build_app(installation)
         routes = [one for one in app.routes if isinstance(one, Route) and "GET" in (one.methods or ())]
         with serving(app, lifespan="on") as url:
-            yield Town(house, url, routes, drawn)
+            yield Town(installation, url, routes, drawn)
             app.state.end_streams()
-        house.close()
+        installation.close()
 
 
 @dataclass(frozen=True)
@@ -159,7 +159,7 @@ class Stage:
 
 def set_stage(town: Town, login: str) -> Stage:
     """A morning's work in the store, by the rules' own hands where there are any."""
-    database, blobs = town.house.database, town.house.blobs
+    database, blobs = town.installation.database, town.installation.blobs
     mail = file_case(
         database, title="چراغ خاموش است", text="از دوشنبه.\n\nhttp://home.example/photo", html="<p>از دوشنبه.</p>"
     )

@@ -14,7 +14,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.casework.house import one
+from tests.casework.installation import one
 from tests.channels.email.desk import open_door
 from tests.channels.web.portal import all_hidden, hidden
 from tests.lab.process import wait_until
@@ -35,9 +35,9 @@ PICTURE = ("photo.jpg", b"\xff\xd8 a picture", "image/jpeg")
 
 @dataclass
 class Doors:
-    """The web role of a running house, met from any address of this machine."""
+    """The web role of a running installation, met from any address of this machine."""
 
-    house: Runtime
+    installation: Runtime
     url: str
     stack: ExitStack
 
@@ -54,7 +54,7 @@ class Doors:
 
     def ask(self, query: str) -> object:
         """One value from the store."""
-        with self.house.database.cursor() as cursor:
+        with self.installation.database.cursor() as cursor:
             return one(cursor, query)
 
     def raised(self) -> object:
@@ -75,9 +75,9 @@ def doors(tmp_path: Path, database_url: str, redis_url: str, monkeypatch: pytest
         def begin(quotas: object = FEW, keys: object = None) -> Doors:
             path = tmp_path / "config.yaml"
             path.write_text(CONFIG.format(quotas=json.dumps(quotas), keys=json.dumps(keys or {})), encoding="utf-8")
-            house = open_runtime("test", load_config(path))
-            stack.callback(house.close)
-            return Doors(house, stack.enter_context(serving(build_app(house), lifespan="on")), stack)
+            installation = open_runtime("test", load_config(path))
+            stack.callback(installation.close)
+            return Doors(installation, stack.enter_context(serving(build_app(installation), lifespan="on")), stack)
 
         yield begin
 
@@ -106,14 +106,14 @@ def call(client: httpx.Client, number: int, key: str = "", **fields: str) -> htt
     ],
 )
 def test_a_form_over_the_quota_comes_back_with_the_words(doors: Open, language: str, sentence: str, again: str) -> None:
-    house = doors()
-    client = house.peer("127.0.0.2", language)
+    installation = doors()
+    client = installation.peer("127.0.0.2", language)
     for number in range(4):
         assert send(client, f"lamp {number}").status_code == 303
     text = "چراغ کوچهٔ ما یک هفته است خاموش است."
     identity = form_id(client)
     form = {"form_id": identity, "nature": "request", "text": text, "name": "مریم"}
-    notes = house.ask("SELECT count(*) FROM dialogue_notes")
+    notes = installation.ask("SELECT count(*) FROM dialogue_notes")
     refused = client.post("/new", data=form, files={"files": PICTURE})
     assert refused.status_code == 429
     assert 590 <= int(refused.headers["retry-after"]) <= 600
@@ -125,10 +125,10 @@ def test_a_form_over_the_quota_comes_back_with_the_words(doors: Open, language: 
     assert hidden(page, "form_id") == identity, "the same form can be sent again"
     assert f'lang="{language}"' in page
     assert all_hidden(page, "kept") == []
-    assert house.ask("SELECT count(*) FROM uploads") == 0, "no file is kept"
-    assert house.ask("SELECT count(*) FROM dialogue_notes") == notes, "nor the form"
-    assert house.raised() == 4
-    assert send(house.peer("127.0.0.3", language), text).status_code == 303, "the neighbour is served"
+    assert installation.ask("SELECT count(*) FROM uploads") == 0, "no file is kept"
+    assert installation.ask("SELECT count(*) FROM dialogue_notes") == notes, "nor the form"
+    assert installation.raised() == 4
+    assert send(installation.peer("127.0.0.3", language), text).status_code == 303, "the neighbour is served"
 
 
 @pytest.mark.parametrize("path", ["/track", "/track/phone", "/track/email", "/track/rating"])
@@ -141,8 +141,8 @@ def test_no_small_form_is_left_out(doors: Open, path: str) -> None:
 
 
 def test_a_further_message_over_the_quota_comes_back(doors: Open) -> None:
-    house = doors({**FEW, "peer_posts": 1})
-    client = house.peer("127.0.0.2", "fa")
+    installation = doors({**FEW, "peer_posts": 1})
+    client = installation.peer("127.0.0.2", "fa")
     assert client.post("/track/message", data={"text": "متن نخست"}).status_code == 303
     refused = client.post("/track/message", data={"text": "هنوز تاریک است"}, files={"files": PICTURE})
     assert refused.status_code == 429
@@ -159,17 +159,19 @@ def test_a_further_message_over_the_quota_comes_back(doors: Open) -> None:
     ],
 )
 def test_one_address_is_not_flooded_from_many_peers(doors: Open, language: str, phone: str, email: str) -> None:
-    house = doors({**FEW, "door_posts": None})
+    installation = doors({**FEW, "door_posts": None})
     spellings = ["09121234567", "+98 912 123 4567", "۰۹۱۲ ۱۲۳ ۴۵۶۷"]
     answers = [
-        send(house.peer(f"127.0.1.{place + 1}", language), "bell", phone=spelling)
+        send(installation.peer(f"127.0.1.{place + 1}", language), "bell", phone=spelling)
         for place, spelling in enumerate(spellings)
     ]
     assert [answer.status_code for answer in answers] == [303, 303, 429]
     assert phone in answers[-1].text
-    assert send(house.peer("127.0.1.9", language), "bell").status_code == 303, "there is a way out for its real owner"
+    assert send(installation.peer("127.0.1.9", language), "bell").status_code == 303, (
+        "there is a way out for its real owner"
+    )
     answers = [
-        send(house.peer(f"127.0.2.{place + 1}", language), "bell", email=spelling)
+        send(installation.peer(f"127.0.2.{place + 1}", language), "bell", email=spelling)
         for place, spelling in enumerate(["ali@example.com", "ALI@example.com", "Ali@EXAMPLE.com"])
     ]
     assert [answer.status_code for answer in answers] == [303, 303, 429]
@@ -177,9 +179,9 @@ def test_one_address_is_not_flooded_from_many_peers(doors: Open, language: str, 
 
 
 def test_files_of_a_form_that_came_too_often_with_an_address_stay(doors: Open) -> None:
-    house = doors({**FEW, "address_posts": 1})
-    assert send(house.peer("127.0.0.2"), "bell", email="ali@example.com").status_code == 303
-    client = house.peer("127.0.0.3")
+    installation = doors({**FEW, "address_posts": 1})
+    assert send(installation.peer("127.0.0.2"), "bell", email="ali@example.com").status_code == 303
+    client = installation.peer("127.0.0.3")
     form = {"form_id": form_id(client), "nature": "request", "text": "lamp", "email": "ali@example.com"}
     refused = client.post("/new", data=form, files={"files": PICTURE})
     assert refused.status_code == 429
@@ -189,22 +191,22 @@ def test_files_of_a_form_that_came_too_often_with_an_address_stay(doors: Open) -
 
 
 def test_a_crowd_fills_a_door_and_no_other_door(doors: Open) -> None:
-    house = doors()
-    answers = [send(house.peer(f"127.0.3.{host}"), "flood") for host in range(1, 8)]
+    installation = doors()
+    answers = [send(installation.peer(f"127.0.3.{host}"), "flood") for host in range(1, 8)]
     assert [answer.status_code for answer in answers] == [303] * 6 + [429]
     assert "Very many people are writing to us at the moment" in answers[-1].text
-    assert call(house.peer("127.0.3.7"), 1).status_code == 201
+    assert call(installation.peer("127.0.3.7"), 1).status_code == 201
 
 
 def test_uploads_are_counted_in_bytes(doors: Open) -> None:
-    house = doors({"peer_megabytes": 3, "trusted_peers": []})
-    client = house.peer("127.0.0.2")
+    installation = doors({"peer_megabytes": 3, "trusted_peers": []})
+    client = installation.peer("127.0.0.2")
     form = {"form_id": form_id(client), "nature": "request", "text": "lamp", "attach": "1"}
     answers = [
         client.post("/new", data=form, files={"files": ("x.bin", bytes([number]) * 1_600_000)}) for number in range(3)
     ]
     assert [answer.status_code for answer in answers] == [303, 303, 429]
-    assert house.ask("SELECT count(*) FROM uploads") == 2
+    assert installation.ask("SELECT count(*) FROM uploads") == 2
 
 
 @pytest.mark.parametrize(
@@ -215,8 +217,8 @@ def test_uploads_are_counted_in_bytes(doors: Open) -> None:
     ],
 )
 def test_the_json_door_says_when_to_come_again(doors: Open, language: str, title: str, detail: str) -> None:
-    house = doors()
-    client = house.peer("127.0.0.2", language)
+    installation = doors()
+    client = installation.peer("127.0.0.2", language)
     assert [call(client, number).status_code for number in range(4)] == [201] * 4
     refused = call(client, 5)
     assert (refused.status_code, refused.headers["content-type"]) == (429, "application/problem+json")
@@ -224,27 +226,29 @@ def test_the_json_door_says_when_to_come_again(doors: Open, language: str, title
     problem = refused.json()
     assert (problem["status"], problem["title"]) == (429, title)
     assert problem["detail"].startswith(detail)
-    answers = [call(house.peer("127.0.0.3", language), number, email="ali@example.com") for number in range(6, 9)]
+    answers = [
+        call(installation.peer("127.0.0.3", language), number, email="ali@example.com") for number in range(6, 9)
+    ]
     assert [answer.status_code for answer in answers] == [201, 201, 429]
 
 
 def test_who_has_a_key_stands_for_many_and_who_guesses_keys_writes_little(doors: Open) -> None:
-    house = doors(keys={"app": KEY})
-    client = house.peer("127.0.0.2")
+    installation = doors(keys={"app": KEY})
+    client = installation.peer("127.0.0.2")
     assert {call(client, number, KEY, email="app@example.com").status_code for number in range(20)} == {201}
     assert {call(client, number, "wrong").status_code for number in range(70)} == {401}
-    assert house.ask("SELECT count(*) FROM refusals") == 60
+    assert installation.ask("SELECT count(*) FROM refusals") == 60
 
 
 def test_a_trusted_peer_is_not_counted(doors: Open) -> None:
-    house = doors()
-    assert {call(house.peer("127.0.0.99"), number).status_code for number in range(20)} == {201}
+    installation = doors()
+    assert {call(installation.peer("127.0.0.99"), number).status_code for number in range(20)} == {201}
 
 
 def test_mail_over_the_quota_stays_with_its_sender(doors: Open, tmp_path: Path) -> None:
-    house = doors({**FEW, "door_posts": 8})
-    desk, inbox = house.house.desk()
-    house.stack.callback(inbox.close)
+    installation = doors({**FEW, "door_posts": 8})
+    desk, inbox = installation.installation.desk()
+    installation.stack.callback(inbox.close)
 
     def mail(port: int, peer: str, sender: str, number: int) -> tuple[int, bytes]:
         with smtplib.SMTP("127.0.0.1", port, timeout=30, source_address=(peer, 0)) as client:
@@ -280,12 +284,12 @@ def test_two_web_nodes_count_together(doors: Open) -> None:
 
 
 def test_every_refusal_stands_in_the_metrics(doors: Open) -> None:
-    house = doors()
-    client = house.peer("127.0.0.2")
+    installation = doors()
+    client = installation.peer("127.0.0.2")
     for number in range(7):
         call(client, number)
     for _ in range(22):
-        house.peer("127.0.0.99").post("/track", data={"code": mint()})
+        installation.peer("127.0.0.99").post("/track", data={"code": mint()})
     wait_until(
         lambda: 'zrm_refused_tries{bound="json-peer"} 3.0' in client.get("/metrics").text, "the refusals to be counted"
     )
@@ -294,9 +298,9 @@ def test_every_refusal_stands_in_the_metrics(doors: Open) -> None:
 
 def test_a_whole_office_behind_one_address_is_served(doors: Open) -> None:
     """Sixty citizens in one window, each attaching a file, making a mistake, mending it and looking at their matter."""
-    house = doors({"trusted_peers": []})
+    installation = doors({"trusted_peers": []})
     for number in range(60):
-        client = house.peer("127.0.0.2", "fa" if number % 2 else "en")
+        client = installation.peer("127.0.0.2", "fa" if number % 2 else "en")
         form = {"form_id": form_id(client), "text": f"lamp {number}", "nature": "", "phone": f"09121234{number:03}"}
         attached = client.post("/new", data={**form, "attach": "1"}, files={"files": PICTURE})
         mistaken = client.post("/new", data=form)
@@ -305,4 +309,4 @@ def test_a_whole_office_behind_one_address_is_served(doors: Open) -> None:
         assert sent.headers["location"] == "/receipt"
         assert client.post("/track", data={"code": "0000"}).status_code == 303
         client.close()
-    assert house.raised() == 60
+    assert installation.raised() == 60

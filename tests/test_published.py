@@ -139,9 +139,9 @@ def test_the_web_role_logs_them_at_its_start(
     monkeypatch.setenv(DATABASE_VARIABLE, database_url)
     monkeypatch.setenv(REDIS_VARIABLE, redis_url)
     for url, said in (("http://127.0.0.1:8000", 0), (WORLD, 3 + len(demonstration.DEMO_AGENTS))):
-        house = open_runtime("test", plan(tmp_path, old="http://127.0.0.1:8000", new=url))
+        installation = open_runtime("test", plan(tmp_path, old="http://127.0.0.1:8000", new=url))
         try:
-            _warn_of_published(house)
+            _warn_of_published(installation)
         finally:
-            house.close()
+            installation.close()
         assert capsys.readouterr().err.count('"a published secret is in force"') == said

@@ -33,7 +33,7 @@ DEAD = "the relay gives no heartbeat; contacts are kept but not filed"
 
 
 @dataclass
-class House:
+class TestedInstallation:
     """The roles of an installation, a process each."""
 
     command: list[str]
@@ -79,13 +79,13 @@ class House:
 
 
 @pytest.fixture
-def house(tmp_path: Path, database: Database, redis_url: str) -> House:
+def installation(tmp_path: Path, database: Database, redis_url: str) -> TestedInstallation:
     port = free_port()
     file = tmp_path / "config.yaml"
     file.write_text(CONFIG % (LOOPBACK, port, LOOPBACK, port, free_port()), encoding="utf-8")
     stores = {DATABASE_VARIABLE: database.url, REDIS_VARIABLE: redis_url}
     command = [sys.executable, "-m", "zrm.cli", "--config", str(file)]
-    return House(command, {**os.environ, **stores}, f"http://{LOOPBACK}:{port}", database, tmp_path)
+    return TestedInstallation(command, {**os.environ, **stores}, f"http://{LOOPBACK}:{port}", database, tmp_path)
 
 
 def kill(process: Child) -> None:
@@ -93,20 +93,20 @@ def kill(process: Child) -> None:
     assert process.wait(30)
 
 
-def test_a_relay_that_is_killed_is_told_everywhere_and_a_restart_nowhere(house: House) -> None:
+def test_a_relay_that_is_killed_is_told_everywhere_and_a_restart_nowhere(installation: TestedInstallation) -> None:
     with ExitStack() as stack:
         for words in (["web"], ["worker"], ["listen", "voice_ivr"]):
-            stack.enter_context(house.role(*words))
-        relay = stack.enter_context(house.role("relay"))
-        wait_until(lambda: all(map(house.beats, ("web", "worker", "voice_ivr", "relay"))), "every role", 60)
-        browser = stack.enter_context(httpx.Client(base_url=house.web, trust_env=False))
+            stack.enter_context(installation.role(*words))
+        relay = stack.enter_context(installation.role("relay"))
+        wait_until(lambda: all(map(installation.beats, ("web", "worker", "voice_ivr", "relay"))), "every role", 60)
+        browser = stack.enter_context(httpx.Client(base_url=installation.web, trust_env=False))
         submit(browser, "daniel", PASSWORDS["daniel"])
-        assert (house.ready(), house.check()) == ((200, []), [])
+        assert (installation.ready(), installation.check()) == ((200, []), [])
         assert 'data-shown-by="problems" hidden' in browser.get("/desk/queue/open").text
 
         kill(relay)
-        house.later(40)
-        assert (house.ready(), house.check()) == ((200, [DEAD]), [f"- {DEAD}"])
+        installation.later(40)
+        assert (installation.ready(), installation.check()) == ((200, [DEAD]), [f"- {DEAD}"])
         metrics = text_string_to_metric_families(browser.get("/metrics").text)
         alive = next(family for family in metrics if family.name == "zrm_roles_alive").samples
         assert {sample.labels["role"]: sample.value for sample in alive} == {
@@ -115,24 +115,24 @@ def test_a_relay_that_is_killed_is_told_everywhere_and_a_restart_nowhere(house: 
         assert 'data-shown-by="problems">' in browser.get("/desk/queue/open").text
         assert "The relay is not running" in browser.get("/desk/trouble").text
 
-        relay = stack.enter_context(house.role("relay"))
-        wait_until(lambda: house.ready() == (200, []), "the relay to be back", 60)
+        relay = stack.enter_context(installation.role("relay"))
+        wait_until(lambda: installation.ready() == (200, []), "the relay to be back", 60)
         relay.stop(30)
-        assert (house.ready(), house.check()) == ((200, []), []), "it was stopped a moment ago"
-        stack.enter_context(house.role("relay"))
-        wait_until(lambda: house.beats("relay"), "the relay after its restart", 60)
+        assert (installation.ready(), installation.check()) == ((200, []), []), "it was stopped a moment ago"
+        stack.enter_context(installation.role("relay"))
+        wait_until(lambda: installation.beats("relay"), "the relay after its restart", 60)
 
 
-def test_a_listener_is_missed_when_it_is_killed_and_not_when_it_is_stopped(house: House) -> None:
+def test_a_listener_is_missed_when_it_is_killed_and_not_when_it_is_stopped(installation: TestedInstallation) -> None:
     def listen(stack: ExitStack) -> Child:
-        process = stack.enter_context(house.role("listen", "voice_ivr"))
-        wait_until(lambda: house.beats("voice_ivr"), "the listener", 60)
+        process = stack.enter_context(installation.role("listen", "voice_ivr"))
+        wait_until(lambda: installation.beats("voice_ivr"), "the listener", 60)
         return process
 
     def an_hour_later() -> list[str]:
-        with house.database.cursor() as cursor:
+        with installation.database.cursor() as cursor:
             cursor.execute("UPDATE heartbeats SET at = at - interval '1 h'")
-        return [line for line in house.check() if "voice_ivr" in line]
+        return [line for line in installation.check() if "voice_ivr" in line]
 
     with ExitStack() as stack:
         assert an_hour_later() == [], "it was never there"

@@ -27,7 +27,7 @@ from zrm.kit.db import Database
 from zrm.kit.fitness import obstacles, risks
 
 PASSWORD = "p@ss:w/rd%20#"
-OWNER, STRANGER, NAME = "hub-owner", "hub-stranger", "hub-house"
+OWNER, STRANGER, NAME = "hub-owner", "hub-stranger", "hub-installation"
 
 
 @pytest.fixture

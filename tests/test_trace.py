@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from tests.agent_api.conftest import PASSWORDS, Browser, submit
-from tests.casework.house import one
+from tests.casework.installation import one
 from tests.lab.process import wait_until
 from tests.lab.serving import serving
 from tests.test_app import CONFIG
@@ -25,14 +25,14 @@ Line = dict[str, str]
 
 
 class Journey:
-    """A house, its log, and an agent at its desk."""
+    """An installation, its log, and an agent at its desk."""
 
-    def __init__(self, house: Runtime, client: httpx.Client, capsys: pytest.CaptureFixture[str]) -> None:
-        self.house = house
+    def __init__(self, installation: Runtime, client: httpx.Client, capsys: pytest.CaptureFixture[str]) -> None:
+        self.installation = installation
         self._client = client
         self._capsys = capsys
         self._lines: list[Line] = []
-        self._drain = build_drain(house, Queues(house.redis_url))
+        self._drain = build_drain(installation, Queues(installation.redis_url))
         client.headers["Accept-Language"] = "en"
         assert submit(client, "daniel", PASSWORDS["daniel"]).status_code == 303
         self.desk = Browser(client)
@@ -41,7 +41,7 @@ class Journey:
     def write(self, text: str, key: str) -> str:
         """A citizen writes by the web's door; returns the contact's trace."""
         self._client.post("/api/contacts", json={"text": text}, headers={"Idempotency-Key": key}).raise_for_status()
-        with self.house.database.cursor() as cursor:
+        with self.installation.database.cursor() as cursor:
             trace: str = one(cursor, "SELECT trace FROM raw_contacts ORDER BY received_at DESC LIMIT 1")
         return trace
 
@@ -76,10 +76,10 @@ def journey(
     path.write_text(f"{CONFIG}dispatch: {{hold: 0}}\n", encoding="utf-8")
     monkeypatch.setenv(DATABASE_VARIABLE, database_url)
     monkeypatch.setenv(REDIS_VARIABLE, redis_url)
-    house = open_runtime("test", load_config(path))
-    with serving(build_app(house), lifespan="on") as address, httpx.Client(base_url=address) as client:
-        yield Journey(house, client, capsys)
-    house.close()
+    installation = open_runtime("test", load_config(path))
+    with serving(build_app(installation), lifespan="on") as address, httpx.Client(base_url=address) as client:
+        yield Journey(installation, client, capsys)
+    installation.close()
 
 
 def told(lines: list[Line]) -> list[str]:
@@ -94,7 +94,7 @@ def way_of(page: str) -> str:
 
 
 def test_one_grep_shows_the_way_from_the_door_to_the_answer(journey: Journey) -> None:
-    desk, database = journey.desk, journey.house.database
+    desk, database = journey.desk, journey.installation.database
     trace = journey.write("The lamp is dark.", "1")
     journey.work()
     with database.cursor() as cursor:
@@ -126,7 +126,7 @@ def test_one_grep_shows_the_way_from_the_door_to_the_answer(journey: Journey) ->
 
 def test_what_is_done_to_a_contact_in_quarantine_has_its_trace(journey: Journey) -> None:
     trace = journey.write("The lamp is dark.", "1")
-    database = journey.house.database
+    database = journey.installation.database
     with database.cursor() as cursor:
         contact = one(cursor, "UPDATE raw_contacts SET body = '{}' RETURNING id")
     journey.work()

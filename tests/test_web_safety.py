@@ -38,9 +38,9 @@ def web(tmp_path: Path, database_url: str, redis_url: str, monkeypatch: pytest.M
         def begin(url: str = "http://127.0.0.1:8000", metrics: str = "") -> httpx.Client:
             path = tmp_path / "config.yaml"
             path.write_text(CONFIG.format(url=url, metrics=metrics), encoding="utf-8")
-            house = open_runtime("test", load_config(path))
-            stack.callback(house.close)
-            address = stack.enter_context(serving(build_app(house), lifespan="on"))
+            installation = open_runtime("test", load_config(path))
+            stack.callback(installation.close)
+            address = stack.enter_context(serving(build_app(installation), lifespan="on"))
             return stack.enter_context(httpx.Client(base_url=address, headers={"Accept-Language": "en"}))
 
         yield begin

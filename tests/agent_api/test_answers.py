@@ -11,7 +11,7 @@ import pytest
 from psycopg.types.json import Jsonb
 
 from tests.agent_api.conftest import Browser
-from tests.casework.house import Filed, agent, file_case, one, unit
+from tests.casework.installation import Filed, agent, file_case, one, unit
 from tests.reasons import says
 from zrm.casestore import template
 from zrm.casestore.template import Wording

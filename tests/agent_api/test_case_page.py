@@ -11,7 +11,7 @@ from PIL import Image
 
 from tests.agent_api.conftest import RunningDesk, enter
 from tests.agent_api.test_unsafe_files import attach
-from tests.casework.house import agent, file_case, one
+from tests.casework.installation import agent, file_case, one
 from tests.lab import axe
 from zrm.kit.db import Database
 from zrm.kit.ids import new_id

@@ -10,7 +10,7 @@ from psycopg.types.json import Jsonb
 
 import tests.reasons  # noqa: F401  # declares test.why
 from tests.agent_api.conftest import Browser
-from tests.casework.house import Filed, agent, file_case, one
+from tests.casework.installation import Filed, agent, file_case, one
 from zrm.casestore import rating
 from zrm.kit.blobs import BlobStore
 from zrm.kit.db import Database

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.agent_api.conftest import RunningDesk, enter
-from tests.casework.house import Filed, file_case, one
+from tests.casework.installation import Filed, file_case, one
 from tests.lab import axe
 from zrm.kit.db import Database
 from zrm.kit.direction import in_marks
@@ -41,7 +41,9 @@ def open_case(browser: LabBrowser, desk: RunningDesk, case: Filed, language: Lan
     page.context.close()
 
 
-def test_the_browser_reckons_as_the_house_does(browser: LabBrowser, desk: RunningDesk, database: Database) -> None:
+def test_the_browser_reckons_as_the_installation_does(
+    browser: LabBrowser, desk: RunningDesk, database: Database
+) -> None:
     with open_case(browser, desk, file_case(database, channel="sms")) as page:
         for text in TEXTS:
             page.fill("#composer textarea", text)

@@ -17,7 +17,7 @@ import psycopg
 import pytest
 
 from tests.agent_api.conftest import Browser, RunningDesk
-from tests.casework.house import Filed, acting, agent, file_case, unit
+from tests.casework.installation import Filed, acting, agent, file_case, unit
 from zrm.agent_api.live_connections import MOST_PENDING, REFRESH, EventHub, OpenDesk
 from zrm.agent_api.pages.layout import Shell
 from zrm.casestore import heartbeat, live

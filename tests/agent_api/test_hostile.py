@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.agent_api.conftest import Browser, RunningDesk
-from tests.casework.house import file_case
+from tests.casework.installation import file_case
 from zrm.kit.db import Database
 from zrm.kit.ids import new_id
 

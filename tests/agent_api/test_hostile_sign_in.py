@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from tests.agent_api.conftest import PASSWORDS, RunningDesk, submit
-from tests.casework.house import one
+from tests.casework.installation import one
 from zrm.agent_api import tries
 from zrm.config import Rates
 from zrm.kit import throttle

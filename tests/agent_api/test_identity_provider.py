@@ -19,7 +19,7 @@ from joserfc import jwt
 from joserfc.jwk import OctKey, RSAKey
 
 from tests.agent_api.conftest import PASSWORDS, Browser, RunningDesk, submit
-from tests.casework.house import one
+from tests.casework.installation import one
 from tests.lab.identity_provider import SECRET, IdentityProvider, sign_in_there
 from zrm.config import IdentityProviderConfig as ProviderSettings
 from zrm.config import Name, Security

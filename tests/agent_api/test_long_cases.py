@@ -12,7 +12,7 @@ from playwright.sync_api import expect
 
 from tests.agent_api.conftest import Browser, RunningDesk, enter
 from tests.agent_api.test_composer import open_case
-from tests.casework.house import Filed, file_case, one
+from tests.casework.installation import Filed, file_case, one
 from tests.lab import axe
 from zrm.casestore import live, timeline
 from zrm.casestore.timeline import RELATIONS, WINDOW
@@ -88,7 +88,7 @@ def rows_read(cursor: Cursor) -> dict[str, int]:
 def read_by(database: Database, work: Callable[[Cursor], object]) -> dict[str, int]:
     """How many rows of each table some work reads."""
     with database.cursor() as cursor:
-        # Where this case is nearly all there is, a whole table is as near as its index; in a house it is not.
+        # Where this case is nearly all there is, a whole table is as near as its index; in an installation it is not.
         cursor.execute("SET LOCAL enable_seqscan = off")
         before = rows_read(cursor)
         work(cursor)

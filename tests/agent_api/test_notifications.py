@@ -9,7 +9,7 @@ from uuid import UUID
 import pytest
 
 from tests.agent_api.conftest import Browser
-from tests.casework.house import Filed, acting, agent, file_case, one
+from tests.casework.installation import Filed, acting, agent, file_case, one
 from zrm.casestore import notification, outbox
 from zrm.casestore.notification import NewNotice, NoticeKind
 from zrm.casestore.outbox import Topic

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.agent_api.conftest import PASSWORDS, Browser, RunningDesk
-from tests.casework.house import one
+from tests.casework.installation import one
 from zrm.config import Security
 from zrm.kit.db import Database
 from zrm.security.passkeys import RelyingParty, make, use

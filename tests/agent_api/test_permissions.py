@@ -9,7 +9,7 @@ import psycopg
 import pytest
 
 from tests.agent_api.conftest import Browser, RunningDesk
-from tests.casework.house import Filed, agent, file_case, one, quarantine_one, unit
+from tests.casework.installation import Filed, agent, file_case, one, quarantine_one, unit
 from tests.reasons import why
 from zrm.casestore import heartbeat, outbox
 from zrm.casestore.agent import ONLY_EVERYWHERE, Permission

@@ -9,7 +9,7 @@ from uuid import UUID
 
 import pytest
 
-from tests.casework.house import agent, unit
+from tests.casework.installation import agent, unit
 from zrm.casestore import case_list, history, notification
 from zrm.casestore.case_list import View
 from zrm.kit.clock import now

@@ -14,7 +14,7 @@ from psycopg.types.json import Jsonb
 
 import zrm
 from tests.agent_api.conftest import Browser
-from tests.casework.house import quarantine_one
+from tests.casework.installation import quarantine_one
 from zrm.agent_api.pages.reasons import ToldReason, told
 from zrm.casestore import outbox
 from zrm.casestore.outbox import Topic

@@ -11,7 +11,7 @@ from tests.agent_api.conftest import RunningDesk, enter
 from tests.agent_api.test_composer import open_case
 from tests.agent_api.test_long_cases import say
 from tests.agent_api.test_unsafe_files import attach
-from tests.casework.house import Filed, file_case
+from tests.casework.installation import Filed, file_case
 from zrm.casestore import live
 from zrm.kit.db import Database
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.agent_api.conftest import RunningDesk, enter
-from tests.casework.house import file_case
+from tests.casework.installation import file_case
 from tests.lab.axe import faults
 from zrm.agent_api.pages import search
 from zrm.kit.db import Database

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from tests.agent_api.conftest import Browser
-from tests.casework.house import file_case, one
-from tests.channels.email.house import MailHouse
+from tests.casework.installation import file_case, one
+from tests.channels.email.installation import MailInstallation
 from tests.channels.email.test_pictures import NAMED, PNG, mail
 from zrm.agent_api.pages import files
 from zrm.casestore.timeline import BEGINNING, WHOLE_BYTES
@@ -26,8 +26,10 @@ SHOWN = f'src="data:image/png;base64,{base64.b64encode(PNG).decode()}"'
 
 
 @pytest.fixture
-def house(database: Database, inbox: Inbox, blobs: BlobStore, settings: Settings, tmp_path: Path) -> MailHouse:
-    return MailHouse(database, inbox, blobs, settings, tmp_path)
+def installation(
+    database: Database, inbox: Inbox, blobs: BlobStore, settings: Settings, tmp_path: Path
+) -> MailInstallation:
+    return MailInstallation(database, inbox, blobs, settings, tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -39,37 +41,39 @@ def house(database: Database, inbox: Inbox, blobs: BlobStore, settings: Settings
     ],
 )  # fmt: skip
 def test_a_mails_own_picture_is_shown_in_its_place_and_listed(
-    house: MailHouse, sign_in: SignIn, source: str, head: str
+    installation: MailInstallation, sign_in: SignIn, source: str, head: str
 ) -> None:
-    contact = house.take(mail(source, head).body)
+    contact = installation.take(mail(source, head).body)
     browser = sign_in("daniel")
     assert SHOWN in browser.get(f"/desk/contacts/{contact}/html").text
-    assert ".png" in browser.get(f"/desk/cases/{house.case_of(contact)}").text
+    assert ".png" in browser.get(f"/desk/cases/{installation.case_of(contact)}").text
 
 
 def test_a_page_has_no_more_pictures_than_it_may_hold(
-    house: MailHouse, sign_in: SignIn, monkeypatch: pytest.MonkeyPatch
+    installation: MailInstallation, sign_in: SignIn, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """One picture shown a thousand times would be a thousand copies of it."""
-    contact = house.take(mail('src="cid:i@p"', "Content-Type: image/png\r\nContent-ID: <i@p>").body)
-    house.ask("UPDATE contacts SET html = html || html || html WHERE id = %s RETURNING id", contact)
+    contact = installation.take(mail('src="cid:i@p"', "Content-Type: image/png\r\nContent-ID: <i@p>").body)
+    installation.ask("UPDATE contacts SET html = html || html || html WHERE id = %s RETURNING id", contact)
     browser = sign_in("daniel")
     for room, shown in ((3 * len(PNG), 3), (3 * len(PNG) - 1, 2), (len(PNG) - 1, 0)):
         monkeypatch.setattr(files, "_PICTURE_BYTES", room)
         assert browser.get(f"/desk/contacts/{contact}/html").text.count(SHOWN) == shown
 
 
-def test_pictures_kept_before_are_found_too(house: MailHouse, sign_in: SignIn) -> None:
+def test_pictures_kept_before_are_found_too(installation: MailInstallation, sign_in: SignIn) -> None:
     """Rows as they were written: the mail's own spelling in the page, the role by the disposition alone."""
-    contact = house.take(mail('src="cid:i@p"', "Content-Type: image/png\r\nContent-ID: <i@p>").body)
-    house.ask("UPDATE contacts SET html = replace(html, 'cid:i@p', 'cid:I%%40P') WHERE id = %s RETURNING id", contact)
-    house.ask(
+    contact = installation.take(mail('src="cid:i@p"', "Content-Type: image/png\r\nContent-ID: <i@p>").body)
+    installation.ask(
+        "UPDATE contacts SET html = replace(html, 'cid:i@p', 'cid:I%%40P') WHERE id = %s RETURNING id", contact
+    )
+    installation.ask(
         "UPDATE attachments SET role = 'attachment', media_type = 'image/x-png' WHERE contact_id = %s RETURNING id",
         contact,
     )
     browser = sign_in("daniel")
     assert SHOWN in browser.get(f"/desk/contacts/{contact}/html").text
-    ((file,),) = house.ask("SELECT id FROM attachments WHERE contact_id = %s", contact)
+    ((file,),) = installation.ask("SELECT id FROM attachments WHERE contact_id = %s", contact)
     assert browser.get(f"/desk/files/{file}").headers["content-type"] == "image/png"
 
 
@@ -82,25 +86,25 @@ def test_pictures_kept_before_are_found_too(house: MailHouse, sign_in: SignIn) -
     ],
 )
 def test_the_words_of_an_odd_mail_are_on_the_page(
-    house: MailHouse, sign_in: SignIn, lines: str, body: str, words: str
+    installation: MailInstallation, sign_in: SignIn, lines: str, body: str, words: str
 ) -> None:
     head = "   \r\nFrom: C <c@citizen.example\r\nSubject: Lamp\r\nMIME-Version: 1.0\r\nContent-Type: text/plain; charset=utf-8\r\n"
-    contact = house.take(f"{head}{lines}\r\n\r\n{body}\r\n")
-    page = sign_in("daniel").get(f"/desk/cases/{house.case_of(contact)}").text
+    contact = installation.take(f"{head}{lines}\r\n\r\n{body}\r\n")
+    page = sign_in("daniel").get(f"/desk/cases/{installation.case_of(contact)}").text
     assert f'<p dir="auto">{words}</p>' in page
     assert "c@citizen.example" in page
 
 
 def test_a_text_of_a_million_letters_is_shown_whole_and_a_longer_one_is_a_file(
-    house: MailHouse, sign_in: SignIn
+    installation: MailInstallation, sign_in: SignIn
 ) -> None:
     words = "The lamp is dark. " * 16_000 + "This is the last word."
-    contact = house.take(f"From: a@b.example\r\nSubject: long\r\n\r\n{words}\r\n")
+    contact = installation.take(f"From: a@b.example\r\nSubject: long\r\n\r\n{words}\r\n")
     browser = sign_in("daniel")
-    assert "This is the last word." in browser.get(f"/desk/cases/{house.case_of(contact)}").text
-    longer = house.take(f"From: a@b.example\r\nSubject: longer\r\n\r\n{'w' * (TEXT_LIMIT + 1)}\r\n")
-    assert house.labels(longer) == {"cut_short"}
-    page = browser.get(f"/desk/cases/{house.case_of(longer)}").text
+    assert "This is the last word." in browser.get(f"/desk/cases/{installation.case_of(contact)}").text
+    longer = installation.take(f"From: a@b.example\r\nSubject: longer\r\n\r\n{'w' * (TEXT_LIMIT + 1)}\r\n")
+    assert installation.labels(longer) == {"cut_short"}
+    page = browser.get(f"/desk/cases/{installation.case_of(longer)}").text
     assert "w" * TEXT_LIMIT in page
     (link,) = re.findall(r'href="(/desk/files/[0-9a-f-]+\?save)"', page)
     assert browser.get(link).content == b"w" * (TEXT_LIMIT + 1)
@@ -134,6 +138,6 @@ def test_a_page_of_many_long_texts_shows_the_newest_whole_and_leads_to_the_other
     assert sign_in("sara").get(f"/desk/contacts/{first}/text").status_code == 404
 
 
-def test_lists_read_the_beginning_of_a_text(house: MailHouse, sign_in: SignIn) -> None:
-    house.take(f"From: a@b.example\r\nSubject: long\r\n\r\n{'words ' * 150_000}\r\n")
+def test_lists_read_the_beginning_of_a_text(installation: MailInstallation, sign_in: SignIn) -> None:
+    installation.take(f"From: a@b.example\r\nSubject: long\r\n\r\n{'words ' * 150_000}\r\n")
     assert len(sign_in("daniel").get("/desk/queue/unassigned").text) < 100_000

@@ -8,7 +8,7 @@ from collections.abc import Callable
 import pytest
 
 from tests.agent_api.conftest import PASSWORDS, Browser, RunningDesk, submit
-from tests.casework.house import one
+from tests.casework.installation import one
 from zrm.kit.db import Database
 
 SignIn = Callable[[str], Browser]

@@ -9,7 +9,7 @@ from uuid import UUID, uuid4
 import pytest
 
 from tests.agent_api.conftest import RunningDesk, enter
-from tests.casework.house import agent
+from tests.casework.installation import agent
 from tests.lab.axe import faults
 from zrm.casestore import outbox
 from zrm.casestore.outbox import Topic
@@ -32,14 +32,16 @@ if TYPE_CHECKING:
 
     SignIn = Callable[[str], Browser]
 
-HOUSE = Installation({"fa": "مرکز", "en": "Centre"}, "fa", "UTC", "IR", "https://a.example", "/tmp", "00")  # unused
+INSTALLATION = Installation(
+    {"fa": "مرکز", "en": "Centre"}, "fa", "UTC", "IR", "https://a.example", "/tmp", "00"
+)  # unused
 WORDS = {"way": "visit", "text": "The lamp in Spring Street is dark", "name": "Sara Karimi", "phone": "0912 123 4567"}
 
 
 def file_all(desk: RunningDesk) -> None:
     """T2, with the parsers of the desk's channels."""
     context = desk.context
-    parsers = {kind: CHANNELS[kind](CHANNELS[kind].Config(), HOUSE).parse for kind in ways()}
+    parsers = {kind: CHANNELS[kind](CHANNELS[kind].Config(), INSTALLATION).parse for kind in ways()}
     with context.database.cursor() as cursor:
         tasks = outbox.claim(cursor, Topic.FILE, limit=100, lease=30)
     Filer(context.database, context.blobs, parsers, context.settings)(tasks)

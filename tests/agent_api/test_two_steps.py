@@ -12,7 +12,7 @@ import pyotp
 import pytest
 
 from tests.agent_api.conftest import PASSWORDS, Browser, RunningDesk, submit
-from tests.casework.house import agent, one
+from tests.casework.installation import agent, one
 from zrm.config import Security, Settings
 from zrm.kit.db import Database
 from zrm.security import second_step

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from tests.agent_api.conftest import Browser
-from tests.casework.house import file_case
+from tests.casework.installation import file_case
 from zrm.kit.blobs import BlobStore
 from zrm.kit.db import Database
 from zrm.kit.ids import new_id

@@ -16,7 +16,7 @@ from pydantic import ValidationError
 from pydantic.fields import FieldInfo
 
 import zrm
-from tests.casework.house import agent, file_case
+from tests.casework.installation import agent, file_case
 from zrm.casestore import history
 from zrm.casestore.case import Status
 from zrm.casestore.history import (

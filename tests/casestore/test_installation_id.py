@@ -80,7 +80,7 @@ def test_after_a_restore_without_the_files_an_operator_says_so(
     assert adopt_folder(database, fresh) == claim_folder(database, fresh) == blobs.mark()
 
 
-def test_a_disk_that_goes_while_the_house_works_takes_no_file(database: Database, tmp_path: Path) -> None:
+def test_a_disk_that_goes_while_the_installation_works_takes_no_file(database: Database, tmp_path: Path) -> None:
     """What lies at an empty mount point would be found by nobody; the sender comes again instead."""
     root = tmp_path / "blobs"
     blobs = BlobStore(root, lambda: claim_folder(database, BlobStore(root)))

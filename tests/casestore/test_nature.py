@@ -5,7 +5,7 @@ from __future__ import annotations
 import psycopg
 import pytest
 
-from tests.casework.house import acting, agent, file_case, one
+from tests.casework.installation import acting, agent, file_case, one
 from zrm.casestore import nature
 from zrm.casework import case_actions
 from zrm.casework.context import InvalidInput

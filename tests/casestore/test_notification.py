@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.casework.house import Filed, acting, agent, file_case, one
+from tests.casework.installation import Filed, acting, agent, file_case, one
 from zrm.casestore import notification
 from zrm.casestore.notification import MOST, NewNotice, Notice, NoticeKind
 from zrm.casework import case_actions

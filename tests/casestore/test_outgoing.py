@@ -8,7 +8,7 @@ from uuid import UUID
 import psycopg
 import pytest
 
-from tests.casework.house import Filed, acting, agent, file_case
+from tests.casework.installation import Filed, acting, agent, file_case
 from tests.reasons import why
 from zrm.casestore import outgoing, proof, timeline, worklists
 from zrm.casestore.delivery import DeliveryKind, DeliveryState

@@ -7,7 +7,7 @@ from datetime import timedelta
 import psycopg
 import pytest
 
-from tests.casework.house import Filed, file_case
+from tests.casework.installation import Filed, file_case
 from zrm.casestore import person, search, timeline
 from zrm.casestore.case import cases_of
 from zrm.casestore.search import Reach

@@ -9,7 +9,7 @@ from uuid import UUID
 import pytest
 
 from bench import stock
-from tests.casework.house import Filed, file_case, unit
+from tests.casework.installation import Filed, file_case, unit
 from zrm.casestore import contact as contacts
 from zrm.casestore import search
 from zrm.casestore.case_list import PageKey

@@ -8,7 +8,7 @@ from contextlib import closing
 
 import pytest
 
-from tests.casework.house import one
+from tests.casework.installation import one
 from zrm.casestore import outbox, timers
 from zrm.casestore.outbox import Topic
 from zrm.kit.db import Cursor, Database

@@ -10,7 +10,7 @@ from uuid import UUID
 import psycopg
 import pytest
 
-from tests.casework.house import Filed, acting, agent, file_case, one, unit
+from tests.casework.installation import Filed, acting, agent, file_case, one, unit
 from tests.lab.locks import wait_for_waiting
 from zrm.casestore import case as cases
 from zrm.casestore.outbox import Topic

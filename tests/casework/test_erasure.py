@@ -12,8 +12,8 @@ import psycopg
 import pytest
 
 import zrm
-from tests.channels.email.conftest import mail_house
-from tests.channels.email.house import MailHouse, mail
+from tests.channels.email.conftest import mail_installation
+from tests.channels.email.installation import MailInstallation, mail
 from tests.reasons import why
 from zrm.casestore import outgoing, timeline, uploads
 from zrm.casestore.delivery import DeliveryKind, DeliveryState
@@ -24,7 +24,7 @@ from zrm.inbox import reading
 from zrm.inbox.receive import INLINE_LIMIT
 from zrm.kit.db import Database
 
-__all__ = ["mail_house"]  # a fixture
+__all__ = ["mail_installation"]  # a fixture
 SECRET = "geheimnis"
 
 
@@ -43,41 +43,41 @@ def everything(database: Database, *, but: Collection[str] = ()) -> str:
     return "\n".join(rows)
 
 
-def sent(house: MailHouse) -> None:
+def sent(installation: MailInstallation) -> None:
     """What was queued has left, and the provider said something about it."""
-    with house.database.cursor() as cursor:
+    with installation.database.cursor() as cursor:
         cursor.execute("SELECT id FROM deliveries WHERE state = 'queued'")
         for (delivery,) in cursor.fetchall():
             outgoing.record(cursor, delivery, DeliveryState.SENDING)
             outgoing.record(cursor, delivery, DeliveryState.FAILED, why(f"no mailbox {SECRET}"))
 
 
-def erase(house: MailHouse, *contacts: UUID) -> int:
-    with house.database.cursor() as cursor:
+def erase(installation: MailInstallation, *contacts: UUID) -> int:
+    with installation.database.cursor() as cursor:
         return erase_contacts(cursor, contacts)
 
 
-def old(house: MailHouse) -> None:
+def old(installation: MailInstallation) -> None:
     """A day passes in the blob store."""
-    for file in house.blobs.root.rglob("*"):
+    for file in installation.blobs.root.rglob("*"):
         if file.is_file():
             os.utime(file, (1, 1))
 
 
-def test_what_was_said_is_gone_and_all_that_counts_it_goes_on(mail_house: MailHouse) -> None:
+def test_what_was_said_is_gone_and_all_that_counts_it_goes_on(mail_installation: MailInstallation) -> None:
     sender = f"{SECRET}@example.com"
-    contact = mail_house.take(mail(f"{SECRET} lamp", f"Subject: {SECRET}", sender=sender), mail_from=sender)
-    case = mail_house.case_of(contact)
-    ((ours,),) = mail_house.ask("SELECT contact_id FROM deliveries")
+    contact = mail_installation.take(mail(f"{SECRET} lamp", f"Subject: {SECRET}", sender=sender), mail_from=sender)
+    case = mail_installation.case_of(contact)
+    ((ours,),) = mail_installation.ask("SELECT contact_id FROM deliveries")
     assert isinstance(ours, UUID)
     with pytest.raises(Conflict):
-        erase(mail_house, contact, ours)  # the acknowledgement has not left
-    sent(mail_house)
-    assert SECRET in everything(mail_house.database, but=("persons", "addresses", "cases"))
-    assert erase(mail_house, contact, ours) == 2
-    assert erase(mail_house, contact, ours) == 0, "twice is once"
-    assert SECRET not in everything(mail_house.database, but=("persons", "addresses", "cases"))
-    with mail_house.database.cursor() as cursor:
+        erase(mail_installation, contact, ours)  # the acknowledgement has not left
+    sent(mail_installation)
+    assert SECRET in everything(mail_installation.database, but=("persons", "addresses", "cases"))
+    assert erase(mail_installation, contact, ours) == 2
+    assert erase(mail_installation, contact, ours) == 0, "twice is once"
+    assert SECRET not in everything(mail_installation.database, but=("persons", "addresses", "cases"))
+    with mail_installation.database.cursor() as cursor:
         page = timeline.load(cursor, case)
         assert page is not None
         assert [(one.text, "erased" in one.labels) for one in page.contacts if one.direction == "in"] == [("", True)]
@@ -86,24 +86,27 @@ def test_what_was_said_is_gone_and_all_that_counts_it_goes_on(mail_house: MailHo
         assert cursor.fetchone() == (0,)
         cursor.execute("SELECT body IS NULL AND body_key IS NULL, state FROM raw_contacts WHERE id = %s", [contact])
         assert cursor.fetchone() == (True, "filed")
-    assert mail_house.holds()
-    assert mail_house.receive(mail(f"{SECRET} lamp", f"Subject: {SECRET}", sender=sender), mail_from=sender) == contact
+    assert mail_installation.holds()
+    assert (
+        mail_installation.receive(mail(f"{SECRET} lamp", f"Subject: {SECRET}", sender=sender), mail_from=sender)
+        == contact
+    )
 
 
-def test_an_answer_without_a_case_is_erased_with_its_question(mail_house: MailHouse) -> None:
-    contact = mail_house.take(mail("lamp"))
+def test_an_answer_without_a_case_is_erased_with_its_question(mail_installation: MailInstallation) -> None:
+    contact = mail_installation.take(mail("lamp"))
     answer = NewDelivery(
         DeliveryKind.SELF_SERVICE, "email", "info", f"{SECRET}@example.com", question_id=contact, wish="help",
         says=OwnWords(SECRET, "en", SECRET),
     )  # fmt: skip
-    with mail_house.database.cursor() as cursor:
+    with mail_installation.database.cursor() as cursor:
         outgoing.queue(cursor, [answer])
-    sent(mail_house)
-    ((ours,),) = mail_house.ask("SELECT contact_id FROM deliveries WHERE contact_id IS NOT NULL")
+    sent(mail_installation)
+    ((ours,),) = mail_installation.ask("SELECT contact_id FROM deliveries WHERE contact_id IS NOT NULL")
     assert isinstance(ours, UUID)
-    assert SECRET in everything(mail_house.database)
-    erase(mail_house, contact, ours)
-    assert SECRET not in everything(mail_house.database)
+    assert SECRET in everything(mail_installation.database)
+    erase(mail_installation, contact, ours)
+    assert SECRET not in everything(mail_installation.database)
 
 
 @pytest.mark.parametrize(
@@ -116,46 +119,46 @@ def test_an_answer_without_a_case_is_erased_with_its_question(mail_house: MailHo
         "UPDATE deliveries SET erased_at = now()",
     ],
 )
-def test_nothing_is_half_erased(mail_house: MailHouse, statement: str) -> None:
-    mail_house.take(mail())
-    with pytest.raises(psycopg.errors.CheckViolation), mail_house.database.cursor() as cursor:
+def test_nothing_is_half_erased(mail_installation: MailInstallation, statement: str) -> None:
+    mail_installation.take(mail())
+    with pytest.raises(psycopg.errors.CheckViolation), mail_installation.database.cursor() as cursor:
         cursor.execute(statement.encode())
 
 
-def test_what_waits_for_its_case_is_not_erased(mail_house: MailHouse) -> None:
-    contact = mail_house.receive(mail())
+def test_what_waits_for_its_case_is_not_erased(mail_installation: MailInstallation) -> None:
+    contact = mail_installation.receive(mail())
     with pytest.raises(Conflict):
-        erase(mail_house, contact)
-    mail_house.file()
-    assert mail_house.state(contact)[0] == "filed"
+        erase(mail_installation, contact)
+    mail_installation.file()
+    assert mail_installation.state(contact)[0] == "filed"
 
 
-def test_a_file_goes_with_its_last_reference(mail_house: MailHouse) -> None:
+def test_a_file_goes_with_its_last_reference(mail_installation: MailInstallation) -> None:
     large = mail("x" * (INLINE_LIMIT + 1), "Message-ID: <1@example.com>")
-    contact = mail_house.take(large)
-    again = mail_house.take(mail("y" * (INLINE_LIMIT + 1), "Message-ID: <2@example.com>"))
-    ((key,),) = mail_house.ask("SELECT body_key FROM raw_contacts WHERE id = %s", contact)
-    ((other,),) = mail_house.ask("SELECT body_key FROM raw_contacts WHERE id = %s", again)
+    contact = mail_installation.take(large)
+    again = mail_installation.take(mail("y" * (INLINE_LIMIT + 1), "Message-ID: <2@example.com>"))
+    ((key,),) = mail_installation.ask("SELECT body_key FROM raw_contacts WHERE id = %s", contact)
+    ((other,),) = mail_installation.ask("SELECT body_key FROM raw_contacts WHERE id = %s", again)
     assert isinstance(key, str)
     assert isinstance(other, str)
-    mail_house.ask(  # … of which one file is an attachment elsewhere
+    mail_installation.ask(  # … of which one file is an attachment elsewhere
         "INSERT INTO attachments (id, contact_id, role, name, media_type, size, blob_key) "
         "VALUES (uuidv7(), %s, 'attachment', 'a', 'text/plain', 1, %s) RETURNING id", again, key,
     )  # fmt: skip
-    sent(mail_house)
-    erase(mail_house, contact)
-    old(mail_house)
-    uploads.sweep(mail_house.database, mail_house.blobs)
-    assert mail_house.blobs.path(key).exists(), "somebody else refers to it"
-    erase(mail_house, again)
-    mail_house.blobs.touch(other)  # just now the same file came again, and its row is not written yet
-    uploads.sweep(mail_house.database, mail_house.blobs)
-    assert not mail_house.blobs.path(key).exists()
-    assert mail_house.blobs.path(other).exists()
-    old(mail_house)
-    mail_house.ask("UPDATE uploads SET uploaded_at = uploaded_at - interval '1 day' RETURNING 1")
-    uploads.sweep(mail_house.database, mail_house.blobs)
-    assert not mail_house.blobs.path(other).exists()
+    sent(mail_installation)
+    erase(mail_installation, contact)
+    old(mail_installation)
+    uploads.sweep(mail_installation.database, mail_installation.blobs)
+    assert mail_installation.blobs.path(key).exists(), "somebody else refers to it"
+    erase(mail_installation, again)
+    mail_installation.blobs.touch(other)  # just now the same file came again, and its row is not written yet
+    uploads.sweep(mail_installation.database, mail_installation.blobs)
+    assert not mail_installation.blobs.path(key).exists()
+    assert mail_installation.blobs.path(other).exists()
+    old(mail_installation)
+    mail_installation.ask("UPDATE uploads SET uploaded_at = uploaded_at - interval '1 day' RETURNING 1")
+    uploads.sweep(mail_installation.database, mail_installation.blobs)
+    assert not mail_installation.blobs.path(other).exists()
 
 
 @pytest.mark.parametrize("table", ["case_events", "delivery_events", "receipts", "tracking_codes", "refusals"])

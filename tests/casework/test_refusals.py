@@ -17,7 +17,7 @@ from uuid import UUID
 
 import pytest
 
-from tests.casework.house import EVERYTHING, acting, agent, file_case, one, quarantine_one, unit
+from tests.casework.installation import EVERYTHING, acting, agent, file_case, one, quarantine_one, unit
 from tests.lab.databases import Databases
 from tests.reasons import why
 from zrm import agent_api, casework

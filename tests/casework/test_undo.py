@@ -9,7 +9,7 @@ from uuid import UUID
 
 import pytest
 
-from tests.casework.house import Filed, acting, agent, file_case, one
+from tests.casework.installation import Filed, acting, agent, file_case, one
 from zrm.casestore import outbox, timeline, timers
 from zrm.casestore.outbox import Topic
 from zrm.casework import case_actions, undo

@@ -16,7 +16,7 @@ import pytest
 
 from tests.channels.fax.faxes import fax
 from tests.channels.sms.aggregator import Aggregator
-from tests.channels.sms.hub import PUBLIC_URL, house, serving
+from tests.channels.sms.hub import PUBLIC_URL, installation, serving
 from tests.lab.process import wait_until
 from tests.lab.twilio import TwilioStandIn
 from zrm.casestore import outbox
@@ -57,7 +57,7 @@ def channel_at(account: TwilioStandIn, url: str = "http://127.0.0.1:1") -> SmsCh
         },
         "gateways": {"red": red, "kannel": kannel},
     }
-    return SmsChannel(SmsConfig.model_validate(section), house())
+    return SmsChannel(SmsConfig.model_validate(section), installation())
 
 
 @pytest.fixture
@@ -78,7 +78,9 @@ def posts(account: TwilioStandIn, desk: Desk) -> Iterator[dict[str, Post]]:
         sms = channel_at(account)
         stack.callback(sms.close)
         hub = stack.enter_context(serving(sms.routes(desk)))
-        fax_hub = stack.enter_context(serving(FaxChannel(FaxConfig(token=SECRET, max_mb=1), house()).routes(desk)))
+        fax_hub = stack.enter_context(
+            serving(FaxChannel(FaxConfig(token=SECRET, max_mb=1), installation()).routes(desk))
+        )
 
         def twilio(words: str) -> int:
             path, form = f"/hooks/twilio/sms/{TWILIO[1:]}", {"MessageSid": "SM" + "1" * 32, "From": "+989121234567"}

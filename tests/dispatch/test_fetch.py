@@ -25,7 +25,7 @@ from zrm.ui.i18n import gettext
 
 
 @dataclass
-class House:
+class TestedInstallation:
     """A text with a picture comes in; the provider answers as the test says."""
 
     database: Database
@@ -60,7 +60,7 @@ class House:
 
 
 @pytest.fixture
-def house(database: Database, blobs: BlobStore, inbox: Inbox, settings: Settings) -> House:
+def installation(database: Database, blobs: BlobStore, inbox: Inbox, settings: Settings) -> TestedInstallation:
     def parse(raw: RawContact) -> list[Parsed]:
         file = InboundFile("ME1.png", "image/png", remote="https://provider/ME1")
         return [Inbound((Sender(PHONE, "09121234567"),), "عکس", files=(file,), thread=Thread(open_line=True))]
@@ -69,60 +69,60 @@ def house(database: Database, blobs: BlobStore, inbox: Inbox, settings: Settings
     with database.cursor() as cursor:
         tasks = outbox.claim(cursor, Topic.FILE, limit=10, lease=60)
     Filer(database, blobs, {"sms": parse}, settings)(tasks)
-    return House(database, blobs)
+    return TestedInstallation(database, blobs)
 
 
-def test_picture_becomes_an_attachment_of_the_filed_message(house: House) -> None:
-    assert house.ask("SELECT count(*) FROM attachments") == [(0,)], "the message does not wait for its picture"
-    house.work()
-    ((name, kind, size, key, position),) = house.ask(
+def test_picture_becomes_an_attachment_of_the_filed_message(installation: TestedInstallation) -> None:
+    assert installation.ask("SELECT count(*) FROM attachments") == [(0,)], "the message does not wait for its picture"
+    installation.work()
+    ((name, kind, size, key, position),) = installation.ask(
         "SELECT name, media_type, size, blob_key, position FROM attachments"
     )
     assert (name, kind, size, position) == ("ME1.png", "image/png", 7, 0)
-    assert house.blobs.get(str(key)) == b"picture"
-    assert house.ask("SELECT state FROM remote_files") == [("fetched",)]
-    assert house.ask("SELECT count(*) FROM outbox WHERE topic = 'fetch'") == [(0,)]
+    assert installation.blobs.get(str(key)) == b"picture"
+    assert installation.ask("SELECT state FROM remote_files") == [("fetched",)]
+    assert installation.ask("SELECT count(*) FROM outbox WHERE topic = 'fetch'") == [(0,)]
 
 
-def test_what_is_fetched_is_shown_to_the_virus_scanner_where_there_is_one(house: House) -> None:
-    with house.database.cursor() as cursor:
+def test_what_is_fetched_is_shown_to_the_virus_scanner_where_there_is_one(installation: TestedInstallation) -> None:
+    with installation.database.cursor() as cursor:
         tasks = outbox.claim(cursor, Topic.FETCH, limit=10, lease=60)
-    Fetch(house.database, house.blobs, {"sms": house}, {}, scanned=True)(tasks)
-    assert house.ask("SELECT scan FROM attachments") == [("waiting",)]
-    ((found,),) = house.ask("SELECT a.id = o.ref FROM attachments a, outbox o WHERE o.topic = 'scan'")
+    Fetch(installation.database, installation.blobs, {"sms": installation}, {}, scanned=True)(tasks)
+    assert installation.ask("SELECT scan FROM attachments") == [("waiting",)]
+    ((found,),) = installation.ask("SELECT a.id = o.ref FROM attachments a, outbox o WHERE o.topic = 'scan'")
     assert found
 
 
-def test_provider_that_is_away_is_asked_again_and_not_for_ever(house: House) -> None:
+def test_provider_that_is_away_is_asked_again_and_not_for_ever(installation: TestedInstallation) -> None:
     def away(_: str) -> Fetched:
         raise ConnectionFailed(why("away"))
 
-    house.answer = away
+    installation.answer = away
     for _ in range(10):
-        house.work()
-    assert house.asked == 8
-    assert house.ask("SELECT labels FROM contacts WHERE direction = 'in'") == [(["file_missing"],)]
-    ((failed_at, error),) = house.ask(
+        installation.work()
+    assert installation.asked == 8
+    assert installation.ask("SELECT labels FROM contacts WHERE direction = 'in'") == [(["file_missing"],)]
+    ((failed_at, error),) = installation.ask(
         "SELECT failed_at IS NOT NULL, coalesce(reason_params ->> 'words', reason_code) FROM outbox WHERE topic = 'fetch'"
     )
     assert (failed_at, error) == (True, "away"), "a person sees the task and can send it again"
 
 
-def test_a_missed_picture_can_be_fetched_after_all(house: House) -> None:
+def test_a_missed_picture_can_be_fetched_after_all(installation: TestedInstallation) -> None:
     def refused(_: str) -> Fetched:
         raise Rejected(why("gone"))
 
-    house.answer = refused
-    house.work()
-    assert house.asked == 1
-    assert house.ask("SELECT labels FROM contacts WHERE direction = 'in'") == [(["file_missing"],)]
-    house.answer = lambda _: Fetched(b"picture", "image/png")
-    with house.database.cursor() as cursor:
+    installation.answer = refused
+    installation.work()
+    assert installation.asked == 1
+    assert installation.ask("SELECT labels FROM contacts WHERE direction = 'in'") == [(["file_missing"],)]
+    installation.answer = lambda _: Fetched(b"picture", "image/png")
+    with installation.database.cursor() as cursor:
         (task,) = outbox.failed(cursor)
         assert outbox.replay(cursor, task.id)
-    house.work()
-    assert house.ask("SELECT labels FROM contacts WHERE direction = 'in'") == [([],)]
-    assert house.ask("SELECT count(*) FROM attachments") == [(1,)]
+    installation.work()
+    assert installation.ask("SELECT labels FROM contacts WHERE direction = 'in'") == [([],)]
+    assert installation.ask("SELECT count(*) FROM attachments") == [(1,)]
 
 
 # ---------------------------------------------------------------- reports that never came (field 2.13: jasmin#424, #423)
@@ -143,53 +143,53 @@ def silent_delivery(database: Database) -> None:
         assert query_missing_reports(cursor, hours=24) == 0, "each is asked about once"
 
 
-def test_report_that_never_came_is_asked_for(house: House) -> None:
-    silent_delivery(house.database)
-    house.word = lambda ref: Report(ref, "delivered")
-    house.work()
-    assert house.ask(
+def test_report_that_never_came_is_asked_for(installation: TestedInstallation) -> None:
+    silent_delivery(installation.database)
+    installation.word = lambda ref: Report(ref, "delivered")
+    installation.work()
+    assert installation.ask(
         "SELECT state, coalesce(reason_params ->> 'words', reason_code) FROM deliveries WHERE channel = 'email'"
     ) == [("delivered", "")]
 
 
-def test_provider_that_knows_nothing_leaves_a_line_in_the_history(house: House) -> None:
-    silent_delivery(house.database)
-    house.work()
-    assert house.ask(
+def test_provider_that_knows_nothing_leaves_a_line_in_the_history(installation: TestedInstallation) -> None:
+    silent_delivery(installation.database)
+    installation.work()
+    assert installation.ask(
         "SELECT state, coalesce(reason_params ->> 'words', reason_code) FROM deliveries WHERE channel = 'email'"
     ) == [("sent", NO_REPORT.code)]
-    assert house.ask(
+    assert installation.ask(
         "SELECT state, coalesce(reason_params ->> 'words', reason_code) FROM delivery_events WHERE reason_code <> ''"
     ) == [("sent", NO_REPORT.code)]
     assert gettext("fa", NO_REPORT.sentence) != NO_REPORT.sentence
-    house.word = lambda ref: Report(ref, "delivered")
-    house.work()
-    assert house.asked == 1
+    installation.word = lambda ref: Report(ref, "delivered")
+    installation.work()
+    assert installation.asked == 1
 
 
-def test_nobody_is_told_that_a_report_is_missing_where_none_can_come(house: House) -> None:
-    silent_delivery(house.database)
-    house.reports = False
-    house.work()
-    assert house.ask(
+def test_nobody_is_told_that_a_report_is_missing_where_none_can_come(installation: TestedInstallation) -> None:
+    silent_delivery(installation.database)
+    installation.reports = False
+    installation.work()
+    assert installation.ask(
         "SELECT state, coalesce(reason_params ->> 'words', reason_code) FROM deliveries WHERE channel = 'email'"
     ) == [("sent", "")]
     assert (
-        house.ask(
+        installation.ask(
             "SELECT coalesce(reason_params ->> 'words', reason_code) FROM delivery_events WHERE reason_code <> ''"
         )
         == []
     )
-    assert (house.asked, house.ask("SELECT id FROM outbox WHERE topic = 'fetch'")) == (0, [])
+    assert (installation.asked, installation.ask("SELECT id FROM outbox WHERE topic = 'fetch'")) == (0, [])
 
 
-def test_report_that_comes_after_all_wins(house: House) -> None:
-    silent_delivery(house.database)
-    asked = house.asked
-    with house.database.cursor() as cursor:
+def test_report_that_comes_after_all_wins(installation: TestedInstallation) -> None:
+    silent_delivery(installation.database)
+    asked = installation.asked
+    with installation.database.cursor() as cursor:
         cursor.execute("UPDATE deliveries SET state = 'delivered' WHERE channel = 'email'")
-    house.work()
-    assert (house.asked - asked, house.ask("SELECT state FROM deliveries WHERE channel = 'email'")) == (
+    installation.work()
+    assert (installation.asked - asked, installation.ask("SELECT state FROM deliveries WHERE channel = 'email'")) == (
         0,
         [("delivered",)],
     )

@@ -8,7 +8,7 @@ from uuid import UUID
 
 import pytest
 
-from tests.casework.house import Filed, acting, file_case, one
+from tests.casework.installation import Filed, acting, file_case, one
 from zrm.casestore import notification, outbox, timers
 from zrm.casestore.outbox import Topic
 from zrm.casework import case_actions, undo

@@ -13,7 +13,7 @@ import pytest
 from pydantic import ValidationError
 
 from tests.channels.email.corpus import b64, multipart
-from tests.channels.email.house import MailHouse
+from tests.channels.email.installation import MailInstallation
 from tests.channels.email.test_safety import PDF
 from tests.lab.clamav import EICAR, THREAT, ClamAV
 from tests.lab.process import free_port
@@ -38,8 +38,8 @@ def letter(*parts: bytes) -> bytes:
 
 
 @dataclass
-class ScanningHouse(MailHouse):
-    """A house that takes mail and has its files scanned by the clamd at `address`."""
+class ScanningInstallation(MailInstallation):
+    """An installation that takes mail and has its files scanned by the clamd at `address`."""
 
     address: str = ""
 
@@ -71,88 +71,92 @@ def clamav() -> Iterator[ClamAV]:
 
 def scanning(
     database: Database, inbox: Inbox, blobs: BlobStore, settings: Settings, folder: Path, address: str
-) -> ScanningHouse:
+) -> ScanningInstallation:
     with_scan = settings.model_copy(update={"scan": ScanSettings(clamd=address)})
-    return ScanningHouse(database, inbox, blobs, with_scan, folder, address=address)
+    return ScanningInstallation(database, inbox, blobs, with_scan, folder, address=address)
 
 
 @pytest.mark.peer("clamav")
 def test_a_virus_is_kept_marked_and_named(
     database: Database, inbox: Inbox, blobs: BlobStore, settings: Settings, tmp_path: Path, clamav: ClamAV
 ) -> None:
-    house = scanning(database, inbox, blobs, settings, tmp_path, clamav.unix)
-    contact = house.take(letter(part("good.pdf", PDF), part("bad.pdf", EICAR)))
-    assert house.verdicts() == [("good.pdf", "waiting", ""), ("bad.pdf", "waiting", "")], "the case waits for nobody"
-    house.work()
-    assert house.verdicts() == [("good.pdf", "clean", ""), ("bad.pdf", "infected", THREAT)]
-    assert "infected" in house.labels(contact)
-    ((key,),) = house.ask("SELECT blob_key FROM attachments WHERE name = 'bad.pdf'")
-    assert house.blobs.get(str(key)) == EICAR, "what a citizen sent is never thrown away"
-    assert house.tasks() == []
+    installation = scanning(database, inbox, blobs, settings, tmp_path, clamav.unix)
+    contact = installation.take(letter(part("good.pdf", PDF), part("bad.pdf", EICAR)))
+    assert installation.verdicts() == [("good.pdf", "waiting", ""), ("bad.pdf", "waiting", "")], (
+        "the case waits for nobody"
+    )
+    installation.work()
+    assert installation.verdicts() == [("good.pdf", "clean", ""), ("bad.pdf", "infected", THREAT)]
+    assert "infected" in installation.labels(contact)
+    ((key,),) = installation.ask("SELECT blob_key FROM attachments WHERE name = 'bad.pdf'")
+    assert installation.blobs.get(str(key)) == EICAR, "what a citizen sent is never thrown away"
+    assert installation.tasks() == []
 
 
 @pytest.mark.peer("clamav")
 def test_a_scanner_that_is_away_is_asked_until_it_is_back(
     database: Database, inbox: Inbox, blobs: BlobStore, settings: Settings, tmp_path: Path, clamav: ClamAV
 ) -> None:
-    house = scanning(database, inbox, blobs, settings, tmp_path, clamav.tcp)
+    installation = scanning(database, inbox, blobs, settings, tmp_path, clamav.tcp)
     clamav.stop()
-    contact = house.take(letter(part("bad.pdf", EICAR)))
+    contact = installation.take(letter(part("bad.pdf", EICAR)))
     for _ in range(20):  # far more than any other task is tried
-        house.scan = ScanHandler(house.database, house.blobs, Clamd(house.address, timeout=5))
-        house.work()
-    assert house.verdicts() == [("bad.pdf", "waiting", "")]
-    assert house.labels(contact) == {"unscanned"}, "and the desk shows that"
-    assert house.tasks() == [(0, "ScannerAway", False)]
+        installation.scan = ScanHandler(
+            installation.database, installation.blobs, Clamd(installation.address, timeout=5)
+        )
+        installation.work()
+    assert installation.verdicts() == [("bad.pdf", "waiting", "")]
+    assert installation.labels(contact) == {"unscanned"}, "and the desk shows that"
+    assert installation.tasks() == [(0, "ScannerAway", False)]
     clamav.start()
-    house.scan = ScanHandler(house.database, house.blobs, Clamd(house.address, timeout=30))
-    house.work()
-    assert house.verdicts() == [("bad.pdf", "infected", THREAT)]
-    assert house.labels(contact) == {"infected"}
+    installation.scan = ScanHandler(installation.database, installation.blobs, Clamd(installation.address, timeout=30))
+    installation.work()
+    assert installation.verdicts() == [("bad.pdf", "infected", THREAT)]
+    assert installation.labels(contact) == {"infected"}
 
 
 @pytest.mark.peer("clamav")
 def test_what_the_scanner_refuses_to_judge_waits_for_a_person(
     database: Database, inbox: Inbox, blobs: BlobStore, settings: Settings, tmp_path: Path, clamav: ClamAV
 ) -> None:
-    house = scanning(database, inbox, blobs, settings, tmp_path, clamav.unix)
-    contact = house.take(letter(part("large.bin", bytes(6_000_000), "application/octet-stream")))
-    house.work()
-    ((_, reason, failed),) = house.tasks()
+    installation = scanning(database, inbox, blobs, settings, tmp_path, clamav.unix)
+    contact = installation.take(letter(part("large.bin", bytes(6_000_000), "application/octet-stream")))
+    installation.work()
+    ((_, reason, failed),) = installation.tasks()
     assert (reason, failed) == ("scan.cannot_judge", True)
-    ((words,),) = house.ask("SELECT reason_params ->> 'words' FROM outbox WHERE topic = 'scan'")
+    ((words,),) = installation.ask("SELECT reason_params ->> 'words' FROM outbox WHERE topic = 'scan'")
     assert str(words).startswith("INSTREAM size limit exceeded")
-    assert house.labels(contact) == {"unscanned"}
-    assert house.verdicts() == [("large.bin", "waiting", "")]
+    assert installation.labels(contact) == {"unscanned"}
+    assert installation.verdicts() == [("large.bin", "waiting", "")]
 
 
 def test_a_worn_task_leaves_the_file_unscanned_and_says_so(
     database: Database, inbox: Inbox, blobs: BlobStore, settings: Settings, tmp_path: Path
 ) -> None:
-    house = scanning(database, inbox, blobs, settings, tmp_path, f"tcp:127.0.0.1:{free_port()}")
-    contact = house.take(letter(part("a.pdf", PDF)))
+    installation = scanning(database, inbox, blobs, settings, tmp_path, f"tcp:127.0.0.1:{free_port()}")
+    contact = installation.take(letter(part("a.pdf", PDF)))
     with database.cursor() as cursor:
         (task,) = outbox.claim(cursor, Topic.SCAN, limit=5, lease=60)
-    house.scan.give_up(task)
-    assert house.tasks() == [(1, "scan.never_finished", True)]
-    assert house.labels(contact) == {"unscanned"}
+    installation.scan.give_up(task)
+    assert installation.tasks() == [(1, "scan.never_finished", True)]
+    assert installation.labels(contact) == {"unscanned"}
 
 
 def test_without_a_scanner_nothing_waits_for_one(
     database: Database, inbox: Inbox, blobs: BlobStore, settings: Settings, tmp_path: Path
 ) -> None:
-    plain = ScanningHouse(database, inbox, blobs, settings, tmp_path)
+    plain = ScanningInstallation(database, inbox, blobs, settings, tmp_path)
     plain.take(letter(part("a.pdf", PDF)))
     assert plain.verdicts() == [("a.pdf", "", "")]
     assert plain.tasks() == []
-    house = scanning(database, inbox, blobs, settings, tmp_path, f"tcp:127.0.0.1:{free_port()}")
-    contact = house.take(letter(part("b.pdf", PDF)))
-    house.work()
-    assert house.labels(contact) == {"unscanned"}
-    house.scan = ScanHandler(database, blobs, None)  # the operator took the scanner out of the configuration
-    house.work()
-    assert house.tasks() == []
-    assert house.labels(contact) == set()
+    installation = scanning(database, inbox, blobs, settings, tmp_path, f"tcp:127.0.0.1:{free_port()}")
+    contact = installation.take(letter(part("b.pdf", PDF)))
+    installation.work()
+    assert installation.labels(contact) == {"unscanned"}
+    installation.scan = ScanHandler(database, blobs, None)  # the operator took the scanner out of the configuration
+    installation.work()
+    assert installation.tasks() == []
+    assert installation.labels(contact) == set()
 
 
 @pytest.mark.peer("clamav")

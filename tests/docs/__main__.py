@@ -1,4 +1,4 @@
-"""`make docs`: every page of the house as a picture, in both languages, on a desk and on a telephone, in docs/screenshots.
+"""`make docs`: every page of the installation as a picture, in both languages, on a desk and on a telephone, in docs/screenshots.
 
 python -m tests.docs            # all
 python -m tests.docs case track # only pages whose name holds one of these words

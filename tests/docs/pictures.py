@@ -37,11 +37,11 @@ class Scene:
 
     @property
     def web(self) -> str:
-        """The house's own address."""
+        """The installation's own address."""
         return self.hub.web
 
     def at(self, path: str) -> None:
-        """Open a path of the house and wait until it is still."""
+        """Open a path of the installation and wait until it is still."""
         self.page.goto(f"{self.web}{path}")
         if path.startswith("/desk/") and "sign-in" not in path:
             self.page.wait_for_selector("body[data-connected=yes], .z-alone-card")

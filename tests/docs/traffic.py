@@ -56,7 +56,7 @@ class Stage:
 
 
 def play(town: Town, bot: Bot, browser: LabBrowser) -> Stage:
-    """Let the morning happen, and return when the house is quiet."""
+    """Let the morning happen, and return when the installation is quiet."""
     town.sink.refuse(UNREACHABLE, "550 5.1.1 no such mailbox")
     codes = _write_in(town, browser)
     _chat(bot)

@@ -1,1 +1,1 @@
-"""What goes wrong in a real house, done to a real one: kills, restarts, full disks, clocks, hostile contacts."""
+"""What goes wrong in a real installation, done to a real one: kills, restarts, full disks, clocks, hostile contacts."""

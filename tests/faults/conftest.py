@@ -24,7 +24,7 @@ QUICK: dict[str, dict[str, float]] = {
 
 
 @dataclass(frozen=True)
-class House:
+class TestedInstallation:
     """A running hub and the other end of its answers."""
 
     hub: Hub
@@ -34,43 +34,45 @@ class House:
     """Of all senders so far: what one test's were promised must outlive the later tests' faults too."""
 
 
-Opening = Callable[[], AbstractContextManager[House]]
+Opening = Callable[[], AbstractContextManager[TestedInstallation]]
 
 
 @contextmanager
-def open_house(
+def open_installation(
     folder: Path, settings: Mapping[str, Any] = QUICK, environment: Mapping[str, str] | None = None
-) -> Iterator[House]:
+) -> Iterator[TestedInstallation]:
     """A hub with such settings, and the other end of its answers."""
     with (
         TwilioStandIn() as twilio,
         SmtpSink() as sink,
         Hub(folder, twilio=twilio, submit=("127.0.0.1", sink.port), settings=settings, environment=environment) as hub,
     ):
-        yield House(hub, sink, twilio)
+        yield TestedInstallation(hub, sink, twilio)
 
 
 @pytest.fixture(scope="module")
 def opening(tmp_path_factory: pytest.TempPathFactory) -> Opening:
-    """How the file's house is opened."""
-    return lambda: open_house(tmp_path_factory.mktemp("house"))
+    """How the file's installation is opened."""
+    return lambda: open_installation(tmp_path_factory.mktemp("installation"))
 
 
 @pytest.fixture(scope="module")
-def houses(opening: Opening) -> Iterator[Shared[House]]:
-    """One house after the other, of which one is open."""
+def installations(opening: Opening) -> Iterator[Shared[TestedInstallation]]:
+    """One installation after the other, of which one is open."""
     with Shared(opening) as shared:
         yield shared
 
 
 @pytest.fixture
-def house(houses: Shared[House], request: pytest.FixtureRequest) -> Iterator[House]:
+def installation(
+    installations: Shared[TestedInstallation], request: pytest.FixtureRequest
+) -> Iterator[TestedInstallation]:
     """One for all tests of a file, which leave it healed; after one that failed, a fresh one."""
-    yield from houses.lend(request.node)
+    yield from installations.lend(request.node)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """A house that heals under load on a slow machine may take its time."""
+    """An installation that heals under load on a slow machine may take its time."""
     for item in items:
         if item.path.parent == Path(__file__).parent:
             item.add_marker(pytest.mark.timeout(300))

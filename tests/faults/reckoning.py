@@ -9,7 +9,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import psycopg
 
-from tests.faults.conftest import House
+from tests.faults.conftest import TestedInstallation
 from tests.journeys.hub import Hub
 from tests.lab.process import PeerError, wait_until
 from tests.lab.smtp_sink import SmtpSink
@@ -61,7 +61,7 @@ def _left(hub: Hub) -> list[tuple[object, ...]]:
 
 
 def hold_to_truth(hub: Hub, *tallies: Tally, sink: SmtpSink | None = None) -> None:
-    """Nothing lost, nothing doubled, the law holds; what left the house left it once."""
+    """Nothing lost, nothing doubled, the law holds; what left the installation left it once."""
     _every_promise_is_kept(hub, tallies)
     _the_law_holds(hub)
     _each_contact_is_in_one_case(hub)
@@ -168,11 +168,13 @@ def arrivals(hub: Hub, sink: SmtpSink | None) -> Counter[str]:
     return arrived
 
 
-def load(house: House, *doors: str, rate: float = 20.0, seconds: float = 600.0, seed: int = 1) -> Simulator:
+def load(
+    installation: TestedInstallation, *doors: str, rate: float = 20.0, seconds: float = 600.0, seed: int = 1
+) -> Simulator:
     """Honest senders at these doors (all five if none is named), who come again until they are told yes."""
-    plan = load_config(house.hub.config)
+    plan = load_config(installation.hub.config)
     simulator = Simulator(plan, doors or KINDS, rate=rate, seconds=seconds, seed=seed, threads=12, patience=PATIENCE)
-    house.tallies.append(simulator.tally)
+    installation.tallies.append(simulator.tally)
     return simulator
 
 

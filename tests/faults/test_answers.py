@@ -11,7 +11,7 @@ from email.message import EmailMessage
 import httpx
 import pytest
 
-from tests.faults.conftest import House
+from tests.faults.conftest import TestedInstallation
 from tests.faults.reckoning import arrivals, end_leases, heal, hold_to_truth
 from tests.journeys.hub import Hub
 from tests.lab.mailer import compose, send
@@ -25,9 +25,9 @@ _WAY = re.compile(r'<select[^>]*name="way".*?<option value="([^"]*)"', re.DOTALL
 
 
 @pytest.fixture
-def agent(house: House) -> Iterator[httpx.Client]:
-    with httpx.Client(base_url=house.hub.web, timeout=30, trust_env=False) as client:
-        house.hub.sign_in(client, "daniel")
+def agent(installation: TestedInstallation) -> Iterator[httpx.Client]:
+    with httpx.Client(base_url=installation.hub.web, timeout=30, trust_env=False) as client:
+        installation.hub.sign_in(client, "daniel")
         yield client
 
 
@@ -70,8 +70,8 @@ def deliveries(hub: Hub, case_id: str, text: str) -> list[tuple[str, str]]:
     return [(str(identifier), str(state)) for identifier, state in hub.ask(query, case_id, text)]
 
 
-def test_between_acting_and_delivering(house: House, agent: httpx.Client) -> None:
-    hub = house.hub
+def test_between_acting_and_delivering(installation: TestedInstallation, agent: httpx.Client) -> None:
+    hub = installation.hub
     write(hub, "between@example.org")
     case_id = case_of(hub, "between@example.org")
     hub.suspend("worker-2")
@@ -81,15 +81,15 @@ def test_between_acting_and_delivering(house: House, agent: httpx.Client) -> Non
     heal(hub)
     ((_, state),) = deliveries(hub, case_id, "A crew is on its way.")
     assert state in TAKEN
-    hold_to_truth(hub, sink=house.sink)
+    hold_to_truth(hub, sink=installation.sink)
 
 
-def test_while_the_mail_server_holds_the_answer(house: House, agent: httpx.Client) -> None:
-    hub = house.hub
+def test_while_the_mail_server_holds_the_answer(installation: TestedInstallation, agent: httpx.Client) -> None:
+    hub = installation.hub
     write(hub, "held@example.org")
     case_id = case_of(hub, "held@example.org")
     hold = HeldMail()
-    house.sink.next(hold)
+    installation.sink.next(hold)
     answer(agent, case_id, "It burns again.")
     assert hold.reached.wait(60)
     hub.kill("worker-2")
@@ -100,15 +100,17 @@ def test_while_the_mail_server_holds_the_answer(house: House, agent: httpx.Clien
     heal(hub)
     ((identifier, state),) = deliveries(hub, case_id, "It burns again.")
     assert state == "unknown"
-    assert sum("It burns again." in mail.text for mail in house.sink.mails) == 1
+    assert sum("It burns again." in mail.text for mail in installation.sink.mails) == 1
     assert identifier in agent.get("/desk/trouble").text, "a person is shown it"
     told = "SELECT count(*) > 0 FROM notifications WHERE source_id = %s AND kind = 'delivery_unknown'"
     assert hub.ask(told, identifier) == [(True,)]
-    hold_to_truth(hub, sink=house.sink)
+    hold_to_truth(hub, sink=installation.sink)
 
 
-def test_while_twilio_holds_the_answer_and_then_reports_it(house: House, agent: httpx.Client) -> None:
-    hub, twilio = house.hub, house.twilio
+def test_while_twilio_holds_the_answer_and_then_reports_it(
+    installation: TestedInstallation, agent: httpx.Client
+) -> None:
+    hub, twilio = installation.hub, installation.twilio
     hook, number = f"{hub.web}/hooks/twilio/sms/{hub.sms_number}", "+989120000077"
     assert twilio.send_sms(hook, body="The lamp is out", sender=number, to=hub.sms_number).answer.status_code == 200
     case_id = case_of(hub, number)
@@ -128,13 +130,13 @@ def test_while_twilio_holds_the_answer_and_then_reports_it(house: House, agent: 
     )
     heal(hub)
     ((identifier, _),) = deliveries(hub, case_id, "We know, thank you.")
-    assert arrivals(hub, house.sink)[identifier] == 1
-    hold_to_truth(hub, sink=house.sink)
+    assert arrivals(hub, installation.sink)[identifier] == 1
+    hold_to_truth(hub, sink=installation.sink)
 
 
-def test_while_agents_answer(house: House, agent: httpx.Client) -> None:
+def test_while_agents_answer(installation: TestedInstallation, agent: httpx.Client) -> None:
     """The web server dies under a row of answers; each agent sends the same form again until it is taken or was."""
-    hub = house.hub
+    hub = installation.hub
     senders = [f"row-{number}@example.org" for number in range(6)]
     for sender in senders:
         write(hub, sender)
@@ -164,4 +166,4 @@ def test_while_agents_answer(house: House, agent: httpx.Client) -> None:
     for sender, case_id in cases.items():
         ((_, state),) = deliveries(hub, case_id, f"Answer to {sender}")
         assert state in TAKEN
-    hold_to_truth(hub, sink=house.sink)
+    hold_to_truth(hub, sink=installation.sink)

@@ -1,7 +1,7 @@
-"""The clock steps backwards by an hour, then to two days ago, under every process of the house; then it is put right.
+"""The clock steps backwards by an hour, then to two days ago, under every process of the installation; then it is put right.
 
 A module that Python imports before everything else takes the step from a file, in the middle of the roles' work, and
-moves the two clocks the house reads: `zrm.kit.clock` and `time.time`. (libfaketime breaks `time.sleep` of Python 3.11.)
+moves the two clocks the installation reads: `zrm.kit.clock` and `time.time`. (libfaketime breaks `time.sleep` of Python 3.11.)
 The embedded servers keep the machine's clock; a step of PostgreSQL's own is told by its rows in
 tests/dispatch/test_drain.py.
 """
@@ -15,7 +15,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.faults.conftest import House, Opening, open_house
+from tests.faults.conftest import Opening, TestedInstallation, open_installation
 from tests.faults.reckoning import heal, hold_to_truth, load, wait_for
 from tests.journeys.hub import CHECKOUT
 from zrm.kit.clock import now
@@ -25,7 +25,7 @@ STEPPED = Path(__file__).parent / "stepped"
 
 @pytest.fixture(scope="module")
 def step(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The file that says by how many seconds the house's clock is wrong."""
+    """The file that says by how many seconds the installation's clock is wrong."""
     path = tmp_path_factory.mktemp("clock") / "step"
     path.write_text("0")
     return path
@@ -35,7 +35,7 @@ def step(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def opening(tmp_path_factory: pytest.TempPathFactory, step: Path) -> Opening:
     """A hub whose clock is ours."""
     environment = {"PYTHONPATH": f"{STEPPED}{os.pathsep}{CHECKOUT}", "ZRM_TEST_STEP": str(step)}
-    return lambda: open_house(tmp_path_factory.mktemp("house"), environment=environment)
+    return lambda: open_installation(tmp_path_factory.mktemp("installation"), environment=environment)
 
 
 def turn(step: Path, by: timedelta) -> None:
@@ -45,11 +45,11 @@ def turn(step: Path, by: timedelta) -> None:
     fresh.rename(step)
 
 
-def test_the_clock_steps_back_under_load(house: House, step: Path) -> None:
-    hub = house.hub
+def test_the_clock_steps_back_under_load(installation: TestedInstallation, step: Path) -> None:
+    hub = installation.hub
     with httpx.Client(base_url=hub.web, timeout=60, trust_env=False) as client:
         hub.sign_in(client, "daniel")
-        with load(house, rate=10, seed=40) as senders:
+        with load(installation, rate=10, seed=40) as senders:
             wait_for(senders, 10)
             for by in (timedelta(hours=-1), timedelta(days=-2), timedelta()):
                 turn(step, by)
@@ -57,9 +57,9 @@ def test_the_clock_steps_back_under_load(house: House, step: Path) -> None:
                 assert client.get("/desk/notifications").status_code == 200, "nobody is signed out by it"
             senders.finish(stop=True)
     heal(hub)
-    hold_to_truth(hub, *house.tallies, sink=house.sink)
+    hold_to_truth(hub, *installation.tallies, sink=installation.sink)
     ((earliest,),) = hub.ask("SELECT min(received_at) FROM receipts")
-    assert earliest < now() - timedelta(days=1), "the house believed the clock"
+    assert earliest < now() - timedelta(days=1), "the installation believed the clock"
     assert hub.ask("SELECT count(*) FROM quarantine") == [(0,)]
     # Within a process ids go on, whatever the clock does: receipts of a day ago do not sort before those of today.
     ((misplaced,),) = hub.ask(

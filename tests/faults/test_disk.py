@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from tests.channels.fax.faxes import fax
-from tests.faults.conftest import House, Opening, open_house
+from tests.faults.conftest import Opening, TestedInstallation, open_installation
 from tests.faults.reckoning import heal, hold_to_truth
 from tests.journeys.hub import Hub
 from tests.lab.mailer import Attachment, compose, send
@@ -27,10 +27,10 @@ def opening(tmp_path_factory: pytest.TempPathFactory) -> Opening:
     """A hub whose blob store lies on a small device."""
 
     @contextmanager
-    def opening() -> Iterator[House]:
+    def opening() -> Iterator[TestedInstallation]:
         folder = tmp_path_factory.mktemp("full")
-        with small_device(folder / "var" / "blobs"), open_house(folder) as house:
-            yield house
+        with small_device(folder / "var" / "blobs"), open_installation(folder) as installation:
+            yield installation
 
     return opening
 
@@ -47,8 +47,8 @@ def fill(hub: Hub) -> Path:
     return path
 
 
-def test_every_door_refuses_what_it_cannot_keep_and_takes_it_later(house: House) -> None:
-    hub = house.hub
+def test_every_door_refuses_what_it_cannot_keep_and_takes_it_later(installation: TestedInstallation) -> None:
+    hub = installation.hub
     photo = Attachment("photo.jpg", "image/jpeg", BIG[:200_000])
     mail = compose(subject="x", text="with a photo", sender="full@example.org", to=hub.mailbox, attachments=[photo])
     call = {"source": "hylafax", "call": "full-1", "caller": "+982188880000", "status": "SUCCESS", "pages": "1"}
@@ -78,12 +78,12 @@ def test_every_door_refuses_what_it_cannot_keep_and_takes_it_later(house: House)
     heal(hub)
     came = "SELECT count(*) FROM contacts WHERE direction = 'in' AND address = ANY(%s)"
     assert hub.ask(came, ["full@example.org", "small@example.org", "+982188880000"]) == [(3,)]
-    hold_to_truth(hub, sink=house.sink)
+    hold_to_truth(hub, sink=installation.sink)
 
 
-def test_a_mail_that_is_received_but_whose_files_find_no_room_waits(house: House) -> None:
+def test_a_mail_that_is_received_but_whose_files_find_no_room_waits(installation: TestedInstallation) -> None:
     """Small enough for the row, but its attachment goes to the blob store when it is filed."""
-    hub = house.hub
+    hub = installation.hub
     note = Attachment("note.txt", "text/plain", b"see attached" * 100)
     mail = compose(subject="x", text="with a note", sender="waits@example.org", to=hub.mailbox, attachments=[note])
     filler = fill(hub)
@@ -97,4 +97,4 @@ def test_a_mail_that_is_received_but_whose_files_find_no_room_waits(house: House
     filler.unlink()
     heal(hub)
     assert hub.ask(filed, "waits@example.org") == [(1,)]
-    hold_to_truth(hub, sink=house.sink)
+    hold_to_truth(hub, sink=installation.sink)

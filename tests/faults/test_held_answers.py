@@ -7,7 +7,7 @@ import re
 import httpx
 import pytest
 
-from tests.faults.conftest import QUICK, House, Opening, open_house
+from tests.faults.conftest import QUICK, Opening, TestedInstallation, open_installation
 from tests.faults.reckoning import heal, hold_to_truth
 from tests.faults.test_answers import TAKEN, agent, answer, case_of, deliveries, write
 from tests.journeys.hub import ROLES, Hub
@@ -20,13 +20,13 @@ _FIELD = re.compile(r'<input type="hidden" name="(csrf_token|version|event)" val
 
 @pytest.fixture(scope="module")
 def opening(tmp_path_factory: pytest.TempPathFactory) -> Opening:
-    """A house that holds answers."""
+    """An installation that holds answers."""
     settings = {**QUICK, "dispatch": {**QUICK["dispatch"], "hold": HOLD}}
-    return lambda: open_house(tmp_path_factory.mktemp("house"), settings)
+    return lambda: open_installation(tmp_path_factory.mktemp("installation"), settings)
 
 
 def die(hub: Hub, what: str) -> None:
-    """Kill the roles one by one, or the house with its store as a power cut would, and have them back."""
+    """Kill the roles one by one, or the installation with its store as a power cut would, and have them back."""
     if what == "roles":
         for role in ROLES:
             hub.kill(role)
@@ -38,8 +38,8 @@ def die(hub: Hub, what: str) -> None:
         hub.start()
 
 
-def arrived(house: House, text: str) -> int:
-    return sum(text in mail.text for mail in list(house.sink.mails))
+def arrived(installation: TestedInstallation, text: str) -> int:
+    return sum(text in mail.text for mail in list(installation.sink.mails))
 
 
 def is_held(hub: Hub, delivery: str) -> bool:
@@ -49,23 +49,27 @@ def is_held(hub: Hub, delivery: str) -> bool:
     ]
 
 
-@pytest.mark.parametrize("what", ["roles", "house"])
-def test_a_held_answer_outlives_them_and_leaves_once(house: House, agent: httpx.Client, what: str) -> None:
-    hub, text = house.hub, f"A crew comes on Monday, whatever befalls the {what}."
+@pytest.mark.parametrize("what", ["roles", "installation"])
+def test_a_held_answer_outlives_them_and_leaves_once(
+    installation: TestedInstallation, agent: httpx.Client, what: str
+) -> None:
+    hub, text = installation.hub, f"A crew comes on Monday, whatever befalls the {what}."
     write(hub, f"{what}@example.org")
     case_id = case_of(hub, f"{what}@example.org")
     answer(agent, case_id, text)
     die(hub, what)
     ((delivery, state),) = deliveries(hub, case_id, text)
-    assert (state, is_held(hub, delivery), arrived(house, text)) == ("queued", True, 0)
+    assert (state, is_held(hub, delivery), arrived(installation, text)) == ("queued", True, 0)
     heal(hub)  # its seconds pass
     ((_, state),) = deliveries(hub, case_id, text)
-    assert (state in TAKEN, arrived(house, text)) == (True, 1)
-    hold_to_truth(hub, sink=house.sink)
+    assert (state in TAKEN, arrived(installation, text)) == (True, 1)
+    hold_to_truth(hub, sink=installation.sink)
 
 
-def test_an_answer_taken_back_around_their_death_never_leaves(house: House, agent: httpx.Client) -> None:
-    hub, text = house.hub, "Sent by mistake before all died."
+def test_an_answer_taken_back_around_their_death_never_leaves(
+    installation: TestedInstallation, agent: httpx.Client
+) -> None:
+    hub, text = installation.hub, "Sent by mistake before all died."
     write(hub, "undone@example.org")
     case_id = case_of(hub, "undone@example.org")
     answer(agent, case_id, text)
@@ -76,8 +80,8 @@ def test_an_answer_taken_back_around_their_death_never_leaves(house: House, agen
         hub.kill(role)
     heal(hub)
     assert [state for _, state in deliveries(hub, case_id, text)] == ["withdrawn"]
-    assert arrived(house, text) == 0
+    assert arrived(installation, text) == 0
     answer(agent, case_id, "This one is meant.")
     heal(hub)
-    assert (arrived(house, text), arrived(house, "This one is meant.")) == (0, 1)
-    hold_to_truth(hub, sink=house.sink)
+    assert (arrived(installation, text), arrived(installation, "This one is meant.")) == (0, 1)
+    hold_to_truth(hub, sink=installation.sink)

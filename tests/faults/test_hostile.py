@@ -19,7 +19,7 @@ import pytest
 
 from tests.channels.email import corpus
 from tests.channels.fax.faxes import claims, fax, tiff
-from tests.faults.conftest import QUICK, House, Opening, open_house
+from tests.faults.conftest import QUICK, Opening, TestedInstallation, open_installation
 from tests.faults.reckoning import heal, hold_to_truth, load, wait_for
 from tests.journeys.hub import Hub
 from tests.lab.mailer import Attachment, compose, send
@@ -34,12 +34,12 @@ FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 class Door:
     """The doors as a hostile stranger reaches them; every method gives the answer's status."""
 
-    house: House
+    installation: TestedInstallation
     web: httpx.Client
 
     def mail(self, content: bytes, sender: str = "bad@example.org") -> int:
         """The code after DATA, or of the refusal before it."""
-        hub = self.house.hub
+        hub = self.installation.hub
         try:
             assert send(hub.smtp_port, content, sender=sender, recipients=[hub.mailbox]) == {}
         except smtplib.SMTPResponseException as refusal:
@@ -48,15 +48,15 @@ class Door:
 
     def smtp(self, *lines: bytes) -> int:
         """Say these raw pieces one after the other, then leave; the last code heard."""
-        return _last_code(_talk(self.house.hub.smtp_port, *lines))
+        return _last_code(_talk(self.installation.hub.smtp_port, *lines))
 
     def agi(self, *pieces: bytes) -> int:
         """Say these raw pieces to the telephone's door and leave. 0: there is nothing to answer to."""
-        _talk(self.house.hub.agi_port, *pieces)
+        _talk(self.installation.hub.agi_port, *pieces)
         return 0
 
     def raw_http(self, *pieces: bytes) -> int:
-        answer = _talk(self.house.hub.web_port, *pieces)
+        answer = _talk(self.installation.hub.web_port, *pieces)
         return int(answer.split(b" ", 2)[1]) if answer else 0
 
     def post(self, path: str, content: bytes = b"", headers: dict[str, str] | None = None) -> int:
@@ -83,7 +83,7 @@ class Door:
 
     def text(self, content: bytes, *, signed: bool = True, kind: str = "sms", token: str = "") -> int:
         """A webhook with this form, signed as Twilio does (by another token if one is given)."""
-        hub, twilio = self.house.hub, self.house.twilio
+        hub, twilio = self.installation.hub, self.installation.twilio
         url = f"{hub.web}/hooks/twilio/{kind}/{hub.sms_number}"
         fields = dict(httpx.QueryParams(content.decode("latin-1")))
         headers = dict(FORM)
@@ -94,7 +94,7 @@ class Door:
         return self.post(url, content, headers)
 
     def fax(self, content: bytes | None, *, token: str | None = None, call: str = "bad") -> int:
-        hub = self.house.hub
+        hub = self.installation.hub
         fields = {"source": "hylafax", "call": call, "caller": "+982188881111", "status": "SUCCESS", "pages": "1"}
         files = {"file": ("a.tif", content, "image/tiff")} if content is not None else None
         headers = {} if token == "" else {"Authorization": f"Bearer {token or hub.fax_token}"}
@@ -215,7 +215,7 @@ HOSTILE: dict[str, tuple[Callable[[Door], int], set[int]]] = {
     "sms: no id": (lambda door: door.text(b"Body=x"), {400}),
     "sms: broken escapes": (lambda door: door.text(b"MessageSid=%zz&Body=%ff%fe", signed=False), {400, 403}),
     "sms: too large": (lambda door: door.text(SMS + b"x" * 200_000, signed=False), {413}),
-    "sms: another type": (lambda door: door.post(f"/hooks/twilio/sms/{door.house.hub.sms_number}", b"{}", JSON), {415}),
+    "sms: another type": (lambda door: door.post(f"/hooks/twilio/sms/{door.installation.hub.sms_number}", b"{}", JSON), {415}),
     "sms: another number": (lambda door: door.post("/hooks/twilio/sms/999", SMS, FORM), {403}),
     "sms: a report about nothing of ours": (lambda door: door.text(b"MessageSid=SM1234567890&MessageStatus=delivered", kind="status"), {200}),
     # ---- fax
@@ -228,7 +228,7 @@ HOSTILE: dict[str, tuple[Callable[[Door], int], set[int]]] = {
     "fax: a circle of pages": (lambda door: door.fax(tiff(claims(), following=8), call="circle"), {200}),
     "fax: cut in half": (lambda door: door.fax(fax(2)[:900], call="half"), {200}),
     "fax: over the limit": (lambda door: door.fax(b"II*\0" + b"\0" * 60 * MEGABYTE, call="big"), {413}),
-    "fax: not a form": (lambda door: door.post("/hooks/fax", b"x", {"Authorization": f"Bearer {door.house.hub.fax_token}"}), {400}),
+    "fax: not a form": (lambda door: door.post("/hooks/fax", b"x", {"Authorization": f"Bearer {door.installation.hub.fax_token}"}), {400}),
     # ---- telephone
     "agi: half a line": (lambda door: door.agi(b"agi_netw"), {0}),
     "agi: half a hello": (lambda door: door.agi(b"agi_network: yes\nagi_uniqueid: 1.1\n"), {0}),
@@ -244,13 +244,13 @@ HOSTILE: dict[str, tuple[Callable[[Door], int], set[int]]] = {
 def opening(tmp_path_factory: pytest.TempPathFactory) -> Opening:
     """One that does not wait two minutes for the message behind a report about nothing of ours."""
     dispatch = {**QUICK["dispatch"], "report_wait": 3}
-    return lambda: open_house(tmp_path_factory.mktemp("house"), {**QUICK, "dispatch": dispatch})
+    return lambda: open_installation(tmp_path_factory.mktemp("installation"), {**QUICK, "dispatch": dispatch})
 
 
 @pytest.fixture
-def door(house: House) -> Iterator[Door]:
-    with httpx.Client(base_url=house.hub.web, timeout=120, trust_env=False) as client:
-        yield Door(house, client)
+def door(installation: TestedInstallation) -> Iterator[Door]:
+    with httpx.Client(base_url=installation.hub.web, timeout=120, trust_env=False) as client:
+        yield Door(installation, client)
 
 
 def pages_are_harmless(hub: Hub) -> None:
@@ -265,10 +265,10 @@ def pages_are_harmless(hub: Hub) -> None:
             assert "onerror=alert" not in page.text.replace("&lt;img src=x onerror=alert", "")
 
 
-def test_everything_at_once_among_good_neighbours(house: House, door: Door) -> None:
-    hub = house.hub
+def test_everything_at_once_among_good_neighbours(installation: TestedInstallation, door: Door) -> None:
+    hub = installation.hub
     pids = hub.pids
-    with load(house, rate=8, seed=30) as senders:
+    with load(installation, rate=8, seed=30) as senders:
         wait_for(senders, 5)
         with ThreadPoolExecutor(6) as pool:
             answers = dict(zip(HOSTILE, pool.map(lambda deed: deed[0](door), HOSTILE.values()), strict=True))
@@ -285,22 +285,24 @@ def test_everything_at_once_among_good_neighbours(house: House, door: Door) -> N
     known = {reference for references in tally.acknowledged.values() for reference in references}
     filed = hub.ask("SELECT code, external_id FROM receipts JOIN contacts ON contacts.id = contact_id")
     assert known <= {str(value) for row in filed for value in row}, "a neighbour was not filed"
-    hold_to_truth(hub, sink=house.sink)
+    hold_to_truth(hub, sink=installation.sink)
     assert hub.pids == pids, "nobody fell over"
     refused = dict(hub.ask("SELECT channel, count(*) FROM refusals GROUP BY 1"))
     assert refused["sms"] >= 3
     assert refused["fax"] >= 2
     assert hub.ask("SELECT text FROM contacts WHERE title = 'invitation'") == [("meeting · 2026-11-27 10:00 Own zone",)]
     assert hub.ask("SELECT DISTINCT html FROM contacts WHERE html ~* '<script|onerror|onload|javascript:'") == []
-    assert not [mail for mail in house.sink.mails if "victim@example.org" in mail.recipients or "Bcc" in mail.message]
+    assert not [
+        mail for mail in installation.sink.mails if "victim@example.org" in mail.recipients or "Bcc" in mail.message
+    ]
     pages_are_harmless(hub)
 
 
-def test_a_form_posted_twice_is_one_matter(house: House, door: Door) -> None:
+def test_a_form_posted_twice_is_one_matter(installation: TestedInstallation, door: Door) -> None:
     page = door.web.get("/new").text
     form_id = page.split('name="form_id" value="', 1)[1].split('"', 1)[0]
     with ThreadPoolExecutor(2) as pool:
         answers = list(pool.map(lambda _: door.form(form_id, text="a form posted twice"), range(2)))
     assert set(answers) <= {200, 303}
-    heal(house.hub)
-    assert house.hub.ask("SELECT count(*) FROM contacts WHERE text = 'a form posted twice'") == [(1,)]
+    heal(installation.hub)
+    assert installation.hub.ask("SELECT count(*) FROM contacts WHERE text = 'a form posted twice'") == [(1,)]

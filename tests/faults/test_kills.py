@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from tests.faults.conftest import House
+from tests.faults.conftest import TestedInstallation
 from tests.faults.reckoning import heal, hold_to_truth, load, wait_for
 from tests.journeys.hub import Hub
 from tests.lab.process import wait_until
@@ -24,38 +24,38 @@ def waiting(hub: Hub) -> int:
     return count(hub, "raw_contacts", "state = 'waiting'")
 
 
-def test_between_receiving_and_filing(house: House) -> None:
-    hub = house.hub
+def test_between_receiving_and_filing(installation: TestedInstallation) -> None:
+    hub = installation.hub
     for role in WORKERS:
         hub.suspend(role)
-    with load(house, seconds=2, rate=15) as senders:
+    with load(installation, seconds=2, rate=15) as senders:
         senders.finish()
     assert count(hub, "raw_contacts", "state = 'waiting'") == count(hub, "receipts") >= 25
     for role in WORKERS:
         hub.kill(role)
     heal(hub)
-    hold_to_truth(hub, *house.tallies, sink=house.sink)
+    hold_to_truth(hub, *installation.tallies, sink=installation.sink)
 
 
-def test_between_filing_and_delivering(house: House) -> None:
-    hub = house.hub
+def test_between_filing_and_delivering(installation: TestedInstallation) -> None:
+    hub = installation.hub
     before = count(hub, "deliveries")
     hub.suspend("worker-2")
-    with load(house, "email", "sms", seconds=2, rate=8) as senders:
+    with load(installation, "email", "sms", seconds=2, rate=8) as senders:
         senders.finish()
     wait_until(lambda: count(hub, "deliveries") > before, "acknowledgements to be queued")
     wait_until(lambda: count(hub, "raw_contacts", "state = 'waiting'") == 0, "everything to be filed", 60)
     hub.kill("worker-2")
     heal(hub)
-    hold_to_truth(hub, *house.tallies, sink=house.sink)
+    hold_to_truth(hub, *installation.tallies, sink=installation.sink)
 
 
 @pytest.mark.parametrize("seed", [1, 2])
-def test_anywhere_under_load(house: House, seed: int) -> None:
-    hub, chance = house.hub, random.Random(seed)
+def test_anywhere_under_load(installation: TestedInstallation, seed: int) -> None:
+    hub, chance = installation.hub, random.Random(seed)
     roles = ["relay", "worker-1", "worker-2", "worker-3", "web", "email", "voice_ivr", "fax"]
     chance.shuffle(roles)
-    with load(house, rate=12, seed=seed) as senders:
+    with load(installation, rate=12, seed=seed) as senders:
         wait_for(senders, 5)
         for role in roles:
             time.sleep(chance.uniform(0, 0.6))  # to strike at another moment of its work each time
@@ -64,27 +64,27 @@ def test_anywhere_under_load(house: House, seed: int) -> None:
         wait_for(senders, 12)
         senders.finish(stop=True)
     heal(hub)
-    hold_to_truth(hub, *house.tallies, sink=house.sink)
+    hold_to_truth(hub, *installation.tallies, sink=installation.sink)
 
 
-def test_the_whole_house_at_once(house: House) -> None:
-    hub = house.hub
-    with load(house, rate=12, seed=3) as senders:
+def test_the_whole_installation_at_once(installation: TestedInstallation) -> None:
+    hub = installation.hub
+    with load(installation, rate=12, seed=3) as senders:
         wait_for(senders, 10)
         hub.kill_all()
         hub.start()
         wait_for(senders, 10)
         senders.finish(stop=True)
     heal(hub)
-    hold_to_truth(hub, *house.tallies, sink=house.sink)
+    hold_to_truth(hub, *installation.tallies, sink=installation.sink)
 
 
-def test_in_the_middle_of_filing(house: House) -> None:
+def test_in_the_middle_of_filing(installation: TestedInstallation) -> None:
     """Both workers die again and again over the same backlog, each time somewhere else in it."""
-    hub, chance = house.hub, random.Random(4)
+    hub, chance = installation.hub, random.Random(4)
     for role in WORKERS:
         hub.suspend(role)
-    with load(house, "email", "web", "sms", rate=60, seconds=3, seed=4) as senders:
+    with load(installation, "email", "web", "sms", rate=60, seconds=3, seed=4) as senders:
         senders.finish()
     backlog = waiting(hub)
     assert backlog > 100
@@ -98,5 +98,5 @@ def test_in_the_middle_of_filing(house: House) -> None:
         hub.kill(role)
         left = waiting(hub)
     heal(hub)
-    hold_to_truth(hub, *house.tallies, sink=house.sink)
+    hold_to_truth(hub, *installation.tallies, sink=installation.sink)
     assert count(hub, "quarantine") == 0, "nobody is blamed for a killed worker"

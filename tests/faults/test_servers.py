@@ -1,4 +1,4 @@
-"""PostgreSQL and Valkey end, are killed, or forget everything, under load: nothing is lost, the house heals by itself."""
+"""PostgreSQL and Valkey end, are killed, or forget everything, under load: nothing is lost, the installation heals by itself."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import httpx
 import pytest
 
 from tests.channels.fax.faxes import fax
-from tests.faults.conftest import House
+from tests.faults.conftest import TestedInstallation
 from tests.faults.reckoning import heal, hold_to_truth, load, wait_for
 from tests.lab.mailer import compose, send
 from tests.lab.process import wait_until
@@ -24,17 +24,17 @@ from zrm.simulate.voice import VoiceDoor
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
-def test_postgres_goes_and_comes_back(house: House, number: signal.Signals) -> None:
-    hub = house.hub
+def test_postgres_goes_and_comes_back(installation: TestedInstallation, number: signal.Signals) -> None:
+    hub = installation.hub
     pids = {role: pid for role, pid in hub.pids.items() if role != "postgres"}
     said = {role: len(lines) for role, lines in hub.log_lines().items()}
-    with load(house, rate=15, seed=int(number)) as senders:
+    with load(installation, rate=15, seed=int(number)) as senders:
         wait_for(senders, 10)
         hub.restart_postgres(number)
         wait_for(senders, 15)
         senders.finish(stop=True)
     heal(hub)
-    hold_to_truth(hub, *house.tallies, sink=house.sink)
+    hold_to_truth(hub, *installation.tallies, sink=installation.sink)
     assert {role: pid for role, pid in hub.pids.items() if role != "postgres"} == pids, "nobody else had to die for it"
     for role, lines in hub.log_lines().items():
         told = lines[said.get(role, 0) :]
@@ -43,17 +43,17 @@ def test_postgres_goes_and_comes_back(house: House, number: signal.Signals) -> N
 
 
 @pytest.mark.parametrize(("number", "flush"), [(signal.SIGTERM, True), (signal.SIGKILL, False), (signal.SIGKILL, True)])
-def test_valkey_goes_and_comes_back(house: House, number: signal.Signals, flush: bool) -> None:
-    hub = house.hub
+def test_valkey_goes_and_comes_back(installation: TestedInstallation, number: signal.Signals, flush: bool) -> None:
+    hub = installation.hub
     pids = {role: pid for role, pid in hub.pids.items() if role != "valkey"}
     said = {role: len(lines) for role, lines in hub.log_lines().items()}
-    with load(house, rate=15, seed=10 + int(number) + flush) as senders:
+    with load(installation, rate=15, seed=10 + int(number) + flush) as senders:
         wait_for(senders, 10)
         hub.restart_valkey(flush=flush, number=number)
         wait_for(senders, 15)
         senders.finish(stop=True)
     heal(hub)
-    hold_to_truth(hub, *house.tallies, sink=house.sink)
+    hold_to_truth(hub, *installation.tallies, sink=installation.sink)
     now = {role: pid for role, pid in hub.pids.items() if role != "valkey"}
     assert now == pids, "nobody had to die for it, no worker either"
     for role, lines in hub.log_lines().items():
@@ -63,22 +63,22 @@ def test_valkey_goes_and_comes_back(house: House, number: signal.Signals, flush:
         assert not [event for event in events if "traceback" in event.lower() or "Worker" in event]
 
 
-def test_the_doors_stay_open_while_the_queue_is_away(house: House) -> None:
-    hub = house.hub
+def test_the_doors_stay_open_while_the_queue_is_away(installation: TestedInstallation) -> None:
+    hub = installation.hub
     thaw = hub.suspend("valkey")
     try:
-        with load(house, "web", "email", "sms", rate=10, seconds=2, seed=20) as senders:
+        with load(installation, "web", "email", "sms", rate=10, seconds=2, seed=20) as senders:
             senders.finish()
-        assert not house.tallies[-1].tried_again, "no sender noticed"
+        assert not installation.tallies[-1].tried_again, "no sender noticed"
     finally:
         thaw()
     heal(hub)
-    hold_to_truth(hub, *house.tallies, sink=house.sink)
+    hold_to_truth(hub, *installation.tallies, sink=installation.sink)
 
 
-def test_a_restart_of_the_one_web_role_refuses_nobody(house: House) -> None:
+def test_a_restart_of_the_one_web_role_refuses_nobody(installation: TestedInstallation) -> None:
     """Citizens come without a pause, an open desk follows; the role is restarted twice, as for a new version."""
-    hub = house.hub
+    hub = installation.hub
     over, failures, taken = Event(), list[str](), list[str]()
 
     def come() -> None:
@@ -110,9 +110,9 @@ def test_a_restart_of_the_one_web_role_refuses_nobody(house: House) -> None:
     assert failures == []
 
 
-def test_the_doors_say_so_while_the_store_is_away(house: House) -> None:
+def test_the_doors_say_so_while_the_store_is_away(installation: TestedInstallation) -> None:
     """Every door refuses for now in its own dialect; the same things sent again are taken, each once."""
-    hub, twilio = house.hub, house.twilio
+    hub, twilio = installation.hub, installation.twilio
     hook = f"{hub.web}/hooks/twilio/sms/{hub.sms_number}"
     mail = compose(subject="x", text="while it was away", sender="away@example.org", to=hub.mailbox)
     fields = {"source": "hylafax", "call": "away-1", "caller": "+982188880000", "status": "SUCCESS", "pages": "1"}
@@ -155,12 +155,12 @@ def test_the_doors_say_so_while_the_store_is_away(house: House) -> None:
         assert post_json(client).status_code == 201
     heal(hub)
     assert hub.ask("SELECT count(*) FROM contacts WHERE address = 'away@example.org' AND direction = 'in'") == [(1,)]
-    hold_to_truth(hub, sink=house.sink)
+    hold_to_truth(hub, sink=installation.sink)
 
 
-def test_the_same_contact_five_times_at_once(house: House) -> None:
+def test_the_same_contact_five_times_at_once(installation: TestedInstallation) -> None:
     """By HTTP, by SMTP and as a webhook, while the web server is killed in between."""
-    hub, twilio = house.hub, house.twilio
+    hub, twilio = installation.hub, installation.twilio
     hook = f"{hub.web}/hooks/twilio/sms/{hub.sms_number}"
     first = twilio.send_sms(hook, body="five times", sender="+989120000005", to=hub.sms_number)
     mail = compose(subject="five times", text="five times", sender="five@example.org", to=hub.mailbox)
@@ -191,4 +191,4 @@ def test_the_same_contact_five_times_at_once(house: House) -> None:
         ("sms", 1),
         ("web", 1),
     ]
-    hold_to_truth(hub, sink=house.sink)
+    hold_to_truth(hub, sink=installation.sink)

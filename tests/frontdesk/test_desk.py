@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from tests.casework.house import acting
+from tests.casework.installation import acting
 from tests.lab.servers import TestServers
 from tests.reasons import why
 from zrm.casestore import outbox

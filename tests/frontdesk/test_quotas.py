@@ -8,7 +8,7 @@ from collections.abc import Callable
 import psycopg
 import pytest
 
-from tests.casework.house import one
+from tests.casework.installation import one
 from zrm import config
 from zrm.errors import OverQuota
 from zrm.frontdesk.quotas import QuotaCounter
@@ -21,7 +21,7 @@ Node = Callable[..., QuotaCounter]
 
 @pytest.fixture
 def node(database: Database) -> Node:
-    """One more process of the house; its thread stays out of it, so that the test says when it looks."""
+    """One more process of the installation; its thread stays out of it, so that the test says when it looks."""
 
     def begin(
         settings: config.Quotas = FEW, store: Database = database, at: Callable[[], float] = lambda: 0

@@ -101,7 +101,7 @@ def test_the_last_that_was_there_says_whether_it_was_meant(alive: Database) -> N
     assert change(alive, "at = now() - interval '1 h'", "role = 'email' AND ended") == []
 
 
-def test_a_house_that_was_never_begun_lacks_what_every_house_needs(database: Database) -> None:
+def test_a_installation_that_was_never_begun_lacks_what_every_installation_needs(database: Database) -> None:
     assert problems(database) == [RoleProblem("relay"), RoleProblem("workers")]
 
 

@@ -13,7 +13,7 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.casework.house import acting
+from tests.casework.installation import acting
 from tests.channels.sms.line import PERSIAN, channel_at
 from tests.dispatch.test_deliver import make_case
 from tests.lab.process import Child, wait_until

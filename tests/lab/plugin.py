@@ -48,7 +48,7 @@ class Notes:
 
 
 def log_to_pytest() -> None:
-    """The house's lines go to Python's own logging, whose output pytest keeps for tests that fail.
+    """The installation's lines go to Python's own logging, whose output pytest keeps for tests that fail.
 
     Left alone, structlog prints them: a door's thread that finishes its line between two tests, when nothing is
     captured, would write into pytest's own output.

@@ -36,7 +36,7 @@ ANSWERING = ("email", "sms", "telegram", "bale")
 """The others tell the code at the door (form, call), or have no way back (fax)."""
 
 
-class House(Desk):
+class TestedInstallation(Desk):
     """A desk to which every channel leads."""
 
     senders: tuple[Account, ...] = ()
@@ -59,8 +59,8 @@ class House(Desk):
 
 
 @pytest.fixture
-def house(database: Database, inbox: Inbox, blobs: BlobStore, settings: Settings) -> House:
-    return House(database, inbox, blobs, settings)
+def installation(database: Database, inbox: Inbox, blobs: BlobStore, settings: Settings) -> TestedInstallation:
+    return TestedInstallation(database, inbox, blobs, settings)
 
 
 def said(channel: str, words: str = "چراغ کوچهٔ ما از دوشنبه خاموش است.") -> Inbound:
@@ -74,9 +74,11 @@ def said(channel: str, words: str = "چراغ کوچهٔ ما از دوشنبه 
     ("words", "language"),
     [("چراغ کوچهٔ ما از دوشنبه خاموش است.", "fa"), ("The lamp in our street is dark since Monday.", "en")],
 )
-def test_a_first_contact_is_told_its_code(house: House, channel: str, words: str, language: str) -> None:
-    house.send(said(channel, words), channel=channel)
-    answers = house.acknowledged()
+def test_a_first_contact_is_told_its_code(
+    installation: TestedInstallation, channel: str, words: str, language: str
+) -> None:
+    installation.send(said(channel, words), channel=channel)
+    answers = installation.acknowledged()
     if channel not in ANSWERING:
         assert answers == []
         return
@@ -89,46 +91,46 @@ def test_a_first_contact_is_told_its_code(house: House, channel: str, words: str
 
 
 @pytest.mark.parametrize("channel", ANSWERING)
-def test_once_is_enough(house: House, channel: str) -> None:
-    (contact,) = house.send(said(channel), channel=channel)
-    _, _, token = house.case_of(contact)
+def test_once_is_enough(installation: TestedInstallation, channel: str) -> None:
+    (contact,) = installation.send(said(channel), channel=channel)
+    _, _, token = installation.case_of(contact)
     again = said(channel, "و هنوز خاموش است.")
     if channel == "email":
         again = replace(again, thread=Thread(message_id="<second@x>", tokens=(token,)))
-    house.send(again, channel=channel)
-    assert house.ask("SELECT count(*) FROM cases") == [(1,)]
-    assert len(house.acknowledged()) == 1
+    installation.send(again, channel=channel)
+    assert installation.ask("SELECT count(*) FROM cases") == [(1,)]
+    assert len(installation.acknowledged()) == 1
 
 
 @pytest.mark.parametrize("channel", ANSWERING)
-def test_who_knows_the_code_already_is_not_told_again(house: House, channel: str) -> None:
-    house.send(replace(said(channel), code_told=True), channel=channel)
-    assert house.acknowledged() == []
+def test_who_knows_the_code_already_is_not_told_again(installation: TestedInstallation, channel: str) -> None:
+    installation.send(replace(said(channel), code_told=True), channel=channel)
+    assert installation.acknowledged() == []
 
 
 @pytest.mark.parametrize("channel", ANSWERING)
 @pytest.mark.parametrize("label", ["robot", "bounce", "list", "newsletter"])
-def test_a_machine_is_never_answered(house: House, channel: str, label: str) -> None:
-    house.send(replace(said(channel), labels=frozenset({label})), channel=channel)
-    assert house.acknowledged() == []
+def test_a_machine_is_never_answered(installation: TestedInstallation, channel: str, label: str) -> None:
+    installation.send(replace(said(channel), labels=frozenset({label})), channel=channel)
+    assert installation.acknowledged() == []
 
 
 @pytest.mark.parametrize("channel", ANSWERING)
-def test_who_asked_us_not_to_write_is_not_written_to(house: House, channel: str) -> None:
-    with house.database.cursor() as cursor:
+def test_who_asked_us_not_to_write_is_not_written_to(installation: TestedInstallation, channel: str) -> None:
+    with installation.database.cursor() as cursor:
         cursor.execute(
             "INSERT INTO opt_outs VALUES (%s, %s, 'info', %s, true, now())", [new_id(), channel, ADDRESSES[channel][1]]
         )
-    house.send(said(channel), channel=channel)
-    assert house.acknowledged() == []
-    assert house.ask("SELECT count(*) FROM cases") == [(1,)]
+    installation.send(said(channel), channel=channel)
+    assert installation.acknowledged() == []
+    assert installation.ask("SELECT count(*) FROM cases") == [(1,)]
 
 
 @pytest.mark.parametrize("channel", ANSWERING)
-def test_the_operator_may_keep_a_channel_silent(house: House, channel: str) -> None:
-    house.settings = house.settings.model_copy(update={"acknowledge": []})
-    house.send(said(channel), channel=channel)
-    assert house.acknowledged() == []
+def test_the_operator_may_keep_a_channel_silent(installation: TestedInstallation, channel: str) -> None:
+    installation.settings = installation.settings.model_copy(update={"acknowledge": []})
+    installation.send(said(channel), channel=channel)
+    assert installation.acknowledged() == []
 
 
 @pytest.mark.parametrize("channel", ANSWERING)
@@ -136,8 +138,10 @@ def test_the_operator_may_keep_a_channel_silent(house: House, channel: str) -> N
     ("units", "expected"),
     [([None], "Everybody's"), ([None, "contact-centre"], "Its own"), (["roads"], "")],
 )
-def test_a_unit_has_first_words_of_its_own(house: House, channel: str, units: list[str | None], expected: str) -> None:
-    with house.database.cursor() as cursor:
+def test_a_unit_has_first_words_of_its_own(
+    installation: TestedInstallation, channel: str, units: list[str | None], expected: str
+) -> None:
+    with installation.database.cursor() as cursor:
         cursor.execute("SELECT key, id FROM units")
         known = dict(cursor.fetchall())
         for key in units:
@@ -153,8 +157,8 @@ def test_a_unit_has_first_words_of_its_own(house: House, channel: str, units: li
                 ),
                 None,
             )
-    house.send(said(channel, "The lamp in our street is dark since Monday."), channel=channel)
-    ((_, _, text, code, _),) = house.acknowledged()
+    installation.send(said(channel, "The lamp in our street is dark since Monday."), channel=channel)
+    ((_, _, text, code, _),) = installation.acknowledged()
     shown = f"{str(code)[:4]}-{str(code)[4:8]}-{str(code)[8:]}"
     assert str(shown) in str(text)
     assert (f"{expected} {shown} Test Centre {{name}}" == text) is bool(expected), "no word of the citizen's"
@@ -164,10 +168,12 @@ ACCOUNTS = (Account("email", "info", "email"), Account("sms", "3000123", "phone"
 MAIL, MOBILE = "sara@home.example", "+989121234567"
 
 
-def typed(house: House, *addresses: str, words: str = "The lamp in our street is dark.", **more: object) -> None:
+def typed(
+    installation: TestedInstallation, *addresses: str, words: str = "The lamp in our street is dark.", **more: object
+) -> None:
     senders = [Sender(EMAIL if "@" in one else PHONE, one, "Buy pills", claimed=True) for one in addresses]
-    house.senders = ACCOUNTS
-    house.send(replace(Inbound(tuple(senders), words), **more), channel="web")  # type: ignore[arg-type]  # its fields
+    installation.senders = ACCOUNTS
+    installation.send(replace(Inbound(tuple(senders), words), **more), channel="web")  # type: ignore[arg-type]  # its fields
 
 
 @pytest.mark.parametrize(
@@ -181,10 +187,10 @@ def typed(house: House, *addresses: str, words: str = "The lamp in our street is
     ],
 )
 def test_who_wrote_by_the_form_gets_the_code_where_they_typed(
-    house: House, addresses: tuple[str, ...], way: tuple[str, str] | None
+    installation: TestedInstallation, addresses: tuple[str, ...], way: tuple[str, str] | None
 ) -> None:
-    typed(house, *addresses)
-    answers = house.acknowledged()
+    typed(installation, *addresses)
+    answers = installation.acknowledged()
     assert [answer[:2] for answer in answers] == ([way] if way else [])
     for _, _, text, code, _ in answers:
         assert str(code) in "".join(sign for sign in str(text) if sign.isdigit())
@@ -192,21 +198,23 @@ def test_who_wrote_by_the_form_gets_the_code_where_they_typed(
         assert ("If it was not you" in str(text)) is (way == ("email", MAIL)), "a text has no room for more"
 
 
-def test_the_form_is_no_cannon(house: House) -> None:
-    for _ in range(house.settings.automatic.typed_per_day + 2):
-        typed(house, MAIL)
-    assert len(house.acknowledged()) == house.settings.automatic.typed_per_day
-    assert house.ask("SELECT count(*) FROM case_events WHERE kind = 'code_not_sent'") == [(2,)]
-    limits = house.settings.automatic.model_copy(update={"typed_per_hour": house.settings.automatic.typed_per_day + 1})
-    house.settings = house.settings.model_copy(update={"automatic": limits})
+def test_the_form_is_no_cannon(installation: TestedInstallation) -> None:
+    for _ in range(installation.settings.automatic.typed_per_day + 2):
+        typed(installation, MAIL)
+    assert len(installation.acknowledged()) == installation.settings.automatic.typed_per_day
+    assert installation.ask("SELECT count(*) FROM case_events WHERE kind = 'code_not_sent'") == [(2,)]
+    limits = installation.settings.automatic.model_copy(
+        update={"typed_per_hour": installation.settings.automatic.typed_per_day + 1}
+    )
+    installation.settings = installation.settings.model_copy(update={"automatic": limits})
     for number in range(3):
-        typed(house, f"other-{number}@home.example")
-    assert len(house.acknowledged()) == limits.typed_per_hour, "in all"
+        typed(installation, f"other-{number}@home.example")
+    assert len(installation.acknowledged()) == limits.typed_per_hour, "in all"
 
 
-def test_nobody_is_written_to_for_a_program_or_where_the_door_told_the_code(house: House) -> None:
-    typed(house, MAIL, labels=frozenset({"robot"}))
-    typed(house, MAIL, code_told=True)
-    house.settings = house.settings.model_copy(update={"acknowledge": ["email", "sms"]})
-    typed(house, MAIL)
-    assert house.acknowledged() == []
+def test_nobody_is_written_to_for_a_program_or_where_the_door_told_the_code(installation: TestedInstallation) -> None:
+    typed(installation, MAIL, labels=frozenset({"robot"}))
+    typed(installation, MAIL, code_told=True)
+    installation.settings = installation.settings.model_copy(update={"acknowledge": ["email", "sms"]})
+    typed(installation, MAIL)
+    assert installation.acknowledged() == []

@@ -9,7 +9,7 @@ from uuid import UUID
 
 import pytest
 
-from tests.casework.house import acting, agent
+from tests.casework.installation import acting, agent
 from tests.reasons import told, why
 from zrm.casestore import history, outbox, search
 from zrm.casestore.case import Status

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from bench.hostile import Repeat
 from bench.hostile_places import Place, channels, contacts, places
-from tests.casework.house import agent
+from tests.casework.installation import agent
 from tests.lab.process import wait_until
 from zrm.casestore import outbox
 from zrm.casestore.outbox import Topic
@@ -52,8 +52,8 @@ def repeat_of(data: st.DataObject, place: Place) -> Repeat:
     )
 
 
-class House:
-    """The inbox and the filer of a house with all channels; its children read."""
+class TestedInstallation:
+    """The inbox and the filer of an installation with all channels; its children read."""
 
     def __init__(
         self, database: Database, inbox: Inbox, blobs: BlobStore, channels: dict[str, Channel], settings: Settings
@@ -86,26 +86,26 @@ class House:
 
 
 @pytest.fixture
-def house(
+def installation(
     database: Database, inbox: Inbox, blobs: BlobStore, settings: Settings, all_channels: dict[str, Channel]
-) -> House:
-    return House(database, inbox, blobs, all_channels, settings)
+) -> TestedInstallation:
+    return TestedInstallation(database, inbox, blobs, all_channels, settings)
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.data())
 def test_who_sends_repeats_is_filed_or_held_and_the_others_are_filed(
-    house: House, all_channels: dict[str, Channel], data: st.DataObject
+    installation: TestedInstallation, all_channels: dict[str, Channel], data: st.DataObject
 ) -> None:
     place = data.draw(st.sampled_from(contacts(all_channels)))
     assert place.contact is not None
     hostile = place.contact(repeat_of(data, place).of(data.draw(st.integers(1, 60_000))))
-    before, contact, after = (house.keep(raw) for raw in (_neighbour(), hostile, _neighbour()))
-    house.file()
-    assert (house.state(before), house.state(after)) == ("filed", "filed")
-    if not house.is_report(hostile):  # a report waits for the message it may be faster than
-        wait_until(lambda: house.state(contact) != "waiting", "the hostile one to be read", 60)
-        assert house.state(contact) in ("filed", "joined", "quarantined", "ignored")
+    before, contact, after = (installation.keep(raw) for raw in (_neighbour(), hostile, _neighbour()))
+    installation.file()
+    assert (installation.state(before), installation.state(after)) == ("filed", "filed")
+    if not installation.is_report(hostile):  # a report waits for the message it may be faster than
+        wait_until(lambda: installation.state(contact) != "waiting", "the hostile one to be read", 60)
+        assert installation.state(contact) in ("filed", "joined", "quarantined", "ignored")
 
 
 def _neighbour() -> RawContact:

@@ -10,7 +10,7 @@ from functools import partial
 import pytest
 from sqlmodel import select
 
-from tests.casework.house import acting
+from tests.casework.installation import acting
 from tests.reasons import told
 from zrm.casestore import outbox, timers
 from zrm.casestore.agent import Agent

@@ -6,7 +6,7 @@ from uuid import UUID
 
 import pytest
 
-from tests.casework.house import agent
+from tests.casework.installation import agent
 from zrm.kit.db import Database
 from zrm.security import sessions
 from zrm.security.sessions import Session, Stage

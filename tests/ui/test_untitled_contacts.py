@@ -1,4 +1,4 @@
-"""What the house wrote for a recording, a fax or a photo is read in the reader's language; nobody else's words are touched."""
+"""What the installation wrote for a recording, a fax or a photo is read in the reader's language; nobody else's words are touched."""
 
 from __future__ import annotations
 

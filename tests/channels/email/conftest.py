@@ -1,4 +1,4 @@
-"""The house the mail tests share."""
+"""The installation the mail tests share."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.channels.email.house import MailHouse
+from tests.channels.email.installation import MailInstallation
 from zrm.config import Settings
 from zrm.inbox.receive import Inbox
 from zrm.kit.blobs import BlobStore
@@ -14,6 +14,8 @@ from zrm.kit.db import Database
 
 
 @pytest.fixture
-def mail_house(database: Database, inbox: Inbox, blobs: BlobStore, settings: Settings, tmp_path: Path) -> MailHouse:
-    """A house that takes mail."""
-    return MailHouse(database, inbox, blobs, settings, tmp_path)
+def mail_installation(
+    database: Database, inbox: Inbox, blobs: BlobStore, settings: Settings, tmp_path: Path
+) -> MailInstallation:
+    """An installation that takes mail."""
+    return MailInstallation(database, inbox, blobs, settings, tmp_path)

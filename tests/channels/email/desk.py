@@ -31,7 +31,7 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def house(data_dir: Path) -> Installation:
+def installation(data_dir: Path) -> Installation:
     return Installation(
         name={"fa": "مرکز پاسخ‌گویی", "en": "Contact Centre"},
         language="fa",
@@ -39,7 +39,7 @@ def house(data_dir: Path) -> Installation:
         region="IR",
         public_url="http://127.0.0.1:8000",
         data_dir=str(data_dir),
-        secret="test-secret-of-the-house",
+        secret="test-secret-of-the-installation",
     )
 
 
@@ -112,7 +112,7 @@ def open_door(data_dir: Path, desk: FrontDesk, **settings: Any) -> Iterator[int]
 
     def run() -> None:
         try:
-            EmailChannel(config, house(data_dir)).listen(desk, stop)
+            EmailChannel(config, installation(data_dir)).listen(desk, stop)
         except BaseException as error:
             failures.append(error)
             raise

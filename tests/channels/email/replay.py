@@ -1,6 +1,6 @@
 """Five hundred and more mails that differ: every pathology we know of, times alphabets, programs and writers.
 
-`python -m tests.channels.email.replay FOLDER` writes them as .eml files; the tests send them through the house. The
+`python -m tests.channels.email.replay FOLDER` writes them as .eml files; the tests send them through the installation. The
 same seed gives the same mails.
 """
 
@@ -100,7 +100,7 @@ def _page(number: int, chance: random.Random) -> bytes:
 
 
 def _asking(number: int, chance: random.Random) -> bytes:
-    """Mails that ask the house itself something, or nearly: codes, STOP, START, digits."""
+    """Mails that ask the installation itself something, or nearly: codes, STOP, START, digits."""
     words = ("123456789012", "۱۲۳۴-۵۶۷۸-۹۰۱۲", "status 123456789012", "START", "لغو", "5", "123456789012 چه شد؟", "")
     fields = (
         f"From: asking{number}@example.com", "To: info@example.org", f"Message-ID: <asking{number}@example.com>",

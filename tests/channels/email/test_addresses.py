@@ -16,7 +16,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from tests.channels.email.corpus import Mail
-from tests.channels.email.house import MailHouse, mail
+from tests.channels.email.installation import MailInstallation, mail
 from tests.channels.email.test_parse import understand
 from zrm.channels.email.encoded_words import decode_words
 from zrm.channels.email.headers import addresses
@@ -183,28 +183,31 @@ def test_a_list_that_counts_its_bounces_is_no_citizen() -> None:
     ],
 )
 def test_a_broken_from_is_the_citizen_and_not_the_envelope(
-    mail_house: MailHouse, field: str, address: str, name: str
+    mail_installation: MailInstallation, field: str, address: str, name: str
 ) -> None:
     body = f"From: {field}\r\nTo: info@zrm.example\r\nSubject: Lamp\r\nMessage-ID: <case@mail.example>\r\n\r\nThe lamp is dark.\r\n"
-    contact = mail_house.take(body, mail_from="bounce+1@lists.example")
-    ((value, person),) = mail_house.ask(
+    contact = mail_installation.take(body, mail_from="bounce+1@lists.example")
+    ((value, person),) = mail_installation.ask(
         "SELECT a.value, p.name FROM contacts c JOIN persons p ON p.id = c.person_id JOIN addresses a ON a.person_id = p.id"
         " WHERE c.id = %s",
         contact,
     )
     assert (value, person) == (address, name)
-    assert mail_house.ask("SELECT address FROM deliveries") == [(address,)], "the acknowledgement goes to the citizen"
+    assert mail_installation.ask("SELECT address FROM deliveries") == [(address,)], (
+        "the acknowledgement goes to the citizen"
+    )
 
 
-def test_the_spellings_of_an_address_are_one_person(mail_house: MailHouse) -> None:
+def test_the_spellings_of_an_address_are_one_person(mail_installation: MailInstallation) -> None:
     spellings = (
         "ali@xn--fsq.example", "Ali@例.example", "ALI@XN--FSQ.example.", "ali@例。example",
     )  # fmt: skip
     contacts = [
-        mail_house.take(mail(f"matter {spelling}", sender=spelling), mail_from=spelling) for spelling in spellings
+        mail_installation.take(mail(f"matter {spelling}", sender=spelling), mail_from=spelling)
+        for spelling in spellings
     ]
-    persons = mail_house.ask("SELECT DISTINCT person_id FROM contacts WHERE id = ANY(%s)", contacts)
+    persons = mail_installation.ask("SELECT DISTINCT person_id FROM contacts WHERE id = ANY(%s)", contacts)
     assert len(persons) == 1
     assert isinstance(persons[0][0], UUID)
-    assert mail_house.ask("SELECT kind, value FROM addresses") == [("email", "ali@例.example")]
-    assert {to for (to,) in mail_house.ask("SELECT address FROM deliveries")} == {"ali@例.example"}
+    assert mail_installation.ask("SELECT kind, value FROM addresses") == [("email", "ali@例.example")]
+    assert {to for (to,) in mail_installation.ask("SELECT address FROM deliveries")} == {"ali@例.example"}

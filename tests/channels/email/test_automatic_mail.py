@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.channels.email.desk import MAILBOXES
-from tests.channels.email.house import ALI, MailHouse, mail
+from tests.channels.email.installation import ALI, MailInstallation, mail
 from zrm.channels.email import machine_subjects
 from zrm.channels.email.config import EmailConfig
 from zrm.channels.email.mailboxes import Mailboxes
@@ -213,7 +213,7 @@ def test_no_subject_breaks_the_reading(text: str) -> None:
     assert machine_subjects.says_failed(f"{subject} undeliverable")
 
 
-# ---------------------------------------------------------------- through the house
+# ---------------------------------------------------------------- through the installation
 
 
 RECEIPT = (
@@ -227,32 +227,36 @@ READ = (
 
 
 @pytest.mark.parametrize("mail_from", [ALI, "", None])
-def test_a_read_receipt_joins_its_case_and_reopens_nothing(mail_house: MailHouse, mail_from: str | None) -> None:
+def test_a_read_receipt_joins_its_case_and_reopens_nothing(
+    mail_installation: MailInstallation, mail_from: str | None
+) -> None:
     """Webmails send it with their own envelope sender, and a copy fetched by IMAP has none (uvdesk#468)."""
-    contact = mail_house.take(mail())
-    ((ours,),) = mail_house.ask("SELECT message_id FROM contacts WHERE direction = 'out'")
-    mail_house.ask("UPDATE cases SET status = 'closed', closed_at = now() RETURNING id")
+    contact = mail_installation.take(mail())
+    ((ours,),) = mail_installation.ask("SELECT message_id FROM contacts WHERE direction = 'out'")
+    mail_installation.ask("UPDATE cases SET status = 'closed', closed_at = now() RETURNING id")
     head = "\r\n".join((f"From: {ALI}", "Subject: Read: lamp", f"In-Reply-To: {ours}", *RECEIPT))
-    receipt = mail_house.take(f"{head}\r\n\r\n{READ}\r\n", mail_from=mail_from)
-    assert mail_house.case_of(receipt) == mail_house.case_of(contact)
-    assert mail_house.labels(receipt) == {"robot", "read_receipt"}
-    assert mail_house.ask("SELECT status FROM cases") == [("closed",)]
-    assert mail_house.ask("SELECT count(*) FROM deliveries") == [(1,)], "only the first mail's acknowledgement"
+    receipt = mail_installation.take(f"{head}\r\n\r\n{READ}\r\n", mail_from=mail_from)
+    assert mail_installation.case_of(receipt) == mail_installation.case_of(contact)
+    assert mail_installation.labels(receipt) == {"robot", "read_receipt"}
+    assert mail_installation.ask("SELECT status FROM cases") == [("closed",)]
+    assert mail_installation.ask("SELECT count(*) FROM deliveries") == [(1,)], "only the first mail's acknowledgement"
 
 
-def test_a_mail_server_without_an_envelope_opens_no_case_and_is_not_thanked(mail_house: MailHouse) -> None:
+def test_a_mail_server_without_an_envelope_opens_no_case_and_is_not_thanked(
+    mail_installation: MailInstallation,
+) -> None:
     head = ("Return-Path: <MAILER-DAEMON>", "From: MAILER-DAEMON@relay.example", "Subject: failure notice")
-    bounce = mail_house.take(headed(*head, text="Hi. No mailbox here by that name."), mail_from=None)
-    assert mail_house.state(bounce) == ("ignored", "a bounce that belongs to no case")
-    assert mail_house.ask("SELECT count(*) FROM cases") == [(0,)]
-    assert mail_house.ask("SELECT count(*) FROM deliveries") == [(0,)]
-    assert mail_house.holds()
+    bounce = mail_installation.take(headed(*head, text="Hi. No mailbox here by that name."), mail_from=None)
+    assert mail_installation.state(bounce) == ("ignored", "a bounce that belongs to no case")
+    assert mail_installation.ask("SELECT count(*) FROM cases") == [(0,)]
+    assert mail_installation.ask("SELECT count(*) FROM deliveries") == [(0,)]
+    assert mail_installation.holds()
 
 
-def test_a_feedback_report_is_filed_and_not_thanked(mail_house: MailHouse) -> None:
+def test_a_feedback_report_is_filed_and_not_thanked(mail_installation: MailInstallation) -> None:
     lines = [line.format("feedback-report") for line in REPORT]
-    report = mail_house.take(
+    report = mail_installation.take(
         headed(*lines, text="--b\r\n\r\nThis is an abuse report.\r\n--b--"), mail_from="fbl@p.example"
     )
-    assert mail_house.labels(report) == {"robot", "abuse_report"}
-    assert mail_house.ask("SELECT count(*) FROM deliveries") == [(0,)]
+    assert mail_installation.labels(report) == {"robot", "abuse_report"}
+    assert mail_installation.ask("SELECT count(*) FROM deliveries") == [(0,)]

@@ -15,8 +15,8 @@ from uuid import UUID
 import pytest
 
 from tests.channels.email.desk import open_door
-from tests.channels.email.house import ALI
-from tests.channels.email.test_self_service import AnsweringHouse, answering, body
+from tests.channels.email.installation import ALI
+from tests.channels.email.test_self_service import AnsweringInstallation, answering, body
 from zrm.casestore import timeline
 from zrm.casework.reply_routes import ReplyRoute, RouteOrigin, SendingAccount, reply_routes
 from zrm.contract.errors import ReplyInvalid
@@ -31,26 +31,29 @@ MAILBOX = SendingAccount("email", "info", "email", files=True)
 
 
 def take(
-    house: AnsweringHouse, *lines: str, text: str = "Please tell me how this stands.", to: str = "info@example.org"
+    installation: AnsweringInstallation,
+    *lines: str,
+    text: str = "Please tell me how this stands.",
+    to: str = "info@example.org",
 ) -> UUID:
     """A mail with just these header lines, from an envelope that says nothing, and what it makes."""
-    AnsweringHouse.count += 1
-    head = (f"Message-ID: <b{house.count}@stranger.example>", "Content-Type: text/plain; charset=utf-8", *lines)
-    contact = house.take("\r\n".join((*head, "", text, "")), mail_from="www-data@web1.example", to=to)
-    house.deliver()
+    AnsweringInstallation.count += 1
+    head = (f"Message-ID: <b{installation.count}@stranger.example>", "Content-Type: text/plain; charset=utf-8", *lines)
+    contact = installation.take("\r\n".join((*head, "", text, "")), mail_from="www-data@web1.example", to=to)
+    installation.deliver()
     return contact
 
 
-def citizens_case(house: AnsweringHouse) -> tuple[UUID, EmailMessage, str]:
+def citizens_case(installation: AnsweringInstallation) -> tuple[UUID, EmailMessage, str]:
     """Ali's case, our acknowledgement to him, and the case's reply token."""
-    case = house.case_of(house.write("My street lamp has been dark since Monday.", "Subject: my request"))
-    ((token,),) = house.ask("SELECT reply_token FROM cases WHERE id = %s", case)
-    return case, house.sent()[-1], str(token)
+    case = installation.case_of(installation.write("My street lamp has been dark since Monday.", "Subject: my request"))
+    ((token,),) = installation.ask("SELECT reply_token FROM cases WHERE id = %s", case)
+    return case, installation.sent()[-1], str(token)
 
 
-def offered(house: AnsweringHouse, case: UUID) -> list[ReplyRoute]:
+def offered(installation: AnsweringInstallation, case: UUID) -> list[ReplyRoute]:
     """The ways the composer offers, the chosen one first."""
-    with house.database.cursor() as cursor:
+    with installation.database.cursor() as cursor:
         head = timeline.head(cursor, case)
         last = timeline.last_inbound(cursor, case)
         assert head is not None
@@ -61,7 +64,7 @@ def offered(house: AnsweringHouse, case: UUID) -> list[ReplyRoute]:
         [(one.kind, one.value) for one in known],
         [MAILBOX],
         claimed={one.value for one in known if one.claimed},
-        own=house.channel.own_addresses(),
+        own=installation.channel.own_addresses(),
     )
 
 
@@ -92,7 +95,9 @@ STRANGERS = {
 
 
 @pytest.mark.parametrize("named", STRANGERS)
-def test_whoever_does_not_write_from_a_citizens_address_is_not_let_in(answering: AnsweringHouse, named: str) -> None:
+def test_whoever_does_not_write_from_a_citizens_address_is_not_let_in(
+    answering: AnsweringInstallation, named: str
+) -> None:
     case, acknowledgement, token = citizens_case(answering)
     before = answering.ask(
         "SELECT count(*), max(version) FROM contacts, cases WHERE case_id = %s AND cases.id = case_id", case
@@ -122,7 +127,7 @@ def test_whoever_does_not_write_from_a_citizens_address_is_not_let_in(answering:
     )
 
 
-def test_nor_is_he_let_in_by_the_smtp_door(answering: AnsweringHouse, tmp_path: Path) -> None:
+def test_nor_is_he_let_in_by_the_smtp_door(answering: AnsweringInstallation, tmp_path: Path) -> None:
     """Each stranger at the real door, with all that is known of the case at once: its token, its code, our Message-ID."""
     case, acknowledgement, token = citizens_case(answering)
     marks = (f"Subject: Re: my request [{answering.code()}]", f"In-Reply-To: {acknowledgement['Message-ID']}")
@@ -148,7 +153,7 @@ def test_nor_is_he_let_in_by_the_smtp_door(answering: AnsweringHouse, tmp_path: 
     assert {way.address for way in offered(answering, case)} == {ALI, ""}
 
 
-def test_the_citizen_comes_in_by_any_mark(answering: AnsweringHouse) -> None:
+def test_the_citizen_comes_in_by_any_mark(answering: AnsweringInstallation) -> None:
     case, acknowledgement, token = citizens_case(answering)
     mine = f"From: Ali <{ALI}>"
     code = answering.code()
@@ -163,7 +168,7 @@ def test_the_citizen_comes_in_by_any_mark(answering: AnsweringHouse) -> None:
     assert [answering.case_of(contact) for contact in found] == [case] * 6
 
 
-def test_a_message_id_that_somebody_took_leads_the_citizen_to_their_own_case(answering: AnsweringHouse) -> None:
+def test_a_message_id_that_somebody_took_leads_the_citizen_to_their_own_case(answering: AnsweringInstallation) -> None:
     """Anybody can give their mail the id of ours; the case with that id is then not the only one."""
     case, acknowledgement, _ = citizens_case(answering)
     answering.take(f"From: <{EVE}>\r\nMessage-ID: {acknowledgement['Message-ID']}\r\n\r\nmine now\r\n", mail_from=EVE)
@@ -190,7 +195,7 @@ FORMS = {
 
 
 @pytest.mark.parametrize("sender", FORMS)
-def test_the_citizen_of_a_sites_form_is_its_reply_to(answering: AnsweringHouse, sender: str) -> None:
+def test_the_citizen_of_a_sites_form_is_its_reply_to(answering: AnsweringInstallation, sender: str) -> None:
     contacts = [
         take(answering, f"From: {FORMS[sender]}", f"Reply-To: {name} <{name}@people.example>", f"Subject: {name}", text=f"I am {name}. The pump leaks.")
         for name in ("anna", "bella")
@@ -209,7 +214,7 @@ def test_the_citizen_of_a_sites_form_is_its_reply_to(answering: AnsweringHouse, 
     assert answering.ask("SELECT claimed FROM addresses WHERE value = 'anna@people.example'") == [(False,)]
 
 
-def test_our_own_mail_that_comes_back_is_nobodys_word(answering: AnsweringHouse) -> None:
+def test_our_own_mail_that_comes_back_is_nobodys_word(answering: AnsweringInstallation) -> None:
     case, acknowledgement, _ = citizens_case(answering)
     returned = answering.take(acknowledgement.as_bytes(), mail_from="info@example.org")
     by_hand = take(answering, "From: <info@example.org>", f"In-Reply-To: {acknowledgement['Message-ID']}")
@@ -224,7 +229,7 @@ def test_our_own_mail_that_comes_back_is_nobodys_word(answering: AnsweringHouse)
 
 
 @pytest.mark.parametrize("to", ["info@example.org", "Contact@Example.org", "info+b=1@example.org"])
-def test_nothing_leaves_to_ourselves(answering: AnsweringHouse, to: str) -> None:
+def test_nothing_leaves_to_ourselves(answering: AnsweringInstallation, to: str) -> None:
     with pytest.raises(ReplyInvalid, match="our own addresses"):
         answering.channel.send(Reply(new_id(), "info", to, "text", "en"))
 
@@ -238,7 +243,7 @@ def test_nothing_leaves_to_ourselves(answering: AnsweringHouse, to: str) -> None
     ],
 )
 def test_where_the_answer_is_wanted_is_offered_and_chosen_where_nobody_can_be_robbed_by_it(
-    answering: AnsweringHouse, line: str, known: bool, chosen: str
+    answering: AnsweringInstallation, line: str, known: bool, chosen: str
 ) -> None:
     lines = [f"From: Ali <{ALI}>", "Reply-To: Work <work@firm.example>", *([line] if line else [])]
     if known:
@@ -254,7 +259,9 @@ def test_where_the_answer_is_wanted_is_offered_and_chosen_where_nobody_can_be_ro
     assert answering.case_of(other) != answering.case_of(contact), "it proves nothing either"
 
 
-def test_a_citizen_who_always_asks_for_another_address_is_always_answered_there(answering: AnsweringHouse) -> None:
+def test_a_citizen_who_always_asks_for_another_address_is_always_answered_there(
+    answering: AnsweringInstallation,
+) -> None:
     mine = (f"From: Ali <{ALI}>", "Reply-To: <work@firm.example>")
     case = answering.case_of(take(answering, *mine))
     mark = f"In-Reply-To: {answering.sent()[-1]['Message-ID']}"
@@ -266,7 +273,7 @@ def test_a_citizen_who_always_asks_for_another_address_is_always_answered_there(
     assert offered(answering, case)[0].address == ALI, "from then on a person decides"
 
 
-def test_who_has_been_answered_where_they_write_from_is_not_robbed_later(answering: AnsweringHouse) -> None:
+def test_who_has_been_answered_where_they_write_from_is_not_robbed_later(answering: AnsweringInstallation) -> None:
     case, acknowledgement, _ = citizens_case(answering)
     forged = (f"From: <{ALI}>", f"Reply-To: <{EVE}>", f"In-Reply-To: {acknowledgement['Message-ID']}")
     for _ in range(2):
@@ -276,7 +283,7 @@ def test_who_has_been_answered_where_they_write_from_is_not_robbed_later(answeri
         assert [way.asked_for for way in found if way.address == EVE] == [True], "offered as what it is"
 
 
-def test_a_reply_to_that_is_the_persons_own_address_is_chosen(answering: AnsweringHouse) -> None:
+def test_a_reply_to_that_is_the_persons_own_address_is_chosen(answering: AnsweringInstallation) -> None:
     case, acknowledgement, _ = citizens_case(answering)
     answering.ask(
         "INSERT INTO addresses (id, person_id, kind, value, raw, claimed, created_at) SELECT uuidv7(), person_id, 'email',"
@@ -290,7 +297,7 @@ def test_a_reply_to_that_is_the_persons_own_address_is_chosen(answering: Answeri
         assert offered(answering, case)[0].address == chosen
 
 
-def test_cc_and_further_recipients_are_kept_and_offered_but_never_chosen(answering: AnsweringHouse) -> None:
+def test_cc_and_further_recipients_are_kept_and_offered_but_never_chosen(answering: AnsweringInstallation) -> None:
     contact = take(
         answering,
         f"From: Ali <{ALI}>",
@@ -310,12 +317,12 @@ def test_cc_and_further_recipients_are_kept_and_offered_but_never_chosen(answeri
     assert answering.case_of(stranger) != answering.case_of(contact), "not before an agent has written to them"
 
 
-def test_without_a_sender_only_the_page_is_chosen(answering: AnsweringHouse) -> None:
+def test_without_a_sender_only_the_page_is_chosen(answering: AnsweringInstallation) -> None:
     contact = take(answering, "From: <info@example.org>", "Cc: <l@home.example>")
     assert [way.address for way in offered(answering, answering.case_of(contact))] == ["", "l@home.example"]
 
 
-def test_a_claimed_sender_is_granted_no_wish_and_clears_no_doubt(answering: AnsweringHouse) -> None:
+def test_a_claimed_sender_is_granted_no_wish_and_clears_no_doubt(answering: AnsweringInstallation) -> None:
     citizens_case(answering)
     answering.ask("UPDATE addresses SET doubtful_at = now() RETURNING id")
     form = ("From: <info@example.org>", f"Reply-To: <{ALI}>")
@@ -334,7 +341,7 @@ def test_a_claimed_sender_is_granted_no_wish_and_clears_no_doubt(answering: Answ
 # ---------------------------------------------------------------- whatever we sent
 
 
-def test_an_answer_to_the_closing_mail_finds_its_case_and_rates_it(answering: AnsweringHouse) -> None:
+def test_an_answer_to_the_closing_mail_finds_its_case_and_rates_it(answering: AnsweringInstallation) -> None:
     case, _, _ = citizens_case(answering)
     answering.close()
     closing = str(answering.sent()[-1]["Message-ID"])
@@ -354,7 +361,7 @@ def test_an_answer_to_the_closing_mail_finds_its_case_and_rates_it(answering: An
     assert answering.case_of(last) == case, "the thanks for a rating were about a case too"
 
 
-def test_who_came_by_a_sites_form_rates_by_mail_and_reopens_nothing(answering: AnsweringHouse) -> None:
+def test_who_came_by_a_sites_form_rates_by_mail_and_reopens_nothing(answering: AnsweringInstallation) -> None:
     form = take(answering, "From: <info@example.org>", "Reply-To: <anna@people.example>", text="The pump leaks.")
     answering.close()
     digit = take(
@@ -364,7 +371,9 @@ def test_who_came_by_a_sites_form_rates_by_mail_and_reopens_nothing(answering: A
     assert answering.ask("SELECT status FROM cases WHERE id = %s", answering.case_of(form)) == [("closed",)]
 
 
-def test_an_answer_to_the_state_by_code_finds_the_case_of_its_own_citizen_only(answering: AnsweringHouse) -> None:
+def test_an_answer_to_the_state_by_code_finds_the_case_of_its_own_citizen_only(
+    answering: AnsweringInstallation,
+) -> None:
     case, _, _ = citizens_case(answering)
     for sender, joins in ((ALI, True), (EVE, False)):
         take(answering, f"From: <{sender}>", text=answering.code())
@@ -374,7 +383,7 @@ def test_an_answer_to_the_state_by_code_finds_the_case_of_its_own_citizen_only(a
         assert (answering.case_of(contact) == case) is joins
 
 
-def test_every_mail_of_ours_is_known_by_the_id_it_left_under(answering: AnsweringHouse) -> None:
+def test_every_mail_of_ours_is_known_by_the_id_it_left_under(answering: AnsweringInstallation) -> None:
     citizens_case(answering)
     answering.write(answering.code())
     answering.close()
@@ -384,7 +393,7 @@ def test_every_mail_of_ours_is_known_by_the_id_it_left_under(answering: Answerin
     assert ids <= {str(one) for (one,) in answering.ask("SELECT message_id FROM message_ids")}
 
 
-def test_others_who_were_copied_in_are_not_asked_how_content_they_are(answering: AnsweringHouse) -> None:
+def test_others_who_were_copied_in_are_not_asked_how_content_they_are(answering: AnsweringInstallation) -> None:
     case, _, _ = citizens_case(answering)
     answering.ask(
         "INSERT INTO contacts (id, case_id, direction, channel, account, address, text, at) "

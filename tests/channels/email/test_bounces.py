@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.channels.email.desk import MAILBOXES
-from tests.channels.email.house import ALI, MailHouse, mail
+from tests.channels.email.installation import ALI, MailInstallation, mail
 from tests.channels.email.notifications import FREE_TEXT, OURS, dsn, free_text
 from tests.reasons import says
 from zrm.channels.email.config import EmailConfig
@@ -254,39 +254,41 @@ def test_no_notification_breaks_the_parser(head: str, body: str, kind: str) -> N
     assert isinstance(found, (Inbound, Report))
 
 
-# ---------------------------------------------------------------- through the house
+# ---------------------------------------------------------------- through the installation
 
 
-def test_a_bounce_fails_the_delivery_doubts_the_address_and_tells_the_owner(mail_house: MailHouse) -> None:
-    contact = mail_house.take(mail())
-    delivery = mail_house.answer(contact)
-    ((agent,),) = mail_house.ask(
+def test_a_bounce_fails_the_delivery_doubts_the_address_and_tells_the_owner(
+    mail_installation: MailInstallation,
+) -> None:
+    contact = mail_installation.take(mail())
+    delivery = mail_installation.answer(contact)
+    ((agent,),) = mail_installation.ask(
         "UPDATE cases SET assignee_id = (SELECT id FROM agents WHERE login = 'sara') RETURNING assignee_id"
     ) or [(None,)]
-    mail_house.notify()
-    bounce = mail_house.take(dsn(original=""), mail_from="", to=return_address("info@example.org", delivery))
-    assert mail_house.state(bounce) == ("joined", "")
-    ((state, error),) = mail_house.ask(
+    mail_installation.notify()
+    bounce = mail_installation.take(dsn(original=""), mail_from="", to=return_address("info@example.org", delivery))
+    assert mail_installation.state(bounce) == ("joined", "")
+    ((state, error),) = mail_installation.ask(
         "SELECT state, coalesce(reason_params ->> 'words', reason_code) FROM deliveries WHERE id = %s", delivery
     )
     assert state == "failed"
     assert "5.1.1" in str(error)
-    assert mail_house.ask("SELECT doubtful_at IS NOT NULL FROM addresses WHERE value = %s", ALI) == [(True,)]
-    mail_house.notify()
-    told = mail_house.ask("SELECT agent_id FROM notifications WHERE kind = 'delivery_failed'")
+    assert mail_installation.ask("SELECT doubtful_at IS NOT NULL FROM addresses WHERE value = %s", ALI) == [(True,)]
+    mail_installation.notify()
+    told = mail_installation.ask("SELECT agent_id FROM notifications WHERE kind = 'delivery_failed'")
     assert told
     assert agent is None or told == [(agent,)]
-    assert mail_house.holds()
-    mail_house.take(mail("این نشانی کار می‌کند"))
-    assert mail_house.ask("SELECT doubtful_at FROM addresses WHERE value = %s", ALI) == [(None,)]
+    assert mail_installation.holds()
+    mail_installation.take(mail("این نشانی کار می‌کند"))
+    assert mail_installation.ask("SELECT doubtful_at FROM addresses WHERE value = %s", ALI) == [(None,)]
 
 
-def test_a_bounce_found_by_its_returned_message(mail_house: MailHouse) -> None:
-    delivery = mail_house.answer(mail_house.take(mail()))
-    ((ours,),) = mail_house.ask("SELECT provider_ref FROM deliveries WHERE id = %s", delivery)
-    mail_house.take(FREE_TEXT["qmail"].replace(OURS, str(ours)), mail_from="")
-    assert mail_house.ask("SELECT state FROM deliveries") == [("failed",)]
-    assert mail_house.ask("SELECT count(*) FROM cases") == [(1,)]
+def test_a_bounce_found_by_its_returned_message(mail_installation: MailInstallation) -> None:
+    delivery = mail_installation.answer(mail_installation.take(mail()))
+    ((ours,),) = mail_installation.ask("SELECT provider_ref FROM deliveries WHERE id = %s", delivery)
+    mail_installation.take(FREE_TEXT["qmail"].replace(OURS, str(ours)), mail_from="")
+    assert mail_installation.ask("SELECT state FROM deliveries") == [("failed",)]
+    assert mail_installation.ask("SELECT count(*) FROM cases") == [(1,)]
 
 
 @pytest.mark.parametrize(
@@ -300,16 +302,16 @@ def test_a_bounce_found_by_its_returned_message(mail_house: MailHouse) -> None:
     ],
 )
 def test_a_return_address_names_its_delivery_whoever_writes(
-    mail_house: MailHouse, lines: tuple[str, ...], mail_from: str | None
+    mail_installation: MailInstallation, lines: tuple[str, ...], mail_from: str | None
 ) -> None:
-    delivery = mail_house.answer(mail_house.take(mail()))
+    delivery = mail_installation.answer(mail_installation.take(mail()))
     to = return_address("info@example.org", delivery)
     text = "The recipient c@citizen.example does not exist (550 5.1.1)."
-    bounce = mail_house.take("\r\n".join((*lines, f"To: <{to}>", "", text, "")), mail_from=mail_from, to=to)
-    assert mail_house.state(bounce) == ("joined", "")
-    assert mail_house.ask("SELECT state FROM deliveries") == [("failed",)]
-    assert mail_house.ask("SELECT count(*) FROM cases") == [(1,)]
-    assert mail_house.ask("SELECT doubtful_at IS NOT NULL FROM addresses WHERE value = %s", ALI) == [(True,)]
+    bounce = mail_installation.take("\r\n".join((*lines, f"To: <{to}>", "", text, "")), mail_from=mail_from, to=to)
+    assert mail_installation.state(bounce) == ("joined", "")
+    assert mail_installation.ask("SELECT state FROM deliveries") == [("failed",)]
+    assert mail_installation.ask("SELECT count(*) FROM cases") == [(1,)]
+    assert mail_installation.ask("SELECT doubtful_at IS NOT NULL FROM addresses WHERE value = %s", ALI) == [(True,)]
 
 
 @pytest.mark.parametrize(
@@ -321,90 +323,94 @@ def test_a_return_address_names_its_delivery_whoever_writes(
     ],
 )
 def test_what_is_no_failure_at_a_return_address_joins_the_case(
-    mail_house: MailHouse, line: str, text: str, mail_from: str, labels: set[str], status: str
+    mail_installation: MailInstallation, line: str, text: str, mail_from: str, labels: set[str], status: str
 ) -> None:
     """Absence notes go to the envelope's sender (RFC 3834), and some programs answer there."""
-    contact = mail_house.take(mail())
-    to = return_address("info@example.org", mail_house.answer(contact))
-    mail_house.ask("UPDATE cases SET status = 'closed', closed_at = now(), status_at = now() RETURNING id")
-    second = mail_house.take(mail(text, line), mail_from=mail_from, to=to)
-    assert mail_house.case_of(second) == mail_house.case_of(contact)
-    assert mail_house.labels(second) == labels
-    assert mail_house.ask("SELECT state FROM deliveries") == [("sent",)]
-    assert mail_house.ask("SELECT status FROM cases") == [(status,)]
+    contact = mail_installation.take(mail())
+    to = return_address("info@example.org", mail_installation.answer(contact))
+    mail_installation.ask("UPDATE cases SET status = 'closed', closed_at = now(), status_at = now() RETURNING id")
+    second = mail_installation.take(mail(text, line), mail_from=mail_from, to=to)
+    assert mail_installation.case_of(second) == mail_installation.case_of(contact)
+    assert mail_installation.labels(second) == labels
+    assert mail_installation.ask("SELECT state FROM deliveries") == [("sent",)]
+    assert mail_installation.ask("SELECT status FROM cases") == [(status,)]
 
 
-def test_a_stranger_at_a_return_address_joins_nothing(mail_house: MailHouse) -> None:
-    contact = mail_house.take(mail())
-    to = return_address("info@example.org", mail_house.answer(contact))
-    other = mail_house.take(mail("let me in", sender="eve@example.net"), mail_from="eve@example.net", to=to)
-    assert mail_house.case_of(other) != mail_house.case_of(contact)
+def test_a_stranger_at_a_return_address_joins_nothing(mail_installation: MailInstallation) -> None:
+    contact = mail_installation.take(mail())
+    to = return_address("info@example.org", mail_installation.answer(contact))
+    other = mail_installation.take(mail("let me in", sender="eve@example.net"), mail_from="eve@example.net", to=to)
+    assert mail_installation.case_of(other) != mail_installation.case_of(contact)
 
 
-def test_a_delay_is_a_line_in_the_history_and_a_bounce_after_it_still_counts(mail_house: MailHouse) -> None:
-    delivery = mail_house.answer(mail_house.take(mail()))
+def test_a_delay_is_a_line_in_the_history_and_a_bounce_after_it_still_counts(
+    mail_installation: MailInstallation,
+) -> None:
+    delivery = mail_installation.answer(mail_installation.take(mail()))
     to = return_address("info@example.org", delivery)
-    mail_house.take(dsn("delayed", "4.4.1", "smtp; timed out"), mail_from="", to=to)
-    assert mail_house.ask("SELECT state FROM deliveries") == [("sent",)]
+    mail_installation.take(dsn("delayed", "4.4.1", "smtp; timed out"), mail_from="", to=to)
+    assert mail_installation.ask("SELECT state FROM deliveries") == [("sent",)]
     events = "SELECT state, coalesce(reason_params ->> 'words', reason_code) FROM delivery_events WHERE delivery_id = %s ORDER BY at, id"
-    assert mail_house.ask(events, delivery)[-1] == ("sent", "delayed 4.4.1: timed out")
-    mail_house.take(dsn("failed", "4.4.7", "smtp; expired"), mail_from="", to=to)
-    assert mail_house.ask("SELECT state FROM deliveries") == [("failed",)]
-    assert mail_house.ask("SELECT doubtful_at FROM addresses") == [(None,)], (
+    assert mail_installation.ask(events, delivery)[-1] == ("sent", "delayed 4.4.1: timed out")
+    mail_installation.take(dsn("failed", "4.4.7", "smtp; expired"), mail_from="", to=to)
+    assert mail_installation.ask("SELECT state FROM deliveries") == [("failed",)]
+    assert mail_installation.ask("SELECT doubtful_at FROM addresses") == [(None,)], (
         "their server was away; the address is good"
     )
 
 
-def test_a_bounce_of_nothing_of_ours_is_kept_and_settled(mail_house: MailHouse) -> None:
-    contact = mail_house.take(dsn(), mail_from="")
-    assert mail_house.state(contact)[0] == "waiting", "the answer it speaks of may be leaving this moment"
-    mail_house.ask("UPDATE raw_contacts SET received_at = received_at - interval '11 minutes' RETURNING id")
-    mail_house.ask("UPDATE outbox SET due_at = now() WHERE topic = 'file' RETURNING id")
-    mail_house.file()
-    assert mail_house.state(contact)[0] == "ignored"
-    assert mail_house.ask("SELECT count(*) FROM cases") == [(0,)]
-    assert mail_house.holds()
+def test_a_bounce_of_nothing_of_ours_is_kept_and_settled(mail_installation: MailInstallation) -> None:
+    contact = mail_installation.take(dsn(), mail_from="")
+    assert mail_installation.state(contact)[0] == "waiting", "the answer it speaks of may be leaving this moment"
+    mail_installation.ask("UPDATE raw_contacts SET received_at = received_at - interval '11 minutes' RETURNING id")
+    mail_installation.ask("UPDATE outbox SET due_at = now() WHERE topic = 'file' RETURNING id")
+    mail_installation.file()
+    assert mail_installation.state(contact)[0] == "ignored"
+    assert mail_installation.ask("SELECT count(*) FROM cases") == [(0,)]
+    assert mail_installation.holds()
 
 
 @pytest.mark.parametrize(
     "line", ["Subject: Automatic reply: lamp", "Subject: پاسخ خودکار: چراغ", "Auto-Submitted: auto-replied"]
 )
-def test_an_absence_note_reopens_nothing_and_gets_no_answer(mail_house: MailHouse, line: str) -> None:
-    contact = mail_house.take(mail())
-    ((token,),) = mail_house.ask("UPDATE cases SET status = 'closed', closed_at = now() RETURNING reply_token")
-    note = mail_house.take(mail("در مرخصی هستم.", line), to=f"info+{token}@example.org")
-    assert mail_house.case_of(note) == mail_house.case_of(contact)
-    assert mail_house.labels(note) >= {"robot", "auto_reply"}
-    assert mail_house.ask("SELECT status FROM cases") == [("closed",)]
-    assert mail_house.ask("SELECT count(*) FROM deliveries") == [(1,)], "only the first mail's acknowledgement"
+def test_an_absence_note_reopens_nothing_and_gets_no_answer(mail_installation: MailInstallation, line: str) -> None:
+    contact = mail_installation.take(mail())
+    ((token,),) = mail_installation.ask("UPDATE cases SET status = 'closed', closed_at = now() RETURNING reply_token")
+    note = mail_installation.take(mail("در مرخصی هستم.", line), to=f"info+{token}@example.org")
+    assert mail_installation.case_of(note) == mail_installation.case_of(contact)
+    assert mail_installation.labels(note) >= {"robot", "auto_reply"}
+    assert mail_installation.ask("SELECT status FROM cases") == [("closed",)]
+    assert mail_installation.ask("SELECT count(*) FROM deliveries") == [(1,)], "only the first mail's acknowledgement"
 
 
 @pytest.mark.parametrize(
     "line", ["List-Id: <town.example.com>", "Precedence: list", "List-Unsubscribe: <mailto:off@x.example>"]
 )
-def test_mail_to_many_is_filed_and_never_answered(mail_house: MailHouse, line: str) -> None:
-    contact = mail_house.take(mail("خبرنامه", line))
-    assert mail_house.state(contact)[0] == "filed"
-    assert mail_house.ask("SELECT count(*) FROM deliveries") == [(0,)]
+def test_mail_to_many_is_filed_and_never_answered(mail_installation: MailInstallation, line: str) -> None:
+    contact = mail_installation.take(mail("خبرنامه", line))
+    assert mail_installation.state(contact)[0] == "filed"
+    assert mail_installation.ask("SELECT count(*) FROM deliveries") == [(0,)]
 
 
-def test_our_own_automatic_answers_say_so(mail_house: MailHouse) -> None:
-    mail_house.take(mail())
-    assert mail_house.ask("SELECT automatic FROM contacts WHERE direction = 'out'") == [(True,)]
+def test_our_own_automatic_answers_say_so(mail_installation: MailInstallation) -> None:
+    mail_installation.take(mail())
+    assert mail_installation.ask("SELECT automatic FROM contacts WHERE direction = 'out'") == [(True,)]
 
 
-def test_two_machines_that_hide_cannot_talk_for_ever(mail_house: MailHouse) -> None:
+def test_two_machines_that_hide_cannot_talk_for_ever(mail_installation: MailInstallation) -> None:
     """Field 2.9: a responder without any mark of a machine, that opens a case with each of its answers."""
-    mail_house.settings = mail_house.settings.model_copy(update={"automatic": Automatic(per_hour=3, per_day=4)})
+    mail_installation.settings = mail_installation.settings.model_copy(
+        update={"automatic": Automatic(per_hour=3, per_day=4)}
+    )
     for number in range(7):
-        mail_house.receive(mail(f"Thank you for your message {number}"))
-    mail_house.file()
-    assert mail_house.ask("SELECT count(*) FROM cases") == [(7,)], "nothing is thrown away"
-    assert mail_house.ask("SELECT count(*) FROM deliveries") == [(3,)]
-    assert mail_house.ask("SELECT count(*) FROM case_events WHERE kind = 'loop_broken'") == [(4,)]
-    mail_house.ask("UPDATE deliveries SET created_at = created_at - interval '2 hours' RETURNING id")
+        mail_installation.receive(mail(f"Thank you for your message {number}"))
+    mail_installation.file()
+    assert mail_installation.ask("SELECT count(*) FROM cases") == [(7,)], "nothing is thrown away"
+    assert mail_installation.ask("SELECT count(*) FROM deliveries") == [(3,)]
+    assert mail_installation.ask("SELECT count(*) FROM case_events WHERE kind = 'loop_broken'") == [(4,)]
+    mail_installation.ask("UPDATE deliveries SET created_at = created_at - interval '2 hours' RETURNING id")
     for number in range(3):
-        mail_house.take(mail(f"Thank you again {number}"))
-    assert mail_house.ask("SELECT count(*) FROM deliveries") == [(4,)], "the day has a limit of its own"
-    mail_house.take(mail("another person", sender="sara@example.com"), mail_from="sara@example.com")
-    assert mail_house.ask("SELECT count(*) FROM deliveries") == [(5,)], "the limit is one of a pair of addresses"
+        mail_installation.take(mail(f"Thank you again {number}"))
+    assert mail_installation.ask("SELECT count(*) FROM deliveries") == [(4,)], "the day has a limit of its own"
+    mail_installation.take(mail("another person", sender="sara@example.com"), mail_from="sara@example.com")
+    assert mail_installation.ask("SELECT count(*) FROM deliveries") == [(5,)], "the limit is one of a pair of addresses"

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.channels.email.corpus import Mail, b64
-from tests.channels.email.house import MailHouse
+from tests.channels.email.installation import MailInstallation
 from tests.channels.email.test_parse import understand
 from zrm.channels.email.transfer import Transfer, transfer_of
 from zrm.contract.inbound import Inbound
@@ -440,8 +440,8 @@ def test_the_words_of_a_page_too_long_to_be_shown_are_shown() -> None:
     assert (found.html, names(found), set(found.labels)) == ("", ["message.html"], {"cut_short"})
 
 
-def test_a_wish_in_a_named_body_is_granted(mail_house: MailHouse) -> None:
+def test_a_wish_in_a_named_body_is_granted(mail_installation: MailInstallation) -> None:
     head = "From: a@people.example\r\nMessage-ID: <stop@people.example>\r\nSubject: \r\nMIME-Version: 1.0\r\n"
     part = 'Content-Type: text/plain; charset=utf-8; name="body.txt"\r\nContent-Disposition: inline\r\n\r\nSTOP\r\n'
-    mail_house.take(head + part)
-    assert mail_house.ask("SELECT address, out FROM opt_outs") == [("a@people.example", True)]
+    mail_installation.take(head + part)
+    assert mail_installation.ask("SELECT address, out FROM opt_outs") == [("a@people.example", True)]

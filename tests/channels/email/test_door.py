@@ -423,23 +423,23 @@ def test_our_conversation_has_everything_aiosmtpd_expects() -> None:
 
 
 def test_check_names_what_is_missing(tmp_path: Path) -> None:
-    from tests.channels.email.desk import house
+    from tests.channels.email.desk import installation
 
     config = EmailConfig.model_validate(
         {"mailboxes": {"info": {"address": "info@example.org"}}, "certificate": str(tmp_path / "none.pem")}
     )
-    problems = EmailChannel(config, house(tmp_path)).check()
+    problems = EmailChannel(config, installation(tmp_path)).check()
     assert any("certificate" in problem for problem in problems)
     assert any("submit" in problem for problem in problems)
 
 
 def test_check_looks_whether_the_mail_server_is_there(tmp_path: Path) -> None:
-    from tests.channels.email.desk import house
+    from tests.channels.email.desk import installation
 
     def problems(port: int) -> list[str]:
         boxes = {"info": {"address": "info@example.org"}}
         config = EmailConfig.model_validate({"mailboxes": boxes, "submit": {"host": "127.0.0.1", "port": port}})
-        return EmailChannel(config, house(tmp_path)).check()
+        return EmailChannel(config, installation(tmp_path)).check()
 
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]

@@ -8,7 +8,7 @@ from dataclasses import replace
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.channels.email.house import MailHouse
+from tests.channels.email.installation import MailInstallation
 from tests.channels.email.replay import mails
 from zrm.channels.email.identity import earlier_id, external_id
 from zrm.contract.inbound import RawContact
@@ -25,10 +25,12 @@ def before(account: str, content: bytes) -> str:
     return hashlib.sha256(account.encode() + b"\x00" + content).hexdigest()
 
 
-def test_two_papers_of_a_scanner_are_two_contacts_with_their_words(mail_house: MailHouse) -> None:
+def test_two_papers_of_a_scanner_are_two_contacts_with_their_words(mail_installation: MailInstallation) -> None:
     """Lines that end in CR, below a trace field: seventy-three mails were answered with one code."""
-    contacts = [mail_house.take(body) for body in SCANS]
-    assert mail_house.ask("SELECT title, text, address FROM contacts WHERE id = ANY(%s) ORDER BY title", contacts) == [
+    contacts = [mail_installation.take(body) for body in SCANS]
+    assert mail_installation.ask(
+        "SELECT title, text, address FROM contacts WHERE id = ANY(%s) ORDER BY title", contacts
+    ) == [
         ("Paper 1", "Complaint number 1.", "scan@citizen.example"),
         ("Paper 2", "Complaint number 2.", "scan@citizen.example"),
     ]
@@ -116,17 +118,17 @@ def test_the_identities_of_mails_that_had_a_right_one_are_kept() -> None:
             assert before("info", content) in (external_id("info", content), earlier_id("info", content))
 
 
-def test_a_mail_stored_under_its_earlier_identity_comes_again_as_itself(mail_house: MailHouse) -> None:
+def test_a_mail_stored_under_its_earlier_identity_comes_again_as_itself(mail_installation: MailInstallation) -> None:
     """Line feeds alone counted as they came, until November 2026."""
     content = b"From: a@b.example\nSubject: x\n\nwords\n"
     assert earlier_id("info", content) == before("info", content) != external_id("info", content)
     old = RawContact("email", "info", before("info", content), content, "message/rfc822")
-    first = mail_house.inbox.submit(old).result()
+    first = mail_installation.inbox.submit(old).result()
     now = replace(old, external_id=external_id("info", content), earlier_id=earlier_id("info", content))
-    again = mail_house.inbox.submit(now).result()
+    again = mail_installation.inbox.submit(now).result()
     assert (again.contact_id, again.code, again.repeated) == (first.contact_id, first.code, True)
     other = replace(now, body=b"x", external_id=external_id("info", b"x"), earlier_id=earlier_id("info", b"x\ny"))
-    assert not mail_house.inbox.submit(other).result().repeated
+    assert not mail_installation.inbox.submit(other).result().repeated
 
 
 def test_an_identity_that_left_out_words_is_not_asked_for() -> None:

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.channels.email.desk import MAILBOXES, ListDesk, free_port, house
+from tests.channels.email.desk import MAILBOXES, ListDesk, free_port, installation
 from tests.lab.postfix import Postfix
 from tests.lab.process import LOOPBACK, wait_until
 from tests.lab.smtp_sink import SmtpSink
@@ -53,7 +53,7 @@ def lmtp_door(folder: Path, desk: ListDesk, port: int | None = None, **settings:
     port = port or free_port()
     config = EmailConfig.model_validate({"door": False, "lmtp_port": port, "mailboxes": MAILBOXES, **settings})
     stop = threading.Event()
-    thread = threading.Thread(target=EmailChannel(config, house(folder)).listen, args=(desk, stop))
+    thread = threading.Thread(target=EmailChannel(config, installation(folder)).listen, args=(desk, stop))
     thread.start()
     try:
         wait_until(lambda: _open(port), "the LMTP door")
@@ -143,7 +143,7 @@ def test_an_answer_that_bounces_comes_home_by_its_return_address(tmp_path: Path)
         config = EmailConfig.model_validate({"mailboxes": MAILBOXES, "submit": submit})
         delivery = new_id()
         reply = Reply(delivery, "info", "gone@example.com", "سلام", "fa", message_id="<a1@example.org>")
-        assert not EmailChannel(config, house(tmp_path)).send(reply).final
+        assert not EmailChannel(config, installation(tmp_path)).send(reply).final
         wait_until(lambda: len(desk.contacts) == 1, "the bounce")
     found = parse_mail(desk.contacts[0], Mailboxes(config))
     assert isinstance(found, Report)

@@ -12,7 +12,7 @@ from uuid import UUID
 import psycopg
 import pytest
 
-from tests.channels.email.house import MailHouse, mail
+from tests.channels.email.installation import MailInstallation, mail
 from zrm.casestore import months, outbox, timeline
 from zrm.casestore.outbox import Topic
 from zrm.dispatch.deliver import Deliver
@@ -52,15 +52,17 @@ def clock_of_ids(moment: datetime) -> Iterator[None]:
         yield
 
 
-def test_what_comes_lies_in_its_month_and_counts_as_before(mail_house: MailHouse) -> None:
-    contact = mail_house.take(mail())
+def test_what_comes_lies_in_its_month_and_counts_as_before(mail_installation: MailInstallation) -> None:
+    contact = mail_installation.take(mail())
     this = month_of(time_of(contact))
     for table in ("raw_contacts", "contacts"):
-        assert partition_of(mail_house.database, table, contact) == child(table, this)
-    ((event,),) = mail_house.ask("SELECT id FROM case_events LIMIT 1")
+        assert partition_of(mail_installation.database, table, contact) == child(table, this)
+    ((event,),) = mail_installation.ask("SELECT id FROM case_events LIMIT 1")
     assert isinstance(event, UUID)
-    assert partition_of(mail_house.database, "case_events", event) == child("case_events", this)
-    assert mail_house.ask("SELECT state, sum(n) FROM contact_counts GROUP BY 1 HAVING sum(n) <> 0") == [("filed", 1)]
+    assert partition_of(mail_installation.database, "case_events", event) == child("case_events", this)
+    assert mail_installation.ask("SELECT state, sum(n) FROM contact_counts GROUP BY 1 HAVING sum(n) <> 0") == [
+        ("filed", 1)
+    ]
 
 
 @pytest.mark.parametrize("part", ["default", "month"])
@@ -116,22 +118,22 @@ def test_a_table_that_is_locked_or_full_of_strays_keeps_nobody_waiting(
     assert "rows of it lie in the default partition" in logged
 
 
-def test_a_month_is_taken_off_and_the_rest_goes_on(mail_house: MailHouse) -> None:
+def test_a_month_is_taken_off_and_the_rest_goes_on(mail_installation: MailInstallation) -> None:
     """A matter of last month that goes on, one of last month that is over, and one of today."""
-    house, database = mail_house, mail_house.database
+    installation, database = mail_installation, mail_installation.database
     today = now()
     last = before(month_of(today))
     with database.cursor() as cursor:
         for table in TABLES:
             cursor.execute("SELECT make_month(%s, %s)", [table, last])
     with clock_of_ids(datetime(last.year, last.month, 15, tzinfo=UTC)):
-        old = house.take(mail("the lamp", "Message-ID: <old@example.com>"))
-        gone = house.take(
+        old = installation.take(mail("the lamp", "Message-ID: <old@example.com>"))
+        gone = installation.take(
             mail("the bin", "Message-ID: <gone@example.com>", sender="sara@example.com"), mail_from="sara@example.com"
         )
-    case, over = house.case_of(old), house.case_of(gone)
+    case, over = installation.case_of(old), installation.case_of(gone)
     assert partition_of(database, "contacts", old) == child("contacts", last)
-    again = house.take(
+    again = installation.take(
         mail(
             "still dark",
             "Message-ID: <again@example.com>",
@@ -139,22 +141,24 @@ def test_a_month_is_taken_off_and_the_rest_goes_on(mail_house: MailHouse) -> Non
             "References: <old@example.com>",
         )
     )
-    assert house.case_of(again) == case, "a message of this month joins the case of last month"
-    ((code,),) = house.ask("SELECT code FROM receipts WHERE contact_id = %s", old)
+    assert installation.case_of(again) == case, "a message of this month joins the case of last month"
+    ((code,),) = installation.ask("SELECT code FROM receipts WHERE contact_id = %s", old)
 
     with database.cursor() as cursor:
         for table in TABLES:
             cursor.execute(f"ALTER TABLE {table} DETACH PARTITION {child(table, last)}".encode())
     assert months.make_coming(database, month_of(today)) >= 0
-    assert house.ask(f"SELECT count(*) FROM {child('contacts', last)}")[0][0] != 0, "what was taken off is whole"
-    assert house.ask("SELECT relispartition FROM pg_class WHERE relname = %s", child("contacts", last)) == [(False,)]
+    assert installation.ask(f"SELECT count(*) FROM {child('contacts', last)}")[0][0] != 0, "what was taken off is whole"
+    assert installation.ask("SELECT relispartition FROM pg_class WHERE relname = %s", child("contacts", last)) == [
+        (False,)
+    ]
 
     # Its sender repeats a mail of last month: it is known, whatever became of the rest.
-    repeated = house.receive(mail("the lamp", "Message-ID: <old@example.com>"))
+    repeated = installation.receive(mail("the lamp", "Message-ID: <old@example.com>"))
     assert repeated == old
-    assert house.ask("SELECT code FROM receipts WHERE contact_id = %s", old) == [(code,)]
+    assert installation.ask("SELECT code FROM receipts WHERE contact_id = %s", old) == [(code,)]
     # New mail: to the old case, from the same citizen, from another.
-    more = house.take(
+    more = installation.take(
         mail(
             "still",
             "Message-ID: <more@example.com>",
@@ -162,9 +166,9 @@ def test_a_month_is_taken_off_and_the_rest_goes_on(mail_house: MailHouse) -> Non
             "References: <old@example.com> <again@example.com>",
         )
     )
-    assert house.case_of(more) == case
-    other = house.take(mail("a hole", sender="reza@example.com"), mail_from="reza@example.com")
-    assert house.case_of(other) not in (case, over)
+    assert installation.case_of(more) == case
+    other = installation.take(mail("a hole", sender="reza@example.com"), mail_from="reza@example.com")
+    assert installation.case_of(other) not in (case, over)
     with database.cursor() as cursor:
         shown, empty = timeline.load(cursor, case), timeline.load(cursor, over)
     assert shown is not None
@@ -174,7 +178,7 @@ def test_a_month_is_taken_off_and_the_rest_goes_on(mail_house: MailHouse) -> Non
     # An acknowledgement of last month that has not left yet has lost its words: a person sees that it failed.
     with database.cursor() as cursor:
         tasks = outbox.claim(cursor, Topic.DELIVER, limit=100, lease=60)
-    Deliver(database, {}, house.settings)(tasks)
+    Deliver(database, {}, installation.settings)(tasks)
     query = "SELECT state, reason_code FROM deliveries WHERE case_id = %s"
-    assert house.ask(query, over) == [("failed", "delivery.wordless")]
-    assert house.holds()
+    assert installation.ask(query, over) == [("failed", "delivery.wordless")]
+    assert installation.holds()

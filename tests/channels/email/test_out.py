@@ -16,7 +16,7 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
-from tests.channels.email.desk import MAILBOXES, house
+from tests.channels.email.desk import MAILBOXES, installation
 from tests.channels.email.test_send import AT, IDENTITY, read, reply
 from zrm.channels.email.channel import EmailChannel
 from zrm.channels.email.compose import MimeAttachment, compose
@@ -85,7 +85,7 @@ def recording() -> Iterator[RecordingServer]:
 def channel(tmp_path: Path, port: int = 1, **settings: object) -> EmailChannel:
     submit = {"host": "127.0.0.1", "port": port, "timeout": 10, **dict(settings.pop("submit", {}))}  # type: ignore[call-overload]  # a mapping in each test
     return EmailChannel(
-        EmailConfig.model_validate({"mailboxes": MAILBOXES, "submit": submit, **settings}), house(tmp_path)
+        EmailConfig.model_validate({"mailboxes": MAILBOXES, "submit": submit, **settings}), installation(tmp_path)
     )
 
 
@@ -166,7 +166,8 @@ def test_mail_is_signed_for_our_domain(tmp_path: Path) -> None:
     record = rsa_key(tmp_path / "key.pem")
     settings = {"dkim": {"example.org": {"selector": "zrm", "key": str(tmp_path / "key.pem")}}}
     out = EmailChannel(
-        EmailConfig.model_validate({"mailboxes": MAILBOXES, "submit": {"folder": "out"}, **settings}), house(tmp_path)
+        EmailConfig.model_validate({"mailboxes": MAILBOXES, "submit": {"folder": "out"}, **settings}),
+        installation(tmp_path),
     )
     out.send(reply())
     content = (tmp_path / "out" / f"{IDENTITY}.eml").read_bytes()
@@ -207,16 +208,16 @@ def test_a_signature_in_the_answers_language(tmp_path: Path) -> None:
         {"mailboxes": {"info": {"address": "info@example.org", "signature": signature}}}
     )
     box = config.mailboxes["info"]
-    persian = read(compose(reply(), box, house(tmp_path), [], AT).content)
+    persian = read(compose(reply(), box, installation(tmp_path), [], AT).content)
     plain, page = persian.get_body(("plain",)), persian.get_body(("html",))
     assert plain is not None
     assert page is not None
     assert plain.get_content().replace("\r", "").endswith("-- \nادارهٔ روشنایی\nتلفن ۱۳۷")
     assert "ادارهٔ روشنایی" in page.get_content()
-    english = read(compose(reply(language="en"), box, house(tmp_path), [], AT).content).get_body(("html",))
+    english = read(compose(reply(language="en"), box, installation(tmp_path), [], AT).content).get_body(("html",))
     assert english is not None
     assert "Street lighting &lt;137&gt;" in english.get_content()
-    automatic = read(compose(reply(automatic=True), box, house(tmp_path), [], AT).content).get_body(("plain",))
+    automatic = read(compose(reply(automatic=True), box, installation(tmp_path), [], AT).content).get_body(("plain",))
     assert automatic is not None
     assert "روشنایی" not in automatic.get_content(), "a machine signs for no unit"
 
@@ -227,7 +228,7 @@ def test_pictures_are_shown_in_the_text_and_other_files_beside_it(tmp_path: Path
         MimeAttachment("a.pdf", "application/pdf", b"%PDF"),
     ]
     box = EmailConfig.model_validate({"mailboxes": MAILBOXES}).mailboxes["info"]
-    message = read(compose(reply(), box, house(tmp_path), files, AT).content)
+    message = read(compose(reply(), box, installation(tmp_path), files, AT).content)
     assert message.get_content_type() == "multipart/mixed"
     page = message.get_body(("html",))
     assert page is not None
@@ -242,7 +243,7 @@ def test_pictures_are_shown_in_the_text_and_other_files_beside_it(tmp_path: Path
 def test_a_picture_from_the_store_keeps_its_role(tmp_path: Path) -> None:
     key, size = BlobStore(tmp_path / "blobs").put(PNG)
     out = EmailChannel(
-        EmailConfig.model_validate({"mailboxes": MAILBOXES, "submit": {"folder": "out"}}), house(tmp_path)
+        EmailConfig.model_validate({"mailboxes": MAILBOXES, "submit": {"folder": "out"}}), installation(tmp_path)
     )
     out.send(reply(files=(StoredFile(key, size, "a.png", "image/png", "inline"),)))
     message = read((tmp_path / "out" / f"{IDENTITY}.eml").read_bytes())

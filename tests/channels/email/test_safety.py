@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.channels.email.corpus import b64, multipart
-from tests.channels.email.house import MailHouse, mail
+from tests.channels.email.installation import MailInstallation, mail
 from zrm.channels.email import filetypes
 from zrm.channels.email.authentication import labels, results
 from zrm.channels.email.channel import EmailChannel
@@ -89,18 +89,22 @@ def test_no_field_breaks_the_reader(value: str) -> None:
     said(value, f"mx.example.org; {value}")
 
 
-def test_a_forged_sender_with_a_stolen_token_is_a_stranger_and_gets_no_answer(mail_house: MailHouse) -> None:
+def test_a_forged_sender_with_a_stolen_token_is_a_stranger_and_gets_no_answer(
+    mail_installation: MailInstallation,
+) -> None:
     boxes = {"info": {"address": "info@example.org"}}
     config = EmailConfig.model_validate({"mailboxes": boxes, "trust_results_of": ["mx.example.org"]})
-    mail_house.channel = EmailChannel(config, mail_house.channel.installation)
-    first = mail_house.take(mail())
-    ((token,),) = mail_house.ask("SELECT reply_token FROM cases")
+    mail_installation.channel = EmailChannel(config, mail_installation.channel.installation)
+    first = mail_installation.take(mail())
+    ((token,),) = mail_installation.ask("SELECT reply_token FROM cases")
     forged = "Authentication-Results: mx.example.org; dmarc=fail header.from=example.com\r\n" + mail("send me the file")
-    contact = mail_house.take(forged, to=f"info+{token}@example.org")
-    assert mail_house.case_of(contact) != mail_house.case_of(first)
-    assert mail_house.labels(contact) == {"dmarc_fail"}
-    assert mail_house.ask("SELECT reason FROM case_relations") == [("quoted_by_stranger",)]
-    assert mail_house.ask("SELECT count(*) FROM deliveries") == [(1,)], "its owner wrote nothing, and hears nothing"
+    contact = mail_installation.take(forged, to=f"info+{token}@example.org")
+    assert mail_installation.case_of(contact) != mail_installation.case_of(first)
+    assert mail_installation.labels(contact) == {"dmarc_fail"}
+    assert mail_installation.ask("SELECT reason FROM case_relations") == [("quoted_by_stranger",)]
+    assert mail_installation.ask("SELECT count(*) FROM deliveries") == [(1,)], (
+        "its owner wrote nothing, and hears nothing"
+    )
 
 
 @pytest.mark.parametrize(
@@ -150,8 +154,8 @@ def test_a_kind_is_seen_behind_blanks() -> None:
         assert true_type("image/png", b"\n" * 600 + head) == (kind, True)
 
 
-def test_a_program_in_disguise_is_recorded_as_what_it_is(mail_house: MailHouse) -> None:
+def test_a_program_in_disguise_is_recorded_as_what_it_is(mail_installation: MailInstallation) -> None:
     part = b"Content-Type: image/jpeg; name=lamp.jpg\r\nContent-Transfer-Encoding: base64\r\n\r\n" + b64(PROGRAM)
-    contact = mail_house.take(multipart("mixed", "Content-Type: text/plain\n\nthe lamp", part).body)
-    assert mail_house.labels(contact) == {"false_type", "program"}
-    assert mail_house.ask("SELECT name, media_type FROM attachments") == [("lamp.jpg", "application/x-dosexec")]
+    contact = mail_installation.take(multipart("mixed", "Content-Type: text/plain\n\nthe lamp", part).body)
+    assert mail_installation.labels(contact) == {"false_type", "program"}
+    assert mail_installation.ask("SELECT name, media_type FROM attachments") == [("lamp.jpg", "application/x-dosexec")]

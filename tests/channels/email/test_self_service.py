@@ -8,9 +8,9 @@ from uuid import UUID
 
 import pytest
 
-from tests.casework.house import acting
-from tests.channels.email.desk import MAILBOXES, house
-from tests.channels.email.house import ALI, MailHouse, mail
+from tests.casework.installation import acting
+from tests.channels.email.desk import MAILBOXES, installation
+from tests.channels.email.installation import ALI, MailInstallation, mail
 from tests.channels.email.test_send import read
 from zrm.casestore import outbox
 from zrm.casestore.outbox import Topic
@@ -28,18 +28,18 @@ from zrm.ui.i18n import in_fours
 SARA = "sara@example.com"
 
 
-class AnsweringHouse(MailHouse):
-    """A house whose answers become files."""
+class AnsweringInstallation(MailInstallation):
+    """An installation whose answers become files."""
 
     count = 0
 
     def __post_init__(self) -> None:
         config = {"mailboxes": MAILBOXES, "submit": {"folder": "out"}, "trust_results_of": ["mx.example.org"]}
-        self.channel = EmailChannel(EmailConfig.model_validate(config), house(self.folder))
+        self.channel = EmailChannel(EmailConfig.model_validate(config), installation(self.folder))
 
     def write(self, text: str, *lines: str, sender: str = ALI, to: str = "info@example.org") -> UUID:
         """One mail through T1 and T2, and what it makes through T4."""
-        AnsweringHouse.count += 1
+        AnsweringInstallation.count += 1
         head = (f"Message-ID: <{self.count}@example.com>", *lines)
         contact = self.take(mail(text, *head, sender=sender), mail_from=sender, to=to)
         self.deliver()
@@ -83,8 +83,10 @@ class AnsweringHouse(MailHouse):
 
 
 @pytest.fixture
-def answering(database: Database, inbox: Inbox, blobs: BlobStore, settings: Settings, tmp_path: Path) -> AnsweringHouse:
-    return AnsweringHouse(database, inbox, blobs, settings, tmp_path)
+def answering(
+    database: Database, inbox: Inbox, blobs: BlobStore, settings: Settings, tmp_path: Path
+) -> AnsweringInstallation:
+    return AnsweringInstallation(database, inbox, blobs, settings, tmp_path)
 
 
 def body(message: EmailMessage) -> str:
@@ -105,7 +107,7 @@ def body(message: EmailMessage) -> str:
     ],
 )  # fmt: skip
 def test_a_code_alone_is_answered_with_the_state_in_its_thread(
-    answering: AnsweringHouse, subject: str, text: str
+    answering: AnsweringInstallation, subject: str, text: str
 ) -> None:
     answering.write("سلام، چراغ خیابان ما خراب است.")
     code = answering.code()
@@ -129,7 +131,7 @@ def test_a_code_alone_is_answered_with_the_state_in_its_thread(
 
 @pytest.mark.parametrize(("subject", "text"), [("Codes", ""), ("", "کدها"), ("کدهای من", "کد‌ها.")])
 def test_a_mail_that_asks_for_codes_gets_those_of_its_sender(
-    answering: AnsweringHouse, subject: str, text: str
+    answering: AnsweringInstallation, subject: str, text: str
 ) -> None:
     answering.write("سلام، چراغ خیابان ما خراب است.")
     answering.write("سلام، آب کوچهٔ ما قطع است.", sender=SARA)
@@ -158,7 +160,7 @@ def test_a_mail_that_asks_for_codes_gets_those_of_its_sender(
     ],
 )
 def test_more_than_a_code_or_a_machine_is_a_message(
-    answering: AnsweringHouse, lines: tuple[str, ...], text: str
+    answering: AnsweringInstallation, lines: tuple[str, ...], text: str
 ) -> None:
     answering.write("سلام، چراغ خیابان ما خراب است.")
     before = len(answering.sent())
@@ -169,7 +171,7 @@ def test_more_than_a_code_or_a_machine_is_a_message(
     assert answers == []
 
 
-def test_a_confirmed_sender_is_answered(answering: AnsweringHouse) -> None:
+def test_a_confirmed_sender_is_answered(answering: AnsweringInstallation) -> None:
     confirmed = "Authentication-Results: mx.example.org; dmarc=pass header.from=example.com"
     first = answering.write("سلام، چراغ خیابان ما خراب است.", confirmed)
     assert answering.labels(first) == {"dmarc_pass"}
@@ -177,14 +179,14 @@ def test_a_confirmed_sender_is_answered(answering: AnsweringHouse) -> None:
     assert answering.state(contact) == ("ignored", "done by the installation itself (status)")
 
 
-def test_no_more_answers_than_a_person_would_ask_for(answering: AnsweringHouse) -> None:
+def test_no_more_answers_than_a_person_would_ask_for(answering: AnsweringInstallation) -> None:
     for _ in range(MOST_ANSWERS + 2):
         answering.write("123456789012")
     assert len(answering.sent()) == MOST_ANSWERS
     assert all("نیست" in body(answer) for answer in answering.sent())
 
 
-def test_stop_and_start(answering: AnsweringHouse) -> None:
+def test_stop_and_start(answering: AnsweringInstallation) -> None:
     answering.write("سلام، چراغ خیابان ما خراب است.")
     contact = answering.write("", "Subject: لغو اشتراک")
     assert answering.state(contact) == ("ignored", "done by the installation itself (stop)")
@@ -201,19 +203,19 @@ def test_stop_and_start(answering: AnsweringHouse) -> None:
 
 
 @pytest.mark.parametrize("words", ["لغو", "cancel", "لطفاً لغو اشتراک من را انجام دهید", "stop the noise"])
-def test_words_that_may_mean_the_matter_silence_nobody(answering: AnsweringHouse, words: str) -> None:
+def test_words_that_may_mean_the_matter_silence_nobody(answering: AnsweringInstallation, words: str) -> None:
     answering.write("سلام، چراغ خیابان ما خراب است.")
     contact = answering.reply(words)
     assert answering.state(contact)[0] == "joined"
     assert answering.ask("SELECT count(*) FROM opt_outs") == [(0,)]
 
 
-def test_stop_in_answer_to_a_mail_of_ours(answering: AnsweringHouse) -> None:
+def test_stop_in_answer_to_a_mail_of_ours(answering: AnsweringInstallation) -> None:
     answering.write("سلام، چراغ خیابان ما خراب است.")
     assert answering.state(answering.reply("STOP")) == ("ignored", "done by the installation itself (stop)")
 
 
-def test_a_digit_in_answer_to_the_farewell_rates_that_very_case(answering: AnsweringHouse) -> None:
+def test_a_digit_in_answer_to_the_farewell_rates_that_very_case(answering: AnsweringInstallation) -> None:
     answering.write("سلام، چراغ خیابان ما خراب است.", "Subject: lamp")
     answering.close()
     farewell = answering.sent()[-1]
@@ -233,7 +235,7 @@ def test_a_digit_in_answer_to_the_farewell_rates_that_very_case(answering: Answe
     assert answering.state(again)[0] == "joined", "once; the second digit is a message"
 
 
-def test_a_digit_that_answers_nothing_is_a_message(answering: AnsweringHouse) -> None:
+def test_a_digit_that_answers_nothing_is_a_message(answering: AnsweringInstallation) -> None:
     answering.write("سلام، چراغ خیابان ما خراب است.")
     assert answering.state(answering.reply("3"))[0] == "joined", "the case is not closed"
     answering.close()
@@ -241,7 +243,7 @@ def test_a_digit_that_answers_nothing_is_a_message(answering: AnsweringHouse) ->
 
 
 @pytest.mark.parametrize("line", ["Auto-Submitted: auto-generated", "List-Id: <l.example.com>", "Precedence: bulk"])
-def test_machines_are_not_asked_how_content_they_are(answering: AnsweringHouse, line: str) -> None:
+def test_machines_are_not_asked_how_content_they_are(answering: AnsweringInstallation, line: str) -> None:
     answering.write("disk 91 % full", line)
     answering.close()
     assert not (answering.folder / "out").exists()
@@ -251,7 +253,9 @@ def test_machines_are_not_asked_how_content_they_are(answering: AnsweringHouse, 
     "subject",
     ["Zwoggle prize, click evil.example", "Re: Zwoggle prize evil.example", "Zwoggle  =?utf-8?q?evil.example?="],
 )
-def test_nothing_a_stranger_wrote_is_carried_by_an_automatic_mail(answering: AnsweringHouse, subject: str) -> None:
+def test_nothing_a_stranger_wrote_is_carried_by_an_automatic_mail(
+    answering: AnsweringInstallation, subject: str
+) -> None:
     """Whoever forges an address must not be able to have us write to its owner what they like."""
     contact = answering.write("Zwoggle: visit evil.example now.", f"Subject: {subject}")
     answering.write("STOP", f"Subject: {subject}", sender=SARA)

@@ -19,7 +19,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from tests.channels.email.desk import MAILBOXES, free_port, house
+from tests.channels.email.desk import MAILBOXES, free_port, installation
 from tests.lab.smtp_sink import Answer, Drop, SmtpSink
 from zrm.channels.email.channel import EmailChannel
 from zrm.channels.email.compose import MimeAttachment, compose
@@ -68,7 +68,7 @@ def channel(tmp_path: Path, **submit: object) -> EmailChannel:
     config = EmailConfig.model_validate(
         {"mailboxes": MAILBOXES, "submit": submit or None, "hostname": "mx.example.org"}
     )
-    return EmailChannel(config, house(tmp_path))
+    return EmailChannel(config, installation(tmp_path))
 
 
 def read(content: bytes) -> EmailMessage:
@@ -79,7 +79,7 @@ def read(content: bytes) -> EmailMessage:
 
 def composed(answer: Reply, tmp_path: Path, files: Sequence[MimeAttachment] = ()) -> EmailMessage:
     box = EmailConfig.model_validate({"mailboxes": MAILBOXES}).mailboxes["info"]
-    return read(compose(answer, box, house(tmp_path), files, AT).content)
+    return read(compose(answer, box, installation(tmp_path), files, AT).content)
 
 
 def test_an_answer_arrives_with_its_thread(tmp_path: Path) -> None:

@@ -14,9 +14,9 @@ from uuid import UUID
 
 import pytest
 
-from tests.casework.house import acting
-from tests.channels.email.house import ALI, MailHouse, mail
-from tests.channels.email.test_self_service import SARA, AnsweringHouse, answering, body
+from tests.casework.installation import acting
+from tests.channels.email.installation import ALI, MailInstallation, mail
+from tests.channels.email.test_self_service import SARA, AnsweringInstallation, answering, body
 from zrm.casestore import outbox
 from zrm.casestore.outbox import Topic
 from zrm.casework import case_actions
@@ -33,19 +33,19 @@ OUTLOOK_QUOTE = (
 )  # fmt: skip
 
 
-def answer_of(house: AnsweringHouse, text: str = "We will look at it.") -> EmailMessage:
+def answer_of(installation: AnsweringInstallation, text: str = "We will look at it.") -> EmailMessage:
     """An agent's answer to the first case, as the mail that left."""
-    ((case_id, version, title, agent),) = house.ask(
+    ((case_id, version, title, agent),) = installation.ask(
         "SELECT k.id, k.version, k.title, a.id FROM cases k, agents a ORDER BY k.opened_at, a.id LIMIT 1"
     )
     assert isinstance(case_id, UUID)
     assert isinstance(agent, UUID)
-    with house.database.cursor() as cursor:
+    with installation.database.cursor() as cursor:
         way = ReplyRoute("email", "info", ALI)
         act = acting(agent, case_id, int(str(version)), way, domain="zrm.test")
         case_actions.reply(cursor, act, route=way, title=str(title), text=text)
-    house.deliver()
-    return next(message for message in reversed(house.sent()) if text in body(message))
+    installation.deliver()
+    return next(message for message in reversed(installation.sent()) if text in body(message))
 
 
 def headers(answer: EmailMessage) -> dict[str, str]:
@@ -77,7 +77,7 @@ REPLIES: dict[str, tuple[str, tuple[str, ...], str]] = {
 
 
 @pytest.mark.parametrize("program", REPLIES)
-def test_a_reply_joins_its_case_whatever_wrote_it(answering: AnsweringHouse, program: str) -> None:
+def test_a_reply_joins_its_case_whatever_wrote_it(answering: AnsweringInstallation, program: str) -> None:
     first = answering.take(mail("The lamp is broken.", "Subject: lamp", f"Message-ID: {THEIRS}"))
     answering.deliver()
     values = headers(answer_of(answering))
@@ -91,7 +91,7 @@ def test_a_reply_joins_its_case_whatever_wrote_it(answering: AnsweringHouse, pro
     assert answering.ask("SELECT count(*) FROM cases") == [(1,)]
 
 
-def test_our_answers_stay_in_the_citizens_own_thread(answering: AnsweringHouse) -> None:
+def test_our_answers_stay_in_the_citizens_own_thread(answering: AnsweringInstallation) -> None:
     """Gmail wants References and the same subject, Outlook and Apple Mail In-Reply-To or References."""
     answering.take(mail("The lamp is broken.", "Subject: Broken lamp", f"Message-ID: {THEIRS}"))
     answering.deliver()
@@ -115,59 +115,68 @@ def test_our_answers_stay_in_the_citizens_own_thread(answering: AnsweringHouse) 
     assert len({str(ours["Reply-To"]) for ours in (acknowledgement, first, second)}) == 1
 
 
-def test_nothing_is_joined_by_a_similar_subject_or_a_repeated_message_id(mail_house: MailHouse) -> None:
+def test_nothing_is_joined_by_a_similar_subject_or_a_repeated_message_id(mail_installation: MailInstallation) -> None:
     """Field 2.5: a phone that starts its Message-IDs anew, and a subject everybody writes."""
     lines = ("Subject: Complaint", "Message-ID: <1@phone>")
-    contacts = [mail_house.take(mail(f"matter {number}", *lines)) for number in range(3)]
-    contacts.append(mail_house.take(mail("matter of another", *lines, sender=SARA), mail_from=SARA))
-    assert len({mail_house.case_of(contact) for contact in contacts}) == 4
-    texts = [str(text) for (text,) in mail_house.ask("SELECT text FROM contacts WHERE direction = 'in' ORDER BY at")]
+    contacts = [mail_installation.take(mail(f"matter {number}", *lines)) for number in range(3)]
+    contacts.append(mail_installation.take(mail("matter of another", *lines, sender=SARA), mail_from=SARA))
+    assert len({mail_installation.case_of(contact) for contact in contacts}) == 4
+    texts = [
+        str(text) for (text,) in mail_installation.ask("SELECT text FROM contacts WHERE direction = 'in' ORDER BY at")
+    ]
     assert texts == ["matter 0", "matter 1", "matter 2", "matter of another"], "none is taken for a repetition"
-    assert mail_house.take(mail("matter 0", *lines)) == contacts[0], "only the very same mail is the same"
+    assert mail_installation.take(mail("matter 0", *lines)) == contacts[0], "only the very same mail is the same"
 
 
 @pytest.mark.parametrize(("days", "joins"), [(300, True), (366, False), (800, False)])
 def test_an_answer_to_a_year_old_matter_is_a_case_of_its_own_and_linked(
-    mail_house: MailHouse, days: int, joins: bool
+    mail_installation: MailInstallation, days: int, joins: bool
 ) -> None:
-    old = mail_house.take(mail("The lamp is broken.", "Subject: lamp", f"Message-ID: {THEIRS}"))
-    ((token,),) = mail_house.ask(
+    old = mail_installation.take(mail("The lamp is broken.", "Subject: lamp", f"Message-ID: {THEIRS}"))
+    ((token,),) = mail_installation.ask(
         "UPDATE cases SET status = 'closed', closed_at = now(), status_at = now() - make_interval(days => %s) RETURNING reply_token",
         days,
     )
-    contact = mail_house.take(mail("Now the pavement.", "Subject: Re: lamp"), to=f"info+{token}@example.org")
-    assert (mail_house.case_of(contact) == mail_house.case_of(old)) is joins
+    contact = mail_installation.take(mail("Now the pavement.", "Subject: Re: lamp"), to=f"info+{token}@example.org")
+    assert (mail_installation.case_of(contact) == mail_installation.case_of(old)) is joins
     linked = [] if joins else [("answers_old_case",)]
-    assert mail_house.ask("SELECT reason FROM case_relations") == linked
-    ((status,),) = mail_house.ask("SELECT status FROM cases WHERE id = %s", mail_house.case_of(old))
-    assert (status != "closed") is joins, "taken up again within the year, by the house's rule"
+    assert mail_installation.ask("SELECT reason FROM case_relations") == linked
+    ((status,),) = mail_installation.ask("SELECT status FROM cases WHERE id = %s", mail_installation.case_of(old))
+    assert (status != "closed") is joins, "taken up again within the year, by the installation's rule"
 
 
-def test_an_open_case_is_never_too_old(mail_house: MailHouse) -> None:
-    old = mail_house.take(mail("The lamp is broken.", f"Message-ID: {THEIRS}"))
-    mail_house.ask("UPDATE cases SET status_at = now() - interval '5 years' RETURNING id")
-    assert mail_house.case_of(mail_house.take(mail("still", f"In-Reply-To: {THEIRS}"))) == mail_house.case_of(old)
+def test_an_open_case_is_never_too_old(mail_installation: MailInstallation) -> None:
+    old = mail_installation.take(mail("The lamp is broken.", f"Message-ID: {THEIRS}"))
+    mail_installation.ask("UPDATE cases SET status_at = now() - interval '5 years' RETURNING id")
+    assert mail_installation.case_of(
+        mail_installation.take(mail("still", f"In-Reply-To: {THEIRS}"))
+    ) == mail_installation.case_of(old)
 
 
-def test_racing_doors_and_racing_workers_make_one_whole_contact(mail_house: MailHouse) -> None:
+def test_racing_doors_and_racing_workers_make_one_whole_contact(mail_installation: MailInstallation) -> None:
     """Field 2.4, freescout#3186: two fetchers took the same mail, and one of them stored it without its body."""
     content = mail("The whole text is here. " * 50, "Subject: race", "Message-ID: <race@example.com>")
     with ThreadPoolExecutor(8) as doors:
-        received = {future.result() for future in [doors.submit(mail_house.receive, content) for _ in range(16)]}
+        received = {future.result() for future in [doors.submit(mail_installation.receive, content) for _ in range(16)]}
     assert len(received) == 1
-    with mail_house.database.cursor() as cursor:
+    with mail_installation.database.cursor() as cursor:
         tasks = outbox.claim(cursor, Topic.FILE, limit=10, lease=60)
 
     def work(_: int) -> None:  # a lease that ran out: several workers hold the same task
-        Filer(mail_house.database, mail_house.blobs, {"email": mail_house.channel.parse}, mail_house.settings)(tasks)
+        Filer(
+            mail_installation.database,
+            mail_installation.blobs,
+            {"email": mail_installation.channel.parse},
+            mail_installation.settings,
+        )(tasks)
 
     with ThreadPoolExecutor(4) as workers:
         list(workers.map(work, range(4)))
-    ((title, text),) = mail_house.ask("SELECT title, text FROM contacts WHERE direction = 'in'")
+    ((title, text),) = mail_installation.ask("SELECT title, text FROM contacts WHERE direction = 'in'")
     assert title == "race"
     assert str(text).count("The whole text is here.") == 50
-    assert mail_house.ask("SELECT count(*) FROM cases") == [(1,)]
-    assert mail_house.holds()
+    assert mail_installation.ask("SELECT count(*) FROM cases") == [(1,)]
+    assert mail_installation.holds()
 
 
 @pytest.mark.parametrize(
@@ -181,10 +190,10 @@ def test_racing_doors_and_racing_workers_make_one_whole_contact(mail_house: Mail
         "From: me, a citizen\r\nI write to you.\r\n",
     ],
 )
-def test_no_word_of_a_reply_is_missing(mail_house: MailHouse, written: str) -> None:
+def test_no_word_of_a_reply_is_missing(mail_installation: MailInstallation, written: str) -> None:
     """Field 2.4, freescout#2818: whatever is taken for a quotation is folded, and never thrown away."""
-    contact = mail_house.take(mail(written, "Message-ID: <r@example.com>"))
-    ((text, quote),) = mail_house.ask("SELECT text, folded_quote FROM contacts WHERE id = %s", contact)
+    contact = mail_installation.take(mail(written, "Message-ID: <r@example.com>"))
+    ((text, quote),) = mail_installation.ask("SELECT text, folded_quote FROM contacts WHERE id = %s", contact)
     assert str(text).strip(), "something is to be read at once"
     kept = f"{text}\n{quote}".split()
     assert all(word in kept for word in written.split())

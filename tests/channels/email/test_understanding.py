@@ -1,4 +1,4 @@
-"""Mail as Outlook and calendars write it, and the replay of everything through the real house.
+"""Mail as Outlook and calendars write it, and the replay of everything through the real installation.
 
 Field 2.2 (zammad#1877: one malformed mail stops a mailbox), 2.3 (chatwoot#14590: files dropped), 2.11 (mis-decoded text).
 """
@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.channels.email.corpus import b64, mail, multipart
-from tests.channels.email.house import MailHouse
+from tests.channels.email.installation import MailInstallation
 from tests.channels.email.replay import mails
 from tests.channels.email.test_parse import understand
 from tests.channels.email.tnef import properties, winmail
@@ -160,35 +160,37 @@ def test_no_calendar_breaks_the_reader(data: bytes) -> None:
     assert "\x00" not in summary(data)
 
 
-def test_a_replay_of_everything_loses_nothing(mail_house: MailHouse) -> None:
+def test_a_replay_of_everything_loses_nothing(mail_installation: MailInstallation) -> None:
     """At least five hundred varied mails through T1 and T2: all accounted for, none of them too much for the parser."""
     all_mails = list(mails())
     assert len(all_mails) >= 600
     sent = {
-        name: mail_house.receive(body, mail_from=None if "robot" in name else "ali@example.com")
+        name: mail_installation.receive(body, mail_from=None if "robot" in name else "ali@example.com")
         for name, body in all_mails
     }
     different = {external_id("info", body) for _, body in all_mails}
     assert len(set(sent.values())) == len(different)
-    mail_house.file()
+    mail_installation.file()
     for _ in range(8):  # reports of nothing of ours wait for a delivery to turn up, then give up
         # A bounce of nothing of ours waits a while: let it pass.
         aged = "UPDATE raw_contacts SET received_at = received_at - interval '5 minutes' WHERE state = 'waiting' RETURNING id"
-        mail_house.ask(aged)
-        mail_house.ask("UPDATE outbox SET due_at = now() WHERE topic = 'file' RETURNING id")
-        mail_house.file()
-    rows = mail_house.ask("SELECT state, count(*) FROM raw_contacts GROUP BY 1")
+        mail_installation.ask(aged)
+        mail_installation.ask("UPDATE outbox SET due_at = now() WHERE topic = 'file' RETURNING id")
+        mail_installation.file()
+    rows = mail_installation.ask("SELECT state, count(*) FROM raw_contacts GROUP BY 1")
     states = {str(state): int(str(count)) for state, count in rows}
     assert sum(states.values()) == len(different)
     assert "waiting" not in states
-    assert mail_house.holds()
+    assert mail_installation.holds()
     reasons = {
         str(reason)
-        for (reason,) in mail_house.ask("SELECT DISTINCT reason_code FROM raw_contacts WHERE state = 'quarantined'")
+        for (reason,) in mail_installation.ask(
+            "SELECT DISTINCT reason_code FROM raw_contacts WHERE state = 'quarantined'"
+        )
     }
     assert reasons <= {"email.empty"}
-    ((contacts,),) = mail_house.ask("SELECT count(*) FROM contacts WHERE direction = 'in'")
-    ((reports,),) = mail_house.ask(
+    ((contacts,),) = mail_installation.ask("SELECT count(*) FROM contacts WHERE direction = 'in'")
+    ((reports,),) = mail_installation.ask(
         "SELECT count(*) FROM raw_contacts r WHERE state = 'joined' AND NOT EXISTS (SELECT FROM contacts c WHERE c.id = r.id)"
     )
     assert reports == 0, "no notification here is about mail of ours"
@@ -197,7 +199,7 @@ def test_a_replay_of_everything_loses_nothing(mail_house: MailHouse) -> None:
     whole = [contact for name, contact in sent.items() if not name.startswith("damaged")]
     found = "SELECT count(*) FROM contacts WHERE id = ANY(%s) AND text LIKE %s"
     for mojibake in ("%Ø³Ù%", "%ÓáÇã%", "%ãÑÍÈÇ%"):
-        assert mail_house.ask(found, whole, mojibake) == [(0,)], "no Persian and no Arabic is read as Latin"
-    ((asked,),) = mail_house.ask("SELECT count(*) FROM raw_contacts WHERE reason_code = 'filing.self_service'")
+        assert mail_installation.ask(found, whole, mojibake) == [(0,)], "no Persian and no Arabic is read as Latin"
+    ((asked,),) = mail_installation.ask("SELECT count(*) FROM raw_contacts WHERE reason_code = 'filing.self_service'")
     assert int(str(asked)) > 10, "answered without a person; the others of that kind are messages"
-    assert int(str(mail_house.ask(found, whole, "%خراب است%")[0][0])) > 20
+    assert int(str(mail_installation.ask(found, whole, "%خراب است%")[0][0])) > 20

@@ -10,7 +10,7 @@ import pytest
 
 from tests.channels.fax.faxes import fax
 from tests.channels.sms.desk import KeepingDesk
-from tests.channels.sms.hub import house, serving
+from tests.channels.sms.hub import installation, serving
 from zrm.channels.fax.channel import FaxChannel
 from zrm.channels.fax.config import FaxConfig
 from zrm.errors import ConfigError, StoreFull, StoreUnavailable
@@ -27,7 +27,7 @@ def desk() -> KeepingDesk:
 
 @pytest.fixture
 def hub(desk: KeepingDesk) -> Iterator[str]:
-    channel = FaxChannel(FaxConfig(token=SECRET, max_mb=1), house())
+    channel = FaxChannel(FaxConfig(token=SECRET, max_mb=1), installation())
     with serving(channel.routes(desk)) as url:
         yield url + "/hooks/fax"
 
@@ -111,7 +111,7 @@ def test_secret_may_lie_in_a_file_of_ones_own(tmp_path: Path, desk: KeepingDesk)
     secret = tmp_path / "secret"
     secret.write_text(SECRET + "\n", encoding="ascii")
     secret.chmod(0o600)
-    channel = FaxChannel(FaxConfig(token_file=secret), house())
+    channel = FaxChannel(FaxConfig(token_file=secret), installation())
     assert (channel.redact(), channel.check()) == ([SECRET], [])
     assert len(channel.routes(desk).routes) == 1
     secret.chmod(0o644)
@@ -121,6 +121,6 @@ def test_secret_may_lie_in_a_file_of_ones_own(tmp_path: Path, desk: KeepingDesk)
 
 
 def test_without_a_secret_there_is_no_door(desk: KeepingDesk) -> None:
-    channel = FaxChannel(FaxConfig(), house())
+    channel = FaxChannel(FaxConfig(), installation())
     assert channel.routes(desk).routes == []
     assert "spool only" in channel.check()[0]

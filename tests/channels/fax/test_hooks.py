@@ -15,7 +15,7 @@ import pytest
 import zrm.channels.fax
 from tests.channels.fax.faxes import fax
 from tests.channels.sms.desk import KeepingDesk
-from tests.channels.sms.hub import house, serving
+from tests.channels.sms.hub import installation, serving
 from tests.lab.fax import HylafaxSpool, write_fax
 from tests.lab.process import free_port, wait_until
 from tests.lab.telephony import Telephony
@@ -90,7 +90,7 @@ class Machine:
 
 @pytest.fixture
 def machine(tmp_path: Path) -> Machine:
-    channel = FaxChannel(FaxConfig(token=SECRET), house(data_dir=str(tmp_path / "data")))
+    channel = FaxChannel(FaxConfig(token=SECRET), installation(data_dir=str(tmp_path / "data")))
     made = Machine(tmp_path, KeepingDesk(), channel)
     made.spool.mkdir(parents=True)
     made.settle(f"http://127.0.0.1:{free_port()}")

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.channels.fax.faxes import claims, fax, tiff
-from tests.channels.sms.hub import house
+from tests.channels.sms.hub import installation
 from zrm.channels.fax.channel import FaxChannel
 from zrm.channels.fax.config import FaxConfig
 from zrm.channels.fax.parse import NO_PAGE
@@ -20,7 +20,7 @@ from zrm.contract.inbound import Ignored, Inbound, RawContact
 from zrm.contract.outbound import Reply
 from zrm.kit.ids import new_id
 
-CHANNEL = FaxChannel(FaxConfig(), house())
+CHANNEL = FaxChannel(FaxConfig(), installation())
 CALL = {"source": "hylafax", "call": "000000042", "caller": "02188776655", "called": "150"}
 
 
@@ -44,8 +44,8 @@ def test_fax_is_read() -> None:
     assert inbound.labels == set()
 
 
-def test_persian_house_reads_in_persian() -> None:
-    (inbound,) = FaxChannel(FaxConfig(), house(language="fa")).parse(raw(fax(2), error="No carrier"))
+def test_persian_installation_reads_in_persian() -> None:
+    (inbound,) = FaxChannel(FaxConfig(), installation(language="fa")).parse(raw(fax(2), error="No carrier"))
     assert isinstance(inbound, Inbound)
     assert inbound.text == "نمابر، ۲ صفحه\nارسال نیمه‌کاره ماند: No carrier"
 
@@ -107,7 +107,7 @@ def test_different_faxes_are_different_contacts() -> None:
     assert len(ids) == 6
 
 
-def test_unknown_line_is_the_house_line() -> None:
+def test_unknown_line_is_the_installation_line() -> None:
     assert raw(fax(1), called="").account == "fax"
     assert raw(fax(1), called="'; DROP").account == "fax"
 

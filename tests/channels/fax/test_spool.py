@@ -11,7 +11,7 @@ import pytest
 
 from tests.channels.fax.faxes import fax
 from tests.channels.sms.desk import KeepingDesk
-from tests.channels.sms.hub import house
+from tests.channels.sms.hub import installation
 from zrm.channels.fax.channel import FaxChannel
 from zrm.channels.fax.config import FaxConfig
 from zrm.channels.fax.spool import FaxSpool
@@ -44,7 +44,7 @@ def left(folder: Path) -> list[str]:
 
 
 def parse(contact: RawContact) -> Inbound:
-    (inbound,) = FaxChannel(FaxConfig(), house()).parse(contact)
+    (inbound,) = FaxChannel(FaxConfig(), installation()).parse(contact)
     assert isinstance(inbound, Inbound)
     return inbound
 
@@ -155,7 +155,7 @@ def test_done_is_swept(tmp_path: Path, desk: KeepingDesk) -> None:
 
 
 def test_listener_makes_the_folder_and_serves_until_told_to_stop(tmp_path: Path, desk: KeepingDesk) -> None:
-    channel = FaxChannel(FaxConfig(poll=0.01), house(data_dir=str(tmp_path)))
+    channel = FaxChannel(FaxConfig(poll=0.01), installation(data_dir=str(tmp_path)))
     assert channel.spool is not None
     stop = Event()
     thread = Thread(target=channel.listen, args=(desk, stop))

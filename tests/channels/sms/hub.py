@@ -15,8 +15,8 @@ from zrm.channels.channel import Installation
 PUBLIC_URL = "https://hub.example.org"
 
 
-def house(public_url: str = PUBLIC_URL, *, language: str = "en", data_dir: str = ".") -> Installation:
-    """A small town's house."""
+def installation(public_url: str = PUBLIC_URL, *, language: str = "en", data_dir: str = ".") -> Installation:
+    """A small town's installation."""
     return Installation(
         name={"fa": "شهرداری نمونه", "en": "Sample Town"},
         language=language,
@@ -24,7 +24,7 @@ def house(public_url: str = PUBLIC_URL, *, language: str = "en", data_dir: str =
         region="IR",
         public_url=public_url,
         data_dir=data_dir,
-        secret="house-secret",
+        secret="installation-secret",
     )
 
 

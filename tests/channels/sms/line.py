@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from tests.channels.sms.desk import KeepingDesk
-from tests.channels.sms.hub import house
+from tests.channels.sms.hub import installation
 from tests.lab.smsc import PASSWORD, SYSTEM
 from zrm.channels.channel import HasListener
 from zrm.channels.sms.channel import SmsChannel
@@ -26,7 +26,7 @@ def channel_at(port: int, folder: Path, **more: object) -> SmsChannel:
         "timeout": 5, "enquire_link": 0.3,
     } | more  # fmt: skip
     section = {"accounts": {NUMBER: {"gateway": "mci"}}, "gateways": {"mci": gateway}}
-    return SmsChannel(SmsConfig.model_validate(section), house(data_dir=str(folder)))
+    return SmsChannel(SmsConfig.model_validate(section), installation(data_dir=str(folder)))
 
 
 @dataclass

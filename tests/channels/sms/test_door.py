@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from tests.channels.sms.desk import KeepingDesk
-from tests.channels.sms.hub import PUBLIC_URL, house, serving
+from tests.channels.sms.hub import PUBLIC_URL, installation, serving
 from tests.channels.sms.test_send import reply
 from tests.lab.twilio import TwilioStandIn
 from zrm.channels.sms.channel import SmsChannel
@@ -36,7 +36,7 @@ def desk() -> KeepingDesk:
 @pytest.fixture
 def channel(account: TwilioStandIn) -> Iterator[SmsChannel]:
     line = {"account_sid": account.account, "auth_token": account.token}
-    opened = SmsChannel(SmsConfig.model_validate({"accounts": {NUMBER: line}, "api_base": account.url}), house())
+    opened = SmsChannel(SmsConfig.model_validate({"accounts": {NUMBER: line}, "api_base": account.url}), installation())
     yield opened
     opened.close()
 

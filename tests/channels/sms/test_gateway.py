@@ -17,7 +17,7 @@ from pydantic import ValidationError
 
 from tests.channels.sms.aggregator import KEY, PASSWORD, SECRET, TOKEN, Aggregator, described
 from tests.channels.sms.desk import KeepingDesk
-from tests.channels.sms.hub import house, serving
+from tests.channels.sms.hub import installation, serving
 from tests.lab.process import free_port
 from tests.reasons import says
 from zrm.channels.sms import messages
@@ -47,7 +47,7 @@ TAKEN = json.dumps({"status": "accepted", "messages": [{"id": "b-77"}]})
 
 
 def channel_at(url: str) -> SmsChannel:
-    return SmsChannel(SmsConfig.model_validate(described(url)), house())
+    return SmsChannel(SmsConfig.model_validate(described(url)), installation())
 
 
 def reply(account: str, text: str = "پاسخ {to} شما", to: str = "+989121234567") -> Reply:
@@ -259,7 +259,7 @@ def test_reports_of_both_shapes_find_their_messages(hub: str, desk: KeepingDesk,
 def test_report_may_carry_our_own_id_back() -> None:
     section = described("http://127.0.0.1")
     section["gateways"]["green"]["report"] |= {"id": None, "our_id": "ref"}  # type: ignore[index]  # nested as written
-    channel = SmsChannel(SmsConfig.model_validate(section), house())
+    channel = SmsChannel(SmsConfig.model_validate(section), installation())
     ours = new_id()
     raw = RawContact("sms", GREEN, "x", f"ref={ours}&status=1".encode(), "", {"gateway": "green"}, kind="report")
     assert channel.parse(raw) == [Report("", "delivered", reply_id=ours)]
@@ -273,7 +273,7 @@ def test_no_report_is_missed_from_a_provider_that_is_not_described_as_one_that_r
 ) -> None:
     section = described(aggregator.url)
     del section["gateways"]["green"]["report"]  # type: ignore[index]  # nested as written
-    channel = SmsChannel(SmsConfig.model_validate(section), house())
+    channel = SmsChannel(SmsConfig.model_validate(section), installation())
     aggregator.answer = (200, "48115\n")
     sent = channel.send(reply(GREEN))
     assert (sent.final, channel.reports_on(GREEN, sent.provider_ref)) == (False, False)

@@ -19,7 +19,7 @@ from pydantic import ValidationError
 
 from tests.channels.sms.aggregator import TOKEN, Aggregator, Asked
 from tests.channels.sms.desk import KeepingDesk
-from tests.channels.sms.hub import house, serving
+from tests.channels.sms.hub import installation, serving
 from tests.lab.process import wait_until
 from zrm.casestore import outbox
 from zrm.casestore.outbox import Topic
@@ -49,7 +49,7 @@ def channel_at(url: str = "http://127.0.0.1:1", **inbox: object) -> SmsChannel:
         listed: dict[str, object] = {"url": f"{url}/inbox", "method": "GET", "body": "query", "fields": {}, "every": 1}
         gateway |= {"timeout": 2, "inbox": fields | listed | inbox}
     section = {"accounts": {"30001": {"gateway": "red"}, NUMBER: {"gateway": "red"}}, "gateways": {"red": gateway}}
-    return SmsChannel(SmsConfig.model_validate(section), house())
+    return SmsChannel(SmsConfig.model_validate(section), installation())
 
 
 def part(number: int, *, reference: int = 7, sender: str = "989121234567") -> dict[str, object]:

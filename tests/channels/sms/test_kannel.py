@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.channels.sms.desk import KeepingDesk
-from tests.channels.sms.hub import house, serving
+from tests.channels.sms.hub import installation, serving
 from tests.channels.sms.line import PERSIAN, reply
 from tests.lab.kannel import TOKEN, USER, WORD, Kannel, kannel
 from tests.lab.process import free_port, wait_until
@@ -29,7 +29,7 @@ NUMBER = "30001"
 def channel_at(send_url: str, public_url: str, password: str = WORD) -> SmsChannel:
     gateway = {"kind": "kannel", "send_url": send_url, "username": USER, "password": password, "token": TOKEN}
     section = {"accounts": {NUMBER: {"gateway": "kannel"}}, "gateways": {"kannel": gateway}}
-    return SmsChannel(SmsConfig.model_validate(section), house(public_url))
+    return SmsChannel(SmsConfig.model_validate(section), installation(public_url))
 
 
 @dataclass

@@ -9,7 +9,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from tests.channels.sms.hub import house
+from tests.channels.sms.hub import installation
 from tests.channels.sms.test_send import Channels, reply
 from tests.lab.process import free_port
 from tests.lab.twilio import TwilioStandIn
@@ -83,7 +83,9 @@ def server() -> Iterator[Media]:
 
 def channel(url: str, token: str = TOKEN) -> SmsChannel:
     line = {"account_sid": SID, "auth_token": token}
-    return SmsChannel(SmsConfig.model_validate({"accounts": {NUMBER: line}, "api_base": url, "timeout": 5}), house())
+    return SmsChannel(
+        SmsConfig.model_validate({"accounts": {NUMBER: line}, "api_base": url, "timeout": 5}), installation()
+    )
 
 
 def test_picture_comes_with_the_accounts_key_and_without_redirects_losing_it(server: Media) -> None:

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from tests.channels.sms.hub import house
+from tests.channels.sms.hub import installation
 from zrm.channels.sms import messages
 from zrm.channels.sms.channel import SmsChannel
 from zrm.channels.sms.config import SmsConfig
@@ -22,7 +22,7 @@ NUMBER = "+982130001"
 SID = "SM6f1c2b7d9e0a4b3c8d5e6f708192a3b4"
 LINE = {"account_sid": "AC" + "0" * 32, "auth_token": "token-of-the-account"}
 CHANNEL = SmsChannel(
-    SmsConfig.model_validate({"accounts": {NUMBER: LINE, "3000123": LINE | {"language": "fa"}}}), house()
+    SmsConfig.model_validate({"accounts": {NUMBER: LINE, "3000123": LINE | {"language": "fa"}}}), installation()
 )
 
 
@@ -71,7 +71,7 @@ def test_wishes_are_read_where_the_number_serves_itself() -> None:
     (wish,) = CHANNEL.parse(raw(b"From=%2B98912&Body=%D9%84%D8%BA%D9%88"))
     assert isinstance(wish, Wish)
     line = LINE | {"self_service": False}
-    plain = SmsChannel(SmsConfig.model_validate({"accounts": {NUMBER: line}}), house())
+    plain = SmsChannel(SmsConfig.model_validate({"accounts": {NUMBER: line}}), installation())
     (inbound,) = plain.parse(raw(b"From=%2B98912&Body=%D9%84%D8%BA%D9%88"))
     assert isinstance(inbound, Inbound)
 
@@ -168,9 +168,9 @@ def test_bad_settings_are_refused(section: dict[str, object]) -> None:
 
 def test_secrets_are_named_and_problems_told() -> None:
     config = SmsConfig.model_validate({"accounts": {NUMBER: LINE | {"webhook_secret": "shared-key-secret"}}})
-    channel = SmsChannel(config, house())
+    channel = SmsChannel(config, installation())
     assert channel.redact() == ["token-of-the-account", "shared-key-secret"]
     assert channel.check() == []
-    assert len(SmsChannel(SmsConfig(), house("http://127.0.0.1:8000")).check()) == 2
+    assert len(SmsChannel(SmsConfig(), installation("http://127.0.0.1:8000")).check()) == 2
     laptop = SmsConfig.model_validate({"accounts": {NUMBER: LINE}, "folder": "outgoing/sms"})
-    assert SmsChannel(laptop, house("http://127.0.0.1:8000")).check() == []
+    assert SmsChannel(laptop, installation("http://127.0.0.1:8000")).check() == []

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.channels.sms.hub import PUBLIC_URL, house
+from tests.channels.sms.hub import PUBLIC_URL, installation
 from tests.lab.process import free_port
 from tests.lab.twilio import FAIL, THROTTLE, Behaviour, Cut, Hold, Refuse, TwilioStandIn
 from zrm.channels.sms.channel import SmsChannel
@@ -54,7 +54,7 @@ class Channels:
     def __call__(self, *, timeout: float = 5, api_base: str = "", **line: str) -> SmsChannel:
         settings = {"account_sid": self.account.account, "auth_token": self.account.token} | line
         section = {"accounts": {NUMBER: settings}, "api_base": api_base or self.account.url, "timeout": timeout}
-        self.made.append(SmsChannel(SmsConfig.model_validate(section), house()))
+        self.made.append(SmsChannel(SmsConfig.model_validate(section), installation()))
         return self.made[-1]
 
 
@@ -215,7 +215,7 @@ def test_retry_after_may_be_a_date() -> None:
 
 def test_a_laptop_writes_into_a_folder(tmp_path: Path) -> None:
     section = {"accounts": {NUMBER: {"account_sid": "AC" + "0" * 32, "auth_token": "0" * 32}}, "folder": "outgoing/sms"}
-    laptop = SmsChannel(SmsConfig.model_validate(section), house(data_dir=str(tmp_path)))
+    laptop = SmsChannel(SmsConfig.model_validate(section), installation(data_dir=str(tmp_path)))
     answer = reply()
     assert {laptop.send(answer).final for _ in range(2)} == {False}, "handed over, and not yet with the citizen"
     assert not laptop.reports_on(NUMBER, laptop.send(answer).provider_ref), "nobody reports on a file"

@@ -16,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.channels.sms.desk import KeepingDesk
-from tests.channels.sms.hub import house
+from tests.channels.sms.hub import installation
 from tests.channels.sms.line import NUMBER, PERSIAN, Listening, channel_at
 from tests.lab.process import free_port, wait_until
 from tests.lab.smsc import Smsc
@@ -187,7 +187,7 @@ def test_goodbye_is_said(smsc: Smsc, desk: KeepingDesk, tmp_path: Path) -> None:
 
 
 def test_a_channel_without_a_message_centre_has_no_listener() -> None:
-    assert not isinstance(SmsChannel(SmsConfig(), house()), HasListener)
+    assert not isinstance(SmsChannel(SmsConfig(), installation()), HasListener)
 
 
 def test_listener_with_a_wrong_password_asks_rarely(smsc: Smsc, desk: KeepingDesk, tmp_path: Path) -> None:

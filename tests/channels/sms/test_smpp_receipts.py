@@ -124,7 +124,7 @@ def test_revoke_is_a_stop_word() -> None:
     assert (wish.kind, wish.language) == ("stop", "en")
 
 
-# ---------------------------------------------------------------- through the house
+# ---------------------------------------------------------------- through the installation
 
 
 @dataclass
@@ -182,47 +182,49 @@ class Line:
 
 
 @pytest.fixture
-def house(database: Database, inbox: Inbox, blobs: BlobStore, settings: Settings, tmp_path: Path) -> Line:
+def installation(database: Database, inbox: Inbox, blobs: BlobStore, settings: Settings, tmp_path: Path) -> Line:
     return Line(database, inbox, blobs, settings, tmp_path)
 
 
-def test_a_receipt_without_its_mark_is_one_if_it_speaks_of_ours(house: Line) -> None:
-    delivery = house.answer("mci:1013")
-    contact = house.take(raw(FIELDS.format("1013", "DELIVRD", "000", ""), esm_class=0))
-    assert house.state(delivery) == "delivered"
-    assert house.one("SELECT state FROM raw_contacts WHERE id = %s", contact) == ("joined",)
-    assert house.one("SELECT count(*) FROM contacts WHERE direction = 'in'") == (1,), "the first mail alone"
+def test_a_receipt_without_its_mark_is_one_if_it_speaks_of_ours(installation: Line) -> None:
+    delivery = installation.answer("mci:1013")
+    contact = installation.take(raw(FIELDS.format("1013", "DELIVRD", "000", ""), esm_class=0))
+    assert installation.state(delivery) == "delivered"
+    assert installation.one("SELECT state FROM raw_contacts WHERE id = %s", contact) == ("joined",)
+    assert installation.one("SELECT count(*) FROM contacts WHERE direction = 'in'") == (1,), "the first mail alone"
 
 
-def test_a_receipt_without_its_mark_that_is_not_of_ours_is_a_message(house: Line) -> None:
+def test_a_receipt_without_its_mark_that_is_not_of_ours_is_a_message(installation: Line) -> None:
     """An id nobody gave us, and one of an answer to somebody else: whoever writes such words settles nothing."""
-    other = house.answer("mci:1013", to="+989350000000")
+    other = installation.answer("mci:1013", to="+989350000000")
     words = raw(FIELDS.format("1013", "UNDELIV", "000", ""), esm_class=0)
-    waiting = house.take(words)
-    assert house.one("SELECT state FROM raw_contacts WHERE id = %s", waiting) == ("waiting",), "our commit may be near"
-    filed = house.take(raw(FIELDS.format("4711", "DELIVRD", "000", ""), esm_class=0), seconds=10)
-    assert house.one("SELECT state FROM raw_contacts WHERE id = %s", filed) == ("filed",)
-    assert house.state(other) == "sent"
+    waiting = installation.take(words)
+    assert installation.one("SELECT state FROM raw_contacts WHERE id = %s", waiting) == ("waiting",), (
+        "our commit may be near"
+    )
+    filed = installation.take(raw(FIELDS.format("4711", "DELIVRD", "000", ""), esm_class=0), seconds=10)
+    assert installation.one("SELECT state FROM raw_contacts WHERE id = %s", filed) == ("filed",)
+    assert installation.state(other) == "sent"
 
 
-def test_words_that_only_resemble_a_receipt_are_a_message_at_once(house: Line) -> None:
-    house.answer("mci:1013")
-    filed = house.take(raw("id:1013 stat:DELIVRD what does this mean?", esm_class=0))
-    assert house.one("SELECT state FROM raw_contacts WHERE id = %s", filed) == ("filed",)
+def test_words_that_only_resemble_a_receipt_are_a_message_at_once(installation: Line) -> None:
+    installation.answer("mci:1013")
+    filed = installation.take(raw("id:1013 stat:DELIVRD what does this mean?", esm_class=0))
+    assert installation.one("SELECT state FROM raw_contacts WHERE id = %s", filed) == ("filed",)
 
 
 @pytest.mark.parametrize(("taken", "written"), [("mci:400", "1024"), ("mci:1024", "400"), ("mci:0A1", "0A1")])
-def test_an_id_in_another_base_is_found_by_its_recipient(house: Line, taken: str, written: str) -> None:
+def test_an_id_in_another_base_is_found_by_its_recipient(installation: Line, taken: str, written: str) -> None:
     """Only once nothing has the id as it stands, and never an answer to another number."""
-    other = house.answer(taken, to="+989350000000")
-    mine = house.answer(taken)
+    other = installation.answer(taken, to="+989350000000")
+    mine = installation.answer(taken)
     report = raw(FIELDS.format(written, "DELIVRD", "000", ""))
-    house.take(report, seconds=3)
-    assert (house.state(mine), house.state(other)) == ("delivered", "sent")
+    installation.take(report, seconds=3)
+    assert (installation.state(mine), installation.state(other)) == ("delivered", "sent")
 
 
-def test_an_unknown_state_stands_on_the_delivery(house: Line) -> None:
-    delivery = house.answer("mci:9")
-    house.take(raw(FIELDS.format("9", "UNKNOWN", "034", "")))
+def test_an_unknown_state_stands_on_the_delivery(installation: Line) -> None:
+    delivery = installation.answer("mci:9")
+    installation.take(raw(FIELDS.format("9", "UNKNOWN", "034", "")))
     events = "SELECT state, coalesce(reason_params ->> 'words', reason_code) FROM delivery_events WHERE delivery_id = %s ORDER BY at DESC, id DESC LIMIT 1"
-    assert house.one(events, delivery) == ("sent", "UNKNOWN 034")
+    assert installation.one(events, delivery) == ("sent", "UNKNOWN 034")

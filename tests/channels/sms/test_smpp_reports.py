@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.channels.sms.desk import KeepingDesk
-from tests.channels.sms.hub import house
+from tests.channels.sms.hub import installation
 from tests.channels.sms.line import NUMBER, PERSIAN, Listening, channel_at, reply
 from tests.lab.smsc import PASSWORD, SYSTEM, Smsc
 from tests.reasons import says
@@ -86,7 +86,7 @@ def test_the_same_id_of_two_networks_is_two_messages(tmp_path: Path, desk: Keepi
             "accounts": {NUMBER: {"gateway": "mci"}, "30002": {"gateway": "mtn"}},
             "gateways": {"mci": common | {"port": first.port}, "mtn": common | {"port": second.port}},
         }
-        channel = SmsChannel(SmsConfig.model_validate(section), house(data_dir=str(tmp_path)))
+        channel = SmsChannel(SmsConfig.model_validate(section), installation(data_dir=str(tmp_path)))
         with Listening(channel, desk):
             for smsc in (first, second):
                 smsc.wait_for("bound", mode="receiver")

@@ -18,7 +18,9 @@ from zrm.contract.inbound import Inbound, RawContact
 from zrm.contract.outbound import Reply
 
 AGENT = UUID(int=7)
-HOUSE = Installation({"fa": "مرکز", "en": "Centre"}, "fa", "UTC", "IR", "https://a.example", "/tmp", "00")  # unused
+INSTALLATION = Installation(
+    {"fa": "مرکز", "en": "Centre"}, "fa", "UTC", "IR", "https://a.example", "/tmp", "00"
+)  # unused
 
 
 def raw(body: object, **envelope: str) -> RawContact:
@@ -27,7 +29,7 @@ def raw(body: object, **envelope: str) -> RawContact:
 
 
 def parsed(contact: RawContact) -> Inbound:
-    (inbound,) = CallChannel(ChannelConfig(), HOUSE).parse(contact)
+    (inbound,) = CallChannel(ChannelConfig(), INSTALLATION).parse(contact)
     assert isinstance(inbound, Inbound)
     return inbound
 
@@ -75,7 +77,7 @@ def test_three_channels_are_always_there_and_answer_nobody() -> None:
     always = [kind for kind, channel in CHANNELS.items() if channel.can.taken_down]
     assert always == ["call", "visit", "letter"]
     for kind in always:
-        channel = CHANNELS[kind](ChannelConfig(), HOUSE)
+        channel = CHANNELS[kind](ChannelConfig(), INSTALLATION)
         assert isinstance(channel, (CallChannel, VisitChannel, LetterChannel))
         assert (channel.accounts(), channel.redact(), channel.check()) == ([], [], [])
         with pytest.raises(ReplyInvalid):

@@ -1,1 +1,1 @@
-"""Bots on Telegram and Bale, against a stand-in of the Bot API and the real house."""
+"""Bots on Telegram and Bale, against a stand-in of the Bot API and the real installation."""

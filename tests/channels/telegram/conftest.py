@@ -1,4 +1,4 @@
-"""The messenger's stand-in, and houses of bots around it."""
+"""The messenger's stand-in, and installations of bots around it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.channels.telegram.house import SECRET, BotHouse
+from tests.channels.telegram.installation import SECRET, BotInstallation
 from tests.lab.telegram import Bot, TelegramStandIn
 from zrm.channels.telegram.channel import BotChannel, TelegramChannel
 from zrm.config import Settings
@@ -17,7 +17,7 @@ from zrm.inbox.receive import Inbox
 from zrm.kit.blobs import BlobStore
 from zrm.kit.db import Database
 
-OpenHouse = Callable[..., BotHouse]
+OpenInstallation = Callable[..., BotInstallation]
 
 
 @pytest.fixture
@@ -32,21 +32,21 @@ def bot(telegram: TelegramStandIn) -> Bot:
 
 
 @pytest.fixture
-def open_house(
+def open_installation(
     telegram: TelegramStandIn, database: Database, blobs: BlobStore, settings: Settings, tmp_path: Path
-) -> Iterator[OpenHouse]:
-    """Opens a running house: `open_house(bot, mode="webhook")`."""
+) -> Iterator[OpenInstallation]:
+    """Opens a running installation: `open_installation(bot, mode="webhook")`."""
     with contextlib.ExitStack() as ends:
         inbox = Inbox(database, blobs)
         ends.callback(inbox.close)
 
-        def open_house(
+        def open_installation(
             *bots: Bot,
             mode: str = "polling",
             kind: type[BotChannel] = TelegramChannel,
             language: str = "fa",
             **config: Any,
-        ) -> BotHouse:
+        ) -> BotInstallation:
             sections = {
                 bot.name: {
                     "token": bot.token,
@@ -56,7 +56,9 @@ def open_house(
                 }
                 for bot in bots
             }
-            house = BotHouse(database, inbox, settings, tmp_path, kind, sections, language=language, **config)
-            return ends.enter_context(house)
+            installation = BotInstallation(
+                database, inbox, settings, tmp_path, kind, sections, language=language, **config
+            )
+            return ends.enter_context(installation)
 
-        yield open_house
+        yield open_installation

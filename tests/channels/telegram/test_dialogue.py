@@ -6,8 +6,8 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.channels.telegram.conftest import OpenHouse
-from tests.channels.telegram.house import BotHouse, Case
+from tests.channels.telegram.conftest import OpenInstallation
+from tests.channels.telegram.installation import BotInstallation, Case
 from tests.lab.process import wait_until
 from tests.lab.telegram import Bot, Citizen
 from zrm.casework.context import InvalidInput
@@ -54,25 +54,25 @@ def begin(bot: Bot, language: Language) -> Talk:
     return talk
 
 
-def only_case(house: BotHouse) -> Case:
-    house.work()
-    (case,) = house.cases()
+def only_case(installation: BotInstallation) -> Case:
+    installation.work()
+    (case,) = installation.cases()
     return case
 
 
 @pytest.mark.parametrize("mode", ["polling", "webhook"])
 @pytest.mark.parametrize("language", ["fa", "en"])
 def test_a_matter_is_asked_for_step_by_step_and_comes_as_one_contact(
-    bot: Bot, open_house: OpenHouse, language: Language, mode: str
+    bot: Bot, open_installation: OpenInstallation, language: Language, mode: str
 ) -> None:
-    house = open_house(bot, mode=mode)
+    installation = open_installation(bot, mode=mode)
     talk = begin(bot, language)
     assert talk.press("New matter") == talk.say("What is it?")
-    natures = [one.names[language] for one in house.desk.self_service.natures()]
+    natures = [one.names[language] for one in installation.desk.self_service.natures()]
     assert talk.labels()[:5] == natures
     assert talk.press(natures[0]) == talk.say("What is it about?")
     subject = talk.labels()[0]
-    chosen = house.desk.self_service.subjects()[0]
+    chosen = installation.desk.self_service.subjects()[0]
     assert subject == chosen.names[language]
     deeper = talk.press(subject)
     if deeper == talk.say("What is it about?"):  # the subject has branches of its own
@@ -88,18 +88,18 @@ def test_a_matter_is_asked_for_step_by_step_and_comes_as_one_contact(
     assert natures[0] in summary
     assert talk.say("Files: %(count)s", count=digits(1, language)) in summary
     registered = talk.press("Yes, register it")
-    case = only_case(house)
+    case = only_case(installation)
     code = in_fours(case.code, language)
     assert code in registered
     assert registered.startswith(talk.say("Registered. Your tracking code:\n%(code)s\n\nWe answer here. With this code you can also ask by telephone, by text message, or at\n%(track)s", code=code, track="")[:40])  # fmt: skip
     assert (case.nature, case.subject, case.language) == ("complaint", chosen.key, language)
     assert case.said() == ["The lamp is dark. چراغ خاموش است.\nby night\n" + f"{talk.citizen.first_name} +989121234567"]
-    assert house.ask("SELECT media_type, role, size FROM attachments") == [("image/jpeg", "attachment", 19)]
-    assert sorted(house.ask("SELECT kind, value, claimed FROM addresses")) == [
+    assert installation.ask("SELECT media_type, role, size FROM attachments") == [("image/jpeg", "attachment", 19)]
+    assert sorted(installation.ask("SELECT kind, value, claimed FROM addresses")) == [
         ("phone", "+989121234567", False),
         ("telegram", str(talk.citizen.id), False),
     ]
-    states = house.states()
+    states = installation.states()
     assert states["filed"] == 1
     assert set(states) == {"filed", "ignored"}, "every step is received and has its reason"
     assert len(bot.said(talk.citizen)) == len([1 for said in bot.said(talk.citizen) if said.text]), "no second code"
@@ -107,11 +107,13 @@ def test_a_matter_is_asked_for_step_by_step_and_comes_as_one_contact(
 
 
 @pytest.mark.parametrize("language", ["fa", "en"])
-def test_a_code_is_tracked_and_a_closed_case_rated(bot: Bot, open_house: OpenHouse, language: Language) -> None:
-    house = open_house(bot)
+def test_a_code_is_tracked_and_a_closed_case_rated(
+    bot: Bot, open_installation: OpenInstallation, language: Language
+) -> None:
+    installation = open_installation(bot)
     talk = begin(bot, language)
     bot.tell(talk.citizen, text="A hole in the road" if language == "en" else "چاله‌ای در خیابان")
-    case = house.wait_for_cases()[0]
+    case = installation.wait_for_cases()[0]
     bot.wait_for_said(talk.citizen, 3)
     assert talk.press("Track a matter") == talk.say("Please send the tracking code: twelve digits.")
     assert talk.write("123") == talk.say("We know no such tracking code. Please check the digits.")
@@ -119,35 +121,35 @@ def test_a_code_is_tracked_and_a_closed_case_rated(bot: Bot, open_house: OpenHou
     talk.press("Track a matter")
     shown = talk.write(digits(f"{case.code[:4]} {case.code[4:8]}-{case.code[8:]}", "fa"))
     assert talk.say("Received") in shown
-    house.close_case(case)
+    installation.close_case(case)
     talk.write(f"/track {case.code}")
     said = bot.said(talk.citizen)
     assert talk.say("Closed") in said[-2].text
     assert [label for label, _ in said[-1].buttons] == [digits(n, language) for n in range(1, 6)]
     assert talk.press(digits(4, language)) == talk.say("Thank you for your rating.")
-    assert house.ask("SELECT score, channel FROM ratings") == [(4, "telegram")]
+    assert installation.ask("SELECT score, channel FROM ratings") == [(4, "telegram")]
     assert bot.answered_buttons, "buttons are let go"
-    house.work()
-    assert len(house.cases()) == 1, "asking how far it is makes no case"
+    installation.work()
+    assert len(installation.cases()) == 1, "asking how far it is makes no case"
 
 
-def test_a_case_that_is_open_cannot_be_rated(bot: Bot, open_house: OpenHouse) -> None:
-    house = open_house(bot)
+def test_a_case_that_is_open_cannot_be_rated(bot: Bot, open_installation: OpenInstallation) -> None:
+    installation = open_installation(bot)
     talk = begin(bot, "en")
     bot.tell(talk.citizen, text="A hole in the road")
-    case = house.wait_for_cases()[0]
+    case = installation.wait_for_cases()[0]
     bot.wait_for_said(talk.citizen, 3)
     assert talk.hear(lambda: bot.press_data(talk.citizen, f"r:{case.code}:5")) == "This matter cannot be rated now."
-    assert house.ask("SELECT 1 FROM ratings") == []
+    assert installation.ask("SELECT 1 FROM ratings") == []
 
 
-def test_a_draft_left_alone_is_filed_and_its_citizen_told(bot: Bot, open_house: OpenHouse) -> None:
-    house = open_house(bot, unfinished_minutes=1 / 60)
+def test_a_draft_left_alone_is_filed_and_its_citizen_told(bot: Bot, open_installation: OpenInstallation) -> None:
+    installation = open_installation(bot, unfinished_minutes=1 / 60)
     talk = begin(bot, "en")
     talk.press("New matter")
     talk.press("Report")
     talk.write("There is smoke behind the school")
-    case = house.wait_for_cases()[0]
+    case = installation.wait_for_cases()[0]
     assert case.said() == ["There is smoke behind the school"]
     assert (case.nature, case.lines[0][4]) == ("report", ["unfinished_dialogue"])
     told = bot.wait_for_said(talk.citizen, 6)[-1].text
@@ -155,31 +157,33 @@ def test_a_draft_left_alone_is_filed_and_its_citizen_told(bot: Bot, open_house: 
     assert f"{case.code[:4]}-{case.code[4:8]}-{case.code[8:]}" in told
 
 
-def test_a_draft_outlives_the_processes_that_held_it(bot: Bot, open_house: OpenHouse) -> None:
-    house = open_house(bot)
+def test_a_draft_outlives_the_processes_that_held_it(bot: Bot, open_installation: OpenInstallation) -> None:
+    installation = open_installation(bot)
     talk = begin(bot, "en")
     talk.press("New matter")
     talk.write("First part")
-    house.stop_listening()
-    house.listen()
+    installation.stop_listening()
+    installation.listen()
     talk.write("Second part")
     talk.press("Go on")
     talk.press("Yes, register it")
-    assert only_case(house).said() == ["First part\nSecond part"]
+    assert only_case(installation).said() == ["First part\nSecond part"]
 
 
-def test_words_where_a_button_was_asked_for_are_the_description(bot: Bot, open_house: OpenHouse) -> None:
-    house = open_house(bot)
+def test_words_where_a_button_was_asked_for_are_the_description(bot: Bot, open_installation: OpenInstallation) -> None:
+    installation = open_installation(bot)
     talk = begin(bot, "en")
     talk.press("New matter")
     assert talk.write("Never mind what it is: the bridge is shaking").startswith("Added.")
     talk.press("Go on")
     talk.press("Yes, register it")
-    assert only_case(house).said() == ["Never mind what it is: the bridge is shaking"]
+    assert only_case(installation).said() == ["Never mind what it is: the bridge is shaking"]
 
 
-def test_a_message_changed_before_it_was_registered_is_taken_as_changed(bot: Bot, open_house: OpenHouse) -> None:
-    house = open_house(bot)
+def test_a_message_changed_before_it_was_registered_is_taken_as_changed(
+    bot: Bot, open_installation: OpenInstallation
+) -> None:
+    installation = open_installation(bot)
     talk = begin(bot, "en")
     talk.press("New matter")
     update = bot.tell(talk.citizen, text="Number 12")
@@ -188,26 +192,26 @@ def test_a_message_changed_before_it_was_registered_is_taken_as_changed(bot: Bot
     bot.wait_until_done()
     assert "Number 21" in talk.press("Go on")
     talk.press("Yes, register it")
-    assert only_case(house).said() == ["Number 21"]
+    assert only_case(installation).said() == ["Number 21"]
 
 
-def test_what_is_cancelled_is_not_registered_but_kept(bot: Bot, open_house: OpenHouse) -> None:
-    house = open_house(bot)
+def test_what_is_cancelled_is_not_registered_but_kept(bot: Bot, open_installation: OpenInstallation) -> None:
+    installation = open_installation(bot)
     talk = begin(bot, "en")
     talk.press("New matter")
     talk.write("I think better of it")
     assert talk.press("Leave it") == "Left. Nothing was registered."
     assert talk.press("New matter") == "What is it?"
     assert talk.write("/cancel") == "Left. Nothing was registered."
-    house.work()
-    assert house.cases() == []
-    assert house.ask(
+    installation.work()
+    assert installation.cases() == []
+    assert installation.ask(
         "SELECT count(*) FROM raw_contacts WHERE convert_from(body, 'UTF8') LIKE %s", "%better of it%"
     ) == [(1,)]
 
 
-def test_the_button_pressed_twice_registers_once(bot: Bot, open_house: OpenHouse) -> None:
-    house = open_house(bot, mode="webhook")
+def test_the_button_pressed_twice_registers_once(bot: Bot, open_installation: OpenInstallation) -> None:
+    installation = open_installation(bot, mode="webhook")
     talk = begin(bot, "en")
     talk.press("New matter")
     talk.write("Once only")
@@ -219,56 +223,60 @@ def test_the_button_pressed_twice_registers_once(bot: Bot, open_house: OpenHouse
     bot.press_data(talk.citizen, "send")
     bot.wait_until_done()
     wait_until(lambda: len(bot.said(talk.citizen)) > count, "the present question instead")
-    assert only_case(house).said() == ["Once only"]
+    assert only_case(installation).said() == ["Once only"]
 
 
-def test_after_the_dialogue_a_free_word_joins_the_new_matter(bot: Bot, open_house: OpenHouse) -> None:
-    house = open_house(bot)
+def test_after_the_dialogue_a_free_word_joins_the_new_matter(bot: Bot, open_installation: OpenInstallation) -> None:
+    installation = open_installation(bot)
     talk = begin(bot, "en")
     talk.press("New matter")
     talk.write("The tap drips")
     talk.press("Go on")
     talk.press("Yes, register it")
-    house.work()
+    installation.work()
     bot.tell(talk.citizen, text="and now it is flooding")
     bot.wait_until_done()
-    assert only_case(house).said() == ["The tap drips", "and now it is flooding"]
+    assert only_case(installation).said() == ["The tap drips", "and now it is flooding"]
     talk.press("New matter")
     talk.write("The lift is stuck")
     talk.press("Go on")
     talk.press("Yes, register it")
-    house.work()
-    assert [case.said() for case in house.cases()][1] == ["The lift is stuck"]
+    installation.work()
+    assert [case.said() for case in installation.cases()][1] == ["The lift is stuck"]
 
 
-def test_who_asks_us_to_stop_is_not_written_to_until_they_let_us_again(bot: Bot, open_house: OpenHouse) -> None:
-    house = open_house(bot)
+def test_who_asks_us_to_stop_is_not_written_to_until_they_let_us_again(
+    bot: Bot, open_installation: OpenInstallation
+) -> None:
+    installation = open_installation(bot)
     talk = begin(bot, "en")
     bot.tell(talk.citizen, text="A hole in the road")
-    case = house.wait_for_cases()[0]
+    case = installation.wait_for_cases()[0]
     bot.wait_for_said(talk.citizen, 3)
     assert talk.write("/stop").startswith("We shall not write")
-    assert house.desk.self_service.opted_out("telegram", str(talk.citizen.id))
+    assert installation.desk.self_service.opted_out("telegram", str(talk.citizen.id))
     with pytest.raises(InvalidInput):
-        house.answer(case, "We are on it.")
+        installation.answer(case, "We are on it.")
     assert len(bot.said(talk.citizen)) == 4
     talk.write("/start")
-    house.answer(house.cases()[0], "It is filled.")
+    installation.answer(installation.cases()[0], "It is filled.")
     assert bot.said(talk.citizen)[-1].text == "It is filled."
 
 
 @pytest.mark.parametrize("language", ["fa", "en"])
-def test_closing_a_case_asks_for_a_digit_and_takes_it(bot: Bot, open_house: OpenHouse, language: Language) -> None:
-    house = open_house(bot)
+def test_closing_a_case_asks_for_a_digit_and_takes_it(
+    bot: Bot, open_installation: OpenInstallation, language: Language
+) -> None:
+    installation = open_installation(bot)
     citizen = CITIZENS[language]
     bot.tell(citizen, text="A hole in the road" if language == "en" else "چاله‌ای در خیابان است")
-    house.close_case(house.wait_for_cases()[0])
-    house.work()
+    installation.close_case(installation.wait_for_cases()[0])
+    installation.work()
     assert digits("5", language) in bot.wait_for_said(citizen, 2)[1].text
     bot.tell(citizen, text=digits("4", language))
     bot.wait_until_done()
-    house.work()
-    assert house.ask("SELECT score, channel FROM ratings") == [(4, "telegram")]
+    installation.work()
+    assert installation.ask("SELECT score, channel FROM ratings") == [(4, "telegram")]
     assert len(bot.wait_for_said(citizen, 3)) == 3
     bot.tell(citizen, text=digits("2", language))
-    assert house.wait_for_cases(2)[1].said() == [digits("2", language)], "asked once, rated once"
+    assert installation.wait_for_cases(2)[1].said() == [digits("2", language)], "asked once, rated once"

@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
-from tests.channels.telegram.conftest import OpenHouse
-from tests.channels.telegram.house import BotHouse
+from tests.channels.telegram.conftest import OpenInstallation
+from tests.channels.telegram.installation import BotInstallation
 from tests.lab.process import wait_until
 from tests.lab.telegram import Bot, Citizen, TelegramStandIn
 from zrm.channels.telegram.channel import TelegramChannel
@@ -66,19 +66,23 @@ class _DyingPort:
 
 
 @pytest.fixture
-def still_house(
+def still_installation(
     telegram: TelegramStandIn, bot: Bot, database: Database, inbox: Inbox, settings: Settings, tmp_path: Path
-) -> BotHouse:
-    """A house whose doors are moved by hand."""
+) -> BotInstallation:
+    """An installation whose doors are moved by hand."""
     section = {"info": {"token": bot.token, "base_url": telegram.url}}
-    return BotHouse(database, inbox, settings, tmp_path, TelegramChannel, section, language="en", album_seconds=0.01)
+    return BotInstallation(
+        database, inbox, settings, tmp_path, TelegramChannel, section, language="en", album_seconds=0.01
+    )
 
 
-def bring(house: BotHouse, desk: FrontDesk, *updates: dict[str, Any]) -> None:
+def bring(installation: BotInstallation, desk: FrontDesk, *updates: dict[str, Any]) -> None:
     """Bring updates to a door of a process of its own, one after the other."""
 
     async def run() -> None:
-        door = TelegramDoor(house.channel._config, house.channel.platform, house.channel._installation, desk)
+        door = TelegramDoor(
+            installation.channel._config, installation.channel.platform, installation.channel._installation, desk
+        )
         try:
             for update in updates:
                 says = await door.handle_update("info", json.dumps(update).encode())
@@ -89,11 +93,16 @@ def bring(house: BotHouse, desk: FrontDesk, *updates: dict[str, Any]) -> None:
     asyncio.run(run())
 
 
-def sweep(house: BotHouse) -> None:
+def sweep(installation: BotInstallation) -> None:
     """File what is due, as the listener does."""
 
     async def run() -> None:
-        door = TelegramDoor(house.channel._config, house.channel.platform, house.channel._installation, house.desk)
+        door = TelegramDoor(
+            installation.channel._config,
+            installation.channel.platform,
+            installation.channel._installation,
+            installation.desk,
+        )
         try:
             await door.sweep()
         finally:
@@ -117,73 +126,83 @@ def matter(bot: Bot) -> list[dict[str, Any]]:
 
 
 @pytest.mark.parametrize("dies_at", range(18))
-def test_a_dialogue_survives_a_death_before_any_of_its_writes(still_house: BotHouse, bot: Bot, dies_at: int) -> None:
-    house, updates = still_house, matter(bot)
-    desk: Any = DyingDesk(house.desk, dies_at)
+def test_a_dialogue_survives_a_death_before_any_of_its_writes(
+    still_installation: BotInstallation, bot: Bot, dies_at: int
+) -> None:
+    installation, updates = still_installation, matter(bot)
+    desk: Any = DyingDesk(installation.desk, dies_at)
     for update in updates:  # the messenger brings an update again until it is taken
         try:
-            bring(house, desk, update)
+            bring(installation, desk, update)
         except Killed:
-            bring(house, house.desk, update)
-            desk = house.desk
-    sweep(house)
-    house.work()
-    (case,) = house.cases()
+            bring(installation, installation.desk, update)
+            desk = installation.desk
+    sweep(installation)
+    installation.work()
+    (case,) = installation.cases()
     assert case.said() == ["The lamp is dark\nthis one"]
     assert case.nature == "complaint"
-    assert len(house.ask("SELECT 1 FROM attachments")) == 1
-    states = house.states()
+    assert len(installation.ask("SELECT 1 FROM attachments")) == 1
+    states = installation.states()
     assert states == {"ignored": len(updates), "filed": 1}, "every update once, and the contact they make"
 
 
-def test_an_update_that_is_brought_again_at_any_later_time_changes_nothing(still_house: BotHouse, bot: Bot) -> None:
-    house, updates = still_house, matter(bot)
+def test_an_update_that_is_brought_again_at_any_later_time_changes_nothing(
+    still_installation: BotInstallation, bot: Bot
+) -> None:
+    installation, updates = still_installation, matter(bot)
     for _ in range(2):
-        bring(house, house.desk, *updates)
-    bring(house, house.desk, *reversed(updates))
-    sweep(house)
-    house.work()
-    (case,) = house.cases()
+        bring(installation, installation.desk, *updates)
+    bring(installation, installation.desk, *reversed(updates))
+    sweep(installation)
+    installation.work()
+    (case,) = installation.cases()
     assert case.said() == ["The lamp is dark\nthis one"]
-    assert house.states() == {"ignored": len(updates), "filed": 1}
+    assert installation.states() == {"ignored": len(updates), "filed": 1}
 
 
 @pytest.mark.parametrize("later", [0, 5])
-def test_an_old_stop_that_is_brought_again_silences_nobody(still_house: BotHouse, bot: Bot, later: int) -> None:
-    house = still_house
+def test_an_old_stop_that_is_brought_again_silences_nobody(
+    still_installation: BotInstallation, bot: Bot, later: int
+) -> None:
+    installation = still_installation
     stop, start = bot.tell(SARA, text="/stop"), bot.tell(SARA, text="/start")
     start["message"]["date"] = stop["message"]["date"] + later
-    bring(house, house.desk, stop)
-    assert house.desk.self_service.opted_out("telegram", str(SARA.id))
-    bring(house, house.desk, start)
-    assert not house.desk.self_service.opted_out("telegram", str(SARA.id))
-    bring(house, house.desk, stop)
-    assert not house.desk.self_service.opted_out("telegram", str(SARA.id))
+    bring(installation, installation.desk, stop)
+    assert installation.desk.self_service.opted_out("telegram", str(SARA.id))
+    bring(installation, installation.desk, start)
+    assert not installation.desk.self_service.opted_out("telegram", str(SARA.id))
+    bring(installation, installation.desk, stop)
+    assert not installation.desk.self_service.opted_out("telegram", str(SARA.id))
 
 
-def test_an_album_whose_photos_come_at_once_by_several_processes_is_one(still_house: BotHouse, bot: Bot) -> None:
-    house = still_house
+def test_an_album_whose_photos_come_at_once_by_several_processes_is_one(
+    still_installation: BotInstallation, bot: Bot
+) -> None:
+    installation = still_installation
     updates = bot.album(SARA, *(b"photo %d" % number for number in range(8)), caption="eight")
-    threads = [threading.Thread(target=bring, args=(house, house.desk, update)) for update in updates]
+    threads = [threading.Thread(target=bring, args=(installation, installation.desk, update)) for update in updates]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
 
     def filed() -> bool:
-        sweep(house)
-        house.work()
-        return bool(house.cases())
+        sweep(installation)
+        installation.work()
+        return bool(installation.cases())
 
     wait_until(filed, "the album to be whole")
-    assert house.ask("SELECT count(*), count(DISTINCT contact_id) FROM attachments") == [(8, 1)]
-    assert len(house.cases()) == 1
+    assert installation.ask("SELECT count(*), count(DISTINCT contact_id) FROM attachments") == [(8, 1)]
+    assert len(installation.cases()) == 1
 
 
-def test_while_the_store_is_away_the_messenger_is_told_to_come_again(bot: Bot, open_house: OpenHouse) -> None:
-    house = open_house(bot, mode="webhook")
+def test_while_the_store_is_away_the_messenger_is_told_to_come_again(
+    bot: Bot, open_installation: OpenInstallation
+) -> None:
+    installation = open_installation(bot, mode="webhook")
     bot.wait_for_webhook()
-    original = house.desk.reception.submit
+    original = installation.desk.reception.submit
     away = threading.Event()
 
     def submit(contact: RawContact) -> Any:
@@ -191,21 +210,21 @@ def test_while_the_store_is_away_the_messenger_is_told_to_come_again(bot: Bot, o
             raise StoreUnavailable("away")
         return original(contact)
 
-    house.desk.reception.submit = submit  # type: ignore[method-assign]  # the store goes away for this one door
+    installation.desk.reception.submit = submit  # type: ignore[method-assign]  # the store goes away for this one door
     bot.tell(SARA, text="keep this")
     with bot.telegram.changed:
         assert bot.telegram.changed.wait_for(lambda: len(bot.deliveries) >= 2, 30)
     assert {status for _, status in bot.deliveries} == {503}
     away.set()
     bot.wait_until_done()
-    house.work()
-    assert [case.said() for case in house.cases()] == [["keep this"]]
-    assert house.states() == {"filed": 1}
+    installation.work()
+    assert [case.said() for case in installation.cases()] == [["keep this"]]
+    assert installation.states() == {"filed": 1}
 
 
-def test_polling_does_not_pass_by_what_the_store_did_not_take(bot: Bot, open_house: OpenHouse) -> None:
-    house = open_house(bot)
-    original = house.desk.reception.submit
+def test_polling_does_not_pass_by_what_the_store_did_not_take(bot: Bot, open_installation: OpenInstallation) -> None:
+    installation = open_installation(bot)
+    original = installation.desk.reception.submit
     failures = iter([True, True])
 
     def submit(contact: RawContact) -> Any:
@@ -213,26 +232,26 @@ def test_polling_does_not_pass_by_what_the_store_did_not_take(bot: Bot, open_hou
             raise StoreUnavailable("away")
         return original(contact)
 
-    house.desk.reception.submit = submit  # type: ignore[method-assign]  # the store goes away for this one door
+    installation.desk.reception.submit = submit  # type: ignore[method-assign]  # the store goes away for this one door
     for number in range(4):
         bot.tell(SARA, text=f"number {number}")
     bot.wait_until_done()
-    house.work()
-    assert [case.said() for case in house.cases()] == [[f"number {number}" for number in range(4)]]
-    assert house.states() == {"filed": 1, "joined": 3}
+    installation.work()
+    assert [case.said() for case in installation.cases()] == [[f"number {number}" for number in range(4)]]
+    assert installation.states() == {"filed": 1, "joined": 3}
 
 
 def test_an_update_of_the_same_number_and_moment_that_says_something_else_is_another(
-    still_house: BotHouse, bot: Bot
+    still_installation: BotInstallation, bot: Bot
 ) -> None:
     """A messenger that began to count anew, or counts for each server: neither word may vanish behind the other's."""
-    house = still_house
+    installation = still_installation
     first = bot.tell(SARA, text="The lamp is dark")
     second = {**first, "message": {**first["message"], "text": "The water is off"}}
     for _ in range(2):
-        bring(house, house.desk, first, second, dict(reversed(first.items())))
+        bring(installation, installation.desk, first, second, dict(reversed(first.items())))
     time.sleep(0.1)
-    sweep(house)
-    house.work()
-    said = "\n".join(line[3] for case in house.cases() for line in case.lines if line[0] == "in")
+    sweep(installation)
+    installation.work()
+    said = "\n".join(line[3] for case in installation.cases() for line in case.lines if line[0] == "in")
     assert (said.count("The lamp is dark"), said.count("The water is off")) == (1, 1)

@@ -18,8 +18,8 @@ from zrm.contract.errors import Unparseable
 from zrm.contract.files import StoredFile
 from zrm.contract.inbound import Ignored, Inbound, RawContact, Wish
 
-HOUSE = Installation({"fa": "", "en": ""}, "fa", "Asia/Tehran", "IR", "https://hub.example.org", ".", "secret")
-TELEGRAM = TelegramChannel(TelegramConfig(), HOUSE)
+INSTALLATION = Installation({"fa": "", "en": ""}, "fa", "Asia/Tehran", "IR", "https://hub.example.org", ".", "secret")
+TELEGRAM = TelegramChannel(TelegramConfig(), INSTALLATION)
 SENDER = {"from": {"id": 7, "is_bot": False, "first_name": "Sara"}, "chat": {"id": 7, "type": "private"}}
 
 
@@ -124,7 +124,7 @@ def test_a_forwarded_card_of_ones_own_proves_nothing() -> None:
 
 def test_one_messenger_does_not_read_the_others_contacts() -> None:
     with pytest.raises(Unparseable):
-        BaleChannel(BaleConfig(), HOUSE).parse(raw(message(text="hello")))
+        BaleChannel(BaleConfig(), INSTALLATION).parse(raw(message(text="hello")))
 
 
 def test_steps_are_ignored_with_their_reason() -> None:

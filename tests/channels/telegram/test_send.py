@@ -32,12 +32,12 @@ SARA = Citizen(4001, "Sara", "en")
 
 
 def channel(telegram: TelegramStandIn, bot: Bot, folder: Path, **changed: Any) -> TelegramChannel:
-    house = Installation(
+    installation = Installation(
         {"fa": "", "en": ""}, "en", "Asia/Tehran", "IR", "https://hub.example.org", str(folder), "secret"
     )
     settings = {"token": bot.token, "base_url": telegram.url} | changed
     config = TelegramConfig.model_validate({"timeout": 2, "bots": {"info": settings}})
-    return TelegramChannel(config, house)
+    return TelegramChannel(config, installation)
 
 
 @pytest.fixture
@@ -219,15 +219,15 @@ def test_secrets_are_hidden_and_the_two_messengers_keep_apart(
 
 
 def test_the_check_says_what_keeps_the_messenger_from_us(telegram: TelegramStandIn, bot: Bot, tmp_path: Path) -> None:
-    house = Installation(
+    installation = Installation(
         {"fa": "", "en": ""}, "en", "Asia/Tehran", "IR", "http://hub.example.org", str(tmp_path), "secret"
     )
     token, secret = "123456:not-the-token-of-anybody", "a-secret-of-the-webhook"
     hooked = TelegramConfig.model_validate({"bots": {"a": {"token": token, "mode": "webhook", "secret": secret}}})
-    (problem,) = TelegramChannel(hooked, house).check()
+    (problem,) = TelegramChannel(hooked, installation).check()
     assert "public_url is not https" in problem
     assert not {token, secret} & set(problem.split())
-    (problem,) = BaleChannel(BaleConfig(), house).check()
+    (problem,) = BaleChannel(BaleConfig(), installation).check()
     assert "channels.bale.bots is empty" in problem
     assert channel(telegram, bot, tmp_path).check() == []
 

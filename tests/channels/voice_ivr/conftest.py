@@ -27,7 +27,7 @@ def spoken(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def house(spoken: Path) -> Installation:
+def installation(spoken: Path) -> Installation:
     return Installation(
         name={"fa": "شهر", "en": "City"},
         language="fa",
@@ -63,7 +63,7 @@ OpenDoor = Callable[..., contextlib.AbstractContextManager[Door]]
 
 
 @pytest.fixture
-def open_door(house: Installation, tmp_path: Path) -> OpenDoor:
+def open_door(installation: Installation, tmp_path: Path) -> OpenDoor:
     """Opens doors for a `with` block, with any settings: listening when the block begins, stopped when it ends."""
 
     @contextlib.contextmanager
@@ -74,7 +74,7 @@ def open_door(house: Installation, tmp_path: Path) -> OpenDoor:
             "key_seconds": 1.5,
             "settle_seconds": 1,
         }
-        channel = VoiceChannel(VoiceConfig(**{**values, **settings}), house)
+        channel = VoiceChannel(VoiceConfig(**{**values, **settings}), installation)
         door = Door(channel, desk or ListDesk())
         door.thread.start()
         try:

@@ -24,8 +24,8 @@ FILE = StoredFile("0" * 64, 96_044, "message-1.wav", "audio/wav", "recording")
 
 
 @pytest.fixture
-def channel(house: Installation, tmp_path: Path) -> VoiceChannel:
-    return VoiceChannel(VoiceConfig(recordings=str(tmp_path)), house)
+def channel(installation: Installation, tmp_path: Path) -> VoiceChannel:
+    return VoiceChannel(VoiceConfig(recordings=str(tmp_path)), installation)
 
 
 def raw(body: bytes, *files: StoredFile) -> RawContact:
@@ -62,7 +62,7 @@ def test_a_cut_short_message_without_a_number_in_english(channel: VoiceChannel) 
     assert inbound.labels == {"cut_short"}
 
 
-def test_a_message_whose_note_was_lost_is_in_the_houses_language(channel: VoiceChannel) -> None:
+def test_a_message_whose_note_was_lost_is_in_the_installations_language(channel: VoiceChannel) -> None:
     changes = {"language": "", "started": "", "caller": "", "ended_by": "lost"}
     inbound = only(channel, raw(payload("confirmed-fa", **changes)))
     assert (inbound.language, inbound.sent_at) == ("", None)

@@ -130,21 +130,21 @@ def test_only_this_machine_may_connect_unless_told(peer: str, allowed: bool) -> 
     assert VoiceConfig().allows(peer) is allowed
 
 
-def test_a_good_set_up_has_nothing_to_say(house: Installation, tmp_path: Path) -> None:
-    assert VoiceChannel(VoiceConfig(port=free_port(), recordings=str(tmp_path)), house).check() == []
+def test_a_good_set_up_has_nothing_to_say(installation: Installation, tmp_path: Path) -> None:
+    assert VoiceChannel(VoiceConfig(port=free_port(), recordings=str(tmp_path)), installation).check() == []
 
 
-def test_a_door_that_runs_is_no_problem(house: Installation, tmp_path: Path) -> None:
+def test_a_door_that_runs_is_no_problem(installation: Installation, tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        assert VoiceChannel(VoiceConfig(port=port, recordings=str(tmp_path)), house).check() == []
+        assert VoiceChannel(VoiceConfig(port=port, recordings=str(tmp_path)), installation).check() == []
 
 
-def test_check_names_what_is_wrong(house: Installation, tmp_path: Path) -> None:
+def test_check_names_what_is_wrong(installation: Installation, tmp_path: Path) -> None:
     blocked = tmp_path / "file"
     blocked.touch()
     bare = Installation(
-        **{**{name: getattr(house, name) for name in Installation.__slots__}, "data_dir": str(tmp_path)}
+        **{**{name: getattr(installation, name) for name in Installation.__slots__}, "data_dir": str(tmp_path)}
     )
     channel = VoiceChannel(VoiceConfig(port=free_port(), recordings=str(blocked / "in")), bare)
     recordings, prompts = channel.check()
@@ -152,12 +152,12 @@ def test_check_names_what_is_wrong(house: Installation, tmp_path: Path) -> None:
     assert "fa/welcome" in prompts
 
 
-def test_check_notices_sound_files_of_others(house: Installation, tmp_path: Path) -> None:
+def test_check_notices_sound_files_of_others(installation: Installation, tmp_path: Path) -> None:
     (tmp_path / "1795421234.17.wav").write_bytes(b"x")
-    (problem,) = VoiceChannel(VoiceConfig(port=free_port(), recordings=str(tmp_path)), house).check()
+    (problem,) = VoiceChannel(VoiceConfig(port=free_port(), recordings=str(tmp_path)), installation).check()
     assert "not made by this door" in problem
 
 
-def test_an_address_that_is_not_here_is_named(house: Installation, tmp_path: Path) -> None:
-    (problem,) = VoiceChannel(VoiceConfig(host="192.0.2.1", recordings=str(tmp_path)), house).check()
+def test_an_address_that_is_not_here_is_named(installation: Installation, tmp_path: Path) -> None:
+    (problem,) = VoiceChannel(VoiceConfig(host="192.0.2.1", recordings=str(tmp_path)), installation).check()
     assert "cannot listen on 192.0.2.1" in problem

@@ -23,7 +23,7 @@ from zrm.channels.web.config import ContactDetails, WebConfig
 from zrm.contract.ports import FrontDesk
 from zrm.ui.pages import BUILT_ASSETS
 
-HOUSE = Installation(
+INSTALLATION = Installation(
     name={"fa": "شهرداری نمونه", "en": "Sample City"},
     language="fa",
     timezone="Asia/Tehran",
@@ -59,10 +59,12 @@ class Portal:
 
 
 @contextmanager
-def running(config: WebConfig = CONFIG, house: Installation = HOUSE, desk: FrontDesk | None = None) -> Iterator[Portal]:
-    """A portal from `with` to its end, before the house's `desk` or else one of its own."""
+def running(
+    config: WebConfig = CONFIG, installation: Installation = INSTALLATION, desk: FrontDesk | None = None
+) -> Iterator[Portal]:
+    """A portal from `with` to its end, before the installation's `desk` or else one of its own."""
     own = KeepingDesk()
-    channel = WebChannel(config, house)
+    channel = WebChannel(config, installation)
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
     app.include_router(channel.routes(desk or own))
     if BUILT_ASSETS.is_dir():

@@ -28,7 +28,7 @@ def opened(client: httpx.Client) -> str:
     return hidden(client.get("/new").text, "form_id")
 
 
-def test_the_first_page_names_the_house_and_the_ways_to_reach_it(portal: Portal) -> None:
+def test_the_first_page_names_the_installation_and_the_ways_to_reach_it(portal: Portal) -> None:
     page = portal.citizen("en").get("/").text
     for words in (
         "Sample City",

@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from tests.casework.house import acting
+from tests.casework.installation import acting
 from tests.channels.web.portal import filled, hidden, running
 from zrm.casestore import outbox
 from zrm.casestore.outbox import Topic

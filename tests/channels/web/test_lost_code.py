@@ -9,8 +9,8 @@ from dataclasses import dataclass, field, replace
 import httpx
 import pytest
 
-from tests.casework.house import acting, agent
-from tests.channels.web.portal import HOUSE, Portal, came_back, hidden, running
+from tests.casework.installation import acting, agent
+from tests.channels.web.portal import INSTALLATION, Portal, came_back, hidden, running
 from tests.lab import axe
 from tests.lab.browser import LabBrowser, Language
 from tests.reasons import told
@@ -183,7 +183,7 @@ def test_a_citizen_without_javascript_asks_for_lost_codes_by_the_keyboard(portal
         assert browser.offsite == []
 
 
-# ------------------------------------------------------------------ with the house behind it
+# ------------------------------------------------------------------ with the installation behind it
 
 
 @dataclass
@@ -267,7 +267,7 @@ class Town:
 def town(database: Database, inbox: Inbox, blobs: BlobStore, settings: Settings) -> Iterator[Town]:
     town = Town(database, inbox, blobs, settings)
     desk = front_desk(database, blobs, inbox, settings, b"secret of this test", ACCOUNTS, doors=DOORS)
-    with running(desk=desk, house=replace(HOUSE, language="en")) as town.portal:
+    with running(desk=desk, installation=replace(INSTALLATION, language="en")) as town.portal:
         yield town
 
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.channels.web.portal import CONFIG, HOUSE
+from tests.channels.web.portal import CONFIG, INSTALLATION
 from zrm.channels.web.channel import WebChannel
 from zrm.channels.web.payload import title_of
 from zrm.contract.addresses import EMAIL, PHONE, Sender
@@ -19,7 +19,7 @@ from zrm.contract.files import StoredFile
 from zrm.contract.inbound import JSON, Inbound, RawContact, Thread
 from zrm.contract.outbound import Reply, Sent
 
-CHANNEL = WebChannel(CONFIG, HOUSE)
+CHANNEL = WebChannel(CONFIG, INSTALLATION)
 
 
 def raw(body: bytes, *, envelope: dict[str, JSON] | None = None, files: tuple[StoredFile, ...] = ()) -> RawContact:

@@ -1,4 +1,4 @@
-"""Imported by Python before anything else: the clocks the house reads, wrong by what a file says. See test_clock.py."""
+"""Imported by Python before anything else: the clocks the installation reads, wrong by what a file says. See test_clock.py."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Mail through the real house: T1 into the inbox, T2 by the Filer with the channel's own parser."""
+"""Mail through the real installation: T1 into the inbox, T2 by the Filer with the channel's own parser."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from datetime import timedelta
 from pathlib import Path
 from uuid import UUID
 
-from tests.channels.email.desk import MAILBOXES, house
+from tests.channels.email.desk import MAILBOXES, installation
 from tests.reasons import told
 from zrm.casestore import outbox
 from zrm.casestore.outbox import Topic
@@ -28,8 +28,8 @@ ALI = "ali@example.com"
 
 
 @dataclass
-class MailHouse:
-    """A house with two mailboxes, `info` and `water`; what is asked of it goes straight to its database."""
+class MailInstallation:
+    """An installation with two mailboxes, `info` and `water`; what is asked of it goes straight to its database."""
 
     database: Database
     inbox: Inbox
@@ -39,7 +39,7 @@ class MailHouse:
     channel: EmailChannel = field(init=False)
 
     def __post_init__(self) -> None:
-        self.channel = EmailChannel(EmailConfig.model_validate({"mailboxes": MAILBOXES}), house(self.folder))
+        self.channel = EmailChannel(EmailConfig.model_validate({"mailboxes": MAILBOXES}), installation(self.folder))
 
     def receive(
         self, body: bytes | str, *, mail_from: str | None = ALI, to: str = "info@example.org", account: str = "info"

@@ -1,8 +1,8 @@
-"""A whole house around the bots, in one process: the real front desk, the real filing and delivery, the real doors.
+"""A whole installation around the bots, in one process: the real front desk, the real filing and delivery, the real doors.
 
-with BotHouse(database, blobs, inbox, settings, folder, TelegramChannel, {"info": {...}}) as house:
-    house.work()            # file what was received, deliver what is queued
-    house.cases()           # what became of it
+with BotInstallation(database, blobs, inbox, settings, folder, TelegramChannel, {"info": {...}}) as installation:
+    installation.work()            # file what was received, deliver what is queued
+    installation.cases()           # what became of it
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from uuid import UUID
 import uvicorn
 from fastapi import FastAPI
 
-from tests.casework.house import acting
+from tests.casework.installation import acting
 from tests.lab.process import wait_until
 from zrm.casestore import outbox
 from zrm.casestore.outbox import Topic
@@ -59,8 +59,8 @@ class Case:
         return [text for direction, _, _, text, _ in self.lines if direction == "in"]
 
 
-class BotHouse:
-    """A house with the bots of one messenger. `mode` webhook serves them, polling asks; both run the listener."""
+class BotInstallation:
+    """An installation with the bots of one messenger. `mode` webhook serves them, polling asks; both run the listener."""
 
     def __init__(
         self,
@@ -91,9 +91,9 @@ class BotHouse:
 
     def _channel(self, public_url: str) -> Any:
         name = {"fa": "مرکز آزمون", "en": "Test Centre"}
-        house = Installation(name, self._language, "Asia/Tehran", "IR", public_url, str(self._folder), "secret")
+        installation = Installation(name, self._language, "Asia/Tehran", "IR", public_url, str(self._folder), "secret")
         kind: Any = self._kind
-        return kind(kind.Config.model_validate(self._section), house)
+        return kind(kind.Config.model_validate(self._section), installation)
 
     def __enter__(self) -> Self:
         listener = self._ends.enter_context(socket.create_server(("127.0.0.1", 0)))
