@@ -1,1 +1,3 @@
-"""T1: receipts, raw contacts, tracking codes, quarantine; and what doors keep besides contacts. A contact is durable here before its sender is answered."""
+"""T1: receipts, raw contacts, tracking codes, quarantine; and what doors keep besides contacts. A contact is durable
+here before its sender is answered.
+"""

@@ -1,8 +1,8 @@
-"""What a contact says, as a digest: two contacts that bear one id are the same only if they say the same.
+"""What a contact says, as a digest: two contacts with the same id are the same only if they say the same.
 
-An id is somebody's word: a provider counts anew, a program hashes too little, a sender makes one up. Trusting it alone
-once gave 73 different mails one receipt. So T1 keeps this digest beside each id, and so do the doors in their own book.
-It is made here and not by what makes the ids, so that a fault there cannot hide itself.
+An id is not trustworthy: a provider restarts its counter, a program hashes too little, a sender makes one up. Trusting
+the id alone once gave 73 different mails one receipt. So T1 keeps this digest beside each id, and so does the doors'
+book. It is computed here, apart from the code that makes the ids, so that a fault there cannot hide itself.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ _BLANKS: Final = b" \t\r\n"
 
 
 def content_of(contact: RawContact) -> str:
-    """32 hex digits: the door's own, where it gives one, else those of the body and the files. Pure."""
+    """32 hex digits: the door's own digest, where it gives one, else that of the body and the files. Pure."""
     if contact.content:
         return contact.content
     return digest_of(_said(contact.media_type, contact.body), *(file.key for file in contact.files))
@@ -30,8 +30,8 @@ def say_the_same(media_type: str, body: bytes, other: bytes) -> bool:
 
 
 def _said(media_type: str, body: bytes) -> bytes:
-    """The body; of a mail what follows its header, or its last line if nothing does, without blanks and ends of lines:
-    each hop adds to the header and may write the ends of lines anew.
+    """The body. Of a mail: the part after its header, or its last line if nothing follows, without white space and line
+    ends: each hop adds to the header and may rewrite the line ends.
     """
     if media_type != "message/rfc822":
         return body

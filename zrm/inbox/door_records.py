@@ -1,6 +1,7 @@
-"""What doors keep besides contacts: whom they said yes to, whom they refused, how far they have read, where a dialogue is.
+"""What doors keep besides contacts: answers given, attempts refused, checkpoints, and the state of dialogues.
 
-The keys of dialogues and the peers of refusals are keyed hashes made by the caller; nothing here is a citizen's.
+The keys of dialogues and the peers of refusals are keyed hashes made by the caller; these tables hold no citizen's data
+in clear.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ _ENDING = 100
 
 
 class Refusal(Table, table=True):
-    """An attempt that was not even a contact: a bad signature, a wrong secret. The peer is a keyed hash."""
+    """An attempt that is not a contact: a bad signature, a wrong secret. The peer is a keyed hash."""
 
     __tablename__ = "refusals"
     __table_args__ = (Index("refusals_at", "at"),)
@@ -39,7 +40,7 @@ class Refusal(Table, table=True):
 
 
 class DoorCursor(Table, table=True):
-    """How far a door has come at its provider's; a checkpoint in the words of the contract."""
+    """How far a door has read a provider's source; a checkpoint as the contract defines it."""
 
     __tablename__ = "door_cursors"
 
@@ -50,7 +51,7 @@ class DoorCursor(Table, table=True):
 
 
 class DialogueNote(Table, table=True):
-    """Where a dialogue with one citizen stands; forgotten at `ends_at`."""
+    """The state of a dialogue with one citizen; removed after `ends_at`."""
 
     __tablename__ = "dialogue_notes"
     __table_args__ = (Index("dialogue_notes_ending", "channel", "ends_at"),)
@@ -62,7 +63,7 @@ class DialogueNote(Table, table=True):
 
 
 class DoorAnswer(Table, table=True):
-    """A contact that a door said yes to: once, however often it said so; with another content, once more."""
+    """A contact that a door confirmed: one row however often it was confirmed, one more for another content."""
 
     __tablename__ = "door_answers"
     __table_args__ = (Index("door_answers_received", "received_at"),)
@@ -74,7 +75,7 @@ class DoorAnswer(Table, table=True):
 
 
 def note_answers(cursor: Cursor, answers: Sequence[tuple[UUID, str, str, datetime]]) -> None:
-    """Keep what doors said yes to, as (contact id, content, channel, received at); what is kept already stays."""
+    """Keep what doors confirmed, as (contact id, content, channel, received at); existing rows stay as they are."""
     cursor.execute(
         "INSERT INTO door_answers (contact_id, content, channel, received_at) "
         "SELECT * FROM unnest(%s::uuid[], %s::text[], %s::text[], %s::timestamptz[]) ON CONFLICT DO NOTHING",
@@ -83,7 +84,7 @@ def note_answers(cursor: Cursor, answers: Sequence[tuple[UUID, str, str, datetim
 
 
 def forget_kept_answers(cursor: Cursor) -> None:
-    """Remove answers older than 8 days whose contact is there; one without its contact stays as evidence."""
+    """Remove confirmations older than 8 days whose contact is stored; one without its contact stays as evidence."""
     cursor.execute(
         "DELETE FROM door_answers a WHERE received_at < now() - interval '8 days' AND EXISTS ("
         "SELECT FROM receipts r WHERE r.contact_id = a.contact_id AND coalesce(r.content, a.content) = a.content)"
@@ -99,7 +100,7 @@ def refuse(cursor: Cursor, channel: str, account: str, reason: str, peer_hash: s
 
 
 def checkpoint(cursor: Cursor, channel: str, key: str) -> JSON:
-    """How far a door has read a source, None if it never did."""
+    """How far a door has read a source, None if it never has."""
     cursor.execute("SELECT position FROM door_cursors WHERE channel = %s AND key = %s", [channel, key])
     row = cursor.fetchone()
     return row[0] if row else None
@@ -115,7 +116,7 @@ def save_checkpoint(cursor: Cursor, channel: str, key: str, position: JSON) -> N
 
 
 def dialogue(cursor: Cursor, channel: str, key: str) -> JSON:
-    """The state kept for a dialogue; None if there is none, or its time is over."""
+    """The state of a dialogue; None if there is none, or it has expired."""
     cursor.execute(
         "SELECT note FROM dialogue_notes WHERE channel = %s AND key = %s AND ends_at > now()", [channel, key]
     )
@@ -124,12 +125,12 @@ def dialogue(cursor: Cursor, channel: str, key: str) -> JSON:
 
 
 def hold_dialogue(cursor: Cursor, channel: str, key: str) -> None:
-    """Until the commit nobody else who holds it first changes the dialogue's state, whether there is one yet or not."""
+    """Lock the dialogue until the commit, whether it has a state yet or not, so that others who lock it first wait."""
     cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 1))", [f"{channel}:{key}"])
 
 
 def save_dialogue(cursor: Cursor, channel: str, key: str, state: JSON, *, seconds: float) -> None:
-    """Keep a dialogue's state for so many seconds; None forgets it."""
+    """Keep a dialogue's state for so many seconds; None removes it."""
     if state is None:
         cursor.execute("DELETE FROM dialogue_notes WHERE channel = %s AND key = %s", [channel, key])
         return
@@ -141,7 +142,7 @@ def save_dialogue(cursor: Cursor, channel: str, key: str, state: JSON, *, second
 
 
 def ending_dialogues(cursor: Cursor, channel: str, *, within: float) -> list[JSON]:
-    """The states that end within so many seconds, the next first, at most a hundred."""
+    """The states that expire within so many seconds, the next first, at most a hundred."""
     cursor.execute(
         "SELECT note FROM dialogue_notes WHERE channel = %s AND ends_at > now() "
         "AND ends_at < now() + make_interval(secs => %s) ORDER BY ends_at LIMIT %s",
@@ -151,5 +152,5 @@ def ending_dialogues(cursor: Cursor, channel: str, *, within: float) -> list[JSO
 
 
 def forget_dialogues(cursor: Cursor) -> None:
-    """Remove the states whose time is over."""
+    """Remove the states that have expired."""
     cursor.execute("DELETE FROM dialogue_notes WHERE ends_at < now()")

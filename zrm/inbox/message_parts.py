@@ -1,4 +1,4 @@
-"""Parts of messages that networks cut: which are there, and in which message each was filed."""
+"""Parts of messages that networks split: which have come, and in which message each was filed."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class MessagePartRecord(Table, table=True):
 
 
 class StoredPart(NamedTuple):
-    """A part under its message's key; a raw contact is one part. `digest` is of its words, `number` counts from 1."""
+    """A part under its message's key; a raw contact is one part. `digest` is that of its text, `number` counts from 1."""
 
     raw_id: UUID
     channel: str
@@ -47,14 +47,14 @@ def add(cursor: Cursor, part: StoredPart) -> None:
 
 
 def filed_as(cursor: Cursor, raw_id: UUID) -> UUID | None:
-    """The raw contact whose message this part was filed in, if it was."""
+    """The raw contact whose message contains this part, if it was filed."""
     cursor.execute("SELECT filed_as FROM message_parts WHERE raw_id = %s", [raw_id])
     row = cursor.fetchone()
     return row[0] if row else None
 
 
 def near(cursor: Cursor, channel: str, key: str, at: datetime, *, within: timedelta) -> list[StoredPart]:
-    """The parts under a key that came no further from that moment."""
+    """The parts under a key that came not further than `within` from that moment."""
     cursor.execute(
         "SELECT raw_id, channel, key, number, digest, received_at, filed_as FROM message_parts "
         "WHERE channel = %s AND key = %s AND received_at BETWEEN %s AND %s",

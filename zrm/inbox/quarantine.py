@@ -1,4 +1,4 @@
-"""Contacts that could not be understood: each a work item with a reason, an owner and a clock, never thrown away."""
+"""Contacts that could not be understood: each a work item with a reason, an owner and a due time, never thrown away."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ _SET_ASIDE: Final = declare("quarantine.set_aside", "An agent set it aside: %(wo
 def enter(cursor: Cursor, contact_id: UUID, *, reason: Reason, due_at: datetime) -> None:
     """Put a raw contact into quarantine, or back into it after a replay that failed again.
 
-    One that a slower worker has filed meanwhile, or a person set aside, stays as it is: it is nobody's work any more.
+    A contact that a slower worker has filed meanwhile, or an agent has set aside, stays as it is.
     """
     if not raw_contacts.quarantine(cursor, contact_id, reason):
         return
@@ -69,7 +69,7 @@ def take(cursor: Cursor, contact_id: UUID, agent_id: UUID) -> bool:
 
 
 def end(cursor: Cursor, contact_id: UUID, how: str) -> bool:
-    """Take a contact out, `how` being replayed or ignored; False if somebody was faster."""
+    """Take a contact out, `how` being replayed or ignored; False if another agent was faster."""
     cursor.execute(
         "UPDATE quarantine SET ended_at = now(), ended_how = %s WHERE contact_id = %s AND ended_at IS NULL "
         "RETURNING contact_id",
@@ -79,7 +79,7 @@ def end(cursor: Cursor, contact_id: UUID, how: str) -> bool:
 
 
 def ignore(cursor: Cursor, contact_id: UUID, words: str) -> bool:
-    """A person decided that nothing is to be done; the contact stays, with their words why."""
+    """Record that an agent decided to do nothing about the contact; it stays, with the agent's reason."""
     if not end(cursor, contact_id, "ignored"):
         return False
     raw_contacts.settle(cursor, [Settled(contact_id, "ignored", _SET_ASIDE(words=words))])

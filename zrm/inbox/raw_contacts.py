@@ -1,4 +1,4 @@
-"""Raw contacts as T1 keeps them, and what became of each: the only file that writes them."""
+"""Raw contacts as T1 keeps them, and the outcome of each: the only file that writes them."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _GIVEN = "id, channel, account, kind, media_type, body, body_key, size, envelope
 
 
 class RawContactRecord(Table, table=True):
-    """A contact as it came, its body in the row, in the blob store (`body_key`) or erased, and what became of it."""
+    """A contact as received, its body in the row, in the blob store (`body_key`) or erased, and its outcome."""
 
     __tablename__ = "raw_contacts"
     __table_args__ = (
@@ -96,7 +96,7 @@ class StoredContact:
     body_key: str | None
 
     def contact(self, body: bytes) -> RawContact:
-        """As its door made it, with the body given; its external id is not asked for."""
+        """As its door made it, with the body given; its external id is not read."""
         return RawContact(
             channel=self.channel,
             account=self.account,
@@ -111,7 +111,7 @@ class StoredContact:
 
 
 class Settled(NamedTuple):
-    """What became of a raw contact: filed, joined or ignored, and why."""
+    """The outcome of a raw contact: filed, joined or ignored, and why."""
 
     id: UUID
     state: str
@@ -119,12 +119,12 @@ class Settled(NamedTuple):
 
 
 def insertion(rows: LiteralString) -> str:
-    """SQL that keeps each row of a relation with the columns that T1 is given, for a statement that does more than that."""
+    """SQL that stores each row of a relation with the columns that T1 gets, for a statement that does more than that."""
     return f"INSERT INTO raw_contacts ({_GIVEN}) SELECT {_GIVEN} FROM {rows}"  # noqa: S608  # constants
 
 
 def load(cursor: Cursor, ids: Sequence[UUID], *, unfiled: bool = False) -> list[StoredContact]:
-    """These raw contacts; `unfiled`: only those that still wait to be filed, or are in quarantine."""
+    """These raw contacts; `unfiled`: only those still waiting to be filed, or in quarantine."""
     cursor.execute(
         f"{_STORED} WHERE w.id = ANY(%s) AND (NOT %s OR w.state IN ('waiting', 'quarantined'))",
         [list(ids), unfiled],
@@ -133,7 +133,7 @@ def load(cursor: Cursor, ids: Sequence[UUID], *, unfiled: bool = False) -> list[
 
 
 def unfiled_in_conversation(cursor: Cursor, code: str, *, limit: int) -> list[StoredContact]:
-    """What came by a door that had proven this tracking code and is not filed yet, or is in quarantine; newest first."""
+    """Contacts from a door that had proven this tracking code, not filed yet or in quarantine; newest first."""
     cursor.execute(
         f"{_STORED} WHERE w.state IN ('waiting', 'quarantined') AND w.envelope ->> 'conversation' IS NOT NULL "
         "AND w.envelope ->> 'conversation' = %s ORDER BY w.received_at DESC LIMIT %s",
@@ -143,7 +143,7 @@ def unfiled_in_conversation(cursor: Cursor, code: str, *, limit: int) -> list[St
 
 
 def hold_unfiled(cursor: Cursor, ids: Sequence[UUID]) -> dict[UUID, str]:
-    """Lock those that still wait to be filed or are in quarantine, in order; id → state."""
+    """Lock those still waiting to be filed or in quarantine, in order; id → state."""
     cursor.execute(
         "SELECT id, state FROM raw_contacts WHERE id = ANY(%s) AND state IN ('waiting', 'quarantined') "
         "ORDER BY id FOR UPDATE",
@@ -153,7 +153,7 @@ def hold_unfiled(cursor: Cursor, ids: Sequence[UUID]) -> dict[UUID, str]:
 
 
 def settle(cursor: Cursor, settled: Sequence[Settled]) -> None:
-    """Write what became of raw contacts."""
+    """Write the outcome of raw contacts."""
     if not settled:
         return
     cursor.execute(
@@ -169,7 +169,7 @@ def settle(cursor: Cursor, settled: Sequence[Settled]) -> None:
 
 
 def quarantine(cursor: Cursor, contact_id: UUID, reason: Reason) -> bool:
-    """Mark one as held for a person; False if it was filed or set aside meanwhile, and then it stays as it is."""
+    """Mark one as quarantined; False if it was filed or set aside meanwhile, and then it stays as it is."""
     cursor.execute(
         "UPDATE raw_contacts SET state = 'quarantined', reason_code = %s, reason_params = %s, settled_at = now() "
         "WHERE id = %s AND state IN ('waiting', 'quarantined') RETURNING id",
@@ -179,7 +179,7 @@ def quarantine(cursor: Cursor, contact_id: UUID, reason: Reason) -> bool:
 
 
 def erase(cursor: Cursor, ids: Sequence[UUID]) -> set[str]:
-    """Erase the bodies and envelopes of filed contacts; the keys of the blobs they referred to."""
+    """Erase the bodies and envelopes of filed contacts; returns the keys of the blobs they referred to."""
     cursor.execute(
         "UPDATE raw_contacts SET body = NULL, body_key = NULL, envelope = '{}', files = '[]', erased_at = now() "
         "WHERE id = ANY(%s) AND erased_at IS NULL RETURNING old.body_key, old.files",

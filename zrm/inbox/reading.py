@@ -1,4 +1,4 @@
-"""What the desk reads of the door record: what is held in quarantine, an original as it came."""
+"""What the desk reads of the door record: quarantined contacts, and originals as received."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from zrm.kit.db import Cursor, record, records
 
 @dataclass(frozen=True, slots=True)
 class Held(KeptReason):
-    """A contact in quarantine: why, since when, until when somebody must have looked, and who took it."""
+    """A contact in quarantine: why, since when, by when an agent must have looked, and the agent who took it."""
 
     contact_id: UUID
     channel: str
@@ -27,7 +27,7 @@ class Held(KeptReason):
 
 @dataclass(frozen=True, slots=True)
 class Original:
-    """A contact as it was received: its bytes in the row (`body`) or in the blob store (`body_key`)."""
+    """A contact as received: its bytes in the row (`body`) or in the blob store (`body_key`)."""
 
     contact_id: UUID
     channel: str
@@ -41,7 +41,7 @@ class Original:
 
 
 def held(cursor: Cursor, *, limit: int = 200) -> list[Held]:
-    """What is in quarantine, the most urgent first."""
+    """The contacts in quarantine, the most urgent first."""
     cursor.execute(
         "SELECT q.contact_id, q.channel, r.account, q.entered_at, q.due_at, q.owner_id, q.tries, r.size,"
         " r.media_type, q.reason_code, q.reason_params FROM quarantine q JOIN raw_contacts r ON r.id = q.contact_id"
@@ -52,13 +52,13 @@ def held(cursor: Cursor, *, limit: int = 200) -> list[Held]:
 
 
 def is_held(cursor: Cursor, contact_id: UUID) -> bool:
-    """Whether the contact has ever been in quarantine; who handles quarantine may read its original."""
+    """Whether the contact has ever been in quarantine; agents who handle quarantine may read its original."""
     cursor.execute("SELECT 1 FROM quarantine WHERE contact_id = %s", [contact_id])
     return cursor.fetchone() is not None
 
 
 def original(cursor: Cursor, contact_id: UUID) -> Original | None:
-    """A contact as it came through the door; None if there is none, or it was erased."""
+    """A contact as received; None if there is none, or it was erased."""
     cursor.execute(
         "SELECT id AS contact_id, channel, account, media_type, body, body_key, size, trace, received_at FROM raw_contacts"
         " WHERE id = %s AND erased_at IS NULL",

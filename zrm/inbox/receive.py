@@ -1,6 +1,7 @@
 """T1: make contacts durable. Concurrent receipts on one event loop share a commit (`zrm.inbox.writer`).
 
-A contact that came before gets the receipt it got then; another one under an id that came before gets its own. The outbox row that calls T2 is in the same commit.
+A contact that came before gets the receipt it got then; a different contact under the same id gets its own. The outbox
+row that starts T2 is in the same commit.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from zrm.kit.db import Database
 INLINE_LIMIT = 64 * 1024
 """Bodies up to this many bytes are kept in the row, larger ones in the blob store: one sync instead of three."""
 
-_LAST_COMMITS = 30.0  # seconds a close waits for what is under way
+_LAST_COMMITS = 30.0  # seconds for which close waits for contacts under way
 _log = log.get(__name__)
 
 
@@ -35,13 +36,13 @@ class Inbox:
         self._lock = threading.Lock()
         self._closing = False
         self._writers: dict[asyncio.AbstractEventLoop, Writer] = {}
-        self._own: asyncio.AbstractEventLoop | None = None  # for the doors that have no loop
+        self._own: asyncio.AbstractEventLoop | None = None  # for doors that have no loop
         self._thread: threading.Thread | None = None
 
     async def take(self, contact: RawContact) -> Receipt:
         """The receipt, once the contact is durable. Errors: StoreUnavailable, StoreFull.
 
-        A caller who is cancelled meanwhile does not take the contact back.
+        If the caller is cancelled meanwhile, the contact is kept all the same.
         """
         large = len(contact.body) > INLINE_LIMIT
         content, body_key, size = await asyncio.to_thread(self._put, contact) if large else self._put(contact)
@@ -57,7 +58,7 @@ class Inbox:
         A large body is written to the blob store by the calling thread before this returns.
         """
         answer: Future[Receipt] = Future()
-        answer.set_running_or_notify_cancel()  # a sender who leaves must not take the contact back
+        answer.set_running_or_notify_cancel()  # a sender who disconnects must not cancel the contact
         try:
             waiting = Waiting(contact, *self._put(contact), answer)
             with self._lock:
@@ -95,7 +96,7 @@ class Inbox:
             raise StoreUnavailable("shutting down")
 
     def _begin(self, loop: asyncio.AbstractEventLoop) -> Writer:
-        """A writer for this loop; those of loops that have ended are let go of."""
+        """A writer for this loop; writers of loops that have ended are dropped."""
         with self._lock:
             self._refuse_if_closing()
             for ended in [other for other in self._writers if other.is_closed()]:
@@ -103,7 +104,7 @@ class Inbox:
             return self._writers.setdefault(loop, Writer(self._database))
 
     def _own_writer(self) -> tuple[asyncio.AbstractEventLoop, Writer]:
-        """The loop for callers who have none, in a thread that begins with the first of them. With the lock held."""
+        """The loop for callers that have none, in a thread started by the first of them. Call with the lock held."""
         if self._own is None:
             self._own = uvloop.new_event_loop()
             self._writers[self._own] = Writer(self._database)

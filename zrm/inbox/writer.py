@@ -1,7 +1,7 @@
-"""The way into the store from one event loop: whatever gathers while a commit is under way shares the next one.
+"""Writes contacts into the store from one event loop: those that gather while a commit is under way share the next one.
 
-At rest a contact waits for nobody, under load a hundred share one sync of the disk. The writer lives on the loop of the
-doors it serves: a thread of its own wanted the interpreter exactly when the doors did, and took a third of their pace.
+At rest a contact waits for no other; under load a hundred share one disk sync. The writer runs on the loop of the doors
+it serves: a thread of its own competed with them for the interpreter and took a third of their throughput.
 """
 
 from __future__ import annotations
@@ -36,12 +36,12 @@ from zrm.kit.tables import Table
 
 _BATCH = 256
 _RECONNECT_PAUSE = 0.2
-_NO_ROOM = "53"  # the class of SQLSTATE for a full disk, or no memory or connection left
-_encode = json.JSONEncoder(ensure_ascii=False).encode  # `json.dumps` with options makes an encoder a call: 3 µs of 5
+_NO_ROOM = "53"  # SQLSTATE classes: disk full, or no memory or connections left
+_encode = json.JSONEncoder(ensure_ascii=False).encode  # built once: `json.dumps` takes 3 µs of 5 for it
 _log = log.get(__name__)
 
-# One statement, so one journey and one commit for the whole batch. Sorted, so that two processes with the same keys
-# take their locks in the same order. The code comes first: what finds its code in use is not taken, and tries another.
+# One statement, so one round trip and one commit for the whole batch. Sorted, so that two processes with the same keys
+# take their locks in the same order. The code comes first: a row whose code is in use is not stored and tries another.
 _TAKE: Final = f"""
 WITH given AS MATERIALIZED (
     SELECT * FROM unnest(%s::uuid[], %s::text[], %s::text[], %s::text[], %s::text[], %s::text[], %s::text[],
@@ -77,12 +77,12 @@ _Outcome = Receipt | StoreUnavailable
 
 
 class ReceiptRecord(Table, table=True):
-    """Proof that a contact is durable, by what its sender calls it. `content` is the digest of what the contact says."""
+    """Proof that a contact is durable, under its sender's id for it. `content` is the digest of what the contact says."""
 
     __tablename__ = "receipts"
     __table_args__ = (
         Index("receipts_contact", "contact_id", unique=True),
-        # The ledger counts receipts by the hour; they come in order of time, so a few pages of BRIN are enough.
+        # The ledger counts receipts by the hour; they are inserted in order of time, so a small BRIN index is enough.
         Index("receipts_received", "received_at", postgresql_using="brin", postgresql_with={"pages_per_range": 16}),
     )
 
@@ -96,7 +96,7 @@ class ReceiptRecord(Table, table=True):
 
 
 class TrackingCode(Table, table=True):
-    """Where a code leads. One that leads to no contact was drawn for a contact that came twice at the same moment."""
+    """The contact that a code leads to. A code that leads to none was drawn for a contact that came twice at once."""
 
     __tablename__ = "tracking_codes"
 
@@ -105,7 +105,7 @@ class TrackingCode(Table, table=True):
 
 
 class Waiting:
-    """A contact on its way into the store: its body is already where it belongs. `answer` is for who brought it."""
+    """A contact on its way into the store, its body already in place. `answer` resolves for the caller."""
 
     __slots__ = ("answer", "body_key", "code", "contact", "content", "id", "key", "size")
 
@@ -127,16 +127,16 @@ class Waiting:
         self.key: _Key = (contact.channel, _storable(contact.account), _storable(contact.external_id))
 
     def rename(self) -> None:
-        """Another contact has this id: take one that holds the content too, so that it is the same every time."""
+        """A different contact has this id: use an id that includes the content, so that a repetition gets the same one."""
         channel, account, external_id = self.key
         self.key = (channel, account, f"{external_id}/{self.content}")
         self.contact = replace(self.contact, envelope={**self.contact.envelope, REPEATED_ID: True})
-        self.id, self.code = new_id(), code.mint()  # the code it had may be written already, and leads to the id it had
+        self.id, self.code = new_id(), code.mint()  # its code may be stored already, and leads to the id it had
 
 
 @dataclass(frozen=True, slots=True)
 class _Known:
-    """A receipt that was given before. `content` None: by a version that did not keep it; then `body`, if in the row."""
+    """A receipt given earlier. `content` None: by a version that did not store it; then `body`, if in the row."""
 
     channel: str
     account: str
@@ -155,14 +155,15 @@ class _Known:
 
 
 def refusal(database: Database) -> str | None:
-    """Why PostgreSQL keeps no contact now, as its code and name; None when it does. One is written as any other, and rolled back.
+    """Why PostgreSQL stores no contact now, as error code and name; None when it does. A trial contact is written and
+    rolled back.
 
     Errors: psycopg.OperationalError when it does not answer.
     """
     probe = Waiting(RawContact("web", "probe", new_id().hex, b"", "text/plain"), "", None, 0, Future())
     try:
         with database.cursor() as cursor, cursor.connection.transaction(force_rollback=True):
-            cursor.execute("SET LOCAL synchronous_commit = off")  # nothing is left that would have to reach the disk
+            cursor.execute("SET LOCAL synchronous_commit = off")  # nothing has to reach the disk any more
             cursor.execute(_KNOWN, [[part] for part in probe.key])
             kept = cursor.execute(_TAKE, [*_columns([probe]), now()]).fetchall() == [(probe.id,)]
     except psycopg.Error as error:
@@ -183,13 +184,13 @@ class Writer:
         self._closed = False
 
     def gather(self, waiting: Waiting) -> None:
-        """Take this with the next commit; its answer is told then."""
+        """Store this with the next commit; its answer resolves then."""
         if self._closed:
             _tell(waiting, StoreUnavailable("shutting down"))
             return
         self._gathered.append(waiting)
         if self._work is None:
-            # Not before the loop has heard everybody who speaks just now: they share the commit.
+            # Let every task that is ready submit its contact first: they share the commit.
             self._work = asyncio.create_task(self._run(), name="inbox-writer")
 
     async def close(self) -> None:
@@ -200,7 +201,7 @@ class Writer:
         self.drop()
 
     def drop(self) -> None:
-        """Let go of the connection, at once; for a loop that has ended, too."""
+        """Drop the connection at once, also for a loop that has ended."""
         if self._connection is not None:
             self._connection.pgconn.finish()
             self._connection = None
@@ -215,17 +216,19 @@ class Writer:
             self._work = None
 
     async def _settle(self, batch: list[Waiting]) -> Sequence[_Outcome]:
-        """Commit the batch; if that fails, one by one, so that a contact PostgreSQL refuses has no neighbours."""
+        """Commit the batch; if that fails, commit each contact alone, so that one that PostgreSQL refuses does not
+        affect others.
+        """
         try:
             return await self._commit(batch)
-        except Exception as error:  # noqa: BLE001  # the writer outlives every error; who waited is told
+        except Exception as error:  # noqa: BLE001  # the writer survives every error; waiting callers are told
             self._give_up(error)
             return await self._one_by_one(batch)
 
     async def _one_by_one(self, batch: list[Waiting]) -> list[_Outcome]:
-        """Each once more alone: safe, because the key makes a commit whose answer was lost a repeat of itself.
+        """Try each once more alone. That is safe: the key makes it a repetition if a commit's answer was lost.
 
-        When the store itself is away, nobody else waits to hear it: all are told at once.
+        If the store itself is away, all are told at once.
         """
         outcomes: list[_Outcome] = []
         away = False
@@ -235,7 +238,7 @@ class Writer:
                 continue
             try:
                 outcomes += await self._commit([waiting])
-            except Exception as error:  # noqa: BLE001  # the writer outlives every error; who waited is told
+            except Exception as error:  # noqa: BLE001  # the writer survives every error; waiting callers are told
                 self._give_up(error)
                 away = isinstance(error, psycopg.OperationalError)
                 outcomes.append(StoreUnavailable("the store did not take the contact"))
@@ -244,8 +247,10 @@ class Writer:
         return outcomes
 
     def _give_up(self, error: Exception) -> None:
-        """The writer outlives every error: whoever waited is told, and the next batch gets a new connection."""
-        _log.error("store refused", error=type(error).__name__, state=getattr(error, "sqlstate", None) or "")
+        """The writer survives every error: all waiting callers are told, and the next batch gets a new connection."""
+        _log.error(
+            "the store refused a commit", error=type(error).__name__, state=getattr(error, "sqlstate", None) or ""
+        )
         self.drop()
 
     async def _commit(self, batch: list[Waiting]) -> list[Receipt]:
@@ -266,23 +271,25 @@ class Writer:
 async def _take(
     cursor: AsyncCursor, fresh: Sequence[Waiting], received_at: datetime
 ) -> dict[UUID, tuple[UUID, str, datetime]]:
-    """Who has which receipt now, by `Waiting.id`. Each statement commits by itself: who has one keeps it."""
+    """The receipts now stored for each, by `Waiting.id`. Each statement commits by itself, so a stored receipt is
+    final.
+    """
     settled = await _named_before(cursor, fresh)
     fresh = [waiting for waiting in fresh if waiting.id not in settled]
     while fresh:
         await cursor.execute(_TAKE, [*_columns(fresh), received_at])
-        taken = {row[0] for row in await cursor.fetchall()}
-        settled |= {waiting.id: (waiting.id, waiting.code, received_at) for waiting in fresh if waiting.id in taken}
-        fresh = [waiting for waiting in fresh if waiting.id not in taken]
+        stored = {row[0] for row in await cursor.fetchall()}
+        settled |= {waiting.id: (waiting.id, waiting.code, received_at) for waiting in fresh if waiting.id in stored}
+        fresh = [waiting for waiting in fresh if waiting.id not in stored]
         if fresh:
             known = await _known(cursor, [waiting.key for waiting in fresh])
             for waiting in fresh:
                 if (found := known.get(waiting.key)) is None:
-                    waiting.code = code.mint()  # the one it had is in use
+                    waiting.code = code.mint()  # its code is in use
                 elif found.is_of(waiting):
                     settled[waiting.id] = (found.contact_id, found.code, found.received_at)
                 else:
-                    _log.warning("an id came again with another content", channel=waiting.key[0])
+                    _log.warning("a known id came with different content", channel=waiting.key[0])
                     waiting.rename()
             fresh = [waiting for waiting in fresh if waiting.id not in settled]
     return settled
@@ -297,7 +304,7 @@ async def _known(cursor: AsyncCursor, keys: Sequence[_Key]) -> dict[_Key, _Known
 
 
 async def _named_before(cursor: AsyncCursor, batch: Sequence[Waiting]) -> dict[UUID, tuple[UUID, str, datetime]]:
-    """Who has a receipt under the id that an earlier version gave; asked for few contacts, and written by none any more."""
+    """Receipts under the id that an earlier version gave; asked for few contacts, and no longer written."""
     before = {
         waiting.id: (waiting.key[0], waiting.key[1], waiting.contact.earlier_id)
         for waiting in batch
@@ -314,7 +321,7 @@ async def _named_before(cursor: AsyncCursor, batch: Sequence[Waiting]) -> dict[U
 
 
 def _tell(waiting: Waiting, outcome: _Outcome) -> None:
-    """Whoever has left meanwhile is not told; the contact is kept."""
+    """Callers that have left are not told; the contact is kept."""
     if waiting.answer.done():
         return
     if isinstance(outcome, Receipt):
@@ -346,7 +353,7 @@ def _columns(batch: Sequence[Waiting]) -> list[str]:
 
 
 def _array(values: Iterable[str]) -> str:
-    """As `array_text`, of values that need no quotes or have them."""
+    """As `array_text`, for values that need no quotes or have them."""
     return "{" + ",".join(values) + "}"
 
 
@@ -357,11 +364,11 @@ def _file_row(file: StoredFile) -> JSON:
 
 
 def _storable(text: str) -> str:
-    """The text without what PostgreSQL cannot hold (NUL, lone surrogates); distinct texts stay distinct."""
+    """The text without characters that PostgreSQL cannot store (NUL, lone surrogates); distinct texts stay distinct."""
     if text.isascii() and "\x00" not in text:
         return text
     kept = text.replace("\x00", "\\x00").encode("utf-8", "backslashreplace").decode()
-    # Somebody may have written the same with a backslash; the digest is of what was really there.
+    # A text may contain the same escape by itself; the digest is of the original.
     return kept if kept == text else f"{kept} ({digest_of(text)})"
 
 
