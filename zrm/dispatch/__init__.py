@@ -1,1 +1,3 @@
-"""The queue: relay (outbox to RQ), drains, deliveries, notifications, scans, fetched and drawn files. Nothing else imports rq."""
+"""Background work: the relay (outbox to RQ), task runners, deliveries, notifications, virus scans, fetched and rendered
+files. No other package imports rq.
+"""

@@ -1,7 +1,7 @@
-"""T4: an answer leaves. `sending` is committed before the provider is called.
+"""T4: sends an answer. `sending` is committed before the provider is called.
 
-A crash in the middle leaves `sending` behind; whoever finds it makes it `unknown` and shows it to a person, because
-sending again might send twice and forgetting might never send.
+A crash in the middle leaves `sending` behind; the next worker that finds it makes it `unknown` and shows it to a
+person, because sending again might send twice and dropping it might never send.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ class Sends(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class _Outgoing:
-    """A delivery with what it says. `contact_id` is the contact that says it, if one does."""
+    """A delivery with its text. `contact_id` is the contact that holds the text, if there is one."""
 
     id: UUID
     state: str
@@ -60,7 +60,7 @@ class _Outgoing:
     contact_id: UUID | None
     reply: Reply
     last_word: bool  # the confirmation of "stop" itself
-    wordless: bool  # nothing says it any more
+    wordless: bool  # its text is gone
 
 
 class Deliver:
@@ -77,7 +77,7 @@ class Deliver:
             self._deliver(task)
 
     def give_up(self, task: Task) -> None:
-        """The worker died at it too often: a person looks."""
+        """Workers died at it too often: show it to a person."""
         leave_failed(self._database, task, _NEVER_FINISHED)
 
     def _deliver(self, task: Task) -> None:
@@ -90,7 +90,7 @@ class Deliver:
                 record(cursor, outgoing.id, DeliveryState.UNKNOWN, _STOPPED)
                 outbox.done(cursor, [task])
                 return
-            if outgoing.wordless:  # its contact's month was taken off
+            if outgoing.wordless:  # its contact's partition was detached
                 record(cursor, outgoing.id, DeliveryState.FAILED, _WORDLESS)
                 outbox.done(cursor, [task])
                 return
@@ -122,13 +122,13 @@ class Deliver:
         except SendError as error:
             return error
         except Exception as error:  # noqa: BLE001  # a broken channel must not take the worker along
-            # A channel that breaks its contract may have broken it after the message left.
+            # A channel that raises anything else may have failed after the message left.
             _log.exception("channel broke its contract", channel=outgoing.channel)
             return OutcomeUnknown(INTERNAL(error=type(error).__name__))
 
     def _named(self, cursor: Cursor, outgoing: _Outgoing) -> _Outgoing:
-        """The answer with the Message-ID it leaves under, if it is a mail, which is known before it leaves: whatever we
-        send, an answer to it finds its case.
+        """The answer with the Message-ID it leaves under, if it is a mail. It is known before the mail leaves, so a
+        reply to it always finds its case.
         """
         if not of_channel(outgoing.channel).message_ids:
             return outgoing
@@ -175,9 +175,9 @@ class Deliver:
         outbox.done(cursor, [task])
 
     def _settle_late(self, cursor: Cursor, outgoing: _Outgoing, state: str, outcome: Sent | SendError) -> None:
-        """While we sent, a report came, or our lease ran out and somebody wrote `unknown`: add what we know.
+        """While we sent, a report came, or our lease expired and another worker wrote `unknown`: add what we know.
 
-        Nothing goes back, and nothing is queued again: a person may have acted on `unknown` already.
+        The state never goes back, and nothing is queued again: a person may have acted on `unknown` already.
         """
         if isinstance(outcome, Sent):
             set_reference(cursor, outgoing.id, outcome.provider_ref)
@@ -194,7 +194,7 @@ class Deliver:
 
 
 class _Stored(NamedTuple):
-    """A delivery with what its contact and its case say; `text` None where nothing says it any more."""
+    """A delivery with what its contact and its case say; `text` None where it is gone."""
 
     state: str
     attempts: int
@@ -233,7 +233,7 @@ def _load(cursor: Cursor, delivery_id: UUID) -> _Outgoing | None:
     in_reply_to = stored.in_reply_to
     references: tuple[str, ...] = ()
     if stored.case_id is not None:
-        # An answer by another channel has nothing to quote that the citizen's program there would know.
+        # An answer by another channel has nothing to quote that the citizen's mail program would know.
         cursor.execute(
             "SELECT message_id, direction FROM contacts WHERE case_id = %s AND message_id <> '' "
             "AND id IS DISTINCT FROM %s AND (direction = 'out' OR channel = %s) ORDER BY at DESC, id DESC LIMIT %s",

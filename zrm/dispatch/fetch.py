@@ -1,7 +1,7 @@
-"""Getting what lies at a provider's: files that a message names, and the fate of a message whose report never came.
+"""Fetches what a provider holds: files that a message names, and the status of a message whose report never came.
 
-Both are asked for after everything else is durable, again and again with growing pauses, and never for ever: what
-cannot be had is said on the contact or the delivery, and the task stays in the outbox for a person to try again.
+Both are fetched after everything else is durable, repeatedly with growing pauses, and not for ever: what cannot be had
+is recorded on the contact or the delivery, and the task stays in the outbox for a person to try again.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ class Files(Protocol):
 
 
 class DeliveryStatusLookup(Protocol):
-    """The part of a channel that can ask what became of a message."""
+    """The part of a channel that can ask for the status of a message."""
 
     def fate(self, account: str, provider_ref: str) -> Report | None:
         """Errors: SendError and nothing else."""
@@ -51,16 +51,16 @@ class DeliveryStatusLookup(Protocol):
 
 
 def query_missing_reports(cursor: Cursor, *, hours: float) -> int:
-    """Have the provider asked about messages sent so long ago without a report, each once; returns how many."""
-    silent = outgoing.take_unreported(cursor, hours=hours, most=_AT_ONCE)
-    outbox.add(cursor, Topic.FETCH, silent)
-    return len(silent)
+    """Queue a query for messages sent so long ago without a report, each once; returns how many."""
+    unreported = outgoing.take_unreported(cursor, hours=hours, most=_AT_ONCE)
+    outbox.add(cursor, Topic.FETCH, unreported)
+    return len(unreported)
 
 
 class Fetch:
-    """The handler of the topic `fetch`: a ref is a remote file or a delivery. `files` and `fates` by channel.
+    """The handler of the topic `fetch`: a ref is a remote file or a delivery. `files` and `statuses` by channel.
 
-    `scanned`: what is fetched is to be shown to the virus scanner.
+    `scanned`: fetched files are queued for the virus scanner.
     """
 
     def __init__(
@@ -68,18 +68,18 @@ class Fetch:
         database: Database,
         blobs: BlobStore,
         files: Mapping[str, Files],
-        fates: Mapping[str, DeliveryStatusLookup],
+        statuses: Mapping[str, DeliveryStatusLookup],
         *,
         scanned: bool = False,
     ) -> None:
         self._database = database
         self._blobs = blobs
         self._files = files
-        self._fates = fates
+        self._statuses = statuses
         self._scanned = scanned
 
     def __call__(self, tasks: Sequence[Task]) -> None:
-        """Get each task's file or fate, or put it off, or say that it cannot be had."""
+        """Fetch each task's file or status, or put it off, or record that it cannot be had."""
         for task in tasks:
             with self._database.cursor() as cursor:
                 cursor.execute(
@@ -90,19 +90,19 @@ class Fetch:
                 cursor.execute(
                     "SELECT channel, account, provider_ref FROM deliveries WHERE id = %s AND state = 'sent'", [task.ref]
                 )
-                silent = cursor.fetchone()
+                delivery = cursor.fetchone()
             if file is not None:
                 channel, account, address = file
                 self._fetch(task, channel, account, address)
-            elif silent is not None:
-                channel, account, provider_ref = silent
+            elif delivery is not None:
+                channel, account, provider_ref = delivery
                 self._ask(task, channel, account, provider_ref)
             else:
                 with self._database.cursor() as cursor:
                     outbox.done(cursor, [task])
 
     def give_up(self, task: Task) -> None:
-        """Begun too often and never finished: said where the file is missed."""
+        """Started too often and never finished: recorded where the file is missing."""
         with self._database.cursor() as cursor:
             self._miss(cursor, task, _NEVER_FINISHED)
 
@@ -157,12 +157,12 @@ class Fetch:
         outbox.fail(cursor, task, reason)
         live.publish_change(cursor, "task", [task.id])
 
-    # ------------------------------------------------------------------ fates
+    # ------------------------------------------------------------------ delivery status
 
     def _ask(self, task: Task, channel: str, account: str, provider_ref: str) -> None:
-        provider = self._fates.get(channel)
+        provider = self._statuses.get(channel)
         if provider is not None and not provider.reports_on(account, provider_ref):
-            provider = None  # nothing is missing, and there is nobody to ask
+            provider = None  # nothing is missing, and there is no provider to ask
         reports: list[Report] = []
         if provider is not None:
             try:
@@ -185,7 +185,7 @@ class Fetch:
             outbox.done(cursor, [task])
 
     def _unreported(self, delivery_id: UUID) -> list[str]:
-        """The parts of a long message that nothing is known of: the provider knows each by an id of its own."""
+        """The parts of a long message without a known status: the provider gave each an id of its own."""
         with self._database.cursor() as cursor:
             cursor.execute(
                 "SELECT provider_ref FROM delivery_parts WHERE delivery_id = %s AND state = 'sent' ORDER BY number",

@@ -1,4 +1,4 @@
-"""The queue as the desk shows it: answers even when Redis is away, because then there is most to see."""
+"""The queue as the desk shows it. It answers even when Redis is away, because that is when it is needed most."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def snapshot(monitor: Monitor) -> Snapshot | None:
 
 
 def requeue(monitor: Monitor, topic: str, job_id: str) -> bool:
-    """Let a failed job run again; False if there is no such job (any more) or Redis does not answer."""
+    """Run a failed job again; False if there is no such job (any more) or Redis does not answer."""
     try:
         monitor.requeue(Topic(topic), job_id)
     except (RedisError, NoSuchJobError, ValueError):

@@ -1,4 +1,4 @@
-"""Telling agents: a notification for each one concerned, kept until read, and a live event for those at the desk."""
+"""Tells agents: a notification for each one concerned, kept until read, and a live event for open desks."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _NEVER_FINISHED: Final = declare("notify.never_finished", "telling agents was be
 
 
 class Notify:
-    """The handler of the topic `notify`: refs are ids of contacts, deliveries in trouble, or lines of history."""
+    """The handler of the topic `notify`: refs are ids of contacts, failed deliveries, or history lines."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -24,8 +24,8 @@ class Notify:
     def __call__(self, tasks: Sequence[Task]) -> None:
         """Write the notifications and announce them to the desks, in one transaction."""
         with self._database.cursor() as cursor:
-            told = notification.tell(cursor, audience.notices(cursor, [task.ref for task in tasks]))
-            live.publish_change(cursor, "notification", sorted(told))
+            notified = notification.tell(cursor, audience.notices(cursor, [task.ref for task in tasks]))
+            live.publish_change(cursor, "notification", sorted(notified))
             outbox.done(cursor, tasks)
 
     def give_up(self, task: Task) -> None:

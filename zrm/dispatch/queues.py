@@ -1,8 +1,8 @@
-"""RQ as the alarm clock: a job says that a topic has work, PostgreSQL says what. Nothing else imports rq.
+"""RQ as the alarm: a job says that a topic has work, PostgreSQL says what. No other module imports rq.
 
-At most one job a topic waits to start: whoever wakes sets a flag, the job that starts takes it down. Work that comes
-while a job runs therefore always calls another one. Losing all of Redis loses only alarms; the sweep rings again.
-A Redis that is away is said once in each process; workers wait for it, and are themselves again when it is back.
+At most one job per topic waits to start: waking a topic sets a flag, and the job that starts clears it. Work that comes
+while a job runs therefore always starts another one. Losing all of Redis loses only alarms; the sweep wakes the topics
+again. Each process logs once that Redis is away; workers wait and go on when it is back.
 """
 
 from __future__ import annotations
@@ -31,17 +31,17 @@ from zrm.casestore.outbox import Topic
 from zrm.kit.outage import Outage
 
 JOB: Final = "zrm.worker.drain"
-_FLAG_SECONDS: Final = 5  # a flag whose job was lost with Redis' memory must not silence the topic
+_FLAG_SECONDS: Final = 5  # a flag whose job was lost with Redis' memory must not block the topic
 _JOB_SECONDS: Final = 300
 _KEEP_FAILED: Final = 7 * 24 * 3600
 _KEEP_DONE: Final = 60  # with 0, RQ deletes at once and calls the job failed if what a dead worker left of it is gone
-_PATIENCE: Final = 3  # seconds; an alarm is not worth more
-_LONGEST_WAIT: Final = 5.0  # seconds between tries to reach a Redis that is away
-_WORKER_SECONDS: Final = 20  # an idle worker gives a sign of life this often, less 15 seconds
+_PATIENCE: Final = 3  # seconds; waking a topic is not worth waiting longer
+_LONGEST_WAIT: Final = 5.0  # seconds between attempts to reach a Redis that is away
+_WORKER_SECONDS: Final = 20  # an idle worker sends a heartbeat this often, less 15 seconds
 
 
 QueueAway = RedisError
-"""Redis or Valkey does not answer; the outbox keeps the work and the sweep will ring again."""
+"""Redis or Valkey does not answer; the outbox keeps the work and the sweep will wake the topic again."""
 
 
 def _flag(topic: Topic) -> str:
@@ -49,7 +49,7 @@ def _flag(topic: Topic) -> str:
 
 
 class Queues:
-    """The RQ queues of the installation, one a topic, on one Redis or Valkey."""
+    """The RQ queues of the installation, one per topic, on one Redis or Valkey."""
 
     def __init__(self, redis_url: str) -> None:
         self._url = redis_url
@@ -59,12 +59,12 @@ class Queues:
             socket_connect_timeout=_PATIENCE,
             socket_timeout=_PATIENCE,
             health_check_interval=15,
-            retry=Retries(NoBackoff(), 1),  # once, for a connection that died unseen
+            retry=Retries(NoBackoff(), 1),  # once, for a connection that broke unnoticed
         )
         self._queues = {topic: Queue(topic.value, connection=self.redis) for topic in Topic}
 
     def wake(self, topic: Topic) -> None:
-        """See to it that a job for the topic will start after now; while Redis is away the sweep will ring again."""
+        """Make sure that a job for the topic starts after now; while Redis is away the sweep does it later."""
         try:
             if self.redis.set(_flag(topic), "1", nx=True, ex=_FLAG_SECONDS):
                 self._queues[topic].enqueue(
@@ -81,7 +81,7 @@ class Queues:
             self.outage.over()
 
     def started(self, topic: Topic) -> None:
-        """A job for the topic has begun: work that comes from now on needs another. The flag ends by itself, too."""
+        """A job for the topic has started: work that comes from now on needs another. The flag also expires by itself."""
         try:
             self.redis.delete(_flag(topic))
         except RedisError as error:
@@ -89,7 +89,7 @@ class Queues:
 
     def worker(self, topics: list[Topic]) -> _Worker:
         """A worker for these topics, in order of preference; run it with `.work()`."""
-        # A connection of its own: it waits for jobs longer than anybody else waits for an answer.
+        # A connection of its own: it waits for jobs longer than others may wait for an answer.
         redis = Redis.from_url(self._url, socket_connect_timeout=_PATIENCE, health_check_interval=15)
         queues = [Queue(topic.value, connection=redis) for topic in topics]
         worker = _Worker(queues, connection=redis, maintenance_interval=30, worker_ttl=_WORKER_SECONDS)
@@ -97,19 +97,19 @@ class Queues:
         return worker
 
     def work(self, topics: list[Topic]) -> None:
-        """Work on these topics until told to stop by a signal (the job under way is finished). Main thread only.
+        """Work on these topics until a signal stops it (the current job is finished). Main thread only.
 
-        A worker of RQ ends when Redis goes away in the middle of a job; another takes its place, for as long as it takes.
+        A worker of RQ ends when Redis goes away in the middle of a job; another one replaces it for as long as needed.
         """
-        told = Event()
+        stopped = Event()
         logger = logging.getLogger("rq.worker")
         about_the_outage = _AboutTheOutage(self.outage)
         logger.addFilter(about_the_outage)
         wait = 0.5
         try:
-            while not told.is_set():
+            while not stopped.is_set():
                 for number in (signal.SIGTERM, signal.SIGINT):
-                    signal.signal(number, lambda *_: told.set())
+                    signal.signal(number, lambda *_: stopped.set())
                 worker = None
                 try:
                     worker = self.worker(topics)
@@ -119,13 +119,13 @@ class Queues:
                 if worker is not None and worker.told_to_stop:
                     return
                 wait = 0.5 if worker is not None and worker.has_worked else min(2 * wait, _LONGEST_WAIT)
-                told.wait(wait)
+                stopped.wait(wait)
         finally:
             logger.removeFilter(about_the_outage)
 
 
 class _AboutTheOutage(logging.Filter):
-    """Holds back what RQ says, at each try and with its traceback, of a Redis that is away: it is said once already."""
+    """Suppresses RQ's log lines, with traceback at each try, about a Redis that is away: that is logged once already."""
 
     def __init__(self, outage: Outage) -> None:
         super().__init__()
@@ -140,13 +140,13 @@ class _AboutTheOutage(logging.Filter):
 
 
 def queue_obstacles(redis_url: str) -> list[str]:
-    """Why nothing can be written there, a line for the operator without a secret; empty when something can."""
+    """Why nothing can be written there, as a line for the operator without a secret; empty when writing works."""
     error = _refusal(redis_url)
     return [_sentence(error)] if error is not None else []
 
 
 def queue_mistakes(redis_url: str) -> list[str]:
-    """As `queue_obstacles`, but only what no waiting mends: a wrong password or parameter, no right to write."""
+    """As `queue_obstacles`, but only what waiting does not solve: a wrong password or parameter, no right to write."""
     error = _refusal(redis_url)
     waits = isinstance(error, (RedisConnectionError, RedisTimeoutError)) and not isinstance(error, AuthenticationError)
     return [_sentence(error)] if error is not None and not waits else []
@@ -160,7 +160,7 @@ def _refusal(redis_url: str) -> Exception | None:
         RedisError,
         ValueError,
         TypeError,
-    ) as error:  # the last two: a parameter it does not know or of another type
+    ) as error:  # the last two: an unknown parameter, or one of another type
         return error
     return None
 
@@ -171,7 +171,7 @@ def _sentence(error: Exception) -> str:
 
 
 def queue_risks(redis_url: str) -> list[str]:
-    """What makes work wait although all is up; empty also where we may not ask."""
+    """What makes work wait although everything runs; empty also where we may not ask."""
     with Redis.from_url(redis_url, socket_connect_timeout=3, socket_timeout=3) as redis:
         try:
             policy = redis.info("memory").get("maxmemory_policy", "noeviction")
@@ -186,8 +186,8 @@ def queue_risks(redis_url: str) -> list[str]:
 
 
 class OutOfTime(BaseException):
-    """A job takes longer than it may. Nobody who catches every Exception to go on with the next can swallow it: from then
-    on no alarm would be set, and a store that hangs would hold the worker for good.
+    """A job exceeds its time limit. It is no `Exception`, so a handler that catches all of those cannot swallow it:
+    then no limit would be set any more, and a store that hangs would hold the worker for ever.
     """
 
 
@@ -197,10 +197,10 @@ class _Alarm(UnixSignalDeathPenalty):
 
 
 class _Worker(SimpleWorker):
-    """RQ registers a worker once, at its birth; ours does so with every sign of life.
+    """RQ registers a worker once, when it starts; ours does so with every heartbeat.
 
-    A Redis that has lost its memory would otherwise never hear of the workers that outlived it: they would work, and
-    readiness and metrics would say that there are none.
+    Otherwise a Redis that has lost its memory would never learn of workers that still run, and readiness and metrics
+    would say that there are none.
     """
 
     max_connection_wait_time = _LONGEST_WAIT
@@ -211,24 +211,24 @@ class _Worker(SimpleWorker):
     """Whether Redis has answered it."""
 
     def subscribe(self) -> None:
-        """Not at all: nobody sends our workers RQ's commands, and the thread that listens dies with Redis."""
+        """Not used: no commands of RQ are sent to our workers, and the thread that listens for them dies with Redis."""
 
     def request_stop(self, signum: int, frame: FrameType | None) -> None:
-        """The first signal: finish the job under way, then end."""
+        """The first signal: finish the current job, then end."""
         self.told_to_stop = True
         super().request_stop(signum, frame)  # type: ignore[no-untyped-call]  # RQ left it without types
 
     def set_shutdown_requested_date(self) -> None:
-        """Tell Redis that we are about to end; that is worth nothing in the middle of a job while it is away."""
+        """Tell Redis that we are about to end; skipped in the middle of a job while it is away."""
         try:
             super().set_shutdown_requested_date()  # type: ignore[no-untyped-call]  # as above
         except RedisError as error:
             self.outage.begun(error)
 
     def heartbeat(self, timeout: int | None = None, pipeline: Pipeline | None = None) -> None:
-        """Say that we live, and who we are. Errors: redis.RedisError."""
+        """Send the heartbeat with our name. Errors: redis.RedisError."""
         if pipeline is None:
-            with self.connection.pipeline(transaction=False) as ours:  # one way there and back, where RQ takes three
+            with self.connection.pipeline(transaction=False) as ours:  # one round trip, where RQ takes three
                 self.heartbeat(timeout, ours)
                 ours.execute()
             self.has_worked = True
@@ -258,7 +258,7 @@ class FailedJob:
 
 
 class Monitor:
-    """What the desk and the metrics may ask of RQ."""
+    """What the desk and the metrics may read from RQ."""
 
     def __init__(self, queues: Queues) -> None:
         self._redis = queues.redis
@@ -270,7 +270,7 @@ class Monitor:
         return [QueueState(queue.name, queue.count, FailedJobRegistry(queue=queue).count) for queue in queues]
 
     def ping(self) -> None:
-        """Ask whether it is there. Errors: redis.RedisError."""
+        """Check that it answers. Errors: redis.RedisError."""
         self._redis.ping()
 
     def workers(self) -> int:
@@ -290,5 +290,5 @@ class Monitor:
         return found
 
     def requeue(self, topic: Topic, job_id: str) -> None:
-        """Let a failed job run again. Errors: redis.RedisError, rq.exceptions.NoSuchJobError."""
+        """Run a failed job again. Errors: redis.RedisError, rq.exceptions.NoSuchJobError."""
         FailedJobRegistry(queue=Queue(topic.value, connection=self._redis)).requeue(job_id)

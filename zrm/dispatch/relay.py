@@ -1,7 +1,7 @@
-"""The relay: hears the outbox ring and wakes RQ; makes tasks of timers that are due; sweeps what nobody was woken for and
-files that nobody refers to; folds the counters; makes the coming months' partitions.
+"""The relay: listens to the outbox and wakes RQ; turns due timers into tasks; sweeps for tasks without a wake-up and
+for unreferenced files; folds the counters; creates the coming months' partitions.
 
-Several relays may run; each does no harm to the others. It holds nothing in memory that matters.
+Several relays may run without harm. It keeps nothing in memory that matters.
 """
 
 from __future__ import annotations
@@ -26,18 +26,18 @@ from zrm.kit.outage import Outage
 from zrm.security import sessions
 
 _RECONNECT = 0.5
-_TOGETHER = 0.02  # seconds; who rings so soon after another is woken for with all the others who do
+_TOGETHER = 0.02  # seconds; wake-ups of a topic so close together share one job
 _HOUSEKEEPING = 3600.0
-_SOONEST = 0.1  # seconds between two sweeps, however much waits for its moment
+_SOONEST = 0.1  # seconds between two sweeps, whatever becomes due
 
 
 class Relay:
-    """Runs until `stop` is set; outlives restarts of PostgreSQL and Valkey."""
+    """Runs until `stop` is set; survives restarts of PostgreSQL and Valkey."""
 
     def __init__(
         self, database: Database, queues: Queues, settings: Dispatch, blobs: BlobStore, *, keep_read: float = 30
     ) -> None:
-        """`keep_read`: the days for which notifications that were read are kept."""
+        """`keep_read`: the days for which read notifications are kept."""
         self._database = database
         self._queues = queues
         self._settings = settings
@@ -46,8 +46,8 @@ class Relay:
         self._store = Outage("store")
         self._files = Outage("blob store")
         self._kept_house = 0.0
-        self._woken: dict[Topic, float] = {}  # when each was woken last
-        self._rung: set[Topic] = set()  # who rang since
+        self._woken: dict[Topic, float] = {}  # when each topic was last woken
+        self._rung: set[Topic] = set()  # topics announced since then
 
     def run(self, stop: Event) -> None:
         """Listen and sweep until told to stop."""
@@ -72,7 +72,9 @@ class Relay:
             self._wake_who_rang()
 
     def _wake_who_rang(self) -> None:
-        """Each at once, unless it was woken just now: a job costs as much as a contact, so under load many share one."""
+        """Wake each topic at once, unless it was woken just now: a job costs as much as a contact, so under load many
+        share one.
+        """
         at = time.monotonic()
         for topic in [topic for topic in self._rung if at - self._woken.get(topic, 0.0) >= _TOGETHER]:
             self._rung.remove(topic)
@@ -80,9 +82,9 @@ class Relay:
             self._queues.wake(topic)
 
     def _sweep(self) -> float:
-        """Wake whatever is due, whoever failed to ring; so nothing waits longer than a sweep for an alarm.
+        """Wake every topic with due work, so that nothing waits longer than a sweep when its notification was lost.
 
-        Returns the seconds until the next sweep: sooner than usual if something waits for its moment before that.
+        Returns the seconds until the next sweep: fewer than usual if something becomes due before that.
         """
         with self._database.cursor() as cursor:
             outbox.repair_future_due_times(cursor)
@@ -111,14 +113,14 @@ class Relay:
         return self._settings.sweep if soonest is None else min(self._settings.sweep, max(_SOONEST, soonest))
 
     def _forget_notifications(self) -> None:
-        """What agents have read long ago, some thousands in each transaction."""
+        """Remove notifications that were read long ago, some thousands per transaction."""
         more = True
         while more:
             with self._database.cursor() as cursor:
                 more = notification.forget_read(cursor, days=self._keep_read)
 
     def _sweep_uploads(self) -> None:
-        """Some files that nobody refers to; what is left waits for the next sweep, as all does while the folder is away."""
+        """Remove some files without references; the rest waits for the next sweep, as all do while the folder is away."""
         try:
             uploads.sweep(self._database, self._blobs)
             self._files.over()

@@ -1,7 +1,8 @@
-"""Making pages that people can look at out of what came (a fax's TIFF to PDF and pictures), in a child process with limits.
+"""Renders pages that people can look at from what came (a fax's TIFF to PDF and pictures), in a child process with
+limits.
 
-What a citizen sends may be made to break a decoder: the child has a bound on memory, time and output, so the worst it
-can do is fail, which the desk then shows beside the original.
+A citizen's file may be made to break a decoder. The child has limits on memory, time and output, so the worst it can do
+is fail, which the desk then shows beside the original.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ _NEVER_FINISHED: Final = declare("render.never_finished", "rendering was begun t
 
 
 class _Original(NamedTuple):
-    """The file that is to be drawn."""
+    """The file to render."""
 
     role: str
     name: str
@@ -38,11 +39,11 @@ class _Original(NamedTuple):
 
 
 class Render:
-    """The handler of the topic `render`; `renderers` by an attachment's role draw its bytes: first the
-    whole as a PDF, then its first pages as PNG.
+    """The handler of the topic `render`; `renderers` by an attachment's role render its bytes: first the whole as a
+    PDF, then its first pages as PNG.
 
-    What was drawn becomes attachments of the role `rendition` with `content_id` the original's id: the PDF at the
-    original's position, page n's picture at position n; all of them in one step, so there are all or none.
+    The results become attachments of the role `rendition` with `content_id` the original's id: the PDF at the
+    original's position, page n's picture at position n; all in one transaction, so there are all or none.
     """
 
     def __init__(self, database: Database, blobs: BlobStore, renderers: Mapping[str, Renderer]) -> None:
@@ -51,7 +52,7 @@ class Render:
         self._renderers = renderers
 
     def __call__(self, tasks: Sequence[Task]) -> None:
-        """Render each task's attachment once and put the pages beside it."""
+        """Render each task's attachment once and store the pages beside it."""
         for task in tasks:
             self._render(task)
 

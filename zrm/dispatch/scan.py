@@ -1,8 +1,8 @@
-"""What citizens attach is looked at for viruses by clamd, where the installation has one; in a worker, never at a door.
+"""Has clamd scan citizens' files for viruses, where the installation has one; in a worker, never at a door.
 
-A file is `waiting` until clamd has spoken, `clean` or `infected` then; it is never taken for clean because nobody could
-be asked. clamd away is asked again for as long as it takes, and the contact says so meanwhile; what clamd refuses to
-judge becomes a failed task, for a person. The bytes are kept in every case: what a citizen sent is never thrown away.
+A file is `waiting` until clamd answers, then `clean` or `infected`; it never counts as clean because clamd could not be
+asked. While clamd is away it is asked again for as long as it takes, and the contact says so meanwhile; a file that
+clamd refuses to judge becomes a failed task for a person. The bytes are kept in every case.
 """
 
 from __future__ import annotations
@@ -27,7 +27,9 @@ _PAUSE: Final = 30.0  # seconds until clamd is asked again after it was away
 
 
 class ScanHandler:
-    """The handler of the topic `scan`: a ref is an attachment. Without a `clamd` (any more) files are left as unasked."""
+    """The handler of the topic `scan`: a ref is an attachment. Without a `clamd` (any more) files are marked as
+    unscanned.
+    """
 
     def __init__(self, database: Database, blobs: BlobStore, clamd: Clamd | None) -> None:
         self._database = database
@@ -36,7 +38,7 @@ class ScanHandler:
         self._away_until = 0.0
 
     def __call__(self, tasks: Sequence[Task]) -> None:
-        """Look at each task's file, or put it off, or say why it cannot be judged. May run twice."""
+        """Scan each task's file, or put it off, or record why it cannot be judged. May run twice."""
         for task in tasks:
             with self._database.cursor() as cursor:
                 cursor.execute("SELECT blob_key FROM attachments WHERE id = %s AND scan = 'waiting'", [task.ref])
@@ -47,7 +49,7 @@ class ScanHandler:
             self._scan(task, row[0], self._clamd)
 
     def give_up(self, task: Task) -> None:
-        """Begun too often and never finished: it stays unscanned, and a person can have it done again."""
+        """Started too often and never finished: it stays unscanned, and a person can start the scan again."""
         with self._database.cursor() as cursor:
             self._fail(cursor, task, _NEVER_FINISHED)
 
@@ -68,7 +70,9 @@ class ScanHandler:
             _log.info("scanned", file=str(task.ref), trace=task.trace, infected=bool(threat))
 
     def _put_off(self, task: Task, error: ScannerAway, clamd: Clamd) -> None:
-        """While clamd is away no try counts; if it is there and only this file breaks it off, each does."""
+        """While clamd is away, attempts do not count; if clamd answers and only this file breaks the scan off, each
+        counts.
+        """
         away = time.monotonic() < self._away_until or not clamd.ping()
         if away and time.monotonic() >= self._away_until:
             self._away_until = time.monotonic() + _PAUSE
@@ -91,5 +95,5 @@ class ScanHandler:
 
 
 def _label(cursor: Cursor, file_id: UUID) -> None:
-    """Write on the contact what its files are, and tell the open desks."""
+    """Record the scan results on the contact, and tell the open desks."""
     live.publish_change(cursor, "case", contact.label_scanned(cursor, file_id))

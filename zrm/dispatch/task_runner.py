@@ -20,25 +20,25 @@ from zrm.kit.db import Database
 
 _log = log.get(__name__)
 _LONGEST_BACKOFF = 900.0
-_JOB_BUDGET = 2.0  # seconds; then the worker looks anew which topic comes first, so that answers never wait for pages
-_TRUSTED = 2  # tries in company; what was begun more often without an end may be what kills workers
+_JOB_BUDGET = 2.0  # seconds; then the worker looks again for a topic that comes first: answers never wait for rendering
+_TRUSTED = 2  # attempts together with others; a task started more often without an end may be one that kills workers
 
 
 UNEXPECTED: Final = declare("task.unexpected", "Something unexpected happened")
 NO_CHANNEL: Final = declare("task.no_channel", "the channel %(channel)s is not configured")
 
 _SLOW = frozenset({Topic.DELIVER, Topic.RENDER, Topic.FETCH, Topic.SCAN})
-"""Each task may take somebody else's whole time limit."""
+"""Each task may take another system's whole time limit."""
 
 
 class Handler(Protocol):
-    """Does one topic's work. Each call takes its tasks out of the outbox in the transaction that does them."""
+    """Does one topic's work. Each call removes its tasks from the outbox in the transaction that does them."""
 
     def __call__(self, tasks: Sequence[Task]) -> None:
-        """Do the tasks; an exception puts all of them off. Must bear being called twice for the same task."""
+        """Do the tasks; an exception puts all of them off. Calling it twice for the same task must do no harm."""
 
     def give_up(self, task: Task) -> None:
-        """The task was begun too often: leave it where a person sees it, and out of the way."""
+        """The task was started too often: record it where a person sees it, and stop trying."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +55,7 @@ def backoff(attempts: int) -> float:
 
 
 class Drain:
-    """Drains topics with their handlers; one per worker process."""
+    """Runs the tasks of topics with their handlers; one per worker process."""
 
     def __init__(
         self, database: Database, queues: Queues, handlers: Mapping[Topic, Handler], settings: Dispatch
@@ -66,7 +66,9 @@ class Drain:
         self._settings = settings
 
     def __call__(self, topic: Topic) -> int:
-        """Drain the topic; returns how many tasks were handled. Errors: psycopg.OperationalError (the lease gives back)."""
+        """Do the topic's due tasks; returns how many were handled. Errors: psycopg.OperationalError (the leases
+        expire).
+        """
         self._queues.started(topic)
         pace = self._pace(topic)
         handled, began = 0, time.monotonic()
@@ -91,12 +93,12 @@ class Drain:
 
     def _handle(self, topic: Topic, tasks: list[Task]) -> None:
         handler = self._handlers[topic]
-        worn = [task for task in tasks if task.attempts > self._settings.max_attempts]
-        for task in worn:
+        exhausted = [task for task in tasks if task.attempts > self._settings.max_attempts]
+        for task in exhausted:
             handler.give_up(task)
         fresh = [task for task in tasks if task.attempts <= self._settings.max_attempts]
         suspects = [task for task in fresh if task.attempts > _TRUSTED] if len(fresh) > 1 else []
-        if suspects:  # not to be charged with a neighbour's crash: each counts as begun only when it is
+        if suspects:  # another task's crash must not be charged to these: each counts as started only when it is
             with self._database.cursor() as cursor:
                 outbox.undo_attempt(cursor, suspects)
         self._try(handler, topic, [task for task in fresh if task not in suspects])
@@ -112,7 +114,7 @@ class Drain:
             handler(fresh)
         except psycopg.OperationalError:
             raise
-        except StoreUnavailable as error:  # no fault of ours to be traced; what is away has been said to be
+        except StoreUnavailable as error:  # an outside failure needs no traceback; it was logged already
             _log.warning("tasks put off", topic=topic.value, tasks=len(fresh), error=str(error))
             self._put_off(fresh, error)
         except Exception as error:  # noqa: BLE001  # logged, put off, and shown on the desk when it goes on
@@ -131,7 +133,7 @@ class Drain:
 
 
 def leave_failed(database: Database, task: Task, reason: Reason) -> None:
-    """The usual way to give up: the task stays in the outbox, marked, until a person replays it."""
+    """The usual way to give up: the task stays in the outbox, marked as failed, until a person replays it."""
     with database.cursor() as cursor:
         outbox.fail(cursor, task, reason)
         live.publish_change(cursor, "task", [task.id])
