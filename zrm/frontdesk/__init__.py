@@ -1,1 +1,1 @@
-"""The side of the installation that citizens meet, one for every channel: reception, files, tracking, self-service, checkpoints."""
+"""The citizens' side of the installation, one for every channel: reception, files, tracking, self-service, checkpoints."""

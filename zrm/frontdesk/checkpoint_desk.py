@@ -10,13 +10,13 @@ from zrm.inbox import door_records
 
 
 class CheckpointDesk:
-    """The front desk's `CheckpointsPort`. A dialogue's key is kept as a keyed hash: it may be somebody's number."""
+    """The front desk's `CheckpointsPort`. A dialogue's key is kept as a keyed hash: it may be a citizen's number."""
 
     def __init__(self, store: DeskStore) -> None:
         self._store = store
 
     def load(self, channel: str, key: str) -> JSON:
-        """How far a door has read a source, None if it never did."""
+        """How far a door has read a source, None if it never has."""
         with self._store.cursor() as cursor:
             return door_records.checkpoint(cursor, channel, key)
 
@@ -31,12 +31,12 @@ class CheckpointDesk:
             return door_records.dialogue(cursor, channel, self._store.keyed_hash("dialogue", key))
 
     def save_state(self, channel: str, key: str, state: JSON, *, seconds: float) -> None:
-        """Keep a dialogue's state for a while; None forgets it."""
+        """Keep a dialogue's state for a while; None removes it."""
         with self._store.cursor() as cursor:
             door_records.save_dialogue(cursor, channel, self._store.keyed_hash("dialogue", key), state, seconds=seconds)
 
     def update_state(self, channel: str, key: str, change: Callable[[JSON], tuple[JSON, float]]) -> None:
-        """Rewrite a state in one step; others wait, also for a state that is not there yet."""
+        """Rewrite a state in one step; others wait, also for a state that does not exist yet."""
         key = self._store.keyed_hash("dialogue", key)
         with self._store.cursor() as cursor:
             door_records.hold_dialogue(cursor, channel, key)

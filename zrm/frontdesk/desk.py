@@ -43,7 +43,7 @@ def front_desk(
     doors: Sequence[OpenDoor] = (),
     quotas: QuotaCounter | None = None,
 ) -> Desk:
-    """Put a front desk together, one per process. `senders` are all accounts of ours that can send, `doors` the open
+    """Assemble a front desk, one per process. `senders` are all accounts of ours that can send, `doors` the open
     channels; `book` and `quotas` as in `ReceptionDesk`.
     """
     store = DeskStore(database, secret)

@@ -1,11 +1,12 @@
-"""The doors' own book: each contact that a door said yes to, written down before it is said, apart from what keeps contacts.
+"""The doors' book: each contact that a door confirms, recorded before the confirmation, apart from the contacts.
 
-The conservation law compares it with the receipts (`zrm.insight.ledger`), so that a contact that was answered and exists
-nowhere shows, whatever lost it: a fault in the store, two contacts taken for one, a database restored from yesterday.
+The conservation law compares it with the receipts (`zrm.insight.ledger`), so that a contact that was confirmed and is
+not stored shows up, whatever lost it: a fault in the store, two contacts taken for one, a database restored from
+yesterday.
 
-A line goes into a file of this process at once, where it survives the process, and a moment later into the table
-`door_answers`. What a killed process left in its file is taken in by the next one on the same folder. A book that cannot
-be written refuses nobody: the law then knows of fewer answers than there were, never of more.
+A line is written at once to a file of this process, where it survives the process, and a moment later to the table
+`door_answers`. The next process on the same folder takes in the file of a killed one. If the book cannot be written,
+doors still accept contacts: the law then knows of fewer answers than there were, never of more.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ from zrm.kit import log
 from zrm.kit.db import Database
 from zrm.kit.ids import new_id
 
-_EVERY: Final = 1.0  # seconds between two journeys to the store
+_EVERY: Final = 1.0  # seconds between two writes to the store
 _Line = tuple[UUID, str, str, datetime]
 _COLUMNS: Final = 4
 _log = log.get(__name__)
@@ -42,12 +43,12 @@ class DoorsBook:
         self._lock = threading.Lock()
         self._lines: list[_Line] = []  # not in the store yet
         self._journal: int | None = None
-        self._written: list[Path] = []  # files of ours that hold lines not in the store yet, the newest last
+        self._written: list[Path] = []  # our files with lines that are not in the store yet, the newest last
         self._thread: threading.Thread | None = None
         self._closing = threading.Event()
 
     def note(self, contact: RawContact, receipt: Receipt) -> None:
-        """The door is about to say yes to this contact. From any thread; never raises."""
+        """Record that the door is about to confirm this contact. From any thread; never raises."""
         line = (receipt.contact_id, content_of(contact), contact.channel, receipt.received_at)
         with self._lock:
             self._lines.append(line)
@@ -60,7 +61,7 @@ class DoorsBook:
                 self._thread.start()
 
     def flush(self) -> None:
-        """Bring what was noted so far into the store. Errors: psycopg.Error; then it is kept for later."""
+        """Write the lines noted so far to the store. Errors: psycopg.Error; then they are kept for later."""
         with self._lock:
             lines, self._lines = self._lines, []
             written, self._written = self._written, []
@@ -79,7 +80,7 @@ class DoorsBook:
             path.unlink(missing_ok=True)
 
     def adopt(self) -> int:
-        """Take in what processes that are no more have left; how many lines. Errors: as `flush`, OSError."""
+        """Take in what ended processes have left; returns how many lines. Errors: as `flush`, OSError."""
         found = 0
         for path in self._folder.glob("*.log"):
             try:
@@ -101,7 +102,7 @@ class DoorsBook:
         return found
 
     def close(self) -> None:
-        """Bring everything into the store; what does not get there stays in the folder."""
+        """Write everything to the store; what does not get there stays in the folder."""
         self._closing.set()
         if self._thread is not None:
             self._thread.join()
@@ -126,7 +127,7 @@ class DoorsBook:
                 door_records.note_answers(cursor, lines)
 
     def _open(self) -> int:
-        """The file of the lines since the last journey, locked while its process lives. Errors: OSError."""
+        """The file of the lines since the last write, locked while its process lives. Errors: OSError."""
         while self._journal is None:
             self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             path = self._folder / f"{new_id().hex}.log"
@@ -143,10 +144,10 @@ class DoorsBook:
 
 
 def _locked(journal: int) -> bool:
-    """Whether the new file is ours. Who adopts files may have been faster: it holds it, or has removed it.
+    """Whether the new file is ours. A process that adopts files may have been faster: it holds or has removed it.
 
-    Never waits: the door that says yes stands here, and `adopt` in our own process may wait for our lock with the file
-    in its hands.
+    Never waits: the confirming door is blocked here, and `adopt` in our own process may hold the file and wait for our
+    lock.
     """
     try:
         fcntl.flock(journal, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -161,7 +162,7 @@ def _text(line: _Line) -> bytes:
 
 
 def _read(text: bytes) -> _Line | None:
-    """A line of a file; None for the torn end of one."""
+    """A line of a file; None for the incomplete end of one."""
     words = text.decode("utf-8", "replace").split()
     if len(words) != _COLUMNS or not text.endswith(b"\n"):
         return None

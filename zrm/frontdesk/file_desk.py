@@ -1,4 +1,4 @@
-"""Keeping the files that come before the contact that carries them."""
+"""Keeps the files that come before the contact that carries them."""
 
 from __future__ import annotations
 
@@ -26,7 +26,9 @@ class FileDesk:
         media_type: str = "application/octet-stream",
         role: str = "attachment",
     ) -> StoredFile:
-        """Make a file durable; a day later it is removed if no contact came with it. Errors: StoreUnavailable, StoreFull."""
+        """Make a file durable; it is removed after a day if no contact refers to it. Errors: StoreUnavailable,
+        StoreFull.
+        """
         key, size = self._blobs.put(data, announce=self._register)
         return StoredFile(key, size, name, media_type, role)
 

@@ -1,12 +1,12 @@
-"""How much the doors that anybody can reach take in, so that nobody fills the store or the desk alone.
+"""How much the public doors accept, so that one sender cannot fill the store or the desk.
 
 Counted are the posts and bytes of a peer, the posts that name an address as their sender's, and all posts at a door, in
-windows that begin with their first post. Each process counts in its memory and refuses by itself, so that a post costs no
-question to the store. Of what has reached a tenth of its bound it tells the store every second, and hears what the other
-processes have counted: together they may take in more than the bound by a tenth for each process, and a second's posts. While
-the store is away each goes on alone.
+windows that begin with their first post. Each process counts in memory and refuses by itself, so a post costs no query.
+Counts that have reached a tenth of their limit are exchanged with the other processes through the store every second:
+together they may accept more than the limit by a tenth for each process, plus one second's posts. While the store is
+away each process counts alone.
 
-Whom we trust is not counted: a carrier, a mail server of ours or a proxy stands for everybody.
+A trusted peer is not counted: a carrier, our mail server or a proxy carries many senders.
 """
 
 from __future__ import annotations
@@ -31,12 +31,12 @@ from zrm.kit.db import Database
 from zrm.kit.outage import Outage
 from zrm.kit.peers import ip_of, peer_of
 
-_EVERY: Final = 1.0  # seconds between two journeys to the store
-_TOLD_FROM: Final = 10  # a key is told of when it has reached this part of its bound
-_MOST_KEYS: Final = 100_000  # kept in memory; of more, those that counted least are forgotten
-_MOST_RECORDS: Final = 60  # anomalous attempts of one peer that are written down in a window
+_EVERY: Final = 1.0  # seconds between two exchanges with the store
+_SHARED_FROM: Final = 10  # a count is exchanged when it has reached this part of its limit
+_MOST_KEYS: Final = 100_000  # kept in memory; beyond that, those with the lowest counts are dropped
+_MOST_RECORDS: Final = 60  # anomalous attempts of one peer that are recorded in a window
 _KILOBYTE: Final = 1_000
-_SAID_AGAIN: Final = 60.0  # seconds between two log lines about the same bound
+_SAID_AGAIN: Final = 60.0  # seconds between two log lines about the same limit
 
 _log = log.get(__name__)
 
@@ -52,16 +52,16 @@ class _Bound(NamedTuple):
 
 @dataclass(slots=True)
 class _Count:
-    """What came in one window: `known` to the store, of all processes, and `untold` of ours. `ends` is monotonic time."""
+    """The count in one window: `known` to the store, of all processes, and `unshared` of ours. `ends` is monotonic time."""
 
     most: int
     ends: float
-    untold: int = 0
+    unshared: int = 0
     known: int = 0
 
 
 class QuotaCounter:
-    """The quotas as one process counts them; from any thread. `close` tells the store the last of it."""
+    """The quotas as one process counts them; from any thread. `close` writes the last counts to the store."""
 
     def __init__(
         self, database: Database, settings: config.Quotas, secret: bytes, *, clock: Callable[[], float] = time.monotonic
@@ -81,7 +81,7 @@ class QuotaCounter:
         self._closing = threading.Event()
 
     def admit(self, door: str, peer: str, *, size: int = 0) -> None:
-        """Count one post of so many bytes. Errors: OverQuota; a refused post counts nowhere."""
+        """Count one post of so many bytes. Errors: OverQuota; a refused post is not counted."""
         if (name := self._named(peer)) is None:
             return
         settings = self._settings
@@ -99,7 +99,7 @@ class QuotaCounter:
             self._count({_Bound(f"{door}-{kind}", address, self._settings.address_posts, kind): 1})
 
     def worth_recording(self, peer: str) -> bool:
-        """Whether one more anomalous attempt of the peer is worth a row in the store, whoever it is."""
+        """Whether one more anomalous attempt of the peer should be recorded in the store."""
         try:
             self._count({_Bound("records-peer", peer_of(peer), _MOST_RECORDS, "peer"): 1})
         except OverQuota:
@@ -107,29 +107,29 @@ class QuotaCounter:
         return True
 
     def close(self) -> None:
-        """Tell the store what is left to tell, if it is there."""
+        """Write the remaining counts to the store, if it answers."""
         self._closing.set()
         if self._thread is not None:
             self._thread.join()
 
     def _name(self, peer: str) -> str | None:
-        """Whom the peer's posts count for; None for who is not counted."""
+        """What the peer's posts count for; None for a peer that is not counted."""
         address = ip_of(peer)
         if not peer or (address is not None and any(address in network for network in self._trusted)):
             return None
         return peer_of(peer)
 
     def _count(self, bounds: Mapping[_Bound, int]) -> None:
-        """Count the amounts, or none of them if a bound is reached already. Errors: OverQuota."""
+        """Count the amounts, or none of them if a limit is reached already. Errors: OverQuota."""
         now = self._clock()
         with self._lock:
             counts = [(bound, amount, self._at(bound, now)) for bound, amount in bounds.items()]
             full = next(
-                ((bound, count) for bound, _, count in counts if count.known + count.untold >= count.most), None
+                ((bound, count) for bound, _, count in counts if count.known + count.unshared >= count.most), None
             )
             if full is None:
                 for _bound, amount, count in counts:
-                    count.untold += amount
+                    count.unshared += amount
             else:
                 self._refused[full[0].purpose] += 1
             if self._thread is None:
@@ -149,10 +149,10 @@ class QuotaCounter:
         return count
 
     def _forget(self, now: float) -> None:
-        """Make room: what has ended goes, and if that is not enough the half that counted least."""
+        """Make room: drop windows that have ended, and if that is not enough the half with the lowest counts."""
         lasting = {key: count for key, count in self._counts.items() if count.ends > now}
         if len(lasting) >= _MOST_KEYS:
-            most = sorted(lasting.items(), key=lambda one: one[1].known + one[1].untold, reverse=True)
+            most = sorted(lasting.items(), key=lambda one: one[1].known + one[1].unshared, reverse=True)
             lasting = dict(most[: _MOST_KEYS // 2])
         self._counts = lasting
 
@@ -170,48 +170,48 @@ class QuotaCounter:
                 self._outage.over()
 
     def share(self) -> None:
-        """Tell the store what is worth telling and hear what others told it. Errors: psycopg.Error."""
+        """Write the counts that matter to the store and read those of the other processes. Errors: psycopg.Error."""
         now = self._clock()
         with self._lock:
             self._counts = {key: count for key, count in self._counts.items() if count.ends > now}
-            told = {
-                self._key(*key): (count, count.untold)
+            shared = {
+                self._key(*key): (count, count.unshared)
                 for key, count in self._counts.items()
-                if count.untold * _TOLD_FROM >= count.most
+                if count.unshared * _SHARED_FROM >= count.most
             }
-            for count, amount in told.values():
+            for count, amount in shared.values():
                 count.known += amount
-                count.untold -= amount
+                count.unshared -= amount
             refused, self._refused = self._refused, Counter()
-        if not told and not refused:
+        if not shared and not refused:
             return
         try:
             with self._database.cursor() as cursor:
-                amounts = {key: amount for key, (_, amount) in told.items()}
+                amounts = {key: amount for key, (_, amount) in shared.items()}
                 heard = throttle.add(cursor, amounts, window=self._settings.window) if amounts else {}
                 if refused:
                     throttle.count_refused(cursor, refused)
         except BaseException:
             with self._lock:
-                for count, amount in told.values():
+                for count, amount in shared.values():
                     count.known -= amount
-                    count.untold += amount
+                    count.unshared += amount
                 self._refused += refused
             raise
         with self._lock:
             for key, (total, seconds) in heard.items():
-                count = told[key][0]
+                count = shared[key][0]
                 count.known, count.ends = total, now + seconds
         self._say(refused, now)
 
     def _say(self, refused: Mapping[str, int], now: float) -> None:
-        """A line a minute for each bound that refuses: an attack must not fill the log either."""
+        """One log line a minute for each limit that refuses: an attack must not fill the log either."""
         for purpose, times in refused.items():
             if now - self._said.get(purpose, -_SAID_AGAIN) >= _SAID_AGAIN:
                 self._said[purpose] = now
                 _log.warning("over quota", bound=purpose, refused=times)
 
     def _key(self, purpose: str, counted: str) -> str:
-        """Nobody can read from the store who was counted."""
+        """A keyed hash, so that the store does not show who was counted."""
         digest = hmac.new(self._secret, f"{purpose}:{counted}".encode("utf-8", "replace"), hashlib.sha256)
         return f"{purpose}:{digest.hexdigest()}"

@@ -15,8 +15,8 @@ from zrm.kit.peers import peer_of
 
 
 class ReceptionDesk:
-    """The front desk's `ReceptionPort`. Without `book` the conservation law knows of receipts alone; without `quotas`
-    everybody is admitted.
+    """The front desk's `ReceptionPort`. Without `book` the conservation law knows only the receipts; without `quotas`
+    every post is accepted.
     """
 
     def __init__(
@@ -63,7 +63,7 @@ class ReceptionDesk:
         return self._noted(contact, self._inbox.submit(contact).result())
 
     def refuse(self, channel: str, account: str, reason: str, peer: str) -> None:
-        """Record an anomalous attempt; of one peer's only the first in a while."""
+        """Record an anomalous attempt; only the first few of one peer in a while."""
         if self._quotas is not None and not self._quotas.worth_recording(peer):
             return
         with self._store.cursor() as cursor:

@@ -1,4 +1,6 @@
-"""What citizens choose and do by themselves: pick a nature and a subject, rate a case, ask for codes, stop our messages."""
+"""What citizens choose and do by themselves: pick a nature and a subject, rate a case, ask for codes, stop our
+messages.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +23,9 @@ from zrm.kit.phones import e164
 
 
 class SelfServiceDesk:
-    """The front desk's `SelfServicePort`. `senders` are all accounts of ours that can send; codes are looked up by `tracking`."""
+    """The front desk's `SelfServicePort`. `senders` are all accounts of ours that can send; codes are looked up by
+    `tracking`.
+    """
 
     def __init__(
         self,
@@ -38,12 +42,12 @@ class SelfServiceDesk:
         self._tracking = tracking
 
     def natures(self) -> list[Nature]:
-        """The kinds of matter to choose from, in order."""
+        """The natures to choose from, in order."""
         with self._store.cursor() as cursor:
             return [Nature(one.key, one.names) for one in nature.in_use(cursor)]
 
     def subjects(self) -> list[Subject]:
-        """The subject tree, parents before children, each in its place, else in the order they were made."""
+        """The subject tree, parents before children, by position, then in order of creation."""
         with self._store.cursor() as cursor:
             cursor.execute(
                 """
@@ -60,7 +64,7 @@ class SelfServiceDesk:
             return records(cursor, Subject)
 
     def doors(self) -> Sequence[OpenDoor]:
-        """The channels that are open."""
+        """The open channels."""
         return self._doors
 
     def code_goes_to(self, addresses: Iterable[tuple[AddressKind, str]]) -> str:
@@ -69,8 +73,8 @@ class SelfServiceDesk:
             return ""
         region = self._settings.organisation.region
         typed = [(kind, e164(value, region) or "" if kind == PHONE else value) for kind, value in addresses]
-        way = automatic_route(typed, self._senders, region)
-        return way.address if way is not None else ""
+        route = automatic_route(typed, self._senders, region)
+        return route.address if route is not None else ""
 
     def rate(self, code: str, score: int, channel: str, peer: str) -> bool:
         """Record how content the citizen was with a closed case. Errors: NotFound, TooManyTries."""
@@ -80,13 +84,13 @@ class SelfServiceDesk:
             return case_id is not None and rating.rate(cursor, case_id, channel=channel, score=score)
 
     def count_asking_for_codes(self, peer: str) -> None:
-        """As asking for a link to prove a case by, each is a message that somebody gets. Errors: TooManyTries."""
+        """Count a request for codes, which like a proof link sends a message to an address. Errors: TooManyTries."""
         rates = self._settings.rates
         key = self._store.keyed_hash("codes-peer", peer_of(peer))
         throttle.count_try(self._store.database, key, tries=rates.link_peer_tries, window=rates.link_window)
 
     def opt(self, channel: str, account: str, address: str, *, out: bool, at: datetime | None = None) -> None:
-        """Remember whether we may write to an address; the same word of the same moment is kept once."""
+        """Record whether we may write to an address; a repetition of the same moment is kept once."""
         with self._store.cursor() as cursor:
             opt(cursor, channel, account, address, out=out, at=at or now())
 

@@ -20,5 +20,5 @@ class DeskStore:
         return self.database.cursor()
 
     def keyed_hash(self, purpose: str, value: str) -> str:
-        """`value` as nobody can read it from the store without the installation's secret, behind its purpose."""
+        """A keyed hash of `value` for a purpose: unreadable from the store without the installation's secret."""
         return f"{purpose}:{keyed_hash(self._secret, purpose, value)}"

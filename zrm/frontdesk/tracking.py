@@ -1,6 +1,6 @@
-"""What the holder of a tracking code may see of the case: how far it is, and after proof what was said and the files.
+"""What the holder of a tracking code may see of the case: its status, and after proof the conversation and the files.
 
-Only what happened is said to have happened: "answered" needs an answer that an agent wrote and that has left.
+Only what happened is shown as happened: "answered" needs an answer that an agent wrote and that has left.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ _STATES: Final[dict[str, _State]] = {
 
 
 class _Tracked(NamedTuple):
-    """The contact behind a code and its case; while that has no `id`, only `received_at` means something."""
+    """The contact behind a code and its case; without a case (`id`) only `received_at` means something."""
 
     id: UUID | None
     status: str
@@ -61,7 +61,7 @@ def tracking_of(
     writes_mail: bool,
     body_of: Callable[[str], bytes],
 ) -> Tracking:
-    """The case behind a code as read; `body_of` gives a raw contact's body by its key. Errors: NotFound."""
+    """The case behind a code; `body_of` gives a raw contact's body by its key. Errors: NotFound."""
     cursor.execute(
         """
         SELECT k.id, k.status, k.language, k.channel, k.opened_at, k.status_at,
@@ -76,13 +76,13 @@ def tracking_of(
     found = record(cursor, _Tracked)
     if found is None:
         raise NotFound("no such code")
-    if found.id is None:  # received and not filed yet, or in quarantine: to its sender these are one
+    if found.id is None:  # received and not filed yet, or in quarantine: the sender sees no difference
         return Tracking(
             code, "received", default_language, found.received_at, found.received_at, proven=False, proofs=(),
             filed=False, happened={"received": found.received_at},
         )  # fmt: skip
     kinds = {kind for kind, _ in addresses_of(cursor, found.id, found.person_id)}
-    proven = proven or not kinds  # who left no address has nothing but the code, and must still get the answer
+    proven = proven or not kinds  # a citizen without an address has only the code, and must still get the answer
     proofs: list[Literal["phone", "email"]] = []
     if PHONE in kinds:
         proofs.append("phone")
@@ -122,10 +122,11 @@ def public_file(cursor: Cursor, code: str, file_id: UUID) -> StoredFile:
 
 
 def addresses_of(cursor: Cursor, case_id: UUID, person_id: UUID | None) -> list[tuple[str, str]]:
-    """(kind, value) of whoever may prove the case is theirs: its person, or without one the address it came from.
+    """(kind, value) of the addresses that may prove the case: its person's, or without a person the one it came from.
 
-    An address that was only claimed proves the cases it was given in and no other of its person's: somebody else may have
-    typed theirs beside the citizen's. Contacts from before `other_addresses` are known by the moment the address is from.
+    An address that was only claimed proves the cases it was given in, not other cases of its person: a stranger may
+    have typed theirs beside the citizen's. For contacts from before `other_addresses` the address is known by the time
+    it was added.
     """
     cursor.execute(
         "SELECT kind, value FROM addresses a WHERE person_id = %s AND (NOT claimed OR EXISTS ("
@@ -147,7 +148,7 @@ def addresses_of(cursor: Cursor, case_id: UUID, person_id: UUID | None) -> list[
 def _progress(
     cursor: Cursor, case_id: UUID, status: str, opened_at: datetime, status_at: datetime
 ) -> tuple[_State, Mapping[str, datetime]]:
-    """Where the case stands, and since when each step that has happened in this round."""
+    """The case's status, and the time of each step that has happened in this round."""
     cursor.execute(
         "SELECT min(at) FROM case_events WHERE case_id = %s AND kind IN ('claim', 'assign', 'reply', 'reopen')",
         [case_id],
@@ -155,7 +156,7 @@ def _progress(
     (begun,) = cursor.fetchone() or (None,)
     answered = answered_at(cursor, case_id)
     state = _STATES[status]
-    if state == "answered" and answered is None:  # the answer is held back for some seconds, or was taken back
+    if state == "answered" and answered is None:  # the answer is on hold, or was withdrawn
         state = "in_progress"
     happened = {"received": opened_at}
     if state != "received" and (begun is not None or state == "in_progress"):
@@ -168,12 +169,13 @@ def _progress(
 
 
 def _messages(cursor: Cursor, case_id: UUID, *, whole: bool) -> tuple[PublicMessage, ...]:
-    """What was said, oldest first; of a very long conversation the newest part, for that is what is waited for, and of a
-    very long message the beginning, because its writer has the whole. Only their number and moments unless `whole`.
+    """The conversation, oldest first. Of a very long conversation only the newest part, which the citizen waits for; of
+    a very long message only the beginning, because its writer has the whole. Unless `whole`, only the number of
+    messages and their times.
     """
     cursor.execute(
         "SELECT id, at, direction = 'out', channel, left(text, %s), %s = ANY(labels) FROM contacts "
-        "WHERE case_id = %s AND public AND (direction = 'in' OR direction = 'out' AND at <= now()) "  # some are held back
+        "WHERE case_id = %s AND public AND (direction = 'in' OR direction = 'out' AND at <= now()) "  # some are on hold
         "ORDER BY at DESC, id DESC LIMIT %s",
         [MESSAGE_LENGTH + 1 if whole else 0, CLOSING, case_id, MESSAGES],
     )
@@ -206,7 +208,9 @@ def _files(cursor: Cursor, contact_ids: Sequence[UUID]) -> Mapping[UUID, list[Pu
 
 
 def _on_the_way(cursor: Cursor, code: str, body_of: Callable[[str], bytes]) -> tuple[OnTheWay, ...]:
-    """What the holder of this code sent by a door that had proven it and is not filed yet (or is held), oldest first."""
+    """What the holder of this code sent by a door that had proven it and is not filed yet (or is quarantined), oldest
+    first.
+    """
     found = raw_contacts.unfiled_in_conversation(cursor, code, limit=ON_THE_WAY)
     return tuple(
         OnTheWay(one.received_at, one.contact(one.body or b"" if one.body_key is None else body_of(one.body_key)))

@@ -1,4 +1,4 @@
-"""Tracking: the holder of a code sees where the matter stands, and what was said after proof.
+"""Tracking: the holder of a code sees where the matter stands, and after proof the conversation.
 
 The proof is the last digits of the phone, or a one-time link sent to the e-mail address, both of the case's own person.
 Tries are counted per peer and per code.
@@ -34,7 +34,7 @@ _PROOF_DIGITS: Final = 4
 
 
 class TrackingDesk:
-    """The front desk's `TrackingPort`. The link of a proof leaves by the first of `senders` that writes to e-mail addresses."""
+    """The front desk's `TrackingPort`. A proof link leaves by the first of `senders` that writes to e-mail addresses."""
 
     def __init__(
         self, store: DeskStore, blobs: BlobStore, settings: Settings, senders: Sequence[SendingAccount]
@@ -47,8 +47,9 @@ class TrackingDesk:
     def track(self, code: str, peer: str, *, proven: bool = False) -> Tracking:
         """The case behind a code as its holder may see it. Errors: NotFound, TooManyTries.
 
-        Only misses count: behind one address there may be a whole town of honest citizens. Nor does a code whose check
-        digit is wrong, as nearly all mistyped ones are: whoever guesses computes it, and learns nothing without.
+        Only misses count: a whole town of honest citizens may share one peer. A code with a wrong check digit, as
+        nearly all mistyped ones have, does not count either: an attacker computes the digit, and learns nothing without
+        it.
         """
         rates = self._settings.rates
         key = self._store.keyed_hash("track", peer_of(peer))
@@ -81,7 +82,7 @@ class TrackingDesk:
         with self._only_misses_count(code, peer) as right:
             case_id, person_id, _ = self._provable(code)
             digits = "".join(character for character in last_digits if character.isdecimal())
-            wanted = str(int(digits)).zfill(len(digits)) if digits else ""  # any script's digits as 0-9
+            wanted = str(int(digits)).zfill(len(digits)) if digits else ""  # digits of any script as 0-9
             with self._store.cursor() as cursor:
                 phones = [value for kind, value in addresses_of(cursor, case_id, person_id) if kind == PHONE]
             if len(wanted) == _PROOF_DIGITS and any(phone.endswith(wanted) for phone in phones):
@@ -90,10 +91,10 @@ class TrackingDesk:
 
     @contextmanager
     def _only_misses_count(self, code: str, peer: str) -> Iterator[list[bool]]:
-        """A try to prove, within its bounds; the block says that it was right by adding to the list. Errors: TooManyTries.
+        """A try to prove, within its limits; the block reports success by adding to the list. Errors: TooManyTries.
 
-        A try at a code is counted before it is looked at, and given back if it was right, so that no number of tries at
-        once gets through; what strangers missed stays counted. Of a peer's only the misses count.
+        A try at a code is counted before it is checked, and given back if it was right, so that parallel tries cannot
+        exceed the limit; strangers' misses stay counted. For a peer only misses count.
         """
         rates, read = self._settings.rates, codes.read(code) or ""
         peer_key = self._store.keyed_hash("prove-peer", peer_of(peer))
