@@ -144,7 +144,7 @@ def test_each_problem_is_one_plain_sentence() -> None:
         "no worker is alive; contacts are kept but not filed",
         "no worker for deliver is alive; answers are kept but not sent",
         "no worker for scan is alive; that work waits",
-        "`zrm web` gives no heartbeat; nobody is served",
+        "`zrm web` gives no heartbeat; no page is served",
         "`zrm listen fax` gives no heartbeat; nothing comes in there",
         "the oldest task of file has been due for 75 s and no worker has taken it",
     ]

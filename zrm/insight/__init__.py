@@ -1,1 +1,1 @@
-"""Watching the installation: metrics, the conservation law. Reads only."""
+"""Observes the installation: metrics, health, the conservation law. Reads only."""

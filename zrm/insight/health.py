@@ -1,8 +1,9 @@
-"""What is wrong with the roles although contacts are taken: one that gives no heartbeat, and work that waits too long.
+"""What is wrong with the roles although contacts are accepted: a role without a heartbeat, and work that waits too
+long.
 
-The relay and workers for filing and for sending are always needed. Any other role may be left out on purpose, so it is missed
-only when it was there and did not end in order; until it is back, ends in order, or its channel is switched off. Work that
-nobody does is told in any case, by how long it waits.
+The relay and workers for filing and for sending are always needed. Any other role may be left out on purpose, so it is
+reported missing only if it was there and did not shut down properly, until it is back, shuts down properly, or its
+channel is switched off. Work that no role does is reported in any case, by how long it waits.
 """
 
 from __future__ import annotations
@@ -27,8 +28,8 @@ _CONSEQUENCES: Final = {
 
 @dataclass(frozen=True, slots=True)
 class RoleProblem:
-    """What is wrong: the relay, all workers, the web role or a channel's listener (`name`) gives no heartbeat, a topic (`name`)
-    has no worker that is alive, or its oldest task has waited for `seconds`.
+    """What is wrong: the relay, all workers, the web role or a channel's listener (`name`) gives no heartbeat, a topic
+    (`name`) has no live worker, or its oldest task has waited for `seconds`.
     """
 
     kind: Literal["relay", "workers", "topic", "web", "listener", "late"]
@@ -44,7 +45,7 @@ class RoleProblem:
             case "topic":
                 return f"no worker for {self.name} is alive; {_CONSEQUENCES.get(self.name, 'that work waits')}"
             case "web":
-                return "`zrm web` gives no heartbeat; nobody is served"
+                return "`zrm web` gives no heartbeat; no page is served"
             case "listener":
                 return f"`zrm listen {self.name}` gives no heartbeat; nothing comes in there"
             case "late":
@@ -52,8 +53,8 @@ class RoleProblem:
 
 
 class Health:
-    """Asks the store. `optional` are the roles beside relay and workers that are missed if they die: "web", and the channels
-    with a listener of their own; `late` is how many seconds a task may wait for a worker.
+    """Reads the store. `optional` are the roles beside relay and workers that are reported if they die: "web", and the
+    channels with a listener of their own; `late` is how many seconds a task may wait for a worker.
     """
 
     def __init__(self, optional: Collection[str], *, late: float) -> None:
@@ -65,7 +66,7 @@ class Health:
         return [*self._silent(heartbeat.last_heartbeats(cursor)), *self._waiting(cursor)]
 
     def for_agent(self, cursor: Cursor, grants: Grants) -> list[RoleProblem]:
-        """The same for an agent; nothing for who does not handle deliveries everywhere."""
+        """The same for an agent; nothing for an agent who does not handle deliveries everywhere."""
         return self.problems(cursor) if grants.everywhere(Permission.HANDLE_DELIVERIES) else []
 
     def _silent(self, beats: list[LastHeartbeat]) -> Iterable[RoleProblem]:
@@ -88,6 +89,6 @@ class Health:
 
 
 def _missed(beats: Iterable[LastHeartbeat], *, needed: bool) -> bool:
-    """Whether none of these processes, the newest first, is there although one should be."""
+    """Whether none of these processes, the newest first, runs although one should."""
     known = list(beats)
     return not any(beat.recent for beat in known) and (needed or (bool(known) and not known[0].ended))

@@ -1,8 +1,8 @@
 """The conservation law: per channel and hour, received = filed + joined + ignored + quarantined + waiting.
 
-Received is counted from the receipts, which no later step touches; the rest from what became of the raw contacts.
-The two are kept apart on purpose: a contact that fell between them would show. What the doors said yes to is counted
-from their own book (`zrm.frontdesk.doors_book`): an answer without a receipt for the same content was a promise not kept.
+Received is counted from the receipts, which no later step writes; the rest from the outcomes of the raw contacts. The
+two are kept apart on purpose: a contact lost between them shows up. What the doors confirmed is counted from their own
+book (`zrm.frontdesk.doors_book`): a confirmation without a receipt for the same content is a broken promise.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class LedgerLine:
     quarantined: int
     waiting: int
     unkept: int = 0
-    """Contacts that a door said yes to and that are not in the store."""
+    """Contacts that a door confirmed and that are not in the store."""
 
     @property
     def missing(self) -> int:
@@ -39,12 +39,14 @@ class LedgerLine:
 
     @property
     def holds(self) -> bool:
-        """Whether nothing is missing and nothing is double."""
+        """Whether no contact is missing and none is counted twice."""
         return self.missing == 0 and self.unkept == 0
 
 
 def by_hour(cursor: Cursor, since: datetime, until: datetime) -> list[LedgerLine]:
-    """The law per channel and hour in [since, until), newest hour first. Reads receipts and raw contacts themselves."""
+    """The law per channel and hour in [since, until), newest hour first. Reads the receipts and raw contacts
+    themselves.
+    """
     cursor.execute(
         _LAW.format(hour="date_trunc('hour', received_at, 'UTC')").encode(), {"since": since, "until": until}
     )
@@ -52,7 +54,9 @@ def by_hour(cursor: Cursor, since: datetime, until: datetime) -> list[LedgerLine
 
 
 def for_agent(cursor: Cursor, grants: Grants, since: datetime, until: datetime) -> list[LedgerLine]:
-    """The same for an agent. Errors: NotFound for who may not see the ledger everywhere: an hour belongs to no unit."""
+    """The same for an agent. Errors: NotFound unless the agent may see the ledger everywhere: an hour belongs to no
+    unit.
+    """
     grants.require_everywhere(Permission.VIEW_LEDGER)
     return by_hour(cursor, since, until)
 

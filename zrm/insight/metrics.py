@@ -1,4 +1,6 @@
-"""Prometheus metrics, read from the store when asked: every process of the installation is counted, whoever answers."""
+"""Prometheus metrics, read from the store at each scrape: every process of the installation is counted, whichever
+answers.
+"""
 
 from __future__ import annotations
 
@@ -106,7 +108,7 @@ def _waiting(cursor: Cursor) -> Metric:
 
 def _roles(cursor: Cursor) -> Iterator[Metric]:
     alive = GaugeMetricFamily("zrm_roles_alive", "Processes that give heartbeats, by role", labels=("role",))
-    silent = GaugeMetricFamily(
+    ages = GaugeMetricFamily(
         "zrm_role_silent_seconds", "Seconds since the newest heartbeat of a role", labels=("role",)
     )
     beats = heartbeat.last_heartbeats(cursor)
@@ -114,8 +116,8 @@ def _roles(cursor: Cursor) -> Iterator[Metric]:
         of_role = [beat for beat in beats if beat.role == role]
         alive.add_metric((role,), sum(beat.alive for beat in of_role))
         if of_role:
-            silent.add_metric((role,), max(0.0, of_role[0].age))
-    yield from (alive, silent)
+            ages.add_metric((role,), max(0.0, of_role[0].age))
+    yield from (alive, ages)
 
 
 def _family(cursor: Cursor, name: str, text: str, labels: tuple[str, ...], query: str) -> GaugeMetricFamily:
