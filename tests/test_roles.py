@@ -33,7 +33,7 @@ DEAD = "the relay gives no heartbeat; contacts are kept but not filed"
 
 
 @dataclass
-class TestedInstallation:
+class SmallInstallation:
     """The roles of an installation, a process each."""
 
     command: list[str]
@@ -79,13 +79,13 @@ class TestedInstallation:
 
 
 @pytest.fixture
-def installation(tmp_path: Path, database: Database, redis_url: str) -> TestedInstallation:
+def installation(tmp_path: Path, database: Database, redis_url: str) -> SmallInstallation:
     port = free_port()
     file = tmp_path / "config.yaml"
     file.write_text(CONFIG % (LOOPBACK, port, LOOPBACK, port, free_port()), encoding="utf-8")
     stores = {DATABASE_VARIABLE: database.url, REDIS_VARIABLE: redis_url}
     command = [sys.executable, "-m", "zrm.cli", "--config", str(file)]
-    return TestedInstallation(command, {**os.environ, **stores}, f"http://{LOOPBACK}:{port}", database, tmp_path)
+    return SmallInstallation(command, {**os.environ, **stores}, f"http://{LOOPBACK}:{port}", database, tmp_path)
 
 
 def kill(process: Child) -> None:
@@ -93,7 +93,7 @@ def kill(process: Child) -> None:
     assert process.wait(30)
 
 
-def test_a_relay_that_is_killed_is_told_everywhere_and_a_restart_nowhere(installation: TestedInstallation) -> None:
+def test_a_relay_that_is_killed_is_told_everywhere_and_a_restart_nowhere(installation: SmallInstallation) -> None:
     with ExitStack() as stack:
         for words in (["web"], ["worker"], ["listen", "voice_ivr"]):
             stack.enter_context(installation.role(*words))
@@ -123,7 +123,7 @@ def test_a_relay_that_is_killed_is_told_everywhere_and_a_restart_nowhere(install
         wait_until(lambda: installation.beats("relay"), "the relay after its restart", 60)
 
 
-def test_a_listener_is_missed_when_it_is_killed_and_not_when_it_is_stopped(installation: TestedInstallation) -> None:
+def test_a_listener_is_missed_when_it_is_killed_and_not_when_it_is_stopped(installation: SmallInstallation) -> None:
     def listen(stack: ExitStack) -> Child:
         process = stack.enter_context(installation.role("listen", "voice_ivr"))
         wait_until(lambda: installation.beats("voice_ivr"), "the listener", 60)

@@ -25,7 +25,7 @@ from zrm.ui.i18n import gettext
 
 
 @dataclass
-class TestedInstallation:
+class SmallInstallation:
     """A text with a picture comes in; the provider answers as the test says."""
 
     database: Database
@@ -60,7 +60,7 @@ class TestedInstallation:
 
 
 @pytest.fixture
-def installation(database: Database, blobs: BlobStore, inbox: Inbox, settings: Settings) -> TestedInstallation:
+def installation(database: Database, blobs: BlobStore, inbox: Inbox, settings: Settings) -> SmallInstallation:
     def parse(raw: RawContact) -> list[Parsed]:
         file = InboundFile("ME1.png", "image/png", remote="https://provider/ME1")
         return [Inbound((Sender(PHONE, "09121234567"),), "عکس", files=(file,), thread=Thread(open_line=True))]
@@ -69,10 +69,10 @@ def installation(database: Database, blobs: BlobStore, inbox: Inbox, settings: S
     with database.cursor() as cursor:
         tasks = outbox.claim(cursor, Topic.FILE, limit=10, lease=60)
     Filer(database, blobs, {"sms": parse}, settings)(tasks)
-    return TestedInstallation(database, blobs)
+    return SmallInstallation(database, blobs)
 
 
-def test_picture_becomes_an_attachment_of_the_filed_message(installation: TestedInstallation) -> None:
+def test_picture_becomes_an_attachment_of_the_filed_message(installation: SmallInstallation) -> None:
     assert installation.ask("SELECT count(*) FROM attachments") == [(0,)], "the message does not wait for its picture"
     installation.work()
     ((name, kind, size, key, position),) = installation.ask(
@@ -84,7 +84,7 @@ def test_picture_becomes_an_attachment_of_the_filed_message(installation: Tested
     assert installation.ask("SELECT count(*) FROM outbox WHERE topic = 'fetch'") == [(0,)]
 
 
-def test_what_is_fetched_is_shown_to_the_virus_scanner_where_there_is_one(installation: TestedInstallation) -> None:
+def test_what_is_fetched_is_shown_to_the_virus_scanner_where_there_is_one(installation: SmallInstallation) -> None:
     with installation.database.cursor() as cursor:
         tasks = outbox.claim(cursor, Topic.FETCH, limit=10, lease=60)
     Fetch(installation.database, installation.blobs, {"sms": installation}, {}, scanned=True)(tasks)
@@ -93,7 +93,7 @@ def test_what_is_fetched_is_shown_to_the_virus_scanner_where_there_is_one(instal
     assert found
 
 
-def test_provider_that_is_away_is_asked_again_and_not_for_ever(installation: TestedInstallation) -> None:
+def test_provider_that_is_away_is_asked_again_and_not_for_ever(installation: SmallInstallation) -> None:
     def away(_: str) -> Fetched:
         raise ConnectionFailed(why("away"))
 
@@ -108,7 +108,7 @@ def test_provider_that_is_away_is_asked_again_and_not_for_ever(installation: Tes
     assert (failed_at, error) == (True, "away"), "a person sees the task and can send it again"
 
 
-def test_a_missed_picture_can_be_fetched_after_all(installation: TestedInstallation) -> None:
+def test_a_missed_picture_can_be_fetched_after_all(installation: SmallInstallation) -> None:
     def refused(_: str) -> Fetched:
         raise Rejected(why("gone"))
 
@@ -143,7 +143,7 @@ def silent_delivery(database: Database) -> None:
         assert query_missing_reports(cursor, hours=24) == 0, "each is asked about once"
 
 
-def test_report_that_never_came_is_asked_for(installation: TestedInstallation) -> None:
+def test_report_that_never_came_is_asked_for(installation: SmallInstallation) -> None:
     silent_delivery(installation.database)
     installation.word = lambda ref: Report(ref, "delivered")
     installation.work()
@@ -152,7 +152,7 @@ def test_report_that_never_came_is_asked_for(installation: TestedInstallation) -
     ) == [("delivered", "")]
 
 
-def test_provider_that_knows_nothing_leaves_a_line_in_the_history(installation: TestedInstallation) -> None:
+def test_provider_that_knows_nothing_leaves_a_line_in_the_history(installation: SmallInstallation) -> None:
     silent_delivery(installation.database)
     installation.work()
     assert installation.ask(
@@ -167,7 +167,7 @@ def test_provider_that_knows_nothing_leaves_a_line_in_the_history(installation: 
     assert installation.asked == 1
 
 
-def test_nobody_is_told_that_a_report_is_missing_where_none_can_come(installation: TestedInstallation) -> None:
+def test_nobody_is_told_that_a_report_is_missing_where_none_can_come(installation: SmallInstallation) -> None:
     silent_delivery(installation.database)
     installation.reports = False
     installation.work()
@@ -183,7 +183,7 @@ def test_nobody_is_told_that_a_report_is_missing_where_none_can_come(installatio
     assert (installation.asked, installation.ask("SELECT id FROM outbox WHERE topic = 'fetch'")) == (0, [])
 
 
-def test_report_that_comes_after_all_wins(installation: TestedInstallation) -> None:
+def test_report_that_comes_after_all_wins(installation: SmallInstallation) -> None:
     silent_delivery(installation.database)
     asked = installation.asked
     with installation.database.cursor() as cursor:

@@ -24,7 +24,7 @@ QUICK: dict[str, dict[str, float]] = {
 
 
 @dataclass(frozen=True)
-class TestedInstallation:
+class SmallInstallation:
     """A running hub and the other end of its answers."""
 
     hub: Hub
@@ -34,20 +34,20 @@ class TestedInstallation:
     """Of all senders so far: what one test's were promised must outlive the later tests' faults too."""
 
 
-Opening = Callable[[], AbstractContextManager[TestedInstallation]]
+Opening = Callable[[], AbstractContextManager[SmallInstallation]]
 
 
 @contextmanager
 def open_installation(
     folder: Path, settings: Mapping[str, Any] = QUICK, environment: Mapping[str, str] | None = None
-) -> Iterator[TestedInstallation]:
+) -> Iterator[SmallInstallation]:
     """A hub with such settings, and the other end of its answers."""
     with (
         TwilioStandIn() as twilio,
         SmtpSink() as sink,
         Hub(folder, twilio=twilio, submit=("127.0.0.1", sink.port), settings=settings, environment=environment) as hub,
     ):
-        yield TestedInstallation(hub, sink, twilio)
+        yield SmallInstallation(hub, sink, twilio)
 
 
 @pytest.fixture(scope="module")
@@ -57,7 +57,7 @@ def opening(tmp_path_factory: pytest.TempPathFactory) -> Opening:
 
 
 @pytest.fixture(scope="module")
-def installations(opening: Opening) -> Iterator[Shared[TestedInstallation]]:
+def installations(opening: Opening) -> Iterator[Shared[SmallInstallation]]:
     """One installation after the other, of which one is open."""
     with Shared(opening) as shared:
         yield shared
@@ -65,8 +65,8 @@ def installations(opening: Opening) -> Iterator[Shared[TestedInstallation]]:
 
 @pytest.fixture
 def installation(
-    installations: Shared[TestedInstallation], request: pytest.FixtureRequest
-) -> Iterator[TestedInstallation]:
+    installations: Shared[SmallInstallation], request: pytest.FixtureRequest
+) -> Iterator[SmallInstallation]:
     """One for all tests of a file, which leave it healed; after one that failed, a fresh one."""
     yield from installations.lend(request.node)
 

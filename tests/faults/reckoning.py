@@ -9,7 +9,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import psycopg
 
-from tests.faults.conftest import TestedInstallation
+from tests.faults.conftest import SmallInstallation
 from tests.journeys.hub import Hub
 from tests.lab.process import PeerError, wait_until
 from tests.lab.smtp_sink import SmtpSink
@@ -169,7 +169,7 @@ def arrivals(hub: Hub, sink: SmtpSink | None) -> Counter[str]:
 
 
 def load(
-    installation: TestedInstallation, *doors: str, rate: float = 20.0, seconds: float = 600.0, seed: int = 1
+    installation: SmallInstallation, *doors: str, rate: float = 20.0, seconds: float = 600.0, seed: int = 1
 ) -> Simulator:
     """Honest senders at these doors (all five if none is named), who come again until they are told yes."""
     plan = load_config(installation.hub.config)

@@ -11,7 +11,7 @@ from email.message import EmailMessage
 import httpx
 import pytest
 
-from tests.faults.conftest import TestedInstallation
+from tests.faults.conftest import SmallInstallation
 from tests.faults.reckoning import arrivals, end_leases, heal, hold_to_truth
 from tests.journeys.hub import Hub
 from tests.lab.mailer import compose, send
@@ -25,7 +25,7 @@ _WAY = re.compile(r'<select[^>]*name="way".*?<option value="([^"]*)"', re.DOTALL
 
 
 @pytest.fixture
-def agent(installation: TestedInstallation) -> Iterator[httpx.Client]:
+def agent(installation: SmallInstallation) -> Iterator[httpx.Client]:
     with httpx.Client(base_url=installation.hub.web, timeout=30, trust_env=False) as client:
         installation.hub.sign_in(client, "daniel")
         yield client
@@ -70,7 +70,7 @@ def deliveries(hub: Hub, case_id: str, text: str) -> list[tuple[str, str]]:
     return [(str(identifier), str(state)) for identifier, state in hub.ask(query, case_id, text)]
 
 
-def test_between_acting_and_delivering(installation: TestedInstallation, agent: httpx.Client) -> None:
+def test_between_acting_and_delivering(installation: SmallInstallation, agent: httpx.Client) -> None:
     hub = installation.hub
     write(hub, "between@example.org")
     case_id = case_of(hub, "between@example.org")
@@ -84,7 +84,7 @@ def test_between_acting_and_delivering(installation: TestedInstallation, agent: 
     hold_to_truth(hub, sink=installation.sink)
 
 
-def test_while_the_mail_server_holds_the_answer(installation: TestedInstallation, agent: httpx.Client) -> None:
+def test_while_the_mail_server_holds_the_answer(installation: SmallInstallation, agent: httpx.Client) -> None:
     hub = installation.hub
     write(hub, "held@example.org")
     case_id = case_of(hub, "held@example.org")
@@ -108,7 +108,7 @@ def test_while_the_mail_server_holds_the_answer(installation: TestedInstallation
 
 
 def test_while_twilio_holds_the_answer_and_then_reports_it(
-    installation: TestedInstallation, agent: httpx.Client
+    installation: SmallInstallation, agent: httpx.Client
 ) -> None:
     hub, twilio = installation.hub, installation.twilio
     hook, number = f"{hub.web}/hooks/twilio/sms/{hub.sms_number}", "+989120000077"
@@ -134,7 +134,7 @@ def test_while_twilio_holds_the_answer_and_then_reports_it(
     hold_to_truth(hub, sink=installation.sink)
 
 
-def test_while_agents_answer(installation: TestedInstallation, agent: httpx.Client) -> None:
+def test_while_agents_answer(installation: SmallInstallation, agent: httpx.Client) -> None:
     """The web server dies under a row of answers; each agent sends the same form again until it is taken or was."""
     hub = installation.hub
     senders = [f"row-{number}@example.org" for number in range(6)]

@@ -15,7 +15,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.faults.conftest import Opening, TestedInstallation, open_installation
+from tests.faults.conftest import Opening, SmallInstallation, open_installation
 from tests.faults.reckoning import heal, hold_to_truth, load, wait_for
 from tests.journeys.hub import CHECKOUT
 from zrm.kit.clock import now
@@ -45,7 +45,7 @@ def turn(step: Path, by: timedelta) -> None:
     fresh.rename(step)
 
 
-def test_the_clock_steps_back_under_load(installation: TestedInstallation, step: Path) -> None:
+def test_the_clock_steps_back_under_load(installation: SmallInstallation, step: Path) -> None:
     hub = installation.hub
     with httpx.Client(base_url=hub.web, timeout=60, trust_env=False) as client:
         hub.sign_in(client, "daniel")

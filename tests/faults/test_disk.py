@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from tests.channels.fax.faxes import fax
-from tests.faults.conftest import Opening, TestedInstallation, open_installation
+from tests.faults.conftest import Opening, SmallInstallation, open_installation
 from tests.faults.reckoning import heal, hold_to_truth
 from tests.journeys.hub import Hub
 from tests.lab.mailer import Attachment, compose, send
@@ -27,7 +27,7 @@ def opening(tmp_path_factory: pytest.TempPathFactory) -> Opening:
     """A hub whose blob store lies on a small device."""
 
     @contextmanager
-    def opening() -> Iterator[TestedInstallation]:
+    def opening() -> Iterator[SmallInstallation]:
         folder = tmp_path_factory.mktemp("full")
         with small_device(folder / "var" / "blobs"), open_installation(folder) as installation:
             yield installation
@@ -47,7 +47,7 @@ def fill(hub: Hub) -> Path:
     return path
 
 
-def test_every_door_refuses_what_it_cannot_keep_and_takes_it_later(installation: TestedInstallation) -> None:
+def test_every_door_refuses_what_it_cannot_keep_and_takes_it_later(installation: SmallInstallation) -> None:
     hub = installation.hub
     photo = Attachment("photo.jpg", "image/jpeg", BIG[:200_000])
     mail = compose(subject="x", text="with a photo", sender="full@example.org", to=hub.mailbox, attachments=[photo])
@@ -81,7 +81,7 @@ def test_every_door_refuses_what_it_cannot_keep_and_takes_it_later(installation:
     hold_to_truth(hub, sink=installation.sink)
 
 
-def test_a_mail_that_is_received_but_whose_files_find_no_room_waits(installation: TestedInstallation) -> None:
+def test_a_mail_that_is_received_but_whose_files_find_no_room_waits(installation: SmallInstallation) -> None:
     """Small enough for the row, but its attachment goes to the blob store when it is filed."""
     hub = installation.hub
     note = Attachment("note.txt", "text/plain", b"see attached" * 100)

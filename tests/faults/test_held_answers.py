@@ -7,7 +7,7 @@ import re
 import httpx
 import pytest
 
-from tests.faults.conftest import QUICK, Opening, TestedInstallation, open_installation
+from tests.faults.conftest import QUICK, Opening, SmallInstallation, open_installation
 from tests.faults.reckoning import heal, hold_to_truth
 from tests.faults.test_answers import TAKEN, agent, answer, case_of, deliveries, write
 from tests.journeys.hub import ROLES, Hub
@@ -38,7 +38,7 @@ def die(hub: Hub, what: str) -> None:
         hub.start()
 
 
-def arrived(installation: TestedInstallation, text: str) -> int:
+def arrived(installation: SmallInstallation, text: str) -> int:
     return sum(text in mail.text for mail in list(installation.sink.mails))
 
 
@@ -51,7 +51,7 @@ def is_held(hub: Hub, delivery: str) -> bool:
 
 @pytest.mark.parametrize("what", ["roles", "installation"])
 def test_a_held_answer_outlives_them_and_leaves_once(
-    installation: TestedInstallation, agent: httpx.Client, what: str
+    installation: SmallInstallation, agent: httpx.Client, what: str
 ) -> None:
     hub, text = installation.hub, f"A crew comes on Monday, whatever befalls the {what}."
     write(hub, f"{what}@example.org")
@@ -67,7 +67,7 @@ def test_a_held_answer_outlives_them_and_leaves_once(
 
 
 def test_an_answer_taken_back_around_their_death_never_leaves(
-    installation: TestedInstallation, agent: httpx.Client
+    installation: SmallInstallation, agent: httpx.Client
 ) -> None:
     hub, text = installation.hub, "Sent by mistake before all died."
     write(hub, "undone@example.org")

@@ -19,7 +19,7 @@ import pytest
 
 from tests.channels.email import corpus
 from tests.channels.fax.faxes import claims, fax, tiff
-from tests.faults.conftest import QUICK, Opening, TestedInstallation, open_installation
+from tests.faults.conftest import QUICK, Opening, SmallInstallation, open_installation
 from tests.faults.reckoning import heal, hold_to_truth, load, wait_for
 from tests.journeys.hub import Hub
 from tests.lab.mailer import Attachment, compose, send
@@ -34,7 +34,7 @@ FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 class Door:
     """The doors as a hostile stranger reaches them; every method gives the answer's status."""
 
-    installation: TestedInstallation
+    installation: SmallInstallation
     web: httpx.Client
 
     def mail(self, content: bytes, sender: str = "bad@example.org") -> int:
@@ -248,7 +248,7 @@ def opening(tmp_path_factory: pytest.TempPathFactory) -> Opening:
 
 
 @pytest.fixture
-def door(installation: TestedInstallation) -> Iterator[Door]:
+def door(installation: SmallInstallation) -> Iterator[Door]:
     with httpx.Client(base_url=installation.hub.web, timeout=120, trust_env=False) as client:
         yield Door(installation, client)
 
@@ -265,7 +265,7 @@ def pages_are_harmless(hub: Hub) -> None:
             assert "onerror=alert" not in page.text.replace("&lt;img src=x onerror=alert", "")
 
 
-def test_everything_at_once_among_good_neighbours(installation: TestedInstallation, door: Door) -> None:
+def test_everything_at_once_among_good_neighbours(installation: SmallInstallation, door: Door) -> None:
     hub = installation.hub
     pids = hub.pids
     with load(installation, rate=8, seed=30) as senders:
@@ -298,7 +298,7 @@ def test_everything_at_once_among_good_neighbours(installation: TestedInstallati
     pages_are_harmless(hub)
 
 
-def test_a_form_posted_twice_is_one_matter(installation: TestedInstallation, door: Door) -> None:
+def test_a_form_posted_twice_is_one_matter(installation: SmallInstallation, door: Door) -> None:
     page = door.web.get("/new").text
     form_id = page.split('name="form_id" value="', 1)[1].split('"', 1)[0]
     with ThreadPoolExecutor(2) as pool:

@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from tests.faults.conftest import TestedInstallation
+from tests.faults.conftest import SmallInstallation
 from tests.faults.reckoning import heal, hold_to_truth, load, wait_for
 from tests.journeys.hub import Hub
 from tests.lab.process import wait_until
@@ -24,7 +24,7 @@ def waiting(hub: Hub) -> int:
     return count(hub, "raw_contacts", "state = 'waiting'")
 
 
-def test_between_receiving_and_filing(installation: TestedInstallation) -> None:
+def test_between_receiving_and_filing(installation: SmallInstallation) -> None:
     hub = installation.hub
     for role in WORKERS:
         hub.suspend(role)
@@ -37,7 +37,7 @@ def test_between_receiving_and_filing(installation: TestedInstallation) -> None:
     hold_to_truth(hub, *installation.tallies, sink=installation.sink)
 
 
-def test_between_filing_and_delivering(installation: TestedInstallation) -> None:
+def test_between_filing_and_delivering(installation: SmallInstallation) -> None:
     hub = installation.hub
     before = count(hub, "deliveries")
     hub.suspend("worker-2")
@@ -51,7 +51,7 @@ def test_between_filing_and_delivering(installation: TestedInstallation) -> None
 
 
 @pytest.mark.parametrize("seed", [1, 2])
-def test_anywhere_under_load(installation: TestedInstallation, seed: int) -> None:
+def test_anywhere_under_load(installation: SmallInstallation, seed: int) -> None:
     hub, chance = installation.hub, random.Random(seed)
     roles = ["relay", "worker-1", "worker-2", "worker-3", "web", "email", "voice_ivr", "fax"]
     chance.shuffle(roles)
@@ -67,7 +67,7 @@ def test_anywhere_under_load(installation: TestedInstallation, seed: int) -> Non
     hold_to_truth(hub, *installation.tallies, sink=installation.sink)
 
 
-def test_the_whole_installation_at_once(installation: TestedInstallation) -> None:
+def test_the_whole_installation_at_once(installation: SmallInstallation) -> None:
     hub = installation.hub
     with load(installation, rate=12, seed=3) as senders:
         wait_for(senders, 10)
@@ -79,7 +79,7 @@ def test_the_whole_installation_at_once(installation: TestedInstallation) -> Non
     hold_to_truth(hub, *installation.tallies, sink=installation.sink)
 
 
-def test_in_the_middle_of_filing(installation: TestedInstallation) -> None:
+def test_in_the_middle_of_filing(installation: SmallInstallation) -> None:
     """Both workers die again and again over the same backlog, each time somewhere else in it."""
     hub, chance = installation.hub, random.Random(4)
     for role in WORKERS:

@@ -14,7 +14,7 @@ import httpx
 import pytest
 
 from tests.channels.fax.faxes import fax
-from tests.faults.conftest import TestedInstallation
+from tests.faults.conftest import SmallInstallation
 from tests.faults.reckoning import heal, hold_to_truth, load, wait_for
 from tests.lab.mailer import compose, send
 from tests.lab.process import wait_until
@@ -24,7 +24,7 @@ from zrm.simulate.voice import VoiceDoor
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
-def test_postgres_goes_and_comes_back(installation: TestedInstallation, number: signal.Signals) -> None:
+def test_postgres_goes_and_comes_back(installation: SmallInstallation, number: signal.Signals) -> None:
     hub = installation.hub
     pids = {role: pid for role, pid in hub.pids.items() if role != "postgres"}
     said = {role: len(lines) for role, lines in hub.log_lines().items()}
@@ -43,7 +43,7 @@ def test_postgres_goes_and_comes_back(installation: TestedInstallation, number: 
 
 
 @pytest.mark.parametrize(("number", "flush"), [(signal.SIGTERM, True), (signal.SIGKILL, False), (signal.SIGKILL, True)])
-def test_valkey_goes_and_comes_back(installation: TestedInstallation, number: signal.Signals, flush: bool) -> None:
+def test_valkey_goes_and_comes_back(installation: SmallInstallation, number: signal.Signals, flush: bool) -> None:
     hub = installation.hub
     pids = {role: pid for role, pid in hub.pids.items() if role != "valkey"}
     said = {role: len(lines) for role, lines in hub.log_lines().items()}
@@ -63,7 +63,7 @@ def test_valkey_goes_and_comes_back(installation: TestedInstallation, number: si
         assert not [event for event in events if "traceback" in event.lower() or "Worker" in event]
 
 
-def test_the_doors_stay_open_while_the_queue_is_away(installation: TestedInstallation) -> None:
+def test_the_doors_stay_open_while_the_queue_is_away(installation: SmallInstallation) -> None:
     hub = installation.hub
     thaw = hub.suspend("valkey")
     try:
@@ -76,7 +76,7 @@ def test_the_doors_stay_open_while_the_queue_is_away(installation: TestedInstall
     hold_to_truth(hub, *installation.tallies, sink=installation.sink)
 
 
-def test_a_restart_of_the_one_web_role_refuses_nobody(installation: TestedInstallation) -> None:
+def test_a_restart_of_the_one_web_role_refuses_nobody(installation: SmallInstallation) -> None:
     """Citizens come without a pause, an open desk follows; the role is restarted twice, as for a new version."""
     hub = installation.hub
     over, failures, taken = Event(), list[str](), list[str]()
@@ -110,7 +110,7 @@ def test_a_restart_of_the_one_web_role_refuses_nobody(installation: TestedInstal
     assert failures == []
 
 
-def test_the_doors_say_so_while_the_store_is_away(installation: TestedInstallation) -> None:
+def test_the_doors_say_so_while_the_store_is_away(installation: SmallInstallation) -> None:
     """Every door refuses for now in its own dialect; the same things sent again are taken, each once."""
     hub, twilio = installation.hub, installation.twilio
     hook = f"{hub.web}/hooks/twilio/sms/{hub.sms_number}"
@@ -158,7 +158,7 @@ def test_the_doors_say_so_while_the_store_is_away(installation: TestedInstallati
     hold_to_truth(hub, sink=installation.sink)
 
 
-def test_the_same_contact_five_times_at_once(installation: TestedInstallation) -> None:
+def test_the_same_contact_five_times_at_once(installation: SmallInstallation) -> None:
     """By HTTP, by SMTP and as a webhook, while the web server is killed in between."""
     hub, twilio = installation.hub, installation.twilio
     hook = f"{hub.web}/hooks/twilio/sms/{hub.sms_number}"

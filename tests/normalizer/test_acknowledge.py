@@ -36,7 +36,7 @@ ANSWERING = ("email", "sms", "telegram", "bale")
 """The others tell the code at the door (form, call), or have no way back (fax)."""
 
 
-class TestedInstallation(Desk):
+class SmallInstallation(Desk):
     """A desk to which every channel leads."""
 
     senders: tuple[Account, ...] = ()
@@ -59,8 +59,8 @@ class TestedInstallation(Desk):
 
 
 @pytest.fixture
-def installation(database: Database, inbox: Inbox, blobs: BlobStore, settings: Settings) -> TestedInstallation:
-    return TestedInstallation(database, inbox, blobs, settings)
+def installation(database: Database, inbox: Inbox, blobs: BlobStore, settings: Settings) -> SmallInstallation:
+    return SmallInstallation(database, inbox, blobs, settings)
 
 
 def said(channel: str, words: str = "چراغ کوچهٔ ما از دوشنبه خاموش است.") -> Inbound:
@@ -75,7 +75,7 @@ def said(channel: str, words: str = "چراغ کوچهٔ ما از دوشنبه 
     [("چراغ کوچهٔ ما از دوشنبه خاموش است.", "fa"), ("The lamp in our street is dark since Monday.", "en")],
 )
 def test_a_first_contact_is_told_its_code(
-    installation: TestedInstallation, channel: str, words: str, language: str
+    installation: SmallInstallation, channel: str, words: str, language: str
 ) -> None:
     installation.send(said(channel, words), channel=channel)
     answers = installation.acknowledged()
@@ -91,7 +91,7 @@ def test_a_first_contact_is_told_its_code(
 
 
 @pytest.mark.parametrize("channel", ANSWERING)
-def test_once_is_enough(installation: TestedInstallation, channel: str) -> None:
+def test_once_is_enough(installation: SmallInstallation, channel: str) -> None:
     (contact,) = installation.send(said(channel), channel=channel)
     _, _, token = installation.case_of(contact)
     again = said(channel, "و هنوز خاموش است.")
@@ -103,20 +103,20 @@ def test_once_is_enough(installation: TestedInstallation, channel: str) -> None:
 
 
 @pytest.mark.parametrize("channel", ANSWERING)
-def test_who_knows_the_code_already_is_not_told_again(installation: TestedInstallation, channel: str) -> None:
+def test_who_knows_the_code_already_is_not_told_again(installation: SmallInstallation, channel: str) -> None:
     installation.send(replace(said(channel), code_told=True), channel=channel)
     assert installation.acknowledged() == []
 
 
 @pytest.mark.parametrize("channel", ANSWERING)
 @pytest.mark.parametrize("label", ["robot", "bounce", "list", "newsletter"])
-def test_a_machine_is_never_answered(installation: TestedInstallation, channel: str, label: str) -> None:
+def test_a_machine_is_never_answered(installation: SmallInstallation, channel: str, label: str) -> None:
     installation.send(replace(said(channel), labels=frozenset({label})), channel=channel)
     assert installation.acknowledged() == []
 
 
 @pytest.mark.parametrize("channel", ANSWERING)
-def test_who_asked_us_not_to_write_is_not_written_to(installation: TestedInstallation, channel: str) -> None:
+def test_who_asked_us_not_to_write_is_not_written_to(installation: SmallInstallation, channel: str) -> None:
     with installation.database.cursor() as cursor:
         cursor.execute(
             "INSERT INTO opt_outs VALUES (%s, %s, 'info', %s, true, now())", [new_id(), channel, ADDRESSES[channel][1]]
@@ -127,7 +127,7 @@ def test_who_asked_us_not_to_write_is_not_written_to(installation: TestedInstall
 
 
 @pytest.mark.parametrize("channel", ANSWERING)
-def test_the_operator_may_keep_a_channel_silent(installation: TestedInstallation, channel: str) -> None:
+def test_the_operator_may_keep_a_channel_silent(installation: SmallInstallation, channel: str) -> None:
     installation.settings = installation.settings.model_copy(update={"acknowledge": []})
     installation.send(said(channel), channel=channel)
     assert installation.acknowledged() == []
@@ -139,7 +139,7 @@ def test_the_operator_may_keep_a_channel_silent(installation: TestedInstallation
     [([None], "Everybody's"), ([None, "contact-centre"], "Its own"), (["roads"], "")],
 )
 def test_a_unit_has_first_words_of_its_own(
-    installation: TestedInstallation, channel: str, units: list[str | None], expected: str
+    installation: SmallInstallation, channel: str, units: list[str | None], expected: str
 ) -> None:
     with installation.database.cursor() as cursor:
         cursor.execute("SELECT key, id FROM units")
@@ -169,7 +169,7 @@ MAIL, MOBILE = "sara@home.example", "+989121234567"
 
 
 def typed(
-    installation: TestedInstallation, *addresses: str, words: str = "The lamp in our street is dark.", **more: object
+    installation: SmallInstallation, *addresses: str, words: str = "The lamp in our street is dark.", **more: object
 ) -> None:
     senders = [Sender(EMAIL if "@" in one else PHONE, one, "Buy pills", claimed=True) for one in addresses]
     installation.senders = ACCOUNTS
@@ -187,7 +187,7 @@ def typed(
     ],
 )
 def test_who_wrote_by_the_form_gets_the_code_where_they_typed(
-    installation: TestedInstallation, addresses: tuple[str, ...], way: tuple[str, str] | None
+    installation: SmallInstallation, addresses: tuple[str, ...], way: tuple[str, str] | None
 ) -> None:
     typed(installation, *addresses)
     answers = installation.acknowledged()
@@ -198,7 +198,7 @@ def test_who_wrote_by_the_form_gets_the_code_where_they_typed(
         assert ("If it was not you" in str(text)) is (way == ("email", MAIL)), "a text has no room for more"
 
 
-def test_the_form_is_no_cannon(installation: TestedInstallation) -> None:
+def test_the_form_is_no_cannon(installation: SmallInstallation) -> None:
     for _ in range(installation.settings.automatic.typed_per_day + 2):
         typed(installation, MAIL)
     assert len(installation.acknowledged()) == installation.settings.automatic.typed_per_day
@@ -212,7 +212,7 @@ def test_the_form_is_no_cannon(installation: TestedInstallation) -> None:
     assert len(installation.acknowledged()) == limits.typed_per_hour, "in all"
 
 
-def test_nobody_is_written_to_for_a_program_or_where_the_door_told_the_code(installation: TestedInstallation) -> None:
+def test_nobody_is_written_to_for_a_program_or_where_the_door_told_the_code(installation: SmallInstallation) -> None:
     typed(installation, MAIL, labels=frozenset({"robot"}))
     typed(installation, MAIL, code_told=True)
     installation.settings = installation.settings.model_copy(update={"acknowledge": ["email", "sms"]})

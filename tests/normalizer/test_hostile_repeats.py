@@ -52,7 +52,7 @@ def repeat_of(data: st.DataObject, place: Place) -> Repeat:
     )
 
 
-class TestedInstallation:
+class SmallInstallation:
     """The inbox and the filer of an installation with all channels; its children read."""
 
     def __init__(
@@ -88,14 +88,14 @@ class TestedInstallation:
 @pytest.fixture
 def installation(
     database: Database, inbox: Inbox, blobs: BlobStore, settings: Settings, all_channels: dict[str, Channel]
-) -> TestedInstallation:
-    return TestedInstallation(database, inbox, blobs, all_channels, settings)
+) -> SmallInstallation:
+    return SmallInstallation(database, inbox, blobs, all_channels, settings)
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.data())
 def test_who_sends_repeats_is_filed_or_held_and_the_others_are_filed(
-    installation: TestedInstallation, all_channels: dict[str, Channel], data: st.DataObject
+    installation: SmallInstallation, all_channels: dict[str, Channel], data: st.DataObject
 ) -> None:
     place = data.draw(st.sampled_from(contacts(all_channels)))
     assert place.contact is not None

@@ -72,7 +72,7 @@ ROWS = [
     ("sentences below the signature's line", "The lamp is broken.\n-- \nThe bin was not emptied for three weeks either.\n", ""),
     ("a name below it, then sentences", "Broken.\n-- \nAli Rezaei\n\nP.S. The bin was not emptied for three weeks.\n", ""),
     ("a long paragraph below it", "Broken.\n-- \nAli\n" + "The bin was not emptied for three weeks either. " * 10 + "\n", ""),
-    ("a signature of several lines", "Broken.\n\n", "-- \nAli Rezaei\nHead of the TestedInstallation Committee\n+98 21 8888 7777\nali@example.org\n"),
+    ("a signature of several lines", "Broken.\n\n", "-- \nAli Rezaei\nHead of the SmallInstallation Committee\n+98 21 8888 7777\nali@example.org\n"),
     ("a Persian signature", "چراغ خراب است.\n", "-- \nعلی رضایی\nمدیر ساختمان\n۰۲۱-۸۸۸۸۷۷۷۷\n"),
     ("Persian sentences below it", "چراغ خراب است.\n-- \nسطل زباله هم سه هفته است که خالی نشده\n", ""),
     ("sent by post", "My request is open.\n\nSent via registered post on 12 May, receipt 4471.\n", ""),
