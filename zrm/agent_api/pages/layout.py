@@ -66,7 +66,7 @@ class Shell:
             frame=frame,
             visit=visit,
             own_address=own_address if status >= HTTPStatus.BAD_REQUEST else "",
-            told=lambda reason: told(reason, visit.viewer.language),
+            told_reason=lambda reason: told(reason, visit.viewer.language),
             **values,
         )
         return HTMLResponse(html, status_code=status, headers=headers.PAGE)
