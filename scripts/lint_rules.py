@@ -83,7 +83,7 @@ GENERIC: Final = frozenset({"kit/db.py"})
 COMMITS: Final[dict[str, str]] = {
     "kit/db.py": "opens the transactions of everybody, and the connections whose statements commit by themselves",
     "agent_api/live_updates.py": "listens for notifications, outside any transaction",
-    "kit/fitness.py": "reads settings of the server, outside any transaction",
+    "kit/database_checks.py": "reads settings of the server, outside any transaction",
     "casestore/schema.py": "a migration is a transaction of its own",
     "inbox/writer.py": "T1: one statement is one transaction for a group of contacts",
     "dispatch/relay.py": "listens for notifications, outside any transaction",

@@ -62,7 +62,7 @@ def test_a_door_whose_port_is_taken_is_one_line(zrm: Zrm) -> None:
     with socket.create_server(("127.0.0.1", 0)) as other:
         done = zrm("listen", "voice_ivr", port=other.getsockname()[1])
     assert done.returncode == 2
-    said = "config.yaml: channels.voice_ivr: its address cannot be listened on (Address already in use)"
+    said = "config.yaml: channels.voice_ivr: cannot listen on its address (Address already in use)"
     assert said in done.stderr
     assert "Traceback" not in done.stderr
 

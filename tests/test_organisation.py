@@ -146,7 +146,7 @@ def test_what_cannot_be_done_is_said_in_one_line(say: Callable[..., Said]) -> No
     for words, said in (
         (
             ("unit", "add", *GARDEN[:-1], "Gardens"),
-            "zrm unit add: unit garden is there already, and not so: name.en: Garden → Gardens",
+            "zrm unit add: unit garden exists already and differs: name.en: Garden → Gardens",
         ),
         (
             ("unit", "add", "Big Garden", *GARDEN[1:]),

@@ -13,7 +13,7 @@ import pytest
 from tests.journeys.hub import Hub
 from tests.lab.process import LOOPBACK, wait_until
 from zrm.installation import load_config
-from zrm.kit import folders
+from zrm.kit import file_permissions
 
 OTHERS = {"spool": 0o711, "spool/fax": 0o770, "recordings": 0o770}
 """What fax and telephone servers share with us by a group of both, and the passage to it."""
@@ -46,8 +46,8 @@ def test_nobody_else_on_the_machine_reads_what_is_kept(hub: Hub) -> None:
 def test_a_folder_has_its_mode_whatever_the_umask(tmp_path: Path, umask: int) -> None:
     before = os.umask(umask)
     try:
-        folders.make(tmp_path / "var" / "prompts" / "fa", folders.PUBLIC)
-        folders.make(tmp_path / "var", folders.SHARED)
+        file_permissions.make(tmp_path / "var" / "prompts" / "fa", file_permissions.PUBLIC)
+        file_permissions.make(tmp_path / "var", file_permissions.SHARED)
     finally:
         os.umask(before)
     made = [tmp_path / "var", tmp_path / "var" / "prompts", tmp_path / "var" / "prompts" / "fa"]
@@ -58,7 +58,7 @@ def test_the_data_folder_shows_others_nothing(tmp_path: Path) -> None:
     config = tmp_path / "config.yaml"
     config.write_text('organisation: {name: {fa: "مرکز", en: "Centre"}}\n', encoding="utf-8")
     data = load_config(config).data
-    assert data.stat().st_mode & 0o777 == folders.PASSAGE
-    assert not folders.open_to_others(data)
+    assert data.stat().st_mode & 0o777 == file_permissions.PASSAGE
+    assert not file_permissions.open_to_others(data)
     data.chmod(0o755)
-    assert folders.open_to_others(data), "and zrm check says so of what lies below"
+    assert file_permissions.open_to_others(data), "and zrm check says so of what lies below"

@@ -121,7 +121,7 @@ def test_check_names_them_once_others_can_reach_the_doors(tmp_path: Path, databa
         )
 
     plan(tmp_path)
-    assert "everybody can read" not in check().stdout
+    assert "published in" not in check().stdout
     shipped = plan(tmp_path, old="http://127.0.0.1:8000", new=WORLD)
     done = check()
     assert done.returncode == 1

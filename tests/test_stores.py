@@ -23,8 +23,8 @@ from zrm.casestore.schema import migrate
 from zrm.dispatch.queues import queue_obstacles, queue_risks
 from zrm.errors import ConfigError
 from zrm.installation import DATABASE_VARIABLE, REDIS_VARIABLE
+from zrm.kit.database_checks import obstacles, risks
 from zrm.kit.db import Database
-from zrm.kit.fitness import obstacles, risks
 
 PASSWORD = "p@ss:w/rd%20#"
 OWNER, STRANGER, NAME = "hub-owner", "hub-stranger", "hub-installation"

@@ -1,3 +1,3 @@
-"""ZRM, citiZen Relationship Management: every citizen's contact becomes a case that somebody owns."""
+"""ZRM, citiZen Relationship Management: every citizen's contact becomes a case that an agent or a unit owns."""
 
 __version__ = "0.1.0"

@@ -1,4 +1,4 @@
-"""The command `zrm`. Ctrl-C while its libraries are still being read ends it without a word: nothing runs yet."""
+"""The command `zrm`. Ctrl-C during the imports ends it without a traceback: nothing runs yet."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ import signal
 
 
 def main() -> None:
-    """Read the command line's rooms, which takes seconds on a small machine, and run it."""
-    asked_for = signal.getsignal(signal.SIGINT) is signal.default_int_handler  # not where our parent ignores it
+    """Import the command line, which takes seconds on a small machine, and run it."""
+    # false where the parent process ignores the signal
+    asked_for = signal.getsignal(signal.SIGINT) is signal.default_int_handler
     if asked_for:
         signal.signal(signal.SIGINT, signal.SIG_DFL)
     from zrm.cli import main as run

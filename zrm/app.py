@@ -43,8 +43,8 @@ from zrm.ui.pages import Pages
 
 _log = log.get(__name__)
 _STATIC = Path(__file__).parent / "ui" / "static" / "build"
-_PATIENCE: Final = 5.0  # seconds in which whoever watches us gets an answer, whatever hangs
-_A_MOMENT: Final = 2.0  # seconds of those for what is only told as degraded
+_PATIENCE: Final = 5.0  # seconds after which a health check is answered, whatever hangs
+_A_MOMENT: Final = 2.0  # seconds of those for checks that only report `degraded`
 _AWAY: Final = (StoreUnavailable, psycopg.OperationalError)
 _FORWARDING: Final = ("forwarded", "via", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "x-real-ip")
 _FORMS: Final = ("application/x-www-form-urlencoded", "multipart/form-data")
@@ -52,9 +52,9 @@ T = TypeVar("T")
 
 
 class _Assets(StaticFiles):
-    """Built assets carry a hash in their names, so a browser may keep them for ever.
+    """Built assets carry a hash in their names, so a browser may cache them for ever.
 
-    The build has compressed them as well as can be: beside each file lies it as brotli and gzip, if that is smaller.
+    The build has compressed them: a brotli and a gzip version lie beside each file for which they are smaller.
     """
 
     async def get_response(self, path: str, scope: Scope) -> Response:
@@ -77,9 +77,9 @@ class _Assets(StaticFiles):
 
 
 class _OnlyOverTls:
-    """Puts on every answer of the application that its host is to be reached over TLS alone, for a year.
+    """Adds Strict-Transport-Security, one year, to every answer of the application.
 
-    Only for an installation whose public address is https. Neighbours under the same domain are none of ours.
+    Only for an installation whose public address is https. Subdomains are not included: they may belong to others.
     """
 
     def __init__(self, app: ASGIApp) -> None:
@@ -95,10 +95,10 @@ class _OnlyOverTls:
 
 
 class _StraightToTheDoors:
-    """Leads to the doors that are ASGI applications themselves, past what only pages need.
+    """Calls the doors that are ASGI applications themselves, without the layers that only pages need.
 
-    FastAPI's exit stack, the handlers of exceptions and the search for the route cost a webhook or a form 25 µs, as much
-    as all it does itself. What a door lets slip ends at the last resorts all the same: that for bugs stands before this.
+    FastAPI's exit stack, exception handlers and route search cost a webhook or a form 25 µs, as much as its own work.
+    Errors that a door does not handle still reach the fallback error pages, which stand outside this layer.
     """
 
     def __init__(self, app: ASGIApp, routes: Sequence[BaseRoute], resorts: _LastResorts) -> None:
@@ -107,7 +107,7 @@ class _StraightToTheDoors:
         doors = [
             route for route in routes if isinstance(route, Route) and route.app is route.endpoint and _is_plain(route)
         ]
-        # Asked for by the method and the path, without its last part where that is a parameter: "/hooks/x/{account}".
+        # Looked up by method and path, without the last part where that is a parameter: "/hooks/x/{account}".
         self._doors = {
             (method, start): (route, name.removesuffix("}"))
             for route in doors
@@ -139,28 +139,28 @@ class _StraightToTheDoors:
 
 
 def _is_plain(route: Route) -> bool:
-    """Whether its path has no parameter but its last part, as a text."""
+    """Whether the only parameter of its path is the last part, as text."""
     start, _, name = route.path.partition("{")
     return not name or (start.endswith("/") and name.removesuffix("}") in route.param_convertors)
 
 
 class _LastResorts:
-    """What no page of ours answered: a page for a person, in their language; for a program what it always was.
+    """Answers for errors that no page of ours handled: a page in the reader's language, or plain text for a program.
 
-    The pages need nothing from the store, and nothing here raises: what cannot be drawn is said plainly.
+    The pages read nothing from the store, and nothing here raises: without a page the answer is plain text.
     """
 
     def __init__(self, context: DeskContext) -> None:
         self._context = context
 
     async def nothing_here(self, request: Request, error: Exception) -> Response:
-        """A mistyped address."""
+        """An unknown address."""
         page = self._page(request, "nothing.html", 404)
         detail = getattr(error, "detail", "Not Found")
         return page or JSONResponse({"detail": detail}, status_code=404, headers=getattr(error, "headers", None))
 
     async def away(self, request: Request, error: Exception) -> Response:
-        """The store does not answer: the sender knows to come again."""
+        """The store does not answer: the sender is asked to try again."""
         _log.error("store is away", path=request.url.path, error=type(error).__name__)
         page = self._page(request, "away.html", 503) or PlainTextResponse(
             "سامانه چند لحظه در دسترس نیست. لطفاً دوباره تلاش کنید.\n"
@@ -171,12 +171,12 @@ class _LastResorts:
         return page
 
     async def left(self, request: Request, _error: Exception) -> Response:
-        """The client hung up before its request was whole: no fault of ours, and nobody is there to be told."""
+        """The client disconnected before its request was complete: not an error of ours, and there is no reader."""
         _log.info("client left", path=request.url.path)
         return Response(status_code=400)
 
     async def bug(self, request: Request, error: Exception) -> Response:
-        """Ours to mend: the log has it all under the incident's number, the reader has the number and nothing else."""
+        """An error of ours: the log has the details under the incident number, and the reader sees only that number."""
         incident = new_trace()
         _log.error("bug", path=request.url.path, incident=incident, error=type(error).__name__)
         response = self._page(request, "incident.html", 500, incident=incident) or PlainTextResponse(
@@ -184,12 +184,12 @@ class _LastResorts:
             f"Something went wrong on our side and has been recorded. Incident: {incident}\n",
             status_code=500,
         )
-        if self._context.secure:  # written outside everything else, so outside `_OnlyOverTls` too
+        if self._context.secure:  # sent outside all middleware, so outside `_OnlyOverTls` too
             response.raw_headers.append(headers.STRICT_TRANSPORT)
         return response
 
     def _page(self, request: Request, template: str, status: int, **values: object) -> Response | None:
-        """The page; None for a program, and when it cannot be drawn."""
+        """The page; None for a program, or when the page cannot be rendered."""
         if not _is_browser(request):
             return None
         try:
@@ -216,7 +216,7 @@ def _is_browser(request: Request) -> bool:
 
 
 def _again(request: Request) -> str:
-    """Where to try again: the same address, or the page whose form was sent; only ever a path of ours."""
+    """Where to try again: the same address, or the page of the form that was sent; always a path of this site."""
     if request.method != "POST":
         path, query = quote(request.url.path), request.url.query
     else:
@@ -228,8 +228,8 @@ def _again(request: Request) -> str:
 
 
 class _Asked(Generic[T]):
-    """One question to the stores at a time: who asks meanwhile shares its answer, so that a store that hangs holds one
-    thread and not one for each time we are looked at.
+    """Runs one check at a time: callers that arrive meanwhile share its answer, so a store that hangs holds one thread
+    and not one for each health check.
     """
 
     def __init__(self, question: Callable[[], T], *, patience: float | None = None) -> None:
@@ -238,14 +238,16 @@ class _Asked(Generic[T]):
         self._under_way: asyncio.Task[T] | None = None
 
     async def answer(self) -> T:
-        """The answer. Errors: TimeoutError after `_PATIENCE` seconds or its own patience, and the question's own."""
+        """The answer. Errors: TimeoutError after `_PATIENCE` seconds or its own patience, and the errors of the
+        check.
+        """
         if self._under_way is None or self._under_way.done():
             self._under_way = asyncio.create_task(run_in_threadpool(self._question))
         async with asyncio.timeout(self._patience or _PATIENCE):
             return await asyncio.shield(self._under_way)
 
     async def answer_or(self, otherwise: T) -> T:
-        """The answer; `otherwise` if it takes too long. Errors: the question's own."""
+        """The answer, or `otherwise` after the time limit. Errors: those of the check."""
         try:
             return await self.answer()
         except TimeoutError:
@@ -255,12 +257,12 @@ class _Asked(Generic[T]):
 def build_app(runtime: Runtime) -> FastAPI:
     """The application on an open runtime; its lifespan closes what it opened and owns the live events.
 
-    `app.state.end_streams` ends the streams of open desks, which have no end of their own.
+    `app.state.end_streams` ends the event streams of open desks, which do not end by themselves.
     """
     config = runtime.config
     desk, inbox = runtime.desk()
     monitor = Monitor(Queues(runtime.redis_url))
-    # Connections of their own: whoever asks how we are must not stand behind the citizens on a busy day.
+    # Connections of their own: a health check must not wait behind the citizens on a busy day.
     watched = runtime.beside("readiness")
     context = DeskContext(
         settings=config.settings,
@@ -291,15 +293,16 @@ def build_app(runtime: Runtime) -> FastAPI:
         docs_url=None,
         redoc_url=None,
         openapi_url=None,
-        # Nobody else is told of requests and errors; and asking the environment whether somebody wants to be costs 5 µs.
+        # No telemetry of requests and errors; and looking for it in the environment would cost 5 µs.
         telemetry={"tracing": False, "metrics": False, "logs": False},
     )
     app.state.end_streams = context.hub.close_all
     routers = [channel.routes(desk) for channel in config.channels.values() if isinstance(channel, HasRoutes)]
-    # Routes are tried one by one: a webhook should not have to pass every page of the portal, nor a router in a router.
+    # Routes are tried one by one: a webhook should not have to pass every page of the portal, nor nested routers.
     for router in sorted(routers, key=lambda router: len(router.routes)):
         app.router.routes.extend(router.routes)
-    # Pages are compressed, programs at the doors are answered as they are. An open desk's events must not wait for more.
+    # Pages are compressed; answers to programs at the doors are not. Live events of a desk must not wait for more
+    # bytes.
     remove_compress_type("text/event-stream")
     app.add_middleware(CompressMiddleware, minimum_size=1000, zstd=False)
     resorts = _LastResorts(context)
@@ -339,7 +342,9 @@ def _add_operations(app: FastAPI, runtime: Runtime, watched: Runtime, monitor: M
 
     @app.get("/readyz", include_in_schema=False)
     async def readyz() -> JSONResponse:
-        """503 only while contacts cannot be kept; `degraded` says what else is wrong, for which a balancer leaves us in service."""
+        """503 only while contacts cannot be kept; `degraded` lists other faults, for which a balancer keeps us in
+        service.
+        """
         kept, *degraded = await asyncio.gather(
             ready.answer_or((["PostgreSQL or the blob folder hangs"], [])),
             roles.answer_or(["PostgreSQL hangs; whether the roles are alive is not known"]),
@@ -353,7 +358,7 @@ def _add_operations(app: FastAPI, runtime: Runtime, watched: Runtime, monitor: M
 
     @app.get("/metrics", include_in_schema=False)
     async def metrics(request: Request) -> Response:
-        """Prometheus' text format, for whoever may read it."""
+        """Metrics in Prometheus' text format, for authorised readers."""
         if not _may_read_metrics(request, token):
             return PlainTextResponse(
                 "Metrics are for who shows metrics.token of config.yaml; without one, for this machine itself.\n",
@@ -368,7 +373,9 @@ def _add_operations(app: FastAPI, runtime: Runtime, watched: Runtime, monitor: M
 
 
 def _may_read_metrics(request: Request, token: str | None) -> bool:
-    """With a token whoever shows it; without one only this machine, and nobody for whom a proxy on it speaks."""
+    """With a configured token, any client that sends it; without one, only clients on this machine that come by no
+    proxy.
+    """
     if token is not None:
         kind, _space, shown = request.headers.get("authorization", "").partition(" ")
         given = shown.strip().encode("utf-8", "surrogatepass")
@@ -378,16 +385,16 @@ def _may_read_metrics(request: Request, token: str | None) -> bool:
 
 
 def readiness(runtime: Runtime) -> tuple[list[str], list[str]]:
-    """What stands in the way of keeping contacts, and what is to be remarked of the store besides; a sentence each."""
+    """What prevents contacts from being kept, and what else is wrong with the store; a sentence each."""
     problems, remarks = schema_findings(runtime)
     return [*problems, *blob_problems(runtime)], remarks
 
 
 def schema_findings(runtime: Runtime) -> tuple[list[str], list[str]]:
-    """Why no contact can be kept in the database, and what is to be remarked of its schema although they can.
+    """Why no contact can be kept in the database, and what is wrong with its schema although contacts can be kept.
 
-    An older schema lacks what this version needs, whatever can be kept in it. A newer one is what a node sees while a new
-    version is brought to the others, one after the other. Writes nothing that stays.
+    An older schema lacks what this version needs. A newer schema is normal on a node during a rolling upgrade. Leaves
+    nothing written.
     """
     try:
         found = state(runtime.database)
@@ -410,7 +417,7 @@ def schema_findings(runtime: Runtime) -> tuple[list[str], list[str]]:
 
 
 def queue_problems(monitor: Monitor) -> list[str]:
-    """Whether the queue is there."""
+    """Whether the queue answers."""
     try:
         monitor.ping()
     except QueueAway:
@@ -419,9 +426,9 @@ def queue_problems(monitor: Monitor) -> list[str]:
 
 
 def health_problems(runtime: Runtime, asker: str = "") -> list[str]:
-    """Which roles but the asker's give no heartbeat, and what waits too long; a sentence each.
+    """Which roles give no heartbeat, other than the caller's, and what waits too long; a sentence each.
 
-    Nothing while the store is away: `schema_findings` says that.
+    Empty while the store is away: `schema_findings` reports that.
     """
     try:
         with runtime.database.cursor() as cursor:
@@ -433,13 +440,13 @@ def health_problems(runtime: Runtime, asker: str = "") -> list[str]:
 
 
 def blob_problems(runtime: Runtime) -> list[str]:
-    """Whether there is a place for files."""
+    """Whether the blob folder can be used."""
     try:
         runtime.blobs.require_own()
         runtime.blobs.root.mkdir(parents=True, exist_ok=True)
         probe = runtime.blobs.root / ".probe"
         probe.write_bytes(b"ok")
-        probe.unlink(missing_ok=True)  # another asker may have been faster
+        probe.unlink(missing_ok=True)  # another caller may have been faster
     except OSError as error:
         return [f"{runtime.blobs.root} cannot be written: {error.strerror}"]
     except StoreUnavailable as error:

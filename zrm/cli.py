@@ -1,4 +1,4 @@
-"""The command line: `zrm up` for everything on one machine, one command a role for production."""
+"""The command line: `zrm up` runs everything on one machine; in production there is one command for each role."""
 
 from __future__ import annotations
 
@@ -47,10 +47,10 @@ from zrm.installation import (
     load_config,
     open_runtime,
 )
-from zrm.kit import folders, listening, log, proxies
+from zrm.kit import file_permissions, listening, log, proxies
 from zrm.kit.blobs import BlobStore
+from zrm.kit.database_checks import obstacles, risks
 from zrm.kit.db import Cursor, Database
-from zrm.kit.fitness import obstacles, risks
 from zrm.standalone.servers import Servers, embedded
 from zrm.standalone.supervisor import Supervisor
 from zrm.ui.i18n import LANGUAGES, Language
@@ -81,11 +81,11 @@ def configure(
     ] = False,
 ) -> None:
     """ZRM, citiZen Relationship Management."""
-    os.umask(folders.PRIVATE_UMASK)
+    os.umask(file_permissions.PRIVATE_UMASK)
     os.environ[CONFIG_VARIABLE] = str(config.absolute())
     for problem in proxies.settle(os.environ):
         complaints.print(problem, style="yellow", markup=False, soft_wrap=True)
-    # A shell's 1,024 open files are for a person; a door has a file for each citizen who waits.
+    # A shell's limit of 1,024 open files suits a person; a door has an open file for each waiting citizen.
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     with contextlib.suppress(ValueError, OSError):
         resource.setrlimit(resource.RLIMIT_NOFILE, (min(most, _OPEN_FILES) if most > 0 else _OPEN_FILES, most))
@@ -93,7 +93,7 @@ def configure(
 
 @cli.command()
 def init() -> None:
-    """Write the operator's file, as a laptop runs with it, to be edited. One that is there is never changed."""
+    """Write a configuration file for a laptop, to be edited. An existing file is never changed."""
     path = config_path()
     try:
         with path.open("xb") as file:
@@ -133,7 +133,7 @@ def _run_all(plan: LoadedConfig, servers: Servers, doors: list[socket.socket], *
     roles = {
         "relay": [*zrm, "relay"],
         "worker-1": [*zrm, "worker", "file", "notify"],
-        "worker-2": [*zrm, "worker", "deliver"],  # answers wait for nothing else
+        "worker-2": [*zrm, "worker", "deliver"],  # answers do not wait for other work
         "worker-3": [*zrm, "worker", "notify", "file", "fetch", "scan", "render"],
         "web": [*zrm, "web", *(f"--fd={door.fileno()}" for door in doors)],
     }
@@ -155,25 +155,25 @@ def _run_all(plan: LoadedConfig, servers: Servers, doors: list[socket.socket], *
 
 
 def _require(problems: list[str]) -> None:
-    """No obstacles, or all of them now. Errors: ConfigError, a line each."""
+    """Return if nothing is wrong with the stores. Errors: ConfigError, a line for each obstacle."""
     if problems:
         raise ConfigError("\n".join(problems))
 
 
 def _listen(plan: LoadedConfig) -> list[socket.socket]:
-    """The web role's sockets, kept open over its restarts. Errors: ConfigError, one sentence now instead of a dead role."""
+    """The web role's sockets, kept open when it restarts. Errors: ConfigError, now instead of in the role."""
     web = plan.settings.web
     try:
         return listening.listen(web.host, web.port)
     except OSError as error:
         raise ConfigError(
-            f"{plan.file.name}: web.port: {web.host}:{web.port} cannot be listened on ({error.strerror}); "
+            f"{plan.file.name}: web.port: {web.host}:{web.port}: cannot listen ({error.strerror}); "
             "is ZRM running already?"
         ) from None
 
 
 def _quiet(line: str) -> None:
-    """On the terminal only what a person must know; the logs in var/log have it all."""
+    """Show only what a person must know on the terminal; the logs in var/log have everything."""
     if '"level": "info"' not in line and '"level": "debug"' not in line:
         console.print(line, markup=False, soft_wrap=True)
 
@@ -220,16 +220,18 @@ def web(
 
 
 def _open_role(role: str) -> Runtime:
-    """The installation for a role, which speaks in lines of the log alone, also of what nobody foresaw. Errors: ConfigError."""
+    """The installation for a role; from now on everything, uncaught errors too, goes to the log. Errors:
+    ConfigError.
+    """
     runtime = open_runtime(role)
-    with contextlib.suppress(StoreUnavailable):  # away: each file asks again before it is kept
+    with contextlib.suppress(StoreUnavailable):  # away: the mark is checked again before each file is kept
         claim_folder(runtime.database, runtime.blobs)
     log.report_uncaught()
     return runtime
 
 
 def _warn_of_published(runtime: Runtime) -> None:
-    """An error in the log at each start for each secret that everybody can read, once others can reach the doors."""
+    """Log an error at each start for each published secret, if others can reach the doors."""
     if not runtime.config.exposed:
         return
     problems = list(runtime.config.published)
@@ -241,7 +243,7 @@ def _warn_of_published(runtime: Runtime) -> None:
 
 @cli.command()
 def listen(kind: Annotated[str, typer.Argument(help="The channel: email, voice_ivr, fax …")]) -> None:
-    """Run one channel's own server or poller. Errors: ConfigError, also when its address cannot be listened on."""
+    """Run one channel's own server or poller. Errors: ConfigError, also when its address cannot be used."""
     runtime = _open_role(kind)
     _let_collector_rest()
     channel: object = runtime.config.channels.get(kind)
@@ -255,8 +257,8 @@ def listen(kind: Annotated[str, typer.Argument(help="The channel: email, voice_i
         if error.errno not in _CANNOT_LISTEN:
             raise
         raise ConfigError(
-            f"{runtime.config.file.name}: channels.{kind}: its address cannot be listened on "
-            f"({os.strerror(error.errno)}); is another program there?"
+            f"{runtime.config.file.name}: channels.{kind}: cannot listen on its address "
+            f"({os.strerror(error.errno)}); does another program use it?"
         ) from None
     finally:
         inbox.close()
@@ -265,7 +267,7 @@ def listen(kind: Annotated[str, typer.Argument(help="The channel: email, voice_i
 
 @cli.command()
 def relay() -> None:
-    """Carry the outbox's ring to RQ and sweep what nobody was woken for."""
+    """Wake the workers when the outbox has due tasks, and sweep for tasks that woke none."""
     runtime = _open_role("relay")
     runtime.blobs.sweep()
     settings = runtime.config.settings
@@ -283,7 +285,7 @@ def relay() -> None:
 
 @cli.command()
 def worker(topics: Annotated[list[Topic] | None, typer.Argument(help="Topics in order of preference.")] = None) -> None:
-    """Do the work of the outbox's topics, all of them by default."""
+    """Run the tasks of the outbox's topics, by default of all topics."""
     runtime = _open_role("worker")
     _require(queue_mistakes(runtime.redis_url))
     _let_collector_rest()
@@ -303,7 +305,7 @@ def migrate() -> None:
 
 @cli.command()
 def adopt() -> None:
-    """Take the blob folder for this installation's, whatever lies in it: after a restore without the files."""
+    """Mark the blob folder as this installation's, whatever it contains: after a restore without the files."""
     runtime = open_runtime("adopt")
     _require(obstacles(runtime.database) or schema_findings(runtime)[0])
     identity = adopt_folder(runtime.database, runtime.blobs)
@@ -324,7 +326,7 @@ def seed() -> None:
 
 @cli.command()
 def check() -> None:
-    """Say what is misconfigured or missing; exits with 1 if anything is. Writes nothing, so anybody may run it."""
+    """Report what is misconfigured or missing; exits with 1 if anything is. Writes nothing, so it is safe to run."""
     plan = load_config(begin=False)
     problems = [f"{kind}: {problem}" for kind, channel in plan.channels.items() for problem in channel.check()]
     problems += plan.published if plan.exposed else ()
@@ -341,21 +343,24 @@ def check() -> None:
 
 @cli.command()
 def simulate(
-    rate: Annotated[float, typer.Option(min=0.01, help="Contacts a second, over all doors.")] = 5.0,
+    rate: Annotated[float, typer.Option(min=0.01, help="Contacts a second, at all doors together.")] = 5.0,
     seconds: Annotated[float, typer.Option(min=0.1, help="How long to send.")] = 60.0,
-    doors: Annotated[str, typer.Option(help="Channels, separated by commas; by default all that are open.")] = "",
-    seed: Annotated[int, typer.Option(help="The same seed draws the same citizens and matters.")] = 1,
+    doors: Annotated[str, typer.Option(help="Channels, separated by commas; by default all open channels.")] = "",
+    seed: Annotated[int, typer.Option(help="The same seed produces the same citizens and contacts.")] = 1,
     languages: Annotated[str, typer.Option(help="fa, en or both.")] = "fa,en",
-    patience: Annotated[float, typer.Option(min=1, help="Seconds a sender goes on after temporary refusals.")] = 120.0,
+    patience: Annotated[
+        float, typer.Option(min=1, help="Seconds for which a sender retries after temporary refusals.")
+    ] = 120.0,
     watch_desk: Annotated[
-        bool, typer.Option("--watch-desk", help="Also measure how soon an open desk shows it.")
+        bool, typer.Option("--watch-desk", help="Also measure how soon an open desk shows each contact.")
     ] = False,
     agent: Annotated[
-        str, typer.Option(help="Whose desk is watched, by login; the password is asked for.")
+        str, typer.Option(help="The login of the agent whose desk is watched; the password is asked for.")
     ] = demonstration.DEMO_AGENTS[0].login,
 ) -> None:
-    """Send real traffic to the doors of the running hub, then reckon; exits with 1 if anything was lost or doubled."""
-    from zrm.simulate.command import simulate as send_and_reckon  # pictures and progress bars no role should carry
+    """Send real traffic to the doors of the running hub, then count; exits with 1 if a contact was lost or doubled."""
+    # image libraries and progress bars that no role should load
+    from zrm.simulate.command import simulate as send_and_reckon
     from zrm.simulate.endpoints import open_kinds
     from zrm.simulate.simulator import Simulator
 
@@ -383,7 +388,7 @@ def simulate(
 
 
 def _sign_in_of(login: str) -> tuple[str, str]:
-    """Login and password: the demonstration's are known, others are asked for."""
+    """Login and password: those of the demonstration are known, others are asked for."""
     known = {agent.login: agent.password for agent in demonstration.DEMO_AGENTS}
     return login, known.get(login) or str(typer.prompt(f"Password of {login}", hide_input=True))
 
@@ -393,14 +398,14 @@ def _check_runtime(runtime: Runtime) -> list[str]:
     try:
         problems = obstacles(runtime.database) or [*risks(runtime.database), *_check_store(runtime)]
         problems += queue_obstacles(runtime.redis_url) or queue_risks(runtime.redis_url)
-        if reason := folders.obstacle(runtime.blobs.root):
+        if reason := file_permissions.obstacle(runtime.blobs.root):
             problems.append(
                 f"data_dir: {runtime.blobs.root} cannot be written ({reason}); no contact with a file can be kept"
             )
         problems += [
             f"{folder}: every user of this machine can read it; chmod -R o= {folder}"
             for folder in map(runtime.config.data.joinpath, _PERSONAL)
-            if folders.open_to_others(folder)
+            if file_permissions.open_to_others(folder)
         ]
         problems += _provider_problems(runtime)
         if clamd is not None and not clamd.ping():
@@ -408,7 +413,7 @@ def _check_runtime(runtime: Runtime) -> list[str]:
         with (
             contextlib.suppress(psycopg.Error),
             runtime.database.cursor() as cursor,
-        ):  # away, or without tables: said already
+        ):  # away, or without tables: already reported
             problems += _missing_structure(cursor, runtime.config)
             try:
                 problem = folder_problem(cursor, runtime.blobs)
@@ -422,7 +427,7 @@ def _check_runtime(runtime: Runtime) -> list[str]:
 
 
 def _check_store(runtime: Runtime) -> list[str]:
-    """What is wrong with the tables; if contacts can be kept, also with the roles that work on them."""
+    """What is wrong with the tables; if contacts can be kept, also what is wrong with the roles."""
     problems, remarks = schema_findings(runtime)
     return problems or [*remarks, *health_problems(runtime)]
 
@@ -439,17 +444,17 @@ def _provider_problems(runtime: Runtime) -> list[str]:
 
 
 def _let_collector_rest() -> None:
-    """Take what was made at start out of the garbage collector's sight: it lives as long as the process.
+    """Exclude the objects made at start from garbage collection: they live as long as the process.
 
-    A full collection walked all of it, the libraries' half a million objects, every few thousand contacts: it stopped
-    the doors for 100 ms and was a sixth of their time.
+    A full collection visited all of them, half a million objects of the libraries, every few thousand contacts: it
+    stopped the doors for 100 ms and took a sixth of their time.
     """
     gc.collect()
     gc.freeze()
 
 
 def _missing_structure(cursor: Cursor, plan: LoadedConfig) -> list[str]:
-    """What the organisation lacks before cases can be filed and worked on by those who should, a sentence each."""
+    """What the organisation lacks before cases can be filed and handled, a sentence each."""
     problems = []
     known, wanted = sorted(organisation.unit_ids(cursor)), plan.settings.default_unit
     if wanted not in known:

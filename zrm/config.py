@@ -1,6 +1,6 @@
-"""What the operator's one file, `config.yaml`, may say, but for the channels' sections, which their own models check.
+"""The settings of the operator's file, `config.yaml`, except the channels' sections, which their own models check.
 
-The file is read by `zrm.kit.yaml_section`, which names the line of what is wrong.
+The file is read by `zrm.kit.yaml_section`, which names the line of each error.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from zrm.localized import in_language
 
 
 class ConfigPart(BaseModel):
-    """A section of an operator's file: what it does not know is refused."""
+    """A section of an operator's file: unknown keys are refused."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
@@ -34,16 +34,16 @@ class Name(ConfigPart):
 
     @property
     def names(self) -> dict[str, str]:
-        """The name by the code of its language, as the store has it."""
+        """The name by language code, as the store keeps it."""
         return self.model_dump()
 
     def in_language(self, language: str) -> str:
-        """The name for a reader of this language."""
+        """The name in a reader's language."""
         return in_language(self.names, language)
 
 
 class Organisation(ConfigPart):
-    """Whose installation this is, and how its people write dates and numbers."""
+    """The organisation's name and its conventions for dates and numbers."""
 
     name: Name
     language: Literal["fa", "en"] = "fa"
@@ -80,7 +80,7 @@ class Web(ConfigPart):
             return value
         if "*" in value:
             raise ValueError("'*' stands alone")
-        # As whole networks: uvicorn would take 10.1.2.3/8 for the name of a machine, and trust nobody.
+        # As whole networks: uvicorn would take 10.1.2.3/8 for a host name and trust no proxy.
         return [_network(proxy) for proxy in value]
 
 
@@ -92,37 +92,40 @@ class Dispatch(ConfigPart):
     sweep: float = Field(default=5, ge=0.2)
     max_attempts: int = Field(default=8, ge=1)
     hold: float = Field(default=10, ge=0, le=600)
-    # A long text may take a minute to leave, and the network reports on its first part while the last is still to go.
+    # A long text may take a minute to leave, and the network reports on its first part while later parts are still
+    # sent.
     report_wait: float = Field(default=120, ge=0)
     late: float = Field(default=60, ge=60)
     report_hours: float = Field(default=24, gt=0)
 
 
 class Notifications(ConfigPart):
-    """Days for which a notification that was read is kept; one that was not is kept until it is."""
+    """Days for which a read notification is kept; an unread one is kept until it is read."""
 
     keep_read: float = Field(default=30, gt=0, le=3650)
 
 
 class Quarantine(ConfigPart):
-    """Who owns what could not be understood, and how soon they must look (hours)."""
+    """The unit that owns quarantined contacts, and the time within which it must look at them (hours)."""
 
     hours: float = Field(default=4, gt=0)
 
 
 class Threads(ConfigPart):
-    """Days: how long an open text conversation stays the same conversation, and a closed case can be taken up again."""
+    """Days: how long an SMS conversation without a quoted code stays one conversation, and a closed case can be
+    reopened.
+    """
 
     open_line_days: float = Field(default=7, gt=0)
     reopen_days: float = Field(default=365, gt=0)
 
 
 class Rates(ConfigPart):
-    """Tries allowed in a window (seconds). Of codes and proofs only misses count, for a town may sit behind one address.
+    """Tries allowed in a window (seconds). Of codes and proofs only misses count: many citizens may share one address.
 
-    `track_tries`: unknown codes from one peer; `proof_peer_tries`: wrong proofs from one peer. `proof_tries`: wrong proofs
-    of one code, whoever tries; `proof_code_tries` the same over a longer window. `link_tries`: links asked for one code,
-    `link_peer_tries` by one peer, right or wrong, and as often lost codes: each is a message.
+    `track_tries`: unknown codes from one peer; `proof_peer_tries`: wrong proofs from one peer. `proof_tries`: wrong
+    proofs of one code from all peers; `proof_code_tries`: the same over a longer window. `link_tries`: links requested
+    for one code; `link_peer_tries`: by one peer, right or wrong, and the same for lost codes: each is a message.
     """
 
     track_tries: int = Field(default=20, ge=1)
@@ -141,11 +144,12 @@ class Rates(ConfigPart):
 
 
 class Quotas(ConfigPart):
-    """What the doors that anybody can reach (form, JSON, SMTP) take in within a window (seconds).
+    """How much the public doors (form, JSON, SMTP) accept within a window (seconds).
 
-    `peer_posts` and `peer_megabytes` from one peer, an IPv4 address or an IPv6 /64, at one door; `address_posts` that name
-    one telephone number or e-mail address as the sender's; `door_posts` at one door from everybody, null for no bound.
-    `trusted_peers` are not counted: a mail server or a proxy of ours, a partner's network that stands for many.
+    `peer_posts` and `peer_megabytes`: from one peer, an IPv4 address or an IPv6 /64, at one door; `address_posts`:
+    posts that name one telephone number or e-mail address as the sender's; `door_posts`: all posts at one door, null
+    for no limit. `trusted_peers` are not counted: a mail server or a proxy of ours, or a partner's network with many
+    senders.
     """
 
     window: float = Field(default=600, ge=1, le=86_400)
@@ -162,11 +166,12 @@ class Quotas(ConfigPart):
 
 
 class Automatic(ConfigPart):
-    """Automatic answers from one account of ours to one address; beyond that two machines talk, and ours is silent.
+    """Automatic answers from one account of ours to one address; above the limit two machines are writing, and ours
+    stops.
 
-    An address typed into the web form may be anybody's: it gets a code only if it had fewer than `typed_per_day` automatic
-    answers that day, and all such addresses together get `typed_per_hour`. Where lost codes were asked for, the address gets
-    them `typed_per_day` times a day.
+    An address typed into the web form may belong to another person: it gets a code only if it had fewer than
+    `typed_per_day` automatic answers that day, and all such addresses together get `typed_per_hour`. An address for
+    which lost codes are requested gets them `typed_per_day` times a day.
     """
 
     per_hour: int = Field(default=10, ge=1)
@@ -176,16 +181,19 @@ class Automatic(ConfigPart):
 
 
 class Metrics(ConfigPart):
-    """Who may read /metrics: whoever shows `token`; without one, programs on this machine that come by no proxy."""
+    """Who may read /metrics: clients that send `token`; without a token, clients on this machine that come by no
+    proxy.
+    """
 
     token: str | None = Field(default=None, min_length=16, max_length=500)
 
 
 class IdentityProviderConfig(ConfigPart):
-    """The organisation's own sign-in (OpenID Connect). `issuer` as the provider writes it; `label` stands on our button.
+    """The organisation's own sign-in (OpenID Connect). `issuer` as the provider writes it; `label` is the text of our
+    button.
 
-    `login_claim` names the claim that is an agent's login. With `domains` the account's verified e-mail address must be of
-    one of them. `proves_two_steps`: the provider asks for two steps itself, so ours asks for no second.
+    `login_claim` names the claim that is an agent's login. With `domains`, the account's verified e-mail address must
+    belong to one of them. `proves_two_steps`: the provider asks for two steps itself, so ours asks for no second step.
     """
 
     issuer: str
@@ -216,9 +224,9 @@ class IdentityProviderConfig(ConfigPart):
 
 
 class Security(ConfigPart):
-    """How agents sign in. `two_step`: whether a second step is `offered`, `required` of everybody, or not offered (`off`).
+    """How agents sign in. `two_step`: the second step is `offered`, `required` for everyone, or not offered (`off`).
 
-    Whoever has set a second step up is always asked for it.
+    Agents that have set up a second step are always asked for it.
     """
 
     two_step: Literal["off", "offered", "required"] = "offered"
@@ -233,7 +241,7 @@ class Security(ConfigPart):
 
 
 class Scan(ConfigPart):
-    """A clamd that is asked about the files citizens attach; `timeout` in seconds for each of its answers."""
+    """A clamd that scans the files citizens attach; `timeout` in seconds for each of its answers."""
 
     clamd: str
     timeout: float = Field(default=60, gt=0)
@@ -318,7 +326,7 @@ class Settings(ConfigPart):
 
 
 def _split(address: str) -> SplitResult | None:
-    """The address in its parts; None if it, or the port in it, cannot be read."""
+    """The parts of an address; None if it, or its port, cannot be parsed."""
     try:
         parts = urlsplit(address)
         return parts if parts.port is None or parts.port else None
@@ -334,7 +342,7 @@ def _is_loopback(host: str) -> bool:
 
 
 def _network(text: str) -> str:
-    """An address or a network, as a network. Errors: ValueError, in words."""
+    """An address or a network, as a network. Errors: ValueError with a message for the operator."""
     try:
         return str(ipaddress.ip_network(text, strict=False))
     except ValueError:
@@ -345,13 +353,13 @@ def _libpq_reads(address: str) -> bool:
     """Whether it is an address for libpq, which may name several hosts."""
     try:
         ports = str(conninfo_to_dict(address).get("port") or "")
-    except psycopg.Error:  # its text may quote a part of the password
+    except psycopg.Error:  # its message may quote a part of the password
         return False
     named = address.startswith(("postgresql://", "postgres://"))
     return named and all(port.isdecimal() for port in ports.split(",") if port)
 
 
 def _numbers(address: SplitResult) -> bool:
-    """Whether the number of the database, if there is one, is a number: redis-py takes 0 for anything else."""
+    """Whether the database number, if present, is a number: redis-py takes any other text for 0."""
     path = [] if address.scheme == "unix" else [address.path.strip("/") or "0"]
     return all(number.isdecimal() for number in [*path, *parse_qs(address.query).get("db", [])])

@@ -1,4 +1,6 @@
-"""A small demonstration organisation from demonstration.yaml, with passwords and templates. What is there is left as it is."""
+"""A small demonstration organisation from demonstration.yaml, with passwords and templates. Existing records are not
+changed.
+"""
 
 from __future__ import annotations
 
@@ -74,7 +76,7 @@ def seed(database: Database) -> bool:
 
 
 def published(cursor: Cursor) -> list[str]:
-    """The logins that open with a demonstration password, which anybody can read in the sources."""
+    """The logins that accept a demonstration password, which is published in the sources."""
     accounts = [(demo, agents.by_login(cursor, demo.login)) for demo in DEMO_AGENTS]
     return [
         demo.login

@@ -33,7 +33,7 @@ class StoreUnavailable(ZrmError):
 
 
 class StoreFull(StoreUnavailable):
-    """No room on the device; as `StoreUnavailable`, and an operator must make room."""
+    """No space on the device; as `StoreUnavailable`, and an operator must make space."""
 
 
 class TooLarge(ZrmError):
@@ -45,7 +45,7 @@ class TooLarge(ZrmError):
 
 
 class NotFound(ZrmError):
-    """No such thing, or it is not the asker's to see; the two answers are alike on purpose."""
+    """No such thing, or the caller may not see it; the two answers are alike on purpose."""
 
 
 class Forbidden(ZrmError):
@@ -53,7 +53,7 @@ class Forbidden(ZrmError):
 
 
 class Conflict(ZrmError):
-    """The record changed since the asker read it; show the present state and let the person decide."""
+    """The record changed since the caller read it; show the present state and let the person decide."""
 
 
 class NotAllowed(ZrmError):
@@ -69,7 +69,9 @@ class TooManyTries(ZrmError):
 
 
 class OverQuota(TooManyTries):
-    """A door takes no more for now: `bound` says from this peer, naming this phone or e-mail address, or from anybody."""
+    """A door accepts no more for now: `bound` says whether the limit is per peer, per address named, or for the whole
+    door.
+    """
 
     def __init__(self, retry_after: int, bound: Literal["peer", "phone", "email", "door"]) -> None:
         super().__init__(retry_after)

@@ -1,8 +1,8 @@
-"""The web server: uvicorn, with an end to its patience.
+"""The web server: uvicorn, with time and size limits on requests.
 
-uvicorn waits without end for the rest of a request, and keeps as much of its head as somebody cares to send: a machine
-that drips bytes would hold a socket for ever, and one that sends a header without an end all the memory. An installation may
-stand without a proxy before it, so both have a limit here. An app that is slow itself costs nobody the connection.
+uvicorn waits without limit for the rest of a request, and keeps a header of any size: a client that sends single bytes
+would hold a socket for ever, and one that sends an endless header would fill the memory. An installation may have no
+proxy in front, so both have a limit here. An application that is slow itself does not cost the client the connection.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ from zrm.config import Web
 from zrm.kit import log
 
 HEAD_SECONDS: Final = 20.0  # from the connection, or the first byte after an answer, to the end of the head
-BODY_SECONDS: Final = 60.0  # for the body, and what SLOWEST allows for what has come of it
-SLOWEST: Final = 500.0  # bytes a second, over a body as a whole; a tenth of what the slowest of telephones sends
+BODY_SECONDS: Final = 60.0  # for the body, plus the time SLOWEST allows for its size
+SLOWEST: Final = 500.0  # bytes a second, averaged over a body; a tenth of the slowest telephone's rate
 MOST_HEAD: Final = 64 * 1024  # bytes; one more piece as the socket gives it may be kept
-HANGS_AFTER: Final = 10.0  # seconds without a turn of the loop, after which the server counts as hung
-LAST_CHANCE: Final = 1.0  # seconds; when the server ends, for a request that is on its way
+HANGS_AFTER: Final = 10.0  # seconds without a turn of the event loop after which the server counts as hung
+LAST_CHANCE: Final = 1.0  # seconds at shutdown for a request that is on its way
 _TOO_SLOW: Final = (
     b"HTTP/1.1 408 Request Timeout\r\nconnection: close\r\ncontent-type: text/plain; charset=utf-8\r\n"
     b"content-length: 27\r\n\r\nThe request came too slow.\n"
@@ -43,12 +43,13 @@ class _Connection(HttpToolsProtocol):
 
     def __init__(self, *args: object, **kwargs: object) -> None:
         super().__init__(*args, **kwargs)  # type: ignore[arg-type]  # passed on as they came
-        self._began: float | None = time.monotonic()  # when what we wait for began; None: the client waits for us
+        # when the wait for the client began; None: the client waits for us
+        self._began: float | None = time.monotonic()
         self._heard = False
         self._in_head = True
-        self.last = False  # whether what comes now is the last request
+        self.last = False  # whether the current request is the last
         self._unanswered: list[RequestResponseCycle] = []  # requests, the oldest first
-        self._size = 0  # bytes of the head or body under way, without the piece its begin came in
+        self._size = 0  # bytes of the current head or body, without the piece in which it began
 
     def data_received(self, data: bytes) -> None:
         if self._began is None:
@@ -71,8 +72,9 @@ class _Connection(HttpToolsProtocol):
             self.cycle.keep_alive = False
 
     def connection_lost(self, exc: Exception | None) -> None:
-        # uvicorn tells the newest request alone; the one that is being answered would write to nobody, which is an error,
-        # and those in between would still be begun.
+        # uvicorn notifies only the newest request; the one being answered would write to a closed connection, which is
+        # an
+        # error, and those in between would still be started.
         self.pipeline.clear()
         for cycle in self._unanswered:
             if not cycle.response_complete:
@@ -85,9 +87,10 @@ class _Connection(HttpToolsProtocol):
         self._began = None
 
     def shutdown(self) -> None:
-        """The server ends: what is under way is answered, and so is a request that comes within a moment.
+        """The server ends: requests in progress are answered, and so is a request that comes within a moment.
 
-        Who has just connected, or writes on a kept connection, cannot know yet; a connection closed at once would refuse them.
+        A client that has just connected, or writes on a kept connection, cannot know yet; closing at once would refuse
+        it.
         """
         self.last = True
         if self._is_answering():
@@ -103,17 +106,17 @@ class _Connection(HttpToolsProtocol):
         return not getattr(self.cycle, "response_complete", True)  # there is no cycle before the first request
 
     def look(self, now: float) -> None:
-        """End the connection if what it owes us is overdue at `now` (monotonic seconds)."""
+        """Close the connection if the client is overdue at `now` (monotonic seconds)."""
         if self._began is None or self.transport.is_closing():
             return
-        if self.flow.read_paused:  # it is we who do not read
+        if self.flow.read_paused:  # we are the side that does not read
             self._began = now
         elif now - self._began > (HEAD_SECONDS if self._in_head else BODY_SECONDS + self._size / SLOWEST):
             _log.info("closed a connection", reason="too slow", part="head" if self._in_head else "body")
             self._refuse(_TOO_SLOW)
 
     def _refuse(self, answer: bytes) -> None:
-        # Browsers open connections they may not need; an answer to nothing would be shown for the next thing they ask.
+        # Browsers open connections they may not need, and would show an unasked answer for their next request.
         wordless = not self._heard or (
             getattr(self.cycle, "response_started", False) and not self.cycle.response_complete
         )
@@ -123,7 +126,7 @@ class _Connection(HttpToolsProtocol):
 
 
 class Server(uvicorn.Server):
-    """uvicorn's, which looks after its connections. `ending` is called when it begins to end: for answers without an end."""
+    """uvicorn's server, which checks its connections. `ending` is called when it begins to end: for endless answers."""
 
     def __init__(self, config: uvicorn.Config, ending: Callable[[], None] = lambda: None) -> None:
         super().__init__(config)
@@ -131,15 +134,15 @@ class Server(uvicorn.Server):
         self._ticked = time.monotonic()
 
     def turns(self) -> bool:
-        """Whether the event loop still turns: asked from another thread, which a blocked loop cannot answer for."""
+        """Whether the event loop still turns: asked from another thread, because a blocked loop cannot answer."""
         return time.monotonic() - self._ticked < HANGS_AFTER
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """Take in nobody else, answer who is in, end. Called by uvicorn."""
+        """Accept no new connections, answer the open ones, end. Called by uvicorn."""
         for server in self.servers:
             server.close()
         self._ending()
-        await asyncio.sleep(0.05)  # who was taken in last is known a turn of the loop later
+        await asyncio.sleep(0.05)  # the last accepted connection is known one turn of the loop later
         await super().shutdown(sockets)
 
     async def on_tick(self, counter: int) -> bool:
@@ -154,7 +157,7 @@ class Server(uvicorn.Server):
 
 
 def config(app: ASGIApp, web: Web) -> uvicorn.Config:
-    """The settings of the installation's web server: nothing of them comes from the environment."""
+    """The settings of the installation's web server: nothing is read from the environment."""
     return uvicorn.Config(
         app,
         host=web.host,

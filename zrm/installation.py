@@ -22,7 +22,7 @@ from zrm.frontdesk.doors_book import DoorsBook
 from zrm.frontdesk.quotas import QuotaCounter
 from zrm.inbox.receive import Inbox
 from zrm.insight.health import Health
-from zrm.kit import folders, log
+from zrm.kit import file_permissions, log
 from zrm.kit.blobs import BlobStore
 from zrm.kit.clamd import Clamd
 from zrm.kit.db import Database
@@ -35,12 +35,12 @@ CONFIG_VARIABLE = "ZRM_CONFIG"
 DATABASE_VARIABLE = "ZRM_DATABASE_URL"
 REDIS_VARIABLE = "ZRM_REDIS_URL"
 SAMPLE_CONFIG = Path(__file__).with_name("config.yaml")
-"""What a laptop runs with; an operator's own file begins as a copy of it (`zrm init`)."""
+"""The configuration of a laptop; an operator's own file begins as a copy of it (`zrm init`)."""
 
 
 @dataclass(frozen=True)
 class LoadedConfig:
-    """What the operator's file says, checked whole, before anything is opened."""
+    """The contents of the operator's file, checked whole before anything is opened."""
 
     file: Path
     settings: Settings
@@ -48,11 +48,11 @@ class LoadedConfig:
     data: Path
     secret: bytes
     published: tuple[str, ...] = ()
-    """Where a secret that our own sources publish is in force, a sentence each."""
+    """Where a secret that is published in our sources is in use, a sentence each."""
 
     @property
     def exposed(self) -> bool:
-        """Whether anybody but this machine itself can reach the doors."""
+        """Whether other machines can reach the doors."""
         here = urlsplit(self.settings.public_url).hostname or ""
         return not all(host == "localhost" or is_loopback(host) for host in (here, self.settings.web.host))
 
@@ -68,7 +68,7 @@ class LoadedConfig:
         ]
 
     def doors(self) -> list[OpenDoor]:
-        """What each open channel keeps of what a citizen is promised."""
+        """The promises to citizens that each open channel keeps."""
         writing = {sender.channel for sender in self.senders()}
         told = {kind for kind in self.settings.acknowledge if kind in writing}
         return [
@@ -76,7 +76,7 @@ class LoadedConfig:
                 kind, channel.can.tells_code or kind in told, channel.can.address_kind if kind in writing else None
             )
             for kind, channel in self.channels.items()
-            if not channel.can.taken_down  # what agents take down, they promise for themselves
+            if not channel.can.taken_down  # contacts entered by agents make no promises here
         ]
 
     def own_addresses(self) -> frozenset[str]:
@@ -88,7 +88,7 @@ class LoadedConfig:
 
 @dataclass(frozen=True)
 class Runtime:
-    """A blueprint with its store opened; `close` when done."""
+    """A loaded configuration with its store opened; call `close` at the end."""
 
     config: LoadedConfig
     database: Database
@@ -97,13 +97,13 @@ class Runtime:
     _to_close: list[DoorsBook | QuotaCounter] = field(default_factory=list)
 
     def beside(self, purpose: str) -> Runtime:
-        """The same runtime through one or two connections of its own, to be closed by itself."""
+        """The same runtime with one or two connections of its own, to be closed separately."""
         database = Database(self.database.url, application=f"{self.database.application} {purpose}", pool_size=2)
         return Runtime(self.config, database, _blobs(self.config, database), self.redis_url)
 
     def desk(self) -> tuple[Desk, Inbox]:
-        """A front desk of this process, and its inbox to be closed at the end; its book and its quotas are closed with
-        the installation.
+        """A front desk of this process, and its inbox, which the caller closes; the doors' book and the quotas are
+        closed with the installation.
         """
         config = self.config
         inbox = Inbox(self.database, self.blobs)
@@ -123,18 +123,18 @@ class Runtime:
         ), inbox
 
     def health(self, asker: str = "") -> Health:
-        """What tells which roles are dead and what waits too long; the asker's own role is not missed."""
+        """Tells which roles are dead and what waits too long; the caller's own role is not missed."""
         config = self.config
         listeners = [kind for kind, channel in config.channels.items() if isinstance(channel, HasListener)]
         return Health([role for role in ("web", *listeners) if role != asker], late=config.settings.dispatch.late)
 
     def clamd(self) -> Clamd | None:
-        """The virus scanner the settings name, if they do."""
+        """The virus scanner, if the settings name one."""
         scan = self.config.settings.scan
         return Clamd(scan.clamd, timeout=scan.timeout) if scan is not None else None
 
     def close(self) -> None:
-        """Let go of the store."""
+        """Close the store."""
         for kept in self._to_close:
             kept.close()
         self.database.close()
@@ -148,11 +148,11 @@ def config_path() -> Path:
 def load_config(file: Path | None = None, *, begin: bool = True) -> LoadedConfig:
     """Read and check config.yaml. Errors: ConfigError naming file, line, key and what was expected.
 
-    Without `begin` nothing is written: where the installation has no secret yet, it is one for this process alone.
+    Without `begin` nothing is written: an installation that has no secret yet gets one for this process alone.
     """
     file = file or config_path()
     if not file.exists():
-        raise ConfigError(f"{file.name}: No such file or directory; `zrm init` writes one to begin with")
+        raise ConfigError(f"{file.name}: No such file or directory; `zrm init` writes one")
     section = load(file)
     settings = section.without("channels").read(Settings)
     data = (file.parent / settings.data_dir).absolute()
@@ -177,12 +177,12 @@ def open_runtime(role: str, blueprint: LoadedConfig | None = None) -> Runtime:
 
 
 def _blobs(config: LoadedConfig, database: Database) -> BlobStore:
-    """The installation's files; whose folder it is is asked before the first is written."""
+    """The installation's files; the folder's owner is checked before the first file is written."""
     return BlobStore(config.data / "blobs", lambda: _own_folder(database, config))
 
 
 def _own_folder(database: Database, config: LoadedConfig) -> str:
-    """As a door must hear it, in the middle of its work: come again. Errors: StoreUnavailable."""
+    """The same error as a door expects it: try again. Errors: StoreUnavailable."""
     try:
         return claim_folder(database, BlobStore(config.data / "blobs"))
     except ConfigError as error:
@@ -229,22 +229,24 @@ def _channels(section: Section, settings: Settings, data: Path, secret: bytes) -
 
 
 def _published(section: Section, channels: dict[str, Channel]) -> Iterator[str]:
-    """Where a published secret stands in the file, or in a file that a channel of it names."""
+    """Where a published secret stands in the file, or in a file named by one of its channels."""
     named = set()
     for path, text in section.texts():
         if holds_published(text) and (path[0] != "channels" or path[1] in channels):
             named.add(path[:2])
-            yield f"{section.place(*path)}: everybody can read this secret in ZRM's sources; give it one of your own"
+            yield f"{section.place(*path)}: this secret is published in ZRM's sources; choose one of your own"
     for kind, channel in channels.items():
         if ("channels", kind) not in named and any(map(holds_published, channel.redact())):
-            yield f"channels.{kind}: everybody can read its secret in ZRM's sources; give it one of your own"
+            yield f"channels.{kind}: its secret is published in ZRM's sources; choose one of your own"
 
 
 def _secret(settings: Settings, data: Path, *, begin: bool) -> bytes:
-    """The installation's key: from the settings, else made once and kept in the data folder for its owner only."""
+    """The installation's key: from the settings, else made once and kept in the data folder, readable by its owner
+    only.
+    """
     try:
         if begin:
-            folders.make(data, folders.PASSAGE)
+            file_permissions.make(data, file_permissions.PASSAGE)
         if settings.secret:
             return settings.secret.encode()
         return _kept_secret(data) if begin or (data / "secret").exists() else secrets.token_hex(32).encode()
@@ -260,7 +262,7 @@ def _kept_secret(data: Path) -> bytes:
         with os.fdopen(descriptor, "w") as file:
             file.write(secrets.token_hex(32))
         try:
-            os.link(fresh, path)  # whoever is first wins; every process reads the same key
+            os.link(fresh, path)  # the first process wins; every process reads the same key
         except FileExistsError:
             pass
         finally:
@@ -269,7 +271,7 @@ def _kept_secret(data: Path) -> bytes:
 
 
 def _passwords(url: str | None) -> list[str]:
-    """The password in a store's address, as it is written there and as it is meant."""
+    """The password in a store's address, as written there and decoded."""
     parts = urlsplit(url or "")
     written = [value for value in (parts.password, *parse_qs(parts.query).get("password", [])) if value]
     return [text for value in written for text in (value, unquote(value))]

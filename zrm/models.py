@@ -1,7 +1,7 @@
-"""Every table's class, brought together: `METADATA` is the whole schema as the classes say it.
+"""Every table's class, brought together: `METADATA` is the whole schema as the classes declare it.
 
-A session that writes one table follows its foreign keys into others, so every role imports this. What no class can say (triggers,
-functions, the extension, the partitions of the months) stands in the migrations alone.
+A session that writes one table follows its foreign keys into others, so every role imports this. What no class can
+declare (triggers, functions, the extension, the monthly partitions) stands only in the migrations.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The commands by which an institution says what it consists of: one thing at a time, or everything from one file."""
+"""The commands that change the organisation: one record at a time, or everything from one file."""
 
 from __future__ import annotations
 
@@ -32,17 +32,17 @@ organisation_cli = typer.Typer(
     no_args_is_help=True, help="The whole organisation in one file; see docs/organisation.md."
 )
 unit_cli = typer.Typer(no_args_is_help=True, help="The parts of the organisation that can own cases.")
-subject_cli = typer.Typer(no_args_is_help=True, help="What a case can be about, and which unit answers for it.")
+subject_cli = typer.Typer(no_args_is_help=True, help="What a case can be about, and which unit handles it.")
 agent_cli = typer.Typer(no_args_is_help=True, help="The people at the desk.")
 
 Key = Annotated[str, typer.Argument(help="Lower-case letters, digits and hyphens, such as street-light.")]
-Login = Annotated[str, typer.Argument(help="What they sign in by.")]
+Login = Annotated[str, typer.Argument(help="The name they sign in with.")]
 Fa = Annotated[str, typer.Option(help="The name in Persian.")]
 En = Annotated[str, typer.Option(help="The name in English.")]
-Parent = Annotated[str | None, typer.Option(help="The key of the one it belongs to; '' for none.")]
+Parent = Annotated[str | None, typer.Option(help="The key of its parent; '' for none.")]
 UnitKey = Annotated[str, typer.Option("--unit", help="A unit's key.")]
 AnswersFor = Annotated[str | None, typer.Option("--unit", help="The unit its cases go to; '' for the default unit.")]
-Language = Annotated[str, typer.Option(help="fa or en: in which the desk begins.")]
+Language = Annotated[str, typer.Option(help="fa or en: the desk's language at the first sign-in.")]
 T = TypeVar("T", UnitEntry, SubjectEntry)
 
 
@@ -51,7 +51,7 @@ def load_file(
     file: Annotated[Path, typer.Argument(help="Units, subjects and agents in YAML.")],
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show what would change.")] = False,
 ) -> None:
-    """Bring the organisation to what a file says; what it does not name stays as it is."""
+    """Change the organisation to match a file; records that the file does not name stay as they are."""
     section = load(file)
     with _organisation(hold=True) as (cursor, present):
         changes = organisation.changes(present, organisation.read(section, present))
@@ -64,7 +64,7 @@ def load_file(
 
 @organisation_cli.command()
 def show() -> None:
-    """Write the organisation as it stands, as a file that `load` reads."""
+    """Print the organisation as a file that `load` reads."""
     with _organisation() as (_, present):
         values = present.model_dump(mode="json", exclude_none=True)
     for entry in [*values["subjects"].values(), *values["agents"].values()]:
@@ -82,19 +82,19 @@ def add_unit(key: Key, fa: Fa, en: En, parent: Parent = None) -> None:
 
 @unit_cli.command("change")
 def change_unit(key: Key, fa: Fa = "", en: En = "", parent: Parent = None) -> None:
-    """Give a unit other names or another place; what is not given stays."""
+    """Change a unit's names or parent; what is not given stays."""
     _change("unit", key, _values(fa, en, parent=parent))
 
 
 @unit_cli.command("remove")
 def remove_unit(key: Key) -> None:
-    """Take away a unit that nothing ever belonged to."""
+    """Remove a unit that was never used."""
     _remove("unit", key)
 
 
 @unit_cli.command("list")
 def list_units() -> None:
-    """Every unit, below the one it belongs to."""
+    """List the units, each below its parent."""
     with _organisation() as (_, present):
         for depth, key, entry in _tree(present.units):
             _line(depth, key, entry)
@@ -108,19 +108,19 @@ def add_subject(key: Key, fa: Fa, en: En, parent: Parent = None, unit: AnswersFo
 
 @subject_cli.command("change")
 def change_subject(key: Key, fa: Fa = "", en: En = "", parent: Parent = None, unit: AnswersFor = None) -> None:
-    """Give a subject other names, another place or another unit; what is not given stays."""
+    """Change a subject's names, parent or unit; what is not given stays."""
     _change("subject", key, _values(fa, en, parent=parent, unit=unit))
 
 
 @subject_cli.command("remove")
 def remove_subject(key: Key) -> None:
-    """Take away a subject that no case was ever about."""
+    """Remove a subject that no case ever had."""
     _remove("subject", key)
 
 
 @subject_cli.command("list")
 def list_subjects() -> None:
-    """The subject tree, with the unit each subject's cases go to."""
+    """List the subject tree, with the unit that gets each subject's cases."""
     with _organisation() as (_, present):
         for depth, key, entry in _tree(present.subjects):
             _line(depth, key, entry, entry.unit or "the default unit")
@@ -135,14 +135,14 @@ def add_agent(
     language: Language = "fa",
     everything: Annotated[bool, typer.Option("--everything", help="May do everything, for every unit.")] = False,
 ) -> None:
-    """Make an agent, who can do the ordinary work of their unit; sign-in begins with `zrm agent password`."""
+    """Make an agent with the ordinary permissions in their unit; set a password with `zrm agent password`."""
     may = {"may": {EVERYWHERE: list(Permission)}} if everything else {}
     _add("agent", login, {**_values(fa, en, unit=unit), "language": language, **may})
 
 
 @agent_cli.command("password")
 def set_password(login: Login) -> None:
-    """Set an agent's password: asked for twice, or one line from a pipe. Signs the agent out wherever they are."""
+    """Set an agent's password: asked for twice, or one line from a pipe. Ends all of the agent's sessions."""
     if sys.stdin.isatty():
         password = typer.prompt("The new password", hide_input=True, confirmation_prompt=True)
     else:
@@ -163,7 +163,7 @@ def set_password(login: Login) -> None:
 
 @agent_cli.command("leave")
 def leave(login: Login) -> None:
-    """Let an agent sign in no more; history keeps naming them, and what they had can be given to others."""
+    """Disable an agent's sign-in; the history keeps their name, and their cases can be assigned to others."""
     with _organisation() as (cursor, present):
         account = _account(cursor, present, login)
         agents.set_active(cursor, account.id, active=False)
@@ -181,7 +181,7 @@ def come_back(login: Login) -> None:
 
 @agent_cli.command("reset-two-step")
 def reset_two_step(login: Login) -> None:
-    """Forget an agent's app, passkeys and recovery codes, for who has lost them all. Signs the agent out everywhere."""
+    """Remove an agent's second steps (app, passkeys, recovery codes) when all are lost. Ends all their sessions."""
     with _organisation() as (cursor, present):
         account = _account(cursor, present, login)
         second_step.reset(cursor, account.id)
@@ -191,7 +191,7 @@ def reset_two_step(login: Login) -> None:
 
 @agent_cli.command("unlink")
 def unlink(login: Login) -> None:
-    """Forget which account of the identity provider is an agent's; the next sign-in there links one anew."""
+    """Unlink an agent from their account at the identity provider; the next sign-in there links one again."""
     with _organisation() as (cursor, present):
         linked = provider_accounts.unlink(cursor, _account(cursor, present, login).id)
     console.print(f"{login} is linked to no account now." if linked else f"{login} was linked to none.", markup=False)
@@ -199,7 +199,7 @@ def unlink(login: Login) -> None:
 
 @agent_cli.command("unlock")
 def unlock(login: Login) -> None:
-    """End the lock that too many wrong passwords, from anywhere, have put on a login."""
+    """Unlock a login that was locked after too many wrong passwords."""
     secret = load_config().secret
     with _organisation() as (cursor, present):
         _account(cursor, present, login)
@@ -209,7 +209,7 @@ def unlock(login: Login) -> None:
 
 @agent_cli.command("list")
 def list_agents() -> None:
-    """Every agent with unit and permissions."""
+    """List the agents with their units and permissions."""
     with _organisation() as (cursor, present):
         ready = agents.can_sign_in(cursor)
     for login, entry in present.agents.items():
@@ -223,14 +223,14 @@ def list_agents() -> None:
 
 @contextmanager
 def _organisation(*, hold: bool = False) -> Iterator[tuple[Cursor, Structure]]:
-    """The structure as it stands; what is done with the cursor is kept when the block ends well. Errors: ConfigError."""
+    """The structure as stored; changes by the cursor are committed when the block ends well. Errors: ConfigError."""
     runtime = open_runtime("organisation")
     try:
         match state(runtime.database):
             case SchemaState.OLDER:
-                raise ConfigError("the database does not have the newest schema; `zrm migrate` brings it there")
+                raise ConfigError("the database does not have the newest schema; run `zrm migrate`")
             case SchemaState.NEWER:
-                raise ConfigError("the database has a newer schema; the command of that version is needed")
+                raise ConfigError("the database has a newer schema; use the command of that version")
         with runtime.database.cursor() as cursor:
             if hold:
                 organisation.hold(cursor)
@@ -242,25 +242,25 @@ def _organisation(*, hold: bool = False) -> Iterator[tuple[Cursor, Structure]]:
 
 
 def _values(fa: str, en: str, **keys: str | None) -> dict[str, Any]:
-    """What was given on the command line, as it would stand in a file; '' takes a key away."""
+    """The command line's values, as they would stand in a file; '' removes a key."""
     name = {language: word for language, word in (("fa", fa), ("en", en)) if word}
     return {"name": name, **{key: value or None for key, value in keys.items() if value is not None}}
 
 
 def _add(kind: Kind, key: str, values: dict[str, Any]) -> None:
-    """Errors: ConfigError for a bad or unknown key, and where there is such a one that says something else."""
+    """Add a record. Errors: ConfigError for a bad or unknown key, and for an existing record that differs."""
     with _organisation(hold=True) as (cursor, present):
         wanted = organisation.read(section_of(f"zrm {kind} add", {f"{kind}s": {key: values}}), present)
         changes = organisation.changes(present, wanted)
         for change in changes:
             if change.differs:
-                raise ConfigError(f"zrm {kind} add: {kind} {key} is there already, and not so: {change.difference()}")
+                raise ConfigError(f"zrm {kind} add: {kind} {key} exists already and differs: {change.difference()}")
         organisation.write(cursor, changes)
     _tell(changes)
 
 
 def _change(kind: Kind, key: str, values: dict[str, Any]) -> None:
-    """Errors: ConfigError for a bad or unknown key."""
+    """Change a record. Errors: ConfigError for a bad or unknown key."""
     with _organisation(hold=True) as (cursor, present):
         there = _entries(present, kind)
         if key not in there:

@@ -1,4 +1,4 @@
-"""The worker role: RQ jobs come in here, the handlers of every topic are put together here."""
+"""The worker role: RQ jobs arrive here, and the handlers of every topic are put together here."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from zrm.dispatch.render import Render
 from zrm.dispatch.scan import ScanHandler
 from zrm.dispatch.task_runner import Drain, Handler
 from zrm.installation import Runtime
-from zrm.kit.fitness import reason
+from zrm.kit.database_checks import reason
 from zrm.kit.outage import Outage
 from zrm.normalizer.filing import Filer
 
@@ -57,9 +57,10 @@ def build_drain(runtime: Runtime, queues: Queues) -> Drain:
 
 
 def drain(topic: str) -> int:
-    """The one RQ job: drain a topic with this process's handlers; returns how many tasks were handled.
+    """The one RQ job: run a topic's due tasks with this process's handlers; returns how many tasks were handled.
 
-    While the store is away there is nothing to do, and that is said once: the outbox is there with it, and the sweep wakes us.
+    While the store is away there is nothing to do, and that is logged once: the outbox is in the store, and the sweep
+    wakes us.
     """
     try:
         handled = _drains[-1](Topic(topic))
@@ -73,7 +74,7 @@ def drain(topic: str) -> int:
 
 
 def run(runtime: Runtime, topics: list[Topic]) -> None:
-    """Work until told to stop (SIGTERM lets the job under way finish), through every outage of Redis."""
+    """Work until told to stop (SIGTERM lets the current job finish), also through an outage of Redis."""
     queues = Queues(runtime.redis_url)
     _drains.append(build_drain(runtime, queues))
     with Heartbeat(runtime.database, "worker", topics):

@@ -29,7 +29,7 @@ from zrm.casestore.case_list import QueueRow
 from zrm.casestore.notification import Notice
 from zrm.casework.case_reading import with_masked_address
 from zrm.kit import log
-from zrm.kit.fitness import reason
+from zrm.kit.database_checks import reason
 from zrm.security import sessions
 from zrm.security.grants import Grants, covers
 from zrm.ui.untitled_contacts import reworded

@@ -1,6 +1,5 @@
-"""What passes between the channels and the installation: the records, the errors and the ports that both sides know.
+"""What passes between the channels and the installation: the records, errors and ports that both sides know.
 
-Ground level, because T1 (inbox), T2 (normalizer), T4 (dispatch) and every channel use them and none may import another.
-Whoever needs a name imports it from the module that holds it; nothing is exported here a second time, so that an import
-says what a file deals with.
+The inbox (T1), normalizer (T2), dispatch (T4) and every channel use these modules, and none of them may import another.
+Import each name from the module that defines it: nothing is re-exported, so an import shows what a file deals with.
 """

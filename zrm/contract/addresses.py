@@ -1,4 +1,4 @@
-"""The address of a citizen: its kind, and how a channel states it."""
+"""A citizen's address: its kind, and how a channel states it."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import Final, TypeAlias
 
 AddressKind: TypeAlias = str
-"""How a person can be reached: `EMAIL`, `PHONE`, or the kind that a channel names in its capabilities, such as a messenger's
-own number of the user, which is the same for every bot there."""
+"""The kind of an address: `EMAIL`, `PHONE`, or a kind that a channel names in its capabilities, such as a messenger's
+user number, which is the same for all of its bots."""
 
 EMAIL: Final = "email"
 PHONE: Final = "phone"
@@ -18,7 +18,7 @@ PHONE: Final = "phone"
 class Sender:
     """An address as the channel gave it; the normalizer makes the value comparable and keeps `raw`.
 
-    `claimed`: only stated, typed into a form or written where anybody can write anything. The contact did not come from
+    `claimed`: only stated, typed into a form or written where anyone can write anything. The contact did not come from
     it, so it proves nothing ([ADR 4](docs/adr/0004-claimed-addresses.md)).
     """
 

@@ -1,6 +1,6 @@
-"""What each channel can do and how it is shown: every other room asks here and names no channel itself.
+"""What each channel can do and how it is shown: the other rooms ask here and name no channel themselves.
 
-`zrm.channels.registry` registers each channel's capabilities when it is imported, as every process does at its start.
+`zrm.channels.registry` registers the capabilities when it is imported, which every process does at its start.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ class Sentence(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Capabilities:
-    """How a channel is shown, whom it reaches, and what it can do for an answer."""
+    """How a channel is shown, whom it reaches, and what its answers can carry."""
 
     names: Mapping[str, str]
     """What the channel is called, in each language of the pages."""
@@ -31,14 +31,14 @@ class Capabilities:
     address_kind: AddressKind = ""
     """The kind of address its contacts come from; empty where citizens type it."""
     reply: bool = False
-    """Whether an answer can go out by it: to an address of `address_kind`, or without one, where the citizen reads it on a
-    page of ours."""
+    """Whether an answer can go out by it: to an address of `address_kind`, or without one, to a page of ours that the
+    citizen reads."""
     attachments: bool = False
     """Whether an answer can carry files."""
     reports: bool = False
     """Whether the provider reports on deliveries."""
     bounces: bool = False
-    """Whether a message can come back after it was reported as delivered, as a mail can."""
+    """Whether a message can come back after it was reported as delivered, as mail can."""
     max_text: int = 0
     """Characters of an answer; 0 for no limit."""
     segments: bool = False
@@ -48,26 +48,28 @@ class Capabilities:
     message_ids: bool = False
     """Whether a message carries a Message-ID of ours, which an answer to it names."""
     tells_code: bool = False
-    """Whether the door itself tells the tracking code while the citizen is there."""
+    """Whether the door itself tells the citizen the tracking code."""
     acknowledges: bool = False
-    """Whether the first contact of a case can be answered with its tracking code; `acknowledge` of config.yaml chooses."""
+    """Whether the first contact of a case can be answered with its tracking code; `acknowledge` in config.yaml
+    chooses."""
     asks_rating: bool = False
-    """Whether the closing of a case is told there with the question how content the citizen is: one digit is easily sent."""
+    """Whether the closing message asks the citizen for a rating: one digit is easily sent."""
     taken_down: bool = False
-    """Whether agents take its contacts down at the desk. It has no door and needs no settings, so it is always there."""
+    """Whether agents enter its contacts at the desk. Such a channel has no door and no settings, so it is always
+    available."""
     command: Callable[[Inbound, str], Wish | None] | None = None
-    """Reads a citizen's command in a contact and its text without quotations and signature, where `parse` cannot: only the
-    normalizer knows what of a mail is new. Pure."""
+    """Reads a citizen's command from a contact and its text without quotations and signature, for channels whose
+    `parse` cannot: only the normalizer knows which text of a mail is new. Pure."""
     sentences: tuple[Sentence, ...] = ()
-    """What the channel itself writes for a contact without words, shown to an agent in their own language."""
+    """The text that the channel itself writes for a contact without text, in the agent's language."""
 
     def name(self, language: str) -> str:
-        """What the channel is called in a language."""
+        """The channel's name in a language."""
         return self.names[language]
 
 
 class _AnyLanguage(Mapping[str, str]):
-    """One text whatever the language."""
+    """The same text for every language."""
 
     def __init__(self, text: str) -> None:
         self._text = text
@@ -86,7 +88,7 @@ _registered: Final[dict[str, Capabilities]] = {}
 
 
 def register(kind: str, capabilities: Capabilities) -> None:
-    """Make a channel known; a later registration of the same kind replaces the earlier one."""
+    """Register a channel; a later registration of the same kind replaces the earlier one."""
     _registered[kind] = capabilities
 
 
@@ -103,7 +105,7 @@ def registered() -> Mapping[str, Capabilities]:
 
 
 def of_channel(kind: str) -> Capabilities:
-    """A channel's capabilities. One that is not there any more can do nothing, and is shown by its kind."""
+    """A channel's capabilities. A channel that no longer exists can do nothing, and its kind is its label."""
     return registered().get(kind) or Capabilities(names=_AnyLanguage(kind), icon="circle-dot")
 
 
@@ -113,5 +115,5 @@ def acknowledging() -> list[str]:
 
 
 def kind_of_address(channel: str, address: str) -> AddressKind:
-    """The kind of an address that a contact of this channel came from: a messenger's number is nobody's telephone."""
+    """The address kind of a contact of this channel: a messenger's user number is no telephone number."""
     return of_channel(channel).address_kind or (EMAIL if "@" in address else PHONE)

@@ -7,7 +7,7 @@ from typing import ClassVar, Final
 from zrm.contract.reasons import Reason, declare
 
 RECEIVER_SAYS: Final = declare("receiver_says", "The receiving service says: %(words)s")
-"""Why a delivery failed or is late, in the words of whoever refused it."""
+"""Why a delivery failed or is late, in the words of the provider or server that refused it."""
 
 
 class Unparseable(Exception):
@@ -19,8 +19,8 @@ class Unparseable(Exception):
 
 
 class SendError(Exception):
-    """Why a reply did not leave; `reason` is for an agent's eyes, without secrets, `code` the provider's own. See the
-    subclasses.
+    """Why a reply did not leave; `reason` is shown to agents and holds no secrets, `code` is the provider's own. See
+    the subclasses.
     """
 
     retryable: ClassVar[bool] = False
@@ -37,11 +37,11 @@ class ConfigInvalid(SendError):
 
 
 class ReplyInvalid(SendError):
-    """This reply cannot be sent by this channel (no address, too long, bad characters)."""
+    """This channel cannot send this reply (no address, too long, bad characters)."""
 
 
 class ConnectionFailed(SendError):
-    """The provider was not reached and has surely not taken the message."""
+    """The provider was not reached and has certainly not taken the message."""
 
     retryable = True
 

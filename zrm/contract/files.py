@@ -18,8 +18,8 @@ class StoredFile:
 
 @dataclass(frozen=True, slots=True)
 class InboundFile:
-    """A file found in a contact: `data`, or `stored` when the door had already kept it, or `remote`, an address at the
-    provider's from which a worker fetches it after the contact is filed.
+    """A file found in a contact: `data`; or `stored`, when the door has already kept it; or `remote`, a provider's
+    address from which a worker fetches it after the contact is filed.
     """
 
     name: str
@@ -33,7 +33,7 @@ class InboundFile:
 
 @dataclass(frozen=True, slots=True)
 class Fetched:
-    """A remote file as the provider gave it; `media_type` is the provider's word."""
+    """A remote file as the provider gave it; `media_type` is what the provider claims."""
 
     data: bytes
     media_type: str

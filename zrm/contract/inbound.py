@@ -1,4 +1,4 @@
-"""What comes in: the raw contact that T1 keeps, its receipt, and what a channel's `parse` makes of it."""
+"""What comes in: the raw contact that the inbox (T1) keeps, its receipt, and the results of a channel's `parse`."""
 
 from __future__ import annotations
 
@@ -16,25 +16,26 @@ JSON = None | bool | int | float | str | list["JSON"] | dict[str, "JSON"]
 
 
 TEXT_LIMIT = 1_000_000
-"""Characters of a contact's text that the record keeps and the desk shows; a longer text is also kept whole, as a file."""
+"""Characters of a contact's text that are kept in the record and shown at the desk; a longer text is also kept as a
+file."""
 
 
 REPEATED_ID: Final = "repeated_id"
-"""In the envelope: the id that the contact's sender or provider gave it had come before with another content."""
+"""In the envelope: the sender or provider had already used the contact's id for another content."""
 
 
 @dataclass(frozen=True, slots=True)
 class RawContact:
-    """What a door received, before anybody understood it.
+    """What a door received, not yet interpreted.
 
-    `(channel, account, external_id)` identifies it for ever: the same delivery twice has the same three.
-    `account` is our side's address (mailbox, short code, form name); `body` the payload as received;
-    `envelope` what only the door knew (JSON values). `kind` "report" is a provider's word about something we sent.
-    An id that has come before with another content is another contact: it is kept under an id of its own, with
-    `REPEATED_ID` in its envelope. `content` is a digest of what the contact says, where one delivery may differ from
-    another in bytes that say nothing; without it all of the body and the files counts.
-    `earlier_id` is the external id that an earlier version gave the same contact, if another: who has a receipt under
-    that one keeps it.
+    `(channel, account, external_id)` identifies it for ever: a repeated delivery has the same three values. `account`
+    is our address (mailbox, short code, form name); `body` is the payload as received; `envelope` is what only the door
+    knew (JSON values). `kind` "report" is a provider's report on something we sent.
+
+    An id that returns with another content is another contact: it is kept under an id of its own, with `REPEATED_ID` in
+    its envelope. `content` is a digest of what the contact says, for channels whose repeated deliveries differ in
+    insignificant bytes; without it the body and the files count. `earlier_id` is the external id that an earlier
+    version gave the same contact, if it differs: a receipt issued under that id stays valid.
     """
 
     channel: str
@@ -52,7 +53,9 @@ class RawContact:
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """Proof that a contact is durable. `code` is the 12-digit tracking code; `repeated` if it had come before."""
+    """Proof that a contact is durable. `code` is the 12-digit tracking code; `repeated` if the contact had come
+    before.
+    """
 
     contact_id: UUID
     code: str
@@ -62,10 +65,10 @@ class Receipt:
 
 @dataclass(frozen=True, slots=True)
 class Thread:
-    """What the contact says about the conversation it belongs to; none of it is believed without a sender check.
+    """What the contact says about its conversation; none of it is believed without a check of the sender.
 
-    `references` come nearest ancestor first. `conversation` is a tracking code that the door itself has proven (tracking
-    page after proof); `open_line` asks to join the sender's open case on the same account (SMS).
+    `references` come nearest ancestor first. `conversation` is a tracking code that the door itself has proven
+    (tracking page after proof); `open_line` asks to join the sender's open case on the same account (SMS).
     """
 
     message_id: str = ""
@@ -73,14 +76,15 @@ class Thread:
     tokens: tuple[str, ...] = ()
     conversation: str = ""
     open_line: bool = False
-    returned: UUID | None = None  # the delivery of ours whose return address it came to
+    returned: UUID | None = None  # the delivery of ours whose return address received it
 
 
 @dataclass(frozen=True, slots=True)
 class Inbound:
-    """One contact, understood as far as the channel alone can. Text is as written; folding comes later.
+    """One contact, interpreted as far as the channel alone can. The text is as written; it is folded later.
 
-    `senders` are who the contact itself says it is from; `zrm.normalizer.origin` decides what of that is believed.
+    `senders` are the addresses that the contact itself states; `zrm.normalizer.origin` decides which of them to
+    believe.
     """
 
     senders: tuple[Sender, ...]
@@ -92,27 +96,27 @@ class Inbound:
     files: tuple[InboundFile, ...] = ()
     thread: Thread = field(default_factory=Thread)
     headers: tuple[tuple[str, str], ...] = ()
-    labels: frozenset[str] = frozenset()  # robot, bounce, list, cut_short …
-    nature: str = ""  # the key of one, if the citizen chose; an unknown one counts as none
+    labels: frozenset[str] = frozenset()  # automatic, bounce, list, cut_short …
+    nature: str = ""  # the nature's key, if the citizen chose one; an unknown key is ignored
     subject_key: str = ""  # key in the subject tree, if the citizen chose one
-    senders_proven: bool = False  # the provider itself vouches that all senders are addresses of one person
+    senders_proven: bool = False  # the provider vouches that all senders are addresses of one person
     code_told: bool = False  # the door has told the tracking code: no acknowledgement is needed
-    reply_to: tuple[Sender, ...] = ()  # where its writer wants the answer (a mail's Reply-To)
-    copied: tuple[Sender, ...] = ()  # whom its writer addressed beside us (a mail's To and Cc)
-    profile_language: str = ""  # of the sender's own program; counts where neither choice nor words tell
-    name: str = ""  # the citizen's, if no sender has it
-    taken_by: UUID | None = None  # the agent who took it down, if no citizen's own hand did
+    reply_to: tuple[Sender, ...] = ()  # where the writer wants the answer (a mail's Reply-To)
+    copied: tuple[Sender, ...] = ()  # the other addressees (a mail's To and Cc)
+    profile_language: str = ""  # of the sender's program; used when neither the citizen's choice nor the text tells
+    name: str = ""  # the citizen's name, if no sender has it
+    taken_by: UUID | None = None  # the agent who entered it, for a taken contact
 
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """A provider's word about a delivery of ours, found by the reference it gave us when it took the message.
+    """A provider's report on a delivery of ours, found by the reference the provider gave when it took the message.
 
-    `reply_id` is our own `Reply.id` where the provider carries it back: it also finds a delivery whose reference we
-    never learned (OutcomeUnknown) or have not written down yet. `unreachable`: a failure that is the address's own
-    fault (no such mailbox), not of the moment. `perhaps` are other references that may be meant, believed only of a
-    delivery to the address `to`, once nothing has the first. `otherwise` is what the contact is if it is no report:
-    then even the first is believed only of a delivery to `to`.
+    `reply_id` is our own `Reply.id`, where the provider carries it back: it also finds a delivery whose reference is
+    unknown (OutcomeUnknown) or not yet stored. `unreachable`: the failure is permanent for this address (no such
+    mailbox), not temporary. `perhaps` are other possible references; they are believed only for a delivery to the
+    address `to`, and only if nothing has the first. `otherwise` is what the contact is if it is no report: then the
+    first reference, too, is believed only for a delivery to `to`.
     """
 
     provider_ref: str
@@ -127,21 +131,23 @@ class Report:
 
 @dataclass(frozen=True, slots=True)
 class Ignored:
-    """Known sender, event we do not use: recorded with its reason, nothing else happens."""
+    """An event from a known sender that we do not use: recorded with its reason, nothing else happens."""
 
     reason: Reason
 
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """What a citizen asks of the installation itself, by a word, a code or a digit: done without an agent, answered once.
+    """A citizen's command to the installation, given by a word, a code or a digit: executed without an agent, answered
+    once.
 
-    help; stop and start (writing to them); status of the case behind `code`; codes of the citizen's own cases; rate the
-    case closed last with `score`, 1 to 5, or with a `code` the case behind it. `language` as far as the words show it.
-    `answered`: the provider has answered by itself, we stay silent. `sender` None: the door knows the code alone (tracking
-    page), and answers itself. A claimed `sender` may be anybody's address: it can ask only for codes, and gets them only if
-    it was proven before.
-    `otherwise` is what the message is when the wish fits nothing, such as a digit while nothing waits to be rated.
+    help; stop and start (messages to them); status of the case behind `code`; codes of the citizen's own cases; rate
+    the case closed last, or the case behind `code`, with `score`, 1 to 5. `language` as far as the words show it.
+
+    `answered`: the provider has answered, and we send nothing. `sender` None: the door knows only the code (tracking
+    page) and answers itself. A claimed `sender` may be another person's address: it can ask only for codes, and gets
+    them only if it was proven before. `otherwise` is what the message is when the command does not apply, such as a
+    digit when no case awaits a rating.
     """
 
     kind: Literal["help", "stop", "start", "status", "codes", "rate"]
@@ -155,10 +161,11 @@ class Wish:
 
 @dataclass(frozen=True, slots=True)
 class MessagePart:
-    """A piece of a message that comes in pieces, in any order and perhaps twice; each is a raw contact of its own.
+    """One part of a message that arrives in parts, in any order and perhaps twice; each part is a raw contact of its
+    own.
 
-    `key` is the same for all of them, `number` counts from 1 to `total`, `digest` tells a repetition from a stranger
-    with the same number. After `wait` seconds the message is filed as far as it came.
+    `key` is the same for all parts, `number` counts from 1 to `total`, `digest` tells a repetition from another part
+    with the same number. After `wait` seconds the message is filed with the parts that came.
     """
 
     key: str

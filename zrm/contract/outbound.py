@@ -1,4 +1,4 @@
-"""What goes out: the reply that T4 hands to a channel, and the proof that its provider took it."""
+"""What goes out: the reply that dispatch (T4) hands to a channel, and the proof that its provider took it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,9 @@ from zrm.contract.files import StoredFile
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """One message to one address. `id` is the delivery's, stable over retries: providers that know idempotency get it."""
+    """One message to one address. `id` is the delivery's and stays the same for retries: providers with idempotency get
+    it.
+    """
 
     id: UUID
     account: str
@@ -29,11 +31,11 @@ class Reply:
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """The provider took it. `final`: it is where the citizen reads it, as on our own page; no report is needed.
-    `provider_ref` may be empty, if the provider gives none.
+    """The provider took it. `final`: it is already where the citizen reads it, as on our own page; no report is
+    expected. `provider_ref` may be empty, if the provider gives none.
 
-    `part_refs` are the references of all parts, if the provider took a long text in several and reports on each: it has
-    arrived when all have, and failed when one has.
+    `part_refs` are the references of all parts, if the provider took a long text in several and reports on each: the
+    message has arrived when all parts have, and failed when one has.
     """
 
     provider_ref: str

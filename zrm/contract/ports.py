@@ -22,7 +22,7 @@ from zrm.localized import Localized
 
 @dataclass(frozen=True, slots=True)
 class Nature:
-    """A kind of matter, for the citizen's choice."""
+    """A nature that the citizen can choose."""
 
     key: str
     names: Localized
@@ -30,7 +30,7 @@ class Nature:
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """A node of the subject tree, for the citizen's choice."""
+    """A node of the subject tree that the citizen can choose."""
 
     key: str
     names: Localized
@@ -39,8 +39,8 @@ class Subject:
 
 @dataclass(frozen=True, slots=True)
 class OpenDoor:
-    """What a channel that is open here keeps: whether who comes by it is told the tracking code there, and the kind of
-    address it can write an answer to (None: it cannot).
+    """What an open channel keeps of the promises to citizens: whether it tells the tracking code, and the kind of
+    address to which it can send an answer (None: it cannot).
     """
 
     kind: str
@@ -49,13 +49,13 @@ class OpenDoor:
 
 
 class ReceptionPort(Protocol):
-    """Take contacts in, and count or record those who bring too many or bad ones."""
+    """Accept contacts, and count or record peers that send too many or bad ones."""
 
     def admit(self, door: str, peer: str, *, size: int = 0) -> None:
-        """Count a post of `size` bytes at a door that anybody can reach, before anything of it is kept. Asks nobody.
+        """Count a post of `size` bytes at a public door, before anything of it is kept. Reads no store.
 
-        Never at the door of who cannot or will not send it again (a gateway). Errors: OverQuota, which says when to come
-        again.
+        Not for a door whose sender cannot or will not send again (a gateway). Errors: OverQuota, with the seconds to
+        wait.
         """
 
     def admit_address(self, door: str, peer: str, kind: Literal["phone", "email"], address: str) -> None:
@@ -86,35 +86,35 @@ class FilesPort(Protocol):
         media_type: str = "application/octet-stream",
         role: str = "attachment",
     ) -> StoredFile:
-        """Make a file durable before the contact that carries it; without one it is removed after a day.
+        """Make a file durable before the contact that carries it; without such a contact it is removed after a day.
         Errors: StoreUnavailable, StoreFull.
         """
 
     def still_stored(self, files: Sequence[StoredFile]) -> list[StoredFile]:
-        """Those of earlier `store`s that are still there, each for another day; asked before a contact carries them.
+        """Those of earlier `store`s that still exist, each kept for another day; called before a contact carries them.
         Errors: StoreUnavailable.
         """
 
 
 class TrackingPort(Protocol):
-    """Show a case to whoever holds its tracking code, and let them prove that it is theirs."""
+    """Show a case to the holder of its tracking code, and let them prove that it is theirs."""
 
     def track(self, code: str, peer: str, *, proven: bool = False) -> Tracking:
-        """State of the case behind a code. `peer` (address, caller) is rate-limited.
-        Errors: NotFound (also for wrong check digits), TooManyTries.
+        """State of the case behind a code. `peer` (address, caller) is rate-limited. Errors: NotFound (also for wrong
+        check digits), TooManyTries.
         """
 
     def public_file(self, code: str, file_id: UUID) -> tuple[StoredFile, Path]:
-        """A file of the public conversation behind a code whose holder has proven themselves, and where its bytes lie.
-        Errors: NotFound, also for one that is withheld.
+        """A file of the public conversation, for a holder of the code who has proven themselves, and the path of its
+        bytes. Errors: NotFound, also for a withheld file.
         """
 
     def prove_by_phone(self, code: str, last_digits: str, peer: str) -> bool:
         """Whether the last four digits are those of a phone of the case's person. Errors: NotFound, TooManyTries."""
 
     def prove_by_email(self, code: str, peer: str) -> None:
-        """Send a one-time link to the case's e-mail address, if it has one; says nothing either way.
-        Errors: NotFound, TooManyTries.
+        """Send a one-time link to the case's e-mail address, if it has one; the caller does not learn which. Errors:
+        NotFound, TooManyTries.
         """
 
     def redeem(self, token: str) -> str:
@@ -122,74 +122,75 @@ class TrackingPort(Protocol):
 
 
 class SelfServicePort(Protocol):
-    """What citizens choose and do by themselves: pick a nature and a subject, rate a case, ask for codes, stop our messages."""
+    """What citizens choose and do themselves: pick a nature and a subject, rate a case, ask for codes, stop our
+    messages.
+    """
 
     def natures(self) -> list[Nature]:
-        """The kinds of matter to choose from, in order."""
+        """The natures to choose from, in order."""
 
     def subjects(self) -> list[Subject]:
         """The subject tree's choices, parents before children."""
 
     def doors(self) -> Sequence[OpenDoor]:
-        """The channels that are open, so that no page promises what none of them keeps. Asks nobody."""
+        """The open channels, so that pages promise only what some channel keeps. Reads no store."""
 
     def code_goes_to(self, addresses: Iterable[tuple[AddressKind, str]]) -> str:
-        """Which of these typed addresses the code is also sent to; empty if to none. Asks nobody, so it cannot know of
-        those who want no messages or have had too many.
+        """Which of these typed addresses also get the code; empty if none. Reads no store, so it does not know of
+        addresses that want no messages or had too many.
         """
 
     def rate(self, code: str, score: int, channel: str, peer: str) -> bool:
-        """Record how content the citizen was, 1 to 5, with a closed case; False if it is not closed, or has been
-        rated since it was.
-        Errors: NotFound, TooManyTries.
+        """Record the citizen's rating, 1 to 5, of a closed case; False if the case is not closed, or was rated since it
+        was closed. Errors: NotFound, TooManyTries.
         """
 
     def count_asking_for_codes(self, peer: str) -> None:
-        """Count a request for lost codes, after which somebody may be written to. Errors: TooManyTries."""
+        """Count a request for lost codes, after which a message may be sent. Errors: TooManyTries."""
 
     def opt(self, channel: str, account: str, address: str, *, out: bool, at: datetime | None = None) -> None:
-        """Remember that a citizen wants no messages (or wants them again) at their address on a channel.
+        """Record that a citizen wants no messages (or wants them again) at their address on a channel.
 
-        The newest word counts. `at` is when they said it, as far as the channel knows: the same word brought again
-        later then changes nothing.
+        The newest statement counts. `at` is when they made it, as far as the channel knows: an older statement
+        delivered later changes nothing.
         """
 
     def opted_out(self, channel: str, address: str) -> bool:
-        """Whether the citizen asked us not to write there."""
+        """Whether the citizen asked us not to write to this address."""
 
 
 class CheckpointsPort(Protocol):
     """What a door has to remember: how far it has read a source, and the state of each dialogue for a while."""
 
     def load(self, channel: str, key: str) -> JSON:
-        """How far a door has read a source that remembers nothing for it (a mailbox), None if it never did.
-        Errors: StoreUnavailable.
+        """How far a door has read a source that keeps no such mark itself (a mailbox), None if it never did. Errors:
+        StoreUnavailable.
         """
 
     def save(self, channel: str, key: str, position: JSON) -> None:
-        """Keep that for ever; only after everything up to there has its receipt. Errors: StoreUnavailable."""
+        """Keep the checkpoint for ever; only after everything up to it has its receipt. Errors: StoreUnavailable."""
 
     def load_state(self, channel: str, key: str) -> JSON:
         """The state of a dialogue, None if there is none or it has expired."""
 
     def save_state(self, channel: str, key: str, state: JSON, *, seconds: float) -> None:
-        """Keep a dialogue's state for so many seconds; None forgets it."""
+        """Keep a dialogue's state for so many seconds; None removes it."""
 
     def update_state(self, channel: str, key: str, change: Callable[[JSON], tuple[JSON, float]]) -> None:
-        """Rewrite a dialogue's state in one durable step that nobody can come between: `change` is given the state (None
-        if there is none or it has expired) and answers the new one and its seconds. It must be quick and ask nobody.
+        """Rewrite a dialogue's state in one durable, locked step: `change` gets the state (None if there is none or it
+        has expired) and returns the new one and its seconds. It must be quick and read no store.
         """
 
     def expiring_states(self, channel: str, *, within: float) -> list[JSON]:
-        """The states that expire in so many seconds, the first to expire first, at most a hundred."""
+        """The states that expire within so many seconds, the first to expire first, at most a hundred."""
 
 
 class FrontDesk(Protocol):
-    """The citizen's side of the installation as a channel is handed it: its five ports."""
+    """The citizen's side of the installation, as a channel gets it: its five ports."""
 
     @property
     def reception(self) -> ReceptionPort:
-        """Where contacts are taken in."""
+        """Where contacts are accepted."""
         ...
 
     @property
@@ -199,7 +200,7 @@ class FrontDesk(Protocol):
 
     @property
     def tracking(self) -> TrackingPort:
-        """Where the holder of a code looks."""
+        """Where the holder of a code sees the case."""
         ...
 
     @property

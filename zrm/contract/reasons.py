@@ -2,12 +2,11 @@
 
 Each room declares its own reasons, with the English sentence that the catalogue translates:
 
-NO_TEXT: Final = declare("sms.no_text", "A text message needs a text.")
-NO_SENDER: Final = declare("gateway.no_sender", "the message does not say who sent it (no %(field)s)")
-raise Unparseable(NO_SENDER(field="from"))
+NO_TEXT: Final = declare("sms.no_text", "A text message needs a text.") NO_SENDER: Final = declare("gateway.no_sender",
+"the message does not say who sent it (no %(field)s)") raise Unparseable(NO_SENDER(field="from"))
 
-Two values have a meaning everywhere. `words` are a program's or a provider's own words: where the sentence has no gap for
-them they are its technical detail. `because` is a further reason, told behind a colon.
+Two values have a meaning everywhere. `words` are a program's or a provider's own words: a sentence without a gap for
+them shows them as its technical detail. `because` is a further reason, shown after a colon.
 """
 
 from __future__ import annotations
@@ -43,16 +42,16 @@ class Reason:
 
     @property
     def words(self) -> str:
-        """A program's own words that the sentence does not hold."""
+        """A program's own words for which the sentence has no gap."""
         return "" if "%(words)s" in self.sentence else str(self.params.get("words", ""))
 
     def __str__(self) -> str:
-        """In English, for logs and for whoever mends the cause."""
+        """In English, for logs and for the person who fixes the cause."""
         told = self.sentence % self.params if self.sentence else self.code
         return ": ".join(str(part) for part in (told, self.because or "", self.words) if part)
 
     def with_texts(self, change: Callable[[str], str]) -> Reason:
-        """The same reason with each of its texts changed, those of further reasons as well."""
+        """The same reason with each of its texts changed, also those of further reasons."""
         changed = {
             name: value.with_texts(change)
             if isinstance(value, Reason)
@@ -72,7 +71,7 @@ class Reason:
 
 
 def declare(code: str, sentence: str) -> Reason:
-    """A reason with its code, "room.what", and its English msgid. Errors: ValueError for a code that is taken."""
+    """Declare a reason by its code, "room.what", and its English msgid. Errors: ValueError for a code that is taken."""
     if _declared.setdefault(code, sentence) != sentence:
         raise ValueError(f"the reason {code} is declared already: {_declared[code]!r}")
     return Reason(code)
@@ -92,12 +91,12 @@ class KeptReason:
 
     @property
     def reason(self) -> Reason | None:
-        """Why; None if nothing is said."""
+        """The reason; None if there is none."""
         return stored(self.reason_code, self.reason_params)
 
 
 def stored(code: str, params: Mapping[str, Any]) -> Reason | None:
-    """The reason as it was kept; None if nothing was (an empty code)."""
+    """The reason from its stored columns; None for an empty code."""
     if not code:
         return None
     return Reason(

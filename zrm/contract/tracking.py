@@ -13,9 +13,9 @@ from zrm.contract.inbound import RawContact
 
 @dataclass(frozen=True, slots=True)
 class PublicFile:
-    """A file of a public message, size in bytes; `id` None while its message is not filed yet.
+    """A file of a public message, size in bytes; `id` None until its message is filed.
 
-    `withheld`: why it is not given out: it is "waiting" for the virus scan, or "infected".
+    `withheld`: why it cannot be downloaded: it is "waiting" for the virus scan, or "infected".
     """
 
     id: UUID | None
@@ -27,7 +27,8 @@ class PublicFile:
 
 @dataclass(frozen=True, slots=True)
 class PublicMessage:
-    """One line of a case's public conversation; `text` and `files` are empty until the citizen has proven who they are.
+    """One message of a case's public conversation; `text` and `files` are empty until the citizen has proven who they
+    are.
 
     `closing`: it says why the case was closed without an answer.
     """
@@ -42,7 +43,7 @@ class PublicMessage:
 
 @dataclass(frozen=True, slots=True)
 class OnTheWay:
-    """A contact that was received for a case and is not filed yet, as its door wrote it (without its external id)."""
+    """A contact received for a case and not yet filed, as its door wrote it (without its external id)."""
 
     received_at: datetime
     contact: RawContact
@@ -52,8 +53,8 @@ class OnTheWay:
 class Tracking:
     """What the holder of a code may see. Without proof: state and dates; with it, the public messages too.
 
-    `filed`: whether there is a case already. `happened` has the moment of each state that was reached, in their order;
-    a case that was closed without an answer has no "answered". `channel` is the one the case came by.
+    `filed`: whether the case exists already. `happened` has the moment of each state reached, in order; a case that was
+    closed without an answer has no "answered". `channel` is the one by which the case came.
     """
 
     code: str
@@ -62,10 +63,10 @@ class Tracking:
     opened_at: datetime
     changed_at: datetime
     proven: bool
-    proofs: tuple[Literal["phone", "email"], ...]  # ways open to prove it; empty: nothing to prove by
+    proofs: tuple[Literal["phone", "email"], ...]  # ways to prove it; empty: it cannot be proven
     title: str = ""
     messages: tuple[PublicMessage, ...] = ()
-    rated: bool = False  # by somebody with the code, since it was closed
+    rated: bool = False  # with the code, since the case was closed
     channel: str = ""
     filed: bool = True
     happened: Mapping[str, datetime] = field(default_factory=dict)

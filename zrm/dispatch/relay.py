@@ -20,8 +20,8 @@ from zrm.errors import StoreUnavailable
 from zrm.inbox import door_records
 from zrm.kit import throttle
 from zrm.kit.blobs import BlobStore
+from zrm.kit.database_checks import reason
 from zrm.kit.db import Connection, Database
-from zrm.kit.fitness import reason
 from zrm.kit.outage import Outage
 from zrm.security import sessions
 

@@ -20,7 +20,7 @@ from zrm.contract.capabilities import Capabilities
 from zrm.contract.inbound import Parsed, RawContact
 from zrm.contract.outbound import Reply, Sent
 from zrm.contract.ports import FrontDesk
-from zrm.kit import folders
+from zrm.kit import file_permissions
 
 _PATIENCE = 5.0  # seconds `check` waits for the mail server
 
@@ -106,7 +106,7 @@ class EmailChannel:
         submit = self.config.submit
         if submit is None:
             problems.append("email.submit: missing; answers by e-mail cannot leave")
-        elif submit.folder and (reason := folders.obstacle(Path(self.installation.data_dir) / submit.folder)):
+        elif submit.folder and (reason := file_permissions.obstacle(Path(self.installation.data_dir) / submit.folder)):
             problems.append(f"email.submit.folder: cannot be written ({reason})")
         elif submit.host and (reason := _unreachable(submit.host, submit.port)):
             problems.append(

@@ -20,7 +20,7 @@ from zrm.channels.fax.record import FILE_MISSING, NO_NOTE, NOTE_UNREADABLE, cont
 from zrm.contract.inbound import RawContact
 from zrm.contract.ports import ReceptionPort
 from zrm.errors import StoreUnavailable, TooLarge
-from zrm.kit import folders, log
+from zrm.kit import file_permissions, log
 
 _MAX_NOTE: Final = 64 * 1024
 _DAY: Final = 86_400.0
@@ -51,7 +51,7 @@ class FaxSpool:
 
     def serve(self, stop: Event, poll: float) -> None:
         """Look into the folder every `poll` seconds until `stop` is set. Errors: OSError if it cannot be made."""
-        folders.make(self.folder, folders.SHARED)
+        file_permissions.make(self.folder, file_permissions.SHARED)
         swept = float("-inf")
         while not stop.is_set():
             self.look(stop)
@@ -139,7 +139,7 @@ class FaxSpool:
     def _put_away(self, name: str, where: str) -> None:
         """Move a fax's files; one that cannot be moved is not looked at again by this process."""
         try:
-            folders.make(self.folder / where, folders.SHARED)  # a tidy operator may have removed it
+            file_permissions.make(self.folder / where, file_permissions.SHARED)  # a tidy operator may have removed it
             # The note first: without it the TIFF is no complete fax, should we die in between.
             for kind in ("json", "tif"):
                 source = self.folder / f"{name}.{kind}"

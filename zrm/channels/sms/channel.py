@@ -40,7 +40,7 @@ from zrm.contract.files import Fetched
 from zrm.contract.inbound import Inbound, MessagePart, Parsed, RawContact, Report, Wish
 from zrm.contract.outbound import Reply, Sent
 from zrm.contract.ports import FrontDesk
-from zrm.kit import folders
+from zrm.kit import file_permissions
 from zrm.kit.direction import in_marks
 
 MAX_TEXT = 1600  # Twilio's limit, counted as it counts: UTF-16 units
@@ -263,7 +263,7 @@ class SmsChannel:
         if not self._config.accounts:
             problems.append("channels.sms.accounts is empty: no text message can come in or go out")
         folder = self._config.folder
-        if folder and (reason := folders.obstacle(Path(self._installation.data_dir) / folder)):
+        if folder and (reason := file_permissions.obstacle(Path(self._installation.data_dir) / folder)):
             problems.append(f"channels.sms.folder: cannot be written ({reason})")
         accounts = self._config.accounts.values()
         twilio = not accounts or any(account.gateway is None for account in accounts)

@@ -19,7 +19,7 @@ from typing import Final
 
 import yaml
 
-from zrm.kit import folders
+from zrm.kit import file_permissions
 from zrm.ui.i18n import LANGUAGES, Language
 
 TEXTS: Final = Path(__file__).with_name("prompts.yaml")
@@ -45,8 +45,8 @@ class Built:
 class PromptFolders:
     """Finds a prompt's file: first among the operator's own, then among the spoken ones."""
 
-    def __init__(self, folders: Sequence[Path]) -> None:
-        self.folders = [folder.absolute() for folder in folders]
+    def __init__(self, file_permissions: Sequence[Path]) -> None:
+        self.folders = [folder.absolute() for folder in file_permissions]
 
     def find(self, language: Language, name: str) -> Path | None:
         """The prompt's path without ending, as Asterisk wants it; None if there is no such file."""
@@ -86,14 +86,14 @@ def build(out: Path, source: Path = TEXTS) -> Built:
     """
     from zrm.channels.voice_ivr import speech
 
-    folders.make(out, folders.PUBLIC)  # Asterisk runs as another user
+    file_permissions.make(out, file_permissions.PUBLIC)  # Asterisk runs as another user
     known = _read_manifest(out)
     wanted = {
         f"{language}/{name}": (language, text, _fingerprint(speech.VOICES[language], speech.PACE[language], text))
         for (language, name), text in texts(source).items()
     }
     for language in LANGUAGES:
-        folders.make(out / language, folders.PUBLIC)
+        file_permissions.make(out / language, file_permissions.PUBLIC)
         for name, seconds in SILENCES.items():
             wanted[f"{language}/{name}"] = (language, "", _fingerprint("silence", seconds, ""))
     stale = [

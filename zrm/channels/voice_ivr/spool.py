@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from zrm.channels.voice_ivr import wave
-from zrm.kit import folders, log
+from zrm.kit import file_permissions, log
 
 _log = log.get(__name__)
 
@@ -114,7 +114,7 @@ class VoiceSpool:
 
     def prepare(self) -> None:
         """Make the folder if it is not there. Errors: OSError."""
-        folders.make(self.folder, folders.SHARED)
+        file_permissions.make(self.folder, file_permissions.SHARED)
 
     def begin(self, uniqueid: str, facts: dict[str, Any]) -> VoiceMessage:
         """A new message, its note durable and locked by us. Errors: OSError."""
