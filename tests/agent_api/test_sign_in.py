@@ -197,7 +197,7 @@ def test_changing_the_password_asks_for_the_present_one_and_ends_the_other_sessi
     [
         ("daniel", "eleven char", "at least 12 characters"),
         ("maryam", "eleven char", "دست‌کم ۱۲ نویسه"),
-        ("daniel", "password12345", "among the first that somebody would try"),
+        ("daniel", "password12345", "among the first that others would try"),
         ("maryam", "محمدرضا۱۳۷۰!", "از نخستین گزینه‌هایی است"),
         ("daniel", "Daniel Karimi 7", "built from your name"),
         ("maryam", "مریم رضایی ۱۲", "از نام شما"),

@@ -1,1 +1,1 @@
-"""Who may do what: sign-in, second steps, sessions, permissions, headers."""
+"""Authentication and authorisation: sign-in, second steps, sessions, permissions, headers."""

@@ -1,7 +1,7 @@
 """The one place where a permission is checked: what an agent may do, for which units.
 
-Plain values: a permission is its name (see `casestore.agent.Permission`), a unit its id. Nowhere else in the code is a
-permission compared with anything.
+Plain values: a permission is its name (see `casestore.agent.Permission`), a unit its id. No other code compares
+permissions.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ Units = frozenset[UUID] | None
 
 
 def covers(units: Units, unit_id: UUID) -> bool:
-    """Whether `units` has the unit."""
+    """Whether `units` contains the unit."""
     return units is None or unit_id in units
 
 
@@ -52,7 +52,7 @@ class Grants:
         return self.units(permission) != frozenset()
 
     def everywhere(self, permission: str) -> bool:
-        """Whether the permission holds for every unit, and so for what belongs to none."""
+        """Whether the permission holds for every unit, and so for what belongs to no unit."""
         return self.units(permission) is None
 
     def has(self, permission: str, unit_id: UUID) -> bool:
@@ -60,8 +60,8 @@ class Grants:
         return covers(self.units(permission), unit_id)
 
     def require(self, permission: str, unit_id: UUID, *, to_see: str) -> None:
-        """Errors: NotFound when the agent may not even see the unit's cases (permission `to_see`), so that what is
-        hidden and what does not exist answer alike; Forbidden when they may see but not do this.
+        """Errors: NotFound when the agent may not see the unit's cases (permission `to_see`), so that what is hidden
+        and what does not exist answer alike; Forbidden when they may see but not do this.
         """
         if not self.has(to_see, unit_id):
             raise NotFound("no such case")
@@ -69,11 +69,13 @@ class Grants:
             raise Forbidden(permission)
 
     def require_anywhere(self, permission: str) -> None:
-        """Errors: NotFound when the permission holds nowhere; such a page does not exist for the agent."""
+        """Errors: NotFound when the permission holds nowhere; for that agent the page does not exist."""
         if not self.anywhere(permission):
             raise NotFound(permission)
 
     def require_everywhere(self, permission: str) -> None:
-        """Errors: NotFound when the permission does not hold everywhere: what belongs to no unit is for nobody of one."""
+        """Errors: NotFound when the permission does not hold everywhere: what belongs to no unit is not for agents of
+        one unit.
+        """
         if not self.everywhere(permission):
             raise NotFound(permission)

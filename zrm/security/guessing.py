@@ -1,9 +1,9 @@
-"""How many tries somebody needs for a password who knows people's habits. Pure: a text in, a number out.
+"""How many guesses a password takes for an attacker who knows people's habits. Pure: a text in, a number out.
 
-zxcvbn knows the commonest passwords, English words, names, dates and runs along a keyboard. It knows no Persian, so each
-password is also looked at with Persian words and names, years of both calendars, and as what its keys write on the other
-keyboard: سلام typed on an English one is `sghl`. Numbers that belong to a person (a telephone, a card, an identity code)
-are worth little, however long they are.
+zxcvbn knows the commonest passwords, English words, names, dates and runs along a keyboard. It knows no Persian, so
+each password is also checked with Persian words and names, years of both calendars, and as its keys read on the other
+keyboard: سلام typed on an English one is `sghl`. Numbers that belong to a person (a telephone, a card, a national
+identity code) are worth little, however long they are.
 """
 
 from __future__ import annotations
@@ -19,21 +19,21 @@ from zrm.kit.phones import e164
 from zrm.kit.text import fold
 
 _WORDS: Final = Path(__file__).with_name("persian_words.txt")
-_MOST: Final = 32  # characters looked at in one piece: zxcvbn's work grows fast with signs that stand for letters
-_PERSONAL_NUMBER: Final = 1e4  # tries: those of one person, and of those around them
-_WAYS_TO_JOIN: Final = 10  # tries: with gaps, dashes, dots, a sign at the end
-_OWN_NAME: Final = 10.0  # tries: it is thought of at once; then where it stands
+_MOST: Final = 32  # characters checked in one piece: zxcvbn's work grows fast with signs that stand for letters
+_PERSONAL_NUMBER: Final = 1e4  # guesses: the person's own names and numbers, and those of their surroundings
+_WAYS_TO_JOIN: Final = 10  # ways to join words: with gaps, dashes, dots, a sign at the end
+_OWN_NAME: Final = 10.0  # guesses: it is tried at once; then its position counts
 _SHORTEST_NAME: Final = 4  # characters; shorter ones are parts of too many words
 _NUMBER: Final = re.compile(r"\+?\d(?:[ -]?\d){8,18}")
 _ENGLISH_KEYS: Final = "qwertyuiop[]asdfghjkl;'zxcvbnm,"
 _PERSIAN_KEYS: Final = "ضصثقفغعهخحجچشسیبلاتنمکگظطزرذدپو"
 _ON_ENGLISH_KEYS: Final = str.maketrans(_PERSIAN_KEYS, _ENGLISH_KEYS)
 _ON_PERSIAN_KEYS: Final = str.maketrans(_ENGLISH_KEYS, _PERSIAN_KEYS)
-_asking = threading.Lock()  # zxcvbn keeps the words of a question in its module
+_lock = threading.Lock()  # zxcvbn keeps the word lists of a call in its module
 
 
 def guesses(password: str, *, own: Iterable[str] = (), region: str = "IR") -> float:
-    """About how many tries it takes; `own` are names that whoever tries would think of first."""
+    """About how many guesses it takes; `own` are names that an attacker would try first."""
     text, tries = fold(password), 1.0
     for name in _own_words(own):
         if name in text:
@@ -55,14 +55,14 @@ def _on_both_keyboards(text: str) -> float:
 
 
 def _pieces(text: str) -> float:
-    """A long password is as good as the better of its ends."""
+    """A long password is as strong as the stronger of its ends."""
     return max(_estimate(piece) for piece in {text[:_MOST], text[-_MOST:]})
 
 
 def _estimate(text: str) -> float:
-    from zxcvbn import zxcvbn  # thirty thousand passwords that only a new password needs
+    from zxcvbn import zxcvbn  # thirty thousand passwords, needed only when a password is set
 
-    with _asking:
+    with _lock:
         return float(zxcvbn(text, user_inputs=_persian())["guesses"])
 
 
@@ -88,7 +88,7 @@ def _luhn(digits: str) -> bool:
 
 
 def _identity_code(digits: str) -> bool:
-    """Whether it is an Iranian identity code: nine digits and one that checks them."""
+    """Whether it is an Iranian national identity code: nine digits and a check digit."""
     rest = sum(int(digit) * (10 - place) for place, digit in enumerate(digits[:9])) % 11
     return int(digits[9]) == (rest if rest < 2 else 11 - rest)
 

@@ -1,8 +1,8 @@
 """Sign-in by the organisation's own identity provider: OpenID Connect, the authorization code flow with PKCE.
 
-What comes back is believed only if it belongs to what we sent (state, nonce, verifier), was signed by the provider with an
-algorithm of the list, is for us, and is fresh. Who it is: the agent linked to that account of the provider before; the first
-time the one whose login a claim names, and never a new agent, nor a permission.
+A response is accepted only if it belongs to our request (state, nonce, verifier), was signed by the provider with an
+algorithm of the list, is meant for us, and is fresh. The agent is the one linked to that account of the provider
+before; the first time, the one whose login a claim names. Signing in never creates an agent or a permission.
 """
 
 from __future__ import annotations
@@ -39,15 +39,15 @@ ALGORITHMS: Final = (
     "Ed25519",
     "EdDSA",
 )
-"""What an ID token may be signed with: public keys only, never the client's secret, and never nothing."""
+"""Accepted signatures of an ID token: public keys only, never the client's secret, and never none."""
 
-_PATIENCE: Final = 10.0  # seconds for each answer of the provider
-_KEPT: Final = 3600.0  # seconds that its description and keys are believed
-_LEEWAY: Final = 60  # seconds that its clock may be off
+_PATIENCE: Final = 10.0  # seconds for each response of the provider
+_KEPT: Final = 3600.0  # seconds for which its description and keys are cached
+_LEEWAY: Final = 60  # seconds that its clock may differ
 
 
 class ProviderFailed(Exception):
-    """The provider cannot be asked, or what it said is not to be believed; the message is for the log."""
+    """The provider does not answer, or its response is not accepted; the message is for the log."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,13 +60,13 @@ class SignInRequest:
 
     @classmethod
     def new(cls) -> SignInRequest:
-        """One that nobody can guess."""
+        """A fresh one with random values."""
         return cls(secrets.token_urlsafe(24), secrets.token_urlsafe(24), secrets.token_urlsafe(48))
 
 
 @dataclass(frozen=True, slots=True)
 class ProviderIdentity:
-    """Who signed in there: the provider's own name for them, and the claim that may name an agent's login."""
+    """The account that signed in there: the provider's own name for it, and the claim that may name an agent's login."""
 
     issuer: str
     subject: str
@@ -75,7 +75,7 @@ class ProviderIdentity:
 
 
 class IdentityProvider:
-    """The provider the settings name. One a process; safe to use from several threads."""
+    """The provider that the settings name. One per process; safe to use from several threads."""
 
     def __init__(self, settings: Settings, redirect_uri: str, clock: Callable[[], float] = time.time) -> None:
         self._settings = settings
@@ -86,7 +86,8 @@ class IdentityProvider:
         self._keys: tuple[float, KeySet] | None = None
 
     def address(self, errand: SignInRequest, *, again: bool = False) -> str:
-        """Where to send the browser; `again`: the provider must ask who it is even of somebody it knows.
+        """The address to send the browser to; `again`: the provider must ask the user to sign in again, even if they
+        are signed in.
 
         Errors: ProviderFailed.
         """
@@ -106,7 +107,7 @@ class IdentityProvider:
         return address
 
     def person(self, errand: SignInRequest, answer: Mapping[str, str]) -> ProviderIdentity:
-        """Who it is, from the answer the browser brought back. Errors: ProviderFailed."""
+        """The account, from the response that the browser brought back. Errors: ProviderFailed."""
         if not hmac.compare_digest(answer.get("state", "").encode(), errand.state.encode()):
             raise ProviderFailed("the answer belongs to another sign-in")
         if "iss" in answer and answer["iss"] != self._settings.issuer:
@@ -117,7 +118,7 @@ class IdentityProvider:
         return self._read(str(token.get("id_token", "")), errand, str(token.get("access_token", "")))
 
     def obstacle(self) -> str:
-        """What stands in the way of signing in there, for `zrm check`; empty if nothing does."""
+        """Why signing in there cannot work, for `zrm check`; empty if it can."""
         try:
             self._describe()
         except ProviderFailed as error:
@@ -147,7 +148,7 @@ class IdentityProvider:
         return ProviderIdentity(self._settings.issuer, str(claims["sub"]), str(login), float(authenticated))
 
     def _more_claims(self, claims: Mapping[str, Any], access_token: str) -> dict[str, Any]:
-        """What the ID token leaves out: many providers tell names and addresses only to who asks with the access token."""
+        """What the ID token leaves out: many providers give names and addresses only in exchange for the access token."""
         wanted = {self._settings.login_claim, *(("email", "email_verified") if self._settings.domains else ())}
         if wanted <= claims.keys() or not access_token or not self._describe().get("userinfo_endpoint"):
             return {}
@@ -158,7 +159,7 @@ class IdentityProvider:
 
     def _verified(self, id_token: str) -> tuple[dict[str, Any], dict[str, Any]]:
         why = ""
-        for fresh in (False, True):  # a key we do not know may be new: look once more
+        for fresh in (False, True):  # an unknown key may be new: fetch the keys once more
             try:
                 token = jwt.decode(id_token, self._key_set(fresh=fresh), algorithms=list(ALGORITHMS))
                 return dict(token.header), dict(token.claims)
@@ -174,7 +175,7 @@ class IdentityProvider:
             raise ProviderFailed("the account's e-mail address is of no domain that is let in")
 
     def _token(self, code: str, errand: SignInRequest) -> dict[str, Any]:
-        """What the provider gives for the code, which it does once."""
+        """What the provider returns for the code, which it accepts once."""
         form = {
             "grant_type": "authorization_code",
             "code": code,
@@ -242,7 +243,7 @@ def _asked(
 
 
 def _trusted(address: str, issuer: str) -> bool:
-    """Whether the address is one to send secrets to: TLS, unless the issuer itself has none (on this machine)."""
+    """Whether secrets may be sent to the address: it has TLS, unless the issuer itself has none (on this machine)."""
     return urlsplit(address).scheme == "https" or (
         urlsplit(issuer).scheme == "http" and urlsplit(address).scheme == "http"
     )

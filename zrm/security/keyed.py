@@ -1,4 +1,4 @@
-"""Keyed hashes: tell two things apart, or find one again, without keeping or showing the thing itself."""
+"""Keyed hashes: tell two values apart, or find one again, without storing or showing the value itself."""
 
 from __future__ import annotations
 

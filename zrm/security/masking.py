@@ -1,4 +1,4 @@
-"""How an address is shown to somebody who may not see it: enough to tell two apart, not enough to use."""
+"""How an address is shown to an agent who may not see it: enough to tell two apart, not enough to use."""
 
 from __future__ import annotations
 

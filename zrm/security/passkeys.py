@@ -1,10 +1,10 @@
-"""Passkeys (WebAuthn): a key in the agent's own device, which the device gives only to whom it knows.
+"""Passkeys (WebAuthn): a key in the agent's own device, which the device uses only for its owner.
 
-The device must verify its user (a finger, a face, its own code), so a passkey is both steps at once. It is bound to our
-public address: a page that looks like ours gets nothing. A challenge is answered once; a key whose counter stands still or
-goes back was copied, and is refused.
+The device must verify its user (a finger, a face, its own code), so a passkey counts as both steps. It is bound to our
+public address: a page that looks like ours gets nothing. A challenge is accepted once. A key whose counter stands still
+or goes back was copied, and is refused.
 
-The library is read when a passkey is first used: it takes a second, which no other command should wait for.
+The library is loaded when a passkey is first used: that takes a second, which no other command should wait for.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ _LONGEST_ANSWER: Final = 64 * 1024
 
 
 class Passkey(Table, table=True):
-    """A passkey, as it is kept and as it is shown to its owner."""
+    """A passkey as it is stored and as its owner sees it."""
 
     __tablename__ = "passkeys"
     __table_args__ = (Index("passkeys_agent", "agent_id"),)
@@ -54,7 +54,7 @@ class Passkey(Table, table=True):
 
 
 class UsedChallenge(Table, table=True):
-    """The hash of a challenge that was answered: no second answer counts."""
+    """The hash of a challenge that was answered: a second answer does not count."""
 
     __tablename__ = "used_challenges"
     __table_args__ = UNLOGGED
@@ -81,7 +81,7 @@ class RelyingParty:
 
     @classmethod
     def of(cls, public_url: str) -> RelyingParty | None:
-        """None where browsers allow no passkey: at a bare address, and without TLS anywhere but on this machine."""
+        """None where browsers allow no passkey: at a bare IP address, and without TLS except on this machine."""
         parts = urlsplit(public_url)
         host = parts.hostname or ""
         try:
@@ -101,7 +101,7 @@ def of_agent(cursor: Cursor, agent_id: UUID) -> list[Passkey]:
 def options_to_make(
     cursor: Cursor, site: RelyingParty, challenge: bytes, agent_id: UUID, *, login: str, name: str, organisation: str
 ) -> str:
-    """What the browser needs to make one, as JSON; a device that has one for this agent makes no second."""
+    """What the browser needs to create one, as JSON; a device that has one for this agent creates no second."""
     import webauthn
     from webauthn.helpers.structs import (
         AuthenticatorSelectionCriteria,
@@ -126,7 +126,7 @@ def options_to_make(
 
 
 def options_to_use(cursor: Cursor, site: RelyingParty, challenge: bytes, agent_id: UUID | None = None) -> str:
-    """What the browser needs to use one, as JSON: one of this agent's, or (None) whichever its user chooses."""
+    """What the browser needs to use one, as JSON: one of this agent's, or (None) any that its user chooses."""
     import webauthn
     from webauthn.helpers.structs import UserVerificationRequirement
 
@@ -143,7 +143,9 @@ def options_to_use(cursor: Cursor, site: RelyingParty, challenge: bytes, agent_i
 
 
 def make(cursor: Cursor, site: RelyingParty, challenge: bytes, agent_id: UUID, answer: str, name: str) -> bool:
-    """Keep the passkey a browser made; False if the answer is not one to our challenge, or there are `MOST` already."""
+    """Store the passkey that a browser created; False if the response is not to our challenge, or there are `MOST`
+    already.
+    """
     import webauthn
     from webauthn.helpers.exceptions import WebAuthnException
     from webauthn.helpers.structs import AuthenticatorTransport
@@ -177,9 +179,9 @@ def make(cursor: Cursor, site: RelyingParty, challenge: bytes, agent_id: UUID, a
 
 
 def use(cursor: Cursor, site: RelyingParty, challenge: bytes, answer: str, agent_id: UUID | None = None) -> UUID | None:
-    """The agent whose passkey answered our challenge; None if nobody's did, or not the one's it should be.
+    """The agent whose passkey answered our challenge; None if no passkey did, or not one of the expected agent.
 
-    The key is held while its answer is looked at, so that of two equal answers one is refused.
+    The key's row is locked while its response is checked, so that of two equal responses one is refused.
     """
     import webauthn
     from webauthn.helpers import base64url_to_bytes
@@ -221,17 +223,17 @@ def use(cursor: Cursor, site: RelyingParty, challenge: bytes, answer: str, agent
 
 
 def rename(cursor: Cursor, agent_id: UUID, passkey_id: UUID, name: str) -> bool:
-    """Call one of the agent's passkeys something else; False if there is no such one."""
+    """Rename one of the agent's passkeys; False if there is no such one."""
     return session_of(cursor).exec(update(Passkey).where(*_one(agent_id, passkey_id)).values(name=name)).rowcount > 0
 
 
 def remove(cursor: Cursor, agent_id: UUID, passkey_id: UUID) -> bool:
-    """Forget one of the agent's passkeys; False if there is no such one."""
+    """Remove one of the agent's passkeys; False if there is no such one."""
     return session_of(cursor).exec(delete(Passkey).where(*_one(agent_id, passkey_id))).rowcount > 0
 
 
 def remove_all(cursor: Cursor, agent_id: UUID) -> None:
-    """Forget every passkey of the agent."""
+    """Remove every passkey of the agent."""
     session_of(cursor).exec(delete(Passkey).where(col(Passkey.agent_id) == agent_id))
 
 
@@ -240,7 +242,7 @@ def _one(agent_id: UUID, passkey_id: UUID) -> tuple[ColumnElement[bool], ColumnE
 
 
 def _first_answer(cursor: Cursor, challenge: bytes) -> bool:
-    """Whether nobody has answered this challenge yet; an answer that was overheard is worth nothing."""
+    """Whether this challenge has not been answered yet; a response that was overheard is worthless."""
     cursor.execute("DELETE FROM used_challenges WHERE at < now() - %s", [2 * ANSWER_WITHIN])
     cursor.execute(
         "INSERT INTO used_challenges (challenge_hash, at) VALUES (%s, now()) ON CONFLICT DO NOTHING RETURNING 1",

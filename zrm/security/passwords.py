@@ -1,7 +1,7 @@
-"""Passwords: argon2id, an answer that takes as long for a login that does not exist, and which new ones are taken.
+"""Passwords: argon2id, a check that takes as long for a login that does not exist, and the rules for new ones.
 
-A new password has at least `SHORTEST` characters and must not be among the first that somebody would try; nothing is
-asked of its composition, and it may be pasted (NIST SP 800-63B). It is normalised before it is hashed, so that two
+A new password has at least `SHORTEST` characters and must not be among the first guesses of an attacker; it need not
+mix kinds of characters, and it may be pasted (NIST SP 800-63B). It is normalised before it is hashed, so that two
 keyboards that write the same letter differently type the same password.
 """
 
@@ -28,13 +28,13 @@ LONGEST: Final = 1000
 """Longer input is refused before it is hashed, so that hashing cannot be made expensive from outside."""
 
 ENOUGH_GUESSES: Final = 1e8
-"""So many tries somebody who knows people's habits must need: far more than our throttles let anybody make."""
+"""The least number of guesses for an attacker who knows people's habits: far more than our throttles allow."""
 
 _hasher = PasswordHash((Argon2Hasher(),))
 
 
 class Weakness(StrEnum):
-    """Why a new password is not taken."""
+    """Why a new password is refused."""
 
     SHORT = "short"
     LONG = "long"
@@ -47,12 +47,14 @@ class Weakness(StrEnum):
 MESSAGES: Final = {
     Weakness.SHORT: _("The new password must have at least %(least)s characters."),
     Weakness.LONG: _("The new password is too long: at most %(most)s characters."),
-    Weakness.COMMON: _("This password is among the first that somebody would try. Take words that nobody connects."),
+    Weakness.COMMON: _(
+        "This password is among the first that others would try. Choose words that do not belong together."
+    ),
     Weakness.OWN: _("This password is built from your name, your login or the organisation's name."),
     Weakness.PUBLISHED: _("This password is printed in ZRM's own documents, where everybody can read it."),
     Weakness.PRESENT: _("This is your present password. Choose another one."),
 }
-"""Each with its places to fill: `least` and `most`, in characters."""
+"""Each with the values of its message: `least` and `most`, in characters."""
 
 
 def hash_password(password: str) -> str:
@@ -61,12 +63,12 @@ def hash_password(password: str) -> str:
 
 
 def matches(password: str, password_hash: str | None) -> bool:
-    """Whether the password is the one behind the hash. None (no such login) costs the same and is never right."""
+    """Whether the password matches the hash. None (no such login) costs the same and never matches."""
     if len(password) > LONGEST:
         password, password_hash = "", None
-    # Hashes from before passwords were normalised are of what was typed.
+    # Hashes made before passwords were normalised are of the text as typed.
     spellings = dict.fromkeys((normalised(password), password))
-    right = [_matches(spelling, password_hash) for spelling in spellings]  # each, so that time tells nothing
+    right = [_matches(spelling, password_hash) for spelling in spellings]  # both: equal time
     return any(right)
 
 
@@ -78,10 +80,10 @@ def normalised(password: str) -> str:
 def weakness(
     password: str, *, own: Iterable[str] = (), region: str = "IR", present: str | None = None
 ) -> Weakness | None:
-    """What speaks against a new password; None if nothing does.
+    """Why a new password is refused; None if it is accepted.
 
-    `own` are the names that belong to its owner and their organisation, `region` the country (ISO) whose telephone
-    numbers it may be made of, `present` the hash of the password in force.
+    `own` are names of its owner and their organisation, `region` the country (ISO) for recognising telephone numbers in
+    it, `present` the hash of the current password.
     """
     password = normalised(password)
     if len(password) < SHORTEST:

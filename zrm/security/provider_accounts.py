@@ -1,4 +1,6 @@
-"""Which account of an identity provider is which agent: linked once, by the login a claim names, and then for ever."""
+"""Which agent an identity provider's account belongs to: linked once, by the login that a claim names, and then for
+good.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +18,7 @@ _log = log.get(__name__)
 
 
 class ProviderAccount(Table, table=True):
-    """An account of an identity provider (its issuer and subject) and the agent whose it is."""
+    """An account of an identity provider (its issuer and subject) and its agent."""
 
     __tablename__ = "provider_accounts"
     __table_args__ = (UniqueConstraint("agent_id", "issuer"),)
@@ -28,9 +30,10 @@ class ProviderAccount(Table, table=True):
 
 
 def agent_of(cursor: Cursor, issuer: str, subject: str, login: str) -> UUID | None:
-    """The active agent who is that account of the provider; linked now if `login` is theirs and they have no account yet.
+    """The active agent linked to that account of the provider; linked now if `login` is theirs and they have no account
+    yet.
 
-    None if there is no such agent, or another account of the provider is theirs already.
+    None if there is no such agent, or another account of the provider is linked to them already.
     """
     cursor.execute(
         "SELECT a.id, a.active FROM provider_accounts p JOIN agents a ON a.id = p.agent_id"
@@ -51,12 +54,12 @@ def agent_of(cursor: Cursor, issuer: str, subject: str, login: str) -> UUID | No
 
 
 def is_linked(cursor: Cursor, agent_id: UUID, issuer: str) -> bool:
-    """Whether an account of the provider is the agent's."""
+    """Whether an account of the provider is linked to the agent."""
     cursor.execute("SELECT 1 FROM provider_accounts WHERE agent_id = %s AND issuer = %s", [agent_id, issuer])
     return cursor.fetchone() is not None
 
 
 def unlink(cursor: Cursor, agent_id: UUID) -> bool:
-    """Forget which accounts of providers are the agent's; whether there were any."""
+    """Remove the links from accounts of providers to the agent; returns whether there were any."""
     cursor.execute("DELETE FROM provider_accounts WHERE agent_id = %s RETURNING 1", [agent_id])
     return cursor.fetchone() is not None

@@ -1,7 +1,7 @@
-"""Every secret that can be read in our own sources: whoever keeps one of them as it is keeps none.
+"""Every secret that can be read in our own sources and therefore protects nothing.
 
-They make a laptop's demonstration run without a step. Each default that config.yaml or a document writes, and each
-demonstration password, stands here; a test reads them all and fails for one that does not.
+They let a demonstration run on a laptop without any setup. Each default in config.yaml or a document, and each
+demonstration password, is listed here; a test reads all of them and fails for one that is missing.
 """
 
 from __future__ import annotations
@@ -21,5 +21,5 @@ SECRETS: Final = frozenset(
 
 
 def holds_published(value: str) -> bool:
-    """Whether the value is one of them or, as an address with a password in it, has one in it."""
+    """Whether the value is one of them or, as an address with a password in it, contains one."""
     return any(secret in value for secret in SECRETS)

@@ -1,8 +1,9 @@
-"""The second step of signing in: six digits of an authenticator app (RFC 6238), and codes for when the app is lost.
+"""The second step of signing in: six digits of an authenticator app (RFC 6238), and recovery codes for when the app is
+lost.
 
-A code is good for its half minute and one to either side, and once: the same code again, or an older one, is refused.
-The app's secret is sealed with the installation's key, so a copy of the database makes no codes. Recovery codes are kept as
-keyed hashes; each is good once.
+A code is valid for its half minute and one to either side, and once: the same code again, or an older one, is refused.
+The app's secret is sealed with the installation's key, so a copy of the database cannot make codes. Recovery codes are
+stored as keyed hashes; each is valid once.
 """
 
 from __future__ import annotations
@@ -32,12 +33,12 @@ from zrm.security.keyed import keyed_hash
 _STEP: Final = 30  # seconds
 _DRIFT: Final = 1  # steps that a clock may be off
 RECOVERY_CODES: Final = 10
-_LETTERS: Final = "abcdefghjkmnpqrstuvwxyz23456789"  # none that is taken for another
+_LETTERS: Final = "abcdefghjkmnpqrstuvwxyz23456789"  # no letter or digit that looks like another
 _HALF: Final = 5  # characters; two halves are 49 bits
 
 
 class Authenticator(Table, table=True):
-    """An agent's app, its secret sealed; in force since `confirmed_at`. `last_step` is the newest half minute used."""
+    """An agent's app, its secret sealed; active since `confirmed_at`. `last_step` is the newest half minute used."""
 
     __tablename__ = "authenticators"
 
@@ -59,20 +60,20 @@ class RecoveryCode(Table, table=True):
 
 
 def has_one(cursor: Cursor, agent_id: UUID) -> bool:
-    """Whether signing in by password asks this agent for a second step: an app that was confirmed, or a passkey."""
+    """Whether signing in by password asks this agent for a second step: a confirmed app, or a passkey."""
     return confirmed_since(cursor, agent_id) is not None or bool(passkeys.of_agent(cursor, agent_id))
 
 
 def confirmed_since(cursor: Cursor, agent_id: UUID) -> datetime | None:
-    """Since when the agent's app is in force; None if it is not."""
+    """Since when the agent's app is active; None if it is not."""
     app = session_of(cursor).get(Authenticator, agent_id, populate_existing=True)
     return app.confirmed_at if app is not None else None
 
 
 def begin(cursor: Cursor, agent_id: UUID, secret: bytes) -> None:
-    """Make a new app's secret, in force once a code of it was shown; nothing is made while an app is in force.
+    """Create a new app's secret, active once one of its codes was entered; does nothing while an app is active.
 
-    One that still waits to be confirmed is replaced: somebody else may have seen it.
+    A secret that still waits to be confirmed is replaced: somebody else may have seen it.
     """
     fresh = {"sealed": _seal(secret).encrypt(pyotp.random_base32().encode()), "last_step": 0, "made_at": now()}
     made = insert(Authenticator).values(agent_id=agent_id, **fresh)
@@ -81,13 +82,13 @@ def begin(cursor: Cursor, agent_id: UUID, secret: bytes) -> None:
 
 
 def waiting_key(cursor: Cursor, agent_id: UUID, secret: bytes) -> str | None:
-    """The secret (base32) of an app that is still to be confirmed; None if none waits."""
+    """The secret (base32) of an app that is still to be confirmed; None if there is none."""
     app = session_of(cursor).get(Authenticator, agent_id, populate_existing=True)
     return _opened(app.sealed, secret) if app is not None and app.confirmed_at is None else None
 
 
 def confirm(cursor: Cursor, agent_id: UUID, secret: bytes, code: str) -> bool:
-    """Put the waiting app into force if the code is one of it."""
+    """Activate the waiting app if the code is one of its codes."""
     session, app = session_of(cursor), _used(cursor, agent_id, secret, code, confirmed=False)
     if app is None:
         return False
@@ -102,19 +103,19 @@ def right_code(cursor: Cursor, agent_id: UUID, secret: bytes, code: str) -> bool
 
 
 def remove_app(cursor: Cursor, agent_id: UUID) -> None:
-    """Forget the agent's app, confirmed or not."""
+    """Remove the agent's app, confirmed or not."""
     session_of(cursor).exec(delete(Authenticator).where(col(Authenticator.agent_id) == agent_id))
 
 
 def reset(cursor: Cursor, agent_id: UUID) -> None:
-    """Forget everything the agent can take a second step with."""
+    """Remove everything the agent can take a second step with."""
     remove_app(cursor, agent_id)
     session_of(cursor).exec(delete(RecoveryCode).where(col(RecoveryCode.agent_id) == agent_id))
     passkeys.remove_all(cursor, agent_id)
 
 
 def new_recovery_codes(cursor: Cursor, agent_id: UUID, secret: bytes) -> list[str]:
-    """Ten new codes as they are shown, this once; those from before are worth nothing any more."""
+    """Ten new recovery codes, shown only this once; the earlier ones become invalid."""
     codes = ["-".join(_letters() for _ in range(2)) for _ in range(RECOVERY_CODES)]
     session = session_of(cursor)
     session.exec(delete(RecoveryCode).where(col(RecoveryCode.agent_id) == agent_id))
@@ -126,7 +127,9 @@ def new_recovery_codes(cursor: Cursor, agent_id: UUID, secret: bytes) -> list[st
 
 
 def use_recovery_code(cursor: Cursor, agent_id: UUID, secret: bytes, code: str) -> bool:
-    """Whether it is one of the agent's codes and was not used; it is used up now, by one statement: who comes second is late."""
+    """Whether it is one of the agent's recovery codes and unused; it is used up now, in one statement, so a second use
+    is refused.
+    """
     theirs = (
         col(RecoveryCode.agent_id) == agent_id,
         col(RecoveryCode.code_hash) == _recovery_hash(secret, agent_id, code),
@@ -152,9 +155,9 @@ def picture_for_app(address: str) -> str:
 
 
 def _used(cursor: Cursor, agent_id: UUID, secret: bytes, code: str, *, confirmed: bool) -> Authenticator | None:
-    """The agent's app once one of its codes was used up.
+    """The agent's app after one of its codes was used up; None if the code is wrong.
 
-    The row is held while the code is looked at: of two that show the same code at once, one is refused.
+    The row is locked while the code is checked: of two equal codes at once, one is refused.
     """
     session, app = session_of(cursor), _held(cursor, agent_id)
     typed = "".join(latin_digits(code).split())
@@ -179,7 +182,7 @@ def _held(cursor: Cursor, agent_id: UUID) -> Authenticator | None:
 
 
 def _step_of(app: pyotp.TOTP, typed: str) -> int | None:
-    """The time step whose code this is, the newest of those that count now."""
+    """The time step of this code, the newest of those valid now."""
     here = int(now().timestamp()) // _STEP
     steps = [
         step for step in range(here - _DRIFT, here + _DRIFT + 1) if hmac.compare_digest(app.at(step * _STEP), typed)
@@ -201,7 +204,7 @@ def _seal(secret: bytes) -> Fernet:
 
 
 def _opened(sealed: bytes, secret: bytes) -> str | None:
-    """None where the installation's key is another one by now: then no code is right, and the app must be reset."""
+    """None where the installation's key has changed: then no code is right, and the app must be reset."""
     try:
         return _seal(secret).decrypt(bytes(sealed)).decode()
     except InvalidToken:

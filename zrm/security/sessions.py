@@ -1,10 +1,10 @@
-"""Server-side sessions: a random token in the browser, its hash in the table, two clocks.
+"""Server-side sessions: a random token in the browser, its hash in the table, two time limits.
 
-A session ends after `IDLE` without use and after `ABSOLUTE` in any case; signing in always makes a new one. Each
-carries its own CSRF token. Only the token's hash is kept, so a copy of the table signs nobody in.
+A session ends after `IDLE` without use and after `ABSOLUTE` in any case; signing in always creates a new one. Each has
+its own CSRF token. Only the token's hash is stored, so a copy of the table gives no access.
 
-A session has a stage. Who has shown a password and owes a second step has one that is good for that step alone, and for
-`UNFINISHED`; who must set a second step up first, one that is good for that.
+A session has a stage. An agent who has given a password and owes a second step has a session that is valid for that
+step alone, and for `UNFINISHED`; an agent who must set up a second step first has one that is valid for that.
 """
 
 from __future__ import annotations
@@ -32,13 +32,13 @@ IDLE: Final = timedelta(hours=2)
 ABSOLUTE: Final = timedelta(hours=12)
 UNFINISHED: Final = timedelta(minutes=10)
 RECENTLY: Final = timedelta(minutes=10)
-"""So long a proof of who one is counts for steps that matter."""
+"""For so long a proof of identity counts for steps that matter."""
 
-_NOTICED: Final = timedelta(minutes=1)  # a use is written down at most this often, not at every click
+_NOTICED: Final = timedelta(minutes=1)  # a use is recorded at most this often, not at every click
 
 
 class Stage(StrEnum):
-    """What a session is good for."""
+    """What a session is valid for."""
 
     SIGNED_IN = "signed_in"
     SECOND_STEP = "second_step"
@@ -46,7 +46,7 @@ class Stage(StrEnum):
 
 
 class How(StrEnum):
-    """How an agent showed who they are."""
+    """How an agent proved their identity."""
 
     PASSWORD = "password"  # noqa: S105  # a word for how, not a password
     TWO_STEPS = "two_steps"
@@ -56,7 +56,7 @@ class How(StrEnum):
 
 
 class SessionRecord(Table, table=True):
-    """A session as it is kept: under its token's hash, `id` being what its own agent sees of it."""
+    """A session as stored: under its token's hash, `id` being what its own agent sees of it."""
 
     __tablename__ = "sessions"
     __table_args__ = (
@@ -81,9 +81,9 @@ class SessionRecord(Table, table=True):
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """A session that is alive: whose it is, its CSRF token, and its hash (what names it inside the installation).
+    """A live session: its agent, its CSRF token, and its hash (its name inside the installation).
 
-    `proven`: whether its agent has shown who they are within `RECENTLY`.
+    `proven`: whether its agent has proved their identity within `RECENTLY`.
     """
 
     token_hash: str
@@ -97,7 +97,7 @@ class Session:
 
 @dataclass(frozen=True, slots=True)
 class Listed:
-    """One of an agent's own sessions, as they are shown."""
+    """One of an agent's own sessions, as shown to them."""
 
     id: UUID
     how: str
@@ -114,7 +114,7 @@ def start(
     how: str = How.PASSWORD,
     browser: Browser = UNKNOWN,
 ) -> tuple[str, Session]:
-    """Begin a session; returns the token for the cookie (never kept) and the session."""
+    """Begin a session; returns the token for the cookie (never stored) and the session."""
     token = secrets.token_urlsafe(32)
     session = Session(token_hash(token), agent_id, secrets.token_urlsafe(24), new_id(), stage, how)
     forget_expired(cursor)
@@ -130,7 +130,7 @@ def start(
 
 
 def find(cursor: Cursor, token: str) -> Session | None:
-    """The live session behind a cookie's token, whatever its stage; being asked for keeps it alive."""
+    """The live session for a cookie's token, at any stage; reading it keeps it alive."""
     cursor.execute(
         "SELECT token_hash, agent_id, csrf, id, stage, how, proven_at > now() - %s AS proven, seen_at < now() - %s AS unnoticed"
         " FROM sessions WHERE token_hash = %s AND ends_at > now() AND seen_at > now() - %s",
@@ -145,12 +145,12 @@ def find(cursor: Cursor, token: str) -> Session | None:
 
 
 def prove(cursor: Cursor, session_hash: str) -> None:
-    """The agent has just shown again who they are."""
+    """Record that the agent has just proved their identity again."""
     cursor.execute("UPDATE sessions SET proven_at = now() WHERE token_hash = %s", [session_hash])
 
 
 def of_agent(cursor: Cursor, agent_id: UUID) -> list[Listed]:
-    """Where the agent is signed in, the session used last first."""
+    """The agent's live sessions, the one used last first."""
     cursor.execute(
         "SELECT id, how, browser, system, started_at, seen_at FROM sessions WHERE agent_id = %s AND stage = %s"
         " AND ends_at > now() AND seen_at > now() - %s ORDER BY seen_at DESC, id",
@@ -160,7 +160,7 @@ def of_agent(cursor: Cursor, agent_id: UUID) -> list[Listed]:
 
 
 def end(cursor: Cursor, session_hash: str) -> None:
-    """Sign out: the session is gone at once."""
+    """Sign out: the session ends at once."""
     cursor.execute("DELETE FROM sessions WHERE token_hash = %s", [session_hash])
 
 
@@ -172,7 +172,7 @@ def end_one(cursor: Cursor, agent_id: UUID, session_id: UUID) -> str | None:
 
 
 def end_others(cursor: Cursor, agent_id: UUID, keep: str) -> list[str]:
-    """Sign the agent out everywhere else, as after a change of password; the hashes of the sessions that ended."""
+    """End the agent's other sessions, as after a change of password; the hashes of the sessions that ended."""
     cursor.execute(
         "DELETE FROM sessions WHERE agent_id = %s AND token_hash <> %s RETURNING token_hash", [agent_id, keep]
     )
@@ -180,12 +180,12 @@ def end_others(cursor: Cursor, agent_id: UUID, keep: str) -> list[str]:
 
 
 def forget_expired(cursor: Cursor) -> None:
-    """Remove the sessions that open nothing any more."""
+    """Remove the sessions that have expired."""
     cursor.execute("DELETE FROM sessions WHERE ends_at < now() OR seen_at < now() - %s", [IDLE])
 
 
 def alive(cursor: Cursor, session_hashes: Iterable[str]) -> set[str]:
-    """Which of these sessions are still alive and open the desk; asking keeps none of them alive."""
+    """Which of these sessions are still alive and give access to the desk; checking does not keep them alive."""
     cursor.execute(
         "SELECT token_hash FROM sessions WHERE token_hash = ANY(%s) AND stage = %s AND ends_at > now()"
         " AND seen_at > now() - %s",
@@ -195,10 +195,10 @@ def alive(cursor: Cursor, session_hashes: Iterable[str]) -> set[str]:
 
 
 def csrf_for_page(session: Session) -> str:
-    """The session's CSRF token for one page: masked by chance, so that no two pages hold the same letters.
+    """The session's CSRF token for one page, masked at random, so that no two pages contain the same letters.
 
-    Pages are compressed, and their size would tell a constant secret letter by letter to whoever can have words of theirs
-    put beside it (BREACH).
+    Pages are compressed, and their size would reveal a constant secret letter by letter to an attacker who can place
+    text beside it (BREACH).
     """
     secret = session.csrf.encode()
     mask = secrets.token_bytes(len(secret))
@@ -206,7 +206,7 @@ def csrf_for_page(session: Session) -> str:
 
 
 def csrf_matches(session: Session, given: str) -> bool:
-    """Whether an unsafe request carries the session's CSRF token as a page showed it; compared in constant time."""
+    """Whether an unsafe request carries the session's CSRF token as a page contained it; compared in constant time."""
     try:
         shown = base64.b64decode(given.encode("ascii"), altchars=b"-_", validate=True)
     except ValueError:  # no base64, or no ASCII
@@ -220,5 +220,5 @@ def _crossed(one: bytes, other: bytes) -> bytes:
 
 
 def token_hash(token: str) -> str:
-    """The name under which a token's session is kept."""
+    """The name under which a token's session is stored."""
     return hashlib.sha256(token.encode("utf-8", "surrogatepass")).hexdigest()

@@ -1,4 +1,4 @@
-"""When and how an agent signed in: shown to them, so that they notice one that was not theirs."""
+"""When and how an agent signed in: shown to them, so that they notice a sign-in that was not theirs."""
 
 from __future__ import annotations
 
@@ -34,12 +34,12 @@ class SignIn(Table, table=True):
 
     @property
     def browser(self) -> Browser:
-        """What it was done with."""
+        """The browser and its system."""
         return Browser(self.browser_name, self.system)
 
 
 def record(cursor: Cursor, agent_id: UUID, *, how: str, browser: Browser, known: bool) -> bool:
-    """Keep a sign-in for 90 days; whether the agent had signed in before at all."""
+    """Store a sign-in for 90 days; returns whether the agent had signed in before at all."""
     session, theirs = session_of(cursor), col(SignIn.agent_id) == agent_id
     session.exec(delete(SignIn).where(theirs, col(SignIn.at) < now() - KEPT))
     before = session.exec(select(SignIn.id).where(theirs).limit(1)).first() is not None
