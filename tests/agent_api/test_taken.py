@@ -15,7 +15,7 @@ from zrm.casestore import outbox
 from zrm.casestore.outbox import Topic
 from zrm.casework import taken_contacts
 from zrm.casework.context import ActingAgent
-from zrm.casework.taken_contacts import TakenDown, ways
+from zrm.casework.taken_contacts import TakenDown, entry_channels
 from zrm.channels.channel import Installation
 from zrm.channels.registry import CHANNELS
 from zrm.errors import NotFound
@@ -41,7 +41,7 @@ WORDS = {"way": "visit", "text": "The lamp in Spring Street is dark", "name": "S
 def file_all(desk: RunningDesk) -> None:
     """T2, with the parsers of the desk's channels."""
     context = desk.context
-    parsers = {kind: CHANNELS[kind](CHANNELS[kind].Config(), INSTALLATION).parse for kind in ways()}
+    parsers = {kind: CHANNELS[kind](CHANNELS[kind].Config(), INSTALLATION).parse for kind in entry_channels()}
     with context.database.cursor() as cursor:
         tasks = outbox.claim(cursor, Topic.FILE, limit=100, lease=30)
     Filer(context.database, context.blobs, parsers, context.settings)(tasks)

@@ -1,7 +1,7 @@
 """Acknowledgement of receipt with the tracking code. Once per case, never to robots.
 
-Nothing in it is the sender's: who forges an address could otherwise have us carry words to its owner. That holds for
-the subject of a mail too, and for every other automatic mail (`zrm.casework.self_service`).
+It contains nothing from the sender: otherwise a sender who forges an address could have us carry text to its owner.
+This holds for the subject of a mail too, and for every other automatic mail (`zrm.casework.self_service`).
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from zrm.localized import Localized, in_language
 from zrm.ui.i18n import Language, _, gettext, in_fours
 
 SUBJECT: Final = _("We have received your message")
-"""Of an acknowledgement by mail; the code is put behind it where the mail is written."""
+"""The subject of an acknowledgement by mail; the code is appended where the mail is written."""
 
 _TYPED: Final = _("This address was typed into the form on our site. If it was not you, you need not do anything.")
 
@@ -31,11 +31,11 @@ def acknowledgement(
 ) -> str:
     """The text that tells a citizen their tracking code, short enough for two text messages when `kind` is phone.
 
-    `wording` is the unit's own, in Persian and in English, if it has one. `typed`: the address was only typed into a form,
-    so it may be a stranger's, who must be told why they get this.
+    `wording` is the unit's own, in Persian and in English, if it has one. `typed`: the address was only typed into a
+    form, so it may be a stranger's, and the text explains why they get it.
     """
     text = _text(code, language, settings, kind, wording)
-    if not typed or kind == PHONE:  # a text has no room for more
+    if not typed or kind == PHONE:  # an SMS has no room for more
         return text
     return f"{text}\n\n{gettext(language, _TYPED)}"
 

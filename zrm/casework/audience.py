@@ -1,13 +1,14 @@
-"""Whom it concerns when something happens at a case. Nobody else is told.
+"""Which agents are told when something happens at a case. No other agent is told.
 
-* the **assignee**: what others do at their case, what citizens write, what becomes of its answers;
-* whoever is **mentioned**: `@login` in a note. A mention of somebody who may not see the case is none;
-* **followers**: as the assignee. Whoever writes a note or is mentioned in one follows the case from then on, until they stop it
-  themselves; everybody who may see a case can follow it;
-* whoever **wrote an answer** that did not arrive.
+* The **assignee**: what others do at their case, what citizens write, what happens to its answers.
+* A **mentioned** agent: `@login` in a note. Naming an agent who may not see the case is no mention.
+* **Followers**: as the assignee. Agents who write a note or are mentioned in one follow the case from then on, until
+  they stop it themselves; every agent who may see a case can follow it.
+* The **writer of an answer** that did not arrive.
 
-Nobody is told of what they did themselves, or of a case they may not see (the assignee excepted: their own case is told without
-its title). A unit's new case concerns nobody yet: it is its list, the number beside it, and a live event.
+Agents are not told of what they did themselves, or of a case they may not see (except the assignee: they are told of
+their own case, without its title). A unit's new case is told to no agent: it shows in the unit's list, the number
+beside it, and a live event.
 """
 
 from __future__ import annotations
@@ -41,12 +42,12 @@ class Occurrence:
     by: UUID | None = None
     to: Mapping[UUID, NoticeKind] = field(default_factory=dict)
     to_others: bool = True
-    """Whether it concerns the assignee and the followers too."""
+    """Whether the assignee and the followers are told too."""
 
 
 @dataclass(frozen=True, slots=True)
 class Concerned:
-    """Who has to do with a case, and who of all those may see it."""
+    """The agents concerned with a case, and which of them may see it."""
 
     assignee_id: UUID | None
     followers: frozenset[UUID]
@@ -54,8 +55,8 @@ class Concerned:
 
 
 def notices_of(occurrence: Occurrence, case: Concerned) -> list[NewNotice]:
-    """Who is told of it, each once, for the reason that concerns them most."""
-    # Whoever has handed an assignment on before they were told of it is not told.
+    """The agents who are told, each once, for the reason that concerns them most."""
+    # An agent who has passed the case on before being told of the assignment is not told.
     kinds = {
         agent_id: kind
         for agent_id, kind in occurrence.to.items()
@@ -76,7 +77,7 @@ def mentioned(cursor: Cursor, text: str, unit_id: UUID) -> list[UUID]:
     named: dict[str, None] = {}
     for found in _MENTION.finditer(text):
         word = found[1].lower()
-        # "@sara.", "@sara," and "@sara-": what ends a sentence may belong to a login.
+        # "@sara.", "@sara," and "@sara-": a trailing sign may belong to a login.
         named |= dict.fromkeys(word[: len(word) - cut] for cut in range(len(word) - len(word.rstrip("._@+-")) + 1))
         if len(named) >= MOST_MENTIONS:
             break
@@ -86,7 +87,7 @@ def mentioned(cursor: Cursor, text: str, unit_id: UUID) -> list[UUID]:
 
 
 def notices(cursor: Cursor, refs: Sequence[UUID]) -> list[NewNotice]:
-    """What is to be told of these contacts, deliveries and lines of history, as the cases stand now."""
+    """What to tell of these contacts, deliveries and history lines, as the cases stand now."""
     occurrences = [*_contacts(cursor, refs), *_deliveries(cursor, refs), *_steps(cursor, refs)]
     case_ids = {one.case_id for one in occurrences}
     cursor.execute("SELECT id, unit_id, assignee_id, status FROM cases WHERE id = ANY(%s)", [list(case_ids)])
@@ -101,7 +102,7 @@ def notices(cursor: Cursor, refs: Sequence[UUID]) -> list[NewNotice]:
     told: list[NewNotice] = []
     for one in occurrences:
         unit_id, assignee_id, status = cases[one.case_id]
-        if one.kind is NoticeKind.CLOSED and status != Status.CLOSED:  # undone, or opened again meanwhile
+        if one.kind is NoticeKind.CLOSED and status != Status.CLOSED:  # undone, or reopened meanwhile
             continue
         followers = frozenset(following.get(one.case_id, ()))
         may_see = frozenset(agent_id for agent_id in {*one.to, *followers} if (agent_id, unit_id) in seeing)
@@ -110,7 +111,7 @@ def notices(cursor: Cursor, refs: Sequence[UUID]) -> list[NewNotice]:
 
 
 def _contacts(cursor: Cursor, refs: Sequence[UUID]) -> Iterable[Occurrence]:
-    """Messages, answers and notes. A case's first message concerns nobody yet."""
+    """Messages, answers and notes. A case's first message is told to no agent yet."""
     cursor.execute(
         "SELECT c.id, c.case_id, c.direction, c.agent_id FROM contacts c WHERE c.id = ANY(%s)"
         " AND (c.direction IN ('out', 'note') OR c.direction = 'in' AND EXISTS (SELECT FROM contacts o"
@@ -146,7 +147,7 @@ def _steps(cursor: Cursor, refs: Sequence[UUID]) -> Iterable[Occurrence]:
 
 
 def _may_see(cursor: Cursor, units: Mapping[UUID, Sequence[UUID]]) -> set[tuple[UUID, UUID]]:
-    """Of these agents, each with some units: the pairs in which the agent is active and may see the unit's cases."""
+    """For agents given with some units: the pairs in which the agent is active and may see the unit's cases."""
     grants = {agent_id: Grants.of(rows) for agent_id, rows in directory.grants(cursor, units).items()}
     return {
         (agent_id, unit_id)

@@ -1,11 +1,11 @@
 """What agents do to cases. Each step writes its rows, its history and its outbox rows in the caller's transaction (T3).
 
-The row is locked, its version compared with the one the agent saw, the transition table asked; then everything is
-written together and announced to the open desks. Nothing here commits: who opened the cursor does.
+The row is locked, its version compared with the one the agent saw, and the transition table checked; then everything is
+written together and announced to the open desks. Nothing here commits: the caller that opened the cursor does.
 
-Every action's errors: NotFound (no such case, or not the agent's to see), Forbidden (seen, but without the permission),
-Conflict (the case changed since the agent saw it), NotAllowed (the transition table has no such step), InvalidInput (what
-was entered cannot be used). None of them has written anything.
+Every action's errors: NotFound (no such case, or the agent may not see it), Forbidden (seen, but without the
+permission), Conflict (the case changed since the agent saw it), NotAllowed (the transition table has no such step),
+InvalidInput (an entry cannot be used). After an error nothing has been written.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ LONGEST_RESULT: Final = 2_000
 LONGEST_TITLE: Final = 250
 LONGEST_REASON: Final = 500
 SAME: Final = object()
-"""Marks a value that a step leaves as it is; None is a value of its own (nobody, no subject)."""
+"""Marks a value that a step leaves as it is; None is a value of its own (no assignee, no subject)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,17 +84,17 @@ class Locked:
 
 
 def claim(cursor: Cursor, act: ActionContext) -> None:
-    """Make the case the agent's own. Conflict also if somebody else has it: it must be released or assigned."""
+    """Make the case the agent's own. Conflict also if another agent has it: it must be released or assigned."""
     case = lock(cursor, act)
     if case.assignee_id == act.agent_id:
         return
     if case.assignee_id is not None:
-        raise Conflict("somebody has it")
+        raise Conflict("another agent has it")
     _move(cursor, case, act, Step.CLAIM, CaseClaimed(), assignee_id=act.agent_id)
 
 
 def release(cursor: Cursor, act: ActionContext) -> None:
-    """Give the case back to its unit, where it waits for somebody."""
+    """Return the case to its unit's queue."""
     case = lock(cursor, act)
     if case.assignee_id is None:
         return
@@ -103,7 +103,7 @@ def release(cursor: Cursor, act: ActionContext) -> None:
 
 
 def assign(cursor: Cursor, act: ActionContext, *, to_agent: UUID) -> None:
-    """Give the case to an agent, who is notified. It stays in its unit if they work there, else it goes with them to their own.
+    """Give the case to an agent, who is notified. It stays in its unit if they work there, else it moves to their unit.
 
     Errors besides the common ones: InvalidInput if there is no such agent.
     """
@@ -124,7 +124,7 @@ def assign(cursor: Cursor, act: ActionContext, *, to_agent: UUID) -> None:
 
 
 def transfer(cursor: Cursor, act: ActionContext, *, to_unit: UUID) -> None:
-    """Give the case to a unit, where it waits for somebody: its list and counter show it.
+    """Move the case to a unit's queue: the unit's list and counter show it.
 
     Errors besides the common ones: InvalidInput if there is no such unit.
     """
@@ -138,7 +138,7 @@ def transfer(cursor: Cursor, act: ActionContext, *, to_unit: UUID) -> None:
 
 
 def classify(cursor: Cursor, act: ActionContext, *, subject_id: UUID | None, nature: str) -> None:
-    """Say what the case is about. Errors besides the common ones: InvalidInput for an unknown subject or nature."""
+    """Set the case's subject and nature. Errors besides the common ones: InvalidInput for an unknown subject or nature."""
     case = lock(cursor, act)
     offered = {subject.id for subject in directory.subjects(cursor) if not subject.retired}
     if subject_id not in (None, case.subject_id, *offered):
@@ -154,13 +154,13 @@ def classify(cursor: Cursor, act: ActionContext, *, subject_id: UUID | None, nat
 
 
 def close(cursor: Cursor, act: ActionContext, *, result: str, reason: str = "") -> None:
-    """End the case with a result in words, which stays in its history (the citizen sees only that it is closed).
+    """Close the case with a result in words, which stays in its history (the citizen sees only that it is closed).
 
-    A citizen whom nobody answered is told the `reason`: in the closing message, or where they get none on the tracking
+    A citizen who got no answer is told the `reason`: in the closing message, or where they get none on the tracking
     page. Errors besides the common ones: InvalidInput with `InputFlaw.NOT_ANSWERED` where it is missing.
 
-    Who came by text message, messenger or mail is told so after the hold, and asked how content they are; until then it
-    can be undone (`casework.undo`).
+    Citizens who wrote by SMS, messenger or mail get a closing message after the hold, which asks how content they are;
+    until then it can be undone (`casework.undo`).
     """
     case = lock(cursor, act)
     next_status(case.status, Step.CLOSE)
@@ -178,7 +178,9 @@ def close(cursor: Cursor, act: ActionContext, *, result: str, reason: str = "") 
 
 
 def _publish_reason(cursor: Cursor, case: Locked, act: ActionContext, reason: str) -> tuple[UUID, UUID]:
-    """Put it on the tracking page, as an answer that goes nowhere else; the ids of its contact and its delivery."""
+    """Put the reason on the tracking page, as an answer that goes nowhere else; returns the ids of its contact and its
+    delivery.
+    """
     contact_id, page = new_id(), ReplyRoute(WEB, WEB, "")
     leaves = now() + timedelta(seconds=act.sending.hold)
     written = _contact(case, act, contact_id, leaves, direction="out", route=page, text=reason)
@@ -192,16 +194,17 @@ def _publish_reason(cursor: Cursor, case: Locked, act: ActionContext, reason: st
 
 
 def reopen(cursor: Cursor, act: ActionContext) -> None:
-    """Take a closed case up again; it is the agent's own from now on."""
+    """Reopen a closed case; the agent becomes its assignee."""
     case = lock(cursor, act)
     reopened = CaseReopened(previous_assignee_id=case.assignee_id)
     _move(cursor, case, act, Step.REOPEN, reopened, assignee_id=act.agent_id)
 
 
 def note(cursor: Cursor, act: ActionContext, *, text: str) -> UUID:
-    """Write a note only the desk sees; returns its contact id. A note harms nobody's work, so no version is asked.
+    """Write a note that only the desk sees; returns its contact id. A note conflicts with no other work, so no version
+    is checked.
 
-    Whoever it mentions (`audience.mentioned`) is told; its writer and they follow the case from now on.
+    Agents it mentions (`audience.mentioned`) are told; they and its writer follow the case from now on.
     """
     case = lock(cursor, act, any_version=True)
     next_status(case.status, Step.NOTE)
@@ -228,12 +231,13 @@ def reply(
 ) -> UUID:
     """Answer the citizen by `route`, one of the case's own; returns the delivery's id.
 
-    It leaves, and stands on the tracking page, after the hold: until then it can be undone (`casework.undo`). The answer,
-    its delivery and the outbox row that sends it stand or fall together. Without a title it has the case's. It is written
-    in the person's preferred language, if there is one. A case nobody has becomes the agent's own.
+    It leaves, and appears on the tracking page, after the hold: until then it can be undone (`casework.undo`). The
+    answer, its delivery and the outbox row that sends it are written together or not at all. Without a title it gets
+    the case's. It is written in the person's preferred language, if there is one. A case without an assignee becomes
+    the agent's own.
 
-    Errors besides the common ones: Conflict for a route that is not there (any more); InvalidInput for one that is barred,
-    carries no files or not so long a text.
+    Errors besides the common ones: Conflict for a route that does not exist (any more); InvalidInput for one that is
+    barred, carries no files or has no room for the text.
     """
     case = lock(cursor, act)
     head = timeline.head(cursor, case.id)
@@ -243,7 +247,7 @@ def reply(
     route = _usable(case_reading.present_route(cursor, head, act.sending, route), len(text), with_files=bool(files))
     contact_id, at = new_id(), now()
     message_id = own_message_id(contact_id, act.sending.mail_domain) if of_channel(route.channel).message_ids else ""
-    # One line, whatever was pasted: a line break in a title would be a header of its own.
+    # One line, whatever was pasted: a line break in a title would start another header.
     title = " ".join(title.split())[:LONGEST_TITLE] or head.title
     leaves = at + timedelta(seconds=act.sending.hold)
     written = _contact(case, act, contact_id, leaves, direction="out", route=route, title=title, text=text)
@@ -275,7 +279,7 @@ def reply(
 
 
 def _usable(route: ReplyRoute, length: int, *, with_files: bool) -> ReplyRoute:
-    """The route, if a text of `length` characters can go by it. Errors: InvalidInput."""
+    """The route, if it can carry a text of `length` characters. Errors: InvalidInput."""
     if route.barred:
         raise invalid("way", InputFlaw.ROUTE_BARRED)
     if with_files and not route.files:
@@ -286,20 +290,20 @@ def _usable(route: ReplyRoute, length: int, *, with_files: bool) -> ReplyRoute:
 
 
 def follow(cursor: Cursor, act: ActionContext, *, following: bool = True) -> None:
-    """Follow the case, or stop following it: the agent is told, or no more, of what happens there (`casework.audience`).
+    """Follow the case, or stop following it: a follower is told what happens there (`casework.audience`).
 
-    Whoever may see the case may follow it. Errors: NotFound.
+    Every agent who may see the case may follow it. Errors: NotFound.
     """
     case_reading.head(cursor, act.actor, act.case_id)
     follower.set_following(cursor, act.case_id, act.agent_id, following=following)
 
 
 def decide_relation(cursor: Cursor, act: ActionContext, relation_id: UUID, *, keep: bool) -> None:
-    """Settle whether two cases belong together. It concerns no version of either.
+    """Decide whether two cases belong together. It changes the version of neither.
 
-    Errors: NotFound; Forbidden; Conflict if somebody has decided it already.
+    Errors: NotFound; Forbidden; Conflict if another agent has decided it already.
     """
-    # Not locked: who decides at the other case would hold that one, and both would wait for each other.
+    # Not locked: an agent who decides at the other case would hold that one, and both would wait for each other.
     act.actor.require(Permission.WORK_CASES, case_reading.head(cursor, act.actor, act.case_id).unit_id)
     cursor.execute(
         "SELECT case_id, other_case_id, decision FROM case_relations WHERE id = %s AND %s IN (case_id, other_case_id)"
@@ -322,7 +326,7 @@ def decide_relation(cursor: Cursor, act: ActionContext, relation_id: UUID, *, ke
 def lock(
     cursor: Cursor, act: ActionContext, permission: Permission = Permission.WORK_CASES, *, any_version: bool = False
 ) -> Locked:
-    """The case, locked for this transaction, for who has the permission in the unit that has it now.
+    """The case, locked for this transaction, if the agent has the permission in the unit that has it now.
 
     Errors: NotFound; Forbidden; Conflict when it has changed since the agent saw it, unless `any_version`.
     """
@@ -375,7 +379,7 @@ def _move(
 def _tell_others(
     cursor: Cursor, case: Locked, act: ActionContext, ref: UUID, *, hold: float = 0, named: Sequence[UUID] = ()
 ) -> None:
-    """Have those told whom it concerns, `hold` seconds later: what is undone until then is never told. `ref` as in
+    """Queue the notifications for `hold` seconds later: a step undone before that is never told. `ref` as in
     `audience.notices`.
     """
     following = follower.followers(cursor, [case.id]).get(case.id, ())
@@ -385,7 +389,7 @@ def _tell_others(
 
 
 def _touch(cursor: Cursor, case: Locked) -> None:
-    """A note changes nothing but the version: whoever is writing an answer should see it first."""
+    """A note changes only the version, so that an agent who is writing an answer sees it first."""
     cases.touch(cursor, case.id)
     live.publish_change(cursor, "case", [case.id])
 
@@ -401,7 +405,7 @@ def _contact(
     route: ReplyRoute | None = None,
     title: str = "",
 ) -> NewContact:
-    """What an agent writes in a case, in the case's language."""
+    """A contact that an agent writes in a case, in the case's language."""
     return NewContact(
         id=contact_id,
         case_id=case.id,
@@ -421,14 +425,15 @@ def _contact(
 
 
 def set_contact_preference(cursor: Cursor, act: ActionContext, *, language: str, channel: str) -> None:
-    """Keep how the case's person wants to be answered (empty: as they write), and who said so in the case's history.
+    """Store how the case's person wants to be answered (empty: by the channel and in the language they use), and record
+    the agent in the history.
 
-    Errors besides the common ones: InvalidInput for a language or a channel by which nobody can be answered.
+    Errors besides the common ones: InvalidInput for a language or a channel in which we cannot answer.
     """
     case = lock(cursor, act, any_version=True)
     head = timeline.head(cursor, case.id)
     if head is None or case.person_id is None:
-        raise NotAllowed("nobody is known here")
+        raise NotAllowed("the case has no person")
     if language not in ("", *LANGUAGES):
         raise invalid("language", InputFlaw.UNKNOWN_CHOICE)
     if channel not in ("", head.preferred_channel, WEB, *(sender.channel for sender in act.sending.senders)):
@@ -440,8 +445,8 @@ def set_contact_preference(cursor: Cursor, act: ActionContext, *, language: str,
 
 
 def trace_of(cursor: Cursor, case_id: UUID) -> str:
-    """The trace of what is done at a case: that of the contact being answered, the newest from outside, so that one id
-    follows it from the door to the answer. A case without a traced contact has one of its own, always the same.
+    """The trace of a step at a case: that of the contact being answered, the newest from outside, so that one id
+    follows it from the door to the answer. A case without a traced contact has a trace of its own, always the same.
     """
     cursor.execute(
         "SELECT r.trace FROM contacts c JOIN raw_contacts r ON r.id = c.id"

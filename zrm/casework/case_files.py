@@ -1,7 +1,8 @@
-"""What a citizen sent, given out to agents: files, originals, HTML and whole texts, each behind the case's permission.
+"""Gives citizens' files, originals, HTML and whole texts to agents, each after a check of the case's permission.
 
-What has a virus, or has not been scanned yet, is given out only by a deliberate step, and the case's history keeps who took
-it. The original of a contact in quarantine is for who handles quarantine; that of a case for who sees its addresses.
+A file that has a virus, or has not been scanned yet, is given out only by a deliberate step, and the case's history
+records the agent. The original of a quarantined contact is for agents who handle quarantine; that of a case for agents
+who see its addresses.
 """
 
 from __future__ import annotations
@@ -22,9 +23,10 @@ from zrm.kit.db import Cursor
 
 
 class UnsafeFile(NotAllowed):
-    """It has a virus (`threat` names it) or may have one (empty: not scanned yet); only the deliberate step gives it out.
+    """It has a virus (`threat` names it) or may have one (empty: not scanned yet); only the deliberate step gives it
+    out.
 
-    `name` is the file's, as its sender called it; empty for an original.
+    `name` is the file's name as its sender gave it; empty for an original.
     """
 
     def __init__(self, case_id: UUID, name: str, threat: str) -> None:
@@ -51,7 +53,7 @@ def file(cursor: Cursor, actor: ActingAgent, file_id: UUID) -> StoredFileRow:
 
 
 def file_in_spite(cursor: Cursor, actor: ActingAgent, file_id: UUID) -> StoredFileRow:
-    """The same also if it is unsafe, for an agent who was told so; then it is recorded. Errors: NotFound."""
+    """As `file`, but also if it is unsafe, for an agent who was warned; then it is recorded. Errors: NotFound."""
     stored = _file(cursor, actor, file_id)
     if stored.unsafe:
         _record_unsafe_save(cursor, actor, stored.case_id, UnsafeFileSaved(file_id=file_id))
@@ -59,7 +61,7 @@ def file_in_spite(cursor: Cursor, actor: ActingAgent, file_id: UUID) -> StoredFi
 
 
 def original(cursor: Cursor, actor: ActingAgent, contact_id: UUID) -> Original:
-    """A contact as it was received. Errors: NotFound, Forbidden, UnsafeFile if a file in it is unsafe."""
+    """A contact as received. Errors: NotFound, Forbidden, UnsafeFile if a file in it is unsafe."""
     found = original_to_read(cursor, actor, contact_id)
     if (unsafe := timeline.unsafe_in_original(cursor, contact_id)) is not None:
         raise UnsafeFile(unsafe[0], "", unsafe[1])
@@ -67,7 +69,9 @@ def original(cursor: Cursor, actor: ActingAgent, contact_id: UUID) -> Original:
 
 
 def original_in_spite(cursor: Cursor, actor: ActingAgent, contact_id: UUID) -> Original:
-    """The same also if a file in it is unsafe, for an agent who was told so; then it is recorded. Errors: NotFound, Forbidden."""
+    """As `original`, but also if a file in it is unsafe, for an agent who was warned; then it is recorded. Errors:
+    NotFound, Forbidden.
+    """
     found = original_to_read(cursor, actor, contact_id)
     if (unsafe := timeline.unsafe_in_original(cursor, contact_id)) is not None:
         _record_unsafe_save(cursor, actor, unsafe[0], UnsafeFileSaved(contact_id=contact_id))
@@ -75,7 +79,9 @@ def original_in_spite(cursor: Cursor, actor: ActingAgent, contact_id: UUID) -> O
 
 
 def original_to_read(cursor: Cursor, actor: ActingAgent, contact_id: UUID) -> Original:
-    """The same to be shown as plain text, in which nothing can act, so whatever is in it. Errors: NotFound, Forbidden."""
+    """A contact as received, to be shown as plain text, in which nothing can act; so it needs no scan. Errors:
+    NotFound, Forbidden.
+    """
     of_quarantine = actor.grants.everywhere(Permission.HANDLE_QUARANTINE) and reading.is_held(cursor, contact_id)
     if not of_quarantine:
         unit_id = timeline.unit_of_contact(cursor, contact_id)
@@ -89,7 +95,7 @@ def original_to_read(cursor: Cursor, actor: ActingAgent, contact_id: UUID) -> Or
 
 
 def html(cursor: Cursor, actor: ActingAgent, contact_id: UUID) -> ContactHtml:
-    """A contact's HTML, not yet made harmless, with its own pictures that are safe. Errors: NotFound."""
+    """A contact's HTML, not yet made harmless, with those of its own pictures that are safe. Errors: NotFound."""
     found = timeline.contact_html(cursor, contact_id)
     if found is None or not actor.sees(found[0]):
         raise NotFound("no such contact")
@@ -97,7 +103,7 @@ def html(cursor: Cursor, actor: ActingAgent, contact_id: UUID) -> ContactHtml:
 
 
 def whole_text(cursor: Cursor, actor: ActingAgent, contact_id: UUID) -> str:
-    """A contact's whole text, as far as the record has it, with the quotation below it. Errors: NotFound."""
+    """A contact's whole text, as far as it is stored, with the quotation below it. Errors: NotFound."""
     found = timeline.contact_text(cursor, contact_id)
     if found is None or not actor.sees(found[0]):
         raise NotFound("no such contact")

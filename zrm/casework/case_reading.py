@@ -1,5 +1,5 @@
-"""What an agent reads of cases. Each function asks for the grant first; another unit's case answers as an unknown one, and
-addresses are masked for who may not see them.
+"""What an agent reads of cases. Each function checks the grant first. A case of a unit the agent does not see answers
+like an unknown one, and addresses are masked for agents who may not see them.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from zrm.security.masking import masked
 
 @dataclass(frozen=True, slots=True)
 class SeenAddress:
-    """An address of the person; `barred`: they asked us not to write there."""
+    """An address of the person; `barred`: the citizen asked us not to write there."""
 
     kind: str
     value: str
@@ -45,8 +45,8 @@ class SeenRoute:
 class SeenCase:
     """A case as an agent may see it: every address in it is masked where they may not see addresses.
 
-    It was read `before` a place in its line of time (None: the newest entries). `barred_deliveries` went where the citizen
-    has asked us not to write any more.
+    Its timeline was read `before` a place (None: the newest entries). `barred_deliveries` went to addresses where the
+    citizen has asked us not to write any more.
     """
 
     page: CasePage
@@ -74,7 +74,7 @@ def page(
     before: TimelineKey | None = None,
     delivery_id: UUID | None = None,
 ) -> SeenCase:
-    """Everything on the case's page; with `delivery_id` the part of its line of time that has the answer of that delivery.
+    """Everything on the case's page; with `delivery_id` the part of its timeline that has the answer of that delivery.
 
     Errors: NotFound.
     """
@@ -117,7 +117,7 @@ def listing(
 
 
 def sees_case(cursor: Cursor, actor: ActingAgent, case_id: UUID) -> bool:
-    """Whether the agent sees the case; it may just have gone to another unit."""
+    """Whether the agent sees the case; it may just have moved to another unit."""
     unit_id = timeline.unit_of(cursor, case_id)
     return unit_id is not None and actor.sees(unit_id)
 
@@ -129,14 +129,14 @@ def by_code(cursor: Cursor, actor: ActingAgent, code: str) -> UUID | None:
 
 
 def rows(cursor: Cursor, actor: ActingAgent, case_ids: Iterable[UUID]) -> dict[UUID, QueueRow]:
-    """The lines of those of these cases that the agent sees, by case."""
+    """Of these cases, the list lines of those that the agent sees, by case."""
     return {row.id: _line(actor, row) for row in case_list.rows(cursor, list(case_ids)) if actor.sees(row.unit_id)}
 
 
 def routes_of(cursor: Cursor, case: CaseHead, sending: SendingSetup) -> list[ReplyRoute]:
-    """The ways an answer to the case can go, the best first: back the way the citizen wrote last, or to an address of theirs.
+    """The case's reply routes, the best first: back the way the citizen wrote last, or to another address of theirs.
 
-    A barred one is listed, so that the agent sees why it cannot be chosen.
+    Barred ones are listed too, so that the agent sees why they cannot be chosen.
     """
     last = timeline.last_inbound(cursor, case.id)
     addresses = timeline.addresses(cursor, case.person_id)
@@ -161,7 +161,9 @@ def routes_of(cursor: Cursor, case: CaseHead, sending: SendingSetup) -> list[Rep
 
 
 def present_route(cursor: Cursor, case: CaseHead, sending: SendingSetup, wanted: ReplyRoute) -> ReplyRoute:
-    """The case's reply route that goes where `wanted` goes, with what holds of it now. Errors: Conflict if there is none."""
+    """The case's reply route with the same channel, account and address as `wanted`, with its current properties.
+    Errors: Conflict if there is none.
+    """
     for route in routes_of(cursor, case, sending):
         same_place = (route.channel, route.address) == (wanted.channel, wanted.address)
         if same_place and route.account in (wanted.account, route.account if route.channel == WEB else ""):
@@ -178,7 +180,7 @@ def _line(actor: ActingAgent, row: QueueRow) -> QueueRow:
 
 
 def with_masked_address(row: QueueRow) -> QueueRow:
-    """A line for who may not see its address."""
+    """A line for an agent who may not see its address."""
     return replace(row, address=masked(row.address))
 
 
@@ -187,7 +189,7 @@ def _as_it_is(address: str) -> str:
 
 
 def _masked(found: CasePage) -> CasePage:
-    """The page with every address masked, and without the headers, which are full of them."""
+    """The page with every address masked, and without the headers, which contain many of them."""
     contacts = [
         replace(
             contact,

@@ -1,7 +1,7 @@
-"""The last word to a citizen who came by text message, messenger or mail: the case is closed, and how content are you?
+"""The closing message to a citizen who wrote by SMS, messenger or mail: the case is closed, and how content are you?
 
-Their digit comes back as a message like any other (`zrm.normalizer.self_service`). Nobody is asked who asked us not to write,
-no machine, and no address that somebody else may have put below their mail.
+Their digit comes back as a message like any other (`zrm.normalizer.self_service`). It is not sent to a citizen who
+opted out, to a machine, or to an address that a third party may have put below their mail.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from zrm.casestore.contact import NewContact
 from zrm.casestore.delivery import DeliveryKind
 from zrm.casestore.outgoing import NewDelivery
 from zrm.casestore.person import opted_out
-from zrm.casework.self_service import FAREWELL_SUBJECT, farewell
+from zrm.casework.self_service import CLOSING_SUBJECT, closing_text
 from zrm.contract.capabilities import of_channel
 from zrm.kit.clock import now
 from zrm.kit.db import Cursor
@@ -27,14 +27,16 @@ from zrm.ui.i18n import gettext
 def send_closing_message(
     cursor: Cursor, case_id: UUID, trace: str, *, reason: str = "", hold: float = 0
 ) -> tuple[UUID, UUID] | None:
-    """Queue the closing message of a case that came so, in the transaction that closes it; `trace` leads to the case.
+    """Queue the closing message of a case, if its citizen gets one, in the transaction that closes it; `trace` leads to
+    the case.
 
-    `reason` is why it is closed without an answer. It leaves `hold` seconds later. Returns the ids of its contact and its delivery; None when nobody is told.
+    `reason` is why it is closed without an answer. It leaves `hold` seconds later. Returns the ids of its contact and
+    its delivery; None when none is sent.
     """
     cursor.execute(
         "SELECT k.code, k.language, k.channel, k.account, c.address FROM cases k JOIN contacts c ON c.case_id = k.id "
         "WHERE k.id = %s AND c.direction = 'in' AND c.channel = k.channel AND c.address <> '' "
-        "AND c.person_id IS NOT DISTINCT FROM k.person_id "  # others whom somebody copied in may have written too
+        "AND c.person_id IS NOT DISTINCT FROM k.person_id "  # third parties who were copied in may have written too
         "AND NOT c.labels && ARRAY['robot', 'bounce', 'list', 'newsletter', 'dmarc_fail'] ORDER BY c.at DESC, c.id DESC LIMIT 1",
         [case_id],
     )
@@ -44,7 +46,7 @@ def send_closing_message(
     code, language, channel, account, address = row
     if not of_channel(channel).asks_rating or opted_out(cursor, channel, address):
         return None
-    title = gettext(language, FAREWELL_SUBJECT) if of_channel(channel).subject_line else ""
+    title = gettext(language, CLOSING_SUBJECT) if of_channel(channel).subject_line else ""
     contact_id = new_id()
     written = NewContact(
         id=contact_id,
@@ -53,7 +55,7 @@ def send_closing_message(
         channel=channel,
         account=account,
         at=now() + timedelta(seconds=hold),
-        text=farewell(code, language, reason),
+        text=closing_text(code, language, reason),
         title=title,
         address=address,
         language=language,

@@ -1,8 +1,8 @@
-"""What every action is called with: who acts, what they are granted, the case, the version they saw, and how answers leave.
+"""What every action is called with: the agent, their grants, the case, the version they saw, and how answers leave.
 
-An action of this room checks the grant itself, in the transaction that acts, and raises before anything is written. So no
-edge has to remember a check, and a second edge cannot forget one. What the agent may not see and what does not exist answer
-alike (NotFound); what they see but may not do is Forbidden; what they typed and cannot be used is InvalidInput.
+An action of this room checks the grant itself, in the transaction that acts, and raises before anything is written. So
+no edge has to remember a check, and a second edge cannot forget one. What the agent may not see and what does not exist
+answer alike (NotFound); what they see but may not do is Forbidden; an entry that cannot be used is InvalidInput.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class ActingAgent:
         return covers(self.visible, unit_id)
 
     def may(self, permission: Permission, unit_id: UUID) -> bool:
-        """Whether the agent may do this in the unit; nothing is allowed where they may not even look."""
+        """Whether the agent may do this in the unit; where they may not see the cases, nothing is allowed."""
         return self.sees(unit_id) and self.grants.has(permission, unit_id)
 
     def require(self, permission: Permission, unit_id: UUID) -> None:
@@ -48,8 +48,8 @@ class SendingSetup:
     """How answers leave this installation.
 
     `senders` are our accounts that can send and `own_addresses` ours on every channel, to which nothing is sent.
-    `mail_domain` is the right-hand side of a new Message-ID. An answer leaves `hold` seconds after it was written; until
-    then it can be undone.
+    `mail_domain` is the right-hand side of a new Message-ID. An answer leaves `hold` seconds after it was written;
+    until then it can be undone.
     """
 
     senders: tuple[SendingAccount, ...] = ()
@@ -60,7 +60,7 @@ class SendingSetup:
 
 @dataclass(frozen=True, slots=True)
 class ActionContext:
-    """Who acts on which case, and the version of it they had before their eyes."""
+    """The agent, the case they act on, and the version of it they saw."""
 
     actor: ActingAgent
     case_id: UUID
@@ -74,11 +74,11 @@ class ActionContext:
 
 
 class InputFlaw(StrEnum):
-    """Why something an agent entered cannot be used. The edge says it in the agent's language."""
+    """Why an agent's entry cannot be used. The edge words it in the agent's language."""
 
     EMPTY = "empty"
     TOO_LONG = "too_long"  # values: most (characters)
-    UNKNOWN_CHOICE = "unknown_choice"  # it is not in the list, or not any more
+    UNKNOWN_CHOICE = "unknown_choice"  # it is not in the list (any more)
     ROUTE_BARRED = "route_barred"  # the citizen asked us not to write there
     ROUTE_WITHOUT_FILES = "route_without_files"
     TOO_LONG_FOR_ROUTE = "too_long_for_route"  # values: most (characters)

@@ -1,13 +1,14 @@
-"""Erasing what was said: the only way past the triggers that keep history as it is.
+"""Erases what was said: the only way past the triggers that keep history unchanged.
 
-The rows stay, with the moment they were erased: counts, the ledger and the case's history go on to balance, and a repeat of
-the same contact is still known by its receipt. A body is erased or it is there; the database takes nothing in between.
+The rows stay, with the time of erasure: counts, the ledger and the case's history still balance, and a repetition of
+the same contact is still recognised by its receipt. A body is either erased or present; the database accepts nothing in
+between.
 
 A file goes when its last reference has gone. References are counted where they are (attachments, raw contacts), not in
-a counter that could be wrong: what is erased is registered with the uploads that nobody may carry, in the same transaction,
-and their sweep removes what nobody refers to. A file is put before the row that refers to it, and the sweep removes none that
-was put or touched in the last day; so whoever dies in between leaves a registration or a fresh file, never a reference
-to a file that is gone.
+a counter that could be wrong. An erased reference is registered with the unreferenced uploads in the same transaction,
+and their sweep removes files without references. A file is stored before the row that refers to it, and the sweep
+spares files stored or touched in the last day; so a crash leaves a registration or a fresh file, never a reference to a
+missing file.
 """
 
 from __future__ import annotations
@@ -28,11 +29,11 @@ SELECT id FROM unnest(%(ids)s::uuid[]) AS id UNION SELECT raw_id FROM message_pa
 
 
 def erase_contacts(cursor: Cursor, contact_ids: Collection[UUID]) -> int:
-    """Erase what these contacts say, wherever it is kept: as they came, as they were filed, their files, what was sent of
-    them or answered to them without a case, and what they are found by. Returns how many were not erased before.
+    """Erase the content of these contacts wherever it is kept: as received, as filed, their files, what was sent of
+    them or answered to them without a case, and their search text. Returns how many were not erased before.
 
-    Erased are also the parts a message came in. What a case's history says of them holds ids, not words.
-    Errors: Conflict while one of them still waits to be filed, or something of it to be sent; then nothing is erased.
+    The parts a message came in are erased too. A case's history holds ids of them, not text. Errors: Conflict while one
+    of them still waits to be filed, or a delivery of it to be sent; then nothing is erased.
     """
     cursor.execute(_WITH_PARTS, {"ids": list(contact_ids)})
     ids = [row[0] for row in cursor]

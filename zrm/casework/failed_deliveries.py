@@ -1,7 +1,7 @@
-"""Answers that did not arrive, and what a person does about each: send it again, by another way, or settle it.
+"""Answers that did not arrive, and what a person does about each: send it again, use another route, or mark it handled.
 
-The old delivery is never revived: sending again is a new delivery of the same answer, and the old one is settled. So
-an answer whose fate is unknown is sent twice only because a person said so.
+The old delivery is never revived: sending again makes a new delivery of the same answer, and the old one is marked
+handled. So an answer with unknown delivery status is sent twice only because a person decided it.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ from zrm.security.masking import masked
 
 
 def listing(cursor: Cursor, actor: ActingAgent) -> list[FailedDelivery]:
-    """Those of the units whose cases the agent sees and whose deliveries they handle; addresses masked where they may not
-    see them. Errors: NotFound for who handles none anywhere.
+    """Failed deliveries of the units whose cases the agent sees and whose deliveries they handle; addresses are masked
+    where they may not see them. Errors: NotFound for an agent who handles deliveries nowhere.
     """
     actor.grants.require_anywhere(Permission.HANDLE_DELIVERIES)
     units = actor.grants.both(Permission.VIEW_CASES, Permission.HANDLE_DELIVERIES)
@@ -56,8 +56,8 @@ def routes(cursor: Cursor, actor: ActingAgent, delivery_id: UUID, sending: Sendi
 def send_again(cursor: Cursor, actor: ActingAgent, delivery_id: UUID) -> UUID:
     """Queue the same answer to the same address once more; returns the new delivery's id.
 
-    Errors: NotFound; Forbidden; Conflict when the delivery is no failed one or somebody has dealt with it; NotAllowed when
-    the citizen asked us not to write there.
+    Errors: NotFound; Forbidden; Conflict when the delivery has not failed or is already handled; NotAllowed when the
+    citizen asked us not to write there.
     """
     _, case_id, route = _lock(cursor, actor, delivery_id)
     if opted_out(cursor, route.channel, route.address):
@@ -68,8 +68,8 @@ def send_again(cursor: Cursor, actor: ActingAgent, delivery_id: UUID) -> UUID:
 def send_by(cursor: Cursor, actor: ActingAgent, delivery_id: UUID, route: ReplyRoute, sending: SendingSetup) -> UUID:
     """Queue the same answer by another of the case's routes; returns the new delivery's id.
 
-    Errors: as `send_again`; Conflict for a route that is not there (any more); InvalidInput for one that is barred, or
-    cannot carry what the answer has.
+    Errors: as `send_again`; Conflict for a route that does not exist (any more); InvalidInput for one that is barred,
+    or cannot carry what the answer has.
     """
     contact_id, case_id, _ = _lock(cursor, actor, delivery_id)
     case = timeline.head(cursor, case_id)
@@ -92,7 +92,7 @@ def send_by(cursor: Cursor, actor: ActingAgent, delivery_id: UUID, route: ReplyR
     if route.max_text is not None and length > route.max_text:
         raise invalid("way", InputFlaw.TOO_LONG_FOR_ROUTE, most=route.max_text)
     if of_channel(route.channel).message_ids and contact_id is not None and not message_id:
-        # It becomes a mail only now: without a Message-ID of ours no answer to it would find the case.
+        # It becomes a mail only now: without a Message-ID of ours no reply to it would find the case.
         fresh = own_message_id(contact_id, sending.mail_domain)
         contacts.name_message(cursor, contact_id, case_id, fresh, title=title or case.title)
     return _send(cursor, actor, delivery_id, case_id, route, AnswerSentAnotherWay, case.title)
@@ -125,7 +125,7 @@ def trace_of(cursor: Cursor, delivery_id: UUID) -> str:
 
 
 def mark_handled(cursor: Cursor, actor: ActingAgent, delivery_id: UUID) -> None:
-    """Record that the agent has dealt with the failed delivery in another way. Errors: as `send_again`."""
+    """Record that the agent has handled the failed delivery in another way. Errors: as `send_again`."""
     _, case_id, route = _lock(cursor, actor, delivery_id)
     outgoing.settle(cursor, delivery_id, actor.agent_id)
     settled = FailedDeliverySettled(delivery_id=delivery_id, channel=route.channel)
@@ -146,7 +146,7 @@ class _Found(NamedTuple):
 
 
 def _lock(cursor: Cursor, actor: ActingAgent, delivery_id: UUID) -> tuple[UUID | None, UUID, ReplyRoute]:
-    """The contact that says it (None: it has its own words), the case, and where it went."""
+    """The contact that holds the text (None: the delivery has its own), the case, and where it went."""
     case_of(cursor, actor, delivery_id)
     cursor.execute(
         "SELECT contact_id, case_id, channel, account, address, state, settled_by FROM deliveries"

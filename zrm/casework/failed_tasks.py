@@ -1,4 +1,4 @@
-"""Work that failed and belongs to no unit: tasks of the outbox, jobs of the queue, automatic answers without a case.
+"""Failed work that belongs to no unit: tasks of the outbox, jobs of the queue, automatic answers without a case.
 
 It is for agents who handle deliveries everywhere.
 """
@@ -20,7 +20,7 @@ from zrm.security.masking import masked
 
 
 def handles(actor: ActingAgent) -> bool:
-    """Whether this work is the agent's to see and to handle."""
+    """Whether the agent may see and handle this work."""
     return actor.grants.everywhere(Permission.HANDLE_DELIVERIES)
 
 
@@ -31,7 +31,8 @@ def listing(cursor: Cursor, actor: ActingAgent) -> list[FailedTask]:
 
 
 def undelivered_self_answers(cursor: Cursor, actor: ActingAgent) -> list[UndeliveredSelfAnswer]:
-    """Automatic answers without a case that did not arrive; addresses masked for who may not see them everywhere.
+    """Automatic answers without a case that did not arrive; addresses are masked for agents who may not see them
+    everywhere.
 
     Errors: NotFound.
     """
@@ -43,7 +44,7 @@ def undelivered_self_answers(cursor: Cursor, actor: ActingAgent) -> list[Undeliv
 
 
 def replay_task(cursor: Cursor, actor: ActingAgent, task_id: UUID) -> None:
-    """Have a failed task done once more. Errors: NotFound; Conflict if it is not failed (any more)."""
+    """Run a failed task once more. Errors: NotFound; Conflict if it has not failed (any more)."""
     actor.grants.require_everywhere(Permission.HANDLE_DELIVERIES)
     if not outbox.replay(cursor, task_id):
         raise Conflict("not failed any more")
@@ -51,9 +52,9 @@ def replay_task(cursor: Cursor, actor: ActingAgent, task_id: UUID) -> None:
 
 
 def requeue_job(actor: ActingAgent, requeue: Callable[[str, str], bool] | None, topic: str, job_id: str) -> None:
-    """Put a failed job of the queue back by `requeue` (topic, job), which says whether there was one.
+    """Put a failed job of the queue back by `requeue` (topic, job), which returns whether the job exists.
 
-    Errors: NotFound; Conflict if there is no such job, or no queue to be asked (None).
+    Errors: NotFound; Conflict if there is no such job, or no queue is configured (None).
     """
     actor.grants.require_everywhere(Permission.HANDLE_DELIVERIES)
     if requeue is None or not requeue(topic, job_id):

@@ -1,7 +1,7 @@
-"""What a person does about contacts in quarantine. A held contact belongs to no unit, so the permission must hold everywhere.
+"""What a person does about contacts in quarantine. These belong to no unit, so the permission must hold everywhere.
 
-Each step's errors: NotFound for who may not; Conflict if the contact is not in quarantine (any more). Each returns the
-contact's trace.
+Each step's errors: NotFound without the permission; Conflict if the contact is not in quarantine (any more). Each
+returns the contact's trace.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ LONGEST_REASON: Final = 500  # characters
 
 
 def listing(cursor: Cursor, actor: ActingAgent) -> list[Held]:
-    """What is in quarantine, the most urgent first. Errors: NotFound."""
+    """The contacts in quarantine, the most urgent first. Errors: NotFound."""
     actor.grants.require_everywhere(Permission.HANDLE_QUARANTINE)
     return reading.held(cursor)
 
@@ -34,7 +34,7 @@ def take(cursor: Cursor, actor: ActingAgent, contact_id: UUID) -> str:
 
 
 def replay(cursor: Cursor, actor: ActingAgent, contact_id: UUID) -> str:
-    """Take it out and have it filed once more; it keeps its trace."""
+    """Take it out and file it once more; it keeps its trace."""
     actor.grants.require_everywhere(Permission.HANDLE_QUARANTINE)
     trace = _done(cursor, contact_id, quarantine.end(cursor, contact_id, "replayed"))
     outbox.add(cursor, Topic.FILE, [(contact_id, trace)])
@@ -42,7 +42,7 @@ def replay(cursor: Cursor, actor: ActingAgent, contact_id: UUID) -> str:
 
 
 def set_aside(cursor: Cursor, actor: ActingAgent, contact_id: UUID, reason: str) -> str:
-    """Nothing is to be done about it, because of `reason`. Errors besides: InvalidInput without a reason."""
+    """Set it aside without doing anything, because of `reason`. Errors besides: InvalidInput without a reason."""
     actor.grants.require_everywhere(Permission.HANDLE_QUARANTINE)
     reason = reason.strip()[:LONGEST_REASON]
     if not reason:

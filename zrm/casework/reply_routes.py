@@ -1,7 +1,7 @@
-"""The ways an answer can go: out by the channel the citizen came by, or to another of the person's addresses.
+"""The routes by which an answer can go: back by the channel of the contact, or to another of the person's addresses.
 
-Pure: facts in, ways out, the best one first. An answer is on the tracking page whatever the way, so `web` (the
-tracking page alone) is always the last resort and needs no address.
+Pure: facts in, routes out, the best one first. An answer is on the tracking page whatever its route, so `web` (the
+tracking page alone) is always the last choice and needs no address.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ WEB: Final = "web"
 
 @dataclass(frozen=True, slots=True)
 class SendingAccount:
-    """One account of ours that can send: its channel, its own address or name, what kind of address it writes to.
+    """One account of ours that can send: its channel, its own address or name, and the kind of address it writes to.
 
     `max_text` in characters; None means no limit. `files`: whether it carries files.
     """
@@ -34,11 +34,11 @@ class SendingAccount:
 
 @dataclass(frozen=True, slots=True)
 class ReplyRoute:
-    """One way to answer: by our `account` of `channel` to `address` (empty for the tracking page alone).
+    """One reply route: by our `account` of `channel` to `address` (empty for the tracking page alone).
 
-    `barred`: the citizen asked us not to write there; `doubtful`: what was sent there last came back; `claimed`: nothing
-    has come from there, so it may be somebody else's; `asked_for`: the last mail wants its answer there (Reply-To);
-    `copied`: it is no address of the citizen's, a mail of theirs went there too.
+    `barred`: the citizen asked us not to write there; `doubtful`: our last message there came back; `claimed`: nothing
+    has come from there, so it may be a stranger's; `asked_for`: the last mail asks for its answer there (Reply-To);
+    `copied`: it is not the citizen's address, but a mail of theirs went there too.
     """
 
     channel: str
@@ -55,12 +55,12 @@ class ReplyRoute:
 
 @dataclass(frozen=True, slots=True)
 class RouteOrigin:
-    """How the citizen came last: channel, our account, their address as comparable value (possibly empty).
+    """How the citizen wrote last: channel, our account, their address as comparable value (possibly empty).
 
-    `reply_to` is where they want the answer, if elsewhere, and `copied` whom else their mails went to. `follow`: an
-    answer may go to `reply_to` unless somebody says otherwise. Elsewhere only an address from which the same person has
-    written is chosen, any other is offered: whoever writes under a citizen's name could have what belongs to that citizen
-    sent to themselves.
+    `reply_to` is where they want the answer, if elsewhere, and `copied` the other addresses their mails went to.
+    `follow`: an answer may go to `reply_to` unless an agent chooses otherwise. Without it only an address from which
+    the same person has written is preselected, any other is only offered: a stranger who writes under a citizen's name
+    could otherwise have that citizen's answers sent to themselves.
     """
 
     channel: str
@@ -82,11 +82,11 @@ def reply_routes(
     claimed: Collection[str] = (),
     own: Collection[str] = (),
 ) -> list[ReplyRoute]:
-    """Every way to answer: the channel the person prefers first, else the way the citizen came.
+    """Every reply route: the channel the person prefers first, else the one the citizen used.
 
     `addresses` are the person's (kind, value) pairs, `barred` the (channel, address) pairs where they asked us not to
     write, `doubtful` the addresses from which mail came back, `claimed` those nothing has come from, `own` our own. A
-    doubtful way is a last choice; those who were copied come after the page, and a barred one is none.
+    doubtful route comes late; copied and barred ones come after the tracking page.
     """
     theirs = dict.fromkeys(addresses)
     proven = {value for _, value in theirs if value not in claimed}
@@ -113,20 +113,26 @@ def reply_routes(
         if sender.reaches == kind
     ]
     found.sort(
-        key=lambda way: (way.barred, way.copied, way.doubtful, way.channel != preferred, *_rank(way, origin, proven))
+        key=lambda route: (
+            route.barred,
+            route.copied,
+            route.doubtful,
+            route.channel != preferred,
+            *_rank(route, origin, proven),
+        )
     )
     page = ReplyRoute(WEB, origin.account if origin.channel == WEB else WEB, "", files=True)
-    usable = sum(not (way.barred or way.copied) for way in found)
+    usable = sum(not (route.barred or route.copied) for route in found)
     return [page, *found] if preferred == WEB else [*found[:usable], page, *found[usable:]]
 
 
 def automatic_route(
     addresses: Iterable[tuple[str, str]], senders: Sequence[SendingAccount], region: str
 ) -> ReplyRoute | None:
-    """Where the installation itself writes to somebody who came by no channel that it could answer on, e-mail before a text.
+    """The route for an automatic message to a citizen whose channel cannot be answered, e-mail before SMS.
 
-    `addresses` are (kind, value) pairs that anybody may have typed, so a text goes only to a mobile number of our own
-    `region` (ISO country): calls and texts to some other numbers are somebody's income.
+    `addresses` are (kind, value) pairs that may have been typed by anybody, so an SMS goes only to a mobile number of
+    our own `region` (ISO country): calls and texts to some foreign numbers earn money for their owners.
     """
     known = list(addresses)
     for wanted in (EMAIL, PHONE):
@@ -139,16 +145,16 @@ def automatic_route(
     return None
 
 
-def _rank(way: ReplyRoute, origin: RouteOrigin, proven: Collection[str]) -> tuple[bool, ...]:
-    """Smaller is better: the same channel, the address wanted, the same address, our same account; else an address that
-    is proven, and e-mail before a text.
+def _rank(route: ReplyRoute, origin: RouteOrigin, proven: Collection[str]) -> tuple[bool, ...]:
+    """Smaller is better: the same channel, the address asked for, the same address, the same account of ours; else a
+    proven address, and e-mail before SMS.
     """
     return (
-        way.channel != origin.channel,
-        not (way.asked_for and (origin.follow or way.address in proven)),
-        way.address != origin.address,
-        not way.asked_for,
-        way.account != origin.account,
-        way.claimed,
-        kind_of_address(way.channel, way.address) != EMAIL,
+        route.channel != origin.channel,
+        not (route.asked_for and (origin.follow or route.address in proven)),
+        route.address != origin.address,
+        not route.asked_for,
+        route.account != origin.account,
+        route.claimed,
+        kind_of_address(route.channel, route.address) != EMAIL,
     )

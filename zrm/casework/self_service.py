@@ -1,7 +1,7 @@
-"""What the installation says by itself to a citizen who sent a word, a code or a digit. Pure: facts in, a short text out.
+"""The installation's own answers to a citizen who sent a keyword, a code or a digit. Pure: facts in, a short text out.
 
-A mail's subject is ours, never the sender's: nobody can have us carry words to an address that is not theirs. Every text
-fits into two text messages in Persian (134 characters), so that asking costs nobody much.
+A mail's subject is ours, never the sender's, so that we cannot be made to carry text to a third party. Every text fits
+into two text messages in Persian (134 characters), which keeps the costs low.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ _SUBJECTS: Final[dict[Answer, str]] = {
 _MOST_LISTED: Final = 20
 _MOST_SEGMENTS: Final = 2
 
-FAREWELL_SUBJECT: Final = _("Your case is closed")
+CLOSING_SUBJECT: Final = _("Your case is closed")
 
 
 def subject_of(answer: Answer, language: Language) -> str:
@@ -69,16 +69,19 @@ def subject_of(answer: Answer, language: Language) -> str:
 def text_of(
     answer: Answer, language: Language, *, name: str, code: str = "", status: str = "", by_mail: bool = False
 ) -> str:
-    """The answer in the citizen's language. `status` of the case behind `code`, empty while it is not filed yet."""
+    """The answer in the citizen's language. `status` is that of the case behind `code`, empty while it is not filed
+    yet.
+    """
     worded = {**_TEXTS, **_BY_MAIL} if by_mail else _TEXTS
     message = _STATES[status] if answer == "status" else worded[answer]
     return gettext(language, message) % {"name": name, "code": in_fours(code, language)}
 
 
 def codes_text(cases: Sequence[OwnCase], language: Language, settings: Settings, *, by_mail: bool) -> str:
-    """The tracking codes of a person's cases, each with its day and by mail with the kind of matter: no word of anybody's.
+    """The tracking codes of a person's cases, each with its day and by mail with its nature; nothing that a citizen
+    wrote.
 
-    A mail lists `_MOST_LISTED` of them, a text as many as two messages hold; how many are left out is said.
+    A mail lists `_MOST_LISTED` of them, an SMS as many as two messages hold; the text says how many are left out.
     """
     name = settings.organisation.name.in_language(language)
     if by_mail:
@@ -105,7 +108,7 @@ def _listed(cases: Sequence[OwnCase], most: int, language: Language, settings: S
     reader = DateReader(language, "solar" if language == "fa" else "gregorian", settings.organisation.timezone)
     lines = []
     for case in cases[:most]:
-        # The day first: a line that began with a code would be taken for one of English words.
+        # The day comes first: otherwise a line that begins with a code would be laid out left to right.
         code, day = in_fours(case.code, language), date_text(case.opened_at, reader)
         if not by_mail:
             lines.append(f"{day}: {code}")
@@ -119,7 +122,7 @@ def _listed(cases: Sequence[OwnCase], most: int, language: Language, settings: S
 
 
 def asked_for_by_form(language: Language) -> str:
-    """Why somebody gets a mail who may not have asked for it."""
+    """Why this mail came, for a reader who may not have asked for it."""
     return gettext(
         language,
         "Somebody typed this address into our site, to get its codes. If it was not you, you need not do anything: "
@@ -127,10 +130,10 @@ def asked_for_by_form(language: Language) -> str:
     )
 
 
-def farewell(code: str, language: Language, reason: str = "") -> str:
-    """What a citizen reads when their case is closed, with the question how content they are.
+def closing_text(code: str, language: Language, reason: str = "") -> str:
+    """The text a citizen reads when their case is closed, with the question how content they are.
 
-    `reason` is the agent's own words, why it is closed without an answer.
+    `reason` is the agent's own text, why it is closed without an answer.
     """
     text = gettext(
         language,

@@ -1,7 +1,8 @@
-"""Taken contacts: a call, a visit or a letter that an agent takes down becomes a contact like any other, by the same inbox.
+"""Taken contacts: a call, a visit or a letter that an agent enters becomes a contact like any other, through the same
+inbox.
 
-Whoever may take contacts anywhere may take them for everybody: which unit it is for is only known once it is filed. Nothing
-is judged here but the permission and what the record could not hold.
+An agent who may take contacts for one unit may take them for all: the unit is known only after filing. Only the
+permission is checked here, and what the record could not store.
 """
 
 from __future__ import annotations
@@ -29,14 +30,14 @@ from zrm.kit.text import clean_line, digits
 LONGEST: Final = {"text": 100_000, "name": 200, "phone": 40, "email": 254}  # characters
 
 
-def ways() -> list[str]:
-    """The channels of what agents take down."""
+def entry_channels() -> list[str]:
+    """The channels of taken contacts."""
     return [kind for kind, can in registered().items() if can.taken_down]
 
 
 @dataclass(frozen=True, slots=True)
 class TakenDown:
-    """What the citizen told, as the agent wrote it down; only `text` must be there."""
+    """What the citizen told, as the agent wrote it down; only `text` is required."""
 
     text: str
     name: str = ""
@@ -49,27 +50,27 @@ class TakenDown:
 class TakenContact:
     """A receipt as it is shown to the agent who took the contact; case and unit are None until it is filed.
 
-    `seen`: the case is in a unit whose cases the agent sees.
+    `seen`: the agent sees the cases of that unit.
     """
 
     contact_id: UUID
     code: str
     received_at: datetime
-    way: str
+    channel: str
     case_id: UUID | None
     unit_id: UUID | None
     seen: bool = False
 
 
 def require_takes(actor: ActingAgent) -> None:
-    """Errors: NotFound for who may take contacts nowhere."""
+    """Errors: NotFound for an agent who may take contacts nowhere."""
     actor.grants.require_anywhere(Permission.TAKE_CONTACTS)
 
 
 def take(
     receive: Callable[[RawContact], Receipt],
     actor: ActingAgent,
-    way: str,
+    channel: str,
     form_id: UUID,
     told: TakenDown,
     files: Sequence[StoredFile] = (),
@@ -78,21 +79,22 @@ def take(
     natures: Collection[str],
     phone_as_is: str = "",
 ) -> Receipt:
-    """Make it durable by `receive` (the front desk's, as every door does) and give its receipt.
+    """Make it durable by `receive` (the front desk's, as every door does) and return its receipt.
 
-    `form_id` is of one showing of the form: sent twice it is one contact, with other words another. `region` (ISO country)
-    is how telephone numbers are read, `natures` are the keys to choose from. Numbering plans change: `phone_as_is` are the digits of a doubtful number that the
-    agent has asked the citizen about, which is then believed.
+    `form_id` belongs to one display of the form: sent twice with the same content it is one contact, with different
+    content two. `region` (ISO country) is how telephone numbers are read, `natures` are the keys to choose from.
+    Numbering plans change: `phone_as_is` are the digits of an unusual number that the agent has confirmed with the
+    citizen; it is then accepted.
 
-    Errors: NotFound for who may not take contacts, InvalidInput, StoreUnavailable, StoreFull.
+    Errors: NotFound without the permission, InvalidInput, StoreUnavailable, StoreFull.
     """
-    require_fit(actor, way, told, region=region, natures=natures, phone_as_is=phone_as_is)
+    require_fit(actor, channel, told, region=region, natures=natures, phone_as_is=phone_as_is)
     name, phone, email = map(clean_line, (told.name, told.phone, told.email))
     told = TakenDown(told.text.strip(), name, phone, email, told.nature)
     fields = {name: value for name, value in asdict(told).items() if value}
     said = json.dumps([str(actor.agent_id), fields, [[file.key, file.name] for file in files]], sort_keys=True)
     contact = RawContact(
-        channel=way,
+        channel=channel,
         account="desk",
         external_id=f"{form_id}:{digest_of(said)}",
         body=json.dumps(fields, ensure_ascii=False).encode("utf-8", "replace"),
@@ -105,18 +107,18 @@ def take(
 
 
 def require_fit(
-    actor: ActingAgent, way: str, told: TakenDown, *, region: str, natures: Collection[str], phone_as_is: str = ""
+    actor: ActingAgent, channel: str, told: TakenDown, *, region: str, natures: Collection[str], phone_as_is: str = ""
 ) -> None:
-    """Errors: NotFound for who may not take contacts, InvalidInput with everything that must be put right first."""
+    """Errors: NotFound without the permission, InvalidInput with everything that must be corrected first."""
     require_takes(actor)
-    if problems := tuple(_problems(way, told, region, natures, phone_as_is)):
+    if problems := tuple(_problems(channel, told, region, natures, phone_as_is)):
         raise InvalidInput(*problems)
 
 
 def _problems(
-    way: str, told: TakenDown, region: str, natures: Collection[str], phone_as_is: str
+    channel: str, told: TakenDown, region: str, natures: Collection[str], phone_as_is: str
 ) -> Iterator[InputProblem]:
-    if way not in ways():
+    if channel not in entry_channels():
         yield InputProblem("way", InputFlaw.UNKNOWN_CHOICE)
     for name, most in LONGEST.items():
         if len(getattr(told, name).strip()) > most:
@@ -136,16 +138,16 @@ def _problems(
 
 
 def receipt_of(cursor: Cursor, actor: ActingAgent, contact_id: UUID) -> TakenContact:
-    """What the agent took down themselves.
+    """A contact that the agent took themselves.
 
-    Errors: NotFound for anything else, and for who may not take contacts any more.
+    Errors: NotFound for any other, and for an agent who may not take contacts any more.
     """
     require_takes(actor)
     cursor.execute(
-        "SELECT w.id AS contact_id, r.code, r.received_at, w.channel AS way, k.id AS case_id, k.unit_id FROM raw_contacts w"
+        "SELECT w.id AS contact_id, r.code, r.received_at, w.channel, k.id AS case_id, k.unit_id FROM raw_contacts w"
         " JOIN receipts r ON r.contact_id = w.id LEFT JOIN contacts c ON c.id = w.id LEFT JOIN cases k ON k.id = c.case_id"
         " WHERE w.id = %s AND w.channel = ANY(%s) AND w.envelope ->> 'agent' = %s",
-        [contact_id, ways(), str(actor.agent_id)],
+        [contact_id, entry_channels(), str(actor.agent_id)],
     )
     found = record(cursor, TakenContact)
     if found is None:

@@ -1,6 +1,7 @@
-"""Templates: looked after by who may, and filled in for a case.
+"""Templates: managed by agents with the permission, and filled in for a case.
 
-A template of one unit is for who manages that unit's; one of every unit for who manages them everywhere.
+A template of one unit is managed by agents who manage that unit's; a template of all units by agents who manage them
+everywhere.
 """
 
 from __future__ import annotations
@@ -44,19 +45,19 @@ class CaseAnswers:
 
 
 def listing(cursor: Cursor, actor: ActingAgent) -> list[Template]:
-    """What the agent looks after. Errors: NotFound for who manages none."""
+    """The templates the agent manages. Errors: NotFound for an agent who manages none."""
     actor.grants.require_anywhere(Permission.MANAGE_TEMPLATES)
     return template.of_units(cursor, actor.grants.units(Permission.MANAGE_TEMPLATES))
 
 
 def manages(actor: ActingAgent, unit_id: UUID | None) -> bool:
-    """Whether the agent looks after the templates of a unit, or (None) those of every unit."""
+    """Whether the agent manages the templates of a unit, or (None) those of all units."""
     units = actor.grants.units(Permission.MANAGE_TEMPLATES)
     return units is None if unit_id is None else covers(units, unit_id)
 
 
 def find(cursor: Cursor, actor: ActingAgent, template_id: UUID) -> Template:
-    """A template the agent looks after. Errors: NotFound."""
+    """A template the agent manages. Errors: NotFound."""
     found = template.get(cursor, template_id)
     if found is None or not manages(actor, found.wording.unit_id):
         raise NotFound("no such template")
@@ -64,14 +65,14 @@ def find(cursor: Cursor, actor: ActingAgent, template_id: UUID) -> Template:
 
 
 def add(cursor: Cursor, actor: ActingAgent, wording: Wording) -> UUID:
-    """Keep a new template; returns its id. Errors: NotFound for who manages none, InvalidInput."""
+    """Store a new template; returns its id. Errors: NotFound for an agent who manages none, InvalidInput."""
     actor.grants.require_anywhere(Permission.MANAGE_TEMPLATES)
     _check(cursor, actor, wording)
     return template.add(cursor, wording, actor.agent_id)
 
 
 def change(cursor: Cursor, actor: ActingAgent, template_id: UUID, version: int, wording: Wording) -> None:
-    """Give a template new words. Errors: NotFound; InvalidInput; Conflict if it was changed or retired since `version`."""
+    """Change a template's texts. Errors: NotFound; InvalidInput; Conflict if it was changed or retired since `version`."""
     find(cursor, actor, template_id)
     _check(cursor, actor, wording)
     if not template.change(cursor, template_id, version, wording, actor.agent_id):
@@ -94,7 +95,7 @@ def answers(
     shown = language or theirs
     values = _values(cursor, actor, case, settings, shown)
     usable = template.usable(cursor, case.unit_id)
-    # A unit's own greeting and signature take the place of every unit's; they come last in the order of the store.
+    # A unit's own greeting and signature replace those of all units; the store returns them last.
     frame = {one.wording.kind: templating.fill(one.wording.text(shown), values).text for one in usable}
     found = []
     for one in usable:
@@ -108,7 +109,7 @@ def answers(
 
 
 def insertion(cursor: Cursor, actor: ActingAgent, case_id: UUID, settings: Settings, template_id: UUID) -> str:
-    """The answer one template makes for a case in the citizen's language; empty if the unit has no such template.
+    """The answer that one template makes for a case in the citizen's language; empty if the unit has no such template.
 
     Errors: NotFound.
     """
@@ -133,7 +134,7 @@ def _values(
 
 
 def _check(cursor: Cursor, actor: ActingAgent, wording: Wording) -> None:
-    """Errors: InvalidInput with everything that is to be corrected."""
+    """Errors: InvalidInput with everything that must be corrected."""
     problems = []
     for is_text, language in product((False, True), LANGUAGES):
         name = f"{'text' if is_text else 'name'}_{language}"

@@ -1,11 +1,12 @@
-"""Templates filled in: `{name}` and the like become the case's own words. Pure: a text and its values in, a text out.
+"""Fills in templates: `{name}` and the like become the case's own values. Pure: a text and its values in, a text out.
 
-The variables are a closed list. A brace that names none of them is refused when the template is written; in an old one
-it is left as it stands, so that nothing is lost without being seen.
+The variables are a closed list. Another name in braces is refused when the template is written; in an old template it
+is left as it stands, so that the flaw stays visible.
 
-What is put into a line of the other direction stands between isolates (U+2066 to U+2069), or it would turn the sentence
-around (zammad#5819). A text message, whose old telephones show those as boxes, writes them as older marks when it is sent
-(`zrm.kit.direction.in_marks`). Nothing ever touches the end of an address: a program that makes it a link would take it in.
+A value of the other direction stands between isolates (U+2066 to U+2069); otherwise it would turn the sentence around
+(zammad#5819). In SMS, where old telephones show those as boxes, older marks replace them when the text is sent
+(`zrm.kit.direction.in_marks`). No mark stands directly at the end of an address: a program that makes it a link would
+include the mark.
 """
 
 from __future__ import annotations
@@ -28,10 +29,12 @@ VARIABLES: Final[dict[str, str]] = {
     "agent": _("your own name"),
     "organisation": _("the organisation's name"),
 }
-"""What may stand in braces, and what it becomes."""
+"""The variables that may stand in braces, and what each becomes."""
 
 IN_ACKNOWLEDGEMENTS: Final = ("code", "track", "organisation")
-"""What may stand in an acknowledgement: nothing the citizen wrote, or a forged sender could have us carry words to others."""
+"""The variables of an acknowledgement: nothing the citizen wrote; otherwise a forged sender could have us carry text to
+others.
+"""
 
 _BRACES: Final = re.compile(r"\{([^{}\n]{0,40})\}")
 _LRI, _FSI, _PDI, _LRM, _RLM = "\u2066", "\u2068", "\u2069", "\u200e", "\u200f"
@@ -46,14 +49,14 @@ class Filled:
 
 
 def unknown_placeholders(text: str, known: Collection[str] = VARIABLES) -> list[str]:
-    """What stands in braces and is no variable, as written, each once."""
+    """The names in braces that are no variables, as written, each once."""
     return list(dict.fromkeys(found[0] for found in _BRACES.finditer(text) if found[1] not in known))
 
 
 def beginning(text: str, most: int) -> list[tuple[str, bool]]:
     """A template's first `most` characters on one line, as (piece, whether it is a variable in its braces).
 
-    What is cut ends with an ellipsis, behind a whole word where there is one, and never within braces.
+    A shortened text ends with an ellipsis, after a whole word where there is one, and never within braces.
     """
     line = " ".join(text.split())
     kept = line
@@ -88,7 +91,7 @@ def fill(text: str, values: Mapping[str, str]) -> Filled:
 
 
 def _directions(text: str) -> str:
-    """The direction of each letter of a text, L or R; the first is that of the whole."""
+    """The direction of each letter of a text, L or R; the first is that of the whole text."""
     kinds = (unicodedata.bidirectional(letter) for letter in _BRACES.sub("", text))
     return "".join("L" if kind == "L" else "R" for kind in kinds if kind in ("L", "R", "AL"))
 

@@ -1,12 +1,12 @@
-"""The one table of what may happen to a case, and where it stands afterwards.
+"""The table of what may happen to a case, and the status it has afterwards.
 
-Everything that moves a case asks `after`: agents' steps through `casework.handling`, citizens' and robots' messages
-through filing. A pair that is not in the table is not allowed.
+Everything that moves a case calls `next_status`: agents' steps through `casework.case_actions`, citizens' and robots'
+messages through filing. A pair that is not in the table is not allowed.
 
-    new      nobody has it yet
-    open     somebody works on it, or the citizen wrote again
+    new      it has no assignee yet
+    open     an agent works on it, or the citizen wrote again
     waiting  answered: the citizen's turn
-    closed   done, with a result; a citizen who writes again opens it, a robot does not
+    closed   done, with a result; a citizen who writes again reopens it, a robot does not
 """
 
 from __future__ import annotations
@@ -75,7 +75,7 @@ TRANSITIONS: Final[dict[tuple[Status, Step], Status]] = {
 
 
 def next_status(status: str, step: Step) -> Status:
-    """Where a case in `status` stands after `step`. Errors: NotAllowed."""
+    """The status of a case in `status` after `step`. Errors: NotAllowed."""
     try:
         return TRANSITIONS[Status(status), step]
     except KeyError:

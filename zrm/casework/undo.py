@@ -1,11 +1,11 @@
-"""Taking the last step back: an answer, or the closing of a case, within the seconds in which nothing has left yet.
+"""Undoes the last step, an answer or the closing of a case, within the seconds in which nothing has left yet.
 
-What goes to the citizen is held for `dispatch.hold` seconds in the outbox itself, so nothing is remembered anywhere else: a
-process that dies changes nothing, and who comes too late is told so. Rows are kept: a withdrawn answer belongs to nobody's
-conversation, its delivery says what became of it, and the case's history that it was taken back and by whom.
+What goes to the citizen is held for `dispatch.hold` seconds in the outbox itself, so no other state is needed: a
+process that crashes changes nothing, and an agent who comes too late is told so. Rows are kept: a withdrawn answer
+leaves the conversation, its delivery is marked withdrawn, and the case's history says that it was undone and by which
+agent.
 
-Somebody may have written meanwhile. What they did stays: the case goes back only as far as it still stands where the step
-had put it.
+Others may have acted meanwhile. What they did stays: the status goes back only if it is still as the step set it.
 """
 
 from __future__ import annotations
@@ -31,20 +31,20 @@ from zrm.kit.clock import now
 from zrm.kit.db import Cursor, record, records
 
 STEPS: Final = frozenset({Step.REPLY, Step.CLOSE})
-"""The steps that can be taken back: those of which a citizen hears."""
+"""The steps that can be undone: those that send the citizen something."""
 
 _KINDS: Final = [step.value for step in STEPS]
 
 
 class TooLate(NotAllowed):
-    """The answer has left, or there is nothing of the agent's to take back (any more)."""
+    """The answer has left, or the agent has nothing to undo (any more)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Undoable:
-    """A step that its agent can still take back until `until`; `contact_id` is the answer it wrote, if it wrote one.
+    """A step that its agent can still undo until `until`; `contact_id` is the answer it wrote, if it wrote one.
 
-    `change` is what it did to the case's status, None where that stayed; `took`: by it the agent became the case's assignee.
+    `change` is its change of the case's status, None where that stayed; `took`: it made the agent the case's assignee.
     """
 
     event_id: UUID
@@ -58,7 +58,7 @@ class Undoable:
 
 @dataclass(frozen=True, slots=True)
 class Withdrawn:
-    """An answer that was taken back, as its writer had written it."""
+    """A withdrawn answer, as its writer had written it."""
 
     text: str
     title: str
@@ -79,7 +79,8 @@ class DraftFile:
 
 
 def undoable(cursor: Cursor, act: ActionContext) -> Undoable | None:
-    """The agent's newest step at the case that can be taken back now; None too for who may not work on the case (any more).
+    """The agent's newest step at the case that can be undone now; None also for an agent who may not work on the case
+    (any more).
 
     Errors: NotFound.
     """
@@ -91,16 +92,18 @@ def undoable(cursor: Cursor, act: ActionContext) -> Undoable | None:
 
 
 def undo(cursor: Cursor, act: ActionContext, event_id: UUID) -> Undoable:
-    """Take the agent's step at the case back that the event records; returns what it was.
+    """Undo the agent's step at the case that the event records; returns what it was.
 
-    A step that is taken back already stays so, and no other goes with it: whoever clicks twice means one.
-    Errors: NotFound (no such case), Forbidden, TooLate; Conflict if it is taken back and the agent has taken another step since.
+    Repeating it for a step already undone does nothing, and undoes no other step: an agent who clicks twice means one.
+
+    Errors: NotFound (no such case), Forbidden, TooLate; Conflict if it is already undone and the agent has taken
+    another step since.
     """
     case, hold = lock(cursor, act, any_version=True), act.sending.hold
     recorded = history.step(cursor, act.agent_id, act.case_id, _KINDS, event_id)
     step = _undoable(recorded, hold) if recorded is not None else None
     if recorded is None or step is None or not (recorded.undone or step.until > now()):
-        raise TooLate("nothing to take back")
+        raise TooLate("nothing to undo")
     if recorded.undone:
         if _has_gone_on(cursor, act, recorded.line):
             raise Conflict("another step was taken since")
@@ -122,7 +125,7 @@ def undo(cursor: Cursor, act: ActionContext, event_id: UUID) -> Undoable:
         ended_assignment=freed,
     )
     for ref in (step.event_id, *([step.contact_id] if step.contact_id else [])):
-        timers.withdraw(cursor, Topic.NOTIFY, ref)  # nobody has been told yet
+        timers.withdraw(cursor, Topic.NOTIFY, ref)  # the notifications have not been sent yet
     # Never before the step itself, also when the clock was set back meanwhile.
     line = history.NewLine(case.id, by_agent(act.agent_id), undone, max(now(), recorded.line.at))
     history.append_step(cursor, line, before=before, after=after)
@@ -131,13 +134,13 @@ def undo(cursor: Cursor, act: ActionContext, event_id: UUID) -> Undoable:
 
 
 def _has_gone_on(cursor: Cursor, act: ActionContext, line: HistoryLine) -> bool:
-    """Whether the agent has taken a later step at the case that stands."""
+    """Whether the agent has taken a later step at the case that still stands."""
     steps = history.steps_of(cursor, act.agent_id, act.case_id, _KINDS, since=line.at)
     return any(not step.undone and (step.line.at, step.line.id) > (line.at, line.id) for step in steps)
 
 
 def withdrawn(cursor: Cursor, act: ActionContext, contact_id: UUID) -> Withdrawn | None:
-    """The agent's own answer that they took back; None if there is none of that id at the case. Errors: NotFound."""
+    """The agent's own withdrawn answer; None if the case has none with that id. Errors: NotFound."""
     case_reading.head(cursor, act.actor, act.case_id)
     cursor.execute(
         "SELECT text, title, channel, account, address FROM contacts"
@@ -148,7 +151,7 @@ def withdrawn(cursor: Cursor, act: ActionContext, contact_id: UUID) -> Withdrawn
 
 
 def kept_files(cursor: Cursor, act: ActionContext, contact_id: UUID) -> list[DraftFile]:
-    """The files of an answer that the agent took back, in their order. Errors: NotFound."""
+    """The files of an answer that the agent withdrew, in their order. Errors: NotFound."""
     case_reading.head(cursor, act.actor, act.case_id)
     cursor.execute(
         "SELECT a.id, a.name, a.media_type, a.size, a.blob_key AS key FROM attachments a JOIN contacts c ON c.id = a.contact_id"
@@ -159,7 +162,7 @@ def kept_files(cursor: Cursor, act: ActionContext, contact_id: UUID) -> list[Dra
 
 
 def _undoable(step: AgentStep, hold: float) -> Undoable | None:
-    """The step, or None if a later version of the software wrote it: what this one does not know it does not undo."""
+    """The step, or None if a later version of the software wrote it: an unknown step is not undone."""
     line = step.line
     if not isinstance(line.payload, CaseReplied | CaseClosed):
         return None
@@ -171,7 +174,7 @@ def _undoable(step: AgentStep, hold: float) -> Undoable | None:
 
 
 def _withdraw(cursor: Cursor, delivery_id: UUID, contact_id: UUID | None) -> None:
-    """Stop a delivery that nobody has begun. Errors: TooLate."""
+    """Withdraw a delivery that has not been started. Errors: TooLate."""
     if not outgoing.withdraw(cursor, delivery_id):
         raise TooLate("it has left")
     contacts.withdraw(cursor, contact_id)

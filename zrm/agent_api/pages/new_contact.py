@@ -17,7 +17,7 @@ from zrm.agent_api.pages.layout import Shell
 from zrm.casestore import nature
 from zrm.casework import taken_contacts
 from zrm.casework.context import InputFlaw, InvalidInput
-from zrm.casework.taken_contacts import LONGEST, TakenDown, ways
+from zrm.casework.taken_contacts import LONGEST, TakenDown, entry_channels
 from zrm.contract.inbound import Receipt
 from zrm.errors import StoreUnavailable
 from zrm.kit import log
@@ -79,17 +79,17 @@ def receipt(contact_id: UUID, context: Desk, visit: SignedIn) -> Response:
 
 def _take(context: DeskContext, visit: DeskRequest, form_id: UUID) -> Receipt:
     typed, region = visit.form, context.settings.organisation.region
-    way, as_is = typed.get("way", ""), typed.get("phone_as_is", "")
+    channel, as_is = typed.get("way", ""), typed.get("phone_as_is", "")
     told = TakenDown(**{name: typed.get(name, "") for name in ("text", "name", "phone", "email", "nature")})
     with context.database.cursor() as cursor:
         natures = {one.key for one in nature.in_use(cursor)}
     # Before the files, so that a form that comes back leaves none behind.
-    taken_contacts.require_fit(visit.actor, way, told, region=region, natures=natures, phone_as_is=as_is)
+    taken_contacts.require_fit(visit.actor, channel, told, region=region, natures=natures, phone_as_is=as_is)
     if context.receive is None:
         raise StoreUnavailable("nothing receives here")
     files = [keep(context.blobs, file) for file in visit.files]
     return taken_contacts.take(
-        context.receive, visit.actor, way, form_id, told, files, region=region, natures=natures, phone_as_is=as_is
+        context.receive, visit.actor, channel, form_id, told, files, region=region, natures=natures, phone_as_is=as_is
     )
 
 
@@ -114,7 +114,7 @@ def _form(
             typed=typed,
             form_id=form_id,
             errors=errors,
-            ways=[(way, channel_name(way, language)) for way in ways()],
+            entry_channels=[(one, channel_name(one, language)) for one in entry_channels()],
             natures=[
                 ("", visit.say(_("Not said"))),
                 *((one.key, in_language(one.names, language)) for one in nature.in_use(cursor)),
