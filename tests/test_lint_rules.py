@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import textwrap
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -249,3 +250,12 @@ def test_a_row_read_by_position_is_found(code: str) -> None:
 )
 def test_other_ways_to_read_rows_are_let_pass(code: str) -> None:
     assert _found(f"def f(cursor, names, columns):\n    {code}") == []
+
+
+def test_the_page_on_architecture_shows_the_layers_that_are_linted() -> None:
+    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["tool"]["importlinter"]["contracts"]
+    layers = next(contract["layers"] for contract in contracts if contract["type"] == "layers")
+    page = (ROOT / "docs/architecture.md").read_text("utf-8")
+    table = page.split("## Who may import whom", 1)[1].split("\n## ", 1)[0]
+    rows = [line.split("|")[2] for line in table.splitlines() if line.startswith("|")][2:]
+    assert [re.findall(r"`([^`]+)`", row) for row in rows] == [layer.split(" | ") for layer in layers]
