@@ -1,1 +1,1 @@
-"""The ground: database, clock, ids, blobs, pages. No word of the field lives here."""
+"""The ground level: database, clock, ids, blobs, text. It knows no terms of the contact centre."""

@@ -1,12 +1,13 @@
 """Content-addressed files: a blob's key is its SHA-256, so the same attachment is kept once.
 
-Written to a temporary name, synced, renamed, and the folder synced: when `put` returns, the blob survives a power cut.
+Written under a temporary name, synced, renamed, and the folder synced: when `put` returns, the blob survives a power
+cut.
 
-The folder may bear its owner's mark. A store that knows its owner writes nothing into a folder with another mark or none: that
-is a disk that is not mounted.
+The folder may bear its owner's mark. A store that knows its owner writes nothing into a folder with another mark or
+none: that is a disk that is not mounted.
 
-A blob's time of modification says when it was put last, for whoever removes what nobody uses: `put` of a blob that is there
-already and `touch` renew it, under a lock that `remove` takes too, so that no blob goes while somebody counts on it.
+A blob's modification time is when it was put last, for the removal of unused blobs: `put` of an existing blob and
+`touch` renew it, under a lock that `remove` takes too, so that no blob is removed while a writer counts on it.
 """
 
 from __future__ import annotations
@@ -31,7 +32,8 @@ _NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 class BlobStore:
     """A folder of blobs, two levels deep by the key's first four hex digits.
 
-    `owner` gives the mark the folder must bear; it is asked once, before the first blob is written, and may raise ZrmError.
+    `owner` gives the mark the folder must bear; it is called once, before the first blob is written, and may raise
+    ZrmError.
     """
 
     def __init__(self, root: Path, owner: Callable[[], str] | None = None) -> None:
@@ -40,7 +42,7 @@ class BlobStore:
         self._own_mark: str | None = None
 
     def mark(self) -> str | None:
-        """The mark of the folder's owner; None when it bears none, or is not there. Errors: StoreUnavailable."""
+        """The mark of the folder's owner; None without a mark or a folder. Errors: StoreUnavailable."""
         try:
             return (self.root / _MARK).read_text("ascii").strip() or None
         except (FileNotFoundError, NotADirectoryError):
@@ -49,7 +51,7 @@ class BlobStore:
             raise StoreUnavailable(f"the blob store cannot be read: {error}") from error
 
     def write_mark(self, mark: str) -> None:
-        """Put the mark on the folder, made if it is not there. Errors: StoreUnavailable."""
+        """Put the mark on the folder, which is made if missing. Errors: StoreUnavailable."""
         try:
             self.root.mkdir(parents=True, exist_ok=True)
             handle, temporary = tempfile.mkstemp(prefix=".new-", dir=self.root)
@@ -63,7 +65,7 @@ class BlobStore:
             raise StoreUnavailable(f"{self.root} cannot be written: {error.strerror}") from error
 
     def require_own(self) -> None:
-        """Errors: StoreUnavailable if the folder is not its owner's, what `owner` raises."""
+        """Check the mark. Errors: StoreUnavailable if the folder is not its owner's, and the errors of `owner`."""
         if self._owner is None:
             return
         if self._own_mark is None:
@@ -72,9 +74,9 @@ class BlobStore:
             raise StoreUnavailable(f"{self.root} is not the installation's folder any more; is its disk mounted?")
 
     def put(self, source: bytes | BinaryIO, *, announce: Callable[[str], None] | None = None) -> tuple[str, int]:
-        """Keep the bytes; returns (key, size in bytes). `announce` is told the key before the blob is there.
+        """Keep the bytes; returns (key, size in bytes). `announce` gets the key before the blob exists.
 
-        Errors: StoreFull when there is no room, StoreUnavailable, those of `announce`.
+        Errors: StoreFull when there is no space, StoreUnavailable, those of `announce`.
         """
         self.require_own()
         try:
@@ -119,7 +121,9 @@ class BlobStore:
         return path.name, size
 
     def touch(self, key: str) -> bool:
-        """Whether the blob is there; then it counts as put now. Errors: NotFound for no key, StoreUnavailable."""
+        """Whether the blob exists; if so, it counts as put now. Errors: NotFound for an invalid key,
+        StoreUnavailable.
+        """
         self.require_own()
         self.path(key)
         try:
@@ -130,12 +134,12 @@ class BlobStore:
     def remove(self, key: str, *, unused_for: float) -> bool:
         """Remove a blob, unless it was put or touched in the last `unused_for` seconds; whether it is gone.
 
-        May be repeated. Errors: NotFound for no key, StoreUnavailable.
+        May be repeated. Errors: NotFound for an invalid key, StoreUnavailable.
         """
         self.require_own()
         path = self.path(key)
         try:
-            with path.open("r+b") as file:  # NFS gives the lock only to who may write
+            with path.open("r+b") as file:  # NFS gives the lock only for a file opened for writing
                 fcntl.flock(file, fcntl.LOCK_EX)
                 if os.fstat(file.fileno()).st_mtime > time.time() - unused_for:
                     return False
@@ -163,13 +167,13 @@ class BlobStore:
             raise NotFound("no such blob") from None
 
     def path(self, key: str) -> Path:
-        """Where the blob lies (it may not exist). Errors: NotFound if `key` is not a SHA-256 in lower-case hex."""
+        """The blob's path (it may not exist). Errors: NotFound if `key` is not a SHA-256 in lower-case hex."""
         if len(key) != 64 or not set(key) <= set("0123456789abcdef"):
             raise NotFound("not a blob key")
         return self._path(key)
 
     def sweep(self, older_than: float = 86_400) -> int:
-        """Remove what killed writers left half written, `older_than` seconds ago; returns how many."""
+        """Remove half-written files of killed writers, `older_than` seconds old; returns how many."""
         limit = time.time() - older_than
         left = [path for path in self.root.glob(".new-*") if path.stat().st_mtime < limit]
         for path in left:
@@ -197,7 +201,7 @@ class BlobStore:
 
 
 def _to_nobody(_key: str) -> None:
-    """Nobody wants to know."""
+    """Does nothing: the default of `announce`."""
 
 
 def _lies_at(path: Path, file: IO[bytes]) -> bool:

@@ -1,10 +1,10 @@
-"""Calls of a function on what strangers sent, in a child process that the kernel ends when one takes too long or too much.
+"""Calls of a function on hostile input, in a child process that the kernel ends when a call takes too long or too much.
 
-Neither a thread nor a signal's handler ends a loop in C: only the end of its process does. The child is a fork of the
-caller, so it is warm at once, knows what the caller knows, and any function will do; questions and answers are pickled and
-go through pipes, many at a time. Its time is counted as the processor's, so a busy machine makes nothing hostile.
+Neither a thread nor a signal handler ends a loop in C: only the end of its process does. The child is a fork of the
+caller, so it is ready at once, has the caller's data, and any function will do; questions and answers are pickled and
+go through pipes, many at a time. The time counted is the processor's, so a busy machine makes no input look hostile.
 
-Who is slow does not hold up the others: after a moment its child is set aside and another goes on with the rest.
+A slow call does not delay the others: after a moment its child is set aside and another child answers the rest.
 """
 
 from __future__ import annotations
@@ -38,17 +38,18 @@ DIED: Final = declare("reading.died", "the process that read it died of it")
 FAILED: Final = declare("reading.failed", "reading it failed")
 _LENGTH: Final = 8  # bytes before each question and answer
 _CHUNK: Final = 60_000
-"""Bytes of questions on their way at a time: as many fit into an empty pipe, so that nobody waits for each other."""
+"""Bytes of questions on their way at a time: as many as fit into an empty pipe, so that the two sides never
+deadlock."""
 _PIECE: Final = 65_536
 """Bytes read at a time: what a pipe holds."""
 _GLANCE: Final = 0.1
-"""Seconds between two looks at how long a call has computed."""
+"""Seconds between two checks of how long a call has computed."""
 _MOST_SLOW: Final = 2
 """Children that are set aside at a time."""
 HANGS: Final = 120.0
-"""Seconds by the clock after which a call ends all the same: it computes nothing, and waits for a disk that hangs."""
+"""Seconds of clock time after which a call ends all the same: it computes nothing, and waits for a disk that hangs."""
 _WAITS: Final = 30.0
-"""Seconds by the clock after which a call is slow even if it has not computed."""
+"""Seconds of clock time after which a call is slow even if it has not computed."""
 _HERE: Final = {signal.SIGINT: signal.SIG_IGN} | dict.fromkeys(
     (signal.SIGTERM, signal.SIGPROF, signal.SIGALRM, signal.SIGHUP), signal.SIG_DFL
 )
@@ -56,13 +57,13 @@ _HERE: Final = {signal.SIGINT: signal.SIG_IGN} | dict.fromkeys(
 
 @dataclass(frozen=True, slots=True)
 class Exceeded:
-    """No answer: the call took more than it may, or its process died of it."""
+    """No answer: the call exceeded its limits, or its process died."""
 
     reason: Reason
 
 
 class Hung(Exception):
-    """No answer: the call waits for something and computes nothing. No fault of what it was asked."""
+    """No answer: the call waits for something and computes nothing. Its input is not at fault."""
 
 
 class _Died(Exception):
@@ -74,7 +75,9 @@ class _Died(Exception):
 
 @dataclass(slots=True)
 class Round(Generic[Answer]):
-    """What became of some questions, by their place: answered, still under way, or left (not asked, or not to the end)."""
+    """The state of some questions, by their position: answered, still in progress, or left (not asked, or not
+    completed).
+    """
 
     answers: dict[int, Answer | Exceeded] = field(default_factory=dict)
     slow: list[Slow[Answer]] = field(default_factory=list)
@@ -82,7 +85,7 @@ class Round(Generic[Answer]):
 
 
 class Slow(Generic[Answer]):
-    """A question that has a child of its own by now; `answer` may be called by another thread, once."""
+    """A question that now has a child of its own; `answer` may be called by another thread, once."""
 
     def __init__(self, place: int, child: _BoundedChild, calls: Bounded[Any, Answer]) -> None:
         self.place = place
@@ -91,7 +94,7 @@ class Slow(Generic[Answer]):
         calls.slow.append(child)
 
     def answer(self) -> Answer | Exceeded:
-        """The answer, waited for as long as the call may take. Errors: Hung."""
+        """Wait for the answer as long as the call may take. Errors: Hung."""
         try:
             found: Answer | Exceeded | None = self._child.receive(self._calls.bounds.hangs)
         except _Died as death:
@@ -103,18 +106,19 @@ class Slow(Generic[Answer]):
         return found
 
     def end(self) -> None:
-        """End its child, in which questions of others may still wait."""
+        """End its child, which may still hold questions of others."""
         self._child.end()
         with contextlib.suppress(ValueError):  # closed meanwhile
             self._calls.slow.remove(self._child)
 
 
 class Bounded(Generic[Question, Answer]):
-    """Calls of `function`; each may compute for `seconds` and take `memory` bytes beside what the process has already.
+    """Calls of `function`; each may compute for `seconds` and use `memory` bytes beyond what the process has already.
 
-    One that does not compute hangs after `hangs` seconds by the clock.
+    A call that does not compute hangs after `hangs` seconds of clock time.
 
-    For one thread at a time. An exception of the function is an `Exceeded` too: it is to answer what it can foresee.
+    For one thread at a time. An exception of the function is an `Exceeded` too: the function must handle errors it
+    expects.
     """
 
     def __init__(
@@ -127,8 +131,8 @@ class Bounded(Generic[Question, Answer]):
         weakref.finalize(self, _end_all, self._idle, self.slow)
 
     def ask(self, questions: Sequence[Question], *, patience: float, budget: float) -> Round[Answer]:
-        """Ask in order. Whoever has computed for longer than `patience` seconds is slow; after `budget` seconds by the clock
-        nobody new is asked.
+        """Ask in order. A call that has computed for longer than `patience` seconds is slow; after `budget` seconds of
+        clock time no further question is asked.
         """
         found = Round[Answer]()
         begun = time.monotonic()
@@ -207,7 +211,7 @@ class _Bounds:
 
 
 class _BoundedChild:
-    """One process that answers. It ends with its parent, whose end closes the pipe it reads from."""
+    """One process that answers. It ends with its parent, because the pipe it reads from then closes."""
 
     def __init__(self, function: Callable[[Any], Any], bounds: _Bounds, others: Sequence[_BoundedChild]) -> None:
         theirs, self._questions = os.pipe()
@@ -225,7 +229,7 @@ class _BoundedChild:
         return self._wait(os.WNOHANG) is None
 
     def send(self, waiting: deque[tuple[int, Any]]) -> deque[tuple[int, Any]]:
-        """Take as many questions off `waiting` as go through the pipe at a time, and ask them."""
+        """Take as many questions off `waiting` as fit into the pipe at a time, and ask them."""
         taken = deque[tuple[int, Any]]()
         chunk = bytearray()
         while waiting:
@@ -234,12 +238,14 @@ class _BoundedChild:
                 break
             taken.append(waiting.popleft())
             chunk += len(data).to_bytes(_LENGTH, "big") + data
-        with contextlib.suppress(BrokenPipeError):  # whoever waits for the answer hears of its end
+        with contextlib.suppress(BrokenPipeError):  # the reader of the answers notices its end
             _write(self._questions, chunk)
         return taken
 
     def receive(self, seconds: float, patience: float | None = None) -> Any:
-        """The next answer, or None after so many seconds, or after `patience` seconds of its computing. Errors: _Died, Hung."""
+        """The next answer, or None after so many seconds, or after `patience` seconds of its computing. Errors: _Died,
+        Hung.
+        """
         if self._ended:
             raise Hung
         until = time.monotonic() + seconds
@@ -268,14 +274,14 @@ class _BoundedChild:
             self._rest += part
 
     def _computed(self) -> float:
-        """Seconds of the processor it has had; 0 when it has ended."""
+        """Its processor time in seconds; 0 when it has ended."""
         try:
             return time.clock_gettime((~self._pid << 3) | 2)  # clock_getcpuclockid(3), which Python does not have
         except OSError:
             return 0.0
 
     def end(self) -> None:
-        """End it, whatever it does; who waits for its answer in another thread hears that it hung."""
+        """End it in any state; a thread that waits for its answer gets Hung."""
         self._ended = True
         if self._wait(os.WNOHANG) is None:
             os.kill(self._pid, signal.SIGKILL)
@@ -294,7 +300,7 @@ class _BoundedChild:
         if self._status is None:
             try:
                 pid, status = os.waitpid(self._pid, options)
-            except ChildProcessError:  # somebody else has waited for every child of ours
+            except ChildProcessError:  # other code has waited for all our children
                 pid, status = self._pid, 0
             if pid:
                 self._status = status
@@ -310,9 +316,9 @@ def _end_all(*groups: list[_BoundedChild]) -> None:
 def _live(
     function: Callable[[Any], Any], bounds: _Bounds, source: int, sink: int, not_mine: Sequence[_BoundedChild]
 ) -> NoReturn:
-    """The child's whole life. What it has of its parent's it leaves alone: it ends without tidying up."""
+    """The child's whole life. It leaves its parent's resources alone: it ends without cleanup."""
     try:
-        faulthandler.disable()  # what a crash would print is no line of the log
+        faulthandler.disable()  # the output of a crash is no line of the log
         signal.set_wakeup_fd(-1)
         for number, what in _HERE.items():
             signal.signal(number, what)
@@ -327,7 +333,7 @@ def _live(
 
 def _answer(function: Callable[[Any], Any], bounds: _Bounds, source: int, sink: int) -> None:
     while (size := _read(source, _LENGTH)) and (question := _read(source, int.from_bytes(size, "big"))):
-        signal.setitimer(signal.ITIMER_PROF, bounds.seconds)  # at its end the kernel's own way with SIGPROF
+        signal.setitimer(signal.ITIMER_PROF, bounds.seconds)  # the kernel's default for SIGPROF ends it
         try:
             answer = function(pickle.loads(question))  # noqa: S301  # our own parent's
             data = pickle.dumps(answer, pickle.HIGHEST_PROTOCOL)

@@ -1,6 +1,6 @@
-"""Asking clamd, ClamAV's daemon, whether bytes carry something it knows: INSTREAM over TCP or a local socket.
+"""Asks clamd, ClamAV's daemon, whether bytes contain a known virus: INSTREAM over TCP or a local socket.
 
-Nothing is written to clamd's disk by us and no path is handed over, so it may run anywhere.
+We write nothing to clamd's disk and pass no path, so it may run anywhere.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ _ADDRESS: Final = re.compile(r"unix:(?P<path>/.+)|tcp:(?P<host>[^\s:]+|\[[0-9A-F
 
 
 class ScannerAway(Exception):
-    """clamd was not reached, or broke off before it had answered; the same bytes may be asked about again."""
+    """clamd was not reached, or the connection broke before it answered; the same bytes may be sent again."""
 
 
 class ScannerRefused(Exception):
@@ -75,7 +75,9 @@ class Clamd:
 
 
 def _send(connection: socket.socket, source: BinaryIO) -> OSError | None:
-    """The bytes in chunks, each after its length; what stopped us, if clamd has heard enough: its answer says why."""
+    """Send the bytes in chunks, each after its length; the error, if clamd stopped reading early: its answer says
+    why.
+    """
     try:
         connection.sendall(b"zINSTREAM\0")
         while chunk := source.read(_CHUNK):

@@ -1,4 +1,4 @@
-"""The one place that asks what time it is. Instants are aware UTC datetimes everywhere inside the installation."""
+"""The only source of the current time. Inside the installation instants are always aware UTC datetimes."""
 
 from __future__ import annotations
 
@@ -6,5 +6,5 @@ from datetime import UTC, datetime
 
 
 def now() -> datetime:
-    """This instant, aware, UTC."""
+    """The current instant, aware, UTC."""
     return datetime.now(UTC)

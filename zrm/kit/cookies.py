@@ -1,7 +1,8 @@
-"""How our cookies are called: over TLS with the prefix that binds them to this very host.
+"""The names of our cookies: over TLS with the prefix that binds them to this very host.
 
-A browser takes a `__Host-` cookie only from a TLS answer of the host itself, with Secure, without Domain and for the whole
-host: a neighbour under the same domain, or whoever answers for us without TLS, can neither set nor replace it.
+A browser takes a `__Host-` cookie only from a TLS answer of the host itself, with Secure, without Domain and for the
+whole host: another host under the same domain, or an attacker on a connection without TLS, can neither set nor replace
+it.
 """
 
 from __future__ import annotations
@@ -18,5 +19,5 @@ class Cookie:
 
 
 def cookie(name: str, path: str, *, secure: bool) -> Cookie:
-    """The cookie `name`, for `path` alone where there is no TLS (`secure` False): a browser would not take the prefix."""
+    """The cookie `name`; for `path` alone where there is no TLS (`secure` False): a browser would refuse the prefix."""
     return Cookie(f"__Host-{name}", "/") if secure else Cookie(name, path)

@@ -1,4 +1,6 @@
-"""Whether a PostgreSQL can be our store, asked before anything relies on it. Each answer is a line for the operator."""
+"""Whether a PostgreSQL can be our store, checked before anything relies on it. Each finding is a line for the
+operator.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +27,7 @@ FROM pg_database WHERE datname = current_database()
 """
 
 
-ENOUGH: Final = 60  # connections: what the roles of one machine hold together at their busiest
+ENOUGH: Final = 60  # connections: what the roles of one machine use together at peak
 _CONNECTIONS = """
 SELECT least(
     current_setting('max_connections')::int - current_setting('superuser_reserved_connections')::int
@@ -36,7 +38,9 @@ FROM pg_database, pg_roles WHERE datname = current_database() AND rolname = curr
 
 
 def obstacles(database: Database, *, oldest: int = OLDEST) -> list[str]:
-    """What makes it useless: away, too old, of another encoding, without writes, or empty and not to be filled by us."""
+    """What makes it unusable: away, too old, another encoding, read-only, or empty and without the right to make
+    tables.
+    """
     try:
         with closing(database.connect(autocommit=True)) as connection:
             return [f"database_url: {problem}" for problem in _obstacles(connection, oldest)]
@@ -45,8 +49,8 @@ def obstacles(database: Database, *, oldest: int = OLDEST) -> list[str]:
 
 
 def risks(database: Database) -> list[str]:
-    """What breaks the promise that a contact is durable before its sender is answered, or makes us break it off under
-    load. Errors: psycopg's own.
+    """What endangers the promise that a contact is durable before its sender is answered, or fails under load. Errors:
+    psycopg's own.
     """
     with closing(database.connect(autocommit=True)) as connection:
         rows = connection.execute(
@@ -67,14 +71,16 @@ def risks(database: Database) -> list[str]:
 
 
 def reason(error: Exception) -> str:
-    """What the server said, or libpq about it: one line, without a secret."""
+    """The message of the server or of libpq: one line, without secrets."""
     lines = str(error).strip().splitlines() or [type(error).__name__]
     spoken = [line.partition("FATAL:  ")[2] for line in lines if "FATAL:  " in line]
     return spoken[0] if spoken else lines[0].removeprefix("connection failed: ")
 
 
 class _Server(NamedTuple):
-    """The server and what we may do on it; `schema` is the first of our search_path that exists, `empty` without tables of ours."""
+    """The server and our rights on it; `schema` is the first existing one of our search_path, `empty` without tables of
+    ours.
+    """
 
     encoding: str
     standby: bool
@@ -109,8 +115,8 @@ def _obstacles(connection: Connection, oldest: int) -> list[str]:
 
 
 def _trigram_obstacles(connection: Connection) -> list[str]:
-    """Whether words can be searched. In a database whose LC_CTYPE is C, pg_trgm sees no letter beyond ASCII and says
-    nothing: every search for a Persian word would find nothing.
+    """Whether words can be searched. In a database whose LC_CTYPE is C, pg_trgm sees no letter beyond ASCII and reports
+    no error: every search for a Persian word would find nothing.
     """
     row = connection.execute(_TRIGRAMS).fetchone()
     if row is None:
@@ -122,7 +128,7 @@ def _trigram_obstacles(connection: Connection) -> list[str]:
         return [
             f"the extension pg_trgm is missing: CREATE EXTENSION pg_trgm in {database}, as a superuser or its owner"
         ]
-    # The extension itself is asked where it is there; until then, what it goes by.
+    # The extension itself is asked where it exists; before that, the setting it depends on.
     if schema is None:
         sees = character_type not in ("C", "POSIX")
     else:

@@ -1,7 +1,7 @@
-"""PostgreSQL: one engine a process, whose pool lends psycopg cursors and, in the same transaction, SQLModel sessions.
+"""PostgreSQL: one engine per process; its pool lends psycopg cursors and, in the same transaction, SQLModel sessions.
 
-Whoever opens a cursor commits with the end of its block; nobody else calls commit. Docs/adr/0003 says what is written as SQL
-and what goes by a session.
+The block that opens a cursor commits at its end; no other code calls commit. docs/adr/0003 says what is written as SQL
+and what by a session.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ from sqlmodel import Session
 
 from zrm.errors import StoreUnavailable
 
-# What our statements and the reading of their answers rely on. A server, a database or a role may have other defaults.
+# What our statements and the parsing of their results rely on. A server, database or role may have other defaults.
 _SESSION: Final = {
     "timezone": "UTC",
     "datestyle": "ISO",  # psycopg reads no other …
     "intervalstyle": "postgres",
     "client_encoding": "UTF8",
-    "default_transaction_isolation": r"read\ committed",  # … and nobody here tries a failed serialization again
-    "idle_session_timeout": "0",  # who listens is silent for hours
+    "default_transaction_isolation": r"read\ committed",  # … and no code here retries a failed serialization
+    "idle_session_timeout": "0",  # listening connections are silent for hours
 }
 Cursor = psycopg.Cursor[TupleRow]
 AsyncConnection = psycopg.AsyncConnection[TupleRow]
@@ -38,23 +38,24 @@ Record = TypeVar("Record")
 
 
 class Connection(psycopg.Connection[TupleRow]):
-    """A connection; `open_session` makes or finds the SQLModel session of the transaction it is in."""
+    """A connection; `open_session` makes or finds the SQLModel session of its current transaction."""
 
     open_session: Callable[[], Session] | None = None
 
     def rollback(self) -> None:
-        """Roll back, unless a block of `Database.cursor` is open: a session whose flush failed asks for it, and the error
-        that it raises then ends the block.
+        """Roll back, unless a block of `Database.cursor` is open: a session whose flush failed asks for it, and the
+        error that it raises then ends the block.
         """
         if self.open_session is None:
             super().rollback()
 
 
 def session_of(cursor: Cursor) -> Session:
-    """The SQLModel session of the transaction that `Database.cursor` began; there is one, made when first asked for.
+    """The SQLModel session of the transaction that `Database.cursor` began; one per transaction, made at the first
+    call.
 
-    Whoever adds or changes an object in it calls `flush`, so that the SQL that follows sees it. Nobody commits, and objects
-    that outlive the transaction are as they were last read.
+    After adding or changing an object call `flush`, so that the SQL that follows sees it. Do not commit. Objects that
+    outlive the transaction keep the values last read.
     """
     connection = cursor.connection
     if not isinstance(connection, Connection) or connection.open_session is None:
@@ -63,9 +64,9 @@ def session_of(cursor: Cursor) -> Session:
 
 
 class DatabaseAway(StoreUnavailable, psycopg.OperationalError):
-    """The database cannot be reached, has no connection left, or gave up what was under way; nothing was kept.
+    """The database cannot be reached, has no connection left, or broke off the statement; nothing was kept.
 
-    `sqlstate` is PostgreSQL's, None if it said none.
+    `sqlstate` is PostgreSQL's, None if it gave none.
     """
 
     def __init__(self, cause: Exception) -> None:
@@ -103,7 +104,9 @@ class Database:
 
     @contextmanager
     def cursor(self) -> Iterator[Cursor]:
-        """A psycopg cursor on a pooled connection; commits when the block ends well. Errors: DatabaseAway, psycopg's own."""
+        """A psycopg cursor on a pooled connection; commits when the block ends well. Errors: DatabaseAway, psycopg's
+        own.
+        """
         with _known_errors():
             pooled = self.engine.raw_connection()
             try:
@@ -157,7 +160,7 @@ def _known_errors() -> Iterator[None]:
 
 @contextmanager
 def _psycopg_errors() -> Iterator[None]:
-    """What SQLAlchemy wraps is raised as what psycopg said."""
+    """Raise psycopg's own error instead of SQLAlchemy's wrapper."""
     try:
         yield
     except DBAPIError as error:
@@ -169,7 +172,7 @@ def _psycopg_errors() -> Iterator[None]:
 def array_text(values: Iterable[str | None]) -> str:
     """A PostgreSQL array as text, to be bound as `%s::sometype[]`; None is NULL.
 
-    psycopg's own way with lists looks at every element for its type, which costs several times as much.
+    psycopg's own handling of lists looks at the type of every element, which costs several times as much.
     """
     quoted = (
         "NULL" if value is None else '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"' for value in values
@@ -188,18 +191,18 @@ def insert_rows(cursor: Cursor, table: str, columns: Sequence[str], rows: Iterab
 
 
 def insert_records(cursor: Cursor, table: str, records: Sequence[NamedTuple]) -> None:
-    """As `insert_rows`, of records of one type whose fields are named as the columns."""
+    """As `insert_rows`, for records of one type whose fields are named as the columns."""
     if records:
         insert_rows(cursor, table, records[0]._fields, records)
 
 
 def record(cursor: Cursor, kind: type[Record]) -> Record | None:
-    """The next row of an answer, its columns as the arguments of the same names; None if there is none."""
+    """The next row of a result, its columns as the arguments of the same names; None if there is none."""
     row = cursor.fetchone()
     return None if row is None else class_row(kind)(cursor)(row)
 
 
 def records(cursor: Cursor, kind: type[Record]) -> list[Record]:
-    """As `record`, all the rows that are left."""
+    """As `record`, for all remaining rows."""
     make = class_row(kind)(cursor)
     return [make(row) for row in cursor]

@@ -1,4 +1,6 @@
-"""A digest of several texts: short, the same for the same texts, and never the same for the same letters cut otherwise."""
+"""A digest of several texts: short, the same for the same texts, and different when the same letters are split
+otherwise.
+"""
 
 from __future__ import annotations
 

@@ -1,12 +1,12 @@
-"""Which way text runs, and how codes and numbers keep their order in lines that run from right to left.
+"""The direction of text, and how codes and numbers keep their order in lines that run from right to left.
 
 After an Arabic letter the bidirectional algorithm (UAX 9, rule W2) sets groups of digits from right to left: the code
-1234-5678-9012 reads 9012-5678-1234, and somebody reads out the wrong one. So such groups are set apart, between isolates
-in plain text. On pages only codes and telephone numbers are (`steady_codes`): what citizens write is shown as they wrote
-it. What we write ourselves says it of every group (`isolate_numbers`), because who reads it has other programs.
+1234-5678-9012 is displayed as 9012-5678-1234, and a caller reads out the wrong one. So such groups are isolated, in
+plain text by isolate characters. On pages only codes and telephone numbers are (`steady_codes`): citizens' texts are
+shown as written. In our own messages every group is (`isolate_numbers`), because their readers use other programs.
 
-Isolates (U+2066 to U+2069) came in 2013: browsers, mail programs and messengers know them, old telephones show boxes.
-A text message says the same with the direction marks of 1993 (`in_marks`).
+Isolates (U+2066 to U+2069) came in 2013: browsers, mail programs and messengers know them, old telephones show boxes. A
+text message uses the direction marks of 1993 instead (`in_marks`).
 """
 
 from __future__ import annotations
@@ -36,22 +36,22 @@ _GROUPS: Final = re.compile(GROUPS)
 
 
 def isolated(text: str) -> str:
-    """A foreign piece for the middle of a sentence: it keeps its own direction and does not turn the sentence around."""
+    """A foreign piece for the middle of a sentence: it keeps its own direction and does not change the sentence's."""
     return f"{_ISOLATE[reading_direction(text)]}{text}{_PDI}" if text else text
 
 
 def steady_codes(text: str) -> str:
-    """The text with its codes and telephone numbers held left to right, whatever stands around them. For showing only."""
+    """The text with its codes and telephone numbers held left to right, whatever surrounds them. For display only."""
     return _held(_CODE, text)
 
 
 def isolate_numbers(text: str, language: str) -> str:
-    """Plain text whose groups of digits keep their order: set between isolates where the line runs from right to left."""
+    """Plain text whose groups of digits keep their order: between isolates where the line runs from right to left."""
     return "\n".join(_held(_GROUPS, line) if takes_marks(line, language) else line for line in text.split("\n"))
 
 
 def parts_of(line: str) -> list[tuple[str, Literal["rtl", "ltr"] | None]]:
-    """A line cut at its isolates, which are left out: (part, the direction it was set apart with, if it was)."""
+    """A line split at its isolates, which are left out: (part, its isolate's direction, if any)."""
     parts, at = list[tuple[str, Literal["rtl", "ltr"] | None]](), 0
     for found in _ISOLATED.finditer(line):
         parts += [(line[at : found.start()], None), (found[2], "rtl" if _runs_left(found) else "ltr")]
@@ -60,10 +60,11 @@ def parts_of(line: str) -> list[tuple[str, Literal["rtl", "ltr"] | None]]:
 
 
 def in_marks(text: str) -> str:
-    """The text with its isolates written as direction marks, two for each, so that what it costs can be told beforehand.
+    """The text with its isolates replaced by direction marks, two for each, so that its cost is known beforehand.
 
-    Marks of the other direction stand outside, so that no piece at the beginning turns its line around and none at the end
-    draws a digit after it to itself. A text without a letter from right to left needs none, and keeps its cheap alphabet.
+    Marks of the other direction stand outside, so that no piece at the beginning changes its line's direction and none
+    at the end attracts a digit after it. A text without a right-to-left letter needs none, and keeps its cheaper
+    alphabet.
     """
     if not _ISOLATES.search(text):
         return text
@@ -76,7 +77,7 @@ def in_marks(text: str) -> str:
 
 
 def _marked(found: re.Match[str]) -> str:
-    """An isolated piece between marks: its own inside, those of the text around it outside."""
+    """An isolated piece between marks: its own direction inside, that of the surrounding text outside."""
     own, around = (_RLM, _LRM) if _runs_left(found) else (_LRM, _RLM)
     return f"{around}{own}{found[2]}{own}{around}"
 
@@ -86,8 +87,8 @@ def _runs_left(isolate: re.Match[str]) -> bool:
 
 
 def reading_direction(text: str) -> Literal["rtl", "ltr", "auto"]:
-    """How a title or a note reads: by its first letter after "Re:", marks in brackets and colleagues' logins (`@login`);
-    "auto" when it has none.
+    """The direction of a title or a note: by its first letter after "Re:", marks in brackets and agents' logins
+    (`@login`); "auto" when it has none.
     """
     marks = _LEADING_MARKS.match(text)
     for character in text[marks.end() if marks else 0 :]:
@@ -105,14 +106,14 @@ def runs_right_to_left(language: str) -> bool:
 
 
 def line_runs_left(line: str, language: str) -> bool:
-    """Whether a line runs from right to left: as its language does, unless all its letters are of the other kind."""
+    """Whether a line runs from right to left: as its language does, unless all its letters run the other way."""
     if language in _LANGUAGES:
         return _has(line, "R", "AL") or not _has(line, "L")
     return _has(line, "R", "AL") and not _has(line, "L")
 
 
 def takes_marks(line: str, language: str) -> bool:
-    """Whether it is a line from right to left with letters (digits alone keep their order) and no marks of its own."""
+    """Whether it is a right-to-left line with letters (digits alone keep their order) and without marks of its own."""
     return line_runs_left(line, language) and _has(line, "R", "AL") and _MARKS.search(line) is None
 
 

@@ -1,4 +1,4 @@
-"""A file's own name, from whatever its sender's program wrote: a path of any system, an address, marks that turn it around."""
+"""A file's bare name, from the sender's: without paths of any system, addresses, and direction marks."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from urllib.parse import unquote
 from zrm.kit.text import clean_line
 
 LONGEST: Final = 150
-"""Characters of a name that are kept; its ending survives, because it is what people and programs go by."""
+"""Characters of a name that are kept; its extension is kept too, because people and programs rely on it."""
 
-_JOINERS: Final = "\u200c\u200d"  # not shown, and Persian needs them
+_JOINERS: Final = "\u200c\u200d"  # invisible, and Persian needs them
 _ADDRESS: Final = re.compile(r"(?i)(?:https?|ftp|file)://")
 _DRIVE: Final = re.compile(r"[A-Za-z]:")
-# Names that Windows takes for devices, whatever their ending.
+# Names that Windows reserves for devices, with any extension.
 _RESERVED: Final = re.compile(r"(?i)(?:con|prn|aux|nul|com\d|lpt\d)(?=\.|$)")
 _LONGEST_ENDING: Final = 20
 
 
 def file_name(written: str) -> str:
-    """The name without folders, controls and marks of direction, at most `LONGEST` characters; "" if nothing is left."""
+    """The name without folders, controls and direction marks, at most `LONGEST` characters; "" if nothing is left."""
     name = clean_line(written)
     if _ADDRESS.match(name):
         name = clean_line(unquote(name.partition("?")[0].partition("#")[0]))

@@ -1,4 +1,6 @@
-"""Folders with exactly the mode they need. The processes' umask keeps everything for its owner; here are the exceptions."""
+"""Files and folders with exactly the mode they need. The processes' umask gives all to the owner; here are the
+exceptions.
+"""
 
 from __future__ import annotations
 
@@ -8,25 +10,28 @@ from pathlib import Path
 from typing import Final
 
 PRIVATE_UMASK: Final = 0o077
-"""What a process that writes personal data sets: its files and folders are its owner's only, unless told otherwise."""
+"""The umask of a process that writes personal data: files and folders are for their owner only, unless made
+otherwise."""
 
 PASSAGE: Final = 0o711
-"""Others come through to what is theirs further down, and see nothing on the way."""
+"""Others may pass through to their own folders below, and see nothing on the way."""
 
 SHARED: Final = 0o770
-"""Owner and group alike: another server (Asterisk, a fax server) puts down here what we take away."""
+"""For owner and group: another server (Asterisk, a fax server) puts files here that we take away."""
 
 PUBLIC: Final = 0o755
-"""Everybody reads."""
+"""Readable for all users."""
 
 
 def open_to_others(folder: Path) -> bool:
-    """Whether every user of the machine may read what lies in it."""
+    """Whether every user of the machine may read its content."""
     return folder.is_dir() and folder.stat().st_mode & 0o005 == 0o005
 
 
 def obstacle(folder: Path) -> str | None:
-    """Why nothing could be written into a folder, or made where it is missing; None when it could. Writes nothing itself."""
+    """Why nothing can be written into a folder, or the folder cannot be made; None when it can. Writes nothing
+    itself.
+    """
     place = next(place for place in (folder, *folder.parents) if place.exists())
     if not place.is_dir():
         return f"{place} is no folder"
@@ -38,9 +43,9 @@ def obstacle(folder: Path) -> str | None:
 
 
 def make(folder: Path, mode: int) -> None:
-    """Make a folder if it is not there, whatever the umask, and what is missing above it as a passage. Errors: OSError.
+    """Make a folder if it is missing, whatever the umask, and its missing parents as `PASSAGE`. Errors: OSError.
 
-    One that is there stays as it is: an operator may have given it another owner, group or mode.
+    An existing folder is not changed: an operator may have given it another owner, group or mode.
     """
     missing = [place for place in (folder, *folder.parents) if not place.exists()]
     for place in reversed(missing):

@@ -1,11 +1,11 @@
-"""What a text message costs: its alphabet, its segments, the room that is left. The arithmetic of 3GPP TS 23.038/23.040.
+"""What a text message costs: its alphabet, its segments, the space left. The arithmetic of 3GPP TS 23.038/23.040.
 
-A text whose every sign is in the GSM alphabet is sent as GSM-7, any other (Persian, emoji) as UCS-2: nothing is ever
-replaced. A text that needs several segments loses six octets of each to the header that puts them together again. A
-sign of two units (an extended GSM sign, a surrogate pair) is never cut in two.
+A text whose characters are all in the GSM alphabet is sent as GSM-7, any other (Persian, emoji) as UCS-2: nothing is
+replaced. A text that needs several segments loses six octets of each to the header that joins them. A character of two
+units (of the GSM extension table, or a surrogate pair) is never split.
 
 The table itself is `gsm0338.json`. The desk's script (`ui/static/src/desk/cost.js`) is built from the same file and
-reckons the same while an agent types.
+computes the same while an agent types.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ from typing import Final, Literal
 _TABLE: Final = json.loads(Path(__file__).with_name("gsm0338.json").read_bytes())
 
 ESCAPE: Final = int(_TABLE["escape"], 16)
-"""The septet that says: the next one is of the extension table."""
+"""The septet that announces a character of the extension table."""
 BASIC: Final = {sign: code for code, sign in enumerate("".join(_TABLE["basic"])) if code != ESCAPE}
-"""The default alphabet: each sign and its septet."""
+"""The default alphabet: each character and its septet."""
 EXTENDED: Final = {sign: int(code, 16) for code, sign in _TABLE["extended"].items()}
-"""The extension table: each sign and the septet that follows the escape, so two septets."""
+"""The extension table: each character and the septet that follows the escape, so two septets."""
 
 Encoding = Literal["GSM-7", "UCS-2"]
 ALONE: Final[dict[Encoding, int]] = _TABLE["alone"]

@@ -1,8 +1,9 @@
-"""What it would cost to make a tree of an HTML text, told before it is made.
+"""What parsing an HTML text into a tree would cost, computed before it is parsed.
 
-The parsers' work grows with the number of tags times the depth they stand at, and with the square of a tag's attributes:
-a stranger can make both the square of what was sent. One look at each character is enough to know: comments, attributes and the text of scripts are passed over as
-the parsers pass over them, every element counts, known or not, and a closing tag counts only where its element is open.
+The parsers' work grows with the number of tags times their depth, and with the square of a tag's attributes: hostile
+input can make both quadratic in its size. One look at each character is enough: comments, attributes and the text of
+scripts are skipped as the parsers skip them, every element counts, known or not, and a closing tag counts only where
+its element is open.
 """
 
 from __future__ import annotations
@@ -11,19 +12,19 @@ import re
 from typing import Final
 
 DEEPEST: Final = 2_000
-"""Elements in one another; people's mail programs nest some hundreds in a thread of a hundred answers."""
+"""Depth of nested elements; mail programs nest some hundreds in a thread of a hundred answers."""
 
 _MOST_WORK: Final = 20_000_000
-"""The sum over all tags of the depth they stand at, the formatting that is open, and the square of their attributes."""
+"""The sum over all tags of their depth, the open formatting elements, and the square of their attributes."""
 
 _SHORT: Final = 16_000
 _FEW: Final = 700
-"""Characters and tags; with so few nothing is costly."""
+"""Characters and tags; below both nothing is costly."""
 
 _LONG_TAG: Final = 1_000
 _QUOTED: Final = re.compile(r"""=\s*+(?:"[^"]*+"|'[^']*+')""")
 
-# No repetition gives back what it took, so that an attempt that fails has looked at each character once.
+# No repetition backtracks, so a failed match has looked at each character once.
 _TAG: Final = re.compile(
     r"""<(?:(?P<comment>!--)|(?P<other>[!?])|(?P<closing>/?)(?P<name>[a-zA-Z][^\s/>]*+)"""
     r"""(?:[^>"'=]++|=\s*+(?:"[^"]*+"|'[^']*+')?+|["'])*+(?P<end>>)?+)"""
@@ -38,12 +39,12 @@ _FORMATTING: Final = frozenset(
     {"b", "big", "code", "em", "font", "i", "nobr", "s", "small", "strike", "strong", "tt", "u"}
 )
 _COPY: Final = 40
-"""Formatting that is open is made anew in each paragraph, which costs so many times what a step in depth does."""
+"""Open formatting is recreated in each paragraph, which costs this many times a level of depth."""
 _TEXTS: Final = frozenset({"iframe", "noembed", "noframes", "script", "style", "textarea", "title", "xmp"})
 
 
 def is_too_costly(html: str) -> bool:
-    """Whether a parser would have to nest deeper, or work longer, than honest HTML makes it."""
+    """Whether a parser would nest deeper, or work longer, than for honest HTML."""
     if len(html) <= _SHORT and html.count("<") <= _FEW:
         return False
     open_elements: dict[str, int] = {}

@@ -1,6 +1,6 @@
 """UUIDv7 (RFC 9562): 48 bits of milliseconds, then a counter, then randomness.
 
-Minted by us, without a round trip, and never running backwards within a process: when the clock steps back the last
+Made by us, without a round trip, and always increasing within a process: when the clock steps back, the last
 millisecond seen is kept and the counter goes on, so ids made later still sort later.
 """
 
@@ -26,7 +26,7 @@ _COUNTER_FRESH = (1 << (_COUNTER_BITS - 1)) - 1  # start in the lower half, to l
 def random_bytes(count: int) -> bytes:
     """So many bytes (at most 64) of the kernel's randomness, fetched a page at a time.
 
-    Each call of the kernel lets another thread take the interpreter, and on a busy door it does not come back soon.
+    Each system call lets another thread take the interpreter, and on a busy door it does not come back soon.
     """
     global _pool, _used
     with _pool_lock:
@@ -37,7 +37,9 @@ def random_bytes(count: int) -> bytes:
 
 
 def _forget_pool() -> None:
-    """A child process must not draw what its parent draws, nor wait for a lock a thread of its parent held."""
+    """After a fork: a child must not reuse its parent's randomness, nor wait for a lock held by a thread of its
+    parent.
+    """
     global _pool, _pool_lock
     _pool, _pool_lock = b"", threading.Lock()
 

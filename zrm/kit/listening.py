@@ -1,7 +1,7 @@
 """Listening sockets that outlive the process that serves them.
 
-Whoever starts a server, `zrm up` or systemd, opens its sockets and hands them over. While the server restarts they stay open:
-who comes meanwhile waits in the kernel's queue for the next one and is refused by nobody.
+The process that starts a server, `zrm up` or systemd, opens its sockets and passes them on. They stay open while the
+server restarts: new clients wait in the kernel's queue and none is refused.
 """
 
 from __future__ import annotations
@@ -30,9 +30,9 @@ def listen(host: str, port: int) -> list[socket.socket]:
 
 
 def handed_over(environment: MutableMapping[str, str], numbers: Iterable[int] = ()) -> list[socket.socket]:
-    """The listening sockets of these numbers, or else those systemd handed to this process; empty when there are none.
+    """The listening sockets of these numbers, or else those that systemd passed on; empty when there are none.
 
-    Their variables are taken out of `environment`: no child of ours shall think them its own. Errors: OSError.
+    Their variables are removed from `environment`: no child of ours may take them for its own. Errors: OSError.
     """
     count, whom = environment.pop("LISTEN_FDS", ""), environment.pop("LISTEN_PID", "")
     environment.pop("LISTEN_FDNAMES", None)

@@ -1,9 +1,9 @@
 """Logs: one structured line per contact and step, personal data and secrets redacted before anything is written.
 
-Values are redacted by rule, not by hope: text that looks like an address, a number of seven digits or more, or a
-registered secret is replaced wherever it stands, in messages, fields and tracebacks alike. What is too long to be looked
-through loses its middle first, and every pattern looks at each character once: a stranger's text costs no more than its
-length. What nobody caught, in the main program or a thread, is a line like all others.
+Values are redacted by rule: text that looks like an address, a number of seven digits or more, or a registered secret
+is replaced wherever it occurs, in messages, fields and tracebacks alike. A text that is too long to be searched loses
+its middle first, and every pattern looks at each character once: the cost grows with the length only. Uncaught errors,
+in the main program or a thread, are lines like all others.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from zrm.kit.clock import now
 _LONGEST_OF_REASON = 500  # characters of each text
 _LONGEST = 10_000  # characters of a value; of a longer one the two ends are kept
 _EDGE = 300  # characters beside a cut, which may be a part of something personal and are dropped
-# A word with a sign between others; tried once a word, from its beginning, and no repetition gives back what it took.
+# A word with a sign between others; tried once a word, from its beginning, and no repetition backtracks.
 _ADDRESS = re.compile(r"(?<![^\s<>\"'=])@*+[^\s<>\"'=@]++@[^\s<>\"']++")
 _DIGIT = "[0-9۰-۹٠-٩]"
 _DIGITS = re.compile(rf"(?<![0-9A-Za-z-])\+?{_DIGIT}++(?:[ \-]{_DIGIT}++)*+")
@@ -71,7 +71,7 @@ def redacted(reason: Reason) -> Reason:
 def redact(text: str) -> str:
     """The text without registered secrets, e-mail addresses and long numbers; a very long one without its middle."""
     if found := [secret for secret in _secrets if secret in text]:
-        # All in one pass, the longest first: one secret may stand within another, or within the mark of a hidden one.
+        # All in one pass, the longest first: one secret may be part of another, or of the mark of a hidden one.
         found.sort(key=len, reverse=True)
         text = re.sub("|".join(map(re.escape, found)), "[secret]", text)
     if len(text) <= _LONGEST:
@@ -86,9 +86,9 @@ def _without_personal(text: str) -> str:
 
 
 def _unless_short(match: re.Match[str]) -> str:
-    """A chain of groups of digits as `[number]`, if they are enough to be one.
+    """A chain of groups of digits as `[number]`, if there are enough digits.
 
-    A number does not end before a letter or a dash: what does is a part of an identifier, back to the last space.
+    A number does not end before a letter or a dash: that is part of an identifier, back to the last space.
     """
     text, begin, end = match.string, match.start(), match.end()
     if match[0].isascii() and text[end : end + 1] in _WORD:
@@ -98,7 +98,7 @@ def _unless_short(match: re.Match[str]) -> str:
     return "[number]" + text[end : match.end()]
 
 
-# The words of our own that come with every line (event, room, kind) are the same few: looked through once, not each time.
+# The fixed words of every line (event, room, kind) are few: each is redacted once, not every time.
 _redact_short = lru_cache(maxsize=1024)(redact)
 
 
@@ -113,10 +113,10 @@ def _redact_event(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMa
 
 
 class _Lines:
-    """Gathers finished lines and writes them many at a time: a system call a line would cost more than the line.
+    """Collects finished lines and writes many at a time: a system call a line would cost more than the line.
 
-    Ordinary lines wait at most `_PAUSE` seconds for company; warnings and worse are written at once, with all before
-    them. A reader who has gone is no reason for the work to stop.
+    Ordinary lines wait at most `_PAUSE` seconds; warnings and worse are written at once, with all before them. A closed
+    output does not stop the work.
     """
 
     def __init__(self) -> None:
@@ -131,15 +131,15 @@ class _Lines:
             threading.Thread(target=self._run, name="log-writer", daemon=True).start()
 
     def before_fork(self) -> None:
-        """No line is being written while the process is copied."""
+        """Before a fork: no line is being written while the process is copied."""
         self._lock.acquire()
 
     def after_fork_in_parent(self) -> None:
-        """Lines are written again."""
+        """After a fork, in the parent: lines are written again."""
         self._lock.release()
 
     def after_fork(self) -> None:
-        """A child has no thread of its parent's, and leaves its parent's lines to it."""
+        """After a fork, in the child: it has no thread of its parent's, and leaves its parent's lines to the parent."""
         self._written, self._waiting, self._lock = False, [], threading.Lock()
 
     def flush(self) -> None:
@@ -157,26 +157,26 @@ class _Lines:
 
 
 class _Stream:
-    """The same lines, as the standard library's handler wants to write them."""
+    """The same lines, through the interface of the standard library's handler."""
 
     def write(self, text: str) -> None:
         if line := text.rstrip("\n"):
             _lines.write(line)
 
     def flush(self) -> None:
-        """Nothing: foreign lines wait for company too."""
+        """No-op: lines of other loggers are batched as well."""
 
 
 _lines = _Lines()
 atexit.register(_lines.flush)
-# A child that was forked while a line was being written would wait for ever to write one of its own.
+# A child that was forked while a line was being written would otherwise wait for ever at its first line.
 os.register_at_fork(
     before=_lines.before_fork, after_in_parent=_lines.after_fork_in_parent, after_in_child=_lines.after_fork
 )
 
 
 class _Logger:
-    """What structlog hands finished lines to."""
+    """The logger to which structlog passes finished lines."""
 
     def __init__(self, *_: Any) -> None:
         pass
@@ -193,7 +193,8 @@ class _Logger:
 
 
 def configure(role: str, *, level: str = "INFO", json: bool = True) -> None:
-    """Set up this process's logging: JSON lines on standard error (or a console form), foreign loggers included.
+    """Set up this process's logging: JSON lines on standard error (or a console form), other libraries' loggers
+    included.
 
     Our own lines go straight to the stream: a line per contact and step is on the hot path.
     """
@@ -237,7 +238,7 @@ def configure(role: str, *, level: str = "INFO", json: bool = True) -> None:
 
 
 def report_uncaught() -> None:
-    """From now on what nobody caught, in the main program, a thread or a finaliser, and warnings are lines as well."""
+    """Log uncaught errors, in the main program, a thread or a finaliser, and warnings."""
     speak = get(__name__)
 
     def main(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
@@ -259,6 +260,6 @@ def report_uncaught() -> None:
 
 
 def get(name: str) -> structlog.typing.FilteringBoundLogger:
-    """A logger; call it as `log.info("filed", contact=…, trace=…)`. `name` says where in the installation the line is from."""
+    """A logger; call it as `log.info("filed", contact=…, trace=…)`. `name` is the module the line comes from."""
     logger: structlog.typing.FilteringBoundLogger = structlog.get_logger(room=name)
     return logger

@@ -1,7 +1,7 @@
 """E-mail addresses in one form each, and domains as servers know them.
 
-A domain with letters beyond ASCII has two spellings, the one people read (`نمونه.ایران`) and the one servers use
-(`xn--…`): both mean one mailbox. Addresses are compared, kept and shown with the first, and written to by the second.
+A domain with letters beyond ASCII has two spellings, one for people (`نمونه.ایران`) and one for servers (`xn--…`): both
+mean one mailbox. Addresses are compared, kept and shown in the first, and written to in the second.
 """
 
 from __future__ import annotations
@@ -22,9 +22,10 @@ _DOTS: Final = re.compile("[\u3002\uff0e\uff61]")
 
 
 def comparable(address: str) -> str:
-    """The one form of all spellings of an e-mail address: case, normal form, trailing dot and the domain's two alphabets.
+    """The one form of all spellings of an e-mail address: case, normal form, trailing dot and the domain's two
+    alphabets.
 
-    What is no address comes back folded. Quotes around a local part that needs none are taken away.
+    Text that is no address comes back folded. Quotes around a local part that needs none are removed.
     """
     local, at, domain = address.strip().rpartition("@")
     local = unicodedata.normalize("NFC", local.casefold())
@@ -36,18 +37,18 @@ def comparable(address: str) -> str:
 
 
 def without_detail(address: str) -> str:
-    """The mailbox behind an address with something after a plus sign (`info+token@…` is `info@…`)."""
+    """The mailbox behind an address with a plus sign (`info+token@…` is `info@…`)."""
     local, at, domain = address.rpartition("@")
     return f"{local.partition('+')[0]}{at}{domain}"
 
 
 def own_message_id(identifier: UUID, domain: str) -> str:
-    """The Message-ID of a mail of ours, by the id of what it carries."""
+    """The Message-ID of a mail of ours, by the id of its delivery or message."""
     return f"<{identifier}@{domain}>"
 
 
 def is_email(text: str) -> bool:
-    """Whether this looks like one e-mail address (also with non-ASCII letters); delivery is the only real proof."""
+    """Whether this looks like one e-mail address (also with non-ASCII letters); only a delivery proves it."""
     return len(text) <= LONGEST_ADDRESS and _EMAIL.fullmatch(text) is not None
 
 
@@ -71,4 +72,4 @@ def _readable(domain: str) -> str:
     try:
         return idna.decode(idna.encode(domain, uts46=True))
     except (idna.IDNAError, ValueError):
-        return unicodedata.normalize("NFC", folded)  # no name that a server could have: compared as it is written
+        return unicodedata.normalize("NFC", folded)  # not a valid server name: compared as it is written

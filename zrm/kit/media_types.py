@@ -12,5 +12,5 @@ _USUAL: Final = {
 
 
 def usual_name(media_type: str) -> str:
-    """The name that browsers know, of a type in lower case; the type itself if it has only one."""
+    """The name that browsers know, for a type in lower case; the type itself if it has no other."""
     return _USUAL.get(media_type, media_type)

@@ -1,4 +1,4 @@
-"""What migrations do outside a transaction, because it takes long: the writing goes on meanwhile."""
+"""Migration steps outside a transaction, because they take long and writers must go on meanwhile."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from sqlalchemy import text
 
 
 def create_index(name: str, on: str, *, unique: bool = False) -> None:
-    """Make an index without keeping writers out; `on` is what follows ON: the table, its columns, a condition.
+    """Make an index without blocking writers; `on` is what follows ON: the table, its columns, a condition.
 
-    Commits what the migration did so far. An index that an interrupted run left behind, invalid, is made anew. To begin,
-    PostgreSQL waits for the transactions of that moment, however long they take: no `lock_timeout` applies to that.
+    Commits what the migration did so far. An invalid index left by an interrupted run is made anew. PostgreSQL first
+    waits for the transactions of that moment, however long they take: no `lock_timeout` applies to that.
     """
     with op.get_context().autocommit_block():
         connection = op.get_bind()

@@ -1,4 +1,4 @@
-"""Something we need is away: said once when it goes and once when it is back, however often it is tried meanwhile."""
+"""A dependency is away: logged once when it goes and once when it is back, however often it is tried meanwhile."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _log = log.get(__name__)
 
 
 class Outage:
-    """One for each thing that may be away, such as "queue"; any thread may speak to it."""
+    """One for each dependency that may be away, such as "queue"; callable from any thread."""
 
     def __init__(self, what: str) -> None:
         self._what = what
@@ -28,7 +28,7 @@ class Outage:
 
     def over(self) -> None:
         """It has answered."""
-        if self._since is None:  # as nearly always: no lock for it
+        if self._since is None:  # the usual case: no lock for it
             return
         with self._lock:
             since, self._since = self._since, None

@@ -1,7 +1,7 @@
-"""Who asks, for counting: one name for an address and for all the others its owner can have for nothing.
+"""The peer of a request, for counting: one name for an address and all others that its owner can use for free.
 
-Whoever has one IPv6 address has at least its /64, so limits that went by the address would bind nobody. An IPv4 address
-that a translator wrote into an IPv6 one is that IPv4 address: behind one translator stand all the citizens of a network.
+The owner of one IPv6 address has at least its /64, so limits by single addresses would have no effect. An IPv4 address
+that a translator wrote into an IPv6 one is that IPv4 address: all the citizens of a network share one translator.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ _PREFIX: Final = 64
 
 
 def peer_of(address: str) -> str:
-    """`192.0.2.7` as it is, `2001:db8::7` as `2001:db8::/64`, what is no address (a caller, a test) as it is."""
+    """`192.0.2.7` as it is, `2001:db8::7` as `2001:db8::/64`, text that is no address (a caller, a test) as it is."""
     found = ip_of(address)
     if found is None:
         return address
@@ -22,7 +22,7 @@ def peer_of(address: str) -> str:
 
 
 def ip_of(address: str) -> IPv4Address | IPv6Address | None:
-    """The address, as the IPv4 one that a translator wrote into it where there is one; None if it is none."""
+    """The address, as the IPv4 one that a translator wrote into it, if any; None if it is no address."""
     try:
         found = ip_address(address.partition("%")[0].strip("[]"))
     except ValueError:

@@ -1,4 +1,4 @@
-"""Telephone numbers made comparable: E.164 where the number is valid, nothing where it is not, and in what way it is not.
+"""Telephone numbers made comparable: E.164 for a valid number, None otherwise, and what is wrong with it.
 
 Short codes, sender names and misdialled digits are no E.164 numbers; the caller keeps those as they came.
 """
@@ -15,15 +15,15 @@ from zrm.kit.text import latin_digits
 
 _LONGEST = 40  # characters; the longest E.164 number has 15 digits
 _MOST_DIGITS_AWAY: Final = 3
-_MOST_DIGITS_TO_COME: Final = 8  # more are no beginning of one number but of any
+_MOST_DIGITS_TO_COME: Final = 8  # with more digits missing it is the beginning of too many numbers
 _MOBILE: Final = (phonenumbers.PhoneNumberType.MOBILE, phonenumbers.PhoneNumberType.FIXED_LINE_OR_MOBILE)
 _SIGNS: Final = frozenset("+＋0123456789 ()./-‐‑–—−")  # as telephones and word processors write them
 
 
 class Flaw(NamedTuple):
-    """Why a number is none: `digits` is how many are missing or too many, where that can be told (else 0).
+    """Why a number is invalid: `digits` is how many are missing or too many, where that is known (else 0).
 
-    `not_digits` is no number at all; of the others the person who wrote it may know better than we do.
+    `not_digits` is no number at all; the other kinds the citizen may know better than we do.
     """
 
     kind: Literal["not_digits", "too_few", "too_many", "no_area_code", "unknown"]
@@ -76,7 +76,7 @@ def flaw(raw: str, region: str) -> Flaw | None:
 
 
 def _begins(digits: str, away: int, region: str) -> bool:
-    """Whether some number has so many more digits than these, which it begins with."""
+    """Whether a valid number exists that begins with these digits and has so many more."""
     return any(_valid(digits + digit * away, region) for digit in "0123456789")
 
 
@@ -106,7 +106,7 @@ def is_mobile(value: str, region: str) -> bool:
 def national(raw: str, region: str) -> str | None:
     """The digits of a valid number without country code and trunk prefix, as `e164` understands it; else None.
 
-    They stand in every way the number is written: `9121234567` in +98912…, 0098912…, 0912….
+    They are in every spelling of the number: `9121234567` in +98912…, 0098912…, 0912….
     """
     number = e164(raw, region)
     return phonenumbers.national_significant_number(phonenumbers.parse(number)) if number else None

@@ -1,7 +1,7 @@
-"""HTTP_PROXY, HTTPS_PROXY, ALL_PROXY, NO_PROXY: what of them is ours. httpx, and so every provider's client, reads them.
+"""HTTP_PROXY, HTTPS_PROXY, ALL_PROXY, NO_PROXY, which httpx, and so every provider's client, reads: we correct them.
 
-Most machines that need a proxy name loopback nowhere; a gateway beside us would be asked for through it, and the
-citizen's words would go there. And httpx fails for every address as soon as one of the proxies is none it knows.
+Most machines that need a proxy do not exempt loopback; a request to a gateway on this machine would go to the proxy,
+with the citizen's words. And httpx fails for every address when one of the proxies is of an unknown kind.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ _KINDS: Final = ("http_proxy", "https_proxy", "all_proxy")
 
 
 def settle(environment: MutableMapping[str, str]) -> list[str]:
-    """Never a proxy for loopback, and none that cannot be used: those are taken out. A line for each of them, without
-    its address, which may hold a password.
+    """Exempt loopback from proxies, and remove proxies that cannot be used. A line for each of those, without its
+    address, which may hold a password.
     """
     problems = []
     for name in [name for name in environment if name.lower() in _KINDS]:

@@ -1,9 +1,9 @@
 """One renderer in a process of its own: `python -m zrm.kit.render_child <module> <function>`, bytes in, files out.
 
-Imports nothing heavy but the renderer, so that it costs a tenth of what a copy of the worker would. Exit status 0 with what
-was drawn on standard output (each file behind its length in eight bytes), 1 with the reason.
+It imports nothing heavy but the renderer, so it costs a tenth of a copy of the worker. Exit status 0 with the result on
+standard output (each file after its length in eight bytes), 1 with the reason.
 
-`in_child` is the other side: it starts that process and reads what it wrote.
+`in_child` is the other side: it starts that process and reads its output.
 """
 
 from __future__ import annotations
@@ -27,18 +27,18 @@ DIED: Final = declare("rendering.died", "the renderer died")
 FAILED: Final = declare("rendering.failed", "the renderer failed")
 
 Renderer = Callable[[bytes], Iterable[bytes]]
-"""A function of a module, found again there by its name: a file's bytes to files that people can look at."""
+"""A function of a module, found by its name in the child: a file's bytes to files that people can view."""
 
 
 def main() -> int:
-    """Read, draw within the limits, write."""
+    """Read, render within the limits, write."""
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
     resource.setrlimit(resource.RLIMIT_CPU, (SECONDS, SECONDS))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     module, function = sys.argv[1:]
     renderer = getattr(importlib.import_module(module), function)
     try:
-        # All of them before the first is written, so that the output is either what was drawn or the reason.
+        # All of them before the first is written, so that the output is either the whole result or the reason.
         files: list[bytes] = list(renderer(sys.stdin.buffer.read()))
     except Exception as error:  # noqa: BLE001  # told to the parent, which records it
         sys.stdout.write(f"{type(error).__name__}: {error}"[:300])
@@ -50,7 +50,7 @@ def main() -> int:
 
 
 def files_in(output: bytes) -> Iterator[bytes]:
-    """The files in what a child wrote. Errors: ValueError if it does not end with a file's end."""
+    """The files in a child's output. Errors: ValueError if it does not end with a file's end."""
     at = 0
     while at < len(output):
         begin = at + _LENGTH
@@ -61,12 +61,12 @@ def files_in(output: bytes) -> Iterator[bytes]:
 
 
 def in_child(renderer: Renderer, data: bytes, seconds: float = SECONDS) -> list[bytes] | Reason:
-    """What was drawn, or the reason why nothing was. The child ends after `seconds` by the clock."""
-    from zrm.kit import log  # which the child has no use for
+    """The result, or the reason why there is none. The child ends after `seconds` of clock time."""
+    from zrm.kit import log  # which the child does not need
 
     argv = [sys.executable, "-m", __spec__.name, renderer.__module__, renderer.__qualname__]
     try:
-        # What a decoder says on standard error is the hostile file's to choose, and goes nowhere.
+        # A decoder's standard error is under the hostile file's control, and is discarded.
         child = subprocess.run(
             argv, input=data, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, timeout=seconds, check=False
         )

@@ -1,7 +1,7 @@
 """How a table is declared: once, as an SQLModel class in the module that owns the table.
 
-The class says everything of the table but its triggers: types, what may be null, defaults, keys, checks, indexes. A test
-compares all of it with what the migrations build.
+The class declares everything but the table's triggers: types, nullability, defaults, keys, checks, indexes. A test
+compares all of it with the result of the migrations.
 """
 
 from __future__ import annotations
@@ -17,12 +17,13 @@ from sqlmodel import Field, SQLModel
 from sqlmodel.sql.sqltypes import AutoString
 
 EMPTY_LIST: dict[str, str] = {"server_default": "{}"}
-"""For a column of lists, as `sa_column_kwargs`: what SQL leaves out is an empty list."""
+"""For a column of lists, as `sa_column_kwargs`: where an INSERT omits the column it is an empty list."""
 UNLOGGED: dict[str, list[str]] = {"prefixes": ["UNLOGGED"]}
 """As the last of `__table_args__`: a table that a crash may empty."""
 
 BY_MONTH: dict[str, str] = {"postgresql_partition_by": "RANGE (id)"}
-"""As the last of `__table_args__`: a table divided by month, on the time in its ids. No foreign key may lead to it."""
+"""As the last of `__table_args__`: a table partitioned by month, on the time in its ids. No foreign key may refer to
+it."""
 
 
 class Table(SQLModel):
@@ -40,7 +41,7 @@ class Table(SQLModel):
 
 
 def _literal(column: Column[Any]) -> Any:
-    """The column's constant default in SQL's words; None if there is none."""
+    """The column's constant default as SQL; None if there is none."""
     default = column.default
     if not isinstance(default, sqlalchemy.ColumnDefault) or not default.is_scalar:
         return None
@@ -50,12 +51,12 @@ def _literal(column: Column[Any]) -> Any:
         case int(value):
             return sqlalchemy.text(str(value))
         case str(value):
-            return str(value)  # the value of an enumeration too
+            return str(value)  # also the value of an enumeration
     return None
 
 
 def both_languages(column: str) -> CheckConstraint:
-    """A check that words by language (`zrm.localized`) have the two languages of every page."""
+    """A check that texts by language (`zrm.localized`) have the two languages of every page."""
     return CheckConstraint(f"{column} ?& ARRAY['fa', 'en']")
 
 

@@ -1,7 +1,7 @@
 """Text as people really type it: one search key for all its spellings, and a form that is safe to keep and to show.
 
-`fold` is for comparing and searching and is never shown; `clean` is for keeping and showing and changes as little as
-it can. Persian comes from Arabic keyboards, from Persian ones and from phones: the same word in three spellings.
+`fold` is for comparing and searching and is never shown; `clean` is for keeping and showing and changes as little as it
+can. Persian comes from Arabic keyboards, from Persian ones and from phones: the same word in three spellings.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _HARAKAT: Final = (
 
 
 class _FoldTable(dict[int, str]):
-    """What each character becomes; worked out when first met, because Unicode has digits in seventy scripts."""
+    """The replacement of each character, computed when first met, because Unicode has digits in seventy scripts."""
 
     def __missing__(self, code: int) -> str:
         self[code] = folded = _fold_character(chr(code))
@@ -60,12 +60,12 @@ _FOLD: Final = _FoldTable()
 
 
 def fold(text: str) -> str:
-    """The search key of a text: letters, digits, case and spaces made alike; folding a key gives the key itself."""
+    """The search key of a text: letters, digits, case and spaces made alike; folding a key gives the same key."""
     if text.isascii():
         return " ".join(text.translate(_FOLD).lower().split())
     normal = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())
     key = " ".join(normal.translate(_FOLD).split())
-    # Taking a mark away can bring two characters together that compose, so a rare key needs a second round.
+    # Removing a mark can bring two characters together that compose, so a rare key needs a second round.
     for _ in range(3):
         again = " ".join(unicodedata.normalize("NFKC", key).casefold().translate(_FOLD).split())
         if again == key:
@@ -106,7 +106,8 @@ _BIDI: Final = re.compile("[\u202a-\u202e\u2066-\u2069]")
 
 
 def clean(text: str) -> str:
-    """The text fit to be kept and shown: newlines are line feeds; no control characters; bidi embeddings closed by line's end.
+    """The text fit to be kept and shown: newlines are line feeds; no control characters; bidi embeddings closed by
+    line's end.
 
     ZWNJ, joiners and plain direction marks stay: Persian needs them. Half a surrogate pair becomes U+FFFD.
     """
@@ -126,7 +127,7 @@ def clean_line(text: str) -> str:
 
 
 def _close_bidi(line: str) -> str:
-    """Drop closers that close nothing and close what is left open, so that no line turns its neighbours around."""
+    """Drop closers that close nothing and close open embeddings, so that no line changes its neighbours' direction."""
     kept: list[str] = []
     open_marks: list[str] = []
     for character in line:

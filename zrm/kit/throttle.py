@@ -1,6 +1,6 @@
-"""Fixed-window throttles kept in PostgreSQL, so that every process of the installation counts together.
+"""Fixed-window throttles kept in PostgreSQL, so that all processes of the installation count together.
 
-A key is `purpose:whatever`; how often a purpose refused somebody is counted for /metrics.
+A key is `purpose:whatever`; the refusals of each purpose are counted for /metrics.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ ON CONFLICT (purpose) DO UPDATE SET times = r.times + excluded.times
 
 
 class Throttle(Table, table=True):
-    """The tries counted for a key in its window. Losing them in a crash only forgives a few tries."""
+    """The tries counted for a key in its window. If a crash loses them, a few tries are forgiven."""
 
     __tablename__ = "throttles"
     __table_args__ = UNLOGGED
@@ -51,7 +51,7 @@ class Throttle(Table, table=True):
 
 
 class RefusedTries(Table, table=True):
-    """How often a bound refused somebody, by what it is a bound of."""
+    """How often a limit refused a request, by the limit's purpose."""
 
     __tablename__ = "refused_tries"
     __table_args__ = UNLOGGED
@@ -61,7 +61,7 @@ class RefusedTries(Table, table=True):
 
 
 def look(database: Database, key: str, *, tries: int, window: float) -> None:
-    """Count nothing. Errors: TooManyTries if the tries counted so far leave none."""
+    """Check without counting. Errors: TooManyTries if the tries counted so far leave none."""
     with database.cursor() as cursor:
         cursor.execute(_LOOK, {"key": key, "tries": tries, "window": window})
         row = cursor.fetchone()
@@ -72,7 +72,7 @@ def look(database: Database, key: str, *, tries: int, window: float) -> None:
 
 
 def count_try(database: Database, key: str, *, tries: int, window: float) -> None:
-    """Count one try for `key` (say nothing personal in it: hash peers first).
+    """Count one try for `key` (nothing personal in it: hash peers first).
 
     Errors: TooManyTries, with the seconds until the window ends, once more than `tries` came within `window` seconds.
     """
@@ -85,7 +85,7 @@ def count_try(database: Database, key: str, *, tries: int, window: float) -> Non
 
 
 def count(database: Database, key: str, *, window: float) -> None:
-    """Count one miss for `key`, whatever came before; the next `look` says when there were too many."""
+    """Count one miss for `key`, whatever came before; the next `look` refuses when there were too many."""
     with database.cursor() as cursor:
         _counted(cursor, key, window)
 
@@ -97,8 +97,10 @@ def _counted(cursor: Cursor, key: str, window: float) -> tuple[int, int]:
 
 
 def add(cursor: Cursor, amounts: Mapping[str, int], *, window: float) -> dict[str, tuple[int, float]]:
-    """Add to several keys at once. By key: the sum over all processes with this, and the seconds until its window ends."""
-    keys = sorted(amounts)  # everybody locks rows in the same order, so there is no deadlock
+    """Add to several keys at once. By key: the sum over all processes, this call included, and the seconds until its
+    window ends.
+    """
+    keys = sorted(amounts)  # rows are always locked in the same order, so there is no deadlock
     cursor.execute(_ADD, {"keys": keys, "amounts": [amounts[key] for key in keys], "window": window})
     return {key: (total, seconds) for key, total, seconds in cursor}
 
@@ -114,19 +116,19 @@ def _purpose(key: str) -> str:
 
 
 def give_back(database: Database, key: str) -> None:
-    """Take back one try that was counted before anybody knew that it was right."""
+    """Take back one try that was counted before it turned out to be right."""
     with database.cursor() as cursor:
         cursor.execute("UPDATE throttles SET tries = tries - 1 WHERE key = %s AND tries > 0", [key])
 
 
 def forgive(database: Database, key: str) -> None:
-    """Forget the tries of `key`, after a success."""
+    """Remove the tries of `key`, after a success."""
     with database.cursor() as cursor:
         forget(cursor, key)
 
 
 def forget(cursor: Cursor, key: str) -> None:
-    """The same, in a transaction of the caller's."""
+    """The same, in the caller's transaction."""
     cursor.execute("DELETE FROM throttles WHERE key = %s", [key])
 
 

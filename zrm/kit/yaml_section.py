@@ -1,7 +1,7 @@
-"""A YAML file whose every value knows its line, so that what is wrong in it can be named with file, line and key.
+"""A YAML file whose every value knows its line, so that errors in it are reported with file, line and key.
 
-`${NAME}` in a value is taken from the environment, `${NAME:-value}` has a value for when it is not set. A section is read
-into a pydantic model by whoever knows what it should contain; until then it keeps its lines.
+`${NAME}` in a value is taken from the environment, `${NAME:-value}` has a default for when it is not set. A section is
+read into a pydantic model by the code that knows its schema; until then it keeps its lines.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class Section:
         self.values: dict[str, Any] = {} if node is None else _value(file, node)
 
     def sections(self, key: str) -> dict[str, Section]:
-        """The mappings below `key`, each a section of its own. Errors: ConfigError if one is not a mapping."""
+        """The mappings below `key`, each as a section of its own. Errors: ConfigError if one is not a mapping."""
         node = _child(self._node, key)
         if node is None:
             return {}
@@ -45,13 +45,13 @@ class Section:
         return found
 
     def without(self, *keys: str) -> Section:
-        """The same section with some keys left for somebody else to check."""
+        """The same section without some keys, which other code checks."""
         rest = Section(self.file, self._node, self.path)
         rest.values = {key: value for key, value in self.values.items() if key not in keys}
         return rest
 
     def place(self, *path: str) -> str:
-        """`file:line: section.key` of what lies there, or of the nearest thing above it that the file has."""
+        """`file:line: section.key` of the value, or of the nearest parent that is in the file."""
         node: yaml.Node | None = self._node
         line = self.line
         for step in path:
@@ -62,7 +62,7 @@ class Section:
         return f"{file}: {'.'.join((*self.path, *path))}"
 
     def texts(self) -> Iterator[tuple[tuple[str, ...], str]]:
-        """Every text in the section with the steps that lead to it, as it is once the environment was asked."""
+        """Every text in the section with its path, after environment variables are replaced."""
         yield from _texts(self.values, ())
 
     def read(self, model: type[M]) -> M:
@@ -85,14 +85,16 @@ class Section:
 
 
 def section_of(source: str, values: dict[str, Any]) -> Section:
-    """What was said elsewhere than in a file, on a command line say, to be checked as if it stood in one."""
+    """Values from elsewhere than a file, such as a command line, to be checked as if they were in one."""
     section = Section(source, None)
     section.values = values
     return section
 
 
 def load(path: Path) -> Section:
-    """Read a configuration file. Errors: ConfigError for a missing file, bad YAML, a doubled key, an unset ${NAME}."""
+    """Read a configuration file. Errors: ConfigError for a missing file, bad YAML, a duplicate key, an unset
+    ${NAME}.
+    """
     try:
         node = yaml.compose(path.read_text(encoding="utf-8"), Loader=yaml.SafeLoader)
     except OSError as error:
@@ -200,7 +202,7 @@ _BOUNDS = {
 
 
 def _in_words(problem: Any, field: FieldInfo | None) -> str:
-    """What a value should have been, for somebody who knows neither pydantic nor regular expressions."""
+    """What a value should have been, for a reader who knows neither pydantic nor regular expressions."""
     kind, context = str(problem["type"]), problem.get("ctx", {})
     if kind in ("value_error", "assertion_error"):
         return str(context["error"])
@@ -217,7 +219,7 @@ def _in_words(problem: Any, field: FieldInfo | None) -> str:
 
 
 def _field(model: type[BaseModel], path: list[str]) -> FieldInfo | None:
-    """What the section's model says of the key at the end of `path`."""
+    """The model's field for the key at the end of `path`."""
     section = _section(model, path[:-1])
     return section.model_fields.get(path[-1]) if section is not None and path else None
 
@@ -229,7 +231,7 @@ def _fields(model: type[BaseModel], path: list[str]) -> list[str]:
 
 
 def _section(model: type[BaseModel], path: list[str]) -> type[BaseModel] | None:
-    """The section at `path`, whatever mappings, lists and choices of sections lie on the way; None if it is none."""
+    """The section at `path`, through mappings, lists and choices of sections; None if there is none."""
     kind: Any = model
     for step in path:
         if chosen := _choice(kind, step):
@@ -245,7 +247,7 @@ def _section(model: type[BaseModel], path: list[str]) -> type[BaseModel] | None:
 
 
 def _choice(kind: Any, step: str) -> type[BaseModel] | None:
-    """Of a choice between sections, told apart by their `kind`, the one named `step`."""
+    """In a choice between sections, told apart by their `kind`, the one named `step`."""
     for inner in get_args(kind):
         chosen = inner.model_fields.get("kind") if _is_section(inner) else None
         if chosen is not None and step in get_args(chosen.annotation):

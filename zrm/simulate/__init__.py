@@ -1,1 +1,3 @@
-"""Real traffic at a running hub's doors, spoken as the real senders speak it; for demonstrations, faults and measurements."""
+"""Real traffic to a running hub's doors, in the real senders' protocols; for demonstrations, fault tests and
+measurements.
+"""

@@ -1,4 +1,4 @@
-"""`zrm simulate`: traffic with a progress bar, then the account of it."""
+"""`zrm simulate`: traffic with a progress bar, then its reconciliation."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ QUIET_SECONDS: Final = 120.0
 def simulate(
     runtime: Runtime, simulator: Simulator, console: Console, *, watch_as: tuple[str, str] | None = None
 ) -> bool:
-    """Send, wait until the hub is quiet, print the account; whether the law holds. The hub runs elsewhere.
+    """Send, wait until the hub is quiet, print the reconciliation; whether the law holds. The hub runs elsewhere.
 
-    `watch_as` is the login and password of the agent at whose desk the rows are awaited.
+    `watch_as` is the login and password of the agent whose desk is watched for the rows.
     """
     database = runtime.database
     since = store_time(database)
@@ -68,7 +68,7 @@ def _progress(console: Console) -> Progress:
 
 
 def _send(runtime: Runtime, simulator: Simulator, progress: Progress) -> bool:
-    """The traffic itself; whether the hub became quiet afterwards."""
+    """Send the traffic; whether the hub became quiet afterwards."""
     task = progress.add_task("contacts acknowledged", total=simulator.total, note="")
     simulator.told = lambda happening: _show(progress, task, simulator.tally, happening)
     simulator.run()

@@ -1,6 +1,6 @@
-"""Who writes and what about: a small town's citizens and their matters, in Persian and English, drawn by chance.
+"""Random citizens of a small town and their matters, in Persian and English.
 
-Nobody here exists: names are the commonest ones, mailboxes end in example.*, numbers are drawn at random.
+All of them are invented: the names are very common ones, mailboxes end in example.*, numbers are random.
 """
 
 from __future__ import annotations
@@ -165,12 +165,13 @@ _LATIN: Final = [
     "grace",
 ]
 
-_MOBILE: Final = (*range(10, 24), *range(30, 40))  # the networks' numbers behind 09: the form asks about any other
+# the networks' numbers behind 09: the form asks the citizen to check any other
+_MOBILE: Final = (*range(10, 24), *range(30, 40))
 
 
 @dataclass(frozen=True, slots=True)
 class Citizen:
-    """Somebody with a matter. `phone` is in E.164; `text` is the whole message, `title` a line of it."""
+    """A citizen with a matter. `phone` is in E.164; `text` is the whole message, `title` its title."""
 
     language: Language
     name: str
@@ -203,5 +204,5 @@ def citizen(chance: random.Random, languages: Sequence[Language], number: int, r
 
 
 def follow_up(chance: random.Random, language: Language) -> str:
-    """What somebody writes again about the same matter."""
+    """A citizen's later message on the same matter."""
     return chance.choice(_FOLLOW_UP[language])

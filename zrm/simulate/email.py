@@ -1,4 +1,4 @@
-"""Mail servers: one connection a message as most deliver, STARTTLS where it is offered, 4xx means later."""
+"""Mail servers: one connection for each message, as most deliver; STARTTLS where offered; after 4xx they try again."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from zrm.simulate.scenario import Acknowledged, Left, Refused, TryAgain
 
 _TIMEOUT: Final = 30.0
 _GREETING: Final = "mx.example.org"
-_OLDER: Final = 20  # a reply answers a mail at least this many errands back, which is surely filed by then
+_OLDER: Final = 20  # a reply answers a mail at least this many scenarios back, which is certainly filed by then
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,13 +59,13 @@ class EmailDoor:
         self._all: list[smtplib.SMTP] = []
         self._lock = threading.Lock()
         self.tls = ssl.create_default_context()
-        # Opportunistic, as between mail servers: a certificate of the hub's own making is better than none.
+        # Opportunistic, as between mail servers: the hub's self-signed certificate is better than none.
         self.tls.check_hostname = False
         self.tls.verify_mode = ssl.CERT_NONE
         self._count = 0
 
     def errand(self, citizen: Citizen, chance: random.Random) -> Mail:
-        """A new mail, or now and then a reply to one of before."""
+        """A new mail, or now and then a reply to an earlier one."""
         self._count += 1
         message = EmailMessage(policy=policy.SMTP)
         earlier = self._sent.popleft() if len(self._sent) > _OLDER and chance.random() < self._replies else None
@@ -114,7 +114,7 @@ class EmailDoor:
         return connection
 
     def done(self, connection: smtplib.SMTP, *, broken: bool) -> None:
-        """The delivery is over: keep the connection for the next, or close it."""
+        """After a delivery: keep the connection for the next, or close it."""
         if self.reuse and not broken:
             return
         self._kept.connection = None
@@ -124,7 +124,7 @@ class EmailDoor:
         connection.close()
 
     def close(self) -> None:
-        """Say goodbye on the kept connections."""
+        """Send QUIT on the kept connections."""
         for connection in self._all:
             with contextlib.suppress(OSError, smtplib.SMTPException):
                 connection.quit()
@@ -168,7 +168,7 @@ class Mail:
 
 
 def _expect(answer: tuple[int, bytes]) -> str:
-    """The words of a good answer. Errors: TryAgain, Refused."""
+    """The text of a positive answer. Errors: TryAgain, Refused."""
     code, words = answer
     if code >= 300:
         _judge(code, words)

@@ -1,4 +1,4 @@
-"""Where a hub's doors are and how one proves oneself to them: read from its own config.yaml."""
+"""The addresses and credentials of a hub's doors, read from its own config.yaml."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def open_doors(plan: LoadedConfig, kinds: Sequence[str], web: httpx.Client, run:
 
 
 def open_kinds(plan: LoadedConfig) -> tuple[str, ...]:
-    """The doors of this installation that there are senders for. Errors: ConfigError if there is none."""
+    """The doors of this installation for which there are senders. Errors: ConfigError if there is none."""
     found = tuple(kind for kind in KINDS if kind in plan.channels)
     if not found:
         raise ConfigError(f"{plan.file.name}: none of the channels {', '.join(KINDS)} is enabled")

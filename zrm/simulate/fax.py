@@ -1,4 +1,4 @@
-"""Fax servers: the hook hands a TIFF over by HTTP, and drops it into the spool folder when the hub does not take it."""
+"""Fax servers: the hook posts a TIFF over HTTP, and drops it into the spool folder when the hub does not accept it."""
 
 from __future__ import annotations
 
@@ -21,7 +21,9 @@ PATH: Final = "/hooks/fax"
 
 
 class FaxDoor:
-    """Faxes to one line. `spooled` is the share that goes to the spool at once, as where the hook has no web address."""
+    """Faxes to one line. `spooled` is the share that goes to the spool at once, as where the hook has no web
+    address.
+    """
 
     kind: ClassVar[str] = "fax"
 
@@ -52,7 +54,7 @@ class FaxDoor:
         return Sheet(self, tiff, fields, by_spool=by_spool)
 
     def close(self) -> None:
-        """The web client is its owner's."""
+        """Closes nothing: the web client is its owner's."""
 
 
 class Sheet:
@@ -69,7 +71,7 @@ class Sheet:
         """Its external id at the hub: the fax server's own id of the call, and the file's digest."""
 
     def go(self) -> Acknowledged:
-        """Hand it over, or look whether the hub has taken it from the spool. Errors: TryAgain, Refused."""
+        """Post it, or look whether the hub has taken it from the spool. Errors: TryAgain, Refused."""
         if not self._by_spool:
             return self._post()
         if not self._dropped:
@@ -110,7 +112,7 @@ class Sheet:
         return self._door.spool
 
     def _drop(self) -> None:
-        """The TIFF, then the note, each under another name first. Errors: TryAgain."""
+        """Write the TIFF, then the note, each under a temporary name first. Errors: TryAgain."""
         note = json.dumps({**self._fields, "file": "yes"}).encode()
         try:
             for kind, content in (("tif", self._tiff), ("json", note)):

@@ -1,4 +1,4 @@
-"""What citizens attach: small pictures, letters, sheets of fax paper, a voice. All different, so nothing is kept only once."""
+"""What citizens attach: small pictures, letters, fax pages, speech. All differ, so no two are stored as one blob."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def _sheet(chance: random.Random) -> Image.Image:
 
 
 def speak_into(path: Path, seconds: float, pitch: float) -> int:
-    """Write a mono 16-bit WAV at 8 kHz that sounds like somebody humming; returns its samples. Errors: OSError."""
+    """Write a mono 16-bit WAV at 8 kHz that sounds like humming; returns its samples. Errors: OSError."""
     samples = int(seconds * _RATE)
     turn = 2 * math.pi * pitch / _RATE
     sound = array("h", (int(9000 * math.sin(turn * at) * (0.6 + 0.4 * math.sin(at / 900))) for at in range(samples)))

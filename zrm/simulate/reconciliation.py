@@ -1,4 +1,6 @@
-"""The reckoning after a run: does the conservation law hold, and does the store have what the senders were promised?"""
+"""The reconciliation after a run: does the conservation law hold, and does the store have every acknowledged
+contact?
+"""
 
 from __future__ import annotations
 
@@ -15,15 +17,15 @@ from zrm.kit.db import Cursor, Database
 from zrm.simulate.simulator import Tally
 
 _STAGES = (Topic.FILE, Topic.NOTIFY, Topic.RENDER)
-"""What the hub does by itself; deliveries wait for other people's servers."""
+"""What the hub does by itself; deliveries wait for other servers."""
 
 
 @dataclass(frozen=True, slots=True)
 class Reckoning:
-    """One channel's account over a run.
+    """One channel's reconciliation over a run.
 
-    `lost` were acknowledged and are not in the store. `strange` came in the same time and nobody of ours was told so:
-    others' traffic, conversations that broke after the hub had the contact, or something doubled.
+    `lost` were acknowledged and are not in the store. `strange` came in the same time but were not acknowledged to a
+    sender of ours: other traffic, conversations that broke after the hub had the contact, or duplicates.
     """
 
     channel: str
@@ -40,7 +42,7 @@ class Reckoning:
 
     @property
     def holds(self) -> bool:
-        """The law holds, nothing promised is missing, and nothing came in that nobody sent."""
+        """The law holds, nothing acknowledged is missing, and nothing came that our senders did not send."""
         return self.line.holds and not self.lost and 0 <= self.strange <= self.left
 
 
@@ -55,7 +57,7 @@ def store_time(database: Database) -> datetime:
 
 
 def wait_until_quiet(database: Database, seconds: float, *, look: Callable[[int], None] | None = None) -> bool:
-    """Wait until nothing is left to be filed, told or rendered; False after `seconds`. `look` is told what is left."""
+    """Wait until nothing is left to be filed, sent or rendered; False after `seconds`. `look` is told what is left."""
     until = time.monotonic() + seconds
     while True:
         with database.cursor() as cursor:
@@ -75,7 +77,7 @@ def wait_until_quiet(database: Database, seconds: float, *, look: Callable[[int]
 
 
 def reckon(cursor: Cursor, tally: Tally, since: datetime, until: datetime) -> list[Reckoning]:
-    """Each channel's account for the span of a run, in the order of the tally."""
+    """Each channel's reconciliation for the span of a run, in the order of the tally."""
     lines = {line.channel: line for line in ledger.by_channel(cursor, since, until)}
     cursor.execute(
         "SELECT channel, count(*) FROM raw_contacts WHERE kind = 'report' AND received_at >= %s AND received_at < %s "
@@ -100,7 +102,7 @@ def reckon(cursor: Cursor, tally: Tally, since: datetime, until: datetime) -> li
 
 
 def _known(cursor: Cursor, channel: str, references: set[str]) -> set[str]:
-    """Those of the references that have a receipt and a raw contact."""
+    """The references that have a receipt and a raw contact."""
     cursor.execute(
         "SELECT r.code, r.external_id FROM receipts r JOIN raw_contacts w ON w.id = r.contact_id "
         "WHERE r.channel = %s AND (r.code = ANY(%s) OR r.external_id = ANY(%s))",
@@ -110,7 +112,7 @@ def _known(cursor: Cursor, channel: str, references: set[str]) -> set[str]:
 
 
 def cases_of(cursor: Cursor, references: set[str]) -> dict[str, UUID]:
-    """The case each reference opened; those that joined a case are left out."""
+    """The case each reference opened; references that joined a case are left out."""
     cursor.execute(
         "SELECT r.code, r.external_id, c.case_id FROM receipts r JOIN raw_contacts w ON w.id = r.contact_id "
         "JOIN contacts c ON c.id = r.contact_id "
@@ -123,7 +125,7 @@ def cases_of(cursor: Cursor, references: set[str]) -> dict[str, UUID]:
 
 
 def filing_seconds(cursor: Cursor, since: datetime, until: datetime) -> list[float]:
-    """For each contact of a span, the seconds from its receipt to its place in a case."""
+    """For each contact of a span, the seconds from its receipt until it is filed in a case."""
     cursor.execute(
         "SELECT extract(epoch FROM settled_at - received_at)::float8 FROM raw_contacts "
         "WHERE received_at >= %s AND received_at < %s AND settled_at IS NOT NULL",

@@ -1,7 +1,7 @@
-"""What one citizen wants from one door, once, and how the door may answer.
+"""What one citizen wants from one door, once, and the door's possible answers.
 
-An errand keeps everything that identifies it from its first try on: whoever sends it again sends the very same thing,
-as mail servers, Twilio and fax machines do. That is what makes a retry harmless and a loss visible.
+A scenario keeps everything that identifies it from its first try on: a retry sends exactly the same, as mail servers,
+Twilio and fax machines do. That makes a retry harmless and a loss visible.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from zrm.simulate.corpus import Citizen
 
 @dataclass(frozen=True, slots=True)
 class Acknowledged:
-    """The door has taken it: `reference` is the tracking code it told us, else the external id by which it files it.
+    """The door has taken it: `reference` is the tracking code it gave us, else the external id under which it files it.
 
-    `seconds` is what the sender waited for this answer.
+    `seconds` is how long the sender waited for this answer.
     """
 
     reference: str
@@ -25,19 +25,21 @@ class Acknowledged:
 
 
 class TryAgain(Exception):
-    """A temporary refusal, or no answer at all. The sender keeps the errand and comes again."""
+    """A temporary refusal, or no answer. The sender keeps the scenario and tries again."""
 
 
 class NotYet(TryAgain):
-    """Handed over, but not answered for yet; looking again is no new try."""
+    """Handed over, but not acknowledged yet; looking again does not count as a try."""
 
 
 class Left(Exception):
-    """The conversation broke after the hub had it in its hands: it may or may not be taken in, and nobody comes again."""
+    """The conversation broke after the hub had the contact: it may be stored or not, and the sender does not try
+    again.
+    """
 
 
 class Refused(Exception):
-    """A refusal for good; the message is the door's own words."""
+    """A permanent refusal; the message is the door's own text."""
 
 
 class Scenario(Protocol):
@@ -48,12 +50,12 @@ class Scenario(Protocol):
 
 
 class Endpoint(Protocol):
-    """Makes the errands of one channel. `errand` is called by one thread, errands go in many."""
+    """Makes the scenarios of one channel. `errand` is called by one thread, scenarios run in many."""
 
     kind: ClassVar[str]
 
     def errand(self, citizen: Citizen, chance: random.Random) -> Scenario:
-        """What this citizen brings to the door."""
+        """What this citizen sends to the door."""
 
     def close(self) -> None:
-        """Let go of connections that were kept."""
+        """Close the connections that were kept."""

@@ -1,7 +1,7 @@
-"""Sends errands at a chosen rate, comes again as the real senders do, and keeps account of what was acknowledged.
+"""Runs scenarios at a chosen rate, retries as the real senders do, and records what was acknowledged.
 
-One thread makes the errands (so that a seed gives the same citizens), many deliver them. A temporary refusal puts an
-errand back with a growing pause, for as long as `patience` lasts.
+One thread makes the scenarios (so that a seed gives the same citizens), many run them. After a temporary refusal a
+scenario is queued again with a growing delay, for as long as `patience` lasts.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _LOOK_AGAIN: Final = 0.1
 
 @dataclass(frozen=True, slots=True)
 class Happening:
-    """What became of one try: `outcome` is acknowledged, again, left, refused or given_up; `words` the reason."""
+    """The result of one try: `outcome` is acknowledged, again, left, refused or given_up; `words` the reason."""
 
     channel: str
     outcome: str
@@ -42,7 +42,7 @@ class Tally:
     """What the senders know. `acknowledged` holds references by channel: tracking codes or external ids.
 
     `at` is when each was acknowledged (monotonic seconds) and `seconds` how long its sender waited. `left` counts
-    conversations that broke with the hub holding the contact: it may have been taken in or not.
+    conversations that broke while the hub had the contact: it may be stored or not.
     """
 
     acknowledged: dict[str, set[str]] = field(default_factory=dict)
@@ -54,7 +54,7 @@ class Tally:
     refused: Counter[str] = field(default_factory=Counter)
     given_up: Counter[str] = field(default_factory=Counter)
     words: Counter[str] = field(default_factory=Counter)
-    """How often each refusal was heard, as "channel: words"."""
+    """How often each refusal was received, as "channel: words"."""
 
 
 @dataclass(order=True, slots=True)
@@ -70,8 +70,8 @@ class _Due:
 class Simulator:
     """Traffic for `doors` (channel kinds) of the hub that `plan` describes.
 
-    `rate` is errands a second over all doors, for `seconds`, or until `stop`. Use `run`, or `start` and later `finish`
-    (or a `with` block) to do something to the hub meanwhile. May be read from any thread.
+    `rate` is scenarios a second over all doors, for `seconds`, or until `stop`. Use `run`, or `start` and later
+    `finish` (or a `with` block) to act on the hub meanwhile. May be read from any thread.
     """
 
     def __init__(
@@ -110,11 +110,11 @@ class Simulator:
         ]
         self._maker = threading.Thread(target=self._make, name="maker", daemon=True)
 
-    # ------------------------------------------------------------ for the user
+    # ------------------------------------------------------------ for the caller
 
     @property
     def total(self) -> int:
-        """How many errands a whole run makes."""
+        """How many scenarios a whole run makes."""
         return max(1, round(self.rate * self.seconds))
 
     def start(self) -> Self:
@@ -125,11 +125,11 @@ class Simulator:
         return self
 
     def stop(self) -> None:
-        """Make no new errands; those under way go on."""
+        """Make no new scenarios; those in progress continue."""
         self._stop.set()
 
     def finish(self, *, stop: bool = False) -> Tally:
-        """Wait until every errand is acknowledged, refused, left or given up; `stop` makes no new ones."""
+        """Wait until every scenario is acknowledged, refused, left or given up; `stop` makes no new ones."""
         if stop:
             self.stop()
         self._maker.join()
@@ -161,7 +161,7 @@ class Simulator:
     # ------------------------------------------------------------ the threads
 
     def _make(self) -> None:
-        """Errands in steady steps; making one may not hold up the sending of those before."""
+        """Make scenarios at a steady rate; making one may not delay the sending of those before."""
         began = time.monotonic()
         turns = itertools.cycle(self.doors)
         for number in range(self.total):
@@ -193,7 +193,7 @@ class Simulator:
                 self._changed.notify_all()
 
     def _next(self) -> _Due | None:
-        """The next errand that is due; None when there will be none."""
+        """The next scenario that is due; None when there will be none."""
         with self._changed:
             while True:
                 if self._due and self._due[0].at <= time.monotonic():
@@ -204,7 +204,7 @@ class Simulator:
                 self._changed.wait(max(0.0, self._due[0].at - time.monotonic()) if self._due else None)
 
     def _try(self, due: _Due) -> bool:
-        """One try; False if the errand is to come again."""
+        """Run one try; False if the scenario is to be retried."""
         try:
             answer = due.errand.go()
         except NotYet as waiting:

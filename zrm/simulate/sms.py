@@ -1,4 +1,4 @@
-"""Twilio: signed webhooks, and the same one again while the answer is not a 2xx."""
+"""Twilio: signed webhooks, repeated unchanged while the answer is not a 2xx."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _RECENT: Final = 200
 
 
 class SmsDoor:
-    """Texts to one number of ours. `again` is the share of texts from somebody who has written before."""
+    """Texts to one number of ours. `again` is the share of texts from citizens who have written before."""
 
     kind: ClassVar[str] = "sms"
 
@@ -66,11 +66,11 @@ class SmsDoor:
         return base64.b64encode(hmac.new(self._secret, signed.encode(), hashlib.sha1).digest()).decode()
 
     def close(self) -> None:
-        """The web client is its owner's."""
+        """Closes nothing: the web client is its owner's."""
 
 
 class Text:
-    """One text message on its way from Twilio."""
+    """One text message from Twilio."""
 
     def __init__(self, door: SmsDoor, sid: str, fields: dict[str, str]) -> None:
         self._door = door

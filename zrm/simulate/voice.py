@@ -1,4 +1,6 @@
-"""Asterisk with callers: speaks FastAGI as Asterisk does and records where Asterisk would, without the time a call takes."""
+"""Asterisk with callers: speaks FastAGI as Asterisk does and writes recordings as it would, without a call's real
+duration.
+"""
 
 from __future__ import annotations
 
@@ -61,11 +63,13 @@ class VoiceDoor:
         )
 
     def close(self) -> None:
-        """Every call hangs up by itself."""
+        """Closes nothing: every call ends by itself."""
 
 
 class Call:
-    """A caller with a complaint. Each try is a call of its own, for people dial again; a recording that was begun is left."""
+    """A caller with a complaint. Each try is a call of its own, because people dial again; a begun recording is
+    left.
+    """
 
     def __init__(
         self,
@@ -112,7 +116,7 @@ class Call:
 
 
 class _CallLine:
-    """The FastAGI connection, Asterisk's end of it."""
+    """Asterisk's side of the FastAGI connection."""
 
     def __init__(self, host: str, port: int) -> None:
         self._address = (host, port)
@@ -139,7 +143,7 @@ class _CallLine:
         return line.decode("utf-8", "replace").strip()
 
     def drain(self) -> None:
-        """Refuse what is still asked of a channel that is gone, until the other side closes."""
+        """Answer that the channel is gone to all further commands, until the other side closes."""
         while command := self.read():
             dead = "511 Command Not Permitted on a dead channel or intercept routine\n"
             self.write("200 result=0\n" if command.startswith("NOOP") else dead)
@@ -165,7 +169,7 @@ class _Talk:
         self.trouble = ""
 
     def answer(self, command: str) -> str:
-        """Asterisk's reply to one command. Errors: Refused for one it does not have, OSError."""
+        """Asterisk's reply to one command. Errors: Refused for an unknown command, OSError."""
         if command.startswith("STREAM FILE"):
             words = shlex.split(command)
             return self._hear(Path(words[2]).name, words[3])
@@ -202,7 +206,7 @@ class _Talk:
         return "200 result=0 endpos=8000\n"
 
     def _wish(self, prompt: str) -> str:
-        """The key this caller presses when the prompt comes."""
+        """The key this caller presses at the prompt."""
         if choice := _PROMPT.fullmatch(prompt):
             return choice[2] if choice[1] == self._language else ""
         if prompt == "menu":

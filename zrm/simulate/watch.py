@@ -1,4 +1,4 @@
-"""An agent's open screen: signs in, opens the live stream, and notes when each case's row arrives."""
+"""An agent's open desk: signs in, opens the live stream, and records when each case's row arrives."""
 
 from __future__ import annotations
 
@@ -22,12 +22,14 @@ _TOKEN: Final = re.compile(r'<input[^>]*name="token"[^>]*>')
 _VALUE: Final = re.compile(r'value="([^"]*)"')
 _EVENTS: Final = re.compile(r'data-events="([^"]*)"')
 _CONNECT_SECONDS: Final = 15.0
-_SILENCE_SECONDS: Final = 40.0  # the hub says something every fifteen
+_SILENCE_SECONDS: Final = 40.0  # seconds; the hub sends something every fifteen
 _AGAIN_SECONDS: Final = 0.2
 
 
 class DeskWatch:
-    """The desk of one agent, open from `with` to its end. Errors at the start: ZrmError if the desk lets nobody in."""
+    """The desk of one agent, open from `with` to its end. Errors at the start: ZrmError if the desk refuses the
+    agent.
+    """
 
     def __init__(self, address: str, login: str, password: str) -> None:
         self._address = address
@@ -35,7 +37,7 @@ class DeskWatch:
         self.rows: dict[UUID, float] = {}
         """When the first row of each case arrived (monotonic seconds)."""
         self.refreshes = 0
-        """How often the desk was told to fetch its list again, because it may have missed something."""
+        """How often the desk was told to fetch its list again, because it may have missed an event."""
         self._open = threading.Event()
         self._loop = asyncio.new_event_loop()
         self._task: asyncio.Task[None] | None = None
@@ -63,7 +65,7 @@ class DeskWatch:
     def delays(self, tally: Tally, cases: Callable[[set[str]], dict[str, UUID]]) -> list[float]:
         """Seconds from each acknowledgement to its case's row; `cases` finds the case a reference opened.
 
-        A row that was there before the sender had read the answer counts as 0.
+        A row that came before the sender had read the answer counts as 0.
         """
         opened = cases({reference for references in tally.acknowledged.values() for reference in references})
         return [

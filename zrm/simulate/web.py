@@ -24,7 +24,7 @@ _RECEIPT: Final = "/receipt"
 
 
 class WebDoor:
-    """The form "raise a matter". `files` is the share with a picture, `nameless` the share who stay anonymous."""
+    """The form for a new contact. `files` is the share with a picture, `nameless` the share who stay anonymous."""
 
     kind: ClassVar[str] = "web"
 
@@ -50,11 +50,11 @@ class WebDoor:
         return Form(self.web, citizen.language, fields, files)
 
     def close(self) -> None:
-        """The web client is its owner's."""
+        """Closes nothing: the web client is its owner's."""
 
 
 class Form:
-    """One visit to the form; the form's identity is kept over every try."""
+    """One visit to the form; the form's identity is kept for every try."""
 
     def __init__(
         self, web: httpx.Client, language: str, fields: dict[str, str], files: list[tuple[str, bytes]]
@@ -62,7 +62,7 @@ class Form:
         self._web = web
         self._fields = fields
         self._files = files
-        # A browser that has been here: it knows its language, so the receipt is a page of its own.
+        # A returning browser: it has the language cookie, so the receipt is a page of its own.
         remembered = (cookie(LANGUAGE_COOKIE, "/", secure=secure).name for secure in (False, True))
         self._headers = {"Accept-Language": language, "Cookie": "; ".join(f"{name}={language}" for name in remembered)}
         self._form_id = ""
@@ -86,7 +86,7 @@ class Form:
         if answer.status_code == 303:
             cookie = answer.headers.get("set-cookie", "").partition(";")[0]
             answer = self._ask("GET", _RECEIPT, cookie=cookie)
-            if answer.status_code == 404:  # the cookie's time is over; the same form gives the same code once more
+            if answer.status_code == 404:  # the cookie has expired; sending the form again gives the same code
                 raise TryAgain("the receipt is no longer shown")
         match = _CODE.search(answer.text)
         if answer.status_code != 200 or match is None:
@@ -94,11 +94,13 @@ class Form:
         return Acknowledged(match[1], took)
 
     def _choose(self, page: str) -> None:
-        """Of the subjects the form offers the citizen's own, or any: each organisation has its own; none if it offers none."""
+        """The citizen's own subject if the form offers it, else any of its subjects, as each organisation has its own;
+        none if it offers none.
+        """
         found = _SUBJECTS.search(page)
         offered = _OPTION.findall(found[0]) if found else []
         if self._fields["subject"] not in offered:
-            place = len(self._fields["text"])  # the same for the same errand
+            place = len(self._fields["text"])  # the same for every try of a scenario
             self._fields["subject"] = html.unescape(offered[place % len(offered)]) if offered else ""
 
     def _ask(self, method: str, path: str, parts: object = None, cookie: str = "") -> httpx.Response:

@@ -1,1 +1,1 @@
-"""PostgreSQL, Valkey and every role as our own children, on one machine."""
+"""PostgreSQL, Valkey and every role as child processes on one machine."""

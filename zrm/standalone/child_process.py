@@ -1,7 +1,7 @@
-"""Child processes that never outlive their parent, not even one that was killed with SIGKILL. Linux only.
+"""Child processes that never outlive their parent, even when it is killed with SIGKILL. Linux only.
 
-The kernel delivers a child's death signal when the *thread* that started it ends, so one thread, which lives as long as
-the process, starts them all.
+The kernel sends a child's death signal when the *thread* that started it ends, so all children are started by one
+thread that lives as long as the process.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ from pathlib import Path
 from typing import IO, NamedTuple
 
 _PR_SET_PDEATHSIG = 1
-_ROTATE_AT = 10_000_000  # bytes; one older log is kept beside the present one
+_ROTATE_AT = 10_000_000  # bytes; one older log is kept beside the current one
 _libc = ctypes.CDLL(None, use_errno=True)
 _starter = ThreadPoolExecutor(max_workers=1, thread_name_prefix="child-starter")
 
 
 class SystemAccount(NamedTuple):
-    """A user and group by number; they need no entry in the machine's list of users."""
+    """A user and group by number; they need no entry in the machine's user database."""
 
     uid: int
     gid: int
@@ -40,11 +40,11 @@ def spawn(
     errors: int | IO[bytes] = subprocess.STDOUT,
     inherit: Sequence[int] = (),
 ) -> subprocess.Popen[bytes]:
-    """Start `argv` in a session of its own, standard output and error both to `output` unless `errors` says where else
-    the second goes; from any thread.
+    """Start `argv` in a session of its own; standard output and error both go to `output`, unless `errors` is given for
+    the latter. May be called from any thread.
 
-    The session keeps a terminal's Ctrl-C away from it: whoever starts a child stops it. `on_parent_death` is the signal
-    it gets if we die. `account` is who it runs as (needs root), `inherit` our open files that it gets
+    A terminal's Ctrl-C does not reach the session: the caller stops the child. `on_parent_death` is the signal the
+    child gets if we die. `account` is the account it runs as (needs root), `inherit` are our open files that it gets
     too, by number. Raises OSError if the program cannot be run.
     """
     parent = os.getpid()
@@ -75,7 +75,7 @@ def spawn(
 
 
 def open_log(path: Path) -> IO[bytes]:
-    """Open a log to append to, readable by its owner only; one that has grown large is first put aside as `.1`."""
+    """Open a log to append to, readable by its owner only; a log that has grown large is renamed to `.1` first."""
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     if path.exists() and path.stat().st_size > _ROTATE_AT:
         path.replace(path.with_name(path.name + ".1"))

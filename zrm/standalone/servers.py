@@ -1,13 +1,13 @@
-"""PostgreSQL 18 and Valkey as our own children, for a laptop, a demonstration and the tests. Linux only.
+"""PostgreSQL 18 and Valkey as child processes, for a laptop, a demonstration and the tests. Linux only.
 
     var/postgres/   data/  password  port  lock       var/valkey/   appendonlydir/  valkey.conf  password  port  lock
 
-Both listen on loopback or on a socket in their own folder, never further, and ask for a random password that only the
-owner of `var` can read. Both are durable by default: fsync on, every commit waits for the disk.
+Both listen only on loopback or on a socket in their own folder, and ask for a random password that only the owner of
+`var` can read. Both are durable by default: fsync on, every commit waits for the disk.
 
-What a killed start leaves behind is healed at the next: whoever holds `lock` owns the folder, so a server found running
-there belongs to a dead parent and is stopped first, and a pid file left in it is stale. (PostgreSQL's own test of a
-stale pid file is fooled by zombies and by numbers used again.)
+The next start repairs what a killed one left behind: the process that holds `lock` owns the folder, so a server found
+running there belongs to a dead parent and is stopped first, and a pid file left in it is stale. (PostgreSQL's own test
+of a stale pid file is fooled by zombies and by reused process ids.)
 """
 
 from __future__ import annotations
@@ -34,12 +34,12 @@ class Servers:
     database_url: str = field(repr=False)
     redis_url: str = field(repr=False)
     revive: Callable[[], None] = field(default=lambda: None, repr=False, compare=False)
-    """Starts again whichever has died meanwhile; to be called about once a second."""
+    """Restart each server that has died; call it about once a second."""
 
 
 @contextlib.contextmanager
 def embedded(var: Path, *, database_url: str | None = None, redis_url: str | None = None) -> Iterator[Servers]:
-    """Run below `var` whichever has no address given, PostgreSQL with a database `zrm`, until the block ends.
+    """Run each server that has no address given below `var`, PostgreSQL with a database `zrm`, until the block ends.
 
     Raises ServerFailed.
     """
@@ -64,7 +64,9 @@ def embedded(var: Path, *, database_url: str | None = None, redis_url: str | Non
 
 
 def running(var: Path, *, database_url: str | None = None, redis_url: str | None = None) -> Servers | None:
-    """Where the two are: at the addresses given, else run below `var` by another process; None if one is nowhere."""
+    """The addresses of the two: as given, or as another process runs them below `var`; None if one of them does not
+    run.
+    """
     postgres, valkey = _both(var)
     if (database_url or postgres.owned_elsewhere()) and (redis_url or valkey.owned_elsewhere()):
         return Servers(database_url or postgres.url(), redis_url or valkey.url())

@@ -1,7 +1,7 @@
-"""A process tree: starts named child processes, gathers what they print, starts the dead again, stops them all.
+"""A process tree: starts named child processes, collects their output, restarts them when they die, stops them all.
 
-One thread does it all by waiting on pipes. Children are in sessions of their own, so a terminal's Ctrl-C reaches only the
-supervisor, which stops them; should it be killed, the kernel kills them.
+One thread does it all by waiting on pipes. Children run in sessions of their own, so a terminal's Ctrl-C reaches only
+the supervisor, which stops them; if the supervisor is killed, the kernel kills them.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from zrm.standalone.child_process import open_log, spawn
 
 FIRST_DELAY = 0.5  # seconds before a dead child is started again; doubled each time
 LONGEST_DELAY = 30.0
-SETTLED_AFTER = 30.0  # a child that lived this long starts afresh at FIRST_DELAY
+SETTLED_AFTER = 30.0  # after this many seconds of life the delay is FIRST_DELAY again
 TICK = 1.0  # seconds between calls of `tend`
 LONGEST_LINE = 64 * 1024  # bytes; a longer line is passed on in parts
 IMPATIENT_AFTER = 1.0  # seconds; one Ctrl-C may reach us twice, from the terminal and from make
@@ -31,14 +31,14 @@ STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 def _say(text: str) -> None:
-    # A reader who has gone (a closed pipe or terminal) is no reason to stop the children; the logs still have it all.
+    # A closed pipe or terminal is no reason to stop the children; the logs still have every line.
     with contextlib.suppress(OSError, ValueError):
         sys.stdout.write(text + "\n")
         sys.stdout.flush()
 
 
 class _Child:
-    """One role: its process, the pipe from it, and when it may be started again."""
+    """One role: its process, the pipe from it, and when it may be restarted."""
 
     def __init__(self, name: str, argv: Sequence[str], inherit: Sequence[int], log_file: Path) -> None:
         self.name = name
@@ -56,11 +56,11 @@ class _Child:
 class Supervisor:
     """Runs `roles` (name to argv), in their order, until SIGINT, SIGTERM or SIGHUP, or until `stop` is called.
 
-    `inherit` are open files of ours, by number, that a role gets each time it starts: sockets that listen on while it restarts.
-    Each line a child prints goes to `say` with its name before it, and as it is to `log_dir/<name>.log`. `tend` is called
-    about once a second. `stop_within` is the time in seconds in which all have ended: asked to at once by SIGTERM, since none
-    needs another to end well, and killed when the time is up. A second signal, later than a moment,
-    kills at once.
+    `inherit` are open files of ours, by number, that a role gets at each start: listening sockets that stay open while
+    it restarts. Each line of a child's output goes to `say`, prefixed with the role's name, and unchanged to
+    `log_dir/<name>.log`. `tend` is called about once a second. `stop_within` is the time in seconds in which all have
+    ended: SIGTERM goes to all at once, because none needs another to end in order, and SIGKILL when the time is up. A
+    second signal after a moment kills at once.
     """
 
     def __init__(
@@ -90,7 +90,7 @@ class Supervisor:
 
     @property
     def pids(self) -> dict[str, int]:
-        """The process ids of the children that run now, by name."""
+        """The process ids of the running children, by name."""
         return {
             child.name: child.process.pid
             for child in self._children
@@ -102,7 +102,9 @@ class Supervisor:
         self._stopping = True
 
     def run(self) -> None:
-        """Start all children and look after them until told to stop; when it returns or raises, none is left. Main thread only."""
+        """Start and supervise all children until told to stop; none is left when it returns or raises. Main thread
+        only.
+        """
         with self._heed_signals():
             try:
                 next_tick = time.monotonic()
@@ -176,7 +178,7 @@ class Supervisor:
         child.delay = min(child.delay * 2, LONGEST_DELAY)
 
     def _read(self, until: float) -> None:
-        """Pass on what children print, and notice who has ended, for one wait that lasts no longer than `until`."""
+        """Pass on the children's output, and notice which have ended, in one wait no longer than `until`."""
         for key, _ in self._selector.select(max(0.0, until - time.monotonic())):
             child: _Child | None = key.data
             if child is None:
@@ -185,12 +187,12 @@ class Supervisor:
             else:
                 self._pass_on(child)
         for child in self._children:
-            # A grandchild may keep the pipe open, so the process itself is asked.
+            # A grandchild may keep the pipe open, so the process itself is checked.
             if child.process and child.process.poll() is not None:
                 self._bury(child)
 
     def _pass_on(self, child: _Child) -> bool:
-        """Read once; False when there is nothing more for now or ever."""
+        """Read once; False when there is nothing more for now or at all."""
         if child.pipe is None:
             return False
         try:
@@ -202,7 +204,7 @@ class Supervisor:
             os.close(child.pipe)
             child.pipe = None
             return False
-        # A full disk must not take the children down with their logs.
+        # A full disk must not stop the children together with their logs.
         with contextlib.suppress(OSError):
             child.log.write(part)
         *lines, child.rest = (child.rest + part).split(b"\n")

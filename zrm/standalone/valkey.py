@@ -1,4 +1,4 @@
-"""Valkey as our child: the queue's wake-up calls, appended to a file that is flushed every second."""
+"""Valkey as a child process: the queue's wake-up calls, in a file that is flushed every second."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class EmbeddedValkey(EmbeddedServer):
         try:
             self._run()
         except ServerFailed:
-            # The queue only says that there is work; the database knows which. So a file that cannot be read is put aside.
+            # The queue only says that there is work; the tasks are in the database. So an unreadable file is put aside.
             written = self.folder / "appendonlydir"
             if not written.exists():
                 raise

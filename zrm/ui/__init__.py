@@ -1,1 +1,1 @@
-"""What people read: pages, their assets, the two languages, dates, labels."""
+"""What people see: pages, their assets, the two languages, dates, labels."""

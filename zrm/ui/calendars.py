@@ -19,7 +19,7 @@ from zrm.ui.i18n import Language, _, digits, gettext, ngettext
 
 Calendar = Literal["solar", "gregorian"]
 
-# A week, after which "how long ago" says less than the date does. The desk's script keeps the same limits.
+# Seconds: a week, after which "how long ago" says less than the date. The desk's script has the same limits.
 _RELATIVE_LIMIT: Final = timedelta(days=7)
 
 
@@ -33,14 +33,14 @@ class DayParts(NamedTuple):
 
 @dataclass(frozen=True)
 class DateReader:
-    """For whom a moment is written. `timezone` is an IANA name such as "Asia/Tehran"."""
+    """The reader's conventions for moments. `timezone` is an IANA name such as "Asia/Tehran"."""
 
     language: Language = "fa"
     calendar: Calendar = "solar"
     timezone: str = "Asia/Tehran"
 
     def local(self, moment: datetime) -> datetime:
-        """`moment` in the reader's time zone. A naive moment is a mistake of the caller: ValueError."""
+        """`moment` in the reader's time zone. Errors: ValueError for a naive moment."""
         if moment.tzinfo is None:
             raise ValueError("a moment without a time zone cannot be shown")
         return moment.astimezone(ZoneInfo(self.timezone))
@@ -92,7 +92,7 @@ def date_time_text(moment: datetime, reader: DateReader) -> str:
 
 
 def full_text(moment: datetime, reader: DateReader) -> str:
-    """Everything there is to say, for a tooltip: weekday, day, time with seconds and the zone's name."""
+    """Everything, for a tooltip: weekday, day, time with seconds and the zone's name."""
     local = reader.local(moment)
     clock = digits(f"{local:%H:%M:%S}", reader.language)
     return f"{_joined(weekday_date_text(moment, reader), clock, reader.language)} ({reader.timezone})"

@@ -1,4 +1,4 @@
-"""What stands around a page: the navigation, the signed-in person, the addresses the layout posts to."""
+"""What surrounds a page: the navigation, the signed-in person, the addresses the layout posts to."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True)
 class NavItem:
-    """One place in the side navigation.
+    """One entry of the side navigation.
 
     `key` is stable and names the live counter (`counts` events carry {key: number}); `icon` is a name from
-    ui/icons.css; `keys` is the keyboard path, such as "g q"; `label` is already translated for the viewer.
-    `count` None means the place has no counter; 0 hides it. `urgent` colours the counter as something overdue.
+    ui/icons.css; `keys` is the keyboard path, such as "g q"; `label` is already translated for the viewer. `count` None
+    means the entry has no counter; 0 hides it. `urgent` colours the counter as overdue.
     """
 
     key: str
@@ -26,7 +26,7 @@ class NavItem:
 
 @dataclass(frozen=True)
 class NavSection:
-    """A titled group of places; an empty title draws no heading."""
+    """A titled group of entries; an empty title draws no heading."""
 
     title: str
     items: Sequence[NavItem]
@@ -36,10 +36,10 @@ class NavSection:
 class DeskFrame:
     """Everything `desk.html` needs besides its blocks.
 
-    `current` is the key of the open place, `unread` the number on the bell, `csrf` the token that the layout's own
-    forms (preferences, sign-out) send back as `csrf_token`. `search_href` "" draws no way to search; without `search_field` it
-    is a link, as it is on a narrow page. `problems` is how much is wrong with the installation itself, `problems_href` where
-    that is told; "" for who is not to know.
+    `current` is the key of the open entry, `unread` the number on the bell, `csrf` the token that the layout's own
+    forms (preferences, sign-out) send back as `csrf_token`. `search_href` "" draws no search; without `search_field` it
+    is a link, as on a narrow page. `problems` counts the installation's own problems, `problems_href` is the page that
+    lists them; "" for viewers who may not see them.
     """
 
     organisation: str

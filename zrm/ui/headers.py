@@ -1,11 +1,11 @@
-"""The answer headers that keep a page to itself: what it may load, who may frame it, that nobody stores it."""
+"""The security headers of answers: what a page may load, which sites may frame it, that it is not stored."""
 
 from __future__ import annotations
 
 from typing import Final
 
 STRICT_TRANSPORT: Final = (b"strict-transport-security", b"max-age=31536000")
-"""For every answer of an installation whose public address is https: never again without TLS, for a year."""
+"""For every answer of an installation whose public address is https: no requests without TLS for a year."""
 
 _COMMON: Final = {
     "X-Content-Type-Options": "nosniff",
@@ -27,8 +27,8 @@ PAGE: Final = {
 }
 """For every page of ours, the portal's and the desk's. Scripts and styles only from our own files, none inline.
 
-Pages are personal or carry a form's identity, so none is stored. The referrer policy is same-origin and not no-referrer,
-for the latter makes browsers post "Origin: null".
+Pages are personal or carry a form's identity, so none is stored. The referrer policy is same-origin and not
+no-referrer, because the latter makes browsers post "Origin: null".
 """
 
 FOREIGN_HTML: Final = {
@@ -39,7 +39,7 @@ FOREIGN_HTML: Final = {
         " frame-ancestors 'self'"
     ),
 }
-"""For a citizen's HTML in its frame: no script, no form, nothing loaded from anywhere, an origin of its own."""
+"""For a citizen's HTML in its frame: no script, no form, no external resource, an origin of its own."""
 
 FOREIGN_HTML_WITH_PICTURES: Final = {
     **FOREIGN_HTML,
@@ -48,7 +48,7 @@ FOREIGN_HTML_WITH_PICTURES: Final = {
     ),
     "Referrer-Policy": "no-referrer",
 }
-"""The same for an agent who asked for the pictures that lie elsewhere."""
+"""The same for an agent who asked for the external pictures."""
 
 SHOWN_FILE: Final = {
     **_COMMON,
@@ -64,11 +64,11 @@ FOREIGN_PDF: Final = {
         "sandbox; default-src 'none'; style-src 'unsafe-inline'; object-src 'self'; frame-ancestors 'none'"
     ),
 }
-"""For a citizen's PDF in a tab of its own: whatever it may be, it gets an origin of its own and no script of a page."""
+"""For a citizen's PDF in a tab of its own: it gets an origin of its own and runs no script of a page."""
 
 DOWNLOAD: Final = {
     **_COMMON,
     "X-Frame-Options": "DENY",
     "Content-Security-Policy": "sandbox; default-src 'none'; frame-ancestors 'none'",
 }
-"""For everything else: it is saved, never shown."""
+"""For everything else: it is downloaded, never shown."""

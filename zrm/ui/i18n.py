@@ -1,7 +1,7 @@
-"""Words in two languages.
+"""Texts in two languages.
 
-A msgid is the English sentence itself. Persian lives in `zrm/ui/locale/fa/*.po`, one file per area, read and merged
-at start without a compile step. A message without a Persian text is shown in English; a test keeps that from happening.
+A msgid is the English sentence itself. Persian is in `zrm/ui/locale/fa/*.po`, one file per area, read and merged at
+start without a compile step. A message without a Persian text is shown in English; a test keeps that from happening.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ LANGUAGES: Final[tuple[Language, ...]] = get_args(Language)
 LOCALE_FOLDER: Final = Path(__file__).parent / "locale"
 
 LANGUAGE_COOKIE: Final = "zrm_language"
-"""Where a browser keeps the language its reader chose on our pages."""
+"""The cookie with the language the reader chose on our pages."""
 
 _PERSIAN_DIGITS: Final = str.maketrans("0123456789", "۰۱۲۳۴۵۶۷۸۹")
 
@@ -42,13 +42,13 @@ def _(message: str) -> str:
 
 
 def direction(language: Language) -> Literal["rtl", "ltr"]:
-    """The writing direction of a language, as the HTML attribute `dir` wants it."""
+    """The writing direction of a language, as a value of the HTML attribute `dir`."""
     return "rtl" if language == "fa" else "ltr"
 
 
 def wished(asked: str, remembered: str, header: str) -> Language | None:
-    """The language a reader wants: asked for in the address, else remembered in `LANGUAGE_COOKIE`, else the browser's
-    wish (its Accept-Language header); None if none of them names one of ours.
+    """The reader's language: asked for in the address, else kept in `LANGUAGE_COOKIE`, else from the browser's
+    Accept-Language header; None if none of them names one of ours.
     """
     for choice in (asked, remembered):
         if choice in LANGUAGES:
@@ -57,7 +57,7 @@ def wished(asked: str, remembered: str, header: str) -> Language | None:
 
 
 def accepted_language(header: str) -> Language | None:
-    """The first of our languages in an Accept-Language header by its weights; None if it wants neither."""
+    """The first of our languages in an Accept-Language header by its weights; None if it names neither."""
     wishes: list[tuple[float, int, Language]] = []
     for place, part in enumerate(header.split(",")[:20]):
         tag, _semicolon, weight = part.strip().partition(";q=")
@@ -73,15 +73,15 @@ def accepted_language(header: str) -> Language | None:
 
 
 def digits(text: object, language: Language) -> str:
-    """`text` with 0-9 written as the language writes them: Persian digits for Persian, unchanged for English."""
+    """`text` with 0-9 written in the language's digits: Persian digits for Persian, unchanged for English."""
     return str(text).translate(_PERSIAN_DIGITS) if language == "fa" else str(text)
 
 
 def in_fours(number: str, language: Language) -> str:
-    """A long number as people read it, `1234-5678-9012`, in the language's digits and safe inside a sentence of it.
+    """A long number in groups, `1234-5678-9012`, in the language's digits and safe inside a sentence of it.
 
-    Behind an Arabic letter the groups would be shown last to first; a left-to-right mark before them keeps their order.
-    (An isolate would do it too, but old telephones show it as a box.)
+    After an Arabic letter the groups would be shown last to first; a left-to-right mark before them keeps their order.
+    (An isolate would too, but old telephones show it as a box.)
     """
     groups = "-".join(number[start : start + 4] for start in range(0, len(number), 4))
     return f"\u200e{digits(groups, language)}" if language == "fa" else groups
@@ -90,7 +90,7 @@ def in_fours(number: str, language: Language) -> str:
 def merge(language: Language, folder: Path = LOCALE_FOLDER) -> tuple[Catalog, list[TranslationConflict]]:
     """Read every part file of a language in name order into one catalogue; also tell which messages disagree.
 
-    Fuzzy and empty entries are left out, so they fall back to English instead of to a guess.
+    Fuzzy and empty entries are left out, so they fall back to English instead of a guess.
     """
     merged = Catalog(locale=language)
     origin: dict[tuple[str | tuple[str, ...], str | None], Path] = {}
@@ -118,7 +118,7 @@ def _is_translated(string: object) -> bool:
 
 @lru_cache(maxsize=len(LANGUAGES))
 def translations(language: Language) -> GNUTranslations:
-    """The ready catalogue of a language: `.gettext(msgid)` and `.ngettext(one, many, n)`. Read once per process."""
+    """The catalogue of a language: `.gettext(msgid)` and `.ngettext(one, many, n)`. Read once per process."""
     catalog = Catalog(locale="en") if language == "en" else merge(language)[0]
     compiled = io.BytesIO()
     write_mo(compiled, catalog)

@@ -1,4 +1,4 @@
-"""Small pieces of text that templates need and that have no home in HTML: labels of closed vocabularies, sizes, codes.
+"""Short texts that templates need: labels of closed vocabularies, sizes, codes, paragraphs.
 
 A vocabulary maps a stored code to (msgid, tone, icon). The tone is one of neutral, info, good, warn, bad; colour never
 stands alone: each badge also has an icon and a word.
@@ -63,12 +63,12 @@ _BLANK_LINES: Final = re.compile(r"\n[ \t]*\n+")
 
 
 def word(vocabulary: dict[str, Word], code: str) -> Word:
-    """The word for a stored code; a code from a newer version is shown as it is rather than breaking the page."""
+    """The label of a stored code; a code from a newer version is shown as it is."""
     return vocabulary.get(code) or Word(code, "neutral", "circle-dot")
 
 
 def channel_name(kind: str, language: Language) -> str:
-    """What a channel is called; one that is not there any more by its kind."""
+    """The name of a channel; for a channel that no longer exists, its kind."""
     return of_channel(kind).name(language)
 
 
@@ -96,8 +96,8 @@ _MOST_PARAGRAPHS: Final = 2_000
 def paragraphs(text: str) -> Markup:
     """Plain text as escaped HTML: a blank line starts a paragraph (each with its own direction), a newline breaks.
 
-    A paragraph that is one link, address or code and nothing else stands where its neighbours stand, read left to right.
-    Beyond `_MOST_PARAGRAPHS` the rest is one paragraph, its blank lines kept.
+    A paragraph that is only a link, an address or a code is aligned as its neighbours and read left to right. Beyond
+    `_MOST_PARAGRAPHS` the rest is one paragraph that keeps its blank lines.
     """
     split = _BLANK_LINES.split(text.replace("\r\n", "\n"), maxsplit=_MOST_PARAGRAPHS)
     blocks = [block.strip("\n") for block in split if block.strip()]

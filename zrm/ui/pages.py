@@ -1,8 +1,8 @@
 """The one renderer of pages: Jinja2 with escaping always on, undefined names refused, and two languages.
 
-A template sees `_` and `ngettext`, `asset("desk.css")`, `viewer`, and the filters below. The viewer is held in a
-context variable while a page is drawn, so macros imported without context (cached by Jinja2, hence fast) still
-write dates and digits for the right reader.
+A template sees `_` and `ngettext`, `asset("desk.css")`, `viewer`, and the filters below. The viewer is in a context
+variable while a page is rendered, so macros imported without context (cached by Jinja2, hence fast) still write dates
+and digits for the right reader.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ class Pages:
         self._manifest: dict[str, str] | None = None
 
     def add_folder(self, name: str, folder: Path) -> None:
-        """Make the templates in `folder` known as "name/…". A name is taken once; the folder must exist."""
+        """Make the templates in `folder` available as "name/…". A name can be used once; the folder must exist."""
         if name in self._folders:
             raise ValueError(f"the template folder {name!r} is already registered")
         if not folder.is_dir():
@@ -73,7 +73,7 @@ class Pages:
             _viewer.reset(token)
 
     def part(self, template: str, macro: str, viewer: Viewer, *values: object, **named: object) -> str:
-        """One macro of a template, drawn alone: the row of a live event. The same text as inside a page."""
+        """One macro of a template, rendered alone: the row of a live event. The same text as inside a page."""
         token = _viewer.set(viewer)
         try:
             module = self.environment(viewer.language).get_template(template).module

@@ -1,4 +1,4 @@
-"""In what way a telephone number looks wrong, in a sentence beside its field."""
+"""What is wrong with a telephone number, as a sentence beside its field."""
 
 from __future__ import annotations
 

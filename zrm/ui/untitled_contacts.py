@@ -1,7 +1,8 @@
-"""What the installation wrote for a contact without words (a recording, a fax, a photo), in the language of whoever reads it.
+"""The installation's text for a contact without words (a recording, a fax, a photo), in its reader's language.
 
-It was recorded in the sender's language, or the installation's, and is of no use to an agent who reads the other one. By telephone
-and fax nobody types, so every line there that is a sentence of ours was written by us; a messenger's is only ever a title.
+It was recorded in the sender's or the installation's language, which an agent may not read. Nobody types by telephone
+or fax, so in such a contact every line that is a sentence of ours was written by us; in a messenger's contact only the
+title can be.
 """
 
 from __future__ import annotations
@@ -17,7 +18,9 @@ _GAPS: Final = {"num": r"(?P<num>[0-9۰-۹]{1,9})", "error": r"(?P<error>.+)"}
 
 
 def reworded(text: str, channel: str, language: Language) -> str:
-    """`text` of a contact or case of `channel` with the installation's own sentences in `language`; all else stays as it is."""
+    """`text` of a contact or case of `channel`, with the installation's own sentences in `language`; the rest is
+    unchanged.
+    """
     sentences = of_channel(channel).sentences
     if not sentences or not text:
         return text
@@ -36,7 +39,7 @@ def _line(line: str, sentences: tuple[Sentence, ...], language: Language) -> str
 
 @lru_cache(maxsize=32)
 def _patterns(sentences: tuple[Sentence, ...]) -> list[tuple[re.Pattern[str], Sentence]]:
-    """How each sentence looks in either language, in all its forms."""
+    """Patterns of each sentence in each language, in all its forms."""
     return [
         (_pattern(form), sentence)
         for sentence in sentences

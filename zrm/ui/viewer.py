@@ -1,4 +1,4 @@
-"""Who looks at a page: the choices that change how it is written, never what it says."""
+"""The viewer of a page: the choices that change how it is written, never its content."""
 
 from __future__ import annotations
 
@@ -27,5 +27,5 @@ class Viewer:
 
     @property
     def reader(self) -> DateReader:
-        """The part that matters to dates."""
+        """The conventions for dates."""
         return DateReader(self.language, self.calendar, self.timezone)
