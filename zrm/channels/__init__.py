@@ -1,1 +1,1 @@
-"""The channels: a folder each. `channel.py` says what a channel is, `registry.py` which there are."""
+"""The channels, a folder each. `channel.py` says what a channel is, `registry.py` lists them."""

@@ -1,7 +1,7 @@
-"""What a channel is. It sees this module, `zrm.contract`, `zrm.kit`, `zrm.ui` and `zrm.errors`, and is handed a `FrontDesk`;
-nothing else of the installation.
+"""What a channel is. It imports this module, `zrm.contract`, `zrm.kit`, `zrm.ui` and `zrm.errors`, and gets a
+`FrontDesk`; nothing else of the installation.
 
-A folder a channel: `channel.py` (the class), `config.py` (its section of config.yaml), its doors beside it.
+Each channel is a folder: `channel.py` (the class), `config.py` (its section of config.yaml), and its doors.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ class ChannelConfig(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class Installation:
-    """What every channel may know of the organisation: names by language, and how text and numbers default.
+    """What every channel may know of the organisation: names by language, and defaults for text and numbers.
 
     `public_url` without a trailing slash; `region` an ISO country for phone numbers; `data_dir` a writable folder of
     this installation; `secret` the installation's key for signing forms (never shown).
@@ -69,7 +69,7 @@ class Channel(Protocol):
         """The secrets that must never reach a log."""
 
     def check(self) -> list[str]:
-        """What is misconfigured or missing, a sentence each, for `zrm check`; empty if all is well."""
+        """What is misconfigured or missing, a sentence each, for `zrm check`; empty if nothing is."""
 
 
 @runtime_checkable
@@ -77,7 +77,7 @@ class HasRoutes(Protocol):
     """A channel with a door on the web server: webhooks, forms, hand-offs."""
 
     def routes(self, desk: FrontDesk) -> APIRouter:
-        """The channel's own routes, full paths."""
+        """The channel's own routes, with full paths."""
 
 
 @runtime_checkable
@@ -85,12 +85,12 @@ class HasListener(Protocol):
     """A channel with a server or poller of its own; each runs in its own process (`zrm listen <kind>`)."""
 
     def listen(self, desk: FrontDesk, stop: Event) -> None:
-        """Serve until `stop` is set; returns after finishing what is under way."""
+        """Serve until `stop` is set; returns after finishing what is in progress."""
 
 
 @runtime_checkable
 class HasFiles(Protocol):
-    """A channel whose contacts name files that lie at the provider's."""
+    """A channel whose contacts name files that are stored at the provider."""
 
     def fetch(self, account: str, address: str) -> Fetched:
         """The file at a `remote` address of a contact to `account`; in a worker. Errors: SendError, retryable or not."""
@@ -98,21 +98,21 @@ class HasFiles(Protocol):
 
 @runtime_checkable
 class HasOwnAddresses(Protocol):
-    """A channel on which somebody could give an address of ours as their own."""
+    """A channel on which a citizen could give an address of ours as their own."""
 
     def own_addresses(self) -> frozenset[str]:
-        """Our addresses there, comparable; nobody who bears one is a citizen."""
+        """Our addresses on this channel, comparable; a sender with one of them is no citizen."""
 
 
 @runtime_checkable
 class HasFates(Protocol):
-    """A channel whose provider can be asked what became of a message, when its report never came."""
+    """A channel whose provider can be asked for a message's status when its report never came."""
 
     def fate(self, account: str, provider_ref: str) -> Report | None:
         """What the provider knows; None if it does not know either. Errors: SendError, retryable or not."""
 
     def reports_on(self, account: str, provider_ref: str) -> bool:
-        """Whether a report on the message can come at all; if not, nobody is told that none has come."""
+        """Whether a report on the message can come at all; if not, a missing report is no problem."""
 
 
 @runtime_checkable

@@ -1,1 +1,1 @@
-"""E-mail: an SMTP door of our own, MIME as the world writes it, and answers by SMTP or into a folder."""
+"""E-mail: our own SMTP door, IMAP mailboxes, real-world MIME, and answers by SMTP or into a folder."""

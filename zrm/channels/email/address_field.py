@@ -1,17 +1,17 @@
-"""The mailboxes of an address field, as people and their programs really write them.
+"""The mailboxes of an address field, as people and programs really write them.
 
-RFC 5322 where the field keeps to it; where it does not, what its writer plainly meant:
+RFC 5322 where the field follows it; where it does not, what its writer evidently meant:
 
-* An address is a run of characters without a blank that stands in the field, after its encoded words are read and marks
-  of direction are taken out. Nothing is put together across a blank: an address that nobody wrote is never returned.
-* What stands in angle brackets counts before everything else in its piece, and a bare address beside it is part of the
-  name. A bracket may be missing on either side, doubled, or opened twice.
+* An address is a run of characters without a blank that stands in the field, after its encoded words are decoded and
+  direction marks removed. Nothing is joined across a blank: an address that is not in the field is never returned.
+* Text in angle brackets counts before everything else in its piece, and a bare address beside it is part of the name. A
+  bracket may be missing on either side, doubled, or opened twice.
 * Pieces end at `,` and `;`, also the Persian ones. A piece without an address belongs to the name of the next mailbox:
   `Doe, John <j@example.org>` is one.
-* Only where a field has no address as it stands, it is read again with its encoded words decoded, then with its quotes
-  and at last with its comments opened.
+* Only a field without an address is read again with its encoded words decoded, then with its quotes and at last with its
+  comments opened.
 
-Every step is one pass over the field: headers come from strangers.
+Every step is one pass over the field: headers are hostile input.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from zrm.channels.email.encoded_words import decode_words
 
 _LONGEST: Final = 65_536
 _LONGEST_ADDRESS: Final = 320
-# As most programs write it; what it does not match is read sign by sign.
+# As most programs write it; everything else is read character by character.
 _USUAL: Final = re.compile(
     r"(?:\"([^\"\\<>@=()']{1,100})\" ?|([A-Za-z][A-Za-z0-9 .-]{0,100}) )?<([A-Za-z0-9._+-]{1,64}@[A-Za-z0-9-]{1,63}(?:\.[A-Za-z0-9-]{1,63}){1,8})>"
 )
@@ -41,11 +41,11 @@ _ENCODED: Final = re.compile(r"=\?[^?\s]*\?[bBqQ]\?[^?]*\?=")
 _BEGUN: Final = re.compile(r"=\?[^?\s]*\?[bBqQ]\?")
 _GLUE: Final = re.compile(r"[/|:]")
 _QUOTES: Final = "'\"`«»‹›“”‘’„"
-# Marks of direction, and characters without width that come along when an address is copied.
+# Direction marks, and characters without width that come along when an address is copied.
 _MARKS: Final = dict.fromkeys(
     map(ord, "\u200e\u200f\u061c\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\u200b\u2060\ufeff\u00ad")
 )
-# A joiner is part of a word of a joining script only; in any other place it came along like the marks.
+# A joiner is part of a word of a joining script only; elsewhere it was copied along like the marks.
 _STRAY_JOINER: Final = re.compile(r"(?<![^\x00-\x7f])[\u200c\u200d]|[\u200c\u200d](?![^\x00-\x7f])")
 _WIDE: Final = {code: code - 0xFEE0 for code in range(0xFF01, 0xFF5F)} | {0xFE6B: ord("@"), 0x3002: ord(".")}
 
@@ -53,11 +53,13 @@ _WIDE_BRACKETS: Final = {0xFF1C: ord("<"), 0xFF1E: ord(">")}
 
 
 def addresses(value: str) -> list[tuple[str, str]]:
-    """`(display name, address)` of each mailbox of an address field, in order; groups are opened, rubbish is skipped."""
+    """`(display name, address)` of each mailbox of an address field, in order; groups are opened, invalid text is
+    skipped.
+    """
     return list(_read(value))
 
 
-@lru_cache(maxsize=16)  # a mail's few fields are asked for again and again
+@lru_cache(maxsize=16)  # the few fields of a mail are parsed again and again
 def _read(value: str) -> tuple[tuple[str, str], ...]:
     if (usual := _USUAL.fullmatch(value)) is not None:
         name = " ".join((usual[1] or usual[2] or "").split())
@@ -67,7 +69,7 @@ def _read(value: str) -> tuple[tuple[str, str], ...]:
 
 
 def _readings(text: str) -> Iterator[str]:
-    """The field as it stands, then decoded, then without quotes and comments; nothing is read twice."""
+    """The field as it is, then decoded, then without quotes and comments; no variant is read twice."""
     yield text
     for opened in ("", '"', "()"):
         before, text = text, (text if opened else _narrow(_decoded(text)))
@@ -77,13 +79,13 @@ def _readings(text: str) -> Iterator[str]:
 
 
 def _decoded(text: str) -> str:
-    """The text with its encoded words read, once: one that comes out of another is none."""
+    """The text with its encoded words decoded once: one that results from another stays as it is."""
     text = decode_words(text)
     return text.replace("=?", "= ?") if _BEGUN.search(text) else text
 
 
 def _narrow(text: str) -> str:
-    """The text with the brackets of full width as plain ones, and all of it where even its @ is of full width."""
+    """The text with full-width brackets as plain ones, and all of it normalised where even its @ is full-width."""
     return text.translate(_WIDE_BRACKETS if "@" in text else _WIDE)
 
 
@@ -103,9 +105,11 @@ def is_address(text: str) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class _Token:
-    """A part of a field: `kind` is quoted, comment, blank, word, gap, rest, or the sign itself (a bracket or a separator).
+    """A part of a field: `kind` is quoted, comment, blank, word, gap, rest, or the sign itself (a bracket or a
+    separator).
 
-    A gap is where a bracket stood that held no address: nothing is put together across it. A rest begins with the end of an encoded word that a blank or a separator cuts, against the rule.
+    A gap is an angle bracket without an address: nothing is joined across it. A rest begins with the end of an encoded
+    word that is cut by a blank or a separator, against the rule.
     """
 
     kind: str
@@ -120,7 +124,7 @@ def _tokens(value: str) -> Iterator[_Token]:
     for start, end in _enclosed(value):
         yield from _outside(value[at:start])
         if value[start] == '"':
-            # Programs escape these two; before any other sign a backslash is what it looks like.
+            # Programs escape these two; before any other character a backslash is an ordinary one.
             yield _Token("quoted", re.sub(r'\\(["\\])', r"\1", value[start + 1 : end - 1]))
         else:
             yield _Token("comment", value[start + 1 : end - 1])
@@ -138,7 +142,7 @@ def _outside(text: str) -> Iterator[_Token]:
 
 
 def _enclosed(value: str) -> list[tuple[int, int]]:
-    """Where quoted strings and outermost comments lie; a sign that nothing closes is an ordinary letter."""
+    """The positions of quoted strings and outermost comments; an unclosed sign is an ordinary letter."""
     quotes = [match.start() for match in re.finditer(r'\\.|"', value) if match[0] == '"']
     spans = [(start, end + 1) for start, end in zip(quotes[::2], quotes[1::2], strict=False)]
     quoted = iter([*spans, (len(value), len(value))])
@@ -155,7 +159,7 @@ def _enclosed(value: str) -> list[tuple[int, int]]:
         elif opened:
             begin = opened.pop()
             while comments and comments[-1][0] > begin:
-                comments.pop()  # it lies within this one
+                comments.pop()  # inside this one
             comments.append((begin, match.end()))
     if not comments:
         return spans
@@ -175,11 +179,11 @@ def _outermost(spans: list[tuple[int, int]]) -> list[tuple[int, int]]:
 
 @dataclass(slots=True)
 class _Piece:
-    """What has been read since the last separator, and the name that pieces before it have left over."""
+    """What has been read since the last separator, and the name left over from earlier pieces."""
 
     left_over: list[_Token] = field(default_factory=list)
     words: list[_Token] = field(default_factory=list)
-    inside: list[_Token] | None = None  # what an open bracket has taken in so far
+    inside: list[_Token] | None = None  # the content of an open bracket so far
     found: list[tuple[str, str]] = field(default_factory=list)
 
 
@@ -219,7 +223,7 @@ def _mailboxes(value: str) -> list[tuple[str, str]]:
 
 
 def _close(piece: _Piece) -> None:
-    """A bracket ends: what it holds is the address, or else part of the name."""
+    """A bracket ends: its content is the address, or else part of the name."""
     inside, piece.inside = piece.inside, None
     if inside is None:
         return
@@ -245,7 +249,7 @@ def _end(piece: _Piece) -> list[tuple[str, str]]:
 
 
 def _bare_mailboxes(piece: _Piece) -> list[tuple[str, str]]:
-    """The addresses that stand without brackets; what stands around the first one is its name."""
+    """The addresses without brackets; the text around the first one is its name."""
     written = _addresses_of(piece.words)
     found = list(dict.fromkeys(address for one in written for address in one))
     if not found:
@@ -258,7 +262,7 @@ def _bare_mailboxes(piece: _Piece) -> list[tuple[str, str]]:
 
 
 def _addresses_of(tokens: list[_Token]) -> list[list[str]]:
-    """The addresses in each token. A quoted one counts where no word is one."""
+    """The addresses in each token. A quoted one counts where no word has one."""
     found: list[list[str]] = []
     before = _Token("blank", "")
     for place, token in enumerate(tokens):
@@ -277,7 +281,7 @@ def _addresses_of(tokens: list[_Token]) -> list[list[str]]:
 
 
 def _goes_on(tokens: list[_Token], place: int) -> bool:
-    """Whether a word and its neighbour are one when they are decoded: the blank between two encoded words is none."""
+    """Whether a word and its neighbour are one after decoding: the blank between two encoded words does not count."""
 
     def touch(first: int) -> bool:
         beside = tokens[first : first + 3]
@@ -296,13 +300,14 @@ def _addresses_in(word: str) -> list[str]:
     elif "=?" in word and "@" in word:
         return []  # the whole field has to be decoded: its neighbour may be the other half of it
     if _BEGUN.search(word):
-        return []  # an encoded word with a blank or a separator in it, against the rule: it is one in the decoded field only
+        # an encoded word with a blank or separator in it, against the rule: one word only in the decoded field
+        return []
     parts = _GLUE.split(word) if word.count("@") > 1 else [word]
     return [address for part in parts if (address := _address_in(part))]
 
 
 def _address_in(word: str) -> str:
-    """The address in a word, without what stands around it (`mailto:`, quotes, a full stop); "" if there is none."""
+    """The address in a word, without what surrounds it (`mailto:`, quotes, a full stop); "" if there is none."""
     word = _STRAY_JOINER.sub("", word.translate(_MARKS))
     if word.count("@") != 1 or len(word) > 2 * _LONGEST_ADDRESS:
         return ""

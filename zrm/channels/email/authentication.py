@@ -1,10 +1,10 @@
-"""What a mail server we trust found out about the sender: SPF, DKIM and DMARC from its `Authentication-Results`.
+"""What a trusted mail server found out about the sender: SPF, DKIM and DMARC from its `Authentication-Results`.
 
 Only fields that carry the name of a server of ours are believed (RFC 8601), the topmost first, because each server adds
-its own on top. A sender can write such a field too: the server in front must take out those that bear its name.
+its own on top. A sender can write such a field too: our receiving server must remove fields that bear its name.
 
-A DMARC result names the domain it is about. If that is not the domain of the sender we read, a From was written that
-programs read differently, so that one vouches for a stranger and the other takes them for the citizen: it failed.
+A DMARC result names its domain. If that is not the domain of the sender we read, the From is one that programs read
+differently, so that the server checked another sender than we see: the check has failed.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ def results(fields: Iterable[tuple[str, str]], trusted: Collection[str], sender:
 
 
 def _is_about_another(result: authres.AuthenticationResult, sender: str) -> bool:
-    """Whether it names another domain than the sender's; of one organisation's, either may be named."""
+    """Whether it names another domain than the sender's; either may be named if they belong to one organisation."""
     named = next((str(one.value) for one in result.properties if (one.type, one.name) == ("header", "from")), "")
     if not named or not sender:
         return False
@@ -60,6 +60,6 @@ def _is_about_another(result: authres.AuthenticationResult, sender: str) -> bool
 
 
 def labels(found: dict[str, str]) -> set[str]:
-    """`spf_fail`, `dkim_fail`, `dmarc_fail` for what failed outright; `dmarc_pass` if the sender's domain vouches for it."""
+    """`spf_fail`, `dkim_fail`, `dmarc_fail` for definite failures; `dmarc_pass` if the sender's domain passed."""
     vouched = {"dmarc_pass"} if found.get("dmarc") == "pass" else set()
     return vouched | {f"{method}_fail" for method, result in found.items() if result in _FAILED}

@@ -1,22 +1,22 @@
-"""Mail servers' words about mail of ours: RFC 3464 delivery status notifications, and the older ones in free text.
+"""Mail servers' notifications about our mail: RFC 3464 delivery status notifications, and older ones in free text.
 
 What makes a mail one (`kind_of`), by its header alone wherever that is enough:
-* a delivery status, or a report whose type is none other;
+* a delivery status, or a report of no other type;
 * a mail server's own name as its sender, or the field `X-Failed-Recipients`;
-* a sender who is nobody or a postmaster, and a subject of a failure or a delay;
-* words of a failure with a code or the returned mail, from nobody; or below such a subject, whoever the sender says it is;
-* the return address of one delivery of ours, and any of those words or words that `second_opinion` knows: nobody writes
-  there but by answering that mail.
-Absence notes, read receipts and feedback reports are none, wherever they come.
+* an empty sender or a postmaster, and a subject about a failure or a delay;
+* words of a failure with a code or the returned mail, from an empty sender; or below such a subject, from any sender;
+* the return address of one delivery of ours, and any of those words or words that `second_opinion` knows: mail comes to that
+  address only as an answer to that delivery.
+Absence notes, read receipts and feedback reports never count.
 
-Which of our deliveries is meant, by the first of these that is there:
+Which of our deliveries is meant, by the first of these that is present:
 * the address it came to: every answer leaves with an envelope sender of its own, `info+b=<delivery>@…` (VERP);
 * `Original-Envelope-Id`, which we gave the server with the message (RFC 3461);
 * the Message-ID of the returned message, or of what the notification answers.
 
 A failure makes the delivery failed; a delay and a relay are added to its history; without any mark of ours the
-notification stays a mail with labels, for filing to decide. When an address is to blame, `refusals` says. Free text
-without a code is a failure unless it, or `second_opinion`, tells of a delay.
+notification stays a mail with labels, for filing to decide. `refusals` decides whether the address is at fault. Free
+text without a code is a failure unless it, or `second_opinion`, tells of a delay.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ from zrm.contract.errors import RECEIVER_SAYS
 from zrm.contract.inbound import Report
 from zrm.kit.text import clean_line
 
-_LONGEST: Final = 65_536  # characters of a notification that are looked at
+_LONGEST: Final = 65_536  # characters of a notification that are read
 _READ: Final = 20_000  # of which so many are searched for words
 _DETAIL: Final = 300
 _POSTMASTER: Final = re.compile(
@@ -58,7 +58,7 @@ _RETURNED: Final = (
 )
 _STATUS_PARTS: Final = ("message/delivery-status", "message/global-delivery-status")
 _MESSAGE_ID_LINE: Final = re.compile(r"^[> \t]*Message-ID:[ \t]*(<[^<>\s]{3,990}>)", re.IGNORECASE | re.MULTILINE)
-# Where the returned copy begins in free text: what stands below is ours, and its words are no server's.
+# Where the returned copy begins in free text: the words below are ours, not the server's.
 _COPY: Final = re.compile(
     r"^[> \t]*(?:-{2,40}.{0,40}(?:copy of|original message|returned (?:mail|message)|message header|undelivered message|unsent message).*"
     r"|(?:Return-Path|Received|Message-ID|MIME-Version|DKIM-Signature):.*)$",
@@ -124,7 +124,7 @@ def kind_of(
     subject = machine_subjects.subject_of(fields.get("subject", ""))
     passed_on = machine_subjects.is_passed_on(subject)
     postmaster = _postmaster(fields)
-    # The surer the sender is no person, the more a subject may say besides.
+    # The more certain it is that the sender is no person, the more a subject may contain besides.
     speaks = _speaks(
         subject, at_start=not (postmaster == "address" or (nobody and automatic_mail.takes_no_answers(fields)))
     )
@@ -145,7 +145,9 @@ def kind_of(
 
 
 def _postmaster(fields: Mapping[str, str]) -> Literal["address", "name", ""]:
-    """By what the sender is one under whose name mail servers write, people now and then; who names nobody is one by name."""
+    """Which sender names show a mail server's notification, certainly or possibly; an empty sender counts by its
+    name.
+    """
     found = addresses(fields.get("from", ""))
     if not found:
         return "name"
@@ -162,7 +164,7 @@ def _speaks(subject: str, *, at_start: bool = False) -> bool:
 
 
 def _proves(parts: Sequence[MimePart], text: str) -> bool:
-    """Whether the words are a failure's, and a code or the returned mail stands with them."""
+    """Whether the words are a failure's, together with a code or the returned mail."""
     words = _explanation(text)
     if not _fails(words):
         return False
@@ -175,7 +177,7 @@ def _fails(words: str) -> bool:
 
 
 def _explanation(text: str) -> str:
-    """The server's own words: what stands above the copy of our mail."""
+    """The server's own words: the text above the copy of our mail."""
     text = text[:_READ]
     copy = _COPY.search(text)
     return text[: copy.start()] if copy is not None else text
@@ -226,7 +228,7 @@ def _envelope_id(groups: Sequence[Mapping[str, str]]) -> UUID | None:
 
 
 def as_delivery(text: str) -> UUID | None:
-    """A delivery's id as it stands in an envelope (32 hex digits); None if it is none."""
+    """A delivery's id as written in an envelope (32 hex digits); None if it is none."""
     return UUID(text) if re.fullmatch(r"[0-9a-fA-F]{32}", text) else None
 
 
@@ -248,7 +250,7 @@ def _original(fields: Mapping[str, str], parts: Sequence[MimePart], text: str, *
 
 
 def _by_status(groups: Sequence[Mapping[str, str]], text: str) -> _Verdict | None:
-    """The worst that happened to any recipient; each of our messages has one only."""
+    """The worst result of any recipient; each of our messages has only one."""
     actions = {group["action"].split()[0].strip().lower(): group for group in groups if group.get("action", "").strip()}
     for action in ("failed", "delayed", "relayed", "expanded", "delivered"):
         group = actions.get(action)
@@ -267,7 +269,7 @@ def _by_status(groups: Sequence[Mapping[str, str]], text: str) -> _Verdict | Non
 
 
 def _by_words(fields: Mapping[str, str], text: str) -> _Verdict:
-    """A notification in free text: delayed if it says so, else failed, which is what such mails are for.
+    """A notification in free text: delayed if it says so, else failed, the usual purpose of such mails.
 
     A subject of a failure without a code below it may be a delay all the same: "Delivery attempts will continue".
     """
@@ -287,7 +289,7 @@ def _by_words(fields: Mapping[str, str], text: str) -> _Verdict:
 
 
 def _failing_lines(text: str) -> str:
-    """The lines of an explanation that carry a code or words of a failure, and what they go on with; all if none does."""
+    """The lines of an explanation with a code or words of a failure, and their continuations; all lines if none has."""
     lines = text.split("\n")
     found = [place for place, line in enumerate(lines) if status_in(line[:500]) or _fails(line[:500])]
     near = sorted({one for place in found for one in (place, place + 1) if one < len(lines)})

@@ -1,7 +1,7 @@
-"""What a calendar entry says, in one line each: what, when, where, from whom.
+"""The content of a calendar entry, a line each: what, when, where, from whom.
 
-Read line by line, and only what is told: times as they were written with their zone's name. What a VTIMEZONE says of its
-zone is never worked out: its rules can name every second of four centuries, and stay in force for the mails that follow.
+Parsed line by line, and only what is shown: times as written with their zone's name. The rules of a VTIMEZONE are never
+evaluated: they can name every second of four centuries, and would stay in force for later mails.
 """
 
 from __future__ import annotations
@@ -48,9 +48,9 @@ def summary(data: bytes) -> str:
 
 
 def _components(lines: list[Contentline]) -> Iterator[tuple[str, dict[str, _Field]]]:
-    """The calendars that name a method, and the events; damaged lines and what lies in other components are passed over."""
+    """The calendars that name a method, and the events; damaged lines and other components are skipped."""
     within: list[str] = []
-    events: list[dict[str, _Field]] = []  # those that are open
+    events: list[dict[str, _Field]] = []  # the open components
     for line in lines:
         match = _NAME.match(line)
         name = match[1].upper() if match is not None else ""
@@ -87,7 +87,7 @@ def _line(event: dict[str, _Field], method: str) -> str:
 
 
 def _time(field: _Field | None) -> str:
-    """A date or a time of day as written; "" for what is none."""
+    """A date or a time of day as written; "" for an invalid one."""
     match = _TIME.fullmatch(field.value.strip()) if field is not None else None
     if field is None or match is None:
         return ""

@@ -1,7 +1,7 @@
-"""The door's certificate: the operator's, or one of our own making that is kept and renewed in data_dir.
+"""The door's certificate: the operator's, or a self-signed one that is kept and renewed in data_dir.
 
-Mail servers encrypt to whoever answers and rarely check names (RFC 7435), so a certificate of our own is better than
-none; a real one is better still.
+Mail servers encrypt without checking names in most cases (RFC 7435), so a self-signed certificate is better than none;
+one from a certificate authority is better still.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ def tls_context(config: EmailConfig, data_dir: Path) -> ssl.SSLContext:
 
 
 def own_certificate(path: Path, hostname: str) -> Path:
-    """A self-made certificate and key in one file, made anew when missing, unreadable or about to expire."""
+    """A self-signed certificate and key in one file, made anew when missing, unreadable or about to expire."""
     if not _still_good(path, hostname):
         _make(path, hostname)
     return path

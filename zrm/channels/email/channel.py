@@ -65,7 +65,7 @@ class EmailChannel:
         return list(self.config.mailboxes) if self.config.submit is not None else []
 
     def own_addresses(self) -> frozenset[str]:
-        """Our mailboxes with their aliases and roles, and what else sends in our name."""
+        """Our mailboxes with their aliases and role addresses, and other addresses that send in our name."""
         return self._mailboxes.own_addresses
 
     def redact(self) -> list[str]:
@@ -117,14 +117,16 @@ class EmailChannel:
         return problems
 
     def listen(self, desk: FrontDesk, stop: Event) -> None:
-        """The SMTP door and the fetched mailboxes; returns after `stop` is set and what is under way has been answered."""
+        """The SMTP door and the fetched mailboxes; returns after `stop` is set and all work in progress has been
+        answered.
+        """
         from zrm.channels.email.listen import listen
 
         listen(self.config, self.installation, desk, stop)
 
 
 def _unreachable(host: str, port: int) -> str:
-    """Why nobody listens there; empty if somebody does."""
+    """Why no server listens there; empty if one does."""
     try:
         socket.create_connection((host, port), timeout=_PATIENCE).close()
     except OSError as error:

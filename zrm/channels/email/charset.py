@@ -1,14 +1,14 @@
-"""Bytes to text, when what a mail says of its own alphabet is missing, unknown or untrue.
+"""Bytes to text, when a mail's declared charset is missing, unknown or wrong.
 
 Order of belief:
 
-1. What shows itself: a byte order mark, UTF-16 by its NULs, ISO-2022 by its escapes, and valid UTF-8 that is not plain
-   ASCII. Chance makes none of them, whatever the mail claims.
-2. The declared alphabet, unless it cannot read the bytes, claims Latin for words that are not Latin's, or reads them so
-   that another is four times likelier.
-3. What chardet finds likeliest among the alphabets that mail is written in, within two rules of our own: words without
-   a plain letter are not Latin (Latin has its accents inside words of plain letters), so a few Persian words among many
-   English ones, or among the tags of a page, are told as well; and few bytes of Latin are windows-1252.
+1. Self-evident encodings: a byte order mark, UTF-16 by its NULs, ISO-2022 by its escapes, and valid UTF-8 that is not plain
+   ASCII. None of them arises by chance, whatever the mail declares.
+2. The declared charset, unless it cannot read the bytes, declares Latin for words that are not Latin's, or is four times
+   less likely than another.
+3. What chardet finds likeliest among the charsets that mail uses, within two rules of our own: words without a plain letter
+   are not Latin (Latin has its accents inside words of plain letters), so a few Persian words among many English ones, or
+   among the tags of a page, are recognised as well; and a few bytes of Latin are windows-1252.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _ALIASES: Final = {
     "utf8mb4": "utf-8", "unicode": "utf-8", "isiri-3342": "utf-8", "iso-8859-1": "cp1252", "latin1": "cp1252",
     "latin-1": "cp1252", "iso-ir-100": "cp1252",
 }  # fmt: skip
-# Only alphabets: Python also knows codecs that unpack, execute escapes or need quadratic time.
+# Only character sets: Python also knows codecs that unpack, execute escapes or need quadratic time.
 _ALPHABETS: Final = re.compile(
     r"(?:utf-?(?:7|8|16|32)|utf-8-sig|iso8859-|iso2022_|cp\d|koi8|mac-|gb|big5|euc_|shift_?jis|hz$|tis-620|ptcp154|"
     r"johab|kz1048|hp-roman8)"
@@ -54,14 +54,14 @@ _WRITTEN: Final = frozenset(
     }
 )  # fmt: skip
 _SAMPLE = 65_536
-_MUCH = 4.0  # times likelier than what was declared
+_MUCH = 4.0  # times likelier than the declared charset
 _JUDGED = 8192  # bytes that are judged by likelihood
 _FEWEST = 4  # bytes beyond ASCII, to be judged by likelihood
 
 
 @lru_cache(maxsize=256)
 def _known(name: str) -> str:
-    """Python's name of a declared alphabet; "" if it is none."""
+    """Python's name of a declared charset; "" if it is none."""
     lowered = name.strip("'\" \t").lower()
     try:
         found = codecs.lookup(_ALIASES.get(lowered, lowered)).name
@@ -72,7 +72,7 @@ def _known(name: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class _Likely:
-    """An alphabet that may have been meant; `score` compares with those of the same bytes only."""
+    """A possible charset; `score` compares with those of the same bytes only."""
 
     name: str
     score: float
@@ -80,14 +80,14 @@ class _Likely:
 
 
 def to_text(data: bytes, declared: str = "") -> str:
-    """The text of `data`; never fails: what no alphabet explains becomes U+FFFD."""
+    """The text of `data`; never fails: bytes that no charset explains become U+FFFD."""
     if not declared and _is_plain(data):
         return data.decode("ascii")  # nearly every field of a header
     return data.decode(alphabet_of(data, declared), "replace")
 
 
 def as_declared(data: bytes, declared: str) -> str:
-    """The text of `data` in its declared alphabet or UTF-8, without a look at the letters."""
+    """The text of `data` in its declared charset or UTF-8, without a look at the letters."""
     return data.decode(_known(declared) or "utf-8", "replace")
 
 
@@ -113,19 +113,19 @@ def alphabet_of(data: bytes, declared: str = "") -> str:
 
 
 def _is_plain(data: bytes) -> bool:
-    """Whether it is ASCII, and nothing of another alphabet is written with it."""
+    """Whether it is ASCII, and no other charset that uses only ASCII bytes."""
     return data.isascii() and b"\x1b" not in data and b"\x00" not in data
 
 
 def _shown(data: bytes, name: str) -> str:
-    """The alphabet that the bytes show by themselves; "" if they do not."""
+    """The charset that the bytes show by themselves; "" if they do not."""
     if data.startswith((codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE)):
         return "utf-32"
     if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         return "utf-16"
     if wide := _wide(data):
         return wide
-    if name.startswith(("utf-16", "utf-32")):  # without one NUL or other control, this is no wide text
+    if name.startswith(("utf-16", "utf-32")):  # without one NUL or other control, this is no UTF-16
         return "utf-8" if data.translate(None, _CONTROLS) == data and _is_utf8(data) else ""
     if b"\x1b" in data and data.isascii() and _ISO_2022.search(data) is not None:
         return _iso_2022(data)
@@ -141,7 +141,9 @@ def _is_utf8(data: bytes) -> bool:
 
 
 def _wide(data: bytes) -> str:
-    """UTF-16 without its mark, by the NULs of its blanks and line ends, which stand on one side only; else ""."""
+    """UTF-16 without a byte order mark, by the NULs of its blanks and line ends, which are on one side only; else
+    "".
+    """
     sample = data[:_JUDGED]
     if b"\x00" not in sample:
         return ""
@@ -167,7 +169,7 @@ def _iso_2022(data: bytes) -> str:
 
 
 def _believable(data: bytes, name: str) -> bool:
-    """Whether a declared alphabet can read the bytes, and none is much likelier to have been meant."""
+    """Whether a declared charset can read the bytes, and no other is much likelier."""
     try:
         data.decode(name)
     except (UnicodeDecodeError, ValueError):
@@ -188,7 +190,7 @@ def _believable(data: bytes, name: str) -> bool:
 
 
 def _guess(data: bytes) -> str:
-    """The alphabet of bytes that say nothing of it, or nothing true."""
+    """The charset of bytes without a declared one, or with a wrong one."""
     strange = _not_latin(data)
     sample = _sample(data)
     if _is_kana(sample):
@@ -205,10 +207,10 @@ def _guess(data: bytes) -> str:
 
 
 def _likely(sample: bytes, declared: str = "") -> list[_Likely]:
-    """The alphabets that may have been meant, the likeliest first; none for so few letters that chance decides."""
+    """The possible charsets, the likeliest first; none for so few letters that chance decides."""
     if len(sample.translate(None, _ASCII)) < _FEWEST:
         return []
-    from chardet import detect_all  # slow to import, and nearly all mail says what it is
+    from chardet import detect_all  # slow to import, and nearly all mail declares its charset
 
     try:
         found = detect_all(
@@ -226,7 +228,7 @@ def _is_turkish(sample: bytes) -> bool:
 
 
 def _is_kana(sample: bytes) -> bool:
-    """Whether the bytes are Shift-JIS, by its kana; of kana alone chardet makes nothing."""
+    """Whether the bytes are Shift-JIS, by its kana; chardet recognises nothing in kana alone."""
     kana = len(_KANA.findall(sample))
     if kana < 3 or 4 * kana < len(sample.translate(None, _ASCII)):
         return False
@@ -241,13 +243,15 @@ def _sample(data: bytes) -> bytes:
 
 
 def declared_in(page: bytes) -> str:
-    """The alphabet an HTML page declares in its own head, for a mail that says nothing of it; "" if it does not."""
+    """The charset an HTML page declares in its own head, for a mail that declares none; "" if it does not."""
     found = _META.search(page[:4096])
     return found[1].decode("ascii") if found is not None else ""
 
 
 def _nearly_utf8(data: bytes, error: UnicodeDecodeError) -> bool:
-    """One cut or spoilt character in otherwise good UTF-8: eight good ones for each bad, or some and the bad at the end."""
+    """One cut or damaged character in otherwise good UTF-8: eight good ones for each bad, or some and the bad at the
+    end.
+    """
     sample = data[: _SAMPLE + 4].decode("utf-8", "replace")
     bad = sample.count("\ufffd")
     good = sum(ord(character) > 0x7F for character in sample) - bad
@@ -255,7 +259,7 @@ def _nearly_utf8(data: bytes, error: UnicodeDecodeError) -> bool:
 
 
 def _not_latin(data: bytes) -> bool:
-    """Whether more of the letters beyond ASCII stand in words of their own than beside plain letters."""
+    """Whether more of the letters beyond ASCII are in words of their own than beside plain letters."""
     alone = mixed = 0
     for word in _WORDS.findall(data[:_SAMPLE]):
         high = len(word) - len(word.translate(None, _HIGH))

@@ -1,7 +1,7 @@
 """An answer written as a mail: plain text, the same as right-to-left-safe HTML, and the files.
 
-Pure and repeatable: the same reply at the same date gives the same bytes. Every header value passes one gate that
-leaves no control character in it, so nothing a citizen or agent wrote can become a header of its own.
+Pure and repeatable: the same reply at the same date gives the same bytes. Every header value passes one function that
+leaves no control character in it, so nothing that a citizen or agent wrote can become a header of its own.
 """
 
 from __future__ import annotations
@@ -51,9 +51,9 @@ class MimeAttachment:
 
 @dataclass(frozen=True, slots=True)
 class Letter:
-    """A composed mail and its envelope: `sender` is where a bounce of just this delivery comes back to.
+    """A composed mail and its envelope: `sender` is the return address of this one delivery.
 
-    `envelope_id` is ours for the server's reports; `international`: the recipient's own part needs SMTPUTF8.
+    `envelope_id` is ours, for the server's reports; `international`: the recipient's local part needs SMTPUTF8.
     """
 
     sender: str
@@ -98,7 +98,7 @@ def compose(
 
 
 def _language(reply: Reply) -> str:
-    """The reply's language where it is a language's code, else nothing: it stands in a header and in the page."""
+    """The reply's language if it is a language code, else nothing: it is put into a header and into the page."""
     return reply.language if re.fullmatch(r"[a-z]{2,3}", reply.language) else ""
 
 
@@ -114,9 +114,9 @@ def _recipient(to: str) -> str:
 
 
 def _subject(reply: Reply) -> str:
-    """The subject the citizen wrote, unchanged: Gmail tears a conversation apart where it differs, whatever the
-    references say. Where there is no mail to answer, the code stands in it. An automatic mail has a subject of ours, with
-    the code: nothing a forged sender wrote goes out by itself.
+    """The subject the citizen wrote, unchanged: Gmail splits a conversation where it differs, whatever the references
+    say. Where there is no mail to answer, it contains the code. An automatic mail has a subject of ours, with the code:
+    no text of a forged sender is sent automatically.
     """
     title = clean_line(reply.title)
     if title and not reply.automatic and not _REPLY_PREFIX.match(title):
@@ -127,13 +127,13 @@ def _subject(reply: Reply) -> str:
     if len(code) == 12 and code.isascii() and code.isdigit():
         shown = f"[{in_fours(code, 'en')}]"
         if shown not in title.replace(_LEFT_TO_RIGHT, ""):
-            # Behind Persian words a mail program would show the groups of digits last to first.
+            # After Persian words a mail program would show the groups of digits last to first.
             title = f"{title[:200]} {shown if title.isascii() else f'[{_LEFT_TO_RIGHT}{shown[1:]}'}".strip()
     return title[:250] or "Re:"
 
 
 def _references(reply: Reply) -> list[str]:
-    """Oldest first, ending with what we answer (what came after it is none of its ancestors); of a long thread the root
+    """Oldest first, ending with the message we answer (later ones are none of its ancestors); of a long thread the root
     and the latest.
     """
     chain = [one for one in map(_bracketed, reply.references) if one]
@@ -249,7 +249,7 @@ def _file_part(file: MimeAttachment, content_id: str = "") -> bytes:
         disposition = f'{kind};\r\n filename="{name}"'
     else:
         # RFC 2231 alone: of a plain name beside it, many programs would take the plain one. In pieces, so that no
-        # line grows beyond its limit.
+        # line exceeds its limit.
         pieces = _whole_escapes(quote(name, safe=""))
         first = f"{kind};\r\n filename*{'0*' if len(pieces) > 1 else ''}=utf-8''"
         disposition = first + pieces[0]
@@ -264,7 +264,7 @@ def _file_part(file: MimeAttachment, content_id: str = "") -> bytes:
 
 
 def _whole_escapes(text: str) -> list[str]:
-    """Pieces of at most 60 characters that cut no %XX in two."""
+    """Pieces of at most 60 characters that split no %XX."""
     pieces: list[str] = []
     while text:
         end = min(60, len(text))

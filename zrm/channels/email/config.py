@@ -78,7 +78,7 @@ class Imap(_MailPart):
 
 
 class DkimKey(_MailPart):
-    """The key that signs what leaves from one of our domains; its public half stands in DNS under the selector."""
+    """The key that signs mail from one of our domains; its public half is in DNS under the selector."""
 
     selector: str = Field(description="the name before ._domainkey in DNS")
     key: str = Field(description="PEM file of an RSA key")
@@ -92,7 +92,7 @@ class DkimKey(_MailPart):
 
 
 class Mailbox(_MailPart):
-    """One of our addresses. Its key in `mailboxes` is the account the rest of the installation knows it by."""
+    """One of our addresses. Its key in `mailboxes` is the account's name in the rest of the installation."""
 
     address: str = Field(description="the address citizens write to; answers come from it")
     aliases: list[str] = Field([], description="other addresses that lead here")

@@ -1,11 +1,11 @@
-"""What of a mail is its text, and what its files.
+"""Which parts of a mail are its text, and which its files.
 
 * A text part (plain or HTML) without a name is text. One with a name is text when it is the mail's first, because many
-  programs name the body; one that is marked as an attachment only when it comes first without a name of its own, or
-  when the mail has no other words: then its words are shown and it stays a file.
-* Of several plain alternatives one is shown: HTML source is none, and what says nothing more than another is left out.
+  programs name the body; one that is marked as an attachment only when it comes first without a name of its own, or when the
+  mail has no other text: then its text is shown and it stays a file.
+* Of several plain alternatives one is shown: HTML source is skipped, and so is one that adds nothing to another.
 * HTML source in a plain part is HTML. A mail that consists of messages (a digest, a forward without words) shows theirs.
-* Files keep their bytes. Archives are kept closed, always.
+* Files keep their bytes. Archives are never opened.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ _CLOSED_TAG: Final = re.compile(r"(?i)</(?:html|body|div|p|span|table|font|cente
 
 @dataclass(eq=False)
 class _Written:
-    """A part that people read: its words if it is plain, its page if it is HTML, and where it stands."""
+    """A part that people read: its text if it is plain, its page if it is HTML, and its position."""
 
     text: str = ""
     html: str = ""
@@ -74,9 +74,9 @@ class _Written:
 
 
 class Content:
-    """Text, HTML and files, gathered leaf by leaf: `take` each, then `finish`, then read them.
+    """Text, HTML and files, collected leaf by leaf: `take` each, then `finish`, then read them.
 
-    `enclosed` are the words of messages within a mail that has none of its own.
+    `enclosed` is the text of messages within a mail that has no text of its own.
     """
 
     def __init__(self, depth: int = 0) -> None:
@@ -172,7 +172,7 @@ class Content:
             self._enclosed.append(data)
 
     def _take_packed(self, packed: tnef.Packed, name: str, data: bytes) -> None:
-        """The files and words of a winmail.dat, and itself as it came."""
+        """The files and texts of a winmail.dat, and the file itself."""
         self.files.append(InboundFile(name, "application/vnd.ms-tnef", data, role="original"))
         for inner, content in packed.files:
             media_type, _ = true_type("application/octet-stream", content)
@@ -185,7 +185,7 @@ class Content:
             self._packed_texts.append(clean(words_of(clean(packed.html)[:_HTML_LIMIT])).strip())
 
     def finish(self) -> None:
-        """All leaves are taken: what is the text, what is shown in which place."""
+        """After all leaves: choose the text, and the place of everything shown."""
         shown = _one_of_each_alternative(self._written)
         if not (self._packed_texts or any(one.text for one in shown) or any(one.words for one in shown)):
             attached = (_read(part) for part in self._attached if len(part.raw) <= _LONGEST_ATTACHED)
@@ -197,7 +197,7 @@ class Content:
         self.html = put_in_place("\n".join(pages), self.files, self._pictures) if pages else ""
         with_text = {number for one in shown if one.text for number in one.alternatives}
         written = [one.words for one in shown if one.text or not with_text.intersection(one.alternatives)]
-        # Outlook repeats in winmail.dat what it also wrote as plain text; without that it is all there is.
+        # Outlook repeats in winmail.dat what it also wrote as plain text; without plain text it is all there is.
         said = [one for one in written if one] or self._packed_texts
         self.text = "\n\n".join([*said, *(one for one in self._entries if one)])
         if len(self.text) > TEXT_LIMIT:
@@ -210,7 +210,7 @@ class Content:
 
 
 def alphabet_of_text(parts: Sequence[MimePart]) -> str:
-    """The alphabet of a mail's first text that needs one, by its declaration or its letters; "" if there is none."""
+    """The charset of a mail's first text that needs one, by its declaration or its letters; "" if there is none."""
     for part in parts:
         if part.media_type in _PLAIN or part.media_type in _PAGE:
             data = part.written().data
@@ -245,7 +245,7 @@ def _is_source(text: str) -> bool:
 
 
 def _one_of_each_alternative(written: Sequence[_Written]) -> list[_Written]:
-    """Without the alternatives that are the source of a page beside words, or say nothing more than another."""
+    """Without alternatives that are a page's source beside text, or that add nothing to another."""
     kept: list[_Written] = []
     for one in written:
         rivals = [other for other in kept if _are_rivals(one, other)][-_MOST_RIVALS:]
@@ -262,12 +262,12 @@ def _are_rivals(one: _Written, other: _Written) -> bool:
 
 
 def _says_all(one: _Written, other: _Written) -> bool:
-    """Whether every word of the other is among the words of the one."""
+    """Whether every word of the one is among the words of the other."""
     return len(other.compared) <= len(one.compared) and set(other.compared) <= set(one.compared)
 
 
 def _words_of_message(data: bytes, depth: int) -> str:
-    """A message within a mail as text: from whom, about what, and its words."""
+    """A message within a mail as text: its sender, subject and words."""
     headers, at = split_head(data)
     fields = first_by_name(headers)
     content = Content(depth)
@@ -284,7 +284,7 @@ def _line_of(fields: dict[str, str], name: str) -> str:
 
 
 def _unflow(text: str, delete_space: bool) -> str:
-    """RFC 3676: lines ending in a space go on in the next; quotation depth is kept, the signature is left alone."""
+    """RFC 3676: lines ending in a space continue in the next; quotation depth is kept, the signature is left alone."""
     out: list[str] = []
     paragraph: list[str] = []  # joined once: it may be as long as the mail
     going_on = False

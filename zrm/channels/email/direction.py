@@ -1,11 +1,11 @@
-"""An answer's lines as HTML that says which way each runs, so that it reads the same in every mail program.
+"""An answer's lines as HTML with an explicit direction each, so that it reads the same in every mail program.
 
-Programs differ in what they know of direction: some drop styles, Outlook knows neither `dir="auto"` nor `<bdi>`, and
-plain text has nothing but its letters. So each line says its direction itself, worked out here: the language's own,
-unless all its letters are of the other kind ("ZRM" at the beginning of a Persian line does not turn the line around).
-Inside a line that runs from right to left, groups of digits would change places (see `kit.direction`), and a mark beside
-Latin words would jump to their other side (C++); both are set apart. So is what stands between isolates, as what a template
-was filled with: Outlook draws those without heeding them.
+Programs differ in their support of direction: some drop styles, Outlook knows neither `dir="auto"` nor `<bdi>`, and
+plain text has nothing but its letters. So each line states its direction, computed here: the language's own, unless all
+its letters are of the other direction ("ZRM" at the beginning of a Persian line does not change it). Inside a
+right-to-left line, groups of digits would change places (see `kit.direction`), and punctuation beside Latin words would
+move to their other side (C++); both are isolated. So is text between isolates, such as the values in a template,
+because Outlook ignores isolates.
 """
 
 from __future__ import annotations

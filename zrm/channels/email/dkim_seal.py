@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 
 from zrm.channels.email.config import DkimKey
 
-# Signed when they are there, and From twice, so that nobody can add a second one.
+# Signed when present, and From twice, so that no second one can be added.
 _SIGNED: Final = (
     b"from", b"from", b"to", b"subject", b"date", b"message-id", b"in-reply-to", b"references", b"reply-to", b"mime-version",
     b"content-type", b"auto-submitted", b"content-language",
@@ -20,7 +20,7 @@ _SIGNED: Final = (
 
 
 class KeyUnusable(Exception):
-    """The key file cannot be read, or holds no RSA key in PEM; the message says which file."""
+    """The key file cannot be read, or has no RSA key in PEM; the message names the file."""
 
 
 def seal(content: bytes, domain: str, key: DkimKey) -> bytes:

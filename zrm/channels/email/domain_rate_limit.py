@@ -1,6 +1,6 @@
-"""No more mail to one domain at once than it likes: each message over the limit gets a time of its own to come again.
+"""Limits the messages to one domain: each message over the limit gets a later time of its own.
 
-Counted per worker process. A message is put off once: its place in the queue is kept for it, by its delivery's id.
+Counted per worker process. A message is postponed once: its time is kept for it, by its delivery's id.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ _EARLY: Final = 1.0  # seconds by which a message may come before its time
 
 
 class DomainRateLimit:
-    """`limits` in messages a minute by domain; "*" is everybody else's. Without an entry there is no limit."""
+    """`limits` in messages a minute by domain; "*" is for all others. Without an entry there is no limit."""
 
     def __init__(self, limits: Mapping[str, int]) -> None:
         self._limits = {domain.lower(): limit for domain, limit in limits.items()}
@@ -42,7 +42,7 @@ class DomainRateLimit:
                 self._reserved.pop(delivery, None)
                 return
             if len(self._reserved) >= _MOST_RESERVED:
-                self._reserved.clear()  # they are asked to wait once more, no worse
+                self._reserved.clear()  # at worst they are asked to wait once more
             self._reserved[delivery] = own
         raise Throttled(
             reasons.DOMAIN_BUSY,

@@ -14,13 +14,13 @@ _PADDING: Final = re.compile(rb"=")
 _LETTER: Final = re.compile(rb"[A-Za-z0-9+/]")
 _BLOCK: Final = re.compile(rb"[^=]+=*")
 _MOST_BLOCKS = 10_000
-_MOST_JUDGED = 8  # runs of words in one alphabet, whose alphabet is looked into
+_MOST_JUDGED = 8  # runs of words in one charset whose charset is checked
 
 
 def decode_words(value: str) -> str:
-    """A field's value with its encoded words read.
+    """A field's value with its encoded words decoded.
 
-    Neighbours in the same alphabet are joined before they are decoded, because many programs cut a letter in two.
+    Neighbours in the same charset are joined before they are decoded, because many programs split a letter.
     """
     if "=?" not in value:
         return value
@@ -47,7 +47,9 @@ def decode_words(value: str) -> str:
 
 
 def _read(data: bytes, alphabet: str, judged: int) -> str:
-    """What words in one alphabet say; after so many that no person wrote the field, they are believed as declared."""
+    """The text of words in one charset; after so many words that no person wrote the field, the declaration is
+    believed.
+    """
     return to_text(data, alphabet) if judged <= _MOST_JUDGED else as_declared(data, alphabet)
 
 
@@ -59,7 +61,7 @@ def _word_bytes(encoding: str, text: str) -> bytes:
 
 
 def lenient_base64(raw: bytes | memoryview) -> bytes:
-    """Base64 with missing padding, padding in between or rubbish; what can be read is read."""
+    """Base64 with missing padding, padding in between or invalid characters; what can be decoded is."""
     padding = _PADDING.search(raw)
     if padding is None or _LETTER.search(raw, padding.end()) is None:
         return _one_block(raw)

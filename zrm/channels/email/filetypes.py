@@ -1,9 +1,9 @@
-"""What a file is by its content, when that is not what its sender says.
+"""A file's type by its content, when the sender's declaration differs.
 
-libmagic is shown the first bytes, with long runs of blanks shortened: it takes the square of a run to look through it.
-Offsets behind one move by that; what harms, programs, begins with its own mark. Its word counts where it is sure and the
-difference matters: a program that calls itself a picture. Text in all its kinds, and office files that are archives inside,
-are left as they were called.
+libmagic gets the first bytes, with long runs of blanks shortened: its time grows with the square of a run. That moves
+later offsets; the signatures of programs, which do harm, are at the beginning. Its result counts where it is certain
+and the difference matters: a program declared as a picture. Text of all kinds, and office files that are archives
+inside, keep their declared type.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from zrm.kit.media_types import usual_name
 _HEAD: Final = 65_536
 _BLANKS: Final = re.compile(rb"[\t-\r ]{17,}")
 _LONGEST_PATTERN: Final = 1024
-"""Bytes that its regular expressions look at; those go over them again and again, and tell kinds of text apart only."""
+"""Bytes that its regular expressions search; those repeat their work, and tell only kinds of text apart."""
 _PROGRAMS: Final = frozenset(
     {
         "application/x-dosexec", "application/vnd.microsoft.portable-executable", "application/x-executable", "application/x-sharedlib",
@@ -43,7 +43,7 @@ _lock: Final = threading.Lock()
 
 
 def true_type(claimed: str, data: bytes) -> tuple[str, bool]:
-    """(media type to record, whether the sender's claim was false) of a file that was claimed to be `claimed`."""
+    """(media type to record, whether the sender's declaration was false) of a file that was declared as `claimed`."""
     said = usual_name(claimed.lower())
     found = _look(data)
     if found not in _SURE or found == said:
@@ -56,7 +56,7 @@ def true_type(claimed: str, data: bytes) -> tuple[str, bool]:
 
 
 def is_program(media_type: str) -> bool:
-    """Whether a file of this type does something when it is opened."""
+    """Whether a file of this type runs code when it is opened."""
     return media_type in _PROGRAMS
 
 
@@ -65,7 +65,7 @@ def _is_archive_inside(said: str, found: str) -> bool:
 
 
 def _is_text(said: str, found: str) -> bool:
-    """Text with a tag in it looks like HTML to libmagic; it does no harm under its own name."""
+    """Text with a tag in it looks like HTML to libmagic; under its own type it does no harm."""
     return found in ("text/html", "image/svg+xml") and (
         said.startswith(("text/", "message/")) or said.endswith(("+xml", "/xml"))
     )

@@ -1,6 +1,6 @@
-"""Header fields of real mail: unfolded, decoded (RFC 2047, also where broken), and taken apart into addresses.
+"""Header fields of real mail: unfolded, decoded (RFC 2047, also where broken), and split into addresses.
 
-Everything here works in one pass over its input: headers come from strangers.
+Everything here works in one pass over its input: headers are hostile input.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ Headers = list[tuple[str, str]]
 _FIELD: Final = re.compile(rb"([!-9;-~]+)[ \t]*:")
 _LINE_END: Final = re.compile(rb"\r+\n?|\n")
 _EMPTY_LINE: Final = re.compile(rb"(?:\r\n|\n|\r(?!\n)){2}")
-# Also a byte order mark, and blanks as wide or as narrow as Unicode has them.
+# Also a byte order mark, and Unicode's blanks of other widths.
 _BLANK: Final = re.compile(rb"(?:\xef\xbb\xbf|\xc2\xa0|\xe2\x80[\x80-\x8f\xa8-\xaf]|\xe3\x80\x80|[ \t\r\n\f\v\x00])*")
 _MAILBOX_LINE: Final = re.compile(rb"(?:>?From [^\r\n]*(?:\r\n|\n|\r))+")
 _QUOTE_MARKS: Final = re.compile(rb">*")
-# Fields that a mail's own header has; the second set is what nobody writes at the top of a text.
+# Fields that a mail's own header has; the second set never appears at the top of a text.
 _HEADER_FIELD: Final = re.compile(
     rb"(?:from|to|cc|subject|date|sender|reply-to|received|return-path|delivered-to|message-id|mime-version|references|"
     rb"in-reply-to|user-agent|importance|(?:content|x|list|arc|dkim|authentication)-[a-z0-9-]+)[ \t]*:",
@@ -47,10 +47,10 @@ _LONGEST_VALUE = 65_536
 def split_head(data: bytes, charset: str = "") -> tuple[Headers, int]:
     """The header fields of a message or part, names as written, and the offset where its body begins.
 
-    Lines end in CR LF, LF or CR. What stands before the first field (a byte order mark, blank lines, a mailbox file's
-    own line) is skipped. A line that is no field, or has blanks only, ends the head as if the empty line had been
-    forgotten, unless fields that only mail programs write follow: then it belongs to the field before it. Raw 8-bit
-    values are read in `charset`, which the body declares, or else in the one alphabet that fits all of them.
+    Lines end in CR LF, LF or CR. Text before the first field (a byte order mark, blank lines, a mailbox file's own
+    line) is skipped. A line that is no field, or has blanks only, ends the head as if the empty line were missing,
+    unless fields that only mail programs write follow: then it belongs to the field before it. Raw 8-bit values are
+    read in `charset`, which the body declares, or else in the one charset that fits all of them.
     """
     fields: list[tuple[str, bytes]] = []
     name, lines = "", [b""]  # of the field that may go on in the next line
@@ -86,7 +86,7 @@ def split_head(data: bytes, charset: str = "") -> tuple[Headers, int]:
 
 
 def _beginning(data: bytes) -> int:
-    """Where the first field begins, behind what is no part of the mail."""
+    """Where the first field begins, after text that is no part of the mail."""
     mark = 3 if data.startswith(b"\xef\xbb\xbf") else 0
     blank = _BLANK.match(data)
     start = blank.end() if blank is not None else 0
@@ -124,9 +124,9 @@ def first_by_name(headers: Headers) -> dict[str, str]:
 
 
 def parameters(value: str) -> tuple[str, dict[str, str]]:
-    """The value before the first semicolon, in lower case, and its parameters, RFC 2231 put together and decoded."""
+    """The value before the first semicolon, in lower case, and its parameters, RFC 2231 joined and decoded."""
     head, *rest = _split_parameters(value[:_LONGEST_VALUE])
-    head, *forgotten = head.split() or [""]  # parameters behind a blank, without their semicolon
+    head, *forgotten = head.split() or [""]  # parameters after a blank, without their semicolon
     rest[:0] = forgotten
     plain: dict[str, str] = {}
     parts: dict[str, list[tuple[int, bool, str]]] = {}
@@ -150,7 +150,7 @@ def parameters(value: str) -> tuple[str, dict[str, str]]:
 
 
 def _unquote(text: str) -> str:
-    """A parameter's value without its quotes. A backslash hides a quote or itself; any other is part of a path."""
+    """A parameter's value without its quotes. A backslash escapes a quote or itself; any other is part of a path."""
     text = text.strip()
     if len(text) >= 2 and text[0] == text[-1] == '"':
         return re.sub(r'\\(["\\])', r"\1", text[1:-1])
@@ -202,7 +202,7 @@ def message_ids(value: str) -> list[str]:
 
 
 def date(value: str) -> datetime | None:
-    """The instant of a Date field, UTC; None if it cannot be read. A date without a zone is taken as UTC."""
+    """The instant of a Date field, UTC; None if it cannot be parsed. A date without a zone is taken as UTC."""
     try:
         found = parsedate_to_datetime(value[:200])
         return found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)

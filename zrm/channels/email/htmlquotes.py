@@ -1,8 +1,9 @@
-"""Quotations in the HTML of a mail, written into its text as mail programs write them: lines that begin with `>`, ruled lines.
+"""Quotations in the HTML of a mail, marked in its text as mail programs mark them: lines that begin with `>`, ruled
+lines.
 
-What is a quotation is seen from the structure (`blockquote type="cite"`, the elements Gmail and Yahoo make), or from the line
-above it that names a date or an address and ends with a colon. A paragraph that its writer only moved to the right is none.
-Elsewhere (Outlook) a ruled line and the header lines in the text are all there is.
+A quotation is recognised by the structure (`blockquote type="cite"`, the elements Gmail and Yahoo make), or by the line
+above it that names a date or an address and ends with a colon. A merely indented paragraph is none. Elsewhere (Outlook)
+there are only a ruled line and header lines in the text.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from typing import Any, Final
 
 from lxml import etree  # type: ignore[import-untyped]  # lxml ships no annotations
 
-_BEGIN, _END = "\ufdd0", "\ufdd1"  # no characters; whoever writes them quotes nobody but himself
+_BEGIN, _END = "\ufdd0", "\ufdd1"  # no characters: text that contains them marks nothing but its own quotation
 _RULE: Final = "_" * 32
 _RECENT: Final = 600  # characters
 _FIRST_PIECES: Final = 30
@@ -31,7 +32,7 @@ _TOP_LINE: Final = re.compile(r"border-top(?:-style)?\s*:[^;]*\bsolid\b", re.IGN
 
 
 def mark_quotations(tree: Any) -> None:
-    """Put signs around the outermost quotations of a tree of lxml's, and lines where it shows some; for `write_marks`."""
+    """Put marks around the outermost quotations of an lxml tree, and lines where it shows them; for `write_marks`."""
     ruled = [element for element in tree.iter("hr", "div", "td") if element.tag == "hr" or _has_top_line(element)]
     for quotation in list(_quotations(tree)):
         _put_before(_line_above(quotation), _BEGIN)
@@ -44,7 +45,7 @@ def mark_quotations(tree: Any) -> None:
 
 
 def write_marks(text: str) -> str:
-    """The text laid out from a marked tree, the quotations' lines marked with `>`."""
+    """The text of a marked tree, with the quotations' lines marked by `>`."""
     if _BEGIN not in text and _END not in text:
         return text
     written: list[str] = []
@@ -66,7 +67,9 @@ def write_marks(text: str) -> str:
 
 
 def _add(written: list[str], quoted: list[str]) -> None:
-    """The lines of a quotation with their marks, set apart by a blank line; those at both ends are the layout's."""
+    """The lines of a quotation with their marks, separated by a blank line; blank lines at both ends are the
+    layout's.
+    """
     said = [index for index, line in enumerate(quoted) if line]
     if said:
         while written and not written[-1]:
@@ -75,7 +78,9 @@ def _add(written: list[str], quoted: list[str]) -> None:
 
 
 def _quotations(tree: Any) -> Iterator[Any]:
-    """The outermost quotations, in order, found in one walk. In a row of several cells none: they share their lines."""
+    """The outermost quotations, in order, in one walk. Table rows with several cells have none: the cells share their
+    lines.
+    """
     recent = ""  # the last text before an element, a line each block
     inside: Any = None
     containers = shared = 0
@@ -102,14 +107,14 @@ def _quotations(tree: Any) -> Iterator[Any]:
 
 def _is_quotation(element: Any, tag: str, names: frozenset[str], recent: str, *, in_container: bool) -> bool:
     if "yahoo_quoted" in names:
-        return not _first_text(element).startswith("-")  # dashes: a mail that is passed on
+        return not _first_text(element).startswith("-")  # dashes: a forwarded mail
     if tag != "blockquote":
         return False
     if element.get("type", "").lower() == "cite" or element.get("cite", "").lower().startswith("mid:"):
         return True
     if not _QUOTING.isdisjoint(names):
         first = next(iter(element), None)
-        typed = first is not None and "gmail_default" in _names(first)  # by Gmail's button, in what is being written
+        typed = first is not None and "gmail_default" in _names(first)  # by Gmail's button, in a new mail
         return in_container or not typed
     if not set(element.attrib) - {"dir", "lang"}:
         return True
@@ -117,7 +122,7 @@ def _is_quotation(element: Any, tag: str, names: frozenset[str], recent: str, *,
 
 
 def _announces(text: str, *, first: bool = False) -> bool:
-    """Whether the last lines of a text (or its first) say whose words follow."""
+    """Whether the last lines of a text (or its first) are an attribution."""
     if not first and not text.rstrip().endswith((":", "：")):
         return False
     lines = [line for line in (" ".join(one.split()) for one in text.split("\n")) if line]
@@ -126,7 +131,7 @@ def _announces(text: str, *, first: bool = False) -> bool:
 
 
 def _first_text(element: Any) -> str:
-    """The first words within an element, not more than it takes to know them."""
+    """The first words within an element, only as many as needed."""
     found = ""
     for piece in islice(element.itertext(), _FIRST_PIECES):
         found += piece[:_RECENT]
@@ -136,7 +141,7 @@ def _first_text(element: Any) -> str:
 
 
 def _line_above(quotation: Any) -> Any:
-    """The element above a quotation in which its program says who wrote when, if that names no address; else the quotation."""
+    """The element before a quotation with the attribution, if that names no address; else the quotation."""
     above = quotation.getprevious()
     if above is None or _ATTRIBUTING.isdisjoint(_names(above)) or (above.tail or "").strip():
         return quotation
@@ -153,7 +158,7 @@ def _has_neighbour(cell: Any) -> bool:
 
 
 def _names(element: Any) -> frozenset[str]:
-    """Classes and id; what a program renamed when it quoted them (`x_gmail_quote`, `yahoo_quoted_12`) counts as well."""
+    """Classes and id; those renamed by a quoting program (`x_gmail_quote`, `yahoo_quoted_12`) count as well."""
     if not isinstance(element.tag, str) or not element.attrib:
         return frozenset()
     names = f"{element.get('class', '')[:_RECENT]} {element.get('id', '')[:_RECENT]}".split()

@@ -1,4 +1,4 @@
-"""The words of an HTML mail that brought no plain text, laid out as it reads; what it quotes is marked with `>`."""
+"""The text of an HTML mail without plain text, laid out as it reads; quotations are marked with `>`."""
 
 from __future__ import annotations
 
@@ -13,11 +13,12 @@ _TAG: Final = re.compile(r"<[^<>]*>")
 _BREAK: Final = re.compile(r"</?(?:p|div|br|tr|li|h[1-6]|table|blockquote)\b[^<>]*>", re.IGNORECASE)
 _DROPPED: Final = re.compile(r"<(script|style|title|head)\b", re.IGNORECASE)
 _CLOSING: Final = {name: re.compile(f"</{name}", re.IGNORECASE) for name in ("script", "style", "title", "head")}
-_LONG_NUMBER: Final = re.compile(r"&#(?:[0-9]{10,}|[xX][0-9a-fA-F]{10,});?")  # no character's, and costly to read
+# longer than any person writes, and costly to read
+_LONG_NUMBER: Final = re.compile(r"&#(?:[0-9]{10,}|[xX][0-9a-fA-F]{10,});?")
 
 
 def words_of(html: str) -> str:
-    """Plain text of HTML, laid out as it reads. HTML too long or too deep for the layout is stripped of its tags."""
+    """Plain text of HTML, laid out as it reads. HTML too long or too deep for the layout only loses its tags."""
     if not html.strip():
         return ""
     if len(html) <= _LONGEST and not is_too_costly(html):
@@ -46,13 +47,15 @@ def _lay_out(html: str) -> str | None:
         mark_quotations(tree)
         laid_out = Inscriptis(tree, config).get_text()
     except (RecursionError, LxmlError, ValueError, IndexError, KeyError, AttributeError, TypeError, AssertionError):
-        # The library's own faults on hostile HTML; the words can still be had.
+        # The library's own errors on hostile HTML; the words can still be extracted.
         return None
     return write_marks("\n".join(line.rstrip() for line in str(laid_out).split("\n"))).strip("\n")
 
 
 def _strip(html: str) -> str:
-    """The words between the tags, in one pass: an element that is never closed is looked for once, not from each opening."""
+    """The text between the tags, in one pass: the end of an unclosed element is searched once, not from each
+    opening.
+    """
     kept: list[str] = []
     at = 0
     unclosed: set[str] = set()

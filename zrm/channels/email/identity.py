@@ -1,13 +1,13 @@
 """What makes two deliveries the same mail.
 
-Not the Message-ID: senders repeat it, leave it out and forge it. The content itself is the identity, without the
-trace fields that each hop puts on top (and puts anew when it delivers again), together with the mailbox.
+Not the Message-ID: senders repeat it, leave it out and forge it. The content is the identity, without the trace fields
+that each hop adds on top (and writes anew when it delivers again), together with the mailbox.
 
-Hops may also write the ends of lines anew: CR LF, LF and CR count as the same. Nothing else is left out, and a mail that
-is nothing but trace is its own identity as a whole: two mails that differ in a word are never one.
+Hops may also rewrite line ends: CR LF, LF and CR count as the same. Nothing else is left out, and a mail that has only
+trace fields is its own identity as a whole: two mails that differ in a word are never one.
 
-Until November 2026 the ends of lines counted as they came. `earlier_id` is what a mail was called then, so that one that
-was stored under that name is recognised for ever; a name that did not depend on the whole content is none.
+Until November 2026 line ends counted as they came. `earlier_id` is a mail's id under that rule, so that one stored
+under it is recognised for ever; ids that did not depend on the whole content are left out.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ def external_id(account: str, content: bytes, whole_size: int | None = None) -> 
 
 
 def earlier_id(account: str, content: bytes, whole_size: int | None = None) -> str:
-    """What the same mail was called before, where that differs and was right; else ""."""
+    """The id of the same mail under the earlier rule, where it differs and was correct; else ""."""
     start = _after_trace_as_before(content)
     if start > _after_trace(content) or start >= len(content):
         return ""
@@ -63,7 +63,7 @@ def _begin(account: str) -> hashlib._Hash:
 
 
 def _after_trace(content: bytes) -> int:
-    """Offset of the first line that is not part of a hop's trace; never beyond the empty line that ends the header."""
+    """Offset of the first line after the hops' trace fields; never beyond the empty line that ends the header."""
     blank = _BLANK.match(content)
     start = at = blank.end() if blank is not None else 0
     while (field := _FIELD.match(content, at)) is not None and field[1].lower() in _TRACE:

@@ -1,11 +1,11 @@
-"""Mailboxes that are fetched by IMAP: nothing is missed, nothing stops, nothing comes twice.
+"""Mailboxes fetched by IMAP: no mail is missed, none blocks the others, none comes twice.
 
-One thread a mailbox. Where it stands (UIDVALIDITY and the last UID that became a contact) is kept by the front desk and
-moved only after the receipts: after an outage of any length, ours or the server's, fetching goes on from there. When
+One thread a mailbox. Its checkpoint (UIDVALIDITY and the last UID that became a contact) is kept by the front desk and
+moved only after the receipts: after an outage of any length, ours or the server's, fetching continues from there. When
 the server gives the mailbox a new UIDVALIDITY, all of it is read again; a mail's identity is its content (identity.py),
-so what was a contact already stays that one.
+so a mail that is a contact already stays that contact.
 
-A mail the server cannot hand over becomes a contact too, for the quarantine to show, and the mailbox goes on.
+A mail the server cannot deliver becomes a contact too, shown in the quarantine, and the mailbox continues.
 """
 
 from __future__ import annotations
@@ -35,22 +35,22 @@ from zrm.kit.clock import now
 from zrm.kit.ids import new_trace
 
 _log = log.get(__name__)
-_BATCH: Final = 32  # mails fetched before the cursor moves
+_BATCH: Final = 32  # mails fetched before the checkpoint moves
 _BATCH_BYTES: Final = 8_388_608
 _FIRST_PIECE: Final = 1_048_576  # bytes taken of a mail that is over the limit
 _LONGEST_BACKOFF: Final = 300.0
-_STEP: Final = 0.5  # seconds between looks at whether to stop
-_TRIES: Final = 4  # at one mail that the server does not hand over; the connection may have broken by chance
-_CAREFUL: Final = 32  # mails taken one by one after a failure, so that the culprit is known
+_STEP: Final = 0.5  # seconds between checks whether to stop
+_TRIES: Final = 4  # tries for one mail that the server does not deliver; the connection may have broken by chance
+_CAREFUL: Final = 32  # mails fetched one by one after a failure, to find the one that causes it
 
 
 class _OneMail(Exception):
-    """The server would not hand over one mail, or broke the connection over it."""
+    """The server would not deliver one mail, or broke the connection over it."""
 
 
 @dataclass(slots=True)
 class _Place:
-    """Where a mailbox stands. `begun` is when it was first read, for mailboxes that take only what is new."""
+    """A mailbox's checkpoint. `begun` is when it was first read, for mailboxes that take only new mail."""
 
     uidvalidity: int = 0
     uid: int = 0
@@ -89,12 +89,12 @@ class Fetcher:
         self._stops = stops
         self._key = f"{account} {config.username} {config.host} {config.folder}"
         self._tokens = TokenSource(config.oauth) if config.oauth is not None else None
-        self._failures: dict[int, int] = {}  # by UID, of mails that were asked for alone
+        self._failures: dict[int, int] = {}  # by UID, of mails that were fetched alone
         self._careful = 0
         self._place = _Place()
 
     def run(self) -> None:
-        """Fetch, wait for more, come back after whatever went wrong."""
+        """Fetch, wait for more, and reconnect after any error."""
         failures = 0
         while not self._stopping():
             began = time.monotonic()
@@ -115,7 +115,7 @@ class Fetcher:
     def _trouble(self, error: Exception, failures: int) -> None:
         wait = min(_LONGEST_BACKOFF, 2.0 ** min(failures, 9)) * random.uniform(0.5, 1.0)  # noqa: S311  # no secret
         if failures == 1:
-            wait = min(wait, 1.0)  # a server that closed an idle line is back at once
+            wait = min(wait, 1.0)  # a server that closed an idle connection answers again at once
         reason = "sign-in refused" if isinstance(error, LoginError) else type(error).__name__
         _log.warning(
             "mailbox unreachable", channel="email", account=self._account, reason=reason, again_in=round(wait, 1)
@@ -139,8 +139,8 @@ class Fetcher:
             while not self._stopping():
                 while self._take(client) and not self._stopping():
                     pass
-                # A server may tell of a new mail at the end of any answer, where nobody listens, and then not again.
-                # Selected anew, it says how far its numbers have come, and IDLE tells of all that comes from there on.
+                # A server may announce a new mail at the end of any answer, where no code reads it, and then not again.
+                # Selected anew, it states its next number, and IDLE announces everything from there on.
                 known, uidnext = uidnext, self._open(client)
                 if uidnext == known:
                     self._await_more(client)
@@ -174,7 +174,9 @@ class Fetcher:
         return client
 
     def _open(self, client: IMAPClient) -> int:
-        """Select the folder and find our place in it; the number of the next mail, 0 if the server does not say."""
+        """Select the folder and find our checkpoint in it; the number of the next mail, 0 if the server does not state
+        it.
+        """
         found = client.select_folder(self._config.folder)
         uidvalidity = int(found[b"UIDVALIDITY"])
         place = _Place.read(self._checkpoints.load("email", self._key))
@@ -191,7 +193,7 @@ class Fetcher:
         return int(found.get(b"UIDNEXT", 0))
 
     def _await_more(self, client: IMAPClient) -> None:
-        """Until the server tells of a change, a look is due, or we are to stop."""
+        """Wait until the server announces a change, a check is due, or we are to stop."""
         end = time.monotonic() + self._config.look_every
         if not client.has_capability("IDLE"):
             self._pause(self._config.look_every)
@@ -203,10 +205,10 @@ class Fetcher:
             told = bool(client.idle_check(timeout=_STEP))
         client.idle_done()
 
-    # ------------------------------------------------------------ taking mail
+    # ------------------------------------------------------------ fetching mail
 
     def _take(self, client: IMAPClient) -> bool:
-        """Make contacts of the next mails and move the cursor; False if there was none."""
+        """Make contacts of the next mails and move the checkpoint; False if there was none."""
         uids = self._waiting(client)[: 1 if self._careful else _BATCH]
         if not uids:
             return False
@@ -241,16 +243,16 @@ class Fetcher:
     def _waiting(self, client: IMAPClient) -> list[int]:
         criteria: list[Any] = ["UID", f"{self._place.uid + 1}:*"]
         if self._config.begin == "new" and self._place.begun:
-            # After a renumbering only this tells what was there before we began.
+            # After a renumbering only this shows which mails were there before we began.
             criteria += ["SINCE", datetime.fromisoformat(self._place.begun).date()]
         # `n:*` always names the last mail, also when its UID is below n.
         return sorted(uid for uid in client.search(criteria) if uid > self._place.uid)
 
     def _ask(self, client: IMAPClient, uids: Sequence[int], item: str) -> dict[int, dict[bytes, Any]]:
-        """What the server says of these mails. Errors: _OneMail if it says nothing good of a single one.
+        """The server's data on these mails. Errors: _OneMail if it gives none for a single one.
 
-        A server may break the connection over a mail it cannot read, already when asked for its size: then the mails
-        are asked for one by one until the culprit is found, and the culprit is asked for no more after some tries.
+        A server may break the connection over a mail it cannot read, even when asked for its size: then the mails are
+        fetched one by one until the faulty one is found, which is skipped after some tries.
         """
         if len(uids) == 1 and self._failures.get(uids[0], 0) >= _TRIES:
             return {uids[0]: {}}
@@ -265,7 +267,7 @@ class Fetcher:
             raise _OneMail(type(error).__name__) from error
 
     def _fetch(self, client: IMAPClient, uid: int, size: int) -> RawContact | None:
-        """One mail as a contact; None if it is there no more. Errors: _OneMail."""
+        """One mail as a contact; None if it no longer exists. Errors: _OneMail."""
         whole = size <= self._max_size
         item = "BODY.PEEK[]" if whole else f"BODY.PEEK[]<0.{_FIRST_PIECE}>"
         found = self._ask(client, [uid], item).get(uid)
@@ -282,7 +284,7 @@ class Fetcher:
         return self._contact(b"", uid, {"not_handed_over": uid})
 
     def _contact(self, content: bytes, uid: int, more: dict[str, JSON], whole_size: int | None = None) -> RawContact:
-        """A mail, or its beginning where it is larger than what we take (`whole_size` bytes)."""
+        """A mail, or its beginning where it exceeds our limit (`whole_size` bytes)."""
         if whole_size is not None:
             more = {**more, "whole_size": whole_size}
         identity = external_id(self._account, content, whole_size)
@@ -300,7 +302,9 @@ class Fetcher:
         )
 
     def _settle(self, client: IMAPClient, uids: Sequence[int]) -> None:
-        """Flag or move what has become contacts; a failure is said and changes nothing: the cursor knows better."""
+        """Flag or move mails that have become contacts; a failure is logged and changes nothing: the checkpoint
+        counts.
+        """
         if not uids:
             return
         try:

@@ -1,8 +1,8 @@
-"""Self-service by mail: a mail that is nothing but a tracking code, CODES, STOP, START, or (in answer to ours) a digit.
+"""Self-service by mail: a mail that is only a tracking code, CODES, STOP, START, or (in answer to ours) a digit.
 
-Much is said of a matter in a subject, and mail is long, so the rule is narrow: subject and fresh text must both be the
-wish or nothing, unless the mail answers one of ours. Anything else is for a person to read. Why the words differ from a
-text message's is said in docs/channels.md.
+Subjects often describe a matter, and mail is long, so the rule is narrow: subject and fresh text must each be the
+command or empty, unless the mail answers one of ours. Agents read everything else. docs/channels.md says why the words
+differ from a text message's.
 """
 
 from __future__ import annotations
@@ -37,9 +37,9 @@ _WORDS: Final[dict[str, tuple[Literal["stop", "start", "codes"], str]]] = {
 
 
 def wish_in_mail(inbound: Inbound, fresh: str) -> Wish | None:
-    """The wish a mail is, None for an ordinary one. `fresh` is its text without what it quotes and its signature.
+    """The command in a mail, None for an ordinary mail. `fresh` is its text without quotations and signature.
 
-    Nothing that carries a doubtful label is a wish: machines, lists, and senders who are probably forged get no answer.
+    A mail with a doubtful label is no command: programs, lists, and probably forged senders get no answer.
     """
     doubtful = inbound.labels - _HARMLESS
     if inbound.files or doubtful or not inbound.senders or inbound.senders[0].kind != EMAIL:
@@ -49,7 +49,7 @@ def wish_in_mail(inbound: Inbound, fresh: str) -> Wish | None:
         return None
     sender, said, subject = inbound.senders[0], _plain(text), _plain(inbound.title[:200])
     answers_ours = bool(inbound.thread.tokens) and bool(inbound.thread.references)
-    # Whether a lone digit answers our question the store knows; if it does not, it is a message like any other.
+    # The store knows whether a lone digit answers our question; if it does not, it is an ordinary message.
     if inbound.thread.references and len(said) == 1 and said in "12345":
         return Wish("rate", sender, score=int(said), otherwise=inbound)
     wishes = {_wish(words) for words in (said, subject) if words and words not in _CODE_WORDS}

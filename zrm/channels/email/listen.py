@@ -1,4 +1,4 @@
-"""The e-mail role: the SMTP and LMTP doors in this thread, and a thread beside it for every mailbox that is fetched."""
+"""The e-mail role: the SMTP and LMTP doors in this thread, and a thread for every fetched mailbox."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from zrm.channels.email.imap import Fetcher
 from zrm.channels.email.smtp import run_door
 from zrm.contract.ports import FrontDesk
 
-_LONGEST_STOP = 30.0  # seconds a fetcher may need for what is under way; it moves no cursor it has no receipts for
+_LONGEST_STOP = 30.0  # seconds a fetcher may need to finish; it moves no checkpoint without receipts
 
 
 def listen(config: EmailConfig, installation: Installation, desk: FrontDesk, stop: Event) -> None:
-    """Serve until `stop` is set. Errors: OSError if the door's port cannot be had."""
+    """Serve until `stop` is set. Errors: OSError if the door's port cannot be opened."""
     ended = Event()
     threads = [
         Thread(

@@ -1,9 +1,9 @@
-"""What machines write into the subject, in the languages of the mail programs and servers that citizens use.
+"""Subject phrases of auto-responders and mail servers, in the languages of citizens' mail programs and servers.
 
-Absence notes and read receipts begin with words of their program's; these must end there or at a mark, so that a
-complaint about an office that is "out of office all day" stays a complaint. Words that people use for their own matters
-("absence", "on leave", "read") count in an answer only. Failures are asked for in mail of mail servers only.
-Compared without case and accents: many programs drop them.
+Absence notes and read receipts begin with the program's words; these must end the subject or be followed by
+punctuation, so that a complaint about an office that is "out of office all day" stays a complaint. Words that people
+use for their own matters ("absence", "on leave", "read") count in an answer only. Failures are checked in mail servers'
+mail only. Compared without case and accents: many programs drop them.
 """
 
 from __future__ import annotations
@@ -102,7 +102,7 @@ _AWAY: Final = _plain(
     "부재중 알림", "Trả lời tự động", "Thư trả lời tự động", "ตอบกลับอัตโนมัติ", "การตอบกลับอัตโนมัติ", "Balasan otomatis",
     "Jawaban otomatis", "Di luar kantor", "Jawapan automatik", "स्वचालित उत्तर",
 )  # fmt: skip
-# What citizens may have a matter about: the teacher's absence, somebody's leave.
+# Words that citizens use for their own matters: the teacher's absence, a clerk's leave.
 _AWAY_IN_ANSWERS: Final = _plain(
     "I am away", "I'm away", "I am on leave", "I'm on leave", "I am on vacation", "I'm on vacation", "I am on holiday", "I'm on holiday",
     "Ich bin im Urlaub", "Ich bin außer Haus", "Ich bin abwesend", "Je suis absent", "Je suis absente", "Je suis en congé", "Je suis en vacances",
@@ -186,12 +186,12 @@ _COMPLAINED: Final = re.compile(
 
 
 def subject_of(text: str) -> str:
-    """A raw Subject field as the functions below want it."""
+    """A raw Subject field as the functions below need it."""
     return plain(clean_line(decode_words(text[:_LONGEST])))
 
 
 def says_away(subject: str, *, answers: bool) -> tuple[bool, bool]:
-    """(whether it begins as an absence note does, whether behind the prefix of an answer); `answers`: it refers to a mail."""
+    """(whether it begins as an absence note, whether after a reply prefix); `answers`: it refers to a mail."""
     found = _begins(subject, _AWAY)
     if found is None and (notes := _NOTES.match(subject)) is not None:
         found = 0 if any(words in subject[notes.end() :] for words in _NOTES_WORDS) else None
@@ -208,7 +208,7 @@ def says_read(subject: str, *, answers: bool) -> bool:
 
 
 def says_complained(subject: str) -> bool:
-    """Whether it is that of a provider's report about unwanted mail."""
+    """Whether it is the subject of a provider's report about unwanted mail."""
     return _COMPLAINED.match(subject) is not None
 
 
@@ -218,12 +218,12 @@ def says_failed(subject: str, *, at_start: bool = False) -> bool:
 
 
 def says_delayed(text: str, *, at_start: bool = False) -> bool:
-    """Whether a subject or a text (see `plain`) tells of a mail that is still being tried."""
+    """Whether a subject or a text (see `plain`) reports a mail that is still being tried."""
     return _holds(text, _DELAYED, at_start=at_start)
 
 
 def is_passed_on(subject: str) -> bool:
-    """Whether it begins with the prefix of an answer or of a mail that somebody passes on."""
+    """Whether it begins with the prefix of an answer or a forwarded mail."""
     return _PASSED_ON.match(_MARKS.sub("", subject, count=1) if subject[:1] in "[*(" else subject) is not None
 
 
@@ -235,7 +235,7 @@ def _holds(subject: str, phrases: tuple[str, ...], *, at_start: bool) -> bool:
 
 
 def _begins(subject: str, phrases: tuple[str, ...]) -> int | None:
-    """How many prefixes of answers stand before one of the phrases; None if none begins there."""
+    """How many reply prefixes precede one of the phrases; None if none begins there."""
     answers = 0
     for _ in range(_MOST_BEFORE):
         if subject.startswith(phrases) and any(

@@ -1,7 +1,7 @@
 """Which of our mailboxes an address means, and which reply token it carries.
 
-`info+TOKEN@example.org` is the mailbox `info@example.org` with a token, `info+b=DELIVERY@example.org` the return address
-of one delivery of ours. Our own addresses are compared in whatever spelling; a token is kept as it is written.
+`info+TOKEN@example.org` is the mailbox `info@example.org` with a token, `info+b=DELIVERY@example.org` the return
+address of one delivery of ours. Our own addresses are compared in any spelling; a token is kept as written.
 """
 
 from __future__ import annotations
@@ -21,7 +21,9 @@ _ROLES = ("postmaster", "abuse")
 
 @dataclass(frozen=True, slots=True)
 class MailboxMatch:
-    """An accepted recipient: the account's key, and what stands after the plus sign: a reply token or a delivery of ours."""
+    """An accepted recipient: the account's key, and the text after the plus sign: a reply token or a delivery of
+    ours.
+    """
 
     account: str
     token: str = ""
@@ -47,11 +49,11 @@ class Mailboxes:
 
     @property
     def own_addresses(self) -> frozenset[str]:
-        """Every address that is ours, those that only send too; comparable, without what may follow a plus sign."""
+        """Every address of ours, including those that only send; comparable, without the text after a plus sign."""
         return frozenset(self._accounts) | self._senders
 
     def find(self, address: str) -> MailboxMatch | None:
-        """Where a recipient's mail belongs; None if the address is not ours. A bare `postmaster` is (RFC 5321 4.5.1)."""
+        """The mailbox of a recipient; None if the address is not ours. A bare `postmaster` is ours (RFC 5321 4.5.1)."""
         lowered = comparable(address)
         account = self._accounts.get(lowered)
         if account is not None:
@@ -70,7 +72,9 @@ class Mailboxes:
 
 
 def return_address(address: str, delivery: UUID) -> str:
-    """The envelope sender of one delivery (VERP), so that a bounce names it; the plain address if there is no room."""
+    """The envelope sender of one delivery (VERP), so that a bounce names it; the plain address if it would be too
+    long.
+    """
     local, _, domain = address.rpartition("@")
     verp = f"{local}+b={delivery.hex}"
     return f"{verp}@{domain}" if len(verp) <= _LONGEST_LOCAL else address

@@ -1,8 +1,8 @@
-"""A message taken apart into its leaves, without unpacking, executing or losing anything.
+"""A message split into its leaves, without unpacking, executing or losing anything.
 
-Our own splitter rather than the standard library's: it cuts by offsets instead of reading line by line (a 50 MB mail
-is tens of times faster), and its depth, its number of parts and therefore its time are bounded. What lies beyond a
-bound is handed over as one leaf of raw bytes.
+Our own splitter rather than the standard library's: it cuts by offsets instead of reading line by line (a 50 MB mail is
+tens of times faster), and its depth, its number of parts and therefore its time are bounded. Everything beyond a bound
+becomes one leaf of raw bytes.
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ _LIKE_A_BOUNDARY_LATER: Final = re.compile(
 class MimePart:
     """A leaf of the message, or a whole container that lies beyond a bound (`cut`).
 
-    `path` says in which containers it lies: the subtype of each, outermost first, with the container's number, so
-    that two leaves of the same alternative can be told from leaves of two.
+    `path` lists its containers: the subtype of each, outermost first, with the container's number, so that two leaves
+    of the same alternative can be told from leaves of two.
     """
 
     headers: Headers
@@ -53,16 +53,16 @@ class MimePart:
         return transfer_of(self.header("content-transfer-encoding"))
 
     def content(self) -> bytes:
-        """The bytes after the transfer encoding is undone; damaged encodings give what can be read."""
+        """The bytes after the transfer encoding is undone; damaged encodings give what can be decoded."""
         return bytes(self.raw) if self.cut else unwrap(self.raw, self.transfer).data
 
     def written(self) -> Unwrapped:
-        """The bytes of a text, and what a gateway has put below its base64 in plain words."""
+        """The bytes of a text, and plain words that a gateway appended below its base64."""
         return unwrap_text(self.raw, self.transfer, self.parameters.get("charset", ""))
 
 
 class Splitter:
-    """Takes one message apart; `parts` are counted over the whole message."""
+    """Splits one message; `parts` are counted over the whole message."""
 
     def __init__(self) -> None:
         self._count = 0
@@ -95,7 +95,7 @@ class Splitter:
             return
         body, pieces = self._pieces(part)
         if not pieces:
-            part.media_type = "text/plain"  # a container without a boundary holds what it shows
+            part.media_type = "text/plain"  # a container without a boundary is its only content
             self._count += 1
             yield part
             return
@@ -113,9 +113,9 @@ class Splitter:
             yield from self._walk(head, piece[at:], inner, child_default)
 
     def _pieces(self, part: MimePart) -> tuple[memoryview, list[tuple[int, int, bool]]]:
-        """The body of a container and where its pieces lie in it: as it stands, or in a transfer encoding.
+        """The body of a container and the positions of its pieces: as it is, or decoded from a transfer encoding.
 
-        RFC 2045 forbids to encode a container; gateways do it. What is undone is no more than the message is long.
+        RFC 2045 forbids encoding a container; gateways do it. The decoded size is at most the message's length.
         """
         boundary = part.parameters.get("boundary", "")
         most = MAX_PARTS - self._count
@@ -149,7 +149,7 @@ def _cut(body: memoryview, boundary: str, most: int) -> Iterator[tuple[int, int,
             yield start, max(start, end), False
             count += 1
         elif match.group(1):
-            yield match.end(), match.end(), False  # closed before it was opened: nothing is in it
+            yield match.end(), match.end(), False  # closed before it was opened: it has no content
         start = match.end()
         if match.group(1):
             return

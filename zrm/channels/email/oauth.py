@@ -1,4 +1,4 @@
-"""Access tokens for mail servers that want OAuth 2.0 instead of a password (RFC 6749, XOAUTH2)."""
+"""Access tokens for mail servers that require OAuth 2.0 instead of a password (RFC 6749, XOAUTH2)."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ _TIMEOUT: Final = 20.0
 
 
 class TokenUnavailable(Exception):
-    """No access token is to be had; the message says why, without secrets."""
+    """No access token can be obtained; the message says why, without secrets."""
 
 
 class TokenSource:
-    """Gets a token when one is needed and keeps it until shortly before its end. Safe from several threads."""
+    """Gets a token when needed and keeps it until shortly before it expires. Thread-safe."""
 
     def __init__(self, config: OAuth) -> None:
         self._config = config
@@ -29,14 +29,14 @@ class TokenSource:
         self._refresh_token = config.refresh_token
 
     def token(self) -> str:
-        """A token that is still good. Errors: TokenUnavailable."""
+        """A valid token. Errors: TokenUnavailable."""
         with self._lock:
             if not self._token or time.monotonic() > self._ends - _EARLY:
                 self._renew()
             return self._token
 
     def forget(self) -> None:
-        """The server did not take the token: get another next time."""
+        """The server refused the token: get another one next time."""
         with self._lock:
             self._token = ""
 

@@ -1,8 +1,8 @@
-"""One mail understood as far as the mail alone allows: who, when, about what, in which thread, with which files.
+"""One mail interpreted as far as the mail alone allows: sender, date, subject, thread, text and files.
 
-Pure: no clock, no network, no database. The whole mail is kept by the installation as it was received, so no copy of it is
-made here; what is too much to show (text over a million characters, parts beyond the bounds) becomes a file, the
-contact gets the label `cut_short`, and nothing is dropped. What is text and what a file, `content` decides.
+Pure: no clock, no network, no database. The installation keeps the whole mail as received, so no copy is made here;
+what exceeds the limits (text over a million characters, parts beyond the bounds) becomes a file, the contact gets the
+label `cut_short`, and nothing is dropped. `content` decides what is text and what a file.
 """
 
 from __future__ import annotations
@@ -39,11 +39,11 @@ _MOST_DECODED: Final = 500  # header fields that are shown with their encoded wo
 _MOST_RECIPIENTS: Final = 100  # fields that may name our mailboxes
 _MOST_COPIED: Final = 100
 _MOST_SENDERS: Final = 20
-_LARGEST_BLANK: Final = 65_536  # bytes without a letter that are no message; more than that is one, whatever it is
+_LARGEST_BLANK: Final = 65_536  # bytes without a letter that are no message; more than that always is one
 
 _TO: Final = frozenset({"to", "cc", "delivered-to", "x-original-to", "envelope-to"})
 _SUBJECT_TOKEN: Final = re.compile(r"\[#([A-Za-z0-9][A-Za-z0-9._-]{0,63})\]")
-# Whoever sends for many, or again and again, has bounces come to an address of their own: it is no citizen's.
+# Senders of bulk mail use an address of their own for bounces: it is no citizen's.
 _RETURN_PATH: Final = re.compile(
     r"(?i)(?:.*[-+._])?(?:bounces?|returns?|return-path|verp|errors?|owner|request|mailer-daemon|postmaster|"
     r"no-?reply|do-?not-?reply|listserv|majordomo)(?:[-+._].*)?|.*=.*|.*\+\d+"
@@ -54,8 +54,8 @@ _SUBJECT_CODE: Final = re.compile(r"\[\u200e?#?(\d{4})[- ]?(\d{4})[- ]?(\d{4})\]
 def parse_mail(raw: RawContact, mailboxes: Mailboxes, trusted: frozenset[str] = frozenset()) -> Parsed:
     """The mail in `raw.body`: an Inbound, or a Report for a bounce of ours.
 
-    `trusted` are the names (lower case) of the servers whose word about senders is believed.
-    Errors: Unparseable, only for a body without one header field or letter.
+    `trusted` are the names (lower case) of the servers whose results about senders are believed. Errors: Unparseable,
+    only for a body without one header field or letter.
     """
     if "not_handed_over" in raw.envelope:
         raise Unparseable(reasons.NOT_HANDED_OVER)
@@ -64,7 +64,7 @@ def parse_mail(raw: RawContact, mailboxes: Mailboxes, trusted: frozenset[str] = 
     if not headers and not bytes(body[:_LARGEST_BLANK]).strip() and len(body) <= _LARGEST_BLANK:
         raise Unparseable(reasons.EMPTY)
     parts = list(Splitter().leaves(headers, body))
-    if not raw.body[:at].isascii():  # raw letters in the header are in the body's alphabet
+    if not raw.body[:at].isascii():  # raw letters in the header are in the body's charset
         headers, at = split_head(raw.body, alphabet_of_text(parts))
     fields = first_by_name(headers)
     content = Content()
@@ -102,13 +102,14 @@ def parse_mail(raw: RawContact, mailboxes: Mailboxes, trusted: frozenset[str] = 
             for place, (name, value) in enumerate(headers)
         ),
         labels=frozenset(labels),
-        reply_to=() if is_list else _named(headers, "reply-to", most=_MOST_SENDERS),  # a list's is the list
+        # on a mailing list it is the list's
+        reply_to=() if is_list else _named(headers, "reply-to", most=_MOST_SENDERS),
         copied=() if is_list else _named(headers, "to", "cc", most=_MOST_COPIED),
     )
 
 
 def _senders(headers: Headers, fields: dict[str, str], return_path: str) -> tuple[Sender, ...]:
-    """Everybody in From, of however many fields; Sender and the envelope, unproven, only where From names nobody."""
+    """All addresses in From, of all its fields; Sender and the envelope, unproven, only where From has none."""
     if found := _named(headers, "from", most=_MOST_SENDERS):
         return found
     found = _named(headers, "sender", most=1)
@@ -128,13 +129,13 @@ def _named(headers: Headers, *names: str, most: int) -> tuple[Sender, ...]:
 
 
 def _is_persons(return_path: str) -> bool:
-    """Whether a person may be behind an envelope's sender, not a list or a service that counts its bounces."""
+    """Whether an envelope's sender may be a person, not a list or a service that counts its bounces."""
     return is_address(return_path) and _RETURN_PATH.fullmatch(return_path.rpartition("@")[0]) is None
 
 
 def _thread(fields: dict[str, str], deliveries: Iterable[MailboxMatch]) -> Thread:
     own = message_ids(fields.get("message-id", ""))
-    # The nearest ancestor first: what it answers, then the references from the last to the first.
+    # The nearest ancestor first: the message it answers, then the references from the last to the first.
     near = message_ids(fields.get("in-reply-to", "")) + message_ids(fields.get("references", ""))[::-1]
     return Thread(
         message_id=clean_line(own[0]) if own else "",
@@ -145,7 +146,7 @@ def _thread(fields: dict[str, str], deliveries: Iterable[MailboxMatch]) -> Threa
 
 
 def _deliveries(headers: Headers, raw: RawContact, mailboxes: Mailboxes) -> Iterator[MailboxMatch]:
-    """Our addresses with something after the plus sign, from the envelope first, then from the header."""
+    """Our addresses with text after the plus sign, from the envelope first, then from the header."""
     recipients = raw.envelope.get("rcpt_tos")
     written = [one for one in recipients if isinstance(one, str)] if isinstance(recipients, list) else []
     named = (value for name, value in headers if name.lower() in _TO and "+" in value)

@@ -1,8 +1,8 @@
-"""The pictures that came with a mail, in the places where its HTML names them.
+"""The pictures that came with a mail, at the places where its HTML names them.
 
 A picture is named by its Content-ID (in any case, percent-encoded, with or without its brackets or `cid:`), by its
-Content-Location, or by its file name, whatever the mail calls its disposition. Each place is rewritten to
-`cid:<content id>`, the one form that the desk resolves, and the picture gets an id where it has none.
+Content-Location, or by its file name, whatever its disposition. Each place is rewritten to `cid:<content id>`, the one
+form that the desk resolves, and a picture without an id gets one.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _PLAIN_ID: Final = re.compile(r"[A-Za-z0-9._@+$=-]{1,200}")
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """A picture among a mail's files, and what its HTML may call it."""
+    """A picture among a mail's files, and its possible names in the HTML."""
 
     place: int  # in the list of files
     content_id: str
@@ -32,7 +32,7 @@ class Picture:
 
 
 def put_in_place(html: str, files: list[InboundFile], pictures: Iterable[Picture]) -> str:
-    """The HTML with each of the mail's own pictures as `cid:`; the files named so become inline, with that id."""
+    """The HTML with each of the mail's own pictures as `cid:`; the files so named become inline, with that id."""
     names = _Names(pictures)
 
     def rewritten(match: re.Match[str]) -> str:
@@ -50,7 +50,7 @@ def put_in_place(html: str, files: list[InboundFile], pictures: Iterable[Picture
 
 
 class _Names:
-    """What the pictures may be called; of two with one name the first is meant."""
+    """The possible names of the pictures; of two with one name the first is meant."""
 
     def __init__(self, pictures: Iterable[Picture]) -> None:
         self._by_id: dict[str, Picture] = {}
@@ -69,7 +69,7 @@ class _Names:
                 self._by_name.setdefault(picture.name.casefold(), picture)
 
     def find(self, written: str) -> Picture | None:
-        """The picture that a `src` means; None for one from elsewhere."""
+        """The picture that a `src` means; None for an external one."""
         address = unescape(written).strip()
         scheme = address[:8].lower()
         if scheme.startswith("cid:"):

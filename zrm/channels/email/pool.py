@@ -1,7 +1,8 @@
-"""Connections to the mail server that takes our answers, kept open between two of them.
+"""Connections to the mail server that sends our answers, kept open between answers.
 
-One pool per worker process. A kept connection is asked (NOOP) before it is used again, and let go when it is old; one
-that dies all the same before the message's last byte has surely not handed it over, and the answer goes out by a new one.
+One pool per worker process. A kept connection is checked (NOOP) before it is used again, and closed when it is old; if
+it breaks all the same before the message's last byte, the message has certainly not been taken, and a new connection is
+used.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from dataclasses import dataclass
 from typing import Final
 
 _OLDEST: Final = 300.0  # seconds since it was opened
-_IDLE: Final = 30.0  # seconds since it was used; many servers hang up after some minutes
+_IDLE: Final = 30.0  # seconds since it was used; many servers disconnect after some minutes
 _MOST_USES: Final = 100
 
 
@@ -33,7 +34,7 @@ class Kept:
 
 
 class Pool:
-    """Opens connections with `open_one` and keeps those that did their work well."""
+    """Opens connections with `open_one` and keeps those that worked well."""
 
     def __init__(self, open_one: Callable[[], smtplib.SMTP]) -> None:
         self._open = open_one
@@ -66,7 +67,7 @@ class Pool:
         """A kept connection that still answers; None if there is none."""
         while True:
             with self._lock:
-                if self._process != os.getpid():  # a fork must not speak on its parent's lines
+                if self._process != os.getpid():  # a fork must not use its parent's connections
                     self._idle.clear()
                     self._process = os.getpid()
                 if not self._idle:
@@ -86,7 +87,7 @@ def _answers(kept: Kept) -> bool:
 
 
 def _close(kept: Kept) -> None:
-    # What it carried has its answer; how the line ends no longer matters.
+    # Its message has been answered; errors on closing no longer matter.
     with contextlib.suppress(OSError, smtplib.SMTPException):
         kept.server.quit()
     kept.server.close()

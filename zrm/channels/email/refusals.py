@@ -1,9 +1,9 @@
-"""Whether a mail server's refusal is the address's own fault: nobody has it. Only then is a citizen's address doubted.
+"""Whether a mail server's refusal says that the address does not exist. Only then is a citizen's address doubtful.
 
-The words and the status must not contradict each other. A status of the address's kind (5.1.1, 5.1.10 …) is enough,
-a general one (5.0.0, 5.2.0, 5.1.351, none) needs the words of an unknown user. A refusal of us (block lists, policy,
-relaying), a full mailbox, too large a message and anything that may pass (4.x) never count, whatever status comes along:
-the code in the server's own answer is nearer to the truth than the one a relay put above it.
+The text and the status must not contradict each other. A status about the address (5.1.1, 5.1.10 …) is enough, a
+general one (5.0.0, 5.2.0, 5.1.351, none) needs the words of an unknown user. A refusal of us (block lists, policy,
+relaying), a full mailbox, too large a message and anything temporary (4.x) never count, whatever the status: the code
+in the server's own answer is more reliable than the one a relay added.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ _NOT_ITS_FAULT: Final = tuple(
         "sender rejected", "sender verif", "domain of sender", "envelope sender", "relaying", "relay access", "unable to relay",
         "access denied", "not authorized", "not permitted", "authentication required", "suspicious", "virus", "malware",
         "فهرست سیاه", "لیست سیاه", "القائمة السوداء", "черный список", "kara liste", "黑名单",
-        # of the mailbox's state, the message's size, the moment
+        # of the mailbox's state, the message's size, a temporary condition
         "quota", "mailbox full", "mailbox is full", "full mailbox", "inbox is full", "inbox full", "out of storage",
         "insufficient storage", "exceeded storage", "storage limit", "over limit", "too large", "too big", "size limit",
         "maximum size", "temporar", "try again", "later", "timed out", "timeout", "too many", "rate limit", "greylist", "graylist",
@@ -67,9 +67,10 @@ def status_in(text: str) -> str:
 
 
 def blames_address(status: str, words: str) -> bool:
-    """Whether nobody has the address. `status` as the report gives it, "" if it has none; `words` the server's own answer.
+    """Whether the address does not exist. `status` as the report gives it, "" if it has none; `words` the server's
+    answer.
 
-    Bounded: the first 4,000 characters of the words are looked at.
+    Bounded: the first 4,000 characters of the words are read.
     """
     words = words[:_LOOKED_AT]
     nearest, reply = _STATUS.search(words), _REPLY_CODE.search(words)
@@ -87,6 +88,6 @@ def blames_address(status: str, words: str) -> bool:
 
 
 def excuses_address(words: str) -> bool:
-    """Whether the server's words name another reason: us, the mailbox's room, the message's size, the moment."""
+    """Whether the server gives another reason: us, the mailbox's quota, the message's size, a temporary condition."""
     folded = fold(words[:_LOOKED_AT])
     return any(mark in folded for mark in _NOT_ITS_FAULT)

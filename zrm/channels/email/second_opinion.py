@@ -1,11 +1,12 @@
-"""What flufl.bounce, Mailman's library, reads in a mail server's free text. Asked only where our own reading found no verdict.
+"""What flufl.bounce, Mailman's library, finds in a mail server's free text. Used only where our own rules found no
+verdict.
 
-It looks for the sentences of some forty mail servers and for the addresses they list; whose mail it is, it does not ask.
-So `bounces` calls it only for mail that no person wrote. It is fenced in here:
-* it sees the server's words alone, no header and no part, cut to a length that bounds its time;
-* its rule "an address between two commas has failed" fits any sentence that names a colleague: no comma is shown to it;
+It looks for the sentences of some forty mail servers and for the addresses they list; it does not check whose mail it is. So
+`bounces` calls it only for mail that no person wrote. It is restricted here:
+* it gets only the server's words, no header and no part, cut to a length that bounds its time;
+* its rule "an address between two commas has failed" fits any sentence that names a colleague: commas are removed;
 * its own log lines may hold citizens' addresses: they are not written;
-* an error of its own is logged and is no opinion.
+* an error of its own is logged and gives no verdict.
 """
 
 from __future__ import annotations
@@ -27,9 +28,9 @@ logging.getLogger("flufl.bounce").setLevel(logging.CRITICAL + 1)
 
 
 def second_opinion(text: str) -> Literal["failed", "delayed", ""]:
-    """Whether a notification in plain text tells of a failure or of a delay; "" if the library knows no such words.
+    """Whether a notification in plain text reports a failure or a delay; "" if the library knows no such words.
 
-    Bounded: the first 150 lines, of each the first 100 characters, are looked at.
+    Bounded: the first 150 lines are read, and the first 100 characters of each.
     """
     lines = [line[:_LONGEST_LINE].replace(",", " ") for line in text.split("\n", _MOST_LINES)[:_MOST_LINES]]
     message = Message()

@@ -1,6 +1,6 @@
-"""An answer on its way: to the mail server, step by step, so that each failure says exactly what happened.
+"""Sends an answer to the mail server, step by step, so that each failure says exactly what happened.
 
-The border is the last byte of the message. Before it the server cannot have taken the mail: we may try again. After
+The boundary is the last byte of the message. Before it the server cannot have taken the mail: we may try again. After
 it only the server's answer tells; without one the outcome is unknown and a person decides.
 """
 
@@ -40,12 +40,12 @@ from zrm.kit.blobs import BlobStore
 from zrm.kit.clock import now
 from zrm.kit.mail_addresses import comparable, without_detail
 
-_WAIT_BUSY = 60.0  # seconds before the next try after "come again"
-_WAIT_GREY = 300.0  # after a greylisting server's "not yet"
+_WAIT_BUSY = 60.0  # seconds before the next try after a temporary refusal
+_WAIT_GREY = 300.0  # after a greylisting server's refusal
 
 
 class MailSender:
-    """The way out of one process: composes, signs, and hands over by connections it keeps."""
+    """Outgoing mail of one process: composes, signs, and sends over kept connections."""
 
     def __init__(self, config: EmailConfig, installation: Installation) -> None:
         self._config = config
@@ -71,7 +71,7 @@ class MailSender:
             _write(Path(installation.data_dir) / submit.folder, f"{reply.id}.eml", letter)
         else:
             _submit(letter, submit, self._pool)
-        # Only the next server has it: a bounce may still come, and says so then.
+        # Only the next server has it: a bounce may still come.
         return Sent(provider_ref=letter.message_id, final=False)
 
     def _signed(self, letter: Letter, box: Mailbox) -> Letter:
@@ -128,7 +128,7 @@ def _submit(letter: Letter, submit: Submit, pool: Pool) -> None:
         except ConnectionFailed:
             if fresh:
                 raise
-            fresh = True  # a kept connection died; nobody has the message yet
+            fresh = True  # a kept connection broke; the message has not left yet
 
 
 def _open(submit: Submit, hostname: str) -> smtplib.SMTP:
@@ -173,7 +173,9 @@ def _prepare(server: smtplib.SMTP, submit: Submit) -> None:
 
 
 def _transact(server: smtplib.SMTP, letter: Letter, wanted_reports: str) -> None:
-    """MAIL, RCPT, DATA; returns once the server has taken the message. `wanted_reports` by RFC 3461, if it offers them."""
+    """MAIL, RCPT, DATA; returns once the server has taken the message. `wanted_reports` by RFC 3461, if it offers
+    them.
+    """
     try:
         options = [f"SIZE={len(letter.content)}"] if server.has_extn("size") else []
         if letter.international:
@@ -206,7 +208,7 @@ def _transact(server: smtplib.SMTP, letter: Letter, wanted_reports: str) -> None
 
 
 def _refuse(code: int, answer: bytes | str, *, recipient: bool = False) -> NoReturn:
-    """The server's refusal as the installation knows it. Its words may repeat addresses, so only the codes are shown."""
+    """The server's refusal as one of our errors. Its text may repeat addresses, so only the codes are shown."""
     text = answer.decode("utf-8", "replace") if isinstance(answer, bytes) else answer
     enhanced = next((word for word in text.split()[:1] if word[:2] in ("4.", "5.") and word.count(".") == 2), "")
     shown = f"{code} {enhanced}".strip()

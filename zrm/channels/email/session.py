@@ -1,14 +1,14 @@
 """One SMTP or LMTP conversation: aiosmtpd's, with what a public door needs besides.
 
 What is changed, and why:
-* the tables aiosmtpd builds by reflection for every connection are built once per process (they cost more than the
-  rest of a short conversation);
-* the greeting to EHLO is one packet; addresses are read by a pattern first;
-* DATA is read in large pieces, ended only by CR LF . CR LF (nothing else: SMTP smuggling), any line length, within
-  the message's limit and the door's memory;
-* STARTTLS goes through the loop's own `start_tls`, and what was sent in clear before it is forgotten;
-* a peer that is silent, too many, or wrong too often is told so (421) and let go;
-* LMTP answers once for each recipient, as RFC 2033 wants it (aiosmtpd answers once for all).
+* the tables aiosmtpd builds by reflection for every connection are built once per process (they cost more than the rest of a
+  short conversation);
+* the greeting to EHLO is one packet; addresses are first matched by a pattern;
+* DATA is read in large pieces, ended only by CR LF . CR LF (nothing else: SMTP smuggling), any line length, within the
+  message's limit and the door's memory;
+* STARTTLS uses the loop's own `start_tls`, and everything received before it is discarded;
+* a peer that is silent, or has too many connections or errors, gets 421 and is disconnected;
+* LMTP answers once for each recipient, as RFC 2033 demands (aiosmtpd answers once for all).
 """
 
 from __future__ import annotations
@@ -46,13 +46,14 @@ class Conversation(SMTP):
     """One connection. `door` has what the connections share."""
 
     command_size_limits = CommandSizes(MAIL=_MAIL_LIMIT, RCPT=_MAIL_LIMIT)
-    # aiosmtpd allows for their absence; here they are there from the first byte on.
+    # aiosmtpd allows for their absence; here they exist from the first byte on.
     session: Session
     envelope: Envelope
     transport: asyncio.Transport | None
 
     def __init__(self, door: SmtpDoor, loop: asyncio.AbstractEventLoop) -> None:
-        # aiosmtpd's own constructor is left out on purpose (see the module); a test compares what the two leave behind.
+        # aiosmtpd's own constructor is not called, on purpose (see the module); a test compares the resulting
+        # attributes.
         asyncio.StreamReaderProtocol.__init__(
             self,
             asyncio.StreamReader(limit=_CHUNK, loop=loop),
@@ -97,7 +98,7 @@ class Conversation(SMTP):
     # ------------------------------------------------------------ connection
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Let the peer in, or tell it why not."""
+        """Accept the peer, or refuse it with the reason."""
         refusal = self._door.admit(self, transport)
         if refusal:
             cast("asyncio.Transport", transport).write(refusal.encode() + b"\r\n")
@@ -109,25 +110,25 @@ class Conversation(SMTP):
             self._handler_coroutine.add_done_callback(_forget_outcome)
 
     def connection_lost(self, error: Exception | None) -> None:
-        """The peer is gone; what it had not finished is forgotten, what it had finished goes its way."""
+        """The peer is gone; an unfinished message is discarded, a finished one is kept."""
         if self._admitted:
             self._admitted = False
             self._door.dismiss(self)
             super().connection_lost(error)
 
     def data_received(self, data: bytes) -> None:
-        """Bytes of an admitted peer; a refused one is not listened to."""
+        """Bytes of an accepted peer; those of a refused one are ignored."""
         if self._admitted:
             super().data_received(data)
 
     def eof_received(self) -> bool | None:
-        """The peer will say no more: close, also when it left before its conversation had begun."""
+        """The peer sends no more: close, also when it left before its conversation had begun."""
         if self._admitted:
             super().eof_received()
         return False
 
     def hang_up(self, farewell: str) -> None:
-        """Say why and close."""
+        """Send the reason and close."""
         if self.transport is not None and not self.transport.is_closing():
             self.transport.write(farewell.encode() + b"\r\n")
             self.transport.close()
@@ -136,7 +137,7 @@ class Conversation(SMTP):
         self.hang_up("421 4.4.2 Idle for too long, goodbye")
 
     async def push(self, status: str | bytes) -> None:
-        """Send one answer; always a single line of text we chose, whatever found its way into it."""
+        """Send one answer; always a single line of our text, whatever it contains."""
         text = status if isinstance(status, str) else status.decode("utf-8", "replace")
         line = "".join(character for character in text if character.isprintable())
         self._errors += line.startswith("5")
@@ -156,7 +157,7 @@ class Conversation(SMTP):
 
     @syntax("EHLO hostname")
     async def smtp_EHLO(self, hostname: str | None) -> None:  # noqa: N802  # aiosmtpd's name
-        """Greet; the list of what we can do goes out as one packet."""
+        """Greet; the list of extensions goes out as one packet."""
         if not hostname:
             await self.push("501 Syntax: EHLO hostname")
             return
@@ -168,7 +169,7 @@ class Conversation(SMTP):
 
     @syntax("VRFY <address>")
     async def smtp_VRFY(self, arg: str | None) -> None:  # noqa: N802  # aiosmtpd's name
-        """Say nothing about who exists."""
+        """Do not tell which addresses exist."""
         await self.push("252 2.5.2 Cannot verify, but will take a message for a known mailbox")
 
     @syntax("STARTTLS")
@@ -183,7 +184,7 @@ class Conversation(SMTP):
         await self.push("220 2.0.0 Ready to start TLS")
         if self.transport is None or self.tls_context is None:
             return
-        # Commands slipped in before the handshake would count as said under its protection.
+        # Commands sent before the handshake would count as protected by it.
         self._reader._buffer.clear()  # type: ignore[attr-defined]  # asyncio offers no other way
         secure = await self.loop.start_tls(
             self.transport, self, self.tls_context, server_side=True, ssl_handshake_timeout=30
@@ -218,7 +219,7 @@ class Conversation(SMTP):
 
     @syntax("DATA")
     async def smtp_DATA(self, arg: str | None) -> None:  # noqa: N802  # aiosmtpd's name
-        """Take the message in and hand it to the door."""
+        """Receive the message and give it to the door."""
         if not self.session.host_name:
             await self.push("503 5.5.1 Error: send HELO first")
             return
@@ -243,13 +244,13 @@ class Conversation(SMTP):
                 message.take(piece)
                 self._reset_timeout()
             if message.following:
-                # Pipelined commands came along with the end of the message: they are next.
+                # Pipelined commands came with the end of the message: they are next.
                 self._reader._buffer[:0] = message.following  # type: ignore[attr-defined]  # asyncio offers no other way
             status = message.refusal
             if not status:
                 self.envelope.content = self.envelope.original_content = message.content()
                 if self._timeout_handle is not None:
-                    self._timeout_handle.cancel()  # from here on it is we who are slow
+                    self._timeout_handle.cancel()  # from here on we are the slow side
                 statuses = await self._hand_over()
             else:
                 statuses = self._refusals(status)
@@ -272,7 +273,7 @@ class Conversation(SMTP):
 
 
 class LocalConversation(Conversation):
-    """LMTP (RFC 2033): a mail server of our own hands over, and hears about each recipient by itself."""
+    """LMTP (RFC 2033): a mail server of ours delivers, and gets an answer for each recipient."""
 
     def __init__(self, door: SmtpDoor, loop: asyncio.AbstractEventLoop) -> None:
         super().__init__(door, loop)
@@ -301,16 +302,16 @@ class LocalConversation(Conversation):
 class _Message:
     """The bytes between DATA and its end, counted against the message's limit and the door's memory.
 
-    They are written down as they come, the dots that SMTP doubled undone, into the very bytes that are handed on: at
-    the end nothing large is searched or copied, which would let every other conversation wait.
+    They are stored as they come, with SMTP's doubled dots undone, in the very buffer that is passed on: at the end
+    nothing large is searched or copied, which would delay every other conversation.
     """
 
     def __init__(self, door: SmtpDoor, limit: int) -> None:
         self._door = door
         self._limit = limit
         self._kept = BytesIO()
-        # What may be the beginning of the end, after two bytes that are kept already; at first the line end before
-        # the first line, so that a dot there is a line's dot too.
+        # The possible beginning of the end, after two bytes that are kept already; at first the line end before
+        # the first line, so that a dot there is at the beginning of a line too.
         self._open = b"\r\n"
         self._held = 0
         self._seen = 0
@@ -319,9 +320,9 @@ class _Message:
         self.following = b""
 
     def take(self, piece: bytes) -> None:
-        """Add a piece as it arrived; sets `complete` and `following` once the end is in it."""
+        """Add a piece as it arrived; sets `complete` and `following` once it contains the end."""
         known = self._open + piece
-        dot = known.find(_DOT) if b"." in known else -1  # in base64 there is none, and one byte is found much faster
+        dot = known.find(_DOT) if b"." in known else -1  # base64 contains none, and one byte is found much faster
         end = known.find(_END, dot) if dot >= 0 else -1
         if end >= 0:
             self.complete = True
@@ -349,12 +350,12 @@ class _Message:
         return self._kept.getvalue()
 
     def release(self) -> None:
-        """Give the borrowed memory back."""
+        """Release the reserved memory."""
         self._door.give_back(self._held)
         self._held = 0
 
 
 def _forget_outcome(task: asyncio.Task[None]) -> None:
-    """A peer that vanished ends its task with an error nobody waits for; that is no news."""
+    """A peer that disconnected ends its task with an error that no code awaits; it is ignored."""
     if not task.cancelled():
         task.exception()

@@ -1,8 +1,9 @@
-"""The SMTP and LMTP doors: they say 250 only when the mail is durable, and tell the sender's server the tracking code.
+"""The SMTP and LMTP doors: they answer 250 only when the mail is durable, and give the sender's server the tracking
+code.
 
-One mail to several of our mailboxes is one contact per mailbox, because a relay may as well send it to each by itself,
-and the two must not differ. The identity is the content (see identity.py): a delivery broken off before our 250 comes
-again and becomes the same contact.
+One mail to several of our mailboxes is one contact per mailbox, because a relay may as well send it to each separately,
+and the two must not differ. The identity is the content (see identity.py): a delivery that breaks before our 250 is
+repeated and becomes the same contact.
 """
 
 from __future__ import annotations
@@ -37,7 +38,7 @@ from zrm.ui.i18n import in_fours
 
 _log = log.get(__name__)
 _LARGE: Final = 65_536  # bytes; above it, hashing and writing leave the event loop
-_GRACE: Final = 20.0  # seconds for what is under way when we are told to stop
+_GRACE: Final = 20.0  # seconds to finish work in progress when we are told to stop
 _BACKLOG: Final = 512
 _OVER: Final = {
     "peer": "Too much mail from your server in a short time",
@@ -48,7 +49,7 @@ _RECEIVED: Final = "250 2.0.0 OK received as "
 
 
 class SmtpDoor:
-    """What all conversations of one process share: limits, mailboxes, and the way to the front desk."""
+    """What all conversations of one process share: limits, mailboxes, and the front desk."""
 
     def __init__(self, config: EmailConfig, reception: ReceptionPort, tls: ssl.SSLContext | None) -> None:
         self.config = config
@@ -74,10 +75,10 @@ class SmtpDoor:
             for encrypted in (False, True)
         }
 
-    # ------------------------------------------------------------ who may come in
+    # ------------------------------------------------------------ connections
 
     def admit(self, conversation: Conversation, transport: asyncio.BaseTransport) -> str:
-        """Count a new connection in; the refusal to send instead, or ""."""
+        """Count a new connection; the refusal to send instead, or ""."""
         peer = peer_of(_host(transport))
         if self.closing:
             return "421 4.3.2 Closing, come again"
@@ -91,7 +92,7 @@ class SmtpDoor:
         return ""
 
     def dismiss(self, conversation: Conversation) -> None:
-        """Count a connection out."""
+        """Count a closed connection."""
         self._conversations.discard(conversation)
         self._peers[conversation.peer] -= 1
         if self._peers[conversation.peer] <= 0:
@@ -100,7 +101,7 @@ class SmtpDoor:
             self._empty.set()
 
     def borrow(self, size: int) -> bool:
-        """Reserve memory for `size` bytes of an unfinished message, if there is any left."""
+        """Reserve memory for `size` bytes of an unfinished message, if enough is left."""
         if self._borrowed + size > self.config.memory:
             return False
         self._borrowed += size
@@ -129,10 +130,10 @@ class SmtpDoor:
         return "250 2.1.5 OK"
 
     async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:  # noqa: N802  # aiosmtpd's name
-        """Make the message durable for each mailbox it is for, then answer: yes only if it is for all of them.
+        """Make the message durable for each of its mailboxes, then answer: positively only if it is durable for all.
 
-        A sender over its quota is told to come again: its server keeps the message. Anybody can write anybody's address,
-        so an address counts at the peer it came from; else strangers could keep a citizen's mail away.
+        A sender over its quota is told to come again: its server keeps the message. Any sender address can be forged,
+        so an address is counted together with its peer; else an attacker could block a citizen's mail.
         """
         peer, sender = str(session.peer[0]) if session.peer else "", str(envelope.mail_from or "")
         try:
@@ -143,7 +144,7 @@ class SmtpDoor:
             return f"451 4.7.28 {_OVER[over.bound]}, come again in {over.retry_after} seconds"
         answers = list((await self.deliver(session, envelope)).values())
         refused = next((answer for answer in answers if not answer.startswith("250")), "")
-        if refused:  # the sender comes again with all of them; who has the message already hears the same code again
+        if refused:  # the sender sends to all of them again; mailboxes that have the message give the same code again
             return refused
         return ", ".join([answers[0], *(answer.removeprefix(_RECEIVED) for answer in answers[1:])])
 
@@ -152,7 +153,7 @@ class SmtpDoor:
         return (self._mailboxes.find(address) or MailboxMatch("")).account
 
     async def deliver(self, session: Session, envelope: Envelope) -> dict[str, str]:
-        """Make the message durable for each mailbox it is for; the answer for each."""
+        """Make the message durable for each of its mailboxes; the answer for each."""
         content = envelope.content if isinstance(envelope.content, bytes) else b""
         recipients: dict[str, list[str]] = {}
         for address in envelope.rcpt_tos:
@@ -197,12 +198,12 @@ class SmtpDoor:
             trace=trace,
             earlier_id=earlier,
         )
-        receipt = await self._reception.receive_async(contact)  # a peer that hangs up now takes nothing back
+        receipt = await self._reception.receive_async(contact)  # a peer that disconnects now does not undo it
         _log.info("received", channel="email", contact=str(receipt.contact_id), trace=trace, repeated=receipt.repeated)
         return receipt
 
     async def handle_exception(self, error: Exception) -> str:
-        """A fault of our own, or a handshake that failed: the neighbours go on, the sender comes again."""
+        """An error of our own, or a failed handshake: other connections go on, the sender comes again."""
         if isinstance(error, (OSError, ssl.SSLError)):
             return "421 4.4.0 Connection trouble, goodbye"
         _log.error("smtp session failed", channel="email", exc_info=error)
@@ -211,7 +212,7 @@ class SmtpDoor:
     # ------------------------------------------------------------ closing
 
     async def close(self) -> None:
-        """Let go of the idle, wait for what is under way (bounded), then end the rest."""
+        """Close idle connections, wait for those in use (bounded), then close the rest."""
         self.closing = True
         for conversation in list(self._conversations):
             if not conversation.busy:
@@ -227,7 +228,7 @@ class SmtpDoor:
 
 
 async def serve(door: SmtpDoor, stop: Event) -> None:
-    """Listen until `stop` is set. Errors: OSError if the port cannot be had."""
+    """Listen until `stop` is set. Errors: OSError if the port cannot be opened."""
     loop = asyncio.get_running_loop()
     config = door.config
     doors: list[tuple[int, type[Conversation]]] = [(config.port, Conversation)] if config.door else []
@@ -258,9 +259,9 @@ async def serve(door: SmtpDoor, stop: Event) -> None:
 
 
 def run_door(config: EmailConfig, installation: Installation, reception: ReceptionPort, stop: Event) -> None:
-    """Run the door in this thread until `stop` is set. Errors: OSError if the port cannot be had."""
+    """Run the door in this thread until `stop` is set. Errors: OSError if the port cannot be opened."""
     door = SmtpDoor(config, reception, tls_context(config, Path(installation.data_dir)))
-    # aiosmtpd repeats what strangers say, with their addresses, at every level below this one.
+    # aiosmtpd logs what peers send, with addresses, at every level below this one.
     logging.getLogger("mail.log").setLevel(logging.ERROR)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(serve(door, stop))

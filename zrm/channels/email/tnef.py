@@ -1,7 +1,7 @@
-"""winmail.dat: what Outlook packs into TNEF (MS-OXTNEF), unpacked into the files and the words it holds.
+"""winmail.dat: Outlook's TNEF (MS-OXTNEF), unpacked into the files and texts it holds.
 
-tnefparse reads the properties. The walk from attribute to attribute is ours: its own copies the rest of the stream at each,
-opens the messages within, and goes on as often as a stranger's count of properties, or of one property's values, says.
+tnefparse reads the properties. The walk over the attributes is ours: the library's copies the rest of the stream at
+each, opens nested messages, and trusts the sender's counts of properties and of their values.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _HEAD: Final = 9  # bytes before an attribute's own, and
 _AROUND: Final = 11  # with its checksum
 _SMALLEST_PROPERTY: Final = 4  # bytes
 
-logging.getLogger("tnefparse").setLevel(logging.CRITICAL)  # it would repeat what strangers send
+logging.getLogger("tnefparse").setLevel(logging.CRITICAL)  # it would log what senders wrote
 
 
 @dataclass(slots=True)
@@ -48,7 +48,7 @@ def is_winmail(media_type: str, name: str, data: bytes) -> bool:
 
 @dataclass(slots=True)
 class _File:
-    """An attachment as far as it is read; `told` is its name in the attribute that came first, `title` the long one."""
+    """An attachment as far as it is read; `told` is its name in the first attribute, `title` the long name."""
 
     told: str | bytes = b""
     title: str | bytes = b""
@@ -61,7 +61,7 @@ class _File:
 
 
 def unpack(data: bytes) -> Packed | None:
-    """What is in it; None if it cannot be read (it stays a file then)."""
+    """Its content; None if it cannot be parsed (it stays a file then)."""
     try:
         body, page, files = _read(data)
         packed = Packed(_words(body), _words(page))
@@ -129,7 +129,7 @@ def _add(file: _File, name: int, content: bytes, codepage: str | None) -> None:
 
 
 def _properties(content: bytes, codepage: str | None) -> list[Any]:
-    """The MAPI properties, at most as many as there is room for."""
+    """The MAPI properties, at most as many as the bytes can hold."""
     if len(content) < _SMALLEST_PROPERTY:
         return []
     (count,) = struct.unpack_from("<I", content)
@@ -139,7 +139,7 @@ def _properties(content: bytes, codepage: str | None) -> list[Any]:
 
 
 class _Ending(bytes):
-    """Bytes of which nothing is read behind their end: so a property has no more values than there is room for."""
+    """Bytes with a guarded end: a property has no more values than the bytes can hold."""
 
     def __getitem__(self, key: Any) -> Any:
         if isinstance(key, slice) and key.start is not None and key.start > len(self):

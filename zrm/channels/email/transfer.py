@@ -1,8 +1,8 @@
-"""Transfer encodings as they are declared and as they are: spelled oddly, declared wrongly, or followed by plain words.
+"""Transfer encodings as declared and as they really are: misspelled, wrongly declared, or surrounded by plain words.
 
-A declaration is read without its case, quotes, comments, `x-` and punctuation. It is believed where the bytes agree:
-base64 that is none stays as it came; text that declares nothing, or something unknown, and is base64 or quoted-printable
-beyond doubt is read as that. Plain words that a gateway has put above or below base64 are told apart from it.
+A declaration is compared without case, quotes, comments, `x-` and punctuation. It is believed where the bytes agree:
+declared base64 that is invalid stays as it came; text without a known declaration that is certainly base64 or
+quoted-printable is decoded. Plain words that a gateway put above or below base64 are separated from it.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from zrm.channels.email.encoded_words import decode_words, lenient_base64
 
 
 class Transfer(StrEnum):
-    """What a part declares of the way its bytes are written."""
+    """A part's declared transfer encoding."""
 
     PLAIN = "plain"
     BASE64 = "base64"
@@ -30,7 +30,7 @@ class Transfer(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Unwrapped:
-    """The bytes behind a transfer encoding, and the plain words below and above them, if there were any."""
+    """The decoded bytes, and the plain words below and above them, if any."""
 
     data: bytes
     below: bytes = b""
@@ -47,7 +47,7 @@ _SIGNS: Final = re.compile(r"[^a-z0-9]")
 _UTF8: Final = frozenset({"", "utf-8", "utf8", "us-ascii", "ascii"})
 _BLANKS: Final = b" \t\r\n\f\v\x00"
 _BASE64: Final = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/="
-# Of the controls, text has blanks, and ISO-2022 its escape and two shifts.
+# Of the controls, text has white space, and ISO-2022 its escape and two shifts.
 _CONTROLS: Final = bytes(code for code in range(0x20) if code not in (0x09, 0x0A, 0x0C, 0x0D, 0x0E, 0x0F, 0x1B))
 _FOREIGN: Final = re.compile(rb"[^A-Za-z0-9+/=\s\x00]|[A-Za-z0-9+/=][ \t]+[A-Za-z0-9+/]")
 _LINES_BREAK: Final = re.compile(rb"\r\n|\n|\r")
@@ -83,7 +83,7 @@ def unwrap(raw: bytes | memoryview, declared: Transfer) -> Unwrapped:
 
 
 def unwrap_text(raw: bytes | memoryview, declared: Transfer, charset: str = "") -> Unwrapped:
-    """The bytes of a text in `charset`, as declared: its words tell whether the encoding is declared truly."""
+    """The bytes of a text in `charset`, as declared: its words show whether the declaration is true."""
     match declared:
         case Transfer.BASE64:
             return _base64_text(raw, charset)
@@ -101,7 +101,7 @@ def unwrap_text(raw: bytes | memoryview, declared: Transfer, charset: str = "") 
 
 
 def looks_wrapped(raw: memoryview, declared: Transfer) -> bool:
-    """Whether a container, in whose body no boundary is found, may lie in a transfer encoding."""
+    """Whether a container without a boundary in its body may be in a transfer encoding."""
     return declared in (Transfer.BASE64, Transfer.QUOTED) or not _foreign(raw[:_JUDGED])
 
 
@@ -139,7 +139,7 @@ def _base64_text(raw: bytes | memoryview, charset: str) -> Unwrapped:
 
 
 def _first_foreign(raw: bytes | memoryview) -> int | None:
-    """Where the first byte stands that base64 does not have, None if there is none; blanks within a line are foreign."""
+    """The position of the first byte that is not base64, None if there is none; blanks within a line count as such."""
     for start in range(0, len(raw), _PIECE):
         piece = bytes(raw[start : start + _PIECE])
         if (found := _FOREIGN.search(piece)) is not None:
@@ -152,7 +152,7 @@ def _foreign(raw: memoryview) -> bool:
 
 
 def _end_of_base64(raw: bytes | memoryview, foreign: int) -> int:
-    """Where base64 ends that plain words follow: at its padding, or the last empty line, or the line of the first word."""
+    """Where base64 ends before plain words: at its padding, or the last empty line, or the line of the first word."""
     before = bytes(raw[:foreign])
     padding = before.rfind(b"=")
     if padding >= 0:
@@ -165,7 +165,7 @@ def _end_of_base64(raw: bytes | memoryview, foreign: int) -> int:
 
 
 def _longest_base64(raw: bytes) -> tuple[int, int]:
-    """Where the longest run of lines lies that have nothing but base64."""
+    """The position of the longest run of lines that have only base64."""
     best, begin = (0, 0), 0
     for end, following in pairwise([0, *(match.end() for match in _LINES_BREAK.finditer(raw)), len(raw)]):
         line = raw[end:following].strip(_BLANKS)
@@ -177,7 +177,7 @@ def _longest_base64(raw: bytes) -> tuple[int, int]:
 
 
 def _is_base64(raw: bytes) -> bool:
-    """Whether undeclared text is base64 beyond doubt: nothing foreign, long enough, and words when it is read."""
+    """Whether undeclared text is certainly base64: nothing foreign, long enough, and decoded it gives words."""
     letters = len(raw.translate(None, _BLANKS))
     if letters < _LEAST or letters % 4 == 1 or _FOREIGN.search(raw) is not None:
         return False
@@ -186,7 +186,7 @@ def _is_base64(raw: bytes) -> bool:
 
 
 def _is_prose(raw: bytes | memoryview) -> bool:
-    """Whether so much of it is foreign to base64 that it is something else, not base64 with some rubbish in it."""
+    """Whether so much of it is not base64 that it is another format, not damaged base64."""
     sample = bytes(raw[:_JUDGED])
     lines = len(_LINES_BREAK.findall(sample))
     foreign = len(sample.translate(None, _BASE64)) - 2 * lines
@@ -194,7 +194,7 @@ def _is_prose(raw: bytes | memoryview) -> bool:
 
 
 def _is_text(data: bytes) -> bool:
-    """Whether bytes are words: without controls, and UTF-8, or so many that chance would have made some."""
+    """Whether bytes are words: without controls, and UTF-8, or so many that random bytes would have some."""
     return not _has_controls(data) and (_is_utf8(data) or len(data) >= _LEAST)
 
 
@@ -208,7 +208,7 @@ def _is_utf8(data: bytes) -> bool:
 
 
 def _has_controls(data: bytes) -> bool:
-    """Whether the beginning has control characters that no text has; the NULs of UTF-16 stand on one side of its pairs."""
+    """Whether the beginning has control characters that no text has; UTF-16 has its NULs on one side of its pairs."""
     sample = data[:_JUDGED]
     first, second = (sample[::2].count(0), sample[1::2].count(0)) if 0 in sample else (0, 0)
     if sample[:2] in (b"\xff\xfe", b"\xfe\xff") or min(first, second) * 20 < max(first, second):
@@ -220,7 +220,9 @@ def _has_controls(data: bytes) -> bool:
 
 
 def _is_quoted(raw: bytes) -> bool:
-    """Whether undeclared text is quoted-printable beyond doubt: every `=` is one of its own, and there is reason enough."""
+    """Whether undeclared text is certainly quoted-printable: every `=` is one of its escapes, and there are enough of
+    them.
+    """
     if b"=" not in raw or _LOOSE_EQUALS.search(raw) is not None:
         return False
     escapes = sum(1 for _ in _some(_ESCAPE, raw, 3))
@@ -260,5 +262,5 @@ def _uudecode(raw: bytes) -> bytes:
             try:
                 out.append(binascii.a2b_uu(line[:length]))
             except binascii.Error:
-                return raw  # no uuencoding at all: keep what came
+                return raw  # not uuencoded: keep the bytes as they came
     return b"".join(out) if inside else raw
