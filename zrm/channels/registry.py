@@ -1,4 +1,4 @@
-"""Which channels there are. Adding one is a folder and a line here."""
+"""The list of channels. To add one, add its folder and a line here."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from zrm.channels.voice_ivr.channel import VoiceChannel
 from zrm.channels.web.channel import WebChannel
 from zrm.contract import capabilities
 
-# type[Any]: a protocol cannot say how its classes are built; `Channel`'s docstring does, and installation.py holds them to it.
+# type[Any]: a protocol cannot declare constructors; `Channel`'s docstring does, and installation.py relies on it.
 CHANNELS: Final[dict[str, type[Any]]] = {}
 
 
 def register(channel: type[Any]) -> None:
-    """Make a channel's class known by its kind, and its capabilities to every room."""
+    """Register a channel's class by its kind, and its capabilities for every room."""
     CHANNELS[channel.kind] = channel
     capabilities.register(channel.kind, channel.can)
 

@@ -145,9 +145,7 @@ def kind_of(
 
 
 def _postmaster(fields: Mapping[str, str]) -> Literal["address", "name", ""]:
-    """Which sender names show a mail server's notification, certainly or possibly; an empty sender counts by its
-    name.
-    """
+    """Where the sender shows a mail server's notification: its address, only its name (also if empty), or nowhere."""
     found = addresses(fields.get("from", ""))
     if not found:
         return "name"

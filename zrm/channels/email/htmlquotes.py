@@ -15,7 +15,10 @@ from typing import Any, Final
 
 from lxml import etree  # type: ignore[import-untyped]  # lxml ships no annotations
 
-_BEGIN, _END = "\ufdd0", "\ufdd1"  # no characters: text that contains them marks nothing but its own quotation
+_BEGIN, _END = (
+    "\ufdd0",
+    "\ufdd1",
+)  # Unicode noncharacters; in a mail's own text they can only mark that mail's quotations
 _RULE: Final = "_" * 32
 _RECENT: Final = 600  # characters
 _FIRST_PIECES: Final = 30

@@ -13,7 +13,7 @@ _TAG: Final = re.compile(r"<[^<>]*>")
 _BREAK: Final = re.compile(r"</?(?:p|div|br|tr|li|h[1-6]|table|blockquote)\b[^<>]*>", re.IGNORECASE)
 _DROPPED: Final = re.compile(r"<(script|style|title|head)\b", re.IGNORECASE)
 _CLOSING: Final = {name: re.compile(f"</{name}", re.IGNORECASE) for name in ("script", "style", "title", "head")}
-# longer than any person writes, and costly to read
+# beyond every character number, and costly to parse
 _LONG_NUMBER: Final = re.compile(r"&#(?:[0-9]{10,}|[xX][0-9a-fA-F]{10,});?")
 
 

@@ -1,1 +1,1 @@
-"""Fax: TIFF handed over by HylaFAX or Asterisk, by HTTP or by a spool folder; kept as received."""
+"""Fax: TIFF from HylaFAX or Asterisk, by HTTP or by a spool folder; kept as received."""

@@ -44,11 +44,11 @@ class FaxChannel:
 
     @property
     def spool(self) -> Path | None:
-        """The folder faxes are dropped into, if there is one."""
+        """The spool folder for faxes, if there is one."""
         return Path(self._installation.data_dir) / self._config.spool if self._config.spool else None
 
     def routes(self, desk: FrontDesk) -> APIRouter:
-        """The hand-off; no route at all without a secret. Errors: ConfigError for an unfit token file."""
+        """The HTTP door; no route without a secret. Errors: ConfigError for an unfit token file."""
         token = read_token(self._config)
         if token is None:
             return APIRouter()
@@ -76,19 +76,19 @@ class FaxChannel:
         return [read_fax(raw, language)]
 
     def send(self, reply: Reply) -> Sent:
-        """Not yet. Errors: ReplyInvalid."""
+        """Not implemented. Errors: ReplyInvalid."""
         raise ReplyInvalid(_NO_ANSWERS)
 
     def redact(self) -> list[str]:
-        """The hand-off's secret."""
+        """The HTTP door's secret."""
         try:
             token = read_token(self._config)
         except ConfigError:
-            return []  # `check` and `routes` say what is wrong with it
+            return []  # `check` and `routes` report what is wrong with it
         return [token] if token else []
 
     def check(self) -> list[str]:
-        """What keeps faxes from coming in."""
+        """What prevents faxes from being received."""
         problems = []
         try:
             if read_token(self._config) is None:

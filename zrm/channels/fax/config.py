@@ -12,7 +12,7 @@ from zrm.errors import ConfigError
 
 
 class FaxConfig(ChannelConfig):
-    """Fax. The machines with the modems hand faxes over by HTTP (`token` or `token_file`) or drop them in `spool`."""
+    """Fax. Fax servers post faxes over HTTP (`token` or `token_file`) or put them into `spool`."""
 
     token: str | None = Field(
         default=None,
@@ -54,7 +54,7 @@ class FaxConfig(ChannelConfig):
 
 
 def read_token(config: FaxConfig) -> str | None:
-    """The secret of the hand-off; None if it is not configured. Errors: ConfigError for a file unfit to hold it."""
+    """The HTTP door's secret; None if it is not configured. Errors: ConfigError for a file unfit to hold it."""
     if config.token_file is None:
         return config.token
     path = config.token_file

@@ -1,4 +1,4 @@
-"""The hand-off by HTTP: one multipart form from the hook of a fax server, which shows a secret.
+"""The HTTP door: one multipart form from the hook of a fax server, with a secret.
 
 The hook is answered after the fax is durable; on anything but 200 it drops the fax into the spool instead.
 """
@@ -24,7 +24,7 @@ from zrm.errors import StoreUnavailable, TooLarge
 from zrm.kit import log
 
 PATH: Final = "/hooks/fax"
-_FORM_ROOM: Final = 64 * 1024  # bytes for everything in the form that is not the file
+_FORM_ROOM: Final = 64 * 1024  # bytes for everything in the form except the file
 _RETRY_AFTER: Final = "10"  # seconds
 _AT_ONCE: Final = 4  # faxes held in memory
 
@@ -32,7 +32,7 @@ _log = log.get(__name__)
 
 
 class HandOff:
-    """Takes faxes from hooks that know `token`; up to `max_bytes` each, on `line` if they do not say which."""
+    """Accepts faxes from hooks that know `token`; up to `max_bytes` each, on `line` if they do not say which."""
 
     def __init__(self, reception: ReceptionPort, *, token: str, max_bytes: int, line: str) -> None:
         self._reception = reception
@@ -111,7 +111,7 @@ class HandOff:
 
 
 def _counting(receive: Receive, limit: int, named: int) -> Receive:
-    """The same channel, which ends with TooLarge(`named`) once `limit` bytes have come."""
+    """The same ASGI channel, which raises TooLarge(`named`) once `limit` bytes have come."""
     size = 0
 
     async def counted() -> Message:

@@ -1,4 +1,4 @@
-"""What a stored fax says without being looked at: who called, how many pages, whether it broke off. Pure."""
+"""What a stored fax says without decoding its pages: the caller, the number of pages, whether it broke off. Pure."""
 
 from __future__ import annotations
 
@@ -36,11 +36,11 @@ SENTENCES: Final = (
     Sentence("Fax, %(num)s page", "Fax, %(num)s pages"),
     Sentence("The transmission broke off: %(error)s"),
 )
-"""What stands in a fax, which has no words."""
+"""The text of a fax contact: a fax has no words of its own."""
 
 
 def read_fax(raw: RawContact, language: Language) -> Inbound | Ignored:
-    """The fax, its TIFF checked but not decoded; a call that brought no page is ignored. Errors: Unparseable."""
+    """The fax, its TIFF checked but not decoded; a call without a page is ignored. Errors: Unparseable."""
     facts = {name: value for name, value in raw.envelope.items() if isinstance(value, str)}
     error = facts.get("error", "") or ("" if facts.get("status", "") in _FINE else facts["status"])
     if raw.media_type != TIFF:
@@ -82,7 +82,7 @@ def _inbound(raw: RawContact, facts: dict[str, str], fax: Outline, error: str, l
 
 
 def _senders(caller: str, station: str, name: str) -> tuple[Sender, ...]:
-    """The number the network told, else the one that was typed into the machine; nobody if neither is a number."""
+    """The number from the network, else the one set in the machine; none if neither is a number."""
     for number, claimed in ((caller, False), (station, True)):
         if _PHONE.fullmatch(number.strip()):
             return (Sender(PHONE, number.strip(), name, claimed),)

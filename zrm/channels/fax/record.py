@@ -1,4 +1,4 @@
-"""From a hook's fields and a TIFF to the contact that is kept; the same whether it came by HTTP or by the spool.
+"""From a hook's fields and a TIFF to the stored contact; the same by HTTP and by the spool.
 
 A hook that got no answer drops the fax into the spool although the hub may have it: both ways must give one identity.
 """
@@ -29,21 +29,21 @@ NO_NOTE: Final = declare("fax.no_note", "no note came with the fax")
 NOTE_UNREADABLE: Final = declare("fax.note_unreadable", "the note cannot be read")
 FILE_MISSING: Final = declare("fax.file_missing", "the note's file is missing")
 FAULTS: Final = {fault.code: fault for fault in (NO_NOTE, NOTE_UNREADABLE, FILE_MISSING)}
-"""What can be wrong with the hand-over itself, by the code that the envelope holds."""
+"""What can be wrong with the transfer itself, by the code in the envelope."""
 
 
 def clean(fields: Mapping[str, str]) -> dict[str, str]:
-    """The fields we know, without control characters and of bounded length; those left out become empty."""
+    """The fields we know, without control characters and of bounded length; missing ones become empty."""
     return {name: _CONTROL.sub("", fields.get(name, ""))[:_LONGEST].strip() for name in FIELDS}
 
 
 def contact(
     fields: Mapping[str, str], tiff: bytes | None, *, line: str, note: bytes = b"", fault: str = ""
 ) -> RawContact:
-    """The contact of one fax call. `tiff` None: no file came of it.
+    """The contact of one fax call. `tiff` None: the call left no file.
 
-    `line` names our line when the hook does not know the called number; `note` is the spool's sidecar; `fault` is
-    the code of what was wrong with the hand-over itself.
+    `line` names our line when the hook does not know the called number; `note` is the spool's sidecar; `fault` is the
+    code of what was wrong with the transfer itself.
     """
     known = clean(fields)
     envelope: dict[str, JSON] = {name: value for name, value in known.items() if value}
@@ -53,7 +53,7 @@ def contact(
     if tiff is not None:
         content = hashlib.sha256(tiff).hexdigest()
     else:
-        # Call ids start anew when a fax server is set up anew; the time of the call keeps two failures apart.
+        # Call ids restart when a fax server is installed anew; the time of the call tells two failures apart.
         content = "nothing-" + (_id(known["stamp"]) or hashlib.sha256(note).hexdigest())
     return RawContact(
         channel="fax",
@@ -63,7 +63,7 @@ def contact(
         media_type=NOTE if tiff is None else TIFF,
         envelope=envelope,
         trace=new_trace(),
-        # Who hands a fax over a second time tells another time and may tell more; whose fax it is stays.
+        # A repeated transfer has another time and may have more fields; the fax's owner stays the same.
         content=digest_of(
             known["caller"], content, *(("" if tiff is not None else known[name]) for name in ("status", "error"))
         ),

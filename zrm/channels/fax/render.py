@@ -1,7 +1,7 @@
-"""A fax's pages for the desk: one PDF without loss, or a small PNG a page. Decodes pixels, so run it in a child process.
+"""A fax's pages for the desk: one lossless PDF, or a small PNG a page. Decodes pixels, so run it in a child process.
 
-The outline is checked first; Pillow then meets only pages whose claims fit their bytes, and gets one page at a time. A
-page that cannot be decoded becomes a crossed-out one, so that the others are still shown and their numbers stay right.
+The outline is checked first; Pillow then gets only pages whose stated sizes fit their bytes, one at a time. A page that
+cannot be decoded becomes a crossed-out one, so that the others are still shown with their right numbers.
 """
 
 from __future__ import annotations
@@ -76,17 +76,17 @@ def _pages(data: bytes) -> Iterator[tuple[Page, Image.Image]]:
 
 
 def _decoded(data: bytes, number: int, page: Page) -> Image.Image | None:
-    """The page's pixels, None if they cannot be had."""
+    """The page's pixels, None if they cannot be decoded."""
     with warnings.catch_warnings():
         warnings.simplefilter("error", Image.DecompressionBombWarning)
-        warnings.simplefilter("ignore", UserWarning)  # Pillow's remarks about tags we do not use
+        warnings.simplefilter("ignore", UserWarning)  # Pillow's warnings about tags we do not use
         try:
             with Image.open(io.BytesIO(data), formats=("TIFF",)) as image:
                 image.seek(number)
                 if image.size != (page.width, page.height) or image.mode != "1":
                     return None
                 image.load()
-                # A fresh image, because re-encoding one that libtiff decoded would carry its tags along.
+                # A fresh image, because re-encoding one that libtiff decoded would copy its tags.
                 return Image.frombytes("1", image.size, image.tobytes())
         except Exception:  # noqa: BLE001 - damaged pages make Pillow raise nearly anything; the page is shown as unreadable
             return None

@@ -1,8 +1,8 @@
-"""The spool folder: hooks drop a fax there when the hub does not answer, other machines by habit.
+"""The spool folder: hooks put a fax there when the hub does not answer, other machines always do.
 
-A fax is `<name>.tif` and `<name>.json`, each written under another name and renamed, the note last: the note's arrival
-means the fax is whole. Received files go to `done/`, those too large to `refused/`; a TIFF whose note never comes, a
-note that cannot be read, a note without its TIFF are received as what they are. Nothing else in the folder is touched.
+A fax is `<name>.tif` and `<name>.json`, each written under another name and renamed, the note last: once the note
+exists, the fax is complete. Received files go to `done/`, those too large to `refused/`; a TIFF whose note never comes,
+an unreadable note, and a note without its TIFF are received as they are. Nothing else in the folder is touched.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _log = log.get(__name__)
 
 
 class FaxSpool:
-    """Receives what is dropped into `folder`."""
+    """Receives the faxes put into `folder`."""
 
     def __init__(
         self,
@@ -75,7 +75,7 @@ class FaxSpool:
         return taken
 
     def sweep(self) -> None:
-        """Remove what has lain in done/ for longer than `keep_days`; the hub has its own copy."""
+        """Remove files that have been in done/ for longer than `keep_days`; the hub has its own copy."""
         before = time.time() - self._keep_days * _DAY
         done = self.folder / "done"
         for path in done.iterdir() if done.is_dir() else ():
@@ -83,7 +83,7 @@ class FaxSpool:
                 if path.lstat().st_ctime < before:
                     path.unlink()
             except FileNotFoundError:
-                continue  # an operator was tidying too
+                continue  # an operator removed it meanwhile
             except OSError as error:
                 _log.warning("not removed", channel="fax", reason=os.strerror(error.errno or 0))
 
@@ -100,14 +100,14 @@ class FaxSpool:
             name, dot, kind = file.rpartition(".")
             if not dot or (file, status.st_mtime_ns) in self._stuck:
                 continue
-            # The change time cannot be set back by the writer, so a file with an old date is not mistaken for an orphan.
+            # The writer cannot set the change time back, so a file with an old date is not mistaken for an orphan.
             waited = time.time() - status.st_ctime
             if kind == "json" or (kind == "tif" and f"{name}.json" not in files and waited > self._orphan_seconds):
                 found[name] = status.st_ctime
         return iter(sorted(found, key=lambda name: (found[name], name)))
 
     def _receive(self, name: str) -> bool:
-        """Take one fax in and put its files away. Errors: StoreUnavailable, OSError."""
+        """Receive one fax and move its files away. Errors: StoreUnavailable, OSError."""
         note_path, tiff_path = self.folder / f"{name}.json", self.folder / f"{name}.tif"
         try:
             note = _read(note_path, _MAX_NOTE)
@@ -122,7 +122,7 @@ class FaxSpool:
             self._give_up(name)
             return False
         if note is None and tiff is None:
-            return False  # somebody else took it away
+            return False  # removed by another process
         fax = _contact(note, tiff, self._line)
         receipt = self._reception.receive(fax)
         _log.info(
@@ -137,10 +137,10 @@ class FaxSpool:
         return True
 
     def _put_away(self, name: str, where: str) -> None:
-        """Move a fax's files; one that cannot be moved is not looked at again by this process."""
+        """Move a fax's files; this process ignores files that it cannot move."""
         try:
-            file_permissions.make(self.folder / where, file_permissions.SHARED)  # a tidy operator may have removed it
-            # The note first: without it the TIFF is no complete fax, should we die in between.
+            file_permissions.make(self.folder / where, file_permissions.SHARED)  # an operator may have removed it
+            # The note first: without it the TIFF is no complete fax, should the process die in between.
             for kind in ("json", "tif"):
                 source = self.folder / f"{name}.{kind}"
                 target = self.folder / where / source.name
@@ -178,9 +178,9 @@ def _contact(note: bytes | None, tiff: bytes | None, line: str) -> RawContact:
 
 
 def _read(path: Path, limit: int) -> bytes | None:
-    """The file's bytes; None if it is not there or no plain file. Errors: TooLarge, OSError.
+    """The file's bytes; None if it is missing or no regular file. Errors: TooLarge, OSError.
 
-    Links are not followed: the spool may belong to a user who should not read with our eyes.
+    Links are not followed: the spool may belong to a user who may not read what we can.
     """
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)

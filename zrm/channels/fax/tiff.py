@@ -1,8 +1,8 @@
-"""The outline of a fax's TIFF, read without decoding a pixel: pages, sizes, resolution, where the data lies.
+"""The outline of a fax's TIFF, read without decoding a pixel: pages, sizes, resolution, positions of the data.
 
-Everything in the file is the sender's claim. Whatever cannot be true is an error here, so that whoever decodes pixels
-later meets only files whose claims fit their bytes. Own code, because it runs on every fax in an ordinary worker and
-must answer any bytes with a result or `NotAFax`, in bounded time and memory.
+Everything in the file is the sender's claim. Anything impossible is an error here, so that later decoders get only
+files whose claims fit their bytes. Own code, because it runs on every fax in an ordinary worker and must answer any
+bytes with a result or `NotAFax`, in bounded time and memory.
 """
 
 from __future__ import annotations
@@ -24,17 +24,17 @@ _WIDTH, _HEIGHT, _BITS, _COMPRESSION, _DESCRIPTION, _OFFSETS, _SAMPLES, _ROWS, _
 )  # fmt: skip
 _INTEGERS: Final = {1: "B", 3: "H", 4: "I"}
 _SIZES: Final = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8}
-# Bits that a row needs at the least: G4 says "as above" in one; G3 ends rows or runs in more; 0 for "compute".
+# Bits that a row needs at least: G4 says "as above" in one; G3 ends rows or runs in more; 0 for "compute".
 _ROW_BITS: Final = {1: 0, 2: 8, 3: 1, 4: 1, 5: 0, 8: 0, 32773: 0}
-_RATIO: Final = {5: 1400, 8: 1100, 32773: 65}  # the most a byte can unfold to, for LZW, Deflate and PackBits
+_RATIO: Final = {5: 1400, 8: 1100, 32773: 65}  # the largest expansion of a byte, for LZW, Deflate and PackBits
 
 
 class NotAFax(Exception):
-    """These bytes are no fax's TIFF; the message says what is wrong, for an agent's eyes."""
+    """These bytes are no fax's TIFF; the message says what is wrong, for an agent."""
 
 
 class NoPages(NotAFax):
-    """Nothing is wrong with it, but there is no page in it."""
+    """The file is valid but has no page."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +90,7 @@ def outline(data: bytes) -> Outline:
 
 @dataclass(frozen=True, slots=True)
 class _Entry:
-    """One tag: TIFF's type, number of values, and where they lie in the file."""
+    """One tag: TIFF's type, number of values, and their position in the file."""
 
     kind: int
     count: int
@@ -98,7 +98,7 @@ class _Entry:
 
 
 class _Reader:
-    """Numbers out of the file, never outside it."""
+    """Reads numbers from the file, never outside it."""
 
     def __init__(self, data: bytes, order: str) -> None:
         self._data = data
@@ -117,7 +117,7 @@ class _Reader:
             raise NotAFax("it ends in the middle") from None
 
     def directory(self, at: int) -> tuple[dict[int, _Entry], int]:
-        """The tags of the page at `at`, and where the next page is (0: nowhere)."""
+        """The tags of the page at `at`, and the position of the next page (0: none)."""
         count = self.number("H", at)
         if count > _MAX_ENTRIES:
             raise NotAFax("a page with too many tags")
@@ -131,7 +131,7 @@ class _Reader:
         return entries, self.number("I", at + 2 + 12 * count)
 
     def integers(self, entry: _Entry | None, most: int) -> tuple[int, ...]:
-        """A tag's whole numbers; nothing for a tag that is not there. Errors: NotAFax."""
+        """A tag's whole numbers; none for a missing tag. Errors: NotAFax."""
         if entry is None:
             return ()
         code = _INTEGERS.get(entry.kind)
@@ -145,7 +145,7 @@ class _Reader:
         return values[0] if values else default
 
     def ratio(self, entry: _Entry | None) -> float:
-        """A tag's rational number, 0 for none or for nonsense. Errors: NotAFax."""
+        """A tag's rational number, 0 for a missing or invalid one. Errors: NotAFax."""
         if entry is None or entry.kind != 5 or entry.count < 1:
             return 0.0
         over, under = self.numbers("I", 2, entry.at)
@@ -180,13 +180,13 @@ def _page(reader: _Reader, tags: dict[int, _Entry], number: int) -> Page:
 
 
 def _data_size(reader: _Reader, tags: dict[int, _Entry], height: int, number: int) -> int:
-    """How many bytes the page's strips have, all of them inside the file. Errors: NotAFax."""
+    """The total bytes of the page's strips, all of them inside the file. Errors: NotAFax."""
     offsets = reader.integers(tags.get(_OFFSETS), _MAX_STRIPS)
     counts = reader.integers(tags.get(_COUNTS), _MAX_STRIPS)
     rows = reader.integer(tags.get(_ROWS), height)
     if not offsets or rows < 1 or len(offsets) != (height + min(rows, height) - 1) // min(rows, height):
         raise NotAFax(f"page {number} has not the strips it claims")
-    if not counts and len(offsets) == 1:  # old machines leave the count of a single strip away
+    if not counts and len(offsets) == 1:  # old machines omit the count of a single strip
         counts = (max(0, reader.size - offsets[0]),)
     if len(counts) != len(offsets) or any(
         at < 8 or at + count > reader.size for at, count in zip(offsets, counts, strict=False)
@@ -196,5 +196,5 @@ def _data_size(reader: _Reader, tags: dict[int, _Entry], height: int, number: in
 
 
 def _sane(dpi: float) -> float:
-    """Dots an inch as a fax machine has them (38 to 1200), 0 for anything else."""
+    """Dots an inch in a fax machine's range (38 to 1200), 0 for anything else."""
     return dpi if 30 <= dpi <= 1300 else 0.0

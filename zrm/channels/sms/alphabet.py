@@ -1,6 +1,6 @@
-"""A text's bytes on the way to a phone and back: GSM 03.38 one octet a septet (as SMPP wants it), or big-endian UTF-16.
+"""A text's bytes to a phone and back: GSM 03.38 with one octet a septet (as SMPP wants it), or big-endian UTF-16.
 
-The table and the arithmetic, how much fits where, are `zrm.kit.gsm`'s.
+The table and the arithmetic of segments are in `zrm.kit.gsm`.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ Plain = Literal["gsm", "latin-1", "ascii"]
 """What data coding 0 means at a network."""
 
 GAP: Final = " […] "
-"""Stands where a part of a message never came."""
+"""Stands for a part of a message that never came."""
 
 _CODES: Final = {sign: bytes([code]) for sign, code in BASIC.items()} | {
     sign: bytes([ESCAPE, code]) for sign, code in EXTENDED.items()
@@ -23,10 +23,10 @@ _ESCAPED: Final = {code: sign for sign, code in EXTENDED.items()}
 
 
 def split(text: str, plain: Plain = "gsm") -> tuple[Encoding, list[bytes]]:
-    """The text's alphabet and its bytes in as many parts as it takes; no escape and no surrogate pair is torn apart.
+    """The text's alphabet and its bytes in as many parts as needed; no escape and no surrogate pair is split.
 
-    `plain` is what the network takes for GSM-7: it turns that into septets itself, so a part has the same room. A sign
-    which it lacks sends the whole text as UCS-2, never as a question mark.
+    `plain` is what the network takes for GSM-7: it packs septets itself, so a part has the same space. A text with a
+    character it lacks goes out as UCS-2, never with a question mark.
     """
     encoding = cost(text).encoding
     if encoding == "GSM-7" and plain != "gsm" and text.encode(plain, "ignore").decode(plain) != text:
@@ -55,7 +55,9 @@ def _bytes(text: str, encoding: Encoding, plain: Plain) -> bytes:
 
 
 def decode_gsm(data: bytes) -> str:
-    """The text of unpacked septets; an octet outside the alphabet becomes U+FFFD, an unknown escape its plain sign."""
+    """The text of unpacked septets; an octet outside the alphabet becomes U+FFFD, an unknown escape its plain
+    character.
+    """
     found: list[str] = []
     escaped = False
     for code in data:

@@ -45,7 +45,7 @@ from zrm.kit.direction import in_marks
 
 MAX_TEXT = 1600  # Twilio's limit, counted as it counts: UTF-16 units
 _PHONE = re.compile(r"\+?[0-9]{3,15}")
-_WRITTEN = re.compile(r"file:[0-9a-f-]{36}\.txt")  # the reference of an answer that became a file
+_WRITTEN = re.compile(r"file:[0-9a-f-]{36}\.txt")  # the reference of an answer that was written to a file
 
 
 class SmsChannel:
@@ -73,7 +73,7 @@ class SmsChannel:
         self._sender: tuple[int, Provider] | None = None
         self._transmitters: dict[tuple[int, str], Transmitter] = {}
         if any(isinstance(gateway, SmppGateway) or gateway.inbox for gateway in self._gateways.values()):
-            # Without a message centre or an inbox to ask there is no listener, and no process of its own for it.
+            # Without a message centre or an inbox to read there is no listener, and no process of its own for it.
             self.listen = self._listen
 
     def routes(self, desk: FrontDesk) -> APIRouter:
@@ -148,7 +148,7 @@ class SmsChannel:
                 try:
                     await asyncio.gather(*(listener.run(stop) for listener in listeners), *asking)
                 finally:
-                    stop.set()  # where one has ended, the others must not keep a process alive that lacks it
+                    stop.set()  # when one listener has ended, the others must stop too
 
         asyncio.run(together())
 
@@ -156,7 +156,7 @@ class SmsChannel:
         return wish_of(inbound, account.keywords) if account is not None and account.self_service else None
 
     def send(self, reply: Reply) -> Sent:
-        """Hand one text to Twilio; its reports come to the status webhook. Errors: SendError."""
+        """Send one text by Twilio; its reports come to the status webhook. Errors: SendError."""
         account = self._config.accounts.get(reply.account)
         if account is None:
             raise ConfigInvalid(messages.NO_ACCOUNT)
@@ -165,7 +165,7 @@ class SmsChannel:
         if reply.files:
             raise ReplyInvalid(messages.NO_FILES)
         if not _PHONE.fullmatch(reply.to):
-            # A name such as "Bank": it wrote to us, but there is no way back.
+            # A sender name such as "Bank": it can write to us but cannot be answered.
             kind = RecipientUnreachable if reply.to.strip() else ReplyInvalid
             raise kind(messages.NO_NUMBER)
         reply = replace(reply, text=in_marks(reply.text))
@@ -193,7 +193,7 @@ class SmsChannel:
         return Sent(reference, final=False)
 
     def _write(self, folder: Path, reply: Reply) -> Sent:
-        """Keep the answer as a file named by the reply: written twice, it is still one. Errors: ConfigInvalid."""
+        """Write the answer to a file named by the reply: written twice, it is still one. Errors: ConfigInvalid."""
         path = folder / f"{reply.id}.txt"
         try:
             folder.mkdir(parents=True, exist_ok=True)
@@ -225,7 +225,9 @@ class SmsChannel:
         return report_of(provider_ref, status, code)
 
     def reports_on(self, account: str, provider_ref: str) -> bool:
-        """Twilio and an SMSC report on each message; a described provider if it is said how; a file never."""
+        """Twilio and an SMSC report on each message; a described provider if its reports are described; a file
+        never.
+        """
         if _WRITTEN.fullmatch(provider_ref):
             return False
         known = self._config.accounts.get(account)
@@ -258,7 +260,7 @@ class SmsChannel:
         ]
 
     def check(self) -> list[str]:
-        """What keeps Twilio from reaching us or us from answering."""
+        """What prevents Twilio from reaching us or us from answering."""
         problems = []
         if not self._config.accounts:
             problems.append("channels.sms.accounts is empty: no text message can come in or go out")
@@ -267,13 +269,14 @@ class SmsChannel:
             problems.append(f"channels.sms.folder: cannot be written ({reason})")
         accounts = self._config.accounts.values()
         twilio = not accounts or any(account.gateway is None for account in accounts)
-        real = self._config.api_base == TWILIO_API and not self._config.folder  # a laptop's answers become files
+        # on a laptop answers are written to files
+        real = self._config.api_base == TWILIO_API and not self._config.folder
         if twilio and real and urlsplit(self._installation.public_url).scheme != "https":
             problems.append("channels.sms: public_url is not https, but Twilio sends its webhooks over the internet")
         return problems
 
     def _provider(self) -> Provider:
-        """This process's way to Twilio: a forked worker must not share its parent's connections."""
+        """This process's Twilio client: a forked worker must not share its parent's connections."""
         with self._lock:
             if self._sender is None or self._sender[0] != os.getpid():
                 self._sender = (os.getpid(), Provider(self._config.api_base, self._config.timeout))

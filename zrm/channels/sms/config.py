@@ -75,7 +75,9 @@ class SmsAccount(BaseModel):
 
 
 class SmsConfig(ChannelConfig):
-    """SMS. `accounts` maps our number or short code to how it is reached, `gateways` says how providers beside Twilio are."""
+    """SMS. `accounts` maps our number or short code to its provider, `gateways` describes the providers other than
+    Twilio.
+    """
 
     accounts: dict[str, SmsAccount] = Field(
         default_factory=dict, description="Our numbers and short codes, each with its Twilio account or its gateway."
@@ -116,7 +118,7 @@ class SmsConfig(ChannelConfig):
         return self
 
     def reached(self) -> dict[str, HttpGateway | SmppGateway]:
-        """Every gateway by the way it is reached: Kannel is an HTTP provider like any other."""
+        """Every gateway by its protocol: Kannel is an HTTP provider like any other."""
         return {
             name: gateway.described() if isinstance(gateway, KannelGateway) else gateway
             for name, gateway in self.gateways.items()
@@ -140,5 +142,5 @@ class SmsConfig(ChannelConfig):
 
 
 def path_name(account: str) -> str:
-    """How an account is written in a URL: without the +, which some software turns into a space."""
+    """An account as written in a URL: without the +, which some software turns into a space."""
     return account.removeprefix("+")

@@ -1,8 +1,8 @@
-"""The two webhooks: messages that citizens send, and Twilio's word about messages of ours.
+"""The two webhooks: citizens' messages, and Twilio's reports on our messages.
 
-Twilio is answered after the contact is durable. A 5xx makes it try again (and then its fallback address), so a store
-that cannot keep anything is answered with 503 and nothing is lost. This is the hottest path of the installation: the handler
-checks the signature, finds the id and hands the bytes over; understanding them is `parse`'s work.
+Twilio is answered after the contact is durable. A 5xx makes it try again (and then its fallback address), so when the
+store cannot keep anything the answer is 503 and nothing is lost. This is the hottest path of the installation: the
+handler checks the signature, finds the id and passes the bytes on; `parse` interprets them.
 """
 
 from __future__ import annotations
@@ -42,14 +42,14 @@ _RETRY_AFTER = "10"  # seconds
 _ID = re.compile(r"[A-Za-z0-9]{2,64}")
 _WORD = re.compile(r"[A-Za-z_]{1,32}")
 _SAYS = ("From", "Body", "MediaUrl", "MessageStatus", "SmsStatus", "ErrorCode")
-"""How the names of the fields begin that say something; the fallback address is given further ones."""
+"""The prefixes of the field names that matter; requests to the fallback address have further ones."""
 
 _log = log.get(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class _Line:
-    """One of our numbers: its name in config.yaml and how its webhooks are checked."""
+    """One of our numbers: its name in config.yaml and the check of its webhooks."""
 
     name: str
     signatures: Signatures
@@ -77,14 +77,14 @@ class TwilioDoor:
         }
 
     def router(self) -> APIRouter:
-        """The routes, as bare ASGI: the body has to be read as it was signed, and every microsecond is paid for."""
+        """The routes, as bare ASGI: the body has to be read exactly as signed, and this path must be fast."""
         router = APIRouter()
         router.routes.append(Route(SMS_PATH, _Hook(self, "contact"), methods=["POST"], include_in_schema=False))
         router.routes.append(Route(STATUS_PATH, _Hook(self, "report"), methods=["POST"], include_in_schema=False))
         return router
 
     async def answer(self, scope: Scope, receive: Receive, kind: _Kind) -> Response:
-        """Read one webhook, have it kept, and say so in Twilio's language."""
+        """Read one webhook, keep it, and answer in Twilio's format."""
         try:
             contact = await self._read(scope, receive, kind)
             receipt = await self._reception.receive_async(contact)

@@ -1,7 +1,7 @@
 """Twilio's form bodies: `application/x-www-form-urlencoded` in UTF-8, read the same way at the door and in `parse`.
 
-What `urllib.parse.parse_qsl` reads, in half its time: it takes Persian text apart at every sign, and this is read for
-every message that comes in.
+The result of `urllib.parse.parse_qsl` in half its time: that function splits Persian text at every character, and this
+runs for every incoming message.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""The words by which citizens serve themselves: a whole message that is one of them is a wish, anything longer is not.
+"""The keywords of self-service: a whole message that is one of them is a command, anything longer is not.
 
-Compared after folding, so that no keyboard's spelling, script of digits or punctuation matters. Words that may cry for
-help or tell of a fault (کمک, قطع) are not among them: those are for people to read. Why the words differ from a mail's is
-said in docs/channels.md.
+Compared after folding, so spelling by keyboard, script of digits and punctuation do not matter. Words that may ask for
+help or report a fault (کمک, قطع) are not among them: agents read those messages. docs/channels.md says why the words
+differ from a mail's.
 """
 
 from __future__ import annotations
@@ -45,7 +45,9 @@ _LONGEST: Final = 60
 
 
 def wish_of(inbound: Inbound, more: Mapping[Word, Sequence[str]] | None = None) -> Wish | None:
-    """The wish a message is, None for an ordinary one. `more` are an operator's own words beside ours."""
+    """The command in a message, None for an ordinary message. `more` are an operator's own keywords in addition to
+    ours.
+    """
     text = inbound.text
     if len(text) > _LONGEST or inbound.files or inbound.labels or not inbound.senders:
         return None

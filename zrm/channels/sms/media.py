@@ -1,7 +1,7 @@
-"""Pictures, sound and video of a message: they lie at Twilio's, behind the account's key, and are fetched by a worker.
+"""Pictures, sound and video of a message: stored at Twilio behind the account's key, and fetched by a worker.
 
-The address came in a signed webhook, and still only Twilio is asked and only Twilio sees the key: whoever learned the
-secret must not be able to send us about in our own network.
+The address came in a signed webhook; even so, only Twilio is requested and only Twilio gets the key: an attacker with
+the secret must not be able to direct our requests into our own network.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ from zrm.contract.errors import ConfigInvalid, ConnectionFailed, Rejected, Throt
 from zrm.contract.files import Fetched
 
 MAX_FILE: Final = 32 * 1024 * 1024
-"""Bytes; Twilio itself takes up to 5 MiB in and, for some networks, up to 16."""
+"""Bytes; Twilio itself accepts up to 5 MiB in and, for some networks, up to 16."""
 
 _HOPS: Final = 3
-_ABSENT: Final = (404, 409, 425)  # Twilio tells of a message before its files can be had everywhere
+_ABSENT: Final = (404, 409, 425)  # Twilio announces a message before its files are available everywhere
 
 
 def fetch_media(account: SmsAccount, address: str, api_base: str, timeout: float) -> Fetched:
-    """The file at an address of Twilio's. Errors: SendError, retryable where the file may be there later."""
+    """The file at a Twilio address. Errors: SendError, retryable if the file may be available later."""
     if not _twilios(address, api_base):
         raise Rejected(FILE_ELSEWHERE)
     own = urlsplit(address).netloc
@@ -53,7 +53,7 @@ def _twilios(address: str, api_base: str) -> bool:
 
 
 def _judge(answer: httpx.Response) -> None:
-    """Errors: SendError for all but a success."""
+    """Check the status. Errors: SendError for all but a success."""
     if answer.is_success:
         return
     code = str(answer.status_code)

@@ -1,4 +1,4 @@
-"""The channel's reasons; what Twilio's numbers mean to an agent, and which of our errors each of them is.
+"""The channel's reasons; the meaning of Twilio's error numbers for an agent, and the error class of each.
 
 Codes from Twilio's error dictionary.
 """

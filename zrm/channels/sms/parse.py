@@ -1,4 +1,4 @@
-"""What a stored webhook says. Pure: the bytes of the form, the words of Twilio's documentation, nothing else."""
+"""What a stored webhook says. Pure: reads only the form's bytes, by Twilio's documentation."""
 
 from __future__ import annotations
 
@@ -33,13 +33,15 @@ _STATES: Final[dict[str, Literal["sent", "delivered", "failed"]]] = {
 
 
 def read_opt_out(raw: RawContact, inbound: Inbound) -> Wish | None:
-    """What Twilio itself understood and answered (STOP, START, HELP of its own opt-out service), None if nothing."""
+    """The command that Twilio itself recognised and answered (STOP, START, HELP of its opt-out service), None if
+    none.
+    """
     kind = _OPT_OUT_TYPES.get(_fields(raw).get("OptOutType", "").upper())
     return None if kind is None else Wish(kind, inbound.senders[0], inbound.language, answered=True)
 
 
 def read_message(raw: RawContact, language: str) -> Inbound:
-    """A citizen's message; its pictures lie at Twilio's and are fetched later. Errors: Unparseable."""
+    """A citizen's message; its pictures are stored at Twilio and fetched later. Errors: Unparseable."""
     fields = _fields(raw)
     sender = fields.get("From", "").strip()
     if not sender:
@@ -66,14 +68,14 @@ def read_message(raw: RawContact, language: str) -> Inbound:
 
 
 def _file(kind: str, address: str) -> InboundFile:
-    """A file at Twilio's, named by its id there and the type Twilio says it has."""
+    """A file at Twilio, named by its id there and Twilio's media type."""
     kind = kind.partition(";")[0].strip().lower()
     stem = _SAFE.sub("", address.partition("?")[0].rpartition("/")[2])[:40] or "file"
     return InboundFile(f"{stem}{guess_extension(kind) or ''}", kind or "application/octet-stream", remote=address)
 
 
 def read_status(raw: RawContact) -> Report | Ignored:
-    """Twilio's word about a message of ours; steps before "sent" are of no use to us. Errors: Unparseable."""
+    """Twilio's report on a message of ours; states before "sent" are ignored. Errors: Unparseable."""
     fields = _fields(raw)
     reference = fields.get("MessageSid") or fields.get("SmsSid") or ""
     state = fields.get("MessageStatus") or fields.get("SmsStatus") or ""
@@ -84,7 +86,7 @@ def read_status(raw: RawContact) -> Report | Ignored:
 
 
 def report_of(reference: str, state: str, code: str, reply_id: UUID | None = None) -> Report | None:
-    """Twilio's word as ours; None for steps before "sent", which are of no use to us."""
+    """Twilio's status as ours; None for states before "sent"."""
     known = _STATES.get(state)
     if known is None:
         return None
@@ -105,12 +107,12 @@ def _fields(raw: RawContact) -> dict[str, str]:
 
 
 def _clean(text: str) -> str:
-    """Without NUL, which no database text can hold."""
+    """Without NUL, which PostgreSQL's text cannot hold."""
     return text.replace("\0", "")
 
 
 def _reply_id(raw: RawContact) -> UUID | None:
-    """Our own delivery's id, which the callback address carried out and back; None if it did not."""
+    """Our own delivery's id from the callback address; None if it has none."""
     value = raw.envelope.get("reply")
     try:
         return UUID(value) if isinstance(value, str) else None

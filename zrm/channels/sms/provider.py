@@ -1,6 +1,6 @@
-"""Twilio's API, reached through Twilio's own client over a transport that knows what was surely not taken.
+"""Twilio's API through Twilio's own client, over a transport that knows which requests were certainly not taken.
 
-Their transport cannot say whether a broken request had left already, and their errors lose Retry-After; this one, over
+Twilio's transport cannot say whether a broken request had left already, and its errors lose Retry-After; this one, over
 httpx, judges every answer but a success, so that nothing is sent twice and nothing is given up that could be sent.
 """
 
@@ -42,7 +42,7 @@ class Provider:
         self._transport = Transport(api_base, timeout)
 
     def send(self, account: SmsAccount, message: Outgoing) -> str:
-        """Hand one message to Twilio; its id there. Errors: SendError and nothing else."""
+        """Send one message by Twilio; its id there. Errors: SendError and nothing else."""
         client = self._client(account)
         sender = (
             {"messaging_service_sid": account.messaging_service_sid}
@@ -54,7 +54,7 @@ class Provider:
                 to=message.to, body=message.text, status_callback=message.status_callback, **sender
             )
         except (TwilioException, ValueError, KeyError, TypeError, AttributeError):
-            # Refusals never get this far: it is a success that Twilio's client does not understand. Taken, for all we know.
+            # Refusals never get this far: this is a success that Twilio's client cannot parse. It may have been taken.
             raise OutcomeUnknown(UNKNOWN) from None
         if taken.status in ("failed", "undelivered", "canceled"):
             raise Rejected(REJECTED, code=str(taken.error_code or ""))
@@ -67,7 +67,7 @@ class Provider:
         client = self._client(account)
         try:
             message = client.messages(reference).fetch()
-        except OutcomeUnknown:  # nothing was asked for but an answer
+        except OutcomeUnknown:  # a query only: nothing was sent
             raise ConnectionFailed(NOT_REACHED) from None
         except (TwilioException, ValueError, KeyError, TypeError, AttributeError):
             raise Rejected(REJECTED) from None
@@ -82,12 +82,12 @@ class Provider:
             account.account_sid,
             account.auth_token,
             http_client=self._transport,
-            environment={"TWILIO_EDGE": ""},  # not empty, so that the machine's own environment stays out of it
+            environment={"TWILIO_EDGE": ""},  # not empty, so that the machine's own environment is not used
         )
 
 
 class Transport:
-    """What Twilio's client calls `http_client`, to another origin if so configured."""
+    """What Twilio's client calls `http_client`, with another origin if so configured."""
 
     is_async = False
 
@@ -106,7 +106,9 @@ class Transport:
         timeout: float | None = None,
         allow_redirects: bool = False,
     ) -> Response:
-        """One request, never repeated; a success as Twilio's client wants it. Errors: SendError for all the rest."""
+        """One request, never repeated; a success in the form Twilio's client expects. Errors: SendError for all
+        else.
+        """
         target: Any = {"params": params, "data": data, "headers": headers, "auth": auth}
         try:
             answer = self._client.request(method, self._api_base + url.removeprefix(TWILIO_API), **target)
@@ -124,15 +126,15 @@ class Transport:
 
 
 def judge(status: int, body: str, headers: Mapping[str, str]) -> SendError:
-    """Which of our errors an answer is that is not a success. `body` may be Twilio's JSON or anything."""
+    """The error for an answer that is not a success. `body` may be Twilio's JSON or anything."""
     code = _code(body)
     shown = str(code or status)
     wait = _seconds(headers.get("retry-after"))
-    if status == 503:  # it declined to take anything; other server errors promise nothing
+    if status == 503:  # it refused to take anything; other server errors leave that open
         return Throttled(WAIT, code=shown, retry_after=wait)
     if status >= 500:
         return OutcomeUnknown(UNKNOWN, code=shown)
-    if status < 400:  # Twilio redirects nobody: something else answers at api_base
+    if status < 400:  # Twilio never redirects: another server answers at api_base
         return ConfigInvalid(ACCOUNT_WRONG, code=shown)
     return refusal(status, code, wait)
 
@@ -146,7 +148,7 @@ def _code(body: str) -> int:
 
 
 def _seconds(value: str | None) -> float | None:
-    """Retry-After, which is seconds or a date, as seconds; None for nonsense."""
+    """Retry-After, which is seconds or a date, as seconds; None for an invalid value."""
     if value is None:
         return None
     if value.isascii() and value.isdigit() and len(value) < 8:

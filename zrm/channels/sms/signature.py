@@ -1,7 +1,7 @@
 """Whether a webhook is Twilio's own: HMAC over the public URL and the sorted fields.
 
-Twilio's RequestValidator has the last word; before it stands the same sum with the key schedule made once and nothing
-parsed, because this check is on the path of every message that comes in.
+Twilio's RequestValidator decides in the end; before it the same HMAC is tried with a precomputed key and nothing
+parsed, because this check runs for every incoming message.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from zrm.channels.sms.form import Fields
 
 
 class Signatures:
-    """Checks the signatures of one account's webhooks. `public_url` is the hub's own, as Twilio sees it."""
+    """Checks the signatures of one account's webhooks. `public_url` is the hub's address as Twilio sees it."""
 
     def __init__(self, secret: str, public_url: str) -> None:
         self._library = RequestValidator(secret)

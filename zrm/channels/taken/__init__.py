@@ -1,1 +1,1 @@
-"""Taken contacts: what agents take down at the desk for citizens who call, come in person or write a letter."""
+"""Taken contacts: entered by agents at the desk for citizens who call, come in person or write a letter."""

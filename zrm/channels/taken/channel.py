@@ -1,8 +1,8 @@
-"""The channels `call`, `visit` and `letter`: their door is the desk's form "New contact", and no answer goes this way.
+"""The channels `call`, `visit` and `letter`: their door is the desk's form "New contact", and they send no answers.
 
-The body is JSON: {"text": "…", "name": "…", "phone": "…", "email": "…", "nature": "…"};
-every key but `text` may be missing. `envelope` holds `agent`, the id of the agent who took it down. What was told is the
-citizen's word: name and addresses are claimed.
+The body is JSON: {"text": "…", "name": "…", "phone": "…", "email": "…", "nature": "…"}; every key but `text` may be
+missing. `envelope` holds `agent`, the id of the agent who entered it. Name and addresses are as the citizen stated
+them, so they are claimed.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class _Payload(BaseModel):
 
 
 class _TakenChannel:
-    """What the three have in common."""
+    """The common base of the three."""
 
     kind: ClassVar[str]
     Config: ClassVar[type[ChannelConfig]] = ChannelConfig
@@ -80,11 +80,11 @@ class _TakenChannel:
         ]
 
     def send(self, reply: Reply) -> Sent:
-        """Errors: ReplyInvalid, always: whoever called or came is answered by telephone number or e-mail address."""
+        """Errors: ReplyInvalid, always: these citizens are answered by telephone number or e-mail address."""
         raise ReplyInvalid(_NO_ANSWERS)
 
     def accounts(self) -> list[str]:
-        """None: nothing is sent from here."""
+        """None: this channel sends nothing."""
         return []
 
     def redact(self) -> list[str]:
@@ -92,7 +92,7 @@ class _TakenChannel:
         return []
 
     def check(self) -> list[str]:
-        """Nothing can be wrong."""
+        """Nothing is configured, so nothing can be wrong."""
         return []
 
 
@@ -106,7 +106,7 @@ class CallChannel(_TakenChannel):
 
 
 class VisitChannel(_TakenChannel):
-    """Somebody who came in person."""
+    """A citizen's visit in person."""
 
     kind: ClassVar[str] = "visit"
     can: ClassVar[Capabilities] = Capabilities(
@@ -122,7 +122,7 @@ class LetterChannel(_TakenChannel):
 
 
 def _title_of(text: str) -> str:
-    """The first words, cut between words where there is a gap to cut at."""
+    """The beginning of the text, cut between words if possible."""
     line = clean_line(text.split("\n", 1)[0])
     if len(line) <= _TITLE:
         return line

@@ -1,1 +1,1 @@
-"""Telegram and Bale: bots of ours, by webhook or by polling; a short guided dialogue; answers back into the chat."""
+"""Telegram and Bale: our bots, by webhook or by polling; a short guided dialogue; answers in the chat."""

@@ -1,7 +1,7 @@
 """The bot channels: what `zrm.channels.registry` builds, one class a messenger.
 
-A kind for each messenger, not one for both: the desk names them, a person's number is another on each, and an answer
-must find the messenger the number belongs to.
+Each messenger is a kind of its own: the desk names it, a user's number differs between them, and an answer must go to
+the messenger the number belongs to.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 from fastapi import APIRouter
 
 from zrm.channels.channel import ChannelConfig, Installation
-from zrm.channels.telegram import words
+from zrm.channels.telegram import messages
 from zrm.channels.telegram.config import BaleConfig, BotsConfig, TelegramConfig
 from zrm.channels.telegram.door import TelegramDoor
 from zrm.channels.telegram.listener import TelegramListener
@@ -46,7 +46,7 @@ class BotChannel:
         return Webhook(self._config, self.platform, door, desk.reception).router()
 
     def listen(self, desk: FrontDesk, stop: Event) -> None:
-        """Ask for updates, set webhooks, file what was left lying, until `stop`."""
+        """Poll for updates, set webhooks, file expired drafts, until `stop`."""
 
         async def run() -> None:
             door = TelegramDoor(self._config, self.platform, self._installation, desk)
@@ -55,14 +55,14 @@ class BotChannel:
         asyncio.run(run())
 
     def parse(self, raw: RawContact) -> list[Parsed]:
-        """The message, or why it is none. Errors: Unparseable."""
+        """The message, or why there is none. Errors: Unparseable."""
         if raw.channel != self.platform.kind or raw.kind != "contact":
-            raise Unparseable(words.NOT_OURS)
+            raise Unparseable(messages.NOT_OURS)
         bot = self._config.bots.get(raw.account)
         return [read_contact(raw, self.platform, (bot and bot.language) or self._language())]
 
     def send(self, reply: Reply) -> Sent:
-        """Send one answer into its chat; the messenger's word is all we shall know. Errors: SendError."""
+        """Send one answer into its chat; the messenger's response is the only report. Errors: SendError."""
         return send_reply(reply, self._config, self.platform, self._installation)
 
     def accounts(self) -> list[str]:
@@ -78,7 +78,7 @@ class BotChannel:
         return hidden
 
     def check(self) -> list[str]:
-        """What keeps the messenger from reaching us."""
+        """What prevents the messenger from reaching us."""
         section = f"channels.{self.platform.kind}"
         problems = []
         if not self._config.bots:
@@ -103,7 +103,7 @@ def _capabilities(kind: str, names: Mapping[str, str], icon: str) -> Capabilitie
         max_text=TEXT_LIMIT,
         acknowledges=True,
         asks_rating=True,
-        sentences=words.SENTENCES,
+        sentences=messages.SENTENCES,
     )
 
 

@@ -1,4 +1,4 @@
-"""One bot's line to the Bot API, by python-telegram-bot's own client; and what its errors mean to us."""
+"""One bot's client of the Bot API, python-telegram-bot's own; and its errors as ours."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from urllib.parse import quote, urlencode
 
 import httpx
 
-# The library's future way of saying how long to wait; the present one warns at every use. Read when an error is made.
+# The library's future type for waiting times; the present one warns at every use. Read when an error is made.
 os.environ.setdefault("PTB_TIMEDELTA", "true")
 
 from telegram import Bot, InlineKeyboardButton, InlineKeyboardMarkup, KeyboardButton, ReplyKeyboardMarkup
@@ -27,10 +27,10 @@ from telegram.error import (
 )
 from telegram.request import HTTPXRequest
 
-from zrm.channels.telegram import words
+from zrm.channels.telegram import messages
 from zrm.channels.telegram.config import BotConfig
+from zrm.channels.telegram.messages import OutgoingMessage
 from zrm.channels.telegram.platform import WANTED, Platform
-from zrm.channels.telegram.words import Say
 from zrm.contract.errors import (
     ConfigInvalid,
     ConnectionFailed,
@@ -48,11 +48,11 @@ DOWNLOAD_LIMIT: Final = 20_000_000
 UPLOAD_LIMIT: Final = 50_000_000
 """Bytes of the largest file the Bot API takes from a bot."""
 
-# The library logs the answers it cannot read, and an answer may be what citizens wrote. We say what failed ourselves.
+# The library logs answers it cannot read, and they may hold citizens' words. We log failures ourselves.
 logging.getLogger("telegram").setLevel(logging.CRITICAL)
 
 _TRIES: Final = 3
-_LONGEST_WAIT: Final = 10.0  # seconds of flood control that are waited out on the spot
+_LONGEST_WAIT: Final = 10.0  # seconds of flood control that are waited out at once
 _POLL: Final = 25  # seconds a request for updates stays open
 _SLACK: Final = 10
 
@@ -83,7 +83,7 @@ class Client:
                 write_timeout=timeout,
                 media_write_timeout=4 * timeout,
                 pool_timeout=timeout,
-                # An idle connection may be dead, and a message sent into it would have an unknown end.
+                # An idle connection may be dead, and the outcome of a message sent over it would be unknown.
                 httpx_kwargs={"limits": httpx.Limits(max_connections=connections, keepalive_expiry=5)},
             )
             for _ in range(2)
@@ -97,9 +97,9 @@ class Client:
         )
 
     async def updates(self, offset: int | None) -> list[JSON]:
-        """The updates that wait, as the messenger sent them; waits for the first. Errors: TelegramError.
+        """The pending updates, as the messenger sent them; waits for the first. Errors: TelegramError.
 
-        Asked for by hand, because the library would refuse a whole batch for one update it cannot read.
+        Requested without the library's parser, which would refuse a whole batch for one update it cannot read.
         """
         fields: dict[str, str] = {"timeout": str(_POLL), "limit": "100"}
         if offset is not None:
@@ -109,7 +109,7 @@ class Client:
         found = await self._requests[1].post(
             f"{self.bot.base_url}/getUpdates?{urlencode(fields)}", read_timeout=_POLL + _SLACK
         )
-        # The library says "object" where the Bot API answers a list.
+        # The library declares "object" where the Bot API returns a list.
         return list(found) if isinstance(found, list) else []
 
     async def fetch(self, file_id: str, size: int) -> bytes:
@@ -139,13 +139,13 @@ class Client:
             raise NetworkError("the file came in part")
         return data
 
-    async def say(self, chat: int, say: Say) -> None:
+    async def say(self, chat: int, say: OutgoingMessage) -> None:
         """Show one message of the dialogue, waiting out a short flood control. Errors: TelegramError."""
         markup = _markup(say)
         await patiently(lambda: self.bot.send_message(chat, say.text, reply_markup=markup), harmless=False)
 
     async def release(self, button_id: str) -> None:
-        """Tell the citizen's messenger that its button was heard. Errors: TelegramError."""
+        """Acknowledge a pressed button to the citizen's messenger. Errors: TelegramError."""
         await self.bot.answer_callback_query(button_id)
 
     async def call_me(self, url: str, secret: str) -> None:
@@ -155,7 +155,7 @@ class Client:
         )
 
     async def do_not_call(self) -> None:
-        """Have updates wait for us to ask; what waits already is kept. Errors: TelegramError."""
+        """Have updates wait for polling; pending ones are kept. Errors: TelegramError."""
         await self.bot.delete_webhook(drop_pending_updates=False)
 
     async def close(self) -> None:
@@ -165,7 +165,8 @@ class Client:
 
 
 async def patiently(call: Callable[[], Awaitable[T]], *, harmless: bool) -> T:
-    """A call tried a few times; `harmless` if it may be made twice, else only what surely was not heard is said again.
+    """A call with a few tries; `harmless` if it may be made twice, else it is repeated only if it was certainly not
+    received.
 
     Errors: TelegramError.
     """
@@ -192,30 +193,30 @@ def seconds_of(error: RetryAfter) -> float:
 
 
 def judge(error: TelegramError) -> SendError:
-    """Which of our errors one of the library's is, for a message that was to be sent."""
+    """The error of ours for one of the library's, for a message that was to be sent."""
     match error:
         case RetryAfter():
-            return Throttled(words.WAIT, code="429", retry_after=seconds_of(error))
+            return Throttled(messages.WAIT, code="429", retry_after=seconds_of(error))
         case Forbidden():
-            return RecipientUnreachable(words.BLOCKED, code="403")
+            return RecipientUnreachable(messages.BLOCKED, code="403")
         case InvalidToken():
-            return ConfigInvalid(words.TOKEN_WRONG, code="401")
+            return ConfigInvalid(messages.TOKEN_WRONG, code="401")
         case ChatMigrated():
-            return RecipientUnreachable(words.NO_SUCH_CHAT, code="400")
+            return RecipientUnreachable(messages.NO_SUCH_CHAT, code="400")
         case BadRequest():
             said = error.message.lower()
             if "chat not found" in said or "user not found" in said or "peer_id_invalid" in said:
-                return RecipientUnreachable(words.NO_SUCH_CHAT, code="400")
-            return Rejected(words.REFUSED, code="400")
+                return RecipientUnreachable(messages.NO_SUCH_CHAT, code="400")
+            return Rejected(messages.REFUSED, code="400")
         case NetworkError() if isinstance(error.__cause__, _NOT_SENT):
-            return ConnectionFailed(words.NOT_REACHED)
+            return ConnectionFailed(messages.NOT_REACHED)
         case NetworkError():
-            return OutcomeUnknown(words.UNKNOWN)
-    # What is left: an answer nobody understands. The message may have been taken.
-    return OutcomeUnknown(words.UNKNOWN)
+            return OutcomeUnknown(messages.UNKNOWN)
+    # What is left: an unknown answer. The message may have been taken.
+    return OutcomeUnknown(messages.UNKNOWN)
 
 
-def _markup(say: Say) -> InlineKeyboardMarkup | ReplyKeyboardMarkup | None:
+def _markup(say: OutgoingMessage) -> InlineKeyboardMarkup | ReplyKeyboardMarkup | None:
     if say.buttons:
         return InlineKeyboardMarkup(
             [[InlineKeyboardButton(label, callback_data=data) for label, data in row] for row in say.buttons]

@@ -54,7 +54,7 @@ class BotConfig(BaseModel):
 
 
 class BotsConfig(ChannelConfig):
-    """Bots on one messenger. `bots` maps a key of our own to each; the key is the account that cases are filed under."""
+    """Bots on one messenger. `bots` maps a key of our own to each; the key is the account of the bot's cases."""
 
     bots: dict[str, BotConfig] = Field(default_factory=dict, description="Our bots.")
     unfinished_minutes: float = Field(
@@ -78,7 +78,7 @@ class BotsConfig(ChannelConfig):
             ("token", [bot.token for bot in bots.values()]),
             ("secret", [bot.secret for bot in bots.values() if bot.secret]),
         ):
-            if len(set(values)) != len(values):  # else what one bot was told would be filed under the other
+            if len(set(values)) != len(values):  # else messages to one bot would be filed under the other
                 raise ValueError(f"two bots have the same {name}")
         return bots
 

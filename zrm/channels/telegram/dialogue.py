@@ -1,10 +1,10 @@
-"""The short guided dialogue, as one pure step: a note and an update in; the next note, and what to do, out.
+"""The short guided dialogue, as one pure step: a dialogue state and an update in; the next state and the actions out.
 
     language → (menu) → nature → subject → describe ⇄ attach → confirm → registered
                       → track → (closed) rate
 
-Nothing a citizen says can fall between two steps: words that come where a button was asked for are taken as the
-description; words outside any dialogue are a message of their own; a draft left alone is filed when its time is over.
+No message is lost between two steps: text where a button was expected becomes the description; text outside any
+dialogue is a message of its own; an unfinished draft is filed when its time is over.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ from dataclasses import dataclass, replace
 from typing import Final, Literal
 
 from zrm.channels.channel import Installation
-from zrm.channels.telegram import words
+from zrm.channels.telegram import messages
+from zrm.channels.telegram.dialogue_state import DialogueState, SentPart
 from zrm.channels.telegram.incoming_update import IncomingUpdate
-from zrm.channels.telegram.outgoing_message import Note, SentPart
-from zrm.channels.telegram.words import Say, in_columns, menu
+from zrm.channels.telegram.messages import OutgoingMessage, in_columns, menu
 from zrm.contract.ports import Nature, Subject
 from zrm.kit.text import latin_digits
 from zrm.localized import in_language
@@ -33,8 +33,8 @@ _SHOWN: Final = 600
 
 
 @dataclass(frozen=True, slots=True)
-class Setting:
-    """What the dialogue goes by. `subjects` parents before children; times in seconds."""
+class DialogueContext:
+    """What the dialogue depends on. `subjects` parents before children; times in seconds."""
 
     installation: Installation
     begins_in: Language | None
@@ -46,7 +46,7 @@ class Setting:
 
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """Something only the front desk can answer: where the case behind a code stands, or a rating of it."""
+    """A request that only the front desk can answer: the state of the case behind a code, or a rating of it."""
 
     kind: Literal["track", "rate"]
     code: str
@@ -55,20 +55,22 @@ class Ask:
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """What comes of an update: the next note, the role in which it is received, what to say, what to ask the desk.
+    """The result of an update: the next state, the role in which it is received, the messages, the request to the desk.
 
-    `repeated`: the update came before; nothing new comes of it.
+    `repeated`: the update came before and has no further effect.
     """
 
-    note: Note
+    note: DialogueState
     role: Role = "step"
-    says: tuple[Say, ...] = ()
+    says: tuple[OutgoingMessage, ...] = ()
     ask: Ask | None = None
     repeated: bool = False
 
 
-def language_of(note: Note, told: IncomingUpdate | None, setting: Setting) -> Language:
-    """The language to speak: chosen, else the bot's own, else the citizen's messenger's, else the installation's."""
+def language_of(note: DialogueState, told: IncomingUpdate | None, setting: DialogueContext) -> Language:
+    """The dialogue's language: chosen, else the bot's, else that of the citizen's messenger, else the
+    installation's.
+    """
     for known in (note.language, setting.begins_in or "", (told.language_code if told else "")[:2].lower()):
         if known == "fa":
             return "fa"
@@ -77,7 +79,9 @@ def language_of(note: Note, told: IncomingUpdate | None, setting: Setting) -> La
     return "fa" if setting.installation.language == "fa" else "en"
 
 
-def advance(note: Note, told: IncomingUpdate, part: SentPart | None, setting: Setting, now: float) -> Turn:
+def advance(
+    note: DialogueState, told: IncomingUpdate, part: SentPart | None, setting: DialogueContext, now: float
+) -> Turn:
     """One step. `part` is the update with its files, if it brought anything to keep."""
     role = note.role_of(told.named)
     if role is not None:
@@ -95,8 +99,8 @@ def advance(note: Note, told: IncomingUpdate, part: SentPart | None, setting: Se
     return replace(turn, note=turn.note.saw(told.named, turn.role))
 
 
-def prompt(note: Note, setting: Setting) -> Say:
-    """What the bot asks at this point of the dialogue."""
+def prompt(note: DialogueState, setting: DialogueContext) -> OutgoingMessage:
+    """The bot's question at this point of the dialogue."""
     return _Dialogue(note, None, setting, 0).prompt()
 
 
@@ -107,9 +111,9 @@ def read_code(text: str) -> str:
 
 
 class _Dialogue:
-    """One update against one note."""
+    """One update applied to one dialogue state."""
 
-    def __init__(self, note: Note, told: IncomingUpdate | None, setting: Setting, now: float) -> None:
+    def __init__(self, note: DialogueState, told: IncomingUpdate | None, setting: DialogueContext, now: float) -> None:
         self._note = note
         self._told = told
         self._setting = setting
@@ -123,13 +127,13 @@ class _Dialogue:
         told, note = self._told, self._note
         if told is None:
             raise ValueError("no update")
-        command, rest = words.command_of(told.text) if not told.attached else ("", "")
+        command, rest = messages.command_of(told.text) if not told.attached else ("", "")
         if command in ("go_on", "cancel") and not note.step and not told.text.startswith("/"):
-            command = ""  # plain words, when nothing is being asked
+            command = ""  # plain words, when no question is open
         if command:
             return self._command(command, rest)
         if part is None:
-            says = (self._say(words.CANNOT_READ),) if told.unread or told.unknown else ()
+            says = (self._say(messages.CANNOT_READ),) if told.unread or told.unknown else ()
             return Turn(note, "message", says)
         if note.drafting:
             return self._add(part)
@@ -137,7 +141,7 @@ class _Dialogue:
             if code := read_code(told.text):
                 return Turn(replace(note, step="", due=0), "step", ask=Ask("track", code))
             if sum(character.isdigit() for character in told.text) > len(told.text) // 2:
-                return Turn(note, "step", (self._say(words.NO_SUCH_CODE),))
+                return Turn(note, "step", (self._say(messages.NO_SUCH_CODE),))
         note = replace(note, step="", due=0)
         if told.album:
             return self._gather(note, part)
@@ -152,7 +156,7 @@ class _Dialogue:
             waiting: tuple[SentPart, ...] = getattr(note, field)
             if any(known.message_id == part.message_id for known in waiting):
                 changed = tuple(part if known.message_id == part.message_id else known for known in waiting)
-                # The first part names the bundle: it must not change with its words.
+                # The first part names the bundle: it must not change with its text.
                 changed = (replace(changed[0], name=waiting[0].name), *changed[1:])
                 return Turn(replace(note, parts=changed) if field == "parts" else replace(note, album=changed), "step")
         return Turn(note, "message")
@@ -164,11 +168,11 @@ class _Dialogue:
         if len(note.parts) >= _MOST_PARTS:
             return Turn(note.seal_draft(finished=True), "step")
         told = self._told
-        text = words.ADDED_PHONE if told is not None and told.phone else words.ADDED
+        text = messages.ADDED_PHONE if told is not None and told.phone else messages.ADDED
         says = () if again else (self._ask_more(gettext(self._language, text)),)
         return Turn(note, "step", (*self._missing(part), *says))
 
-    def _gather(self, note: Note, part: SentPart) -> Turn:
+    def _gather(self, note: DialogueState, part: SentPart) -> Turn:
         if note.album and note.album[0].album != part.album:
             note = note.seal_album()
         note = replace(note, album=(*note.album, part), album_due=self._now + self._setting.album_wait)
@@ -193,24 +197,24 @@ class _Dialogue:
                     return Turn(note, "step", ask=Ask("track", code))
                 return self._at(replace(note, step="track", due=self._due()))
             case "stop":
-                return Turn(note, "step", (self._say(words.STOPPED),))
+                return Turn(note, "step", (self._say(messages.STOPPED),))
             case "cancel":
                 note = replace(note, step="", parts=(), nature="", subject="", due=0)
-                return Turn(note, "step", (self._say(words.CANCELLED, keys=menu(self._language)),))
-        return Turn(note, "step", (self._say(words.HELP, keys=menu(self._language)),))
+                return Turn(note, "step", (self._say(messages.CANCELLED, keys=menu(self._language)),))
+        return Turn(note, "step", (self._say(messages.HELP, keys=menu(self._language)),))
 
     def _ask_language(self) -> Turn:
         note = self._note if self._note.drafting else replace(self._note, step="language", due=self._due())
         return Turn(note, "step", (_languages(),))
 
-    def _welcome(self, note: Note) -> Turn:
+    def _welcome(self, note: DialogueState) -> Turn:
         name = self._setting.installation.name[self._language]
-        return Turn(note, "step", (self._say(words.WELCOME, keys=menu(self._language), name=name),))
+        return Turn(note, "step", (self._say(messages.WELCOME, keys=menu(self._language), name=name),))
 
     # ------------------------------------------------------------ buttons
 
     def button(self) -> Turn:
-        """A button beneath one of our messages, perhaps an old one: what no longer fits gets the present question."""
+        """A button below one of our messages, perhaps an old one: one that no longer fits gets the current question."""
         told, note = self._told, self._note
         if told is None:
             raise ValueError("no update")
@@ -237,14 +241,14 @@ class _Dialogue:
         return Turn(note, says=(self.prompt(),))
 
     def _nature(self, key: str) -> str:
-        """The name of a nature; empty if there is none of that key to choose."""
+        """The name of a nature; empty if no nature has that key."""
         names = {one.key: in_language(one.names, self._language) for one in self._setting.natures}
         return names.get(key, "")
 
     def _subject(self, value: str) -> Turn:
         note = self._note
         chosen = next((subject for subject in self._setting.subjects if _short(subject.key) == value), None)
-        if chosen is None:  # something else: the branch we are in, if any
+        if chosen is None:  # otherwise: the branch we are in, if any
             return self._at(replace(note, step="describe", due=self._due()))
         note = replace(note, subject=chosen.key, due=self._due())
         return self._at(note if self._branches(chosen.key) else replace(note, step="describe"))
@@ -252,34 +256,34 @@ class _Dialogue:
     def _branches(self, parent: str) -> list[Subject]:
         return [subject for subject in self._setting.subjects if subject.parent_key == parent]
 
-    # ------------------------------------------------------------ saying
+    # ------------------------------------------------------------ messages of the bot
 
-    def prompt(self) -> Say:
-        """What the bot asks at this step."""
+    def prompt(self) -> OutgoingMessage:
+        """The bot's message at this step."""
         note, language = self._note, self._language
         match note.step:
             case "language":
                 return _languages()
             case "nature":
                 buttons = [(in_language(one.names, language), f"n:{one.key}") for one in self._setting.natures]
-                rows = (*in_columns(buttons, 2), ((gettext(language, words.CANCEL), "cancel"),))
-                return Say(gettext(language, words.WHICH_NATURE), rows)
+                rows = (*in_columns(buttons, 2), ((gettext(language, messages.CANCEL), "cancel"),))
+                return OutgoingMessage(gettext(language, messages.WHICH_NATURE), rows)
             case "subject":
                 choices = self._branches(note.subject)
                 buttons = [(in_language(subject.names, language), f"s:{_short(subject.key)}") for subject in choices]
-                rows = (*in_columns(buttons, 2), ((gettext(language, words.SOMETHING_ELSE), "s:-"),))
-                return Say(gettext(language, words.WHICH_SUBJECT), rows)
+                rows = (*in_columns(buttons, 2), ((gettext(language, messages.SOMETHING_ELSE), "s:-"),))
+                return OutgoingMessage(gettext(language, messages.WHICH_SUBJECT), rows)
             case "describe":
-                return self._say(words.DESCRIBE, keys=((gettext(language, words.CANCEL),),))
+                return self._say(messages.DESCRIBE, keys=((gettext(language, messages.CANCEL),),))
             case "attach":
-                return self._ask_more(gettext(language, words.ADDED))
+                return self._ask_more(gettext(language, messages.ADDED))
             case "confirm":
                 return self._summary()
             case "track":
-                return self._say(words.WHICH_CODE)
-        return self._say(words.HELP, keys=menu(language))
+                return self._say(messages.WHICH_CODE)
+        return self._say(messages.HELP, keys=menu(language))
 
-    def _summary(self) -> Say:
+    def _summary(self) -> OutgoingMessage:
         note, language = self._note, self._language
         subject = next((one for one in self._setting.subjects if one.key == note.subject), None)
         lines = [
@@ -288,26 +292,26 @@ class _Dialogue:
             _shown_text(note.parts),
         ]
         if files := sum(len(part.files) for part in note.parts):
-            lines.append(gettext(language, words.FILES_COUNT, count=digits(files, language)))
-        text = gettext(language, words.SUMMARY, summary="\n".join(line for line in lines if line))
-        buttons = ((words.SEND, "send"), (words.MORE, "more"), (words.CANCEL, "cancel"))
-        return Say(text, tuple(((gettext(language, label), data),) for label, data in buttons))
+            lines.append(gettext(language, messages.FILES_COUNT, count=digits(files, language)))
+        text = gettext(language, messages.SUMMARY, summary="\n".join(line for line in lines if line))
+        buttons = ((messages.SEND, "send"), (messages.MORE, "more"), (messages.CANCEL, "cancel"))
+        return OutgoingMessage(text, tuple(((gettext(language, label), data),) for label, data in buttons))
 
-    def _ask_more(self, text: str) -> Say:
-        phone = gettext(self._language, words.SHARE_PHONE)
-        keys = ((gettext(self._language, words.GO_ON),), (phone,), (gettext(self._language, words.CANCEL),))
-        return Say(text, keys=keys, phone_key=phone)
+    def _ask_more(self, text: str) -> OutgoingMessage:
+        phone = gettext(self._language, messages.SHARE_PHONE)
+        keys = ((gettext(self._language, messages.GO_ON),), (phone,), (gettext(self._language, messages.CANCEL),))
+        return OutgoingMessage(text, keys=keys, phone_key=phone)
 
-    def _say(self, message: str, *, keys: tuple[tuple[str, ...], ...] = (), **values: object) -> Say:
-        return Say(gettext(self._language, message, **values), keys=keys)
+    def _say(self, message: str, *, keys: tuple[tuple[str, ...], ...] = (), **values: object) -> OutgoingMessage:
+        return OutgoingMessage(gettext(self._language, message, **values), keys=keys)
 
-    def _missing(self, part: SentPart) -> tuple[Say, ...]:
-        sentences = {"too_big": words.TOO_BIG}
+    def _missing(self, part: SentPart) -> tuple[OutgoingMessage, ...]:
+        sentences = {"too_big": messages.TOO_BIG}
         return tuple(
-            self._say(sentences.get(missing.why, words.NOT_FETCHED), name=missing.name) for missing in part.missing
+            self._say(sentences.get(missing.why, messages.NOT_FETCHED), name=missing.name) for missing in part.missing
         )
 
-    def _at(self, note: Note) -> Turn:
+    def _at(self, note: DialogueState) -> Turn:
         self._note = note
         return Turn(note, says=(self.prompt(),))
 
@@ -315,13 +319,13 @@ class _Dialogue:
         return self._now + self._setting.draft_life
 
 
-def _languages() -> Say:
-    names = words.LANGUAGE_NAMES
-    return Say(words.CHOOSE_LANGUAGE, (((names["fa"], "l:fa"), (names["en"], "l:en")),))
+def _languages() -> OutgoingMessage:
+    names = messages.LANGUAGE_NAMES
+    return OutgoingMessage(messages.CHOOSE_LANGUAGE, (((names["fa"], "l:fa"), (names["en"], "l:en")),))
 
 
 def _shown_text(parts: Sequence[SentPart]) -> str:
-    """The beginning of what was written, for the citizen to look over."""
+    """The beginning of the citizen's text, for them to check."""
     texts = []
     for part in parts:
         update = part.update if isinstance(part.update, dict) else {}
@@ -333,5 +337,5 @@ def _shown_text(parts: Sequence[SentPart]) -> str:
 
 
 def _short(key: str) -> str:
-    """A subject's key as a button can carry it: 64 bytes are all there is."""
+    """A subject's key as a button can carry it: at most 64 bytes."""
     return hashlib.sha256(key.encode()).hexdigest()[:16]

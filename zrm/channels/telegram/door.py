@@ -1,8 +1,8 @@
-"""From an update to a durable contact, the same way for webhook and polling; then, and only then, the bot speaks.
+"""From an update to a durable contact, the same way for webhook and polling; only then the bot answers.
 
-The order that lets nothing fall: files are fetched and kept; the dialogue's note takes the update in, durably; the
-update itself is received (T1); what the note has sealed is received; the citizen is answered. Every step may be done
-again with the same result, so an update that comes twice, or after a crash in the middle, is still one.
+The order that loses nothing: files are fetched and kept; the dialogue state takes the update in, durably; the update
+itself is received (T1); the bundles sealed in the state are received; the citizen is answered. Every step can be
+repeated with the same result, so an update that comes twice, or after a crash in the middle, is still one.
 """
 
 from __future__ import annotations
@@ -17,15 +17,15 @@ from dataclasses import asdict, replace
 from telegram.error import TelegramError
 
 from zrm.channels.channel import Installation
-from zrm.channels.telegram import words
+from zrm.channels.telegram import messages
 from zrm.channels.telegram.client import Client, FileNotGiven, FileTooBig
 from zrm.channels.telegram.config import BotsConfig
-from zrm.channels.telegram.dialogue import Ask, Setting, Turn, advance, language_of, prompt
+from zrm.channels.telegram.dialogue import Ask, DialogueContext, Turn, advance, language_of, prompt
+from zrm.channels.telegram.dialogue_state import KEEP, Bundle, DialogueState, Missing, SentPart, from_json, to_json
 from zrm.channels.telegram.incoming_update import Attached, IncomingUpdate, Malformed, read_update, storable
-from zrm.channels.telegram.outgoing_message import KEEP, Bundle, Missing, Note, SentPart, from_json, to_json
+from zrm.channels.telegram.messages import OutgoingMessage, menu
 from zrm.channels.telegram.parse import moment
 from zrm.channels.telegram.platform import Platform
-from zrm.channels.telegram.words import Say, menu
 from zrm.contract.files import StoredFile
 from zrm.contract.inbound import JSON, RawContact, Receipt
 from zrm.contract.ports import FrontDesk, Nature, Subject
@@ -38,14 +38,14 @@ from zrm.ui.i18n import Language, digits, gettext, in_fours
 
 MEDIA_TYPE = "application/json"
 
-_FETCHED_AT_ONCE = 3  # files of up to 20 MB each are in memory while they come
-_CHOICES_FOR = 60.0  # seconds the natures and subjects are remembered in this process
+_FETCHED_AT_ONCE = 3  # files of up to 20 MB each are in memory while they are fetched
+_CHOICES_FOR = 60.0  # seconds for which the natures and subjects are cached in this process
 
 _log = log.get(__name__)
 
 
 class TelegramDoor:
-    """The inward side of every bot of one messenger, in one process and one event loop."""
+    """The receiving side of all bots of one messenger, in one process and one event loop."""
 
     def __init__(self, config: BotsConfig, platform: Platform, installation: Installation, desk: FrontDesk) -> None:
         self._config = config
@@ -57,40 +57,40 @@ class TelegramDoor:
         self._choices: tuple[float, list[Nature], list[Subject]] = (0.0, [], [])
 
     def client(self, bot: str) -> Client:
-        """A bot's line to the messenger."""
+        """A bot's client."""
         if bot not in self._clients:
             self._clients[bot] = Client(self._config.bots[bot], self._platform, self._config.timeout)
         return self._clients[bot]
 
     async def close(self) -> None:
-        """Close every line."""
+        """Close every client."""
         clients, self._clients = self._clients, {}
         for client in clients.values():
             await client.close()
 
     # ------------------------------------------------------------ one update
 
-    async def handle_update(self, bot: str, body: bytes) -> list[tuple[int, Say]]:
-        """Make an update durable and take its step; what is to be said comes back, to be said by `say`.
+    async def handle_update(self, bot: str, body: bytes) -> list[tuple[int, OutgoingMessage]]:
+        """Make an update durable and take its step; returns the messages to be sent by `say`.
 
-        Errors: StoreUnavailable; then the messenger must keep the update and bring it again.
+        Errors: StoreUnavailable; then the messenger must keep the update and deliver it again.
         """
         try:
             value = storable(json.loads(body))
             told = read_update(value)
         except (Malformed, ValueError, RecursionError):
-            # Not what the Bot API describes: for a person at the quarantine to look at.
+            # Not an update by the Bot API: kept for the quarantine.
             await self._receive(bot, f"odd/{hashlib.sha256(body).hexdigest()}", body, {"role": "message"})
             return []
         if told.kind in ("elsewhere", "other"):
             await self._receive(bot, told.named, body, {"role": "message"}, content=told.digest)
             if told.kind == "elsewhere" and told.text.startswith("/") and told.chat:
-                language = language_of(Note(bot, told.chat), told, await self._setting(bot))
-                return [(told.chat, Say(gettext(language, words.ONLY_PRIVATE)))]
+                language = language_of(DialogueState(bot, told.chat), told, await self._setting(bot))
+                return [(told.chat, OutgoingMessage(gettext(language, messages.ONLY_PRIVATE)))]
             return []
         part = await self._part(bot, told, value)
-        if told.robot:  # kept and labelled, never answered: two machines would talk for ever
-            await self._receive_update(bot, told, part, Turn(Note(bot, told.chat), "message"), body)
+        if told.robot:  # kept and labelled, never answered: two programs would write for ever
+            await self._receive_update(bot, told, part, Turn(DialogueState(bot, told.chat), "message"), body)
             return []
         await self._opt(bot, told)
         setting = await self._setting(bot)
@@ -99,15 +99,15 @@ class TelegramDoor:
         if told.button_id:
             await self._release(bot, told.button_id)
         says = list(turn.says)
-        if turn.repeated and not receipt.repeated:  # we died after taking it in and before receiving it
+        if turn.repeated and not receipt.repeated:  # a crash after it was taken in and before it was received
             says.append(prompt(turn.note, setting))
         says += await self.file_sealed(turn.note, told)
         if turn.ask is not None:
             says += await self._answer(turn.ask, bot, told, turn.note, setting)
         return [(told.chat, say) for say in says]
 
-    async def say(self, bot: str, says: Sequence[tuple[int, Say]]) -> None:
-        """Say it; what cannot be said is noted and costs nothing else."""
+    async def say(self, bot: str, says: Sequence[tuple[int, OutgoingMessage]]) -> None:
+        """Send it; a failure is logged and has no other effect."""
         for chat, say in says:
             try:
                 await self.client(bot).say(chat, say)
@@ -117,15 +117,15 @@ class TelegramDoor:
     async def _release(self, bot: str, button_id: str) -> None:
         try:
             await self.client(bot).release(button_id)
-        except TelegramError as error:  # it only stops turning on the citizen's screen
+        except TelegramError as error:  # it only stops the button's spinner on the citizen's screen
             _log.info("button not released", channel=self._platform.kind, account=bot, error=type(error).__name__)
 
     async def _opt(self, bot: str, told: IncomingUpdate) -> None:
-        """Keep the wish not to be written to, or its end, before anything else: it must hold whatever comes after.
+        """Record a stop or start of our messages before anything else: it must hold whatever comes after.
 
-        By the messenger's own time, so that an old /stop brought again does not silence who has said /start since.
+        By the messenger's own time, so that an old /stop delivered again does not undo a later /start.
         """
-        command = words.command_of(told.text)[0] if told.kind == "message" else ""
+        command = messages.command_of(told.text)[0] if told.kind == "message" else ""
         if command not in ("stop", "start"):
             return
         kind, address = self._platform.kind, str(told.chat)
@@ -135,8 +135,8 @@ class TelegramDoor:
                 lambda: self._desk.self_service.opt(kind, bot, address, out=command == "stop", at=at)
             )
 
-    def _take(self, bot: str, told: IncomingUpdate, part: SentPart | None, setting: Setting) -> Turn:
-        """Let the note take the update in, in one step between all processes."""
+    def _take(self, bot: str, told: IncomingUpdate, part: SentPart | None, setting: DialogueContext) -> Turn:
+        """Let the dialogue state take the update in, in one step that is atomic between processes."""
         turns: list[Turn] = []
 
         def change(value: JSON) -> tuple[JSON, float]:
@@ -156,7 +156,7 @@ class TelegramDoor:
             raise
         except Exception:  # noqa: BLE001  # as above: what the note cannot hold is received by itself
             _log.exception("note not kept", channel=self._platform.kind, account=bot)
-            return Turn(Note(bot, told.chat), "message")
+            return Turn(DialogueState(bot, told.chat), "message")
         return turns[-1]
 
     async def _receive_update(
@@ -235,10 +235,10 @@ class TelegramDoor:
             self._desk.files.store, data, name=attached.name, media_type=attached.media_type, role=role
         )
 
-    # ------------------------------------------------------------ what was gathered
+    # ------------------------------------------------------------ sealed bundles
 
-    async def file_sealed(self, note: Note, told: IncomingUpdate | None = None) -> list[Say]:
-        """Receive what the note has sealed and take it out of the note; the codes to be told. Errors: StoreUnavailable."""
+    async def file_sealed(self, note: DialogueState, told: IncomingUpdate | None = None) -> list[OutgoingMessage]:
+        """Receive the sealed bundles and take them out of the state; the codes to be told. Errors: StoreUnavailable."""
         says = []
         setting = await self._setting(note.bot)
         language = language_of(note, told, setting)
@@ -249,7 +249,7 @@ class TelegramDoor:
                 says.append(self._registered(language, code, bundle))
         return says
 
-    async def _receive_bundle(self, note: Note, bundle: Bundle) -> Receipt:
+    async def _receive_bundle(self, note: DialogueState, bundle: Bundle) -> Receipt:
         value = {
             "parts": [asdict(part) for part in bundle.parts],
             "nature": bundle.nature,
@@ -263,8 +263,10 @@ class TelegramDoor:
         body = json.dumps(value, ensure_ascii=False).encode("utf-8", "surrogatepass")
         return await self._receive(note.bot, bundle.key.removeprefix(f"{note.bot}/"), body, envelope, files)
 
-    def _forget(self, note: Note, bundle: Bundle, code: str) -> str:
-        """Take a received bundle out of the note; the code if this was the first to do so and it is to be told."""
+    def _forget(self, note: DialogueState, bundle: Bundle, code: str) -> str:
+        """Take a received bundle out of the state; the code if this call was the first to do so and it is to be
+        told.
+        """
         first: list[bool] = []
 
         def change(value: JSON) -> tuple[JSON, float]:
@@ -277,13 +279,15 @@ class TelegramDoor:
         self._desk.checkpoints.update_state(self._platform.kind, _key(note.bot, note.chat), change)
         return code if first[-1] and bundle.role == "matter" else ""
 
-    def _registered(self, language: Language, code: str, bundle: Bundle) -> Say:
-        message = words.REGISTERED if bundle.finished else words.REGISTERED_UNFINISHED
+    def _registered(self, language: Language, code: str, bundle: Bundle) -> OutgoingMessage:
+        message = messages.REGISTERED if bundle.finished else messages.REGISTERED_UNFINISHED
         track = f"{self._installation.public_url}/track"
-        return Say(gettext(language, message, code=in_fours(code, language), track=track), keys=menu(language))
+        return OutgoingMessage(
+            gettext(language, message, code=in_fours(code, language), track=track), keys=menu(language)
+        )
 
     async def sweep(self) -> None:
-        """File what has waited long enough, in every chat. Errors: StoreUnavailable."""
+        """File expired drafts and albums, in every chat. Errors: StoreUnavailable."""
         for value in await asyncio.to_thread(
             lambda: self._desk.checkpoints.expiring_states(self._platform.kind, within=KEEP)
         ):
@@ -291,7 +295,7 @@ class TelegramDoor:
                 continue
             bot, chat = value.get("bot"), value.get("chat")
             if not isinstance(bot, str) or bot not in self._config.bots or not isinstance(chat, int):
-                continue  # a bot that is no longer ours: its notes end by themselves
+                continue  # a bot that is no longer ours: its states expire by themselves
             try:
                 note = await asyncio.to_thread(self._seal_due, bot, chat)
                 says = await self.file_sealed(note)
@@ -302,8 +306,8 @@ class TelegramDoor:
                 continue
             await self.say(bot, [(chat, say) for say in says])
 
-    def _seal_due(self, bot: str, chat: int) -> Note:
-        found: list[Note] = []
+    def _seal_due(self, bot: str, chat: int) -> DialogueState:
+        found: list[DialogueState] = []
 
         def change(value: JSON) -> tuple[JSON, float]:
             at = now().timestamp()
@@ -314,45 +318,49 @@ class TelegramDoor:
         self._desk.checkpoints.update_state(self._platform.kind, _key(bot, chat), change)
         return found[-1]
 
-    # ------------------------------------------------------------ what only the desk knows
+    # ------------------------------------------------------------ requests to the desk
 
-    async def _answer(self, ask: Ask, bot: str, told: IncomingUpdate, note: Note, setting: Setting) -> list[Say]:
+    async def _answer(
+        self, ask: Ask, bot: str, told: IncomingUpdate, note: DialogueState, setting: DialogueContext
+    ) -> list[OutgoingMessage]:
         language = language_of(note, told, setting)
         peer = f"{self._platform.kind}:{told.user}"
         try:
             if ask.kind == "track":
                 return await asyncio.to_thread(self._track, ask.code, peer, language)
             done = await asyncio.to_thread(self._desk.self_service.rate, ask.code, ask.score, self._platform.kind, peer)
-            return [Say(gettext(language, words.RATED if done else words.NOT_RATED), keys=menu(language))]
+            return [
+                OutgoingMessage(gettext(language, messages.RATED if done else messages.NOT_RATED), keys=menu(language))
+            ]
         except NotFound:
-            return [Say(gettext(language, words.NO_SUCH_CODE), keys=menu(language))]
+            return [OutgoingMessage(gettext(language, messages.NO_SUCH_CODE), keys=menu(language))]
         except TooManyTries:
-            return [Say(gettext(language, words.TOO_MANY_TRIES), keys=menu(language))]
-        except StoreUnavailable:  # the update itself is durable: only the answer must be asked for again
+            return [OutgoingMessage(gettext(language, messages.TOO_MANY_TRIES), keys=menu(language))]
+        except StoreUnavailable:  # the update itself is durable: only the request must be repeated by the citizen
             _log.warning("not looked up", channel=self._platform.kind, account=bot)
-            return [Say(gettext(language, words.AWAY), keys=menu(language))]
+            return [OutgoingMessage(gettext(language, messages.AWAY), keys=menu(language))]
 
-    def _track(self, code: str, peer: str, language: Language) -> list[Say]:
+    def _track(self, code: str, peer: str, language: Language) -> list[OutgoingMessage]:
         found = self._desk.tracking.track(code, peer)
         text = gettext(
             language,
-            words.STATE,
+            messages.STATE,
             code=in_fours(found.code, language),
-            state=gettext(language, words.STATES[found.state]),
+            state=gettext(language, messages.STATES[found.state]),
             date=date_time_text(
                 found.changed_at,
                 DateReader(language, "solar" if language == "fa" else "gregorian", self._installation.timezone),
             ),
         )
-        says = [Say(text, keys=menu(language))]
+        says = [OutgoingMessage(text, keys=menu(language))]
         if found.state == "closed" and not found.rated:
             row = tuple((digits(score, language), f"r:{found.code}:{score}") for score in range(1, 6))
-            says.append(Say(gettext(language, words.HOW_CONTENT), buttons=(row,)))
+            says.append(OutgoingMessage(gettext(language, messages.HOW_CONTENT), buttons=(row,)))
         return says
 
-    async def _setting(self, bot: str) -> Setting:
+    async def _setting(self, bot: str) -> DialogueContext:
         natures, subjects = await self._known_choices()
-        return Setting(
+        return DialogueContext(
             installation=self._installation,
             begins_in=self._config.bots[bot].language,
             natures=natures,

@@ -1,6 +1,6 @@
-"""What an update of the Bot API says. Pure, and afraid of nothing: every field may be missing or of any type.
+"""What an update of the Bot API says. Pure and robust: every field may be missing or of any type.
 
-Field names are those of the public Bot API description. Whatever is not understood is named, never guessed.
+Field names are those of the public Bot API description. Anything unknown is named, never guessed.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _UNREAD: Final = (
     "sticker", "dice", "game", "poll", "story", "paid_media", "checklist", "gift", "unique_gift", "invoice", "giveaway",
     "giveaway_winners", "passport_data",
 )  # fmt: skip
-"""Kinds of messages that carry no words to us: the citizen is asked to write instead."""
+"""Kinds of messages without content for us: the citizen is asked to write instead."""
 
 _SERVICE: Final = (
     "new_chat_members", "left_chat_member", "new_chat_title", "new_chat_photo", "delete_chat_photo",
@@ -34,11 +34,9 @@ _SERVICE: Final = (
     "video_chat_participants_invited", "web_app_data", "giveaway_created", "giveaway_completed",
     "forum_topic_created", "forum_topic_edited", "forum_topic_closed", "forum_topic_reopened",
 )  # fmt: skip
-"""What the messenger itself writes into a chat."""
+"""Service messages that the messenger itself writes into a chat."""
 
-_FILES: Final[
-    Mapping[str, tuple[str, str]]
-] = {  # the field, and what the file is called and is without a word of its own
+_FILES: Final[Mapping[str, tuple[str, str]]] = {  # the field, and the file's name and title where it has none
     "animation": ("animation.mp4", "video/mp4"),
     "document": ("document", "application/octet-stream"),
     "audio": ("audio", "audio/mpeg"),
@@ -67,7 +65,7 @@ _NO_UPDATE: Final = declare("telegram.empty", "an empty update")
 
 @dataclass(frozen=True, slots=True)
 class Attached:
-    """A file that lies at the messenger: `kind` the field it came in, size in bytes, 0 if not said."""
+    """A file at the messenger: `kind` the field it came in, size in bytes, 0 if not stated."""
 
     kind: str
     file_id: str
@@ -78,12 +76,12 @@ class Attached:
 
 @dataclass(frozen=True, slots=True)
 class IncomingUpdate:
-    """An update, read.
+    """An update, parsed.
 
-    `kind` elsewhere: said in a group or channel; other: nothing a citizen says, `what` names it. `content` is whether
-    there are words, files or a place to keep; `unread` names a message that has none, `unknown` one we never heard of.
-    `mark` tells this update from one of the same number, after the messenger has begun to count anew; `digest` is of what
-    it says, without what the messenger may write otherwise when it brings the same update again.
+    `kind` elsewhere: written in a group or channel; other: no citizen's message, `what` names it. `content` is whether
+    there are words, files or a location to keep; `unread` names a message without content, `unknown` one of an unknown
+    kind. `mark` tells this update from one of the same number, after the messenger has restarted its numbering;
+    `digest` covers its content without what the messenger may write differently when it delivers the same update again.
     """
 
     update_id: int
@@ -112,7 +110,7 @@ class IncomingUpdate:
 
     @property
     def named(self) -> str:
-        """The update's name for ever: its number, what tells it from one of the same number years later, what it says."""
+        """The update's permanent name: its number, its `mark`, and its digest."""
         return f"{self.update_id}/{self.mark}/{self.digest}"
 
     @property
@@ -150,7 +148,7 @@ def _read(value: JSON) -> IncomingUpdate:
 
 
 def storable(value: JSON, depth: int = 0) -> JSON:
-    """The value without what a database's JSON cannot hold: NUL, halves of characters, infinities, a bottomless nest."""
+    """The value without what PostgreSQL's JSON cannot hold: NUL, half surrogates, infinities, endless nesting."""
     match value:
         case str():
             return value.replace("\0", "").encode("utf-8", "replace").decode("utf-8")
@@ -241,7 +239,7 @@ def _membership(update_id: int, change: Mapping[str, JSON]) -> IncomingUpdate:
 
 
 def _words(message: Mapping[str, JSON], user: int) -> tuple[str, str]:
-    """The words of a message, and the sender's own phone if a card of it is in it."""
+    """The text of a message, and the sender's own phone number if it has a contact card of it."""
     lines = [_text(message, "text"), _text(message, "caption")]
     phone = ""
     venue = _object(message, "venue")
@@ -289,7 +287,7 @@ def _attached(message: Mapping[str, JSON], message_id: int) -> tuple[Attached, .
 
 
 def _links(message: Mapping[str, JSON]) -> tuple[str, ...]:
-    """Addresses hidden beneath words of the message."""
+    """Link addresses hidden behind words of the message."""
     found = []
     for field in ("entities", "caption_entities"):
         entities = message.get(field)
@@ -305,7 +303,7 @@ def _object(value: Mapping[str, JSON], key: str) -> Mapping[str, JSON]:
 
 
 def _text(value: Mapping[str, JSON], key: str) -> str:
-    """A string without what no database text can hold: NUL and halves of characters."""
+    """A string without what PostgreSQL's text cannot hold: NUL and half surrogates."""
     found = value.get(key)
     if not isinstance(found, str):
         return ""

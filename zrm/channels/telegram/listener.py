@@ -1,9 +1,9 @@
-"""The channel's own process: asks for updates, tells the messenger where the webhooks are, files what was left lying.
+"""The channel's own process: polls for updates, sets the webhooks, files expired drafts.
 
-An update is done with (for the messenger, by the next request's offset) only when it is durable here. The messenger
-keeps what is not done with for a day, so an outage of ours replays: what we had already is known by its name. No offset
-is kept over a pause: after a week without updates the messenger counts from a new, random number, and an old offset
-would make it forget what it has.
+An update is confirmed (to the messenger, by the next request's offset) only when it is durable here. The messenger
+keeps unconfirmed updates for a day, so they are replayed after an outage of ours: those that we have are recognised by
+their name. No offset is kept over a pause: after a week without updates the messenger counts from a new, random number,
+and an old offset would make it drop updates.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ from zrm.contract.inbound import JSON
 from zrm.errors import StoreUnavailable
 from zrm.kit import log
 
-_LOOK: Final = 0.1  # seconds between looks at the wish to stop
-_SWEEP: Final = 0.5  # seconds between looks for what has waited long enough
+_LOOK: Final = 0.1  # seconds between checks of `stop`
+_SWEEP: Final = 0.5  # seconds between looks for expired drafts
 _PAUSE: Final = 2.0  # seconds after a failure, doubled up to …
 _LONGEST_PAUSE: Final = 60.0
-_AT_ONCE: Final = 8  # chats whose updates are handled side by side
+_AT_ONCE: Final = 8  # chats whose updates are handled concurrently
 
 _log = log.get(__name__)
 
@@ -48,13 +48,13 @@ class TelegramListener:
         self._places = asyncio.Semaphore(_AT_ONCE)
 
     async def run(self, stop: Event) -> None:
-        """Until `stop` is set; what is under way is finished."""
+        """Run until `stop` is set; work in progress is finished."""
         try:
             async with asyncio.TaskGroup() as tasks:
                 for key, bot in self._config.bots.items():
                     tasks.create_task(self._poll(key) if bot.mode == "polling" else self._be_called(key))
                 tasks.create_task(self._sweep())
-                # `stop` is a thread's event: waiting in a thread would hold the process when a task above has failed.
+                # `stop` is a thread's event: waiting in a thread would block the process when a task above has failed.
                 while not stop.is_set():  # noqa: ASYNC110  # see above
                     await asyncio.sleep(_LOOK)
                 self._stopping.set()
@@ -75,19 +75,22 @@ class TelegramListener:
                 updates = await self._unless_stopping(client.updates(offset))
                 if updates is None:
                     return
-                # An empty answer means that everything below the offset is forgotten there: it has served.
+                # An empty answer means that the messenger has dropped everything below the offset, which is no longer
+                # needed.
                 offset = await self._take(bot, updates) if updates else None
                 pause = _PAUSE
             except RetryAfter as error:
                 await self._wait(seconds_of(error))
             except (TelegramError, StoreUnavailable) as error:
-                asked = asked and not isinstance(error, Conflict)  # somebody set a webhook, or asks as well
+                asked = asked and not isinstance(error, Conflict)  # a webhook was set, or another process polls as well
                 self._complain(bot, error)
                 await self._wait(pause)
                 pause = min(2 * pause, _LONGEST_PAUSE)
 
     async def _take(self, bot: str, updates: Sequence[JSON]) -> int | None:
-        """Handle a batch, each chat's updates in their order; the next offset. Errors: StoreUnavailable (nothing is done with)."""
+        """Handle a batch, each chat's updates in order; the next offset. Errors: StoreUnavailable (nothing is
+        confirmed).
+        """
         chats: dict[str, list[JSON]] = {}
         for update in updates:
             chats.setdefault(_chat_of(update), []).append(update)
@@ -107,7 +110,7 @@ class TelegramListener:
     # ------------------------------------------------------------ webhooks
 
     async def _be_called(self, bot: str) -> None:
-        """Tell the messenger our address, until it has understood."""
+        """Set our webhook address, until the messenger accepts it."""
         url = f"{self._installation.public_url}/hooks/{self._platform.kind}/{bot}"
         secret, pause = self._config.bots[bot].secret or "", _PAUSE
         while not self._stopping.is_set():
@@ -121,7 +124,7 @@ class TelegramListener:
                 _log.info("webhook set", channel=self._platform.kind, account=bot)
                 return
 
-    # ------------------------------------------------------------ what was left lying
+    # ------------------------------------------------------------ expired drafts
 
     async def _sweep(self) -> None:
         while not self._stopping.is_set():
@@ -157,7 +160,7 @@ class TelegramListener:
 
 
 def _chat_of(update: JSON) -> str:
-    """What must be handled in order: the updates of one sender."""
+    """The key of updates to be handled in order: their sender."""
     if isinstance(update, dict):
         for key in ("message", "edited_message", "callback_query", "my_chat_member"):
             inner = update.get(key)

@@ -1,4 +1,4 @@
-"""What a stored contact says. Pure: the bytes of the update, or of the updates that were gathered into one contact."""
+"""What a stored contact says. Pure: the bytes of the update, or of the updates collected into one contact."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from zrm.channels.telegram import words
+from zrm.channels.telegram import messages
+from zrm.channels.telegram.dialogue_state import Missing, missing_from, part_from
 from zrm.channels.telegram.incoming_update import IncomingUpdate, Malformed, read_update
-from zrm.channels.telegram.outgoing_message import Missing, missing_from, part_from
 from zrm.channels.telegram.platform import Platform
 from zrm.contract.addresses import PHONE, Sender
 from zrm.contract.errors import Unparseable
@@ -41,38 +41,38 @@ def read_contact(raw: RawContact, platform: Platform, language: Language) -> Inb
         missing = raw.envelope.get("missing")
         gone = tuple(missing_from(item) for item in missing) if isinstance(missing, list) else ()
     except Malformed as error:
-        raise Unparseable(words.NOT_AN_UPDATE(words=str(error))) from None
+        raise Unparseable(messages.NOT_AN_UPDATE(words=str(error))) from None
     except (ValueError, RecursionError) as error:
-        raise Unparseable(words.NOT_JSON(words=type(error).__name__)) from None
+        raise Unparseable(messages.NOT_JSON(words=type(error).__name__)) from None
     if role == "step":
-        return Ignored(words.STEP)
+        return Ignored(messages.STEP)
     match told.kind:
         case "elsewhere" | "other":
-            return Ignored(told.what or words.NOTHING)
+            return Ignored(told.what or messages.NOTHING)
         case "button":
-            return Ignored(words.BUTTON)
+            return Ignored(messages.BUTTON)
     if told.unread:
-        return Ignored(words.WORDLESS(kind=told.unread))
+        return Ignored(messages.WORDLESS(kind=told.unread))
     if not told.content:
-        raise Unparseable(words.UNKNOWN_KIND)
+        raise Unparseable(messages.UNKNOWN_KIND)
     inbound = _inbound([_ParsedText(told, raw.files, gone)], raw, platform, language, open_line=True)
     digit = latin_digits(told.text.strip())
     if digit in _SCORES and not told.attached and told.kind == "message" and not told.robot:
-        # An answer to the question that closed their case; if none was asked, it is a message like any other.
+        # An answer to the rating question of a closed case; if none was asked, it is an ordinary message.
         return Wish("rate", inbound.senders[0], inbound.language, score=int(digit), otherwise=inbound)
     return inbound
 
 
 def _bundle(raw: RawContact, value: JSON, platform: Platform, language: Language) -> Inbound:
     if not isinstance(value, dict) or not isinstance(value.get("parts"), list):
-        raise Unparseable(words.NO_PARTS)
+        raise Unparseable(messages.NO_PARTS)
     listed = value["parts"]
     parts = [part_from(item) for item in (listed if isinstance(listed, list) else [])]
     said = [_ParsedText(read_update(part.update), part.files, part.missing) for part in parts]
     if not said or any(one.told.kind not in ("message", "edited") or not one.told.content for one in said):
-        raise Unparseable(words.SILENT_PART)
+        raise Unparseable(messages.SILENT_PART)
     if len({one.told.chat for one in said}) != 1:
-        raise Unparseable(words.SEVERAL_CHATS)
+        raise Unparseable(messages.SEVERAL_CHATS)
     matter = raw.envelope.get("role") == "matter"
     return _inbound(
         said,
@@ -115,7 +115,7 @@ def _inbound(
     }
     text = "\n".join(one.told.text for one in said if one.told.text)
     attached = [file for one in said for file in one.told.attached]
-    title = "" if text else gettext(spoken, words.TITLES.get(attached[0].kind, words.TITLES["document"]))
+    title = "" if text else gettext(spoken, messages.TITLES.get(attached[0].kind, messages.TITLES["document"]))
     named = raw.account, first.chat
     earlier = [last.message_id] if last.kind == "edited" else []
     earlier += [one.told.reply_to for one in said if one.told.reply_to]
@@ -167,7 +167,7 @@ def message_number(name: str, platform: Platform, bot: str, chat: int) -> int:
 
 
 def moment(seconds: int) -> datetime | None:
-    """The messenger's seconds since 1970 as a moment; None if they are none."""
+    """The messenger's seconds since 1970 as a moment; None if invalid."""
     return datetime.fromtimestamp(seconds, UTC) if 0 < seconds < 2**33 else None
 
 

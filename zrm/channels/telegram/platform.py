@@ -1,4 +1,4 @@
-"""The messengers that speak the Bot API. Bale copied it from Telegram; here is what differs."""
+"""The messengers that speak the Bot API. Bale copied it from Telegram; this file has the differences."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from zrm.contract.addresses import AddressKind
 class Platform:
     """One messenger. `api` without a trailing slash; `address` the kind of its users' numbers.
 
-    `signs`: its webhooks carry a secret header. `chooses`: it understands a list of wanted kinds of updates.
+    `signs`: its webhooks carry a secret header. `chooses`: it accepts a list of wanted kinds of updates.
     """
 
     kind: str
@@ -26,4 +26,4 @@ TELEGRAM: Final = Platform("telegram", "https://api.telegram.org", "telegram", s
 BALE: Final = Platform("bale", "https://tapi.bale.ai", "bale", signs=False, chooses=False)
 
 WANTED: Final = ("message", "edited_message", "callback_query", "my_chat_member")
-"""The kinds of updates we ask for; whatever comes beside them is kept and ignored with its reason."""
+"""The kinds of updates we request; others are kept and ignored with their reason."""

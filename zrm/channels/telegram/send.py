@@ -1,7 +1,7 @@
-"""An answer into the chat: a text in as many messages as it needs, then its files; plain, nothing in it is markup.
+"""An answer in the chat: the text in as many messages as needed, then its files; plain, without markup.
 
-An answer of several messages can break in the middle. What has left is then never sent again by itself: the pieces
-still to go are waited for a little, and if they cannot follow, a person is told that only a part was surely sent.
+An answer of several messages can break in the middle. Sent messages are never sent again automatically: the remaining
+ones are retried for a short while, and if they fail, a person is told that only a part was certainly sent.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from telegram import InputFile, Message, ReplyParameters
 from telegram.error import TelegramError
 
 from zrm.channels.channel import Installation
-from zrm.channels.telegram import words
+from zrm.channels.telegram import messages
 from zrm.channels.telegram.client import UPLOAD_LIMIT, Client, judge
 from zrm.channels.telegram.config import BotsConfig
 from zrm.channels.telegram.parse import message_number
@@ -39,7 +39,7 @@ MESSAGE_LIMIT: Final = 4096
 """Longest message, in UTF-16 units, as the messengers count."""
 
 TEXT_LIMIT: Final = 16_000
-_TRIES: Final = 4  # for the rest of an answer of which something has left
+_TRIES: Final = 4  # seconds for the rest of an answer of which a part has left
 _LONGEST_WAIT: Final = 20.0
 
 
@@ -50,15 +50,15 @@ class _UploadedFile:
 
 
 def send_reply(reply: Reply, config: BotsConfig, platform: Platform, installation: Installation) -> Sent:
-    """Send one reply and wait for the messenger's word. Errors: SendError and nothing else."""
+    """Send one reply and wait for the messenger's response. Errors: SendError and nothing else."""
     if reply.account not in config.bots:
-        raise ConfigInvalid(words.NO_BOT)
+        raise ConfigInvalid(messages.NO_BOT)
     if not reply.to.isascii() or not reply.to.isdigit() or len(reply.to) > 18:
-        raise ReplyInvalid(words.NO_CHAT)
+        raise ReplyInvalid(messages.NO_CHAT)
     if not reply.text.strip() and not reply.files:
-        raise ReplyInvalid(words.NO_TEXT)
+        raise ReplyInvalid(messages.NO_TEXT)
     if units(reply.text) > TEXT_LIMIT:
-        raise ReplyInvalid(words.TOO_LONG)
+        raise ReplyInvalid(messages.TOO_LONG)
     return asyncio.run(_send(reply, config, platform, _files(reply, installation)))
 
 
@@ -104,7 +104,7 @@ def _file_piece(
 
 
 async def _one(piece: Callable[[], Awaitable[Message]], *, left: bool) -> Message:
-    """Send one piece. `left`: something of this answer has left already. Errors: SendError."""
+    """Send one piece. `left`: a part of this answer has left already. Errors: SendError."""
     for tries in range(_TRIES):
         try:
             return await piece()
@@ -117,30 +117,30 @@ async def _one(piece: Callable[[], Awaitable[Message]], *, left: bool) -> Messag
             if not again:
                 raise _broken(judged) from None
             await asyncio.sleep(wait)
-    raise OutcomeUnknown(words.HALF_SENT)
+    raise OutcomeUnknown(messages.HALF_SENT)
 
 
 def _broken(judged: SendError) -> SendError:
-    """What an error means after something of the answer has left: nothing that would be sent again from the start."""
+    """The error to raise after a part of the answer has left: none that would send it again from the start."""
     if isinstance(judged, RecipientUnreachable):
         return judged
-    return OutcomeUnknown(words.HALF_SENT, code=judged.code)
+    return OutcomeUnknown(messages.HALF_SENT, code=judged.code)
 
 
 def _files(reply: Reply, installation: Installation) -> list[_UploadedFile]:
     if any(file.size > UPLOAD_LIMIT for file in reply.files):
-        raise ReplyInvalid(words.FILE_TOO_BIG)
+        raise ReplyInvalid(messages.FILE_TOO_BIG)
     blobs = BlobStore(Path(installation.data_dir) / "blobs")
     try:
         return [_UploadedFile(file, blobs.get(file.key)) for file in reply.files]
     except NotFound:
-        raise ReplyInvalid(words.FILE_GONE) from None
+        raise ReplyInvalid(messages.FILE_GONE) from None
     except OSError:
-        raise ConnectionFailed(words.FILE_AWAY) from None
+        raise ConnectionFailed(messages.FILE_AWAY) from None
 
 
 def split(text: str, limit: int = MESSAGE_LIMIT) -> list[str]:
-    """The text in messages of at most `limit` UTF-16 units, cut where it hurts least: paragraph, line, word, anywhere."""
+    """The text in messages of at most `limit` UTF-16 units, cut at a paragraph, line or word if possible."""
     pieces = []
     rest = text.strip()
     while units(rest) > limit:

@@ -1,7 +1,7 @@
-"""The webhook of each bot: who calls is proven by the secret in a header, compared in constant time.
+"""The webhook of each bot: the caller is authenticated by a secret in a header, compared in constant time.
 
-The messenger is answered after the update is durable; what the bot has to say is said after that. A 503 makes the
-messenger bring the update again, which it does for a day.
+The messenger is answered after the update is durable; the bot's messages follow. A 503 makes the messenger deliver the
+update again, which it does for a day.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from zrm.errors import StoreUnavailable
 from zrm.kit import log
 
 SECRET_HEADER = "x-telegram-bot-api-secret-token"  # noqa: S105  # the header's name, not what it carries
-MAX_BODY = 1024 * 1024  # bytes; the longest message with all its trimmings is some 60 KiB
+MAX_BODY = 1024 * 1024  # bytes; the longest message with all its fields is some 60 KiB
 _RETRY_AFTER = "10"  # seconds
 
 _log = log.get(__name__)
@@ -43,7 +43,7 @@ class Webhook:
         }
 
     def router(self) -> APIRouter:
-        """The one route; the lines to the messenger are closed with the server."""
+        """The one route; the clients are closed with the server."""
 
         @asynccontextmanager
         async def lifespan(_: object) -> AsyncIterator[None]:
@@ -56,11 +56,11 @@ class Webhook:
         return router
 
     async def answer(self, request: Request) -> Response:
-        """Take one update, or say why not."""
+        """Take one update, or answer why not."""
         bot = str(request.path_params["bot"])
         secret = self._secrets.get(bot)
         given = request.headers.get(SECRET_HEADER, "")
-        # An unknown bot is compared too, so that asking takes as long and tells as little.
+        # An unknown bot is compared too, so that timing does not reveal which bots exist.
         if not hmac.compare_digest(given.encode(), (secret or "no such bot").encode()) or secret is None:
             await self._refuse(request, bot if secret is not None else "", given)
             return PlainTextResponse("The secret is wrong.", 401)

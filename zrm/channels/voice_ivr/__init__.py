@@ -1,1 +1,1 @@
-"""The telephone door: a FastAGI server that Asterisk calls for every citizen's call."""
+"""The telephone door: a FastAGI server that Asterisk connects to for every citizen's call."""

@@ -1,14 +1,14 @@
-"""A call's FastAGI connection: pyst2's vocabulary over a connection of our own. The one file that knows pyst2.
+"""A call's FastAGI connection: pyst2's commands and parser over a connection of our own. The one file that knows pyst2.
 
 From pyst2 0.5.1 come the names of the commands with their arguments, the parser of a reply and the tree of errors. Its
-class is not used: it was written for a script that Asterisk starts, one call a process (ADR 13 says what is fenced).
+class is not used: it was written for a script that Asterisk starts, one call a process (ADR 13 says what is replaced).
 
     AGIException                 everything below
     ├── PeerConfused             the other side does not speak AGI: close the connection
     └── AGIAppError
-        ├── CommandFailed        Asterisk refused or failed this command; the call lives on
+        ├── CommandFailed        Asterisk refused or failed this command; the call goes on
         └── AGIHangup
-            └── CallEnded        no caller any more; `socket_open` says whether Asterisk still answers
+            └── CallEnded        the caller has hung up; `socket_open` says whether Asterisk still answers
 """
 
 from __future__ import annotations
@@ -26,25 +26,27 @@ MAX_LINE: Final = 8 * 1024
 MAX_VARIABLES: Final = 200
 MAX_USAGE_LINES: Final = 200
 HELLO_SECONDS: Final = 10.0
-# How long Asterisk may be silent beyond what the command itself asks for. A prompt of two minutes fits.
+# How long Asterisk may be silent beyond the duration of the command itself. A prompt of two minutes fits.
 PATIENCE_SECONDS: Final = 150.0
 
-# What pyst2's parser does not see: the empty value with which Asterisk answers when only # was pressed, or nothing.
+# What pyst2's parser does not match: the empty value that Asterisk answers when only # was pressed, or nothing.
 _NO_VALUE: Final = re.compile(r"result=(?: +\((?P<note>.*)\))?", re.DOTALL)
 _NUMBER: Final = re.compile(r"-?\d{1,18}", re.ASCII)
 _KEYS: Final = frozenset("0123456789*#ABCD")
 
 
 class PeerConfused(AGIException):  # type: ignore[misc]  # pyst2 has no annotations
-    """What came is not AGI (too long, too slow, no code, no result). The message holds nothing the peer said."""
+    """The input is not AGI (too long, too slow, no code, no result). The message contains nothing of the peer's
+    input.
+    """
 
 
 class CommandFailed(AGIAppError):  # type: ignore[misc]  # as above
-    """Asterisk would not or could not do this command, and the call goes on."""
+    """Asterisk refused or failed this command, and the call goes on."""
 
 
 class CallEnded(AGIHangup):  # type: ignore[misc]  # as above
-    """The caller is gone. With `socket_open` Asterisk still answers commands that need no caller."""
+    """The caller has hung up. With `socket_open` Asterisk still answers commands that need no caller."""
 
     def __init__(self, reason: str, *, socket_open: bool) -> None:
         super().__init__(reason)
@@ -60,7 +62,7 @@ class Result(NamedTuple):
 
 
 class Digits(NamedTuple):
-    """Keys the caller pressed, and whether Asterisk stopped waiting rather than getting all or `#`."""
+    """Keys the caller pressed, and whether a timeout ended them rather than the last key or `#`."""
 
     keys: str
     timed_out: bool
@@ -68,7 +70,7 @@ class Digits(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Recorded:
-    """How a recording ended, and its length in samples by Asterisk's count (0 when it did not say)."""
+    """How a recording ended, and its length in samples by Asterisk's count (0 if not stated)."""
 
     ended_by: Literal["key", "timeout", "hangup"]
     key: str
@@ -84,7 +86,7 @@ class _AgiConnection:
         self._looked = 0
         self.hung_up = False
         self.patience = HELLO_SECONDS
-        """Seconds in which the next line must be whole."""
+        """Seconds in which the next line must be complete."""
 
     def readline(self) -> str:
         """The next line that is not Asterisk's HANGUP notice; bytes that are not UTF-8 become replacement characters.
@@ -109,7 +111,7 @@ class _AgiConnection:
                 self._looked = 0
                 return line
             self._looked = len(self._held)
-            # The whole line has one deadline, so that a peer that drips bytes cannot hold the thread for ever.
+            # The whole line has one deadline, so that a peer that sends single bytes cannot hold the thread for ever.
             left = deadline - time.monotonic()
             if left <= 0:
                 raise PeerConfused("the peer fell silent")
@@ -125,7 +127,7 @@ class _AgiConnection:
             self._held += piece
 
     def send(self, line: str) -> None:
-        """Send a line, whole or not at all as far as we can tell. Errors: CallEnded."""
+        """Send a line, completely or not at all as far as we can tell. Errors: CallEnded."""
         try:
             self._connection.settimeout(HELLO_SECONDS)
             self._connection.sendall(f"{line}\n".encode("utf-8", "replace"))
@@ -145,7 +147,7 @@ class FastAGI:
 
     @property
     def hung_up(self) -> bool:
-        """Whether Asterisk has told us that the caller is gone."""
+        """Whether Asterisk has told us that the caller has hung up."""
         return self._connection.hung_up
 
     # ------------------------------------------------------------------ the commands
@@ -178,15 +180,17 @@ class FastAGI:
         beep: str = "beep",
         silence: int = 0,
     ) -> Recorded:
-        """Record to a file (path without ending) for at most `timeout` ms, ended by a key or `silence` seconds (0: never).
+        """Record to a file (path without ending) for at most `timeout` ms, ended by a key or `silence` seconds (0:
+        never).
 
-        A hang-up is a result here, not an error: the recording is what matters. When this returns, Asterisk has
-        closed the file. Errors: CallEnded with the socket closed (the file may still be growing), CommandFailed.
+        A hang-up is a result here, not an error: the recording is what matters. When this returns, Asterisk has closed
+        the file. Errors: CallEnded with the socket closed (the file may still be growing), CommandFailed.
         """
         words: list[object] = [_quote(filename), format, _quote(escape_digits), int(timeout), int(offset)]
         words += [word for word, wanted in ((beep, beep), (f"s={int(silence)}", silence)) if wanted]
         result = self._reply("RECORD FILE", *words, seconds=timeout / 1000)
-        # Asterisk answers before it closes the file, and takes the next command only after: the answer to this one proves it.
+        # Asterisk answers before it closes the file, and reads the next command only after: the answer to this one
+        # proves it.
         self._settle()
         if result.note == "hangup" or (result.value == "-1" and self.hung_up):
             return Recorded("hangup", "", result.endpos)
@@ -201,11 +205,11 @@ class FastAGI:
         return self._ask("GET VARIABLE", _quote(name)).note
 
     def answer(self) -> None:
-        """Pick up."""
+        """Answer the call."""
         self._ask("ANSWER")
 
     def hangup(self) -> None:
-        """Hang up our own channel; that it is gone already is no error."""
+        """Hang up our own channel; no error if it is gone already."""
         with contextlib.suppress(CallEnded, CommandFailed):
             self._ask("HANGUP")
 
@@ -222,12 +226,12 @@ class FastAGI:
             self._connection.hung_up = True
 
     def _ask(self, command: str, *arguments: object, seconds: float = 0.0) -> Result:
-        """Send a command that by its nature may take `seconds`, read its reply, and tell failure from hang-up."""
+        """Send a command that may take `seconds`, read its reply, and tell failure from hang-up."""
         result = self._reply(command, *arguments, seconds=seconds)
         if result.note == "hangup" and result.value in {"-1", "0"}:
             raise CallEnded("the caller hung up", socket_open=True)
         if result.value == "-1":
-            # "-1" is said both for a failure and for a hang-up, and the HANGUP notice comes only after it: ask again.
+            # "-1" means a failure or a hang-up, and the HANGUP notice comes only after it: ask again.
             if not self.hung_up and command != "NOOP":
                 self._ask("NOOP")
             if self.hung_up:
@@ -236,7 +240,7 @@ class FastAGI:
         return result
 
     def _reply(self, command: str, *arguments: object, seconds: float = 0.0) -> Result:
-        """Send a command and read its reply, whatever the result says."""
+        """Send a command and read its reply, whatever the result is."""
         self._connection.patience = PATIENCE_SECONDS + seconds
         self._connection.send(" ".join((command, *map(str, arguments))))
         code, rest = re_code.search(self._connection.readline()).groups()
@@ -260,7 +264,7 @@ class FastAGI:
         raise PeerConfused("a usage text without an end")
 
     def _variables(self) -> dict[str, str]:
-        """What Asterisk says of the call before anything else, up to an empty line."""
+        """Asterisk's variables of the call, sent before anything else, up to an empty line."""
         found: dict[str, str] = {}
         for _ in range(MAX_VARIABLES):
             line = self._connection.readline()
@@ -278,7 +282,7 @@ class FastAGI:
 
 
 def _quote(text: str) -> str:
-    """An argument that stays one, whatever it holds. pyst2 quotes neither quotes nor line breaks."""
+    """A quoted argument that stays one, whatever it contains. pyst2 escapes neither quotes nor line breaks."""
     if any(character in text for character in "\r\n\0"):
         raise ValueError("a line break cannot be sent in an AGI argument")
     escaped = text.replace("\\", "\\\\").replace('"', '\\"')
@@ -286,7 +290,7 @@ def _quote(text: str) -> str:
 
 
 def _result(rest: str) -> Result:
-    """What stands behind the code 200. Whatever pyst2's parser leaves over is no reply of Asterisk's."""
+    """The text after the code 200. Text that pyst2's parser leaves over is no reply of Asterisk's."""
     if nothing := _NO_VALUE.fullmatch(rest.strip()):
         return Result("", nothing["note"] or "")
     pairs = re_kv.findall(rest)
@@ -300,7 +304,7 @@ def _result(rest: str) -> Result:
 
 
 def _key(result: Result) -> str:
-    """A key is told by its character code; 0 is none."""
+    """A key by its character code; 0 is none."""
     if _NUMBER.fullmatch(result.value) is None:
         raise PeerConfused("a result that is no number")
     code = int(result.value)

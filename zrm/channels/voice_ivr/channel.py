@@ -1,4 +1,6 @@
-"""The channel `voice_ivr`: citizens speak to us by telephone; Asterisk carries the call, this door the conversation."""
+"""The channel `voice_ivr`: citizens speak to us by telephone; Asterisk carries the call, this door runs the
+dialogue.
+"""
 
 from __future__ import annotations
 
@@ -70,7 +72,7 @@ class VoiceChannel:
         return [contact.parse(raw, self._language)]
 
     def send(self, reply: Reply) -> Sent:
-        """Always ReplyInvalid: nobody is called back by a machine."""
+        """Always ReplyInvalid: the system does not call citizens back."""
         raise ReplyInvalid(_NO_ANSWERS)
 
     def accounts(self) -> list[str]:
@@ -82,11 +84,13 @@ class VoiceChannel:
         return []
 
     def check(self) -> list[str]:
-        """What would keep callers from being heard."""
+        """What would prevent callers from being heard."""
         return [*self._check_recordings(), *self._check_prompts(), *self._check_port()]
 
     def listen(self, desk: FrontDesk, stop: Event) -> None:
-        """Answer calls and take in stray recordings until `stop`; running calls may finish. Errors: OSError at the start."""
+        """Answer calls and receive stray recordings until `stop`; running calls may finish. Errors: OSError at the
+        start.
+        """
         self.spool.prepare()
         self._speak_prompts()
         config = self.config
@@ -119,7 +123,7 @@ class VoiceChannel:
         try:
             built = prompts.build(self.spoken)
         except (OSError, SpeechFailed) as error:
-            # Those spoken earlier, and the operator's own, may well be enough; `check` names what lacks.
+            # Earlier ones, and the operator's own, may be enough; `check` names those that are missing.
             _log.error("prompts cannot be spoken", channel=self.kind, reason=str(error))
         else:
             _log.info("prompts ready", channel=self.kind, spoken=built.spoken, kept=built.kept)
@@ -129,7 +133,7 @@ class VoiceChannel:
         desk.reception.refuse(self.kind, self._default_account(), "not an allowed Asterisk", peer)
 
     def _call(self, desk: FrontDesk, connection: socket.socket) -> None:
-        """One call, from its first line to its last; nothing that happens in it reaches the server."""
+        """One call, from its first line to its last; no error in it reaches the server."""
         began, trace = time.monotonic(), new_trace()
         ending = "finished"
         try:
@@ -195,13 +199,13 @@ class VoiceChannel:
             FastAgiServer(config.host, config.port, max_calls=1, allows=config.allows).close()
         except OSError as error:
             if error.errno == errno.EADDRINUSE:
-                return []  # most likely by ourselves; a door that finds its port taken says so when it is started
+                return []  # most likely our own process; a door that finds its port in use reports it at its start
             return [f"The telephone door cannot listen on {config.host}:{config.port}: {error.strerror or error}."]
         return []
 
 
 def _system_name(agi: FastAGI) -> str:
-    """What this Asterisk is called in its asterisk.conf, "" if nothing."""
+    """The name of this Asterisk in its asterisk.conf, "" if it has none."""
     try:
         return agi.get_variable("SYSTEMNAME")
     except CommandFailed:

@@ -13,7 +13,7 @@ Network = IPv4Network | IPv6Network
 
 
 class VoiceConfig(ChannelConfig):
-    """How Asterisk reaches the telephone door and how long callers are listened to. Times in seconds."""
+    """How Asterisk reaches the telephone door, and the time limits of calls. Times in seconds."""
 
     host: str = Field(default="127.0.0.1", description="address the FastAGI server listens on")
     port: int = Field(default=4573, ge=1, le=65535, description="TCP port of the FastAGI server")

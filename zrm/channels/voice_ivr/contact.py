@@ -1,4 +1,4 @@
-"""The shape of a voice contact: what the door writes into `RawContact.body`, and what `parse` reads out of it."""
+"""The format of a voice contact: what the door writes into `RawContact.body`, and what `parse` reads from it."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ SENTENCES: Final = (
     Sentence("Voice message, %(num)s second", "Voice message, %(num)s seconds"),
     Sentence("The caller began to record anew and hung up; both recordings are attached."),
 )
-"""What stands in a recorded message, which has no words."""
+"""The text of a recorded message, which has no words of its own."""
 
 _NOT_FACTS: Final = declare("voice.not_facts", "not the facts of a call")
 _NO_ZONE: Final = declare("voice.no_zone", "a start without a time zone")
@@ -37,7 +37,7 @@ _RESTRICTED: Final = 0x20
 
 
 def caller_of(variables: Mapping[str, str]) -> str:
-    """The caller's number as the network gave it; "" when it gave none or the caller asked to hide it."""
+    """The caller's number from the network; "" when it gave none or the caller asked to hide it."""
     number = variables.get("agi_callerid", "").strip()
     presentation = variables.get("agi_callingpres", "")
     hidden = presentation.isdecimal() and int(presentation) & _RESTRICTED_BITS == _RESTRICTED
@@ -47,7 +47,7 @@ def caller_of(variables: Mapping[str, str]) -> str:
 
 
 def account_of(variables: Mapping[str, str]) -> str:
-    """The number that was dialled: what the network says (DNID), else the extension that ran."""
+    """The number that was dialled: the network's (DNID), else the extension that ran."""
     for name in ("agi_dnid", "agi_extension"):
         dialled = variables.get(name, "").strip()
         if dialled.lower() not in _NOT_A_NUMBER:
@@ -58,7 +58,7 @@ def account_of(variables: Mapping[str, str]) -> str:
 def facts_of(
     variables: Mapping[str, str], *, system: str, language: str, started: datetime, trace: str
 ) -> dict[str, Any]:
-    """What is noted of a call before its caller speaks; JSON values."""
+    """What is recorded of a call before the message; JSON values."""
     caller = caller_of(variables)
     name = variables.get("agi_calleridname", "").strip()
     return {
@@ -88,7 +88,7 @@ def raw_contact(
         media_type=MEDIA_TYPE,
         files=tuple(files),
         trace=trace,
-        # The sound alone: how the call ended is known less well to who finds the recording later.
+        # The sound alone: when the sweep finds the recording later, it knows less of how the call ended.
         content=digest_of(*(file.key for file in files)),
     )
 

@@ -1,4 +1,4 @@
-"""The conversation with one caller, from the greeting to the goodbye."""
+"""The dialogue with one caller, from the greeting to the goodbye."""
 
 from __future__ import annotations
 
@@ -29,7 +29,9 @@ MENUS_ALLOWED: Final = 50
 
 
 class Dialogue:
-    """One call. `facts` are what is known of it (`contact.facts_of`); `peer` is whom the desk counts tries against."""
+    """One call. `facts` are what is known of it (`contact.facts_of`); `peer` is the peer for which the desk counts
+    tries.
+    """
 
     def __init__(
         self,
@@ -53,9 +55,9 @@ class Dialogue:
         self._default_language = default_language if default_language in config.languages else config.languages[0]
 
     def run(self) -> None:
-        """Talk until the caller is done. Errors: CallEnded when they hang up, PeerConfused."""
+        """Run the dialogue until the caller is done. Errors: CallEnded when they hang up, PeerConfused."""
         self._line.agi.answer()
-        # Who has called before need not wait for the greeting's end.
+        # Callers who know the menu need not wait for the greeting's end.
         self._choose_language(self._line.say("welcome", keys=ALL_KEYS, language=self._config.languages[0]))
         self._menu()
         self._line.say("goodbye")
@@ -114,7 +116,7 @@ class Dialogue:
     # ------------------------------------------------------------ 1: leave a message
 
     def _leave_message(self) -> bool:
-        """Record, register and read the code back. False when the call may end with it."""
+        """Record, register and read the code out. False when the call may end with it."""
         facts = {**self._facts, "language": self._line.language}
         try:
             message = self._spool.begin(str(facts.get("uniqueid", "")), facts)
@@ -128,11 +130,11 @@ class Dialogue:
                 return True
             return self._register(message)
         finally:
-            # What is still in the folder is from now on the sweep's.
+            # Files left in the folder from now on belong to the sweep.
             message.release()
 
     def _record(self, message: VoiceMessage) -> bool:
-        """Record until the caller agrees; a caller who hangs up agrees. False when there is nothing to register."""
+        """Record until the caller agrees; hanging up counts as agreement. False when there is nothing to register."""
         state = _Recording(message)
         try:
             agreed = self._takes(state)
@@ -148,7 +150,7 @@ class Dialogue:
         return bool(agreed)
 
     def _takes(self, state: _Recording) -> str:
-        """Takes until one is agreed to: "confirmed" or "silence"; "" when nothing could be recorded."""
+        """Record takes until one is confirmed: "confirmed" or "silence"; "" when nothing could be recorded."""
         for number in range(1, MAX_TAKES + 1):
             self._line.say("record", keys="#")
             if not self._one_take(state, number) and not state.message.takes():
@@ -171,7 +173,9 @@ class Dialogue:
         return "confirmed"
 
     def _one_take(self, state: _Recording, number: int) -> bool:
-        """One recording; False when Asterisk could not. Errors: CallEnded, also when the caller hung up in it."""
+        """One recording; False when Asterisk could not record. Errors: CallEnded, also when the caller hung up
+        meanwhile.
+        """
         config = self._config
         state.under_way = True
         try:
@@ -256,7 +260,7 @@ class Dialogue:
         self._line.say("code-given-up")
 
     def _look_up(self, keys: str) -> Tracking | str:
-        """The case behind the keys, or the prompt that says why not."""
+        """The case of the entered code, or the prompt that says why there is none."""
         if not keys:
             return "no-key"
         if len(keys) != CODE_LENGTH:

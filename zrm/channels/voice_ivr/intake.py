@@ -21,10 +21,10 @@ _log = log.get(__name__)
 def deliver(
     reception: ReceptionPort, files: FilesPort, message: VoiceMessage, *, default_account: str
 ) -> Receipt | None:
-    """Hand a message over and delete it from the folder; None if there is no sound in it (then nothing is deleted).
+    """Deliver a message and delete it from the folder; None if it has no sound (then nothing is deleted).
 
-    A file that Asterisk went on writing meanwhile stays, to be taken in as a further part. Errors: StoreUnavailable,
-    StoreFull, OSError; then the message is where it was.
+    A file that Asterisk continued meanwhile stays, to be received as a further part. Errors: StoreUnavailable,
+    StoreFull, OSError; then the message stays in the folder.
     """
     takes = message.takes()
     if not takes:
@@ -44,7 +44,9 @@ def deliver(
 
 
 def sweep(reception: ReceptionPort, files: FilesPort, spool: VoiceSpool, *, default_account: str) -> int:
-    """Take in the messages that no call will: its process was killed, or the store was away. How many. Errors: OSError."""
+    """Receive messages left in the folder: their process was killed, or the store was away. How many. Errors:
+    OSError.
+    """
     received = 0
     with closing(spool.orphans()) as orphans:
         for message in orphans:
@@ -59,7 +61,7 @@ def sweep(reception: ReceptionPort, files: FilesPort, spool: VoiceSpool, *, defa
                 _log.warning("store unavailable, recordings wait", channel=KIND, reason=str(error))
                 break
             except OSError as error:
-                # One unreadable recording must not hold up those behind it.
+                # One unreadable recording must not block those after it.
                 _log.error("recording cannot be taken in", channel=KIND, reason=error.strerror or "input/output error")
     return received
 

@@ -1,4 +1,4 @@
-"""The caller's line: say prompts by name, hear keys. One level above AGI, one below the conversation."""
+"""The caller's line: play prompts by name, read keys. One level above AGI, one below the dialogue."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from zrm.ui.i18n import Language
 _log = log.get(__name__)
 
 ALL_KEYS: Final = "0123456789*#"
-# Asterisk's own tone, found by its name in every installation.
+# Asterisk's own tone, available in every installation.
 TONE: Final = "beep"
 
 
@@ -28,7 +28,7 @@ class Line:
         self._key_ms = int(key_seconds * 1000)
 
     def say(self, *names: str, keys: str = "", language: Language | None = None) -> str:
-        """Say prompts one after the other; the key among `keys` that cut them short, or ""."""
+        """Play prompts one after the other; the key among `keys` that interrupted them, or ""."""
         for name in names:
             path = self._prompts.find(language or self.language, name)
             if path is None:
@@ -38,16 +38,16 @@ class Line:
         return ""
 
     def play(self, base: Path, *, keys: str = "", seconds: float = 0.0) -> str:
-        """Play a file (path without ending) that lasts `seconds`; the key that cut it short, or ""."""
+        """Play a file (path without ending) that lasts `seconds`; the key that interrupted it, or ""."""
         try:
             return self.agi.stream_file(str(base), keys, seconds=seconds)
         except CommandFailed:
-            # The rest of the conversation is worth more than one sentence of it.
+            # The rest of the dialogue is worth more than one sentence.
             _log.error("prompt cannot be played", channel=KIND, prompt=base.name)
             return ""
 
     def ask(self, *names: str) -> str:
-        """Say prompts, which any key cuts short, and wait for a key; "" when none comes."""
+        """Play prompts, which any key interrupts, and wait for a key; "" when none comes."""
         return self.say(*names, keys=ALL_KEYS) or self.wait_for_key()
 
     def wait_for_key(self) -> str:
@@ -58,7 +58,7 @@ class Line:
             return ""
 
     def digits(self, name: str, count: int) -> Digits:
-        """Say a prompt and collect `count` keys; fewer when `#` or silence ends them."""
+        """Play a prompt and collect `count` keys; fewer when `#` or silence ends them."""
         path = self._prompts.find(self.language, name)
         if path is None:
             _log.error("prompt missing", channel=KIND, prompt=f"{self.language}/{name}")

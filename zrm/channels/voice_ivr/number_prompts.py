@@ -1,4 +1,4 @@
-"""Numbers, dates and codes as a row of prompt names, in the order they are said. Pure."""
+"""Numbers, dates and codes as lists of prompt names, in the order they are played. Pure."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def _english(value: int) -> list[str]:
 
 
 def _english_year(year: int) -> list[str]:
-    """As years are said: "twenty twenty-six", "two thousand and nine", "nineteen hundred"."""
+    """As years are spoken: "twenty twenty-six", "two thousand and nine", "nineteen hundred"."""
     century, rest = divmod(year, 100)
     if not 10 <= century <= 99 or (century % 10 == 0 and rest < 10):
         return _english(year)

@@ -1,6 +1,6 @@
-"""What the telephone says: spoken once from `prompts.yaml` into wav files, found again by name.
+"""The telephone prompts: synthesised once from `prompts.yaml` into wav files, found again by name.
 
-`python -m zrm.channels.voice_ivr.prompts [--out DIR]` speaks what is new or changed; run again it does nothing.
+`python -m zrm.channels.voice_ivr.prompts [--out DIR]` makes new or changed prompts; run again it does nothing.
 """
 
 from __future__ import annotations
@@ -30,20 +30,20 @@ SILENCES: Final = {"pause": 0.45}
 PLAYABLE: Final = (".wav", ".wav16", ".sln", ".sln16", ".gsm", ".ulaw", ".alaw", ".g722")
 
 _MANIFEST: Final = ".spoken.json"
-# Part of every prompt's fingerprint: raise it when the sound changes though no text did.
+# Part of every prompt's fingerprint: increase it when the sound changes but no text does.
 _MAKING: Final = "1"
 
 
 @dataclass(frozen=True, slots=True)
 class Built:
-    """How many prompts were spoken anew and how many were already right."""
+    """How many prompts were made anew and how many were up to date."""
 
     spoken: int
     kept: int
 
 
 class PromptFolders:
-    """Finds a prompt's file: first among the operator's own, then among the spoken ones."""
+    """Finds a prompt's file: first among the operator's own, then among the synthesised ones."""
 
     def __init__(self, file_permissions: Sequence[Path]) -> None:
         self.folders = [folder.absolute() for folder in file_permissions]
@@ -74,15 +74,15 @@ def texts(source: Path = TEXTS) -> dict[tuple[Language, str], str]:
 
 
 def names(source: Path = TEXTS) -> Iterator[tuple[Language, str]]:
-    """Every prompt there must be, the silent ones too."""
+    """All required prompts, the silent ones too."""
     yield from texts(source)
     yield from ((language, name) for language in LANGUAGES for name in SILENCES)
 
 
 def build(out: Path, source: Path = TEXTS) -> Built:
-    """Speak what is missing or changed into `out/{fa,en}/NAME.wav`, remove what is no longer said.
+    """Make missing or changed prompts as `out/{fa,en}/NAME.wav`, remove those no longer used.
 
-    A file is replaced in one step, so calls under way hear the old one or the new one. Errors: OSError, SpeechFailed.
+    A file is replaced in one step, so calls in progress hear the old one or the new one. Errors: OSError, SpeechFailed.
     """
     from zrm.channels.voice_ivr import speech
 
@@ -117,7 +117,7 @@ def build(out: Path, source: Path = TEXTS) -> Built:
 
 @contextmanager
 def _replacing(target: Path) -> Iterator[Path]:
-    """A path to write to, which takes the target's place when the block ends well."""
+    """A temporary path to write to; it replaces the target when the block ends well."""
     handle, name = tempfile.mkstemp(prefix=".new-", dir=target.parent)
     os.close(handle)
     new = Path(name)
@@ -134,7 +134,7 @@ def _fingerprint(*parts: object) -> str:
 
 
 def _read_manifest(out: Path) -> dict[str, str]:
-    """The marks of what was spoken; none when the file is absent or torn, so that everything is spoken anew."""
+    """The fingerprints of the existing prompts; none when the file is missing or damaged, so that all are made anew."""
     try:
         read = json.loads((out / _MANIFEST).read_text(encoding="utf-8"))
     except (FileNotFoundError, ValueError):
@@ -143,7 +143,7 @@ def _read_manifest(out: Path) -> dict[str, str]:
 
 
 def main(words: Sequence[str] | None = None) -> int:
-    """The command line; 0 when every prompt is there."""
+    """The command line; 0 when every prompt exists."""
     from zrm.channels.voice_ivr.speech import SpeechFailed
 
     parser = argparse.ArgumentParser(prog="python -m zrm.channels.voice_ivr.prompts", description="Speak the prompts.")

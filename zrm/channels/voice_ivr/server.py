@@ -1,4 +1,4 @@
-"""A FastAGI server: accepts within limits, one thread a call, stops without cutting callers off too soon."""
+"""A FastAGI server: accepts within limits, one thread a call, lets calls finish when it stops."""
 
 from __future__ import annotations
 
@@ -37,12 +37,12 @@ class FastAgiServer:
 
     @property
     def port(self) -> int:
-        """The port listened on."""
+        """The port it listens on."""
         return int(self._listener.getsockname()[1])
 
     @property
     def calls(self) -> int:
-        """How many calls are on."""
+        """How many calls are in progress."""
         with self._lock:
             return len(self._calls)
 
@@ -51,9 +51,9 @@ class FastAgiServer:
         self._listener.close()
 
     def serve(self, handle: Handle, stop: Event, *, refused: Callable[[str], None], finish_seconds: float) -> None:
-        """Take calls until `stop`; then let those that are on finish for `finish_seconds` before they are cut off.
+        """Accept calls until `stop`; then let those in progress finish for `finish_seconds` before they are cut off.
 
-        `handle` has the connection for itself and must not raise; `refused` is told the address of a peer turned away.
+        `handle` has the connection for itself and must not raise; `refused` gets the address of a refused peer.
         """
         with self._listener:
             while not stop.is_set():
@@ -62,7 +62,7 @@ class FastAgiServer:
                 except TimeoutError:
                     continue
                 except OSError as error:
-                    # Out of descriptors, or a connection that was gone before we took it: the next one may do better.
+                    # No descriptors left, or a connection that closed before we accepted it: the next one may work.
                     _log.error("a call could not be accepted", channel=KIND, reason=error.strerror)
                     stop.wait(_ACCEPT_POLL_SECONDS)
                     continue
@@ -75,12 +75,13 @@ class FastAgiServer:
             refused(peer)
             return
         if self.calls >= self._max_calls:
-            # Closing is how FastAGI says no: the dialplan goes on with AGISTATUS=FAILURE.
+            # Closing is how FastAGI refuses: the dialplan goes on with AGISTATUS=FAILURE.
             connection.close()
             _log.warning("all lines busy, call sent back", channel=KIND, calls=self._max_calls)
             return
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        # A daemon, because a call that outlasts the grace must not hold the process; its recording is the sweep's.
+        # A daemon, because a call that exceeds the grace period must not hold the process; its recording is the
+        # sweep's.
         thread = threading.Thread(target=self._run, args=(connection, handle), name="call", daemon=True)
         with self._lock:
             self._calls[thread] = connection

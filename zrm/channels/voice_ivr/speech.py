@@ -1,6 +1,7 @@
-"""Text to telephone sound with the espeak-ng library of the wheel `espeakng-loader`; nothing is installed on the machine.
+"""Text to telephone sound with the espeak-ng library of the wheel `espeakng-loader`; nothing is installed on the
+machine.
 
-One process speaks one text at a time: espeak-ng keeps its state in globals.
+One process synthesises one text at a time: espeak-ng keeps its state in globals.
 """
 
 from __future__ import annotations
@@ -41,7 +42,7 @@ _CALLBACK = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.POINTER(ctypes.c_short), ctype
 
 
 class SpeechFailed(Exception):
-    """The speech engine is missing or did not speak; the message says which part."""
+    """The speech engine is missing or failed; the message says which part."""
 
 
 class Speaker:
@@ -88,7 +89,9 @@ class Speaker:
         self._library.espeak_SetParameter(_RATE, PACE[language], 0)
 
     def speak(self, text: str, language: Language) -> Sound:
-        """`text` spoken: mono, 8000 samples a second, between -1 and 1, even loudness, silence at the ends cut off."""
+        """`text` as sound: mono, 8000 samples a second, between -1 and 1, even loudness, silence at the ends
+        removed.
+        """
         self._use(language)
         self._pieces.clear()
         data = text.encode()
@@ -99,7 +102,7 @@ class Speaker:
         return _levelled(_trimmed(soxr.resample(sound, self._rate, TELEPHONE_RATE).astype(np.float32)))
 
     def phonemes(self, text: str, language: Language) -> str:
-        """How the voice would say `text`, in the phonetic alphabet; foreign words stand between (en) and (fa)."""
+        """The voice's pronunciation of `text`, in the phonetic alphabet; foreign words stand between (en) and (fa)."""
         self._use(language)
         buffer = ctypes.create_string_buffer(text.encode())
         rest = ctypes.c_void_p(ctypes.addressof(buffer))
@@ -110,7 +113,7 @@ class Speaker:
 
 
 def silence(seconds: float) -> Sound:
-    """Nothing, for `seconds`."""
+    """Silence of `seconds`."""
     return np.zeros(int(seconds * TELEPHONE_RATE), dtype=np.float32)
 
 

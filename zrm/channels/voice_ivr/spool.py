@@ -1,10 +1,11 @@
-"""The folder that Asterisk records into, and how nothing in it gets lost.
+"""The folder that Asterisk records into, and how nothing in it is lost.
 
 A message is a note and its takes: `<uniqueid>-<nonce>.json`, written and synced before the first take is begun, and
-`<uniqueid>-<nonce>-<take>.wav`, written by Asterisk. Whoever works on a message holds a lock on its note; the kernel
-drops it when that process dies, by kill -9 too. The sweep takes in every message whose lock is free and whose takes have
-come to rest. Files go only after the receipt. The nonce is in the contact's external id, so that neither a
-uniqueid that comes again (a restarted Asterisk, a clock set back) nor a second message in one call is taken for the first.
+`<uniqueid>-<nonce>-<take>.wav`, written by Asterisk. The process that handles a message holds a lock on its note; the
+kernel releases it when that process dies, by kill -9 too. The sweep receives every message whose lock is free and whose
+takes no longer grow. Files are deleted only after the receipt. The nonce is in the contact's external id, so that
+neither a repeated uniqueid (a restarted Asterisk, a clock set back) nor a second message in one call is taken for the
+first.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ NOTE_VERSION: Final = 1
 # Less sound than this is a click, not a message.
 SHORTEST_SECONDS: Final = 0.5
 UNREADABLE_BYTES: Final = 4096
-# Asterisk leaves a second of the silence it stopped at; so little, and nothing louder than the line, is no message.
+# Asterisk leaves a second of the silence at which it stopped; a take that short and no louder than the line is empty.
 SILENT_SECONDS: Final = 2.0
 MAX_TAKES: Final = 20
 _STEM: Final = r"[A-Za-z0-9_.-]{1,80}-[0-9a-f]{12}"
@@ -65,7 +66,7 @@ class VoiceMessage:
         return self.folder / f"{self.stem}-{number}"
 
     def takes(self) -> list[Take]:
-        """The takes that hold sound, first one first. Errors: OSError."""
+        """The takes that hold sound, in order. Errors: OSError."""
         found = []
         for path in _takes_of(self.folder, self.stem):
             sound = wave.mend(path)
@@ -97,7 +98,7 @@ class VoiceMessage:
         self.note_path.unlink(missing_ok=True)
 
     def release(self) -> None:
-        """Give up the lock: from now on the sweep may take what is still there."""
+        """Release the lock: from now on the sweep may receive what is still there."""
         if self._lock >= 0:
             os.close(self._lock)
             self._lock = -1
@@ -109,11 +110,11 @@ class VoiceSpool:
     def __init__(self, folder: Path, settle_seconds: float, longest_seconds: float) -> None:
         self.folder = folder
         self._settle_seconds = settle_seconds
-        # A note whose recording has not begun yet must wait for the beep, and a stuck Asterisk, before it is swept.
+        # A note whose recording has not begun yet must wait for the beep, and a slow Asterisk, before it is swept.
         self._lonely_seconds = longest_seconds + 120
 
     def prepare(self) -> None:
-        """Make the folder if it is not there. Errors: OSError."""
+        """Make the folder if it is missing. Errors: OSError."""
         file_permissions.make(self.folder, file_permissions.SHARED)
 
     def begin(self, uniqueid: str, facts: dict[str, Any]) -> VoiceMessage:
@@ -132,7 +133,7 @@ class VoiceSpool:
         return message
 
     def orphans(self) -> Generator[VoiceMessage, None, None]:
-        """The messages nobody works on and Asterisk has finished with, each locked by us while it is handed out."""
+        """Messages that are unlocked and that Asterisk has finished, each locked by us while it is yielded."""
         for stem in sorted(self._stems()):
             message = self._claim(stem)
             if message is None:
@@ -143,7 +144,7 @@ class VoiceSpool:
                 message.release()
 
     def strangers(self) -> int:
-        """How many sound files lie here that this door did not ask for; they are left alone. Errors: OSError."""
+        """How many sound files here were not requested by this door; they are left alone. Errors: OSError."""
         return sum(1 for path in self.folder.glob("*.wav") if _TAKE_NAME.fullmatch(path.name) is None)
 
     def _stems(self) -> set[str]:
@@ -173,7 +174,7 @@ class VoiceSpool:
         return None
 
     def _at_rest(self, message: VoiceMessage) -> bool:
-        """Nothing was written for a while, by the file system's own clock against ours."""
+        """Whether nothing was written for a while, by the file system's time against our clock."""
         now = time.time()
         takes = _takes_of(message.folder, message.stem)
         wait = self._settle_seconds if takes else self._lonely_seconds
@@ -194,7 +195,7 @@ def _locked(descriptor: int) -> bool:
 
 
 def _read_note(descriptor: int) -> dict[str, Any]:
-    """The facts of a note; none if it is empty or torn, for the recording counts even without them."""
+    """The facts of a note; none if it is empty or damaged: the recording counts even without them."""
     try:
         facts = json.loads(os.pread(descriptor, 1 << 20, 0))
     except ValueError:
@@ -203,7 +204,7 @@ def _read_note(descriptor: int) -> dict[str, Any]:
 
 
 def _takes_of(folder: Path, stem: str) -> list[Path]:
-    # Asked by name rather than by reading the folder, which may hold thousands after an outage.
+    # Checked by name rather than by listing the folder, which may hold thousands after an outage.
     takes = (folder / f"{stem}-{number}.wav" for number in range(1, MAX_TAKES + 1))
     return [path for path in takes if path.exists()]
 

@@ -1,4 +1,4 @@
-"""WAV files as Asterisk writes them: how long one is, and mending the header of one that was never closed."""
+"""WAV files as Asterisk writes them: their real length, and repair of a header that was never completed."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _HISS: Final = 330  # 1 % of full scale
 
 @dataclass(frozen=True, slots=True)
 class Wave:
-    """Where the sound lies in a file. `rate` in frames a second, `frame` in bytes, `data_at` and `size` in bytes."""
+    """Where the sound is in a file. `rate` in frames a second, `frame` in bytes, `data_at` and `size` in bytes."""
 
     rate: int
     frame: int
@@ -30,7 +30,7 @@ class Wave:
 
 
 def measure(path: Path) -> Wave | None:
-    """Find the sound in a PCM file by what is there, not by what its header claims; None if it is no such file.
+    """Find the sound in a PCM file by its content, not by its header's sizes; None if it is no such file.
 
     Errors: OSError.
     """
@@ -41,7 +41,7 @@ def measure(path: Path) -> Wave | None:
 def mend(path: Path) -> Wave | None:
     """As `measure`, and write the true sizes into a header that disagrees, so that players can read it.
 
-    A file that is only readable for us (Asterisk runs as another user) is measured and left as it is. Errors: OSError.
+    A file that we may only read (Asterisk runs as another user) is measured and not changed. Errors: OSError.
     """
     if not os.access(path, os.W_OK):
         return measure(path)
@@ -63,7 +63,7 @@ def mend(path: Path) -> Wave | None:
 
 
 def is_silent(path: Path, wave: Wave) -> bool:
-    """Whether nothing in the file is louder than the hiss of a line; only 16-bit sound is judged. Errors: OSError."""
+    """Whether nothing in the file is louder than a line's noise; only 16-bit sound is judged. Errors: OSError."""
     if wave.frame != 2:
         return False
     with path.open("rb") as file:

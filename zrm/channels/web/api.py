@@ -28,7 +28,7 @@ from zrm.ui.i18n import Language, _, accepted_language, gettext
 
 _log = log.get(__name__)
 _KEY: Final = re.compile(r"[\x21-\x7e]{1,200}")
-_ROOM_FOR_THE_REST: Final = 16_384  # everything but the text, JSON's own signs included
+_ROOM_FOR_THE_REST: Final = 16_384  # everything but the text, JSON's own punctuation included
 
 _FAULTS: Final = {
     "missing": _("is missing"),
@@ -66,7 +66,7 @@ class ContactApi:
         self._max_body = site.config.max_text * 12 + _ROOM_FOR_THE_REST
 
     async def receive(self, request: Request) -> Response:
-        """201 with the tracking code, 200 if this very contact had come before under this key."""
+        """201 with the tracking code, 200 if the same contact had come before under this key."""
         caller = ""
         if self._keys:
             known = self._caller(request)
@@ -78,7 +78,7 @@ class ContactApi:
                 )  # fmt: skip
             caller = known
         try:
-            if not caller:  # who has a key stands for many
+            if not caller:  # a key's owner sends for many citizens
                 self._intake.admit("json", peer_of(request))
         except OverQuota as over:
             return self._later(request, over)
@@ -93,7 +93,7 @@ class ContactApi:
         try:
             body = await self._read(request)
         except ClientDisconnect:
-            return Response(status_code=400)  # nobody is there to read it
+            return Response(status_code=400)  # the client has disconnected
         if body is None:
             return self._problem(request, 413, _("The body is too large"), "")
         try:
@@ -126,7 +126,7 @@ class ContactApi:
         )
 
     def _caller(self, request: Request) -> str | None:
-        """The integrator whose key came with the request; every key is compared, so that time tells nothing."""
+        """The integrator whose key came with the request; every key is compared, so that timing reveals nothing."""
         scheme, _space, given = request.headers.get("authorization", "").partition(" ")
         secret = (given if scheme.lower() == "bearer" else "").strip().encode("utf-8", "replace")
         matches = [name for name, key in self._keys.items() if hmac.compare_digest(key, secret)]

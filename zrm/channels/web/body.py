@@ -1,8 +1,8 @@
-"""Reading a posted form while it arrives: limits hold from the first byte, files go to temporary files, never to memory.
+"""Reads a posted form while it arrives: limits apply from the first byte, files go to temporary files, never to memory.
 
-An over-large request is read to its end (within reason) and thrown away, because a browser that is cut off in the
-middle of sending shows "connection reset" instead of our answer. Fields that came before the excess are still there,
-so the page with the explanation also holds what was typed.
+An over-large request is read to its end (within a limit) and discarded, because a browser that is cut off while sending
+shows "connection reset" instead of our answer. Fields before the excess are kept, so the page with the explanation also
+has what the citizen typed.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _MAX_FIELDS: Final = 100
 _MAX_FIELD_BYTES: Final = 1_000_000  # all fields together; text is limited more tightly, in characters, later
 _NO_ROOM: Final = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 _MAX_BOUNDARY: Final = 256  # characters; RFC 2046 allows 70
-_PATIENCE: Final = 4  # how many times the limit is read and thrown away before we hang up
+_PATIENCE: Final = 4  # how many times the limit is read and discarded before we disconnect
 
 
 class BadForm(Exception):
@@ -33,7 +33,7 @@ class BadForm(Exception):
 
 
 class WrongType(Exception):
-    """The body is not of a type a form can have."""
+    """The body's media type is not one of a form."""
 
 
 @dataclass
@@ -49,8 +49,8 @@ class Upload:
 
 @dataclass
 class Posted:
-    """A form as it came, in `size` bytes. `too_large`: the whole passed its limit; only the fields before the excess are
-    here.
+    """A form as it came, in `size` bytes. `too_large`: the whole exceeded its limit; only the fields before the excess
+    are here.
     """
 
     fields: dict[str, list[str]] = field(default_factory=dict)
@@ -63,7 +63,7 @@ class Posted:
         return next(iter(self.fields.get(name, ())), "")
 
     def close(self) -> None:
-        """Let the temporary files go."""
+        """Close the temporary files."""
         for upload in self.uploads:
             upload.file.close()
 
@@ -116,7 +116,7 @@ def _sink_for(content_type: str | None, posted: Posted, limits: Limits) -> _Sink
 
 
 class _Sink:
-    """Where the body's bytes go."""
+    """Receives the body's bytes."""
 
     def write(self, chunk: bytes) -> None:
         raise NotImplementedError
@@ -157,7 +157,7 @@ class _Multipart(_Sink):
         self._value = bytearray()
         self._upload: Upload | None = None
         self._field_bytes = 0
-        # Latin-1 holds any byte, so that `_text` can decide what a name is written in.
+        # Latin-1 holds any byte, so that `_text` can decide on a name's encoding.
         self._parser = PushMultipartParser(
             boundary.encode("latin-1"), max_segment_count=_MAX_FIELDS, header_charset="latin-1"
         )

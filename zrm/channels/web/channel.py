@@ -44,7 +44,7 @@ class WebChannel:
         self.installation = installation
 
     def parse(self, raw: RawContact) -> list[Parsed]:
-        """One Inbound, or the wish to rate a closed matter or to get lost codes. Errors: Unparseable."""
+        """One Inbound, or the command to rate a closed case or to get lost codes. Errors: Unparseable."""
         return [parse_payload(raw)]
 
     def send(self, reply: Reply) -> Sent:
@@ -56,7 +56,7 @@ class WebChannel:
         return [key.get_secret_value() for key in self.config.api_keys.values()]
 
     def check(self) -> list[str]:
-        """What an operator should put right."""
+        """What an operator should correct."""
         faults = []
         public = urlsplit(self.installation.public_url)
         if public.scheme != "https" and public.hostname not in ("127.0.0.1", "localhost", "::1"):
@@ -73,7 +73,7 @@ class WebChannel:
         return faults
 
     def routes(self, desk: FrontDesk) -> APIRouter:
-        """The portal's pages and, unless it is turned off, the JSON door."""
+        """The portal's pages and, unless it is disabled, the JSON door."""
         site = PageRenderer(self.config, self.installation)
         intake = Intake(desk.reception, desk.files, desk.self_service, self.config.account, self.installation.region)
         seals = Seals(

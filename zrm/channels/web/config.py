@@ -8,10 +8,10 @@ from zrm.channels.channel import ChannelConfig
 
 
 class ContactDetails(BaseModel):
-    """Other ways to reach the organisation, shown on the first page with what each keeps (a code, an answer).
+    """Other ways to reach the organisation, shown on the first page with what each offers (a code, an answer).
 
-    Empty ones are not shown, nor those whose channel is not open here: what comes there would never become a matter. A
-    telephone is shown all the same, for people answer it too.
+    Empty ones are not shown, nor those whose channel is not open here: contacts to them would never become a case. A
+    telephone number is always shown, because agents answer it too.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)

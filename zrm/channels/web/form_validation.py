@@ -1,4 +1,4 @@
-"""What a citizen wrote into a form: read, cleaned, and judged field by field. Pure."""
+"""What a citizen typed into a form: read, cleaned, and validated field by field. Pure."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ NATURE_HINTS: Final = {
     "criticism": _("You disagree with a decision or a way of working"),
     "report": _("Something is broken, dangerous or in the way"),
 }
-"""What the natures that every installation begins with mean to a citizen, by their keys."""
+"""Explanations, for citizens, of the natures that every installation begins with, by key."""
 MAX_NAME: Final = 200
 MAX_PHONE: Final = 40
 MAX_EMAIL: Final = LONGEST_ADDRESS
@@ -31,9 +31,9 @@ _MEDIA_TYPE: Final = re.compile(r"[A-Za-z0-9!#$&^_.+\-]{1,63}/[A-Za-z0-9!#$&^_.+
 
 @dataclass(frozen=True, slots=True)
 class FieldError:
-    """One thing to put right: the field's name and an English msgid with its `%(name)s` values.
+    """One error: the field's name and an English msgid with its `%(name)s` values.
 
-    `insist` is what the citizen may send back as `phone_as_is` to say that what they typed is right nevertheless.
+    `insist` is what the citizen may send back as `phone_as_is` to confirm what they typed.
     """
 
     field: str
@@ -44,9 +44,9 @@ class FieldError:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """The fields of the form, cleaned but not folded. `trap` is the field only robots fill in.
+    """The fields of the form, cleaned but not folded. `trap` is the honeypot field that only programs fill in.
 
-    `phone_as_is` are the digits of a number that looks wrong to us and is right, says the citizen.
+    `phone_as_is` are the digits of a number that looks wrong to us and that the citizen confirmed.
     """
 
     nature: str = ""
@@ -60,12 +60,12 @@ class Entry:
 
     @property
     def anonymous(self) -> bool:
-        """Whether only the tracking code leads back to this citizen."""
+        """Whether the citizen has only the tracking code to return to the case."""
         return not (self.phone or self.email)
 
 
 def read_entry(fields: Mapping[str, Sequence[str]]) -> Entry:
-    """The entry in a posted form; a field that is missing is empty, of a repeated one the first counts."""
+    """The entry in a posted form; a missing field is empty, of a repeated one the first counts."""
 
     def one(name: str) -> str:
         return clean_line(next(iter(fields.get(name, ())), ""))
@@ -91,9 +91,8 @@ def fields_of(entry: Entry) -> dict[str, str]:
 def check_entry(
     entry: Entry, *, natures: Collection[str], subject_keys: Collection[str], max_text: int, region: str
 ) -> list[FieldError]:
-    """What must be put right, in the order of the page. `natures` and `subject_keys` are the keys to choose from,
-    no natures meaning that they are not known at this moment;
-    `region` is the ISO country of phone numbers without "+".
+    """The errors, in the order of the page. `natures` and `subject_keys` are the keys to choose from, no natures
+    meaning that they are not known at this moment; `region` is the ISO country of phone numbers without "+".
     """
     problems: list[FieldError] = []
     if natures and entry.nature not in natures:
@@ -111,7 +110,7 @@ def check_entry(
 
 
 def check_text(text: str, max_text: int) -> list[FieldError]:
-    """What is wrong with a message's text: nothing there, or more than `max_text` characters."""
+    """What is wrong with a message's text: empty, or more than `max_text` characters."""
     if not text:
         return [FieldError("text", _("Write your message"))]
     if len(text) > max_text:
@@ -121,7 +120,7 @@ def check_text(text: str, max_text: int) -> list[FieldError]:
 
 
 def _check_phone(entry: Entry, region: str) -> FieldError | None:
-    """What looks wrong with the number. Numbering plans change, so a citizen who is sure is believed."""
+    """What looks wrong with the number. Numbering plans change, so a citizen may confirm it."""
     found = flaw(entry.phone, region)
     if found is None:
         return None
@@ -139,7 +138,7 @@ def latin_digits(text: str) -> str:
 
 
 def clean_text(text: str) -> str:
-    """Text of several lines without what no store and no screen can take: control characters and lone surrogates."""
+    """Text of several lines without control characters and lone surrogates, which no store or screen accepts."""
     text = text.replace("\r\n", "\n").replace("\r", "\n")
     return _UNSHOWABLE.sub("", text).strip()
 
@@ -150,5 +149,5 @@ def clean_line(text: str) -> str:
 
 
 def clean_media_type(claimed: str) -> str:
-    """The media type a browser claimed, or the type that says nothing if it is not one."""
+    """The media type a browser declared, or application/octet-stream if it is not one."""
     return claimed.lower() if _MEDIA_TYPE.fullmatch(claimed) else "application/octet-stream"

@@ -1,4 +1,4 @@
-"""From a checked form or JSON body to a durable contact; the one place of the web door that calls T1."""
+"""From a validated form or JSON body to a durable contact; the one place of the web door that calls T1."""
 
 from __future__ import annotations
 
@@ -31,20 +31,20 @@ _FRESH: Final = 5.0  # seconds
 
 @dataclass(frozen=True, slots=True)
 class Choices:
-    """What a citizen chooses from; without natures if the store could not be asked yet."""
+    """What a citizen can choose from; without natures if the store could not be read yet."""
 
     natures: Sequence[Nature] = ()
     subjects: Sequence[Subject] = ()
 
     def knows(self, nature: str) -> bool:
-        """Whether there is such a nature to choose. Errors: StoreUnavailable if that is not known yet."""
+        """Whether the nature exists. Errors: StoreUnavailable if that is not known yet."""
         if not self.natures:
             raise StoreUnavailable("the natures are not known yet")
         return any(nature == one.key for one in self.natures)
 
 
 class Intake:
-    """Files and contacts handed to the front desk; returns only when they are durable."""
+    """Gives files and contacts to the front desk; returns only when they are durable."""
 
     def __init__(
         self, reception: ReceptionPort, files: FilesPort, self_service: SelfServicePort, account: str, region: str
@@ -62,7 +62,7 @@ class Intake:
         self._reception.admit(door, peer, size=size)
 
     def admit_addresses(self, door: Literal["form", "json"], peer: str, *, phone: str, email: str) -> None:
-        """Count what was typed as the sender's addresses, in whatever spelling. Errors: OverQuota."""
+        """Count the typed sender addresses, in any spelling. Errors: OverQuota."""
         if phone:
             self._reception.admit_address(door, peer, "phone", e164(phone, self._region) or digits(phone) or phone)
         if email:
@@ -78,7 +78,7 @@ class Intake:
         ]
 
     async def still_kept(self, files: Sequence[StoredFile]) -> list[StoredFile]:
-        """Those of the files that were kept with an earlier showing of the form and still are. Errors: StoreUnavailable."""
+        """Those of the files kept with an earlier showing of the form that still exist. Errors: StoreUnavailable."""
         return await run_in_threadpool(self._files.still_stored, files) if files else []
 
     async def submit(
@@ -102,7 +102,7 @@ class Intake:
         return receipt
 
     def code_goes_to(self, *, email: str, phone: str) -> str:
-        """Which of these typed addresses the code is also sent to; empty if to none."""
+        """Which of these typed addresses also get the code; empty if none."""
         typed = ((EMAIL, email), (PHONE, phone))
         return self._self_service.code_goes_to([(kind, value) for kind, value in typed if value])
 
@@ -115,9 +115,9 @@ class Intake:
         return frozenset(door.reaches for door in self._self_service.doors() if door.reaches) & _TYPED
 
     async def choices(self) -> Choices:
-        """What there is to choose from, at most `_FRESH` old, for every form asks.
+        """The choices, at most `_FRESH` old, because every form needs them.
 
-        While the store is away, what was seen last, perhaps nothing: what was typed must still be shown.
+        While the store is away, the last known ones, perhaps none: what the citizen typed must still be shown.
         """
         if self._choices.natures and time.monotonic() - self._read_at < _FRESH:
             return self._choices

@@ -1,10 +1,10 @@
-"""Forms that come back to the citizen: kept for a while, so that every post is answered by a redirect (303).
+"""Forms that are shown again: kept for a while, so that every post is answered by a redirect (303).
 
-Whoever then presses "back" sees pages that are asked for with GET, and no browser asks whether to send the form again.
-What was typed lies in the store as the note of a dialogue, under a key of two halves: the browser's cookie and the form's
-own identity in the address. Neither half alone opens it, and it is forgotten once the form was taken.
+The "back" button then leads to pages that are requested with GET, and no browser asks whether to send the form again.
+The typed fields are in the store as a dialogue state, under a key of two halves: the browser's cookie and the form's
+own identity in the address. Neither half alone opens it, and it is deleted once the form was accepted.
 
-A browser that keeps no cookies, and a form too large to keep, get the page itself as the answer of the post.
+A browser without cookies, and a form too large to keep, get the page itself as the answer to the post.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ _HALF: Final = 32  # hex digits
 
 @dataclass(frozen=True, slots=True)
 class KeptForm:
-    """A form as it was posted: its fields, the seals of its files, what is wrong with it, and a notice (a msgid)."""
+    """A form as it was posted: its fields, its files' signed tokens, its errors, and a notice (a msgid)."""
 
     fields: dict[str, str] = field(default_factory=dict)
     files: tuple[str, ...] = ()
@@ -62,7 +62,8 @@ class KeptForms:
     ) -> Response | None:
         """The redirect to `path`, where `kept` finds the form; None where it has to be shown at once.
 
-        `nonce` is the form's identity, if it has one; the same form posted again replaces itself. Errors: StoreUnavailable.
+        `nonce` is the form's identity, if it has one; the same form posted again replaces itself. Errors:
+        StoreUnavailable.
         """
         if not self._site.keeps_cookies(request):
             return None
@@ -86,7 +87,7 @@ class KeptForms:
         return _form(note) if isinstance(note, dict) else None
 
     async def forget(self, request: Request, nonce: str) -> None:
-        """The form was taken: nothing of it stays here. If the store is away meanwhile it ends by its time."""
+        """The form was accepted: delete it. If the store is away meanwhile it expires."""
         browser = self._browser(request)
         if not browser:
             return
@@ -105,7 +106,7 @@ def _is_half(value: str) -> bool:
 
 
 def _note(form: KeptForm) -> JSON:
-    """The form as the store can hold it: what is no text at all (NUL, half a character) is left out."""
+    """The form as the store can hold it: NUL and half surrogates are left out."""
     return {
         "fields": {name: clean(value) for name, value in form.fields.items()},
         "files": list(form.files),

@@ -1,7 +1,7 @@
 """Lost codes: a citizen types an address they have written from, and the codes of their cases are sent there.
 
-Whoever asks learns nothing: the answer is the same whether we know the address or not, and as fast, for it is found and
-written to in T2. Codes go to no address that was only typed once, and to none that several people share.
+The page reveals nothing: the answer is the same whether we know the address or not, and as fast, because T2 looks the
+address up and writes to it. Codes are not sent to an address that was only typed, nor to one that several people share.
 """
 
 from __future__ import annotations
@@ -47,7 +47,9 @@ _ENTER: Final[dict[WritesTo, str]] = {
 
 
 class LostCode:
-    """The page that asks for the address. `read` gives the small posted form, or the page that says why there is none."""
+    """The page that asks for the address. `read` gives the small posted form, or the page that says why there is
+    none.
+    """
 
     def __init__(
         self,
@@ -66,7 +68,7 @@ class LostCode:
         self._read = read
 
     async def ask(self, request: Request) -> Response:
-        """`GET /track/lost`: the field for the address, with what came back if something did."""
+        """`GET /track/lost`: the field for the address, or the form that is shown again."""
         if not any(self._writes_to):
             return self._site.go("/track")
         try:
@@ -114,7 +116,7 @@ class LostCode:
         return WritesTo(EMAIL in writes_to, PHONE in writes_to)
 
     def _flaw(self, address: str) -> FieldError | None:
-        """What is wrong with the address as such; whether we know it nobody is told."""
+        """What is wrong with the address's form; whether we know it is never told."""
         by_mail, by_phone = self._writes_to
         enter = FieldError("address", _ENTER[self._writes_to])
         if "@" in address:
@@ -144,7 +146,7 @@ class LostCode:
         try:
             shown = await self._forms.show(request, LOST_PATH, kept, language=language)
         except StoreUnavailable:
-            shown = None  # what it has to say is said without the store
+            shown = None  # the page can be shown without the store
         return shown or self._page(request, kept, status=status, language=language)
 
     def _page(

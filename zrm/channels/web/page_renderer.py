@@ -1,4 +1,4 @@
-"""What every page of the portal shares: language, frame, headers, cookies, and the pages for things that went wrong."""
+"""What all pages of the portal share: language, frame, headers, cookies, and error pages."""
 
 from __future__ import annotations
 
@@ -42,17 +42,18 @@ class PageRenderer:
         self._pages.add_folder("web", TEMPLATES)
 
     def language(self, request: Request) -> Language:
-        """The reader's language: asked for in the address, else remembered, else the browser's wish, else ours."""
-        query = request.query_params if request.scope["query_string"] else {}  # no query takes as long to read as one
+        """The reader's language: from the address, else the cookie, else the browser's header, else ours."""
+        # parsing an empty query takes as long as a full one
+        query = request.query_params if request.scope["query_string"] else {}
         asked, remembered = query.get("lang", ""), request.cookies.get(self.language_cookie.name, "")
         return wished(asked, remembered, request.headers.get("accept-language", "")) or self._own_language
 
     def keeps_cookies(self, request: Request) -> bool:
-        """Whether the cookie that every page sets came back: a browser that keeps none would lose what a redirect needs."""
+        """Whether the cookie that every page sets came back: without cookies, what a redirect needs would be lost."""
         return self.language_cookie.name in request.cookies
 
     def cookie(self, name: str, path: str) -> Cookie:
-        """How a cookie of the portal is called here."""
+        """The name of a cookie of the portal on this installation."""
         return cookie(name, path, secure=self.secure)
 
     @property
@@ -91,22 +92,23 @@ class PageRenderer:
         return response
 
     def go(self, path: str) -> Response:
-        """See the next page: the browser asks for it with GET, so a reload sends nothing twice. `path` is ASCII."""
+        """Redirect to the next page with GET, so that a reload sends nothing twice. `path` is ASCII."""
         response = Response(status_code=303)
         response.raw_headers += [*_ENCODED_HEADERS, (b"location", path.encode("ascii"))]
         return response
 
     def set_cookie(self, response: Response, name: str, value: str, *, path: str, seconds: int) -> None:
-        """A personal cookie, named by `cookie`: not for scripts, not for other sites, and over TLS only where there is TLS.
+        """A personal cookie, named by `cookie`: not for scripts, not for other sites, and only over TLS where there is
+        TLS.
 
-        `value` is a seal, in which nothing needs quotes; so the line is written here, for http.cookies is slow at it.
+        `value` is a signed token, which needs no quotes; so the line is written here, because http.cookies is slow.
         """
         secure = "; Secure" if self.secure else ""
         cookie = f"{name}={value}; HttpOnly; Max-Age={seconds}; Path={path}; SameSite=lax{secure}"
         response.raw_headers.append((b"set-cookie", cookie.encode("ascii")))
 
     def drop_cookie(self, response: Response, name: str, *, path: str) -> None:
-        """Take a cookie back."""
+        """Delete a cookie."""
         response.delete_cookie(name, path=path, httponly=True, samesite="lax", secure=self.secure)
 
     def problem(
@@ -131,7 +133,7 @@ class PageRenderer:
         )  # fmt: skip
 
     def unreadable(self, request: Request, back: str) -> HTMLResponse:
-        """400: what arrived is not a form."""
+        """400: the request is not a form."""
         return self.problem(
             request, 400, _("We could not read what your browser sent"),
             _("It may have been cut off on the way. Nothing was taken in. Please go back and send it again."),
@@ -139,7 +141,7 @@ class PageRenderer:
         )  # fmt: skip
 
     def wrong_type(self, request: Request, back: str) -> HTMLResponse:
-        """415: a body of a type no form has."""
+        """415: a media type that no form has."""
         return self.problem(
             request, 415, _("We could not read what your browser sent"),
             _("It did not come as a form. Nothing was taken in. Please use the form on our page."),
@@ -147,7 +149,7 @@ class PageRenderer:
         )  # fmt: skip
 
     def foreign(self, request: Request, back: str) -> HTMLResponse:
-        """403: sent by a page that is not ours."""
+        """403: sent by a page of another site."""
         return self.problem(
             request, 403, _("This was not sent from our own page"),
             _("For your safety we take forms from our own pages only. Nothing was taken in."),
@@ -179,7 +181,7 @@ class PageRenderer:
         )  # fmt: skip
 
     def is_foreign(self, request: Request) -> bool:
-        """Whether a browser says that another site made it send this. A client that says nothing is not a browser."""
+        """Whether a browser states that another site made it send this. A client that states nothing is no browser."""
         fetch_site = request.headers.get("sec-fetch-site")
         if fetch_site is not None:
             return fetch_site not in ("same-origin", "none")
@@ -189,12 +191,12 @@ class PageRenderer:
         ours = {request.headers.get("host", ""), urlsplit(self.installation.public_url).netloc}
         try:
             return urlsplit(origin).netloc not in ours
-        except ValueError:  # not an address at all
+        except ValueError:  # not an address
             return True
 
 
 class Bare:
-    """A handler of requests as an ASGI application: for the busiest, which is then reached without what only pages need."""
+    """A request handler as an ASGI application: for the busiest pages, without layers that only other pages need."""
 
     def __init__(self, handler: Callable[[Request], Awaitable[Response]]) -> None:
         self._handler = handler
@@ -211,5 +213,5 @@ def peer_of(request: Request) -> str:
 
 
 def typed_code(text: str) -> str:
-    """A tracking code as a person types or copies it, without spaces, dashes and unseen marks of direction, in 0-9."""
+    """A tracking code as typed or copied, without spaces, dashes and invisible direction marks, in 0-9."""
     return "".join(c for c in latin_digits(text) if not (c.isspace() or c in "-–—‐‑−_./" or category(c) == "Cf"))[:40]

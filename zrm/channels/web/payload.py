@@ -1,12 +1,12 @@
-"""The web door's payload: what is written into `RawContact.body`, and how it is read again by `parse`. Pure.
+"""The web door's payload: what is written into `RawContact.body`, and how `parse` reads it. Pure.
 
     {"nature": "complaint", "subject": "roads", "text": "…", "name": "…", "phone": "…", "email": "…", "language": "fa"}
 
-Every key but `text` may be missing, and that too in a message that has files. `envelope` holds what the door alone knows: `conversation`, the tracking code whose
-holder has proven themselves; `trap`, that a field no person sees was filled in; `caller`, the system that sent JSON and was
-answered with the code; `rates`, the code of the closed matter
-that a rating is about, whose body is `{"score": 4}`; `asks`, "codes" where somebody has lost theirs and typed an address, the
-`email` or `phone` of a body that has else the `language` alone.
+Every key but `text` may be missing, and so may `text` in a message that has files. `envelope` holds what only the door
+knows: `conversation`, the tracking code that its holder has proven; `trap`, the honeypot field was filled in; `caller`,
+the system that sent JSON and was answered with the code; `rates`, the code of the closed case that a rating is about,
+with the body `{"score": 4}`; `asks`, "codes" for a request for lost codes, whose body has the typed `email` or `phone`
+and else only the `language`.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from zrm.contract.inbound import Inbound, RawContact, Thread, Wish
 from zrm.contract.reasons import declare
 
 CODES: Final = "codes"
-"""In the envelope: the address in the body has lost its codes."""
+"""In the envelope: the request for lost codes of the address in the body."""
 
 _TITLE_LENGTH: Final = 80
 MAX_SUBJECT: Final = 200
@@ -53,7 +53,7 @@ class Written(Payload):
 
 
 class Rating(BaseModel):
-    """How content a citizen is with how their matter was handled: 1 is not at all, 5 is very."""
+    """The citizen's rating of how their case was handled: 1 is not at all satisfied, 5 is very satisfied."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -61,7 +61,7 @@ class Rating(BaseModel):
 
 
 class CodeRequest(BaseModel):
-    """Somebody who has lost their codes: one of the addresses they have written from."""
+    """A request for lost codes: one of the addresses the citizen has written from."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -77,7 +77,9 @@ _NO_ADDRESS: Final = declare("web.no_address", "not an address that has lost its
 
 
 def parse_payload(raw: RawContact) -> Inbound | Wish:
-    """The contact or the wish in a payload. Errors: Unparseable, naming the fields but never repeating their values."""
+    """The contact or the command in a payload. Errors: Unparseable, naming the fields but never repeating their
+    values.
+    """
     rates = raw.envelope.get("rates")
     if isinstance(rates, str):
         return _rating(raw, rates)
@@ -126,7 +128,7 @@ def _asking(raw: RawContact) -> Wish:
 
 
 def title_of(text: str) -> str:
-    """The first words of a message, at most 80 characters, cut between words where there is a gap to cut at."""
+    """The beginning of a message, at most 80 characters, cut between words if possible."""
     line = clean_line(text.split("\n", 1)[0])
     if len(line) <= _TITLE_LENGTH:
         return line
@@ -136,7 +138,7 @@ def title_of(text: str) -> str:
 
 
 def _senders(payload: Payload) -> tuple[Sender, ...]:
-    """What was typed: anybody can type anybody's address."""
+    """A typed address is claimed: anyone can type any address."""
     name, phone, email = clean_line(payload.name), clean_line(payload.phone), clean_line(payload.email)
     senders = []
     if email:

@@ -1,7 +1,7 @@
-"""What we hand to a browser and believe when it comes back: everything signed, each purpose with its own salt.
+"""Tokens that a browser stores and we verify: all signed, each purpose with its own salt.
 
-Sealed is not hidden: a person can read what their own cookie says, but cannot change it, and a seal made for one
-purpose opens nothing else.
+Signed is not encrypted: citizens can read their own cookies, but cannot change them, and a token made for one purpose
+is invalid for all others.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ _NONCE_BYTES: Final = 16
 
 
 class ReceiptNote(NamedTuple):
-    """What the receipt page needs to know again: the tracking code, when it was given, whether an address was left with
-    it (`reachable`), whether one of our channels can write there (`answered`), and where the code is also sent.
+    """What the receipt page needs again: the tracking code, when it was given, whether an address was given with it
+    (`reachable`), whether one of our channels can write there (`answered`), and where the code is also sent.
     """
 
     code: str
@@ -36,14 +36,14 @@ class ReceiptNote(NamedTuple):
 
 
 class Pass(NamedTuple):
-    """Which case this browser is looking at, and whether its citizen has proven who they are."""
+    """The case this browser may see, and whether its citizen has proven who they are."""
 
     code: str
     proven: bool
 
 
 class _OneKey(SigningAlgorithm):
-    """HMAC with SHA-256 under one key, made ready once: to make it ready took longer than to sign."""
+    """HMAC with SHA-256 under one key, prepared once: preparing it took longer than signing."""
 
     def __init__(self, key: bytes) -> None:
         self._ready = hmac.new(key, digestmod=hashlib.sha256)
@@ -55,7 +55,7 @@ class _OneKey(SigningAlgorithm):
 
 
 class _FormSigner(Signer):
-    """Derives its key once and not for every form."""
+    """Derives its key once, not for every form."""
 
     def __init__(self, secret: str, salt: str) -> None:
         super().__init__(secret, salt=salt, digest_method=hashlib.sha256)
@@ -67,11 +67,13 @@ class _FormSigner(Signer):
 
 
 class _ReceiptSigner(_FormSigner, TimestampSigner):
-    """The same for what has its time."""
+    """The same for tokens that expire."""
 
 
 class Seals:
-    """Makes and opens seals with the installation's secret. Opening gives None for anything forged, foreign or old."""
+    """Makes and reads tokens with the installation's secret. Reading gives None for anything forged, foreign or
+    expired.
+    """
 
     def __init__(self, secret: str, *, receipt_seconds: int, proof_seconds: int) -> None:
         self.receipt_seconds = receipt_seconds
@@ -83,7 +85,7 @@ class Seals:
         self._pass = URLSafeTimedSerializer(secret, salt="zrm.web.pass", signer_kwargs=options)
 
     def new_form_id(self) -> str:
-        """A fresh identity for one showing of a form. It does not age: a form may lie open for days."""
+        """A fresh identity for one showing of a form. It does not expire: a form may be open for days."""
         return self._form.sign(secrets.token_hex(_NONCE_BYTES)).decode()
 
     def open_form_id(self, sealed: str) -> str | None:
@@ -127,7 +129,7 @@ class Seals:
         return _text(self._pass.dumps([holder.code, holder.proven]))
 
     def open_pass(self, sealed: str) -> Pass | None:
-        """Whose case this browser may see; None after `proof_seconds`."""
+        """The case this browser may see; None after `proof_seconds`."""
         try:
             code, proven = self._pass.loads(sealed, max_age=self.proof_seconds)
         except BadData:
@@ -136,10 +138,10 @@ class Seals:
 
 
 def contact_id(purpose: str, nonce: str, content: Iterable[str]) -> str:
-    """The external id of a contact: the showing of the form it was typed into, and what was typed.
+    """The external id of a contact: from the showing of the form and what was typed into it.
 
-    The same form sent twice (double click, retry, reload) is the same contact; a form that was sent, called back with
-    the browser's back button, changed and sent again is another one, and must not vanish behind the first receipt.
+    The same form sent twice (double click, retry, reload) is the same contact; a form that was sent, reopened with the
+    browser's back button, changed and sent again is another one, which must not be lost behind the first receipt.
     """
     return f"{purpose}:{nonce}:{digest_of(*content)}"
 

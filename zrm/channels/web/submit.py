@@ -1,4 +1,4 @@
-"""The way in: the first page, the form "raise a matter", and its receipt."""
+"""New contacts: the first page, the form, and its receipt."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ RECEIPT_PATH: Final = "/receipt"
 
 
 class RaiseMatter:
-    """The pages of a citizen who has something to say."""
+    """The pages for a citizen's new contact."""
 
     def __init__(self, site: PageRenderer, intake: Intake, seals: Seals, forms: KeptForms) -> None:
         self._site = site
@@ -53,11 +53,11 @@ class RaiseMatter:
         self._limits = Limits(total=config.max_total_bytes, file=config.max_file_bytes)
 
     async def landing(self, request: Request) -> Response:
-        """`GET /`: two doors, and the other ways to reach us."""
+        """`GET /`: links to the form and to tracking, and the other ways to reach us."""
         return self._site.page(request, "landing.html", doors={door.kind: door for door in self._intake.doors()})
 
     async def form(self, request: Request) -> Response:
-        """`GET /new`: an empty form with an identity of its own, or the one that came back."""
+        """`GET /new`: an empty form with an identity of its own, or the one that is shown again."""
         try:
             kept = await self._forms.kept(request)
         except StoreUnavailable:
@@ -81,7 +81,7 @@ class RaiseMatter:
         except WrongType:
             return self._site.wrong_type(request, "/new")
         except ClientDisconnect:
-            return Response(status_code=400)  # nobody is there to read it
+            return Response(status_code=400)  # the client has disconnected
         except StoreUnavailable:
             return self._site.unavailable(request, "/new")
         try:
@@ -107,7 +107,7 @@ class RaiseMatter:
             there = await self._intake.still_kept(files)
             file_problems += gone_problems(files, there)
             files = there
-            if nonce is None:  # whoever has not even opened the form fills no disk
+            if nonce is None:  # a client that never opened the form may not fill the disk
                 file_problems += chosen_again(posted)
             if not file_problems:
                 files += await self._intake.keep(posted.uploads)
@@ -133,7 +133,7 @@ class RaiseMatter:
                 return await self._again(request, entry, form_id=form_id, files=files, problems=problems, status=status)
             self._intake.admit_addresses("form", peer_of(request), phone=entry.phone, email=entry.email)
             return await self._receive(request, entry, nonce, files, language)
-        except OverQuota as over:  # shown at once: nothing more is written for whoever sends too much
+        except OverQuota as over:  # shown at once: nothing more is written for a sender over its quota
             problems = [come_later(over), *([] if over.bound in ("phone", "email") else chosen_again(posted))]
             return await self._form_page(
                 request, entry, form_id=form_id, files=files, problems=problems, status=429, language=language,
@@ -170,7 +170,8 @@ class RaiseMatter:
         sent_to = "" if entry.trap else self._intake.code_goes_to(email=entry.email, phone=entry.phone)
         note = ReceiptNote(receipt.code, receipt.received_at, not entry.anonymous, answered, sent_to)
         if not self._site.keeps_cookies(request):
-            # A redirect would lose the code. Reloading this page sends the same form again, which gives the same receipt.
+            # A redirect would lose the code. Reloading this page sends the same form again, which gives the same
+            # receipt.
             return self._receipt_page(request, note)
         response = self._site.go(RECEIPT_PATH)
         self._site.set_cookie(
@@ -205,7 +206,7 @@ class RaiseMatter:
         status: int = 200,
         language: Language | None = None,
     ) -> Response:
-        """The form comes back: by a redirect, or at once with `status` where it cannot be kept. Errors: StoreUnavailable."""
+        """The form again: by a redirect, or at once with `status` where it cannot be kept. Errors: StoreUnavailable."""
         kept = KeptForm(
             {**fields_of(entry), "form_id": form_id},
             tuple(map(self._seals.seal_file, files)),

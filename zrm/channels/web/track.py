@@ -1,4 +1,4 @@
-"""The way back: the state of a matter by its code, the proof of who asks, our answers, and a further message."""
+"""Tracking: the state of a case by its code, the proof of identity, our answers, and further messages."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ _Step = Callable[["FollowMatter", Request, Posted, Pass], Awaitable[Response]]
 
 
 def _of_holder(step: _Step) -> Callable[[FollowMatter, Request], Awaitable[Response]]:
-    """A small form about the matter this browser holds: read first; without a matter the page says to enter the code."""
+    """A small form about this browser's case: read first; without a case the page asks for the code."""
 
     @wraps(step)
     async def read_first(self: FollowMatter, request: Request) -> Response:
@@ -61,7 +61,7 @@ def _of_holder(step: _Step) -> Callable[[FollowMatter, Request], Awaitable[Respo
 
 
 class FollowMatter:
-    """The pages of a citizen who wants to know how their matter stands."""
+    """The pages for a citizen who follows a case."""
 
     def __init__(
         self, site: PageRenderer, tracking: TrackingPort, intake: Intake, seals: Seals, forms: KeptForms
@@ -75,7 +75,7 @@ class FollowMatter:
         self._limits = Limits(total=site.config.max_total_bytes, file=site.config.max_file_bytes)
 
     async def ask(self, request: Request) -> Response:
-        """`GET /track`: the field for the code, with what came back if something did."""
+        """`GET /track`: the field for the code, or the form that is shown again."""
         try:
             kept = await self._forms.kept(request)
         except StoreUnavailable:
@@ -83,7 +83,7 @@ class FollowMatter:
         return self._ask_page(request, kept or KeptForm())
 
     async def show(self, request: Request) -> Response:
-        """`POST /track`: the state of the matter behind the typed code."""
+        """`POST /track`: the state of the case behind the typed code."""
         posted = await self._read(request, _SMALL)
         if isinstance(posted, Response):
             return posted
@@ -106,7 +106,7 @@ class FollowMatter:
         return self._admit(holder, renew=held != holder)
 
     async def matter(self, request: Request) -> Response:
-        """`GET /track/matter`: the same page again, for the browser that has just been shown it."""
+        """`GET /track/matter`: the same page again, for a browser that may see it."""
         held = self._holder(request)
         try:
             kept = await self._forms.kept(request) or KeptForm()
@@ -118,7 +118,9 @@ class FollowMatter:
         return await self._matter(request, held, kept, sent=request.query_params.get("sent", ""))
 
     async def file(self, request: Request) -> Response:
-        """`GET /track/files/{id}`: a file of the conversation, to be saved, for a citizen who has proven who they are."""
+        """`GET /track/files/{id}`: a file of the conversation, as a download, for a citizen who has proven who they
+        are.
+        """
         held = self._holder(request)
         if held is None or not held.proven:
             return self._site.go(MATTER_PATH)
@@ -140,7 +142,7 @@ class FollowMatter:
         )
 
     async def step(self, _request: Request) -> Response:
-        """`GET` of an address that only takes forms: what a browser asks for when its address line is sent again."""
+        """`GET` of an address that only accepts forms: a browser requests it when its address line is entered again."""
         return self._site.go(MATTER_PATH)
 
     @_of_holder
@@ -166,7 +168,9 @@ class FollowMatter:
 
     @_of_holder
     async def prove_by_email(self, request: Request, _posted: Posted, held: Pass) -> Response:
-        """`POST /track/email`: ask for a link to the address the citizen gave us; the answer tells nothing either way."""
+        """`POST /track/email`: request a link to the address the citizen gave us; the answer is the same in any
+        case.
+        """
         try:
             await run_in_threadpool(self._tracking.prove_by_email, held.code, peer_of(request))
         except TooManyTries as wait:
@@ -178,11 +182,11 @@ class FollowMatter:
         return self._site.go(f"{MATTER_PATH}?sent=link")
 
     async def proof(self, request: Request) -> Response:
-        """`GET /proof/{token}`: a button. Programs that look into mail follow links, but do not press buttons."""
+        """`GET /proof/{token}`: a button. Programs that scan mail follow links, but do not press buttons."""
         return self._site.page(request, "proof.html")
 
     async def redeem(self, request: Request) -> Response:
-        """`POST /proof/{token}`: use the link up and show the matter."""
+        """`POST /proof/{token}`: use the link and show the case."""
         if self._site.is_foreign(request):
             return self._site.foreign(request, "/track")
         try:
@@ -209,7 +213,7 @@ class FollowMatter:
 
     @_of_holder
     async def rate(self, request: Request, posted: Posted, held: Pass) -> Response:
-        """`POST /track/rating`: how content the citizen is with a closed matter; a contact like any other, done by T2."""
+        """`POST /track/rating`: the citizen's rating of a closed case; a contact like any other, processed by T2."""
         form_id, score = posted.one("form_id"), latin_digits(posted.one("score").strip())
         nonce = self._seals.open_form_id(form_id)
         if score not in ("1", "2", "3", "4", "5"):
@@ -218,7 +222,7 @@ class FollowMatter:
             problem = FieldError("score", _("This form was not made by us or has been changed. Please send it again"))
             return await self._refuse(request, held, problem)
         try:
-            # Only the matter on the cookie can be rated. Whether it is closed, and not rated yet, is known in T2.
+            # Only the case in the cookie can be rated. T2 knows whether it is closed and not rated yet.
             await self._intake.submit(
                 contact_id("rating", nonce, [held.code, score]),
                 body_of({"score": int(score)}),
@@ -230,7 +234,7 @@ class FollowMatter:
         return self._site.go(f"{MATTER_PATH}?sent=rating")
 
     async def leave(self, request: Request) -> Response:
-        """`POST /track/leave`: forget the matter on this device."""
+        """`POST /track/leave`: forget the case on this device."""
         if self._site.is_foreign(request):
             return self._site.foreign(request, TRACK_PATH)
         response = self._site.go(TRACK_PATH)
@@ -263,12 +267,12 @@ class FollowMatter:
             there = await self._intake.still_kept(files)
             problems += gone_problems(files, there)
             files = there
-            if nonce is None:  # whoever has not even opened the form fills no disk
+            if nonce is None:  # a client that never opened the form may not fill the disk
                 problems += chosen_again(posted)
             if not problems:
                 files += await self._intake.keep(posted.uploads)
             if not (switch or "attach" in posted.fields):
-                if text or not files:  # files may say it all
+                if text or not files:  # a message may consist of files only
                     problems = check_text(text, self._site.config.max_text) + problems
                 if nonce is not None and not problems:
                     await self._receive(held, nonce, text, files, self._site.language(request))
@@ -293,7 +297,7 @@ class FollowMatter:
         )  # fmt: skip
 
     async def _later(self, request: Request, held: Pass | None, kept: KeptForm, over: OverQuota) -> Response:
-        """The message comes back at once: nothing more is written for whoever sends too much."""
+        """The message is shown again at once: nothing more is written for a sender over its quota."""
         shown = (
             self._ask_page(request, kept, status=429)
             if held is None
@@ -319,14 +323,16 @@ class FollowMatter:
         return KeptForm(fields, tuple(map(self._seals.seal_file, files)), tuple(problems))
 
     async def _lost_pass(self, request: Request, held: Pass | None, kept: KeptForm) -> Response:
-        """The pass ran out while somebody was writing: the text is shown again, to be copied or sent after proof."""
+        """The proof expired while the citizen was typing: the text is shown again, to be copied or sent after a new
+        proof.
+        """
         if held is None:
             return await self._ask_again(request, kept, status=403)
         shown = await self._show(request, MATTER_PATH, kept)
         return shown or await self._matter(request, held, kept, status=403)
 
     async def _refuse(self, request: Request, held: Pass, problem: FieldError) -> Response:
-        """The matter again, saying what is wrong with a small form of it."""
+        """The case again, with the errors of a small form on it."""
         kept = KeptForm(problems=(problem,))
         return await self._show(request, MATTER_PATH, kept) or await self._matter(request, held, kept, status=400)
 
@@ -340,14 +346,14 @@ class FollowMatter:
     async def _show(
         self, request: Request, path: str, kept: KeptForm, language: Language | None = None
     ) -> Response | None:
-        """The redirect to what was kept, None where it is shown at once."""
+        """The redirect to the kept form, None where it is shown at once."""
         try:
             return await self._forms.show(request, path, kept, language=language)
         except StoreUnavailable:
-            return None  # what it has to say is said without the store
+            return None  # the page can be shown without the store
 
     async def _track(self, request: Request, held: Pass, typed: dict[str, str]) -> Tracking | Response:
-        """The matter behind a code, or the page that says why there is none."""
+        """The case behind a code, or the page that says why there is none."""
         try:
             return await run_in_threadpool(self._tracking.track, held.code, peer_of(request), proven=held.proven)
         except NotFound:
@@ -390,7 +396,7 @@ class FollowMatter:
             text=kept.fields.get("text", ""), errors=shown_problems(kept.problems, shown), kept=files,
             on_the_way=shown_on_the_way(tracking.on_the_way), form_id=kept.fields.get("form_id") or self._seals.new_form_id(),
         )  # fmt: skip
-        # The desk has the last word on proof: it may open a matter to its code alone.
+        # The desk decides on proof: it may open a case by its code alone.
         holder = Pass(tracking.code, tracking.proven)
         self._give_pass(response, holder, renew=self._holder(request) != holder)
         return response
@@ -401,7 +407,7 @@ class FollowMatter:
         return response
 
     def _give_pass(self, response: Response, holder: Pass, *, renew: bool) -> None:
-        """A pass is not prolonged by looking: it ends some minutes after the code was typed or the proof given."""
+        """Looking does not prolong the access: it ends some minutes after the code was typed or the proof given."""
         if renew:
             self._site.set_cookie(
                 response,
@@ -430,7 +436,7 @@ class FollowMatter:
         except WrongType:
             return self._site.wrong_type(request, back)
         except ClientDisconnect:
-            return Response(status_code=400)  # nobody is there to read it
+            return Response(status_code=400)  # the client has disconnected
         except StoreUnavailable:
             return self._site.unavailable(request, back)
         if limits is _SMALL:

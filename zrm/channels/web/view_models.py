@@ -1,4 +1,4 @@
-"""From the door's own records to what a template draws: problems as sentences, subjects as a list of choices."""
+"""From the door's own records to template values: errors as sentences, subjects as a list of choices."""
 
 from __future__ import annotations
 
@@ -66,7 +66,9 @@ def _sentence(problem: FieldError, language: Language) -> str:
 
 
 def files_problems(posted: Posted, kept: int, config: WebConfig) -> list[FieldError]:
-    """What is wrong with the files of a posted form that already holds `kept` earlier ones; if anything, none is kept."""
+    """What is wrong with the files of a posted form that already holds `kept` earlier ones; if anything is, none is
+    kept.
+    """
     if posted.too_large:
         return [
             FieldError(
@@ -101,7 +103,7 @@ def files_problems(posted: Posted, kept: int, config: WebConfig) -> list[FieldEr
 
 
 def gone_problems(files: Sequence[StoredFile], kept: Sequence[StoredFile]) -> list[FieldError]:
-    """Which files of an earlier showing are not `kept` any more: a form may lie open for days."""
+    """Which files of an earlier showing are not `kept` any more: a form may be open for days."""
     return [
         FieldError("files", _("“%(name)s” is not kept here any more. Please choose it again"), {"name": file.name})
         for file in files
@@ -110,24 +112,24 @@ def gone_problems(files: Sequence[StoredFile], kept: Sequence[StoredFile]) -> li
 
 
 def come_later(over: OverQuota) -> FieldError:
-    """What to say where a form comes back because more of its kind came than is taken in at once."""
+    """The notice when a form is shown again because its sender is over a quota."""
     place, message = _LATER[over.bound]
     return FieldError(place, message, {"minutes": max(2, -(-over.retry_after // 60))})  # so that it is always "minutes"
 
 
 def chosen_again(posted: Posted) -> list[FieldError]:
-    """What to say where files came with a form that is none of ours, from which none is kept."""
+    """The notice when files came with a form that is not ours; none of them is kept."""
     return [FieldError("files", _("Please choose the files again"))] if posted.uploads else []
 
 
 def shown_on_the_way(waiting: Sequence[OnTheWay]) -> list[PublicMessage]:
-    """What the citizen has just sent, as the conversation will show it; a rating has no words."""
+    """The message just sent, as the conversation will show it; a rating has no words."""
     found = []
     for one in waiting:
         try:
             parsed = parse_payload(one.contact)
         except Unparseable:
-            continue  # it is in quarantine for that, and a person looks
+            continue  # it is in quarantine because of that, for an agent to check
         if isinstance(parsed, Inbound):
             files = tuple(PublicFile(None, file.name, file.media_type, file.size) for file in one.contact.files)
             found.append(PublicMessage(one.received_at, ours=False, channel="web", text=parsed.text, files=files))
@@ -135,7 +137,7 @@ def shown_on_the_way(waiting: Sequence[OnTheWay]) -> list[PublicMessage]:
 
 
 def nature_options(natures: Sequence[Nature], language: Language) -> list[tuple[str, str, str]]:
-    """The natures in order as (key, name, what it means)."""
+    """The natures in order as (key, name, explanation)."""
     hints = {key: gettext(language, hint) for key, hint in NATURE_HINTS.items()}
     return [(one.key, in_language(one.names, language), hints.get(one.key, "")) for one in natures]
 

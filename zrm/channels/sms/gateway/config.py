@@ -1,4 +1,4 @@
-"""How an HTTP provider is described: what we ask it, how its answers, its messages and its reports are read."""
+"""The description of an HTTP provider: our requests to it, and how its answers, messages and reports are read."""
 
 from __future__ import annotations
 
@@ -9,9 +9,8 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue, field_validator, model_validator
 
 PLACES = frozenset({"to", "from", "text", "id", "report_url", "coding"})
-"""What may be named in what we send: our number and theirs, the words, our reply's id, where reports go, 0 (GSM-7) or 2
-(UCS-2).
-"""
+"""The placeholders in our requests: our number and theirs, the text, our reply's id, the address for reports, 0 (GSM-7)
+or 2 (UCS-2)."""
 
 _PLACE = re.compile(r"\{([a-z_]+)\}")
 
@@ -62,7 +61,7 @@ class Signature(_GatewayPart):
 
 
 class Token(_GatewayPart):
-    """A shared secret that the provider repeats with each of its requests."""
+    """A shared secret that the provider sends with each of its requests."""
 
     header: str | None = Field(default=None, description="The header that carries it.")
     field: str | None = Field(default=None, description="Or the field of the query or form that carries it.")
@@ -122,7 +121,7 @@ class Asking(_GatewayPart):
         return self
 
     def secrets(self) -> list[str]:
-        """What must never reach a log."""
+        """The secrets that must never reach a log."""
         found = [*self.headers.values(), *(str(value) for value in self.fields.values() if "{" not in str(value))]
         found = [value for value in found if len(value) >= 8 and not value.startswith("http")]
         found += [self.signature.secret] if self.signature is not None else []
@@ -130,7 +129,7 @@ class Asking(_GatewayPart):
 
 
 class Sending(Asking):
-    """How one message is handed over."""
+    """How one message is sent."""
 
     numbers: Literal["e164", "digits", "national"] = Field(
         default="e164", description="How phone numbers are written: +98912…, 98912… or 0912…"
@@ -176,7 +175,7 @@ class Hook(_GatewayPart):
 
 
 class Segment(_GatewayPart):
-    """Where a provider that hands over long messages in single parts says which part this is."""
+    """Where a provider that delivers long messages in single parts says which part this is."""
 
     reference: str = Field(description="Where the number is that the parts of one message share.")
     number: str = Field(description="Where the part's place is, from 1.")
@@ -187,7 +186,7 @@ class Segment(_GatewayPart):
 
 
 class Message(_GatewayPart):
-    """Where things are in a citizen's message."""
+    """The positions of the fields in a citizen's message."""
 
     from_: str = Field(alias="from", description="Where the citizen's number is.")
     text: str = Field(description="Where the words are.")
@@ -214,7 +213,7 @@ class Receiving(Hook, Message):
 
 
 class GatewayInbox(Asking, Message):
-    """A list of messages at the provider's that we ask for again and again, so that an outage of ours loses nothing."""
+    """A list of messages at the provider that we poll, so that an outage of ours loses nothing."""
 
     places: ClassVar[frozenset[str]] = frozenset({"skip"})
 
@@ -256,7 +255,7 @@ class HttpGateway(_GatewayPart):
     timeout: float = Field(default=15, gt=0, le=120, description="Seconds to wait for the provider, for each step.")
 
     def secrets(self) -> list[str]:
-        """What must never reach a log."""
+        """The secrets that must never reach a log."""
         found = [secret for asking in (self.send, self.inbox) if asking is not None for secret in asking.secrets()]
         for hook in (self.receive, self.report):
             if hook is not None and hook.signature is not None:

@@ -128,9 +128,10 @@ class GatewayDoor:
 
 
 def identify(how: Message, fields: JSON, stored: bytes) -> str:
-    """What tells a message from every other of its provider: its id there, else all of it; empty if it has no id.
+    """What tells a message from all others of its provider: its id there, else its whole content; empty if it has no
+    id.
 
-    Parts may share the id of their message, so that each has its place added.
+    Parts may share the id of their message, so the part number is added.
     """
     if how.id is None:
         return hashlib.sha256(stored).hexdigest()[:40]
@@ -140,18 +141,18 @@ def identify(how: Message, fields: JSON, stored: bytes) -> str:
 
 
 def said_in(how: Message, fields: JSON, stored: bytes) -> str:
-    """The digest of what a message says: the same for the door and the inbox, whatever shape either gives it in."""
+    """The digest of a message's content: the same for the door and the inbox, whatever format each has."""
     return digest_of(digits(words_at(fields, how.from_)), words_of(how, stored, fields), repr(part_of(how, fields)))
 
 
 def account_of(how: Message, fields: JSON, lines: Sequence[str]) -> str:
-    """The number of ours that a message was sent to; empty if it names none that we have."""
+    """Our number that received a message; empty if it names none of ours."""
     wanted = digits(words_at(fields, how.to))
     return next((line for line in lines if wanted and digits(line) == wanted), "")
 
 
 async def _body(request: Request, hook: Hook) -> bytes | None:
-    """What carries the fields; None when it is too large."""
+    """The bytes with the fields; None when they are too large."""
     if hook.body == "query":
         return request.scope["query_string"] if len(request.scope["query_string"]) <= MAX_BODY else None
     body = bytearray()
@@ -177,7 +178,7 @@ def _genuine(hook: Hook, request: Request, body: bytes) -> bool:
 
 
 def _without_token(hook: Hook, body: bytes) -> bytes:
-    """The secret is not kept with every message."""
+    """The secret is not stored with every message."""
     if hook.token is None or hook.token.field is None:
         return body
     pairs = parse_qsl(body.decode("ascii"), keep_blank_values=True, encoding="latin-1")

@@ -14,11 +14,11 @@ _MAX_FIELDS = 500
 
 
 class Unreadable(ValueError):
-    """The bytes are not what the provider was said to send."""
+    """The bytes are not in the described format."""
 
 
 def read_fields(body: bytes, shape: Literal["json", "form", "query"], charset: str) -> JSON:
-    """The fields as a mapping (of a JSON body, whatever it is). Errors: Unreadable."""
+    """The fields as a mapping (of a JSON body, its top-level object). Errors: Unreadable."""
     try:
         if shape == "json":
             found: JSON = json.loads(body)

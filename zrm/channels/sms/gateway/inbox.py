@@ -1,7 +1,7 @@
-"""Asking a provider for the messages that lie there: a provider that does not bring a message twice loses none by our outage.
+"""Polls a provider's list of messages, for providers that do not repeat a message after an outage of ours.
 
-Nothing is remembered of what was read: the list is read from its beginning, and a message we have gives its receipt
-again. A page is kept whole before the next is asked for, because asking may be what takes it out of the list.
+No position is remembered: the list is read from its beginning, and a message we have gives its receipt again. A page is
+kept whole before the next is requested, because the request may remove messages from the list.
 """
 
 from __future__ import annotations
@@ -31,11 +31,11 @@ _log = log.get(__name__)
 
 
 class Unanswered(Exception):
-    """The provider gave no list of messages; the words are for an operator, without addresses or secrets."""
+    """The provider gave no list of messages; the message is for an operator, without addresses or secrets."""
 
 
 class Poller:
-    """Empties one provider's inbox. `lines` are our numbers there; `name` the gateway's in the configuration."""
+    """Reads one provider's inbox. `lines` are our numbers there; `name` the gateway's in the configuration."""
 
     def __init__(
         self, name: str, gateway: HttpGateway, how: GatewayInbox, lines: Sequence[str], reception: ReceptionPort
@@ -47,7 +47,7 @@ class Poller:
         self._reception = reception
 
     def run(self, stop: Event) -> None:
-        """Ask until told to stop."""
+        """Poll until told to stop."""
         pause = self._how.every
         while not stop.is_set():
             try:
@@ -59,13 +59,13 @@ class Poller:
             stop.wait(pause)
 
     def _round(self, stop: Event) -> None:
-        """One page after the other, while they bring something new. Errors: Unanswered."""
+        """Read pages while they contain something new. Errors: Unanswered."""
         read = 0
         with httpx.Client(timeout=self._timeout, follow_redirects=False) as client:
             for _ in range(_MOST_PAGES):
                 page = self._ask(client, read)
                 read += len(page)
-                fresh = sum(self._keep(item, stop) for item in page)  # keeps every one; `any` would not
+                fresh = sum(self._keep(item, stop) for item in page)  # keeps every one; `any` would stop at the first
                 if not fresh:
                     return
 
@@ -85,7 +85,7 @@ class Poller:
         return items
 
     def _keep(self, item: JSON, stop: Event) -> bool:
-        """Whether the message was new. Waits for a store that is away: the provider may not give it a second time."""
+        """Whether the message was new. Waits for a store that is away: the provider may not deliver it again."""
         body = json.dumps(item, ensure_ascii=False, sort_keys=True).encode("utf-8", "surrogatepass")
         identity = identify(self._how, item, body) or hashlib.sha256(body).hexdigest()[:40]
         contact = RawContact(

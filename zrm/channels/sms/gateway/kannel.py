@@ -1,4 +1,4 @@
-"""Kannel, as one more described provider: its HTTP interface in the words of `config`, so that nobody has to look it up."""
+"""Kannel, described as an HTTP provider by `config`, so that an operator need not look its interface up."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class KannelGateway(BaseModel):
     timeout: float = Field(default=15, gt=0, le=120, description="Seconds to wait for Kannel, for each step.")
 
     def described(self) -> HttpGateway:
-        """The same in the words of any HTTP provider."""
+        """The same as the description of an HTTP provider."""
         fields: dict[str, JsonValue] = {
             "username": self.username,
             "password": self.password,
@@ -64,5 +64,5 @@ class KannelGateway(BaseModel):
         )  # fmt: skip
 
     def secrets(self) -> list[str]:
-        """What must never reach a log."""
+        """The secrets that must never reach a log."""
         return [self.password, self.token]

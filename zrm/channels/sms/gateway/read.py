@@ -48,7 +48,7 @@ def _message(parts: Sequence[tuple[Message, RawContact, JSON] | None], language:
     shown += [("Parts", str(len(parts)))] if len(parts) > 1 else []
     return Inbound(
         senders=(Sender(PHONE, sender),),
-        # A sign that was torn between two parts is whole again; what is left of one is not kept as half a sign.
+        # A character split between two parts is whole again; the remaining half of one is dropped.
         text=text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace"),
         language=language,
         thread=Thread(open_line=True),
@@ -58,7 +58,7 @@ def _message(parts: Sequence[tuple[Message, RawContact, JSON] | None], language:
 
 
 def read_reports(name: str, raw: RawContact, gateway: HttpGateway) -> list[Parsed]:
-    """The reports in one request; states we were not told of are ignored. Errors: Unparseable."""
+    """The reports in one request; states missing from the description are ignored. Errors: Unparseable."""
     how = gateway.report
     if how is None:
         raise Unparseable(messages.REPORTS_NOT)
@@ -95,11 +95,11 @@ def _how(raw: RawContact, gateway: HttpGateway) -> Message:
 
 
 def words_of(how: Message, body: bytes, fields: JSON) -> str:
-    """The words of a message as text; `fields` are those of `body`."""
+    """The text of a message; `fields` are those of `body`."""
     coding = how.coding if isinstance(how, Receiving) and how.body != "json" else None
     if coding is None or words_at(fields, coding) not in _UTF16:
         return words_at(fields, how.text)
-    # Halves of a sign are let through: the other may be in the next part.
+    # Halves of a character are kept: the other may be in the next part.
     octets = raw_field(body, how.text)
     words = octets[: len(octets) // 2 * 2].decode("utf-16-be", "surrogatepass") + "\ufffd" * (len(octets) % 2)
     return words.replace("\0", "")

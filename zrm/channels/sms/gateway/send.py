@@ -1,4 +1,4 @@
-"""Handing a message to a described provider, and judging its answer: nothing is claimed that is not known."""
+"""Sends a message to a described provider and judges its answer: no result is reported that is not certain."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ _MEANINGS: Final[dict[str, tuple[type[SendError], Reason]]] = {
 
 
 def send(name: str, gateway: HttpGateway, sender: str, reply: Reply, report_url: str) -> Sent:
-    """Hand one message over; `name` the gateway's in the configuration. Errors: SendError and nothing else."""
+    """Send one message; `name` the gateway's in the configuration. Errors: SendError and nothing else."""
     how = gateway.send
     if how is None:
         raise ConfigInvalid(messages.GATEWAY_RECEIVES_ONLY)
@@ -72,7 +72,7 @@ def send(name: str, gateway: HttpGateway, sender: str, reply: Reply, report_url:
 
 
 def judge(how: Sending, status: int, text: str, headers: Mapping[str, str]) -> str:
-    """The provider's id in an answer that means taken, empty if it gives none. Errors: SendError."""
+    """The provider's id in an answer that means "taken", empty if it gives none. Errors: SendError."""
     code = (pick(how.code, text) if how.code else None) or ""
     meaning = next((meaning for meaning, codes in how.errors.items() if code in codes), None)
     taken = 200 <= status < 300
@@ -80,7 +80,7 @@ def judge(how: Sending, status: int, text: str, headers: Mapping[str, str]) -> s
         found = pick(how.success.at, text)
         taken = found is not None and (not how.success.values or found in how.success.values)
         if not taken and not code and found is None:
-            raise OutcomeUnknown(messages.UNKNOWN, code=str(status))  # a success in a language we were not taught
+            raise OutcomeUnknown(messages.UNKNOWN, code=str(status))  # a success in a format that is not described
     if taken:
         reference = pick(how.message_id, text) if how.message_id else ""
         if reference is None:
@@ -132,7 +132,7 @@ def request_of(client: httpx.Client, how: Asking, values: Mapping[str, str]) -> 
 
 
 def _fill(value: object, values: Mapping[str, str]) -> JSON:
-    """A template with its places filled, at any depth; a place in the words themselves is not one."""
+    """A template with its placeholders filled, at any depth; placeholders in the values are not replaced."""
     if isinstance(value, str):
         return _PLACE.sub(lambda match: values.get(match[1], match[0]), value)
     if isinstance(value, list):

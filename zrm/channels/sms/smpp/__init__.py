@@ -1,1 +1,1 @@
-"""SMPP 3.4 straight to a network's message centre (SMSC). See docs/adr/0006-smpp-lines.md."""
+"""SMPP 3.4 directly to a network's message centre (SMSC). See docs/adr/0006-smpp-lines.md."""

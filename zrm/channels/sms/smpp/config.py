@@ -51,5 +51,5 @@ class SmppGateway(BaseModel):
     )
 
     def secrets(self) -> list[str]:
-        """What must never reach a log."""
+        """The secrets that must never reach a log."""
         return [self.password]

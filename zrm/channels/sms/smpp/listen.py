@@ -1,7 +1,7 @@
-"""The door of an SMSC: each packet with a citizen's words, or with a report, is durable before it is acknowledged.
+"""The door of an SMSC: each packet with a citizen's text, or with a report, is durable before it is acknowledged.
 
-One line per gateway, made again with growing pauses when it breaks. What cannot be kept now is answered with "come
-again"; what cannot be read is kept all the same, and `parse` says so where a person sees it.
+One connection per gateway, reopened after growing delays when it breaks. A packet that cannot be kept now gets a
+temporary error; one that cannot be read is kept all the same, and `parse` reports it to an agent.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ _log = log.get(__name__)
 
 
 class LineBroken(Exception):
-    """The line to the SMSC ended or cannot be used; `refused` if it said no to our name or password."""
+    """The connection to the SMSC ended or cannot be used; `refused` if it rejected our name or password."""
 
     def __init__(self, reason: str, *, refused: bool = False) -> None:
         super().__init__(reason)
@@ -46,7 +46,7 @@ class LineBroken(Exception):
 
 
 class SmppListener:
-    """Keeps one line to one SMSC. `lines` are our numbers there; `name` the gateway's in the configuration."""
+    """Keeps one connection to one SMSC. `lines` are our numbers there; `name` the gateway's in the configuration."""
 
     def __init__(
         self, name: str, gateway: SmppGateway, lines: Sequence[str], reception: ReceptionPort, folder: Path
@@ -113,7 +113,7 @@ class SmppListener:
         try:
             done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
             if stop.is_set():
-                for _ in range(self._gateway.window):  # what is being kept is still answered
+                for _ in range(self._gateway.window):  # packets that are being kept are still answered
                     await asyncio.wait_for(room.acquire(), self._gateway.timeout)
                 writer.write(Unbind(sequence_num=self._next()).pdu())
                 await writer.drain()
@@ -146,7 +146,7 @@ class SmppListener:
                 writer.write(pdu.write(pdu.GENERIC_NACK, header.sequence, status=0x03))  # no such command here
 
     async def _test(self, writer: asyncio.StreamWriter) -> None:
-        """Ask after a while of silence; silence after the question is a broken line."""
+        """Send enquire_link after a while of silence; no answer means a broken connection."""
         while True:
             for asked in (False, True):
                 self._heard.clear()
@@ -164,10 +164,10 @@ class SmppListener:
         try:
             delivered: Delivered | None = pdu.read_delivered(packet)
         except ValueError:
-            delivered = None  # kept all the same: `parse` says why nobody can read it
+            delivered = None  # kept all the same: `parse` says why it cannot be read
         report = delivered is not None and delivered.is_report
         content = packet[pdu.HEADER :]
-        # A report says the same however often it comes; a citizen may say the same words twice.
+        # Repeated reports say the same; a citizen may send the same words twice.
         identity = hashlib.sha256(content).hexdigest()[:40] if report else self._recent.identify(content, new_id().hex)
         account = self._accounts.get(digits(delivered.destination), self._account) if delivered else self._account
         return RawContact(
@@ -179,7 +179,7 @@ class SmppListener:
             envelope={"gateway": self._name},
             kind="report" if report else "contact",
             trace=new_trace(),
-            content=digest_of(content),  # without the header, in which packets are numbered
+            content=digest_of(content),  # without the header with its sequence number
         )
 
     def _next(self) -> int:

@@ -1,6 +1,6 @@
-"""Reading SMPP's packets, however wrong they are: a citizen's message is never lost because a field of it is strange.
+"""Reads SMPP packets, however malformed: a citizen's message is never lost because one of its fields is invalid.
 
-Ours are written by aiosmpplib, whose own reader gives up (and answers "no") at the first thing it does not know.
+aiosmpplib writes ours; its own reader gives up (and answers with an error) at the first unknown value.
 """
 
 from __future__ import annotations
@@ -46,7 +46,9 @@ class Header:
 
 @dataclass(frozen=True, slots=True)
 class Delivered:
-    """A deliver_sm or data_sm. `part` is (reference, total, number) of a message in parts; `words` the bytes without any header."""
+    """A deliver_sm or data_sm. `part` is (reference, total, number) of a message in parts; `words` the bytes without
+    any header.
+    """
 
     source: str
     destination: str
@@ -58,12 +60,12 @@ class Delivered:
 
     @property
     def is_report(self) -> bool:
-        """Whether it is the SMSC's word about a message of ours; some say so by the parameters only reports have."""
+        """Whether it is the SMSC's report on a message of ours; some show that only by parameters that reports have."""
         return self.esm_class & 0x3C in (0x04, 0x20) or {RECEIPTED_ID, MESSAGE_STATE} <= self.options.keys()
 
 
 def read_header(data: bytes) -> Header:
-    """Errors: ValueError for a length no packet has."""
+    """Read a header. Errors: ValueError for an impossible length."""
     header = Header(*struct.unpack("!IIII", data))
     if not HEADER <= header.length <= LARGEST:
         raise ValueError("not SMPP: a packet of impossible length")
@@ -81,9 +83,9 @@ def read_text(data: bytes, start: int = HEADER) -> str:
 
 
 def read_delivered(packet: bytes) -> Delivered:
-    """A whole deliver_sm or data_sm with its header. Errors: ValueError if its fixed fields do not hold together."""
+    """A whole deliver_sm or data_sm with its header. Errors: ValueError if its mandatory fields are inconsistent."""
     reader = PduReader(packet)
-    in_options = packet[4:8] == DATA_SM.to_bytes(4)  # a data_sm has its words among the optional parameters only
+    in_options = packet[4:8] == DATA_SM.to_bytes(4)  # a data_sm has its text among the optional parameters only
     reader.text()
     reader.octets(2)
     source = reader.text()
@@ -114,7 +116,7 @@ def read_delivered(packet: bytes) -> Delivered:
 
 
 def _user_data_header(data: bytes) -> tuple[tuple[int, int, int] | None, bytes]:
-    """(reference, total, number) if the header says so, and the bytes after it; a header that lies is left in place."""
+    """(reference, total, number) from the header, and the bytes after it; an invalid header is left in place."""
     if not data or data[0] + 1 > len(data):
         return None, data
     header, words = data[1 : data[0] + 1], data[data[0] + 1 :]
@@ -153,7 +155,7 @@ class PduReader:
         return found
 
     def options(self) -> dict[int, bytes]:
-        """The optional parameters; what is cut off or comes twice is left out."""
+        """The optional parameters; truncated or repeated ones are left out."""
         found: dict[int, bytes] = {}
         while self._at + 4 <= len(self._packet):
             tag, length = struct.unpack_from("!HH", self._packet, self._at)

@@ -1,4 +1,4 @@
-"""What stored deliver_sm packets say. Pure: a message, a part of one, several parts put together, or a report."""
+"""What stored deliver_sm packets say. Pure: a message, one part, several parts joined, or a report."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from zrm.contract.addresses import PHONE, Sender
 from zrm.contract.errors import RECEIVER_SAYS, Unparseable
 from zrm.contract.inbound import Inbound, MessagePart, Parsed, RawContact, Report, Thread
 
-# Appendix B of SMPP 3.4. What stands behind `text:` is the beginning of our own message, whatever it says.
+# Appendix B of SMPP 3.4. The text after `text:` is the beginning of our own message, and is ignored.
 _FIELD: Final = re.compile(r"\b(id|stat|err):\s*(\S+)", re.IGNORECASE)
 _DECIMAL: Final = re.compile(r"[0-9]{1,20}")
 _HEXADECIMAL: Final = re.compile(r"[0-9a-f]{1,16}")
@@ -28,7 +28,7 @@ _RECEIPT: Final = re.compile(
     r"done date:\s*[\d ]{1,20}\s+stat:\s*[A-Z]{2,20}(?:\s+err:\s*\S{0,20})?(?:\s*|\s+text\s*:.*)",
     re.IGNORECASE | re.DOTALL,
 )
-# By how the words begin: SMSCs write them in full, cut to seven letters, or nearly so.
+# By their prefix: SMSCs write the words in full, cut to seven letters, or nearly so.
 _STATES: Final[dict[str, Literal["sent", "delivered", "failed"]]] = {
     "DELIV": "delivered",
     "DLVR": "delivered",
@@ -73,7 +73,9 @@ def join(parts: Sequence[RawContact | None], gateway: SmppGateway, language: str
 
 
 def whole_of(parts: Sequence[Delivered | None], gateway: SmppGateway, language: str) -> Inbound:
-    """The text of parts. A character torn between two of them is whole again. Errors: Unparseable, nobody sent it."""
+    """The text of parts. A character split between two of them is whole again. Errors: Unparseable, without a
+    sender.
+    """
     present = [part for part in parts if part is not None]
     if not present or not present[0].source.strip():
         raise Unparseable(messages.NO_SENDER)
@@ -98,7 +100,7 @@ def whole_of(parts: Sequence[Delivered | None], gateway: SmppGateway, language: 
 
 
 def read_report(name: str, raw: RawContact, gateway: SmppGateway) -> list[Parsed]:
-    """The SMSC's word about a part of a message of ours. Errors: Unparseable."""
+    """The SMSC's report on a part of a message of ours. Errors: Unparseable."""
     report = _report(name, _delivered(raw), gateway)
     if report is None:
         raise Unparseable(messages.REPORT_WITHOUT_MESSAGE)
@@ -106,9 +108,11 @@ def read_report(name: str, raw: RawContact, gateway: SmppGateway) -> list[Parsed
 
 
 def report_or(name: str, raw: RawContact, gateway: SmppGateway, message: Inbound) -> Report | None:
-    """A message whose text is wholly a receipt, though nothing marks it as one: a report if it speaks of ours, else `message`.
+    """A message whose text is a receipt but that is not marked as one: a report if it names a delivery of ours, else
+    `message`.
 
-    Several SMSCs leave `esm_class` 0 (vumi#298, #637). A citizen who writes such words writes to no delivery but their own.
+    Several SMSCs leave `esm_class` 0 (vumi#298, #637). A citizen who writes such a text can affect only their own
+    delivery.
     """
     delivered = _delivered(raw)
     if delivered.part is not None or _RECEIPT.fullmatch(_words(delivered)) is None:
@@ -133,7 +137,7 @@ def _report(name: str, delivered: Delivered, gateway: SmppGateway) -> Report | N
     elif state.isascii() and state.isdigit() and len(state) <= _LONGEST_NUMBER:
         state = _STATE_NUMBERS.get(int(state), state)
     known = _meaning(state)
-    # What we do not know moves nothing, and stands in the delivery's history.
+    # An unknown state changes nothing, and is kept in the delivery's history.
     words = "" if known in ("sent", "delivered") else f"{state[:16]} {said.get('err', '')[:16]}".strip()
     exact, *perhaps = references(name, given, gateway)
     return Report(
@@ -152,12 +156,12 @@ def _meaning(state: str) -> Literal["sent", "delivered", "failed"] | None:
 
 
 def _words(delivered: Delivered) -> str:
-    """A receipt's text: ASCII whatever its coding says, but for UCS-2."""
+    """A receipt's text: ASCII whatever its coding says, except UCS-2."""
     return delivered.words.decode("utf-16-be" if delivered.data_coding == 8 else "latin-1", "replace")
 
 
 def fate_of(reference: str, answer: bytes) -> Report | None:
-    """What an answer to query_sm says of a message; None while it is under way or the SMSC does not know."""
+    """The state in an answer to query_sm; None while the message is under way or the SMSC does not know it."""
     try:
         reader = pdu.PduReader(answer)
         reader.text()
@@ -175,7 +179,7 @@ def fate_of(reference: str, answer: bytes) -> Report | None:
 
 
 def spellings(name: str, provider_ref: str, gateway: SmppGateway) -> list[str]:
-    """How the SMSC may have written the id behind a reference of ours when it took the message; none if it did not."""
+    """The possible SMSC ids behind a reference of ours, as written when it took the message; none if it gave no id."""
     if not provider_ref.startswith(f"{name}:"):
         return []
     plain = provider_ref[len(name) + 1 :]
@@ -185,9 +189,9 @@ def spellings(name: str, provider_ref: str, gateway: SmppGateway) -> list[str]:
 
 
 def reference(name: str, given: str, gateway: SmppGateway, *, report: bool) -> str:
-    """The id by which an answer and its report meet, whatever base, case and width each is written in.
+    """The id under which an answer and its report match, whatever base, case and width each is written in.
 
-    An id is its gateway's own.
+    An id belongs to its gateway.
     """
     plain = given.strip().lower().replace("\0", "")
     plain = plain.lstrip("0") or plain[:1]
@@ -199,9 +203,9 @@ def reference(name: str, given: str, gateway: SmppGateway, *, report: bool) -> s
 
 
 def references(name: str, given: str, gateway: SmppGateway) -> list[str]:
-    """The reference of an id in a report, then those it may mean where nobody has said how the SMSC writes ids:
+    """The reference of an id in a report, then the other possible ones where the id's format is not configured:
 
-    as it stands, and in the other base (jasmin#1086: taken as hexadecimal, reported as decimal).
+    as it is, and in the other base (jasmin#1086: taken as hexadecimal, reported as decimal).
     """
     found = [reference(name, given, gateway, report=True)]
     if gateway.message_ids == "as_given":
@@ -222,7 +226,9 @@ def _delivered(raw: RawContact) -> Delivered:
 
 
 def _decode(words: bytes, coding: int, gateway: SmppGateway) -> str:
-    """By the data coding of 3GPP 23.038 and SMPP 5.2.19; what no rule fits is read as Latin-1 rather than lost."""
+    """By the data coding of 3GPP 23.038 and SMPP 5.2.19; text of an unknown coding is read as Latin-1 rather than
+    lost.
+    """
     kind = coding
     if coding >> 4 in (0x0, 0x1, 0x2, 0x3) and coding > 0x0F:
         kind = 8 if coding & 0x0C == 0x08 else 0 if coding & 0x0C == 0 else 4

@@ -1,8 +1,8 @@
-"""Telling a message delivered again from the same words said twice: SMPP gives messages no id.
+"""Tells a message delivered again from the same words sent twice: SMPP gives messages no id.
 
-An SMSC delivers again what we kept but whose answer it did not get, on a later line. So the same bytes on the same line
-are a new message, and on a later one, soon after, they are the old one. The last minutes are remembered in a file too,
-because the process may be what died; the file outlives it in the kernel's memory at least.
+After a broken connection an SMSC delivers a message again if it did not get our answer. So the same bytes on the same
+connection are a new message, and soon after on a later one they are the old message. The last minutes are also kept in
+a file, in case our process died; the file outlives it at least in the kernel's memory.
 """
 
 from __future__ import annotations
@@ -27,16 +27,16 @@ class Recent:
         self._file = path.open("a", encoding="ascii")
 
     def new_line(self) -> None:
-        """A connection has been made: from now on the same bytes may be a repetition of what came before."""
+        """A new connection: from now on the same bytes may repeat an earlier message."""
         self._line += 1
         self._forget()
 
     def identify(self, content: bytes, fresh: str) -> str:
-        """The id of the message with these bytes: that of an earlier line's, used up by this, or else `fresh`."""
+        """The id of the message with these bytes: that of an earlier connection's, used once, or else `fresh`."""
         digest = hashlib.sha256(content).hexdigest()[:32]
         now = time.time()
         for index, (known, when, line) in enumerate(self._known.get(digest, ())):
-            if line != self._line and abs(now - when) < _SOON:  # a clock that was set back must not make a double
+            if line != self._line and abs(now - when) < _SOON:  # a clock that was set back must not cause a duplicate
                 self._known[digest][index] = (known, now, self._line)
                 return known
         self._known.setdefault(digest, []).append((fresh, now, self._line))

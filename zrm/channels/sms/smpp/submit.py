@@ -1,7 +1,7 @@
-"""Handing messages to an SMSC: a transmitter bind of the worker's own, opened when there is something to send.
+"""Sends messages to an SMSC: a transmitter bind of the worker's own, opened when there is something to send.
 
-Reports come to the listener's bind, which has the same name at the SMSC. Nothing is sent twice: when the line breaks
-after a part has left, what became of it is not known, and a person decides.
+Reports come to the listener's bind, which has the same name at the SMSC. Nothing is sent twice: when the connection
+breaks after a part has left, its outcome is unknown, and a person decides.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ from zrm.contract.errors import (
 from zrm.contract.inbound import Report
 from zrm.contract.outbound import Reply, Sent
 
-_IDLE: Final = 10.0  # seconds after which a line may be dead, and is asked before it is used
+_IDLE: Final = 10.0  # seconds after which a connection may be dead, and is checked before it is used
 _THROTTLED: Final = (0x58, 0x14, 0x64)  # too fast, queue full, temporary fault
 _PAUSES: Final = (0.5, 1.0, 2.0, 4.0)
 _NO_SUCH_NUMBER: Final = (0x0B, 0x50)
@@ -56,7 +56,7 @@ class Transmitter:
         self._sequence = itertools.count(1)
 
     def send(self, sender: str, reply: Reply) -> Sent:
-        """Hand one message over, in as many parts as it takes. Errors: SendError and nothing else."""
+        """Send one message in as many parts as needed. Errors: SendError and nothing else."""
         encoding, parts = split(reply.text, self._gateway.alphabet)
         with self._lock:
             self._ready()
@@ -79,7 +79,7 @@ class Transmitter:
         return Sent(references[0], final=False, part_refs=references if len(references) > 1 else ())
 
     def ask(self, sender: str, provider_ref: str) -> Report | None:
-        """What the SMSC knows of a message whose report never came (query_sm). Errors: SendError, retryable."""
+        """The SMSC's state of a message whose report never came (query_sm). Errors: SendError, retryable."""
         source = _address(sender)
         for spelling in spellings(self._name, provider_ref, self._gateway):
             body = spelling.encode("latin-1") + b"\0" + bytes([source.ton, source.npi]) + source.number.encode() + b"\0"
@@ -87,7 +87,7 @@ class Transmitter:
                 self._ready()
                 try:
                     status, answer = self._exchange(partial(pdu.write, pdu.QUERY_SM, body=body), pdu.QUERY_SM_RESP)
-                except OutcomeUnknown:  # nothing was asked for but an answer
+                except OutcomeUnknown:  # a query only: nothing was sent
                     raise ConnectionFailed(messages.GATEWAY_NOT_REACHED) from None
             if status in _THROTTLED:
                 raise Throttled(messages.GATEWAY_WAIT, code=status_name(status))
@@ -96,7 +96,7 @@ class Transmitter:
         return None
 
     def close(self) -> None:
-        """Say goodbye."""
+        """Unbind and close."""
         with self._lock:
             if self._socket is not None:
                 self._goodbye()
@@ -114,7 +114,7 @@ class Transmitter:
         for pause in _PAUSES if not first else ():
             if status not in _THROTTLED:
                 break
-            time.sleep(pause)  # the parts before it are there already: wait here rather than send them again
+            time.sleep(pause)  # the parts before it have been taken: wait here rather than send them again
             status, answer = self._exchange(packet, pdu.SUBMIT_SM_RESP)
         if status == 0:
             return pdu.read_text(answer)
@@ -122,7 +122,7 @@ class Transmitter:
         raise error if first else OutcomeUnknown(messages.PART_TAKEN, code=error.code)
 
     def _exchange(self, packet: Callable[[int], bytes], answers: int) -> tuple[int, bytes]:
-        """(status, the answer whole) to a packet, given its sequence number. Errors: OutcomeUnknown."""
+        """(status, the whole answer) to a packet, given its sequence number. Errors: OutcomeUnknown."""
         sequence = next(self._sequence) & 0x7FFFFFFF
         whole = packet(sequence)
         try:
@@ -141,10 +141,10 @@ class Transmitter:
         if self._gateway.per_second:
             time.sleep(1 / self._gateway.per_second)
 
-    # ------------------------------------------------------------------ the line
+    # ------------------------------------------------------------------ the connection
 
     def _ready(self) -> None:
-        """A line that is surely alive. Errors: ConnectionFailed, ConfigInvalid, Throttled: nothing has left yet."""
+        """A working connection. Errors: ConnectionFailed, ConfigInvalid, Throttled: nothing has left yet."""
         if self._socket is not None and time.monotonic() - self._used > _IDLE:
             self._ask()
         elif self._socket is not None and self._closed():
@@ -153,7 +153,7 @@ class Transmitter:
             self._bind()
 
     def _closed(self) -> bool:
-        """Whether the SMSC has hung up meanwhile; a question of its own (enquire_link) does not count."""
+        """Whether the SMSC has disconnected meanwhile; its own enquire_link does not count."""
         line = self._line()
         line.setblocking(False)
         try:
@@ -201,7 +201,7 @@ class Transmitter:
         self._used = time.monotonic()
 
     def _answer(self, command: int, sequence: int) -> None:
-        """What the SMSC asks while we wait. Errors: OSError, also when it says goodbye."""
+        """Answer the SMSC's requests while we wait. Errors: OSError, also when it unbinds."""
         if command == pdu.ENQUIRE_LINK:
             self._line().sendall(pdu.write(pdu.ENQUIRE_LINK_RESP, sequence))
         elif command == pdu.UNBIND:

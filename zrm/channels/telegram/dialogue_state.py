@@ -1,8 +1,8 @@
-"""Where a dialogue stands, as it is kept between two messages of a citizen: durable before the bot answers.
+"""A dialogue's state, as it is kept between two messages of a citizen: durable before the bot answers.
 
-What a citizen says within a dialogue, or as one album of several photos, waits here as `Part`s until it is whole; then
-it is sealed into a `Bundle`, received as one contact, and taken out of the note. A bundle never changes once sealed, so
-whoever receives it, and however often, receives the same.
+What a citizen sends within a dialogue, or as one album of several photos, is collected here as `Part`s until it is
+complete; then it is sealed into a `Bundle`, received as one contact, and removed from the state. A bundle never changes
+once sealed, so however often it is received, the contact is the same.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from zrm.contract.files import StoredFile
 from zrm.contract.inbound import JSON
 
 KEEP: Final = 90 * 86400.0
-"""Seconds a note outlives its moment, so that it can be looked for while it waits and is found after any outage."""
+"""Seconds a state is kept beyond its due time, so that it is found while it waits and after any outage."""
 
 _SEEN: Final = 60
 
@@ -45,7 +45,7 @@ class SentPart:
 
 @dataclass(frozen=True, slots=True)
 class Bundle:
-    """What will be one contact. `key` identifies it for ever."""
+    """A contact to be. `key` identifies it for ever."""
 
     key: str
     role: Literal["matter", "album"]
@@ -56,10 +56,10 @@ class Bundle:
 
 
 @dataclass(frozen=True, slots=True)
-class Note:
+class DialogueState:
     """A chat with one bot. `language` as the citizen chose it; times are seconds since 1970.
 
-    `due`: when the draft is filed without its citizen's word; `album_due`: when the album is taken for whole.
+    `due`: when the draft is filed without the citizen's confirmation; `album_due`: when the album counts as complete.
     """
 
     bot: str
@@ -78,19 +78,19 @@ class Note:
 
     @property
     def drafting(self) -> bool:
-        """Whether what the citizen says now belongs to a draft."""
+        """Whether the citizen's next message belongs to a draft."""
         return self.step in ("nature", "subject", "describe", "attach", "confirm")
 
     def role_of(self, name: str) -> str | None:
-        """In which role this update was received before; None if it is new."""
+        """The role in which this update was received before; None if it is new."""
         return next((role for known, role in self.seen if known == name), None)
 
-    def saw(self, name: str, role: str) -> Note:
-        """The note that knows one update more."""
+    def saw(self, name: str, role: str) -> DialogueState:
+        """The state with one more update recorded."""
         return replace(self, seen=(*self.seen, (name, role))[-_SEEN:])
 
-    def seal_draft(self, *, finished: bool) -> Note:
-        """Close the draft, if anything was said in it; the dialogue is over."""
+    def seal_draft(self, *, finished: bool) -> DialogueState:
+        """Close the draft, if it has any content; the dialogue is over."""
         done = replace(self, step="", nature="", subject="", parts=(), due=0)
         if not self.parts:
             return done
@@ -98,39 +98,39 @@ class Note:
         bundle = Bundle(key, "matter", self.parts, self.nature, self.subject, finished)
         return replace(done, sealed=(*self.sealed, bundle))
 
-    def seal_album(self) -> Note:
-        """Close the album that is being gathered, if there is one."""
+    def seal_album(self) -> DialogueState:
+        """Close the album that is being collected, if there is one."""
         if not self.album:
             return self
         bundle = Bundle(f"{self.bot}/album/{self.album[0].name}", "album", self.album)
         return replace(self, album=(), album_due=0, sealed=(*self.sealed, bundle))
 
-    def seal_due(self, now: float) -> Note:
-        """Close what has waited long enough."""
+    def seal_due(self, now: float) -> DialogueState:
+        """Close what has expired."""
         note = self.seal_album() if self.album and self.album_due <= now else self
         return note.seal_draft(finished=False) if note.step and 0 < note.due <= now else note
 
     def seconds(self, now: float) -> float:
-        """How long to keep the note: it is due for a look when `KEEP` seconds of this are left."""
+        """How long to keep the state: it is due for a look when `KEEP` seconds of this are left."""
         moments = [moment for moment in (self.due, self.album_due) if moment > 0]
         if self.sealed:
-            moments.append(now + 5)  # whoever sealed it files it at once; if that one died, somebody else must
+            moments.append(now + 5)  # the process that sealed it files it at once; if that one died, another must
         return KEEP + max(0.5, min(moments) - now) if moments else 2 * KEEP
 
 
-def to_json(note: Note) -> JSON:
-    """The note as the store keeps it."""
+def to_json(note: DialogueState) -> JSON:
+    """The state as the store keeps it."""
     value: JSON = asdict(note)
     return value
 
 
-def from_json(value: JSON, bot: str, chat: int) -> Note:
-    """The note as it was; a fresh one if there is none."""
+def from_json(value: JSON, bot: str, chat: int) -> DialogueState:
+    """The stored state; a fresh one if there is none."""
     if not isinstance(value, dict):
-        return Note(bot, chat)
+        return DialogueState(bot, chat)
     nowhere: Step = ""
     step = next((step for step in _STEPS if step == value.get("step")), nowhere)
-    return Note(
+    return DialogueState(
         bot=bot,
         chat=chat,
         language=_str(value, "language"),
@@ -151,7 +151,7 @@ _STEPS: Final[tuple[Step, ...]] = ("language", "nature", "subject", "describe", 
 
 
 def part_from(value: JSON) -> SentPart:
-    """A part as it was kept, in a note or in a contact's body. Errors: ValueError."""
+    """A part as stored, in a state or in a contact's body. Errors: ValueError."""
     if not isinstance(value, dict):
         raise ValueError("not a part")
     return SentPart(
@@ -165,7 +165,7 @@ def part_from(value: JSON) -> SentPart:
 
 
 def missing_from(value: JSON) -> Missing:
-    """A missing file as it was kept. Errors: ValueError."""
+    """A missing file as stored. Errors: ValueError."""
     if not isinstance(value, dict):
         raise ValueError("not a missing file")
     return Missing(_str(value, "name"), int(_float(value, "size")), _str(value, "why"))

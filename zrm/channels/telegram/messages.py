@@ -1,6 +1,6 @@
-"""What the bot says, what its buttons are called, and what an agent is told of answers that did not leave.
+"""The bot's messages and button labels, and the reasons shown to agents when an answer did not leave.
 
-All of it message ids, shown in the citizen's or the agent's language.
+All are message ids, shown in the citizen's or the agent's language.
 """
 
 from __future__ import annotations
@@ -84,7 +84,7 @@ TITLES: Final = {
     "live_photo": _("Photo"),
     "document": _("File"),
 }
-"""What a message without words is called."""
+"""The title of a message without words."""
 SENTENCES: Final = tuple(map(Sentence, dict.fromkeys(TITLES.values())))
 
 COMMANDS: Final = {
@@ -101,7 +101,7 @@ _LABELS: Final = {NEW: "new", TRACK: "track", LANGUAGE: "language", GO_ON: "go_o
 
 
 def command_of(text: str) -> tuple[str, str]:
-    """The command a text is and what stands behind it; empty if it is none. Labels of buttons are commands too."""
+    """The command in a text and the text after it; empty if it is none. Button labels are commands too."""
     word, _sep, rest = text.strip().partition(" ")
     if word.startswith("/"):
         return COMMANDS.get(word.partition("@")[0].lower(), ""), rest.strip()
@@ -111,14 +111,15 @@ def command_of(text: str) -> tuple[str, str]:
     return "", ""
 
 
-# ---------------------------------------------------------------- what the bot shows
+# ---------------------------------------------------------------- the bot's messages
 
 
 @dataclass(frozen=True, slots=True)
-class Say:
-    """One message of the bot. `buttons` are rows of (label, data) beneath it; `keys` rows of labels in place of the keyboard.
+class OutgoingMessage:
+    """One message of the bot. `buttons` are rows of (label, data) below it; `keys` rows of labels in place of the
+    keyboard.
 
-    A key that equals `phone_key` asks the citizen's messenger for their number. Neither: what is shown stays.
+    A key that equals `phone_key` asks the citizen's messenger for their number. With neither, the current keys stay.
     """
 
     text: str
@@ -128,16 +129,16 @@ class Say:
 
 
 def menu(language: Language) -> tuple[tuple[str, ...], ...]:
-    """The keys that are there when no dialogue is on."""
+    """The keys shown outside a dialogue."""
     return ((gettext(language, NEW), gettext(language, TRACK)), (gettext(language, LANGUAGE),))
 
 
 def in_columns(buttons: Sequence[tuple[str, str]], columns: int) -> tuple[tuple[tuple[str, str], ...], ...]:
-    """Buttons laid out in rows of so many."""
+    """Buttons in rows of so many."""
     return tuple(tuple(buttons[start : start + columns]) for start in range(0, len(buttons), columns))
 
 
-# ---------------------------------------------------------------- what an agent is told
+# ---------------------------------------------------------------- reasons for agents
 
 NO_BOT: Final = declare("telegram.no_bot", "This bot of ours is no longer in the configuration.")
 NO_CHAT: Final = declare("telegram.no_chat", "This is not a number of a chat.")
