@@ -20,7 +20,7 @@ from uuid import UUID
 
 from starlette.requests import Request
 
-from zrm.agent_api.pages.reasons import told
+from zrm.agent_api.pages.reasons import worded
 from zrm.casestore.search_words import contact_key, excerpt, marked, parse
 from zrm.casework.templating import fill, unknown_placeholders
 from zrm.channels.channel import Channel
@@ -334,7 +334,7 @@ def _texts() -> list[Place]:
         text("templates", 100_000, _TEMPLATE, unknown_placeholders, lambda said: fill(said, {"name": "", "code": "1", "title": "چ"})),
         text("telephone numbers", 10_000, _NUMBERS, lambda number: (e164(number, "IR"), flaw(number, "IR"))),
         text("file names", 100_000, (*_WORDS, ".", "/", "\\", "con", ":", " ", "a.", "http://", "%"), file_name),
-        text("reasons", 10_000, ("%(words)s", "1", ": ", "a", "\n", "%"), lambda words: told(RECEIVER_SAYS(words=words), "fa")),
+        text("reasons", 10_000, ("%(words)s", "1", ": ", "a", "\n", "%"), lambda words: worded(RECEIVER_SAYS(words=words), "fa")),
         text("redaction", FIELDS, _LOG, log.redact),
     ]  # fmt: skip
 

@@ -15,7 +15,7 @@ from psycopg.types.json import Jsonb
 import zrm
 from tests.agent_api.conftest import Browser
 from tests.casework.installation import quarantine_one
-from zrm.agent_api.pages.reasons import ToldReason, told
+from zrm.agent_api.pages.reasons import WordedReason, worded
 from zrm.casestore import outbox
 from zrm.casestore.outbox import Topic
 from zrm.channels.email.reasons import EMPTY
@@ -65,7 +65,7 @@ UNDRAWN = NOT_SHOWN(because=render_child.NOTHING)
 def test_a_reason_is_told_in_the_readers_language(
     reason: Reason | None, language: Language, text: str, technical: str
 ) -> None:
-    assert told(reason, language) == ToldReason(text, technical)
+    assert worded(reason, language) == WordedReason(text, technical)
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,7 @@
 """The agents' side: the desk's pages, its steps and its live events.
 
-`pages/` is the edge for browsers: each module a router of one page or noun. An edge for programs (`json/`) will stand beside
-it and call the same actions of `zrm.casework`.
+`pages/` is the edge for browsers: each module is a router of one page or noun. An edge for programs (`json/`) will
+stand beside it and call the same actions of `zrm.casework`.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What the desk is handed by whoever composes the installation."""
+"""What the desk gets from the code that composes the installation."""
 
 from __future__ import annotations
 
@@ -33,9 +33,9 @@ TEMPLATES = Path(__file__).parent / "pages" / "templates"
 @dataclass(frozen=True)
 class DeskContext:
     """Everything the desk needs. `senders` are our accounts that can answer, from the channels' capabilities;
-    `own_addresses` ours on every channel, to which nothing is sent; `secret` keys its hashes; `monitor`
-    tells how the queue is, `health` how the roles are (None: not asked). `receive` is the front desk's, for what agents take
-    down (None: nothing can be). `pages` gets the desk's own templates as "desk/…".
+    `own_addresses` ours on every channel, to which nothing is sent; `secret` keys its hashes; `monitor` reports on the
+    queue, `health` on the roles (None: not asked). `receive` is the front desk's, for taken contacts (None: none can be
+    taken). `pages` gets the desk's own templates as "desk/…".
     """
 
     settings: Settings
@@ -51,7 +51,9 @@ class DeskContext:
     hub: EventHub = field(default_factory=EventHub)
 
     def problems(self, cursor: Cursor, grants: Grants) -> list[RoleProblem]:
-        """Which roles do not run, and what waits too long; nothing for who does not handle deliveries everywhere."""
+        """Which roles do not run, and what waits too long; nothing for an agent who does not handle deliveries
+        everywhere.
+        """
         return self.health.for_agent(cursor, grants) if self.health is not None else []
 
     @cached_property
@@ -81,11 +83,11 @@ class DeskContext:
 
     @property
     def secure(self) -> bool:
-        """Whether the public address is https, so that cookies may insist on it."""
+        """Whether the public address is https, so that cookies can require it."""
         return self.settings.public_url.startswith("https:")
 
     def cookie(self, name: str, path: str) -> Cookie:
-        """How a cookie of the desk is called here."""
+        """The name of one of the desk's cookies in this installation."""
         return cookie(name, path, secure=self.secure)
 
 

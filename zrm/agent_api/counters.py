@@ -1,4 +1,4 @@
-"""The numbers beside the navigation's places, in the page and live."""
+"""The numbers beside the navigation's entries, in the page and live."""
 
 from __future__ import annotations
 
@@ -13,33 +13,34 @@ from zrm.security.grants import Grants, Units, covers
 
 
 class Counters:
-    """The navigation's numbers for any agent, from one reading of the store; sums over units are made once a scope.
+    """The navigation's numbers for any agent, from one reading of the store; sums over units are computed once per
+    scope.
 
-    `problems` is how much is wrong with the roles.
+    `problems` is the number of problems with the roles.
     """
 
-    def __init__(self, heaps: list[case_list.Counted], waiting: Attention, problems: int) -> None:
-        self._heaps = heaps
+    def __init__(self, groups: list[case_list.Counted], waiting: Attention, problems: int) -> None:
+        self._groups = groups
         self._waiting = waiting
         self._problems = problems
         self._mine: dict[UUID, list[case_list.Counted]] = defaultdict(list)
-        for heap in heaps:
-            if heap.assignee_id is not None:
-                self._mine[heap.assignee_id].append(heap)
+        for group in groups:
+            if group.assignee_id is not None:
+                self._mine[group.assignee_id].append(group)
         self._shared: dict[Units, dict[View, int]] = {}
 
     def of(self, agent_id: UUID, visible: Units, grants: Grants) -> dict[str, int]:
         """The numbers by the navigation's keys."""
         if visible not in self._shared:
-            self._shared[visible] = case_list.count_views(self._heaps, None, visible)
+            self._shared[visible] = case_list.count_views(self._groups, None, visible)
         counts = {view.value: number for view, number in self._shared[visible].items()}
-        counts[View.MINE.value] = sum(heap.n for heap in self._mine[agent_id] if covers(visible, heap.unit_id))
+        counts[View.MINE.value] = sum(group.n for group in self._mine[agent_id] if covers(visible, group.unit_id))
         if grants.everywhere(Permission.HANDLE_QUARANTINE):
             counts["quarantine"] = self._waiting.held
         if grants.anywhere(Permission.HANDLE_DELIVERIES):
             units = grants.both(Permission.VIEW_CASES, Permission.HANDLE_DELIVERIES)
-            troubled = sum(n for unit_id, n in self._waiting.failed_deliveries.items() if covers(units, unit_id))
-            counts["trouble"] = troubled
+            undelivered = sum(n for unit_id, n in self._waiting.failed_deliveries.items() if covers(units, unit_id))
+            counts["trouble"] = undelivered
             if grants.everywhere(Permission.HANDLE_DELIVERIES):
                 counts["trouble"] += self._waiting.failed_tasks + self._problems
                 counts["problems"] = self._problems

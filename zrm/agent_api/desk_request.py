@@ -1,8 +1,8 @@
-"""Who is at the door of the desk: the session behind the cookie, the agent behind the session, the form they sent.
+"""A request at the desk: the session of the cookie, the agent of the session, and the form they sent.
 
-Every route behind sign-in takes one of the dependencies below: it finds the session, reads the form itself so that its size
-has a limit before anything is parsed, and checks the CSRF token of every unsafe request. Files are taken from
-who is signed in only, and the route class lets go of them when the request is over.
+Every route behind sign-in takes one of the dependencies below. It finds the session, reads the form itself so that its
+size is limited before anything is parsed, and checks the CSRF token of every unsafe request. Files are accepted only
+from a signed-in agent, and the route class releases them when the request is over.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ from zrm.ui.i18n import Language, gettext
 from zrm.ui.viewer import Theme, Viewer
 
 COOKIE: Final = ("zrm_desk", "/desk")
-"""The name and the path of the session's cookie; `DeskContext.cookie` makes them those of this installation."""
+"""The name and the path of the session's cookie; `DeskContext.cookie` gives the name in this installation."""
 MOST_FORM_BYTES: Final = 512 * 1024
 MOST_UPLOAD_BYTES: Final = 25 * 1024 * 1024
 MOST_FILES: Final = 10
@@ -43,16 +43,16 @@ _UNSAFE: Final = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 
 
 class SignInNeeded(ZrmError):
-    """Nobody is signed in (or the session has ended): show the sign-in page."""
+    """No agent is signed in (or the session has ended): show the sign-in page."""
 
 
 class ForgedForm(ZrmError):
-    """An unsafe request without the session's CSRF token: refuse it, nothing was done."""
+    """An unsafe request without the session's CSRF token: refused, nothing was done."""
 
 
 @dataclass(frozen=True)
 class DeskRequest:
-    """One request of a signed-in agent; `began` is the wall-clock second from which on its page may be behind the store."""
+    """One request of a signed-in agent; `began` is the wall-clock second from which on its page may be out of date."""
 
     agent: DeskAgent
     session: Session
@@ -73,7 +73,7 @@ class DeskRequest:
 
     @property
     def actor(self) -> ActingAgent:
-        """Who acts, for the rules below."""
+        """The acting agent, for the rules below."""
         return ActingAgent(self.agent.id, self.grants)
 
     @property
@@ -82,12 +82,12 @@ class DeskRequest:
         return self.actor.visible
 
     def may(self, permission: Permission, unit_id: UUID) -> bool:
-        """Whether the agent may do this in the unit, so that the page offers it; the action itself asks again."""
+        """Whether the agent may do this in the unit, so that the page offers it; the action itself checks again."""
         return self.actor.may(permission, unit_id)
 
 
 class StageNeeded(ZrmError):
-    """The session is not good for this page: it leads to what is still missing at `stage`."""
+    """The session is not valid for this page: send the agent to what is still missing at `stage`."""
 
     def __init__(self, stage: Stage) -> None:
         super().__init__(stage)
@@ -95,7 +95,7 @@ class StageNeeded(ZrmError):
 
 
 class ProofNeeded(ZrmError):
-    """The agent must show again who they are; nothing was done."""
+    """The agent must prove their identity again; nothing was done."""
 
 
 async def signed_in(request: Request) -> DeskRequest:
@@ -104,22 +104,24 @@ async def signed_in(request: Request) -> DeskRequest:
 
 
 async def lately_proven(request: Request) -> DeskRequest:
-    """That of an agent who has shown within ten minutes who they are. Errors: as `signed_in`, and ProofNeeded."""
+    """The request of an agent who has proved their identity within ten minutes. Errors: as `signed_in`, and
+    ProofNeeded.
+    """
     return _proven(await _admit(request, (Stage.SIGNED_IN,)))
 
 
 async def enrolling(request: Request) -> DeskRequest:
-    """As `lately_proven`, also for who must set up a second step before anything else."""
+    """As `lately_proven`, also for an agent who must set up a second step before anything else."""
     return _proven(await _admit(request, (Stage.SIGNED_IN, Stage.SET_UP)))
 
 
 async def owing_second_step(request: Request) -> DeskRequest:
-    """That of an agent who owes the second step. Errors: as `signed_in`."""
+    """The request of an agent who owes the second step. Errors: as `signed_in`."""
     return await _admit(request, (Stage.SECOND_STEP,))
 
 
 async def any_session(request: Request) -> DeskRequest:
-    """That of whoever has a session, whatever it is good for."""
+    """The request of an agent with a session at any stage."""
     return await _admit(request, tuple(Stage))
 
 
@@ -177,7 +179,7 @@ def _proven(found: DeskRequest) -> DeskRequest:
 
 
 def viewer_of(agent: DeskAgent, context: DeskContext) -> Viewer:
-    """How the agent's pages are written; the columns hold no other words than these types know."""
+    """How the agent's pages are written; the columns contain only values of these types."""
     return Viewer(
         cast(Language, agent.language),
         cast(Calendar, agent.calendar),
@@ -187,7 +189,7 @@ def viewer_of(agent: DeskAgent, context: DeskContext) -> Viewer:
 
 
 async def read_form(request: Request) -> dict[str, str]:
-    """A URL-encoded form of at most `MOST_FORM_BYTES`; of a field given twice the last counts. Errors: TooLarge."""
+    """A URL-encoded form of at most `MOST_FORM_BYTES`; of a field given twice the last value counts. Errors: TooLarge."""
     body = bytearray()
     async for chunk in request.stream():
         body += chunk

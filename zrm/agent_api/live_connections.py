@@ -1,7 +1,7 @@
-"""Open desks and what is to be told to them. Lives in the event loop; knows nothing of databases or pages.
+"""Open desks and the events to send them. Lives in the event loop; knows nothing of databases or pages.
 
 A desk that reads slowly costs at most `MOST_PENDING` waiting messages: beyond that they are dropped and it is told to
-fetch its list again, which is what it would see anyway.
+fetch its list again, which contains the same.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ class OpenDesk:
     closed: bool = False
 
     def push(self, message: bytes) -> None:
-        """Give the desk a message; never waits."""
+        """Queue a message for the desk; never waits."""
         if self.closed:
             return
         if len(self.pending) >= MOST_PENDING:
@@ -70,7 +70,7 @@ class OpenDesk:
 
 
 class EventHub:
-    """The open desks of this process, and the changes that were announced and not yet told."""
+    """The open desks of this process, and the announced changes not yet sent to them."""
 
     def __init__(self) -> None:
         self.desks: set[OpenDesk] = set()
@@ -90,12 +90,12 @@ class EventHub:
 
     async def stream(self, desk: OpenDesk, since: float, last_seen: str) -> AsyncIterator[bytes]:
         """The desk's stream until it closes. `since` is the wall-clock second its page was begun, `last_seen` the
-        number of the last event it had before it was cut off; if it may have missed something it is told to refresh.
+        number of the last event it had before it was cut off; if it may have missed an event it is told to refresh.
         """
         self._make_room(desk)
         self.desks.add(desk)
         desk.closed = self._ended
-        self.count_again.set()  # what has happened since its page was written is in no event of its own
+        self.count_again.set()  # changes since its page was written are in none of its events
         try:
             yield b"retry: 1000\n\n"
             if self._missed(desk, since, last_seen):
@@ -112,12 +112,12 @@ class EventHub:
             self.desks.discard(desk)
 
     def note(self, kind: str, identifier: UUID) -> None:
-        """Something was announced; it is told with whatever else gathers meanwhile."""
+        """A change was announced; it is sent together with others that gather meanwhile."""
         self._changed.setdefault(kind, {})[identifier] = None
         self.stirred.set()
 
     def take(self) -> dict[str, list[UUID]]:
-        """What has gathered, by kind; the gathering begins anew."""
+        """The gathered changes, by kind; gathering starts again."""
         changed, self._changed = self._changed, {}
         self.stirred.clear()
         return {kind: list(ids) for kind, ids in changed.items()}
@@ -128,18 +128,18 @@ class EventHub:
         return f"{self._boot}-{self._number}"
 
     def remember(self, units: Iterable[UUID]) -> None:
-        """Cases of these units changed now; pages written before are behind."""
+        """Cases of these units changed now; pages written before are out of date."""
         at = time.time()
         for unit_id in units:
             self._unit_changed[unit_id] = at
 
     def refresh_all(self) -> None:
-        """We may have missed announcements: every desk fetches again."""
+        """Announcements may have been missed: every desk fetches again."""
         self._lost_track = time.time()
         self.tell_all(REFRESH)
 
     def tell_all(self, message: bytes, *, only_idle: bool = False) -> None:
-        """Push to every desk, or only to those with nothing waiting."""
+        """Push to every desk, or only to those with no waiting messages."""
         for desk in list(self.desks):
             if not (only_idle and desk.pending):
                 desk.push(message)
@@ -150,7 +150,7 @@ class EventHub:
             self._loop.call_soon_threadsafe(self._drop, {session_hash})
 
     def keep_only(self, alive: set[str]) -> None:
-        """End the streams whose session is not alive any more."""
+        """End the streams whose session is no longer alive."""
         self._drop({desk.session_hash for desk in self.desks} - alive)
 
     def close_all(self) -> None:

@@ -1,8 +1,8 @@
 """Live events: from a NOTIFY in PostgreSQL to rows on open desks.
 
-One LISTEN connection a process. What is announced within `GATHER` is looked up in one query and drawn once for each
-language and calendar in use, however many desks are open; then it is handed to those who may see the unit. When
-PostgreSQL goes away the feed comes back by itself and tells every desk to fetch again.
+One LISTEN connection per process. Changes announced within `GATHER` are looked up in one query and rendered once for
+each language and calendar in use, however many desks are open; then they go to the desks that may see the unit. When
+PostgreSQL goes away the feed recovers by itself and tells every desk to fetch again.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ _log = log.get(__name__)
 
 @dataclass(frozen=True, slots=True)
 class _Told:
-    """One case, drawn: for each variant (with the address open, or masked), and as "gone"."""
+    """One case, rendered: for each variant (with the address open, or masked), and as "gone"."""
 
     row: QueueRow
     drawn: dict[tuple[Variant, bool], bytes]
@@ -79,7 +79,7 @@ class Feed:
                     await task
 
     async def _listen(self) -> None:
-        """Hear announcements; come back when the store does."""
+        """Listen for announcements; reconnect when the store is back."""
         shortest, longest = _RECONNECT
         pause, first = shortest, True
         while True:
@@ -100,7 +100,7 @@ class Feed:
                     while True:
                         async for notice in connection.notifies(timeout=CHECK_EVERY):
                             self._hear(notice.payload)
-                        await connection.execute("SELECT 1")  # nothing heard for a while: is anybody there?
+                        await connection.execute("SELECT 1")  # no announcement for a while: check the connection
             except psycopg.OperationalError as error:
                 _log.warning("live feed lost the store", error=type(error).__name__, reason=reason(error))
                 first = False
@@ -115,7 +115,7 @@ class Feed:
             _log.warning("unreadable announcement")
 
     async def _tell(self) -> None:
-        """Tell the desks what has gathered."""
+        """Send the gathered changes to the desks."""
         while True:
             await self._hub.stirred.wait()
             await asyncio.sleep(GATHER)
@@ -140,7 +140,7 @@ class Feed:
     def _load(
         self, changed: dict[str, list[UUID]], variants: set[Variant], at_desk: set[UUID]
     ) -> tuple[list[_Told], dict[UUID, tuple[Notice, int]]]:
-        """In a worker thread: one look at the store, one drawing for each variant."""
+        """In a worker thread: one query, one rendering for each variant."""
         with self._context.database.cursor() as cursor:
             rows = case_list.rows(cursor, changed["case"]) if "case" in changed else []
             wanted = [agent for agent in changed.get("notification", []) if agent in at_desk]
@@ -154,7 +154,7 @@ class Feed:
         return told, notices
 
     def _drawn(self, row: QueueRow, variants: set[Variant], number: str) -> dict[tuple[Variant, bool], bytes]:
-        """The row for each variant; drawn twice only where the address stands for a name."""
+        """The row for each variant; rendered twice only where the address stands for a name."""
         drawn = {}
         for variant in variants:
             drawn[variant, True] = self._draw(row, variant, number)
@@ -189,7 +189,7 @@ class Feed:
                     how = desk.variant, desk.grants.has(Permission.VIEW_ADDRESSES, one.row.unit_id)
                     if how in one.drawn:
                         messages.append(one.drawn[how])
-                    else:  # opened since the drawing began
+                    else:  # opened since the rendering began
                         messages.append(event("refresh", {}))
                 elif one.row.came_from is not None and covers(desk.visible, one.row.came_from):
                     messages.append(one.gone)
@@ -199,7 +199,7 @@ class Feed:
                 desk.push(b"".join(messages))
 
     async def _count(self) -> None:
-        """Tell the counters, at most every half second, to those for whom one changed."""
+        """Send the counters, at most every half second, to the desks for which one changed."""
         while True:
             await self._hub.count_again.wait()
             await asyncio.sleep(COUNT_EVERY)
@@ -222,7 +222,7 @@ class Feed:
             return Counters(case_list.counted(cursor), worklists.attention(cursor), problems)
 
     async def _check(self) -> None:
-        """Now and then: are the sessions alive, what may the agents see by now, and how are the roles?"""
+        """Now and then: check which sessions are alive, what the agents may see by now, and how the roles are."""
         while True:
             await asyncio.sleep(CHECK_EVERY)
             if not self._hub.desks:

@@ -1,4 +1,4 @@
-"""What the desk hands to a browser for some minutes and believes when it comes back: sealed cookies."""
+"""What the desk hands to a browser for some minutes and accepts when it comes back: sealed cookies."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from zrm.agent_api.context import DeskContext
 
 @dataclass(frozen=True, slots=True)
 class SealedState:
-    """What goes along: what it is for, the secrets of it, and the page to go on with."""
+    """The content: its purpose, its secrets, and the page to go on with."""
 
     purpose: str
     secrets: tuple[str, ...]
@@ -21,7 +21,7 @@ class SealedState:
 
 
 class SealedCookie:
-    """One kind of errand's cookie. A browser has one at a time; it is taken back once it was used."""
+    """The cookie for one purpose. A browser has one at a time; it is removed once it was used."""
 
     def __init__(self, context: DeskContext, name: str, path: str, *, seconds: int) -> None:
         self._secure = context.secure
@@ -43,7 +43,7 @@ class SealedCookie:
         )
 
     def read(self, request: Request, purpose: str) -> SealedState | None:
-        """What the browser brings back; None if it is nothing of ours, for something else, or too old."""
+        """What the browser brings back; None if it is not ours, for another purpose, or too old."""
         try:
             said: dict[str, Any] = self._seal.loads(request.cookies.get(self._cookie.name, ""), max_age=self._seconds)
         except BadData:
@@ -52,5 +52,5 @@ class SealedCookie:
         return errand if errand.purpose == purpose else None
 
     def drop(self, response: Response) -> None:
-        """Take it back."""
+        """Remove it."""
         response.delete_cookie(self._cookie.name, path=self._cookie.path, secure=self._secure)

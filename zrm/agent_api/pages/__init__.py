@@ -1,4 +1,4 @@
-"""The desk for browsers: one module a page or noun, each a router. What they may do is asked in `zrm.casework`."""
+"""The desk for browsers: one module per page or noun, each a router. `zrm.casework` checks the permissions."""
 
 from __future__ import annotations
 

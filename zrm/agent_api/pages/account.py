@@ -46,7 +46,7 @@ def notifications(context: Desk, visit: SignedIn) -> Response:
 
 @router.post("/desk/notifications/read")
 def read_all(context: Desk, visit: SignedIn) -> Response:
-    """Everything that was shown is read."""
+    """Mark everything that was shown as read."""
     with context.database.cursor() as cursor:
         notification.read_all(cursor, visit.agent.id, shown=_uuid(visit.form.get("shown", "")))
     return RedirectResponse("/desk/notifications", status_code=303)
@@ -54,7 +54,7 @@ def read_all(context: Desk, visit: SignedIn) -> Response:
 
 @router.post("/desk/notifications/{notice_id}/read")
 def read_one(notice_id: UUID, context: Desk, visit: SignedIn) -> Response:
-    """One line is read."""
+    """Mark one line as read."""
     with context.database.cursor() as cursor:
         notification.read_line(cursor, visit.agent.id, notice_id)
     return RedirectResponse("/desk/notifications", status_code=303)
@@ -73,7 +73,7 @@ def preferences(request: Request, context: Desk, visit: SignedIn) -> Response:
 
 @router.get("/desk/settings")
 def settings(request: Request, context: Desk, visit: SignedIn) -> Response:
-    """The choices, and the form for another password."""
+    """The choices, and the form for a new password."""
     saved = "saved" in request.query_params
     with context.database.cursor() as cursor:
         return Shell(context).page(
@@ -103,7 +103,9 @@ def password(context: Desk, visit: SignedIn) -> Response:
 
 @dataclass(frozen=True, slots=True)
 class NoticeLine:
-    """A line of the list, in the reader's words. `words` and `href` are empty where they may not see the case (any more)."""
+    """A line of the list, in the reader's language. `words` and `href` are empty where they may not see the case (any
+    more).
+    """
 
     id: UUID
     kind: str
@@ -176,6 +178,6 @@ def _why_not(visit: DeskRequest, weakness: Weakness) -> str:
 
 
 def _back(request: Request) -> str:
-    """The page the choice was made on, if the browser says and it is one of ours; only the path is believed."""
+    """The page the choice was made on, if the browser names one of ours; only the path is used."""
     path = request.headers.get("referer", "").partition("//")[2].partition("/")[2].partition("?")[0]
     return f"/{path}" if path.startswith("desk/") and "\\" not in path and "//" not in path else "/desk"

@@ -1,4 +1,4 @@
-"""One case on one page: its conversation and history in one line of time, its facts, its person, what to do next."""
+"""One case on one page: its conversation and history in one timeline, its facts, its person, what to do next."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ router = page_router()
 def page(request: Request, case_id: UUID, context: Desk, visit: SignedIn) -> Response:
     """The case with its newest entries.
 
-    `?before=` shows those before a place, `?delivery=` those with an answer; `?template=` puts a template into the composer,
-    `?again=` the agent's own answer that they took back; `?done=` names the step that led here.
+    `?before=` shows those before a place, `?delivery=` those with an answer; `?template=` puts a template into the
+    composer, `?again=` the agent's own withdrawn answer; `?done=` names the step that led here.
     """
     asked = request.query_params
     delivery = asked.get("delivery", "")
@@ -80,16 +80,16 @@ def draw(
 
 
 def _taken_back(context: DeskContext, cursor: Cursor, visit: DeskRequest, case_id: UUID, contact_id: UUID) -> Draft:
-    """The agent's own answer that they took back, as a draft; an empty one if there is none of that id."""
+    """The agent's own withdrawn answer, as a draft; an empty one if there is none with that id."""
     kept = undo.withdrawn(cursor, ActionContext(visit.actor, case_id, -1), contact_id)
     if kept is None:
         return Draft()
-    way = route_key(context, ReplyRoute(kept.channel, kept.account, kept.address))
-    return Draft(kept.text, kept.title, way, contact_id)
+    chosen_route = route_key(context, ReplyRoute(kept.channel, kept.account, kept.address))
+    return Draft(kept.text, kept.title, chosen_route, contact_id)
 
 
 def _place(mark: str) -> TimelineKey | None:
-    """The place an "earlier" link named. Errors: NotFound when it is none of ours."""
+    """The place that an "earlier" link named. Errors: NotFound when it is not one of ours."""
     if not mark:
         return None
     at, _sep, anchor = mark.partition("_")

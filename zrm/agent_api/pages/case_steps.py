@@ -1,4 +1,5 @@
-"""What an agent does to a case, as forms. Each ends in the page again: as it is now, or saying why nothing was done.
+"""What an agent does to a case, as forms. Each ends in the page again: with the new state, or saying why nothing was
+done.
 
 A form carries the version of the case the agent saw. When the case has changed since, nothing is done: the page shows
 the present state and keeps what was typed.
@@ -60,14 +61,14 @@ def _do(context: DeskContext, visit: DeskRequest, case_id: UUID, name: str, take
     try:
         with context.database.cursor() as cursor:
             done = take(context, cursor, visit, act)
-            # In the step's own transaction, which holds the case: what it sends bears this very trace.
+            # In the step's own transaction, which locks the case: what it sends carries this very trace.
             trace = case_actions.trace_of(cursor, case_id)
     except (Conflict, NotAllowed) as error:
         return _refused(context, visit, case_id, error)
     _log.info("step taken", case=str(case_id), trace=trace, step=name, agent=str(visit.agent.id))
     with context.database.cursor() as cursor:
         if not case_reading.sees_case(cursor, visit.actor, case_id):
-            return RedirectResponse("/desk", status_code=303)  # handed over to where the agent does not see it
+            return RedirectResponse("/desk", status_code=303)  # handed over to a unit the agent does not see
     taken_back = f"&again={done.contact_id}" if isinstance(done, undo.Undoable) and done.step == "reply" else ""
     return RedirectResponse(f"/desk/cases/{case_id}?done={name}{taken_back}", status_code=303)
 
@@ -108,13 +109,13 @@ def _reply(context: DeskContext, cursor: Cursor, visit: DeskRequest, act: Action
 
 
 def _version(form: dict[str, str]) -> int:
-    """The version the agent saw; a form without one saw nothing."""
+    """The version the agent saw; a form without one gets one that never matches."""
     text = form.get("version", "")
     return int(text) if text.isascii() and text.isdigit() and len(text) < 10 else -1
 
 
 def _uuid(text: str) -> UUID:
-    """An id as a form has it; what is no id is that of nothing."""
+    """An id from a form; an unreadable one becomes an id that belongs to nothing."""
     try:
         return UUID(text)
     except ValueError:

@@ -1,4 +1,4 @@
-"""What the case's page shows, in the agent's language: worked out here, so that the template only lays it out."""
+"""What the case's page shows, in the agent's language: computed here, so that the template only lays it out."""
 
 from __future__ import annotations
 
@@ -53,25 +53,27 @@ _DONE: Final = {
 }
 """What a step has done, in a sentence, by its name."""
 _LEAVES: Final = frozenset({"reply", "close", "assign", "release"})
-"""The steps after which there may be nothing more to do here: the next case is offered."""
+"""After these steps there may be nothing more to do here, so the next case is offered."""
 
 
 @dataclass(frozen=True, slots=True)
 class Draft:
     """What the agent had typed, kept when it could not be sent.
 
-    `again` is the answer that was taken back and is written anew: its files may go with this one.
+    `again` is the withdrawn answer that is being rewritten: its files may go with this one.
     """
 
     text: str = ""
     title: str = ""
-    way: str = ""
+    chosen_route: str = ""
     again: UUID | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class CaseRequest:
-    """What a request says of the page: a refusal's `notice`, what was typed, the step just done, the first unread contact."""
+    """What a request says about the page: a refusal's `notice`, what was typed, the step just done, the first unread
+    contact.
+    """
 
     notice: str = ""
     draft: Draft = field(default_factory=Draft)
@@ -81,7 +83,7 @@ class CaseRequest:
 
 @dataclass(frozen=True, slots=True)
 class TimelineItem:
-    """One entry of the line of time: a contact, or a sentence with its icon."""
+    """One entry of the timeline: a contact, or a sentence with its icon."""
 
     at: datetime
     contact: ContactRow | None = None
@@ -93,7 +95,7 @@ class TimelineItem:
 
 @dataclass(frozen=True, slots=True)
 class Composer:
-    """Where an answer is written: the routes and the chosen one, the routes that are barred, what stands there already."""
+    """Where an answer is written: the routes and the chosen one, the barred routes, and the draft."""
 
     routes: list[RouteChoice]
     chosen: ReplyRoute
@@ -119,7 +121,7 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class CaseChoices:
-    """What the page's forms offer. `colleagues` are those whom a note can name, by login."""
+    """What the page's forms offer. `colleagues` are the agents that a note can mention, by login."""
 
     natures: Options
     subjects: Options
@@ -130,7 +132,7 @@ class CaseChoices:
 
 @dataclass(frozen=True, slots=True)
 class CaseViewModel:
-    """The page: the case, its line of time, its person, what was done and what can be done.
+    """The page: the case, its timeline, its person, what was done and what can be done.
 
     `allowed` are the steps the agent may take now, and "handle_deliveries". `unanswered`: closing needs a reason.
     """
@@ -180,7 +182,7 @@ class CaseViewModel:
 
     @staticmethod
     def file_name(name: str) -> str:
-        """A file's name without what could deceive."""
+        """A file's name without characters that could deceive."""
         return harmless_name(name)
 
     @staticmethod
@@ -241,7 +243,7 @@ def case_view(
 
 
 def mark_of(place: TimelineKey) -> str:
-    """A place in the line of time as a link carries it: its moment and the anchor of the entry that stands there."""
+    """A place in the timeline as a link carries it: its moment and the anchor of the entry that stands there."""
     at = place.at.isoformat().replace("+00:00", "Z")
     return f"{at}_{'contact' if place.is_contact else 'event'}-{place.id}"
 
@@ -258,7 +260,7 @@ def _allowed(visit: DeskRequest, head: CaseHead) -> frozenset[str]:
 
 
 def _composer(cursor: Cursor, act: ActionContext, head: CaseHead, choices: list[RouteChoice], draft: Draft) -> Composer:
-    chosen = next((one.route for one in choices if one.key == draft.way), None)
+    chosen = next((one.route for one in choices if one.key == draft.chosen_route), None)
     return Composer(
         routes=choices,
         chosen=chosen or next(one.route for one in choices if not one.route.barred),
@@ -325,7 +327,7 @@ def _items(
 
 
 def _people(page: CasePage) -> list[UUID]:
-    """Every agent the page names, assignees of the past included."""
+    """Every agent the page names, past assignees included."""
     writers = {contact.agent_id for contact in page.contacts if contact.agent_id is not None}
     return list(writers.union(*(event.agent_ids() for event in page.events)))
 
@@ -338,14 +340,14 @@ def _channels(choices: list[RouteChoice], chosen: str, language: Language) -> Op
 
 
 def _logins(cursor: Cursor, colleagues: Iterable[Named], visit: DeskRequest) -> Options:
-    """The colleagues but the agent, as (login, name)."""
+    """The colleagues without the agent, as (login, name)."""
     others = [one for one in colleagues if one.id != visit.agent.id]
     logins = directory.logins(cursor, [one.id for one in others])
     return [(logins[one.id], one.name(visit.viewer.language)) for one in others if one.id in logins]
 
 
 def _targets(units: Iterable[Named], colleagues: Iterable[Named], visit: DeskRequest) -> Options:
-    """Whom a case can be given to: named colleagues first, then units."""
+    """The agents and units a case can be given to: agents first, then units."""
     language, me = visit.viewer.language, visit.say(_("me"))
     people = [
         (f"agent:{one.id}", f"{one.name(language)} ({me})" if one.id == visit.agent.id else one.name(language))

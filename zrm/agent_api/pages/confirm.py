@@ -1,4 +1,6 @@
-"""Showing again who one is, before a step that matters: by password, the app's code, a passkey or the identity provider."""
+"""Proving one's identity again before a step that matters: by password, the app's code, a passkey or the identity
+provider.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +27,7 @@ router = page_router()
 
 @router.get("/desk/confirm")
 def page(request: Request, context: Desk, visit: SignedIn) -> Response:
-    """The ways to show it; `?next=` is the page to go on with."""
+    """The ways to prove it; `?next=` is the page to go on with."""
     return _draw(context, visit, local(request.query_params.get("next", "")))
 
 
@@ -48,7 +50,7 @@ def confirm(request: Request, context: Desk, visit: SignedIn) -> Response:
 
 @router.post("/desk/confirm/passkey/options")
 def options(context: Desk, visit: SignedIn) -> Response:
-    """What the browser needs to use a passkey of the agent's, as JSON."""
+    """What the browser needs to use one of the agent's passkeys, as JSON."""
     return PasskeyErrand(context).to_use(visit.agent.id)
 
 

@@ -1,8 +1,9 @@
-"""Letting agents in: what is still missing after they showed who they are, the session, its cookies, and who is told.
+"""Letting agents in: what is still missing after they proved their identity, the session, its cookies, and the
+notification.
 
-An agent who has a second step set up, or must have one, is let in by both steps. A passkey is both; so is the identity
-provider where the settings say that it asks for two. A new session begins at each step, so none that was there before,
-planted or left over, becomes more than it was.
+An agent who has a second step set up, or must have one, needs both steps. A passkey counts as both; so does the
+identity provider where the settings say that it asks for two. A new session begins at each step, so that an earlier
+one, planted or left over, gains no access.
 """
 
 from __future__ import annotations
@@ -37,7 +38,7 @@ class Entrance:
     def enter(
         self, request: Request, agent_id: UUID, how: How, *, next_href: str = "", whole: bool = False
     ) -> Response:
-        """Begin a session for an agent who has shown who they are; `whole`: by both steps, if two are wanted."""
+        """Begin a session for an agent who has proved their identity; `whole`: by both steps, if two are required."""
         with self._context.database.cursor() as cursor:
             stage = self._stage(cursor, agent_id, whole=whole)
             token, session = self._start(cursor, request, agent_id, how, stage)
@@ -51,7 +52,7 @@ class Entrance:
         return response
 
     def finish(self, request: Request, response: Response, session: Session, how: How) -> None:
-        """Nothing is missing any more: the answer carries a whole session in place of the one that was not."""
+        """Nothing is missing any more: the response carries a complete session in place of the earlier one."""
         with self._context.database.cursor() as cursor:
             token, whole = self._start(cursor, request, session.agent_id, how, Stage.SIGNED_IN)
         self._give(request, response, token, whole)
@@ -80,7 +81,7 @@ class Entrance:
         return token, session
 
     def _give(self, request: Request, response: Response, token: str, session: Session) -> None:
-        """The cookies: the session's, and, once somebody is in, the browser's."""
+        """The cookies: the session's and, once the agent is in, the browser's."""
         cookies: list[tuple[tuple[str, str], str, int | None]] = [(COOKIE, token, None)]
         if session.stage is Stage.SIGNED_IN:
             marks = marks_of(self._context, request).with_agent(self._context.secret, session.agent_id)

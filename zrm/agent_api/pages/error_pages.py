@@ -1,4 +1,4 @@
-"""How the desk's errors become answers. One route class, so that no page has to think of it and none can forget."""
+"""How the desk's errors become responses. One route class, so that no page can forget one."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ STAGE_PAGES = {
     Stage.SECOND_STEP: "/desk/sign-in/second",
     Stage.SET_UP: "/desk/security/set-up",
 }
-"""Where a session of each stage belongs."""
+"""Where a session of each stage is sent."""
 Handler = Callable[[Request], Awaitable[Response]]
 
 
@@ -53,7 +53,7 @@ class DeskRoute(APIRoute):
     """The class of every route of the desk: it answers the desk's errors with the desk's pages."""
 
     def get_route_handler(self) -> Callable[[Request], Any]:
-        """The handler with the desk's answers to errors around it."""
+        """The handler, wrapped in the desk's responses to errors."""
         inner = super().get_route_handler()
 
         async def handle(request: Request) -> Response:
@@ -94,7 +94,7 @@ async def _answer(context: DeskContext, request: Request, inner: Handler) -> Res
 
 
 async def _with_uploads(request: Request, inner: Handler) -> Response:
-    """The answer; whatever happens, the files that came with the request are let go of."""
+    """The response; in any case the files that came with the request are released."""
     try:
         return await inner(request)
     finally:
@@ -110,13 +110,13 @@ def error_page(context: DeskContext, request: Request, status: int, title: str, 
 
 
 def reader_of(context: DeskContext, request: Request) -> Viewer:
-    """Who reads the answer: the agent who is signed in, as far as that was found out, else whoever it may be."""
+    """The reader of the response: the signed-in agent, as far as that is known, else an unknown one."""
     visit: DeskRequest | None = getattr(request.state, "visit", None)
     return visit.viewer if visit else guess_viewer(context, request)
 
 
 def guess_viewer(context: DeskContext, request: Request) -> Viewer:
-    """Somebody we do not know yet: the language they chose or their browser wishes, else the installation's."""
+    """An unknown reader: the language they chose or their browser asks for, else the installation's."""
     organisation = context.settings.organisation
     asked, remembered = (
         request.query_params.get("lang", ""),
@@ -128,20 +128,20 @@ def guess_viewer(context: DeskContext, request: Request) -> Viewer:
 
 
 def _to_stage(request: Request, stage: Stage) -> Response:
-    """To what the session is good for; a stream is only told no."""
+    """Send the agent to what the session is valid for; a stream only gets a refusal."""
     if request.url.path == "/desk/events":
         return PlainTextResponse("", status_code=401, headers=_NOT_STORED)
     return RedirectResponse(STAGE_PAGES[stage], status_code=303, headers=_NOT_STORED)
 
 
 def _came_from(request: Request) -> str:
-    """The page to go on with: the one asked for or, of a form, the one it stands on; only ever one of the desk."""
+    """The page to go on with: the one requested or, for a form, the one it stands on; always one of the desk."""
     path = request.url.path if request.method == "GET" else urlsplit(request.headers.get("referer", "")).path
     return path if path.startswith("/desk/") and "\\" not in path else "/desk/security"
 
 
 def _to_sign_in(request: Request) -> Response:
-    """Send a person to the sign-in page and, after it, back to where they were; a stream is only told no."""
+    """Send the agent to the sign-in page and, after it, back; a stream only gets a refusal."""
     if request.url.path == "/desk/events":
         return PlainTextResponse("", status_code=401, headers={"Cache-Control": "no-store"})
     target = "/desk/sign-in"

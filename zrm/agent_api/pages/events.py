@@ -18,7 +18,7 @@ router = page_router()
 
 @router.get("/desk/events")
 async def events(request: Request, context: Desk, visit: SignedIn) -> Response:
-    """What changes from now on, or since the page was begun."""
+    """Changes from now on, or since the page was begun."""
     desk = OpenDesk(
         visit.agent.id,
         visit.session.token_hash,
@@ -33,7 +33,7 @@ async def events(request: Request, context: Desk, visit: SignedIn) -> Response:
 def _since(request: Request) -> float:
     """When the page was begun, before anything in it was read.
 
-    A page that does not say is as old as can be, and is told to refresh.
+    A page that does not say counts as infinitely old, and is told to refresh.
     """
     try:
         return float(request.query_params.get("since", "0"))

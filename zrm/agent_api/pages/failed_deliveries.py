@@ -1,4 +1,4 @@
-"""Delivery problems: answers that did not arrive, and work that failed and belongs to no unit."""
+"""Delivery problems: answers that did not arrive, and failed work that belongs to no unit."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _log = log.get(__name__)
 
 @router.get(PAGE)
 def listing(context: Desk, visit: SignedIn) -> Response:
-    """The answers of the agent's units; the rest for who handles deliveries everywhere."""
+    """The answers of the agent's units; the rest for agents who handle deliveries everywhere."""
     everything = failed_tasks.handles(visit.actor)
     with context.database.cursor() as cursor:
         return Shell(context).page(
@@ -44,7 +44,7 @@ def listing(context: Desk, visit: SignedIn) -> Response:
 
 @router.post(PAGE + "/deliveries/{delivery_id}/{step}")
 def delivery(delivery_id: UUID, step: str, context: Desk, visit: SignedIn) -> Response:
-    """Send an answer again, send it by another route, or record that it is dealt with."""
+    """Send an answer again, send it by another route, or record that it is handled."""
     with context.database.cursor() as cursor:
         case_id = failed_deliveries.case_of(cursor, visit.actor, delivery_id)
         match step:
@@ -67,7 +67,7 @@ def delivery(delivery_id: UUID, step: str, context: Desk, visit: SignedIn) -> Re
 
 @router.post(PAGE + "/tasks/{task_id}/replay")
 def task(task_id: UUID, context: Desk, visit: SignedIn) -> Response:
-    """Have a failed task done once more."""
+    """Run a failed task once more."""
     with context.database.cursor() as cursor:
         failed_tasks.replay_task(cursor, visit.actor, task_id)
     return RedirectResponse(PAGE, status_code=303)

@@ -1,10 +1,10 @@
-"""Files of citizens: recordings, faxes, attachments, their HTML and the originals, each behind the case's permission.
+"""Citizens' files: recordings, faxes, attachments, their HTML and the originals, each behind the case's permission.
 
-Only sound, plain pictures and the pages we made ourselves are shown in place; everything else is saved, under a type
-no browser runs. A PDF opens in a tab of its own, without what acts in it (`zrm.kit.still_pdf`); one that cannot be made so is
-saved, and the original can always be saved. A citizen's HTML has an address of its own, a sandbox for an origin, and loads
-nothing, unless the agent asks for the pictures. What has a virus, or has not been scanned yet, is given out only to who says
-so on a page of its own, and the case's history keeps who did.
+Only sound, plain pictures and the pages we rendered ourselves are shown in place; everything else is saved, under a
+type that no browser runs. A PDF opens in a tab of its own, without active content (`zrm.kit.still_pdf`); one that
+cannot be cleaned is saved, and the original can always be saved. A citizen's HTML has an address of its own and a
+sandbox, and loads nothing unless the agent asks for the pictures. A file that has a virus, or has not been scanned yet,
+is given out only after a confirmation on a page of its own, and the case's history records the agent.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ _PDF: Final = "application/pdf"
 _PDF_BYTES: Final = 64 * 1024 * 1024
 _PDF_SECONDS: Final = 15.0
 _AT_A_TIME: Final = threading.BoundedSemaphore(2)
-"""PDFs made still at a time: each takes a process and several times its size."""
+"""How many PDFs are cleaned at a time: each takes a process and several times its size."""
 _PLAIN_BYTES: Final = 256 * 1024
 _PICTURE_BYTES: Final = 8 * 1024 * 1024
 _CID: Final = re.compile(r'src="\s*cid:([^"]*)"', re.IGNORECASE)
@@ -80,7 +80,7 @@ def file(request: Request, file_id: UUID, context: Desk, visit: SignedIn) -> Res
 
 @router.post("/desk/files/{file_id}")
 def save_in_spite(file_id: UUID, context: Desk, visit: SignedIn) -> Response:
-    """The file, although it has or may have a virus, for an agent who was told so."""
+    """The file, although it has or may have a virus, for an agent who was warned."""
     with context.database.cursor() as cursor:
         stored = case_files.file_in_spite(cursor, visit.actor, file_id)
     return _blob(context, stored.blob_key, stored.name, "", shown=False)
@@ -88,7 +88,7 @@ def save_in_spite(file_id: UUID, context: Desk, visit: SignedIn) -> Response:
 
 @router.get("/desk/contacts/{contact_id}/original")
 def original(request: Request, contact_id: UUID, context: Desk, visit: SignedIn) -> Response:
-    """A contact as it came through the door: saved, or (`?text`) its beginning as plain text."""
+    """A contact as received: saved, or (`?text`) its beginning as plain text."""
     with context.database.cursor() as cursor:
         found = case_files.original_to_read(cursor, visit.actor, contact_id)
     if "text" in request.query_params:
@@ -103,7 +103,7 @@ def original(request: Request, contact_id: UUID, context: Desk, visit: SignedIn)
 
 @router.post("/desk/contacts/{contact_id}/original")
 def original_in_spite(contact_id: UUID, context: Desk, visit: SignedIn) -> Response:
-    """A contact as it came, although a file in it has or may have a virus, for an agent who was told so."""
+    """A contact as received, although a file in it has or may have a virus, for an agent who was warned."""
     with context.database.cursor() as cursor:
         found = case_files.original_in_spite(cursor, visit.actor, contact_id)
     return _original(context, found)
@@ -111,7 +111,7 @@ def original_in_spite(contact_id: UUID, context: Desk, visit: SignedIn) -> Respo
 
 @router.get("/desk/contacts/{contact_id}/html")
 def html(request: Request, contact_id: UUID, context: Desk, visit: SignedIn) -> Response:
-    """A contact's HTML, made harmless, for its frame; `?pictures` with those that lie elsewhere."""
+    """A contact's HTML, made harmless, for its frame; `?pictures` also loads remote ones."""
     with context.database.cursor() as cursor:
         found = case_files.html(cursor, visit.actor, contact_id)
     asked = "pictures" in request.query_params
@@ -126,7 +126,7 @@ def html(request: Request, contact_id: UUID, context: Desk, visit: SignedIn) -> 
 
 @router.get("/desk/contacts/{contact_id}/text")
 def whole_text(contact_id: UUID, context: Desk, visit: SignedIn) -> Response:
-    """A contact's whole text, as far as the record has it, with the quotation below it."""
+    """A contact's whole text, as far as it is stored, with the quotation below it."""
     with context.database.cursor() as cursor:
         text = case_files.whole_text(cursor, visit.actor, contact_id)
     return PlainTextResponse(text, headers=headers.DOWNLOAD)
@@ -159,7 +159,9 @@ def _name(found: Original) -> str:
 
 
 def _with_pictures(context: DeskContext, html: str, pictures: Mapping[str, tuple[str, str, int]]) -> str:
-    """The HTML with the mail's own pictures in it, because its sandbox may load nothing; what is too large stays out."""
+    """The HTML with the mail's own pictures embedded, because its sandbox may load nothing; too large ones are left
+    out.
+    """
     room = _PICTURE_BYTES
     by_id = {content_id.casefold(): picture for content_id, picture in pictures.items()}
 
@@ -194,7 +196,7 @@ def _blob(context: DeskContext, key: str, name: str, media_type: str, *, shown: 
 
 
 def _still_pdf(context: DeskContext, stored: StoredFileRow) -> Response:
-    """A PDF for a tab of its own, or saved as it came if it cannot be made still."""
+    """A PDF for a tab of its own, or saved as it came if it cannot be cleaned."""
     problem = "it is too large"
     if stored.size <= _PDF_BYTES and context.blobs.path(stored.blob_key).is_file():
         with _AT_A_TIME:
@@ -208,7 +210,7 @@ def _still_pdf(context: DeskContext, stored: StoredFileRow) -> Response:
 
 
 def is_pdf(media_type: str, name: str) -> bool:
-    """Whether a file is a PDF by its type, or by its name where the sender's program knew no type."""
+    """Whether a file is a PDF by its type, or by its name where the sender's program gave no type."""
     usual = usual_name(media_type.partition(";")[0].strip().lower())
     return usual == _PDF or (usual == "application/octet-stream" and name.lower().endswith(".pdf"))
 
@@ -221,7 +223,7 @@ def _saved(name: str) -> Mapping[str, str]:
 
 
 def keep(blobs: BlobStore, upload: UploadFile) -> StoredFile:
-    """Put an agent's file into the store. One that is kept for what then fails harms nobody.
+    """Put an agent's file into the store. If a later step fails, the file does no harm there.
 
     Errors: StoreUnavailable, StoreFull.
     """
@@ -232,6 +234,6 @@ def keep(blobs: BlobStore, upload: UploadFile) -> StoredFile:
 
 
 def harmless_name(name: str) -> str:
-    """A file's name without folders, control signs, or marks that turn it around ("exe.jpg" read backwards)."""
+    """A file's name without folders, control characters, or marks that reverse it ("exe.jpg" read backwards)."""
     kept = "".join("_" if sign in '/\\:"<>|?*' else sign for sign in name if unicodedata.category(sign)[0] != "C")
     return kept.strip(" .")[-150:] or "file"

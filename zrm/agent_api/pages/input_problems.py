@@ -1,4 +1,4 @@
-"""What an agent entered and cannot be used, as sentences in their language."""
+"""Entries of an agent that cannot be used, as sentences in their language."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ _BY_NAME: Final[dict[tuple[str, InputFlaw], str]] = {
 
 
 def sentence(problem: InputProblem, language: Language, own: Sentences | None = None) -> str:
-    """What to correct; `own` are a page's own sentences, which come before the common ones."""
+    """What to correct; `own` are a page's own sentences, which take precedence over the common ones."""
     found = problem.values.get("found")
     if isinstance(found, phones.Flaw):
         return gettext(language, sentence_of(found), count=found.digits)

@@ -1,4 +1,4 @@
-"""Sentences the desk says about what happened: history lines, notices, reasons. English msgids, translated when shown."""
+"""Sentences of the desk about what happened: history lines, notices, reasons. English msgids, translated when shown."""
 
 from __future__ import annotations
 
@@ -120,12 +120,12 @@ _BY_AGENT: Final[dict[type[HistoryPayload], tuple[str, str]]] = {
 
 
 def label(known: Mapping[str, str], code: str, language: Language) -> str:
-    """The word for a code; a code this version does not know is shown as it is."""
+    """The label of a code; a code this version does not know is shown as it is."""
     return gettext(language, known[code]) if code in known else code
 
 
 def notice_href(kind: str, case_id: UUID | None, *, seen: bool) -> str:
-    """Where a notice leads; empty where the reader may not see the case (any more)."""
+    """The address a notice links to; empty where the reader may not see the case (any more)."""
     if kind == "sign_in":
         return "/desk/security"
     return f"/desk/cases/{case_id}" if seen else ""
@@ -138,7 +138,7 @@ def notice_text(kind: str, title: str, language: Language) -> str:
 
 
 class History:
-    """Writes history lines for one reader. `agent`, `unit` and `subject` name things by id, `nature` by key."""
+    """Words history lines for one reader. `agent`, `unit` and `subject` name things by id, `nature` by key."""
 
     def __init__(
         self,
@@ -155,7 +155,7 @@ class History:
         self._nature = nature
 
     def line(self, line: HistoryLine) -> tuple[str, str]:
-        """(sentence, icon) for one line; what a later version wrote is named by its kind."""
+        """(sentence, icon) for one line; a line of a later version is named by its kind."""
         if isinstance(line.payload, UnknownPayload):
             return self._say(_("Something this version cannot show: %(kind)s"), kind=isolated(line.kind)), "history"
         agent_id = line.actor.agent_id
@@ -166,7 +166,7 @@ class History:
         return self._without_agent(line.payload) or self._by_agent(who, agent_id, line.payload)
 
     def _without_agent(self, payload: Payload) -> tuple[str, str] | None:
-        """What no agent is named in; None for other lines."""
+        """The sentence of a line that names no agent; None for other lines."""
         match payload:
             case CaseOpened(channel=channel):
                 return self._say(_("The case was opened by %(channel)s"), channel=self._channel(channel)), "plus"

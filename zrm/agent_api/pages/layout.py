@@ -1,4 +1,4 @@
-"""The desk's frame around a page: the navigation with its numbers, the signed-in person, the answer's headers."""
+"""The desk's frame around a page: the navigation with its numbers, the signed-in agent, the response's headers."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from fastapi.responses import HTMLResponse
 from zrm.agent_api.context import DeskContext
 from zrm.agent_api.counters import Counters
 from zrm.agent_api.desk_request import DeskRequest
-from zrm.agent_api.pages.reasons import told
+from zrm.agent_api.pages.reasons import worded
 from zrm.casestore import case_list, notification, worklists
 from zrm.casestore.agent import Permission
 from zrm.casestore.case_list import View
@@ -37,7 +37,7 @@ _VIEW_LOOKS = {
 
 
 class Shell:
-    """Draws the desk's pages."""
+    """Renders the desk's pages."""
 
     def __init__(self, context: DeskContext) -> None:
         self._context = context
@@ -56,8 +56,8 @@ class Shell:
     ) -> HTMLResponse:
         """A whole page inside the frame; a page that needs the room has a link to the search in place of its field.
 
-        `own_address`: where the page is by GET. One that refuses a form gets this place in the browser's history, so that
-        Back and reload ask for it and never send the form again.
+        `own_address`: the address of the page by GET. A page that refuses a form gets this address in the browser's
+        history, so that Back and Reload request it and never send the form again.
         """
         frame = self.frame(visit, cursor, current, search=search)
         html = self._context.pages.render(
@@ -66,7 +66,7 @@ class Shell:
             frame=frame,
             visit=visit,
             own_address=own_address if status >= HTTPStatus.BAD_REQUEST else "",
-            told_reason=lambda reason: told(reason, visit.viewer.language),
+            told_reason=lambda reason: worded(reason, visit.viewer.language),
             **values,
         )
         return HTMLResponse(html, status_code=status, headers=headers.PAGE)

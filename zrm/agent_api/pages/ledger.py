@@ -1,4 +1,4 @@
-"""The hourly ledger: per channel, whether what came in is where it belongs."""
+"""The hourly ledger: per channel, whether every contact received is accounted for."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ router = page_router()
 @router.get("/desk/ledger")
 def page(context: Desk, visit: SignedIn) -> Response:
     """The last `HOURS` hours."""
-    # Whole hours of UTC, as the law is kept; the coming one too, in case the store's clock is ahead of ours.
+    # Whole hours of UTC, as in the ledger; the coming one too, in case the store's clock is ahead of ours.
     this_hour = now().replace(minute=0, second=0, microsecond=0)
     since, until = this_hour - timedelta(hours=HOURS), this_hour + timedelta(hours=2)
     with context.database.cursor() as cursor:

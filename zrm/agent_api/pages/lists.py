@@ -36,13 +36,13 @@ router = page_router()
 @router.get("/desk")
 @router.get("/desk/")
 async def home(_visit: SignedIn) -> Response:
-    """The desk begins with what nobody has yet."""
+    """The desk begins with the unassigned cases."""
     return RedirectResponse("/desk/queue/unassigned", status_code=303)
 
 
 @router.get("/desk/queue/{view}")
 def listing(request: Request, view: View, context: Desk, visit: SignedIn) -> Response:
-    """One list, a page of it at a time."""
+    """One list, one page at a time."""
     after = place_of(request.query_params.get("after", ""))
     with context.database.cursor() as cursor:
         rows = case_reading.listing(cursor, visit.actor, view, limit=PAGE + 1, after=after)

@@ -47,7 +47,7 @@ def form(context: Desk, visit: SignedIn) -> Response:
 
 @router.post(PAGE)
 def take(context: Desk, visit: SignedIn) -> Response:
-    """To the receipt, or the form again with what was typed."""
+    """Go to the receipt, or show the form again with what was typed."""
     typed, form_id = visit.form, _uuid(visit.form.get("form_id", "")) or uuid4()
     try:
         receipt = _take(context, visit, form_id)
@@ -83,7 +83,7 @@ def _take(context: DeskContext, visit: DeskRequest, form_id: UUID) -> Receipt:
     told = TakenDown(**{name: typed.get(name, "") for name in ("text", "name", "phone", "email", "nature")})
     with context.database.cursor() as cursor:
         natures = {one.key for one in nature.in_use(cursor)}
-    # Before the files, so that a form that comes back leaves none behind.
+    # Before the files, so that a refused form leaves none behind.
     taken_contacts.require_fit(visit.actor, channel, told, region=region, natures=natures, phone_as_is=as_is)
     if context.receive is None:
         raise StoreUnavailable("nothing receives here")
@@ -126,7 +126,7 @@ def _form(
 
 
 def _doubted(phone: str, region: str) -> str:
-    """The digits of a number that looks wrong and is believed if it is sent again; empty for any other."""
+    """The digits of an unusual number, which is accepted if it is sent again; empty for any other."""
     found = flaw(phone.strip(), region)
     return digits(phone) if found and found.kind != "not_digits" else ""
 

@@ -15,7 +15,7 @@ def mark_of(row: QueueRow) -> str:
 
 
 def place_of(mark: str) -> PageKey | None:
-    """The place a mark names; None for no mark. Errors: NotFound when it is none of ours."""
+    """The place that a mark names; None for no mark. Errors: NotFound when it is not one of ours."""
     if not mark:
         return None
     at, _sep, identifier = mark.partition("_")

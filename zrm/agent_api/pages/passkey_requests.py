@@ -1,4 +1,4 @@
-"""A passkey's question and answer over two requests: the challenge goes along in a sealed cookie."""
+"""A passkey's challenge and response over two requests: the challenge is kept in a sealed cookie."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _MAKE, _USE = "make", "use"
 
 
 class PasskeyErrand:
-    """Makes and uses passkeys. Errors of all its steps: NotFound where browsers allow no passkey."""
+    """Creates and uses passkeys. Errors of all its steps: NotFound where browsers allow no passkey."""
 
     def __init__(self, context: DeskContext) -> None:
         self._context = context
@@ -31,11 +31,11 @@ class PasskeyErrand:
         return bool(passkeys.of_agent(cursor, agent_id))
 
     def to_use(self, agent_id: UUID | None = None) -> Response:
-        """What the browser needs to use one of the agent's, or (None) whichever its user chooses."""
+        """What the browser needs to use one of the agent's, or (None) any that its user chooses."""
         return self._question(_USE, lambda cursor, challenge: passkeys.options_to_use(cursor, self._site, challenge, agent_id))  # fmt: skip
 
     def to_make(self, agent_id: UUID, *, login: str, name: str, organisation: str) -> Response:
-        """What the browser needs to make one for the agent."""
+        """What the browser needs to create one for the agent."""
         return self._question(
             _MAKE,
             lambda cursor, challenge: passkeys.options_to_make(
@@ -52,7 +52,7 @@ class PasskeyErrand:
             return passkeys.use(cursor, self._site, bytes.fromhex(errand.secrets[0]), answer, agent_id)
 
     def made(self, request: Request, answer: str, agent_id: UUID, name: str) -> bool:
-        """Keep the passkey the browser made for the agent; False if it is none to our question."""
+        """Store the passkey that the browser created for the agent; False if it does not answer our challenge."""
         errand = self._cookie.read(request, _MAKE)
         if errand is None:
             return False
@@ -60,7 +60,7 @@ class PasskeyErrand:
             return passkeys.make(cursor, self._site, bytes.fromhex(errand.secrets[0]), agent_id, answer, name)
 
     def drop(self, response: Response) -> None:
-        """The question is answered."""
+        """Remove the challenge: it has been answered."""
         self._cookie.drop(response)
 
     @property

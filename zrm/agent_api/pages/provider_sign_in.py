@@ -1,4 +1,4 @@
-"""Signing in at the organisation's identity provider, and showing there again who one is."""
+"""Signing in at the organisation's identity provider, and proving one's identity there again."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from zrm.security.identity_provider import IdentityProvider
 
 _SIGN_IN, _CONFIRM = "sign-in", "confirm"
-_SECONDS: Final = 600  # from the button to the answer
+_SECONDS: Final = 600  # from the button to the response
 _FAILED: Final = _("The sign-in there failed. Try again, or ask the system administrator.")
 _STRANGER: Final = _("You are signed in there, but no agent of this desk belongs to that account.")
 _log = log.get(__name__)
@@ -38,7 +38,7 @@ router = page_router()
 
 @router.get("/desk/sign-in/provider")
 def go(request: Request, context: Desk) -> Response:
-    """Send the browser to the provider; `?confirm` of who is signed in, to show again who they are."""
+    """Send the browser to the provider; `?confirm` for a signed-in agent who proves their identity again."""
     from zrm.security.identity_provider import ProviderFailed
     from zrm.security.identity_provider import SignInRequest as Secrets
 
@@ -57,14 +57,14 @@ def go(request: Request, context: Desk) -> Response:
 
 @router.get("/desk/sign-in/provider/answer")
 def come_back(request: Request, context: Desk) -> Response:
-    """What the browser brings back from there."""
+    """The provider's response, brought back by the browser."""
     from zrm.security.identity_provider import ProviderFailed
     from zrm.security.identity_provider import SignInRequest as Secrets
 
     provider, settings = _provider(context)
     errand = _cookie(context).read(request, _SIGN_IN) or _cookie(context).read(request, _CONFIRM)
     if errand is None:
-        return _failed(context, request, "nobody was sent there", _FAILED, status=400)
+        return _failed(context, request, "no sign-in was started here", _FAILED, status=400)
     try:
         person = provider.person(Secrets(*errand.secrets), dict(request.query_params))
     except ProviderFailed as error:
@@ -83,7 +83,7 @@ def come_back(request: Request, context: Desk) -> Response:
 
 
 def _provider(context: DeskContext) -> tuple[IdentityProvider, Settings]:
-    """Errors: NotFound where the settings name none."""
+    """Errors: NotFound where the settings name no provider."""
     provider, settings = context.provider, context.settings.security.identity_provider
     if provider is None or settings is None:
         raise NotFound("no identity provider")

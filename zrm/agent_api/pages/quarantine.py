@@ -25,14 +25,14 @@ _log = log.get(__name__)
 
 @router.get("/desk/quarantine")
 def held(context: Desk, visit: SignedIn) -> Response:
-    """What is held, the most urgent first."""
+    """The quarantined contacts, the most urgent first."""
     with context.database.cursor() as cursor:
         return _draw(context, cursor, visit)
 
 
 @router.post("/desk/quarantine/{contact_id}/{step}")
 def handle(contact_id: UUID, step: str, context: Desk, visit: SignedIn) -> Response:
-    """Take a contact, have it filed again, or set it aside with a reason."""
+    """Take a contact, file it again, or set it aside with a reason."""
     with context.database.cursor() as cursor:
         match step:
             case "take":
@@ -51,7 +51,7 @@ def handle(contact_id: UUID, step: str, context: Desk, visit: SignedIn) -> Respo
 
 
 def _draw(context: DeskContext, cursor: Cursor, visit: DeskRequest, *, unreasoned: UUID | None = None) -> Response:
-    """The page; `unreasoned` is the contact that was to be set aside without saying why."""
+    """The page; `unreasoned` is the contact that should be set aside, but without a reason."""
     rows = quarantine_actions.listing(cursor, visit.actor)
     owners = directory.agents_by_id(cursor, [row.owner_id for row in rows if row.owner_id])
     return Shell(context).page(

@@ -1,4 +1,4 @@
-"""Why a contact is in quarantine, a task gave up or an answer did not arrive, in the reader's language."""
+"""Why a contact is in quarantine, a task failed or an answer did not arrive, in the reader's language."""
 
 from __future__ import annotations
 
@@ -11,29 +11,29 @@ from zrm.ui.labels import channel_name
 
 
 @dataclass(frozen=True, slots=True)
-class ToldReason:
-    """A kept reason for one reader: what to read, and a program's own words beside it; empty if there are none."""
+class WordedReason:
+    """A stored reason for one reader: the sentence, and a program's own words beside it; empty if there are none."""
 
     text: str
     technical: str = ""
 
 
-def told(reason: Reason | None, language: Language) -> ToldReason:
-    """A kept reason as the reader sees it. A code of another version is told as something unexpected."""
+def worded(reason: Reason | None, language: Language) -> WordedReason:
+    """A stored reason as the reader sees it. A code of another version is shown as something unexpected."""
     if reason is None:
-        return ToldReason("")
+        return WordedReason("")
     if not reason.sentence:
-        return ToldReason(gettext(language, _("Something unexpected happened")), str(reason))
+        return WordedReason(gettext(language, _("Something unexpected happened")), str(reason))
     values = {gap: _value(gap, value, language) for gap, value in reason.params.items()}
     text, technical = gettext(language, reason.sentence, **values), reason.words
     if reason.because is not None:
-        further = told(reason.because, language)
+        further = worded(reason.because, language)
         text, technical = f"{text}: {further.text}", further.technical or technical
-    return ToldReason(text, technical)
+    return WordedReason(text, technical)
 
 
 def _value(gap: str, value: object, language: Language) -> str:
-    """What stands in a gap: a channel by its name, a number in the language's digits, anything else as it is."""
+    """The value for a gap: a channel by its name, a number in the language's digits, anything else as it is."""
     if gap == "channel":
         return channel_name(str(value), language)
     return digits(str(value), language) if gap == "number" else isolated(str(value))

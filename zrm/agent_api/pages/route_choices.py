@@ -1,4 +1,4 @@
-"""Reply routes as an agent chooses them: each with a key for the form, its words, and what to know of it before."""
+"""Reply routes as an agent chooses them: each with a key for the form, its label, and what the agent should know first."""
 
 from __future__ import annotations
 
@@ -25,7 +25,9 @@ _MARKS: Final[tuple[tuple[Callable[[ReplyRoute], bool], str], ...]] = (
 
 @dataclass(frozen=True, slots=True)
 class RouteChoice:
-    """A route in the list: `name` says where it leads, `text` also what to know of it; `address` as the agent may see it."""
+    """A route in the list: `name` says where it leads, `text` also what to know about it; `address` as the agent may
+    see it.
+    """
 
     key: str
     name: str
@@ -35,12 +37,12 @@ class RouteChoice:
 
 
 def route_key(context: DeskContext, route: ReplyRoute) -> str:
-    """A route as a form's value: it tells nobody the address."""
+    """A route as a form's value, which does not reveal the address."""
     return keyed_hash(context.secret, "way", "\0".join((route.channel, route.account, route.address)))
 
 
 def named_route(context: DeskContext, possible: Iterable[ReplyRoute], key: str) -> ReplyRoute:
-    """The one of these routes that a form names. Errors: Conflict when it is not there (any more)."""
+    """The one of these routes that a form names. Errors: Conflict when it does not exist (any more)."""
     for route in possible:
         if route_key(context, route) == key:
             return route
@@ -66,7 +68,7 @@ def _name(one: SeenRoute, possible: Sequence[SeenRoute], language: Language) -> 
     # Addresses stand between isolates, so that they read left to right inside a Persian line.
     shown = f"\u2066{one.address}\u2069"
     if sum((other.route.channel, other.route.address) == (route.channel, route.address) for other in possible) > 1:
-        # Two bots or mailboxes of ours can write there.
+        # two bots or mailboxes of ours can write there
         sentence, account = _("%(channel)s to %(address)s, from %(account)s"), f"\u2066{route.account}\u2069"
         return gettext(language, sentence, channel=channel, address=shown, account=account)
     return gettext(language, _("%(channel)s to %(address)s"), channel=channel, address=shown)

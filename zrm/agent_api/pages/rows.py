@@ -1,4 +1,4 @@
-"""A case as one line of a list: the same words in the page and in a live event."""
+"""A case as one line of a list: the same in the page and in a live event."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from zrm.ui.viewer import Viewer
 
 
 def row_values(row: QueueRow, viewer: Viewer) -> dict[str, object]:
-    """What the macro `case_row` wants, in the viewer's language."""
+    """What the macro `case_row` needs, in the viewer's language."""
     title, snippet = _said_once(
         *(" ".join(reworded(text, row.channel, viewer.language).split()) for text in (row.title, row.snippet))
     )
@@ -34,7 +34,7 @@ def row_values(row: QueueRow, viewer: Viewer) -> dict[str, object]:
 
 
 def _said_once(title: str, snippet: str) -> tuple[str, str]:
-    """A text message's title is its own beginning: then its words are the title, whole, and nobody reads them twice."""
+    """An SMS has its own beginning as its title: then its text is the title, whole, and is not shown twice."""
     begun = title.removesuffix("…").rstrip()
     return (snippet, "") if begun and snippet.startswith(begun) else (title, snippet)
 

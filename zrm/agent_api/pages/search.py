@@ -1,7 +1,7 @@
 """Finding cases by what is typed into the desk's header: words, names, numbers, codes.
 
-What is searched for is mostly a citizen's name or number, and addresses of pages lie in logs and histories. So it is
-posted, and the page of results has it sealed in its address, readable to nobody but this installation.
+What is searched for is mostly a citizen's name or number, and page addresses end up in logs and histories. So the form
+is posted, and the page of results has it sealed in its address, which only this installation can read.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ router = page_router()
 
 @router.post("/desk/search")
 def ask(context: Desk, visit: SignedIn) -> Response:
-    """To the results of what was typed, or straight to the case whose code it is."""
+    """Go to the results, or straight to the case whose code was typed."""
     typed = visit.form.get("q", "").strip()[: LONGEST_QUERY + 1]
     sealed = f"?{urlencode({'s': _Seal(context.secret).closed(typed)})}" if typed else ""
     return _case(context, visit, typed) or RedirectResponse(f"/desk/search{sealed}", status_code=303)
@@ -49,7 +49,7 @@ def ask(context: Desk, visit: SignedIn) -> Response:
 
 @router.get("/desk/search")
 def results(request: Request, context: Desk, visit: SignedIn) -> Response:
-    """`s` is what was typed, sealed; `q` as it is, in a link that somebody else made."""
+    """`s` is what was typed, sealed; `q` is plain text, in a link made elsewhere."""
     asked, seal = request.query_params, _Seal(context.secret)
     typed = seal.opened(asked["s"]) if "s" in asked else asked.get("q", "")[: LONGEST_QUERY + 1]
     if "q" in asked and (case := _case(context, visit, typed)):
@@ -78,7 +78,7 @@ def results(request: Request, context: Desk, visit: SignedIn) -> Response:
 
 
 def _case(context: DeskContext, visit: DeskRequest, typed: str) -> Response | None:
-    """To the case whose code was typed, if it is one that the agent may see."""
+    """Go to the case whose code was typed, if the agent may see it."""
     code = codes.read(typed)
     if code is None:
         return None
@@ -109,7 +109,7 @@ def _rows(cursor: Cursor, visit: DeskRequest, hits: list[Hit]) -> list[tuple[Que
 
 
 def _values(visit: DeskRequest, query: Query, row: QueueRow, hit: Hit) -> dict[str, object]:
-    """What the macro `case_row` wants, with the words that were found pointed out."""
+    """What the macro `case_row` needs, with the found words marked."""
     values = row_values(row, visit.viewer)
     title = str(values["title"])
     text = " ".join(reworded(hit.text, row.channel, visit.viewer.language).split())
@@ -121,7 +121,7 @@ def _values(visit: DeskRequest, query: Query, row: QueueRow, hit: Hit) -> dict[s
 
 
 class _Seal:
-    """Makes what was typed fit for an address."""
+    """Seals what was typed for use in an address."""
 
     def __init__(self, secret: bytes) -> None:
         self._box = Fernet(base64.urlsafe_b64encode(hashlib.sha256(b"zrm desk search\0" + secret).digest()))
@@ -130,7 +130,7 @@ class _Seal:
         return self._box.encrypt(typed.encode("utf-8", "replace")).decode()
 
     def opened(self, sealed: str) -> str:
-        """What was typed; empty for none. Errors: NotFound when it is not of our making."""
+        """What was typed; empty for none. Errors: NotFound when we did not seal it."""
         if not sealed:
             return ""
         try:

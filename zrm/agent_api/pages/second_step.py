@@ -46,7 +46,7 @@ def take(request: Request, context: Desk, visit: OwingSecondStep) -> Response:
     bounds.forgive()
     target = local(visit.form.get("next", "")) or "/desk"
     if how is How.RECOVERY_CODE:
-        target = "/desk/security"  # where it says how many are left
+        target = "/desk/security"  # that page says how many are left
     response = RedirectResponse(target, status_code=303, headers={"Cache-Control": "no-store"})
     Entrance(context).finish(request, response, visit.session, how)
     PasskeyErrand(context).drop(response)
@@ -55,7 +55,7 @@ def take(request: Request, context: Desk, visit: OwingSecondStep) -> Response:
 
 @router.post("/desk/sign-in/second/passkey/options")
 def options(context: Desk, visit: OwingSecondStep) -> Response:
-    """What the browser needs to use a passkey of the agent's, as JSON."""
+    """What the browser needs to use one of the agent's passkeys, as JSON."""
     return PasskeyErrand(context).to_use(visit.agent.id)
 
 

@@ -1,7 +1,7 @@
-"""An agent's own security: the second step, passkeys, recovery codes, where they are signed in, and when they were let in.
+"""An agent's own security: the second step, passkeys, recovery codes, where they are signed in, and their sign-ins.
 
-Whatever changes how one signs in asks first who one is (`LatelyProven`). Who must set up a second step sees these pages
-alone, without the desk around them.
+A change of how the agent signs in requires a recent proof of identity (`LatelyProven`). An agent who must set up a
+second step sees only these pages, without the desk around them.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ def set_up(context: Desk, visit: Enrolling) -> Response:
 
 @router.post(f"{HOME}/recovery-codes")
 def codes(request: Request, context: Desk, visit: LatelyProven) -> Response:
-    """New recovery codes, shown this once."""
+    """New recovery codes, shown only this once."""
     return _new_codes(context, request, visit, How.TWO_STEPS)
 
 
@@ -64,7 +64,7 @@ def end_others(context: Desk, visit: SignedIn) -> Response:
 
 @router.post(HOME + "/sessions/{session_id}/end")
 def end_one(session_id: UUID, context: Desk, visit: SignedIn) -> Response:
-    """Sign out at one other place."""
+    """Sign out in one other place."""
     with context.database.cursor() as cursor:
         ended = sessions.end_one(cursor, visit.agent.id, session_id)
     if ended is None:
@@ -102,7 +102,7 @@ def confirm_app(request: Request, context: Desk, visit: Enrolling) -> Response:
 
 @router.post(f"{HOME}/authenticator/remove")
 def remove_app(context: Desk, visit: LatelyProven) -> Response:
-    """The app opens nothing any more."""
+    """Remove the app."""
     with context.database.cursor() as cursor:
         second_step.remove_app(cursor, visit.agent.id)
     _log.info("authenticator app removed", agent=str(visit.agent.id))
@@ -111,7 +111,7 @@ def remove_app(context: Desk, visit: LatelyProven) -> Response:
 
 @router.post(f"{HOME}/passkeys/options")
 def passkey_options(context: Desk, visit: Enrolling) -> Response:
-    """What the browser needs to make a passkey, as JSON."""
+    """What the browser needs to create a passkey, as JSON."""
     _check_offer(context, visit)
     organisation = own_name(context, visit.viewer.language)
     errand = PasskeyErrand(context)
@@ -120,7 +120,7 @@ def passkey_options(context: Desk, visit: Enrolling) -> Response:
 
 @router.post(f"{HOME}/passkeys")
 def make_passkey(request: Request, context: Desk, visit: Enrolling) -> Response:
-    """Keep the passkey that the browser made."""
+    """Store the passkey that the browser created."""
     _check_offer(context, visit)
     errand, name = PasskeyErrand(context), _name(visit) or visit.say(_("Passkey"))
     if not errand.made(request, visit.form.get("credential", ""), visit.agent.id, name):
@@ -136,7 +136,7 @@ def make_passkey(request: Request, context: Desk, visit: Enrolling) -> Response:
 
 @router.post(HOME + "/passkeys/{passkey_id}/rename")
 def rename_passkey(passkey_id: UUID, context: Desk, visit: SignedIn) -> Response:
-    """Call a passkey something else."""
+    """Rename a passkey."""
     with context.database.cursor() as cursor:
         if not (name := _name(visit)) or not passkeys.rename(cursor, visit.agent.id, passkey_id, name):
             raise NotFound("no such passkey")
@@ -145,7 +145,7 @@ def rename_passkey(passkey_id: UUID, context: Desk, visit: SignedIn) -> Response
 
 @router.post(HOME + "/passkeys/{passkey_id}/remove")
 def remove_passkey(passkey_id: UUID, context: Desk, visit: LatelyProven) -> Response:
-    """A passkey opens nothing any more."""
+    """Remove a passkey."""
     with context.database.cursor() as cursor:
         if not passkeys.remove(cursor, visit.agent.id, passkey_id):
             raise NotFound("no such passkey")
@@ -185,7 +185,7 @@ def _overview(
 
 
 def _set_up(context: DeskContext, visit: DeskRequest, *, problem: str = "", status: int = 200) -> Response:
-    """The choice of a second step, for who must have one."""
+    """The choice of a second step, for an agent who must have one."""
     possible = context.passkey_site is not None
     return _alone(context, "desk/set_up.html", visit, status, problem=problem, passkeys_possible=possible)
 
@@ -206,7 +206,7 @@ def _scan(context: DeskContext, visit: DeskRequest, *, problem: str = "", status
 
 
 def _set_up_done(context: DeskContext, request: Request, visit: DeskRequest, how: How) -> Response:
-    """A second step is there now: with it come recovery codes, unless there are some."""
+    """After a second step is set up: create recovery codes, unless there are some."""
     with context.database.cursor() as cursor:
         left = second_step.recovery_codes_left(cursor, visit.agent.id)
     if not left:
@@ -217,7 +217,7 @@ def _set_up_done(context: DeskContext, request: Request, visit: DeskRequest, how
 
 
 def _new_codes(context: DeskContext, request: Request, visit: DeskRequest, how: How) -> Response:
-    """New recovery codes, shown this once."""
+    """New recovery codes, shown only this once."""
     with context.database.cursor() as cursor:
         codes = _codes(context, cursor, visit)
     response = _alone(context, "desk/recovery_codes.html", visit, 200, codes=codes)

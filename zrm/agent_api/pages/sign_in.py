@@ -1,8 +1,8 @@
 """Signing in and out: by password, by passkey, by the organisation's identity provider.
 
-An unknown login, a wrong password and an agent who has left answer alike and cost alike; `tries` says how often somebody may
-try. Signing in always begins a new session. The form before sign-in has a token of its own (a cookie and a field that must
-agree), so that nobody can be signed in as somebody else by a foreign page.
+An unknown login, a wrong password and an agent who has left get the same response and take the same time; `tries`
+limits the tries. Signing in always begins a new session. The form before sign-in has a token of its own (a cookie and a
+field that must agree), so that a foreign page cannot sign an agent in as another.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ async def page(request: Request, context: Desk) -> Response:
 
 @router.post("/desk/sign-in")
 async def sign_in(request: Request, context: Desk) -> Response:
-    """By password. Errors: NotFound where nobody signs in so."""
+    """By password. Errors: NotFound where passwords are not used."""
     form = await read_form(request)
     next_href = local(form.get("next", ""))
     login = form.get("login", "").strip()[:_LONGEST_LOGIN]
@@ -106,7 +106,7 @@ async def passkey(request: Request, context: Desk) -> Response:
 
 
 def _by_passkey(context: DeskContext, request: Request, form: dict[str, str], next_href: str) -> Response:
-    """Let somebody in by passkey. Errors: SignInNeeded when it is not to be, TooManyTries."""
+    """Let an agent in by passkey. Errors: SignInNeeded when it is refused, TooManyTries."""
     bounds = Bounds.of(context, request, "", None)
     bounds.look_at_peer()
     agent_id = PasskeyErrand(context).used(request, form.get("credential", ""))
@@ -117,7 +117,7 @@ def _by_passkey(context: DeskContext, request: Request, form: dict[str, str], ne
 
 
 def _by_password(context: DeskContext, request: Request, login: str, form: dict[str, str], next_href: str) -> Response:
-    """Let somebody in by password. Errors: SignInNeeded when it is not to be, TooManyTries."""
+    """Let an agent in by password. Errors: SignInNeeded when it is refused, TooManyTries."""
     with context.database.cursor() as cursor:
         account = agents.by_login(cursor, login)
     bounds = Bounds.of(context, request, login, account.id if account else None)
@@ -170,7 +170,7 @@ def _is_our_form(context: DeskContext, request: Request, form: dict[str, str]) -
 
 
 def wait(response: Response, error: TooManyTries) -> Response:
-    """The answer, with how long to wait."""
+    """The response, with how long to wait."""
     response.headers["Retry-After"] = str(error.retry_after)
     return response
 

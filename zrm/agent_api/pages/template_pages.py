@@ -1,4 +1,4 @@
-"""Templates at the desk: written and looked after by who may, chosen and previewed at a case in the citizen's language."""
+"""Templates at the desk: written by agents who manage them, chosen and previewed at a case in the citizen's language."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ KIND_NAMES = {
     "signature": _("Signature"),
     "acknowledgement": _("Acknowledgement with the tracking code"),
 }
-_EVERY = "every"  # the form's word for a template of all units
+_EVERY = "every"  # the form's value for a template of all units
 _FIELDS = tuple(f"{what}_{language}" for what in ("name", "text") for language in LANGUAGES)
 _BEGINNING = 70  # characters of a template in the list
 _SENTENCES: Final = {
@@ -64,14 +64,14 @@ def choose(request: Request, case_id: UUID, context: Desk, visit: SignedIn) -> R
 
 @router.get("/desk/templates")
 def listing(context: Desk, visit: SignedIn) -> Response:
-    """What the agent looks after, and a form for another one."""
+    """The templates the agent manages, and a form for a new one."""
     with context.database.cursor() as cursor:
         return _listing(context, cursor, visit)
 
 
 @router.post("/desk/templates")
 def create(context: Desk, visit: SignedIn) -> Response:
-    """Keep a new template."""
+    """Store a new template."""
     wording = _wording(visit)
     with context.database.cursor() as cursor:
         try:
@@ -84,7 +84,7 @@ def create(context: Desk, visit: SignedIn) -> Response:
 
 @router.get("/desk/templates/{template_id}")
 def edit(template_id: UUID, context: Desk, visit: SignedIn) -> Response:
-    """One template to be changed."""
+    """One template to edit."""
     with context.database.cursor() as cursor:
         found = template_actions.find(cursor, visit.actor, template_id)
         return _form(context, cursor, visit, found, found.wording)
@@ -180,7 +180,7 @@ def _wording(visit: DeskRequest) -> Wording:
 
 
 def _uuid(text: str) -> UUID:
-    """An id as a form has it; what is no id is that of nothing."""
+    """An id from a form; an unreadable one becomes an id that belongs to nothing."""
     try:
         return UUID(text)
     except ValueError:
