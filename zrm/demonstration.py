@@ -59,7 +59,7 @@ DEMO_AGENTS = (
 def seed(database: Database) -> bool:
     """Make the demonstration organisation if the database has no unit yet; True if it was made now."""
     with database.cursor() as cursor:
-        organisation.hold(cursor)
+        organisation.lock(cursor)
         present = organisation.stored(cursor)
         if present.units:
             return False

@@ -233,7 +233,7 @@ def _organisation(*, hold: bool = False) -> Iterator[tuple[Cursor, Structure]]:
                 raise ConfigError("the database has a newer schema; use the command of that version")
         with runtime.database.cursor() as cursor:
             if hold:
-                organisation.hold(cursor)
+                organisation.lock(cursor)
             yield cursor, organisation.stored(cursor)
     except psycopg.OperationalError as error:
         raise ConfigError(f"the database does not answer: {str(error).splitlines()[0]}") from None
@@ -264,7 +264,7 @@ def _change(kind: Kind, key: str, values: dict[str, Any]) -> None:
     with _organisation(hold=True) as (cursor, present):
         there = _entries(present, kind)
         if key not in there:
-            raise ConfigError(f"zrm {kind} change: {organisation.nobody(kind, key, there)}")
+            raise ConfigError(f"zrm {kind} change: {organisation.unknown_key(kind, key, there)}")
         before = there[key].model_dump()
         values = {**before, **values, "name": before["name"] | values["name"]}
         wanted = organisation.read(section_of(f"zrm {kind} change", {f"{kind}s": {key: values}}), present)
@@ -277,7 +277,7 @@ def _remove(kind: Literal["unit", "subject"], key: str) -> None:
     with _organisation(hold=True) as (cursor, present):
         there = _entries(present, kind)
         if key not in there:
-            raise ConfigError(f"zrm {kind} remove: {organisation.nobody(kind, key, there)}")
+            raise ConfigError(f"zrm {kind} remove: {organisation.unknown_key(kind, key, there)}")
         organisation.remove(cursor, kind, key)
     console.print(f"- {kind} {key}", markup=False)
 
@@ -290,7 +290,7 @@ def _entries(present: Structure, kind: Kind) -> dict[str, Any]:
 def _account(cursor: Cursor, present: Structure, login: str) -> Agent:
     account = agents.by_login(cursor, login)
     if account is None:
-        raise ConfigError(organisation.nobody("agent", login, present.agents))
+        raise ConfigError(organisation.unknown_key("agent", login, present.agents))
     return account
 
 

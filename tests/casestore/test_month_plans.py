@@ -89,7 +89,7 @@ def test_what_has_an_id_is_read_from_its_month(years: Database) -> None:
         ids, code = some_of_one_month(cursor)
         for ask in (
             lambda one: raw_contacts.load(one, ids),
-            lambda one: raw_contacts.hold_unfiled(one, ids),
+            lambda one: raw_contacts.lock_unfiled(one, ids),
             lambda one: case_of(one, code),
         ):
             explained = Explained(cursor)

@@ -32,7 +32,7 @@ def bring(database: Database, folder: Path, text: str) -> list[str]:
     file = folder / "organisation.yaml"
     file.write_text(text, encoding="utf-8")
     with database.cursor() as cursor:
-        organisation.hold(cursor)
+        organisation.lock(cursor)
         present = organisation.stored(cursor)
         changes = organisation.changes(present, organisation.read(load(file), present))
         organisation.write(cursor, changes)

@@ -55,7 +55,7 @@ def test_a_claim_is_a_lease_and_the_sweep_does_not_renew_it(database: Database, 
 
 def test_the_lease_of_what_is_slow_is_its_own(database: Database, task: Task) -> None:
     with database.cursor() as cursor:
-        outbox.hold(cursor, [task], seconds=600)
+        outbox.extend_lease(cursor, [task], seconds=600)
     with database.cursor() as cursor:
         assert 590 < (outbox.seconds_to_next(cursor) or 0) <= 600
 

@@ -18,7 +18,7 @@ from zrm.kit.tables import Table, both_languages, one_of
 from zrm.localized import Localized
 
 NO_PASSWORD: Final = "!"  # noqa: S105  # what stands for none
-"""In place of a password's hash: no hash reads so, and no password is right."""
+"""Stored in place of a password's hash: no hash has this form, so no password matches."""
 
 
 class Agent(Table, table=True):
@@ -44,7 +44,7 @@ class Agent(Table, table=True):
 
 
 class Permission(StrEnum):
-    """What an agent may be allowed; there are no role names in the code."""
+    """What an agent may be allowed; the code knows no role names."""
 
     VIEW_CASES = "case.view"
     WORK_CASES = "case.work"  # claim, reply, note, close, reopen
@@ -54,11 +54,11 @@ class Permission(StrEnum):
     HANDLE_DELIVERIES = "delivery.handle"
     VIEW_LEDGER = "ledger.view"
     MANAGE_TEMPLATES = "template.manage"
-    TAKE_CONTACTS = "contact.take"  # take down calls, visits and letters
+    TAKE_CONTACTS = "contact.take"  # enter calls, visits and letters
 
 
 ONLY_EVERYWHERE: Final = frozenset({Permission.HANDLE_QUARANTINE, Permission.VIEW_LEDGER})
-"""Permissions that cannot be given for one unit: a held contact and an hour of the ledger belong to none.
+"""Permissions that cannot be given for one unit: a quarantined contact and an hour of the ledger belong to none.
 
 The database refuses such a row too (constraint `permissions_only_everywhere`).
 """
@@ -83,7 +83,7 @@ class Grant(Table, table=True):
 
 
 def by_login(cursor: Cursor, login: str) -> Agent | None:
-    """The agent who signs in by `login`."""
+    """The agent with this `login`."""
     return session_of(cursor).exec(select(Agent).where(Agent.login == login)).first()
 
 
@@ -93,7 +93,7 @@ def of_id(cursor: Cursor, agent_id: UUID) -> Agent | None:
 
 
 def everybody(cursor: Cursor) -> list[Agent]:
-    """Every agent, also who has left, in the order they were made."""
+    """Every agent, those who have left included, in the order they were made."""
     return list(session_of(cursor).exec(select(Agent).order_by(col(Agent.id))))
 
 
@@ -105,9 +105,9 @@ def rights(cursor: Cursor) -> list[Grant]:
 def keep(
     cursor: Cursor, login: str, *, names: Localized, unit_id: UUID, language: str, calendar: str, left: bool
 ) -> UUID:
-    """Make an agent, without a password, or give the one with this login these names and this unit; returns their id.
+    """Create an agent, without a password, or give the one with this login these names and this unit; returns their id.
 
-    Names in other languages stay, and so does what the agent chose themselves. Who has left stays away.
+    Names in other languages stay, and so do the agent's own choices. An agent who has left stays inactive.
     """
     session = session_of(cursor)
     agent = session.exec(select(Agent).where(Agent.login == login)).one_or_none()
@@ -124,7 +124,7 @@ def keep(
 
 
 def permit(cursor: Cursor, agent_id: UUID, rights: Iterable[tuple[Permission, UUID | None]]) -> None:
-    """Give an agent these permissions, each for one unit or (None) everywhere, in place of those they had."""
+    """Give an agent these permissions, each for one unit or (None) everywhere, in place of the earlier ones."""
     session = session_of(cursor)
     session.exec(delete(Grant).where(col(Grant.agent_id) == agent_id))
     session.add_all([Grant(agent_id=agent_id, permission=right.value, unit_id=unit_id) for right, unit_id in rights])
@@ -132,7 +132,7 @@ def permit(cursor: Cursor, agent_id: UUID, rights: Iterable[tuple[Permission, UU
 
 
 def set_password_hash(cursor: Cursor, agent_id: UUID, password_hash: str) -> None:
-    """Keep a new password's hash."""
+    """Store a new password's hash."""
     session = session_of(cursor)
     agent = session.get_one(Agent, agent_id)
     agent.password_hash = password_hash
@@ -140,7 +140,7 @@ def set_password_hash(cursor: Cursor, agent_id: UUID, password_hash: str) -> Non
 
 
 def set_active(cursor: Cursor, agent_id: UUID, *, active: bool) -> None:
-    """Let an agent who leaves sign in no more, or again one who comes back."""
+    """Stop an agent who leaves from signing in, or allow it again to one who comes back."""
     session = session_of(cursor)
     agent = session.get_one(Agent, agent_id)
     agent.active = active
@@ -148,7 +148,7 @@ def set_active(cursor: Cursor, agent_id: UUID, *, active: bool) -> None:
 
 
 def set_preferences(cursor: Cursor, agent_id: UUID, *, language: str, calendar: str, theme: str) -> None:
-    """Keep how the agent wants their pages written; the columns' own checks refuse other words."""
+    """Store how the agent wants their pages written; the columns' checks refuse other values."""
     session = session_of(cursor)
     agent = session.get_one(Agent, agent_id)
     agent.language, agent.calendar, agent.theme = language, calendar, theme

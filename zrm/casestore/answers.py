@@ -1,4 +1,4 @@
-"""Whether a citizen has been answered: by an agent's own words, not by a machine's, and not by the reason for closing."""
+"""Whether a citizen has been answered: by an agent's text, not by a machine's, and not by the reason for closing."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _ANSWERS: Final = (
 
 
 def answered_at(cursor: Cursor, case_id: UUID) -> datetime | None:
-    """When the newest answer left; None if there is none. One that is still held back is none yet."""
+    """When the newest answer left; None if there is none. An answer on hold does not count."""
     cursor.execute(
         f"SELECT max(at) FROM {_ANSWERS} AND at <= now()",  # noqa: S608  # a constant of this file
         {"case": case_id, "closing": CLOSING},
@@ -29,7 +29,7 @@ def answered_at(cursor: Cursor, case_id: UUID) -> datetime | None:
 
 
 def is_unanswered(cursor: Cursor, case_id: UUID) -> bool:
-    """Whether a citizen wrote and no agent answered since the case was opened, or opened again; a held answer counts."""
+    """Whether a citizen wrote and no agent answered since the case was opened or reopened; an answer on hold counts."""
     cursor.execute(
         "SELECT EXISTS (SELECT FROM contacts "  # noqa: S608  # constants
         "WHERE case_id = %(case)s AND direction = 'in' AND NOT automatic "

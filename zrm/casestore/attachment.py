@@ -1,4 +1,4 @@
-"""Files of contacts: those in the blob store, what the virus scanner said of each, and those that still lie at a provider's."""
+"""Files of contacts: those in the blob store, the virus scanner's result for each, and those still at a provider's."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from zrm.kit.ids import new_id
 from zrm.kit.tables import Table, one_of, reason_params
 
 MOST_PICTURES: Final = 30
-"""Pages of one file that are drawn as pictures at most; its PDF has all."""
+"""At most this many pages of a file are rendered as pictures; its PDF has all."""
 OUR_OWN: Final = frozenset({"recording", "fax", "rendition"})
-"""Roles of the files our own telephone and fax make of what they hear; nobody could hide a program there."""
+"""Roles of the files that our own telephone and fax make from what they receive: they cannot contain a program."""
 
 
 class Attachment(Table, table=True):
-    """A file of a contact, in the blob store under `blob_key`; size in bytes. `threat` is what the virus scanner found."""
+    """A file of a contact, in the blob store under `blob_key`; size in bytes. `threat` names the virus that was found."""
 
     __tablename__ = "attachments"
     __table_args__ = (
@@ -46,7 +46,7 @@ class Attachment(Table, table=True):
 
 
 class RemoteFile(Table, table=True):
-    """A file of a contact that lies at a provider's until it is fetched; `address` is where."""
+    """A file of a contact that stays at a provider's until it is fetched, at `address`."""
 
     __tablename__ = "remote_files"
     __table_args__ = (
@@ -85,7 +85,7 @@ class NewAttachment(NamedTuple):
 
 
 class NewRemoteFile(NamedTuple):
-    """A file that a message names and a provider has; `address` is where it lies there. The fields are the columns."""
+    """A file that a message names and a provider has, at `address`. The fields are the columns."""
 
     id: UUID
     contact_id: UUID
@@ -100,7 +100,7 @@ class NewRemoteFile(NamedTuple):
 
 
 class FetchedFile(NamedTuple):
-    """A remote file that has just been fetched: the contact it belongs to, and as what."""
+    """A remote file that has just been fetched: the contact it belongs to, and its role."""
 
     contact_id: UUID
     role: str
@@ -115,14 +115,14 @@ def attach(cursor: Cursor, files: Sequence[NewAttachment]) -> None:
 
 
 def settle_scan(cursor: Cursor, file_id: UUID, verdict: str, threat: str) -> None:
-    """Write what the virus scanner said (clean, infected, or empty: nobody was asked) of a file that waits for it."""
+    """Store the virus scanner's result (clean, infected, or empty: no scanner was asked) for a file that waits for it."""
     cursor.execute(
         "UPDATE attachments SET scan = %s, threat = %s WHERE id = %s AND scan = 'waiting'", [verdict, threat, file_id]
     )
 
 
 def name_remote(cursor: Cursor, files: Sequence[NewRemoteFile]) -> None:
-    """Write which files are still to be fetched."""
+    """Record which files are still to be fetched."""
     insert_records(cursor, "remote_files", files)
 
 
@@ -137,7 +137,7 @@ def settle_fetched(cursor: Cursor, file_id: UUID) -> FetchedFile | None:
 
 
 def settle_missing(cursor: Cursor, file_id: UUID, reason: Reason) -> UUID | None:
-    """Mark a remote file as one that cannot be had; its contact, None if it was fetched after all."""
+    """Mark a remote file as one that cannot be had; returns its contact, None if it was fetched after all."""
     cursor.execute(
         "UPDATE remote_files SET state = 'failed', reason_code = %s, reason_params = %s "
         "WHERE id = %s AND state <> 'fetched' RETURNING contact_id",
@@ -148,7 +148,7 @@ def settle_missing(cursor: Cursor, file_id: UUID, reason: Reason) -> UUID | None
 
 
 def erase(cursor: Cursor, contact_ids: Sequence[UUID]) -> set[str]:
-    """Take away the files of contacts; the keys of the blobs they referred to."""
+    """Remove the files of contacts; returns the keys of the blobs they referred to."""
     cursor.execute("DELETE FROM remote_files WHERE contact_id = ANY(%s)", [list(contact_ids)])
     cursor.execute("DELETE FROM attachments WHERE contact_id = ANY(%s) RETURNING blob_key", [list(contact_ids)])
     return {row[0] for row in cursor}

@@ -1,4 +1,6 @@
-"""Cases: a citizen's matter that a unit owns. The row is the present; `casestore.history` holds how it came to be."""
+"""Cases: a citizen's matter that a unit owns. The row is the present state; `casestore.history` holds how it came
+about.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +20,7 @@ from zrm.localized import Localized
 
 
 class Status(StrEnum):
-    """new: nobody has it yet; open: being worked on; waiting: answered, the citizen's turn; closed."""
+    """new: no assignee yet; open: being worked on; waiting: answered, the citizen's turn; closed."""
 
     NEW = "new"
     OPEN = "open"
@@ -31,7 +33,7 @@ _UNASSIGNED: Final = text("assignee_id IS NULL AND status IN ('new', 'open')")
 
 
 class Case(Table, table=True):
-    """A matter, its code, its unit, and where it stands. `version` grows with every change.
+    """A matter, its code, its unit, and its status. `version` grows with every change.
 
     `closed_at` and `result` are of its last closing, while it is closed.
     """
@@ -72,7 +74,7 @@ class Case(Table, table=True):
 
 
 class CaseRelation(Table, table=True):
-    """Two cases that may belong together; a person decides. `reason` says why, as the filing wrote it."""
+    """Two cases that may belong together; a person decides. `reason` is the one that filing recorded."""
 
     __tablename__ = "case_relations"
     __table_args__ = (
@@ -93,7 +95,7 @@ class CaseRelation(Table, table=True):
 
 
 class OwnCase(NamedTuple):
-    """A case in the list of their own that a person is sent: nothing that anybody wrote."""
+    """A case in the list of their own that a citizen is sent: it contains nothing that anybody wrote."""
 
     code: str
     nature_names: Localized
@@ -102,8 +104,8 @@ class OwnCase(NamedTuple):
 
 
 def cases_of(cursor: Cursor, person_id: UUID, address: str, *, closed_since: datetime) -> list[OwnCase]:
-    """The cases of a person in which this address was given as theirs, that are open or were closed since then: open ones
-    first, of each the newest first, at most a thousand.
+    """The cases of a person in which this address was given as theirs and that are open or were closed since then: open
+    ones first, then the newest first, at most a thousand.
     """
     cursor.execute(
         "SELECT code, coalesce((SELECT names FROM natures WHERE key = cases.nature), '{}') AS nature_names, opened_at, "
@@ -146,7 +148,7 @@ class NewCase(NamedTuple):
 
 
 class NewRelation(NamedTuple):
-    """Two cases that may belong together, found by what a contact says; the fields are the columns."""
+    """Two cases that may belong together, found by the content of a contact; the fields are the columns."""
 
     id: UUID
     case_id: UUID
@@ -162,7 +164,7 @@ _STANDS: Final = """
     closed_at = CASE WHEN %(status)s <> 'closed' THEN NULL WHEN status = 'closed' THEN closed_at ELSE now() END,
     result = CASE WHEN %(status)s = 'closed' THEN coalesce(%(result)s, result) ELSE '' END
 """
-"""What follows from a case's status: since when it has it, and what came of it while it is closed."""
+"""The values that follow from a status: since when, and the result while the case is closed."""
 
 
 def add(cursor: Cursor, cases: Sequence[NewCase]) -> None:
@@ -171,7 +173,7 @@ def add(cursor: Cursor, cases: Sequence[NewCase]) -> None:
 
 
 def join(cursor: Cursor, case_id: UUID, status: str, at: datetime) -> None:
-    """A contact of that moment has joined the case, which has this status now."""
+    """Record that a contact of that moment has joined the case, which has this status now."""
     cursor.execute(
         f"UPDATE cases SET {_STANDS}, last_contact_at = greatest(last_contact_at, %(at)s), version = version + 1 "  # noqa: S608  # a constant of this file
         "WHERE id = %(id)s",
@@ -191,8 +193,8 @@ def move(
     contact_at: datetime | None,
     result: str | None = None,
 ) -> None:
-    """Write the case as a step leaves it. No `nature`: nobody chose one; `contact_at`: when the step wrote to the citizen,
-    if it did; `result`: what came of the case, where the step closes it.
+    """Store the case after a step. No `nature`: none was chosen; `contact_at`: when the step wrote to the citizen, if
+    it did; `result`: the case's result, where the step closes it.
     """
     cursor.execute(
         f"""
@@ -215,7 +217,7 @@ def move(
 
 
 def move_back(cursor: Cursor, case_id: UUID, *, status: str, assignee_id: UUID | None) -> None:
-    """Write the case as it is once a step was taken back; its last contact is the newest of those that stand."""
+    """Store the case after a step was undone; its last contact is the newest of those that remain."""
     cursor.execute(
         f"""
         UPDATE cases SET {_STANDS}, assignee_id = %(assignee)s, version = version + 1,
@@ -228,17 +230,17 @@ def move_back(cursor: Cursor, case_id: UUID, *, status: str, assignee_id: UUID |
 
 
 def touch(cursor: Cursor, case_id: UUID) -> None:
-    """Count the version up and change nothing else, so that an agent who is writing an answer looks first."""
+    """Increase the version and change nothing else, so that an agent who is writing an answer has to look first."""
     cursor.execute("UPDATE cases SET version = version + 1 WHERE id = %s", [case_id])
 
 
 def relate(cursor: Cursor, relations: Sequence[NewRelation]) -> None:
-    """Write that cases may belong together; a person decides."""
+    """Record that cases may belong together; a person decides."""
     insert_records(cursor, "case_relations", relations)
 
 
 def decide_relation(cursor: Cursor, relation_id: UUID, agent_id: UUID, decision: str) -> None:
-    """Write that two cases belong together (kept) or not (dismissed)."""
+    """Record whether two cases belong together (kept) or not (dismissed)."""
     cursor.execute(
         "UPDATE case_relations SET decided_by = %s, decided_at = now(), decision = %s WHERE id = %s",
         [agent_id, decision, relation_id],

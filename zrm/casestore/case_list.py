@@ -1,7 +1,8 @@
-"""The queue as the desk reads it: one page of rows by keyset, rows by id for live updates, and the counters.
+"""The case lists as the desk reads them: one page of rows by keyset, rows by id for live updates, and the counters.
 
-Counting a queue does not read the queue: the counters are sums over `case_counts`, which triggers keep. A page probes
-one index range for each unit and status and merges the heads, so its cost depends on the page and not on the queue.
+Counting does not read the cases: the counters are sums over `case_counts`, which triggers maintain. A page reads one
+index range for each unit and status and merges their first rows, so its cost depends on the page and not on the number
+of cases.
 """
 
 from __future__ import annotations
@@ -37,14 +38,15 @@ STATUSES: dict[View, tuple[str, ...]] = {
     View.OPEN: ("new", "open", "waiting"),
     View.CLOSED: ("closed",),
 }
-"""The states a view shows."""
+"""The statuses a view shows."""
 
 
 @dataclass(frozen=True, slots=True)
 class QueueRow:
-    """One case as a line of a list; `address` is where the citizen last wrote from, unmasked; `trouble` if an answer of it has not arrived and nobody dealt with that.
+    """One case as a line of a list; `address` is the citizen's last one, unmasked; `trouble` if an answer of it has not
+    arrived and is not handled.
 
-    `came_from` is the unit it was handed over by, if any: who sees that unit only must be told that it is gone.
+    `came_from` is the unit that handed it over, if any: agents who see only that unit must be told that it is gone.
     """
 
     id: UUID
@@ -138,7 +140,7 @@ def page(
 
 
 def _probe(view: View, units: Collection[UUID] | None, after: PageKey | None) -> str:
-    """The FROM clause whose rows are the heads of every index range the view needs; built of constants only."""
+    """The FROM clause whose rows are the first ones of every index range the view needs; built of constants only."""
     ranges, conditions = [], []
     if view is View.UNASSIGNED:
         conditions.append("assignee_id IS NULL AND status IN ('new', 'open')")
@@ -161,8 +163,8 @@ def _probe(view: View, units: Collection[UUID] | None, after: PageKey | None) ->
 def next_case(
     cursor: Cursor, agent_id: UUID, units: Collection[UUID] | None, *, but: UUID
 ) -> tuple[UUID, str, str] | None:
-    """The case the agent works on next, as (id, title, channel): of their own the one that waits longest, else of those
-    nobody has; never `but`. None when nobody waits.
+    """The case for the agent to work on next, as (id, title, channel): their own that waits longest, else an unassigned
+    one; never `but`. None when no case waits.
     """
     if units is not None and not units:
         return None
@@ -189,7 +191,7 @@ def rows(cursor: Cursor, ids: Iterable[UUID]) -> list[QueueRow]:
 
 @dataclass(frozen=True, slots=True)
 class Counted:
-    """How many cases stand together in one unit, state and hand."""
+    """The number of cases with the same unit, status and assignee."""
 
     unit_id: UUID
     status: str
@@ -198,7 +200,9 @@ class Counted:
 
 
 def counted(cursor: Cursor) -> list[Counted]:
-    """Every heap of cases that is not closed; one row a unit, state and assignee, whatever the number of cases."""
+    """The numbers of all cases that are not closed; one row per unit, status and assignee, however many cases there
+    are.
+    """
     cursor.execute(
         "SELECT unit_id, status, assignee_id, sum(n)::bigint AS n FROM case_counts WHERE status <> 'closed'"
         " GROUP BY 1, 2, 3 HAVING sum(n) <> 0"
@@ -206,17 +210,17 @@ def counted(cursor: Cursor) -> list[Counted]:
     return records(cursor, Counted)
 
 
-def count_views(heaps: Sequence[Counted], agent_id: UUID | None, units: Collection[UUID] | None) -> dict[View, int]:
-    """The number beside each view for one agent. Closed cases are not counted: the number would tell nobody anything."""
+def count_views(groups: Sequence[Counted], agent_id: UUID | None, units: Collection[UUID] | None) -> dict[View, int]:
+    """The number beside each view for one agent. Closed cases are not counted: their number would be of no use."""
     totals = dict.fromkeys((View.UNASSIGNED, View.MINE, View.WAITING, View.OPEN), 0)
-    for heap in heaps:
-        if units is not None and heap.unit_id not in units:
+    for group in groups:
+        if units is not None and group.unit_id not in units:
             continue
-        totals[View.OPEN] += heap.n
-        if heap.status == "waiting":
-            totals[View.WAITING] += heap.n
-        elif heap.assignee_id is None:
-            totals[View.UNASSIGNED] += heap.n
-        if agent_id is not None and heap.assignee_id == agent_id:
-            totals[View.MINE] += heap.n
+        totals[View.OPEN] += group.n
+        if group.status == "waiting":
+            totals[View.WAITING] += group.n
+        elif group.assignee_id is None:
+            totals[View.UNASSIGNED] += group.n
+        if agent_id is not None and group.assignee_id == agent_id:
+            totals[View.MINE] += group.n
     return totals

@@ -19,13 +19,13 @@ from zrm.kit.ids import new_id
 from zrm.kit.tables import BY_MONTH, EMPTY_LIST, Table, one_of
 
 INFECTED: Final = "infected"
-"""The label of a contact in one of whose files the virus scanner found something."""
+"""The label of a contact with a file in which the virus scanner found something."""
 UNSCANNED: Final = "unscanned"
-"""The label of a contact one of whose files the virus scanner could not be asked about yet."""
+"""The label of a contact with a file that the virus scanner has not judged yet, because it does not answer."""
 ERASED: Final = "erased"
-"""The label of a contact whose words were erased."""
+"""The label of a contact whose text was erased."""
 MISSING: Final = "file_missing"
-"""The label of a contact one of whose files could not be fetched."""
+"""The label of a contact with a file that could not be fetched."""
 
 _NOTHING: Final[list[str]] = []
 _NO_HEADERS: Final = Jsonb([])
@@ -34,9 +34,9 @@ _NO_HEADERS: Final = Jsonb([])
 class Contact(Table, table=True):
     """One line of the timeline. `direction` is in, out or note; an inbound one has the id of its raw contact.
 
-    `address` is the first of its writer's, `other_addresses` are the further ones they gave with it (a telephone beside an
-    e-mail address). `reply_to` is where they want the answer, if elsewhere, and `copied` whom else they addressed: e-mail
-    addresses. All are in comparable form.
+    `address` is the first of its writer's, `other_addresses` are further ones they gave with it (a telephone beside an
+    e-mail address). `reply_to` is where they want the answer, if elsewhere, and `copied` are the other recipients:
+    e-mail addresses. All are in comparable form.
     """
 
     __tablename__ = "contacts"
@@ -79,7 +79,7 @@ class Contact(Table, table=True):
 
 
 class NewContact(NamedTuple):
-    """A contact as it is written first; the fields are the columns, and `search`, what it can be found by."""
+    """A contact as it is first stored; the fields are the columns, and `search` is its search text."""
 
     id: UUID
     case_id: UUID
@@ -110,14 +110,14 @@ _COLUMNS: Final = [name for name in NewContact._fields if name != "search"]
 
 
 def add(cursor: Cursor, contacts: Sequence[NewContact]) -> None:
-    """Write contacts, and what each can be found by."""
+    """Store contacts and their search text."""
     if contacts:
         insert_rows(cursor, "contacts", _COLUMNS, [contact[:-1] for contact in contacts])
         search.index(cursor, [SearchEntry(c.id, c.case_id, c.at, c.person_id, c.address, c.search) for c in contacts])
 
 
 def lead(cursor: Cursor, message_ids: Sequence[tuple[str, UUID]]) -> None:
-    """From now on who answers one of these Message-IDs finds its case; pairs (Message-ID, case id) may come twice."""
+    """Let replies to these Message-IDs find their case from now on; pairs (Message-ID, case id) may come twice."""
     if message_ids:
         cursor.executemany(
             "INSERT INTO message_ids (message_id, case_id) VALUES (%s, %s) ON CONFLICT DO NOTHING", message_ids
@@ -125,7 +125,7 @@ def lead(cursor: Cursor, message_ids: Sequence[tuple[str, UUID]]) -> None:
 
 
 def name_message(cursor: Cursor, contact_id: UUID, case_id: UUID, message_id: str, *, title: str | None = None) -> None:
-    """Give a contact that becomes a mail its Message-ID, and a title if one is given. One that has an id keeps it."""
+    """Give a contact that becomes a mail its Message-ID, and a title if one is given. An existing id stays."""
     lead(cursor, [(message_id, case_id)])
     cursor.execute(
         "UPDATE contacts SET message_id = %s, title = coalesce(%s, title) WHERE id = %s AND message_id = ''",
@@ -134,7 +134,7 @@ def name_message(cursor: Cursor, contact_id: UUID, case_id: UUID, message_id: st
 
 
 def withdraw(cursor: Cursor, contact_id: UUID | None) -> None:
-    """Take an answer out of the conversation; the row stays, its Message-ID leads nowhere any more."""
+    """Withdraw an answer from the conversation; the row stays, its Message-ID leads nowhere any more."""
     cursor.execute(
         "DELETE FROM message_ids WHERE message_id = (SELECT message_id FROM contacts WHERE id = %s AND message_id <> '')",
         [contact_id],
@@ -145,7 +145,9 @@ def withdraw(cursor: Cursor, contact_id: UUID | None) -> None:
 
 
 def label_missing(cursor: Cursor, contact_id: UUID) -> Collection[UUID]:
-    """Write on a contact that a file of it cannot be had, or that all could be, as its remote files say; returns its case."""
+    """Label a contact if one of its files cannot be had, or no longer if all could, by its remote files; returns its
+    case.
+    """
     cursor.execute(
         "UPDATE contacts SET labels = array_remove(labels, %(missing)s) || CASE WHEN EXISTS "
         "(SELECT FROM remote_files WHERE contact_id = %(contact)s AND state = 'failed') "
@@ -156,7 +158,7 @@ def label_missing(cursor: Cursor, contact_id: UUID) -> Collection[UUID]:
 
 
 def label_scanned(cursor: Cursor, file_id: UUID) -> Collection[UUID]:
-    """Write on the contact of a file what the virus scanner said of its files; returns its case."""
+    """Label the contact of a file with the virus scanner's results; returns its case."""
     cursor.execute(
         """
         UPDATE contacts c SET labels = array_remove(array_remove(labels, %(infected)s), %(unscanned)s)
@@ -182,7 +184,7 @@ class MessageId(Table, table=True):
 
 
 def erase(cursor: Cursor, ids: Sequence[UUID]) -> int:
-    """Erase what contacts say and whom they name, and mark them so; returns how many were not erased before."""
+    """Erase the contacts' texts, names and addresses, and mark them as erased; returns how many were not erased before."""
     cursor.execute(
         "UPDATE contacts SET address = '', title = '', text = '', folded_quote = '', html = '', message_id = '', "
         "headers = '[]', reply_to = '{}', copied = '{}', other_addresses = '{}', labels = labels || ARRAY[%s], "

@@ -1,8 +1,8 @@
-"""Counters kept as differences: every change appends a row, `compact` adds rows up, a reader sums what there is.
+"""Counters stored as differences: every change appends a row, `compact` adds rows up, a reader sums the rows.
 
-Appending never waits for another transaction, and a sum over a few hundred rows is the same whether there are a
-thousand cases or ten million. Contacts are counted by the hour in which they came; after a week by the day (midnight UTC),
-so that a year is some ten thousand rows and not three hundred thousand.
+Appending never waits for another transaction, and a sum over a few hundred rows costs the same for a thousand cases and
+for ten million. Contacts are counted by the hour in which they came; after a week by the day (midnight UTC), so that a
+year is some ten thousand rows and not three hundred thousand.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ class ContactCount(Table, table=True):
     n: int = Field(sa_type=BigInteger)
 
 
-_FEW: Final = 200  # differences that are not worth adding up
+_FEW: Final = 200  # fewer differences are not worth adding up
 _COMPACT_CASES: Final = """
 WITH taken AS (DELETE FROM case_counts RETURNING *)
 INSERT INTO case_counts SELECT unit_id, status, assignee_id, sum(n) FROM taken GROUP BY 1, 2, 3 HAVING sum(n) <> 0
@@ -52,7 +52,7 @@ _COMPACT_CONTACTS: Final = """
 WITH taken AS (DELETE FROM contact_counts WHERE hour >= date_trunc('hour', now()) - interval '2 hours' RETURNING *)
 INSERT INTO contact_counts SELECT channel, hour, state, sum(n) FROM taken GROUP BY 1, 2, 3 HAVING sum(n) <> 0
 """
-# A contact may change its state long after its day was folded: the new difference bears its hour and is folded next time.
+# A contact may change its state long after its day was folded: the difference has its hour and is folded next time.
 _FOLD_DAYS: Final = """
 WITH old AS MATERIALIZED (SELECT date_trunc('day', now(), 'UTC') - interval '7 days' AS until),
 loose AS MATERIALIZED (
@@ -69,7 +69,7 @@ INSERT INTO contact_counts SELECT channel, day, state, sum(n) FROM taken GROUP B
 
 
 def compact(cursor: Cursor) -> None:
-    """Add the differences up; one process at a time, the others pass."""
+    """Add the differences up; one process at a time, the others skip it."""
     if not _alone(cursor):
         return
     if _many(cursor, "SELECT FROM case_counts"):
@@ -79,16 +79,16 @@ def compact(cursor: Cursor) -> None:
 
 
 def fold_days(cursor: Cursor) -> None:
-    """Add the hours of days more than a week ago up to days; one process at a time, the others pass. May run twice.
+    """Add the hours of days more than a week ago up to days; one process at a time, the others skip it. May run twice.
 
-    One statement takes the hours out and puts the day in, so whoever sums meanwhile gets the same sum.
+    One statement removes the hours and inserts the day, so a concurrent reader gets the same sum.
     """
     if _alone(cursor):
         cursor.execute(_FOLD_DAYS)
 
 
 def _alone(cursor: Cursor) -> bool:
-    """Whether no other process adds up now; none does until the commit."""
+    """Whether no other process is adding up; none starts until the commit."""
     cursor.execute("SELECT pg_try_advisory_xact_lock(hashtext('counts.fold'))")
     row = cursor.fetchone()
     return bool(row and row[0])

@@ -1,4 +1,6 @@
-"""Deliveries: a message on its way to a citizen. The row is the present; `DeliveryEvent` has a line for every step."""
+"""Deliveries: a message on its way to a citizen. The row is the present state; `DeliveryEvent` has a line for every
+step.
+"""
 
 from __future__ import annotations
 
@@ -15,11 +17,15 @@ from zrm.kit.ids import new_id
 from zrm.kit.tables import BY_MONTH, Table, one_of, reason_params
 
 PROOF_LINK: Final = "{proof_link}"
-"""Stands in a delivery's text for a one-time link that is minted only when the message leaves; the link is never stored."""
+"""Stands in a delivery's text for a one-time link that is created only when the message leaves; the link is never
+stored.
+"""
 
 
 class DeliveryKind(StrEnum):
-    """What a delivery is. All but `self_service` belong to a case; `self_service` and `proof_link` have words of their own."""
+    """The kind of a delivery. All but `self_service` belong to a case; `self_service` and `proof_link` have their own
+    text.
+    """
 
     ANSWER = "answer"
     ACKNOWLEDGEMENT = "acknowledgement"
@@ -29,8 +35,8 @@ class DeliveryKind(StrEnum):
 
 
 class DeliveryState(StrEnum):
-    """`sending` is committed before the provider is called; a crash in the middle becomes `unknown`.
-    `withdrawn`: its writer took it back before anybody began.
+    """`sending` is committed before the provider is called; a crash in the middle becomes `unknown`. `withdrawn`: its
+    writer undid it before it was started.
     """
 
     QUEUED = "queued"
@@ -46,9 +52,9 @@ _IN_TROUBLE: Final = "state IN ('failed', 'unknown')"
 
 
 class Delivery(Table, table=True):
-    """One message to one address. `text` is None where a contact says it (`contact_id`). `question_id` is the raw contact
-    that a self-service answer answers, `wish` what it asked for. `settled_by` is the agent who dealt with its failure,
-    `asked_at` when the provider was last asked what became of it, for want of a report.
+    """One message to one address. `text` is None where a contact holds it (`contact_id`). `question_id` is the raw
+    contact that a self-service answer answers, `wish` the command in it. `settled_by` is the agent who handled its
+    failure, `asked_at` when the provider was last asked for the status, because no report came.
     """
 
     __tablename__ = "deliveries"
@@ -127,7 +133,7 @@ class DeliveryEvent(Table, table=True):
 
 
 class DeliveryPart(Table, table=True):
-    """A part of a delivery that a provider reports by itself."""
+    """A part of a delivery that a provider reports on separately."""
 
     __tablename__ = "delivery_parts"
     __table_args__ = (

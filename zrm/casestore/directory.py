@@ -1,4 +1,4 @@
-"""Who is at the desk: agents with their choices and permissions, and the units and subjects they choose from."""
+"""Agents, their preferences and permissions; units and subjects for the pickers."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from zrm.localized import Localized, in_language
 
 @dataclass(frozen=True, slots=True)
 class DeskAgent:
-    """An agent at work; `grants` are (permission, unit) rows, a row without a unit being for everywhere."""
+    """An active agent; `grants` are (permission, unit) rows, a row without a unit being for everywhere."""
 
     id: UUID
     login: str
@@ -28,8 +28,8 @@ class DeskAgent:
 
 @dataclass(frozen=True, slots=True)
 class Named:
-    """Something with an id and a name in both languages; `parent_id` where it hangs in a tree or belongs to a unit,
-    `retired` where it is offered no more.
+    """Something with an id and a name in both languages; `parent_id` is its parent in a tree or its unit, `retired` if
+    it is no longer offered.
     """
 
     id: UUID
@@ -43,7 +43,7 @@ class Named:
 
 
 def at_desk(cursor: Cursor, agent_id: UUID) -> DeskAgent | None:
-    """An active agent with everything a page needs to know of them."""
+    """An active agent with everything a page needs to know about them."""
     cursor.execute(
         """
         SELECT a.id, a.login, a.names, a.unit_id, u.names AS unit_names,
@@ -63,7 +63,7 @@ def at_desk(cursor: Cursor, agent_id: UUID) -> DeskAgent | None:
 
 
 def grants(cursor: Cursor, agent_ids: Iterable[UUID]) -> dict[UUID, list[tuple[str, UUID | None]]]:
-    """The (permission, unit) rows of these agents; those who left have none."""
+    """The (permission, unit) rows of these agents; agents who have left have none."""
     cursor.execute(
         "SELECT p.agent_id, p.permission, p.unit_id FROM permissions p JOIN agents a ON a.id = p.agent_id"
         " WHERE a.active AND p.agent_id = ANY(%s)",
@@ -109,7 +109,7 @@ def logins(cursor: Cursor, agent_ids: Iterable[UUID]) -> dict[UUID, str]:
 
 
 def agents_by_id(cursor: Cursor, ids: list[UUID]) -> dict[UUID, Named]:
-    """Agents by id, those who left included: history keeps naming them."""
+    """Agents by id, those who left included: history goes on naming them."""
     cursor.execute("SELECT id, names, unit_id AS parent_id FROM agents WHERE id = ANY(%s)", [ids])
     return {agent.id: agent for agent in records(cursor, Named)}
 

@@ -1,4 +1,4 @@
-"""Who follows a case: agents who want to know what happens to it, although it is not theirs."""
+"""Followers: agents who want to know what happens at a case although it is not theirs."""
 
 from __future__ import annotations
 
@@ -15,7 +15,9 @@ from zrm.kit.tables import Table
 
 
 class CaseFollower(Table, table=True):
-    """An agent and a case. Whoever stopped following keeps a row that says so: nothing makes them follow it by itself."""
+    """An agent and a case. An agent who stopped following keeps a row that says so: then nothing makes them follow it
+    again automatically.
+    """
 
     __tablename__ = "case_followers"
 
@@ -35,7 +37,7 @@ def set_following(cursor: Cursor, case_id: UUID, agent_id: UUID, *, following: b
 
 
 def take_part(cursor: Cursor, case_id: UUID, agent_ids: Iterable[UUID]) -> None:
-    """These agents follow the case from now on, but for those who stopped following it."""
+    """Make these agents follow the case from now on, except those who stopped following it."""
     cursor.executemany(
         "INSERT INTO case_followers (case_id, agent_id, following, at) VALUES (%s, %s, true, now()) ON CONFLICT DO NOTHING",
         [(case_id, agent_id) for agent_id in sorted(set(agent_ids))],

@@ -1,8 +1,8 @@
-"""Heartbeats: each process of a role writes one every few seconds, so that others notice one that is dead, or frozen.
+"""Heartbeats: each process of a role writes one every few seconds, so that a dead or frozen one is noticed.
 
-They are in PostgreSQL, and not with the workers' names in Redis: that a Redis is away says nothing about the roles. Their times
-are PostgreSQL's, whatever the machines' clocks say. A process that ends in order writes so; one that was killed, or that an
-error ended, writes nothing more.
+They are in PostgreSQL, not in Redis beside the workers' names: Redis being away says nothing about the roles. Their
+times are PostgreSQL's, whatever the machines' clocks say. A process that shuts down properly records that; one that was
+killed, or that an error ended, writes nothing more.
 """
 
 from __future__ import annotations
@@ -26,17 +26,17 @@ from zrm.kit.ids import new_id
 from zrm.kit.tables import Table
 
 FIRST_AFTER: Final = 1.0
-"""Seconds a process lives before its first heartbeat: one that fails at every start is not alive."""
+"""Seconds a process runs before its first heartbeat: one that fails at every start is not alive."""
 EVERY: Final = 10.0
 """Seconds between two heartbeats."""
 AGAIN_AFTER: Final = 2.0
-"""Seconds after which a heartbeat that PostgreSQL did not take is tried again."""
+"""Seconds after which a heartbeat that PostgreSQL did not accept is tried again."""
 SILENT_AFTER: Final = 35.0
-"""Seconds after which a process counts as dead: three heartbeats are missing. So long may a restart take."""
+"""Seconds after which a process counts as dead: three heartbeats are missing. A restart may take this long."""
 
 
 class HeartbeatRecord(Table, table=True):
-    """The newest heartbeat of a process; `ended`: it was the last, of a process that ended in order."""
+    """The newest heartbeat of a process; `ended`: it was the last one, written at a proper shutdown."""
 
     __tablename__ = "heartbeats"
 
@@ -51,7 +51,7 @@ class HeartbeatRecord(Table, table=True):
 class LastHeartbeat:
     """The newest heartbeat of a process of `role`, `age` seconds old; `topics` are those a worker works on.
 
-    `ended`: it was the last, of a process that ended in order.
+    `ended`: it was the last one, written at a proper shutdown.
     """
 
     role: str
@@ -61,17 +61,17 @@ class LastHeartbeat:
 
     @property
     def recent(self) -> bool:
-        """Whether the process is alive, or ended so lately that another may be about to take its place."""
+        """Whether the process is alive, or ended so recently that another may be about to replace it."""
         return abs(self.age) < SILENT_AFTER  # in the future: written before the server's clock was set back
 
     @property
     def alive(self) -> bool:
-        """Whether the process is believed to be alive."""
+        """Whether the process counts as alive."""
         return self.recent and not self.ended
 
 
 def beat(cursor: Cursor, instance: UUID, role: str, topics: Sequence[Topic] = ()) -> None:
-    """Write a heartbeat. Its commit does not wait for the disk: one that is lost is followed by the next."""
+    """Write a heartbeat. Its commit does not wait for the disk: a lost one is followed by the next."""
     cursor.execute("SET LOCAL synchronous_commit = off")
     cursor.execute(
         "INSERT INTO heartbeats (instance, role, topics, at) VALUES (%s, %s, %s, now()) "
@@ -81,16 +81,16 @@ def beat(cursor: Cursor, instance: UUID, role: str, topics: Sequence[Topic] = ()
 
 
 def end(cursor: Cursor, instance: UUID) -> None:
-    """Write that the process has ended in order."""
+    """Record that the process has shut down properly."""
     cursor.execute("UPDATE heartbeats SET at = now(), ended = true WHERE instance = %s", [instance])
 
 
 def last_heartbeats(cursor: Cursor) -> list[LastHeartbeat]:
-    """Of each process that is not forgotten, the newest first."""
+    """The newest heartbeat of each process not yet deleted, newest first."""
     cursor.execute(
         "SELECT role, topics, extract(epoch FROM now() - at)::float8, ended FROM heartbeats ORDER BY at DESC"
     )
-    known = {topic.value for topic in Topic}  # a newer version's worker may work on others
+    known = {topic.value for topic in Topic}  # a newer version's worker may have other topics
     return [
         LastHeartbeat(role, tuple(Topic(name) for name in topics if name in known), age, ended)
         for role, topics, age, ended in cursor
@@ -98,7 +98,7 @@ def last_heartbeats(cursor: Cursor) -> list[LastHeartbeat]:
 
 
 def forget(cursor: Cursor) -> None:
-    """Delete what has been silent for a day, but not the last of its kind: that one died, and nobody took its place."""
+    """Delete heartbeats older than a day, but not the last of its kind: that process died and was not replaced."""
     cursor.execute(
         "DELETE FROM heartbeats old WHERE at < now() - interval '1 day' AND EXISTS (SELECT FROM heartbeats newer "
         "WHERE newer.role = old.role AND newer.topics = old.topics AND newer.at > old.at)"
@@ -108,8 +108,8 @@ def forget(cursor: Cursor) -> None:
 class Heartbeat:
     """Writes the heartbeats of this process while entered, from a thread of its own.
 
-    Left by an error, it does not say that the process ended in order. While the store is away nobody is told. While
-    `works` says no, nothing is written: a process that hangs must not look alive because this thread does.
+    When left by an error, it does not record a proper shutdown. While the store is away it stays silent. While `works`
+    returns False nothing is written: a process that hangs must not look alive because this thread runs.
     """
 
     def __init__(

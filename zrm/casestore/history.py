@@ -1,14 +1,15 @@
 """The history of a case: the only file that writes `case_events`, and the only one that reads their payloads.
 
-A line has a kind, a version, an actor and a payload. The database refuses to change or remove it, and reports, webhooks and
-the API read it for as long as the installation lives. Therefore:
+A line has a kind, a version, an actor and a payload. The database refuses to change or remove it, and reports, webhooks
+and the API read it for the installation's whole life. Therefore:
 
 * each kind and version has one class below, and a key means the same in every class (`docs/history.md` lists them all);
-* a class never changes its meaning. What has to be said differently gets a class of its own with the next version;
+* a class never changes its meaning. A different meaning gets a class of its own with the next version;
 * a key that has its default is not stored, so a default never changes either;
-* whoever reads gets an object of such a class, or `UnknownPayload` for what this version of the code does not know.
+* a reader gets an object of such a class, or `UnknownPayload` for what this version of the code does not know.
 
-A change of a case's status is always a `StatusChanged`, whoever caused it: an agent's step, a citizen's contact, a process.
+A change of a case's status is always a `StatusChanged`, whatever caused it: an agent's step, a citizen's contact, a
+process.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ from zrm.kit.tables import BY_MONTH, Table, one_of
 
 
 class ActorKind(StrEnum):
-    """Who acts: an agent at the desk, a citizen by any channel, or the installation by itself."""
+    """Kinds of actors: an agent at the desk, a citizen by any channel, or the installation by itself."""
 
     AGENT = "agent"
     CITIZEN = "citizen"
@@ -42,14 +43,14 @@ class ActorKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """Who did what a line says; `agent_id` if and only if it was an agent. Errors: ValueError."""
+    """The actor of a line; `agent_id` if and only if it is an agent. Errors: ValueError."""
 
     kind: ActorKind
     agent_id: UUID | None = None
 
     def __post_init__(self) -> None:
         if (self.kind is ActorKind.AGENT) is (self.agent_id is None):
-            raise ValueError("an agent has an id, and nobody else has")
+            raise ValueError("an agent has an id, and no other actor has one")
 
 
 CITIZEN: Final = Actor(ActorKind.CITIZEN)
@@ -62,7 +63,7 @@ def by_agent(agent_id: UUID) -> Actor:
 
 
 class CaseEvent(Table, table=True):
-    """A line as the table holds it. Appended only: the database refuses to change or remove one."""
+    """A line as stored. Appended only: the database refuses to change or remove one."""
 
     __tablename__ = "case_events"
     __table_args__ = (
@@ -86,7 +87,7 @@ class CaseEvent(Table, table=True):
 
 Cause = Literal["claim", "assign", "transfer", "release", "reply", "close", "reopen", "undo", "citizen_writes"]
 
-# The keys. Each has one type and one meaning, in whichever class it stands.
+# The keys. Each has one type and one meaning, in every class.
 AnswerId = Annotated[UUID, Field(description="The contact that the step wrote to the citizen.")]
 AssigneeId = Annotated[UUID, Field(description="The agent who has the case from now on.")]
 BecameAssignee = Annotated[bool, Field(description="Whether the case had no assignee and is the actor's from now on.")]
@@ -131,7 +132,9 @@ UnitId = Annotated[UUID, Field(description="The unit that has the case from now 
 
 
 class HistoryPayload(BaseModel):
-    """What a line says beside when and by whom. Strict: a wrong type or an unknown key is refused (ValidationError)."""
+    """What a line says besides its time and its actor. Strict: a wrong type or an unknown key is refused
+    (ValidationError).
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
@@ -139,13 +142,13 @@ class HistoryPayload(BaseModel):
     VERSION: ClassVar[int] = 1
 
     def agent_ids(self) -> set[UUID]:
-        """The agents the payload names, beside the line's actor."""
+        """The agents that the payload names, besides the line's actor."""
         one_each = (getattr(self, key, None) for key in ("assignee_id", "previous_assignee_id"))
         return {agent_id for agent_id in (*one_each, *getattr(self, "mentioned", ())) if agent_id is not None}
 
 
 class CaseOpened(HistoryPayload):
-    """A contact opened the case. The actor is the citizen, or the agent who took the contact down."""
+    """A contact opened the case. The actor is the citizen, or the agent who took the contact."""
 
     KIND = "opened"
     channel: ChannelName
@@ -170,7 +173,7 @@ class CaseClaimed(HistoryPayload):
 
 
 class CaseReleased(HistoryPayload):
-    """An agent gave the case back to its unit."""
+    """An agent returned the case to its unit."""
 
     KIND = "release"
     previous_assignee_id: PreviousAssigneeId
@@ -187,7 +190,7 @@ class CaseAssigned(HistoryPayload):
 
 
 class CaseTransferred(HistoryPayload):
-    """An agent gave the case to a unit, where nobody has it yet."""
+    """An agent gave the case to a unit, without an assignee."""
 
     KIND = "transfer"
     unit_id: UnitId
@@ -196,7 +199,7 @@ class CaseTransferred(HistoryPayload):
 
 
 class CaseClassified(HistoryPayload):
-    """An agent said what the case is about."""
+    """An agent set the case's subject and nature."""
 
     KIND = "classify"
     subject_id: SubjectId | None = None
@@ -215,7 +218,7 @@ class CaseClosed(HistoryPayload):
 
 
 class CaseReopened(HistoryPayload):
-    """An agent took a closed case up again and has it from now on."""
+    """An agent reopened a closed case and is its assignee from now on."""
 
     KIND = "reopen"
     previous_assignee_id: PreviousAssigneeId | None = None
@@ -232,7 +235,7 @@ class CaseReplied(HistoryPayload):
 
 
 class NoteWritten(HistoryPayload):
-    """An agent wrote a note among colleagues."""
+    """An agent wrote an internal note."""
 
     KIND = "note"
     note_id: NoteId
@@ -240,7 +243,7 @@ class NoteWritten(HistoryPayload):
 
 
 class StepUndone(HistoryPayload):
-    """An agent took their own answer, or the closing of a case, back before it left."""
+    """An agent undid their own answer, or the closing of a case, before it left."""
 
     KIND = "undo"
     undone_step_id: UndoneStepId
@@ -249,7 +252,7 @@ class StepUndone(HistoryPayload):
 
 
 class AnswerSentAgain(HistoryPayload):
-    """An agent had an answer that did not arrive sent to the same address once more."""
+    """An agent had a failed answer sent to the same address once more."""
 
     KIND = "send_again"
     delivery_id: DeliveryId
@@ -258,7 +261,7 @@ class AnswerSentAgain(HistoryPayload):
 
 
 class AnswerSentAnotherWay(HistoryPayload):
-    """An agent had an answer that did not arrive sent by another reply route."""
+    """An agent had a failed answer sent by another reply route."""
 
     KIND = "send_by"
     delivery_id: DeliveryId
@@ -267,7 +270,7 @@ class AnswerSentAnotherWay(HistoryPayload):
 
 
 class FailedDeliverySettled(HistoryPayload):
-    """An agent dealt in another way with an answer that did not arrive."""
+    """An agent handled a failed answer in another way."""
 
     KIND = "settle"
     delivery_id: DeliveryId
@@ -275,7 +278,7 @@ class FailedDeliverySettled(HistoryPayload):
 
 
 class PreferenceSet(HistoryPayload):
-    """An agent noted how the case's person wants to be answered."""
+    """An agent recorded how the case's person wants to be answered."""
 
     KIND = "prefer"
     preferred_language: PreferredLanguage = ""
@@ -283,7 +286,7 @@ class PreferenceSet(HistoryPayload):
 
 
 class UnsafeFileSaved(HistoryPayload):
-    """An agent saved a file, or a contact as it came, in spite of the virus warning."""
+    """An agent saved a file, or a contact as received, in spite of the virus warning."""
 
     KIND = "save_unsafe"
     file_id: FileId | None = None
@@ -297,7 +300,7 @@ class UnsafeFileSaved(HistoryPayload):
 
 
 class CaseRated(HistoryPayload):
-    """The citizen said how content they are with how the case was handled."""
+    """The citizen rated how the case was handled."""
 
     KIND = "rated"
     score: Score
@@ -331,7 +334,7 @@ class LoopBroken(HistoryPayload):
 
 
 class CodeNotSent(HistoryPayload):
-    """No code was sent to the address typed into the form: too many went to such addresses lately."""
+    """No code was sent to the address typed into the form: too many went to such addresses recently."""
 
     KIND = "code_not_sent"
     channel: ChannelName
@@ -368,7 +371,9 @@ CLASSES: Final[dict[tuple[str, int], type[Payload]]] = {(one.KIND, one.VERSION):
 
 @dataclass(frozen=True, slots=True)
 class UnknownPayload:
-    """What this version of the code cannot read: an unknown kind or version, or keys that do not fit their class."""
+    """A payload that this version of the code cannot read: an unknown kind or version, or keys that do not fit their
+    class.
+    """
 
     data: Any
 
@@ -386,7 +391,7 @@ def parse(kind: str, version: int, data: object) -> Payload | UnknownPayload:
 
 @dataclass(frozen=True, slots=True)
 class NewLine:
-    """A line that is to be written; `at` is the moment it is about."""
+    """A line to be written; `at` is the time it is about."""
 
     case_id: UUID
     actor: Actor
@@ -397,7 +402,7 @@ class NewLine:
 
 @dataclass(frozen=True, slots=True)
 class HistoryLine:
-    """A line as it was read."""
+    """A line as read."""
 
     id: UUID
     case_id: UUID
@@ -423,14 +428,14 @@ class AgentStep:
 
 
 def append(cursor: Cursor, case_id: UUID, actor: Actor, payload: Payload) -> NewLine:
-    """Write one line about this moment; returns it."""
+    """Write one line with the present time; returns it."""
     line = NewLine(case_id, actor, payload)
     append_all(cursor, [line])
     return line
 
 
 def append_step(cursor: Cursor, line: NewLine, *, before: Status, after: Status) -> None:
-    """Write the line of a step of the desk, and that of the change of status it caused, if it caused one."""
+    """Write the line of a step of the desk, and that of the change of status it caused, if any."""
     written = [line]
     if before is not after:
         cause = cast("Cause", line.payload.KIND)
@@ -471,7 +476,7 @@ class _StoredLine(NamedTuple):
 
 
 class _StoredStep(NamedTuple):
-    """A row of a step, and what else is asked about it."""
+    """A row of a step, with the other values needed for it."""
 
     id: UUID
     case_id: UUID
@@ -503,12 +508,12 @@ CAME_FROM: Final = (
     " THEN (e.data ->> 'previous_unit_id')::uuid END AS unit_id FROM case_events e WHERE e.case_id = c.id"
     " AND e.kind IN ('transfer', 'assign') AND e.version = 1 ORDER BY e.at DESC, e.id DESC LIMIT 1"
 )
-"""A query for the unit from which a case `c` was handed over last."""
+"""A query for the unit that handed a case `c` over last."""
 REOPENED_AT: Final = (
     "SELECT max(e.at) FROM case_events e WHERE e.case_id = %(case)s AND e.kind = 'status' AND e.version = 1"
     " AND e.data ->> 'before' = 'closed' AND e.data ->> 'cause' <> 'undo'"
 )
-"""A query for the moment at which a case was opened again last. A closing that was undone has never been."""
+"""A query for the time at which a case was last reopened. A closing that was undone does not count."""
 
 
 def entries(
@@ -520,7 +525,7 @@ def entries(
     limit: int,
     but: Sequence[str],
 ) -> list[HistoryLine]:
-    """Lines since a moment and before a place (moment, whether it is a contact's, id), newest first, without the kinds
+    """Lines since a time and before a place (time, whether it is a contact's, id), newest first, without the kinds
     `but` and without changes of status that a step's own line tells.
     """
     cursor.execute(

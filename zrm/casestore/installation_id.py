@@ -1,9 +1,9 @@
-"""Which installation this is, and that the folder of its files is its own.
+"""The installation's id, which shows that the folder of its files is its own.
 
-An id stands in the database and in the blob folder. A folder without it, once the installation has one, is a disk that is not
-mounted or not shared, or somebody else's: files kept there would be found by nobody. So the first role that starts marks the
-folder, every role compares before it works, and every file written looks again (`BlobStore`). An installation that is older
-than its id marks the folder in which files of its database lie.
+The id is in the database and in the blob folder. If the installation has an id and the folder has none, the folder is a
+disk that is not mounted or not shared, or another installation's: files stored there would be lost. So the first role
+that starts marks the folder, every role compares before it works, and every file written is checked again
+(`BlobStore`). An installation older than its id marks the folder that contains files of its database.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ from zrm.kit.clock import now
 from zrm.kit.db import Cursor, Database
 from zrm.kit.tables import Table
 
-_SAMPLE = 20  # files looked for before a folder is taken for that of an older installation
+_SAMPLE = 20  # files looked for before a folder counts as that of an older installation
 
 
 class InstallationRecord(Table, table=True):
-    """The one row that says which installation this is, and when it claimed the folder of its files."""
+    """The one row with the installation's id, and when it claimed the folder of its files."""
 
     __tablename__ = "installation"
     __table_args__ = (CheckConstraint("only_one"),)
@@ -36,10 +36,10 @@ class InstallationRecord(Table, table=True):
 
 
 def claim_folder(database: Database, blobs: BlobStore) -> str:
-    """The installation's id, with the folder marked as its own. Several at once: one marks, all agree.
+    """The installation's id, with the folder marked as its own. Of several concurrent calls one marks, all agree.
 
-    Errors: ConfigError in a sentence for the operator when the folder is not the installation's, or the schema is older than
-    the id; StoreUnavailable when the database is away or the folder cannot be written.
+    Errors: ConfigError in a sentence for the operator when the folder is not the installation's, or the schema is older
+    than the id; StoreUnavailable when the database is away or the folder cannot be written.
     """
     try:
         with database.cursor() as cursor:
@@ -57,7 +57,7 @@ def claim_folder(database: Database, blobs: BlobStore) -> str:
 
 
 def adopt_folder(database: Database, blobs: BlobStore) -> str:
-    """Mark the folder as the installation's whatever lies in it, as an operator asked to; returns the id.
+    """Mark the folder as the installation's whatever it contains, on an operator's request; returns the id.
 
     Errors: StoreUnavailable when the folder cannot be written; psycopg.Error.
     """
@@ -98,7 +98,7 @@ def _problem(cursor: Cursor, blobs: BlobStore, identity: str, *, claimed: bool) 
 
 
 def _holds_files(cursor: Cursor, blobs: BlobStore) -> bool:
-    """Whether a file the database names lies there; also when it names none."""
+    """Whether a file that the database names is there; True also when it names none."""
     cursor.execute(
         "(SELECT blob_key FROM attachments ORDER BY id DESC LIMIT %(n)s)"
         " UNION (SELECT body_key FROM raw_contacts WHERE body_key IS NOT NULL LIMIT %(n)s)",

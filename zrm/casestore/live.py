@@ -1,4 +1,4 @@
-"""Live events: one NOTIFY channel, small payloads of ids; listeners look the rest up in the store."""
+"""Live events: one NOTIFY channel, small payloads of ids; listeners read the rest from the store."""
 
 from __future__ import annotations
 

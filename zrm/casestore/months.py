@@ -1,7 +1,8 @@
-"""The months into which the tables that grow for ever are divided; the relay makes those to come.
+"""The months into which the ever-growing tables are partitioned; the relay creates the coming ones.
 
-A month that is there already, or was taken off and keeps its name, is left alone. What belongs to a month without a partition
-lies in the table's default partition, where nothing is lost and everything is found; only, it cannot be taken off by itself.
+A month that exists already, or was detached and keeps its name, is left alone. Rows of a month without a partition go
+to the table's default partition, where nothing is lost and everything is found; but they cannot be detached by
+themselves.
 """
 
 from __future__ import annotations
@@ -16,8 +17,8 @@ from zrm.kit.clock import now
 from zrm.kit.db import Database, DatabaseAway
 
 AHEAD: Final = 1
-"""So many months after this one have their partitions: there is a month to make the next one in."""
-_LOCK_TIMEOUT: Final = "1s"  # who comes to the table after us waits behind us
+"""So many months after this one have their partitions, which leaves a month's time to create the next."""
+_LOCK_TIMEOUT: Final = "1s"  # later users of the table wait behind us
 
 _MISSING: Final = """
 SELECT c.relname, date(month) FROM pg_partitioned_table p JOIN pg_class c ON c.oid = p.partrelid,
@@ -32,10 +33,10 @@ _log = log.get(__name__)
 
 
 def make_coming(database: Database, today: date | None = None) -> int:
-    """Make the partitions of this month and the coming ones that are not there yet; returns how many were made.
+    """Create the missing partitions of this month and the coming ones; returns how many were created.
 
-    One whose table is locked by others is left for the next time, and so is one whose rows lie in the default partition
-    already: that is said in the log.
+    A month whose table is locked by others is left for the next time, and so is one with rows in the default partition
+    already: the log says so.
     """
     with database.cursor() as cursor:
         cursor.execute(_MISSING, {"today": today or now().date(), "ahead": AHEAD})

@@ -1,4 +1,4 @@
-"""Natures: what kind of matter a case is. The store begins with the five of the glossary; a case nobody chose one for has none."""
+"""Natures: what kind of matter a case is. The store begins with the five of the glossary; a case may have none."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from zrm.kit.tables import Table, both_languages
 
 
 class NatureRecord(Table, table=True):
-    """A nature, in the order `position`. One that is retired is offered no more and stays with the cases that have it."""
+    """A nature; `position` is its order. A retired one is no longer offered and stays with the cases that have it."""
 
     __tablename__ = "natures"
     __table_args__ = (both_languages("names"),)

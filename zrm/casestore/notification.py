@@ -1,7 +1,8 @@
-"""Notifications: what an agent should know, kept until it is read and for a set time after that; being offline loses none.
+"""Notifications: what an agent should know, kept until it is read and for a set time after that; being offline loses
+none.
 
-A row is one thing told to one agent, so whoever works on the queue may repeat a task. The list shows one line for each case
-and reason, with the newest of its rows. Whom something concerns is a rule of `casework.audience`.
+A row is one event told to one agent, so repeating a task does no harm. The list shows one line for each case and
+reason, with the newest of its rows. `casework.audience` decides which agents are told.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from zrm.kit.tables import BY_MONTH, Table, one_of
 MOST: Final = 100
 """Lines of the list, and where its counter stops: "100" already says enough."""
 WORDS: Final = 200
-"""Characters of the newest words that a line shows."""
+"""Characters of the newest text that a line shows."""
 _MOST_ROWS: Final = 2_000
 _FORGOTTEN_AT_ONCE: Final = 5_000
 _NEWEST: Final = (text("at DESC"), text("id DESC"))
@@ -34,9 +35,9 @@ _NEWEST: Final = (text("at DESC"), text("id DESC"))
 class NoticeKind(StrEnum):
     """Why an agent is told.
 
-    message: a citizen wrote; answered: a colleague answered them; note: a colleague wrote a note; mention: a note names the
-    agent; assigned: the case is theirs now; closed: a colleague closed the case; delivery_…: what became of an answer;
-    sign_in: somebody signed in as the agent with a browser that is new here.
+    message: a citizen wrote; answered: a colleague answered them; note: a colleague wrote a note; mention: a note names
+    the agent; assigned: the case is theirs now; closed: a colleague closed the case; delivery_…: the outcome of an
+    answer; sign_in: a sign-in as the agent with a browser that is new here.
     """
 
     MESSAGE = "message"
@@ -51,7 +52,7 @@ class NoticeKind(StrEnum):
 
 
 class Notification(Table, table=True):
-    """One thing told to one agent: a contact, a line of a case's history, a delivery or a session (`source_id`)."""
+    """One event told to one agent: a contact, a line of a case's history, a delivery or a session (`source_id`)."""
 
     __tablename__ = "notifications"
     __table_args__ = (
@@ -73,7 +74,7 @@ class Notification(Table, table=True):
 
 @dataclass(frozen=True, slots=True)
 class NewNotice:
-    """Something to be told to an agent."""
+    """Something to tell an agent."""
 
     agent_id: UUID
     case_id: UUID | None
@@ -82,8 +83,8 @@ class NewNotice:
 
     @property
     def id(self) -> UUID:
-        """Always the same for the same agent, source and kind, so that nothing is told twice. Its time is the source's, as
-        the months into which the table is divided are.
+        """Always the same for the same agent, source and kind, so that nothing is told twice. Its time is the source's,
+        like the months into which the table is partitioned.
         """
         said = f"{self.agent_id} {self.source_id} {self.kind}".encode()
         tail = int.from_bytes(hashlib.blake2b(said, digest_size=10).digest())
@@ -95,7 +96,7 @@ class NewNotice:
 class Notice:
     """A line of the list: the newest of an agent's notifications of one kind about one case.
 
-    `unread`: how many of them the agent has not read. `words`: what was written, cut short, where somebody wrote something.
+    `unread`: how many of them the agent has not read. `words`: the text that was written, shortened, if there is one.
     `unit_id` is the case's, None without a case.
     """
 
@@ -113,21 +114,21 @@ class Notice:
 
 
 def tell(cursor: Cursor, notices: Collection[NewNotice]) -> set[UUID]:
-    """Write what is new of these; returns the agents who have not been told of it before."""
-    told: set[UUID] = set()
+    """Store the new ones of these; returns the agents who had not been told before."""
+    notified: set[UUID] = set()
     if notices:
         cursor.executemany(
             "INSERT INTO notifications (id, agent_id, case_id, source_id, kind, at) VALUES (%s, %s, %s, %s, %s, now())"
             " ON CONFLICT (id) DO NOTHING RETURNING agent_id",
-            # In one order, so that two who tell the same do not wait for each other crosswise.
+            # In a fixed order, so that two transactions with the same rows do not deadlock.
             sorted((one.id, one.agent_id, one.case_id, one.source_id, one.kind.value) for one in notices),
             returning=True,
         )
         more: bool | None = True
         while more:
-            told.update(row[0] for row in cursor)
+            notified.update(row[0] for row in cursor)
             more = cursor.nextset()
-    return told
+    return notified
 
 
 _NEWEST_ROWS: Final = (
@@ -157,7 +158,7 @@ def notices(cursor: Cursor, agent_id: UUID, *, limit: int = MOST) -> list[Notice
 
 
 def newest(cursor: Cursor, agent_ids: Iterable[UUID]) -> dict[UUID, tuple[Notice, int]]:
-    """For each of these agents with something unread: the line with the newest, and how many unread lines there are."""
+    """For each of these agents with unread notifications: the newest line, and how many unread lines there are."""
     own = _NEWEST_ROWS.format(agent="wanted.id", which="AND x.read_at IS NULL")
     cursor.execute(
         f"""
@@ -173,7 +174,7 @@ def newest(cursor: Cursor, agent_ids: Iterable[UUID]) -> dict[UUID, tuple[Notice
 
 
 def unread(cursor: Cursor, agent_id: UUID) -> int:
-    """How many lines of the agent's list have something unread, up to `MOST`."""
+    """How many lines of the agent's list have unread notifications, up to `MOST`."""
     own = _NEWEST_ROWS.format(agent="%(agent)s", which="AND x.read_at IS NULL")
     cursor.execute(
         f"SELECT count(*) FROM (SELECT DISTINCT {_LINE} FROM {own} AS n LIMIT %(most)s) AS lines".encode(),  # noqa: S608  # constants of this file
@@ -184,7 +185,7 @@ def unread(cursor: Cursor, agent_id: UUID) -> int:
 
 
 def read_line(cursor: Cursor, agent_id: UUID, notice_id: UUID) -> None:
-    """Mark the line that shows this notification as read; what has come since it was shown stays unread."""
+    """Mark the line that shows this notification as read; what came after it was shown stays unread."""
     cursor.execute(
         "UPDATE notifications n SET read_at = now() FROM notifications shown WHERE shown.id = %(id)s"
         " AND shown.agent_id = %(agent)s AND n.agent_id = shown.agent_id AND n.kind = shown.kind AND n.read_at IS NULL"
@@ -195,7 +196,7 @@ def read_line(cursor: Cursor, agent_id: UUID, notice_id: UUID) -> None:
 
 
 def read_all(cursor: Cursor, agent_id: UUID, *, shown: UUID | None = None) -> None:
-    """Mark everything the agent was told as read, up to the newest that was `shown` to them (None: all of it)."""
+    """Mark all of the agent's notifications as read, up to the newest that was `shown` to them (None: all)."""
     cursor.execute(
         "UPDATE notifications n SET read_at = now() WHERE n.agent_id = %(agent)s AND n.read_at IS NULL"
         " AND (%(shown)s::uuid IS NULL OR (n.at, n.id) <= (SELECT s.at, s.id FROM notifications s"
@@ -205,7 +206,9 @@ def read_all(cursor: Cursor, agent_id: UUID, *, shown: UUID | None = None) -> No
 
 
 def read_case(cursor: Cursor, agent_id: UUID, case_id: UUID) -> UUID | None:
-    """Opening a case is reading what was told of it. Returns the first message or note the agent had not read."""
+    """Mark everything told about a case as read, because the agent opened it. Returns the first message or note they
+    had not read.
+    """
     cursor.execute(
         "WITH read AS (UPDATE notifications SET read_at = now() WHERE agent_id = %s AND case_id = %s AND read_at IS NULL"
         " RETURNING source_id, kind)"
@@ -217,7 +220,7 @@ def read_case(cursor: Cursor, agent_id: UUID, case_id: UUID) -> UUID | None:
 
 
 def forget_read(cursor: Cursor, *, days: float) -> bool:
-    """Remove some of what was read so many days ago; returns whether there may be more."""
+    """Remove some of those read at least so many days ago; returns whether there may be more."""
     cursor.execute(
         "DELETE FROM notifications WHERE id IN (SELECT id FROM notifications"
         " WHERE read_at < now() - make_interval(secs => %s) ORDER BY read_at LIMIT %s FOR UPDATE SKIP LOCKED)",

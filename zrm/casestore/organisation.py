@@ -1,7 +1,7 @@
-"""What the organisation consists of: its units, its subject tree, its agents and what each may do.
+"""The organisation: its units, its subject tree, its agents and their permissions.
 
-One shape for what a file says and for what the store has, so that what a file would change is their difference. A file
-adds and changes; what it does not name stays as it is.
+A file and the store have the same shape here, so the effect of a file is their difference. A file adds and changes;
+what it does not name stays as it is.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from zrm.kit.yaml_section import Section
 from zrm.localized import Localized
 
 EVERYWHERE: Final = "everywhere"
-"""Stands where a unit's key stands, for a permission that is for all of them; no unit can be called so."""
+"""Stands in place of a unit's key for a permission that holds for all units; no unit can have this key."""
 
 ORDINARY: Final = (
     Permission.VIEW_CASES,
@@ -36,7 +36,7 @@ ORDINARY: Final = (
     Permission.VIEW_ADDRESSES,
     Permission.HANDLE_DELIVERIES,
 )
-"""What agents may do for their own unit where nothing else is said."""
+"""What agents may do for their own unit if the file says nothing else."""
 
 
 def _key(value: str) -> str:
@@ -59,8 +59,8 @@ class UnitEntry(ConfigPart):
 
 
 class SubjectEntry(ConfigPart):
-    """A subject; `unit` is where a new case of it goes, else to the default unit. `position`: its place among those beside
-    it, `retired`: offered no more.
+    """A subject; `unit` gets its new cases, else the default unit. `position`: its order among its siblings, `retired`:
+    no longer offered.
     """
 
     name: Name
@@ -71,9 +71,9 @@ class SubjectEntry(ConfigPart):
 
 
 class AgentEntry(ConfigPart):
-    """An agent. `may` has permissions by unit or for `everywhere`; without it what is ordinary, for the agent's unit.
+    """An agent. `may` has permissions by unit or for `everywhere`; without it the default ones, for the agent's unit.
 
-    Language and calendar are what the desk begins with: the agent's own choice is never changed.
+    Language and calendar are the desk's initial ones: the agent's own choice is never changed.
     """
 
     name: Name
@@ -103,7 +103,7 @@ Kind = Literal["unit", "subject", "agent"]
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One entry that is new (`differs` is empty), or becomes different: by name, what it was and what it will be."""
+    """One entry that is new (`differs` is empty) or changes: by name, the old and the new value."""
 
     kind: Kind
     key: str
@@ -120,11 +120,11 @@ class Change:
         return "; ".join(f"{name}: {before or '—'} → {after or '—'}" for name, before, after in self.differs)
 
 
-# ---------------------------------------------------------------- what is said
+# ---------------------------------------------------------------- the file
 
 
 def read(section: Section, present: Structure) -> Structure:
-    """What the section says. Errors: ConfigError naming each place and what was expected, also of keys nobody has."""
+    """What the section says. Errors: ConfigError naming each place and what was expected, unknown keys included."""
     wanted = section.read(Structure)
     problems = [f"{section.place(*path)}: {problem}" for path, problem in _problems(wanted, present)]
     if problems:
@@ -141,15 +141,15 @@ def _problems(wanted: Structure, present: Structure) -> Iterator[tuple[tuple[str
     for key, subject in wanted.subjects.items():
         yield from _hangs("subject", key, subjects)
         if subject.unit is not None and subject.unit not in units:
-            yield ("subjects", key, "unit"), nobody("unit", subject.unit, units)
+            yield ("subjects", key, "unit"), unknown_key("unit", subject.unit, units)
     for login, agent in wanted.agents.items():
         if agent.unit not in units:
-            yield ("agents", login, "unit"), nobody("unit", agent.unit, units)
+            yield ("agents", login, "unit"), unknown_key("unit", agent.unit, units)
         for where, permissions in (agent.may or {}).items():
             if where == EVERYWHERE:
                 continue
             if where not in units:
-                yield ("agents", login, "may", where), nobody("unit", where, [EVERYWHERE, *units])
+                yield ("agents", login, "may", where), unknown_key("unit", where, [EVERYWHERE, *units])
             for permission in sorted(ONLY_EVERYWHERE.intersection(permissions)):
                 problem = f"{permission} is about what belongs to no unit; it can only be given {EVERYWHERE}"
                 yield ("agents", login, "may", where), problem
@@ -160,7 +160,7 @@ def _hangs(
 ) -> Iterator[tuple[tuple[str, ...], str]]:
     seen, above = {key}, tree[key].parent
     if above is not None and above not in tree:
-        yield (f"{kind}s", key, "parent"), nobody(kind, above, tree.keys() - {key})
+        yield (f"{kind}s", key, "parent"), unknown_key(kind, above, tree.keys() - {key})
     while above is not None and above in tree and above not in seen:
         seen.add(above)
         above = tree[above].parent
@@ -168,14 +168,14 @@ def _hangs(
         yield (f"{kind}s", key, "parent"), "this hangs below itself"
 
 
-def nobody(kind: Kind, key: str, known: Iterable[str]) -> str:
-    """The sentence for a key that nobody has."""
+def unknown_key(kind: Kind, key: str, known: Iterable[str]) -> str:
+    """The sentence for an unknown key."""
     there = ", ".join(sorted(known))
     return f"no {kind} is called {key}; " + (f"expected one of: {there}" if there else f"there is no {kind} yet")
 
 
 def changes(present: Structure, wanted: Structure) -> list[Change]:
-    """What would become different: units, then subjects, then agents, each in the order they are said."""
+    """The changes: units, then subjects, then agents, each in the file's order."""
     found: list[Change] = []
     for kind, before, after in _kinds(present, wanted):
         for key, entry in after.items():
@@ -195,13 +195,13 @@ def _kinds(one: Structure, other: Structure) -> Iterator[tuple[Kind, Mapping[str
 def _difference(before: Entry, after: Entry) -> Iterator[tuple[str, str, str]]:
     was, will = _told(before), _told(after)
     for name in dict.fromkeys([*will, *was]):
-        back = name == "left" and name not in will  # who has left comes back by a step of its own, not by an old file
+        back = name == "left" and name not in will  # an old file brings no agent back
         if was.get(name) != will.get(name) and not back:
             yield name, was.get(name, ""), will.get(name, "")
 
 
 def _told(entry: Entry) -> dict[str, str]:
-    """An entry's values by name, as text to be compared and shown; what is not set is not there."""
+    """An entry's values by name, as text to compare and show; unset values are left out."""
     values = {"name.fa": entry.name.fa, "name.en": entry.name.en}
     match entry:
         case AgentEntry():
@@ -217,16 +217,16 @@ def _told(entry: Entry) -> dict[str, str]:
     return values
 
 
-# ---------------------------------------------------------------- what is kept
+# ---------------------------------------------------------------- the store
 
 
-def hold(cursor: Cursor) -> None:
-    """Until the commit nobody else changes the structure; cases are filed meanwhile."""
+def lock(cursor: Cursor) -> None:
+    """Until the commit no other transaction changes the organisation; cases are filed meanwhile."""
     cursor.execute("LOCK TABLE units IN SHARE ROW EXCLUSIVE MODE")
 
 
 def stored(cursor: Cursor) -> Structure:
-    """The structure as the store has it, each kind by key in the order it was made."""
+    """The organisation in the store, each kind by key in the order of creation."""
     units, subjects = unit_tree.by_key(cursor), subject_tree.by_key(cursor)
     unit_keys = {one.id: key for key, one in units.items()}
     subject_keys = {one.id: key for key, one in subjects.items()}
@@ -234,7 +234,7 @@ def stored(cursor: Cursor) -> Structure:
     for grant in agents.rights(cursor):
         where = EVERYWHERE if grant.unit_id is None else unit_keys[grant.unit_id]
         may.setdefault(grant.agent_id, {}).setdefault(where, []).append(Permission(grant.permission))
-    # Not checked again: keys that were made before there was a rule for them are as they are.
+    # Not checked again: keys from before there was a rule for them stay as they are.
     return Structure.model_construct(
         units={
             key: UnitEntry(name=_name(one.names), parent=unit_keys[one.parent_id] if one.parent_id else None)
@@ -261,7 +261,7 @@ def stored(cursor: Cursor) -> Structure:
 
 
 def write(cursor: Cursor, wanted: Sequence[Change]) -> None:
-    """Make the changes, found while the structure was held. A new agent signs in once a password was set."""
+    """Make the changes, which were computed under the lock. A new agent can sign in once a password is set."""
     entries = [(change.key, change.entry) for change in wanted]
     unit_tree.write(cursor, {key: (e.name.names, e.parent) for key, e in entries if isinstance(e, UnitEntry)})
     units = unit_ids(cursor)
@@ -298,7 +298,7 @@ def _write_agent(cursor: Cursor, login: str, agent: AgentEntry, units: Mapping[s
 
 
 def remove(cursor: Cursor, kind: Literal["unit", "subject"], key: str) -> None:
-    """Take away a unit or a subject that nothing ever belonged to. Errors: ConfigError, with what belongs to it."""
+    """Remove a unit or a subject that nothing ever belonged to. Errors: ConfigError, with what belongs to it."""
     try:
         (unit_tree if kind == "unit" else subject_tree).remove(cursor, key)
     except IntegrityError as error:

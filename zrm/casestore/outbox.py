@@ -1,7 +1,7 @@
-"""The outbox: work written in the commit that makes it necessary. Topics name which drain does it.
+"""The outbox: work written in the commit that makes it necessary. Topics name the handler.
 
-A row leaves in the same commit as its work's result, so the work is done once; a claim is a lease, so a worker that
-dies gives its rows back. What failed too often stays, marked, until a person replays it.
+A row is removed in the same commit that stores its work's result, so the work is done once. A claim is a lease, so the
+rows of a worker that dies become due again. A task that failed too often stays, marked, until a person replays it.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ from zrm.kit.tables import Table, reason_params
 
 
 class Topic(StrEnum):
-    """file: T2; deliver: T4; notify: tell agents; render: make pages of a fax; fetch: get what lies at a provider's;
-    scan: ask the virus scanner about a file.
+    """file: T2; deliver: T4; notify: tell agents; render: make pages of a fax; fetch: get what a provider holds; scan:
+    ask the virus scanner about a file.
     """
 
     FILE = "file"
@@ -40,7 +40,7 @@ _NOW: Final = {"server_default": text("now()")}
 
 
 class OutboxRecord(Table, table=True):
-    """A task as it is kept: due at `due_at`, claimed by moving that into the future, given up at `failed_at`."""
+    """A task as stored: due at `due_at`, claimed by moving that into the future, failed for good at `failed_at`."""
 
     __tablename__ = "outbox"
     __table_args__ = (
@@ -63,7 +63,7 @@ class OutboxRecord(Table, table=True):
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """A claimed row: `ref` is the id of what the topic works on, `attempts` counts this one too."""
+    """A claimed task: `ref` is the id of what the topic works on, `attempts` includes this one."""
 
     id: UUID
     ref: UUID
@@ -83,7 +83,7 @@ class FailedTask(KeptReason):
 
 
 def add(cursor: Cursor, topic: Topic, refs: Sequence[tuple[UUID, str]]) -> None:
-    """Add tasks for (ref, trace) pairs, due at once; the commit wakes the relay. What is for later is a timer."""
+    """Add tasks for (ref, trace) pairs, due at once; the commit wakes the relay. Work for later is a timer."""
     if refs:
         insert_rows(cursor, "outbox", ("id", "topic", "ref", "trace"), [(new_id(), topic, *ref) for ref in refs])
 
@@ -94,13 +94,13 @@ def insertion(topic: Topic, rows: LiteralString) -> str:
 
 
 def withdraw(cursor: Cursor, topic: Topic, ref: UUID) -> None:
-    """Take out what is not to be done after all; whoever holds the lock on `ref` decides so."""
+    """Remove tasks that are no longer wanted; call it with the lock on `ref`."""
     cursor.execute("DELETE FROM outbox WHERE topic = %s AND ref = %s", [topic, ref])
 
 
 def claim(cursor: Cursor, topic: Topic, *, limit: int, lease: float) -> list[Task]:
     """Lease up to `limit` due tasks for `lease` seconds; rows another worker holds are skipped."""
-    # Materialized: as a plain subquery PostgreSQL may run it again for each row, and it then takes other rows each time.
+    # Materialized: PostgreSQL may run a plain subquery again for each row, and then it takes other rows each time.
     cursor.execute(
         """
         WITH due AS MATERIALIZED (
@@ -116,17 +116,17 @@ def claim(cursor: Cursor, topic: Topic, *, limit: int, lease: float) -> list[Tas
 
 
 def undo_attempt(cursor: Cursor, tasks: Sequence[Task]) -> None:
-    """Claimed, but its turn has not come: should the worker die before `begun`, that try does not count."""
+    """Claimed, but not started: should the worker die before `attempt_started`, the attempt does not count."""
     cursor.execute("UPDATE outbox SET attempts = attempts - 1 WHERE id = ANY(%s)", [[task.id for task in tasks]])
 
 
 def attempt_started(cursor: Cursor, task: Task) -> None:
-    """The turn of a task that was `not_begun` has come."""
+    """The attempt that `undo_attempt` took back starts now."""
     cursor.execute("UPDATE outbox SET attempts = attempts + 1 WHERE id = %s", [task.id])
 
 
 def done(cursor: Cursor, tasks: Sequence[Task]) -> None:
-    """The tasks' work is in this transaction: take them out."""
+    """Remove the tasks: their work is in this transaction."""
     cursor.execute("DELETE FROM outbox WHERE id = ANY(%s)", [[task.id for task in tasks]])
 
 
@@ -138,8 +138,8 @@ def retry_later(cursor: Cursor, task: Task, *, after: float, error: str) -> None
     )
 
 
-def hold(cursor: Cursor, tasks: Sequence[Task], *, seconds: float) -> None:
-    """Lease claimed tasks from now on for so many seconds: their work takes longer than that of their batch."""
+def extend_lease(cursor: Cursor, tasks: Sequence[Task], *, seconds: float) -> None:
+    """Extend the lease of claimed tasks to so many seconds from now: their work takes longer than that of their batch."""
     cursor.execute(
         "UPDATE outbox SET due_at = now() + make_interval(secs => %s) WHERE id = ANY(%s)",
         [seconds, [task.id for task in tasks]],
@@ -147,12 +147,12 @@ def hold(cursor: Cursor, tasks: Sequence[Task], *, seconds: float) -> None:
 
 
 def reset_attempts(cursor: Cursor, task: Task) -> None:
-    """The task was put off for a reason outside it: its tries so far are no sign that it is broken."""
+    """Reset the attempt counter: the failure was not the task's fault."""
     cursor.execute("UPDATE outbox SET attempts = 0 WHERE id = %s", [task.id])
 
 
 def fail(cursor: Cursor, task: Task, reason: Reason) -> None:
-    """Give up on the task until a person replays it."""
+    """Mark the task as failed until a person replays it."""
     cursor.execute(
         "UPDATE outbox SET failed_at = now(), reason_code = %s, reason_params = %s WHERE id = %s",
         [reason.code, Jsonb(reason.stored_params()), task.id],
@@ -184,9 +184,9 @@ def replay(cursor: Cursor, task_id: UUID) -> bool:
 
 
 def repair_future_due_times(cursor: Cursor) -> None:
-    """Bring back what the server's clock left in the future when it stepped backwards; nothing waits for it to catch up.
+    """Repair due times after the database clock was set back, so that nothing waits for it to catch up.
 
-    A lease keeps its length, so what a worker holds at this moment stays its own. Any number may call this at once.
+    A lease keeps its length, so tasks that a worker holds now stay its own. Concurrent calls do no harm.
     """
     cursor.execute(
         """
@@ -200,7 +200,7 @@ def repair_future_due_times(cursor: Cursor) -> None:
 
 
 def due_topics(cursor: Cursor) -> list[Topic]:
-    """The topics that have work due now; what the sweep asks."""
+    """The topics with due tasks, for the sweep."""
     cursor.execute(
         "SELECT topic FROM unnest(%s::text[]) AS topic WHERE EXISTS "
         "(SELECT FROM outbox o WHERE o.topic = topic.topic AND o.due_at <= now() AND o.failed_at IS NULL)",
@@ -210,7 +210,7 @@ def due_topics(cursor: Cursor) -> list[Topic]:
 
 
 def seconds_to_next(cursor: Cursor) -> float | None:
-    """Seconds until the next task that is not due yet becomes so; None if none waits for its moment."""
+    """Seconds until the next task becomes due; None if no task waits."""
     cursor.execute(
         "SELECT extract(epoch FROM min(next.due_at) - now())::float FROM unnest(%s::text[]) AS topic CROSS JOIN LATERAL "
         "(SELECT o.due_at FROM outbox o WHERE o.topic = topic.topic AND o.due_at > now() AND o.failed_at IS NULL "
@@ -222,7 +222,7 @@ def seconds_to_next(cursor: Cursor) -> float | None:
 
 
 def waiting(cursor: Cursor) -> dict[Topic, float]:
-    """For each topic with due work that nobody has claimed: seconds since the oldest of it was due."""
+    """For each topic with due tasks that no worker has claimed: seconds since the oldest became due."""
     cursor.execute(
         """
         SELECT topic, extract(epoch FROM now() - oldest.due_at)::float8 FROM unnest(%s::text[]) AS topic

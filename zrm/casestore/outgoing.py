@@ -1,7 +1,7 @@
-"""Everything that goes out is a delivery; deliveries, their history and their parts are written here and nowhere else.
+"""Everything that goes out is a delivery; only this file writes deliveries, their history and their parts.
 
-What a case's contact says is in that contact; what belongs to no contact (a self-service answer, a proof link) carries its
-own words. Every change of state is a line of the history, and is announced to the desks that show the case.
+A text in a case is in its contact; a text that belongs to no contact (a self-service answer, a proof link) is in the
+delivery. Every change of state is a line of the history, and is announced to the desks that show the case.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _NO_REASON: Final = ("", Jsonb({}))
 
 @dataclass(frozen=True, slots=True)
 class OwnWords:
-    """What a delivery says that no contact says for it. `in_reply_to`: the Message-ID of the mail it answers."""
+    """The text of a delivery without a contact. `in_reply_to`: the Message-ID of the mail it answers."""
 
     text: str
     language: str
@@ -41,8 +41,8 @@ class OwnWords:
 class NewDelivery:
     """What is to go out, by which channel and account of ours, and to which address.
 
-    Either a contact of the case says it (`contact_id`) or it has its own words (`says`). A self-service answer belongs to
-    no case: `question_id` is the raw contact that asked, `wish` what it asked for, and it gets one answer for ever.
+    Either a contact of the case holds the text (`contact_id`) or the delivery has its own (`says`). A self-service
+    answer belongs to no case: `question_id` is the raw contact with the command `wish`, which gets exactly one answer.
     """
 
     kind: DeliveryKind
@@ -67,7 +67,7 @@ _EVENT_COLUMNS: Final = ("id", "delivery_id", "at", "state", "reason_code", "rea
 
 
 def queue(cursor: Cursor, deliveries: Iterable[NewDelivery], *, hold: float = 0) -> None:
-    """Write deliveries, the first line of the history of each, and the tasks that send them `hold` seconds later."""
+    """Store deliveries, the first line of each one's history, and the tasks that send them `hold` seconds later."""
     rows, events, tasks = [], [], []
     for one in deliveries:
         says = one.says
@@ -90,9 +90,9 @@ def queue(cursor: Cursor, deliveries: Iterable[NewDelivery], *, hold: float = 0)
 def queue_again(
     cursor: Cursor, delivery_id: UUID, *, channel: str, account: str, address: str, title: str = ""
 ) -> UUID:
-    """Queue what an older delivery says once more, to this address; returns the new delivery's id.
+    """Queue an older delivery's text once more, to this address; returns the new delivery's id.
 
-    `title` is for words of its own that had none. The old delivery stays as it is.
+    `title` is for a text of its own that had none. The old delivery stays as it is.
     """
     fresh = new_id()
     cursor.execute(
@@ -120,10 +120,10 @@ def record(
     *,
     keeps_reason: bool = True,
 ) -> None:
-    """Move a delivery to a state. `reason` says why, `code` by the provider's own code.
+    """Move a delivery to a state. `reason` says why, `code` is the provider's own code.
 
-    `keeps_reason`: the reason is what the desk shows of it, and not a line of its history alone. To begin (`sending`) counts
-    as an attempt. Of a failure of a case's delivery agents are told.
+    `keeps_reason`: the desk shows the reason at the delivery, not only in its history. Starting (`sending`) counts as
+    an attempt. Agents are told of a failed delivery of a case.
     """
     columns = _kept(reason)
     cursor.execute(
@@ -144,7 +144,7 @@ def record(
 
 
 def add_remark(cursor: Cursor, delivery_id: UUID, state: DeliveryState, reason: Reason) -> None:
-    """Add a line to the history of a delivery that stays in its state."""
+    """Add a line to the history of a delivery whose state does not change."""
     cursor.execute("SELECT case_id FROM deliveries WHERE id = %s", [delivery_id])
     for (case_id,) in cursor.fetchall():
         _add_event(cursor, delivery_id, case_id, state, _kept(reason))
@@ -169,7 +169,9 @@ def _add_event(
 
 
 def withdraw(cursor: Cursor, delivery_id: UUID) -> bool:
-    """Stop a delivery that nobody has begun; False if somebody has. The row's lock is what a worker takes before it begins."""
+    """Withdraw a delivery that has not been started; False if it has. A worker takes the same row lock before it
+    starts.
+    """
     cursor.execute("SELECT state, attempts FROM deliveries WHERE id = %s FOR UPDATE", [delivery_id])
     if cursor.fetchone() != (DeliveryState.QUEUED.value, 0):
         return False
@@ -184,12 +186,12 @@ def withdraw(cursor: Cursor, delivery_id: UUID) -> bool:
 
 
 def settle(cursor: Cursor, delivery_id: UUID, agent_id: UUID) -> None:
-    """Record that the agent has dealt with the failure of a delivery."""
+    """Record that the agent has handled the failure of a delivery."""
     cursor.execute("UPDATE deliveries SET settled_by = %s WHERE id = %s", [agent_id, delivery_id])
 
 
 def set_reference(cursor: Cursor, delivery_id: UUID, provider_ref: str, *, unless_known: bool = False) -> None:
-    """Keep the provider's id of the message, by which its reports name it; `unless_known`: only if there is none yet."""
+    """Store the provider's id of the message, which its reports name; `unless_known`: only if there is none yet."""
     cursor.execute(
         "UPDATE deliveries SET provider_ref = %s WHERE id = %s AND (provider_ref = '' OR NOT %s)",
         [provider_ref, delivery_id, unless_known],
@@ -197,7 +199,7 @@ def set_reference(cursor: Cursor, delivery_id: UUID, provider_ref: str, *, unles
 
 
 def set_parts(cursor: Cursor, delivery_id: UUID, channel: str, provider_ref: str, part_refs: Sequence[str]) -> None:
-    """Keep the references of a message's parts. Networks use their ids again after some months: the newest message has
+    """Store the references of a message's parts. Networks reuse their ids after some months: the newest message has
     them, also one that is whole (`provider_ref` without parts).
     """
     if not part_refs:
@@ -212,25 +214,25 @@ def set_parts(cursor: Cursor, delivery_id: UUID, channel: str, provider_ref: str
 
 
 def move_part(cursor: Cursor, channel: str, provider_ref: str, state: str) -> None:
-    """Write what became of one part."""
+    """Store the outcome of one part."""
     cursor.execute(
         "UPDATE delivery_parts SET state = %s WHERE channel = %s AND provider_ref = %s", [state, channel, provider_ref]
     )
 
 
 def take_unreported(cursor: Cursor, *, hours: float, most: int) -> list[tuple[UUID, str]]:
-    """(id, trace) of deliveries of cases that were sent so long ago and have no report; each is given out once."""
+    """(id, trace) of deliveries of cases that were sent so long ago and have no report; each is returned once."""
     cursor.execute(
-        "WITH silent AS MATERIALIZED (SELECT id FROM deliveries WHERE state = 'sent' AND asked_at IS NULL "
+        "WITH unreported AS MATERIALIZED (SELECT id FROM deliveries WHERE state = 'sent' AND asked_at IS NULL "
         "AND case_id IS NOT NULL AND changed_at < %s LIMIT %s FOR UPDATE SKIP LOCKED) "
-        "UPDATE deliveries SET asked_at = now() FROM silent WHERE deliveries.id = silent.id RETURNING deliveries.id, trace",
+        "UPDATE deliveries SET asked_at = now() FROM unreported WHERE deliveries.id = unreported.id RETURNING deliveries.id, trace",
         [now() - timedelta(hours=hours), most],
     )
     return cursor.fetchall()
 
 
 def remark_silence(cursor: Cursor, delivery_id: UUID, reason: Reason) -> None:
-    """Say of a delivery that is still only sent that no report has come."""
+    """Record for a delivery that is still only sent that no report has come."""
     cursor.execute(
         "UPDATE deliveries SET reason_code = %s, reason_params = %s WHERE id = %s AND state = 'sent' RETURNING case_id",
         [*_kept(reason), delivery_id],
@@ -239,8 +241,10 @@ def remark_silence(cursor: Cursor, delivery_id: UUID, reason: Reason) -> None:
         _add_event(cursor, delivery_id, case_id, DeliveryState.SENT, _kept(reason))
 
 
-def hold_unsent(cursor: Cursor, contact_ids: Sequence[UUID]) -> list[UUID]:
-    """Hold the deliveries of contacts, and the answers to them, for this transaction; the ids of those not sent yet."""
+def lock_unsent(cursor: Cursor, contact_ids: Sequence[UUID]) -> list[UUID]:
+    """Lock the deliveries of contacts, and the answers to them, for this transaction; returns the ids of those not sent
+    yet.
+    """
     cursor.execute(
         "SELECT id, state IN ('queued', 'sending') FROM deliveries WHERE contact_id = ANY(%(ids)s) "
         "OR question_id = ANY(%(ids)s) ORDER BY id FOR UPDATE",
@@ -250,7 +254,7 @@ def hold_unsent(cursor: Cursor, contact_ids: Sequence[UUID]) -> list[UUID]:
 
 
 def erase(cursor: Cursor, contact_ids: Sequence[UUID]) -> None:
-    """Erase where contacts went and what their providers said of it, and the answers to them without a case."""
+    """Erase the addresses of these deliveries and the providers' reports on them, and the answers without a case."""
     cursor.execute(
         "UPDATE deliveries SET address = '', title = '', text = CASE WHEN text IS NOT NULL THEN '' END, "
         "reason_code = '', reason_params = '{}', erased_at = now() WHERE erased_at IS NULL AND (contact_id = ANY(%(ids)s) OR question_id = ANY(%(ids)s)) RETURNING id",

@@ -1,4 +1,4 @@
-"""Persons and their addresses. Nothing here can mark one person as more important than another."""
+"""Persons and their addresses. No field can mark one person as more important than another."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from zrm.kit.tables import Table, one_of
 
 
 class Person(Table, table=True):
-    """A citizen (or anyone who wrote to us); `name` as they gave it, possibly empty.
+    """A citizen (or any other sender); `name` as they gave it, possibly empty.
 
-    `language` is the one they wrote first; `preferred_language` and `preferred_channel` are how they asked to be
-    answered, empty meaning as they write. `canonical_id` is the person that this one is known to be as well: cases, contacts
-    and addresses stay where they are, and what lists a person's things asks by `same_person` (SQL) for all of them.
+    `language` is the one they first wrote in; `preferred_language` and `preferred_channel` are how they asked to be
+    answered, empty meaning as they write. `canonical_id` is the person that this one is known to be the same as: cases,
+    contacts and addresses stay where they are, and lists of a person's things read all of them by `same_person` (SQL).
     """
 
     __tablename__ = "persons"
@@ -43,13 +43,13 @@ class Person(Table, table=True):
 class Address(Table, table=True):
     """A way to reach a person. `value` is comparable (E.164, lower-cased e-mail), `raw` as it first came.
 
-    `claimed` is one that was typed into a form: nothing has come from it yet, so it proves nothing. `doubtful_at` is
-    when a message to it came back because there is no such address; whatever comes from it ends the doubt.
+    `claimed`: it was typed into a form and no contact has come from it yet, so it proves nothing. `doubtful_at` is when
+    a message to it came back because there is no such address; a contact from it ends the doubt.
     """
 
     __tablename__ = "addresses"
     __table_args__ = (
-        CheckConstraint("kind <> ''"),  # the channels say which kinds there are
+        CheckConstraint("kind <> ''"),  # the channels declare the kinds
         Index("addresses_of_person", "person_id", "kind", "value", unique=True),
         Index("addresses_value", "kind", "value", "created_at"),
         Index("addresses_search", "value", postgresql_using="gin", postgresql_ops={"value": "gin_trgm_ops"}),
@@ -66,7 +66,7 @@ class Address(Table, table=True):
 
 
 class NewPerson(NamedTuple):
-    """A person as filing first knows them; the fields are the columns."""
+    """A person as filing first stores them; the fields are the columns."""
 
     id: UUID
     name: str
@@ -75,7 +75,7 @@ class NewPerson(NamedTuple):
 
 
 class NewAddress(NamedTuple):
-    """An address as filing gives it to a person; the fields are the columns."""
+    """An address as filing adds it to a person; the fields are the columns."""
 
     id: UUID
     person_id: UUID
@@ -97,7 +97,7 @@ def add_addresses(cursor: Cursor, addresses: Sequence[NewAddress]) -> None:
 
 
 def prove_address(cursor: Cursor, person_id: UUID, kind: str, value: str) -> None:
-    """The address is the person's own: something came from it, so it is claimed no more."""
+    """Mark the address as the person's own: a contact came from it, so it is no longer claimed."""
     cursor.execute(
         "UPDATE addresses SET claimed = false WHERE person_id = %s AND kind = %s AND value = %s",
         [person_id, kind, value],
@@ -105,12 +105,12 @@ def prove_address(cursor: Cursor, person_id: UUID, kind: str, value: str) -> Non
 
 
 def end_doubt(cursor: Cursor, kind: str, value: str) -> None:
-    """The address is alive: something came from it."""
+    """End the doubt about the address: a contact came from it."""
     cursor.execute("UPDATE addresses SET doubtful_at = NULL WHERE kind = %s AND value = %s", [kind, value])
 
 
 def opt(cursor: Cursor, channel: str, account: str, address: str, *, out: bool, at: datetime) -> None:
-    """Keep a citizen's word whether we may write to an address; the same word of the same moment is kept once."""
+    """Record whether the citizen allows messages to an address; a repetition of the same moment is kept once."""
     cursor.execute(
         "INSERT INTO opt_outs (id, channel, account, address, out, at) "
         "SELECT %(id)s, %(channel)s, %(account)s, %(address)s, %(out)s, %(at)s WHERE NOT EXISTS ("
@@ -120,7 +120,9 @@ def opt(cursor: Cursor, channel: str, account: str, address: str, *, out: bool, 
 
 
 class OptOut(Table, table=True):
-    """A citizen's word that we must not write to this address on this channel (`out`), or may again; the newest counts."""
+    """A citizen's statement that we must not write to this address on this channel (`out`), or may again; the newest
+    counts.
+    """
 
     __tablename__ = "opt_outs"
     __table_args__ = (Index("opt_outs_address", "channel", "address", text("at DESC")),)
@@ -134,9 +136,7 @@ class OptOut(Table, table=True):
 
 
 def proven_owner(cursor: Cursor, kind: str, value: str) -> tuple[UUID, bool] | None:
-    """The one person from whom something came from this address, and whether it is doubtful since; None if nobody, or
-    several persons, wrote from it.
-    """
+    """The one person who wrote from this address, and whether it has become doubtful; None if none, or several, did."""
     cursor.execute(
         "SELECT person_id, doubtful_at IS NOT NULL FROM addresses WHERE kind = %s AND value = %s AND NOT claimed",
         [kind, value],
@@ -146,7 +146,7 @@ def proven_owner(cursor: Cursor, kind: str, value: str) -> tuple[UUID, bool] | N
 
 
 def opted_out(cursor: Cursor, channel: str, address: str) -> bool:
-    """Whether the citizen asked us not to write to this address on this channel; their newest word counts."""
+    """Whether the citizen asked us not to write to this address on this channel; their newest statement counts."""
     cursor.execute(
         "SELECT out FROM opt_outs WHERE channel = %s AND address = %s ORDER BY at DESC, id DESC LIMIT 1",
         [channel, address],
@@ -167,7 +167,7 @@ def opted_out_of(cursor: Cursor, pairs: Collection[tuple[str, str]]) -> set[tupl
 
 
 def link(cursor: Cursor, person_id: UUID, canonical_id: UUID) -> None:
-    """From now on both are one person, with all who were linked to either; no row of what is theirs changes.
+    """Treat both, and all persons linked to either, as one person from now on; no row of theirs changes.
 
     Errors: NotFound if there is no such person.
     """
@@ -184,13 +184,13 @@ def link(cursor: Cursor, person_id: UUID, canonical_id: UUID) -> None:
 
 
 def unlink(cursor: Cursor, person_id: UUID) -> None:
-    """The person is nobody else any more."""
+    """Remove the person's link to others."""
     session = session_of(cursor)
     session.exec(update(Person).where(col(Person.id) == person_id).values(canonical_id=None))
 
 
 def set_preferences(cursor: Cursor, person_id: UUID, *, language: str, channel: str) -> None:
-    """Keep how the person wants to be answered; empty means as they write."""
+    """Store how the person wants to be answered; empty means as they write."""
     cursor.execute(
         "UPDATE persons SET preferred_language = %s, preferred_channel = %s WHERE id = %s",
         [language, channel, person_id],
@@ -198,7 +198,7 @@ def set_preferences(cursor: Cursor, person_id: UUID, *, language: str, channel: 
 
 
 def mark_undeliverable(cursor: Cursor, value: str) -> None:
-    """Mark an address, whoever's it is: what we sent there came back, because nobody has it."""
+    """Mark an address, of whichever person, as doubtful: our message came back because there is no such address."""
     cursor.execute(
         "UPDATE addresses SET doubtful_at = now() WHERE kind IN ('email', 'phone') AND value = %s AND doubtful_at IS NULL",
         [value],

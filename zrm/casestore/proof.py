@@ -1,4 +1,4 @@
-"""One-time links by which a citizen proves that an e-mail address is theirs; only the token's hash is kept."""
+"""One-time links by which a citizen proves that an e-mail address is theirs; only the token's hash is stored."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def issue(cursor: Cursor, code: str) -> str:
 
 
 def redeem(cursor: Cursor, token: str) -> str | None:
-    """The code behind a token, which is used up by this; None if it is unknown, used or too old."""
+    """The code behind a token, which is used up now; None if it is unknown, used or too old."""
     cursor.execute(
         "UPDATE proof_tokens SET used_at = now() WHERE token_hash = %s AND used_at IS NULL AND ends_at > now() "
         "RETURNING code",
@@ -50,7 +50,7 @@ def redeem(cursor: Cursor, token: str) -> str | None:
 
 
 def forget_old(cursor: Cursor) -> None:
-    """Delete tokens that ended a day ago."""
+    """Delete tokens that expired a day ago."""
     cursor.execute("DELETE FROM proof_tokens WHERE ends_at < now() - interval '1 day'")
 
 

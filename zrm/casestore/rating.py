@@ -1,4 +1,4 @@
-"""How content citizens are with how their matter was handled: one rating each time a case is closed, by any channel."""
+"""How content citizens are with how their case was handled: one rating each time a case is closed, by any channel."""
 
 from __future__ import annotations
 
@@ -37,8 +37,8 @@ class RatingRecord(Table, table=True):
 def rate(cursor: Cursor, case_id: UUID, *, channel: str, score: int) -> bool:
     """Record a rating, and a line of the case's history that shows it to its agents.
 
-    False, and nothing is written, if the case is not closed or has been rated since it was: whoever comes first counts,
-    and a button pressed twice counts once. The row is locked, so two who rate at the same moment come one after the other.
+    False, and nothing is written, if the case is not closed or has been rated since: the first rating counts, and a
+    button pressed twice counts once. The row is locked, so two concurrent ratings follow each other.
     """
     cursor.execute(
         "SELECT status, EXISTS (SELECT FROM ratings WHERE case_id = k.id AND at >= k.status_at) FROM cases k "

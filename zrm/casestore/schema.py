@@ -1,4 +1,4 @@
-"""The schema's migrations: what the database has of them, and how it gets the rest. `zrm.models` has what they build."""
+"""The schema's migrations: which of them the database has, and how it gets the rest. `zrm.models` has what they build."""
 
 from __future__ import annotations
 
@@ -25,22 +25,22 @@ from zrm.kit.db import Database
 
 MIGRATIONS = Path(__file__).resolve().parents[1] / "migrations"
 LOCK_TIMEOUT = "5s"
-"""How long a migration's statement waits for a lock. Everybody who comes after it to the same table waits as well."""
+"""How long a migration's statement waits for a lock. Later users of the same table wait behind it."""
 LOCK_TRIES = 24
-_LOCK_PAUSE: Final = 5  # seconds, in which those who waited behind the migration go on
+_LOCK_PAUSE: Final = 5  # seconds in which the waiting users continue
 _SETTINGS: Final = {
-    # A server's limits are meant for a statement of every day, not for a new index.
+    # A server's limits are meant for everyday statements, not for a new index.
     "statement_timeout": "0",
     "transaction_timeout": "0",
     "idle_in_transaction_session_timeout": "0",
-    # What a killed migration holds or waits for is let go of at once; servers on other systems cannot see it.
+    # A killed migration releases its locks at once; servers on other systems cannot notice it.
     "client_connection_check_interval": "2s",
 }
 _SET: Final = """
 SELECT set_config(key, value, false) FROM jsonb_each_text(CAST(:settings AS jsonb))
 WHERE key <> 'client_connection_check_interval' OR version() LIKE '%linux%'
 """
-_LOCK: Final = 0x5A524D  # "ZRM": two starts at once migrate one after the other
+_LOCK: Final = 0x5A524D  # "ZRM": two concurrent starts migrate one after the other
 _ASK_AGAIN: Final = 0.2  # seconds
 _UNRELEASED: Final = re.compile("2026_11_2[0-9]_")  # how migrations were named before the first release
 NO_WAY: Final = (
@@ -52,8 +52,8 @@ _log = log.get(__name__)
 
 
 class SchemaState(Enum):
-    """What the database has: the newest schema this code knows, less than that, something newer, or one of before the
-    first release, from which no migration leads anywhere.
+    """The state of the database: the newest schema this code knows, an older one, a newer one, or one from before the
+    first release, which cannot be migrated.
     """
 
     CURRENT = "current"
@@ -63,15 +63,15 @@ class SchemaState(Enum):
 
 
 class BrokenMigrations(Exception):
-    """The folder of migrations does not fit together."""
+    """The folder of migrations is inconsistent."""
 
 
 class MigrationBlocked(ZrmError):
-    """Others held a table's lock for too long; what was not finished was rolled back. Run the migration again."""
+    """Others held a table's lock for too long; the unfinished migration was rolled back. Run it again."""
 
 
 def alembic_config() -> Config:
-    """Where the migrations lie."""
+    """The folder of the migrations."""
     config = Config()
     config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
     config.set_main_option("path_separator", "os")
@@ -79,13 +79,13 @@ def alembic_config() -> Config:
 
 
 def migrate(database: Database, to: str = "head") -> SchemaState:
-    """Bring the database to the newest schema, or to the revision `to`; one that a newer version has brought further is left
-    as it is. Returns what it had before. Errors: BrokenMigrations, MigrationBlocked; ConfigError for a database of before
-    the first release.
+    """Bring the database to the newest schema, or to the revision `to`; a database that a newer version has migrated
+    further is left as it is. Returns its earlier state. Errors: BrokenMigrations, MigrationBlocked; ConfigError for a
+    database from before the first release.
 
-    Safe to call at every start, by several processes at once. Each migration is committed by itself: what one locks is
-    free before the next, and who was killed goes on with the one that was not finished. One that does not get a lock in
-    `LOCK_TIMEOUT` is rolled back and tried again, because everybody else waits behind it meanwhile.
+    Safe to call at every start, by several processes at once. Each migration is committed by itself: its locks are
+    released before the next, and after a crash the unfinished one is run again. A migration that does not get a lock
+    within `LOCK_TIMEOUT` is rolled back and tried again, because all others wait behind it meanwhile.
     """
     with _alone(database) as connection:
         before = _state(connection)
@@ -119,22 +119,22 @@ def _upgrade(connection: Connection, to: str) -> None:
 
 @contextmanager
 def _alone(database: Database) -> Iterator[Connection]:
-    """A connection for a migration, with nobody else migrating meanwhile; closed at the end, which lets others begin."""
+    """A connection for a migration, while no other process migrates; closing it lets others begin."""
     with database.engine.connect() as connection:
         try:
             connection.execute(text(_SET), {"settings": json.dumps({**_SETTINGS, "lock_timeout": LOCK_TIMEOUT})})
-            # Who waited inside the statement would hold a snapshot, and CREATE INDEX CONCURRENTLY waits for every one.
+            # Waiting in the statement would hold a snapshot, and CREATE INDEX CONCURRENTLY waits for every snapshot.
             while not connection.execute(text("SELECT pg_try_advisory_lock(:key)"), {"key": _LOCK}).scalar():
                 connection.commit()
                 time.sleep(_ASK_AGAIN)
             connection.commit()
             yield connection
         finally:
-            connection.invalidate()  # not back into the pool: settings and lock are the connection's
+            connection.invalidate()  # not back into the pool: it carries settings and the lock
 
 
 def state(database: Database) -> SchemaState:
-    """How the database's schema stands to this code. Errors: BrokenMigrations."""
+    """How the database's schema relates to this code. Errors: BrokenMigrations."""
     with database.engine.connect() as connection:
         return _state(connection)
 
@@ -144,7 +144,7 @@ def _state(connection: Connection) -> SchemaState:
         script = ScriptDirectory.from_config(alembic_config())
         heads = set(script.get_heads())
         known = {revision.revision for revision in script.walk_revisions()}
-    except (CommandError, KeyError) as error:  # KeyError: a migration names one before it that is not there
+    except (CommandError, KeyError) as error:  # KeyError: a migration names a predecessor that does not exist
         raise BrokenMigrations(f"{type(error).__name__}: {error}") from error
     if connection.execute(text("SELECT to_regclass('alembic_version')")).scalar() is None:
         return SchemaState.OLDER

@@ -1,17 +1,17 @@
 """Finding cases by words, names, numbers and codes, newest first, and only what the agent may see.
 
-Beside every contact stands a row with what it can be found by: its key (`zrm.casestore.search_words`) under a trigram index,
-and its writer. What lists and pages read is the narrower for it. `zrm.casestore.contact.add` writes both; our own automatic
-messages have an empty key.
+Beside every contact stands a row with its search key (`zrm.casestore.search_words`) under a trigram index, and its
+writer. A table of its own keeps the rows that lists and pages read narrow. `zrm.casestore.contact.add` writes both; our
+own automatic messages have an empty key.
 
-Numbers and addresses are a citizen's: where the agent may not see them, they cannot be searched for either, or a few
-guesses would tell them. What stands in a message can be found by whoever may read it.
+Numbers and addresses are personal: where the agent may not see them, they cannot be searched for either, or a few
+guesses would reveal them. The text of a message can be searched by every agent who may read it.
 
-Words that many cases have would be slow to look up in the index and are found at once among the newest; rare ones the
-other way round. So the newest cases are looked through first, and only if they do not fill a page, the index is asked.
+Words that many cases have are slow to look up in the index and are found at once among the newest cases; for rare words
+it is the other way round. So the newest cases are searched first, and the index only if they do not fill a page.
 
-PostgreSQL is told which way to go: by its own estimate, where its statistics are old, it asks the trigram index again for
-each of the newest cases (15 s in 100,000), or reads all contacts instead of asking it.
+The queries force this plan: by its own estimate, where its statistics are old, PostgreSQL queries the trigram index
+again for each of the newest cases (15 s in 100,000), or reads all contacts instead of the index.
 """
 
 from __future__ import annotations
@@ -31,11 +31,11 @@ from zrm.kit.db import Cursor, insert_records, records
 from zrm.kit.tables import Table
 
 _NEWEST: Final = 500
-"""Cases that are looked through before the index is asked."""
+"""Cases that are searched before the index is used."""
 _MOST_OWNERS: Final = 1000
-"""Citizens, the newest, whose address a term fits; who types more of it gets the others."""
+"""Citizens, the newest, whose address matches a term; typing more of it finds the others."""
 _MOST_UNITS: Final = 20
-"""Units up to which each unit's newest are read from its own index range."""
+"""Up to this many units, each unit's newest cases are read from its own index range."""
 _SECONDS: Final = 5
 
 _OWNERS: Final = """
@@ -52,7 +52,7 @@ CROSS JOIN LATERAL (
 ) AS head
 ORDER BY head.last_contact_at DESC, head.id DESC LIMIT %(most)s
 """
-# OFFSET 0 lets no condition into the look for a case's contacts.
+# OFFSET 0 keeps conditions out of the subquery for a case's contacts.
 _AMONG: Final = """
 WITH found AS MATERIALIZED (
     SELECT c.id AS case_id, hit.contact_id, newest.n
@@ -81,13 +81,15 @@ ORDER BY n.last_contact_at DESC, n.case_id DESC
 
 
 class ContactSearch(Table, table=True):
-    """What one contact can be found by: its key, and its writer by person or, where several share an address, by that."""
+    """The search row of one contact: its key, and its writer by person or, where several persons share an address, by
+    that.
+    """
 
     __tablename__ = "contact_search"
     __table_args__ = (
         Index("contact_search_case", "case_id", "at", "contact_id"),
         Index("contact_search_key", "key", postgresql_using="gin", postgresql_ops={"key": "gin_trgm_ops"}),
-        # Who shares an address with others is nobody in particular, and known by the address alone.
+        # A sender who shares an address is no particular person, and known by the address alone.
         Index("contact_search_nobody", "address", postgresql_where=text("person_id IS NULL")),
         Index("contact_search_person", "person_id", postgresql_where=text("person_id IS NOT NULL")),
     )
@@ -101,7 +103,7 @@ class ContactSearch(Table, table=True):
 
 
 class SearchEntry(NamedTuple):
-    """What a contact can be found by; the fields are the columns. `person_id` and `address` are its writer's."""
+    """A contact's search row as stored; the fields are the columns. `person_id` and `address` are its writer's."""
 
     contact_id: UUID
     case_id: UUID
@@ -113,7 +115,9 @@ class SearchEntry(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Hit:
-    """A case, and the newest of its contacts in which all terms are; `text` is that contact's, as far as it is searched."""
+    """A case, and the newest of its contacts that contains all terms; `text` is that contact's, as far as it is
+    searched.
+    """
 
     case_id: UUID
     contact_id: UUID
@@ -122,14 +126,14 @@ class Hit:
 
 @dataclass(frozen=True, slots=True)
 class Reach:
-    """Units in which somebody finds cases, and those in which by addresses too; None is every unit."""
+    """Units in which an agent finds cases, and those in which also by addresses; None is every unit."""
 
     units: Collection[UUID] | None
     by_address: Collection[UUID] | None
 
 
 def index(cursor: Cursor, entries: Sequence[SearchEntry]) -> None:
-    """Let new contacts be found."""
+    """Make new contacts searchable."""
     insert_records(cursor, "contact_search", entries)
 
 
@@ -162,7 +166,7 @@ class _Search:
             self._values["by_address"] = list(reach.by_address)
 
     def _condition(self, number: int, term: Term) -> str:
-        """What the row t beside a contact of a case c must be for a term to be in it; built of constants only."""
+        """The condition on the row t of a contact in a case c for a term to be in it; built of constants only."""
         for part, needle in enumerate(term.needles):
             self._values[f"needle_{number}_{part}"] = f"%{needle}%"
         words = " OR ".join(f"t.key LIKE %(needle_{number}_{part})s" for part in range(len(term.needles)))
@@ -176,7 +180,7 @@ class _Search:
         )
         if self._reach.by_address is None:
             return f"({words} OR {writer})"
-        # Said twice: the index is asked by the first, which speaks of the contact alone.
+        # Two conditions: the index serves the first, which is about the contact alone.
         return f"({words} OR {writer}) AND ({words} OR c.unit_id = ANY(%(by_address)s))"
 
     def _owners(self, term: Term) -> list[tuple[UUID, str]]:
@@ -203,14 +207,14 @@ class _Search:
         return [(case, at) for case, at in self._cursor]
 
     def among(self, ids: list[UUID], limit: int) -> list[Hit]:
-        """Those of these cases that fit."""
+        """Those of these cases that match."""
         self._execute(
             _AMONG.format(conditions=" AND ".join(self._conditions)), self._values | {"ids": ids, "limit": limit}
         )
         return records(self._cursor, Hit)
 
     def by_index(self, after: PageKey, limit: int) -> list[Hit]:
-        """Those that fit of all cases after a place."""
+        """The matches among all cases after a place."""
         place = "(c.last_contact_at, c.id) < (%(at)s::timestamptz, %(id)s::uuid)"
         self._execute(
             _BY_INDEX.format(conditions=" AND ".join([*self._conditions, place])),
@@ -224,5 +228,5 @@ class _Search:
 
 
 def forget(cursor: Cursor, contact_ids: Sequence[UUID]) -> None:
-    """Contacts are found no more."""
+    """Remove contacts from the search."""
     cursor.execute("DELETE FROM contact_search WHERE contact_id = ANY(%s)", [list(contact_ids)])

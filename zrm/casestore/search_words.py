@@ -1,11 +1,12 @@
-"""What is searched and how it is asked for: the key of a contact, the terms of a query, and the words to point out.
+"""What is searched and how: the key of a contact, the terms of a query, and the words to mark.
 
-A key is folded (`zrm.kit.text.fold`), holds letters and digits only, and has one space between words and at both ends, so
-that a word's beginning and end can be asked for. A number written in groups is in it a second time, in one piece.
+A key is folded (`zrm.kit.text.fold`), contains only letters and digits, and has one space between words and at both
+ends, so that the beginning and end of a word can be searched. A number written in groups is in it a second time, in one
+piece.
 
-A term of a query is one word, or one number however it is grouped; all terms must be found in one contact. Of a word any
-part of three letters or more is looked for, a shorter one only as a whole word. A number of seven digits or more is looked
-for without what stands before it abroad or at home (+98, 0098, 0); a shorter one at a number's beginning or end.
+A term of a query is one word, or one number however it is grouped; all terms must be found in one contact. A word of
+three letters or more is also found inside longer words, a shorter one only as a whole word. A number of seven digits or
+more is searched without its country or trunk prefix (+98, 0098, 0); a shorter one at a number's beginning or end.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ LONGEST_QUERY: Final = 200
 """Characters of a query that are read."""
 MOST_TERMS: Final = 8
 LONGEST_TEXT: Final = 20_000
-"""Characters of a contact's text that can be found."""
+"""Characters of a contact's text that are searched."""
 _WHOLE_NUMBER: Final = 7  # digits
 _LONGEST_NUMBER: Final = 15  # digits, E.164
 _PART: Final = 3  # letters or digits
@@ -43,8 +44,8 @@ _MARKS: Final = re.compile("[\u061c\u200b\u200e\u200f\u202a-\u202e\u2060\u2066-\
 
 @dataclass(frozen=True, slots=True)
 class Term:
-    """One word or number of a query. `needles` are looked for in keys, one of them must be there; `addresses` are LIKE
-    patterns of addresses that are as good.
+    """One word or number of a query. `needles` are looked for in keys, and one of them must be there; `addresses` are
+    LIKE patterns of addresses that match as well.
     """
 
     needles: tuple[str, ...]
@@ -53,8 +54,8 @@ class Term:
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """What somebody typed, understood. `left_out` are words too short to be looked for, `too_many` whether there were
-    more than `MOST_TERMS` or `LONGEST_QUERY`.
+    """A parsed query. `left_out` are words too short to search for, `too_many` whether there were more than
+    `MOST_TERMS` or `LONGEST_QUERY`.
     """
 
     typed: str = ""
@@ -65,7 +66,7 @@ class Query:
 
 @dataclass(slots=True)
 class _Reading:
-    """A query half read."""
+    """A query while it is parsed."""
 
     region: str
     terms: list[Term] = field(default_factory=list)
@@ -90,7 +91,7 @@ class _Reading:
             self.left_out.append(word)
 
     def end_number(self) -> None:
-        """What stood together: one long number in groups, or several short ones."""
+        """Digits that stood together: one long number in groups, or several short ones."""
         groups, self.numbers = self.numbers, []
         if len(groups) > 1 and sum(len(digits(group)) for group in groups) >= _WHOLE_NUMBER:
             whole = _number(" ".join(groups), self.region)
@@ -100,7 +101,7 @@ class _Reading:
 
 
 def parse(typed: str, region: str) -> Query:
-    """Understand what somebody typed; numbers without a country code are of `region` (ISO country)."""
+    """Parse a query; numbers without a country code are of `region` (ISO country)."""
     reading = _Reading(region)
     text = clean_line(_MARKS.sub("", typed[:LONGEST_QUERY]))
     for token in text.split():
@@ -117,7 +118,7 @@ def words(text: str) -> str:
 
 
 def contact_key(*parts: str) -> str:
-    """What a contact can be found by: its title, its words, its writer's name, its code."""
+    """A contact's search key: its title, its text, its writer's name, its code."""
     key = f" {words(chr(10).join(part[:LONGEST_TEXT] for part in parts))} "
     pieces = (group.replace(" ", "") for group in _GROUPS.findall(key))
     whole = [piece for piece in pieces if _WHOLE_NUMBER <= len(piece) <= _LONGEST_NUMBER]
@@ -125,15 +126,15 @@ def contact_key(*parts: str) -> str:
 
 
 def marked(text: str, terms: Iterable[Term]) -> list[tuple[str, bool]]:
-    """The text on one line in pieces of (words, whether they were found); whole words are pointed out, so that joined
-    letters stay joined. No direction mark is left in it: a piece may end anywhere.
+    """The text on one line in pieces of (words, whether they were found); whole words are marked, so that joined
+    letters stay joined. It contains no direction marks: a piece may end anywhere.
     """
     line = " ".join(_MARKS.sub("", text).split())
     return list(_pieces(line, _spans(line, terms)))
 
 
 def excerpt(text: str, terms: Iterable[Term]) -> list[tuple[str, bool]]:
-    """As `marked`, of the part of the text around what was found first; "…" where something is left out."""
+    """As `marked`, for the part of the text around the first match; "…" where something is left out."""
     line = " ".join(_MARKS.sub("", text).split())
     spans = _spans(line, terms)
     begin = max(0, spans[0][0] - _BEFORE_HIT) if spans else 0
@@ -152,7 +153,7 @@ def _number(token: str, region: str) -> Term:
         return Term((whole,), (f"%{whole}%",))
     if len(typed) < _PART:
         return Term((f" {typed} ",))
-    # Who writes a nought or a plus begins a number, else its last digits are meant.
+    # A leading nought or plus begins a number; otherwise its last digits are meant.
     begins = typed[0] == "0" or "+" in token
     return Term((f" {typed}", f"{typed} "), (f"%{whole}%" if begins else f"%{typed}",))
 
@@ -162,7 +163,7 @@ def _escaped(text: str) -> str:
 
 
 def _spans(line: str, terms: Iterable[Term]) -> list[tuple[int, int]]:
-    """Where in a line words stand that one of the terms is in, as (first, behind the last), in order and apart."""
+    """The places in a line of words that contain a term, as (first, end), in order and apart."""
     key, places = _key_with_places(line[:LONGEST_TEXT])
     found = set()
     for term in terms:

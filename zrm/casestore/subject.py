@@ -1,4 +1,4 @@
-"""The subject tree: what a case is about, and which unit answers for it. The only file that writes it."""
+"""The subject tree: what a case is about, and which unit is responsible for it. The only file that writes it."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from zrm.localized import Localized
 
 
 class SubjectNode(Table, table=True):
-    """One subject, named in both languages; `unit_id` is where a new case of it goes, `position` its place among those
-    beside it. One that is retired is offered no more and stays with the cases that have it.
+    """One subject, named in both languages; `unit_id` gets its new cases, `position` is its order among its siblings. A
+    retired one is no longer offered and stays with the cases that have it.
     """
 
     __tablename__ = "subjects"
@@ -36,7 +36,7 @@ class SubjectNode(Table, table=True):
 
 @dataclass(frozen=True, slots=True)
 class WantedSubject:
-    """What is to be said of a subject; `parent` is a key."""
+    """The content of a subject; `parent` is a key."""
 
     names: Localized
     parent: str | None
@@ -51,7 +51,7 @@ def by_key(cursor: Cursor) -> dict[str, SubjectNode]:
 
 
 def write(cursor: Cursor, wanted: Mapping[str, WantedSubject]) -> None:
-    """Make subjects or change those there are, by key. Names in other languages stay."""
+    """Create or change subjects, by key. Names in other languages stay."""
     session, nodes = session_of(cursor), by_key(cursor)
     for key, subject in wanted.items():
         node = nodes.get(key) or SubjectNode(key=key, names={})
@@ -60,7 +60,7 @@ def write(cursor: Cursor, wanted: Mapping[str, WantedSubject]) -> None:
         node.retired_at = (node.retired_at or now()) if subject.retired else None
         session.add(node)
         nodes[key] = node
-    session.flush()  # all are there before one hangs below another
+    session.flush()  # all exist before one gets another as its parent
     for key, subject in wanted.items():
         node = nodes[key]
         node.parent_id = nodes[subject.parent].id if subject.parent is not None else None
@@ -68,5 +68,5 @@ def write(cursor: Cursor, wanted: Mapping[str, WantedSubject]) -> None:
 
 
 def remove(cursor: Cursor, key: str) -> None:
-    """Take a subject away. Errors: sqlalchemy's IntegrityError if something belongs to it."""
+    """Remove a subject. Errors: sqlalchemy's IntegrityError if something belongs to it."""
     session_of(cursor).exec(delete(SubjectNode).where(col(SubjectNode.key) == key))

@@ -1,4 +1,4 @@
-"""Templates: texts that a unit writes once and uses often, each in both languages. One that is retired is kept."""
+"""Templates: texts that a unit writes once and uses often, each in both languages. A retired one is kept."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from zrm.kit.tables import Table, both_languages, one_of
 from zrm.localized import Localized, in_language
 
 KINDS: Final = ("answer", "greeting", "signature", "acknowledgement")
-"""An answer's text, what stands before and after every answer of a unit, the machine's first word with the code."""
+"""An answer's text, the greeting and signature around every answer of a unit, the acknowledgement."""
 
 LONGEST_NAME: Final = 120
 LONGEST_TEXT: Final = 10_000
@@ -27,7 +27,7 @@ LONGEST_TEXT: Final = 10_000
 
 @dataclass(frozen=True, slots=True)
 class Wording:
-    """What a template says, in both languages, and whose it is (None: every unit's)."""
+    """A template's content, in both languages, and its unit (None: all units)."""
 
     unit_id: UUID | None
     kind: str
@@ -44,7 +44,7 @@ class Wording:
 
 
 class Template(Table, table=True):
-    """A template of one unit, or (`unit_id` None) of all, as it stands; `version` grows with every change."""
+    """A template of one unit, or (`unit_id` None) of all, as it is now; `version` grows with every change."""
 
     __tablename__ = "templates"
     __table_args__ = (
@@ -66,7 +66,7 @@ class Template(Table, table=True):
 
     @property
     def wording(self) -> Wording:
-        """What it says, and whose it is."""
+        """Its content, and its unit."""
         return Wording(self.unit_id, self.kind, self.names, self.texts)
 
 
@@ -75,19 +75,21 @@ _ORDER: Final = (col(Template.kind), col(Template.unit_id).nulls_first(), text("
 
 
 def usable(cursor: Cursor, unit_id: UUID) -> list[Template]:
-    """The templates a unit's cases are answered with: its own and every unit's."""
+    """The templates for a unit's cases: its own and those of all units."""
     theirs = or_(col(Template.unit_id) == unit_id, col(Template.unit_id).is_(None))
     return list(session_of(cursor).exec(select(Template).where(_IN_USE, theirs).order_by(*_ORDER)))
 
 
 def of_units(cursor: Cursor, units: Collection[UUID] | None) -> list[Template]:
-    """The templates that belong to these units; None: all, those of every unit included."""
+    """The templates that belong to these units; None: all of them, those of all units included."""
     wanted = select(Template).where(_IN_USE).order_by(*_ORDER)
     return list(session_of(cursor).exec(wanted if units is None else wanted.where(col(Template.unit_id).in_(units))))
 
 
 def acknowledgements(cursor: Cursor) -> dict[UUID | None, Localized]:
-    """The first words by unit (None: every unit's); of several the newest. Filing asks for each batch, so by SQL."""
+    """The acknowledgements by unit (None: all units'); of several the newest. Filing reads them for each batch, so by
+    SQL.
+    """
     cursor.execute(
         "SELECT unit_id, texts FROM templates WHERE kind = 'acknowledgement' AND retired_at IS NULL ORDER BY changed_at, id"
     )
@@ -100,7 +102,7 @@ def get(cursor: Cursor, template_id: UUID) -> Template | None:
 
 
 def add(cursor: Cursor, wording: Wording, agent_id: UUID | None) -> UUID:
-    """Keep a new template; returns its id."""
+    """Store a new template; returns its id."""
     session = session_of(cursor)
     template = Template(
         unit_id=wording.unit_id,
@@ -116,7 +118,7 @@ def add(cursor: Cursor, wording: Wording, agent_id: UUID | None) -> UUID:
 
 
 def change(cursor: Cursor, template_id: UUID, version: int, wording: Wording, agent_id: UUID) -> bool:
-    """Give a template new words; False if somebody changed or retired it since `version`. Words in other languages stay."""
+    """Change a template's texts; False if it was changed or retired since `version`. Texts in other languages stay."""
     session, template = session_of(cursor), _held(cursor, template_id, version)
     if template is None:
         return False

@@ -1,4 +1,4 @@
-"""Everything a case's page shows, read in a handful of queries: the case, its conversation, its history, its person."""
+"""Everything a case's page shows, read in a few queries: the case, its conversation, its history, its person."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from zrm.kit.db import Cursor, record, records
 from zrm.localized import Localized
 
 UNSAFE = frozenset({"infected", "waiting"})
-"""What the virus scanner said of files that are not to be opened like others: it found something, or has not spoken."""
+"""Scan results of files that need the deliberate step: infected, or not scanned yet."""
 DOSSIER = 8
-"""How many other cases of the person the page names."""
+"""How many other cases of the person the page lists."""
 RELATIONS = 20
-"""How many related cases the page names: those to be decided first, then the newest."""
+"""How many related cases the page lists: undecided ones first, then the newest."""
 WINDOW: Final = 100
-"""How many entries of the line of time one page has; the earlier ones are a step away, a window at a time."""
+"""How many entries of the timeline one page has; a link leads to the earlier ones, a window at a time."""
 WHOLE_BYTES: Final = 4_000_000
 """How many bytes of text one page shows whole, from the newest contact on: the longest text there is, in any script."""
 BEGINNING: Final = 20_000
@@ -28,12 +28,12 @@ BEGINNING: Final = 20_000
 _MOST_COPYING: Final = 50
 _MOST_COPIED: Final = 20
 _AS_CONTACTS: Final = (CaseReplied.KIND, NoteWritten.KIND)
-"""Kinds of history lines that stand in the timeline as the contact they wrote."""
+"""Kinds of history lines that the timeline shows as the contact they wrote."""
 
 
 @dataclass(frozen=True, slots=True)
 class CaseHead:
-    """The case itself, with the names of what it points to."""
+    """The case itself, with the names of what it refers to."""
 
     id: UUID
     code: str
@@ -60,9 +60,9 @@ class CaseHead:
 
 @dataclass(frozen=True, slots=True)
 class FileRow:
-    """A file of a contact; `size` in bytes. `content_id` of a rendition: the id of the file it was drawn from.
+    """A file of a contact; `size` in bytes. `content_id` of a rendition: the id of the file it was rendered from.
 
-    `scan` and `threat`: what the virus scanner said, see `Attachment`.
+    `scan` and `threat`: the virus scanner's result, see `Attachment`.
     """
 
     id: UUID
@@ -77,7 +77,7 @@ class FileRow:
 
     @property
     def unsafe(self) -> bool:
-        """Whether it carries a virus, or may: it is given out by a deliberate step only."""
+        """Whether it has a virus, or may have one: it is given out only by a deliberate step."""
         return self.scan in UNSAFE
 
 
@@ -91,7 +91,7 @@ class DeliveryStep(KeptReason):
 
 @dataclass(frozen=True, slots=True)
 class DeliveryRow(KeptReason):
-    """An answer on its way, with its steps, oldest first."""
+    """An answer's delivery, with its steps, oldest first."""
 
     id: UUID
     contact_id: UUID
@@ -105,7 +105,7 @@ class DeliveryRow(KeptReason):
 
 @dataclass(frozen=True, slots=True)
 class ContactRow:
-    """One line of the conversation, with its files and deliveries. `goes_on`: of its text only the beginning is here."""
+    """One line of the conversation, with its files and deliveries. `goes_on`: its text is shortened here."""
 
     id: UUID
     direction: str
@@ -133,7 +133,7 @@ class ContactRow:
 
 @dataclass(frozen=True, slots=True, order=True)
 class TimelineKey:
-    """Where in the line of time an entry stands; what happened at the very moment of a contact stands before it."""
+    """The place of an entry in the timeline; an event at the very time of a contact stands before it."""
 
     at: datetime
     is_contact: bool
@@ -145,11 +145,11 @@ _END: Final = TimelineKey(datetime.max.replace(tzinfo=UTC), True, UUID(int=(1 <<
 
 @dataclass(frozen=True, slots=True)
 class LastInbound:
-    """Whence a citizen wrote: by which channel, to which account of ours, from which address.
+    """Where the citizen's last message came from: its channel, our account, their address.
 
-    `reply_to` is where that message wants its answer, `vouched_for` whether nobody can have put it there under a known
-    citizen's name: the sender's domain vouches for the mail, or its person was met with the case's first message and each
-    one since has asked for the same. `copied` are the others whom the case's messages went to, the latest first.
+    `reply_to` is where that message wants its answer. `vouched_for`: an impostor cannot have put it there, because the
+    sender's domain vouches for the mail, or because its person came with the case's first message and each one since
+    has named the same. `copied` are the other recipients of the case's messages, the latest first.
     """
 
     channel: str
@@ -162,7 +162,7 @@ class LastInbound:
 
 @dataclass(frozen=True, slots=True)
 class OtherCase:
-    """Another case: of the same person, or related to this one. Its unit says whether the agent may see it."""
+    """Another case: of the same person, or related to this one. Its unit decides whether the agent may see it."""
 
     id: UUID
     code: str
@@ -175,7 +175,7 @@ class OtherCase:
 
 @dataclass(frozen=True, slots=True)
 class Relation:
-    """A link to another case that somebody has to decide about, or has decided."""
+    """A link to another case that an agent has to decide about, or has decided."""
 
     id: UUID
     reason: str
@@ -186,7 +186,7 @@ class Relation:
 @dataclass(frozen=True, slots=True)
 class AddressRow:
     """A way to reach the person; `claimed` if only typed into a form, so that it proves nothing; `doubtful_at` since
-    when what we send there comes back.
+    when our messages to it come back.
     """
 
     kind: str
@@ -197,8 +197,8 @@ class AddressRow:
 
 @dataclass(frozen=True, slots=True)
 class CasePage:
-    """All of it, with one window of the line of time, oldest first. `earlier` is the place of its oldest entry if there
-    are older ones: the window before this one ends there.
+    """All of it, with one window of the timeline, oldest first. `earlier` is the place of its oldest entry if there are
+    older ones: the window before this one ends there.
     """
 
     head: CaseHead
@@ -245,15 +245,15 @@ def head(cursor: Cursor, case_id: UUID) -> CaseHead | None:
 
 
 def load(cursor: Cursor, case_id: UUID, *, before: TimelineKey | None = None) -> CasePage | None:
-    """Everything on the case's page, with the `WINDOW` newest entries of its line of time, or the newest of those before
-    a place; None if there is no such case. However long the case is, what is read has an upper bound.
+    """Everything on the case's page, with the `WINDOW` newest entries of its timeline, or the newest of those before a
+    place; None if there is no such case. However long the case is, the amount read is bounded.
     """
     case = head(cursor, case_id)
     if case is None:
         return None
     end = before or _END
     contacts = _contacts(cursor, case_id, end)
-    # What happened before the oldest of them could be in this window only if there were fewer.
+    # Events before the oldest contact could be in this window only if there were fewer contacts.
     since = contacts[-1][0].at if len(contacts) > WINDOW else datetime.min.replace(tzinfo=UTC)
     events = _events(cursor, case_id, since, end)
     entries = sorted([*(place for place, _ in contacts), *(place for place, _ in events)])
@@ -271,7 +271,7 @@ def load(cursor: Cursor, case_id: UUID, *, before: TimelineKey | None = None) ->
 
 
 def last_inbound(cursor: Cursor, case_id: UUID) -> LastInbound | None:
-    """Whence the citizen wrote last; a robot's message counts only if there is nothing else."""
+    """Where the citizen's last message came from; a robot's message counts only if there is no other."""
     for also_robots in (False, True):
         cursor.execute(
             """
@@ -301,7 +301,7 @@ def _copied(cursor: Cursor, case_id: UUID) -> tuple[str, ...]:
 
 
 def behind_delivery(cursor: Cursor, case_id: UUID, delivery_id: UUID) -> TimelineKey | None:
-    """The place right behind a delivery's answer: the window before it ends with that answer. None if there is none."""
+    """The place right after a delivery's answer: the window before it ends with that answer. None if there is none."""
     cursor.execute(
         "SELECT coalesce(c.at, d.created_at), coalesce(c.id, d.id) FROM deliveries d"
         " LEFT JOIN contacts c ON c.id = d.contact_id WHERE d.id = %s AND d.case_id = %s",
@@ -312,10 +312,10 @@ def behind_delivery(cursor: Cursor, case_id: UUID, delivery_id: UUID) -> Timelin
 
 
 def _contacts(cursor: Cursor, case_id: UUID, before: TimelineKey) -> list[tuple[TimelineKey, ContactRow]]:
-    """The contacts before a place, newest first, without files and deliveries; one more than a window has. What was sent
-    to the citizen with words of its own (a link to the tracking page) is one of them: its id is the delivery's.
+    """The contacts before a place, newest first, without files and deliveries; one more than a window has. A message to
+    the citizen without a contact (a link to the tracking page) is one of them: its id is the delivery's.
 
-    Texts come whole as far as `WHOLE_BYTES` reach, from the newest on; of longer ones beyond that only the beginning.
+    Texts are whole as far as `WHOLE_BYTES` reach, from the newest on; beyond that, longer ones are shortened.
     """
     cursor.execute(
         """
@@ -356,7 +356,7 @@ def _contacts(cursor: Cursor, case_id: UUID, before: TimelineKey) -> list[tuple[
 def _events(
     cursor: Cursor, case_id: UUID, since: datetime, before: TimelineKey
 ) -> list[tuple[TimelineKey, HistoryLine]]:
-    """What happened since a moment and before a place, newest first; one more than a window has."""
+    """The history lines since a time and before a place, newest first; one more than a window has."""
     place = (before.at, before.is_contact, before.id)
     found = history.entries(cursor, case_id, since=since, before=place, limit=WINDOW + 1, but=_AS_CONTACTS)
     return [(TimelineKey(line.at, False, line.id), line) for line in found]
@@ -430,7 +430,7 @@ def _relations(cursor: Cursor, case_id: UUID) -> list[Relation]:
 
 @dataclass(frozen=True, slots=True)
 class StoredFileRow:
-    """Where a file's bytes lie, and which case's permission guards it. `scan` and `threat` as in `Attachment`."""
+    """Where a file's bytes are, and the unit whose permission guards it. `scan` and `threat` as in `Attachment`."""
 
     case_id: UUID
     unit_id: UUID
@@ -444,7 +444,7 @@ class StoredFileRow:
 
     @property
     def unsafe(self) -> bool:
-        """Whether it carries a virus, or may: it is given out by a deliberate step only."""
+        """Whether it has a virus, or may have one: it is given out only by a deliberate step."""
         return self.scan in UNSAFE
 
 
@@ -459,7 +459,7 @@ def stored_file(cursor: Cursor, file_id: UUID) -> StoredFileRow | None:
 
 
 def unsafe_in_original(cursor: Cursor, contact_id: UUID) -> tuple[UUID, str] | None:
-    """(case, what was found) if a contact, as it came, carries a file that has or may have a virus; else None."""
+    """(case, the threat) if a contact as received contains a file that has or may have a virus; else None."""
     cursor.execute(
         "SELECT c.case_id, max(f.threat) FROM attachments f JOIN contacts c ON c.id = f.contact_id"
         " WHERE c.id = %s AND f.scan = ANY(%s) GROUP BY 1",
@@ -470,9 +470,9 @@ def unsafe_in_original(cursor: Cursor, contact_id: UUID) -> tuple[UUID, str] | N
 
 
 def pictures_in(cursor: Cursor, contact_id: UUID) -> dict[str, tuple[str, str, int]]:
-    """The files a contact's HTML may name, by Content-ID: (media type, key in the blob store, size).
+    """The files that a contact's HTML may refer to, by Content-ID: (media type, key in the blob store, size).
 
-    What was kept before November 2026 has the ids as they came, and role `attachment` where the mail said so.
+    Files from before November 2026 have the ids as they came, and role `attachment` where the mail said so.
     """
     cursor.execute(
         "SELECT content_id, media_type, blob_key, size FROM attachments"

@@ -1,7 +1,7 @@
-"""Timers: work for a later moment, apart from the outbox, which is work to be done now.
+"""Timers: work for a later time, apart from the outbox, which is work to be done now.
 
-The relay moves what is due into the outbox in one transaction, so a timer becomes a task once, whoever dies meanwhile. What is
-still here waits on purpose: no stage is behind because of it.
+The relay moves due timers into the outbox in one transaction, so a timer becomes a task once, even after a crash.
+Timers wait on purpose: they do not count as work that is late.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ class _DueTimer:
 
 
 def add(cursor: Cursor, topic: Topic, refs: Sequence[tuple[UUID, str]], *, after: float) -> None:
-    """Have a task done for each (ref, trace) pair in `after` seconds; at once if that is 0."""
+    """Set a timer for each (ref, trace) pair in `after` seconds; with 0 it becomes a task at once."""
     if after <= 0:
         outbox.add(cursor, topic, refs)
     elif refs:
@@ -58,13 +58,13 @@ def add(cursor: Cursor, topic: Topic, refs: Sequence[tuple[UUID, str]], *, after
 
 
 def withdraw(cursor: Cursor, topic: Topic, ref: UUID) -> None:
-    """Take out what is not to be done after all, also if it is due by now; whoever holds the lock on `ref` decides so."""
+    """Remove timers and tasks that are no longer wanted; call it with the lock on `ref`."""
     cursor.execute("DELETE FROM timers WHERE topic = %s AND ref = %s", [topic.value, ref])
     outbox.withdraw(cursor, topic, ref)
 
 
 def move_due(cursor: Cursor) -> int:
-    """Make tasks of the timers that are due, some hundreds at most; returns how many. Any number may call this at once."""
+    """Turn due timers into tasks, some hundreds at most; returns how many. Concurrent calls do no harm."""
     cursor.execute(
         "DELETE FROM timers WHERE id IN (SELECT id FROM timers WHERE due_at <= now() ORDER BY due_at, id LIMIT %s "
         "FOR UPDATE SKIP LOCKED) RETURNING topic, ref, trace",
@@ -80,7 +80,7 @@ def move_due(cursor: Cursor) -> int:
 
 
 def repair_future_due_times(cursor: Cursor) -> None:
-    """Bring back what the server's clock left in the future when it stepped backwards; each keeps the time it had to wait."""
+    """Repair due times after the database clock was set back; each timer keeps its remaining time."""
     cursor.execute(
         "UPDATE timers SET due_at = now() + (due_at - created_at), created_at = now() WHERE id IN ("
         "SELECT id FROM timers WHERE created_at > now() + interval '1 second' FOR UPDATE SKIP LOCKED)"

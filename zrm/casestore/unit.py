@@ -1,4 +1,4 @@
-"""Units of the organisation: who can own a case. The only file that writes them."""
+"""Units of the organisation, which own cases. The only file that writes them."""
 
 from __future__ import annotations
 
@@ -32,14 +32,14 @@ def by_key(cursor: Cursor) -> dict[str, Unit]:
 
 
 def write(cursor: Cursor, wanted: Mapping[str, tuple[Localized, str | None]]) -> None:
-    """Make units or change those there are: by key their names and their parent's key. Names in other languages stay."""
+    """Create or change units, by key: their names and their parent's key. Names in other languages stay."""
     session, units = session_of(cursor), by_key(cursor)
     for key, (names, _) in wanted.items():
         unit = units.get(key) or Unit(key=key, names={})
         unit.names = {**unit.names, **names}
         session.add(unit)
         units[key] = unit
-    session.flush()  # all are there before one hangs below another
+    session.flush()  # all exist before one gets another as its parent
     for key, (_, parent) in wanted.items():
         unit = units[key]
         unit.parent_id = units[parent].id if parent is not None else None
@@ -47,5 +47,5 @@ def write(cursor: Cursor, wanted: Mapping[str, tuple[Localized, str | None]]) ->
 
 
 def remove(cursor: Cursor, key: str) -> None:
-    """Take a unit away. Errors: sqlalchemy's IntegrityError if something belongs to it."""
+    """Remove a unit. Errors: sqlalchemy's IntegrityError if something belongs to it."""
     session_of(cursor).exec(delete(Unit).where(col(Unit.key) == key))

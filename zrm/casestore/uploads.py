@@ -1,7 +1,8 @@
-"""Files that somebody uploaded and that no contact may ever carry: a form that was refused or never sent.
+"""Uploaded files that may never belong to a contact: their form was refused or never sent.
 
-Each is registered before it is there, and the registration goes once a contact or an attachment refers to the file. What
-nobody refers to a day later is removed; a form that came back holds its files for six hours. The folder is never walked.
+Each is registered before it is stored, and the registration is removed once a contact or an attachment refers to the
+file. A file without a reference a day later is removed; a form that is shown again keeps its files for six hours. The
+folder is never listed.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ FROM old
 
 
 class UploadRecord(Table, table=True):
-    """A file that no contact carries yet, and when it was last uploaded."""
+    """A file that no contact refers to yet, and when it was last uploaded."""
 
     __tablename__ = "uploads"
     __table_args__ = (Index("uploads_at", "uploaded_at"),)
@@ -45,7 +46,7 @@ class UploadRecord(Table, table=True):
 
 
 def register(cursor: Cursor, blob_key: str) -> None:
-    """Somebody uploads this file now, perhaps again."""
+    """Register that this file is being uploaded, perhaps again."""
     cursor.execute(
         "INSERT INTO uploads VALUES (%s, now()) ON CONFLICT (blob_key) DO UPDATE SET uploaded_at = excluded.uploaded_at",
         [blob_key],
@@ -53,10 +54,11 @@ def register(cursor: Cursor, blob_key: str) -> None:
 
 
 def sweep(database: Database, blobs: BlobStore) -> int:
-    """Remove up to 200 old uploads that nobody refers to; returns how many went. Errors: StoreUnavailable.
+    """Remove up to 200 old uploads without references; returns how many went. Errors: StoreUnavailable.
 
-    Whoever is about to refer to one has put or touched it just now, and the blob store then keeps it, whatever this
-    transaction has seen. Killed in the middle it leaves registrations whose files are gone: the next time they go too.
+    A process about to refer to one has stored or touched it just now, and then the blob store keeps it, whatever this
+    transaction has seen. After a crash in the middle, registrations of removed files are left; the next sweep removes
+    them.
     """
     with database.cursor() as cursor:
         cursor.execute(_OLD, {"age": KEPT_SECONDS, "most": _AT_ONCE})
@@ -71,7 +73,7 @@ def sweep(database: Database, blobs: BlobStore) -> int:
 
 
 def release(cursor: Cursor, blob_keys: Collection[str]) -> None:
-    """A reference to each of these files has gone: the next sweep removes those that have no other."""
+    """Register that a reference to each of these files has gone: the next sweep removes files without other references."""
     cursor.execute(
         "INSERT INTO uploads SELECT key, now() - make_interval(secs => %s) FROM unnest(%s::text[]) AS key "
         "ON CONFLICT (blob_key) DO NOTHING",

@@ -1,4 +1,4 @@
-"""What asks for a person: answers that did not arrive, failed tasks, held contacts, and their numbers."""
+"""Work for a person: answers that did not arrive, failed tasks, quarantined contacts, and their numbers."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ MOST = 100
 
 @dataclass(frozen=True, slots=True)
 class FailedDelivery(KeptReason):
-    """An answer that failed or whose fate is unknown, not yet dealt with."""
+    """An answer that failed or whose delivery status is unknown, not yet handled."""
 
     id: UUID
     case_id: UUID
@@ -36,7 +36,7 @@ class FailedDelivery(KeptReason):
 
 @dataclass(frozen=True, slots=True)
 class UndeliveredSelfAnswer(KeptReason):
-    """An automatic answer that belongs to no case (a state, a STOP confirmed) and did not arrive."""
+    """An automatic answer without a case (a status, a confirmed STOP) that did not arrive."""
 
     id: UUID
     wish: str
@@ -47,7 +47,7 @@ class UndeliveredSelfAnswer(KeptReason):
 
 
 def failed_deliveries(cursor: Cursor, units: Collection[UUID] | None, *, limit: int = 200) -> list[FailedDelivery]:
-    """Answers in trouble of these units (None: all), newest first."""
+    """Failed answers of these units (None: all), newest first."""
     cursor.execute(
         """
         SELECT d.id, d.case_id, c.code, c.title, c.unit_id, u.names AS unit_names,
@@ -63,7 +63,7 @@ def failed_deliveries(cursor: Cursor, units: Collection[UUID] | None, *, limit: 
 
 
 def undelivered_self_answers(cursor: Cursor, *, days: int = 7, limit: int = 100) -> list[UndeliveredSelfAnswer]:
-    """Automatic answers without a case that failed or whose fate is unknown in the last days, newest first."""
+    """Automatic answers without a case that failed or whose delivery status is unknown in the last days, newest first."""
     cursor.execute(
         "SELECT id, wish, channel, address, state, reason_code, reason_params, changed_at FROM deliveries "
         "WHERE state IN ('failed', 'unknown') AND case_id IS NULL AND changed_at > now() - make_interval(days => %s) "
@@ -84,7 +84,7 @@ def delivery_case(cursor: Cursor, delivery_id: UUID) -> tuple[UUID, UUID] | None
 
 @dataclass(frozen=True, slots=True)
 class Attention:
-    """What waits for a person: troubled answers by unit, failed tasks, held contacts (each up to `MOST`)."""
+    """The numbers of failed answers by unit, failed tasks, and quarantined contacts (each up to `MOST`)."""
 
     failed_deliveries: dict[UUID, int]
     failed_tasks: int
@@ -93,7 +93,7 @@ class Attention:
 
 
 def attention(cursor: Cursor) -> Attention:
-    """The numbers beside the oversight pages; small partial indexes answer, whatever the volume."""
+    """The numbers beside the pages of the worklists; small partial indexes serve them, whatever the volume."""
     cursor.execute(
         "SELECT c.unit_id, count(*) FROM (SELECT case_id FROM deliveries WHERE state IN ('failed', 'unknown')"
         " AND settled_by IS NULL AND case_id IS NOT NULL LIMIT 1000) AS d JOIN cases c ON c.id = d.case_id GROUP BY 1"

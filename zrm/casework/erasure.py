@@ -37,7 +37,7 @@ def erase_contacts(cursor: Cursor, contact_ids: Collection[UUID]) -> int:
     """
     cursor.execute(_WITH_PARTS, {"ids": list(contact_ids)})
     ids = [row[0] for row in cursor]
-    if raw_contacts.hold_unfiled(cursor, ids) or outgoing.hold_unsent(cursor, ids):
+    if raw_contacts.lock_unfiled(cursor, ids) or outgoing.lock_unsent(cursor, ids):
         raise Conflict("something of it is still to be done")
     cursor.execute("SELECT set_config('zrm.retention', 'on', true)")
     blobs = {*raw_contacts.erase(cursor, ids), *attachment.erase(cursor, ids)}

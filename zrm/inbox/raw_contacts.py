@@ -142,7 +142,7 @@ def unfiled_in_conversation(cursor: Cursor, code: str, *, limit: int) -> list[St
     return records(cursor, StoredContact)
 
 
-def hold_unfiled(cursor: Cursor, ids: Sequence[UUID]) -> dict[UUID, str]:
+def lock_unfiled(cursor: Cursor, ids: Sequence[UUID]) -> dict[UUID, str]:
     """Lock those still waiting to be filed or in quarantine, in order; id → state."""
     cursor.execute(
         "SELECT id, state FROM raw_contacts WHERE id = ANY(%s) AND state IN ('waiting', 'quarantined') "

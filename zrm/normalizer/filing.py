@@ -96,8 +96,8 @@ class Filer:
         )
         if slow or left:
             with self._database.cursor() as cursor:
-                outbox.hold(cursor, [asked[place][0] for place in slow], seconds=HANGS)
-                outbox.hold(cursor, [asked[place][0] for place in left], seconds=_BUSY)
+                outbox.extend_lease(cursor, [asked[place][0] for place in slow], seconds=HANGS)
+                outbox.extend_lease(cursor, [asked[place][0] for place in left], seconds=_BUSY)
         self._file(
             [task for task in tasks if task.ref not in raws],
             [(*asked[place][:2], answer) for place, answer in sorted(read.items())],
@@ -176,7 +176,7 @@ class Filer:
     def _commit(self, tasks: Sequence[Task], outcomes: Sequence[Read]) -> None:
         with self._database.cursor() as cursor:
             self._parts.hold(cursor, [outcome for _, _, outcome, _ in outcomes if isinstance(outcome, PartOf)])
-            states = raw_contacts.hold_unfiled(cursor, [raw.id for _, raw, _, _ in outcomes])
+            states = raw_contacts.lock_unfiled(cursor, [raw.id for _, raw, _, _ in outcomes])
             still = states.keys()
             for contact_id, stood in states.items():
                 if stood == "quarantined":  # also if it was given up while this slow worker still interpreted it
