@@ -48,7 +48,6 @@ from zrm.normalizer.quoted_text.split import split_quotation, without_signature
 from zrm.security import browsers, guessing
 from zrm.ui.i18n import accepted_language
 from zrm.ui.labels import paragraphs
-from zrm.ui.untitled_contacts import reworded
 
 MAIL: Final = 52_428_800
 FIELDS: Final = 1_000_000
@@ -329,7 +328,6 @@ def _texts() -> list[Place]:
         text("what is searched for", 100_000, (*_NUMBERS, *texts), lambda typed: parse(typed, "IR"), code.read),
         text("what was found", 20_000, (*texts, "lamp", "0777"), lambda said: (excerpt(said, query.terms), marked(said, query.terms))),
         text("paragraphs on a page", TEXT_LIMIT, (*texts, *_NUMBERS), paragraphs),
-        text("words of ours in a contact", TEXT_LIMIT, ("Fax, ", "1", " pages", "\n", "The transmission broke off: ", "a"), lambda said: reworded(said, "fax", "fa")),
         text("directions", TEXT_LIMIT, (*_NUMBERS, *_WORDS, "Re: ", "[", "]", "\n"), steady_codes, reading_direction, lambda said: isolate_numbers(said, "fa"), lambda said: html_lines(said, "fa")),
         text("templates", 100_000, _TEMPLATE, unknown_placeholders, lambda said: fill(said, {"name": "", "code": "1", "title": "چ"})),
         text("telephone numbers", 10_000, _NUMBERS, lambda number: (e164(number, "IR"), flaw(number, "IR"))),

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
+from psycopg.types.json import Jsonb
+
 from zrm.casestore import search
 from zrm.casestore.agent import Permission
 from zrm.casestore.search import SearchEntry
@@ -14,12 +16,15 @@ from zrm.casestore.search_words import contact_key
 from zrm.casework.context import ActingAgent, ActionContext, SendingSetup
 from zrm.casework.reply_routes import WEB, ReplyRoute, SendingAccount
 from zrm.contract.capabilities import kind_of_address
+from zrm.contract.descriptions import Description
 from zrm.contract.reasons import Reason
 from zrm.inbox import code, quarantine
 from zrm.kit.clock import now
 from zrm.kit.db import Cursor, Database
 from zrm.kit.ids import new_id
 from zrm.security.grants import Grants
+from zrm.ui.descriptions import worded
+from zrm.ui.i18n import LANGUAGES
 
 EVERYTHING = Grants(dict.fromkeys(Permission))
 """Every permission for every unit."""
@@ -66,6 +71,7 @@ def file_case(
     status: str = "new",
     assignee: UUID | None = None,
     address: str = "",
+    description: Description = (),
 ) -> Filed:
     """File one case as the normalizer would: receipt, raw contact, person, case, contact."""
     at, number = now(), code.mint()
@@ -90,23 +96,23 @@ def file_case(
             [new_id(), filed.person_id, "email" if channel == "email" else "phone", filed.address, filed.address, at],
         )
         cursor.execute(
-            "INSERT INTO cases (id, code, reply_token, title, language, channel, account, person_id, unit_id,"
+            "INSERT INTO cases (id, code, reply_token, title, description, language, channel, account, person_id, unit_id,"
             " assignee_id, status, opened_at, status_at, last_contact_at, closed_at)"
-            " VALUES (%s, %s, %s, %s, 'en', %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)",
+            " VALUES (%s, %s, %s, %s, %s, 'en', %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)",
             [
-                filed.id, number, f"token{number}", title, channel, account, filed.person_id, unit(cursor, unit_key),
+                filed.id, number, f"token{number}", title, Jsonb(description[:1]), channel, account, filed.person_id, unit(cursor, unit_key),
                 assignee, status, at, at, at, at if status == "closed" else None,
             ],
         )  # fmt: skip
         cursor.execute(
             "INSERT INTO contacts (id, case_id, direction, channel, account, person_id, address, title, text, html,"
-            " headers, at) VALUES (%s, %s, 'in', %s, %s, %s, %s, %s, %s, %s, %s, %s)",
+            " headers, at, description) VALUES (%s, %s, 'in', %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)",
             [
                 filed.contact_id, filed.id, channel, account, filed.person_id, filed.address, title, text, html,
-                json.dumps([["From", filed.address]]), at,
+                json.dumps([["From", filed.address]]), at, Jsonb(description),
             ],
         )  # fmt: skip
-        key = contact_key(title, text, name, number)
+        key = contact_key(title, text, *(worded(description, reader) for reader in LANGUAGES), name, number)
         search.index(cursor, [SearchEntry(filed.contact_id, filed.id, at, filed.person_id, filed.address, key)])
     return filed
 

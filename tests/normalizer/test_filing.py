@@ -19,6 +19,7 @@ from zrm.casestore.search import Reach
 from zrm.casestore.search_words import parse
 from zrm.casework import case_actions
 from zrm.casework.reply_routes import ReplyRoute
+from zrm.channels.fax.parse import BROKE_OFF, PAGES
 from zrm.config import Settings
 from zrm.contract.addresses import EMAIL, PHONE, AddressKind, Sender
 from zrm.contract.errors import Unparseable
@@ -114,6 +115,21 @@ def text(number: str, words: str) -> Inbound:
 def form(words: str, *addresses: tuple[AddressKind, str], **rest: object) -> Inbound:
     senders = tuple(Sender(kind, value, claimed=True) for kind, value in addresses)
     return Inbound(senders, words, **rest)  # type: ignore[arg-type]
+
+
+def test_a_contact_without_words_is_described_by_code_and_found_in_both_languages(desk: Desk) -> None:
+    description = (PAGES(num=2), BROKE_OFF(error="No\0 carrier"))
+    (contact,) = desk.send(replace(text("09121234567", ""), description=description))
+    case_id, _, _ = desk.case_of(contact)
+    stored = [PAGES(num=2), BROKE_OFF(error="No carrier")]
+    assert desk.ask("SELECT title, text, language, description FROM contacts WHERE id = %s", contact) == [
+        ("", "", "", stored)
+    ]
+    assert desk.ask("SELECT title, description FROM cases WHERE id = %s", case_id) == [("", stored[:1])]
+    for typed in ("2 pages", "نمابر", "No carrier"):
+        with desk.database.cursor() as cursor:
+            (hit,) = search.find(cursor, parse(typed, "IR"), Reach(None, None), limit=5)
+        assert hit.case_id == case_id
 
 
 def test_a_first_mail_opens_a_case_with_everything_around_it(desk: Desk) -> None:

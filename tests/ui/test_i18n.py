@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 from babel.messages.extract import extract_from_dir
@@ -28,7 +29,7 @@ OPTIONS = {
 def sentences() -> dict[str, str]:
     """Each msgid in the project → where it first stands. Our own functions take the language first, hence no keyword."""
     found: dict[str, str] = {}
-    keywords = {"_": None, "ngettext": None, "declare": (2,)}  # zrm.contract.reasons.declare(code, sentence)
+    keywords: dict[str, Any] = {"_": None, "ngettext": None, "declare": (2,), "describe": {2: (2,), 3: (2, 3)}}
     for file, line, message, _comments, _context in extract_from_dir(
         ROOT / "zrm", method_map=METHODS, options_map=OPTIONS, keywords=keywords, directory_filter=lambda _folder: True
     ):

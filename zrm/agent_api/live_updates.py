@@ -32,7 +32,7 @@ from zrm.kit import log
 from zrm.kit.database_checks import reason
 from zrm.security import sessions
 from zrm.security.grants import Grants, covers
-from zrm.ui.untitled_contacts import reworded
+from zrm.ui.descriptions import title_of
 from zrm.ui.viewer import Viewer
 
 GATHER: Final = 0.02
@@ -260,9 +260,7 @@ def _notification(desk: OpenDesk, notice: Notice, unread: int) -> bytes:
     return event(
         "notification",
         {
-            "text": notice_text(
-                notice.kind, reworded(notice.title, notice.case_channel, language) if visible else "", language
-            ),
+            "text": notice_text(notice.kind, title_of(notice, language) if visible else "", language),
             "href": notice_href(notice.kind, notice.case_id, seen=visible) or "/desk/notifications",
             "unread": unread,
             "tone": "bad" if notice.kind.startswith("delivery") else "info",

@@ -10,7 +10,9 @@ from enum import StrEnum
 from typing import Final, NamedTuple
 from uuid import UUID
 
+from psycopg.types.json import Jsonb
 from sqlalchemy import CHAR, CheckConstraint, Index, text
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlmodel import Field
 
 from zrm.kit.db import Cursor, insert_records, records
@@ -35,7 +37,8 @@ _UNASSIGNED: Final = text("assignee_id IS NULL AND status IN ('new', 'open')")
 class Case(Table, table=True):
     """A matter, its code, its unit, and its status. `version` grows with every change.
 
-    `closed_at` and `result` are of its last closing, while it is closed.
+    `closed_at` and `result` are of its last closing, while it is closed. `description` stands for the title of one that
+    began without words.
     """
 
     __tablename__ = "cases"
@@ -56,6 +59,9 @@ class Case(Table, table=True):
     code: str = Field(sa_type=CHAR(12), unique=True)
     reply_token: str = Field(unique=True)
     title: str
+    description: list[dict[str, object]] = Field(
+        default_factory=list, sa_type=JSONB, sa_column_kwargs={"server_default": "[]"}
+    )
     nature: str | None = Field(default=None, foreign_key="natures.key")
     language: str
     channel: str
@@ -134,6 +140,7 @@ class NewCase(NamedTuple):
     code: str
     reply_token: str
     title: str
+    description: Jsonb
     nature: str | None
     language: str
     channel: str

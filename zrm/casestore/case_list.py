@@ -14,7 +14,8 @@ from enum import StrEnum
 from uuid import UUID
 
 from zrm.casestore import history
-from zrm.kit.db import Cursor, records
+from zrm.contract.descriptions import Description
+from zrm.kit.db import Cursor, record, records
 from zrm.localized import Localized
 
 SNIPPET = 180
@@ -52,7 +53,9 @@ class QueueRow:
     id: UUID
     code: str
     title: str
+    description: Description
     snippet: str
+    snippet_description: Description
     channel: str
     status: str
     person: str
@@ -77,7 +80,8 @@ class PageKey:
 
 
 _ROW = """
-SELECT c.id, c.code, c.title, coalesce(said.text, '') AS snippet, c.channel, c.status,
+SELECT c.id, c.code, c.title, c.description, coalesce(said.text, '') AS snippet,
+    coalesce(said.description, '[]') AS snippet_description, c.channel, c.status,
     coalesce(p.name, '') AS person, coalesce(said.address, '') AS address,
     c.unit_id, u.names AS unit_names,
     coalesce(s.names, '{{}}') AS subject_names,
@@ -92,7 +96,7 @@ LEFT JOIN persons p ON p.id = c.person_id
 LEFT JOIN subjects s ON s.id = c.subject_id
 LEFT JOIN agents a ON a.id = c.assignee_id
 LEFT JOIN LATERAL (
-    SELECT left(t.text, %(snippet)s) AS text, t.address FROM contacts t
+    SELECT left(t.text, %(snippet)s) AS text, t.description, t.address FROM contacts t
     WHERE t.case_id = c.id AND t.direction = 'in' ORDER BY t.at DESC, t.id DESC LIMIT 1
 ) AS said ON true
 LEFT JOIN LATERAL (
@@ -160,23 +164,30 @@ def _probe(view: View, units: Collection[UUID] | None, after: PageKey | None) ->
     return " CROSS JOIN ".join([*ranges, lateral])
 
 
-def next_case(
-    cursor: Cursor, agent_id: UUID, units: Collection[UUID] | None, *, but: UUID
-) -> tuple[UUID, str, str] | None:
-    """The case for the agent to work on next, as (id, title, channel): their own that waits longest, else an unassigned
-    one; never `but`. None when no case waits.
+@dataclass(frozen=True, slots=True)
+class NextCase:
+    """The case an agent goes on with."""
+
+    id: UUID
+    title: str
+    description: Description
+
+
+def next_case(cursor: Cursor, agent_id: UUID, units: Collection[UUID] | None, *, but: UUID) -> NextCase | None:
+    """The case for the agent to work on next: their own that waits longest, else an unassigned one; never `but`. None
+    when no case waits.
     """
     if units is not None and not units:
         return None
     seen = "" if units is None else "AND unit_id = ANY(%(units)s)"
     for whose in ("assignee_id = %(agent)s", "assignee_id IS NULL"):
         cursor.execute(
-            f"SELECT id, title, channel FROM cases WHERE {whose} AND status IN ('new', 'open') AND id <> %(but)s {seen}"  # noqa: S608  # constants of this function
+            f"SELECT id, title, description FROM cases WHERE {whose} AND status IN ('new', 'open') AND id <> %(but)s {seen}"  # noqa: S608  # constants of this function
             " ORDER BY last_contact_at, id LIMIT 1".encode(),
             {"agent": agent_id, "but": but, "units": None if units is None else list(units)},
         )
-        if (row := cursor.fetchone()) is not None:
-            return row[0], row[1], row[2]
+        if (found := record(cursor, NextCase)) is not None:
+            return found
     return None
 
 

@@ -28,7 +28,7 @@ MISSING: Final = "file_missing"
 """The label of a contact with a file that could not be fetched."""
 
 _NOTHING: Final[list[str]] = []
-_NO_HEADERS: Final = Jsonb([])
+_NO_LIST: Final = Jsonb([])
 
 
 class Contact(Table, table=True):
@@ -36,7 +36,7 @@ class Contact(Table, table=True):
 
     `address` is the first of its writer's, `other_addresses` are further ones they gave with it (a telephone beside an
     e-mail address). `reply_to` is where they want the answer, if elsewhere, and `copied` are the other recipients:
-    e-mail addresses. All are in comparable form.
+    e-mail addresses. All are in comparable form. `description` is what we say of a contact without words.
     """
 
     __tablename__ = "contacts"
@@ -44,7 +44,7 @@ class Contact(Table, table=True):
         one_of("direction", ["in", "out", "note", "withdrawn"]),
         CheckConstraint(
             "erased_at IS NULL OR (address, title, text, folded_quote, html, message_id) = ('', '', '', '', '', '') "
-            "AND headers = '[]' AND reply_to = '{}' AND copied = '{}' AND other_addresses = '{}'",
+            "AND description = '[]' AND headers = '[]' AND reply_to = '{}' AND copied = '{}' AND other_addresses = '{}'",
             name="contacts_erased",
         ),
         Index("contacts_case", "case_id", "at", "id"),
@@ -62,6 +62,9 @@ class Contact(Table, table=True):
     agent_id: UUID | None = Field(default=None, foreign_key="agents.id")
     address: str = ""
     title: str = ""
+    description: list[dict[str, object]] = Field(
+        default_factory=list, sa_type=JSONB, sa_column_kwargs={"server_default": "[]"}
+    )
     text: str
     folded_quote: str = ""
     html: str = ""
@@ -89,13 +92,14 @@ class NewContact(NamedTuple):
     at: datetime
     text: str
     title: str = ""
+    description: Jsonb = _NO_LIST
     address: str = ""
     person_id: UUID | None = None
     agent_id: UUID | None = None
     folded_quote: str = ""
     html: str = ""
     language: str = ""
-    headers: Jsonb = _NO_HEADERS
+    headers: Jsonb = _NO_LIST
     labels: list[str] = _NOTHING
     message_id: str = ""
     automatic: bool = False
@@ -187,7 +191,7 @@ def erase(cursor: Cursor, ids: Sequence[UUID]) -> int:
     """Erase the contacts' texts, names and addresses, and mark them as erased; returns how many were not erased before."""
     cursor.execute(
         "UPDATE contacts SET address = '', title = '', text = '', folded_quote = '', html = '', message_id = '', "
-        "headers = '[]', reply_to = '{}', copied = '{}', other_addresses = '{}', labels = labels || ARRAY[%s], "
+        "description = '[]', headers = '[]', reply_to = '{}', copied = '{}', other_addresses = '{}', labels = labels || ARRAY[%s], "
         "erased_at = now() WHERE id = ANY(%s) AND erased_at IS NULL",
         [ERASED, list(ids)],
     )

@@ -20,6 +20,7 @@ from sqlmodel import Field
 
 from zrm.casestore import history
 from zrm.casestore.history import CaseClosed
+from zrm.contract.descriptions import Description
 from zrm.kit.db import Cursor, records
 from zrm.kit.tables import BY_MONTH, Table, one_of
 
@@ -108,8 +109,9 @@ class Notice:
     case_id: UUID | None
     title: str
     unit_id: UUID | None
-    case_channel: str
+    description: Description
     words: str
+    words_description: Description
     source_id: UUID
 
 
@@ -137,7 +139,8 @@ _NEWEST_ROWS: Final = (
 _LINE: Final = "n.agent_id, n.kind, coalesce(n.case_id, n.source_id)"
 _COLUMNS: Final = (
     "n.id, n.agent_id, n.kind, n.at, n.unread, n.case_id, coalesce(k.title, '') AS title, k.unit_id,"
-    " coalesce(k.channel, '') AS case_channel, coalesce(left(w.text, %(words)s), '') AS words, n.source_id"
+    " coalesce(k.description, '[]') AS description, coalesce(left(w.text, %(words)s), '') AS words,"
+    " coalesce(w.description, '[]') AS words_description, n.source_id"
 )
 _JOINED: Final = "LEFT JOIN cases k ON k.id = n.case_id LEFT JOIN contacts w ON w.id = n.source_id"
 

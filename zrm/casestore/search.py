@@ -27,6 +27,7 @@ from sqlmodel import Field
 
 from zrm.casestore.case_list import PageKey
 from zrm.casestore.search_words import Query, Term
+from zrm.contract.descriptions import Description
 from zrm.kit.db import Cursor, insert_records, records
 from zrm.kit.tables import Table
 
@@ -64,7 +65,7 @@ WITH found AS MATERIALIZED (
     ) AS hit
     ORDER BY newest.n LIMIT %(limit)s
 )
-SELECT f.case_id, f.contact_id, left(x.text, 20000) AS text FROM found f JOIN contacts x ON x.id = f.contact_id
+SELECT f.case_id, f.contact_id, left(x.text, 20000) AS text, x.description FROM found f JOIN contacts x ON x.id = f.contact_id
 ORDER BY f.n
 """
 _BY_INDEX: Final = """
@@ -75,7 +76,7 @@ WITH found AS MATERIALIZED (
     SELECT DISTINCT ON (last_contact_at, case_id) case_id, last_contact_at, contact_id FROM found
     ORDER BY last_contact_at DESC, case_id DESC, at DESC, contact_id DESC LIMIT %(limit)s
 )
-SELECT n.case_id, n.contact_id, left(x.text, 20000) AS text FROM newest n JOIN contacts x ON x.id = n.contact_id
+SELECT n.case_id, n.contact_id, left(x.text, 20000) AS text, x.description FROM newest n JOIN contacts x ON x.id = n.contact_id
 ORDER BY n.last_contact_at DESC, n.case_id DESC
 """
 
@@ -122,6 +123,7 @@ class Hit:
     case_id: UUID
     contact_id: UUID
     text: str
+    description: Description
 
 
 @dataclass(frozen=True, slots=True)

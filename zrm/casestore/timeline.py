@@ -9,6 +9,7 @@ from uuid import UUID
 
 from zrm.casestore import history
 from zrm.casestore.history import CaseReplied, HistoryLine, NoteWritten
+from zrm.contract.descriptions import Description
 from zrm.contract.reasons import KeptReason
 from zrm.kit.db import Cursor, record, records
 from zrm.localized import Localized
@@ -38,6 +39,7 @@ class CaseHead:
     id: UUID
     code: str
     title: str
+    description: Description
     nature: str
     language: str
     channel: str
@@ -115,6 +117,7 @@ class ContactRow:
     agent_id: UUID | None
     address: str
     title: str
+    description: Description
     text: str
     folded_quote: str
     has_html: bool
@@ -167,10 +170,10 @@ class OtherCase:
     id: UUID
     code: str
     title: str
+    description: Description
     status: str
     opened_at: datetime
     unit_id: UUID
-    channel: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,7 +231,7 @@ def head(cursor: Cursor, case_id: UUID) -> CaseHead | None:
     """The case alone."""
     cursor.execute(
         """
-        SELECT c.id, c.code, c.title, coalesce(c.nature, '') AS nature, c.language, c.channel, c.account, c.status, c.opened_at, c.status_at,
+        SELECT c.id, c.code, c.title, c.description, coalesce(c.nature, '') AS nature, c.language, c.channel, c.account, c.status, c.opened_at, c.status_at,
             c.version, c.person_id, coalesce(p.name, '') AS person,
             coalesce(p.preferred_language, '') AS preferred_language,
             coalesce(p.preferred_channel, '') AS preferred_channel,
@@ -319,7 +322,7 @@ def _contacts(cursor: Cursor, case_id: UUID, before: TimelineKey) -> list[tuple[
     """
     cursor.execute(
         """
-        SELECT id, direction, channel, account, person, agent_id, address, title,
+        SELECT id, direction, channel, account, person, agent_id, address, title, description,
             CASE WHEN whole THEN text ELSE left(text, %(beginning)s) END AS text,
             CASE WHEN whole THEN folded_quote ELSE left(folded_quote, %(beginning)s) END AS folded_quote,
             html <> '' AS has_html, html LIKE '%%src="http%%' AS has_remote_pictures, headers, labels, automatic, public,
@@ -329,13 +332,13 @@ def _contacts(cursor: Cursor, case_id: UUID, before: TimelineKey) -> list[tuple[
                 OR sum(w.bytes) OVER (ORDER BY w.at DESC, w.id DESC) <= %(whole)s AS whole
             FROM (
                 (SELECT c.id, c.direction, c.channel, c.account, coalesce(p.name, '') AS person, c.agent_id, c.address,
-                    c.title, c.text, c.folded_quote, c.html, c.headers, c.labels, c.automatic, c.public, c.reply_to,
+                    c.title, c.description, c.text, c.folded_quote, c.html, c.headers, c.labels, c.automatic, c.public, c.reply_to,
                     c.copied, c.at, octet_length(c.text) + octet_length(c.folded_quote) AS bytes
                 FROM contacts c LEFT JOIN persons p ON p.id = c.person_id
                 WHERE c.case_id = %(case)s AND c.direction <> 'withdrawn' AND c.at <= %(at)s AND (c.at, true, c.id) < (%(at)s, %(is_contact)s, %(id)s)
                 ORDER BY c.at DESC, c.id DESC LIMIT %(most)s)
                 UNION ALL
-                (SELECT d.id, 'out', d.channel, d.account, '', NULL, d.address, d.title, d.text, '', '', '[]',
+                (SELECT d.id, 'out', d.channel, d.account, '', NULL, d.address, d.title, '[]', d.text, '', '', '[]',
                     ARRAY[d.kind], true, false, '{}', '{}', d.created_at, octet_length(d.text)
                 FROM deliveries d
                 WHERE d.case_id = %(case)s AND d.contact_id IS NULL AND d.created_at <= %(at)s
@@ -405,7 +408,7 @@ def _dossier(cursor: Cursor, case: CaseHead) -> list[OtherCase]:
     if case.person_id is None:
         return []
     cursor.execute(
-        "SELECT id, code, title, status, opened_at, unit_id, channel FROM cases WHERE person_id IN (SELECT id FROM same_person(%s)) AND id <> %s"
+        "SELECT id, code, title, description, status, opened_at, unit_id FROM cases WHERE person_id IN (SELECT id FROM same_person(%s)) AND id <> %s"
         " ORDER BY last_contact_at DESC LIMIT %s",
         [case.person_id, case.id, DOSSIER],
     )
@@ -415,7 +418,7 @@ def _dossier(cursor: Cursor, case: CaseHead) -> list[OtherCase]:
 def _relations(cursor: Cursor, case_id: UUID) -> list[Relation]:
     cursor.execute(
         """
-        SELECT r.id AS relation_id, r.reason, r.decision, o.id, o.code, o.title, o.status, o.opened_at, o.unit_id, o.channel
+        SELECT r.id AS relation_id, r.reason, r.decision, o.id, o.code, o.title, o.description, o.status, o.opened_at, o.unit_id
         FROM (
             SELECT * FROM case_relations WHERE case_id = %(case)s OR other_case_id = %(case)s
             ORDER BY decision <> '', at DESC, id DESC LIMIT %(most)s

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
+from zrm.contract.descriptions import Description
 from zrm.contract.reasons import KeptReason
 from zrm.kit.db import Cursor, records
 from zrm.localized import Localized
@@ -31,7 +32,7 @@ class FailedDelivery(KeptReason):
     error_code: str
     attempts: int
     changed_at: datetime
-    case_channel: str
+    description: Description
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +52,7 @@ def failed_deliveries(cursor: Cursor, units: Collection[UUID] | None, *, limit: 
     cursor.execute(
         """
         SELECT d.id, d.case_id, c.code, c.title, c.unit_id, u.names AS unit_names,
-            d.channel, d.address, d.state, d.reason_code, d.reason_params, d.error_code, d.attempts, d.changed_at, c.channel AS case_channel
+            d.channel, d.address, d.state, d.reason_code, d.reason_params, d.error_code, d.attempts, d.changed_at, c.description
         FROM deliveries d JOIN cases c ON c.id = d.case_id JOIN units u ON u.id = c.unit_id
         WHERE d.state IN ('failed', 'unknown') AND d.settled_by IS NULL AND d.case_id IS NOT NULL
             AND (%(units)s::uuid[] IS NULL OR c.unit_id = ANY(%(units)s))

@@ -57,6 +57,7 @@ from zrm.kit.db import Cursor, record
 from zrm.kit.ids import new_id
 from zrm.kit.mail_addresses import own_message_id
 from zrm.security.grants import Grants
+from zrm.ui.descriptions import title_of
 from zrm.ui.i18n import LANGUAGES
 
 LONGEST_TEXT: Final = 100_000  # characters of an answer or a note
@@ -248,7 +249,7 @@ def reply(
     contact_id, at = new_id(), now()
     message_id = own_message_id(contact_id, act.sending.mail_domain) if of_channel(route.channel).message_ids else ""
     # One line, whatever was pasted: a line break in a title would start another header.
-    title = " ".join(title.split())[:LONGEST_TITLE] or head.title
+    title = " ".join(title.split())[:LONGEST_TITLE] or title_of(head, head.language)
     leaves = at + timedelta(seconds=act.sending.hold)
     written = _contact(case, act, contact_id, leaves, direction="out", route=route, title=title, text=text)
     language = head.preferred_language or case.language

@@ -24,6 +24,7 @@ from zrm.errors import Conflict, NotAllowed, NotFound
 from zrm.kit.db import Cursor, record
 from zrm.kit.mail_addresses import own_message_id
 from zrm.security.masking import masked
+from zrm.ui.descriptions import title_of
 
 
 def listing(cursor: Cursor, actor: ActingAgent) -> list[FailedDelivery]:
@@ -84,6 +85,7 @@ def send_by(cursor: Cursor, actor: ActingAgent, delivery_id: UUID, route: ReplyR
     if row is None or case is None:
         raise NotFound("no such answer")
     length, title, message_id, has_files = row
+    case_title = title_of(case, case.language)
     route = present_route(cursor, case, sending, route)
     if route.barred:
         raise invalid("way", InputFlaw.ROUTE_BARRED)
@@ -94,8 +96,8 @@ def send_by(cursor: Cursor, actor: ActingAgent, delivery_id: UUID, route: ReplyR
     if of_channel(route.channel).message_ids and contact_id is not None and not message_id:
         # It becomes a mail only now: without a Message-ID of ours no reply to it would find the case.
         fresh = own_message_id(contact_id, sending.mail_domain)
-        contacts.name_message(cursor, contact_id, case_id, fresh, title=title or case.title)
-    return _send(cursor, actor, delivery_id, case_id, route, AnswerSentAnotherWay, case.title)
+        contacts.name_message(cursor, contact_id, case_id, fresh, title=title or case_title)
+    return _send(cursor, actor, delivery_id, case_id, route, AnswerSentAnotherWay, case_title)
 
 
 def _send(

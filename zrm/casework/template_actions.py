@@ -22,6 +22,7 @@ from zrm.errors import Conflict, NotFound
 from zrm.kit.db import Cursor
 from zrm.localized import in_language
 from zrm.security.grants import covers
+from zrm.ui.descriptions import title_of
 from zrm.ui.i18n import LANGUAGES, Language, in_fours
 
 
@@ -127,7 +128,7 @@ def _values(
         "track": f"{settings.public_url.rstrip('/')}/track",
         "unit": in_language(case.unit_names, language),
         "subject": in_language(case.subject_names, language),
-        "title": case.title,
+        "title": title_of(case, language),
         "agent": writer.name(language) if writer else "",
         "organisation": settings.organisation.name.in_language(language),
     }

@@ -7,17 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Final, NamedTuple
+from typing import Final
 
 from zrm.contract.addresses import EMAIL, PHONE, AddressKind
 from zrm.contract.inbound import Inbound, Wish
-
-
-class Sentence(NamedTuple):
-    """A sentence's msgid; of a counted one the msgids for one and for many."""
-
-    one: str
-    many: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,8 +53,6 @@ class Capabilities:
     command: Callable[[Inbound, str], Wish | None] | None = None
     """Reads a citizen's command from a contact and its text without quotations and signature, for channels whose
     `parse` cannot: only the normalizer knows which text of a mail is new. Pure."""
-    sentences: tuple[Sentence, ...] = ()
-    """The text that the channel itself writes for a contact without text, in the agent's language."""
 
     def name(self, language: str) -> str:
         """The channel's name in a language."""

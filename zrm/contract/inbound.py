@@ -9,6 +9,7 @@ from typing import Final, Literal
 from uuid import UUID
 
 from zrm.contract.addresses import Sender
+from zrm.contract.descriptions import Description
 from zrm.contract.files import InboundFile, StoredFile
 from zrm.contract.reasons import Reason
 
@@ -90,6 +91,7 @@ class Inbound:
     senders: tuple[Sender, ...]
     text: str
     title: str = ""
+    description: Description = ()  # what the channel says of a contact without text; then it has no title either
     html: str = ""
     language: str = ""  # the citizen's choice, if they made one
     sent_at: datetime | None = None  # the sender's claim

@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Literal
 from uuid import UUID
 
+from zrm.contract.descriptions import Description
 from zrm.contract.inbound import RawContact
 
 
@@ -39,6 +40,7 @@ class PublicMessage:
     text: str
     files: tuple[PublicFile, ...] = ()
     closing: bool = False
+    description: Description = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +67,7 @@ class Tracking:
     proven: bool
     proofs: tuple[Literal["phone", "email"], ...]  # ways to prove it; empty: it cannot be proven
     title: str = ""
+    description: Description = ()
     messages: tuple[PublicMessage, ...] = ()
     rated: bool = False  # with the code, since the case was closed
     channel: str = ""

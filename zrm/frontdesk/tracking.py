@@ -15,6 +15,7 @@ from zrm.casestore.answers import CLOSING, answered_at
 from zrm.casestore.timeline import UNSAFE
 from zrm.contract.addresses import EMAIL, PHONE
 from zrm.contract.capabilities import kind_of_address
+from zrm.contract.descriptions import Description
 from zrm.contract.files import StoredFile
 from zrm.contract.tracking import OnTheWay, PublicFile, PublicMessage, Tracking
 from zrm.errors import NotFound
@@ -47,6 +48,7 @@ class _Tracked(NamedTuple):
     status_at: datetime
     changed_at: datetime
     title: str
+    description: Description
     person_id: UUID | None
     received_at: datetime
     rated: bool
@@ -65,7 +67,7 @@ def tracking_of(
     cursor.execute(
         """
         SELECT k.id, k.status, k.language, k.channel, k.opened_at, k.status_at,
-               greatest(k.status_at, k.last_contact_at) AS changed_at, k.title, k.person_id, w.received_at,
+               greatest(k.status_at, k.last_contact_at) AS changed_at, k.title, k.description, k.person_id, w.received_at,
                EXISTS (SELECT FROM ratings WHERE case_id = k.id AND at >= k.status_at) AS rated
         FROM tracking_codes r JOIN raw_contacts w ON w.id = r.contact_id
         LEFT JOIN contacts c ON c.id = r.contact_id LEFT JOIN cases k ON k.id = c.case_id
@@ -98,6 +100,7 @@ def tracking_of(
         proven=proven,
         proofs=tuple(proofs),
         title=found.title if proven else "",
+        description=found.description if proven else (),
         messages=_messages(cursor, found.id, whole=proven),
         rated=found.rated and found.status == "closed",
         channel=found.channel,
@@ -174,7 +177,7 @@ def _messages(cursor: Cursor, case_id: UUID, *, whole: bool) -> tuple[PublicMess
     messages and their times.
     """
     cursor.execute(
-        "SELECT id, at, direction = 'out', channel, left(text, %s), %s = ANY(labels) FROM contacts "
+        "SELECT id, at, direction = 'out', channel, left(text, %s), %s = ANY(labels), description FROM contacts "
         "WHERE case_id = %s AND public AND (direction = 'in' OR direction = 'out' AND at <= now()) "  # some are on hold
         "ORDER BY at DESC, id DESC LIMIT %s",
         [MESSAGE_LENGTH + 1 if whole else 0, CLOSING, case_id, MESSAGES],
@@ -189,8 +192,9 @@ def _messages(cursor: Cursor, case_id: UUID, *, whole: bool) -> tuple[PublicMess
             text if len(text) <= MESSAGE_LENGTH else f"{text[:MESSAGE_LENGTH]}…",
             files=tuple(files.get(contact_id, ())),
             closing=closing,
+            description=description if whole else (),
         )
-        for contact_id, at, ours, channel, text, closing in rows
+        for contact_id, at, ours, channel, text, closing, description in rows
     )
 
 

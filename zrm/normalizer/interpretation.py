@@ -14,6 +14,7 @@ from uuid import UUID
 from zrm.casestore.search_words import contact_key
 from zrm.contract.addresses import EMAIL
 from zrm.contract.capabilities import of_channel
+from zrm.contract.descriptions import Description
 from zrm.contract.errors import Unparseable
 from zrm.contract.files import InboundFile
 from zrm.contract.inbound import (
@@ -37,6 +38,8 @@ from zrm.normalizer.language import detect
 from zrm.normalizer.origin import NormalizedAddress, known, origin_of
 from zrm.normalizer.quoted_text.answer_signs import answers, our_addresses
 from zrm.normalizer.quoted_text.split import SplitText, split_quotation, without_signature
+from zrm.ui.descriptions import worded
+from zrm.ui.i18n import LANGUAGES
 
 _TITLE = 120
 _DETECT = 2_000
@@ -62,6 +65,7 @@ class Interpretation:
     addresses: tuple[NormalizedAddress, ...]  # of the sender; `origin` has decided which of them prove anything
     name: str
     title: str
+    description: Description
     text: str
     folded_quote: str
     html: str
@@ -168,6 +172,20 @@ def _storable(report: Report) -> Report:
     )
 
 
+def _storable_description(description: Description) -> Description:
+    """A description without characters that the store refuses: a fax machine's words come from outside."""
+    return [
+        {
+            "code": line["code"],
+            "params": {
+                gap: clean_line(value)[:_TITLE] if isinstance(value, str) else value
+                for gap, value in line["params"].items()
+            },
+        }
+        for line in description
+    ]
+
+
 def _read(raw: Raw, inbound: Inbound, region: str, own: Collection[str]) -> Interpretation:
     text = clean(inbound.text)
     origin = origin_of(inbound, region=region, own=own)
@@ -181,17 +199,20 @@ def _read(raw: Raw, inbound: Inbound, region: str, own: Collection[str]) -> Inte
         labels.add("cut_short")
     split = _split(inbound, text, own)
     title = " ".join(clean(inbound.title).split()) or " ".join(split.new[:400].split())
+    description = _storable_description(inbound.description)
+    named = [worded(description, reader) for reader in LANGUAGES]  # an agent may look for it in any of them
     name = origin.name or clean_line(inbound.name)[:200]
     return Interpretation(
         raw=raw,
         addresses=origin.addresses,
         name=name,
         title=title[:_TITLE],
+        description=description,
         text=split.new,
         folded_quote=split.quoted,
         html=sanitise(inbound.html, remote_pictures=True) if inbound.html else "",
         language=inbound.language or _language(inbound, title, split.new),
-        search=contact_key(title, split.new, name, raw.code),
+        search=contact_key(title, split.new, *named, name, raw.code),
         nature=inbound.nature,
         subject_key=inbound.subject_key,
         files=tuple(files),
@@ -215,7 +236,7 @@ def _split(inbound: Inbound, text: str, own: Collection[str]) -> SplitText:
 
 
 def _language(inbound: Inbound, title: str, text: str) -> str:
-    """The text that is shown. A messenger's message has no title except ours."""
+    """Of the words it has; "" of one without words."""
     if inbound.profile_language:
         return detect(text[:_DETECT], has_profile=True)
     return detect(f"{title}\n{text[:_DETECT]}")

@@ -22,8 +22,8 @@ from zrm.kit import clock
 from zrm.kit.direction import reading_direction, steady_codes
 from zrm.localized import in_language
 from zrm.ui import calendars, labels
+from zrm.ui.descriptions import title_of, worded
 from zrm.ui.i18n import LANGUAGES, Language, digits, in_fours, translations
-from zrm.ui.untitled_contacts import reworded
 from zrm.ui.viewer import Viewer
 
 TEMPLATES: Final = Path(__file__).parent / "templates"
@@ -146,7 +146,8 @@ class Pages:
             duration=lambda seconds: labels.duration(seconds, _viewer.get().language),
             named=lambda words: in_language(words, _viewer.get().language),
             paragraphs=labels.paragraphs,
-            reworded=lambda text, channel: reworded(text, channel, _viewer.get().language),
+            title_of=lambda titled: title_of(titled, _viewer.get().language),
+            worded=lambda description: worded(description, _viewer.get().language),
             channel_name=lambda kind: labels.channel_name(kind, _viewer.get().language),
             steady=steady_codes,
             direction=reading_direction,

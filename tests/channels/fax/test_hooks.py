@@ -21,7 +21,7 @@ from tests.lab.process import free_port, wait_until
 from tests.lab.telephony import Telephony
 from zrm.channels.fax.channel import FaxChannel
 from zrm.channels.fax.config import FaxConfig
-from zrm.channels.fax.parse import NO_PAGE
+from zrm.channels.fax.parse import BROKE_OFF, NO_PAGE, PAGES
 from zrm.channels.fax.spool import FaxSpool
 from zrm.contract.addresses import PHONE, Sender
 from zrm.contract.inbound import Ignored, Inbound
@@ -199,10 +199,10 @@ def test_real_faxrcvd_hands_over(machine: Machine, hub: str) -> None:
     first, second, third = machine.read()
     assert isinstance(first, Inbound)
     assert isinstance(second, Inbound)
-    assert first.text == "Fax, 2 pages"
+    assert first.description == (PAGES(num=2),)
     assert first.senders == (Sender(PHONE, "02188776655", "شهروند; @x"),)
     assert first.files[0].data == tiff.read_bytes()
-    assert second.text == "Fax, 2 pages\nThe transmission broke off: Missing EOL"
+    assert second.description == (PAGES(num=2), BROKE_OFF(error="Missing EOL"))
     assert third == Ignored(NO_PAGE(words="No carrier detected"))
     assert {contact.account for contact in machine.desk.contacts} == {"150"}
 
@@ -227,7 +227,7 @@ def test_real_asterisk_hands_over(machine: Machine, hub: str) -> None:
         wait_until(lambda: len(machine.desk.contacts) == 2, "the broken call", 60)
     whole, nothing = machine.read()
     assert isinstance(whole, Inbound)
-    assert whole.text == "Fax, 2 pages"
+    assert whole.description == (PAGES(num=2),)
     assert whole.senders == (Sender(PHONE, "02188776655"),)
     assert isinstance(nothing, Ignored)
     assert nothing.reason.code == NO_PAGE.code  # the words depend on how far the call had come

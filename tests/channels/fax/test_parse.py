@@ -12,13 +12,14 @@ from tests.channels.fax.faxes import claims, fax, tiff
 from tests.channels.sms.hub import installation
 from zrm.channels.fax.channel import FaxChannel
 from zrm.channels.fax.config import FaxConfig
-from zrm.channels.fax.parse import NO_PAGE
+from zrm.channels.fax.parse import BROKE_OFF, NO_PAGE, PAGES
 from zrm.channels.fax.record import contact
 from zrm.contract.addresses import PHONE, Sender
 from zrm.contract.errors import ReplyInvalid, Unparseable
 from zrm.contract.inbound import Ignored, Inbound, RawContact
 from zrm.contract.outbound import Reply
 from zrm.kit.ids import new_id
+from zrm.ui.descriptions import worded
 
 CHANNEL = FaxChannel(FaxConfig(), installation())
 CALL = {"source": "hylafax", "call": "000000042", "caller": "02188776655", "called": "150"}
@@ -36,7 +37,7 @@ def read(tiff: bytes | None, **fields: str) -> Inbound:
 
 def test_fax_is_read() -> None:
     inbound = read(fax(2), name="شهروند")
-    assert inbound.text == "Fax, 2 pages"
+    assert (inbound.title, inbound.text, inbound.description) == ("", "", (PAGES(num=2),))
     assert inbound.senders == (Sender(PHONE, "02188776655", "شهروند"),)
     (file,) = inbound.files
     assert (file.role, file.media_type, file.data) == ("fax", "image/tiff", fax(2))
@@ -44,10 +45,10 @@ def test_fax_is_read() -> None:
     assert inbound.labels == set()
 
 
-def test_persian_installation_reads_in_persian() -> None:
-    (inbound,) = FaxChannel(FaxConfig(), installation(language="fa")).parse(raw(fax(2), error="No carrier"))
-    assert isinstance(inbound, Inbound)
-    assert inbound.text == "نمابر، ۲ صفحه\nارسال نیمه‌کاره ماند: No carrier"
+def test_each_reader_reads_of_it_in_their_language() -> None:
+    description = read(fax(2), error="No carrier").description
+    assert worded(description, "fa") == "نمابر، ۲ صفحه\nارسال نیمه‌کاره ماند: No carrier"
+    assert worded(description, "en") == "Fax, 2 pages\nThe transmission broke off: No carrier"
 
 
 @pytest.mark.parametrize(
@@ -72,7 +73,7 @@ def test_network_is_believed_before_the_machine(caller: str, station: str, sende
 )
 def test_fax_that_broke_off_is_kept_and_says_so(fields: dict[str, str], error: str) -> None:
     inbound = read(fax(1), **fields)
-    assert inbound.text == f"Fax, 1 page\nThe transmission broke off: {error}"
+    assert inbound.description == (PAGES(num=1), BROKE_OFF(error=error))
     assert inbound.labels == {"cut_short"}
 
 

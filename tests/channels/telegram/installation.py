@@ -206,7 +206,7 @@ class BotInstallation:
             "SELECT k.id, k.code, k.account, k.channel, k.language, k.nature, coalesce(s.key, ''), k.status, k.title "
             "FROM cases k LEFT JOIN subjects s ON s.id = k.subject_id ORDER BY k.id"
         )
-        lines = "SELECT direction, address, title, text, labels FROM contacts WHERE case_id = %s ORDER BY at, id"
+        lines = "SELECT direction, address, coalesce(description -> 0 ->> 'code', title), text, labels FROM contacts WHERE case_id = %s ORDER BY at, id"
         found = []
         for identifier, *facts in rows:
             conversation: list[Any] = self.ask(lines, identifier)

@@ -42,7 +42,7 @@ def test_every_kind_of_file_is_kept_before_the_messenger_is_answered(
     ]
     assert [row[3] for row in rows] == [hashlib.sha256(data).hexdigest() for data in sent]
     (case,) = installation.cases()
-    assert [line[2] for line in case.lines if line[0] == "in"][:3] == ["look", "Voice message", "File"]
+    assert [line[2] for line in case.lines if line[0] == "in"][:3] == ["look", "messenger.voice", "messenger.file"]
 
 
 @pytest.mark.parametrize("mode", ["polling", "webhook"])

@@ -22,8 +22,8 @@ from zrm.kit import log, throttle
 from zrm.security import passwords, sessions
 from zrm.security.grants import covers
 from zrm.security.passwords import Weakness
+from zrm.ui.descriptions import title_of, worded
 from zrm.ui.i18n import _, digits
-from zrm.ui.untitled_contacts import reworded
 
 _CHOICES = {
     "language": ("fa", "en"),
@@ -118,14 +118,14 @@ class NoticeLine:
 
 def _line(visit: DeskRequest, notice: Notice) -> NoticeLine:
     seen = notice.unit_id is not None and covers(visit.visible, notice.unit_id)
-    title = reworded(notice.title, notice.case_channel, visit.viewer.language) if seen else ""
+    title = title_of(notice, visit.viewer.language) if seen else ""
     return NoticeLine(
         notice.id,
         notice.kind,
         notice.at,
         notice.unread,
         notice_text(notice.kind, title, visit.viewer.language),
-        " ".join(notice.words.split()) if seen else "",
+        " ".join((notice.words or worded(notice.words_description, visit.viewer.language)).split()) if seen else "",
         notice_href(notice.kind, notice.case_id, seen=seen),
     )
 

@@ -17,6 +17,7 @@ from zrm.casestore import case_list, directory, follower, nature
 from zrm.casestore.agent import Permission
 from zrm.casestore.answers import is_unanswered
 from zrm.casestore.attachment import MOST_PICTURES
+from zrm.casestore.case_list import NextCase
 from zrm.casestore.directory import Named
 from zrm.casestore.nature import NatureRecord
 from zrm.casestore.timeline import CaseHead, CasePage, ContactRow, OtherCase, Relation, TimelineKey
@@ -30,8 +31,8 @@ from zrm.kit.clock import now
 from zrm.kit.db import Cursor
 from zrm.localized import in_language
 from zrm.ui import labels
+from zrm.ui.descriptions import title_of
 from zrm.ui.i18n import Language, _, gettext
-from zrm.ui.untitled_contacts import reworded
 
 Options = list[tuple[str, str]]
 """Choices of a list: (value, words)."""
@@ -114,7 +115,7 @@ class Outcome:
     said: str
     undoable: Undoable | None
     undo_seconds: float
-    next_case: tuple[UUID, str, str] | None
+    next_case: NextCase | None
     leaves: bool
     answered: bool
 
@@ -203,9 +204,10 @@ def case_view(
     natures = nature.known(cursor)
     colleagues = directory.colleagues(cursor, {head.unit_id, visit.agent.unit_id})
     allowed = _allowed(visit, head)
+    title = title_of(head, language)
     return CaseViewModel(
         head=head,
-        title=reworded(head.title, head.channel, language),
+        title=title,
         assignee=in_language(head.assignee_names, language),
         unit=in_language(head.unit_names, language),
         subject=in_language(head.subject_names, language),
@@ -261,11 +263,12 @@ def _allowed(visit: DeskRequest, head: CaseHead) -> frozenset[str]:
 
 def _composer(cursor: Cursor, act: ActionContext, head: CaseHead, choices: list[RouteChoice], draft: Draft) -> Composer:
     chosen = next((one.route for one in choices if one.key == draft.chosen_route), None)
+    title = title_of(head, head.language)
     return Composer(
         routes=choices,
         chosen=chosen or next(one.route for one in choices if not one.route.barred),
         barred=[one.name for one in choices if one.route.barred],
-        title=draft.title or (head.title if head.title.lower().startswith("re:") else f"Re: {head.title}"),
+        title=draft.title or (title if title.lower().startswith("re:") else f"Re: {title}"),
         draft=draft,
         kept_files=undo.kept_files(cursor, act, draft.again) if draft.again else [],
     )

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from zrm.casestore.case_list import QueueRow
 from zrm.localized import in_language
+from zrm.ui.descriptions import title_of, worded
 from zrm.ui.pages import Pages
-from zrm.ui.untitled_contacts import reworded
 from zrm.ui.viewer import Viewer
 
 
 def row_values(row: QueueRow, viewer: Viewer) -> dict[str, object]:
     """What the macro `case_row` needs, in the viewer's language."""
-    title, snippet = _said_once(
-        *(" ".join(reworded(text, row.channel, viewer.language).split()) for text in (row.title, row.snippet))
-    )
+    said = row.snippet or worded(row.snippet_description, viewer.language)
+    title, snippet = _said_once(*(" ".join(text.split()) for text in (title_of(row, viewer.language), said)))
     return {
         "id": row.id,
         "href": f"/desk/cases/{row.id}",

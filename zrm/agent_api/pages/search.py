@@ -31,7 +31,7 @@ from zrm.casework import case_reading
 from zrm.errors import NotFound
 from zrm.inbox import code as codes
 from zrm.kit.db import Cursor, DatabaseAway
-from zrm.ui.untitled_contacts import reworded
+from zrm.ui.descriptions import worded
 
 PAGE: Final = 25
 
@@ -112,7 +112,7 @@ def _values(visit: DeskRequest, query: Query, row: QueueRow, hit: Hit) -> dict[s
     """What the macro `case_row` needs, with the found words marked."""
     values = row_values(row, visit.viewer)
     title = str(values["title"])
-    text = " ".join(reworded(hit.text, row.channel, visit.viewer.language).split())
+    text = " ".join((hit.text or worded(hit.description, visit.viewer.language)).split())
     said_once = text.startswith(title.removesuffix("…").rstrip())
     values["title_pieces"] = excerpt(text, query.terms) if said_once and text else marked(title, query.terms)
     values["snippet_pieces"] = [] if said_once else excerpt(text, query.terms)

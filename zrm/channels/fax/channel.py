@@ -12,7 +12,7 @@ from fastapi import APIRouter
 from zrm.channels.channel import ChannelConfig, Installation
 from zrm.channels.fax.config import FaxConfig, read_token
 from zrm.channels.fax.door import HandOff
-from zrm.channels.fax.parse import NOT_A_FAX, SENTENCES, read_fax
+from zrm.channels.fax.parse import NOT_A_FAX, read_fax
 from zrm.channels.fax.spool import FaxSpool
 from zrm.contract.addresses import PHONE
 from zrm.contract.capabilities import Capabilities
@@ -22,7 +22,6 @@ from zrm.contract.outbound import Reply, Sent
 from zrm.contract.ports import FrontDesk
 from zrm.contract.reasons import declare
 from zrm.errors import ConfigError
-from zrm.ui.i18n import Language
 
 _NO_ANSWERS: Final = declare(
     "fax.no_answers", "Answers cannot be sent by fax yet; choose another way to reach this person."
@@ -34,9 +33,7 @@ class FaxChannel:
 
     kind: ClassVar[str] = "fax"
     Config: ClassVar[type[ChannelConfig]] = FaxConfig
-    can: ClassVar[Capabilities] = Capabilities(
-        names={"fa": "نمابر", "en": "Fax"}, icon="printer", address_kind=PHONE, sentences=SENTENCES
-    )
+    can: ClassVar[Capabilities] = Capabilities(names={"fa": "نمابر", "en": "Fax"}, icon="printer", address_kind=PHONE)
 
     def __init__(self, config: FaxConfig, installation: Installation) -> None:
         self._config = config
@@ -72,8 +69,7 @@ class FaxChannel:
         """The fax. Errors: Unparseable."""
         if raw.channel != self.kind or raw.kind != "contact":
             raise Unparseable(NOT_A_FAX)
-        language: Language = "fa" if self._installation.language == "fa" else "en"
-        return [read_fax(raw, language)]
+        return [read_fax(raw)]
 
     def send(self, reply: Reply) -> Sent:
         """Not implemented. Errors: ReplyInvalid."""

@@ -8,12 +8,11 @@ from typing import Final
 from zrm.channels.fax.record import FAULTS, TIFF
 from zrm.channels.fax.tiff import NoPages, NotAFax, Outline, outline
 from zrm.contract.addresses import PHONE, Sender
-from zrm.contract.capabilities import Sentence
+from zrm.contract.descriptions import describe
 from zrm.contract.errors import Unparseable
 from zrm.contract.files import InboundFile
 from zrm.contract.inbound import Ignored, Inbound, RawContact
 from zrm.contract.reasons import declare
-from zrm.ui.i18n import Language, _, gettext, ngettext
 
 _PHONE: Final = re.compile(r"\+?[0-9][0-9 ().-]{2,24}")
 _FINE: Final = ("", "SUCCESS", "OK")
@@ -32,14 +31,11 @@ NOT_A_FAX: Final = declare("fax.not_a_fax", "not a fax")
 NO_PAGE: Final = declare("fax.no_page", "a fax call without a page")
 NO_PAGE_NO_WORD: Final = declare("fax.no_page_no_word", "a fax without a page, and no word why")
 
-SENTENCES: Final = (
-    Sentence("Fax, %(num)s page", "Fax, %(num)s pages"),
-    Sentence("The transmission broke off: %(error)s"),
-)
-"""The text of a fax contact: a fax has no words of its own."""
+PAGES: Final = describe("fax.pages", "Fax, %(num)s page", "Fax, %(num)s pages")
+BROKE_OFF: Final = describe("fax.broke_off", "The transmission broke off: %(error)s")
 
 
-def read_fax(raw: RawContact, language: Language) -> Inbound | Ignored:
+def read_fax(raw: RawContact) -> Inbound | Ignored:
     """The fax, its TIFF checked but not decoded; a call without a page is ignored. Errors: Unparseable."""
     facts = {name: value for name, value in raw.envelope.items() if isinstance(value, str)}
     error = facts.get("error", "") or ("" if facts.get("status", "") in _FINE else facts["status"])
@@ -55,14 +51,12 @@ def read_fax(raw: RawContact, language: Language) -> Inbound | Ignored:
         raise Unparseable(NO_PAGE_NO_WORD) from None
     except NotAFax as reason:
         raise Unparseable(NOT_A_FAX(words=str(reason))) from None
-    return _inbound(raw, facts, fax, error, language)
+    return _inbound(raw, facts, fax, error)
 
 
-def _inbound(raw: RawContact, facts: dict[str, str], fax: Outline, error: str, language: Language) -> Inbound:
+def _inbound(raw: RawContact, facts: dict[str, str], fax: Outline, error: str) -> Inbound:
     pages = len(fax.pages)
-    lines = [ngettext(language, "Fax, %(num)s page", "Fax, %(num)s pages", pages)]
-    if error:
-        lines.append(gettext(language, _("The transmission broke off: %(error)s"), error=error))
+    description = (PAGES(num=pages), *([BROKE_OFF(error=error)] if error else []))
     station = facts.get("station", "") or fax.description
     if facts.get("fault") in FAULTS:
         facts["fault"] = str(FAULTS[facts["fault"]])
@@ -73,8 +67,8 @@ def _inbound(raw: RawContact, facts: dict[str, str], fax: Outline, error: str, l
     headers.append(("Resolution", f"{first.x_dpi:.0f}x{first.y_dpi:.0f}"))
     return Inbound(
         senders=_senders(facts.get("caller", ""), station, facts.get("name", "")),
-        title=lines[0],
-        text="\n".join(lines),
+        text="",
+        description=description,
         files=(InboundFile(name="fax.tif", media_type=TIFF, data=raw.body, role="fax"),),
         headers=tuple(headers),
         labels=frozenset({"cut_short"} if error else ()),

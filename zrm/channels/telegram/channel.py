@@ -28,7 +28,6 @@ from zrm.contract.errors import Unparseable
 from zrm.contract.inbound import Parsed, RawContact
 from zrm.contract.outbound import Reply, Sent
 from zrm.contract.ports import FrontDesk
-from zrm.ui.i18n import Language
 
 
 class BotChannel:
@@ -58,8 +57,7 @@ class BotChannel:
         """The message, or why there is none. Errors: Unparseable."""
         if raw.channel != self.platform.kind or raw.kind != "contact":
             raise Unparseable(messages.NOT_OURS)
-        bot = self._config.bots.get(raw.account)
-        return [read_contact(raw, self.platform, (bot and bot.language) or self._language())]
+        return [read_contact(raw, self.platform)]
 
     def send(self, reply: Reply) -> Sent:
         """Send one answer into its chat; the messenger's response is the only report. Errors: SendError."""
@@ -88,9 +86,6 @@ class BotChannel:
             problems.append(f"{section}: a bot has a webhook, but public_url is not https")
         return problems
 
-    def _language(self) -> Language:
-        return "fa" if self._installation.language == "fa" else "en"
-
 
 def _capabilities(kind: str, names: Mapping[str, str], icon: str) -> Capabilities:
     """Of a messenger's bots: a user's number there is an address of the messenger's own kind."""
@@ -103,7 +98,6 @@ def _capabilities(kind: str, names: Mapping[str, str], icon: str) -> Capabilitie
         max_text=TEXT_LIMIT,
         acknowledges=True,
         asks_rating=True,
-        sentences=messages.SENTENCES,
     )
 
 

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from zrm.contract.capabilities import Sentence
+from zrm.contract.descriptions import describe
 from zrm.contract.reasons import declare
 from zrm.ui.i18n import LANGUAGES, Language, _, gettext
 
@@ -74,18 +74,20 @@ SEND: Final = _("Yes, register it")
 MORE: Final = _("Add more")
 SOMETHING_ELSE: Final = _("Something else")
 
-TITLES: Final = {
-    "photo": _("Photo"),
-    "voice": _("Voice message"),
-    "audio": _("Audio"),
-    "video": _("Video"),
-    "video_note": _("Video"),
-    "animation": _("Video"),
-    "live_photo": _("Photo"),
-    "document": _("File"),
+_PHOTO: Final = describe("messenger.photo", "Photo")
+_VIDEO: Final = describe("messenger.video", "Video")
+FILE: Final = describe("messenger.file", "File")
+DESCRIPTIONS: Final = {
+    "photo": _PHOTO,
+    "voice": describe("messenger.voice", "Voice message"),
+    "audio": describe("messenger.audio", "Audio"),
+    "video": _VIDEO,
+    "video_note": _VIDEO,
+    "animation": _VIDEO,
+    "live_photo": _PHOTO,
+    "document": FILE,
 }
-"""The title of a message without words."""
-SENTENCES: Final = tuple(map(Sentence, dict.fromkeys(TITLES.values())))
+"""The description of a message without words."""
 
 COMMANDS: Final = {
     "/start": "start",

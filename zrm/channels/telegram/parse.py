@@ -16,7 +16,6 @@ from zrm.contract.errors import Unparseable
 from zrm.contract.files import InboundFile, StoredFile
 from zrm.contract.inbound import JSON, Ignored, Inbound, RawContact, Thread, Wish
 from zrm.kit.text import latin_digits
-from zrm.ui.i18n import Language, gettext
 
 _SCORES = ("1", "2", "3", "4", "5")
 
@@ -30,13 +29,13 @@ class _ParsedText:
     missing: tuple[Missing, ...]
 
 
-def read_contact(raw: RawContact, platform: Platform, language: Language) -> Inbound | Ignored | Wish:
-    """The contact. `language` is for titles where the citizen's is not known. Errors: Unparseable and nothing else."""
+def read_contact(raw: RawContact, platform: Platform) -> Inbound | Ignored | Wish:
+    """The contact. Errors: Unparseable and nothing else."""
     try:
         value: JSON = json.loads(raw.body)
         role = raw.envelope.get("role")
         if role in ("matter", "album"):
-            return _bundle(raw, value, platform, language)
+            return _bundle(raw, value, platform)
         told = read_update(value)
         missing = raw.envelope.get("missing")
         gone = tuple(missing_from(item) for item in missing) if isinstance(missing, list) else ()
@@ -55,7 +54,7 @@ def read_contact(raw: RawContact, platform: Platform, language: Language) -> Inb
         return Ignored(messages.WORDLESS(kind=told.unread))
     if not told.content:
         raise Unparseable(messages.UNKNOWN_KIND)
-    inbound = _inbound([_ParsedText(told, raw.files, gone)], raw, platform, language, open_line=True)
+    inbound = _inbound([_ParsedText(told, raw.files, gone)], raw, platform, open_line=True)
     digit = latin_digits(told.text.strip())
     if digit in _SCORES and not told.attached and told.kind == "message" and not told.robot:
         # An answer to the rating question of a closed case; if none was asked, it is an ordinary message.
@@ -63,7 +62,7 @@ def read_contact(raw: RawContact, platform: Platform, language: Language) -> Inb
     return inbound
 
 
-def _bundle(raw: RawContact, value: JSON, platform: Platform, language: Language) -> Inbound:
+def _bundle(raw: RawContact, value: JSON, platform: Platform) -> Inbound:
     if not isinstance(value, dict) or not isinstance(value.get("parts"), list):
         raise Unparseable(messages.NO_PARTS)
     listed = value["parts"]
@@ -78,7 +77,6 @@ def _bundle(raw: RawContact, value: JSON, platform: Platform, language: Language
         said,
         raw,
         platform,
-        language,
         open_line=not matter,
         nature=_string(value.get("nature")) if matter else "",
         subject=_string(value.get("subject")) if matter else "",
@@ -90,7 +88,6 @@ def _inbound(
     said: Sequence[_ParsedText],
     raw: RawContact,
     platform: Platform,
-    language: Language,
     *,
     open_line: bool,
     nature: str = "",
@@ -99,7 +96,6 @@ def _inbound(
 ) -> Inbound:
     first, last = said[0].told, said[-1].told
     chosen = _string(raw.envelope.get("language"))
-    spoken: Language = "fa" if chosen == "fa" else "en" if chosen == "en" else language
     phones = tuple(dict.fromkeys(one.told.phone for one in said if one.told.phone))
     missing = [gone for one in said for gone in one.missing]
     labels = {
@@ -115,7 +111,7 @@ def _inbound(
     }
     text = "\n".join(one.told.text for one in said if one.told.text)
     attached = [file for one in said for file in one.told.attached]
-    title = "" if text else gettext(spoken, messages.TITLES.get(attached[0].kind, messages.TITLES["document"]))
+    description = () if text else (messages.DESCRIPTIONS.get(attached[0].kind, messages.FILE)(),)
     named = raw.account, first.chat
     earlier = [last.message_id] if last.kind == "edited" else []
     earlier += [one.told.reply_to for one in said if one.told.reply_to]
@@ -126,7 +122,7 @@ def _inbound(
             *(Sender(PHONE, phone, first.name) for phone in phones),
         ),
         text=text,
-        title=title,
+        description=description,
         language=chosen,
         sent_at=moment(first.date),
         files=tuple(

@@ -53,7 +53,6 @@ class VoiceChannel:
         icon="phone",
         address_kind=PHONE,
         tells_code=True,
-        sentences=contact.SENTENCES,
     )
 
     def __init__(self, config: VoiceConfig, installation: Installation) -> None:
@@ -69,7 +68,7 @@ class VoiceChannel:
 
     def parse(self, raw: RawContact) -> list[Parsed]:
         """One voice message. Errors: Unparseable."""
-        return [contact.parse(raw, self._language)]
+        return [contact.parse(raw)]
 
     def send(self, reply: Reply) -> Sent:
         """Always ReplyInvalid: the system does not call citizens back."""

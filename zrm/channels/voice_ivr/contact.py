@@ -10,23 +10,18 @@ from typing import Any, Final
 
 from zrm.channels.voice_ivr.spool import Take
 from zrm.contract.addresses import PHONE, Sender
-from zrm.contract.capabilities import Sentence
+from zrm.contract.descriptions import describe
 from zrm.contract.errors import Unparseable
 from zrm.contract.files import InboundFile, StoredFile
 from zrm.contract.inbound import Inbound, RawContact
 from zrm.contract.reasons import declare
 from zrm.kit.digests import digest_of
-from zrm.ui.i18n import Language, _, gettext, ngettext
 
 KIND: Final = "voice_ivr"
 MEDIA_TYPE: Final = "application/vnd.zrm.call+json"
 ENDINGS: Final = ("confirmed", "silence", "hangup", "lost")
-SENTENCES: Final = (
-    Sentence("Voice message"),
-    Sentence("Voice message, %(num)s second", "Voice message, %(num)s seconds"),
-    Sentence("The caller began to record anew and hung up; both recordings are attached."),
-)
-"""The text of a recorded message, which has no words of its own."""
+SECONDS: Final = describe("voice.seconds", "Voice message, %(num)s second", "Voice message, %(num)s seconds")
+ANEW: Final = describe("voice.anew", "The caller began to record anew and hung up; both recordings are attached.")
 
 _NOT_FACTS: Final = declare("voice.not_facts", "not the facts of a call")
 _NO_ZONE: Final = declare("voice.no_zone", "a start without a time zone")
@@ -93,7 +88,7 @@ def raw_contact(
     )
 
 
-def parse(raw: RawContact, default_language: Language) -> Inbound:
+def parse(raw: RawContact) -> Inbound:
     """The one Inbound of a voice contact. Errors: Unparseable."""
     try:
         call = json.loads(raw.body)
@@ -108,15 +103,10 @@ def parse(raw: RawContact, default_language: Language) -> Inbound:
         raise Unparseable(_NOT_FACTS(because=_NO_ZONE))
     if not raw.files:
         raise Unparseable(_NO_RECORDING)
-    reader: Language = "fa" if language == "fa" else "en" if language == "en" else default_language
-    seconds = round(sum(takes))
-    lines = [ngettext(reader, "Voice message, %(num)s second", "Voice message, %(num)s seconds", seconds)]
-    if len(raw.files) > 1:
-        lines.append(gettext(reader, _("The caller began to record anew and hung up; both recordings are attached.")))
     return Inbound(
         senders=(Sender(PHONE, caller, name),) if caller else (),
-        title=gettext(reader, _("Voice message")),
-        text="\n".join(lines),
+        text="",
+        description=(SECONDS(num=round(sum(takes))), *([ANEW()] if len(raw.files) > 1 else [])),
         language=language if language in {"fa", "en"} else "",
         sent_at=sent_at,
         files=tuple(InboundFile(file.name, file.media_type, stored=file, role="recording") for file in raw.files),

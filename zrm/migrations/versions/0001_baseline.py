@@ -382,6 +382,7 @@ CREATE TABLE cases (
     code char(12) NOT NULL UNIQUE,
     reply_token text NOT NULL UNIQUE,
     title text NOT NULL,
+    description jsonb NOT NULL DEFAULT '[]',  -- in place of a title: it began without words
     nature text REFERENCES natures,  -- null: nobody chose one
     language text NOT NULL,
     channel text NOT NULL,
@@ -426,6 +427,7 @@ CREATE TABLE contacts (
     copied text[] NOT NULL DEFAULT '{}',
     other_addresses text[] NOT NULL DEFAULT '{}',
     title text NOT NULL DEFAULT '',
+    description jsonb NOT NULL DEFAULT '[]',  -- what we say of a contact without words
     text text NOT NULL,
     folded_quote text NOT NULL DEFAULT '',
     html text NOT NULL DEFAULT '',
@@ -439,7 +441,7 @@ CREATE TABLE contacts (
     erased_at timestamptz,
     CONSTRAINT contacts_erased CHECK (
         erased_at IS NULL OR (address, title, text, folded_quote, html, message_id) = ('', '', '', '', '', '')
-            AND headers = '[]' AND reply_to = '{}' AND copied = '{}' AND other_addresses = '{}'
+            AND description = '[]' AND headers = '[]' AND reply_to = '{}' AND copied = '{}' AND other_addresses = '{}'
     )
 ) PARTITION BY RANGE (id);
 CREATE INDEX contacts_case ON contacts (case_id, at, id);
