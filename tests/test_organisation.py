@@ -49,7 +49,7 @@ def zrm(hub: Hub, *words: str, typed: str = "") -> subprocess.CompletedProcess[s
 
 def test_a_new_institution_begins_and_an_agent_sees_a_case(hub: Hub, tmp_path: Path) -> None:
     missing = "default_unit: no unit is called contact-centre, so no case can be filed; there is none yet"
-    nobody = "agents: nobody can sign in"
+    nobody = "agents: no agent can sign in"
     before = zrm(hub, "check")
     assert before.returncode == 1
     for said in (hub.output.read_text(encoding="utf-8"), before.stdout):

@@ -409,7 +409,7 @@ def _check_runtime(runtime: Runtime) -> list[str]:
         ]
         problems += _provider_problems(runtime)
         if clamd is not None and not clamd.ping():
-            problems.append("scan.clamd: does not answer there; what citizens attach waits to be scanned")
+            problems.append("scan.clamd: does not answer; citizens' files wait for their scan")
         with (
             contextlib.suppress(psycopg.Error),
             runtime.database.cursor() as cursor,
@@ -461,7 +461,7 @@ def _missing_structure(cursor: Cursor, plan: LoadedConfig) -> list[str]:
         there = f"expected one of: {', '.join(known)}" if known else "there is none yet; `zrm unit add` makes one"
         problems.append(f"default_unit: no unit is called {wanted}, so no case can be filed; {there}")
     if not agents.can_sign_in(cursor):
-        problems.append("agents: nobody can sign in; `zrm agent add` makes an agent, `zrm agent password` lets them in")
+        problems.append("agents: no agent can sign in; make one with `zrm agent add` and `zrm agent password`")
     if not agents.holders_everywhere(cursor, Permission.HANDLE_QUARANTINE):
         problems.append(
             f"agents: nobody has {Permission.HANDLE_QUARANTINE} everywhere, so what cannot be understood waits unseen; "

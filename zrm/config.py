@@ -236,7 +236,7 @@ class Security(ConfigPart):
     @model_validator(mode="after")
     def _some_way_in(self) -> Security:
         if not self.passwords and self.identity_provider is None:
-            raise ValueError("passwords: false needs an identity_provider, or nobody could sign in")
+            raise ValueError("passwords: false needs an identity_provider, else no agent could sign in")
         return self
 
 
@@ -300,7 +300,7 @@ class Settings(ConfigPart):
         if address is None or address.scheme not in ("http", "https") or not address.hostname:
             raise ValueError("expected an address such as https://contact.example.org")
         if address.path.strip("/") or address.query or address.fragment or address.username is not None:
-            raise ValueError("expected an address without a path: our pages stand at the root of a host of their own")
+            raise ValueError("expected an address without a path: our pages need a host of their own")
         return value.rstrip("/")
 
     @field_validator("database_url")

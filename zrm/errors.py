@@ -9,7 +9,7 @@ ZrmError
 ├── TooLarge               the sender's message is over the door's limit: refuse it, nothing was kept
 ├── NotFound               no such thing, or not for you (the two look the same on purpose)
 ├── Forbidden              signed in, but without the permission
-├── Conflict               somebody was faster: reload and look again
+├── Conflict               another change came first: reload and look again
 ├── NotAllowed             the transition table has no such step
 └── TooManyTries           wait `retry_after` seconds
     └── OverQuota          as above: more has come than a door takes in at once; nothing was kept

@@ -69,7 +69,7 @@ def test_what_was_spared_stays_spared() -> None:
 def test_a_proxy_that_cannot_be_used_is_left_out_and_said(clean: pytest.MonkeyPatch, address: str) -> None:
     environment = {"ALL_PROXY": address, "HTTPS_PROXY": "proxy.example:3128"}
     (problem,) = proxies.settle(environment)
-    assert problem.startswith("ALL_PROXY in the environment is left out: ")
+    assert problem.startswith("ALL_PROXY in the environment is ignored: ")
     assert "hush" not in problem
     assert "ALL_PROXY" not in environment
     for name, value in environment.items():

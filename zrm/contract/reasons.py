@@ -2,8 +2,9 @@
 
 Each room declares its own reasons, with the English sentence that the catalogue translates:
 
-NO_TEXT: Final = declare("sms.no_text", "A text message needs a text.") NO_SENDER: Final = declare("gateway.no_sender",
-"the message does not say who sent it (no %(field)s)") raise Unparseable(NO_SENDER(field="from"))
+    NO_TEXT: Final = declare("sms.no_text", "A text message needs a text.")
+    NO_SENDER: Final = declare("gateway.no_sender", "the message does not say who sent it (no %(field)s)")
+    raise Unparseable(NO_SENDER(field="from"))
 
 Two values have a meaning everywhere. `words` are a program's or a provider's own words: a sentence without a gap for
 them shows them as its technical detail. `because` is a further reason, shown after a colon.

@@ -71,7 +71,7 @@ class BlobStore:
         if self._own_mark is None:
             self._own_mark = self._owner()
         if self.mark() != self._own_mark:
-            raise StoreUnavailable(f"{self.root} is not the installation's folder any more; is its disk mounted?")
+            raise StoreUnavailable(f"{self.root} is no longer the installation's folder; is its disk mounted?")
 
     def put(self, source: bytes | BinaryIO, *, announce: Callable[[str], None] | None = None) -> tuple[str, int]:
         """Keep the bytes; returns (key, size in bytes). `announce` gets the key before the blob exists.
@@ -83,7 +83,7 @@ class BlobStore:
             return self._put(source, announce or _to_nobody)
         except OSError as error:
             if error.errno in _NO_ROOM:
-                raise StoreFull("no room in the blob store") from error
+                raise StoreFull("no space in the blob store") from error
             raise StoreUnavailable(f"{self.root} cannot be written: {error.strerror}") from error
 
     def _put(self, source: bytes | BinaryIO, announce: Callable[[str], None]) -> tuple[str, int]:

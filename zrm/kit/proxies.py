@@ -23,7 +23,7 @@ def settle(environment: MutableMapping[str, str]) -> list[str]:
     for name in [name for name in environment if name.lower() in _KINDS]:
         if environment[name] and (why := _unusable(environment[name])):
             del environment[name]
-            problems.append(f"{name} in the environment is left out: {why}")
+            problems.append(f"{name} in the environment is ignored: {why}")
     spared = next((environment[name] for name in ("no_proxy", "NO_PROXY") if environment.get(name)), "")
     names = [name.strip() for name in spared.split(",") if name.strip()]
     if "*" not in names:

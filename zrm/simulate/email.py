@@ -156,7 +156,7 @@ class Mail:
             broken = False
         except smtplib.SMTPDataError as error:
             _judge(error.smtp_code, error.smtp_error)
-            raise TryAgain("no sense") from None
+            raise TryAgain("invalid answer") from None
         except (OSError, smtplib.SMTPException) as error:
             raise TryAgain(type(error).__name__) from None
         finally:

@@ -52,7 +52,7 @@ def store_time(database: Database) -> datetime:
         cursor.execute("SELECT clock_timestamp()")
         row = cursor.fetchone()
     if row is None or not isinstance(row[0], datetime):
-        raise TypeError("the store tells no time")
+        raise TypeError("the store returned no time")
     return row[0]
 
 

@@ -82,7 +82,7 @@ class DeskWatch:
         form = {"login": self._login, "password": self._password, "token": value[1], "next": ""}
         answer = web.post("/desk/sign-in", data=form)
         if answer.status_code != 303:
-            raise ZrmError(f"the desk does not let {self._login} in ({answer.status_code})")
+            raise ZrmError(f"the desk refuses the sign-in of {self._login} ({answer.status_code})")
         events = _EVENTS.search(web.get("/desk/queue/unassigned").text)
         if events is None:
             raise ZrmError("the desk's page names no live stream")

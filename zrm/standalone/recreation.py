@@ -77,13 +77,13 @@ class Recreation:
                     else:
                         self._recreate(boss, name)
         except psycopg.Error as error:
-            raise ServerFailed(f"a database could not be made anew; what was there is there still: {error}") from error
+            raise ServerFailed(f"a database could not be recreated; the old one is unchanged: {error}") from error
 
     def _recreate(self, boss: psycopg.Connection, name: str) -> None:
         new, before = f"{name}{_NEW}", f"{name}{_BEFORE}"
         _drop(boss, new)
         self._require_room(boss, name)
-        _log.warning("a database is made anew, so that Persian words can be found; this happens once", database=name)
+        _log.warning("a database is recreated, so that Persian words can be found; this happens once", database=name)
         try:
             boss.execute(creation(new))
             self._copy(name, new)
@@ -98,7 +98,7 @@ class Recreation:
                 rename = sql.SQL("ALTER DATABASE {} RENAME TO {}")
                 boss.execute(rename.format(sql.Identifier(old_name), sql.Identifier(new_name)))
         _drop(boss, before)
-        _log.warning("the database was made anew and has all that it had", database=name)
+        _log.warning("the database was recreated with all its content", database=name)
 
     def _require_room(self, boss: psycopg.Connection, name: str) -> None:
         row = boss.execute("SELECT pg_database_size(%s)", [name]).fetchone()

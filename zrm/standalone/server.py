@@ -132,7 +132,7 @@ class EmbeddedServer(ABC):
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             lock.close()
-            raise ServerFailed(f"{self.program} in {self.folder} is already run by another process of ours") from None
+            raise ServerFailed(f"{self.program} in {self.folder} is already run by another zrm process") from None
         self._lock = lock
 
     def _evict(self) -> None:

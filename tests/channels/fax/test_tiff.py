@@ -44,8 +44,8 @@ def test_file_without_a_page_is_told_apart(content: bytes) -> None:
     ("content", "reason"),
     [
         (b"%PDF-1.7 ...", "not a TIFF"),
-        (b"II*\0", "ends in the middle"),
-        (fax(1)[:200], "ends in the middle|outside"),
+        (b"II*\0", "is cut off"),
+        (fax(1)[:200], "is cut off|outside"),
         (tiff(claims(), following=8), "circle"),
         (tiff(*[claims()] * (MAX_PAGES + 1)), "more than 500 pages"),
         (tiff(claims(width=0)), "claims 0 by 10"),

@@ -73,7 +73,7 @@ class Imap(_MailPart):
         if bool(self.password) == (self.oauth is not None):
             raise ValueError("expected either password or oauth")
         if self.security == "none" and self.host not in _LOOPBACK:
-            raise ValueError("a password may not travel unencrypted: set security to tls or starttls")
+            raise ValueError("a password may not be sent unencrypted: set security to tls or starttls")
         return self
 
 
@@ -140,7 +140,7 @@ class Submit(_MailPart):
         if bool(self.host) == bool(self.folder):
             raise ValueError("expected either host or folder")
         if self.username and not self.starttls and self.host not in _LOOPBACK:
-            raise ValueError("a password may not travel unencrypted: set starttls")
+            raise ValueError("a password may not be sent unencrypted: set starttls")
         return self
 
 

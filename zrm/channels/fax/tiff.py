@@ -71,7 +71,7 @@ def outline(data: bytes) -> Outline:
     offset = reader.number("I", 4)
     while offset:
         if offset in seen:
-            raise NotAFax("its pages run in a circle")
+            raise NotAFax("its pages form a circle")
         if len(pages) == MAX_PAGES:
             raise NotAFax(f"more than {MAX_PAGES} pages")
         seen.add(offset)
@@ -114,7 +114,7 @@ class _Reader:
         try:
             return struct.unpack_from(f"{self._order}{count}{code}", self._data, at)
         except struct.error:
-            raise NotAFax("it ends in the middle") from None
+            raise NotAFax("it is cut off") from None
 
     def directory(self, at: int) -> tuple[dict[int, _Entry], int]:
         """The tags of the page at `at`, and the position of the next page (0: none)."""
@@ -185,7 +185,7 @@ def _data_size(reader: _Reader, tags: dict[int, _Entry], height: int, number: in
     counts = reader.integers(tags.get(_COUNTS), _MAX_STRIPS)
     rows = reader.integer(tags.get(_ROWS), height)
     if not offsets or rows < 1 or len(offsets) != (height + min(rows, height) - 1) // min(rows, height):
-        raise NotAFax(f"page {number} has not the strips it claims")
+        raise NotAFax(f"page {number} does not have the strips it claims")
     if not counts and len(offsets) == 1:  # old machines omit the count of a single strip
         counts = (max(0, reader.size - offsets[0]),)
     if len(counts) != len(offsets) or any(

@@ -80,7 +80,7 @@ class BotChannel:
         section = f"channels.{self.platform.kind}"
         problems = []
         if not self._config.bots:
-            problems.append(f"{section}.bots is empty: nobody can write to us there")
+            problems.append(f"{section}.bots is empty: no citizen can write to us there")
         hooked = any(bot.mode == "webhook" and bot.base_url is None for bot in self._config.bots.values())
         if hooked and urlsplit(self._installation.public_url).scheme != "https":
             problems.append(f"{section}: a bot has a webhook, but public_url is not https")

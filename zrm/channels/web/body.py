@@ -98,7 +98,7 @@ async def read_form(request: Request, limits: Limits) -> Posted:
     except BaseException as error:
         posted.close()
         if isinstance(error, OSError) and error.errno in _NO_ROOM:
-            raise StoreFull("no room for temporary files") from error
+            raise StoreFull("no space for temporary files") from error
         raise
     if posted.too_large:
         posted.close()

@@ -60,7 +60,7 @@ class WebChannel:
         faults = []
         public = urlsplit(self.installation.public_url)
         if public.scheme != "https" and public.hostname not in ("127.0.0.1", "localhost", "::1"):
-            faults.append("web: public_url is not https; codes and cookies would travel unprotected")
+            faults.append("web: public_url is not https; codes and cookies would be sent unprotected")
         if self.config.max_total_bytes < self.config.max_file_bytes:
             faults.append("web: max_total_bytes is smaller than max_file_bytes; the latter can never be reached")
         faults += [

@@ -159,7 +159,7 @@ class Hook(_GatewayPart):
     @model_validator(mode="after")
     def _guarded(self) -> Hook:
         if self.token is None and self.signature is None:
-            raise ValueError("expected token or signature: else anybody could send texts in a citizen's name")
+            raise ValueError("expected token or signature: else anyone could send texts in a citizen's name")
         if self.body == "json" and self.token is not None and self.token.field:
             raise ValueError("a token's field is for queries and forms; expected header")
         return self

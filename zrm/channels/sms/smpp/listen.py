@@ -141,7 +141,7 @@ class SmppListener:
             elif header.command == pdu.UNBIND:
                 writer.write(pdu.write(pdu.UNBIND_RESP, header.sequence))
                 await writer.drain()
-                raise LineBroken("the SMSC said goodbye")
+                raise LineBroken("the SMSC closed the session (unbind)")
             elif not header.command & pdu.RESP:
                 writer.write(pdu.write(pdu.GENERIC_NACK, header.sequence, status=0x03))  # no such command here
 
