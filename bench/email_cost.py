@@ -100,7 +100,7 @@ def mails(hub: Hub, count: int, *, reuse: bool, port: int | None = None) -> list
     chance = random.Random(7)
     run = new_run()
     door = EmailDoor("127.0.0.1", port or hub.smtp_port, hub.mailbox, run, replies=0, files=0, encrypted=0, reuse=reuse)
-    return [door.errand(corpus.citizen(chance, ("fa", "en"), number, run), chance) for number in range(count)]
+    return [door.scenario(corpus.citizen(chance, ("fa", "en"), number, run), chance) for number in range(count)]
 
 
 def cost(hub: Hub, made: list[Mail]) -> tuple[float, dict[str, float], float]:

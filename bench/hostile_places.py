@@ -36,7 +36,7 @@ from zrm.inbox import code
 from zrm.inbox.content import content_of
 from zrm.installation import load_config
 from zrm.kit import log
-from zrm.kit.direction import isolate_numbers, reading_direction, steady_codes
+from zrm.kit.direction import isolate_codes, isolate_numbers, reading_direction
 from zrm.kit.file_names import file_name
 from zrm.kit.phones import e164, flaw
 from zrm.kit.text import clean, clean_line, fold
@@ -328,7 +328,7 @@ def _texts() -> list[Place]:
         text("what is searched for", 100_000, (*_NUMBERS, *texts), lambda typed: parse(typed, "IR"), code.read),
         text("what was found", 20_000, (*texts, "lamp", "0777"), lambda said: (excerpt(said, query.terms), marked(said, query.terms))),
         text("paragraphs on a page", TEXT_LIMIT, (*texts, *_NUMBERS), paragraphs),
-        text("directions", TEXT_LIMIT, (*_NUMBERS, *_WORDS, "Re: ", "[", "]", "\n"), steady_codes, reading_direction, lambda said: isolate_numbers(said, "fa"), lambda said: html_lines(said, "fa")),
+        text("directions", TEXT_LIMIT, (*_NUMBERS, *_WORDS, "Re: ", "[", "]", "\n"), isolate_codes, reading_direction, lambda said: isolate_numbers(said, "fa"), lambda said: html_lines(said, "fa")),
         text("templates", 100_000, _TEMPLATE, unknown_placeholders, lambda said: fill(said, {"name": "", "code": "1", "title": "چ"})),
         text("telephone numbers", 10_000, _NUMBERS, lambda number: (e164(number, "IR"), flaw(number, "IR"))),
         text("file names", 100_000, (*_WORDS, ".", "/", "\\", "con", ":", " ", "a.", "http://", "%"), file_name),

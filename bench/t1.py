@@ -100,7 +100,7 @@ def _webhooks(hub: Hub, count: int) -> list[bytes]:
         chance = random.Random(1)
         made = []
         for number in range(count):
-            text = door.errand(corpus.citizen(chance, ("fa", "en"), number, "bench"), chance)
+            text = door.scenario(corpus.citizen(chance, ("fa", "en"), number, "bench"), chance)
             made.append(request(door.path, text.body, text.headers))
     return made
 

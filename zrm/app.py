@@ -94,14 +94,14 @@ class _OnlyOverTls:
         await self._app(scope, receive, send_with_it if scope["type"] == "http" else send)
 
 
-class _StraightToTheDoors:
+class _DirectRoutes:
     """Calls the doors that are ASGI applications themselves, without the layers that only pages need.
 
     FastAPI's exit stack, exception handlers and route search cost a webhook or a form 25 µs, as much as its own work.
     Errors that a door does not handle still reach the fallback error pages, which stand outside this layer.
     """
 
-    def __init__(self, app: ASGIApp, routes: Sequence[BaseRoute], resorts: _LastResorts) -> None:
+    def __init__(self, app: ASGIApp, routes: Sequence[BaseRoute], resorts: _FallbackErrorPages) -> None:
         self._app = app
         self._resorts = resorts
         doors = [
@@ -144,7 +144,7 @@ def _is_plain(route: Route) -> bool:
     return not name or (start.endswith("/") and name.removesuffix("}") in route.param_convertors)
 
 
-class _LastResorts:
+class _FallbackErrorPages:
     """Answers for errors that no page of ours handled: a page in the reader's language, or plain text for a program.
 
     The pages read nothing from the store, and nothing here raises: without a page the answer is plain text.
@@ -227,7 +227,7 @@ def _again(request: Request) -> str:
     return f"{path}?{query}" if query else path
 
 
-class _Asked(Generic[T]):
+class _SingleFlight(Generic[T]):
     """Runs one check at a time: callers that arrive meanwhile share its answer, so a store that hangs holds one thread
     and not one for each health check.
     """
@@ -305,8 +305,8 @@ def build_app(runtime: Runtime) -> FastAPI:
     # bytes.
     remove_compress_type("text/event-stream")
     app.add_middleware(CompressMiddleware, minimum_size=1000, zstd=False)
-    resorts = _LastResorts(context)
-    app.add_middleware(_StraightToTheDoors, routes=list(app.router.routes), resorts=resorts)
+    resorts = _FallbackErrorPages(context)
+    app.add_middleware(_DirectRoutes, routes=list(app.router.routes), resorts=resorts)
     if context.secure:
         app.add_middleware(_OnlyOverTls)
     agent_api.install(app, context)
@@ -335,10 +335,10 @@ def _add_operations(app: FastAPI, runtime: Runtime, watched: Runtime, monitor: M
         """The process answers."""
         return PlainTextResponse("ok\n")
 
-    ready = _Asked(lambda: readiness(watched))
-    roles = _Asked(lambda: health_problems(watched, "web"), patience=_A_MOMENT)
-    queue = _Asked(lambda: queue_problems(monitor), patience=_A_MOMENT)
-    numbers = _Asked(lambda: exposition(runtime.database, depths))
+    ready = _SingleFlight(lambda: readiness(watched))
+    roles = _SingleFlight(lambda: health_problems(watched, "web"), patience=_A_MOMENT)
+    queue = _SingleFlight(lambda: queue_problems(monitor), patience=_A_MOMENT)
+    numbers = _SingleFlight(lambda: exposition(runtime.database, depths))
 
     @app.get("/readyz", include_in_schema=False)
     async def readyz() -> JSONResponse:

@@ -116,7 +116,7 @@ def test_the_doors_say_so_while_the_store_is_away(installation: SmallInstallatio
     hook = f"{hub.web}/hooks/twilio/sms/{hub.sms_number}"
     mail = compose(subject="x", text="while it was away", sender="away@example.org", to=hub.mailbox)
     fields = {"source": "hylafax", "call": "away-1", "caller": "+982188880000", "status": "SUCCESS", "pages": "1"}
-    call = VoiceDoor("127.0.0.1", hub.agi_port, "away").errand(citizen(Random(1), ("en",), 1, "away"), Random(1))
+    call = VoiceDoor("127.0.0.1", hub.agi_port, "away").scenario(citizen(Random(1), ("en",), 1, "away"), Random(1))
 
     def send_mail() -> None:
         assert send(hub.smtp_port, mail, sender="away@example.org", recipients=[hub.mailbox]) == {}

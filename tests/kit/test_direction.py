@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from zrm.kit.direction import in_marks, isolated, reading_direction, steady_codes
+from zrm.kit.direction import in_marks, isolate_codes, isolated, reading_direction
 
 ANY_TEXT = st.text(st.characters(codec=None), max_size=200)
 
@@ -22,14 +22,14 @@ ANY_TEXT = st.text(st.characters(codec=None), max_size=200)
     ],
 )
 def test_codes_and_telephone_numbers_are_held_left_to_right(text: str, shown: str) -> None:
-    assert steady_codes(text) == shown
-    assert steady_codes(shown) == shown, "doing it twice adds nothing"
+    assert isolate_codes(text) == shown
+    assert isolate_codes(shown) == shown, "doing it twice adds nothing"
 
 
 @given(ANY_TEXT)
 def test_holding_codes_changes_no_word(text: str) -> None:
     marks = str.maketrans("", "", "\u2066\u2069")
-    assert steady_codes(text).translate(marks) == text.translate(marks)
+    assert isolate_codes(text).translate(marks) == text.translate(marks)
 
 
 @pytest.mark.parametrize(

@@ -140,7 +140,7 @@ def test_a_browser_without_its_receipt_sends_the_same_form_again_and_gets_the_co
     count = "SELECT count(*) FROM receipts WHERE channel = 'web'"
     ((before,),) = hub.ask(count)
     with httpx.Client(base_url=hub.web, transport=browser, timeout=60) as client:
-        form = WebDoor(client).errand(citizen(chance, ("fa", "en"), 1, "forgetful"), chance)
+        form = WebDoor(client).scenario(citizen(chance, ("fa", "en"), 1, "forgetful"), chance)
         with pytest.raises(TryAgain):
             form.go()
         code = form.go().reference

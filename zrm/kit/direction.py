@@ -2,7 +2,7 @@
 
 After an Arabic letter the bidirectional algorithm (UAX 9, rule W2) sets groups of digits from right to left: the code
 1234-5678-9012 is displayed as 9012-5678-1234, and a caller reads out the wrong one. So such groups are isolated, in
-plain text by isolate characters. On pages only codes and telephone numbers are (`steady_codes`): citizens' texts are
+plain text by isolate characters. On pages only codes and telephone numbers are (`isolate_codes`): citizens' texts are
 shown as written. In our own messages every group is (`isolate_numbers`), because their readers use other programs.
 
 Isolates (U+2066 to U+2069) came in 2013: browsers, mail programs and messengers know them, old telephones show boxes. A
@@ -40,7 +40,7 @@ def isolated(text: str) -> str:
     return f"{_ISOLATE[reading_direction(text)]}{text}{_PDI}" if text else text
 
 
-def steady_codes(text: str) -> str:
+def isolate_codes(text: str) -> str:
     """The text with its codes and telephone numbers held left to right, whatever surrounds them. For display only."""
     return _held(_CODE, text)
 

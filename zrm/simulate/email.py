@@ -64,7 +64,7 @@ class EmailDoor:
         self.tls.verify_mode = ssl.CERT_NONE
         self._count = 0
 
-    def errand(self, citizen: Citizen, chance: random.Random) -> Mail:
+    def scenario(self, citizen: Citizen, chance: random.Random) -> Mail:
         """A new mail, or now and then a reply to an earlier one."""
         self._count += 1
         message = EmailMessage(policy=policy.SMTP)

@@ -35,7 +35,7 @@ class FaxDoor:
         self._spooled = spooled if token else 1.0
         self._count = 0
 
-    def errand(self, citizen: Citizen, chance: random.Random) -> Sheet:
+    def scenario(self, citizen: Citizen, chance: random.Random) -> Sheet:
         """A fax of one to three pages."""
         self._count += 1
         tiff = fax_pages(chance, chance.choice((1, 1, 1, 2, 3)))

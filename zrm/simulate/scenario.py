@@ -50,11 +50,11 @@ class Scenario(Protocol):
 
 
 class Endpoint(Protocol):
-    """Makes the scenarios of one channel. `errand` is called by one thread, scenarios run in many."""
+    """Makes the scenarios of one channel. `scenario` is called by one thread, scenarios run in many."""
 
     kind: ClassVar[str]
 
-    def errand(self, citizen: Citizen, chance: random.Random) -> Scenario:
+    def scenario(self, citizen: Citizen, chance: random.Random) -> Scenario:
         """What this citizen sends to the door."""
 
     def close(self) -> None:

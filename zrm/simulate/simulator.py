@@ -62,7 +62,7 @@ class _Due:
     at: float
     number: int
     channel: str = field(compare=False)
-    errand: Scenario = field(compare=False)
+    scenario: Scenario = field(compare=False)
     until: float = field(compare=False)
     pause: float = field(default=_FIRST_PAUSE, compare=False)
 
@@ -165,16 +165,16 @@ class Simulator:
         began = time.monotonic()
         turns = itertools.cycle(self.doors)
         for number in range(self.total):
-            errand_at = began + number / self.rate
+            due_at = began + number / self.rate
             door = next(turns)
             citizen = corpus.citizen(self._chance, self._languages, number, self.run_name)
-            errand = door.errand(citizen, self._chance)
-            if self._stop.wait(max(0.0, errand_at - time.monotonic())):
+            scenario = door.scenario(citizen, self._chance)
+            if self._stop.wait(max(0.0, due_at - time.monotonic())):
                 break
             with self._changed:
                 self.tally.sent[door.kind] += 1
                 now = time.monotonic()
-                heapq.heappush(self._due, _Due(now, number, door.kind, errand, now + self._patience))
+                heapq.heappush(self._due, _Due(now, number, door.kind, scenario, now + self._patience))
                 self._changed.notify()
         with self._changed:
             self._making = False
@@ -206,7 +206,7 @@ class Simulator:
     def _try(self, due: _Due) -> bool:
         """Run one try; False if the scenario is to be retried."""
         try:
-            answer = due.errand.go()
+            answer = due.scenario.go()
         except NotYet as waiting:
             return self._again(due, str(waiting), _LOOK_AGAIN, counted=False)
         except TryAgain as refusal:

@@ -33,7 +33,7 @@ class SmsDoor:
         self._again = again
         self._known: list[Citizen] = []
 
-    def errand(self, citizen: Citizen, chance: random.Random) -> Text:
+    def scenario(self, citizen: Citizen, chance: random.Random) -> Text:
         """A new text, or now and then a second one from the same phone."""
         text = citizen.text
         if self._known and chance.random() < self._again:

@@ -36,7 +36,7 @@ class VoiceDoor:
         self._asking = asking
         self._count = 0
 
-    def errand(self, citizen: Citizen, chance: random.Random) -> Call:
+    def scenario(self, citizen: Citizen, chance: random.Random) -> Call:
         """One call."""
         self._count += 1
         unique = f"{int(time.time())}.{self._count}"

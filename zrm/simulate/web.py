@@ -32,7 +32,7 @@ class WebDoor:
         self.web = web
         self._files, self._nameless = files, nameless
 
-    def errand(self, citizen: Citizen, chance: random.Random) -> Form:
+    def scenario(self, citizen: Citizen, chance: random.Random) -> Form:
         """One filled-in form."""
         fields = {
             "nature": citizen.nature,

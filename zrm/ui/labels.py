@@ -12,7 +12,7 @@ from typing import Final, NamedTuple
 from markupsafe import Markup, escape
 
 from zrm.contract.capabilities import of_channel
-from zrm.kit.direction import reading_direction, steady_codes
+from zrm.kit.direction import isolate_codes, reading_direction
 from zrm.ui.i18n import Language, _, digits, gettext
 
 
@@ -106,7 +106,7 @@ def paragraphs(text: str) -> Markup:
 
 
 def _paragraph(block: str, around: str) -> Markup:
-    line = Markup(str(escape(steady_codes(block))).replace("\n", "<br>"))  # noqa: S704  # escaped in this line
+    line = Markup(str(escape(isolate_codes(block))).replace("\n", "<br>"))  # noqa: S704  # escaped in this line
     if around == "rtl" and len(block.split(maxsplit=1)) == 1 and reading_direction(block) != "rtl":
         return Markup('<p dir="rtl"><bdi dir="ltr">{}</bdi></p>').format(line)
     direction = reading_direction(block) if block.lstrip().startswith("@") else "auto"  # a login is no word of the text

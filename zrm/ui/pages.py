@@ -19,7 +19,7 @@ from markupsafe import Markup
 
 from zrm.contract.capabilities import of_channel, registered
 from zrm.kit import clock
-from zrm.kit.direction import reading_direction, steady_codes
+from zrm.kit.direction import isolate_codes, reading_direction
 from zrm.localized import in_language
 from zrm.ui import calendars, labels
 from zrm.ui.descriptions import title_of, worded
@@ -149,7 +149,7 @@ class Pages:
             title_of=lambda titled: title_of(titled, _viewer.get().language),
             worded=lambda description: worded(description, _viewer.get().language),
             channel_name=lambda kind: labels.channel_name(kind, _viewer.get().language),
-            steady=steady_codes,
+            steady=isolate_codes,
             direction=reading_direction,
         )
         return environment

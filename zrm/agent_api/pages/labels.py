@@ -35,7 +35,7 @@ from zrm.casestore.history import (
     UnknownPayload,
     UnsafeFileSaved,
 )
-from zrm.kit.direction import isolated, steady_codes
+from zrm.kit.direction import isolate_codes, isolated
 from zrm.ui import labels
 from zrm.ui.i18n import Language, _, digits, gettext, in_fours
 
@@ -134,7 +134,7 @@ def notice_href(kind: str, case_id: UUID | None, *, seen: bool) -> str:
 def notice_text(kind: str, title: str, language: Language) -> str:
     """A notice in one line; without a title when the reader may not see the case (any more)."""
     with_title, without = _NOTICES.get(kind, (_("Update: %(title)s"), _("There is an update")))
-    return gettext(language, with_title, title=isolated(steady_codes(title))) if title else gettext(language, without)
+    return gettext(language, with_title, title=isolated(isolate_codes(title))) if title else gettext(language, without)
 
 
 class History:
@@ -222,7 +222,7 @@ class History:
 
     def _closed(self, who: str, result: str) -> str:
         if result:
-            return self._say(_("%(who)s closed the case: %(result)s"), who=who, result=isolated(steady_codes(result)))
+            return self._say(_("%(who)s closed the case: %(result)s"), who=who, result=isolated(isolate_codes(result)))
         return self._say(_("%(who)s closed the case"), who=who)
 
     def _about(self, classified: CaseClassified) -> str:

@@ -95,5 +95,7 @@ class BaleConfig(BotsConfig):
     def _asked_only(cls, bots: dict[str, BotConfig]) -> dict[str, BotConfig]:
         for key, bot in bots.items():
             if bot.mode == "webhook":
-                raise ValueError(f"{key}: Bale's webhooks carry no secret, so anyone could forge them; use mode: polling")
+                raise ValueError(
+                    f"{key}: Bale's webhooks carry no secret, so anyone could forge them; use mode: polling"
+                )
         return bots

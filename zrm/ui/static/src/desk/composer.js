@@ -1,6 +1,6 @@
 // The composer: what each way can carry, what a text message costs, templates. The server asks all of it again.
 import { showCost } from "./cost.js";
-import { openDialog, showToast } from "./surfaces.js";
+import { openDialog, showToast } from "./dialogs_and_toasts.js";
 
 export function startComposer() {
   document.addEventListener("change", (event) => {

@@ -10,7 +10,7 @@
 // Every message is also sent on as a DOM event "desk:<name>" on document, so that a page can listen for its own.
 import { Backoff } from "../shared/backoff.js";
 import { refreshTimes } from "../shared/times.js";
-import { showToast, setUnread, setCount } from "./surfaces.js";
+import { showToast, setUnread, setCount } from "./dialogs_and_toasts.js";
 
 const NAMES = ["case", "counts", "notification", "timeline", "refresh", "signed-out"];
 

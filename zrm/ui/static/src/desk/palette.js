@@ -1,6 +1,6 @@
 // The palette (Ctrl+K) and the help (?): both list what the page declares with data-key, data-palette and data-label.
 import { commands, press } from "./keyboard.js";
-import { openDialog } from "./surfaces.js";
+import { openDialog } from "./dialogs_and_toasts.js";
 
 export function startPalette() {
   const dialog = document.getElementById("palette");

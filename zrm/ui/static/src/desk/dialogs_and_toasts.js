@@ -60,7 +60,7 @@ function askForWords() {
   for (const kind of ["pointerdown", "keydown", "input", "change"]) document.addEventListener(kind, forget, true);
 }
 
-export function startSurfaces() {
+export function startDialogsAndToasts() {
   askForWords();
   document.addEventListener("click", onClick);
   document.addEventListener("change", (event) => event.target.form?.matches("[data-autosubmit]") && event.target.form.requestSubmit());
