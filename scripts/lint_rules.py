@@ -67,7 +67,7 @@ OWNERS: Final[dict[str, str]] = {
     "templates": "casestore/template.py",
     "throttles": "kit/throttle.py",
     "timers": "casestore/timers.py",
-    "tracking_codes": "inbox/writer.py",
+    "tracking_codes": "inbox/tracking_codes.py",
     "units": "casestore/unit.py",
     "uploads": "casestore/uploads.py",
     "used_challenges": "security/passkeys.py",

@@ -11,9 +11,10 @@ import pytest
 
 from zrm.casestore import timeline
 from zrm.casestore.case import case_of
-from zrm.inbox import raw_contacts
+from zrm.inbox import raw_contacts, tracking_codes
 from zrm.inbox.raw_contacts import Settled
 from zrm.kit.db import Cursor, Database
+from zrm.kit.ids import new_id
 
 MONTHS = 6
 FILL = """
@@ -29,7 +30,7 @@ SELECT case_id, code, 't' || n, 'x', 'fa', 'sms', 'x', (SELECT id FROM units ORD
 INSERT INTO raw_contacts (id, channel, account, kind, media_type, body, size, envelope, files, trace, received_at, state)
 SELECT id, 'sms', 'x', 'contact', 'text/plain', 'x', 1, '{}', '[]', '', at, 'filed' FROM drawn;
 INSERT INTO receipts (channel, account, external_id, contact_id, code, received_at) SELECT 'sms', 'x', n, id, code, at FROM drawn;
-INSERT INTO tracking_codes SELECT code, id FROM drawn;
+INSERT INTO tracking_codes SELECT code, id, case_id FROM drawn;
 INSERT INTO contacts (id, case_id, direction, channel, account, text, at) SELECT id, case_id, 'in', 'sms', 'x', 'x', at FROM drawn;
 ANALYZE
 """
@@ -86,17 +87,27 @@ def some_of_one_month(cursor: Cursor) -> tuple[list[UUID], str]:
 
 def test_what_has_an_id_is_read_from_its_month(years: Database) -> None:
     with years.cursor() as cursor:
-        ids, code = some_of_one_month(cursor)
+        ids, _ = some_of_one_month(cursor)
         for ask in (
             lambda one: raw_contacts.load(one, ids),
             lambda one: raw_contacts.lock_unfiled(one, ids),
-            lambda one: case_of(one, code),
         ):
             explained = Explained(cursor)
             ask(cast("Cursor", explained))
             read = explained.parts_read("raw_contacts") | explained.parts_read("contacts")
             assert len(read) == 1, (explained.plans, read)
             assert not any(part.startswith("seq") for part in read), explained.plans
+
+
+def test_a_code_leads_to_its_case_without_any_month(years: Database) -> None:
+    with years.cursor() as cursor:
+        _, code = some_of_one_month(cursor)
+        explained = Explained(cursor)
+        case_of(cast("Cursor", explained), code)
+        tracking_codes.lead(cast("Cursor", explained), [(code, new_id())])
+        read = explained.parts_read("raw_contacts") | explained.parts_read("contacts")
+        assert not read
+        assert all("tracking_codes_pkey" in plan for plan in explained.plans), explained.plans
 
 
 def test_settling_writes_to_the_month_it_is_of(years: Database) -> None:

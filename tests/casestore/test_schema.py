@@ -32,6 +32,13 @@ def test_history_cannot_be_edited(database: Database, table: str, statement: str
         cursor.execute(statement.format(table).encode())
 
 
+def test_filing_tells_a_code_its_case_and_nothing_more(database: Database) -> None:
+    with database.cursor() as cursor:
+        cursor.execute("UPDATE tracking_codes SET case_id = case_id")
+    with pytest.raises(psycopg.errors.RestrictViolation, match="append-only"), database.cursor() as cursor:
+        cursor.execute("UPDATE tracking_codes SET case_id = case_id, contact_id = contact_id")
+
+
 def test_nothing_in_the_schema_can_rank_a_person(database: Database) -> None:
     """The seed's principle: no grading of people. Urgency belongs to a matter, a rating is the citizen's of us."""
     with database.cursor() as cursor:

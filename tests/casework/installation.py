@@ -83,7 +83,7 @@ def file_case(
             "INSERT INTO receipts VALUES (%s, %s, %s, %s, %s, %s)",
             [channel, account, str(filed.contact_id), filed.contact_id, number, at],
         )
-        cursor.execute("INSERT INTO tracking_codes VALUES (%s, %s)", [number, filed.contact_id])
+        cursor.execute("INSERT INTO tracking_codes VALUES (%s, %s, %s)", [number, filed.contact_id, filed.id])
         cursor.execute(
             "INSERT INTO raw_contacts (id, channel, account, kind, media_type, body, size, envelope, files, trace,"
             " received_at, state) VALUES (%s, %s, %s, 'contact', 'text/plain', %s, %s, '{}', '[]', 'feed', %s, 'filed')",

@@ -86,6 +86,8 @@ def test_what_was_said_is_gone_and_all_that_counts_it_goes_on(mail_installation:
         assert cursor.fetchone() == (0,)
         cursor.execute("SELECT body IS NULL AND body_key IS NULL, state FROM raw_contacts WHERE id = %s", [contact])
         assert cursor.fetchone() == (True, "filed")
+        cursor.execute("SELECT opened_from FROM cases WHERE id = %s", [case])
+        assert cursor.fetchone() == ([],), "whose case it is stays with the person"
     assert mail_installation.holds()
     assert (
         mail_installation.receive(mail(f"{SECRET} lamp", f"Subject: {SECRET}", sender=sender), mail_from=sender)

@@ -11,13 +11,13 @@ from typing import Final, NamedTuple
 from uuid import UUID
 
 from psycopg.types.json import Jsonb
-from sqlalchemy import CHAR, CheckConstraint, Index, text
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy import CHAR, CheckConstraint, Index, Text, text
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlmodel import Field
 
 from zrm.kit.db import Cursor, insert_records, records
 from zrm.kit.ids import new_id
-from zrm.kit.tables import Table, one_of
+from zrm.kit.tables import EMPTY_LIST, Table, one_of
 from zrm.localized import Localized
 
 
@@ -38,7 +38,7 @@ class Case(Table, table=True):
     """A matter, its code, its unit, and its status. `version` grows with every change.
 
     `closed_at` and `result` are of its last closing, while it is closed. `description` stands for the title of one that
-    began without words.
+    began without words. `opened_from` are the addresses its first contact gave.
     """
 
     __tablename__ = "cases"
@@ -67,6 +67,7 @@ class Case(Table, table=True):
     channel: str
     account: str
     person_id: UUID | None = Field(default=None, foreign_key="persons.id")
+    opened_from: list[str] = Field(default_factory=list, sa_type=ARRAY(Text), sa_column_kwargs=EMPTY_LIST)
     subject_id: UUID | None = Field(default=None, foreign_key="subjects.id")
     unit_id: UUID = Field(foreign_key="units.id")
     assignee_id: UUID | None = Field(default=None, foreign_key="agents.id")
@@ -116,19 +117,18 @@ def cases_of(cursor: Cursor, person_id: UUID, address: str, *, closed_since: dat
     cursor.execute(
         "SELECT code, coalesce((SELECT names FROM natures WHERE key = cases.nature), '{}') AS nature_names, opened_at, "
         "status = 'closed' AS closed FROM cases "
-        "WHERE person_id IN (SELECT id FROM same_person(%s)) AND (status <> 'closed' OR status_at >= %s) AND EXISTS (SELECT FROM contacts c "
-        "WHERE c.case_id = cases.id AND c.direction = 'in' AND %s = ANY(c.address || c.other_addresses)) "
+        "WHERE person_id IN (SELECT id FROM same_person(%s)) AND (status <> 'closed' OR status_at >= %s) "
+        "AND (%s = ANY(opened_from) OR EXISTS (SELECT FROM contacts c "
+        "WHERE c.case_id = cases.id AND c.direction = 'in' AND %s = ANY(c.address || c.other_addresses))) "
         "ORDER BY closed, opened_at DESC, id DESC LIMIT 1000",
-        [person_id, closed_since, address],
+        [person_id, closed_since, address, address],
     )
     return records(cursor, OwnCase)
 
 
 def case_of(cursor: Cursor, code: str) -> UUID | None:
     """The case that the contact with this tracking code belongs to; None if there is none (yet)."""
-    cursor.execute(
-        "SELECT c.case_id FROM tracking_codes r JOIN contacts c ON c.id = r.contact_id WHERE r.code = %s", [code]
-    )
+    cursor.execute("SELECT case_id FROM tracking_codes WHERE code = %s", [code])
     row = cursor.fetchone()
     return row[0] if row else None
 
@@ -146,6 +146,7 @@ class NewCase(NamedTuple):
     channel: str
     account: str
     person_id: UUID | None
+    opened_from: list[str]
     subject_id: UUID | None
     unit_id: UUID
     status: str
@@ -239,6 +240,15 @@ def move_back(cursor: Cursor, case_id: UUID, *, status: str, assignee_id: UUID |
 def touch(cursor: Cursor, case_id: UUID) -> None:
     """Increase the version and change nothing else, so that an agent who is writing an answer has to look first."""
     cursor.execute("UPDATE cases SET version = version + 1 WHERE id = %s", [case_id])
+
+
+def forget_addresses(cursor: Cursor, contact_ids: Sequence[UUID]) -> None:
+    """Erase the addresses of cases that began with one of these contacts."""
+    cursor.execute(
+        "UPDATE cases SET opened_from = '{}' "
+        "WHERE code IN (SELECT code FROM receipts WHERE contact_id = ANY(%s)) AND opened_from <> '{}'",
+        [list(contact_ids)],
+    )
 
 
 def relate(cursor: Cursor, relations: Sequence[NewRelation]) -> None:

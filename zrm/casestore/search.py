@@ -65,7 +65,8 @@ WITH found AS MATERIALIZED (
     ) AS hit
     ORDER BY newest.n LIMIT %(limit)s
 )
-SELECT f.case_id, f.contact_id, left(x.text, 20000) AS text, x.description FROM found f JOIN contacts x ON x.id = f.contact_id
+SELECT f.case_id, f.contact_id, coalesce(left(x.text, 20000), '') AS text, coalesce(x.description, '[]') AS description
+FROM found f LEFT JOIN contacts x ON x.id = f.contact_id
 ORDER BY f.n
 """
 _BY_INDEX: Final = """
@@ -76,7 +77,8 @@ WITH found AS MATERIALIZED (
     SELECT DISTINCT ON (last_contact_at, case_id) case_id, last_contact_at, contact_id FROM found
     ORDER BY last_contact_at DESC, case_id DESC, at DESC, contact_id DESC LIMIT %(limit)s
 )
-SELECT n.case_id, n.contact_id, left(x.text, 20000) AS text, x.description FROM newest n JOIN contacts x ON x.id = n.contact_id
+SELECT n.case_id, n.contact_id, coalesce(left(x.text, 20000), '') AS text, coalesce(x.description, '[]') AS description
+FROM newest n LEFT JOIN contacts x ON x.id = n.contact_id
 ORDER BY n.last_contact_at DESC, n.case_id DESC
 """
 
@@ -117,7 +119,7 @@ class SearchEntry(NamedTuple):
 @dataclass(frozen=True, slots=True)
 class Hit:
     """A case, and the newest of its contacts that contains all terms; `text` is that contact's, as far as it is
-    searched.
+    searched, or empty if it was removed with its month.
     """
 
     case_id: UUID

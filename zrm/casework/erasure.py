@@ -18,6 +18,7 @@ from typing import Final
 from uuid import UUID
 
 from zrm.casestore import attachment, outgoing, search, uploads
+from zrm.casestore import case as cases
 from zrm.casestore import contact as contacts
 from zrm.errors import Conflict
 from zrm.inbox import raw_contacts
@@ -43,6 +44,7 @@ def erase_contacts(cursor: Cursor, contact_ids: Collection[UUID]) -> int:
     blobs = {*raw_contacts.erase(cursor, ids), *attachment.erase(cursor, ids)}
     outgoing.erase(cursor, ids)
     search.forget(cursor, ids)
+    cases.forget_addresses(cursor, ids)
     erased = contacts.erase(cursor, ids)
     uploads.release(cursor, blobs)
     cursor.execute("SELECT set_config('zrm.retention', 'off', true)")

@@ -38,7 +38,7 @@ _STATES: Final[dict[str, _State]] = {
 
 
 class _Tracked(NamedTuple):
-    """The contact behind a code and its case; without a case (`id`) only `received_at` means something."""
+    """The case behind a code; without a case (`id`) only `received_at`, the time of the code's contact, means something."""
 
     id: UUID | None
     status: str
@@ -67,11 +67,12 @@ def tracking_of(
     cursor.execute(
         """
         SELECT k.id, k.status, k.language, k.channel, k.opened_at, k.status_at,
-               greatest(k.status_at, k.last_contact_at) AS changed_at, k.title, k.description, k.person_id, w.received_at,
+               greatest(k.status_at, k.last_contact_at) AS changed_at, k.title, k.description, k.person_id,
+               coalesce(w.received_at, k.opened_at) AS received_at,
                EXISTS (SELECT FROM ratings WHERE case_id = k.id AND at >= k.status_at) AS rated
-        FROM tracking_codes r JOIN raw_contacts w ON w.id = r.contact_id
-        LEFT JOIN contacts c ON c.id = r.contact_id LEFT JOIN cases k ON k.id = c.case_id
-        WHERE r.code = %s AND w.kind = 'contact'
+        FROM tracking_codes r LEFT JOIN cases k ON k.id = r.case_id
+        LEFT JOIN raw_contacts w ON w.id = r.contact_id AND w.kind = 'contact'
+        WHERE r.code = %s AND num_nonnulls(k.id, w.id) > 0
         """,
         [code],
     )
@@ -115,7 +116,7 @@ def public_file(cursor: Cursor, code: str, file_id: UUID) -> StoredFile:
         "SELECT a.blob_key AS key, a.size, a.name, a.media_type FROM attachments a JOIN contacts c ON c.id = a.contact_id "
         "WHERE a.id = %s AND a.role = 'attachment' AND a.scan <> ALL(%s) "
         "AND c.public AND (c.direction = 'in' OR c.direction = 'out' AND c.at <= now()) "
-        "AND c.case_id = (SELECT o.case_id FROM tracking_codes r JOIN contacts o ON o.id = r.contact_id WHERE r.code = %s)",
+        "AND c.case_id = (SELECT case_id FROM tracking_codes WHERE code = %s)",
         [file_id, list(UNSAFE), code],
     )
     file = record(cursor, StoredFile)
@@ -128,21 +129,22 @@ def addresses_of(cursor: Cursor, case_id: UUID, person_id: UUID | None) -> list[
     """(kind, value) of the addresses that may prove the case: its person's, or without a person the one it came from.
 
     An address that was only claimed proves the cases it was given in, not other cases of its person: a stranger may
-    have typed theirs beside the citizen's. For contacts from before `other_addresses` the address is known by the time
-    it was added.
+    have typed theirs beside the citizen's.
     """
     cursor.execute(
-        "SELECT kind, value FROM addresses a WHERE person_id = %s AND (NOT claimed OR EXISTS ("
-        "SELECT FROM contacts c WHERE c.case_id = %s AND c.direction = 'in' "
-        "AND (a.value = ANY(c.address || c.other_addresses) OR c.at = a.created_at))) ORDER BY claimed, created_at",
-        [person_id, case_id],
+        "SELECT kind, value FROM addresses a WHERE person_id = %(person)s AND (NOT claimed "
+        "OR value = ANY((SELECT opened_from FROM cases WHERE id = %(case)s)::text[]) OR EXISTS ("
+        "SELECT FROM contacts c WHERE c.case_id = %(case)s AND c.direction = 'in' "
+        "AND a.value = ANY(c.address || c.other_addresses))) ORDER BY claimed, created_at",
+        {"person": person_id, "case": case_id},
     )
     found = [(kind, value) for kind, value in cursor]
     if not found:
         cursor.execute(
-            "SELECT channel, address FROM contacts WHERE case_id = %s AND direction = 'in' AND address <> '' "
-            "ORDER BY at LIMIT 1",
-            [case_id],
+            "SELECT channel, opened_from[1] FROM cases WHERE id = %(case)s AND opened_from <> '{}' UNION ALL "
+            "(SELECT channel, address FROM contacts WHERE case_id = %(case)s AND direction = 'in' AND address <> '' "
+            "ORDER BY at LIMIT 1) LIMIT 1",
+            {"case": case_id},
         )
         found += [(kind_of_address(channel, address), address) for channel, address in cursor]
     return found

@@ -142,8 +142,8 @@ class TrackingDesk:
         """The case behind a code, its person and language. Errors: NotFound."""
         with self._store.cursor() as cursor:
             cursor.execute(
-                "SELECT k.id, k.person_id, k.language FROM tracking_codes r JOIN contacts c ON c.id = r.contact_id "
-                "JOIN cases k ON k.id = c.case_id WHERE r.code = %s",
+                "SELECT k.id, k.person_id, k.language FROM tracking_codes r JOIN cases k ON k.id = r.case_id "
+                "WHERE r.code = %s",
                 [codes.read(code)],
             )
             row = cursor.fetchone()

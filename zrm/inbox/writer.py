@@ -25,7 +25,7 @@ from zrm.casestore.outbox import Topic
 from zrm.contract.files import StoredFile
 from zrm.contract.inbound import JSON, REPEATED_ID, RawContact, Receipt
 from zrm.errors import StoreUnavailable
-from zrm.inbox import code, raw_contacts
+from zrm.inbox import code, raw_contacts, tracking_codes
 from zrm.inbox.content import say_the_same
 from zrm.kit import log
 from zrm.kit.clock import now
@@ -49,8 +49,7 @@ WITH given AS MATERIALIZED (
         AS g (id, channel, account, external_id, code, kind, media_type, body, body_key, size, envelope, files, trace,
               content)
 ), coded AS (
-    INSERT INTO tracking_codes (code, contact_id)
-    SELECT code, id FROM given g WHERE NOT EXISTS (
+    {tracking_codes.insertion("given g")} WHERE NOT EXISTS (
         SELECT FROM receipts r WHERE (r.channel, r.account, r.external_id) = (g.channel, g.account, g.external_id))
     ORDER BY code ON CONFLICT DO NOTHING RETURNING contact_id
 ), fresh AS (
@@ -93,15 +92,6 @@ class ReceiptRecord(Table, table=True):
     code: str = Field(sa_type=CHAR(12))
     received_at: datetime
     content: str | None = None
-
-
-class TrackingCode(Table, table=True):
-    """The contact that a code leads to. A code that leads to none was drawn for a contact that came twice at once."""
-
-    __tablename__ = "tracking_codes"
-
-    code: str = Field(sa_type=CHAR(12), primary_key=True)
-    contact_id: UUID
 
 
 class Waiting:

@@ -236,6 +236,7 @@ class CaseMatching:
                 channel=contact.channel,
                 account=contact.account,
                 person_id=person_id,
+                opened_from=[address.value for address in reading.addresses],
                 subject_id=subject_id,
                 unit_id=unit_id,
                 status=case.status,
@@ -303,6 +304,7 @@ class CaseMatching:
         search = reading.search
         if not reading.name and person_id is not None:  # a known name is searchable too
             search += contact_key(self._known.names.get(person_id, "")).lstrip()
+        self.rows.codes.append((raw.code, case.id))
         self.rows.contacts.append(
             NewContact(
                 id=raw.id,

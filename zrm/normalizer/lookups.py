@@ -150,7 +150,7 @@ class BatchContext:
         codes |= {token for token in tokens if token.isdigit()}  # a tracking code quoted in a subject
         if codes:
             cursor.execute(
-                "SELECT r.code, c.case_id FROM tracking_codes r JOIN contacts c ON c.id = r.contact_id WHERE r.code = ANY(%s)",
+                "SELECT code, case_id FROM tracking_codes WHERE code = ANY(%s::bpchar[]) AND case_id IS NOT NULL",
                 [list(codes)],
             )
             self.by_code = dict(cursor.fetchall())
@@ -181,9 +181,9 @@ class BatchContext:
         if not wanted:
             return
         self._cursor.execute(
-            "SELECT id, code, status, status_at, unit_id, person_id, language, ARRAY(SELECT DISTINCT one FROM "
-            "contacts, unnest(address || other_addresses) AS one WHERE case_id = cases.id AND one <> '' AND (direction = "
-            "'out' OR contacts.id = (SELECT contact_id FROM tracking_codes WHERE code = cases.code))) AS addresses "
+            "SELECT id, code, status, status_at, unit_id, person_id, language, opened_from || ARRAY("
+            "SELECT DISTINCT one FROM contacts, unnest(address || other_addresses) AS one "
+            "WHERE case_id = cases.id AND one <> '' AND direction = 'out') AS addresses "
             "FROM cases WHERE id = ANY(%s) ORDER BY id FOR UPDATE",
             [list(wanted)],
         )

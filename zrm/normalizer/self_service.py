@@ -152,9 +152,9 @@ def _do(
 def _status(cursor: Cursor, typed: str) -> _Said:
     code = read_code(typed)
     cursor.execute(
-        "SELECT coalesce(k.status, ''), k.id FROM tracking_codes r JOIN raw_contacts w ON w.id = r.contact_id "
-        "LEFT JOIN contacts c ON c.id = r.contact_id LEFT JOIN cases k ON k.id = c.case_id "
-        "WHERE r.code = %s AND w.kind = 'contact' AND w.state <> 'ignored'",
+        "SELECT coalesce(k.status, ''), k.id FROM tracking_codes r LEFT JOIN cases k ON k.id = r.case_id "
+        "LEFT JOIN raw_contacts w ON w.id = r.contact_id AND w.kind = 'contact' AND w.state <> 'ignored' "
+        "WHERE r.code = %s AND num_nonnulls(k.id, w.id) > 0",
         [code],
     )
     row = cursor.fetchone()

@@ -17,7 +17,7 @@ from zrm.casestore.history import NewLine
 from zrm.casestore.outbox import Topic
 from zrm.casestore.outgoing import NewDelivery
 from zrm.casestore.person import NewAddress, NewPerson
-from zrm.inbox import raw_contacts
+from zrm.inbox import raw_contacts, tracking_codes
 from zrm.inbox.raw_contacts import Settled
 from zrm.kit.db import Cursor
 
@@ -26,7 +26,7 @@ from zrm.kit.db import Cursor
 class WriteBatch:
     """What one transaction will insert and update.
 
-    `message_ids` are (Message-ID, case id), `proven` (person id, kind, value) of addresses that contacts came from,
+    `message_ids` are (Message-ID, case id), `codes` (tracking code, case id), `proven` (person id, kind, value) of addresses that contacts came from,
     `alive` (kind, value) of doubtful addresses that contacts came from, `joined` the status and last contact of cases
     by id, `changed` the cases to announce to open desks.
     """
@@ -38,6 +38,7 @@ class WriteBatch:
     attachments: list[NewAttachment] = field(default_factory=list)
     remote_files: list[NewRemoteFile] = field(default_factory=list)
     message_ids: list[tuple[str, UUID]] = field(default_factory=list)
+    codes: list[tuple[str, UUID]] = field(default_factory=list)
     relations: list[NewRelation] = field(default_factory=list)
     events: list[NewLine] = field(default_factory=list)
     deliveries: list[NewDelivery] = field(default_factory=list)
@@ -61,6 +62,7 @@ class WriteBatch:
             history.append_all(cursor, self.events)
             outgoing.queue(cursor, self.deliveries)
             contacts.lead(cursor, self.message_ids)
+            tracking_codes.lead(cursor, self.codes)
             for person_id, kind, value in self.proven:
                 person.prove_address(cursor, person_id, kind, value)
             for kind, value in self.alive:

@@ -12,14 +12,21 @@ from uuid import UUID
 import psycopg
 import pytest
 
-from tests.channels.email.installation import MailInstallation, mail
-from zrm.casestore import months, outbox, timeline
+from tests.channels.email.installation import ALI, MailInstallation, mail
+from zrm.casestore import months, outbox, search, search_words, timeline
+from zrm.casestore.case import case_of, cases_of
 from zrm.casestore.outbox import Topic
+from zrm.casework.self_service import text_of
+from zrm.channels.sms.keywords import wish_of
+from zrm.contract.addresses import PHONE, Sender
+from zrm.contract.inbound import Inbound, Parsed, RawContact
 from zrm.dispatch.deliver import Deliver
+from zrm.frontdesk.tracking import tracking_of
 from zrm.kit import ids
 from zrm.kit.clock import now
 from zrm.kit.db import Database
 from zrm.kit.ids import new_id, time_of
+from zrm.normalizer.filing import Filer
 
 TABLES = ("case_events", "contacts", "delivery_events", "notifications", "raw_contacts")
 
@@ -118,6 +125,22 @@ def test_a_table_that_is_locked_or_full_of_strays_keeps_nobody_waiting(
     assert "rows of it lie in the default partition" in logged
 
 
+def sms_status(installation: MailInstallation, code: str) -> object:
+    """What a text message that asks for the state of a case is answered."""
+
+    def parse(raw: RawContact) -> list[Parsed]:
+        inbound = Inbound((Sender(PHONE, "09121234567"),), raw.body.decode())
+        return [wish_of(inbound) or inbound]
+
+    text = RawContact("sms", "3000123", code, f"وضعیت {code}".encode(), "text/plain")
+    contact = installation.inbox.submit(text).result().contact_id
+    filer = Filer(installation.database, installation.blobs, {"sms": parse}, installation.settings)
+    with installation.database.cursor() as cursor:
+        tasks = outbox.claim(cursor, Topic.FILE, limit=64, lease=60)
+    filer(tasks)
+    return installation.ask("SELECT text FROM deliveries WHERE question_id = %s", contact)[0][0]
+
+
 def test_a_month_is_taken_off_and_the_rest_goes_on(mail_installation: MailInstallation) -> None:
     """A matter of last month that goes on, one of last month that is over, and one of today."""
     installation, database = mail_installation, mail_installation.database
@@ -175,6 +198,29 @@ def test_a_month_is_taken_off_and_the_rest_goes_on(mail_installation: MailInstal
     assert [contact.id for contact in shown.contacts if contact.direction == "in"] == [again, more]
     assert empty is not None
     assert [contact.id for contact in empty.contacts if contact.direction == "in"] == []
+    # The codes of both cases lead there still, wherever they are asked, and prove no more than before.
+    ((over_code,),) = installation.ask("SELECT code FROM receipts WHERE contact_id = %s", gone)
+    for asked, owner, state in ((str(code), case, "new"), (str(over_code), over, "new")):
+        with database.cursor() as cursor:
+            assert case_of(cursor, asked) == owner
+            page = tracking_of(
+                cursor, asked, proven=False, default_language="fa", writes_mail=True, body_of=installation.blobs.get
+            )
+        assert (page.proven, page.proofs, page.state, page.filed) == (False, ("email",), "received", True)
+        assert sms_status(installation, asked) == text_of(
+            "status", "fa", name=installation.settings.organisation.name.in_language("fa"), code=asked, status=state
+        )
+    quoting = installation.take(
+        mail("and again", f"Subject: Re: [#{over_code}]", sender="sara@example.com"), mail_from="sara@example.com"
+    )
+    assert installation.case_of(quoting) == over, "a code quoted in a subject"
+    with database.cursor() as cursor:
+        person = installation.ask("SELECT person_id FROM cases WHERE id = %s", case)[0][0]
+        assert isinstance(person, UUID)
+        assert [own.code for own in cases_of(cursor, person, ALI, closed_since=today)] == [code], "a code that was lost"
+        everywhere = search.Reach(None, None)
+        hits = search.find(cursor, search_words.parse("the lamp", "IR"), everywhere, limit=1)
+        assert [(hit.case_id, hit.contact_id, hit.text) for hit in hits] == [(case, old, "")]
     # An acknowledgement of last month that has not left yet has lost its words: a person sees that it failed.
     with database.cursor() as cursor:
         tasks = outbox.claim(cursor, Topic.DELIVER, limit=100, lease=60)

@@ -36,11 +36,13 @@ CREATE UNIQUE INDEX receipts_contact ON receipts (contact_id);
 CREATE INDEX receipts_received ON receipts USING brin (received_at) WITH (pages_per_range = 16);
 
 -- Where a code leads. A table of its own, so that each of the two can be split by its own key when it has grown. A code
--- that leads to no contact was drawn for one that came twice at the same moment.
+-- that leads to no contact was drawn for one that came twice at the same moment. Filing writes the case once, in the page
+-- (fillfactor): the code leads there when its contact has been taken off with its month.
 CREATE TABLE tracking_codes (
     code char(12) PRIMARY KEY,
-    contact_id uuid NOT NULL
-);
+    contact_id uuid NOT NULL,
+    case_id uuid
+) WITH (fillfactor = 70);
 
 CREATE TABLE raw_contacts (
     id uuid PRIMARY KEY,
@@ -388,6 +390,8 @@ CREATE TABLE cases (
     channel text NOT NULL,
     account text NOT NULL,
     person_id uuid REFERENCES persons,
+    -- the addresses its first contact gave
+    opened_from text[] NOT NULL DEFAULT '{}',
     subject_id uuid REFERENCES subjects,
     unit_id uuid NOT NULL REFERENCES units,
     assignee_id uuid REFERENCES agents,
@@ -751,7 +755,7 @@ CREATE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON delivery_event
     FOR EACH STATEMENT EXECUTE FUNCTION refuse_edit();
 CREATE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON receipts
     FOR EACH STATEMENT EXECUTE FUNCTION refuse_edit();
-CREATE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON tracking_codes
+CREATE TRIGGER append_only BEFORE UPDATE OF code, contact_id OR DELETE OR TRUNCATE ON tracking_codes
     FOR EACH STATEMENT EXECUTE FUNCTION refuse_edit();
 CREATE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON refusals
     FOR EACH STATEMENT EXECUTE FUNCTION refuse_edit();
