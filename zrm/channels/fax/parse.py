@@ -29,7 +29,7 @@ _SHOWN: Final = {
 
 NOT_A_FAX: Final = declare("fax.not_a_fax", "not a fax")
 NO_PAGE: Final = declare("fax.no_page", "a fax call without a page")
-NO_PAGE_NO_WORD: Final = declare("fax.no_page_no_word", "a fax without a page, and no word why")
+NO_PAGE_NO_WORD: Final = declare("fax.no_page_no_word", "a fax without a page and without a reason")
 
 PAGES: Final = describe("fax.pages", "Fax, %(num)s page", "Fax, %(num)s pages")
 BROKE_OFF: Final = describe("fax.broke_off", "The transmission broke off: %(error)s")

@@ -23,8 +23,8 @@ from zrm.contract.reasons import declare
 from zrm.kit.text import clean, clean_line
 
 _FIELDS: Final = declare("taken.fields", "not a contact taken at the desk; look at: %(fields)s")
-_NOBODY: Final = declare("taken.nobody", "not a contact taken at the desk; nobody took it")
-_NO_ANSWERS: Final = declare("taken.no_answers", "nobody can be answered by this channel")
+_NOBODY: Final = declare("taken.nobody", "not a contact taken at the desk; it names no agent")
+_NO_ANSWERS: Final = declare("taken.no_answers", "this channel cannot carry answers")
 _TITLE: Final = 80  # characters
 _Line = Annotated[str, StringConstraints(strip_whitespace=True, max_length=320)]
 
