@@ -40,7 +40,7 @@ class SmallInstallation:
         assert account == "3000123"
         return self.answer(address)
 
-    def fate(self, account: str, provider_ref: str) -> Report | None:
+    def delivery_status(self, account: str, provider_ref: str) -> Report | None:
         self.asked += 1
         return self.word(provider_ref)
 

@@ -16,7 +16,7 @@ from zrm.casestore import outbox
 from zrm.casestore.outbox import Task, Topic
 from zrm.config import Settings
 from zrm.contract.addresses import EMAIL, Sender
-from zrm.contract.inbound import Inbound, Parsed, RawContact, Thread, Wish
+from zrm.contract.inbound import Inbound, Parsed, RawContact, SelfServiceCommand, Thread
 from zrm.inbox.receive import Inbox
 from zrm.kit.blobs import BlobStore
 from zrm.kit.db import Database
@@ -27,7 +27,7 @@ def parse(raw: RawContact) -> list[Parsed]:
     """`open|`, `say|code` or `rate|code`, and who says it."""
     what, code, who = raw.body.decode().split("|")
     if what == "rate":
-        return [Wish("rate", None, score=5, code=code)]
+        return [SelfServiceCommand("rate", None, score=5, code=code)]
     sender = Sender(EMAIL, f"{who}@example.org")
     return [Inbound((sender,), "The bench is broken", thread=Thread(conversation=code))]
 

@@ -18,7 +18,7 @@ from zrm.casestore.outbox import Topic
 from zrm.casework import case_actions
 from zrm.casework.context import ActionContext, InvalidInput
 from zrm.casework.reply_routes import ReplyRoute
-from zrm.channels.sms.keywords import wish_of
+from zrm.channels.sms.keywords import command_of
 from zrm.config import Settings
 from zrm.contract.addresses import PHONE, Sender
 from zrm.contract.inbound import Inbound, Parsed, RawContact, Receipt, Report, Thread
@@ -52,7 +52,7 @@ class Line:
         if sender == "report":
             return [Report(words, "delivered")]
         inbound = Inbound((Sender(PHONE, sender),), words, thread=Thread(open_line=True))
-        return [wish_of(inbound) or inbound]
+        return [command_of(inbound) or inbound]
 
     def send(self, reply: Reply) -> Sent:
         self.sent.append(reply)

@@ -57,7 +57,7 @@ class Channel(Protocol):
     can: ClassVar[Capabilities]
 
     def parse(self, raw: RawContact) -> list[Parsed]:
-        """What the contact says. Exactly one Inbound, Wish, Part or Ignored, or Reports. Errors: Unparseable."""
+        """What the contact says. Exactly one Inbound, SelfServiceCommand, MessagePart or Ignored, or Reports. Errors: Unparseable."""
 
     def send(self, reply: Reply) -> Sent:
         """Hand one reply to the provider. Errors: SendError and nothing else."""
@@ -108,7 +108,7 @@ class HasOwnAddresses(Protocol):
 class HasFates(Protocol):
     """A channel whose provider can be asked for a message's status when its report never came."""
 
-    def fate(self, account: str, provider_ref: str) -> Report | None:
+    def delivery_status(self, account: str, provider_ref: str) -> Report | None:
         """What the provider knows; None if it does not know either. Errors: SendError, retryable or not."""
 
     def reports_on(self, account: str, provider_ref: str) -> bool:

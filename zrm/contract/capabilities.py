@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from zrm.contract.addresses import EMAIL, PHONE, AddressKind
-from zrm.contract.inbound import Inbound, Wish
+from zrm.contract.inbound import Inbound, SelfServiceCommand
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,7 +50,7 @@ class Capabilities:
     taken_down: bool = False
     """Whether agents enter its contacts at the desk. Such a channel has no door and no settings, so it is always
     available."""
-    command: Callable[[Inbound, str], Wish | None] | None = None
+    command: Callable[[Inbound, str], SelfServiceCommand | None] | None = None
     """Reads a citizen's command from a contact and its text without quotations and signature, for channels whose
     `parse` cannot: only the normalizer knows which text of a mail is new. Pure."""
 

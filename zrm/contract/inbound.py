@@ -139,7 +139,7 @@ class Ignored:
 
 
 @dataclass(frozen=True, slots=True)
-class Wish:
+class SelfServiceCommand:
     """A citizen's command to the installation, given by a word, a code or a digit: executed without an agent, answered
     once.
 
@@ -177,4 +177,4 @@ class MessagePart:
     wait: float
 
 
-Parsed = Inbound | Report | Ignored | Wish | MessagePart
+Parsed = Inbound | Report | Ignored | SelfServiceCommand | MessagePart

@@ -43,7 +43,7 @@ class Files(Protocol):
 class DeliveryStatusLookup(Protocol):
     """The part of a channel that can ask for the status of a message."""
 
-    def fate(self, account: str, provider_ref: str) -> Report | None:
+    def delivery_status(self, account: str, provider_ref: str) -> Report | None:
         """Errors: SendError and nothing else."""
 
     def reports_on(self, account: str, provider_ref: str) -> bool:
@@ -167,7 +167,7 @@ class Fetch:
         if provider is not None:
             try:
                 for reference in self._unreported(task.ref) or [provider_ref]:
-                    if (report := provider.fate(account, reference)) is not None:
+                    if (report := provider.delivery_status(account, reference)) is not None:
                         reports.append(report)
             except SendError as error:
                 if error.retryable and task.attempts < _MOST_TRIES:

@@ -18,10 +18,10 @@ from zrm.kit.blobs import BlobStore
 from zrm.kit.bounded import Bounded, Exceeded, Hung, Slow
 from zrm.normalizer import reasons
 from zrm.normalizer.case_matching import StoredAttachment
-from zrm.normalizer.interpretation import Command, Interpretation, Parse, PartOf, PerhapsReport, Raw, read
+from zrm.normalizer.interpretation import Interpretation, Parse, PartOf, PerhapsReport, Raw, ReceivedCommand, read
 
 Join = Callable[[Sequence[RawContact | None]], list[Parsed]]
-Outcome = Interpretation | Command | PartOf | PerhapsReport | list[Report] | Ignored | Unparseable
+Outcome = Interpretation | ReceivedCommand | PartOf | PerhapsReport | list[Report] | Ignored | Unparseable
 
 SECONDS: Final = 10.0
 """Seconds of processor time; a mail of 25 MB takes less than one."""
@@ -189,7 +189,7 @@ def _with(raw: Raw, outcome: T) -> T:
             return replace(outcome, raw=raw)
         case PerhapsReport():
             return replace(outcome, raw=raw, otherwise=replace(outcome.otherwise, raw=raw))
-        case Command():
+        case ReceivedCommand():
             otherwise = None if outcome.otherwise is None else replace(outcome.otherwise, raw=raw)
             return replace(outcome, raw=raw, otherwise=otherwise)
     return outcome

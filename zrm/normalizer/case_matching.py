@@ -50,7 +50,7 @@ from zrm.kit.ids import new_id
 from zrm.kit.mail_addresses import own_message_id
 from zrm.normalizer import reasons
 from zrm.normalizer.interpretation import Interpretation
-from zrm.normalizer.lookups import TYPED, BatchContext, KnownCase, way_to_acknowledge
+from zrm.normalizer.lookups import TYPED, BatchContext, KnownCase, acknowledgement_route
 from zrm.normalizer.origin import NormalizedAddress
 from zrm.normalizer.write_batch import WriteBatch
 from zrm.ui.i18n import Language, gettext
@@ -378,34 +378,36 @@ class CaseMatching:
             self.rows.outbox[Topic.RENDER].append((kept.id, contact.trace))
 
     def _acknowledge(self, case: KnownCase, reading: Interpretation) -> None:
-        way = way_to_acknowledge(reading, self._settings, self._senders)
-        if way is None:
+        route = acknowledgement_route(reading, self._settings, self._senders)
+        if route is None:
             return
-        address, at, trace = way.address, reading.raw.received_at, reading.raw.contact.trace
-        if (way.channel, address) in self._known.silent:  # the citizen opted out
+        address, at, trace = route.address, reading.raw.received_at, reading.raw.contact.trace
+        if (route.channel, address) in self._known.opted_out_addresses:
             return
-        kind = kind_of_address(way.channel, address)
-        if way.claimed and (kind, address) in self._known.doubtful:  # only a message from there ends the doubt
+        kind = kind_of_address(route.channel, address)
+        if route.claimed and (kind, address) in self._known.doubtful:  # only a message from there ends the doubt
             return
-        if not self._count_answer(way):
-            withheld = CodeNotSent if way.claimed else LoopBroken
-            self._record(case, SYSTEM, withheld(channel=way.channel, contact_id=reading.raw.id), reading)
+        if not self._count_answer(route):
+            withheld = CodeNotSent if route.claimed else LoopBroken
+            self._record(case, SYSTEM, withheld(channel=route.channel, contact_id=reading.raw.id), reading)
             return
         wording = self._known.first_words.get(case.unit_id, self._known.first_words.get(None))
-        text = acknowledgement(case.code, case.language, self._settings, kind=kind, wording=wording, typed=way.claimed)
+        text = acknowledgement(
+            case.code, case.language, self._settings, kind=kind, wording=wording, typed=route.claimed
+        )
         title = gettext(case.language, SUBJECT) if kind == EMAIL else ""
         answer_id = new_id()
         message_id = (
-            own_message_id(answer_id, self._settings.mail_domain) if of_channel(way.channel).message_ids else ""
+            own_message_id(answer_id, self._settings.mail_domain) if of_channel(route.channel).message_ids else ""
         )
-        labels = ["acknowledgement", *([TYPED] if way.claimed else [])]
+        labels = ["acknowledgement", *([TYPED] if route.claimed else [])]
         self.rows.contacts.append(
             NewContact(
                 id=answer_id,
                 case_id=case.id,
                 direction="out",
-                channel=way.channel,
-                account=way.account,
+                channel=route.channel,
+                account=route.account,
                 at=at,
                 text=text,
                 title=title,
@@ -420,22 +422,22 @@ class CaseMatching:
             self.rows.message_ids.append((message_id, case.id))
         self.rows.deliveries.append(
             NewDelivery(
-                DeliveryKind.ACKNOWLEDGEMENT, way.channel, way.account, address, case_id=case.id, contact_id=answer_id,
+                DeliveryKind.ACKNOWLEDGEMENT, route.channel, route.account, address, case_id=case.id, contact_id=answer_id,
                 trace=trace, at=at,
             )
         )  # fmt: skip
 
-    def _count_answer(self, way: ReplyRoute) -> bool:
+    def _count_answer(self, route: ReplyRoute) -> bool:
         """Count one automatic answer to a pair of addresses; False, and not counted, if the limit is reached."""
-        pair = (way.channel, way.account, way.address)
+        pair = (route.channel, route.account, route.address)
         hour, day = self._known.answered.get(pair, (0, 0))
         limits = self._settings.automatic
         if hour >= limits.per_hour or day >= limits.per_day:
             return False
-        if way.claimed and (day >= limits.typed_per_day or self._known.codes_to_typed >= limits.typed_per_hour):
+        if route.claimed and (day >= limits.typed_per_day or self._known.codes_to_typed >= limits.typed_per_hour):
             return False
         self._known.answered[pair] = (hour + 1, day + 1)
-        self._known.codes_to_typed += way.claimed
+        self._known.codes_to_typed += route.claimed
         return True
 
     def _record(self, case: KnownCase, actor: Actor, payload: Payload, reading: Interpretation) -> None:

@@ -35,7 +35,15 @@ from zrm.kit.db import Cursor, Database
 from zrm.normalizer import reasons
 from zrm.normalizer.bounded_interpretation import MEMORY, SECONDS, Answer, Asked, BoundedReading, Join, NotNow, Outcome
 from zrm.normalizer.case_matching import CaseMatching, StoredAttachment
-from zrm.normalizer.interpretation import Command, Interpretation, Parse, PartOf, PerhapsReport, Raw, raw_contact
+from zrm.normalizer.interpretation import (
+    Interpretation,
+    Parse,
+    PartOf,
+    PerhapsReport,
+    Raw,
+    ReceivedCommand,
+    raw_contact,
+)
 from zrm.normalizer.lookups import BatchContext
 from zrm.normalizer.reassembly import Reassembly
 from zrm.normalizer.reports import apply_delivery_report
@@ -49,7 +57,7 @@ _MESSAGE_WAITS = 6.0  # seconds during which a possible delivery report waits fo
 
 _BUSY = 5.0  # seconds until a contact is tried again that was put off because others were slow
 
-T = TypeVar("T", Interpretation, Command)
+T = TypeVar("T", Interpretation, ReceivedCommand)
 Read = tuple[Task, Raw, Outcome, list[StoredAttachment]]
 
 
@@ -185,7 +193,7 @@ class Filer:
             put_off = self._reports(cursor, present)
             put_off |= self._join(cursor, present)
             known = BatchContext(cursor, self._settings, self._senders)
-            known.look_up(_only(Interpretation, present), _only(Command, present))
+            known.look_up(_only(Interpretation, present), _only(ReceivedCommand, present))
             self._grant(cursor, present, known)
             known.look_up_answers(_only(Interpretation, present))
             placing = CaseMatching(known, self._settings, self._senders)
@@ -239,12 +247,12 @@ class Filer:
         fits nothing.
         """
         for index, (task, raw, outcome, kept) in enumerate(present):
-            if isinstance(outcome, Command):
+            if isinstance(outcome, ReceivedCommand):
                 by_mail = outcome.asker is not None and outcome.asker.kind == EMAIL
                 asked = outcome.otherwise if by_mail else None
                 message_id = asked.thread.message_id if asked is not None else ""
                 reason = execute(
-                    cursor, self._settings, raw, outcome.wish, outcome.asker, known.cases,
+                    cursor, self._settings, raw, outcome.command, outcome.asker, known.cases,
                     senders=self._senders, message_id=message_id,
                 )  # fmt: skip
                 settled = Ignored(reason or reasons.NO_COMMAND)

@@ -26,8 +26,8 @@ from zrm.contract.inbound import (
     Parsed,
     RawContact,
     Report,
+    SelfServiceCommand,
     Thread,
-    Wish,
 )
 from zrm.inbox.raw_contacts import StoredContact
 from zrm.kit.file_names import file_name
@@ -96,13 +96,13 @@ class Interpretation:
 
 
 @dataclass(frozen=True, slots=True)
-class Command:
+class ReceivedCommand:
     """A self-service command with the address it came from (None: only a code was given), and the message it is if the
     command fits nothing.
     """
 
     raw: Raw
-    wish: Wish
+    command: SelfServiceCommand
     asker: NormalizedAddress | None
     otherwise: Interpretation | None
 
@@ -126,7 +126,7 @@ class PartOf:
 
 def read(
     raw: Raw, parse: Parse, *, region: str, own: Collection[str] = ()
-) -> Interpretation | list[Report] | Ignored | Command | PartOf | PerhapsReport:
+) -> Interpretation | list[Report] | Ignored | ReceivedCommand | PartOf | PerhapsReport:
     """Interpret one raw contact; `region` and `own` as for `origin_of`.
 
     Errors: Unparseable, with the reason shown in the quarantine.
@@ -149,13 +149,13 @@ def read(
             return ignored
         case Inbound() as inbound:
             reading = _read(raw, inbound, region, own)
-            command = of_channel(raw.contact.channel).command
-            if command is None or not _is_mail(inbound) or not reading.shown:
+            read_command = of_channel(raw.contact.channel).command
+            if read_command is None or not _is_mail(inbound) or not reading.shown:
                 return reading
-            wish = command(inbound, without_signature(reading.text))
-            return reading if wish is None else Command(raw, wish, reading.shown[0], reading)
-        case Wish() as wish:
-            return _command(raw, wish, region, own)
+            command = read_command(inbound, without_signature(reading.text))
+            return reading if command is None else ReceivedCommand(raw, command, reading.shown[0], reading)
+        case SelfServiceCommand() as command:
+            return _command(raw, command, region, own)
         case MessagePart() as part:
             return PartOf(raw, replace(part, key=clean(part.key)))
         case other:
@@ -248,11 +248,13 @@ def _is_mail(inbound: Inbound) -> bool:
     return addressed and bool(inbound.thread.message_id or inbound.thread.references)
 
 
-def _command(raw: Raw, wish: Wish, region: str, own: Collection[str]) -> Command:
-    asker = None if wish.sender is None else next(iter(known([wish.sender], region)), None)
-    if asker is None and not (wish.sender is None and wish.code):
+def _command(raw: Raw, command: SelfServiceCommand, region: str, own: Collection[str]) -> ReceivedCommand:
+    asker = None if command.sender is None else next(iter(known([command.sender], region)), None)
+    if asker is None and not (command.sender is None and command.code):
         raise Unparseable(reasons.NOBODYS_COMMAND)
-    return Command(raw, wish, asker, _read(raw, wish.otherwise, region, own) if wish.otherwise is not None else None)
+    return ReceivedCommand(
+        raw, command, asker, _read(raw, command.otherwise, region, own) if command.otherwise is not None else None
+    )
 
 
 def raw_contact(stored: StoredContact) -> Raw:

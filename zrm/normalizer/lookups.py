@@ -21,7 +21,7 @@ from zrm.errors import ConfigError
 from zrm.kit.clock import now
 from zrm.kit.db import Cursor, records
 from zrm.localized import Localized
-from zrm.normalizer.interpretation import Command, Interpretation
+from zrm.normalizer.interpretation import Interpretation, ReceivedCommand
 from zrm.normalizer.origin import FORGED, is_impersonal
 from zrm.normalizer.self_service import rateable
 from zrm.ui.i18n import Language
@@ -82,7 +82,7 @@ class BatchContext:
         self.lines: dict[tuple[UUID, str, str], UUID] = {}
         self.names: dict[UUID, str] = {}
         self.speaks: dict[UUID, tuple[str, str]] = {}  # the language a person asked for, the one they first wrote in
-        self.silent: set[tuple[str, str]] = set()
+        self.opted_out_addresses: set[tuple[str, str]] = set()
         self.doubtful: set[tuple[str, str]] = set()
         self.answered: dict[tuple[str, str, str], tuple[int, int]] = {}  # automatic answers: last hour, last day
         # Codes sent to typed addresses in the last hour; batches at the same moment may exceed the limit a little.
@@ -92,7 +92,7 @@ class BatchContext:
         self.subjects: dict[str, tuple[UUID, UUID | None]] = {}
         self.natures: set[str] = set()
 
-    def look_up(self, readings: Sequence[Interpretation], commands: Sequence[Command]) -> None:
+    def look_up(self, readings: Sequence[Interpretation], commands: Sequence[ReceivedCommand]) -> None:
         """Lock the addresses and the cases, and read their persons and state. A command may turn out to be a message."""
         readings = [*readings, *(command.otherwise for command in commands if command.otherwise is not None)]
         known = _addresses(readings)
@@ -199,10 +199,10 @@ class BatchContext:
                 "ORDER BY channel, address, at DESC, id DESC",
                 [[value for _, value in known]],
             )
-            self.silent = {(channel, address) for channel, address, out in self._cursor.fetchall() if out}
-        found = [way_to_acknowledge(reading, self._settings, self._senders) for reading in readings]
-        wanted = {way.address for way in found if way is not None}
-        if any(way is not None and way.claimed for way in found):
+            self.opted_out_addresses = {(channel, address) for channel, address, out in self._cursor.fetchall() if out}
+        found = [acknowledgement_route(reading, self._settings, self._senders) for reading in readings]
+        wanted = {route.address for route in found if route is not None}
+        if any(route is not None and route.claimed for route in found):
             self._cursor.execute(
                 "SELECT count(*) FROM contacts WHERE automatic AND 'typed_address' = ANY(labels) "  # as its index has it
                 "AND at > now() - interval '1 hour'"
@@ -226,7 +226,7 @@ class BatchContext:
             raise ConfigError(f"default_unit: no unit is called {self._settings.default_unit}") from None
 
 
-def way_to_acknowledge(
+def acknowledgement_route(
     reading: Interpretation, settings: Settings, senders: Sequence[SendingAccount]
 ) -> ReplyRoute | None:
     """The address for the acknowledgement: the one the contact came from or (from a form) one that was typed, which is

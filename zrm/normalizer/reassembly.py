@@ -22,7 +22,7 @@ from zrm.inbox.raw_contacts import Settled
 from zrm.kit.clock import now
 from zrm.kit.db import Cursor
 from zrm.normalizer import reasons
-from zrm.normalizer.interpretation import Command, Interpretation, PartOf, Raw, raw_contact
+from zrm.normalizer.interpretation import Interpretation, PartOf, Raw, ReceivedCommand, raw_contact
 
 Join = Callable[[Raw, Sequence[RawContact | None]], object]
 """Interprets the parts of a message as one. Errors: StoreUnavailable, a passing failure."""
@@ -49,7 +49,9 @@ class Reassembly:
                 [keys],
             )
 
-    def take(self, cursor: Cursor, arrived: PartOf) -> Interpretation | Command | Ignored | Unparseable | float | None:
+    def take(
+        self, cursor: Cursor, arrived: PartOf
+    ) -> Interpretation | ReceivedCommand | Ignored | Unparseable | float | None:
         """What happens to a part: the message it completes, nothing (it came twice), or the seconds to wait for the
         others.
 
@@ -96,7 +98,7 @@ class Reassembly:
 
     def _whole(
         self, cursor: Cursor, raw: Raw, part: MessagePart, key: str, present: Mapping[int, UUID]
-    ) -> Interpretation | Command | Ignored | Unparseable:
+    ) -> Interpretation | ReceivedCommand | Ignored | Unparseable:
         others = [raw_id for raw_id in present.values() if raw_id != raw.id]
         # Parts are always small, so their bodies are in the row.
         raws = {stored.id: raw_contact(stored) for stored in raw_contacts.load(cursor, others)} | {raw.id: raw}
@@ -110,6 +112,6 @@ class Reassembly:
         )
         for other in joined:
             outbox.withdraw(cursor, Topic.FILE, other)
-        if isinstance(outcome, Interpretation | Command | Ignored | Unparseable):
+        if isinstance(outcome, Interpretation | ReceivedCommand | Ignored | Unparseable):
             return outcome
         return Unparseable(reasons.NO_MESSAGE)

@@ -22,14 +22,14 @@ from zrm.casework.reply_routes import WEB, ReplyRoute, SendingAccount, automatic
 from zrm.casework.self_service import Answer, asked_for_by_form, codes_text, subject_of, text_of
 from zrm.config import Settings
 from zrm.contract.addresses import EMAIL
-from zrm.contract.inbound import Wish
+from zrm.contract.inbound import SelfServiceCommand
 from zrm.contract.reasons import Reason
 from zrm.inbox.code import read as read_code
 from zrm.kit.clock import now
 from zrm.kit.db import Cursor
 from zrm.kit.mail_addresses import own_message_id
 from zrm.normalizer import reasons
-from zrm.normalizer.interpretation import Command, Raw
+from zrm.normalizer.interpretation import Raw, ReceivedCommand
 from zrm.normalizer.origin import NormalizedAddress
 from zrm.ui.i18n import Language
 
@@ -55,7 +55,7 @@ def execute(
     cursor: Cursor,
     settings: Settings,
     raw: Raw,
-    wish: Wish,
+    command: SelfServiceCommand,
     asker: NormalizedAddress | None,
     held: Collection[UUID],
     *,
@@ -74,29 +74,29 @@ def execute(
     """
     if asker is None:
         return (
-            reasons.SELF_SERVICE(command=wish.kind)
-            if wish.kind == "rate" and _rate_code(cursor, raw, wish, held)
+            reasons.SELF_SERVICE(command=command.kind)
+            if command.kind == "rate" and _rate_code(cursor, raw, command, held)
             else None
         )
-    way = _way_to(raw, asker, settings, senders)
-    if way is None:
+    route = _route_to(raw, asker, settings, senders)
+    if route is None:
         return None
-    reason = reasons.SELF_SERVICE(command=wish.kind)
-    refused = _refusal(cursor, way, settings)
-    said = _do(cursor, settings, raw, wish, asker, held, refused=refused is not None)
+    reason = reasons.SELF_SERVICE(command=command.kind)
+    refused = _refusal(cursor, route, settings)
+    said = _do(cursor, settings, raw, command, asker, held, refused=refused is not None)
     if said is None:
         return None
     if refused is not None:
         return reason(because=refused)
-    if wish.answered:
+    if command.answered:
         return reason(because=reasons.ANSWERED_BY_PROVIDER)
-    if wish.kind != "stop" and opted_out(cursor, way.channel, way.address):
+    if command.kind != "stop" and opted_out(cursor, route.channel, route.address):
         return reason(because=reasons.NOT_ANSWERED)
-    _queue(cursor, settings, raw, wish, asker, way, said, message_id)
+    _queue(cursor, settings, raw, command, asker, route, said, message_id)
     return reason
 
 
-def _way_to(
+def _route_to(
     raw: Raw, asker: NormalizedAddress, settings: Settings, senders: Sequence[SendingAccount]
 ) -> ReplyRoute | None:
     """Where the answer goes: back by the channel of the command, or for a typed address by one that reaches it, if any
@@ -107,46 +107,46 @@ def _way_to(
     return ReplyRoute(raw.contact.channel, raw.contact.account, asker.value)
 
 
-def _refusal(cursor: Cursor, way: ReplyRoute, settings: Settings) -> Reason | None:
+def _refusal(cursor: Cursor, route: ReplyRoute, settings: Settings) -> Reason | None:
     """Why this address gets no more answers for now; None if it does. What strangers ask for has a limit of its own, so
     that they cannot use up the citizen's.
     """
-    most, within = (settings.automatic.typed_per_day, _DAY) if way.claimed else (MOST_ANSWERS, _HOUR)
+    most, within = (settings.automatic.typed_per_day, _DAY) if route.claimed else (MOST_ANSWERS, _HOUR)
     cursor.execute(
         "SELECT count(*) FROM deliveries d JOIN raw_contacts w ON w.id = d.question_id WHERE d.kind = 'self_service' "
         "AND d.channel = %s AND d.address = %s AND d.created_at > %s AND (w.channel = %s) = %s",
-        [way.channel, way.address, now() - within, WEB, way.claimed],
+        [route.channel, route.address, now() - within, WEB, route.claimed],
     )
     if (cursor.fetchone() or (0,))[0] < most:
         return None
-    return reasons.TOO_MANY_A_DAY if way.claimed else reasons.TOO_MANY_AN_HOUR
+    return reasons.TOO_MANY_A_DAY if route.claimed else reasons.TOO_MANY_AN_HOUR
 
 
 def _do(
     cursor: Cursor,
     settings: Settings,
     raw: Raw,
-    wish: Wish,
+    command: SelfServiceCommand,
     asker: NormalizedAddress,
     held: Collection[UUID],
     *,
     refused: bool,
 ) -> _Said | None:
     if asker.claimed:  # a typed address proves nothing: nothing is done, and the address is not told
-        return _codes(cursor, settings, asker) if wish.kind == "codes" else None
-    match wish.kind:
+        return _codes(cursor, settings, asker) if command.kind == "codes" else None
+    match command.kind:
         case "help":
             return _Said("help")
         case "stop" | "start":
             contact = raw.contact
-            opt(cursor, contact.channel, contact.account, asker.value, out=wish.kind == "stop", at=raw.received_at)
-            return _Said(wish.kind)
+            opt(cursor, contact.channel, contact.account, asker.value, out=command.kind == "stop", at=raw.received_at)
+            return _Said(command.kind)
         case "status":
-            return _Said("unknown") if refused else _status(cursor, wish.code)
+            return _Said("unknown") if refused else _status(cursor, command.code)
         case "codes":
             return _codes(cursor, settings, asker) or _Said("no codes")
         case "rate":
-            return _rate(cursor, raw, wish, asker, held)
+            return _rate(cursor, raw, command, asker, held)
 
 
 def _status(cursor: Cursor, typed: str) -> _Said:
@@ -178,48 +178,50 @@ def _codes(cursor: Cursor, settings: Settings, asker: NormalizedAddress) -> _Sai
     return _Said("codes", cases=found) if found else _Said("no codes")
 
 
-def rateable(cursor: Cursor, commands: Sequence[Command]) -> set[UUID]:
+def rateable(cursor: Cursor, received: Sequence[ReceivedCommand]) -> set[UUID]:
     """The cases that these commands may rate, executed in order; to be locked before the first of them is."""
-    ratings = [command for command in commands if command.wish.kind == "rate"]
+    ratings = [one for one in received if one.command.kind == "rate"]
     found: set[UUID] = set()
-    for command in ratings:
-        if command.asker is not None:
-            found |= {row[0] for row in _unrated(cursor, command.raw, command.wish, command.asker, most=len(ratings))}
-        elif (case_id := case_of(cursor, command.wish.code)) is not None:
+    for one in ratings:
+        if one.asker is not None:
+            found |= {row[0] for row in _unrated(cursor, one.raw, one.command, one.asker, most=len(ratings))}
+        elif (case_id := case_of(cursor, one.command.code)) is not None:
             found.add(case_id)
     return found
 
 
-def _rate_code(cursor: Cursor, raw: Raw, wish: Wish, held: Collection[UUID]) -> bool:
-    case_id = case_of(cursor, wish.code)
+def _rate_code(cursor: Cursor, raw: Raw, command: SelfServiceCommand, held: Collection[UUID]) -> bool:
+    case_id = case_of(cursor, command.code)
     if case_id is None or case_id not in held:
         return False
-    return rating.rate(cursor, case_id, channel=raw.contact.channel, score=wish.score)
+    return rating.rate(cursor, case_id, channel=raw.contact.channel, score=command.score)
 
 
-def _rate(cursor: Cursor, raw: Raw, wish: Wish, asker: NormalizedAddress, held: Collection[UUID]) -> _Said | None:
+def _rate(
+    cursor: Cursor, raw: Raw, command: SelfServiceCommand, asker: NormalizedAddress, held: Collection[UUID]
+) -> _Said | None:
     """Only the case that was closed last at this address, recently, not rated since, and with no open case after it.
 
     A mail's digit is about the one case of this citizen whose mark it carries, or that our mail was about.
     """
     lately = _RATING_BY_MAIL if asker.kind == EMAIL else _RATING_DAYS
-    for case_id, status, status_at in _unrated(cursor, raw, wish, asker, most=1):
+    for case_id, status, status_at in _unrated(cursor, raw, command, asker, most=1):
         closed_lately = status == "closed" and status_at >= raw.received_at - lately
         if closed_lately and case_id in held:
-            rated = rating.rate(cursor, case_id, channel=raw.contact.channel, score=wish.score)
+            rated = rating.rate(cursor, case_id, channel=raw.contact.channel, score=command.score)
             return _Said("rated", case_id=case_id) if rated else None
     return None
 
 
 def _unrated(
-    cursor: Cursor, raw: Raw, wish: Wish, asker: NormalizedAddress, *, most: int
+    cursor: Cursor, raw: Raw, command: SelfServiceCommand, asker: NormalizedAddress, *, most: int
 ) -> list[tuple[UUID, str, datetime]]:
     """(id, status, since) of the citizen's cases at this address that are not rated in their current state, the latest
     first.
 
     By mail, of those it answers: a case is the citizen's too when we have written to them in it.
     """
-    answered = wish.otherwise.thread if wish.otherwise is not None and asker.kind == EMAIL else None
+    answered = command.otherwise.thread if command.otherwise is not None and asker.kind == EMAIL else None
     cursor.execute(
         """
         SELECT id, status, status_at FROM cases k
@@ -250,13 +252,13 @@ def _queue(
     cursor: Cursor,
     settings: Settings,
     raw: Raw,
-    wish: Wish,
+    command: SelfServiceCommand,
     asker: NormalizedAddress,
-    way: ReplyRoute,
+    route: ReplyRoute,
     said: _Said,
     message_id: str,
 ) -> None:
-    language = _language(cursor, settings, way.channel, wish, asker)
+    language = _language(cursor, settings, route.channel, command, asker)
     name = settings.organisation.name.in_language(language)
     by_mail = asker.kind == EMAIL
     if said.answer == "codes":
@@ -267,7 +269,7 @@ def _queue(
         text = f"{text}\n\n{asked_for_by_form(language)}"
     title = subject_of(said.answer, language) if by_mail else ""
     answer = NewDelivery(
-        DeliveryKind.SELF_SERVICE, way.channel, way.account, way.address, question_id=raw.id, wish=wish.kind,
+        DeliveryKind.SELF_SERVICE, route.channel, route.account, route.address, question_id=raw.id, wish=command.kind,
         says=OwnWords(text, language, title, message_id), trace=raw.contact.trace,
     )  # fmt: skip
     if by_mail and said.case_id is not None:
@@ -275,7 +277,9 @@ def _queue(
     outgoing.queue(cursor, [answer])
 
 
-def _language(cursor: Cursor, settings: Settings, channel: str, wish: Wish, asker: NormalizedAddress) -> Language:
+def _language(
+    cursor: Cursor, settings: Settings, channel: str, command: SelfServiceCommand, asker: NormalizedAddress
+) -> Language:
     """The language the citizen asked for; else that of their message; else the one they first wrote in; else the
     installation's.
     """
@@ -289,7 +293,7 @@ def _language(cursor: Cursor, settings: Settings, channel: str, wish: Wish, aske
     known = cursor.fetchall()
     asked_for = next((preferred for preferred, _ in known if preferred), "")
     first = next((language for _, language in known if language), "")
-    match asked_for or wish.language or first:
+    match asked_for or command.language or first:
         case "":
             return settings.organisation.language
         case "fa":

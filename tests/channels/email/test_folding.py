@@ -14,7 +14,7 @@ from zrm.channels.email.config import EmailConfig
 from zrm.channels.email.mailboxes import Mailboxes
 from zrm.channels.email.parse import parse_mail
 from zrm.contract.inbound import RawContact
-from zrm.normalizer.interpretation import Command, Interpretation, Raw, read
+from zrm.normalizer.interpretation import Interpretation, Raw, ReceivedCommand, read
 
 BOXES = Mailboxes(
     EmailConfig.model_validate(
@@ -175,7 +175,7 @@ def test_a_quotation_in_html_folds_at_the_end_only(html: str, new: str, quoted: 
 
 def test_a_code_with_a_signature_is_still_a_question_for_the_state() -> None:
     for text in ("1234-5678-9012\n\nSent from my iPhone", "1234-5678-9012\n-- \nAli\n+98 21 1234 567"):
-        assert isinstance(outcome(mail(text, "")), Command)
+        assert isinstance(outcome(mail(text, "")), ReceivedCommand)
 
 
 def test_stop_above_a_letter_is_a_letter() -> None:

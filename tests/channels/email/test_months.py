@@ -17,7 +17,7 @@ from zrm.casestore import months, outbox, search, search_words, timeline
 from zrm.casestore.case import case_of, cases_of
 from zrm.casestore.outbox import Topic
 from zrm.casework.self_service import text_of
-from zrm.channels.sms.keywords import wish_of
+from zrm.channels.sms.keywords import command_of
 from zrm.contract.addresses import PHONE, Sender
 from zrm.contract.inbound import Inbound, Parsed, RawContact
 from zrm.dispatch.deliver import Deliver
@@ -130,7 +130,7 @@ def sms_status(installation: MailInstallation, code: str) -> object:
 
     def parse(raw: RawContact) -> list[Parsed]:
         inbound = Inbound((Sender(PHONE, "09121234567"),), raw.body.decode())
-        return [wish_of(inbound) or inbound]
+        return [command_of(inbound) or inbound]
 
     text = RawContact("sms", "3000123", code, f"وضعیت {code}".encode(), "text/plain")
     contact = installation.inbox.submit(text).result().contact_id

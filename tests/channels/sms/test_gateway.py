@@ -36,7 +36,7 @@ from zrm.contract.errors import (
     Throttled,
     Unparseable,
 )
-from zrm.contract.inbound import Ignored, Inbound, RawContact, Report, Thread, Wish
+from zrm.contract.inbound import Ignored, Inbound, RawContact, Report, SelfServiceCommand, Thread
 from zrm.contract.outbound import Reply
 from zrm.errors import StoreUnavailable
 from zrm.kit.ids import new_id
@@ -209,7 +209,7 @@ def test_plain_message_in_an_old_charset_is_read(hub: str, desk: KeepingDesk, ch
 def test_wishes_are_understood_by_any_provider(hub: str, desk: KeepingDesk, channel: SmsChannel) -> None:
     green(hub, key=TOKEN, **{"from": "0912", "message": "لغو", "date": "1"})
     (wish,) = channel.parse(desk.contacts[0])
-    assert isinstance(wish, Wish)
+    assert isinstance(wish, SelfServiceCommand)
 
 
 def test_strangers_are_refused_and_counted(hub: str, desk: KeepingDesk) -> None:

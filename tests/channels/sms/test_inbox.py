@@ -28,7 +28,7 @@ from zrm.channels.sms.channel import SmsChannel
 from zrm.channels.sms.config import SmsConfig
 from zrm.config import Settings
 from zrm.contract.errors import Unparseable
-from zrm.contract.inbound import Inbound, MessagePart, RawContact, Wish
+from zrm.contract.inbound import Inbound, MessagePart, RawContact, SelfServiceCommand
 from zrm.errors import StoreUnavailable
 from zrm.frontdesk.desk import front_desk
 from zrm.inbox.receive import Inbox
@@ -110,7 +110,12 @@ def test_a_message_in_one_piece_is_one_and_a_part_that_never_came_is_shown(desk:
         ]
         bring(hub, part(1), part(3))
     whole, wish, first, third = desk.contacts
-    assert [type(channel.parse(raw)[0]) for raw in desk.contacts] == [Inbound, Wish, MessagePart, MessagePart]
+    assert [type(channel.parse(raw)[0]) for raw in desk.contacts] == [
+        Inbound,
+        SelfServiceCommand,
+        MessagePart,
+        MessagePart,
+    ]
     assert (whole.external_id, wish.external_id, first.external_id) == ("red:a", "red:b", "red:m7/1")
     (known,) = channel.parse(third)
     assert isinstance(known, MessagePart)

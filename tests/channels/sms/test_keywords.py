@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from zrm.channels.sms.keywords import wish_of
+from zrm.channels.sms.keywords import command_of
 from zrm.contract.addresses import PHONE, Sender
 from zrm.contract.files import InboundFile
 from zrm.contract.inbound import Inbound
@@ -53,7 +53,7 @@ def said(text: str, language: str = "") -> Inbound:
     ],
 )
 def test_a_word_a_code_or_a_digit_alone_is_a_wish(text: str, kind: str, language: str) -> None:
-    wish = wish_of(said(text))
+    wish = command_of(said(text))
     assert wish is not None
     assert (wish.kind, wish.language, wish.sender) == (kind, language, SENDER)
     if kind == "status":
@@ -70,23 +70,23 @@ def test_a_word_a_code_or_a_digit_alone_is_a_wish(text: str, kind: str, language
     ],
 )  # fmt: skip
 def test_anything_else_is_for_people_to_read(text: str) -> None:
-    assert wish_of(said(text)) is None
+    assert command_of(said(text)) is None
 
 
 def test_the_numbers_own_language_and_the_operators_words_count() -> None:
-    wish = wish_of(said("stop", "fa"))
+    wish = command_of(said("stop", "fa"))
     assert wish is not None
     assert wish.language == "fa"
-    assert wish_of(said("خروج")) is None
-    own = wish_of(said("خروج"), {"stop": ["خروج"]})
+    assert command_of(said("خروج")) is None
+    own = command_of(said("خروج"), {"stop": ["خروج"]})
     assert own is not None
     assert own.kind == "stop"
 
 
 def test_a_picture_is_never_a_wish() -> None:
-    assert wish_of(Inbound((SENDER,), "3", files=(InboundFile("a", "image/png", b"x"),))) is None
+    assert command_of(Inbound((SENDER,), "3", files=(InboundFile("a", "image/png", b"x"),))) is None
 
 
 @given(st.text(max_size=80))
 def test_no_text_breaks_it(text: str) -> None:
-    wish_of(said(text))
+    command_of(said(text))

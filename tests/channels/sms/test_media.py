@@ -145,14 +145,14 @@ def test_twilio_is_asked_what_became_of_a_message() -> None:
         channels = Channels(account)
         line = channels()
         reference = line.send(reply()).provider_ref
-        assert line.fate(NUMBER, reference) is None, "still queued there: it does not know either"
+        assert line.delivery_status(NUMBER, reference) is None, "still queued there: it does not know either"
         account.messages[reference].status = "delivered"
-        assert line.fate(NUMBER, reference) == Report(reference, "delivered")
+        assert line.delivery_status(NUMBER, reference) == Report(reference, "delivered")
         account.messages[reference].status, account.messages[reference].error_code = "undelivered", 30005
-        failed = line.fate(NUMBER, reference)
+        failed = line.delivery_status(NUMBER, reference)
         assert failed is not None
         assert (failed.state, bool(failed.reason)) == ("failed", True)
         with pytest.raises(SendError):
-            line.fate(NUMBER, "SM" + "0" * 32)
-        assert line.fate(NUMBER, "file:x") is None
+            line.delivery_status(NUMBER, "SM" + "0" * 32)
+        assert line.delivery_status(NUMBER, "file:x") is None
         line.close()

@@ -16,7 +16,7 @@ from zrm.channels.sms.channel import SmsChannel
 from zrm.channels.sms.config import SmsConfig
 from zrm.contract.addresses import PHONE, Sender
 from zrm.contract.errors import Unparseable
-from zrm.contract.inbound import JSON, Ignored, Inbound, RawContact, Report, Thread, Wish
+from zrm.contract.inbound import JSON, Ignored, Inbound, RawContact, Report, SelfServiceCommand, Thread
 
 NUMBER = "+982130001"
 SID = "SM6f1c2b7d9e0a4b3c8d5e6f708192a3b4"
@@ -64,12 +64,12 @@ def test_message_is_read_as_written(name: str, text: str, labels: set[str]) -> N
 
 def test_what_twilio_answered_itself_is_not_answered_again() -> None:
     (wish,) = CHANNEL.parse(raw(payload("stop")))
-    assert wish == Wish("stop", Sender(PHONE, "+989121234567"), answered=True)
+    assert wish == SelfServiceCommand("stop", Sender(PHONE, "+989121234567"), answered=True)
 
 
 def test_wishes_are_read_where_the_number_serves_itself() -> None:
     (wish,) = CHANNEL.parse(raw(b"From=%2B98912&Body=%D9%84%D8%BA%D9%88"))
-    assert isinstance(wish, Wish)
+    assert isinstance(wish, SelfServiceCommand)
     line = LINE | {"self_service": False}
     plain = SmsChannel(SmsConfig.model_validate({"accounts": {NUMBER: line}}), installation())
     (inbound,) = plain.parse(raw(b"From=%2B98912&Body=%D9%84%D8%BA%D9%88"))

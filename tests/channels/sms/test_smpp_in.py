@@ -25,7 +25,7 @@ from zrm.channels.sms.channel import SmsChannel
 from zrm.channels.sms.config import SmsConfig
 from zrm.channels.sms.smpp.redelivery_window import Recent
 from zrm.contract.errors import Unparseable
-from zrm.contract.inbound import Inbound, MessagePart, RawContact, Receipt, Wish
+from zrm.contract.inbound import Inbound, MessagePart, RawContact, Receipt, SelfServiceCommand
 from zrm.errors import StoreUnavailable
 
 
@@ -49,7 +49,7 @@ def test_wishes_are_understood_on_this_line_too(
     smsc.deliver(text)
     (contact,) = desk.wait_for(1)
     (wish,) = line.channel.parse(contact)
-    assert isinstance(wish, Wish)
+    assert isinstance(wish, SelfServiceCommand)
     assert wish.kind == kind
 
 
@@ -161,7 +161,7 @@ def test_words_said_twice_are_two_messages_and_one_delivered_again_is_one(
     smsc.wait_for("answer", 5)
     assert len({contact.external_id for contact in desk.contacts}) == 3, "two came again, the third is new"
     (wish,) = line.channel.parse(desk.contacts[0])
-    assert isinstance(wish, Wish)
+    assert isinstance(wish, SelfServiceCommand)
 
 
 def test_a_line_that_broke_is_made_again_and_a_silent_one_is_asked(

@@ -21,7 +21,7 @@ from tests.reasons import says
 from zrm.casestore import outbox
 from zrm.casestore.outbox import Topic
 from zrm.channels.sms.channel import SmsChannel
-from zrm.channels.sms.keywords import wish_of
+from zrm.channels.sms.keywords import command_of
 from zrm.channels.sms.smpp.config import SmppGateway
 from zrm.channels.sms.smpp.read import reference
 from zrm.config import Settings
@@ -119,7 +119,7 @@ def test_no_receipt_breaks_the_reading(words: str, esm_class: int) -> None:
 
 
 def test_revoke_is_a_stop_word() -> None:
-    wish = wish_of(Inbound((Sender(PHONE, CITIZEN),), "Revoke."))
+    wish = command_of(Inbound((Sender(PHONE, CITIZEN),), "Revoke."))
     assert wish is not None
     assert (wish.kind, wish.language) == ("stop", "en")
 

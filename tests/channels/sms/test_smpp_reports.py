@@ -110,7 +110,7 @@ def test_the_smsc_is_asked_what_became_of_a_message(smsc: Smsc, line: Listening,
     smsc.hold_receipts()
     sent = line.channel.send(reply())
     smsc.settle(smsc.log("submit")[0]["id"], state)
-    found = line.channel.fate(NUMBER, sent.provider_ref)
+    found = line.channel.delivery_status(NUMBER, sent.provider_ref)
     assert (found and found.state) == fate
     assert found is None or (found.provider_ref, bool(found.reason)) == (sent.provider_ref, fate == "failed")
     assert [(asked["id"], asked["from"]) for asked in smsc.log("query")] == [("1000", NUMBER)]
@@ -118,14 +118,14 @@ def test_the_smsc_is_asked_what_became_of_a_message(smsc: Smsc, line: Listening,
 
 def test_the_smsc_is_asked_in_its_own_spelling_and_may_not_know(smsc: Smsc, tmp_path: Path) -> None:
     channel = channel_at(smsc.port, tmp_path, message_ids="hex_then_decimal", timeout=1)
-    assert channel.fate(NUMBER, f"mci:{0x1000}") is None, "nobody has sent it"
-    assert channel.fate(NUMBER, f"mci:{0xBEE}") is None
+    assert channel.delivery_status(NUMBER, f"mci:{0x1000}") is None, "nobody has sent it"
+    assert channel.delivery_status(NUMBER, f"mci:{0xBEE}") is None
     assert [asked["id"] for asked in smsc.log("query")] == ["1000", "BEE", "bee"]
-    assert channel.fate(NUMBER, "mtn:1000") is None
-    assert channel.fate("30009", "mci:1000") is None
+    assert channel.delivery_status(NUMBER, "mtn:1000") is None
+    assert channel.delivery_status("30009", "mci:1000") is None
     smsc.behave("cut", 0x58)
     with pytest.raises(ConnectionFailed):
-        channel.fate(NUMBER, "mci:1")
+        channel.delivery_status(NUMBER, "mci:1")
     with pytest.raises(Throttled):
-        channel.fate(NUMBER, "mci:1")
+        channel.delivery_status(NUMBER, "mci:1")
     channel.close()

@@ -16,7 +16,7 @@ from zrm.channels.telegram.config import BaleConfig, TelegramConfig
 from zrm.channels.telegram.incoming_update import storable
 from zrm.contract.errors import Unparseable
 from zrm.contract.files import StoredFile
-from zrm.contract.inbound import Ignored, Inbound, RawContact, Wish
+from zrm.contract.inbound import Ignored, Inbound, RawContact, SelfServiceCommand
 
 INSTALLATION = Installation({"fa": "", "en": ""}, "fa", "Asia/Tehran", "IR", "https://hub.example.org", ".", "secret")
 TELEGRAM = TelegramChannel(TelegramConfig(), INSTALLATION)
@@ -60,7 +60,7 @@ def test_nothing_but_unparseable_is_ever_raised(value: Any, role: Any) -> None:
         (found,) = TELEGRAM.parse(raw(value, role))
     except Unparseable:
         return
-    assert isinstance(found, (Inbound, Ignored, Wish))
+    assert isinstance(found, (Inbound, Ignored, SelfServiceCommand))
     if isinstance(found, Inbound):
         text = json.dumps([found.text, found.title, found.headers, [sender.name for sender in found.senders]])
         assert "\\u0000" not in text
@@ -136,7 +136,7 @@ def test_steps_are_ignored_with_their_reason() -> None:
 def test_a_single_digit_may_be_a_rating_and_is_else_a_message() -> None:
     for text, score in (("۵", 5), (" 1\n", 1), ("٣", 3)):
         (found,) = TELEGRAM.parse(raw(message(text=text)))
-        assert isinstance(found, Wish)
+        assert isinstance(found, SelfServiceCommand)
         assert (found.kind, found.score) == ("rate", score)
         assert found.sender is not None
         assert found.sender.raw == "7"

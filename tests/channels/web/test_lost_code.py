@@ -20,7 +20,7 @@ from zrm.casework import case_actions
 from zrm.casework.reply_routes import SendingAccount as Account
 from zrm.config import Settings
 from zrm.contract.addresses import EMAIL, PHONE, Sender
-from zrm.contract.inbound import Inbound, Parsed, RawContact, Wish
+from zrm.contract.inbound import Inbound, Parsed, RawContact, SelfServiceCommand
 from zrm.contract.outbound import Reply, Sent
 from zrm.contract.ports import OpenDoor
 from zrm.dispatch.deliver import Deliver
@@ -61,12 +61,12 @@ def ask(client: httpx.Client, address: str, **fields: str) -> httpx.Response:
 @pytest.mark.parametrize(
     ("language", "typed", "wish"),
     [
-        ("en", f" {SARA} ", Wish("codes", Sender(EMAIL, SARA, claimed=True), "en")),
-        ("fa", "۰۹۱۲ ۱۲۳ ۴۵۶۷", Wish("codes", Sender(PHONE, "۰۹۱۲ ۱۲۳ ۴۵۶۷", claimed=True), "fa")),
+        ("en", f" {SARA} ", SelfServiceCommand("codes", Sender(EMAIL, SARA, claimed=True), "en")),
+        ("fa", "۰۹۱۲ ۱۲۳ ۴۵۶۷", SelfServiceCommand("codes", Sender(PHONE, "۰۹۱۲ ۱۲۳ ۴۵۶۷", claimed=True), "fa")),
     ],
 )
 def test_an_address_becomes_a_wish_and_the_answer_says_nothing_of_it(
-    portal: Portal, language: str, typed: str, wish: Wish
+    portal: Portal, language: str, typed: str, wish: SelfServiceCommand
 ) -> None:
     client = portal.citizen(language)
     assert 'href="/track/lost"' in client.get("/track").text

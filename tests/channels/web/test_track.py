@@ -13,7 +13,7 @@ import pytest
 from tests.channels.web.desk import ANSWER_FILE, CASE
 from tests.channels.web.portal import CONFIG, Portal, all_hidden, came_back, hidden, running
 from zrm.channels.web.signed_tokens import Pass, Seals
-from zrm.contract.inbound import Inbound, Wish
+from zrm.contract.inbound import Inbound, SelfServiceCommand
 from zrm.kit.ids import new_id
 
 ANSWER = "فردا پر می‌شود"
@@ -341,7 +341,7 @@ def test_a_closed_matter_is_rated_by_who_has_its_code(portal: Portal, language: 
     assert "/track/rating" not in thanks
     (raw,) = portal.desk.raws
     assert (json.loads(raw.body), raw.envelope) == ({"score": 4}, {"rates": CASE})
-    assert portal.channel.parse(raw) == [Wish("rate", None, code=CASE, score=4)]
+    assert portal.channel.parse(raw) == [SelfServiceCommand("rate", None, code=CASE, score=4)]
 
 
 def test_nothing_is_asked_before_a_matter_is_closed_or_after_it_was_rated(portal: Portal) -> None:

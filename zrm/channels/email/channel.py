@@ -11,7 +11,7 @@ from typing import ClassVar
 from zrm.channels.channel import ChannelConfig, Installation
 from zrm.channels.email.config import EmailConfig
 from zrm.channels.email.dkim_seal import KeyUnusable, read_key
-from zrm.channels.email.keywords import wish_in_mail
+from zrm.channels.email.keywords import command_in_mail
 from zrm.channels.email.mailboxes import Mailboxes
 from zrm.channels.email.parse import parse_mail
 from zrm.channels.email.send import MailSender
@@ -42,7 +42,7 @@ class EmailChannel:
         message_ids=True,
         acknowledges=True,
         asks_rating=True,
-        command=wish_in_mail,
+        command=command_in_mail,
     )
 
     def __init__(self, config: EmailConfig, installation: Installation) -> None:

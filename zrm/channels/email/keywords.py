@@ -11,7 +11,7 @@ import re
 from typing import Final, Literal
 
 from zrm.contract.addresses import EMAIL
-from zrm.contract.inbound import Inbound, Wish
+from zrm.contract.inbound import Inbound, SelfServiceCommand
 from zrm.kit.text import fold
 
 _LONGEST: Final = 60
@@ -36,7 +36,7 @@ _WORDS: Final[dict[str, tuple[Literal["stop", "start", "codes"], str]]] = {
 }
 
 
-def wish_in_mail(inbound: Inbound, fresh: str) -> Wish | None:
+def command_in_mail(inbound: Inbound, fresh: str) -> SelfServiceCommand | None:
     """The command in a mail, None for an ordinary mail. `fresh` is its text without quotations and signature.
 
     A mail with a doubtful label is no command: programs, lists, and probably forged senders get no answer.
@@ -51,17 +51,17 @@ def wish_in_mail(inbound: Inbound, fresh: str) -> Wish | None:
     answers_ours = bool(inbound.thread.tokens) and bool(inbound.thread.references)
     # The store knows whether a lone digit answers our question; if it does not, it is an ordinary message.
     if inbound.thread.references and len(said) == 1 and said in "12345":
-        return Wish("rate", sender, score=int(said), otherwise=inbound)
-    wishes = {_wish(words) for words in (said, subject) if words and words not in _CODE_WORDS}
+        return SelfServiceCommand("rate", sender, score=int(said), otherwise=inbound)
+    found_commands = {_command(words) for words in (said, subject) if words and words not in _CODE_WORDS}
     if answers_ours and said in _WORDS:
-        wishes = {_wish(said)}
-    if len(wishes) != 1 or (found := wishes.pop()) is None:
+        found_commands = {_command(said)}
+    if len(found_commands) != 1 or (found := found_commands.pop()) is None:
         return None
     kind, language, code = found
-    return Wish(kind, sender, language, code=code)
+    return SelfServiceCommand(kind, sender, language, code=code)
 
 
-def _wish(plain: str) -> tuple[Literal["stop", "start", "status", "codes"], str, str] | None:
+def _command(plain: str) -> tuple[Literal["stop", "start", "status", "codes"], str, str] | None:
     if known := _WORDS.get(plain):
         return *known, ""
     match = _CODE.fullmatch(plain)

@@ -25,7 +25,7 @@ from zrm.channels.sms.gateway import send as gateway_sender
 from zrm.channels.sms.gateway.config import HttpGateway
 from zrm.channels.sms.gateway.door import REPORT_PATH, GatewayDoor
 from zrm.channels.sms.gateway.inbox import Poller
-from zrm.channels.sms.keywords import wish_of
+from zrm.channels.sms.keywords import command_of
 from zrm.channels.sms.media import fetch_media
 from zrm.channels.sms.parse import read_message, read_opt_out, read_status, report_of
 from zrm.channels.sms.provider import Outgoing, Provider
@@ -37,7 +37,7 @@ from zrm.contract.addresses import PHONE
 from zrm.contract.capabilities import Capabilities
 from zrm.contract.errors import ConfigInvalid, RecipientUnreachable, ReplyInvalid, Unparseable
 from zrm.contract.files import Fetched
-from zrm.contract.inbound import Inbound, MessagePart, Parsed, RawContact, Report, Wish
+from zrm.contract.inbound import Inbound, MessagePart, Parsed, RawContact, Report, SelfServiceCommand
 from zrm.contract.outbound import Reply, Sent
 from zrm.contract.ports import FrontDesk
 from zrm.kit import file_permissions
@@ -98,11 +98,11 @@ class SmsChannel:
             if raw.kind == "report":
                 return gateway_reader.read_reports(name, raw, gateway)
             read = gateway_reader.read_message(name, raw, gateway, language)
-            return [read if isinstance(read, MessagePart) else self._wish_of(read, account) or read]
+            return [read if isinstance(read, MessagePart) else self._command_of(read, account) or read]
         if raw.kind == "report":
             return [read_status(raw)]
         inbound = read_message(raw, language)
-        return [read_opt_out(raw, inbound) or self._wish_of(inbound, account) or inbound]
+        return [read_opt_out(raw, inbound) or self._command_of(inbound, account) or inbound]
 
     def _parse_smpp(self, name: str, raw: RawContact, gateway: SmppGateway, account: SmsAccount | None) -> list[Parsed]:
         if raw.kind == "report":
@@ -111,7 +111,7 @@ class SmsChannel:
         if isinstance(found, MessagePart):
             return [found]
         report = smpp_reader.report_or(name, raw, gateway, found)
-        return [report or self._wish_of(found, account) or found]
+        return [report or self._command_of(found, account) or found]
 
     def join(self, parts: Sequence[RawContact | None]) -> list[Parsed]:
         """The message of these parts. Errors: Unparseable."""
@@ -126,7 +126,7 @@ class SmsChannel:
             inbound = smpp_reader.join(parts, gateway, language)
         else:
             inbound = gateway_reader.join(parts, gateway, language)
-        return [self._wish_of(inbound, account) or inbound]
+        return [self._command_of(inbound, account) or inbound]
 
     def _listen(self, desk: FrontDesk, stop: Event) -> None:
         lines, folder = self._config.lines(), Path(self._installation.data_dir, "sms")
@@ -152,8 +152,8 @@ class SmsChannel:
 
         asyncio.run(together())
 
-    def _wish_of(self, inbound: Inbound, account: SmsAccount | None) -> Wish | None:
-        return wish_of(inbound, account.keywords) if account is not None and account.self_service else None
+    def _command_of(self, inbound: Inbound, account: SmsAccount | None) -> SelfServiceCommand | None:
+        return command_of(inbound, account.keywords) if account is not None and account.self_service else None
 
     def send(self, reply: Reply) -> Sent:
         """Send one text by Twilio; its reports come to the status webhook. Errors: SendError."""
@@ -209,7 +209,7 @@ class SmsChannel:
             raise ConfigInvalid(messages.NO_ACCOUNT)
         return fetch_media(known, address, self._config.api_base, self._config.timeout)
 
-    def fate(self, account: str, provider_ref: str) -> Report | None:
+    def delivery_status(self, account: str, provider_ref: str) -> Report | None:
         """What Twilio or an SMSC knows of a message whose report never came. Errors: SendError."""
         known = self._config.accounts.get(account)
         if known is None:
@@ -221,7 +221,7 @@ class SmsChannel:
             return self._transmitter(known.gateway, gateway).ask(known.sender or account, provider_ref)
         if not provider_ref.startswith(("SM", "MM")):
             return None
-        status, code = self._provider().fate(known, provider_ref)
+        status, code = self._provider().delivery_status(known, provider_ref)
         return report_of(provider_ref, status, code)
 
     def reports_on(self, account: str, provider_ref: str) -> bool:

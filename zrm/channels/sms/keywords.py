@@ -11,7 +11,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Final, Literal
 
-from zrm.contract.inbound import Inbound, Wish
+from zrm.contract.inbound import Inbound, SelfServiceCommand
 from zrm.kit.text import fold, latin_digits
 
 Word = Literal["help", "stop", "start", "codes"]
@@ -44,7 +44,7 @@ _CODE: Final = re.compile(r"(?P<word>[^\d]*?)\s*(?P<code>\d(?:[\s.-]*\d){11})")
 _LONGEST: Final = 60
 
 
-def wish_of(inbound: Inbound, more: Mapping[Word, Sequence[str]] | None = None) -> Wish | None:
+def command_of(inbound: Inbound, more: Mapping[Word, Sequence[str]] | None = None) -> SelfServiceCommand | None:
     """The command in a message, None for an ordinary message. `more` are an operator's own keywords in addition to
     ours.
     """
@@ -54,18 +54,18 @@ def wish_of(inbound: Inbound, more: Mapping[Word, Sequence[str]] | None = None) 
     sender, plain = inbound.senders[0], _plain(text)
     for kind, words in (more or {}).items():
         if plain and plain in map(_plain, words):
-            return Wish(kind, sender, inbound.language)
+            return SelfServiceCommand(kind, sender, inbound.language)
     if not plain and "?" in fold(text):
-        return Wish("help", sender, inbound.language)
+        return SelfServiceCommand("help", sender, inbound.language)
     if known := _WORDS.get(plain):
-        return Wish(known[0], sender, inbound.language or known[1])
+        return SelfServiceCommand(known[0], sender, inbound.language or known[1])
     if len(plain) == 1 and plain in "12345":
-        return Wish("rate", sender, inbound.language, score=int(plain), otherwise=inbound)
+        return SelfServiceCommand("rate", sender, inbound.language, score=int(plain), otherwise=inbound)
     if match := _CODE.fullmatch(latin_digits(plain)):
         word = match["word"].strip()
         if not word or word in _CODE_WORDS:
             code = "".join(character for character in match["code"] if character.isdigit())
-            return Wish("status", sender, inbound.language or _CODE_WORDS.get(word, ""), code=code)
+            return SelfServiceCommand("status", sender, inbound.language or _CODE_WORDS.get(word, ""), code=code)
     return None
 
 

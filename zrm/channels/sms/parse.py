@@ -12,7 +12,7 @@ from zrm.channels.sms.form import read_form
 from zrm.contract.addresses import PHONE, Sender
 from zrm.contract.errors import Unparseable
 from zrm.contract.files import InboundFile
-from zrm.contract.inbound import Ignored, Inbound, RawContact, Report, Thread, Wish
+from zrm.contract.inbound import Ignored, Inbound, RawContact, Report, SelfServiceCommand, Thread
 from zrm.contract.reasons import Reason
 
 _SAFE: Final = re.compile(r"[^A-Za-z0-9]")
@@ -32,12 +32,12 @@ _STATES: Final[dict[str, Literal["sent", "delivered", "failed"]]] = {
 }
 
 
-def read_opt_out(raw: RawContact, inbound: Inbound) -> Wish | None:
+def read_opt_out(raw: RawContact, inbound: Inbound) -> SelfServiceCommand | None:
     """The command that Twilio itself recognised and answered (STOP, START, HELP of its opt-out service), None if
     none.
     """
     kind = _OPT_OUT_TYPES.get(_fields(raw).get("OptOutType", "").upper())
-    return None if kind is None else Wish(kind, inbound.senders[0], inbound.language, answered=True)
+    return None if kind is None else SelfServiceCommand(kind, inbound.senders[0], inbound.language, answered=True)
 
 
 def read_message(raw: RawContact, language: str) -> Inbound:

@@ -62,7 +62,7 @@ class Provider:
             raise OutcomeUnknown(UNKNOWN)
         return taken.sid
 
-    def fate(self, account: SmsAccount, reference: str) -> tuple[str, str]:
+    def delivery_status(self, account: SmsAccount, reference: str) -> tuple[str, str]:
         """(status, error code or "") of a message at Twilio. Errors: SendError, retryable where asking again may help."""
         client = self._client(account)
         try:

@@ -14,7 +14,7 @@ from zrm.channels.telegram.platform import Platform
 from zrm.contract.addresses import PHONE, Sender
 from zrm.contract.errors import Unparseable
 from zrm.contract.files import InboundFile, StoredFile
-from zrm.contract.inbound import JSON, Ignored, Inbound, RawContact, Thread, Wish
+from zrm.contract.inbound import JSON, Ignored, Inbound, RawContact, SelfServiceCommand, Thread
 from zrm.kit.text import latin_digits
 
 _SCORES = ("1", "2", "3", "4", "5")
@@ -29,7 +29,7 @@ class _ParsedText:
     missing: tuple[Missing, ...]
 
 
-def read_contact(raw: RawContact, platform: Platform) -> Inbound | Ignored | Wish:
+def read_contact(raw: RawContact, platform: Platform) -> Inbound | Ignored | SelfServiceCommand:
     """The contact. Errors: Unparseable and nothing else."""
     try:
         value: JSON = json.loads(raw.body)
@@ -58,7 +58,7 @@ def read_contact(raw: RawContact, platform: Platform) -> Inbound | Ignored | Wis
     digit = latin_digits(told.text.strip())
     if digit in _SCORES and not told.attached and told.kind == "message" and not told.robot:
         # An answer to the rating question of a closed case; if none was asked, it is an ordinary message.
-        return Wish("rate", inbound.senders[0], inbound.language, score=int(digit), otherwise=inbound)
+        return SelfServiceCommand("rate", inbound.senders[0], inbound.language, score=int(digit), otherwise=inbound)
     return inbound
 
 

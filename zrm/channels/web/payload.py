@@ -19,7 +19,7 @@ from zrm.channels.web.form_validation import MAX_EMAIL, MAX_NAME, MAX_PHONE, cle
 from zrm.contract.addresses import EMAIL, PHONE, Sender
 from zrm.contract.errors import Unparseable
 from zrm.contract.files import InboundFile
-from zrm.contract.inbound import Inbound, RawContact, Thread, Wish
+from zrm.contract.inbound import Inbound, RawContact, SelfServiceCommand, Thread
 from zrm.contract.reasons import declare
 
 CODES: Final = "codes"
@@ -76,7 +76,7 @@ _NO_RATING: Final = declare("web.no_rating", "not a rating from 1 to 5")
 _NO_ADDRESS: Final = declare("web.no_address", "not an address that has lost its codes")
 
 
-def parse_payload(raw: RawContact) -> Inbound | Wish:
+def parse_payload(raw: RawContact) -> Inbound | SelfServiceCommand:
     """The contact or the command in a payload. Errors: Unparseable, naming the fields but never repeating their
     values.
     """
@@ -108,14 +108,14 @@ def parse_payload(raw: RawContact) -> Inbound | Wish:
     )
 
 
-def _rating(raw: RawContact, code: str) -> Wish:
+def _rating(raw: RawContact, code: str) -> SelfServiceCommand:
     try:
-        return Wish("rate", None, code=code, score=Rating.model_validate_json(raw.body).score)
+        return SelfServiceCommand("rate", None, code=code, score=Rating.model_validate_json(raw.body).score)
     except ValidationError:
         raise Unparseable(_NO_RATING) from None
 
 
-def _asking(raw: RawContact) -> Wish:
+def _asking(raw: RawContact) -> SelfServiceCommand:
     try:
         asking = CodeRequest.model_validate_json(raw.body)
     except ValidationError:
@@ -124,7 +124,7 @@ def _asking(raw: RawContact) -> Wish:
     kind, address = (EMAIL, email) if email else (PHONE, phone)
     if not address:
         raise Unparseable(_NO_ADDRESS)
-    return Wish("codes", Sender(kind, address, claimed=True), asking.language)
+    return SelfServiceCommand("codes", Sender(kind, address, claimed=True), asking.language)
 
 
 def title_of(text: str) -> str:
