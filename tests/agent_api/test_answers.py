@@ -81,7 +81,7 @@ def test_an_answer_without_files_may_come_in_parts_too(sign_in: SignIn, database
         assert one(cursor, "SELECT count(*) FROM attachments") == 0
 
 
-@pytest.mark.parametrize(("files", "status"), [(1, 422), (11, 413)])
+@pytest.mark.parametrize(("files", "status"), [(1, 422), (11, 413), (30, 413)])
 def test_files_that_cannot_go_stop_the_answer(sign_in: SignIn, database: Database, files: int, status: int) -> None:
     case = file_case(database, channel="sms")
     browser = sign_in("daniel")

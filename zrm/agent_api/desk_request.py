@@ -219,13 +219,13 @@ async def read_parts(request: Request) -> tuple[dict[str, str], tuple[UploadFile
                 raise TooLarge(MOST_UPLOAD_BYTES)
             yield chunk
 
+    parser = MultiPartParser(
+        request.headers, counted(), max_files=MOST_FILES + 1, max_fields=200, max_part_size=MOST_FORM_BYTES
+    )
     try:
-        parser = MultiPartParser(
-            request.headers, counted(), max_files=MOST_FILES + 1, max_fields=200, max_part_size=MOST_FORM_BYTES
-        )
         parts = await parser.parse()
-    except (MultiPartException, FormParserError, KeyError, ValueError) as error:
-        if isinstance(error, MultiPartException) and "Too many files" in error.message:
+    except (MultiPartException, FormParserError, KeyError, ValueError):
+        if sum(isinstance(value, UploadFile) for _name, value in parser.items) > MOST_FILES:
             raise TooLarge(MOST_UPLOAD_BYTES) from None
         return {}, ()
     form: dict[str, str] = {}
