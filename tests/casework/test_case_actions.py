@@ -5,6 +5,8 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from functools import partial
 from uuid import UUID
 
 import psycopg
@@ -17,6 +19,7 @@ from zrm.casestore.outbox import Topic
 from zrm.casework import case_actions, failed_deliveries
 from zrm.casework.context import InvalidInput
 from zrm.casework.reply_routes import ReplyRoute
+from zrm.contract.files import StoredFile
 from zrm.errors import Conflict, NotAllowed, NotFound
 from zrm.kit.clock import now
 from zrm.kit.db import Cursor, Database
@@ -201,6 +204,32 @@ def test_a_case_is_closed_without_an_answer_only_with_a_reason_that_the_citizen_
         )
         case_actions.close(cursor, acting(maryam, case.id, 4), result="Told whom to ask.", reason="Never told.")
         assert one(cursor, "SELECT count(*) FROM contacts WHERE text LIKE '%%Never told%%'") == 0
+
+
+@pytest.mark.parametrize("again", [False, True])
+@pytest.mark.parametrize("flaw", ["route_barred", "route_without_files", "too_long_for_route"])
+def test_what_a_route_cannot_carry_goes_by_it_neither_first_nor_again(
+    database: Database, maryam: UUID, flaw: str, again: bool
+) -> None:
+    case = file_case(database)
+    short = replace(MAIL, max_text=4)
+    page, text = ReplyRoute("web", "web", "", files=True), "Tomorrow." if flaw == "too_long_for_route" else "x"
+    files = [StoredFile("ab", 1, "a", "image/png")] if flaw == "route_without_files" else []
+    first = None
+    with database.cursor() as cursor:
+        if again:
+            first = case_actions.reply(cursor, acting(maryam, case.id, 1), route=page, title="", text=text, files=files)
+            cursor.execute("UPDATE deliveries SET state = 'failed' WHERE id = %s", [first])
+        if flaw == "route_barred":
+            cursor.execute("INSERT INTO opt_outs VALUES (%s, 'email', '', %s, true, now())", [new_id(), MAIL.address])
+        act = acting(maryam, case.id, 2 if again else 1, short)
+        send = (
+            partial(failed_deliveries.send_by, cursor, act.actor, first, short, act.sending)
+            if first
+            else partial(case_actions.reply, cursor, act, route=short, title="", text=text, files=files)
+        )
+        with pytest.raises(InvalidInput, match=f"^route: {flaw}$"):
+            send()
 
 
 @pytest.mark.parametrize("label", ["robot", "bounce", "list", "newsletter"])

@@ -59,8 +59,8 @@ TEMPLATES, TAKE, ADDRESSES = Permission.MANAGE_TEMPLATES, Permission.TAKE_CONTAC
 
 WITHOUT_ACTOR: Final = {
     "audience.mentioned", "audience.notices",
-    "case_actions.trace_of", "case_reading.present_route",
-    "case_reading.routes_of", "closing_message.send_closing_message", "erasure.erase_contacts", "failed_deliveries.trace_of",
+    "case_actions.trace_of", "case_reading.routes_of", "case_reading.usable_route",
+    "closing_message.send_closing_message", "erasure.erase_contacts", "failed_deliveries.trace_of",
 }  # fmt: skip
 """Parts of actions, called in a transaction that has asked already, and what no agent does but a task."""
 

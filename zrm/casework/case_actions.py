@@ -245,7 +245,7 @@ def reply(
     if head is None:
         raise NotFound("no such case")
     text = checked_text("text", text, LONGEST_TEXT)
-    route = _usable(case_reading.present_route(cursor, head, act.sending, route), len(text), with_files=bool(files))
+    route = case_reading.usable_route(cursor, head, act.sending, route, length=len(text), with_files=bool(files))
     contact_id, at = new_id(), now()
     message_id = own_message_id(contact_id, act.sending.mail_domain) if of_channel(route.channel).message_ids else ""
     # One line, whatever was pasted: a line break in a title would start another header.
@@ -277,17 +277,6 @@ def reply(
     _move(cursor, case, act, Step.REPLY, replied, assignee_id=assignee_id, contact_at=at)
     _tell_others(cursor, case, act, contact_id, hold=act.sending.hold)
     return delivery.id
-
-
-def _usable(route: ReplyRoute, length: int, *, with_files: bool) -> ReplyRoute:
-    """The route, if it can carry a text of `length` characters. Errors: InvalidInput."""
-    if route.barred:
-        raise invalid("way", InputFlaw.ROUTE_BARRED)
-    if with_files and not route.files:
-        raise invalid("way", InputFlaw.ROUTE_WITHOUT_FILES)
-    if route.max_text is not None and length > route.max_text:
-        raise invalid("text", InputFlaw.TOO_LONG_FOR_ROUTE, most=route.max_text)
-    return route
 
 
 def follow(cursor: Cursor, act: ActionContext, *, following: bool = True) -> None:

@@ -15,7 +15,7 @@ from zrm.casestore.case import case_of
 from zrm.casestore.case_list import PageKey, QueueRow, View
 from zrm.casestore.person import opted_out_of
 from zrm.casestore.timeline import CaseHead, CasePage, TimelineKey
-from zrm.casework.context import ActingAgent, SendingSetup
+from zrm.casework.context import ActingAgent, InputFlaw, SendingSetup, invalid
 from zrm.casework.reply_routes import WEB, ReplyRoute, RouteOrigin, reply_routes
 from zrm.errors import Conflict, NotFound
 from zrm.kit.db import Cursor
@@ -160,15 +160,27 @@ def routes_of(cursor: Cursor, case: CaseHead, sending: SendingSetup) -> list[Rep
     )
 
 
-def present_route(cursor: Cursor, case: CaseHead, sending: SendingSetup, wanted: ReplyRoute) -> ReplyRoute:
-    """The case's reply route with the same channel, account and address as `wanted`, with its current properties.
-    Errors: Conflict if there is none.
+def usable_route(
+    cursor: Cursor, case: CaseHead, sending: SendingSetup, wanted: ReplyRoute, *, length: int, with_files: bool
+) -> ReplyRoute:
+    """The case's reply route with the same channel, account and address as `wanted`, if it can carry an answer of `length`
+    characters (`with_files`) now.
+
+    Errors: Conflict if there is no such route; InvalidInput if it is barred or cannot carry that.
     """
     for route in routes_of(cursor, case, sending):
         same_place = (route.channel, route.address) == (wanted.channel, wanted.address)
         if same_place and route.account in (wanted.account, route.account if route.channel == WEB else ""):
-            return route
-    raise Conflict("that reply route is not there any more")
+            break
+    else:
+        raise Conflict("that reply route is not there any more")
+    if route.barred:
+        raise invalid("route", InputFlaw.ROUTE_BARRED)
+    if with_files and not route.files:
+        raise invalid("route", InputFlaw.ROUTE_WITHOUT_FILES)
+    if route.max_text is not None and length > route.max_text:
+        raise invalid("route", InputFlaw.TOO_LONG_FOR_ROUTE, most=route.max_text)
+    return route
 
 
 def _shows(found: CasePage, delivery_id: UUID) -> bool:

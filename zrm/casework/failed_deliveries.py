@@ -16,8 +16,8 @@ from zrm.casestore.agent import Permission
 from zrm.casestore.history import AnswerSentAgain, AnswerSentAnotherWay, FailedDeliverySettled, by_agent
 from zrm.casestore.person import opted_out
 from zrm.casestore.worklists import FailedDelivery
-from zrm.casework.case_reading import present_route, routes_of
-from zrm.casework.context import ActingAgent, InputFlaw, SendingSetup, invalid
+from zrm.casework.case_reading import routes_of, usable_route
+from zrm.casework.context import ActingAgent, SendingSetup
 from zrm.casework.reply_routes import ReplyRoute
 from zrm.contract.capabilities import of_channel
 from zrm.errors import Conflict, NotAllowed, NotFound
@@ -86,13 +86,7 @@ def send_by(cursor: Cursor, actor: ActingAgent, delivery_id: UUID, route: ReplyR
         raise NotFound("no such answer")
     length, title, message_id, has_files = row
     case_title = title_of(case, case.language)
-    route = present_route(cursor, case, sending, route)
-    if route.barred:
-        raise invalid("way", InputFlaw.ROUTE_BARRED)
-    if has_files and not route.files:
-        raise invalid("way", InputFlaw.ROUTE_WITHOUT_FILES)
-    if route.max_text is not None and length > route.max_text:
-        raise invalid("way", InputFlaw.TOO_LONG_FOR_ROUTE, most=route.max_text)
+    route = usable_route(cursor, case, sending, route, length=length, with_files=has_files)
     if of_channel(route.channel).message_ids and contact_id is not None and not message_id:
         # It becomes a mail only now: without a Message-ID of ours no reply to it would find the case.
         fresh = own_message_id(contact_id, sending.mail_domain)
