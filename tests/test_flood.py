@@ -113,7 +113,7 @@ def test_a_form_over_the_quota_comes_back_with_the_words(doors: Open, language: 
     text = "چراغ کوچهٔ ما یک هفته است خاموش است."
     identity = form_id(client)
     form = {"form_id": identity, "nature": "request", "text": text, "name": "مریم"}
-    notes = installation.ask("SELECT count(*) FROM dialogue_notes")
+    notes = installation.ask("SELECT count(*) FROM dialogue_states")
     refused = client.post("/new", data=form, files={"files": PICTURE})
     assert refused.status_code == 429
     assert 590 <= int(refused.headers["retry-after"]) <= 600
@@ -126,7 +126,7 @@ def test_a_form_over_the_quota_comes_back_with_the_words(doors: Open, language: 
     assert f'lang="{language}"' in page
     assert all_hidden(page, "kept") == []
     assert installation.ask("SELECT count(*) FROM uploads") == 0, "no file is kept"
-    assert installation.ask("SELECT count(*) FROM dialogue_notes") == notes, "nor the form"
+    assert installation.ask("SELECT count(*) FROM dialogue_states") == notes, "nor the form"
     assert installation.raised() == 4
     assert send(installation.peer("127.0.0.3", language), text).status_code == 303, "the neighbour is served"
 

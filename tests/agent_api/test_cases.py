@@ -390,7 +390,7 @@ def test_an_automatic_answer_without_a_case_does_not_fail_unseen(sign_in: SignIn
             [raw],
         )
         cursor.execute(
-            "INSERT INTO deliveries (id, kind, question_id, wish, channel, account, address, language, text, state, reason_code, "
+            "INSERT INTO deliveries (id, kind, question_id, command, channel, account, address, language, text, state, reason_code, "
             "reason_params, created_at, changed_at) VALUES (%s, 'self_service', %s, 'state', 'sms', '3000', '+989121234567', 'fa', 'x', 'failed', "
             "'receiver_says', jsonb_build_object('words', 'no such line'), now(), now())",
             [raw, raw],

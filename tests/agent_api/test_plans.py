@@ -32,9 +32,9 @@ FROM made
 INDEXES = {
     View.UNASSIGNED: {"cases_unassigned", "cases_unassigned_unit"},
     View.MINE: {"cases_mine"},
-    View.WAITING: {"cases_recent", "cases_queue"},
-    View.OPEN: {"cases_recent", "cases_queue"},
-    View.CLOSED: {"cases_recent", "cases_queue"},
+    View.WAITING: {"cases_recent", "cases_unit"},
+    View.OPEN: {"cases_recent", "cases_unit"},
+    View.CLOSED: {"cases_recent", "cases_unit"},
 }
 
 

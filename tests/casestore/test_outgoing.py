@@ -70,7 +70,7 @@ def test_what_has_words_of_its_own_is_sent_again_with_them(database: Database) -
 def test_a_failed_answer_without_a_case_is_nobodys_case(database: Database) -> None:
     case = file_case(database)
     answer = NewDelivery(
-        DeliveryKind.SELF_SERVICE, "sms", "3000", "+989121234567", question_id=case.contact_id, wish="help",
+        DeliveryKind.SELF_SERVICE, "sms", "3000", "+989121234567", question_id=case.contact_id, command="help",
         says=OwnWords("…", "fa"),
     )  # fmt: skip
     with database.cursor() as cursor:

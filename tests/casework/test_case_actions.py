@@ -188,7 +188,7 @@ def test_a_case_is_closed_without_an_answer_only_with_a_reason_that_the_citizen_
             cursor, acting(maryam, case.id, 1), result="Not ours.", reason="This road is not the city's."
         )
         cursor.execute(
-            "SELECT d.channel, c.text LIKE '%%This road is not the city''s.%%', c.public, 'closing' = ANY(c.labels)"
+            "SELECT d.channel, c.text LIKE '%%This road is not the city''s.%%', c.public, 'closing_reason' = ANY(c.labels)"
             " FROM deliveries d JOIN contacts c ON c.id = d.contact_id WHERE c.direction = 'out'"
         )
         assert cursor.fetchall() == [(by, True, True, True)]

@@ -98,7 +98,7 @@ def test_what_was_said_is_gone_and_all_that_counts_it_goes_on(mail_installation:
 def test_an_answer_without_a_case_is_erased_with_its_question(mail_installation: MailInstallation) -> None:
     contact = mail_installation.take(mail("lamp"))
     answer = NewDelivery(
-        DeliveryKind.SELF_SERVICE, "email", "info", f"{SECRET}@example.com", question_id=contact, wish="help",
+        DeliveryKind.SELF_SERVICE, "email", "info", f"{SECRET}@example.com", question_id=contact, command="help",
         says=OwnWords(SECRET, "en", SECRET),
     )  # fmt: skip
     with mail_installation.database.cursor() as cursor:

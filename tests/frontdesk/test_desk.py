@@ -555,7 +555,7 @@ def test_a_dialogue_is_remembered_for_a_while(desk: Desk, database: Database) ->
     assert desk.checkpoints.load_state("telegram", "42") is None
     desk.checkpoints.save_state("telegram", "43", ["x"], seconds=60)
     with database.cursor() as cursor:
-        cursor.execute("UPDATE dialogue_notes SET ends_at = now()")
+        cursor.execute("UPDATE dialogue_states SET ends_at = now()")
     assert desk.checkpoints.load_state("telegram", "43") is None
 
 

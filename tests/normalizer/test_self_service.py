@@ -194,7 +194,7 @@ def test_stop_silences_everything_but_its_own_confirmation(line: Line) -> None:
     line.text("راهنما")
     line.text("برق هم رفته است")
     line.close_case()
-    assert len(line.sent) == silent, "no help, no acknowledgement, no farewell"
+    assert len(line.sent) == silent, "no help, no acknowledgement, no closing message"
     line.text("آب کوچهٔ ما قطع است و کسی نمی‌آید", SARA)
     assert len(line.sent) == silent + 1, "others are not silenced"
     line.text("شروع")
@@ -220,7 +220,7 @@ def test_an_answer_on_its_way_to_who_opts_out_is_refused_visibly(line: Line) -> 
     assert line.ask(query) == [("failed", OPTED_OUT.code, "RecipientOptedOut")]
 
 
-def test_one_digit_after_the_farewell_is_a_rating(line: Line) -> None:
+def test_one_digit_after_the_closing_message_is_a_rating(line: Line) -> None:
     line.text("چراغ خیابان ما خراب است")
     line.close_case()
     assert "۱ (اصلاً) تا ۵ (بسیار)" in line.sent[-1].text

@@ -9,7 +9,7 @@ from uuid import UUID
 from zrm.casestore import history
 from zrm.kit.db import Cursor
 
-CLOSING: Final = "closing"
+CLOSING_REASON: Final = "closing_reason"
 """The label of the message that tells a citizen why their case is closed without an answer."""
 
 _ANSWERS: Final = (
@@ -22,7 +22,7 @@ def answered_at(cursor: Cursor, case_id: UUID) -> datetime | None:
     """When the newest answer left; None if there is none. An answer on hold does not count."""
     cursor.execute(
         f"SELECT max(at) FROM {_ANSWERS} AND at <= now()",  # noqa: S608  # a constant of this file
-        {"case": case_id, "closing": CLOSING},
+        {"case": case_id, "closing": CLOSING_REASON},
     )
     row = cursor.fetchone()
     return row[0] if row else None
@@ -35,7 +35,7 @@ def is_unanswered(cursor: Cursor, case_id: UUID) -> bool:
         "WHERE case_id = %(case)s AND direction = 'in' AND NOT automatic "
         "AND NOT labels && ARRAY['robot', 'bounce', 'list', 'newsletter']) "
         f"AND NOT EXISTS (SELECT FROM {_ANSWERS} AND at > coalesce(({history.REOPENED_AT}), '-infinity'))",
-        {"case": case_id, "closing": CLOSING},
+        {"case": case_id, "closing": CLOSING_REASON},
     )
     row = cursor.fetchone()
     return bool(row and row[0])

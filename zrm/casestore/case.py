@@ -47,7 +47,7 @@ class Case(Table, table=True):
         CheckConstraint(
             "(status = 'closed') = (closed_at IS NOT NULL) AND (result = '' OR status = 'closed')", name="cases_closed"
         ),
-        Index("cases_queue", "unit_id", "status", *_NEWEST),
+        Index("cases_unit", "unit_id", "status", *_NEWEST),
         Index("cases_mine", "assignee_id", "status", *_NEWEST, postgresql_include=["unit_id"]),
         Index("cases_recent", "status", *_NEWEST),
         Index("cases_person", "person_id", text("last_contact_at DESC")),

@@ -29,7 +29,7 @@ class DeliveryKind(StrEnum):
 
     ANSWER = "answer"
     ACKNOWLEDGEMENT = "acknowledgement"
-    CLOSING = "closing"
+    CLOSING_MESSAGE = "closing_message"
     PROOF_LINK = "proof_link"
     SELF_SERVICE = "self_service"
 
@@ -48,12 +48,12 @@ class DeliveryState(StrEnum):
     WITHDRAWN = "withdrawn"
 
 
-_IN_TROUBLE: Final = "state IN ('failed', 'unknown')"
+_FAILED: Final = "state IN ('failed', 'unknown')"
 
 
 class Delivery(Table, table=True):
     """One message to one address. `text` is None where a contact holds it (`contact_id`). `question_id` is the raw
-    contact that a self-service answer answers, `wish` the command in it. `settled_by` is the agent who handled its
+    contact that a self-service answer answers, `command` the command in it. `settled_by` is the agent who handled its
     failure, `asked_at` when the provider was last asked for the status, because no report came.
     """
 
@@ -83,12 +83,12 @@ class Delivery(Table, table=True):
             postgresql_where=text("state = 'sent' AND asked_at IS NULL AND case_id IS NOT NULL"),
         ),
         Index(
-            "deliveries_trouble",
+            "deliveries_failed",
             "changed_at",
-            postgresql_where=text(f"{_IN_TROUBLE} AND settled_by IS NULL AND case_id IS NOT NULL"),
+            postgresql_where=text(f"{_FAILED} AND settled_by IS NULL AND case_id IS NOT NULL"),
         ),
-        Index("deliveries_trouble_case", "case_id", postgresql_where=text(f"{_IN_TROUBLE} AND settled_by IS NULL")),
-        Index("deliveries_undelivered", "changed_at", postgresql_where=text(f"{_IN_TROUBLE} AND case_id IS NULL")),
+        Index("deliveries_failed_case", "case_id", postgresql_where=text(f"{_FAILED} AND settled_by IS NULL")),
+        Index("deliveries_undelivered", "changed_at", postgresql_where=text(f"{_FAILED} AND case_id IS NULL")),
     )
 
     id: UUID = Field(default_factory=new_id, primary_key=True)
@@ -99,7 +99,7 @@ class Delivery(Table, table=True):
     case_id: UUID | None = Field(default=None, foreign_key="cases.id")
     contact_id: UUID | None = None
     question_id: UUID | None = None
-    wish: str = ""
+    command: str = ""
     language: str = ""
     title: str = ""
     text: str | None = None

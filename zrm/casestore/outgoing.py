@@ -42,7 +42,7 @@ class NewDelivery:
     """What is to go out, by which channel and account of ours, and to which address.
 
     Either a contact of the case holds the text (`contact_id`) or the delivery has its own (`says`). A self-service
-    answer belongs to no case: `question_id` is the raw contact with the command `wish`, which gets exactly one answer.
+    answer belongs to no case: `question_id` is the raw contact with the `command`, which gets exactly one answer.
     """
 
     kind: DeliveryKind
@@ -52,7 +52,7 @@ class NewDelivery:
     case_id: UUID | None = None
     contact_id: UUID | None = None
     question_id: UUID | None = None
-    wish: str = ""
+    command: str = ""
     says: OwnWords | None = None
     trace: str = ""
     id: UUID = field(default_factory=new_id)
@@ -60,7 +60,7 @@ class NewDelivery:
 
 
 _COLUMNS: Final = (
-    "id", "kind", "channel", "account", "address", "case_id", "contact_id", "question_id", "wish", "language", "title",
+    "id", "kind", "channel", "account", "address", "case_id", "contact_id", "question_id", "command", "language", "title",
     "text", "in_reply_to", "state", "trace", "created_at", "changed_at",
 )  # fmt: skip
 _EVENT_COLUMNS: Final = ("id", "delivery_id", "at", "state", "reason_code", "reason_params")
@@ -74,7 +74,7 @@ def queue(cursor: Cursor, deliveries: Iterable[NewDelivery], *, hold: float = 0)
         rows.append(
             (
                 one.id, one.kind.value, one.channel, one.account, one.address, one.case_id, one.contact_id,
-                one.question_id, one.wish, says.language if says else "", says.title if says else "",
+                one.question_id, one.command, says.language if says else "", says.title if says else "",
                 says.text if says else None, says.in_reply_to if says else "", DeliveryState.QUEUED.value, one.trace,
                 one.at, one.at,
             )

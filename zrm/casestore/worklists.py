@@ -40,7 +40,7 @@ class UndeliveredSelfAnswer(KeptReason):
     """An automatic answer without a case (a status, a confirmed STOP) that did not arrive."""
 
     id: UUID
-    wish: str
+    command: str
     channel: str
     address: str
     state: str
@@ -66,7 +66,7 @@ def failed_deliveries(cursor: Cursor, units: Collection[UUID] | None, *, limit: 
 def undelivered_self_answers(cursor: Cursor, *, days: int = 7, limit: int = 100) -> list[UndeliveredSelfAnswer]:
     """Automatic answers without a case that failed or whose delivery status is unknown in the last days, newest first."""
     cursor.execute(
-        "SELECT id, wish, channel, address, state, reason_code, reason_params, changed_at FROM deliveries "
+        "SELECT id, command, channel, address, state, reason_code, reason_params, changed_at FROM deliveries "
         "WHERE state IN ('failed', 'unknown') AND case_id IS NULL AND changed_at > now() - make_interval(days => %s) "
         "ORDER BY changed_at DESC LIMIT %s",
         [days, limit],

@@ -21,7 +21,7 @@ from zrm.casestore import contact as contacts
 from zrm.casestore import directory, follower, history, live, outbox, outgoing, timeline, timers
 from zrm.casestore import nature as natures
 from zrm.casestore.agent import Permission
-from zrm.casestore.answers import CLOSING, is_unanswered
+from zrm.casestore.answers import CLOSING_REASON, is_unanswered
 from zrm.casestore.attachment import NewAttachment, attach
 from zrm.casestore.case import Status
 from zrm.casestore.contact import NewContact
@@ -185,9 +185,9 @@ def _publish_reason(cursor: Cursor, case: Locked, act: ActionContext, reason: st
     contact_id, page = new_id(), ReplyRoute(WEB, WEB, "")
     leaves = now() + timedelta(seconds=act.sending.hold)
     written = _contact(case, act, contact_id, leaves, direction="out", route=page, text=reason)
-    contacts.add(cursor, [written._replace(labels=[CLOSING])])
+    contacts.add(cursor, [written._replace(labels=[CLOSING_REASON])])
     delivery = NewDelivery(
-        DeliveryKind.CLOSING, page.channel, page.account, page.address, case_id=case.id, contact_id=contact_id,
+        DeliveryKind.CLOSING_MESSAGE, page.channel, page.account, page.address, case_id=case.id, contact_id=contact_id,
         trace=trace_of(cursor, case.id),
     )  # fmt: skip
     outgoing.queue(cursor, [delivery], hold=act.sending.hold)

@@ -11,7 +11,7 @@ from uuid import UUID
 
 from zrm.casestore import contact as contacts
 from zrm.casestore import outgoing
-from zrm.casestore.answers import CLOSING
+from zrm.casestore.answers import CLOSING_REASON
 from zrm.casestore.contact import NewContact
 from zrm.casestore.delivery import DeliveryKind
 from zrm.casestore.outgoing import NewDelivery
@@ -59,12 +59,12 @@ def send_closing_message(
         title=title,
         address=address,
         language=language,
-        labels=["farewell", CLOSING] if reason else ["farewell"],
+        labels=["closing_message", CLOSING_REASON] if reason else ["closing_message"],
         automatic=True,
     )
     contacts.add(cursor, [written])
     delivery = NewDelivery(
-        DeliveryKind.CLOSING, channel, account, address, case_id=case_id, contact_id=contact_id, trace=trace
+        DeliveryKind.CLOSING_MESSAGE, channel, account, address, case_id=case_id, contact_id=contact_id, trace=trace
     )
     outgoing.queue(cursor, [delivery], hold=hold)
     return contact_id, delivery.id

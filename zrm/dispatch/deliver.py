@@ -218,7 +218,7 @@ def _load(cursor: Cursor, delivery_id: UUID) -> _Outgoing | None:
     cursor.execute(
         """
         SELECT d.state, d.attempts, d.channel, d.account, d.address, d.case_id, d.contact_id,
-               d.wish = 'stop' AS last_word, coalesce(c.text, d.text) AS text, coalesce(c.title, d.title) AS title,
+               d.command = 'stop' AS last_word, coalesce(c.text, d.text) AS text, coalesce(c.title, d.title) AS title,
                coalesce(nullif(c.language, ''), nullif(d.language, ''), k.language) AS language,
                coalesce(c.message_id, '') AS message_id, coalesce(c.automatic, true) AS automatic, d.in_reply_to,
                coalesce(k.code, '') AS code, coalesce(k.reply_token, '') AS reply_token

@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Final, Literal, NamedTuple
 from uuid import UUID
 
-from zrm.casestore.answers import CLOSING, answered_at
+from zrm.casestore.answers import CLOSING_REASON, answered_at
 from zrm.casestore.timeline import UNSAFE
 from zrm.contract.addresses import EMAIL, PHONE
 from zrm.contract.capabilities import kind_of_address
@@ -182,7 +182,7 @@ def _messages(cursor: Cursor, case_id: UUID, *, whole: bool) -> tuple[PublicMess
         "SELECT id, at, direction = 'out', channel, left(text, %s), %s = ANY(labels), description FROM contacts "
         "WHERE case_id = %s AND public AND (direction = 'in' OR direction = 'out' AND at <= now()) "  # some are on hold
         "ORDER BY at DESC, id DESC LIMIT %s",
-        [MESSAGE_LENGTH + 1 if whole else 0, CLOSING, case_id, MESSAGES],
+        [MESSAGE_LENGTH + 1 if whole else 0, CLOSING_REASON, case_id, MESSAGES],
     )
     rows = cursor.fetchall()[::-1]
     files = _files(cursor, [row[0] for row in rows]) if whole else {}

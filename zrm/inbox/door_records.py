@@ -39,10 +39,10 @@ class Refusal(Table, table=True):
     at: datetime
 
 
-class DoorCursor(Table, table=True):
+class Checkpoint(Table, table=True):
     """How far a door has read a provider's source; a checkpoint as the contract defines it."""
 
-    __tablename__ = "door_cursors"
+    __tablename__ = "checkpoints"
 
     channel: str = Field(primary_key=True)
     key: str = Field(primary_key=True)
@@ -50,15 +50,15 @@ class DoorCursor(Table, table=True):
     moved_at: datetime
 
 
-class DialogueNote(Table, table=True):
+class StoredDialogue(Table, table=True):
     """The state of a dialogue with one citizen; removed after `ends_at`."""
 
-    __tablename__ = "dialogue_notes"
-    __table_args__ = (Index("dialogue_notes_ending", "channel", "ends_at"),)
+    __tablename__ = "dialogue_states"
+    __table_args__ = (Index("dialogue_states_ending", "channel", "ends_at"),)
 
     channel: str = Field(primary_key=True)
     key: str = Field(primary_key=True)
-    note: Any = Field(sa_type=JSONB, nullable=False)
+    state: Any = Field(sa_type=JSONB, nullable=False)
     ends_at: datetime
 
 
@@ -101,7 +101,7 @@ def refuse(cursor: Cursor, channel: str, account: str, reason: str, peer_hash: s
 
 def checkpoint(cursor: Cursor, channel: str, key: str) -> JSON:
     """How far a door has read a source, None if it never has."""
-    cursor.execute("SELECT position FROM door_cursors WHERE channel = %s AND key = %s", [channel, key])
+    cursor.execute("SELECT position FROM checkpoints WHERE channel = %s AND key = %s", [channel, key])
     row = cursor.fetchone()
     return row[0] if row else None
 
@@ -109,7 +109,7 @@ def checkpoint(cursor: Cursor, channel: str, key: str) -> JSON:
 def save_checkpoint(cursor: Cursor, channel: str, key: str, position: JSON) -> None:
     """Keep how far a door has read a source."""
     cursor.execute(
-        "INSERT INTO door_cursors VALUES (%s, %s, %s, now()) ON CONFLICT (channel, key) "
+        "INSERT INTO checkpoints VALUES (%s, %s, %s, now()) ON CONFLICT (channel, key) "
         "DO UPDATE SET position = excluded.position, moved_at = excluded.moved_at",
         [channel, key, Jsonb(position)],
     )
@@ -118,7 +118,7 @@ def save_checkpoint(cursor: Cursor, channel: str, key: str, position: JSON) -> N
 def dialogue(cursor: Cursor, channel: str, key: str) -> JSON:
     """The state of a dialogue; None if there is none, or it has expired."""
     cursor.execute(
-        "SELECT note FROM dialogue_notes WHERE channel = %s AND key = %s AND ends_at > now()", [channel, key]
+        "SELECT state FROM dialogue_states WHERE channel = %s AND key = %s AND ends_at > now()", [channel, key]
     )
     row = cursor.fetchone()
     return row[0] if row else None
@@ -132,11 +132,11 @@ def hold_dialogue(cursor: Cursor, channel: str, key: str) -> None:
 def save_dialogue(cursor: Cursor, channel: str, key: str, state: JSON, *, seconds: float) -> None:
     """Keep a dialogue's state for so many seconds; None removes it."""
     if state is None:
-        cursor.execute("DELETE FROM dialogue_notes WHERE channel = %s AND key = %s", [channel, key])
+        cursor.execute("DELETE FROM dialogue_states WHERE channel = %s AND key = %s", [channel, key])
         return
     cursor.execute(
-        "INSERT INTO dialogue_notes VALUES (%s, %s, %s, now() + make_interval(secs => %s)) "
-        "ON CONFLICT (channel, key) DO UPDATE SET note = excluded.note, ends_at = excluded.ends_at",
+        "INSERT INTO dialogue_states VALUES (%s, %s, %s, now() + make_interval(secs => %s)) "
+        "ON CONFLICT (channel, key) DO UPDATE SET state = excluded.state, ends_at = excluded.ends_at",
         [channel, key, Jsonb(state), seconds],
     )
 
@@ -144,7 +144,7 @@ def save_dialogue(cursor: Cursor, channel: str, key: str, state: JSON, *, second
 def ending_dialogues(cursor: Cursor, channel: str, *, within: float) -> list[JSON]:
     """The states that expire within so many seconds, the next first, at most a hundred."""
     cursor.execute(
-        "SELECT note FROM dialogue_notes WHERE channel = %s AND ends_at > now() "
+        "SELECT state FROM dialogue_states WHERE channel = %s AND ends_at > now() "
         "AND ends_at < now() + make_interval(secs => %s) ORDER BY ends_at LIMIT %s",
         [channel, within, _ENDING],
     )
@@ -153,4 +153,4 @@ def ending_dialogues(cursor: Cursor, channel: str, *, within: float) -> list[JSO
 
 def forget_dialogues(cursor: Cursor) -> None:
     """Remove the states that have expired."""
-    cursor.execute("DELETE FROM dialogue_notes WHERE ends_at < now()")
+    cursor.execute("DELETE FROM dialogue_states WHERE ends_at < now()")

@@ -269,7 +269,7 @@ def _queue(
         text = f"{text}\n\n{asked_for_by_form(language)}"
     title = subject_of(said.answer, language) if by_mail else ""
     answer = NewDelivery(
-        DeliveryKind.SELF_SERVICE, route.channel, route.account, route.address, question_id=raw.id, wish=command.kind,
+        DeliveryKind.SELF_SERVICE, route.channel, route.account, route.address, question_id=raw.id, command=command.kind,
         says=OwnWords(text, language, title, message_id), trace=raw.contact.trace,
     )  # fmt: skip
     if by_mail and said.case_id is not None:

@@ -167,7 +167,7 @@ def test_an_outage_of_the_server_loses_nothing_and_stops_nothing(mail_installati
         with fetching(real_desk(mail_installation), imap(server)):  # all of it is read again, and none comes twice
             until(lambda: received(mail_installation) == 4, "the mail after the renumbering")
     assert titles(mail_installation) == ["mail 0", "mail 1", "mail 2", "mail 3"]
-    ((position,),) = mail_installation.ask("SELECT position FROM door_cursors")
+    ((position,),) = mail_installation.ask("SELECT position FROM checkpoints")
     assert isinstance(position, dict)
     assert position["uid"] == 4
 
@@ -243,7 +243,7 @@ def test_only_what_is_new(mail_installation: MailInstallation, dovecot: Dovecot)
     dovecot.deliver(box, *mails(3))
     desk = real_desk(mail_installation)
     with fetching(desk, imap(dovecot, box, begin="new", then="keep")):
-        until(lambda: bool(mail_installation.ask("SELECT 1 FROM door_cursors")), "the first look")
+        until(lambda: bool(mail_installation.ask("SELECT 1 FROM checkpoints")), "the first look")
         dovecot.deliver(box, *mails(1, first=3))
         until(lambda: received(mail_installation) == 1, "the new mail")
     assert titles(mail_installation) == ["mail 3"]

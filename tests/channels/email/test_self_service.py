@@ -195,7 +195,7 @@ def test_stop_and_start(answering: AnsweringInstallation) -> None:
     answering.write(answering.code())
     answering.write("آب هم قطع است.", "Subject: آب")
     answering.close()
-    assert len(answering.sent()) == silent, "no state, no acknowledgement, no farewell"
+    assert len(answering.sent()) == silent, "no state, no acknowledgement, no closing message"
     assert answering.ask("SELECT count(*) FROM cases") == [(2,)], "what they write is read all the same"
     answering.write("START")
     answering.write(answering.code())
@@ -215,23 +215,23 @@ def test_stop_in_answer_to_a_mail_of_ours(answering: AnsweringInstallation) -> N
     assert answering.state(answering.reply("STOP")) == ("ignored", "done by the installation itself (stop)")
 
 
-def test_a_digit_in_answer_to_the_farewell_rates_that_very_case(answering: AnsweringInstallation) -> None:
+def test_a_digit_in_answer_to_the_closing_message_rates_that_very_case(answering: AnsweringInstallation) -> None:
     answering.write("سلام، چراغ خیابان ما خراب است.", "Subject: lamp")
     answering.close()
-    farewell = answering.sent()[-1]
-    assert "۱ (اصلاً) تا ۵ (بسیار)" in body(farewell)
-    assert "lamp" not in farewell["Subject"], "nothing the sender wrote goes out by itself"
-    assert farewell["Auto-Submitted"] == "auto-replied"
+    closing = answering.sent()[-1]
+    assert "۱ (اصلاً) تا ۵ (بسیار)" in body(closing)
+    assert "lamp" not in closing["Subject"], "nothing the sender wrote goes out by itself"
+    assert closing["Auto-Submitted"] == "auto-replied"
     answering.write("آب هم قطع است.", "Subject: water")  # a later case of the same person
-    stranger = answering.reply("1", sender=SARA, answered=farewell)
+    stranger = answering.reply("1", sender=SARA, answered=closing)
     assert answering.state(stranger) == ("filed", ""), "who is not the citizen rates nothing"
-    contact = answering.reply("۴", answered=farewell)
+    contact = answering.reply("۴", answered=closing)
     assert answering.state(contact) == ("ignored", "done by the installation itself (rate)")
     assert answering.ask("SELECT r.score, r.channel, k.title FROM ratings r JOIN cases k ON k.id = r.case_id") == [
         (4, "email", "lamp")
     ]
     assert answering.ask("SELECT status FROM cases WHERE title = 'lamp'") == [("closed",)], "a rating reopens nothing"
-    again = answering.reply("5", answered=farewell)
+    again = answering.reply("5", answered=closing)
     assert answering.state(again)[0] == "joined", "once; the second digit is a message"
 
 

@@ -42,8 +42,8 @@ from zrm.ui.i18n import Language, _, digits, gettext, in_fours
 LABELS: Final = {
     "robot": _("Automatic message"),
     "acknowledgement": _("Confirmation of receipt"),
-    "farewell": _("Closing message, asking for a rating"),
-    "closing": _("Reason for closing without an answer"),
+    "closing_message": _("Closing message, asking for a rating"),
+    "closing_reason": _("Reason for closing without an answer"),
     "proof_link": _("Link to the tracking page"),
     "erased": _("Erased"),
     "bounce": _("Returned mail"),

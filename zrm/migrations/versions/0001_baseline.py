@@ -125,7 +125,7 @@ CREATE TABLE door_answers (
 CREATE INDEX door_answers_received ON door_answers (received_at);
 
 -- How far a door has read a source that remembers nothing for it: a mailbox by UIDVALIDITY and UID.
-CREATE TABLE door_cursors (
+CREATE TABLE checkpoints (
     channel text NOT NULL,
     key text NOT NULL,
     position jsonb NOT NULL,
@@ -359,14 +359,14 @@ CREATE TABLE opt_outs (
 CREATE INDEX opt_outs_address ON opt_outs (channel, address, at DESC);
 
 -- Where a dialogue with a citizen stands between two of their messages; forgotten when it ends.
-CREATE TABLE dialogue_notes (
+CREATE TABLE dialogue_states (
     channel text NOT NULL,
     key text NOT NULL,
-    note jsonb NOT NULL,
+    state jsonb NOT NULL,
     ends_at timestamptz NOT NULL,
     PRIMARY KEY (channel, key)
 );
-CREATE INDEX dialogue_notes_ending ON dialogue_notes (channel, ends_at);
+CREATE INDEX dialogue_states_ending ON dialogue_states (channel, ends_at);
 
 -- One-time links by which a citizen proves an e-mail address; only the token's hash is kept.
 CREATE TABLE proof_tokens (
@@ -405,7 +405,7 @@ CREATE TABLE cases (
     version int NOT NULL DEFAULT 1,
     CONSTRAINT cases_closed CHECK ((status = 'closed') = (closed_at IS NOT NULL) AND (result = '' OR status = 'closed'))
 );
-CREATE INDEX cases_queue ON cases (unit_id, status, last_contact_at DESC, id DESC);
+CREATE INDEX cases_unit ON cases (unit_id, status, last_contact_at DESC, id DESC);
 -- With the units, so that an agent's own list need not look at the table for them.
 CREATE INDEX cases_mine ON cases (assignee_id, status, last_contact_at DESC, id DESC) INCLUDE (unit_id);
 CREATE INDEX cases_recent ON cases (status, last_contact_at DESC, id DESC);
@@ -578,7 +578,7 @@ OUTGOING = """
 -- A contact of the case says it (contact_id), or it has its own words (text, title, language, in_reply_to).
 CREATE TABLE deliveries (
     id uuid PRIMARY KEY,
-    kind text NOT NULL CHECK (kind IN ('answer', 'acknowledgement', 'closing', 'proof_link', 'self_service')),
+    kind text NOT NULL CHECK (kind IN ('answer', 'acknowledgement', 'closing_message', 'proof_link', 'self_service')),
     channel text NOT NULL,
     account text NOT NULL,
     address text NOT NULL,
@@ -586,7 +586,7 @@ CREATE TABLE deliveries (
     contact_id uuid,
     -- the raw contact that a self-service answer answers, and what it asked for (help, stop, a case's state)
     question_id uuid,
-    wish text NOT NULL DEFAULT '',
+    command text NOT NULL DEFAULT '',
     language text NOT NULL DEFAULT '',
     title text NOT NULL DEFAULT '',
     text text,
@@ -625,10 +625,10 @@ CREATE INDEX deliveries_automatic ON deliveries (address, created_at) WHERE kind
 CREATE INDEX deliveries_provider ON deliveries (channel, provider_ref) WHERE provider_ref <> '';
 CREATE INDEX deliveries_silent ON deliveries (changed_at)
     WHERE state = 'sent' AND asked_at IS NULL AND case_id IS NOT NULL;
--- In trouble is what belongs to a case: somebody has to do something about it.
-CREATE INDEX deliveries_trouble ON deliveries (changed_at)
+-- Failed deliveries of a case: an agent has to handle each.
+CREATE INDEX deliveries_failed ON deliveries (changed_at)
     WHERE state IN ('failed', 'unknown') AND settled_by IS NULL AND case_id IS NOT NULL;
-CREATE INDEX deliveries_trouble_case ON deliveries (case_id)
+CREATE INDEX deliveries_failed_case ON deliveries (case_id)
     WHERE state IN ('failed', 'unknown') AND settled_by IS NULL;
 CREATE INDEX deliveries_undelivered ON deliveries (changed_at) WHERE state IN ('failed', 'unknown') AND case_id IS NULL;
 
