@@ -14,7 +14,7 @@ from sqlmodel import Field, col, delete, select
 from zrm.casestore import unit  # noqa: F401  # agents belong to units, and a session that writes them looks for that table
 from zrm.kit.db import Cursor, session_of
 from zrm.kit.ids import new_id
-from zrm.kit.tables import Table, both_languages, one_of
+from zrm.kit.tables import Table, in_some_language, one_of
 from zrm.localized import Localized
 
 NO_PASSWORD: Final = "!"  # noqa: S105  # what stands for none
@@ -26,8 +26,7 @@ class Agent(Table, table=True):
 
     __tablename__ = "agents"
     __table_args__ = (
-        both_languages("names"),
-        one_of("language", ["fa", "en"]),
+        in_some_language("names"),
         one_of("calendar", ["solar", "gregorian"]),
         one_of("theme", ["auto", "light", "dark"]),
     )
@@ -148,7 +147,7 @@ def set_active(cursor: Cursor, agent_id: UUID, *, active: bool) -> None:
 
 
 def set_preferences(cursor: Cursor, agent_id: UUID, *, language: str, calendar: str, theme: str) -> None:
-    """Store how the agent wants their pages written; the columns' checks refuse other values."""
+    """Store how the agent wants their pages written; the caller has checked that there is such a language."""
     session = session_of(cursor)
     agent = session.get_one(Agent, agent_id)
     agent.language, agent.calendar, agent.theme = language, calendar, theme

@@ -8,14 +8,14 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlmodel import Field, col, select
 
 from zrm.kit.db import Cursor, session_of
-from zrm.kit.tables import Table, both_languages
+from zrm.kit.tables import Table, in_some_language
 
 
 class NatureRecord(Table, table=True):
     """A nature; `position` is its order. A retired one is no longer offered and stays with the cases that have it."""
 
     __tablename__ = "natures"
-    __table_args__ = (both_languages("names"),)
+    __table_args__ = (in_some_language("names"),)
 
     key: str = Field(primary_key=True)
     names: dict[str, str] = Field(sa_type=JSONB)

@@ -13,7 +13,7 @@ from sqlmodel import Field, col, or_, select, update
 from zrm.errors import NotFound
 from zrm.kit.db import Cursor, insert_records, session_of
 from zrm.kit.ids import new_id
-from zrm.kit.tables import Table, one_of
+from zrm.kit.tables import Table
 
 
 class Person(Table, table=True):
@@ -26,7 +26,6 @@ class Person(Table, table=True):
 
     __tablename__ = "persons"
     __table_args__ = (
-        one_of("preferred_language", ["", "fa", "en"]),
         CheckConstraint("canonical_id <> id"),
         Index("persons_canonical", "canonical_id", postgresql_where=text("canonical_id IS NOT NULL")),
     )

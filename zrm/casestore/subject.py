@@ -13,7 +13,7 @@ from sqlmodel import Field, col, delete, select
 from zrm.kit.clock import now
 from zrm.kit.db import Cursor, session_of
 from zrm.kit.ids import new_id
-from zrm.kit.tables import Table, both_languages
+from zrm.kit.tables import Table, in_some_language
 from zrm.localized import Localized
 
 
@@ -23,7 +23,7 @@ class SubjectNode(Table, table=True):
     """
 
     __tablename__ = "subjects"
-    __table_args__ = (both_languages("names"),)
+    __table_args__ = (in_some_language("names"),)
 
     id: UUID = Field(default_factory=new_id, primary_key=True)
     key: str = Field(unique=True)

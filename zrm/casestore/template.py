@@ -15,7 +15,7 @@ from sqlmodel import Field, col, or_, select
 from zrm.kit.clock import now
 from zrm.kit.db import Cursor, session_of
 from zrm.kit.ids import new_id
-from zrm.kit.tables import Table, both_languages, one_of
+from zrm.kit.tables import Table, in_some_language, one_of
 from zrm.localized import Localized, in_language
 
 KINDS: Final = ("answer", "greeting", "signature", "acknowledgement")
@@ -49,8 +49,8 @@ class Template(Table, table=True):
     __tablename__ = "templates"
     __table_args__ = (
         one_of("kind", KINDS),
-        both_languages("names"),
-        both_languages("texts"),
+        in_some_language("names"),
+        in_some_language("texts"),
         Index("templates_unit", "unit_id", postgresql_where=text("retired_at IS NULL")),
     )
 

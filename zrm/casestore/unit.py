@@ -10,7 +10,7 @@ from sqlmodel import Field, col, delete, select
 
 from zrm.kit.db import Cursor, session_of
 from zrm.kit.ids import new_id
-from zrm.kit.tables import Table, both_languages
+from zrm.kit.tables import Table, in_some_language
 from zrm.localized import Localized
 
 
@@ -18,7 +18,7 @@ class Unit(Table, table=True):
     """A part of the organisation, named in both languages; `key` is its name in config.yaml."""
 
     __tablename__ = "units"
-    __table_args__ = (both_languages("names"),)
+    __table_args__ = (in_some_language("names"),)
 
     id: UUID = Field(default_factory=new_id, primary_key=True)
     key: str = Field(unique=True)

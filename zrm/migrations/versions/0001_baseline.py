@@ -151,14 +151,14 @@ ORGANISATION = """
 CREATE TABLE units (
     id uuid PRIMARY KEY,
     key text NOT NULL UNIQUE,
-    names jsonb NOT NULL CHECK (names ?& ARRAY['fa', 'en']),
+    names jsonb NOT NULL CHECK (names <> '{}'),
     parent_id uuid REFERENCES units
 );
 
 CREATE TABLE subjects (
     id uuid PRIMARY KEY,
     key text NOT NULL UNIQUE,
-    names jsonb NOT NULL CHECK (names ?& ARRAY['fa', 'en']),
+    names jsonb NOT NULL CHECK (names <> '{}'),
     parent_id uuid REFERENCES subjects,
     unit_id uuid REFERENCES units,
     position int NOT NULL DEFAULT 0,
@@ -168,7 +168,7 @@ CREATE TABLE subjects (
 -- What kind of matter a case is. A retired one is offered no more.
 CREATE TABLE natures (
     key text PRIMARY KEY,
-    names jsonb NOT NULL CHECK (names ?& ARRAY['fa', 'en']),
+    names jsonb NOT NULL CHECK (names <> '{}'),
     position int NOT NULL,
     retired_at timestamptz
 );
@@ -182,10 +182,10 @@ INSERT INTO natures (key, names, position) VALUES
 CREATE TABLE agents (
     id uuid PRIMARY KEY,
     login text NOT NULL UNIQUE,
-    names jsonb NOT NULL CHECK (names ?& ARRAY['fa', 'en']),
+    names jsonb NOT NULL CHECK (names <> '{}'),
     password_hash text NOT NULL,
     unit_id uuid NOT NULL REFERENCES units,
-    language text NOT NULL DEFAULT 'fa' CHECK (language IN ('fa', 'en')),
+    language text NOT NULL DEFAULT 'fa',
     calendar text NOT NULL DEFAULT 'solar' CHECK (calendar IN ('solar', 'gregorian')),
     theme text NOT NULL DEFAULT 'auto' CHECK (theme IN ('auto', 'light', 'dark')),
     active boolean NOT NULL DEFAULT true
@@ -208,8 +208,8 @@ CREATE TABLE templates (
     id uuid PRIMARY KEY,
     unit_id uuid REFERENCES units,
     kind text NOT NULL CHECK (kind IN ('answer', 'greeting', 'signature', 'acknowledgement')),
-    names jsonb NOT NULL CHECK (names ?& ARRAY['fa', 'en']),
-    texts jsonb NOT NULL CHECK (texts ?& ARRAY['fa', 'en']),
+    names jsonb NOT NULL CHECK (names <> '{}'),
+    texts jsonb NOT NULL CHECK (texts <> '{}'),
     version int NOT NULL DEFAULT 1,
     changed_by uuid REFERENCES agents,
     changed_at timestamptz NOT NULL,
@@ -318,7 +318,7 @@ CREATE TABLE persons (
     created_at timestamptz NOT NULL,
     -- how they asked to be answered
     preferred_channel text NOT NULL DEFAULT '',
-    preferred_language text NOT NULL DEFAULT '' CHECK (preferred_language IN ('', 'fa', 'en')),
+    preferred_language text NOT NULL DEFAULT '',
     -- who an agent says this is as well; a person with a canonical one is nobody else's
     canonical_id uuid REFERENCES persons CHECK (canonical_id <> id)
 );
