@@ -104,6 +104,17 @@ def test_the_store_takes_no_delivery_that_says_nothing_or_belongs_nowhere(databa
         outgoing.queue(cursor, [link])
 
 
+@pytest.mark.parametrize("in_a_case", [True, False])
+def test_the_store_takes_kinds_of_delivery_that_are_yet_to_come(database: Database, in_a_case: bool) -> None:
+    case = file_case(database)
+    with database.cursor() as cursor:
+        cursor.execute(
+            "INSERT INTO deliveries (id, kind, channel, account, address, case_id, text, created_at, changed_at) "
+            "VALUES (%s, 'webhook', 'webhook', 'partner', 'https://partner.example', %s, '{}', now(), now())",
+            [new_id(), case.id if in_a_case else None],
+        )
+
+
 def test_a_proof_token_opens_its_case_once(database: Database) -> None:
     with database.cursor() as cursor:
         token = proof.issue(cursor, "912345678906")

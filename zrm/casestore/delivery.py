@@ -59,7 +59,6 @@ class Delivery(Table, table=True):
 
     __tablename__ = "deliveries"
     __table_args__ = (
-        one_of("kind", DeliveryKind),
         one_of("state", DeliveryState),
         CheckConstraint("(contact_id IS NULL) = (text IS NOT NULL)", name="deliveries_words"),
         CheckConstraint(
@@ -68,7 +67,9 @@ class Delivery(Table, table=True):
             name="deliveries_erased",
         ),
         CheckConstraint(
-            "(kind = 'self_service') = (case_id IS NULL) AND (kind = 'self_service') = (question_id IS NOT NULL)",
+            "(kind = 'self_service') = (question_id IS NOT NULL) AND CASE "
+            "WHEN kind IN ('answer', 'acknowledgement', 'closing_message', 'proof_link') THEN case_id IS NOT NULL "
+            "WHEN kind = 'self_service' THEN case_id IS NULL ELSE true END",
             name="deliveries_belonging",
         ),
         Index("deliveries_contact", "contact_id"),

@@ -22,7 +22,7 @@ from zrm.casestore import history
 from zrm.casestore.history import CaseClosed
 from zrm.contract.descriptions import Description
 from zrm.kit.db import Cursor, records
-from zrm.kit.tables import BY_MONTH, Table, one_of
+from zrm.kit.tables import BY_MONTH, Table
 
 MOST: Final = 100
 """Lines of the list, and where its counter stops: "100" already says enough."""
@@ -57,7 +57,6 @@ class Notification(Table, table=True):
 
     __tablename__ = "notifications"
     __table_args__ = (
-        one_of("kind", NoticeKind),
         Index("notifications_agent", "agent_id", *_NEWEST),
         Index("notifications_unread", "agent_id", *_NEWEST, postgresql_where=text("read_at IS NULL")),
         Index("notifications_read", "read_at", postgresql_where=text("read_at IS NOT NULL")),

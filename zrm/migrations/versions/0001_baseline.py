@@ -555,8 +555,7 @@ CREATE TABLE notifications (
     agent_id uuid NOT NULL REFERENCES agents,
     case_id uuid REFERENCES cases,
     source_id uuid NOT NULL,
-    kind text NOT NULL CHECK (kind IN ('message', 'answered', 'note', 'mention', 'assigned', 'closed',
-        'delivery_failed', 'delivery_unknown', 'sign_in')),
+    kind text NOT NULL,
     at timestamptz NOT NULL,
     read_at timestamptz
 ) PARTITION BY RANGE (id);
@@ -578,7 +577,7 @@ OUTGOING = """
 -- A contact of the case says it (contact_id), or it has its own words (text, title, language, in_reply_to).
 CREATE TABLE deliveries (
     id uuid PRIMARY KEY,
-    kind text NOT NULL CHECK (kind IN ('answer', 'acknowledgement', 'closing_message', 'proof_link', 'self_service')),
+    kind text NOT NULL,
     channel text NOT NULL,
     account text NOT NULL,
     address text NOT NULL,
@@ -610,8 +609,11 @@ CREATE TABLE deliveries (
         erased_at IS NULL OR state NOT IN ('queued', 'sending') AND (address, title, reason_code) = ('', '', '')
             AND reason_params = '{}' AND coalesce(text, '') = ''
     ),
+    -- Of the kinds there are; a further one may belong to a case or not.
     CONSTRAINT deliveries_belonging CHECK (
-        (kind = 'self_service') = (case_id IS NULL) AND (kind = 'self_service') = (question_id IS NOT NULL)
+        (kind = 'self_service') = (question_id IS NOT NULL) AND CASE
+            WHEN kind IN ('answer', 'acknowledgement', 'closing_message', 'proof_link') THEN case_id IS NOT NULL
+            WHEN kind = 'self_service' THEN case_id IS NULL ELSE true END
     )
 );
 CREATE INDEX deliveries_contact ON deliveries (contact_id);
