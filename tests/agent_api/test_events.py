@@ -212,7 +212,7 @@ def test_a_stream_needs_a_session(desk: RunningDesk) -> None:
 @pytest.mark.parametrize("extra", [1, 1000])
 def test_a_slow_reader_costs_a_bounded_amount(extra: int) -> None:
     async def push() -> OpenDesk:
-        desk = OpenDesk(uuid4(), "x", Grants(), None, ("en", "gregorian"))
+        desk = OpenDesk(uuid4(), "x", Grants(), ("en", "gregorian"))
         for number in range(MOST_PENDING + extra):
             desk.push(b"%d" % number)
         return desk
@@ -225,9 +225,7 @@ def test_a_slow_reader_costs_a_bounded_amount(extra: int) -> None:
 def test_one_session_keeps_a_bounded_number_of_streams() -> None:
     async def open_many() -> int:
         hub = EventHub()
-        streams = [
-            hub.stream(OpenDesk(uuid4(), "same", Grants(), None, ("en", "gregorian")), 9e9, "") for _ in range(50)
-        ]
+        streams = [hub.stream(OpenDesk(uuid4(), "same", Grants(), ("en", "gregorian")), 9e9, "") for _ in range(50)]
         for stream in streams:
             await anext(stream)
         return sum(not desk.closed for desk in hub.desks)

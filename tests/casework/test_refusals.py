@@ -5,6 +5,7 @@ No page is involved. The actions are found, not listed: one that is new fails he
 
 from __future__ import annotations
 
+import ast
 import inspect
 import re
 from collections.abc import Callable, Iterator
@@ -21,25 +22,31 @@ from tests.casework.installation import EVERYTHING, acting, agent, file_case, on
 from tests.lab.databases import Databases
 from tests.reasons import why
 from zrm import agent_api, casework
-from zrm.casestore import outbox, template
+from zrm.casestore import case_list, notification, outbox, template, timeline
 from zrm.casestore.agent import Permission
-from zrm.casestore.case_list import View
+from zrm.casestore.case_list import QueueRow, View
+from zrm.casestore.notification import NewNotice, NoticeKind
 from zrm.casestore.outbox import Topic
+from zrm.casestore.search_words import parse
 from zrm.casestore.template import Wording
+from zrm.casestore.timeline import CaseHead
 from zrm.casework import (
     case_actions,
     case_files,
     case_reading,
     failed_deliveries,
     failed_tasks,
+    notifications,
     quarantine_actions,
     taken_contacts,
     template_actions,
     undo,
 )
+from zrm.casework.case_reading import Sight
 from zrm.casework.context import ActingAgent, ActionContext, InvalidInput
 from zrm.casework.reply_routes import ReplyRoute
 from zrm.casework.taken_contacts import TakenDown
+from zrm.casework.transitions import Step
 from zrm.config import Settings
 from zrm.contract.inbound import RawContact, Receipt
 from zrm.errors import Forbidden, NotFound
@@ -122,6 +129,18 @@ def wording(stage: Stage, cursor: Cursor) -> Wording:
     return Wording(unit(cursor, HERE), "answer", {"fa": "ن", "en": "N"}, {"fa": "متن", "en": "Text"})
 
 
+def case_head(cursor: Cursor, case_id: UUID) -> CaseHead:
+    head = timeline.head(cursor, case_id)
+    assert head is not None
+    return head
+
+
+def one_row(cursor: Cursor, case_id: UUID) -> QueueRow:
+    (row,) = case_list.rows(cursor, [case_id])
+    return row
+
+
+LAMP: Final = parse("lamp", "IR")
 TOLD: Final = TakenDown("The lamp is dark.")
 CALLS: Final[dict[str, Call]] = {
     "case_actions.claim": Call((VIEW, WORK), lambda c, s, a: case_actions.claim(c, at_fresh(s, a))),
@@ -150,6 +169,9 @@ CALLS: Final[dict[str, Call]] = {
     "case_actions.set_contact_preference": Call(
         (VIEW, WORK), lambda c, s, a: case_actions.set_contact_preference(c, at_fresh(s, a), language="fa", channel="")
     ),
+    "case_actions.allowed": Call(
+        (VIEW, WORK), lambda c, s, a: case_actions.allowed(a, case_head(c, s.fresh)) - {Step.ASSIGN, Step.TRANSFER}, empty=True, own=True
+    ),
     "undo.undo": Call((VIEW, WORK), lambda c, s, a: undo.undo(c, at(s, a), s.undoable)),
     "undo.undoable": Call((VIEW, WORK), lambda c, s, a: undo.undoable(c, at(s, a)), empty=True),
     "undo.withdrawn": Call((VIEW,), lambda c, s, a: undo.withdrawn(c, at(s, a), s.withdrawn)),
@@ -162,6 +184,15 @@ CALLS: Final[dict[str, Call]] = {
     "case_reading.sees_case": Call((VIEW,), lambda c, s, a: case_reading.sees_case(c, a, s.case), empty=True),
     "case_reading.by_code": Call((VIEW,), lambda c, s, a: case_reading.by_code(c, a, s.code), empty=True),
     "case_reading.rows": Call((VIEW,), lambda c, s, a: case_reading.rows(c, a, [s.case]), empty=True),
+    "case_reading.search": Call(
+        (VIEW,), lambda c, s, a: [row for row, _hit in case_reading.search(c, a, LAMP, limit=99) if row.id == s.fresh], empty=True
+    ),
+    "case_reading.searches_all_addresses": Call(
+        (VIEW, ADDRESSES), lambda _c, _s, a: case_reading.searches_all_addresses(a), everywhere=True, empty=True, own=True
+    ),
+    "case_reading.sight_of": Call(
+        (VIEW,), lambda c, s, a: case_reading.sight_of(a, one_row(c, s.fresh)) is not Sight.NONE, empty=True, own=True
+    ),
     "case_files.file": Call((VIEW,), lambda c, s, a: case_files.file(c, a, s.clean_file)),
     "case_files.file_in_spite": Call((VIEW,), lambda c, s, a: case_files.file_in_spite(c, a, s.file)),
     "case_files.original": Call((VIEW, ADDRESSES), lambda c, s, a: case_files.original(c, a, s.clean_contact)),
@@ -227,6 +258,10 @@ ANYWHERE: Final[dict[str, Call]] = {
 }
 """Who may take contacts for one unit may take them for all: which it is for is only known once it is filed."""
 ALL: Final[dict[str, Call]] = CALLS | ANYWHERE
+
+
+OWN: Final = {f"notifications.{name}" for name in ("listing", "seen", "unread", "read_line", "read_all", "read_case")}
+"""What an agent does with what is their own: it needs no grant, and touches nobody else's."""
 
 
 @pytest.fixture(scope="module")
@@ -334,7 +369,7 @@ def test_every_action_is_called_here() -> None:
                 found.add(f"{module.name}.{name}")
             elif "Cursor" in kinds:
                 without.add(f"{module.name}.{name}")
-    assert found == {*ALL}
+    assert found == {*ALL, *OWN}
     assert without == WITHOUT_ACTOR, (
         "what reads or writes takes an ActingAgent or an ActionContext, or is part of what does"
     )
@@ -405,6 +440,59 @@ def test_addresses_are_masked_for_who_may_not_see_them(database: Database, stage
             assert (MAIL.address in shown) is expected, allowed
 
 
+def test_a_notification_says_no_more_of_a_case_than_its_reader_may_see(database: Database, stage: Stage) -> None:
+    """And whoever reads theirs, by whichever id, leaves those of the others unread."""
+    with database.cursor() as cursor:
+        daniel = agent(cursor, "daniel")
+        told = [NewNotice(to, stage.case, stage.contact, NoticeKind.MESSAGE) for to in (stage.me, daniel)]
+        notification.tell(cursor, told)
+        here, elsewhere = (
+            ActingAgent(stage.me, grants(VIEW, unit_id=where)) for where in (unit(cursor, HERE), stage.other_unit)
+        )
+        (open_,), (hidden,) = (notifications.listing(cursor, actor) for actor in (here, elsewhere))
+        assert (open_.title, open_.words) == ("The lamp is dark", "Since Monday.")
+        assert (hidden.title, hidden.words, hidden.unit_id) == ("", "", None)
+        notifications.read_line(cursor, elsewhere, told[1].id)
+        assert notifications.unread(cursor, here) == 1
+        for read_case in (True, False):
+            if read_case:
+                notifications.read_case(cursor, here, stage.case)
+            else:
+                notifications.read_all(cursor, here)
+            assert notifications.unread(cursor, ActingAgent(daniel, Grants())) == 1
+        assert notifications.unread(cursor, here) == 0
+
+
+def test_the_steps_that_are_offered_are_those_that_are_not_refused(database: Database, stage: Stage) -> None:
+    steps = ("claim", "assign", "transfer", "reply", "note", "classify", "close")
+    for allowed in ((VIEW,), (VIEW, WORK), (VIEW, ASSIGN), (WORK, ASSIGN), (VIEW, WORK, ASSIGN)):
+        actor = ActingAgent(stage.me, grants(*allowed))
+        with database.cursor() as cursor:
+            offered = case_actions.allowed(actor, case_head(cursor, stage.fresh))
+            for step in steps:
+                try:
+                    with cursor.connection.transaction(force_rollback=True):
+                        CALLS[f"case_actions.{step}"].run(cursor, stage, actor)
+                    refused = False
+                except (NotFound, Forbidden):
+                    refused = True
+                assert (step in offered) is not refused, (step, allowed)
+
+
+def test_a_changed_case_is_told_as_far_as_it_may_be_seen(database: Database, stage: Stage) -> None:
+    with database.cursor() as cursor:
+        row, here = one_row(cursor, stage.fresh), unit(cursor, HERE)
+    left = replace(row, came_from=stage.other_unit)
+    for seen_row, allowed, where, sight in (
+        (row, (VIEW, ADDRESSES), here, Sight.OPEN),
+        (row, (VIEW,), here, Sight.MASKED),
+        (row, (ADDRESSES,), here, Sight.NONE),
+        (row, (VIEW,), stage.other_unit, Sight.NONE),
+        (left, (VIEW, ADDRESSES), stage.other_unit, Sight.GONE),
+    ):
+        assert case_reading.sight_of(ActingAgent(stage.me, grants(*allowed, unit_id=where)), seen_row) is sight
+
+
 def test_the_ledger_is_for_who_sees_it_everywhere(database: Database) -> None:
     with database.cursor() as cursor:
         for allowed in (Grants(), grants(Permission.VIEW_LEDGER, unit_id=new_id())):
@@ -415,6 +503,55 @@ def test_the_ledger_is_for_who_sees_it_everywhere(database: Database) -> None:
 
 def test_the_desks_edge_decides_nothing() -> None:
     """It draws by what an agent may do, and leaves it to the actions to refuse."""
-    decided = re.compile(r"\.require(_anywhere|_everywhere)?\(|case_events|INSERT |UPDATE |DELETE ")
+    decided = re.compile(r"\.require(_anywhere|_everywhere)?\(|case_events|INSERT |UPDATE |DELETE |\.both\(|\bcovers\(")
     for path in Path(agent_api.__path__[0]).rglob("*.py"):
         assert not decided.search(path.read_text()), path
+
+
+READ_BY_THE_EDGE: Final = {
+    "agent.by_login", "agent.of_id", "agent.set_password_hash", "agent.set_preferences",
+    "answers.is_unanswered", "case_list.counted", "case_list.next_case", "case_list.rows",
+    "directory.agents_by_id", "directory.at_desk", "directory.colleagues", "directory.grants",
+    "directory.logins", "directory.subjects", "directory.units", "follower.follows", "live.publish_change",
+    "nature.in_use", "nature.known", "notification.newest", "notification.tell", "search_words.excerpt",
+    "search_words.marked", "search_words.parse", "worklists.attention",
+}  # fmt: skip
+"""Functions of `casestore` that the desk's edge calls itself: names and choices, and what is then drawn as a rule of casework
+says (a list's rows, counters). What an agent reads or changes of cases has its rule, and stands in CALLS.
+"""
+ABOUT_ONESELF: Final = {
+    "browsers.read", "keyed.keyed_hash", "passkeys.make", "passkeys.of_agent", "passkeys.options_to_make",
+    "passkeys.options_to_use", "passkeys.remove", "passkeys.rename", "passkeys.use", "passwords.hash_password",
+    "passwords.matches", "passwords.weakness", "provider_accounts.agent_of", "provider_accounts.is_linked",
+    "second_step.address_for_app", "second_step.begin", "second_step.confirm", "second_step.confirmed_since",
+    "second_step.has_one", "second_step.new_recovery_codes", "second_step.picture_for_app",
+    "second_step.recovery_codes_left", "second_step.remove_app", "second_step.right_code",
+    "second_step.use_recovery_code", "second_step.waiting_key", "sessions.alive", "sessions.csrf_for_page",
+    "sessions.csrf_matches", "sessions.end", "sessions.end_one", "sessions.end_others", "sessions.find",
+    "sessions.of_agent", "sessions.prove", "sessions.start", "sessions.token_hash", "sign_ins.latest",
+    "sign_ins.record",
+}  # fmt: skip
+"""Functions of `security` that the desk's edge calls itself: they are about whoever signs in, and their own account."""
+
+
+def test_the_desks_edge_calls_no_other_functions_of_the_records() -> None:
+    called = set().union(*(_called(path) for path in Path(agent_api.__path__[0]).rglob("*.py")))
+    assert {name.removeprefix("casestore.") for name in called if name.startswith("casestore.")} == READ_BY_THE_EDGE
+    assert {name.removeprefix("security.") for name in called if name.startswith("security.")} == ABOUT_ONESELF
+
+
+def _called(path: Path) -> Iterator[str]:
+    """The functions of `casestore` and `security` that a file calls."""
+    nodes = list(ast.walk(ast.parse(path.read_text())))
+    names: dict[str, str] = {}
+    for node in nodes:
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith(("zrm.casestore", "zrm.security")):
+            names |= {one.asname or one.name: f"{node.module}.{one.name}".removeprefix("zrm.") for one in node.names}
+    for node in nodes:
+        match node:
+            case ast.Call(func=ast.Name(id=name)) if name in names and name.islower():
+                yield names[name]
+            case ast.Call(func=ast.Attribute(value=ast.Name(id=name), attr=attribute)) if (
+                name in names and name.islower()
+            ):
+                yield f"{names[name]}.{attribute}"

@@ -16,7 +16,8 @@ from dataclasses import dataclass, field
 from typing import Final
 from uuid import UUID
 
-from zrm.security.grants import Grants, Units, covers
+from zrm.casework.context import ActingAgent
+from zrm.security.grants import Grants
 from zrm.ui.calendars import Calendar
 from zrm.ui.i18n import Language
 
@@ -38,17 +39,21 @@ SIGNED_OUT: Final = event("signed-out", {})
 
 @dataclass(eq=False)
 class OpenDesk:
-    """One open page of one agent; `visible` are the units whose cases it is told about."""
+    """One open page of one agent."""
 
     agent_id: UUID
     session_hash: str
     grants: Grants
-    visible: Units
     variant: Variant
     last_counts: dict[str, int] = field(default_factory=dict)
     pending: deque[bytes] = field(default_factory=deque)
     wake: asyncio.Event = field(default_factory=asyncio.Event)
     closed: bool = False
+
+    @property
+    def actor(self) -> ActingAgent:
+        """The agent, with what they are granted by now."""
+        return ActingAgent(self.agent_id, self.grants)
 
     def push(self, message: bytes) -> None:
         """Queue a message for the desk; never waits."""
@@ -178,5 +183,5 @@ class EventHub:
             boot, _, number = last_seen.partition("-")
             return boot != self._boot or number != str(self._number)
         return self._lost_track > since or any(
-            at > since and covers(desk.visible, unit_id) for unit_id, at in self._unit_changed.items()
+            at > since and desk.actor.sees(unit_id) for unit_id, at in self._unit_changed.items()
         )

@@ -19,19 +19,20 @@ import psycopg
 from psycopg import sql
 
 from zrm.agent_api.context import DeskContext
-from zrm.agent_api.counters import Counters
 from zrm.agent_api.live_connections import HEARTBEAT, OpenDesk, Variant, event
 from zrm.agent_api.pages.labels import notice_href, notice_text
 from zrm.agent_api.pages.rows import draw_row
 from zrm.casestore import case_list, directory, live, notification, worklists
-from zrm.casestore.agent import Permission
 from zrm.casestore.case_list import QueueRow
 from zrm.casestore.notification import Notice
-from zrm.casework.case_reading import with_masked_address
+from zrm.casework import case_reading, notifications
+from zrm.casework.case_reading import Sight, with_masked_address
+from zrm.casework.context import ActingAgent
+from zrm.casework.counters import Counters
 from zrm.kit import log
 from zrm.kit.database_checks import reason
 from zrm.security import sessions
-from zrm.security.grants import Grants, covers
+from zrm.security.grants import Grants
 from zrm.ui.descriptions import title_of
 from zrm.ui.viewer import Viewer
 
@@ -183,18 +184,17 @@ class Feed:
 
     def _fan_out(self, told: list[_Told], notices: dict[UUID, tuple[Notice, int]]) -> None:
         for desk in list(self._hub.desks):
-            messages = []
+            actor, messages = desk.actor, []
             for one in told:
-                if covers(desk.visible, one.row.unit_id):
-                    how = desk.variant, desk.grants.has(Permission.VIEW_ADDRESSES, one.row.unit_id)
-                    if how in one.drawn:
-                        messages.append(one.drawn[how])
-                    else:  # opened since the rendering began
-                        messages.append(event("refresh", {}))
-                elif one.row.came_from is not None and covers(desk.visible, one.row.came_from):
-                    messages.append(one.gone)
+                match case_reading.sight_of(actor, one.row):
+                    case Sight.OPEN | Sight.MASKED as sight:
+                        # not drawn for a desk that was opened since the drawing began
+                        drawn = one.drawn.get((desk.variant, sight is Sight.OPEN))
+                        messages.append(drawn or event("refresh", {}))
+                    case Sight.GONE:
+                        messages.append(one.gone)
             if desk.agent_id in notices:
-                messages.append(_notification(desk, *notices[desk.agent_id]))
+                messages.append(_notification(desk, actor, *notices[desk.agent_id]))
             if messages:
                 desk.push(b"".join(messages))
 
@@ -210,7 +210,7 @@ class Feed:
                 _log.warning("live feed cannot count", error=type(error).__name__)
                 continue
             for desk in list(self._hub.desks):
-                counts = counter.of(desk.agent_id, desk.visible, desk.grants)
+                counts = counter.of(desk.actor)
                 if counts != desk.last_counts:
                     desk.last_counts = counts
                     desk.push(event("counts", counts))
@@ -238,7 +238,6 @@ class Feed:
             for desk in list(self._hub.desks):
                 if desk.agent_id in agents:
                     desk.grants = grants.get(desk.agent_id, Grants())
-                    desk.visible = desk.grants.units(Permission.VIEW_CASES)
             if self._context.health is not None:  # a role that dies announces nothing
                 self._hub.count_again.set()
 
@@ -254,14 +253,14 @@ class Feed:
             self._hub.tell_all(HEARTBEAT, only_idle=True)
 
 
-def _notification(desk: OpenDesk, notice: Notice, unread: int) -> bytes:
+def _notification(desk: OpenDesk, actor: ActingAgent, notice: Notice, unread: int) -> bytes:
     language = desk.variant[0]
-    visible = notice.unit_id is not None and covers(desk.visible, notice.unit_id)
+    notice = notifications.seen(actor, notice)
     return event(
         "notification",
         {
-            "text": notice_text(notice.kind, title_of(notice, language) if visible else "", language),
-            "href": notice_href(notice.kind, notice.case_id, seen=visible) or "/desk/notifications",
+            "text": notice_text(notice.kind, title_of(notice, language), language),
+            "href": notice_href(notice.kind, notice.case_id, seen=notice.unit_id is not None) or "/desk/notifications",
             "unread": unread,
             "tone": "bad" if notice.kind.startswith("delivery") else "info",
         },

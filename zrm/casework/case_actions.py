@@ -44,9 +44,10 @@ from zrm.casestore.outbox import Topic
 from zrm.casestore.outgoing import NewDelivery
 from zrm.casestore.person import set_preferences
 from zrm.casestore.search_words import contact_key
-from zrm.casework import audience, case_reading
+from zrm.casestore.timeline import CaseHead
+from zrm.casework import audience, case_reading, transitions
 from zrm.casework.closing_message import send_closing_message
-from zrm.casework.context import ActionContext, InputFlaw, checked_text, invalid
+from zrm.casework.context import ActingAgent, ActionContext, InputFlaw, checked_text, invalid
 from zrm.casework.reply_routes import WEB, ReplyRoute
 from zrm.casework.transitions import Step, next_status
 from zrm.contract.capabilities import of_channel
@@ -64,6 +65,12 @@ LONGEST_TEXT: Final = 100_000  # characters of an answer or a note
 LONGEST_RESULT: Final = 2_000
 LONGEST_TITLE: Final = 250
 LONGEST_REASON: Final = 500
+PERMISSIONS: Final = {
+    step: Permission.ASSIGN_CASES if step in (Step.ASSIGN, Step.TRANSFER) else Permission.WORK_CASES
+    for step in Step
+    if step not in (Step.CITIZEN_WRITES, Step.ROBOT_WRITES)
+}
+"""The permission that each step of an agent needs in the unit that has the case."""
 SAME: Final = object()
 """Marks a value that a step leaves as it is; None is a value of its own (no assignee, no subject)."""
 
@@ -82,6 +89,15 @@ class Locked:
     person_id: UUID | None
     language: str
     version: int
+
+
+def allowed(actor: ActingAgent, case: CaseHead) -> frozenset[Step]:
+    """The steps that the agent may take on the case as it stands."""
+    return frozenset(
+        step
+        for step in transitions.allowed(case.status)
+        if step in PERMISSIONS and actor.may(PERMISSIONS[step], case.unit_id)
+    )
 
 
 def claim(cursor: Cursor, act: ActionContext) -> None:
@@ -108,7 +124,7 @@ def assign(cursor: Cursor, act: ActionContext, *, to_agent: UUID) -> None:
 
     Errors besides the common ones: InvalidInput if there is no such agent.
     """
-    case = lock(cursor, act, Permission.ASSIGN_CASES)
+    case = lock(cursor, act, PERMISSIONS[Step.ASSIGN])
     colleague = directory.at_desk(cursor, to_agent)
     if colleague is None:
         raise invalid("to", InputFlaw.UNKNOWN_CHOICE)
@@ -129,7 +145,7 @@ def transfer(cursor: Cursor, act: ActionContext, *, to_unit: UUID) -> None:
 
     Errors besides the common ones: InvalidInput if there is no such unit.
     """
-    case = lock(cursor, act, Permission.ASSIGN_CASES)
+    case = lock(cursor, act, PERMISSIONS[Step.TRANSFER])
     if to_unit not in {unit.id for unit in directory.units(cursor)}:
         raise invalid("to", InputFlaw.UNKNOWN_CHOICE)
     if (case.assignee_id, case.unit_id) == (None, to_unit):

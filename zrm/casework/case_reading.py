@@ -7,6 +7,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
+from enum import Enum, auto
 from uuid import UUID
 
 from zrm.casestore import case_list, timeline
@@ -14,6 +15,8 @@ from zrm.casestore.agent import Permission
 from zrm.casestore.case import case_of
 from zrm.casestore.case_list import PageKey, QueueRow, View
 from zrm.casestore.person import opted_out_of
+from zrm.casestore.search import Hit, Reach, find
+from zrm.casestore.search_words import Query
 from zrm.casestore.timeline import CaseHead, CasePage, TimelineKey
 from zrm.casework.context import ActingAgent, InputFlaw, SendingSetup, invalid
 from zrm.casework.reply_routes import WEB, ReplyRoute, RouteOrigin, reply_routes
@@ -126,6 +129,39 @@ def by_code(cursor: Cursor, actor: ActingAgent, code: str) -> UUID | None:
     """The case with this tracking code; None if there is none that the agent sees."""
     case_id = case_of(cursor, code)
     return case_id if case_id and sees_case(cursor, actor, case_id) else None
+
+
+def search(
+    cursor: Cursor, actor: ActingAgent, query: Query, *, limit: int, after: PageKey | None = None
+) -> list[tuple[QueueRow, Hit]]:
+    """Up to `limit` lines of cases that the query finds, newest first, beginning after a place; of the units whose cases the
+    agent sees, and by addresses only where they may see addresses. Errors: psycopg.errors.QueryCanceled after 5 s.
+    """
+    reach = Reach(actor.visible, actor.grants.both(Permission.VIEW_CASES, Permission.VIEW_ADDRESSES))
+    hits = find(cursor, query, reach, limit=limit, after=after)
+    found = rows(cursor, actor, [hit.case_id for hit in hits])
+    return [(found[hit.case_id], hit) for hit in hits if hit.case_id in found]
+
+
+def searches_all_addresses(actor: ActingAgent) -> bool:
+    """Whether the agent's search finds cases of every unit by addresses too."""
+    return actor.grants.both(Permission.VIEW_CASES, Permission.VIEW_ADDRESSES) is None
+
+
+class Sight(Enum):
+    """What an agent may be told of a changed case: all, all but its address, that it left their units, or nothing."""
+
+    OPEN = auto()
+    MASKED = auto()
+    GONE = auto()
+    NONE = auto()
+
+
+def sight_of(actor: ActingAgent, row: QueueRow) -> Sight:
+    """What the agent may be told of a case that has changed."""
+    if actor.sees(row.unit_id):
+        return Sight.OPEN if actor.may(Permission.VIEW_ADDRESSES, row.unit_id) else Sight.MASKED
+    return Sight.GONE if row.came_from is not None and actor.sees(row.came_from) else Sight.NONE
 
 
 def rows(cursor: Cursor, actor: ActingAgent, case_ids: Iterable[UUID]) -> dict[UUID, QueueRow]:

@@ -15,12 +15,11 @@ from zrm.agent_api.pages.error_pages import page_router
 from zrm.agent_api.pages.labels import notice_href, notice_text
 from zrm.agent_api.pages.layout import Shell
 from zrm.casestore import agent as agents
-from zrm.casestore import notification
 from zrm.casestore.notification import Notice
+from zrm.casework import notifications
 from zrm.errors import NotFound
 from zrm.kit import log, throttle
 from zrm.security import passwords, sessions
-from zrm.security.grants import covers
 from zrm.security.passwords import Weakness
 from zrm.ui.descriptions import title_of, worded
 from zrm.ui.i18n import _, digits
@@ -37,10 +36,10 @@ router = page_router()
 
 
 @router.get("/desk/notifications")
-def notifications(context: Desk, visit: SignedIn) -> Response:
+def notices(context: Desk, visit: SignedIn) -> Response:
     """The newest notices."""
     with context.database.cursor() as cursor:
-        lines = [_line(visit, notice) for notice in notification.notices(cursor, visit.agent.id)]
+        lines = [_line(visit, notice) for notice in notifications.listing(cursor, visit.actor)]
         return Shell(context).page("desk/notifications.html", visit, cursor, "notifications", lines=lines)
 
 
@@ -48,7 +47,7 @@ def notifications(context: Desk, visit: SignedIn) -> Response:
 def read_all(context: Desk, visit: SignedIn) -> Response:
     """Mark everything that was shown as read."""
     with context.database.cursor() as cursor:
-        notification.read_all(cursor, visit.agent.id, shown=_uuid(visit.form.get("shown", "")))
+        notifications.read_all(cursor, visit.actor, shown=_uuid(visit.form.get("shown", "")))
     return RedirectResponse("/desk/notifications", status_code=303)
 
 
@@ -56,7 +55,7 @@ def read_all(context: Desk, visit: SignedIn) -> Response:
 def read_one(notice_id: UUID, context: Desk, visit: SignedIn) -> Response:
     """Mark one line as read."""
     with context.database.cursor() as cursor:
-        notification.read_line(cursor, visit.agent.id, notice_id)
+        notifications.read_line(cursor, visit.actor, notice_id)
     return RedirectResponse("/desk/notifications", status_code=303)
 
 
@@ -117,15 +116,14 @@ class NoticeLine:
 
 
 def _line(visit: DeskRequest, notice: Notice) -> NoticeLine:
-    seen = notice.unit_id is not None and covers(visit.visible, notice.unit_id)
-    title = title_of(notice, visit.viewer.language) if seen else ""
+    language, seen = visit.viewer.language, notice.unit_id is not None
     return NoticeLine(
         notice.id,
         notice.kind,
         notice.at,
         notice.unread,
-        notice_text(notice.kind, title, visit.viewer.language),
-        " ".join((notice.words or worded(notice.words_description, visit.viewer.language)).split()) if seen else "",
+        notice_text(notice.kind, title_of(notice, language), language),
+        " ".join((notice.words or worded(notice.words_description, language)).split()),
         notice_href(notice.kind, notice.case_id, seen=seen),
     )
 

@@ -13,9 +13,8 @@ from zrm.agent_api.pages.case_view import CaseRequest, Draft, case_view
 from zrm.agent_api.pages.error_pages import page_router
 from zrm.agent_api.pages.layout import Shell
 from zrm.agent_api.pages.route_choices import route_key
-from zrm.casestore import notification
 from zrm.casestore.timeline import TimelineKey
-from zrm.casework import case_reading, template_actions, undo
+from zrm.casework import case_reading, notifications, template_actions, undo
 from zrm.casework.context import ActionContext
 from zrm.casework.reply_routes import ReplyRoute
 from zrm.errors import NotFound
@@ -34,7 +33,7 @@ def page(request: Request, case_id: UUID, context: Desk, visit: SignedIn) -> Res
     asked = request.query_params
     delivery = asked.get("delivery", "")
     with context.database.cursor() as cursor:
-        unread = notification.read_case(cursor, visit.agent.id, case_id)
+        unread = notifications.read_case(cursor, visit.actor, case_id)
         draft = Draft()
         if again := asked.get("again", ""):
             draft = _taken_back(context, cursor, visit, case_id, _uuid(again))

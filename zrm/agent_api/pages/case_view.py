@@ -21,7 +21,7 @@ from zrm.casestore.case_list import NextCase
 from zrm.casestore.directory import Named
 from zrm.casestore.nature import NatureRecord
 from zrm.casestore.timeline import CaseHead, CasePage, ContactRow, OtherCase, Relation, TimelineKey
-from zrm.casework import transitions, undo
+from zrm.casework import case_actions, undo
 from zrm.casework.case_reading import SeenAddress, SeenCase
 from zrm.casework.context import ActingAgent, ActionContext
 from zrm.casework.reply_routes import ReplyRoute
@@ -251,11 +251,7 @@ def mark_of(place: TimelineKey) -> str:
 
 
 def _allowed(visit: DeskRequest, head: CaseHead) -> frozenset[str]:
-    steps = transitions.allowed(head.status)
-    found = {step.value for step in steps} if visit.may(Permission.WORK_CASES, head.unit_id) else set[str]()
-    found -= {Step.ASSIGN.value, Step.TRANSFER.value}
-    if Step.ASSIGN in steps and visit.may(Permission.ASSIGN_CASES, head.unit_id):
-        found.add(Step.ASSIGN.value)
+    found = {step.value for step in case_actions.allowed(visit.actor, head)}
     if visit.may(Permission.HANDLE_DELIVERIES, head.unit_id):
         found.add("handle_deliveries")
     return frozenset(found)

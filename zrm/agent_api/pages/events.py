@@ -23,7 +23,6 @@ async def events(request: Request, context: Desk, visit: SignedIn) -> Response:
         visit.agent.id,
         visit.session.token_hash,
         visit.grants,
-        visit.visible,
         (visit.viewer.language, visit.viewer.calendar),
     )
     stream = context.hub.stream(desk, _since(request), request.headers.get("last-event-id", ""))

@@ -7,12 +7,13 @@ from http import HTTPStatus
 from fastapi.responses import HTMLResponse
 
 from zrm.agent_api.context import DeskContext
-from zrm.agent_api.counters import Counters
 from zrm.agent_api.desk_request import DeskRequest
 from zrm.agent_api.pages.reasons import worded
-from zrm.casestore import case_list, notification, worklists
+from zrm.casestore import case_list, worklists
 from zrm.casestore.agent import Permission
 from zrm.casestore.case_list import View
+from zrm.casework import notifications
+from zrm.casework.counters import Counters
 from zrm.kit.db import Cursor
 from zrm.localized import in_language
 from zrm.security import sessions
@@ -76,7 +77,7 @@ class Shell:
         waiting = worklists.attention(cursor)
         operates = visit.grants.everywhere(Permission.HANDLE_DELIVERIES)
         problems = len(self._context.problems(cursor, visit.grants))
-        counts = Counters(case_list.counted(cursor), waiting, problems).of(visit.agent.id, visit.visible, visit.grants)
+        counts = Counters(case_list.counted(cursor), waiting, problems).of(visit.actor)
         return DeskFrame(
             organisation=self._context.settings.organisation.name.in_language(visit.viewer.language),
             user_name=visit.name,
@@ -84,7 +85,7 @@ class Shell:
             csrf=sessions.csrf_for_page(visit.session),
             current=current,
             sections=self._sections(visit, counts, overdue=waiting.overdue),
-            unread=notification.unread(cursor, visit.agent.id),
+            unread=notifications.unread(cursor, visit.actor),
             events_href=f"/desk/events?since={visit.began:.3f}",
             search_href="/desk/search",
             search_field=search,

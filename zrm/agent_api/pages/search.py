@@ -22,15 +22,13 @@ from zrm.agent_api.pages.error_pages import page_router
 from zrm.agent_api.pages.layout import Shell
 from zrm.agent_api.pages.paging import mark_of, place_of
 from zrm.agent_api.pages.rows import row_values
-from zrm.casestore import search
-from zrm.casestore.agent import Permission
 from zrm.casestore.case_list import PageKey, QueueRow
-from zrm.casestore.search import Hit, Reach
+from zrm.casestore.search import Hit
 from zrm.casestore.search_words import LONGEST_QUERY, Query, excerpt, marked, parse
 from zrm.casework import case_reading
 from zrm.errors import NotFound
 from zrm.inbox import code as codes
-from zrm.kit.db import Cursor, DatabaseAway
+from zrm.kit.db import DatabaseAway
 from zrm.ui.descriptions import worded
 
 PAGE: Final = 25
@@ -56,10 +54,9 @@ def results(request: Request, context: Desk, visit: SignedIn) -> Response:
         return case
     query = parse(typed, context.settings.organisation.region)
     after = place_of(asked.get("after", ""))
-    hits, too_slow = _find(context, visit, query, after)
+    found, too_slow = _find(context, visit, query, after)
     first = f"/desk/search?{urlencode({'s': seal.closed(typed)})}"
     with context.database.cursor() as cursor:
-        found = _rows(cursor, visit, hits)
         older = f"{first}&{urlencode({'after': mark_of(found[PAGE - 1][0])})}" if len(found) > PAGE else ""
         return Shell(context).page(
             "desk/search.html",
@@ -73,7 +70,7 @@ def results(request: Request, context: Desk, visit: SignedIn) -> Response:
             older_href=older,
             too_slow=too_slow,
             is_code=codes.read(typed) is not None,
-            by_address=_reach(visit).by_address is None,
+            by_address=case_reading.searches_all_addresses(visit.actor),
         )
 
 
@@ -87,25 +84,17 @@ def _case(context: DeskContext, visit: DeskRequest, typed: str) -> Response | No
     return RedirectResponse(f"/desk/cases/{case_id}", status_code=303) if case_id else None
 
 
-def _find(context: DeskContext, visit: DeskRequest, query: Query, after: PageKey | None) -> tuple[list[Hit], bool]:
-    """One hit more than a page, and whether it took too long."""
+def _find(
+    context: DeskContext, visit: DeskRequest, query: Query, after: PageKey | None
+) -> tuple[list[tuple[QueueRow, Hit]], bool]:
+    """One line more than a page, and whether it took too long."""
     try:
         with context.database.cursor() as cursor:
-            return search.find(cursor, query, _reach(visit), limit=PAGE + 1, after=after), False
+            return case_reading.search(cursor, visit.actor, query, limit=PAGE + 1, after=after), False
     except DatabaseAway as error:
         if error.sqlstate != QueryCanceled.sqlstate:
             raise
         return [], True
-
-
-def _reach(visit: DeskRequest) -> Reach:
-    return Reach(visit.visible, visit.grants.both(Permission.VIEW_CASES, Permission.VIEW_ADDRESSES))
-
-
-def _rows(cursor: Cursor, visit: DeskRequest, hits: list[Hit]) -> list[tuple[QueueRow, Hit]]:
-    """The lines of the hits, in their order; a case may have left the agent's units in between."""
-    rows = case_reading.rows(cursor, visit.actor, [hit.case_id for hit in hits])
-    return [(rows[hit.case_id], hit) for hit in hits if hit.case_id in rows]
 
 
 def _values(visit: DeskRequest, query: Query, row: QueueRow, hit: Hit) -> dict[str, object]:

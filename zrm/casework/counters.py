@@ -9,7 +9,8 @@ from zrm.casestore import case_list
 from zrm.casestore.agent import Permission
 from zrm.casestore.case_list import View
 from zrm.casestore.worklists import Attention
-from zrm.security.grants import Grants, Units, covers
+from zrm.casework.context import ActingAgent
+from zrm.security.grants import Units, covers
 
 
 class Counters:
@@ -29,12 +30,13 @@ class Counters:
                 self._mine[group.assignee_id].append(group)
         self._shared: dict[Units, dict[View, int]] = {}
 
-    def of(self, agent_id: UUID, visible: Units, grants: Grants) -> dict[str, int]:
+    def of(self, actor: ActingAgent) -> dict[str, int]:
         """The numbers by the navigation's keys."""
+        visible, grants = actor.visible, actor.grants
         if visible not in self._shared:
             self._shared[visible] = case_list.count_views(self._groups, None, visible)
         counts = {view.value: number for view, number in self._shared[visible].items()}
-        counts[View.MINE.value] = sum(group.n for group in self._mine[agent_id] if covers(visible, group.unit_id))
+        counts[View.MINE.value] = sum(group.n for group in self._mine[actor.agent_id] if covers(visible, group.unit_id))
         if grants.everywhere(Permission.HANDLE_QUARANTINE):
             counts["quarantine"] = self._waiting.held
         if grants.anywhere(Permission.HANDLE_DELIVERIES):
