@@ -26,6 +26,7 @@ from zrm.kit import log
 from zrm.kit.blobs import BlobStore
 from zrm.kit.db import Database
 from zrm.ui import pages
+from zrm.ui.i18n import LANGUAGES, Language
 
 pytest_plugins = ["tests.lab.plugin", "tests.lab.durations"]
 
@@ -56,9 +57,17 @@ class _CompiledTemplates(jinja2.BytecodeCache):
 
 @pytest.fixture(scope="session", autouse=True)
 def compiled_templates() -> Iterator[None]:
-    """Templates are compiled once a run instead of once a desk."""
+    """Templates are compiled once a run and language instead of once a desk: constants are folded in the language."""
+    known = {language: _CompiledTemplates() for language in LANGUAGES}
+    build = pages.Pages._build
+
+    def build_from_known(self: pages.Pages, language: Language) -> jinja2.Environment:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(pages, "Environment", partial(jinja2.Environment, bytecode_cache=known[language]))
+            return build(self, language)
+
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(pages, "Environment", partial(jinja2.Environment, bytecode_cache=_CompiledTemplates()))
+        patch.setattr(pages.Pages, "_build", build_from_known)
         yield
 
 

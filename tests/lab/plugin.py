@@ -66,6 +66,22 @@ def log_to_pytest() -> None:
     logging.getLogger("zrm").setLevel("INFO")
 
 
+@pytest.fixture(autouse=True)
+def own_log(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A test that opens the installation in this process configures its log. The next test finds pytest's again."""
+    configure, root = structlog.configure, logging.getLogger()
+    # A logger that keeps the configuration it first met would keep this test's for ever.
+    monkeypatch.setattr(
+        structlog, "configure", lambda **options: configure(**{**options, "cache_logger_on_first_use": False})
+    )
+    yield
+    ours = [one for one in root.handlers if type(one) is logging.StreamHandler]
+    if ours:
+        root.handlers[:] = [one for one in root.handlers if one not in ours]
+        root.setLevel("WARNING")
+        log_to_pytest()
+
+
 def pytest_collection_finish(session: pytest.Session) -> None:
     """Skip what lacks its peer, after the choice of tests is final."""
     reasons: dict[str, str | None] = {}
