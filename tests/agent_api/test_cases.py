@@ -417,10 +417,10 @@ def test_what_a_later_version_has_written_is_shown_as_unknown(sign_in: SignIn, d
     with database.cursor() as cursor:
         for kind, version, data in (
             ("escalated", 1, '{"level": 3}'),
-            ("assign", 2, '{"to": "x"}'),
-            ("transfer", 1, '{"previous_unit_id": "nowhere"}'),
-            ("reply", 2, "{}"),
-            ("status", 1, '{"before": "new", "after": "parked", "cause": "process"}'),
+            ("assigned", 2, '{"to": "x"}'),
+            ("transferred", 1, '{"previous_unit_id": "nowhere"}'),
+            ("replied", 2, "{}"),
+            ("status_changed", 1, '{"before": "new", "after": "parked", "cause": "process"}'),
             ("rated", 1, "[]"),
         ):
             cursor.execute(
@@ -431,6 +431,6 @@ def test_what_a_later_version_has_written_is_shown_as_unknown(sign_in: SignIn, d
     page = browser.get(f"/desk/cases/{case.id}")
     assert page.status_code == 200
     assert re.findall(r"this version cannot show: \W*(\w+)", page.text) == [
-        "escalated", "assign", "transfer", "status", "rated",
+        "escalated", "assigned", "transferred", "status_changed", "rated",
     ]  # fmt: skip
     assert str(case.id) in browser.get("/desk/queue/open").text

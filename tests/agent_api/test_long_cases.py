@@ -43,8 +43,8 @@ WHERE direction = 'out' AND case_id = %(case)s;
 INSERT INTO delivery_events (id, delivery_id, at, state)
 SELECT uuidv7(), id, created_at, 'queued' FROM deliveries WHERE case_id = %(case)s;
 INSERT INTO case_events (id, case_id, at, actor, kind, version, data)
-SELECT uuidv7(), case_id, at, 'citizen', kind, 1, '{"before": "waiting", "after": "open", "cause": "citizen_writes"}'
-FROM contacts CROSS JOIN (VALUES ('reply'), ('status')) AS k (kind) WHERE direction = 'out' AND case_id = %(case)s;
+SELECT uuidv7(), case_id, at, 'citizen', kind, 1, '{"before": "waiting", "after": "open", "cause": "citizen_wrote"}'
+FROM contacts CROSS JOIN (VALUES ('replied'), ('status_changed')) AS k (kind) WHERE direction = 'out' AND case_id = %(case)s;
 INSERT INTO attachments (id, contact_id, role, name, media_type, size, blob_key)
 SELECT uuidv7(), id, 'attachment', 'plan.pdf', 'application/pdf', 1, 'x' FROM contacts
 WHERE case_id = %(case)s AND text LIKE '%%0';
@@ -132,7 +132,7 @@ def test_the_windows_hold_every_entry_once_in_its_order(sign_in: SignIn, databas
         )
         cursor.execute(
             "SELECT 'contact-' || id, at, true, id FROM contacts WHERE case_id = %(case)s UNION ALL"
-            " SELECT 'event-' || id, at, false, id FROM case_events WHERE case_id = %(case)s AND kind <> 'reply'"
+            " SELECT 'event-' || id, at, false, id FROM case_events WHERE case_id = %(case)s AND kind <> 'replied'"
             " ORDER BY 2, 3, 4",
             {"case": case.id},
         )

@@ -99,7 +99,7 @@ WITH made AS (
 )
 INSERT INTO case_events (id, case_id, at, actor, agent_id, kind, version, data)
 SELECT id, case_id, now() - n * interval '1 hour', 'agent', (SELECT id FROM agents WHERE login = 'sara'),
-    (ARRAY['claim', 'reply', 'status', 'close'])[n % 4 + 1], 1, '{}'
+    (ARRAY['claimed', 'replied', 'status_changed', 'closed'])[n % 4 + 1], 1, '{}'
 FROM made
 """
 
@@ -137,6 +137,6 @@ def test_an_agents_steps_are_read_from_the_index_of_their_kinds(long_used: Datab
         (case_id,) = cursor.fetchone() or (None,)
         explaining = Explaining(cursor)
         since = now() - timedelta(days=400)
-        history.steps_of(cast("Cursor", explaining), agent(cursor, "sara"), case_id, ["reply", "close"], since=since)
+        history.steps_of(cast("Cursor", explaining), agent(cursor, "sara"), case_id, ["replied", "closed"], since=since)
         assert not scanned(cursor, explaining.plan), explaining.plan
     assert "case_id_kind_at" in explaining.plan, explaining.plan

@@ -36,7 +36,7 @@ from zrm.casestore.history import (
     UnsafeFileSaved,
     by_agent,
 )
-from zrm.casework.transitions import TRANSITIONS
+from zrm.casework.transitions import TRANSITIONS, Step
 from zrm.kit.db import Database
 from zrm.kit.ids import new_id
 
@@ -44,7 +44,7 @@ PAGE = Path(__file__).parents[2] / "docs" / "history.md"
 words = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]))
 one_id = st.uuids()
 _OF_FIELDS: dict[str, dict[str, st.SearchStrategy[Any]]] = {
-    "save_unsafe": {"file_id": st.none(), "contact_id": one_id},
+    "unsafe_saved": {"file_id": st.none(), "contact_id": one_id},
 }
 
 
@@ -155,8 +155,14 @@ def test_a_key_means_the_same_in_every_class() -> None:
 
 
 def test_every_step_that_moves_a_case_is_a_cause() -> None:
-    moving = {step.value for (before, step), after in TRANSITIONS.items() if before is not after}
-    assert moving <= set(get_args(Cause))
+    written: dict[Step, type[history.HistoryPayload]] = {
+        Step.CLAIM: history.CaseClaimed, Step.ASSIGN: history.CaseAssigned, Step.TRANSFER: history.CaseTransferred,
+        Step.RELEASE: history.CaseReleased, Step.REPLY: history.CaseReplied, Step.CLOSE: history.CaseClosed,
+        Step.REOPEN: history.CaseReopened,
+    }  # fmt: skip
+    moving = {step for (before, step), after in TRANSITIONS.items() if before is not after} - {Step.CITIZEN_WRITES}
+    causes = {written[step].KIND for step in moving} | {"citizen_wrote", history.StepUndone.KIND}
+    assert causes <= set(get_args(Cause))
 
 
 def test_nothing_else_reads_what_the_lines_say() -> None:

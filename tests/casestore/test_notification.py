@@ -109,7 +109,7 @@ def test_the_result_of_a_closing_is_its_words(database: Database, daniel: UUID) 
     with database.cursor() as cursor:
         maryam = agent(cursor, "maryam")
         case_actions.close(cursor, acting(maryam, case.id, 1), result="Mended on Monday.", reason="Done.")
-        closed = one(cursor, "SELECT id FROM case_events WHERE kind = 'close'")
+        closed = one(cursor, "SELECT id FROM case_events WHERE kind = 'closed'")
         notification.tell(cursor, [NewNotice(daniel, case.id, closed, NoticeKind.CLOSED)])
     assert [line.words for line in lines(database, daniel)] == ["Mended on Monday."]
 

@@ -60,7 +60,7 @@ def test_two_agents_claim_at_once_and_one_wins(database: Database) -> None:
     with database.cursor() as cursor:
         holder = one(cursor, "SELECT assignee_id FROM cases WHERE id = %s", case.id)
         assert holder == agents[outcomes.index("won")]
-        assert one(cursor, "SELECT count(*) FROM case_events WHERE case_id = %s AND kind = 'claim'", case.id) == 1
+        assert one(cursor, "SELECT count(*) FROM case_events WHERE case_id = %s AND kind = 'claimed'", case.id) == 1
 
 
 def test_a_reply_writes_everything_that_sends_it(database: Database, maryam: UUID) -> None:
@@ -87,7 +87,7 @@ def test_a_reply_writes_everything_that_sends_it(database: Database, maryam: UUI
         assert one(cursor, "SELECT case_id FROM message_ids WHERE message_id = %s", message_id) == case.id
         assert one(cursor, "SELECT topic FROM outbox WHERE ref = %s", delivery) == Topic.DELIVER
         assert one(cursor, "SELECT state FROM delivery_events WHERE delivery_id = %s", delivery) == "queued"
-        assert one(cursor, "SELECT kind FROM case_events WHERE case_id = %s", case.id) == "reply"
+        assert one(cursor, "SELECT kind FROM case_events WHERE case_id = %s", case.id) == "replied"
 
 
 def test_an_answer_to_words_one_has_not_seen_is_not_sent(database: Database, maryam: UUID) -> None:
@@ -313,7 +313,7 @@ def test_a_case_is_given_back_once(database: Database, maryam: UUID) -> None:
         case_actions.release(cursor, acting(maryam, case.id, 1))
         case_actions.release(cursor, acting(maryam, case.id, 2))
         assert one(cursor, "SELECT assignee_id FROM cases WHERE id = %s", case.id) is None
-        assert one(cursor, "SELECT count(*) FROM case_events WHERE case_id = %s AND kind = 'release'", case.id) == 1
+        assert one(cursor, "SELECT count(*) FROM case_events WHERE case_id = %s AND kind = 'released'", case.id) == 1
 
 
 def test_who_takes_a_case_for_themselves_is_told_nothing(database: Database, maryam: UUID) -> None:
@@ -335,7 +335,7 @@ def test_a_case_goes_to_another_unit_without_its_agent(database: Database, marya
         cursor.execute("SELECT unit_id, assignee_id FROM cases WHERE id = %s", [case.id])
         assert cursor.fetchone() == (water, None)
         case_actions.transfer(cursor, acting(maryam, case.id, 2), to_unit=water)
-        assert one(cursor, "SELECT count(*) FROM case_events WHERE case_id = %s AND kind = 'transfer'", case.id) == 1
+        assert one(cursor, "SELECT count(*) FROM case_events WHERE case_id = %s AND kind = 'transferred'", case.id) == 1
 
 
 def test_a_preference_is_the_persons_and_stands_in_the_history(database: Database, maryam: UUID) -> None:

@@ -85,7 +85,7 @@ def test_an_answer_waits_and_is_taken_back_whole(database: Database, maryam: UUI
         page = timeline.load(cursor, case.id)
         assert page is not None
         assert [contact.direction for contact in page.contacts] == ["in"]
-        assert [event.kind for event in page.events] == ["undo"]
+        assert [event.kind for event in page.events] == ["undone"]
     with pytest.raises(TooLate):
         take_back(database, case, maryam)
 
@@ -169,7 +169,7 @@ def test_undoing_twice_takes_one_step_back_and_an_older_page_its_own(database: D
     for hold in (HOLD, HOLD, 0.0):
         assert take_back(database, case, maryam, event=closed.event_id, hold=hold).step == "close"
     with database.cursor() as cursor:
-        assert one(cursor, "SELECT count(*) FROM case_events WHERE kind = 'undo'") == 1
+        assert one(cursor, "SELECT count(*) FROM case_events WHERE kind = 'undone'") == 1
         assert one(cursor, "SELECT state FROM deliveries WHERE id = %s", delivery) == "queued", "the answer leaves"
     assert state(database, case)[0] == "waiting"
     assert take_back(database, case, maryam, event=answered.event_id).step == "reply"
@@ -241,7 +241,7 @@ def test_undoing_twice_at_once_undoes_once(database: Database, maryam: UUID) -> 
         assert [one.result() for one in [pool.submit(undoing), pool.submit(undoing)]] == [step.event_id] * 2
     with database.cursor() as cursor:
         cursor.execute("SELECT kind FROM case_events WHERE case_id = %s ORDER BY id", [case.id])
-        assert [row[0] for row in cursor] == ["reply", "status", "undo", "status"]
+        assert [row[0] for row in cursor] == ["replied", "status_changed", "undone", "status_changed"]
 
 
 def test_an_undone_step_stays_undone_when_the_clock_is_set_back(

@@ -128,9 +128,9 @@ def _each_contact_is_in_one_case(hub: Hub) -> None:
     untold = hub.ask(
         "SELECT c.id FROM contacts c JOIN cases k ON k.id = c.case_id WHERE c.direction = 'in' "
         "AND c.agent_id IS DISTINCT FROM k.assignee_id AND EXISTS ("
-        "SELECT FROM case_events e WHERE e.case_id = k.id AND e.kind IN ('claim', 'assign', 'reply', 'reopen') "
+        "SELECT FROM case_events e WHERE e.case_id = k.id AND e.kind IN ('claimed', 'assigned', 'replied', 'reopened') "
         "AND e.agent_id = k.assignee_id AND e.at < c.at) AND NOT EXISTS (SELECT FROM case_events e "
-        "WHERE e.case_id = k.id AND e.kind IN ('assign', 'transfer', 'release') AND e.at >= c.at) "
+        "WHERE e.case_id = k.id AND e.kind IN ('assigned', 'transferred', 'released') AND e.at >= c.at) "
         "AND NOT EXISTS (SELECT FROM notifications n WHERE n.source_id = c.id AND n.agent_id = k.assignee_id)"
     )
     assert untold == [], "contacts whose assignee was not told of them"

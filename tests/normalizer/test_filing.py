@@ -212,13 +212,14 @@ def test_a_change_of_status_is_recorded_alike_whoever_caused_it(desk: Desk) -> N
     (answer,) = desk.send(mail(ALI, "سپاس", tokens=(token,)))
     with desk.database.cursor() as cursor:
         cursor.execute(
-            "SELECT id FROM case_events WHERE case_id = %s AND kind IN ('reply', 'status') ORDER BY at, id", [case_id]
+            "SELECT id FROM case_events WHERE case_id = %s AND kind IN ('replied', 'status_changed') ORDER BY at, id",
+            [case_id],
         )
         ids = [row[0] for row in cursor]
         lines = [history.lines(cursor, [one])[one] for one in ids]
     assert [(line.actor, line.payload) for line in lines if isinstance(line.payload, StatusChanged)] == [
-        (by_agent(sara), StatusChanged(before=Status.NEW, after=Status.WAITING, cause="reply", step_id=ids[0])),
-        (CITIZEN, StatusChanged(before=Status.WAITING, after=Status.OPEN, cause="citizen_writes", contact_id=answer)),
+        (by_agent(sara), StatusChanged(before=Status.NEW, after=Status.WAITING, cause="replied", step_id=ids[0])),
+        (CITIZEN, StatusChanged(before=Status.WAITING, after=Status.OPEN, cause="citizen_wrote", contact_id=answer)),
     ]
 
 

@@ -85,7 +85,9 @@ class CaseEvent(Table, table=True):
     data: dict[str, Any] = SqlField(sa_type=JSONB)
 
 
-Cause = Literal["claim", "assign", "transfer", "release", "reply", "close", "reopen", "undo", "citizen_writes"]
+Cause = Literal[
+    "claimed", "assigned", "transferred", "released", "replied", "closed", "reopened", "undone", "citizen_wrote"
+]
 
 # The keys. Each has one type and one meaning, in every class.
 AnswerId = Annotated[UUID, Field(description="The contact that the step wrote to the citizen.")]
@@ -126,7 +128,7 @@ StatusBefore = Annotated[Status, Field(description="The case's status until now.
 StatusCause = Annotated[Cause, Field(description="What changed the status: a step's kind, or what the citizen did.")]
 StepId = Annotated[UUID, Field(description="The line of the step that changed the status.")]
 SubjectId = Annotated[UUID, Field(description="The case's subject from now on.")]
-UndoneStep = Annotated[Literal["reply", "close"], Field(description="The kind of the step that was undone.")]
+UndoneStep = Annotated[Literal["replied", "closed"], Field(description="The kind of the step that was undone.")]
 UndoneStepId = Annotated[UUID, Field(description="The line of the step that was undone.")]
 UnitId = Annotated[UUID, Field(description="The unit that has the case from now on.")]
 
@@ -158,7 +160,7 @@ class CaseOpened(HistoryPayload):
 class StatusChanged(HistoryPayload):
     """The case's status changed; `step_id` if a step of the desk caused it, `contact_id` if a contact did."""
 
-    KIND = "status"
+    KIND = "status_changed"
     before: StatusBefore
     after: StatusAfter
     cause: StatusCause
@@ -169,20 +171,20 @@ class StatusChanged(HistoryPayload):
 class CaseClaimed(HistoryPayload):
     """An agent made the case their own."""
 
-    KIND = "claim"
+    KIND = "claimed"
 
 
 class CaseReleased(HistoryPayload):
     """An agent returned the case to its unit."""
 
-    KIND = "release"
+    KIND = "released"
     previous_assignee_id: PreviousAssigneeId
 
 
 class CaseAssigned(HistoryPayload):
     """An agent gave the case to an agent of a unit, and with it to that unit."""
 
-    KIND = "assign"
+    KIND = "assigned"
     assignee_id: AssigneeId
     unit_id: UnitId
     previous_unit_id: PreviousUnitId
@@ -192,7 +194,7 @@ class CaseAssigned(HistoryPayload):
 class CaseTransferred(HistoryPayload):
     """An agent gave the case to a unit, without an assignee."""
 
-    KIND = "transfer"
+    KIND = "transferred"
     unit_id: UnitId
     previous_unit_id: PreviousUnitId
     previous_assignee_id: PreviousAssigneeId | None = None
@@ -201,7 +203,7 @@ class CaseTransferred(HistoryPayload):
 class CaseClassified(HistoryPayload):
     """An agent set the case's subject and nature."""
 
-    KIND = "classify"
+    KIND = "classified"
     subject_id: SubjectId | None = None
     nature: Nature = ""
     previous_subject_id: PreviousSubjectId | None = None
@@ -211,7 +213,7 @@ class CaseClassified(HistoryPayload):
 class CaseClosed(HistoryPayload):
     """An agent closed the case; the answer is the closing message, where the citizen gets one."""
 
-    KIND = "close"
+    KIND = "closed"
     result: Result
     answer_id: AnswerId | None = None
     delivery_id: DeliveryId | None = None
@@ -220,14 +222,14 @@ class CaseClosed(HistoryPayload):
 class CaseReopened(HistoryPayload):
     """An agent reopened a closed case and is its assignee from now on."""
 
-    KIND = "reopen"
+    KIND = "reopened"
     previous_assignee_id: PreviousAssigneeId | None = None
 
 
 class CaseReplied(HistoryPayload):
     """An agent answered the citizen."""
 
-    KIND = "reply"
+    KIND = "replied"
     answer_id: AnswerId
     delivery_id: DeliveryId
     channel: ChannelName
@@ -237,7 +239,7 @@ class CaseReplied(HistoryPayload):
 class NoteWritten(HistoryPayload):
     """An agent wrote an internal note."""
 
-    KIND = "note"
+    KIND = "note_written"
     note_id: NoteId
     mentioned: Mentioned = ()
 
@@ -245,7 +247,7 @@ class NoteWritten(HistoryPayload):
 class StepUndone(HistoryPayload):
     """An agent undid their own answer, or the closing of a case, before it left."""
 
-    KIND = "undo"
+    KIND = "undone"
     undone_step_id: UndoneStepId
     undone_step: UndoneStep
     ended_assignment: EndedAssignment = False
@@ -254,7 +256,7 @@ class StepUndone(HistoryPayload):
 class AnswerSentAgain(HistoryPayload):
     """An agent had a failed answer sent to the same address once more."""
 
-    KIND = "send_again"
+    KIND = "sent_again"
     delivery_id: DeliveryId
     replaced_delivery_id: ReplacedDeliveryId
     channel: ChannelName
@@ -263,7 +265,7 @@ class AnswerSentAgain(HistoryPayload):
 class AnswerSentAnotherWay(HistoryPayload):
     """An agent had a failed answer sent by another reply route."""
 
-    KIND = "send_by"
+    KIND = "sent_another_way"
     delivery_id: DeliveryId
     replaced_delivery_id: ReplacedDeliveryId
     channel: ChannelName
@@ -272,7 +274,7 @@ class AnswerSentAnotherWay(HistoryPayload):
 class FailedDeliverySettled(HistoryPayload):
     """An agent handled a failed answer in another way."""
 
-    KIND = "settle"
+    KIND = "settled"
     delivery_id: DeliveryId
     channel: ChannelName
 
@@ -280,7 +282,7 @@ class FailedDeliverySettled(HistoryPayload):
 class PreferenceSet(HistoryPayload):
     """An agent recorded how the case's person wants to be answered."""
 
-    KIND = "prefer"
+    KIND = "preference_set"
     preferred_language: PreferredLanguage = ""
     preferred_channel: PreferredChannel = ""
 
@@ -288,7 +290,7 @@ class PreferenceSet(HistoryPayload):
 class UnsafeFileSaved(HistoryPayload):
     """An agent saved a file, or a contact as received, in spite of the virus warning."""
 
-    KIND = "save_unsafe"
+    KIND = "unsafe_saved"
     file_id: FileId | None = None
     contact_id: ContactId | None = None
 
@@ -492,26 +494,26 @@ class _StoredStep(NamedTuple):
 
 
 _COLUMNS: Final = "e.id, e.case_id, e.at, e.actor, e.agent_id, e.kind, e.version, e.data"
-_HAS_A_LINE_OF_ITS_OWN: Final = "e.kind = 'status' AND e.data ? 'step_id'"
+_HAS_A_LINE_OF_ITS_OWN: Final = "e.kind = 'status_changed' AND e.data ? 'step_id'"
 """A change of status that an agent's step caused: the step's own line tells it."""
 _UNDONE: Final = (
-    "EXISTS (SELECT FROM case_events u WHERE u.case_id = e.case_id AND u.kind = 'undo' AND u.at >= e.at"
+    "EXISTS (SELECT FROM case_events u WHERE u.case_id = e.case_id AND u.kind = 'undone' AND u.at >= e.at"
     " AND u.data ->> 'undone_step_id' = e.id::text)"
 )
 _CHANGE: Final = (
-    "LEFT JOIN LATERAL (SELECT s.version, s.data FROM case_events s WHERE s.case_id = e.case_id AND s.kind = 'status'"
+    "LEFT JOIN LATERAL (SELECT s.version, s.data FROM case_events s WHERE s.case_id = e.case_id AND s.kind = 'status_changed'"
     " AND s.at >= e.at AND s.data ->> 'step_id' = e.id::text ORDER BY s.at LIMIT 1) AS s ON true"
 )
 _STEP_COLUMNS: Final = f"{_COLUMNS}, s.version AS change_version, s.data AS change_data, {_UNDONE} AS undone"
 CAME_FROM: Final = (
     "SELECT CASE WHEN pg_input_is_valid(e.data ->> 'previous_unit_id', 'uuid')"
     " THEN (e.data ->> 'previous_unit_id')::uuid END AS unit_id FROM case_events e WHERE e.case_id = c.id"
-    " AND e.kind IN ('transfer', 'assign') AND e.version = 1 ORDER BY e.at DESC, e.id DESC LIMIT 1"
+    " AND e.kind IN ('transferred', 'assigned') AND e.version = 1 ORDER BY e.at DESC, e.id DESC LIMIT 1"
 )
 """A query for the unit that handed a case `c` over last."""
 REOPENED_AT: Final = (
-    "SELECT max(e.at) FROM case_events e WHERE e.case_id = %(case)s AND e.kind = 'status' AND e.version = 1"
-    " AND e.data ->> 'before' = 'closed' AND e.data ->> 'cause' <> 'undo'"
+    "SELECT max(e.at) FROM case_events e WHERE e.case_id = %(case)s AND e.kind = 'status_changed' AND e.version = 1"
+    " AND e.data ->> 'before' = 'closed' AND e.data ->> 'cause' <> 'undone'"
 )
 """A query for the time at which a case was last reopened. A closing that was undone does not count."""
 
@@ -549,7 +551,7 @@ def lines(cursor: Cursor, ids: Collection[UUID]) -> dict[UUID, HistoryLine]:
 def mentioned_in(cursor: Cursor, notes: Collection[tuple[UUID, UUID]]) -> dict[UUID, tuple[UUID, ...]]:
     """The agents whom each of these notes mentions; a note as (case, contact)."""
     cursor.execute(
-        f"SELECT {_COLUMNS} FROM case_events e WHERE e.case_id = ANY(%s) AND e.kind = 'note'"  # noqa: S608  # a constant of this file
+        f"SELECT {_COLUMNS} FROM case_events e WHERE e.case_id = ANY(%s) AND e.kind = 'note_written'"  # noqa: S608  # a constant of this file
         " AND e.data ->> 'note_id' = ANY(%s)",
         [[case_id for case_id, _ in notes], [str(note_id) for _, note_id in notes]],
     )

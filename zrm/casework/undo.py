@@ -30,10 +30,8 @@ from zrm.errors import Conflict, NotAllowed
 from zrm.kit.clock import now
 from zrm.kit.db import Cursor, record, records
 
-STEPS: Final = frozenset({Step.REPLY, Step.CLOSE})
-"""The steps that can be undone: those that send the citizen something."""
-
-_KINDS: Final = [step.value for step in STEPS]
+_STEPS: Final = {CaseReplied.KIND: Step.REPLY, CaseClosed.KIND: Step.CLOSE}
+"""The steps that can be undone, by their kind in the history: those that send the citizen something."""
 
 
 class TooLate(NotAllowed):
@@ -87,7 +85,7 @@ def undoable(cursor: Cursor, act: ActionContext) -> Undoable | None:
     if not act.actor.may(Permission.WORK_CASES, case_reading.head(cursor, act.actor, act.case_id).unit_id):
         return None
     hold = act.sending.hold
-    steps = history.steps_of(cursor, act.agent_id, act.case_id, _KINDS, since=now() - timedelta(seconds=hold))
+    steps = history.steps_of(cursor, act.agent_id, act.case_id, _STEPS, since=now() - timedelta(seconds=hold))
     return next((found for step in steps if not step.undone and (found := _undoable(step, hold))), None)
 
 
@@ -100,7 +98,7 @@ def undo(cursor: Cursor, act: ActionContext, event_id: UUID) -> Undoable:
     another step since.
     """
     case, hold = lock(cursor, act, any_version=True), act.sending.hold
-    recorded = history.step(cursor, act.agent_id, act.case_id, _KINDS, event_id)
+    recorded = history.step(cursor, act.agent_id, act.case_id, _STEPS, event_id)
     step = _undoable(recorded, hold) if recorded is not None else None
     if recorded is None or step is None or not (recorded.undone or step.until > now()):
         raise TooLate("nothing to undo")
@@ -121,7 +119,7 @@ def undo(cursor: Cursor, act: ActionContext, event_id: UUID) -> Undoable:
     )
     undone = StepUndone(
         undone_step_id=step.event_id,
-        undone_step="reply" if step.step is Step.REPLY else "close",
+        undone_step="replied" if step.step is Step.REPLY else "closed",
         ended_assignment=freed,
     )
     for ref in (step.event_id, *([step.contact_id] if step.contact_id else [])):
@@ -135,7 +133,7 @@ def undo(cursor: Cursor, act: ActionContext, event_id: UUID) -> Undoable:
 
 def _has_gone_on(cursor: Cursor, act: ActionContext, line: HistoryLine) -> bool:
     """Whether the agent has taken a later step at the case that still stands."""
-    steps = history.steps_of(cursor, act.agent_id, act.case_id, _KINDS, since=line.at)
+    steps = history.steps_of(cursor, act.agent_id, act.case_id, _STEPS, since=line.at)
     return any(not step.undone and (step.line.at, step.line.id) > (line.at, line.id) for step in steps)
 
 
@@ -169,7 +167,7 @@ def _undoable(step: AgentStep, hold: float) -> Undoable | None:
     took = isinstance(line.payload, CaseReplied) and line.payload.became_assignee
     until = line.at + timedelta(seconds=hold)
     return Undoable(
-        line.id, Step(line.kind), until, line.payload.answer_id, line.payload.delivery_id, step.change, took
+        line.id, _STEPS[line.kind], until, line.payload.answer_id, line.payload.delivery_id, step.change, took
     )
 
 

@@ -155,7 +155,7 @@ def _progress(
 ) -> tuple[_State, Mapping[str, datetime]]:
     """The case's status, and the time of each step that has happened in this round."""
     cursor.execute(
-        "SELECT min(at) FROM case_events WHERE case_id = %s AND kind IN ('claim', 'assign', 'reply', 'reopen')",
+        "SELECT min(at) FROM case_events WHERE case_id = %s AND kind IN ('claimed', 'assigned', 'replied', 'reopened')",
         [case_id],
     )
     (begun,) = cursor.fetchone() or (None,)

@@ -270,7 +270,7 @@ class CaseMatching:
         step = Step.ROBOT_WRITES if reading.robot else Step.CITIZEN_WRITES
         status = next_status(case.status, step)
         if status is not case.status:
-            changed = StatusChanged(before=case.status, after=status, cause="citizen_writes", contact_id=reading.raw.id)
+            changed = StatusChanged(before=case.status, after=status, cause="citizen_wrote", contact_id=reading.raw.id)
             self._record(case, CITIZEN, changed, reading)
         case.status = status
         if not case.fresh:

@@ -202,7 +202,7 @@ class History:
             case CaseTransferred(unit_id=unit_id):
                 sentence = _("%(who)s transferred the case to %(unit)s")
                 return self._say(sentence, who=who, unit=self._unit(unit_id)), "arrow-forward-up"
-            case StepUndone(undone_step="close"):
+            case StepUndone(undone_step="closed"):
                 return self._say(_("%(who)s undid the closing"), who=who), "arrow-back-up"
             case CaseClosed(result=result):
                 return self._closed(who, result.strip()), "circle-check"
@@ -213,9 +213,9 @@ class History:
         return self._say(sentence, who=who, channel=self._channel(getattr(payload, "channel", ""))), icon
 
     def _status(self, change: StatusChanged) -> str:
-        if change.cause == "citizen_writes" and change.before is Status.CLOSED:
+        if change.cause == "citizen_wrote" and change.before is Status.CLOSED:
             return self._say(_("The citizen wrote again and the case was reopened"))
-        if change.cause == "citizen_writes":
+        if change.cause == "citizen_wrote":
             return self._say(_("The citizen answered"))
         after = self._say(labels.word(labels.CASE_STATUS, change.after).label)
         return self._say(_("The case's status is now: %(status)s"), status=after)
