@@ -260,7 +260,9 @@ ANYWHERE: Final[dict[str, Call]] = {
 ALL: Final[dict[str, Call]] = CALLS | ANYWHERE
 
 
-OWN: Final = {f"notifications.{name}" for name in ("listing", "seen", "unread", "read_line", "read_all", "read_case")}
+OWN: Final = {"password_change.change_password"} | {
+    f"notifications.{name}" for name in ("listing", "seen", "unread", "read_line", "read_all", "read_case")
+}
 """What an agent does with what is their own: it needs no grant, and touches nobody else's."""
 
 
@@ -509,7 +511,7 @@ def test_the_desks_edge_decides_nothing() -> None:
 
 
 READ_BY_THE_EDGE: Final = {
-    "agent.by_login", "agent.of_id", "agent.set_password_hash", "agent.set_preferences",
+    "agent.by_login", "agent.of_id", "agent.set_preferences",
     "answers.is_unanswered", "case_list.counted", "case_list.next_case", "case_list.rows",
     "directory.agents_by_id", "directory.at_desk", "directory.colleagues", "directory.grants",
     "directory.logins", "directory.subjects", "directory.units", "follower.follows", "live.publish_change",
@@ -521,8 +523,8 @@ says (a list's rows, counters). What an agent reads or changes of cases has its 
 """
 ABOUT_ONESELF: Final = {
     "browsers.read", "keyed.keyed_hash", "passkeys.make", "passkeys.of_agent", "passkeys.options_to_make",
-    "passkeys.options_to_use", "passkeys.remove", "passkeys.rename", "passkeys.use", "passwords.hash_password",
-    "passwords.matches", "passwords.weakness", "provider_accounts.agent_of", "provider_accounts.is_linked",
+    "passkeys.options_to_use", "passkeys.remove", "passkeys.rename", "passkeys.use",
+    "passwords.matches", "provider_accounts.agent_of", "provider_accounts.is_linked",
     "second_step.address_for_app", "second_step.begin", "second_step.confirm", "second_step.confirmed_since",
     "second_step.has_one", "second_step.new_recovery_codes", "second_step.picture_for_app",
     "second_step.recovery_codes_left", "second_step.remove_app", "second_step.right_code",

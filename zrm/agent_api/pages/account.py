@@ -17,9 +17,10 @@ from zrm.agent_api.pages.layout import Shell
 from zrm.casestore import agent as agents
 from zrm.casestore.notification import Notice
 from zrm.casework import notifications
+from zrm.casework.password_change import PasswordEntry, PasswordFlaw, PasswordRefused, change_password
 from zrm.errors import NotFound
-from zrm.kit import log, throttle
-from zrm.security import passwords, sessions
+from zrm.kit import log
+from zrm.security import passwords
 from zrm.security.passwords import Weakness
 from zrm.ui.descriptions import title_of, worded
 from zrm.ui.i18n import _, digits
@@ -28,6 +29,10 @@ _CHOICES = {
     "language": ("fa", "en"),
     "calendar": ("solar", "gregorian"),
     "theme": ("auto", "light", "dark"),
+}
+_FLAWS = {
+    PasswordFlaw.NOT_PRESENT: _("This is not your current password."),
+    PasswordFlaw.NOT_REPEATED: _("The two new passwords are not the same."),
 }
 _log = log.get(__name__)
 
@@ -137,42 +142,25 @@ def _uuid(text: str) -> UUID | None:
 
 def _change_password(context: DeskContext, visit: DeskRequest) -> list[tuple[str, str]]:
     """Change the password; returns (field, what is wrong) pairs, none if it was changed. Errors: TooManyTries."""
-    rates = context.settings.rates
-    key = f"password:{visit.agent.id}"
-    throttle.count_try(context.database, key, tries=rates.sign_in_tries, window=rates.sign_in_window)
-    now, new, repeated = (visit.form.get(name, "") for name in ("now", "new", "repeated"))
-    with context.database.cursor() as cursor:
-        account = agents.of_id(cursor, visit.agent.id)
-    errors = []
-    if not passwords.matches(now, account.password_hash if account else None):
-        errors.append(("now", visit.say(_("This is not your current password."))))
-    weakness = _weakness(context, visit, new, account.password_hash if account else None)
-    if weakness is not None:
-        errors.append(("new", _why_not(visit, weakness)))
-    elif new != repeated:
-        errors.append(("repeated", visit.say(_("The two new passwords are not the same."))))
-    if errors:
-        return errors
-    fresh = passwords.hash_password(new)
-    with context.database.cursor() as cursor:
-        agents.set_password_hash(cursor, visit.agent.id, fresh)
-        ended = sessions.end_others(cursor, visit.agent.id, visit.session.token_hash)
+    entry = PasswordEntry(*(visit.form.get(name, "") for name in ("now", "new", "repeated")))
+    own = (visit.agent.login, *visit.agent.names.values())
+    try:
+        ended = change_password(
+            context.database, visit.actor, visit.session.token_hash, entry, context.settings, own=own
+        )
+    except PasswordRefused as refused:
+        return [(name, _why_not(visit, flaw)) for name, flaw in refused.problems]
     for session_hash in ended:
         context.hub.drop(session_hash)
-    throttle.forgive(context.database, key)
     _log.info("password changed", agent=str(visit.agent.id))
     return []
 
 
-def _weakness(context: DeskContext, visit: DeskRequest, new: str, present: str | None) -> Weakness | None:
-    organisation = context.settings.organisation
-    own = (visit.agent.login, *visit.agent.names.values(), *organisation.name.names.values())
-    return passwords.weakness(new, own=own, region=organisation.region, present=present)
-
-
-def _why_not(visit: DeskRequest, weakness: Weakness) -> str:
+def _why_not(visit: DeskRequest, flaw: PasswordFlaw | Weakness) -> str:
+    if isinstance(flaw, PasswordFlaw):
+        return visit.say(_FLAWS[flaw])
     least, most = (digits(number, visit.viewer.language) for number in (passwords.SHORTEST, passwords.LONGEST))
-    return visit.say(passwords.MESSAGES[weakness], least=least, most=most)
+    return visit.say(passwords.MESSAGES[flaw], least=least, most=most)
 
 
 def _back(request: Request) -> str:
