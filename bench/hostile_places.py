@@ -368,7 +368,7 @@ def _doors() -> list[Place]:
         Place("door: header of a part", FIELDS, multipart, _posted("multipart/form-data; boundary=b0", "--b0\r\nContent-Disposition: ")),
         Place("door: fields of a form", FIELDS, (*_NUMBERS, *_WORDS, *_BLANKS), lambda text: check_text(read_entry({name: make(text) for name, make in entry.items()}).text, 20_000)),
         Place("door: media types", 65_536, ("a", "/", ";", ".", "+", " "), clean_media_type),
-        Place("door: identity of a mail", MAIL, (*_HEADER, *_MULTIPART), lambda text: (identity.external_id("info", text.encode("utf-8", "surrogateescape")), identity.earlier_id("info", text.encode("utf-8", "surrogateescape")))),
+        Place("door: identity of a mail", MAIL, (*_HEADER, *_MULTIPART), lambda text: identity.external_id("info", text.encode("utf-8", "surrogateescape"))),
         Place("door: headers of a request", 65_536, headers, lambda text: (accepted_language(text), browsers.read(text), browsers.Marks.read(text))),
         Place("door: new passwords", 1_000, (*_NUMBERS, "a", "س", "pass", "@", "4", "$"), lambda text: guessing.guesses(text, own=("Sara Ahmadi",))),
     ]  # fmt: skip

@@ -27,8 +27,8 @@ FROM (
 ) AS numbers
 """
 _FILL: Final = (
-    "INSERT INTO receipts (channel, account, external_id, contact_id, code, received_at) "
-    "SELECT channel, 'stock', 'stock-' || n, contact, code, at FROM drawn",
+    "INSERT INTO receipts (channel, account, external_id, contact_id, code, received_at, content) "
+    "SELECT channel, 'stock', 'stock-' || n, contact, code, at, '' FROM drawn",
     "INSERT INTO tracking_codes (code, contact_id, case_id) SELECT code, contact, case_id FROM drawn",
     "INSERT INTO raw_contacts (id, channel, account, kind, media_type, body, size, envelope, files, trace, received_at, "
     "state, settled_at) SELECT contact, channel, 'stock', 'contact', 'text/plain', convert_to(repeat(%(text)s, 4), 'UTF8'), "

@@ -342,7 +342,7 @@ def test_the_ledger_tells_a_balanced_book_from_a_broken_one(sign_in: SignIn, dat
     browser = sign_in("daniel")
     assert "is accounted for" in browser.get("/desk/ledger").text
     with database.cursor() as cursor:
-        cursor.execute("INSERT INTO receipts VALUES ('sms', 'x', 'lost', %s, '123456789012', now())", [new_id()])
+        cursor.execute("INSERT INTO receipts VALUES ('sms', 'x', 'lost', %s, '123456789012', now(), '')", [new_id()])
     assert "do not balance" in browser.get("/desk/ledger").text
 
 
@@ -383,7 +383,7 @@ def test_trouble_is_sent_again_from_the_page(sign_in: SignIn, database: Database
 def test_an_automatic_answer_without_a_case_does_not_fail_unseen(sign_in: SignIn, database: Database) -> None:
     raw, code = new_id(), "912345678906"
     with database.cursor() as cursor:
-        cursor.execute("INSERT INTO receipts VALUES ('sms', '3000', 'SM1', %s, %s, now())", [raw, code])
+        cursor.execute("INSERT INTO receipts VALUES ('sms', '3000', 'SM1', %s, %s, now(), '')", [raw, code])
         cursor.execute(
             "INSERT INTO raw_contacts (id, channel, account, kind, media_type, body, size, envelope, files, trace, "
             "received_at) VALUES (%s, 'sms', '3000', 'contact', 'text/plain', '', 0, '{}', '[]', '', now())",

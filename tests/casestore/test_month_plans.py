@@ -29,7 +29,7 @@ INSERT INTO cases (id, code, reply_token, title, language, channel, account, uni
 SELECT case_id, code, 't' || n, 'x', 'fa', 'sms', 'x', (SELECT id FROM units ORDER BY key LIMIT 1), 'open', at, at, at FROM drawn;
 INSERT INTO raw_contacts (id, channel, account, kind, media_type, body, size, envelope, files, trace, received_at, state)
 SELECT id, 'sms', 'x', 'contact', 'text/plain', 'x', 1, '{}', '[]', '', at, 'filed' FROM drawn;
-INSERT INTO receipts (channel, account, external_id, contact_id, code, received_at) SELECT 'sms', 'x', n, id, code, at FROM drawn;
+INSERT INTO receipts (channel, account, external_id, contact_id, code, received_at, content) SELECT 'sms', 'x', n, id, code, at, '' FROM drawn;
 INSERT INTO tracking_codes SELECT code, id, case_id FROM drawn;
 INSERT INTO contacts (id, case_id, direction, channel, account, text, at) SELECT id, case_id, 'in', 'sms', 'x', 'x', at FROM drawn;
 ANALYZE

@@ -80,7 +80,7 @@ def file_case(
     account = "contact@city.example" if channel == "email" else "+982112345"
     with database.cursor() as cursor:
         cursor.execute(
-            "INSERT INTO receipts VALUES (%s, %s, %s, %s, %s, %s)",
+            "INSERT INTO receipts VALUES (%s, %s, %s, %s, %s, %s, '')",
             [channel, account, str(filed.contact_id), filed.contact_id, number, at],
         )
         cursor.execute("INSERT INTO tracking_codes VALUES (%s, %s, %s)", [number, filed.contact_id, filed.id])

@@ -126,19 +126,6 @@ def test_contents_that_meet_in_one_commit_under_one_id_are_all_kept(inbox: Inbox
         assert cursor.fetchall() == given, "each contact has the one code its sender was told"
 
 
-def test_a_receipt_of_before_contents_were_kept_is_compared_by_its_body(inbox: Inbox, database: Database) -> None:
-    with database.cursor() as cursor:
-        cursor.execute("ALTER TABLE receipts DISABLE TRIGGER append_only")
-    old = inbox.submit(contact("77", b"old")).result()
-    large = inbox.submit(contact("large", b"z" * (INLINE_LIMIT + 1))).result()
-    with database.cursor() as cursor:
-        cursor.execute("UPDATE receipts SET content = NULL")
-        cursor.execute("ALTER TABLE receipts ENABLE TRIGGER append_only")
-    assert inbox.submit(contact("77", b"old")).result().contact_id == old.contact_id
-    assert inbox.submit(contact("77", b"new")).result().contact_id != old.contact_id
-    assert inbox.submit(contact("large", b"z" * (INLINE_LIMIT + 1))).result().contact_id == large.contact_id
-
-
 MAIL = b"Received: by a hop\r\nSubject: lamp\r\n\r\nThe lamp is broken.\r\n\r\nIn our street.\r\n"
 
 

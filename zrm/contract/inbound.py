@@ -35,8 +35,7 @@ class RawContact:
 
     An id that returns with another content is another contact: it is kept under an id of its own, with `REPEATED_ID` in
     its envelope. `content` is a digest of what the contact says, for channels whose repeated deliveries differ in
-    insignificant bytes; without it the body and the files count. `earlier_id` is the external id that an earlier
-    version gave the same contact, if it differs: a receipt issued under that id stays valid.
+    insignificant bytes; without it the body and the files count.
     """
 
     channel: str
@@ -48,7 +47,6 @@ class RawContact:
     files: tuple[StoredFile, ...] = ()
     kind: Literal["contact", "report"] = "contact"
     trace: str = ""
-    earlier_id: str = ""
     content: str = ""
 
 

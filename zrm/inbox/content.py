@@ -24,11 +24,6 @@ def content_of(contact: RawContact) -> str:
     return digest_of(_said(contact.media_type, contact.body), *(file.key for file in contact.files))
 
 
-def say_the_same(media_type: str, body: bytes, other: bytes) -> bool:
-    """Whether two bodies of a media type say the same."""
-    return body == other or _said(media_type, body) == _said(media_type, other)
-
-
 def _said(media_type: str, body: bytes) -> bytes:
     """The body. Of a mail: the part after its header, or its last line if nothing follows, without white space and line
     ends: each hop adds to the header and may rewrite the line ends.

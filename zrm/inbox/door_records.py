@@ -87,7 +87,7 @@ def forget_kept_answers(cursor: Cursor) -> None:
     """Remove confirmations older than 8 days whose contact is stored; one without its contact stays as evidence."""
     cursor.execute(
         "DELETE FROM door_answers a WHERE received_at < now() - interval '8 days' AND EXISTS ("
-        "SELECT FROM receipts r WHERE r.contact_id = a.contact_id AND coalesce(r.content, a.content) = a.content)"
+        "SELECT FROM receipts r WHERE r.contact_id = a.contact_id AND r.content = a.content)"
     )
 
 

@@ -26,7 +26,6 @@ from zrm.contract.files import StoredFile
 from zrm.contract.inbound import JSON, REPEATED_ID, RawContact, Receipt
 from zrm.errors import StoreUnavailable
 from zrm.inbox import code, raw_contacts, tracking_codes
-from zrm.inbox.content import say_the_same
 from zrm.kit import log
 from zrm.kit.clock import now
 from zrm.kit.db import AsyncConnection, AsyncCursor, Database, array_text
@@ -65,10 +64,9 @@ WITH given AS MATERIALIZED (
 SELECT contact_id FROM fresh
 """.encode()  # noqa: S608  # constants
 _KNOWN = """
-SELECT r.channel, r.account, r.external_id, r.contact_id, r.code, r.received_at, r.content, w.body
+SELECT r.channel, r.account, r.external_id, r.contact_id, r.code, r.received_at, r.content
 FROM receipts r JOIN unnest(%s::text[], %s::text[], %s::text[]) AS wanted (channel, account, external_id)
 USING (channel, account, external_id)
-LEFT JOIN raw_contacts w ON w.id = r.contact_id AND r.content IS NULL
 """
 
 _Key = tuple[str, str, str]
@@ -91,7 +89,7 @@ class ReceiptRecord(Table, table=True):
     contact_id: UUID
     code: str = Field(sa_type=CHAR(12))
     received_at: datetime
-    content: str | None = None
+    content: str
 
 
 class Waiting:
@@ -126,7 +124,7 @@ class Waiting:
 
 @dataclass(frozen=True, slots=True)
 class _Known:
-    """A receipt given earlier. `content` None: by a version that did not store it; then `body`, if in the row."""
+    """A receipt given earlier."""
 
     channel: str
     account: str
@@ -134,14 +132,11 @@ class _Known:
     contact_id: UUID
     code: str
     received_at: datetime
-    content: str | None
-    body: bytes | None
+    content: str
 
     def is_of(self, waiting: Waiting) -> bool:
         """Whether it was given for the same contact."""
-        if self.content is not None:
-            return self.content == waiting.content
-        return self.body is None or say_the_same(waiting.contact.media_type, self.body, waiting.contact.body)
+        return self.content == waiting.content
 
 
 def refusal(database: Database) -> str | None:
@@ -264,8 +259,7 @@ async def _take(
     """The receipts now stored for each, by `Waiting.id`. Each statement commits by itself, so a stored receipt is
     final.
     """
-    settled = await _named_before(cursor, fresh)
-    fresh = [waiting for waiting in fresh if waiting.id not in settled]
+    settled: dict[UUID, tuple[UUID, str, datetime]] = {}
     while fresh:
         await cursor.execute(_TAKE, [*_columns(fresh), received_at])
         stored = {row[0] for row in await cursor.fetchall()}
@@ -291,23 +285,6 @@ async def _known(cursor: AsyncCursor, keys: Sequence[_Key]) -> dict[_Key, _Known
     known = class_row(_Known)(cursor)
     found = [known(row) for row in await cursor.fetchall()]
     return {(one.channel, one.account, one.external_id): one for one in found}
-
-
-async def _named_before(cursor: AsyncCursor, batch: Sequence[Waiting]) -> dict[UUID, tuple[UUID, str, datetime]]:
-    """Receipts under the id that an earlier version gave; asked for few contacts, and no longer written."""
-    before = {
-        waiting.id: (waiting.key[0], waiting.key[1], waiting.contact.earlier_id)
-        for waiting in batch
-        if waiting.contact.earlier_id
-    }
-    if not before:
-        return {}
-    found = await _known(cursor, list(before.values()))
-    return {
-        key: (known.contact_id, known.code, known.received_at)
-        for key, earlier in before.items()
-        if (known := found.get(earlier)) is not None
-    }
 
 
 def _tell(waiting: Waiting, outcome: _Outcome) -> None:

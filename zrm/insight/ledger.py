@@ -80,7 +80,7 @@ WITH came AS (
 ), lost AS (
     SELECT channel, {hour} AS hour, count(*) AS unkept FROM door_answers a
     WHERE received_at >= %(since)s AND received_at < %(until)s AND NOT EXISTS (
-        SELECT FROM receipts r WHERE r.contact_id = a.contact_id AND coalesce(r.content, a.content) = a.content)
+        SELECT FROM receipts r WHERE r.contact_id = a.contact_id AND r.content = a.content)
     GROUP BY 1, 2
 )
 SELECT channel, hour, coalesce(received, 0) AS received, coalesce(filed, 0) AS filed, coalesce(joined, 0) AS joined,

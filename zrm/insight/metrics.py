@@ -78,7 +78,7 @@ class _Collector:
                 ("channel",),
                 "SELECT channel, count(*) FROM door_answers a WHERE received_at > now() - interval '2 days' "
                 "AND NOT EXISTS (SELECT FROM receipts r WHERE r.contact_id = a.contact_id "
-                "AND coalesce(r.content, a.content) = a.content) GROUP BY 1",
+                "AND r.content = a.content) GROUP BY 1",
             )
             yield _family(
                 cursor,

@@ -5,9 +5,6 @@ that each hop adds on top (and writes anew when it delivers again), together wit
 
 Hops may also rewrite line ends: CR LF, LF and CR count as the same. Nothing else is left out, and a mail that has only
 trace fields is its own identity as a whole: two mails that differ in a word are never one.
-
-Until November 2026 line ends counted as they came. `earlier_id` is a mail's id under that rule, so that one stored
-under it is recognised for ever; ids that did not depend on the whole content are left out.
 """
 
 from __future__ import annotations
@@ -37,29 +34,12 @@ def external_id(account: str, content: bytes, whole_size: int | None = None) -> 
     `whole_size` in bytes, where `content` is only the beginning of a mail.
     """
     start = _after_trace(content)
-    digest = _begin(account)
+    digest = hashlib.sha256(account.encode() + b"\x00")
     for piece in _in_crlf(content, start if start < len(content) else 0):
         digest.update(piece)
     if whole_size is not None:
         digest.update(b"\x00%d" % whole_size)
     return digest.hexdigest()
-
-
-def earlier_id(account: str, content: bytes, whole_size: int | None = None) -> str:
-    """The id of the same mail under the earlier rule, where it differs and was correct; else ""."""
-    start = _after_trace_as_before(content)
-    if start > _after_trace(content) or start >= len(content):
-        return ""
-    if start == _after_trace(content) and whole_size is None and _is_crlf(content, start):
-        return ""
-    digest = _begin(account)
-    digest.update(memoryview(content)[start:])
-    found = digest.hexdigest()
-    return found if found != external_id(account, content, whole_size) else ""
-
-
-def _begin(account: str) -> hashlib._Hash:
-    return hashlib.sha256(account.encode() + b"\x00")
 
 
 def _after_trace(content: bytes) -> int:
@@ -95,18 +75,3 @@ def _in_crlf(content: bytes, start: int) -> Iterator[bytes | memoryview]:
 
 def _is_crlf(content: bytes, start: int) -> bool:
     return content.count(b"\r\n", start) == content.count(b"\r", start) == content.count(b"\n", start)
-
-
-def _after_trace_as_before(content: bytes) -> int:
-    at, size = 0, len(content)
-    while at < size:
-        colon = content.find(b":", at, at + 80)
-        if colon < 0 or content[at:colon].strip().lower() not in _TRACE:
-            return at
-        end = content.find(b"\n", colon)
-        while 0 <= end < size - 1 and content[end + 1] in b" \t":
-            end = content.find(b"\n", end + 1)
-        if end < 0:
-            return size
-        at = end + 1
-    return size

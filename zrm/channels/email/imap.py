@@ -25,7 +25,7 @@ from imapclient import IMAPClient, SocketTimeout
 from imapclient.exceptions import IMAPClientAbortError, IMAPClientError, LoginError
 
 from zrm.channels.email.config import Imap
-from zrm.channels.email.identity import earlier_id, external_id
+from zrm.channels.email.identity import external_id
 from zrm.channels.email.oauth import TokenSource, TokenUnavailable
 from zrm.contract.inbound import JSON, RawContact, Receipt
 from zrm.contract.ports import CheckpointsPort, ReceptionPort
@@ -298,7 +298,6 @@ class Fetcher:
             media_type="message/rfc822",
             envelope={"imap": self._config.folder, **more},
             trace=new_trace(),
-            earlier_id=earlier_id(self._account, content, whole_size) if content else "",
         )
 
     def _settle(self, client: IMAPClient, uids: Sequence[int]) -> None:

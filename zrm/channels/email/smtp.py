@@ -24,7 +24,7 @@ from aiosmtpd.smtp import SMTP, Envelope, Session
 from zrm.channels.channel import Installation
 from zrm.channels.email.certificate import tls_context
 from zrm.channels.email.config import EmailConfig
-from zrm.channels.email.identity import earlier_id, external_id
+from zrm.channels.email.identity import external_id
 from zrm.channels.email.mailboxes import Mailboxes, MailboxMatch
 from zrm.channels.email.session import Conversation, LocalConversation
 from zrm.contract.inbound import RawContact, Receipt
@@ -181,7 +181,7 @@ class SmtpDoor:
         self, account: str, to: list[str], content: bytes, session: Session, envelope: Envelope, trace: str
     ) -> Receipt:
         large = len(content) > _LARGE
-        identity, earlier = await asyncio.to_thread(_names, account, content) if large else _names(account, content)
+        identity = await asyncio.to_thread(external_id, account, content) if large else external_id(account, content)
         contact = RawContact(
             channel="email",
             account=account,
@@ -196,7 +196,6 @@ class SmtpDoor:
                 "tls": session.ssl is not None,
             },
             trace=trace,
-            earlier_id=earlier,
         )
         receipt = await self._reception.receive_async(contact)  # a peer that disconnects now does not undo it
         _log.info("received", channel="email", contact=str(receipt.contact_id), trace=trace, repeated=receipt.repeated)
@@ -270,10 +269,6 @@ def run_door(config: EmailConfig, installation: Installation, reception: Recepti
 def _host(transport: asyncio.BaseTransport) -> str:
     peer = transport.get_extra_info("peername")
     return str(peer[0]) if peer else ""
-
-
-def _names(account: str, content: bytes) -> tuple[str, str]:
-    return external_id(account, content), earlier_id(account, content)
 
 
 def _storable(text: str) -> str:

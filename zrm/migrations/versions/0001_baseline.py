@@ -28,7 +28,7 @@ CREATE TABLE receipts (
     code char(12) NOT NULL,
     received_at timestamptz NOT NULL,
     -- what the same id is compared by when it comes again
-    content text,
+    content text NOT NULL,
     PRIMARY KEY (channel, account, external_id)
 );
 CREATE UNIQUE INDEX receipts_contact ON receipts (contact_id);
