@@ -177,7 +177,7 @@ def test_the_check_says_whether_the_scanner_answers(
 
     assert "scan.clamd" not in check()
     clamav.stop()
-    assert "scan.clamd: does not answer there" in check()
+    assert "scan.clamd: does not answer;" in check()
 
 
 @pytest.mark.parametrize("address", ["", "/run/clamd.ctl", "unix:clamd.ctl", "tcp:host", "tcp::1", "http://host:1"])

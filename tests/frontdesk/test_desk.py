@@ -182,7 +182,7 @@ def test_only_what_happened_is_said_to_have_happened(matter: Matter) -> None:
 
 
 @pytest.mark.parametrize(
-    "not_an_answer", ["automatic = true", "labels = '{closing}'", "public = false", "agent_id = NULL"]
+    "not_an_answer", ["automatic = true", "labels = '{closing_reason}'", "public = false", "agent_id = NULL"]
 )
 def test_what_a_machine_or_a_closing_says_is_no_answer(matter: Matter, not_an_answer: str) -> None:
     matter.act(answer)
