@@ -17,7 +17,7 @@ from tests.lab.servers import TestServers
 from zrm.contract.files import StoredFile
 from zrm.contract.inbound import JSON, REPEATED_ID, RawContact, Receipt
 from zrm.errors import StoreFull, StoreUnavailable
-from zrm.inbox import code
+from zrm.inbox import code, writer
 from zrm.inbox.content import content_of
 from zrm.inbox.receive import INLINE_LIMIT, Inbox
 from zrm.kit.blobs import BlobStore
@@ -187,6 +187,11 @@ def test_a_full_disk_is_an_honest_refusal(database: Database, small_disk: BlobSt
     assert inbox.submit(contact("small")).result().code, "who fits is served"
     inbox.close()
     assert number_of(database, "receipts") == 1
+
+
+def test_a_trial_contact_is_stored_like_any_other_and_leaves_nothing(database: Database) -> None:
+    assert writer.refusal(database) is None
+    assert number_of(database, "receipts") == number_of(database, "raw_contacts") == 0
 
 
 def test_a_sender_who_leaves_takes_nothing_back(inbox: Inbox, database: Database) -> None:

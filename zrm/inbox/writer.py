@@ -26,6 +26,7 @@ from zrm.contract.files import StoredFile
 from zrm.contract.inbound import JSON, REPEATED_ID, RawContact, Receipt
 from zrm.errors import StoreUnavailable
 from zrm.inbox import code, raw_contacts, tracking_codes
+from zrm.inbox.content import content_of
 from zrm.kit import log
 from zrm.kit.clock import now
 from zrm.kit.db import AsyncConnection, AsyncCursor, Database, array_text
@@ -145,7 +146,8 @@ def refusal(database: Database) -> str | None:
 
     Errors: psycopg.OperationalError when it does not answer.
     """
-    probe = Waiting(RawContact("web", "probe", new_id().hex, b"", "text/plain"), "", None, 0, Future())
+    contact = RawContact("web", "probe", new_id().hex, b"", "text/plain")
+    probe = Waiting(contact, content_of(contact), None, 0, Future())
     try:
         with database.cursor() as cursor, cursor.connection.transaction(force_rollback=True):
             cursor.execute("SET LOCAL synchronous_commit = off")  # nothing has to reach the disk any more
