@@ -290,7 +290,7 @@ class _ModelWrites(ast.NodeVisitor):
         self._kinds.pop()
         self._sessions.pop()
 
-    visit_AsyncFunctionDef = visit_FunctionDef  # noqa: N815
+    visit_AsyncFunctionDef = visit_FunctionDef  # noqa: N815  # ast's name
 
     def visit_With(self, node: ast.With | ast.AsyncWith) -> None:
         for item in node.items:
@@ -299,7 +299,7 @@ class _ModelWrites(ast.NodeVisitor):
                 self._sessions[-1].add(item.optional_vars.id)
         self.generic_visit(node)
 
-    visit_AsyncWith = visit_With  # noqa: N815
+    visit_AsyncWith = visit_With  # noqa: N815  # ast's name
 
     def visit_Assign(self, node: ast.Assign) -> None:
         self.generic_visit(node)
@@ -325,7 +325,7 @@ class _ModelWrites(ast.NodeVisitor):
         self._assigned(node.target, node.iter, node.lineno)
         self.generic_visit(node)
 
-    visit_AsyncFor = visit_For  # noqa: N815
+    visit_AsyncFor = visit_For  # noqa: N815  # ast's name
 
     def visit_Call(self, node: ast.Call) -> None:
         self.generic_visit(node)

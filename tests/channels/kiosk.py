@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hmac
 import json
-from typing import ClassVar, Final
+from typing import ClassVar, Final, Literal
 
 import httpx
 from fastapi import APIRouter
@@ -58,9 +58,9 @@ class KioskDoor:
         hall, body = request.path_params["hall"], await request.body()
         if not hmac.compare_digest(request.headers.get("token", ""), self._config.token):
             return PlainTextResponse("The token is wrong.", 401)
-        kind = "report" if request.url.path.endswith("/reports") else "contact"
+        kind: Literal["report", "contact"] = "report" if request.url.path.endswith("/reports") else "contact"
         external_id = request.headers["idempotency-key"]
-        raw = RawContact("kiosk", hall, external_id, body, "application/json", kind=kind)  # type: ignore[arg-type]
+        raw = RawContact("kiosk", hall, external_id, body, "application/json", kind=kind)
         try:
             receipt = await self._reception.receive_async(raw)
         except StoreUnavailable:

@@ -116,7 +116,7 @@ def test_a_new_channel_is_received_filed_shown_answered_and_reported_on(
 
         def act(name: str, **fields: str) -> None:
             page = client.get(f"/desk/cases/{case[1]}").text
-            hidden = {name: re.search(rf'name="{name}" value="([^"]+)"', page)[1] for name in ("csrf_token", "version")}  # type: ignore[index]
+            hidden = dict(re.findall(r'name="(csrf_token|version)" value="([^"]+)"', page))
             answer = client.post(f"/desk/cases/{case[1]}/{name}", data={**hidden, **fields})
             assert answer.status_code == 303, answer.text
 

@@ -97,7 +97,7 @@ class _Finder:
 
     def _lines(self, node: ast.AST) -> range:
         whole = self._statements.get(id(node), node)
-        return range(whole.lineno, (whole.end_lineno or whole.lineno) + 1)  # type: ignore[attr-defined]
+        return range(whole.lineno, (whole.end_lineno or whole.lineno) + 1)  # type: ignore[attr-defined]  # statements have places
 
     def _of(self, node: ast.AST, replace: Callable[[ast.AST], None]) -> Iterator[Change]:  # noqa: C901  # a table, told as one
         def change(new: ast.AST, what: str = "") -> Change:
@@ -105,7 +105,7 @@ class _Finder:
             spot = ast.copy_location(new, node) if hasattr(node, "lineno") else new
             ast.fix_missing_locations(spot)
             shown = what or f"{before}  ->  {_short(new)}"
-            return Change(node.lineno, self._lines(node), shown, partial(replace, spot))  # type: ignore[attr-defined]
+            return Change(node.lineno, self._lines(node), shown, partial(replace, spot))  # type: ignore[attr-defined]  # so have expressions
 
         match node:
             case ast.Compare(left=left, ops=[op], comparators=[right]) if type(op) in _COMPARISONS:
