@@ -265,7 +265,7 @@ def desks_way(page: Page, url: str, stage: Stage, login: str, language: Language
     enter(PASSWORDS[login])
     page.wait_for_url("**/desk/queue/**")
     for place in (
-        "queue/unassigned", "queue/mine", "queue/closed", "quarantine", "trouble", "ledger", "templates", "notifications",
+        "queue/unassigned", "queue/mine", "queue/closed", "quarantine", "failed-deliveries", "ledger", "templates", "notifications",
         "settings", "search", "search?q=1", "new-contact", "security", "security/set-up", f"cases/{new_id()}",
         f"cases/{stage.mail.id}/templates", f"cases/{stage.closed.id}", f"files/{stage.file}",
     ):  # fmt: skip

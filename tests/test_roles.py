@@ -113,7 +113,7 @@ def test_a_relay_that_is_killed_is_told_everywhere_and_a_restart_nowhere(install
             "relay": 0, "voice_ivr": 1, "web": 1, "worker": 1
         }  # fmt: skip
         assert 'data-shown-by="problems">' in browser.get("/desk/queue/open").text
-        assert "The relay is not running" in browser.get("/desk/trouble").text
+        assert "The relay is not running" in browser.get("/desk/failed-deliveries").text
 
         relay = stack.enter_context(installation.role("relay"))
         wait_until(lambda: installation.ready() == (200, []), "the relay to be back", 60)

@@ -19,7 +19,7 @@ from zrm.app import build_app
 from zrm.casestore.outbox import Topic
 from zrm.dispatch.queues import Queues
 from zrm.installation import DATABASE_VARIABLE, REDIS_VARIABLE, Runtime, load_config, open_runtime
-from zrm.worker import build_drain
+from zrm.worker import build_task_runner
 
 Line = dict[str, str]
 
@@ -32,7 +32,7 @@ class Journey:
         self._client = client
         self._capsys = capsys
         self._lines: list[Line] = []
-        self._drain = build_drain(installation, Queues(installation.redis_url))
+        self._drain = build_task_runner(installation, Queues(installation.redis_url))
         client.headers["Accept-Language"] = "en"
         assert submit(client, "daniel", PASSWORDS["daniel"]).status_code == 303
         self.desk = Browser(client)
@@ -106,7 +106,7 @@ def test_one_grep_shows_the_way_from_the_door_to_the_answer(journey: Journey) ->
     journey.work()
     with database.cursor() as cursor:
         delivery = one(cursor, "UPDATE deliveries SET state = 'failed' RETURNING id")
-    assert desk.post(f"/desk/trouble/deliveries/{delivery}/again").status_code == 303
+    assert desk.post(f"/desk/failed-deliveries/deliveries/{delivery}/again").status_code == 303
     journey.work()
     lines = journey.grep(trace, 8)
     assert told(lines) == [

@@ -166,9 +166,9 @@ def load_config(file: Path | None = None, *, begin: bool = True) -> LoadedConfig
     return LoadedConfig(file, settings, channels, data, secret, tuple(_published(section, channels)))
 
 
-def open_runtime(role: str, blueprint: LoadedConfig | None = None) -> Runtime:
+def open_runtime(role: str, loaded: LoadedConfig | None = None) -> Runtime:
     """Open the store the settings name, or the embedded one that `zrm up` runs. Errors: ConfigError."""
-    config = blueprint or load_config()
+    config = loaded or load_config()
     log.configure(role, level=config.settings.log_level)
     database_url, redis_url = _servers(config)
     log.hide([*_passwords(database_url), *_passwords(redis_url)])

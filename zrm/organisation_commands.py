@@ -17,7 +17,7 @@ from zrm.agent_api import tries
 from zrm.casestore import agent as agents
 from zrm.casestore import organisation
 from zrm.casestore.agent import Agent, Permission
-from zrm.casestore.organisation import EVERYWHERE, Change, Entry, Kind, Structure, SubjectEntry, UnitEntry
+from zrm.casestore.organisation import EVERYWHERE, Change, Entry, Kind, OrganisationData, SubjectEntry, UnitEntry
 from zrm.casestore.schema import SchemaState, state
 from zrm.errors import ConfigError
 from zrm.installation import load_config, open_runtime
@@ -222,7 +222,7 @@ def list_agents() -> None:
 
 
 @contextmanager
-def _organisation(*, hold: bool = False) -> Iterator[tuple[Cursor, Structure]]:
+def _organisation(*, hold: bool = False) -> Iterator[tuple[Cursor, OrganisationData]]:
     """The structure as stored; changes by the cursor are committed when the block ends well. Errors: ConfigError."""
     runtime = open_runtime("organisation")
     try:
@@ -282,12 +282,12 @@ def _remove(kind: Literal["unit", "subject"], key: str) -> None:
     console.print(f"- {kind} {key}", markup=False)
 
 
-def _entries(present: Structure, kind: Kind) -> dict[str, Any]:
+def _entries(present: OrganisationData, kind: Kind) -> dict[str, Any]:
     entries: dict[str, Any] = getattr(present, f"{kind}s")
     return entries
 
 
-def _account(cursor: Cursor, present: Structure, login: str) -> Agent:
+def _account(cursor: Cursor, present: OrganisationData, login: str) -> Agent:
     account = agents.by_login(cursor, login)
     if account is None:
         raise ConfigError(organisation.unknown_key("agent", login, present.agents))

@@ -9,7 +9,7 @@ import psycopg
 
 from zrm.casestore.heartbeat import Heartbeat
 from zrm.casestore.outbox import Topic
-from zrm.channels.channel import HasFates, HasFiles, HasParts
+from zrm.channels.channel import HasFiles, HasParts, ReportsDeliveryStatus
 from zrm.channels.fax.render import fax_pages
 from zrm.dispatch.deliver import Deliver
 from zrm.dispatch.fetch import Fetch
@@ -17,18 +17,18 @@ from zrm.dispatch.notify import Notify
 from zrm.dispatch.queues import Queues
 from zrm.dispatch.render import Render
 from zrm.dispatch.scan import ScanHandler
-from zrm.dispatch.task_runner import Drain, Handler
+from zrm.dispatch.task_runner import Handler, TaskRunner
 from zrm.installation import Runtime
 from zrm.kit.database_checks import reason
 from zrm.kit.outage import Outage
 from zrm.normalizer.filing import Filer
 
 _GONE: Final = ("08", "57P")  # PostgreSQL's classes of states for a lost connection and a server that ends
-_drains: list[Callable[[Topic], int]] = []
+_runners: list[Callable[[Topic], int]] = []
 _store = Outage("store")
 
 
-def build_drain(runtime: Runtime, queues: Queues) -> Drain:
+def build_task_runner(runtime: Runtime, queues: Queues) -> TaskRunner:
     """Every topic's handler on this installation."""
     plan = runtime.config
     handlers: dict[Topic, Handler] = {
@@ -47,23 +47,23 @@ def build_drain(runtime: Runtime, queues: Queues) -> Drain:
             runtime.database,
             runtime.blobs,
             {kind: channel for kind, channel in plan.channels.items() if isinstance(channel, HasFiles)},
-            {kind: channel for kind, channel in plan.channels.items() if isinstance(channel, HasFates)},
+            {kind: channel for kind, channel in plan.channels.items() if isinstance(channel, ReportsDeliveryStatus)},
             scanned=plan.settings.scan is not None,
         ),
         Topic.SCAN: ScanHandler(runtime.database, runtime.blobs, runtime.clamd()),
         Topic.RENDER: Render(runtime.database, runtime.blobs, {"fax": fax_pages}),
     }
-    return Drain(runtime.database, queues, handlers, plan.settings.dispatch)
+    return TaskRunner(runtime.database, queues, handlers, plan.settings.dispatch)
 
 
-def drain(topic: str) -> int:
+def run_tasks(topic: str) -> int:
     """The one RQ job: run a topic's due tasks with this process's handlers; returns how many tasks were handled.
 
     While the store is away there is nothing to do, and that is logged once: the outbox is in the store, and the sweep
     wakes us.
     """
     try:
-        handled = _drains[-1](Topic(topic))
+        handled = _runners[-1](Topic(topic))
     except psycopg.OperationalError as error:
         if error.sqlstate is not None and not error.sqlstate.startswith(_GONE):
             raise
@@ -76,6 +76,6 @@ def drain(topic: str) -> int:
 def run(runtime: Runtime, topics: list[Topic]) -> None:
     """Work until told to stop (SIGTERM lets the current job finish), also through an outage of Redis."""
     queues = Queues(runtime.redis_url)
-    _drains.append(build_drain(runtime, queues))
+    _runners.append(build_task_runner(runtime, queues))
     with Heartbeat(runtime.database, "worker", topics):
         queues.work(topics)

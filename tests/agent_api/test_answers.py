@@ -126,10 +126,10 @@ def test_who_asked_us_not_to_write_is_not_written_to(sign_in: SignIn, database: 
             " RETURNING id",
             case.address,
         )
-    for path in ("/desk/trouble", f"/desk/cases/{case.id}"):
+    for path in ("/desk/failed-deliveries", f"/desk/cases/{case.id}"):
         assert f"{delivery}/again" not in browser.get(path).text
         assert f"{delivery}/settle" in browser.get(path).text
-    assert browser.post(f"/desk/trouble/deliveries/{delivery}/again").status_code == 409
+    assert browser.post(f"/desk/failed-deliveries/deliveries/{delivery}/again").status_code == 409
     with database.cursor() as cursor:
         cursor.execute(
             "INSERT INTO opt_outs VALUES (%s, 'sms', 'x', %s, false, now() + interval '1 s')", [new_id(), case.address]
@@ -176,9 +176,11 @@ def test_what_did_not_arrive_goes_by_another_channel(sign_in: SignIn, database: 
             cursor,
             "UPDATE deliveries SET state = 'failed', reason_code = 'test.why', reason_params = jsonb_build_object('words', 'no such number') RETURNING id",
         )
-    assert f"/desk/cases/{case.id}?delivery={delivery}#delivery-{delivery}" in browser.get("/desk/trouble").text
+    assert (
+        f"/desk/cases/{case.id}?delivery={delivery}#delivery-{delivery}" in browser.get("/desk/failed-deliveries").text
+    )
     assert "Use another channel" in browser.get(f"/desk/cases/{case.id}").text
-    by = f"/desk/trouble/deliveries/{delivery}/by"
+    by = f"/desk/failed-deliveries/deliveries/{delivery}/by"
     assert browser.post(by, way="0" * 32).status_code == 409
     assert browser.post(by, way=ways["email"]).status_code == 303
     assert browser.post(by, way=ways["email"]).status_code == 409, "dealt with"
@@ -212,7 +214,7 @@ def test_of_two_bots_each_is_named_and_one_stands_in_for_the_other(sign_in: Sign
     page = browser.get(f"/desk/cases/{case.id}").text
     offered = page.split(f"/deliveries/{delivery}/by")[1].split("</form>")[0]
     assert (info in offered, water in offered) == (True, False)
-    assert browser.post(f"/desk/trouble/deliveries/{delivery}/by", way=info).status_code == 303
+    assert browser.post(f"/desk/failed-deliveries/deliveries/{delivery}/by", way=info).status_code == 303
     with database.cursor() as cursor:
         cursor.execute("SELECT account, state FROM deliveries ORDER BY created_at")
         assert cursor.fetchall() == [("water", "failed"), ("info", "queued")]
@@ -260,7 +262,7 @@ def test_what_a_channel_cannot_carry_does_not_go_by_it(sign_in: SignIn, database
     assert send(browser, case, ways["email"], ("a.txt", b"a", "text/plain")) == 303
     with database.cursor() as cursor:
         delivery = one(cursor, "UPDATE deliveries SET state = 'failed' RETURNING id")
-    assert browser.post(f"/desk/trouble/deliveries/{delivery}/by", way=ways["sms"]).status_code == 409
+    assert browser.post(f"/desk/failed-deliveries/deliveries/{delivery}/by", way=ways["sms"]).status_code == 409
     with database.cursor() as cursor:
         assert one(cursor, "SELECT count(*) FROM deliveries") == 1
 

@@ -117,7 +117,7 @@ def test_a_permission_is_asked(sign_in: SignIn, database: Database, taken_away: 
     ("permission", "path"),
     [
         ("quarantine.handle", "/desk/quarantine"),
-        ("delivery.handle", "/desk/trouble"),
+        ("delivery.handle", "/desk/failed-deliveries"),
         ("ledger.view", "/desk/ledger"),
     ],
 )
@@ -363,7 +363,7 @@ def test_the_ledger_shows_what_a_door_confirmed_and_nobody_kept(
     assert [word for word in words if word not in page] == []
 
 
-def test_trouble_is_sent_again_from_the_page(sign_in: SignIn, database: Database) -> None:
+def test_an_undelivered_answer_is_sent_again_from_the_page(sign_in: SignIn, database: Database) -> None:
     case = file_case(database)
     browser = sign_in("daniel")
     way = way_of(browser.get(f"/desk/cases/{case.id}").text)
@@ -373,11 +373,11 @@ def test_trouble_is_sent_again_from_the_page(sign_in: SignIn, database: Database
             "UPDATE deliveries SET state = 'failed', reason_code = 'receiver_says', reason_params = jsonb_build_object('words', '550 no such box') RETURNING id"
         )
         delivery = (cursor.fetchone() or (None,))[0]
-    assert "550 no such box" in browser.get("/desk/trouble").text
+    assert "550 no such box" in browser.get("/desk/failed-deliveries").text
     assert "An answer did not arrive" in browser.get("/desk/queue/waiting").text
-    assert browser.post(f"/desk/trouble/deliveries/{delivery}/again").status_code == 303
-    assert browser.post(f"/desk/trouble/deliveries/{delivery}/again").status_code == 409
-    assert "550 no such box" not in browser.get("/desk/trouble").text
+    assert browser.post(f"/desk/failed-deliveries/deliveries/{delivery}/again").status_code == 303
+    assert browser.post(f"/desk/failed-deliveries/deliveries/{delivery}/again").status_code == 409
+    assert "550 no such box" not in browser.get("/desk/failed-deliveries").text
 
 
 def test_an_automatic_answer_without_a_case_does_not_fail_unseen(sign_in: SignIn, database: Database) -> None:
@@ -395,10 +395,10 @@ def test_an_automatic_answer_without_a_case_does_not_fail_unseen(sign_in: SignIn
             "'receiver_says', jsonb_build_object('words', 'no such line'), now(), now())",
             [raw, raw],
         )
-    page = sign_in("daniel").get("/desk/trouble").text
+    page = sign_in("daniel").get("/desk/failed-deliveries").text
     assert "Automatic answers that did not arrive" in page
     assert "no such line" in page
-    assert "no such line" not in sign_in("sara").get("/desk/trouble").text, "she sees her own unit's troubles"
+    assert "no such line" not in sign_in("sara").get("/desk/failed-deliveries").text, "she sees her own unit's"
 
 
 def test_a_rating_is_a_line_of_the_history(sign_in: SignIn, database: Database) -> None:

@@ -128,7 +128,7 @@ def test_a_role_that_dies_is_told_to_open_screens(desk: RunningDesk, sign_in: Si
             cursor.execute("UPDATE heartbeats SET at = now() - interval '1 min' WHERE role = 'relay'")
         desk.context.hub.count_again.set()
         counts = wait("counts")
-        assert (counts["problems"], counts["trouble"]) == (1, 1)
+        assert (counts["problems"], counts["failed_deliveries"]) == (1, 1)
 
 
 def test_what_changes_while_a_page_is_written_is_told_when_it_is_open(

@@ -77,8 +77,16 @@ def test_forms(sign_in: SignIn, database: Database) -> None:
     browser.get(f"/desk/cases/{case.id}")
     targets = [f"/desk/cases/{case.id}/{step}" for step in STEPS]
     targets += [f"/desk/cases/{case.id}/relations/{{}}", "/desk/quarantine/{}/ignore", "/desk/quarantine/{}/replay"]
-    targets += ["/desk/quarantine/{}/x", "/desk/trouble/deliveries/{}/again", "/desk/trouble/deliveries/{}/by"]
-    targets += ["/desk/trouble/tasks/{}/replay", "/desk/trouble/jobs/file/{}/requeue", "/desk/notifications/{}/read"]
+    targets += [
+        "/desk/quarantine/{}/x",
+        "/desk/failed-deliveries/deliveries/{}/again",
+        "/desk/failed-deliveries/deliveries/{}/by",
+    ]
+    targets += [
+        "/desk/failed-deliveries/tasks/{}/replay",
+        "/desk/failed-deliveries/jobs/file/{}/requeue",
+        "/desk/notifications/{}/read",
+    ]
     targets += ["/desk/preferences", "/desk/templates", "/desk/templates/{}", "/desk/settings/password"]
 
     @patient

@@ -171,7 +171,7 @@ def test_a_place_that_is_none_of_ours_is_nothing(sign_in: SignIn, database: Data
     assert browser.get(f"/desk/cases/{case.id}?delivery={new_id()}").status_code == 200
 
 
-def test_an_answer_in_trouble_long_ago_is_led_to(sign_in: SignIn, database: Database) -> None:
+def test_an_undelivered_answer_of_long_ago_is_led_to(sign_in: SignIn, database: Database) -> None:
     case = long_case(database, many=600)
     with database.cursor() as cursor:
         old: UUID = one(
@@ -180,14 +180,14 @@ def test_an_answer_in_trouble_long_ago_is_led_to(sign_in: SignIn, database: Data
             " (SELECT id FROM contacts WHERE text = 'Message 200') RETURNING id",
         )
     browser = sign_in("daniel")
-    trouble = browser.get("/desk/trouble").text
+    page = browser.get("/desk/failed-deliveries").text
     href = f"/desk/cases/{case.id}?delivery={old}"
-    assert f"{href}#delivery-{old}" in trouble
+    assert f"{href}#delivery-{old}" in page
     page = browser.get(href).text
     assert f'id="delivery-{old}"' in page
     assert "Message 200<" in page
     assert "Message 201<" not in page
-    assert browser.post(f"/desk/trouble/deliveries/{old}/settle", **{"from": "case"}).status_code == 303
+    assert browser.post(f"/desk/failed-deliveries/deliveries/{old}/settle", **{"from": "case"}).status_code == 303
 
 
 def test_the_way_back_is_the_last_persons_and_not_the_loops(sign_in: SignIn, database: Database) -> None:

@@ -103,14 +103,14 @@ def test_failed_tasks_are_for_who_handles_deliveries_everywhere(sign_in: SignIn,
     task = fail_a_task(database)
     narrow(database, "daniel", Permission.HANDLE_DELIVERIES, "contact-centre")
     browser = sign_in("daniel")
-    assert task not in browser.get("/desk/trouble").text
-    assert browser.post(f"/desk/trouble/tasks/{task}/replay").status_code == 404
-    assert browser.post("/desk/trouble/jobs/file/x/requeue").status_code == 404
+    assert task not in browser.get("/desk/failed-deliveries").text
+    assert browser.post(f"/desk/failed-deliveries/tasks/{task}/replay").status_code == 404
+    assert browser.post("/desk/failed-deliveries/jobs/file/x/requeue").status_code == 404
     with database.cursor() as cursor:
         assert one(cursor, "SELECT failed_at FROM outbox WHERE id = %s", task) is not None
     everywhere = sign_in("maryam")
-    assert task in everywhere.get("/desk/trouble").text
-    assert everywhere.post(f"/desk/trouble/tasks/{task}/replay").status_code == 303
+    assert task in everywhere.get("/desk/failed-deliveries").text
+    assert everywhere.post(f"/desk/failed-deliveries/tasks/{task}/replay").status_code == 303
 
 
 TOLD = {
@@ -144,13 +144,13 @@ def test_roles_that_do_not_run_are_told_to_who_handles_deliveries_everywhere(
     desk.watch_roles()
     notice, *problems = TOLD[login]
     browser = sign_in(login)
-    assert re.search(rf'<p class="z-alarm"[^>]*"problems">.*<a href="/desk/trouble">{notice}</a>', browser.get("/desk/queue/open").text)  # fmt: skip
-    page = browser.get("/desk/trouble").text
+    assert re.search(rf'<p class="z-alarm"[^>]*"problems">.*<a href="/desk/failed-deliveries">{notice}</a>', browser.get("/desk/queue/open").text)  # fmt: skip
+    page = browser.get("/desk/failed-deliveries").text
     assert re.findall(r"<li>([^<]+)</li>", page) == problems
-    assert 'data-count="trouble">' in page
+    assert 'data-count="failed_deliveries">' in page
     narrow(database, login, Permission.HANDLE_DELIVERIES, "contact-centre")
     assert "z-alarm" not in browser.get("/desk/queue/open").text
-    assert re.findall(r"<li>([^<]+)</li>", browser.get("/desk/trouble").text) == []
+    assert re.findall(r"<li>([^<]+)</li>", browser.get("/desk/failed-deliveries").text) == []
     with database.cursor() as cursor:
         cursor.execute("DELETE FROM outbox")
         for role in ("relay", "email"):
@@ -160,7 +160,7 @@ def test_roles_that_do_not_run_are_told_to_who_handles_deliveries_everywhere(
     assert re.search(r'<p class="z-alarm"[^>]*"problems" hidden>', other)
 
 
-def test_an_answer_in_trouble_is_not_shown_to_who_does_not_see_its_case(sign_in: SignIn, database: Database) -> None:
+def test_an_undelivered_answer_is_not_shown_to_who_does_not_see_its_case(sign_in: SignIn, database: Database) -> None:
     """The permission to handle deliveries everywhere does not show the cases of units the agent may not see."""
     there = file_case(database, unit_key="water", title="The meter of Mr Rahimi")
     here = file_case(database, unit_key="roads", title="A hole in the road")
@@ -168,11 +168,11 @@ def test_an_answer_in_trouble_is_not_shown_to_who_does_not_see_its_case(sign_in:
     fail_an_answer(database, here, address="other@home.example")
     narrow(database, "daniel", Permission.VIEW_CASES, "roads")
     browser = sign_in("daniel")
-    page = browser.get("/desk/trouble").text
+    page = browser.get("/desk/failed-deliveries").text
     assert "A hole in the road" in page
     assert "Rahimi" not in page
-    assert 'data-count="trouble">1<' in page
-    assert browser.post(f"/desk/trouble/deliveries/{hidden}/settle").status_code == 404
+    assert 'data-count="failed_deliveries">1<' in page
+    assert browser.post(f"/desk/failed-deliveries/deliveries/{hidden}/settle").status_code == 404
 
 
 def test_a_permission_in_one_unit_is_none_in_another_that_is_seen_too(sign_in: SignIn, database: Database) -> None:

@@ -134,7 +134,7 @@ def test_the_lists_of_what_went_wrong_speak_persian(sign_in: Callable[[str], Bro
     leave_failed(database, task, UNDRAWN)
     browser = sign_in("maryam")
     assert "پیام خالی است" in browser.get("/desk/quarantine").text
-    assert "این صفحه‌ها را نمی‌توان نشان داد: چیزی ترسیم نشد" in browser.get("/desk/trouble").text
+    assert "این صفحه‌ها را نمی‌توان نشان داد: چیزی ترسیم نشد" in browser.get("/desk/failed-deliveries").text
 
 
 @pytest.mark.parametrize(("login", "detail"), [("maryam", "جزئیات فنی"), ("daniel", "Technical detail")])

@@ -153,7 +153,7 @@ def test_a_wrong_line_is_named_and_nothing_is_changed(empty: Database, tmp_path:
         bring(empty, tmp_path, text)
     assert said in str(refused.value)
     with empty.cursor() as cursor:
-        assert organisation.stored(cursor) == organisation.Structure()
+        assert organisation.stored(cursor) == organisation.OrganisationData()
 
 
 def test_the_demonstration_is_such_a_file(empty: Database, tmp_path: Path) -> None:

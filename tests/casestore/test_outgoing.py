@@ -77,7 +77,7 @@ def test_a_failed_answer_without_a_case_is_nobodys_case(database: Database) -> N
         outgoing.queue(cursor, [answer])
         outgoing.record(cursor, answer.id, DeliveryState.FAILED, why("no such line"))
         assert worklists.failed_deliveries(cursor, None) == []
-        assert worklists.attention(cursor).failed_deliveries == {}
+        assert worklists.work_counts(cursor).failed_deliveries == {}
         assert [row.id for row in worklists.undelivered_self_answers(cursor)] == [answer.id]
         cursor.execute("SELECT count(*) FROM outbox WHERE topic = 'notify' AND ref = %s", [answer.id])
         assert cursor.fetchone() == (0,), "no agent is told"

@@ -132,7 +132,7 @@ def test_a_note_asks_for_no_version_and_stays_inside(database: Database, maryam:
     assert version(database, case) == 2
 
 
-def test_trouble_is_sent_again_once(database: Database, maryam: UUID) -> None:
+def test_an_undelivered_answer_is_sent_again_once(database: Database, maryam: UUID) -> None:
     case = file_case(database)
     with database.cursor() as cursor:
         act = acting(maryam, case.id, 1, MAIL)

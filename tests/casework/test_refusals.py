@@ -24,7 +24,7 @@ from tests.reasons import why
 from zrm import agent_api, casework
 from zrm.casestore import case_list, notification, outbox, template, timeline
 from zrm.casestore.agent import Permission
-from zrm.casestore.case_list import QueueRow, View
+from zrm.casestore.case_list import CaseRow, View
 from zrm.casestore.notification import NewNotice, NoticeKind
 from zrm.casestore.outbox import Topic
 from zrm.casestore.search_words import parse
@@ -135,7 +135,7 @@ def case_head(cursor: Cursor, case_id: UUID) -> CaseHead:
     return head
 
 
-def one_row(cursor: Cursor, case_id: UUID) -> QueueRow:
+def one_row(cursor: Cursor, case_id: UUID) -> CaseRow:
     (row,) = case_list.rows(cursor, [case_id])
     return row
 
@@ -516,7 +516,7 @@ READ_BY_THE_EDGE: Final = {
     "directory.agents_by_id", "directory.at_desk", "directory.colleagues", "directory.grants",
     "directory.logins", "directory.subjects", "directory.units", "follower.follows", "live.publish_change",
     "nature.in_use", "nature.known", "notification.newest", "notification.tell", "search_words.excerpt",
-    "search_words.marked", "search_words.parse", "worklists.attention",
+    "search_words.marked", "search_words.parse", "worklists.work_counts",
 }  # fmt: skip
 """Functions of `casestore` that the desk's edge calls itself: names and choices, and what is then drawn as a rule of casework
 says (a list's rows, counters). What an agent reads or changes of cases has its rule, and stands in CALLS.

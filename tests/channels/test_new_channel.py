@@ -21,7 +21,7 @@ from zrm.contract import capabilities
 from zrm.dispatch.queues import Queues
 from zrm.errors import ConfigError
 from zrm.installation import DATABASE_VARIABLE, REDIS_VARIABLE, Runtime, load_config, open_runtime
-from zrm.worker import build_drain
+from zrm.worker import build_task_runner
 
 CONFIG = """\
 organisation: {name: {fa: "مرکز", en: "Centre"}}
@@ -83,7 +83,7 @@ def test_a_new_channel_is_received_filed_shown_answered_and_reported_on(
     runtime: Runtime, terminals: tuple[Terminals, str]
 ) -> None:
     server, _ = terminals
-    drain = build_drain(runtime, Queues(runtime.redis_url))
+    drain = build_task_runner(runtime, Queues(runtime.redis_url))
     app = build_app(runtime)
     with serving(app, lifespan="on") as url, httpx.Client(base_url=url, timeout=20) as client:
 

@@ -197,7 +197,7 @@ def test_a_message_by_another_channel_is_not_quoted(database: Database, settings
         (ZeroDivisionError("the channel broke its contract"), "unknown"),
     ],
 )
-def test_a_trouble_is_told_to_people(database: Database, settings: Settings, error: Exception, ends: str) -> None:
+def test_a_failure_is_told_to_people(database: Database, settings: Settings, error: Exception, ends: str) -> None:
     delivery = make_case(database)
     with database.cursor() as cursor:
         cursor.execute("UPDATE cases SET assignee_id = (SELECT id FROM agents WHERE login = 'sara')")

@@ -21,7 +21,7 @@ from zrm.casestore.outbox import Task, Topic
 from zrm.config import Dispatch
 from zrm.dispatch.queues import Monitor, Queues
 from zrm.dispatch.relay import Relay
-from zrm.dispatch.task_runner import Drain, backoff, leave_failed
+from zrm.dispatch.task_runner import TaskRunner, backoff, leave_failed
 from zrm.kit.blobs import BlobStore
 from zrm.kit.db import Database
 from zrm.kit.ids import new_id
@@ -73,11 +73,11 @@ def handler(database: Database) -> Counter:
 
 
 @pytest.fixture
-def drain(database: Database, queues: Queues, handler: Counter) -> Drain:
-    return Drain(database, queues, {Topic.NOTIFY: handler}, Dispatch(batch=10, max_attempts=3))
+def drain(database: Database, queues: Queues, handler: Counter) -> TaskRunner:
+    return TaskRunner(database, queues, {Topic.NOTIFY: handler}, Dispatch(batch=10, max_attempts=3))
 
 
-def test_a_drain_takes_everything_in_batches(database: Database, drain: Drain, handler: Counter) -> None:
+def test_a_drain_takes_everything_in_batches(database: Database, drain: TaskRunner, handler: Counter) -> None:
     refs = add(database, 35)
     assert drain(Topic.NOTIFY) == 35
     assert handler.seen == refs, "in the order they were added"
@@ -85,7 +85,7 @@ def test_a_drain_takes_everything_in_batches(database: Database, drain: Drain, h
 
 
 def test_a_long_topic_lets_others_have_their_turn(
-    database: Database, queues: Queues, drain: Drain, monkeypatch: pytest.MonkeyPatch
+    database: Database, queues: Queues, drain: TaskRunner, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("zrm.dispatch.task_runner._JOB_BUDGET", 0.0)
     add(database, 25)
@@ -106,7 +106,7 @@ def test_a_claim_keeps_its_bound_whatever_way_postgresql_goes(database: Database
 
 def test_two_drains_share_and_do_nothing_twice(database: Database, queues: Queues, handler: Counter) -> None:
     refs = add(database, 200)
-    drains = [Drain(database, queues, {Topic.NOTIFY: handler}, Dispatch(batch=5)) for _ in range(3)]
+    drains = [TaskRunner(database, queues, {Topic.NOTIFY: handler}, Dispatch(batch=5)) for _ in range(3)]
     threads = [Thread(target=drain, args=(Topic.NOTIFY,)) for drain in drains]
     for thread in threads:
         thread.start()
@@ -115,7 +115,9 @@ def test_two_drains_share_and_do_nothing_twice(database: Database, queues: Queue
     assert sorted(handler.seen) == sorted(refs)
 
 
-def test_a_broken_task_is_put_off_then_shown_then_replayed(database: Database, drain: Drain, handler: Counter) -> None:
+def test_a_broken_task_is_put_off_then_shown_then_replayed(
+    database: Database, drain: TaskRunner, handler: Counter
+) -> None:
     (broken,) = add(database, 1)
     handler.broken = {broken}
     for _ in range(3):
@@ -133,7 +135,7 @@ def test_a_broken_task_is_put_off_then_shown_then_replayed(database: Database, d
     assert handler.seen == [broken]
 
 
-def test_a_task_that_kills_workers_is_given_up(database: Database, drain: Drain, handler: Counter) -> None:
+def test_a_task_that_kills_workers_is_given_up(database: Database, drain: TaskRunner, handler: Counter) -> None:
     (ref,) = add(database, 1)
     for _ in range(3):  # three workers claimed it and died
         with database.cursor() as cursor:
@@ -162,12 +164,12 @@ def test_a_task_that_kills_workers_takes_no_neighbour_along(
     for _ in range(12):
         make_due(database)
         with contextlib.suppress(Dies):
-            Drain(database, queues, {Topic.NOTIFY: deadly}, Dispatch(batch=10, max_attempts=5))(Topic.NOTIFY)  # type: ignore[dict-item]  # as above
+            TaskRunner(database, queues, {Topic.NOTIFY: deadly}, Dispatch(batch=10, max_attempts=5))(Topic.NOTIFY)  # type: ignore[dict-item]  # as above
     assert sorted(handler.seen) == sorted(neighbours)
     assert handler.worn == [poison]
 
 
-def test_a_clock_that_steps_back_holds_nothing_up(database: Database, drain: Drain, handler: Counter) -> None:
+def test_a_clock_that_steps_back_holds_nothing_up(database: Database, drain: TaskRunner, handler: Counter) -> None:
     free, leased = add(database, 2)
     with database.cursor() as cursor:  # as the rows look when the server's clock has just gone back by an hour
         cursor.execute("UPDATE outbox SET due_at = due_at + interval '40 seconds' WHERE ref = %s", [leased])
@@ -183,7 +185,7 @@ def test_a_clock_that_steps_back_holds_nothing_up(database: Database, drain: Dra
         assert cursor.fetchall() == [(True,)], "a lease keeps its length"
 
 
-def test_a_lease_that_runs_out_gives_the_task_back(database: Database, drain: Drain, handler: Counter) -> None:
+def test_a_lease_that_runs_out_gives_the_task_back(database: Database, drain: TaskRunner, handler: Counter) -> None:
     add(database, 1)
     with database.cursor() as cursor:
         assert outbox.claim(cursor, Topic.NOTIFY, limit=1, lease=3600)
@@ -308,7 +310,7 @@ def test_a_job_that_was_done_is_no_failed_job_whatever_the_queue_lost(
             queues.redis.flushall()
         return 1
 
-    monkeypatch.setattr("zrm.worker._drains", [drain])
+    monkeypatch.setattr("zrm.worker._runners", [drain])
     queues.worker([Topic.NOTIFY]).work(burst=True, logging_level="CRITICAL")
     assert done == [Topic.NOTIFY]
     assert Monitor(queues).failed() == []
@@ -328,7 +330,7 @@ def test_who_goes_on_after_every_exception_does_not_go_on_after_the_end_of_time(
         return 0
 
     monkeypatch.setattr("zrm.dispatch.queues._JOB_SECONDS", 1)
-    monkeypatch.setattr("zrm.worker._drains", [drain])
+    monkeypatch.setattr("zrm.worker._runners", [drain])
     queues.wake(Topic.NOTIFY)
     queues.worker([Topic.NOTIFY]).work(burst=True, logging_level="CRITICAL")
     assert len(begun) == 2, "it is tried again"
@@ -361,6 +363,6 @@ def test_what_waits_for_others_is_claimed_alone_and_for_long(
 
     with database.cursor() as cursor:
         outbox.add(cursor, topic, [(new_id(), ""), (new_id(), "")])
-    Drain(database, queues, {topic: Looks(database)}, Dispatch(batch=10, lease=10))(topic)
+    TaskRunner(database, queues, {topic: Looks(database)}, Dispatch(batch=10, lease=10))(topic)
     assert [len(batch) for batch in leases] == [many] * (2 // many)
     assert all(least < lease <= most for batch in leases for lease in batch)

@@ -212,7 +212,7 @@ PICTURES: Final = (
     Picture("new-contact-receipt", "Its receipt, to be read out or printed", _taken),
     Picture("viewer", "A photo in large", _viewer),
     Picture("quarantine", "Contacts that could not be processed", lambda s: s.at("/desk/quarantine")),
-    Picture("trouble", "Answers that did not arrive, or may not have", lambda s: s.at("/desk/trouble"), whole=True),
+    Picture("failed-deliveries", "Answers that did not arrive, or may not have", lambda s: s.at("/desk/failed-deliveries"), whole=True),
     Picture("templates", "Texts written once for everybody", lambda s: s.at("/desk/templates")),
     Picture("template", "Changing a template", _template, whole=True),
     Picture("ledger", "Every contact accounted for", lambda s: s.at("/desk/ledger")),

@@ -101,7 +101,7 @@ def test_while_the_mail_server_holds_the_answer(installation: SmallInstallation,
     ((identifier, state),) = deliveries(hub, case_id, "It burns again.")
     assert state == "unknown"
     assert sum("It burns again." in mail.text for mail in installation.sink.mails) == 1
-    assert identifier in agent.get("/desk/trouble").text, "a person is shown it"
+    assert identifier in agent.get("/desk/failed-deliveries").text, "a person is shown it"
     told = "SELECT count(*) > 0 FROM notifications WHERE source_id = %s AND kind = 'delivery_unknown'"
     assert hub.ask(told, identifier) == [(True,)]
     hold_to_truth(hub, sink=installation.sink)

@@ -258,7 +258,7 @@ def pages_are_harmless(hub: Hub) -> None:
     with httpx.Client(base_url=hub.web, timeout=60, trust_env=False) as client:
         hub.sign_in(client, "daniel")
         paths = [f"/desk/cases/{row[0]}" for row in hub.ask("SELECT id FROM cases ORDER BY id")]
-        for path in [*paths, "/desk/quarantine", "/desk/trouble", "/desk/ledger"]:
+        for path in [*paths, "/desk/quarantine", "/desk/failed-deliveries", "/desk/ledger"]:
             page = client.get(path)
             assert page.status_code == 200, path
             assert "alert(1)</script>" not in page.text

@@ -23,7 +23,7 @@ from zrm.agent_api.live_connections import HEARTBEAT, OpenDesk, Variant, event
 from zrm.agent_api.pages.labels import notice_href, notice_text
 from zrm.agent_api.pages.rows import draw_row
 from zrm.casestore import case_list, directory, live, notification, worklists
-from zrm.casestore.case_list import QueueRow
+from zrm.casestore.case_list import CaseRow
 from zrm.casestore.notification import Notice
 from zrm.casework import case_reading, notifications
 from zrm.casework.case_reading import Sight, with_masked_address
@@ -46,10 +46,10 @@ _log = log.get(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class _Told:
+class _ChangedCase:
     """One case, rendered: for each variant (with the address open, or masked), and as "gone"."""
 
-    row: QueueRow
+    row: CaseRow
     drawn: dict[tuple[Variant, bool], bytes]
     gone: bytes
 
@@ -140,7 +140,7 @@ class Feed:
 
     def _load(
         self, changed: dict[str, list[UUID]], variants: set[Variant], at_desk: set[UUID]
-    ) -> tuple[list[_Told], dict[UUID, tuple[Notice, int]]]:
+    ) -> tuple[list[_ChangedCase], dict[UUID, tuple[Notice, int]]]:
         """In a worker thread: one query, one rendering for each variant."""
         with self._context.database.cursor() as cursor:
             rows = case_list.rows(cursor, changed["case"]) if "case" in changed else []
@@ -151,10 +151,10 @@ class Feed:
         for row in rows:
             number = self._hub.next_number()
             drawn = self._drawn(row, variants, number) if draw else {}
-            told.append(_Told(row, drawn, event("case", {"id": str(row.id), "html": ""}, number)))
+            told.append(_ChangedCase(row, drawn, event("case", {"id": str(row.id), "html": ""}, number)))
         return told, notices
 
-    def _drawn(self, row: QueueRow, variants: set[Variant], number: str) -> dict[tuple[Variant, bool], bytes]:
+    def _drawn(self, row: CaseRow, variants: set[Variant], number: str) -> dict[tuple[Variant, bool], bytes]:
         """The row for each variant; rendered twice only where the address stands for a name."""
         drawn = {}
         for variant in variants:
@@ -165,7 +165,7 @@ class Feed:
             )
         return drawn
 
-    def _draw(self, row: QueueRow, variant: Variant, number: str) -> bytes:
+    def _draw(self, row: CaseRow, variant: Variant, number: str) -> bytes:
         language, calendar = variant
         viewer = Viewer(language, calendar, "auto", self._context.settings.organisation.timezone)
         return event(
@@ -182,7 +182,7 @@ class Feed:
             number,
         )
 
-    def _fan_out(self, told: list[_Told], notices: dict[UUID, tuple[Notice, int]]) -> None:
+    def _fan_out(self, told: list[_ChangedCase], notices: dict[UUID, tuple[Notice, int]]) -> None:
         for desk in list(self._hub.desks):
             actor, messages = desk.actor, []
             for one in told:
@@ -219,7 +219,7 @@ class Feed:
         with self._context.database.cursor() as cursor:
             health = self._context.health
             problems = len(health.problems(cursor)) if health is not None else 0
-            return Counters(case_list.counted(cursor), worklists.attention(cursor), problems)
+            return Counters(case_list.counted(cursor), worklists.work_counts(cursor), problems)
 
     async def _check(self) -> None:
         """Now and then: check which sessions are alive, what the agents may see by now, and how the roles are."""

@@ -43,8 +43,8 @@ STATUSES: dict[View, tuple[str, ...]] = {
 
 
 @dataclass(frozen=True, slots=True)
-class QueueRow:
-    """One case as a line of a list; `address` is the citizen's last one, unmasked; `trouble` if an answer of it has not
+class CaseRow:
+    """One case as a line of a list; `address` is the citizen's last one, unmasked; `undelivered` if an answer of it has not
     arrived and is not handled.
 
     `came_from` is the unit that handed it over, if any: agents who see only that unit must be told that it is gone.
@@ -67,7 +67,7 @@ class QueueRow:
     assignee_names: Localized
     last_contact_at: datetime
     version: int
-    trouble: bool
+    undelivered: bool
     came_from: UUID | None
 
 
@@ -88,7 +88,7 @@ SELECT c.id, c.code, c.title, c.description, coalesce(said.text, '') AS snippet,
     c.assignee_id, coalesce(a.names, '{{}}') AS assignee_names,
     c.last_contact_at, c.version,
     EXISTS (SELECT FROM deliveries d
-            WHERE d.case_id = c.id AND d.state IN ('failed', 'unknown') AND d.settled_by IS NULL) AS trouble,
+            WHERE d.case_id = c.id AND d.state IN ('failed', 'unknown') AND d.settled_by IS NULL) AS undelivered,
     moved.unit_id AS came_from
 FROM {picked} JOIN cases c ON c.id = picked.id
 JOIN units u ON u.id = c.unit_id
@@ -122,7 +122,7 @@ def page(
     *,
     limit: int,
     after: PageKey | None = None,
-) -> list[QueueRow]:
+) -> list[CaseRow]:
     """Up to `limit` rows of a view, newest first, only of `units` (None: all), beginning after a place."""
     if units is not None and not units:
         return []
@@ -140,7 +140,7 @@ def page(
             "id": after.id if after else None,
         },
     )
-    return records(cursor, QueueRow)
+    return records(cursor, CaseRow)
 
 
 def _probe(view: View, units: Collection[UUID] | None, after: PageKey | None) -> str:
@@ -191,13 +191,13 @@ def next_case(cursor: Cursor, agent_id: UUID, units: Collection[UUID] | None, *,
     return None
 
 
-def rows(cursor: Cursor, ids: Iterable[UUID]) -> list[QueueRow]:
+def rows(cursor: Cursor, ids: Iterable[UUID]) -> list[CaseRow]:
     """These cases as rows, in no order; ids that are not cases are left out."""
     cursor.execute(
         _ROW.format(picked="unnest(%(ids)s::uuid[]) AS picked (id)", came_from=history.CAME_FROM).encode(),
         {"snippet": SNIPPET, "ids": list(ids)},
     )
-    return records(cursor, QueueRow)
+    return records(cursor, CaseRow)
 
 
 @dataclass(frozen=True, slots=True)

@@ -89,7 +89,7 @@ class AgentEntry(ConfigPart):
         return {where: sorted(set(permissions)) for where, permissions in sorted(may.items()) if permissions}
 
 
-class Structure(ConfigPart):
+class OrganisationData(ConfigPart):
     """Units, subjects and agents by their keys and logins."""
 
     units: dict[Annotated[str, AfterValidator(_key)], UnitEntry] = Field(default={})
@@ -123,16 +123,16 @@ class Change:
 # ---------------------------------------------------------------- the file
 
 
-def read(section: Section, present: Structure) -> Structure:
+def read(section: Section, present: OrganisationData) -> OrganisationData:
     """What the section says. Errors: ConfigError naming each place and what was expected, unknown keys included."""
-    wanted = section.read(Structure)
+    wanted = section.read(OrganisationData)
     problems = [f"{section.place(*path)}: {problem}" for path, problem in _problems(wanted, present)]
     if problems:
         raise ConfigError("\n".join(problems))
     return wanted
 
 
-def _problems(wanted: Structure, present: Structure) -> Iterator[tuple[tuple[str, ...], str]]:
+def _problems(wanted: OrganisationData, present: OrganisationData) -> Iterator[tuple[tuple[str, ...], str]]:
     units, subjects = {**present.units, **wanted.units}, {**present.subjects, **wanted.subjects}
     if EVERYWHERE in wanted.units:
         yield ("units", EVERYWHERE), "no unit can be called so: in permissions the word stands for all units"
@@ -174,7 +174,7 @@ def unknown_key(kind: Kind, key: str, known: Iterable[str]) -> str:
     return f"no {kind} is called {key}; " + (f"expected one of: {there}" if there else f"there is no {kind} yet")
 
 
-def changes(present: Structure, wanted: Structure) -> list[Change]:
+def changes(present: OrganisationData, wanted: OrganisationData) -> list[Change]:
     """The changes: units, then subjects, then agents, each in the file's order."""
     found: list[Change] = []
     for kind, before, after in _kinds(present, wanted):
@@ -186,7 +186,9 @@ def changes(present: Structure, wanted: Structure) -> list[Change]:
     return found
 
 
-def _kinds(one: Structure, other: Structure) -> Iterator[tuple[Kind, Mapping[str, Entry], Mapping[str, Entry]]]:
+def _kinds(
+    one: OrganisationData, other: OrganisationData
+) -> Iterator[tuple[Kind, Mapping[str, Entry], Mapping[str, Entry]]]:
     yield "unit", one.units, other.units
     yield "subject", one.subjects, other.subjects
     yield "agent", one.agents, other.agents
@@ -225,7 +227,7 @@ def lock(cursor: Cursor) -> None:
     cursor.execute("LOCK TABLE units IN SHARE ROW EXCLUSIVE MODE")
 
 
-def stored(cursor: Cursor) -> Structure:
+def stored(cursor: Cursor) -> OrganisationData:
     """The organisation in the store, each kind by key in the order of creation."""
     units, subjects = unit_tree.by_key(cursor), subject_tree.by_key(cursor)
     unit_keys = {one.id: key for key, one in units.items()}
@@ -235,7 +237,7 @@ def stored(cursor: Cursor) -> Structure:
         where = EVERYWHERE if grant.unit_id is None else unit_keys[grant.unit_id]
         may.setdefault(grant.agent_id, {}).setdefault(where, []).append(Permission(grant.permission))
     # Not checked again: keys from before there was a rule for them stay as they are.
-    return Structure.model_construct(
+    return OrganisationData.model_construct(
         units={
             key: UnitEntry(name=_name(one.names), parent=unit_keys[one.parent_id] if one.parent_id else None)
             for key, one in units.items()

@@ -84,7 +84,7 @@ def delivery_case(cursor: Cursor, delivery_id: UUID) -> tuple[UUID, UUID] | None
 
 
 @dataclass(frozen=True, slots=True)
-class Attention:
+class WorkCounts:
     """The numbers of failed answers by unit, failed tasks, and quarantined contacts (each up to `MOST`)."""
 
     failed_deliveries: dict[UUID, int]
@@ -93,7 +93,7 @@ class Attention:
     overdue: bool
 
 
-def attention(cursor: Cursor) -> Attention:
+def work_counts(cursor: Cursor) -> WorkCounts:
     """The numbers beside the pages of the worklists; small partial indexes serve them, whatever the volume."""
     cursor.execute(
         "SELECT c.unit_id, count(*) FROM (SELECT case_id FROM deliveries WHERE state IN ('failed', 'unknown')"
@@ -109,4 +109,4 @@ def attention(cursor: Cursor) -> Attention:
         {"most": MOST},
     )
     tasks, held, overdue = cursor.fetchone() or (0, 0, False)
-    return Attention(by_unit, tasks, held, overdue)
+    return WorkCounts(by_unit, tasks, held, overdue)

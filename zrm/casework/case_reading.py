@@ -13,7 +13,7 @@ from uuid import UUID
 from zrm.casestore import case_list, timeline
 from zrm.casestore.agent import Permission
 from zrm.casestore.case import case_of
-from zrm.casestore.case_list import PageKey, QueueRow, View
+from zrm.casestore.case_list import CaseRow, PageKey, View
 from zrm.casestore.person import opted_out_of
 from zrm.casestore.search import Hit, Reach, find
 from zrm.casestore.search_words import Query
@@ -113,7 +113,7 @@ def page(
 
 def listing(
     cursor: Cursor, actor: ActingAgent, view: View, *, limit: int, after: PageKey | None = None
-) -> list[QueueRow]:
+) -> list[CaseRow]:
     """Up to `limit` lines of a list, newest first, beginning after a place; of the units whose cases the agent sees."""
     rows = case_list.page(cursor, view, actor.agent_id, actor.visible, limit=limit, after=after)
     return [_line(actor, row) for row in rows]
@@ -133,7 +133,7 @@ def by_code(cursor: Cursor, actor: ActingAgent, code: str) -> UUID | None:
 
 def search(
     cursor: Cursor, actor: ActingAgent, query: Query, *, limit: int, after: PageKey | None = None
-) -> list[tuple[QueueRow, Hit]]:
+) -> list[tuple[CaseRow, Hit]]:
     """Up to `limit` lines of cases that the query finds, newest first, beginning after a place; of the units whose cases the
     agent sees, and by addresses only where they may see addresses. Errors: psycopg.errors.QueryCanceled after 5 s.
     """
@@ -157,14 +157,14 @@ class Sight(Enum):
     NONE = auto()
 
 
-def sight_of(actor: ActingAgent, row: QueueRow) -> Sight:
+def sight_of(actor: ActingAgent, row: CaseRow) -> Sight:
     """What the agent may be told of a case that has changed."""
     if actor.sees(row.unit_id):
         return Sight.OPEN if actor.may(Permission.VIEW_ADDRESSES, row.unit_id) else Sight.MASKED
     return Sight.GONE if row.came_from is not None and actor.sees(row.came_from) else Sight.NONE
 
 
-def rows(cursor: Cursor, actor: ActingAgent, case_ids: Iterable[UUID]) -> dict[UUID, QueueRow]:
+def rows(cursor: Cursor, actor: ActingAgent, case_ids: Iterable[UUID]) -> dict[UUID, CaseRow]:
     """Of these cases, the list lines of those that the agent sees, by case."""
     return {row.id: _line(actor, row) for row in case_list.rows(cursor, list(case_ids)) if actor.sees(row.unit_id)}
 
@@ -223,11 +223,11 @@ def _shows(found: CasePage, delivery_id: UUID) -> bool:
     return any(one.id == delivery_id for contact in found.contacts for one in contact.deliveries)
 
 
-def _line(actor: ActingAgent, row: QueueRow) -> QueueRow:
+def _line(actor: ActingAgent, row: CaseRow) -> CaseRow:
     return row if actor.may(Permission.VIEW_ADDRESSES, row.unit_id) else with_masked_address(row)
 
 
-def with_masked_address(row: QueueRow) -> QueueRow:
+def with_masked_address(row: CaseRow) -> CaseRow:
     """A line for an agent who may not see its address."""
     return replace(row, address=masked(row.address))
 

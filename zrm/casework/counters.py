@@ -8,7 +8,7 @@ from uuid import UUID
 from zrm.casestore import case_list
 from zrm.casestore.agent import Permission
 from zrm.casestore.case_list import View
-from zrm.casestore.worklists import Attention
+from zrm.casestore.worklists import WorkCounts
 from zrm.casework.context import ActingAgent
 from zrm.security.grants import Units, covers
 
@@ -20,7 +20,7 @@ class Counters:
     `problems` is the number of problems with the roles.
     """
 
-    def __init__(self, groups: list[case_list.Counted], waiting: Attention, problems: int) -> None:
+    def __init__(self, groups: list[case_list.Counted], waiting: WorkCounts, problems: int) -> None:
         self._groups = groups
         self._waiting = waiting
         self._problems = problems
@@ -42,8 +42,8 @@ class Counters:
         if grants.anywhere(Permission.HANDLE_DELIVERIES):
             units = grants.both(Permission.VIEW_CASES, Permission.HANDLE_DELIVERIES)
             undelivered = sum(n for unit_id, n in self._waiting.failed_deliveries.items() if covers(units, unit_id))
-            counts["trouble"] = undelivered
+            counts["failed_deliveries"] = undelivered
             if grants.everywhere(Permission.HANDLE_DELIVERIES):
-                counts["trouble"] += self._waiting.failed_tasks + self._problems
+                counts["failed_deliveries"] += self._waiting.failed_tasks + self._problems
                 counts["problems"] = self._problems
         return counts

@@ -105,7 +105,7 @@ class HasOwnAddresses(Protocol):
 
 
 @runtime_checkable
-class HasFates(Protocol):
+class ReportsDeliveryStatus(Protocol):
     """A channel whose provider can be asked for a message's status when its report never came."""
 
     def delivery_status(self, account: str, provider_ref: str) -> Report | None:

@@ -30,7 +30,7 @@ from rq.timeouts import UnixSignalDeathPenalty
 from zrm.casestore.outbox import Topic
 from zrm.kit.outage import Outage
 
-JOB: Final = "zrm.worker.drain"
+JOB: Final = "zrm.worker.run_tasks"
 _FLAG_SECONDS: Final = 5  # a flag whose job was lost with Redis' memory must not block the topic
 _JOB_SECONDS: Final = 300
 _KEEP_FAILED: Final = 7 * 24 * 3600

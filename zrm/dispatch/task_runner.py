@@ -54,7 +54,7 @@ def backoff(attempts: int) -> float:
     return min(_LONGEST_BACKOFF, 2.0 ** min(attempts, 12))
 
 
-class Drain:
+class TaskRunner:
     """Runs the tasks of topics with their handlers; one per worker process."""
 
     def __init__(

@@ -58,7 +58,7 @@ class _Collector:
             yield from _roles(cursor)
             yield _family(
                 cursor,
-                "zrm_deliveries_in_trouble",
+                "zrm_deliveries_failed",
                 "Deliveries that failed or whose outcome is unknown, not yet settled by a person",
                 ("state",),
                 "SELECT state, count(*) FROM deliveries WHERE state IN ('failed', 'unknown') AND settled_by IS NULL "

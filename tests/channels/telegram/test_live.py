@@ -64,14 +64,14 @@ def test_an_open_screen_misses_no_message_and_shows_what_did_not_arrive(tmp_path
             asked.block(SARA)
             failed = desk.answer("It is filled.")
             desk.becomes(failed, "Not delivered")
-            expect(page.locator("[data-count=trouble]")).to_have_text("1", timeout=PATIENCE)
-            desk.visit("trouble")
+            expect(page.locator("[data-count=failed_deliveries]")).to_have_text("1", timeout=PATIENCE)
+            desk.visit("failed-deliveries")
             listed = page.locator(".z-work-item")
             expect(listed).to_contain_text("The citizen has blocked the bot or never wrote to it.")
             asked.block(SARA, blocked=False)
             asked.wait_until_done()
             listed.locator("form[action$='/again'] button").click()
             assert asked.wait_for_said(SARA, 3)[-1].text == "It is filled."
-            expect(page.locator("[data-count=trouble]")).to_be_hidden(timeout=PATIENCE)
+            expect(page.locator("[data-count=failed_deliveries]")).to_be_hidden(timeout=PATIENCE)
             page.context.close()
             assert browser.complaints[before:] == []

@@ -10,7 +10,7 @@ from fastapi.responses import HTMLResponse, RedirectResponse
 from zrm.agent_api.context import Desk, DeskContext
 from zrm.agent_api.desk_request import DeskRequest, SignedIn
 from zrm.agent_api.pages.error_pages import page_router
-from zrm.agent_api.pages.passkey_requests import PasskeyErrand
+from zrm.agent_api.pages.passkey_requests import PasskeyRequest
 from zrm.agent_api.pages.sign_in import local, own_name
 from zrm.casestore import agent as agents
 from zrm.casestore.agent import NO_PASSWORD
@@ -44,20 +44,20 @@ def confirm(request: Request, context: Desk, visit: SignedIn) -> Response:
         sessions.prove(cursor, visit.session.token_hash)
     _log.info("shown again who it is", agent=str(visit.agent.id))
     response = RedirectResponse(target or "/desk/security", status_code=303, headers={"Cache-Control": "no-store"})
-    PasskeyErrand(context).drop(response)
+    PasskeyRequest(context).drop(response)
     return response
 
 
 @router.post("/desk/confirm/passkey/options")
 def options(context: Desk, visit: SignedIn) -> Response:
     """What the browser needs to use one of the agent's passkeys, as JSON."""
-    return PasskeyErrand(context).to_use(visit.agent.id)
+    return PasskeyRequest(context).to_use(visit.agent.id)
 
 
 def _shown(context: DeskContext, request: Request, visit: DeskRequest) -> bool:
     form = visit.form
     if form.get("credential"):
-        return PasskeyErrand(context).used(request, form["credential"], visit.agent.id) is not None
+        return PasskeyRequest(context).used(request, form["credential"], visit.agent.id) is not None
     with context.database.cursor() as cursor:
         if form.get("code"):
             return second_step.right_code(cursor, visit.agent.id, context.secret, form["code"][:100])
@@ -73,7 +73,7 @@ def _draw(
     with context.database.cursor() as cursor:
         account = agents.of_id(cursor, visit.agent.id)
         app = second_step.confirmed_since(cursor, visit.agent.id) is not None
-        keys = bool(context.passkey_site) and PasskeyErrand(context).has_any(cursor, visit.agent.id)
+        keys = bool(context.passkey_site) and PasskeyRequest(context).has_any(cursor, visit.agent.id)
         linked = provider is not None and provider_accounts.is_linked(cursor, visit.agent.id, provider.issuer)
     has_password = account is not None and account.password_hash != NO_PASSWORD
     html = context.pages.render(

@@ -17,7 +17,7 @@ from zrm.dispatch import monitor
 from zrm.errors import NotFound
 from zrm.kit import log
 
-PAGE = "/desk/trouble"
+PAGE = "/desk/failed-deliveries"
 router = page_router()
 _log = log.get(__name__)
 
@@ -28,10 +28,10 @@ def listing(context: Desk, visit: SignedIn) -> Response:
     everything = failed_tasks.handles(visit.actor)
     with context.database.cursor() as cursor:
         return Shell(context).page(
-            "desk/trouble.html",
+            "desk/failed_deliveries.html",
             visit,
             cursor,
-            "trouble",
+            "failed_deliveries",
             deliveries=failed_deliveries.listing(cursor, visit.actor),
             tasks=failed_tasks.listing(cursor, visit.actor) if everything else [],
             silent=failed_tasks.undelivered_self_answers(cursor, visit.actor) if everything else [],

@@ -74,7 +74,7 @@ class Shell:
 
     def frame(self, visit: DeskRequest, cursor: Cursor, current: str, *, search: bool = True) -> DeskFrame:
         """What stands around the page, with the numbers as they are now."""
-        waiting = worklists.attention(cursor)
+        waiting = worklists.work_counts(cursor)
         operates = visit.grants.everywhere(Permission.HANDLE_DELIVERIES)
         problems = len(self._context.problems(cursor, visit.grants))
         counts = Counters(case_list.counted(cursor), waiting, problems).of(visit.actor)
@@ -89,7 +89,7 @@ class Shell:
             events_href=f"/desk/events?since={visit.began:.3f}",
             search_href="/desk/search",
             search_field=search,
-            problems_href="/desk/trouble" if operates and current != "trouble" else "",
+            problems_href="/desk/failed-deliveries" if operates and current != "failed_deliveries" else "",
             problems=problems,
         )
 
@@ -117,8 +117,8 @@ class Shell:
         if visit.grants.anywhere(Permission.HANDLE_DELIVERIES):
             oversight.append(
                 NavItem(
-                    "trouble", visit.say(_("Delivery problems")), "/desk/trouble", "alert-triangle", "g t",
-                    count=counts.get("trouble"), urgent=True,
+                    "failed_deliveries", visit.say(_("Delivery problems")), "/desk/failed-deliveries", "alert-triangle", "g t",
+                    count=counts.get("failed_deliveries"), urgent=True,
                 )
             )  # fmt: skip
         if visit.grants.everywhere(Permission.VIEW_LEDGER):

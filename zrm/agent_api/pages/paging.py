@@ -5,11 +5,11 @@ from __future__ import annotations
 from datetime import datetime
 from uuid import UUID
 
-from zrm.casestore.case_list import PageKey, QueueRow
+from zrm.casestore.case_list import CaseRow, PageKey
 from zrm.errors import NotFound
 
 
-def mark_of(row: QueueRow) -> str:
+def mark_of(row: CaseRow) -> str:
     """The mark of the place after a row."""
     return f"{row.last_contact_at.isoformat().replace('+00:00', 'Z')}_{row.id}"
 

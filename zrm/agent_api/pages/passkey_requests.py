@@ -18,7 +18,7 @@ from zrm.security.passkeys import RelyingParty
 _MAKE, _USE = "make", "use"
 
 
-class PasskeyErrand:
+class PasskeyRequest:
     """Creates and uses passkeys. Errors of all its steps: NotFound where browsers allow no passkey."""
 
     def __init__(self, context: DeskContext) -> None:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from zrm.casestore.case_list import QueueRow
+from zrm.casestore.case_list import CaseRow
 from zrm.localized import in_language
 from zrm.ui.descriptions import title_of, worded
 from zrm.ui.pages import Pages
 from zrm.ui.viewer import Viewer
 
 
-def row_values(row: QueueRow, viewer: Viewer) -> dict[str, object]:
+def row_values(row: CaseRow, viewer: Viewer) -> dict[str, object]:
     """What the macro `case_row` needs, in the viewer's language."""
     said = row.snippet or worded(row.snippet_description, viewer.language)
     title, snippet = _said_once(*(" ".join(text.split()) for text in (title_of(row, viewer.language), said)))
@@ -28,7 +28,7 @@ def row_values(row: QueueRow, viewer: Viewer) -> dict[str, object]:
         "assignee": in_language(row.assignee_names, viewer.language),
         "subject": in_language(row.subject_names, viewer.language),
         "unread": row.status == "new",
-        "trouble": row.trouble,
+        "undelivered": row.undelivered,
     }
 
 
@@ -38,6 +38,6 @@ def _said_once(title: str, snippet: str) -> tuple[str, str]:
     return (snippet, "") if begun and snippet.startswith(begun) else (title, snippet)
 
 
-def draw_row(pages: Pages, viewer: Viewer, row: QueueRow) -> str:
+def draw_row(pages: Pages, viewer: Viewer, row: CaseRow) -> str:
     """The line's HTML."""
     return pages.render("desk/row.html", viewer, row=row_values(row, viewer)).strip()

@@ -22,7 +22,7 @@ from zrm.agent_api.pages.error_pages import page_router
 from zrm.agent_api.pages.layout import Shell
 from zrm.agent_api.pages.paging import mark_of, place_of
 from zrm.agent_api.pages.rows import row_values
-from zrm.casestore.case_list import PageKey, QueueRow
+from zrm.casestore.case_list import CaseRow, PageKey
 from zrm.casestore.search import Hit
 from zrm.casestore.search_words import LONGEST_QUERY, Query, excerpt, marked, parse
 from zrm.casework import case_reading
@@ -41,14 +41,14 @@ router = page_router()
 def ask(context: Desk, visit: SignedIn) -> Response:
     """Go to the results, or straight to the case whose code was typed."""
     typed = visit.form.get("q", "").strip()[: LONGEST_QUERY + 1]
-    sealed = f"?{urlencode({'s': _Seal(context.secret).closed(typed)})}" if typed else ""
+    sealed = f"?{urlencode({'s': _SealedQuery(context.secret).closed(typed)})}" if typed else ""
     return _case(context, visit, typed) or RedirectResponse(f"/desk/search{sealed}", status_code=303)
 
 
 @router.get("/desk/search")
 def results(request: Request, context: Desk, visit: SignedIn) -> Response:
     """`s` is what was typed, sealed; `q` is plain text, in a link made elsewhere."""
-    asked, seal = request.query_params, _Seal(context.secret)
+    asked, seal = request.query_params, _SealedQuery(context.secret)
     typed = seal.opened(asked["s"]) if "s" in asked else asked.get("q", "")[: LONGEST_QUERY + 1]
     if "q" in asked and (case := _case(context, visit, typed)):
         return case
@@ -86,7 +86,7 @@ def _case(context: DeskContext, visit: DeskRequest, typed: str) -> Response | No
 
 def _find(
     context: DeskContext, visit: DeskRequest, query: Query, after: PageKey | None
-) -> tuple[list[tuple[QueueRow, Hit]], bool]:
+) -> tuple[list[tuple[CaseRow, Hit]], bool]:
     """One line more than a page, and whether it took too long."""
     try:
         with context.database.cursor() as cursor:
@@ -97,7 +97,7 @@ def _find(
         return [], True
 
 
-def _values(visit: DeskRequest, query: Query, row: QueueRow, hit: Hit) -> dict[str, object]:
+def _values(visit: DeskRequest, query: Query, row: CaseRow, hit: Hit) -> dict[str, object]:
     """What the macro `case_row` needs, with the found words marked."""
     values = row_values(row, visit.viewer)
     title = str(values["title"])
@@ -109,7 +109,7 @@ def _values(visit: DeskRequest, query: Query, row: QueueRow, hit: Hit) -> dict[s
     return values
 
 
-class _Seal:
+class _SealedQuery:
     """Seals what was typed for use in an address."""
 
     def __init__(self, secret: bytes) -> None:

@@ -9,7 +9,7 @@ from zrm.agent_api.context import Desk, DeskContext
 from zrm.agent_api.desk_request import DeskRequest, OwingSecondStep
 from zrm.agent_api.pages.entrance import Entrance
 from zrm.agent_api.pages.error_pages import page_router
-from zrm.agent_api.pages.passkey_requests import PasskeyErrand
+from zrm.agent_api.pages.passkey_requests import PasskeyRequest
 from zrm.agent_api.pages.sign_in import TOO_MANY, local, own_name, wait
 from zrm.agent_api.tries import Bounds
 from zrm.errors import TooManyTries
@@ -49,14 +49,14 @@ def take(request: Request, context: Desk, visit: OwingSecondStep) -> Response:
         target = "/desk/security"  # that page says how many are left
     response = RedirectResponse(target, status_code=303, headers={"Cache-Control": "no-store"})
     Entrance(context).finish(request, response, visit.session, how)
-    PasskeyErrand(context).drop(response)
+    PasskeyRequest(context).drop(response)
     return response
 
 
 @router.post("/desk/sign-in/second/passkey/options")
 def options(context: Desk, visit: OwingSecondStep) -> Response:
     """What the browser needs to use one of the agent's passkeys, as JSON."""
-    return PasskeyErrand(context).to_use(visit.agent.id)
+    return PasskeyRequest(context).to_use(visit.agent.id)
 
 
 def _draw(
@@ -64,7 +64,7 @@ def _draw(
 ) -> Response:
     with context.database.cursor() as cursor:
         app = second_step.confirmed_since(cursor, visit.agent.id) is not None
-        keys = bool(context.passkey_site) and PasskeyErrand(context).has_any(cursor, visit.agent.id)
+        keys = bool(context.passkey_site) and PasskeyRequest(context).has_any(cursor, visit.agent.id)
     html = context.pages.render(
         "desk/second_step.html",
         visit.viewer,
@@ -81,7 +81,7 @@ def _draw(
 def _second_step(context: DeskContext, request: Request, visit: DeskRequest) -> How | None:
     """How the second step was taken; None if it was not."""
     if visit.form.get("credential"):
-        return How.PASSKEY if PasskeyErrand(context).used(request, visit.form["credential"], visit.agent.id) else None
+        return How.PASSKEY if PasskeyRequest(context).used(request, visit.form["credential"], visit.agent.id) else None
     code = visit.form.get("code", "")[:100]
     with context.database.cursor() as cursor:
         if second_step.right_code(cursor, visit.agent.id, context.secret, code):

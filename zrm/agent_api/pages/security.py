@@ -17,7 +17,7 @@ from zrm.agent_api.pages.entrance import Entrance
 from zrm.agent_api.pages.error_pages import page_router
 from zrm.agent_api.pages.labels import SIGNED_IN_BY
 from zrm.agent_api.pages.layout import Shell
-from zrm.agent_api.pages.passkey_requests import PasskeyErrand
+from zrm.agent_api.pages.passkey_requests import PasskeyRequest
 from zrm.agent_api.pages.sign_in import own_name
 from zrm.errors import NotFound
 from zrm.kit import log
@@ -114,7 +114,7 @@ def passkey_options(context: Desk, visit: Enrolling) -> Response:
     """What the browser needs to create a passkey, as JSON."""
     _check_offer(context, visit)
     organisation = own_name(context, visit.viewer.language)
-    errand = PasskeyErrand(context)
+    errand = PasskeyRequest(context)
     return errand.to_make(visit.agent.id, login=visit.agent.login, name=visit.name, organisation=organisation)
 
 
@@ -122,7 +122,7 @@ def passkey_options(context: Desk, visit: Enrolling) -> Response:
 def make_passkey(request: Request, context: Desk, visit: Enrolling) -> Response:
     """Store the passkey that the browser created."""
     _check_offer(context, visit)
-    errand, name = PasskeyErrand(context), _name(visit) or visit.say(_("Passkey"))
+    errand, name = PasskeyRequest(context), _name(visit) or visit.say(_("Passkey"))
     if not errand.made(request, visit.form.get("credential", ""), visit.agent.id, name):
         problem = _("No passkey was made. Try again.")
         if visit.session.stage is Stage.SET_UP:

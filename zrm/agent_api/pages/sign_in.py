@@ -20,7 +20,7 @@ from zrm.agent_api.context import Desk, DeskContext
 from zrm.agent_api.desk_request import COOKIE, AnySession, SignInNeeded, read_form
 from zrm.agent_api.pages.entrance import Entrance
 from zrm.agent_api.pages.error_pages import guess_viewer, page_router
-from zrm.agent_api.pages.passkey_requests import PasskeyErrand
+from zrm.agent_api.pages.passkey_requests import PasskeyRequest
 from zrm.agent_api.tries import Bounds
 from zrm.casestore import agent as agents
 from zrm.errors import NotFound, TooManyTries
@@ -84,7 +84,7 @@ async def passkey_options(request: Request, context: Desk) -> Response:
     """What the browser needs to use a passkey, as JSON."""
     if not _is_our_form(context, request, await read_form(request)):
         return Response(status_code=403, headers={"Cache-Control": "no-store"})
-    return await run_in_threadpool(PasskeyErrand(context).to_use)
+    return await run_in_threadpool(PasskeyRequest(context).to_use)
 
 
 @router.post("/desk/sign-in/passkey")
@@ -101,7 +101,7 @@ async def passkey(request: Request, context: Desk) -> Response:
     except SignInNeeded:
         problem = _("This passkey is not known here. Sign in another way.")
         return sign_in_form(context, request, next_href=next_href, problem=problem, status=401)
-    PasskeyErrand(context).drop(response)
+    PasskeyRequest(context).drop(response)
     return response
 
 
@@ -109,7 +109,7 @@ def _by_passkey(context: DeskContext, request: Request, form: dict[str, str], ne
     """Let an agent in by passkey. Errors: SignInNeeded when it is refused, TooManyTries."""
     bounds = Bounds.of(context, request, "", None)
     bounds.look_at_peer()
-    agent_id = PasskeyErrand(context).used(request, form.get("credential", ""))
+    agent_id = PasskeyRequest(context).used(request, form.get("credential", ""))
     if agent_id is None:
         bounds.count_peers_miss()
         raise SignInNeeded("no passkey of an agent's")

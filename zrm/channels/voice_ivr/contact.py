@@ -19,7 +19,6 @@ from zrm.kit.digests import digest_of
 
 KIND: Final = "voice_ivr"
 MEDIA_TYPE: Final = "application/vnd.zrm.call+json"
-ENDINGS: Final = ("confirmed", "silence", "hangup", "lost")
 SECONDS: Final = describe("voice.seconds", "Voice message, %(num)s second", "Voice message, %(num)s seconds")
 ANEW: Final = describe("voice.anew", "The caller began to record anew and hung up; both recordings are attached.")
 

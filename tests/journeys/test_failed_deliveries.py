@@ -64,13 +64,13 @@ def test_an_answer_that_failed_is_sent_again(town: Town, maryam: Desk) -> None:
     town.twilio.next(Refuse(21408))
     entry = maryam.answer("فردا درست می‌شود.")
     maryam.becomes(entry, "نرسید")
-    expect(maryam.page.locator("[data-count=trouble]")).to_have_text("۱", timeout=PATIENCE)
+    expect(maryam.page.locator("[data-count=failed_deliveries]")).to_have_text("۱", timeout=PATIENCE)
     assert maryam.same_page()
     entry.locator("form[action$='/again'] button").click()
     message = town.text_to(number, "فردا درست می‌شود.")
     town.twilio.report(message, "delivered")
     maryam.becomes_after_reload(entry, "رسید")
-    expect(maryam.page.locator("[data-count=trouble]")).to_be_hidden(timeout=PATIENCE)
+    expect(maryam.page.locator("[data-count=failed_deliveries]")).to_be_hidden(timeout=PATIENCE)
 
 
 def test_a_provider_that_asks_us_to_wait_is_tried_again_by_itself(town: Town, daniel: Desk) -> None:
