@@ -136,7 +136,7 @@ AnySession = Annotated[DeskRequest, Depends(any_session)]
 
 async def _admit(request: Request, stages: tuple[Stage, ...]) -> DeskRequest:
     found = await run_in_threadpool(_find, request)
-    request.state.visit = found
+    request.state.desk_request = found
     if found.session.stage not in stages:
         raise StageNeeded(found.session.stage)
     if request.method in _UNSAFE:

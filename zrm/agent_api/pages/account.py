@@ -41,60 +41,60 @@ router = page_router()
 
 
 @router.get("/desk/notifications")
-def notices(context: Desk, visit: SignedIn) -> Response:
+def notices(context: Desk, desk_request: SignedIn) -> Response:
     """The newest notices."""
     with context.database.cursor() as cursor:
-        lines = [_line(visit, notice) for notice in notifications.listing(cursor, visit.actor)]
-        return Shell(context).page("desk/notifications.html", visit, cursor, "notifications", lines=lines)
+        lines = [_line(desk_request, notice) for notice in notifications.listing(cursor, desk_request.actor)]
+        return Shell(context).page("desk/notifications.html", desk_request, cursor, "notifications", lines=lines)
 
 
 @router.post("/desk/notifications/read")
-def read_all(context: Desk, visit: SignedIn) -> Response:
+def read_all(context: Desk, desk_request: SignedIn) -> Response:
     """Mark everything that was shown as read."""
     with context.database.cursor() as cursor:
-        notifications.read_all(cursor, visit.actor, shown=_uuid(visit.form.get("shown", "")))
+        notifications.read_all(cursor, desk_request.actor, shown=_uuid(desk_request.form.get("shown", "")))
     return RedirectResponse("/desk/notifications", status_code=303)
 
 
 @router.post("/desk/notifications/{notice_id}/read")
-def read_one(notice_id: UUID, context: Desk, visit: SignedIn) -> Response:
+def read_one(notice_id: UUID, context: Desk, desk_request: SignedIn) -> Response:
     """Mark one line as read."""
     with context.database.cursor() as cursor:
-        notifications.read_line(cursor, visit.actor, notice_id)
+        notifications.read_line(cursor, desk_request.actor, notice_id)
     return RedirectResponse("/desk/notifications", status_code=303)
 
 
 @router.post("/desk/preferences")
-def preferences(request: Request, context: Desk, visit: SignedIn) -> Response:
+def preferences(request: Request, context: Desk, desk_request: SignedIn) -> Response:
     """How the agent wants their pages written."""
-    chosen = {name: visit.form.get(name, "") for name in _CHOICES}
+    chosen = {name: desk_request.form.get(name, "") for name in _CHOICES}
     if any(value not in _CHOICES[name] for name, value in chosen.items()):
         raise NotFound("no such choice")
     with context.database.cursor() as cursor:
-        agents.set_preferences(cursor, visit.agent.id, **chosen)
+        agents.set_preferences(cursor, desk_request.agent.id, **chosen)
     return RedirectResponse(_back(request), status_code=303)
 
 
 @router.get("/desk/settings")
-def settings(request: Request, context: Desk, visit: SignedIn) -> Response:
+def settings(request: Request, context: Desk, desk_request: SignedIn) -> Response:
     """The choices, and the form for a new password."""
     saved = "saved" in request.query_params
     with context.database.cursor() as cursor:
         return Shell(context).page(
-            "desk/settings.html", visit, cursor, "settings", errors=[], saved=saved, shortest=passwords.SHORTEST
+            "desk/settings.html", desk_request, cursor, "settings", errors=[], saved=saved, shortest=passwords.SHORTEST
         )
 
 
 @router.post("/desk/settings/password")
-def password(context: Desk, visit: SignedIn) -> Response:
+def password(context: Desk, desk_request: SignedIn) -> Response:
     """Change the password."""
-    errors = _change_password(context, visit)
+    errors = _change_password(context, desk_request)
     if not errors:
         return RedirectResponse("/desk/settings?saved", status_code=303)
     with context.database.cursor() as cursor:
         return Shell(context).page(
             "desk/settings.html",
-            visit,
+            desk_request,
             cursor,
             "settings",
             status=422,
@@ -120,8 +120,8 @@ class NoticeLine:
     href: str
 
 
-def _line(visit: DeskRequest, notice: Notice) -> NoticeLine:
-    language, seen = visit.viewer.language, notice.unit_id is not None
+def _line(desk_request: DeskRequest, notice: Notice) -> NoticeLine:
+    language, seen = desk_request.viewer.language, notice.unit_id is not None
     return NoticeLine(
         notice.id,
         notice.kind,
@@ -140,27 +140,27 @@ def _uuid(text: str) -> UUID | None:
         return None
 
 
-def _change_password(context: DeskContext, visit: DeskRequest) -> list[tuple[str, str]]:
+def _change_password(context: DeskContext, desk_request: DeskRequest) -> list[tuple[str, str]]:
     """Change the password; returns (field, what is wrong) pairs, none if it was changed. Errors: TooManyTries."""
-    entry = PasswordEntry(*(visit.form.get(name, "") for name in ("now", "new", "repeated")))
-    own = (visit.agent.login, *visit.agent.names.values())
+    entry = PasswordEntry(*(desk_request.form.get(name, "") for name in ("now", "new", "repeated")))
+    own = (desk_request.agent.login, *desk_request.agent.names.values())
     try:
         ended = change_password(
-            context.database, visit.actor, visit.session.token_hash, entry, context.settings, own=own
+            context.database, desk_request.actor, desk_request.session.token_hash, entry, context.settings, own=own
         )
     except PasswordRefused as refused:
-        return [(name, _why_not(visit, flaw)) for name, flaw in refused.problems]
+        return [(name, _why_not(desk_request, flaw)) for name, flaw in refused.problems]
     for session_hash in ended:
         context.hub.drop(session_hash)
-    _log.info("password changed", agent=str(visit.agent.id))
+    _log.info("password changed", agent=str(desk_request.agent.id))
     return []
 
 
-def _why_not(visit: DeskRequest, flaw: PasswordFlaw | Weakness) -> str:
+def _why_not(desk_request: DeskRequest, flaw: PasswordFlaw | Weakness) -> str:
     if isinstance(flaw, PasswordFlaw):
-        return visit.say(_FLAWS[flaw])
-    least, most = (digits(number, visit.viewer.language) for number in (passwords.SHORTEST, passwords.LONGEST))
-    return visit.say(passwords.MESSAGES[flaw], least=least, most=most)
+        return desk_request.say(_FLAWS[flaw])
+    least, most = (digits(number, desk_request.viewer.language) for number in (passwords.SHORTEST, passwords.LONGEST))
+    return desk_request.say(passwords.MESSAGES[flaw], least=least, most=most)
 
 
 def _back(request: Request) -> str:

@@ -24,7 +24,7 @@ router = page_router()
 
 
 @router.get("/desk/cases/{case_id}")
-def page(request: Request, case_id: UUID, context: Desk, visit: SignedIn) -> Response:
+def page(request: Request, case_id: UUID, context: Desk, desk_request: SignedIn) -> Response:
     """The case with its newest entries.
 
     `?before=` shows those before a place, `?delivery=` those with an answer; `?template=` puts a template into the
@@ -33,17 +33,17 @@ def page(request: Request, case_id: UUID, context: Desk, visit: SignedIn) -> Res
     asked = request.query_params
     delivery = asked.get("delivery", "")
     with context.database.cursor() as cursor:
-        unread = notifications.read_case(cursor, visit.actor, case_id)
+        unread = notifications.read_case(cursor, desk_request.actor, case_id)
         draft = Draft()
         if again := asked.get("again", ""):
-            draft = _taken_back(context, cursor, visit, case_id, _uuid(again))
+            draft = _taken_back(context, cursor, desk_request, case_id, _uuid(again))
         if wanted := asked.get("template", ""):
-            text = template_actions.insertion(cursor, visit.actor, case_id, context.settings, _uuid(wanted))
+            text = template_actions.insertion(cursor, desk_request.actor, case_id, context.settings, _uuid(wanted))
             draft = Draft(text)
         return draw(
             context,
             cursor,
-            visit,
+            desk_request,
             case_id,
             CaseRequest(draft=draft, done=asked.get("done", ""), unread=unread),
             before=_place(asked.get("before", "")),
@@ -54,7 +54,7 @@ def page(request: Request, case_id: UUID, context: Desk, visit: SignedIn) -> Res
 def draw(
     context: DeskContext,
     cursor: Cursor,
-    visit: DeskRequest,
+    desk_request: DeskRequest,
     case_id: UUID,
     asked: CaseRequest,
     *,
@@ -66,21 +66,25 @@ def draw(
 
     Errors: NotFound.
     """
-    seen = case_reading.page(cursor, visit.actor, case_id, context.sending, before=before, delivery_id=delivery_id)
+    seen = case_reading.page(
+        cursor, desk_request.actor, case_id, context.sending, before=before, delivery_id=delivery_id
+    )
     return Shell(context).page(
         "desk/case.html",
-        visit,
+        desk_request,
         cursor,
         "",
         status=status,
         own_address=f"/desk/cases/{case_id}",
-        case=case_view(context, cursor, visit, seen, asked),
+        case=case_view(context, cursor, desk_request, seen, asked),
     )
 
 
-def _taken_back(context: DeskContext, cursor: Cursor, visit: DeskRequest, case_id: UUID, contact_id: UUID) -> Draft:
+def _taken_back(
+    context: DeskContext, cursor: Cursor, desk_request: DeskRequest, case_id: UUID, contact_id: UUID
+) -> Draft:
     """The agent's own withdrawn answer, as a draft; an empty one if there is none with that id."""
-    kept = undo.withdrawn(cursor, ActionContext(visit.actor, case_id, -1), contact_id)
+    kept = undo.withdrawn(cursor, ActionContext(desk_request.actor, case_id, -1), contact_id)
     if kept is None:
         return Draft()
     chosen_route = route_key(context, ReplyRoute(kept.channel, kept.account, kept.address))

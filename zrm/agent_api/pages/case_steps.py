@@ -38,73 +38,73 @@ router = page_router()
 
 
 @router.post("/desk/cases/{case_id}/{name}")
-def step(case_id: UUID, name: str, context: Desk, visit: SignedIn) -> Response:
+def step(case_id: UUID, name: str, context: Desk, desk_request: SignedIn) -> Response:
     """The step of that name. Errors: NotFound."""
     if name not in _STEPS:
         raise NotFound("no such step")
-    return _do(context, visit, case_id, name, _STEPS[name])
+    return _do(context, desk_request, case_id, name, _STEPS[name])
 
 
 @router.post("/desk/cases/{case_id}/relations/{relation_id}")
-def relation(case_id: UUID, relation_id: UUID, context: Desk, visit: SignedIn) -> Response:
+def relation(case_id: UUID, relation_id: UUID, context: Desk, desk_request: SignedIn) -> Response:
     """Keep or dismiss the link to another case."""
 
-    def decide(_context: DeskContext, cursor: Cursor, visit: DeskRequest, act: ActionContext) -> None:
-        case_actions.decide_relation(cursor, act, relation_id, keep=visit.form.get("decision") == "kept")
+    def decide(_context: DeskContext, cursor: Cursor, desk_request: DeskRequest, act: ActionContext) -> None:
+        case_actions.decide_relation(cursor, act, relation_id, keep=desk_request.form.get("decision") == "kept")
 
-    return _do(context, visit, case_id, "relation", decide)
+    return _do(context, desk_request, case_id, "relation", decide)
 
 
-def _do(context: DeskContext, visit: DeskRequest, case_id: UUID, name: str, take: Step) -> Response:
+def _do(context: DeskContext, desk_request: DeskRequest, case_id: UUID, name: str, take: Step) -> Response:
     """Take a step in one transaction; on a refusal, in a second one, show the case with the reason."""
-    act = ActionContext(visit.actor, case_id, _version(visit.form), context.sending)
+    act = ActionContext(desk_request.actor, case_id, _version(desk_request.form), context.sending)
     try:
         with context.database.cursor() as cursor:
-            done = take(context, cursor, visit, act)
+            done = take(context, cursor, desk_request, act)
             # In the step's own transaction, which locks the case: what it sends carries this very trace.
             trace = case_actions.trace_of(cursor, case_id)
     except (Conflict, NotAllowed) as error:
-        return _refused(context, visit, case_id, error)
-    _log.info("step taken", case=str(case_id), trace=trace, step=name, agent=str(visit.agent.id))
+        return _refused(context, desk_request, case_id, error)
+    _log.info("step taken", case=str(case_id), trace=trace, step=name, agent=str(desk_request.agent.id))
     with context.database.cursor() as cursor:
-        if not case_reading.sees_case(cursor, visit.actor, case_id):
+        if not case_reading.sees_case(cursor, desk_request.actor, case_id):
             return RedirectResponse("/desk", status_code=303)  # handed over to a unit the agent does not see
     taken_back = f"&again={done.contact_id}" if isinstance(done, undo.Undoable) and done.step == "reply" else ""
     return RedirectResponse(f"/desk/cases/{case_id}?done={name}{taken_back}", status_code=303)
 
 
-def _refused(context: DeskContext, visit: DeskRequest, case_id: UUID, error: Conflict | NotAllowed) -> Response:
+def _refused(context: DeskContext, desk_request: DeskRequest, case_id: UUID, error: Conflict | NotAllowed) -> Response:
     """The case as it is now, with why nothing was done and what was typed."""
-    form, status = visit.form, 409
+    form, status = desk_request.form, 409
     match error:
         case Conflict():
-            notice = visit.say(
+            notice = desk_request.say(
                 _("The case has changed since you opened it. Nothing was done: look at it and decide again.")
             )
         case undo.TooLate():
-            notice = visit.say(_("It has already been sent and cannot be undone."))
+            notice = desk_request.say(_("It has already been sent and cannot be undone."))
         case InvalidInput():
-            notice, status = sentence(error.problems[0], visit.viewer.language), 422
+            notice, status = sentence(error.problems[0], desk_request.viewer.language), 422
         case _:
-            notice = visit.say(_("This is not possible now. Nothing was done."))
-    if visit.files:
-        notice = f"{notice} {visit.say(_('Attach the files again.'))}"
+            notice = desk_request.say(_("This is not possible now. Nothing was done."))
+    if desk_request.files:
+        notice = f"{notice} {desk_request.say(_('Attach the files again.'))}"
     draft = Draft()
     if "way" in form:
         draft = Draft(form.get("text", ""), form.get("title", ""), form["way"], _uuid(form.get("again", "")))
     with context.database.cursor() as cursor:
-        return draw(context, cursor, visit, case_id, CaseRequest(notice, draft), status=status)
+        return draw(context, cursor, desk_request, case_id, CaseRequest(notice, draft), status=status)
 
 
-def _reply(context: DeskContext, cursor: Cursor, visit: DeskRequest, act: ActionContext) -> None:
-    form = visit.form
+def _reply(context: DeskContext, cursor: Cursor, desk_request: DeskRequest, act: ActionContext) -> None:
+    form = desk_request.form
     route = named_route(context, case_actions.answer_routes(cursor, act), form.get("way", ""))
     kept = [
         StoredFile(file.key, file.size, file.name, file.media_type)
         for file in undo.kept_files(cursor, act, _uuid(form.get("again", "")))
         if f"keep-{file.id}" in form
     ]
-    files = [*kept, *(keep(context.blobs, file) for file in visit.files)]
+    files = [*kept, *(keep(context.blobs, file) for file in desk_request.files)]
     case_actions.reply(cursor, act, route=route, title=form.get("title", ""), text=form.get("text", ""), files=files)
 
 
@@ -122,31 +122,33 @@ def _uuid(text: str) -> UUID:
         return UUID(int=0)
 
 
-def _close(_context: DeskContext, cursor: Cursor, visit: DeskRequest, act: ActionContext) -> None:
-    case_actions.close(cursor, act, result=visit.form.get("result", ""), reason=visit.form.get("reason", ""))
+def _close(_context: DeskContext, cursor: Cursor, desk_request: DeskRequest, act: ActionContext) -> None:
+    case_actions.close(
+        cursor, act, result=desk_request.form.get("result", ""), reason=desk_request.form.get("reason", "")
+    )
 
 
-def _undo(_context: DeskContext, cursor: Cursor, visit: DeskRequest, act: ActionContext) -> undo.Undoable:
-    return undo.undo(cursor, act, _uuid(visit.form.get("event", "")))
+def _undo(_context: DeskContext, cursor: Cursor, desk_request: DeskRequest, act: ActionContext) -> undo.Undoable:
+    return undo.undo(cursor, act, _uuid(desk_request.form.get("event", "")))
 
 
-def _note(_context: DeskContext, cursor: Cursor, visit: DeskRequest, act: ActionContext) -> None:
-    case_actions.note(cursor, act, text=visit.form.get("note", ""))
+def _note(_context: DeskContext, cursor: Cursor, desk_request: DeskRequest, act: ActionContext) -> None:
+    case_actions.note(cursor, act, text=desk_request.form.get("note", ""))
 
 
-def _classify(_context: DeskContext, cursor: Cursor, visit: DeskRequest, act: ActionContext) -> None:
-    chosen = visit.form.get("subject", "")
+def _classify(_context: DeskContext, cursor: Cursor, desk_request: DeskRequest, act: ActionContext) -> None:
+    chosen = desk_request.form.get("subject", "")
     subject_id = _uuid(chosen) if chosen else None
-    case_actions.classify(cursor, act, subject_id=subject_id, nature=visit.form.get("nature", ""))
+    case_actions.classify(cursor, act, subject_id=subject_id, nature=desk_request.form.get("nature", ""))
 
 
-def _person(_context: DeskContext, cursor: Cursor, visit: DeskRequest, act: ActionContext) -> None:
-    language, channel = visit.form.get("language", ""), visit.form.get("channel", "")
+def _person(_context: DeskContext, cursor: Cursor, desk_request: DeskRequest, act: ActionContext) -> None:
+    language, channel = desk_request.form.get("language", ""), desk_request.form.get("channel", "")
     case_actions.set_contact_preference(cursor, act, language=language, channel=channel)
 
 
-def _assign(_context: DeskContext, cursor: Cursor, visit: DeskRequest, act: ActionContext) -> None:
-    kind, _sep, identifier = visit.form.get("to", "").partition(":")
+def _assign(_context: DeskContext, cursor: Cursor, desk_request: DeskRequest, act: ActionContext) -> None:
+    kind, _sep, identifier = desk_request.form.get("to", "").partition(":")
     if kind == "unit":
         case_actions.transfer(cursor, act, to_unit=_uuid(identifier))
     else:

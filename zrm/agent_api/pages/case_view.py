@@ -193,17 +193,17 @@ class CaseViewModel:
 
 
 def case_view(
-    context: DeskContext, cursor: Cursor, visit: DeskRequest, seen: SeenCase, asked: CaseRequest
+    context: DeskContext, cursor: Cursor, desk_request: DeskRequest, seen: SeenCase, asked: CaseRequest
 ) -> CaseViewModel:
     """The page of a case that the agent sees."""
-    page, language = seen.page, visit.viewer.language
+    page, language = seen.page, desk_request.viewer.language
     head = page.head
-    act = ActionContext(visit.actor, head.id, head.version, context.sending)
+    act = ActionContext(desk_request.actor, head.id, head.version, context.sending)
     choices = route_choices(context, seen.routes, language)
     subjects, units = directory.subjects(cursor), directory.units(cursor)
     natures = nature.known(cursor)
-    colleagues = directory.colleagues(cursor, {head.unit_id, visit.agent.unit_id})
-    allowed = _allowed(visit, head)
+    colleagues = directory.colleagues(cursor, {head.unit_id, desk_request.agent.unit_id})
+    allowed = _allowed(desk_request, head)
     title = title_of(head, language)
     return CaseViewModel(
         head=head,
@@ -212,19 +212,19 @@ def case_view(
         unit=in_language(head.unit_names, language),
         subject=in_language(head.subject_names, language),
         nature=_nature_names(natures, language)[head.nature],
-        mine=head.assignee_id == visit.agent.id,
-        following=follower.follows(cursor, head.id, visit.agent.id),
+        mine=head.assignee_id == desk_request.agent.id,
+        following=follower.follows(cursor, head.id, desk_request.agent.id),
         addresses=seen.addresses,
         barred_deliveries=seen.barred_deliveries,
         dossier=page.dossier,
         relations=page.relations,
-        items=_items(cursor, page, visit, units, subjects, natures),
+        items=_items(cursor, page, desk_request, units, subjects, natures),
         newest=seen.before is None,
         earlier_href=f"/desk/cases/{head.id}?before={mark_of(page.earlier)}" if page.earlier else "",
         unread=asked.unread,
         notice=asked.notice,
         composer=_composer(cursor, act, head, choices, asked.draft),
-        outcome=_outcome(cursor, act, visit, asked.done),
+        outcome=_outcome(cursor, act, desk_request, asked.done),
         choices=CaseChoices(
             natures=list(
                 _nature_names(
@@ -232,15 +232,15 @@ def case_view(
                 ).items()
             ),
             subjects=_subjects(subjects, head.subject_id, language),
-            targets=_targets(units, colleagues, visit),
+            targets=_targets(units, colleagues, desk_request),
             channels=_channels(choices, head.preferred_channel, language),
-            colleagues=_logins(cursor, colleagues, visit),
+            colleagues=_logins(cursor, colleagues, desk_request),
         ),
         allowed=allowed,
         unanswered=Step.CLOSE.value in allowed and is_unanswered(cursor, head.id),
         open_addresses=seen.open_addresses,
         language=language,
-        actor=visit.actor,
+        actor=desk_request.actor,
     )
 
 
@@ -250,9 +250,9 @@ def mark_of(place: TimelineKey) -> str:
     return f"{at}_{'contact' if place.is_contact else 'event'}-{place.id}"
 
 
-def _allowed(visit: DeskRequest, head: CaseHead) -> frozenset[str]:
-    found = {step.value for step in case_actions.allowed(visit.actor, head)}
-    if visit.may(Permission.HANDLE_DELIVERIES, head.unit_id):
+def _allowed(desk_request: DeskRequest, head: CaseHead) -> frozenset[str]:
+    found = {step.value for step in case_actions.allowed(desk_request.actor, head)}
+    if desk_request.may(Permission.HANDLE_DELIVERIES, head.unit_id):
         found.add("handle_deliveries")
     return frozenset(found)
 
@@ -270,13 +270,15 @@ def _composer(cursor: Cursor, act: ActionContext, head: CaseHead, choices: list[
     )
 
 
-def _outcome(cursor: Cursor, act: ActionContext, visit: DeskRequest, done: str) -> Outcome:
+def _outcome(cursor: Cursor, act: ActionContext, desk_request: DeskRequest, done: str) -> Outcome:
     undoable, leaves = undo.undoable(cursor, act), done in _LEAVES
     return Outcome(
-        said=visit.say(_DONE[done]) if done in _DONE else "",
+        said=desk_request.say(_DONE[done]) if done in _DONE else "",
         undoable=undoable,
         undo_seconds=(undoable.until - now()).total_seconds() if undoable else 0,
-        next_case=case_list.next_case(cursor, visit.agent.id, visit.visible, but=act.case_id) if leaves else None,
+        next_case=case_list.next_case(cursor, desk_request.agent.id, desk_request.visible, but=act.case_id)
+        if leaves
+        else None,
         leaves=leaves,
         answered=done == "reply",
     )
@@ -289,24 +291,24 @@ def _nature_names(natures: Iterable[NatureRecord], language: Language) -> dict[s
 def _items(
     cursor: Cursor,
     page: CasePage,
-    visit: DeskRequest,
+    desk_request: DeskRequest,
     units: Iterable[Named],
     subjects: Iterable[Named],
     natures: Iterable[NatureRecord],
 ) -> list[TimelineItem]:
-    language = visit.viewer.language
+    language = desk_request.viewer.language
     people = directory.agents_by_id(cursor, _people(page))
     unit_names = {unit.id: unit.name(language) for unit in units}
     subject_names = {subject.id: subject.name(language) for subject in subjects}
     nature_names = _nature_names(natures, language)
 
     def agent(agent_id: UUID | None) -> str:
-        return people[agent_id].name(language) if agent_id in people else visit.say(_("ZRM"))
+        return people[agent_id].name(language) if agent_id in people else desk_request.say(_("ZRM"))
 
     def author(contact: ContactRow) -> str:
         if contact.direction != "in":
             return agent(contact.agent_id)
-        return contact.person or contact.address or visit.say(_("Unknown person"))
+        return contact.person or contact.address or desk_request.say(_("Unknown person"))
 
     history = History(
         language,
@@ -338,21 +340,24 @@ def _channels(choices: list[RouteChoice], chosen: str, language: Language) -> Op
     return [("", gettext(language, _("As the citizen writes"))), *named]
 
 
-def _logins(cursor: Cursor, colleagues: Iterable[Named], visit: DeskRequest) -> Options:
+def _logins(cursor: Cursor, colleagues: Iterable[Named], desk_request: DeskRequest) -> Options:
     """The colleagues without the agent, as (login, name)."""
-    others = [one for one in colleagues if one.id != visit.agent.id]
+    others = [one for one in colleagues if one.id != desk_request.agent.id]
     logins = directory.logins(cursor, [one.id for one in others])
-    return [(logins[one.id], one.name(visit.viewer.language)) for one in others if one.id in logins]
+    return [(logins[one.id], one.name(desk_request.viewer.language)) for one in others if one.id in logins]
 
 
-def _targets(units: Iterable[Named], colleagues: Iterable[Named], visit: DeskRequest) -> Options:
+def _targets(units: Iterable[Named], colleagues: Iterable[Named], desk_request: DeskRequest) -> Options:
     """The agents and units a case can be given to: agents first, then units."""
-    language, me = visit.viewer.language, visit.say(_("me"))
+    language, me = desk_request.viewer.language, desk_request.say(_("me"))
     people = [
-        (f"agent:{one.id}", f"{one.name(language)} ({me})" if one.id == visit.agent.id else one.name(language))
+        (f"agent:{one.id}", f"{one.name(language)} ({me})" if one.id == desk_request.agent.id else one.name(language))
         for one in colleagues
     ]
-    return [*people, *((f"unit:{unit.id}", visit.say(_("Unit: %(name)s"), name=unit.name(language))) for unit in units)]
+    return [
+        *people,
+        *((f"unit:{unit.id}", desk_request.say(_("Unit: %(name)s"), name=unit.name(language))) for unit in units),
+    ]
 
 
 def _subjects(subjects: list[Named], present: UUID | None, language: Language) -> Options:

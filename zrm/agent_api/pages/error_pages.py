@@ -111,8 +111,8 @@ def error_page(context: DeskContext, request: Request, status: int, title: str, 
 
 def reader_of(context: DeskContext, request: Request) -> Viewer:
     """The reader of the response: the signed-in agent, as far as that is known, else an unknown one."""
-    visit: DeskRequest | None = getattr(request.state, "visit", None)
-    return visit.viewer if visit else guess_viewer(context, request)
+    desk_request: DeskRequest | None = getattr(request.state, "desk_request", None)
+    return desk_request.viewer if desk_request else guess_viewer(context, request)
 
 
 def guess_viewer(context: DeskContext, request: Request) -> Viewer:

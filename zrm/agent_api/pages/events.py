@@ -17,13 +17,13 @@ router = page_router()
 
 
 @router.get("/desk/events")
-async def events(request: Request, context: Desk, visit: SignedIn) -> Response:
+async def events(request: Request, context: Desk, desk_request: SignedIn) -> Response:
     """Changes from now on, or since the page was begun."""
     desk = OpenDesk(
-        visit.agent.id,
-        visit.session.token_hash,
-        visit.grants,
-        (visit.viewer.language, visit.viewer.calendar),
+        desk_request.agent.id,
+        desk_request.session.token_hash,
+        desk_request.grants,
+        (desk_request.viewer.language, desk_request.viewer.calendar),
     )
     stream = context.hub.stream(desk, _since(request), request.headers.get("last-event-id", ""))
     return StreamingResponse(stream, media_type="text/event-stream", headers=_HEADERS)

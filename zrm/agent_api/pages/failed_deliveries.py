@@ -23,19 +23,19 @@ _log = log.get(__name__)
 
 
 @router.get(PAGE)
-def listing(context: Desk, visit: SignedIn) -> Response:
+def listing(context: Desk, desk_request: SignedIn) -> Response:
     """The answers of the agent's units; the rest for agents who handle deliveries everywhere."""
-    everything = failed_tasks.handles(visit.actor)
+    everything = failed_tasks.handles(desk_request.actor)
     with context.database.cursor() as cursor:
         return Shell(context).page(
             "desk/failed_deliveries.html",
-            visit,
+            desk_request,
             cursor,
             "failed_deliveries",
-            deliveries=failed_deliveries.listing(cursor, visit.actor),
-            tasks=failed_tasks.listing(cursor, visit.actor) if everything else [],
-            silent=failed_tasks.undelivered_self_answers(cursor, visit.actor) if everything else [],
-            problems=context.problems(cursor, visit.grants),
+            deliveries=failed_deliveries.listing(cursor, desk_request.actor),
+            tasks=failed_tasks.listing(cursor, desk_request.actor) if everything else [],
+            silent=failed_tasks.undelivered_self_answers(cursor, desk_request.actor) if everything else [],
+            problems=context.problems(cursor, desk_request.grants),
             everywhere=everything,
             asked=context.monitor is not None,
             queue=monitor.snapshot(context.monitor) if context.monitor and everything else None,
@@ -43,40 +43,40 @@ def listing(context: Desk, visit: SignedIn) -> Response:
 
 
 @router.post(PAGE + "/deliveries/{delivery_id}/{step}")
-def delivery(delivery_id: UUID, step: str, context: Desk, visit: SignedIn) -> Response:
+def delivery(delivery_id: UUID, step: str, context: Desk, desk_request: SignedIn) -> Response:
     """Send an answer again, send it by another route, or record that it is handled."""
     with context.database.cursor() as cursor:
-        case_id = failed_deliveries.case_of(cursor, visit.actor, delivery_id)
+        case_id = failed_deliveries.case_of(cursor, desk_request.actor, delivery_id)
         match step:
             case "again":
-                failed_deliveries.send_again(cursor, visit.actor, delivery_id)
+                failed_deliveries.send_again(cursor, desk_request.actor, delivery_id)
             case "by":
-                possible = failed_deliveries.routes(cursor, visit.actor, delivery_id, context.sending)
-                route = named_route(context, possible, visit.form.get("way", ""))
-                failed_deliveries.send_by(cursor, visit.actor, delivery_id, route, context.sending)
+                possible = failed_deliveries.routes(cursor, desk_request.actor, delivery_id, context.sending)
+                route = named_route(context, possible, desk_request.form.get("way", ""))
+                failed_deliveries.send_by(cursor, desk_request.actor, delivery_id, route, context.sending)
             case "settle":
-                failed_deliveries.mark_handled(cursor, visit.actor, delivery_id)
+                failed_deliveries.mark_handled(cursor, desk_request.actor, delivery_id)
             case _:
                 raise NotFound("no such step")
         trace = failed_deliveries.trace_of(cursor, delivery_id)
-    ids = {"case": str(case_id), "delivery": str(delivery_id), "agent": str(visit.agent.id)}
+    ids = {"case": str(case_id), "delivery": str(delivery_id), "agent": str(desk_request.agent.id)}
     _log.info("step taken", **ids, trace=trace, step=step)
-    from_case = visit.form.get("from") == "case"
+    from_case = desk_request.form.get("from") == "case"
     return RedirectResponse(f"/desk/cases/{case_id}" if from_case else PAGE, status_code=303)
 
 
 @router.post(PAGE + "/tasks/{task_id}/replay")
-def task(task_id: UUID, context: Desk, visit: SignedIn) -> Response:
+def task(task_id: UUID, context: Desk, desk_request: SignedIn) -> Response:
     """Run a failed task once more."""
     with context.database.cursor() as cursor:
-        failed_tasks.replay_task(cursor, visit.actor, task_id)
+        failed_tasks.replay_task(cursor, desk_request.actor, task_id)
     return RedirectResponse(PAGE, status_code=303)
 
 
 @router.post(PAGE + "/jobs/{topic}/{job_id}/requeue")
-def job(topic: str, job_id: str, context: Desk, visit: SignedIn) -> Response:
+def job(topic: str, job_id: str, context: Desk, desk_request: SignedIn) -> Response:
     """Put a failed job of the queue back."""
     queue = context.monitor
     requeue = None if queue is None else lambda topic, job_id: monitor.requeue(queue, topic, job_id)
-    failed_tasks.requeue_job(visit.actor, requeue, topic, job_id)
+    failed_tasks.requeue_job(desk_request.actor, requeue, topic, job_id)
     return RedirectResponse(PAGE, status_code=303)

@@ -63,13 +63,13 @@ router = page_router()
 
 
 @router.get("/desk/files/{file_id}")
-def file(request: Request, file_id: UUID, context: Desk, visit: SignedIn) -> Response:
+def file(request: Request, file_id: UUID, context: Desk, desk_request: SignedIn) -> Response:
     """A file of a contact; Range requests are answered, `?save` always saves."""
     try:
         with context.database.cursor() as cursor:
-            stored = case_files.file(cursor, visit.actor, file_id)
+            stored = case_files.file(cursor, desk_request.actor, file_id)
     except UnsafeFile as unsafe:
-        return _warn(context, visit, f"/desk/files/{file_id}", unsafe, unsafe.name)
+        return _warn(context, desk_request, f"/desk/files/{file_id}", unsafe, unsafe.name)
     media_type = usual_name(stored.media_type.partition(";")[0].strip().lower())
     ours = stored.role == "rendition" and media_type == _PDF
     if not ours and is_pdf(stored.media_type, stored.name) and "save" not in request.query_params:
@@ -79,41 +79,41 @@ def file(request: Request, file_id: UUID, context: Desk, visit: SignedIn) -> Res
 
 
 @router.post("/desk/files/{file_id}")
-def save_in_spite(file_id: UUID, context: Desk, visit: SignedIn) -> Response:
+def save_in_spite(file_id: UUID, context: Desk, desk_request: SignedIn) -> Response:
     """The file, although it has or may have a virus, for an agent who was warned."""
     with context.database.cursor() as cursor:
-        stored = case_files.file_in_spite(cursor, visit.actor, file_id)
+        stored = case_files.file_in_spite(cursor, desk_request.actor, file_id)
     return _blob(context, stored.blob_key, stored.name, "", shown=False)
 
 
 @router.get("/desk/contacts/{contact_id}/original")
-def original(request: Request, contact_id: UUID, context: Desk, visit: SignedIn) -> Response:
+def original(request: Request, contact_id: UUID, context: Desk, desk_request: SignedIn) -> Response:
     """A contact as received: saved, or (`?text`) its beginning as plain text."""
     with context.database.cursor() as cursor:
-        found = case_files.original_to_read(cursor, visit.actor, contact_id)
+        found = case_files.original_to_read(cursor, desk_request.actor, contact_id)
     if "text" in request.query_params:
         return PlainTextResponse(_beginning(context, found), headers=headers.DOWNLOAD)
     try:
         with context.database.cursor() as cursor:
-            case_files.original(cursor, visit.actor, contact_id)
+            case_files.original(cursor, desk_request.actor, contact_id)
     except UnsafeFile as unsafe:
-        return _warn(context, visit, f"/desk/contacts/{contact_id}/original", unsafe, _name(found))
+        return _warn(context, desk_request, f"/desk/contacts/{contact_id}/original", unsafe, _name(found))
     return _original(context, found)
 
 
 @router.post("/desk/contacts/{contact_id}/original")
-def original_in_spite(contact_id: UUID, context: Desk, visit: SignedIn) -> Response:
+def original_in_spite(contact_id: UUID, context: Desk, desk_request: SignedIn) -> Response:
     """A contact as received, although a file in it has or may have a virus, for an agent who was warned."""
     with context.database.cursor() as cursor:
-        found = case_files.original_in_spite(cursor, visit.actor, contact_id)
+        found = case_files.original_in_spite(cursor, desk_request.actor, contact_id)
     return _original(context, found)
 
 
 @router.get("/desk/contacts/{contact_id}/html")
-def html(request: Request, contact_id: UUID, context: Desk, visit: SignedIn) -> Response:
+def html(request: Request, contact_id: UUID, context: Desk, desk_request: SignedIn) -> Response:
     """A contact's HTML, made harmless, for its frame; `?pictures` also loads remote ones."""
     with context.database.cursor() as cursor:
-        found = case_files.html(cursor, visit.actor, contact_id)
+        found = case_files.html(cursor, desk_request.actor, contact_id)
     asked = "pictures" in request.query_params
     shown = _with_pictures(context, sanitise(found.html, remote_pictures=asked), found.pictures)
     page = (
@@ -125,19 +125,19 @@ def html(request: Request, contact_id: UUID, context: Desk, visit: SignedIn) -> 
 
 
 @router.get("/desk/contacts/{contact_id}/text")
-def whole_text(contact_id: UUID, context: Desk, visit: SignedIn) -> Response:
+def whole_text(contact_id: UUID, context: Desk, desk_request: SignedIn) -> Response:
     """A contact's whole text, as far as it is stored, with the quotation below it."""
     with context.database.cursor() as cursor:
-        text = case_files.whole_text(cursor, visit.actor, contact_id)
+        text = case_files.whole_text(cursor, desk_request.actor, contact_id)
     return PlainTextResponse(text, headers=headers.DOWNLOAD)
 
 
-def _warn(context: DeskContext, visit: DeskRequest, action: str, unsafe: UnsafeFile, name: str) -> Response:
+def _warn(context: DeskContext, desk_request: DeskRequest, action: str, unsafe: UnsafeFile, name: str) -> Response:
     """Instead of the file: what is wrong with it, and the deliberate step."""
     with context.database.cursor() as cursor:
         return Shell(context).page(
             "desk/unsafe_file.html",
-            visit,
+            desk_request,
             cursor,
             "",
             status=409,

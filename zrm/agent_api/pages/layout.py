@@ -46,7 +46,7 @@ class Shell:
     def page(
         self,
         template: str,
-        visit: DeskRequest,
+        desk_request: DeskRequest,
         cursor: Cursor,
         current: str,
         *,
@@ -60,74 +60,76 @@ class Shell:
         `own_address`: the address of the page by GET. A page that refuses a form gets this address in the browser's
         history, so that Back and Reload request it and never send the form again.
         """
-        frame = self.frame(visit, cursor, current, search=search)
+        frame = self.frame(desk_request, cursor, current, search=search)
         html = self._context.pages.render(
             template,
-            visit.viewer,
+            desk_request.viewer,
             frame=frame,
-            visit=visit,
+            desk_request=desk_request,
             own_address=own_address if status >= HTTPStatus.BAD_REQUEST else "",
-            told_reason=lambda reason: worded(reason, visit.viewer.language),
+            told_reason=lambda reason: worded(reason, desk_request.viewer.language),
             **values,
         )
         return HTMLResponse(html, status_code=status, headers=headers.PAGE)
 
-    def frame(self, visit: DeskRequest, cursor: Cursor, current: str, *, search: bool = True) -> DeskFrame:
+    def frame(self, desk_request: DeskRequest, cursor: Cursor, current: str, *, search: bool = True) -> DeskFrame:
         """What stands around the page, with the numbers as they are now."""
         waiting = worklists.work_counts(cursor)
-        operates = visit.grants.everywhere(Permission.HANDLE_DELIVERIES)
-        problems = len(self._context.problems(cursor, visit.grants))
-        counts = Counters(case_list.counted(cursor), waiting, problems).of(visit.actor)
+        operates = desk_request.grants.everywhere(Permission.HANDLE_DELIVERIES)
+        problems = len(self._context.problems(cursor, desk_request.grants))
+        counts = Counters(case_list.counted(cursor), waiting, problems).of(desk_request.actor)
         return DeskFrame(
-            organisation=self._context.settings.organisation.name.in_language(visit.viewer.language),
-            user_name=visit.name,
-            user_note=in_language(visit.agent.unit_names, visit.viewer.language),
-            csrf=sessions.csrf_for_page(visit.session),
+            organisation=self._context.settings.organisation.name.in_language(desk_request.viewer.language),
+            user_name=desk_request.name,
+            user_note=in_language(desk_request.agent.unit_names, desk_request.viewer.language),
+            csrf=sessions.csrf_for_page(desk_request.session),
             current=current,
-            sections=self._sections(visit, counts, overdue=waiting.overdue),
-            unread=notifications.unread(cursor, visit.actor),
-            events_href=f"/desk/events?since={visit.began:.3f}",
+            sections=self._sections(desk_request, counts, overdue=waiting.overdue),
+            unread=notifications.unread(cursor, desk_request.actor),
+            events_href=f"/desk/events?since={desk_request.began:.3f}",
             search_href="/desk/search",
             search_field=search,
             problems_href="/desk/failed-deliveries" if operates and current != "failed_deliveries" else "",
             problems=problems,
         )
 
-    def _sections(self, visit: DeskRequest, counts: dict[str, int], *, overdue: bool) -> list[NavSection]:
+    def _sections(self, desk_request: DeskRequest, counts: dict[str, int], *, overdue: bool) -> list[NavSection]:
         views = [
             NavItem(
                 view.value,
-                visit.say(VIEW_NAMES[view]),
+                desk_request.say(VIEW_NAMES[view]),
                 f"/desk/queue/{view}",
                 *_VIEW_LOOKS[view],
                 count=counts.get(view.value),
             )
             for view in View
         ]
-        if visit.grants.anywhere(Permission.TAKE_CONTACTS):
-            views.append(NavItem("new-contact", visit.say(_("New contact")), "/desk/new-contact", "plus", "g k"))
+        if desk_request.grants.anywhere(Permission.TAKE_CONTACTS):
+            views.append(NavItem("new-contact", desk_request.say(_("New contact")), "/desk/new-contact", "plus", "g k"))
         oversight = []
-        if visit.grants.everywhere(Permission.HANDLE_QUARANTINE):
+        if desk_request.grants.everywhere(Permission.HANDLE_QUARANTINE):
             oversight.append(
                 NavItem(
-                    "quarantine", visit.say(_("Quarantine")), "/desk/quarantine", "shield-half", "g q",
+                    "quarantine", desk_request.say(_("Quarantine")), "/desk/quarantine", "shield-half", "g q",
                     count=counts.get("quarantine"), urgent=overdue,
                 )
             )  # fmt: skip
-        if visit.grants.anywhere(Permission.HANDLE_DELIVERIES):
+        if desk_request.grants.anywhere(Permission.HANDLE_DELIVERIES):
             oversight.append(
                 NavItem(
-                    "failed_deliveries", visit.say(_("Delivery problems")), "/desk/failed-deliveries", "alert-triangle", "g t",
+                    "failed_deliveries", desk_request.say(_("Delivery problems")), "/desk/failed-deliveries", "alert-triangle", "g t",
                     count=counts.get("failed_deliveries"), urgent=True,
                 )
             )  # fmt: skip
-        if visit.grants.everywhere(Permission.VIEW_LEDGER):
-            oversight.append(NavItem("ledger", visit.say(_("Contact ledger")), "/desk/ledger", "books", "g l"))
+        if desk_request.grants.everywhere(Permission.VIEW_LEDGER):
+            oversight.append(NavItem("ledger", desk_request.say(_("Contact ledger")), "/desk/ledger", "books", "g l"))
         own = []
-        if visit.grants.anywhere(Permission.MANAGE_TEMPLATES):
-            own.append(NavItem("templates", visit.say(_("Templates")), "/desk/templates", "file-text", "g p"))
-        own.append(NavItem("settings", visit.say(_("Settings")), "/desk/settings", "adjustments-horizontal", "g s"))
+        if desk_request.grants.anywhere(Permission.MANAGE_TEMPLATES):
+            own.append(NavItem("templates", desk_request.say(_("Templates")), "/desk/templates", "file-text", "g p"))
+        own.append(
+            NavItem("settings", desk_request.say(_("Settings")), "/desk/settings", "adjustments-horizontal", "g s")
+        )
         sections = [NavSection("", views)]
         if oversight:
-            sections.append(NavSection(visit.say(_("Operations")), oversight))
-        return [*sections, NavSection(visit.say(_("You")), own)]
+            sections.append(NavSection(desk_request.say(_("Operations")), oversight))
+        return [*sections, NavSection(desk_request.say(_("You")), own)]

@@ -20,19 +20,19 @@ router = page_router()
 
 
 @router.get("/desk/ledger")
-def page(context: Desk, visit: SignedIn) -> Response:
+def page(context: Desk, desk_request: SignedIn) -> Response:
     """The last `HOURS` hours."""
     # Whole hours of UTC, as in the ledger; the coming one too, in case the store's clock is ahead of ours.
     this_hour = now().replace(minute=0, second=0, microsecond=0)
     since, until = this_hour - timedelta(hours=HOURS), this_hour + timedelta(hours=2)
     with context.database.cursor() as cursor:
-        lines = ledger.for_agent(cursor, visit.grants, since, until)
+        lines = ledger.for_agent(cursor, desk_request.grants, since, until)
         hours: dict[datetime, list[LedgerLine]] = {}
         for line in lines:
             hours.setdefault(line.hour, []).append(line)
         return Shell(context).page(
             "desk/ledger.html",
-            visit,
+            desk_request,
             cursor,
             "ledger",
             hours=hours,

@@ -41,34 +41,34 @@ async def home(_visit: SignedIn) -> Response:
 
 
 @router.get("/desk/queue/{view}")
-def listing(request: Request, view: View, context: Desk, visit: SignedIn) -> Response:
+def listing(request: Request, view: View, context: Desk, desk_request: SignedIn) -> Response:
     """One list, one page at a time."""
     after = place_of(request.query_params.get("after", ""))
     with context.database.cursor() as cursor:
-        rows = case_reading.listing(cursor, visit.actor, view, limit=PAGE + 1, after=after)
+        rows = case_reading.listing(cursor, desk_request.actor, view, limit=PAGE + 1, after=after)
         more = len(rows) > PAGE
         rows = rows[:PAGE]
         title, text = _EMPTY[view]
         return Shell(context).page(
             "desk/queue.html",
-            visit,
+            desk_request,
             cursor,
             view.value,
-            heading=visit.say(VIEW_NAMES[view]),
-            rows=[row_values(row, visit.viewer) for row in rows],
-            match=_match(view, visit) if after is None else {"status": "none"},
+            heading=desk_request.say(VIEW_NAMES[view]),
+            rows=[row_values(row, desk_request.viewer) for row in rows],
+            match=_match(view, desk_request) if after is None else {"status": "none"},
             first_href=f"/desk/queue/{view}" if after else "",
             older_href=f"/desk/queue/{view}?after={mark_of(rows[-1])}" if more else "",
-            empty=(visit.say(title), visit.say(text)),
+            empty=(desk_request.say(title), desk_request.say(text)),
             page_size=PAGE,
         )
 
 
-def _match(view: View, visit: DeskRequest) -> dict[str, str]:
+def _match(view: View, desk_request: DeskRequest) -> dict[str, str]:
     """What the open page keeps of the live events: the same rule as the query's."""
     match = {"status": " ".join(case_list.STATUSES[view])}
     if view is View.UNASSIGNED:
         match["assignee"] = ""
     elif view is View.MINE:
-        match["assignee"] = str(visit.agent.id)
+        match["assignee"] = str(desk_request.agent.id)
     return match

@@ -39,36 +39,40 @@ router = page_router()
 
 
 @router.get(PAGE)
-def form(context: Desk, visit: SignedIn) -> Response:
+def form(context: Desk, desk_request: SignedIn) -> Response:
     """The empty form."""
-    taken_contacts.require_takes(visit.actor)
-    return _form(context, visit, {}, uuid4(), [])
+    taken_contacts.require_takes(desk_request.actor)
+    return _form(context, desk_request, {}, uuid4(), [])
 
 
 @router.post(PAGE)
-def take(context: Desk, visit: SignedIn) -> Response:
+def take(context: Desk, desk_request: SignedIn) -> Response:
     """Go to the receipt, or show the form again with what was typed."""
-    typed, form_id = visit.form, _uuid(visit.form.get("form_id", "")) or uuid4()
+    typed, form_id = desk_request.form, _uuid(desk_request.form.get("form_id", "")) or uuid4()
     try:
-        receipt = _take(context, visit, form_id)
+        receipt = _take(context, desk_request, form_id)
     except InvalidInput as error:
-        problems = sentences(error.problems, visit.viewer.language, _SENTENCES)
-        return _form(context, visit, typed, form_id, problems, status=422)
+        problems = sentences(error.problems, desk_request.viewer.language, _SENTENCES)
+        return _form(context, desk_request, typed, form_id, problems, status=422)
     except StoreUnavailable:
-        sentence = visit.say(_("It could not be saved just now. Nothing was recorded: please press Record again."))
-        return _form(context, visit, typed, form_id, [("text", sentence)], status=503)
-    _log.info("contact taken", contact=str(receipt.contact_id), agent=str(visit.agent.id), repeated=receipt.repeated)
+        sentence = desk_request.say(
+            _("It could not be saved just now. Nothing was recorded: please press Record again.")
+        )
+        return _form(context, desk_request, typed, form_id, [("text", sentence)], status=503)
+    _log.info(
+        "contact taken", contact=str(receipt.contact_id), agent=str(desk_request.agent.id), repeated=receipt.repeated
+    )
     return RedirectResponse(f"{PAGE}/{receipt.contact_id}", status_code=303)
 
 
 @router.get(PAGE + "/{contact_id}")
-def receipt(contact_id: UUID, context: Desk, visit: SignedIn) -> Response:
+def receipt(contact_id: UUID, context: Desk, desk_request: SignedIn) -> Response:
     """The receipt with the tracking code, for its taker."""
     with context.database.cursor() as cursor:
-        found = taken_contacts.receipt_of(cursor, visit.actor, contact_id)
+        found = taken_contacts.receipt_of(cursor, desk_request.actor, contact_id)
         return Shell(context).page(
             "desk/taken_receipt.html",
-            visit,
+            desk_request,
             cursor,
             "new-contact",
             taken=found,
@@ -77,36 +81,44 @@ def receipt(contact_id: UUID, context: Desk, visit: SignedIn) -> Response:
         )
 
 
-def _take(context: DeskContext, visit: DeskRequest, form_id: UUID) -> Receipt:
-    typed, region = visit.form, context.settings.organisation.region
+def _take(context: DeskContext, desk_request: DeskRequest, form_id: UUID) -> Receipt:
+    typed, region = desk_request.form, context.settings.organisation.region
     channel, as_is = typed.get("way", ""), typed.get("phone_as_is", "")
     told = TakenDown(**{name: typed.get(name, "") for name in ("text", "name", "phone", "email", "nature")})
     with context.database.cursor() as cursor:
         natures = {one.key for one in nature.in_use(cursor)}
     # Before the files, so that a refused form leaves none behind.
-    taken_contacts.require_fit(visit.actor, channel, told, region=region, natures=natures, phone_as_is=as_is)
+    taken_contacts.require_fit(desk_request.actor, channel, told, region=region, natures=natures, phone_as_is=as_is)
     if context.receive is None:
         raise StoreUnavailable("nothing receives here")
-    files = [keep(context.blobs, file) for file in visit.files]
+    files = [keep(context.blobs, file) for file in desk_request.files]
     return taken_contacts.take(
-        context.receive, visit.actor, channel, form_id, told, files, region=region, natures=natures, phone_as_is=as_is
+        context.receive,
+        desk_request.actor,
+        channel,
+        form_id,
+        told,
+        files,
+        region=region,
+        natures=natures,
+        phone_as_is=as_is,
     )
 
 
 def _form(
     context: DeskContext,
-    visit: DeskRequest,
+    desk_request: DeskRequest,
     typed: dict[str, str],
     form_id: UUID,
     errors: list[tuple[str, str]],
     *,
     status: int = 200,
 ) -> Response:
-    language, region = visit.viewer.language, context.settings.organisation.region
+    language, region = desk_request.viewer.language, context.settings.organisation.region
     with context.database.cursor() as cursor:
         return Shell(context).page(
             "desk/taken_form.html",
-            visit,
+            desk_request,
             cursor,
             "new-contact",
             status=status,
@@ -116,12 +128,12 @@ def _form(
             errors=errors,
             entry_channels=[(one, channel_name(one, language)) for one in entry_channels()],
             natures=[
-                ("", visit.say(_("Not said"))),
+                ("", desk_request.say(_("Not said"))),
                 *((one.key, in_language(one.names, language)) for one in nature.in_use(cursor)),
             ],
             longest=LONGEST,
             phone_digits=_doubted(typed.get("phone", ""), region) if "phone" in dict(errors) else "",
-            files_again=bool(visit.files),
+            files_again=bool(desk_request.files),
         )
 
 

@@ -99,14 +99,14 @@ def _confirm(
 ) -> Response:
     """Only the agent who is signed in here, and only if the provider has really asked again."""
     try:
-        visit = without_form(request)
+        desk_request = without_form(request)
     except SignInNeeded:
         return _failed(context, request, "the session ended meanwhile", _FAILED, status=401)
     fresh = now().timestamp() - authenticated_at < _SECONDS
-    if visit.agent.id != agent_id or not fresh:
+    if desk_request.agent.id != agent_id or not fresh:
         return _failed(context, request, "another agent, or not asked again", _FAILED, status=403)
     with context.database.cursor() as cursor:
-        sessions.prove(cursor, visit.session.token_hash)
+        sessions.prove(cursor, desk_request.session.token_hash)
     return RedirectResponse(next_href or "/desk/security", status_code=303, headers={"Cache-Control": "no-store"})
 
 

@@ -38,70 +38,70 @@ router = page_router()
 
 
 @router.post("/desk/search")
-def ask(context: Desk, visit: SignedIn) -> Response:
+def ask(context: Desk, desk_request: SignedIn) -> Response:
     """Go to the results, or straight to the case whose code was typed."""
-    typed = visit.form.get("q", "").strip()[: LONGEST_QUERY + 1]
+    typed = desk_request.form.get("q", "").strip()[: LONGEST_QUERY + 1]
     sealed = f"?{urlencode({'s': _SealedQuery(context.secret).closed(typed)})}" if typed else ""
-    return _case(context, visit, typed) or RedirectResponse(f"/desk/search{sealed}", status_code=303)
+    return _case(context, desk_request, typed) or RedirectResponse(f"/desk/search{sealed}", status_code=303)
 
 
 @router.get("/desk/search")
-def results(request: Request, context: Desk, visit: SignedIn) -> Response:
+def results(request: Request, context: Desk, desk_request: SignedIn) -> Response:
     """`s` is what was typed, sealed; `q` is plain text, in a link made elsewhere."""
     asked, seal = request.query_params, _SealedQuery(context.secret)
     typed = seal.opened(asked["s"]) if "s" in asked else asked.get("q", "")[: LONGEST_QUERY + 1]
-    if "q" in asked and (case := _case(context, visit, typed)):
+    if "q" in asked and (case := _case(context, desk_request, typed)):
         return case
     query = parse(typed, context.settings.organisation.region)
     after = place_of(asked.get("after", ""))
-    found, too_slow = _find(context, visit, query, after)
+    found, too_slow = _find(context, desk_request, query, after)
     first = f"/desk/search?{urlencode({'s': seal.closed(typed)})}"
     with context.database.cursor() as cursor:
         older = f"{first}&{urlencode({'after': mark_of(found[PAGE - 1][0])})}" if len(found) > PAGE else ""
         return Shell(context).page(
             "desk/search.html",
-            visit,
+            desk_request,
             cursor,
             "",
             query=query,
             longest=LONGEST_QUERY,
-            rows=[_values(visit, query, row, hit) for row, hit in found[:PAGE]],
+            rows=[_values(desk_request, query, row, hit) for row, hit in found[:PAGE]],
             first_href=first if after else "",
             older_href=older,
             too_slow=too_slow,
             is_code=codes.read(typed) is not None,
-            by_address=case_reading.searches_all_addresses(visit.actor),
+            by_address=case_reading.searches_all_addresses(desk_request.actor),
         )
 
 
-def _case(context: DeskContext, visit: DeskRequest, typed: str) -> Response | None:
+def _case(context: DeskContext, desk_request: DeskRequest, typed: str) -> Response | None:
     """Go to the case whose code was typed, if the agent may see it."""
     code = codes.read(typed)
     if code is None:
         return None
     with context.database.cursor() as cursor:
-        case_id = case_reading.by_code(cursor, visit.actor, code)
+        case_id = case_reading.by_code(cursor, desk_request.actor, code)
     return RedirectResponse(f"/desk/cases/{case_id}", status_code=303) if case_id else None
 
 
 def _find(
-    context: DeskContext, visit: DeskRequest, query: Query, after: PageKey | None
+    context: DeskContext, desk_request: DeskRequest, query: Query, after: PageKey | None
 ) -> tuple[list[tuple[CaseRow, Hit]], bool]:
     """One line more than a page, and whether it took too long."""
     try:
         with context.database.cursor() as cursor:
-            return case_reading.search(cursor, visit.actor, query, limit=PAGE + 1, after=after), False
+            return case_reading.search(cursor, desk_request.actor, query, limit=PAGE + 1, after=after), False
     except DatabaseAway as error:
         if error.sqlstate != QueryCanceled.sqlstate:
             raise
         return [], True
 
 
-def _values(visit: DeskRequest, query: Query, row: CaseRow, hit: Hit) -> dict[str, object]:
+def _values(desk_request: DeskRequest, query: Query, row: CaseRow, hit: Hit) -> dict[str, object]:
     """What the macro `case_row` needs, with the found words marked."""
-    values = row_values(row, visit.viewer)
+    values = row_values(row, desk_request.viewer)
     title = str(values["title"])
-    text = " ".join((hit.text or worded(hit.description, visit.viewer.language)).split())
+    text = " ".join((hit.text or worded(hit.description, desk_request.viewer.language)).split())
     said_once = text.startswith(title.removesuffix("…").rstrip())
     values["title_pieces"] = excerpt(text, query.terms) if said_once and text else marked(title, query.terms)
     values["snippet_pieces"] = [] if said_once else excerpt(text, query.terms)

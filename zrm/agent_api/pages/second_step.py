@@ -24,53 +24,53 @@ _log = log.get(__name__)
 
 
 @router.get("/desk/sign-in/second")
-def page(request: Request, context: Desk, visit: OwingSecondStep) -> Response:
+def page(request: Request, context: Desk, desk_request: OwingSecondStep) -> Response:
     """The field for the code, and the passkey's button."""
-    return _draw(context, request, visit)
+    return _draw(context, request, desk_request)
 
 
 @router.post("/desk/sign-in/second")
-def take(request: Request, context: Desk, visit: OwingSecondStep) -> Response:
+def take(request: Request, context: Desk, desk_request: OwingSecondStep) -> Response:
     """Let the agent in, or say that it was not right."""
-    bounds = Bounds.of(context, request, str(visit.agent.id), visit.agent.id)
+    bounds = Bounds.of(context, request, str(desk_request.agent.id), desk_request.agent.id)
     try:
         bounds.count_try()
     except TooManyTries as error:
-        return wait(_draw(context, request, visit, problem=TOO_MANY, status=429), error)
-    how = _second_step(context, request, visit)
+        return wait(_draw(context, request, desk_request, problem=TOO_MANY, status=429), error)
+    how = _second_step(context, request, desk_request)
     if how is None:
         bounds.count_miss()
-        _log.info("second step refused", agent=str(visit.agent.id))
+        _log.info("second step refused", agent=str(desk_request.agent.id))
         problem = _("This code is not right, or it was used already. Codes of the app change every half minute.")
-        return _draw(context, request, visit, problem=problem, status=401)
+        return _draw(context, request, desk_request, problem=problem, status=401)
     bounds.forgive()
-    target = local(visit.form.get("next", "")) or "/desk"
+    target = local(desk_request.form.get("next", "")) or "/desk"
     if how is How.RECOVERY_CODE:
         target = "/desk/security"  # that page says how many are left
     response = RedirectResponse(target, status_code=303, headers={"Cache-Control": "no-store"})
-    Entrance(context).finish(request, response, visit.session, how)
+    Entrance(context).finish(request, response, desk_request.session, how)
     PasskeyRequest(context).drop(response)
     return response
 
 
 @router.post("/desk/sign-in/second/passkey/options")
-def options(context: Desk, visit: OwingSecondStep) -> Response:
+def options(context: Desk, desk_request: OwingSecondStep) -> Response:
     """What the browser needs to use one of the agent's passkeys, as JSON."""
-    return PasskeyRequest(context).to_use(visit.agent.id)
+    return PasskeyRequest(context).to_use(desk_request.agent.id)
 
 
 def _draw(
-    context: DeskContext, request: Request, visit: DeskRequest, *, problem: str = "", status: int = 200
+    context: DeskContext, request: Request, desk_request: DeskRequest, *, problem: str = "", status: int = 200
 ) -> Response:
     with context.database.cursor() as cursor:
-        app = second_step.confirmed_since(cursor, visit.agent.id) is not None
-        keys = bool(context.passkey_site) and PasskeyRequest(context).has_any(cursor, visit.agent.id)
+        app = second_step.confirmed_since(cursor, desk_request.agent.id) is not None
+        keys = bool(context.passkey_site) and PasskeyRequest(context).has_any(cursor, desk_request.agent.id)
     html = context.pages.render(
         "desk/second_step.html",
-        visit.viewer,
-        organisation=own_name(context, visit.viewer.language),
-        csrf=sessions.csrf_for_page(visit.session),
-        next_href=local(visit.form.get("next", request.query_params.get("next", ""))),
+        desk_request.viewer,
+        organisation=own_name(context, desk_request.viewer.language),
+        csrf=sessions.csrf_for_page(desk_request.session),
+        next_href=local(desk_request.form.get("next", request.query_params.get("next", ""))),
         app=app,
         passkeys=keys,
         problem=problem,
@@ -78,14 +78,18 @@ def _draw(
     return HTMLResponse(html, status_code=status, headers=headers.PAGE)
 
 
-def _second_step(context: DeskContext, request: Request, visit: DeskRequest) -> How | None:
+def _second_step(context: DeskContext, request: Request, desk_request: DeskRequest) -> How | None:
     """How the second step was taken; None if it was not."""
-    if visit.form.get("credential"):
-        return How.PASSKEY if PasskeyRequest(context).used(request, visit.form["credential"], visit.agent.id) else None
-    code = visit.form.get("code", "")[:100]
+    if desk_request.form.get("credential"):
+        return (
+            How.PASSKEY
+            if PasskeyRequest(context).used(request, desk_request.form["credential"], desk_request.agent.id)
+            else None
+        )
+    code = desk_request.form.get("code", "")[:100]
     with context.database.cursor() as cursor:
-        if second_step.right_code(cursor, visit.agent.id, context.secret, code):
+        if second_step.right_code(cursor, desk_request.agent.id, context.secret, code):
             return How.TWO_STEPS
-        if second_step.use_recovery_code(cursor, visit.agent.id, context.secret, code):
+        if second_step.use_recovery_code(cursor, desk_request.agent.id, context.secret, code):
             return How.RECOVERY_CODE
     return None

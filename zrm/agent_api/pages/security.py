@@ -35,38 +35,38 @@ router = page_router()
 
 
 @router.get(HOME)
-def overview(request: Request, context: Desk, visit: SignedIn) -> Response:
+def overview(request: Request, context: Desk, desk_request: SignedIn) -> Response:
     """Everything about how the agent signs in."""
-    return _overview(context, visit, told=request.query_params.get("told", ""))
+    return _overview(context, desk_request, told=request.query_params.get("told", ""))
 
 
 @router.get(f"{HOME}/set-up")
-def set_up(context: Desk, visit: Enrolling) -> Response:
+def set_up(context: Desk, desk_request: Enrolling) -> Response:
     """The choice of a second step."""
-    return _set_up(context, visit)
+    return _set_up(context, desk_request)
 
 
 @router.post(f"{HOME}/recovery-codes")
-def codes(request: Request, context: Desk, visit: LatelyProven) -> Response:
+def codes(request: Request, context: Desk, desk_request: LatelyProven) -> Response:
     """New recovery codes, shown only this once."""
-    return _new_codes(context, request, visit, How.TWO_STEPS)
+    return _new_codes(context, request, desk_request, How.TWO_STEPS)
 
 
 @router.post(f"{HOME}/sessions/end-others")
-def end_others(context: Desk, visit: SignedIn) -> Response:
+def end_others(context: Desk, desk_request: SignedIn) -> Response:
     """Sign out everywhere else."""
     with context.database.cursor() as cursor:
-        ended = sessions.end_others(cursor, visit.agent.id, visit.session.token_hash)
+        ended = sessions.end_others(cursor, desk_request.agent.id, desk_request.session.token_hash)
     for session_hash in ended:
         context.hub.drop(session_hash)
     return _back("ended")
 
 
 @router.post(HOME + "/sessions/{session_id}/end")
-def end_one(session_id: UUID, context: Desk, visit: SignedIn) -> Response:
+def end_one(session_id: UUID, context: Desk, desk_request: SignedIn) -> Response:
     """Sign out in one other place."""
     with context.database.cursor() as cursor:
-        ended = sessions.end_one(cursor, visit.agent.id, session_id)
+        ended = sessions.end_one(cursor, desk_request.agent.id, session_id)
     if ended is None:
         raise NotFound("no such session")
     context.hub.drop(ended)
@@ -74,181 +74,194 @@ def end_one(session_id: UUID, context: Desk, visit: SignedIn) -> Response:
 
 
 @router.post(f"{HOME}/authenticator")
-def begin_app(context: Desk, visit: Enrolling) -> Response:
+def begin_app(context: Desk, desk_request: Enrolling) -> Response:
     """A key for an authenticator app."""
-    _check_offer(context, visit)
+    _check_offer(context, desk_request)
     with context.database.cursor() as cursor:
-        second_step.begin(cursor, visit.agent.id, context.secret)
+        second_step.begin(cursor, desk_request.agent.id, context.secret)
     return RedirectResponse(f"{HOME}/authenticator", status_code=303)
 
 
 @router.get(f"{HOME}/authenticator")
-def scan(context: Desk, visit: Enrolling) -> Response:
+def scan(context: Desk, desk_request: Enrolling) -> Response:
     """The key as a picture and in letters, and the field for its first code."""
-    return _scan(context, visit)
+    return _scan(context, desk_request)
 
 
 @router.post(f"{HOME}/authenticator/confirm")
-def confirm_app(request: Request, context: Desk, visit: Enrolling) -> Response:
+def confirm_app(request: Request, context: Desk, desk_request: Enrolling) -> Response:
     """The app's first code."""
     with context.database.cursor() as cursor:
-        right = second_step.confirm(cursor, visit.agent.id, context.secret, visit.form.get("code", "")[:100])
+        right = second_step.confirm(
+            cursor, desk_request.agent.id, context.secret, desk_request.form.get("code", "")[:100]
+        )
     if not right:
         problem = _("This code is not right. Check that the clock of your device is right, and enter the next code.")
-        return _scan(context, visit, problem=problem, status=422)
-    _log.info("authenticator app set up", agent=str(visit.agent.id))
-    return _set_up_done(context, request, visit, How.TWO_STEPS)
+        return _scan(context, desk_request, problem=problem, status=422)
+    _log.info("authenticator app set up", agent=str(desk_request.agent.id))
+    return _set_up_done(context, request, desk_request, How.TWO_STEPS)
 
 
 @router.post(f"{HOME}/authenticator/remove")
-def remove_app(context: Desk, visit: LatelyProven) -> Response:
+def remove_app(context: Desk, desk_request: LatelyProven) -> Response:
     """Remove the app."""
     with context.database.cursor() as cursor:
-        second_step.remove_app(cursor, visit.agent.id)
-    _log.info("authenticator app removed", agent=str(visit.agent.id))
+        second_step.remove_app(cursor, desk_request.agent.id)
+    _log.info("authenticator app removed", agent=str(desk_request.agent.id))
     return _back("removed")
 
 
 @router.post(f"{HOME}/passkeys/options")
-def passkey_options(context: Desk, visit: Enrolling) -> Response:
+def passkey_options(context: Desk, desk_request: Enrolling) -> Response:
     """What the browser needs to create a passkey, as JSON."""
-    _check_offer(context, visit)
-    organisation = own_name(context, visit.viewer.language)
+    _check_offer(context, desk_request)
+    organisation = own_name(context, desk_request.viewer.language)
     errand = PasskeyRequest(context)
-    return errand.to_make(visit.agent.id, login=visit.agent.login, name=visit.name, organisation=organisation)
+    return errand.to_make(
+        desk_request.agent.id, login=desk_request.agent.login, name=desk_request.name, organisation=organisation
+    )
 
 
 @router.post(f"{HOME}/passkeys")
-def make_passkey(request: Request, context: Desk, visit: Enrolling) -> Response:
+def make_passkey(request: Request, context: Desk, desk_request: Enrolling) -> Response:
     """Store the passkey that the browser created."""
-    _check_offer(context, visit)
-    errand, name = PasskeyRequest(context), _name(visit) or visit.say(_("Passkey"))
-    if not errand.made(request, visit.form.get("credential", ""), visit.agent.id, name):
+    _check_offer(context, desk_request)
+    errand, name = PasskeyRequest(context), _name(desk_request) or desk_request.say(_("Passkey"))
+    if not errand.made(request, desk_request.form.get("credential", ""), desk_request.agent.id, name):
         problem = _("No passkey was made. Try again.")
-        if visit.session.stage is Stage.SET_UP:
-            return _set_up(context, visit, problem=problem, status=422)
-        return _overview(context, visit, problem=problem, status=422)
-    _log.info("passkey made", agent=str(visit.agent.id))
-    response = _set_up_done(context, request, visit, How.PASSKEY)
+        if desk_request.session.stage is Stage.SET_UP:
+            return _set_up(context, desk_request, problem=problem, status=422)
+        return _overview(context, desk_request, problem=problem, status=422)
+    _log.info("passkey made", agent=str(desk_request.agent.id))
+    response = _set_up_done(context, request, desk_request, How.PASSKEY)
     errand.drop(response)
     return response
 
 
 @router.post(HOME + "/passkeys/{passkey_id}/rename")
-def rename_passkey(passkey_id: UUID, context: Desk, visit: SignedIn) -> Response:
+def rename_passkey(passkey_id: UUID, context: Desk, desk_request: SignedIn) -> Response:
     """Rename a passkey."""
     with context.database.cursor() as cursor:
-        if not (name := _name(visit)) or not passkeys.rename(cursor, visit.agent.id, passkey_id, name):
+        if not (name := _name(desk_request)) or not passkeys.rename(cursor, desk_request.agent.id, passkey_id, name):
             raise NotFound("no such passkey")
     return _back("renamed")
 
 
 @router.post(HOME + "/passkeys/{passkey_id}/remove")
-def remove_passkey(passkey_id: UUID, context: Desk, visit: LatelyProven) -> Response:
+def remove_passkey(passkey_id: UUID, context: Desk, desk_request: LatelyProven) -> Response:
     """Remove a passkey."""
     with context.database.cursor() as cursor:
-        if not passkeys.remove(cursor, visit.agent.id, passkey_id):
+        if not passkeys.remove(cursor, desk_request.agent.id, passkey_id):
             raise NotFound("no such passkey")
-    _log.info("passkey removed", agent=str(visit.agent.id))
+    _log.info("passkey removed", agent=str(desk_request.agent.id))
     return _back("removed")
 
 
-def _check_offer(context: DeskContext, visit: DeskRequest) -> None:
+def _check_offer(context: DeskContext, desk_request: DeskRequest) -> None:
     """Errors: NotFound where no second step is offered."""
-    if context.settings.security.two_step == "off" and visit.session.stage is Stage.SIGNED_IN:
+    if context.settings.security.two_step == "off" and desk_request.session.stage is Stage.SIGNED_IN:
         raise NotFound("no second step is offered")
 
 
 def _overview(
-    context: DeskContext, visit: DeskRequest, *, told: str = "", problem: str = "", status: int = 200
+    context: DeskContext, desk_request: DeskRequest, *, told: str = "", problem: str = "", status: int = 200
 ) -> Response:
     """The page with everything on it."""
     with context.database.cursor() as cursor:
         return Shell(context).page(
             "desk/security.html",
-            visit,
+            desk_request,
             cursor,
             "settings",
             status=status,
             told=told,
             problem=problem,
             offered=context.settings.security.two_step != "off",
-            since=second_step.confirmed_since(cursor, visit.agent.id),
-            keys=passkeys.of_agent(cursor, visit.agent.id),
+            since=second_step.confirmed_since(cursor, desk_request.agent.id),
+            keys=passkeys.of_agent(cursor, desk_request.agent.id),
             longest=passkeys.LONGEST_NAME,
             passkeys_possible=context.passkey_site is not None,
-            codes_left=second_step.recovery_codes_left(cursor, visit.agent.id),
-            sessions=sessions.of_agent(cursor, visit.agent.id),
-            sign_ins=sign_ins.latest(cursor, visit.agent.id),
+            codes_left=second_step.recovery_codes_left(cursor, desk_request.agent.id),
+            sessions=sessions.of_agent(cursor, desk_request.agent.id),
+            sign_ins=sign_ins.latest(cursor, desk_request.agent.id),
             how=SIGNED_IN_BY,
         )
 
 
-def _set_up(context: DeskContext, visit: DeskRequest, *, problem: str = "", status: int = 200) -> Response:
+def _set_up(context: DeskContext, desk_request: DeskRequest, *, problem: str = "", status: int = 200) -> Response:
     """The choice of a second step, for an agent who must have one."""
     possible = context.passkey_site is not None
-    return _alone(context, "desk/set_up.html", visit, status, problem=problem, passkeys_possible=possible)
+    return _alone(context, "desk/set_up.html", desk_request, status, problem=problem, passkeys_possible=possible)
 
 
-def _scan(context: DeskContext, visit: DeskRequest, *, problem: str = "", status: int = 200) -> Response:
+def _scan(context: DeskContext, desk_request: DeskRequest, *, problem: str = "", status: int = 200) -> Response:
     """The app's key as a picture and in letters, and the field for its first code."""
     with context.database.cursor() as cursor:
-        key = second_step.waiting_key(cursor, visit.agent.id, context.secret)
+        key = second_step.waiting_key(cursor, desk_request.agent.id, context.secret)
     if key is None:
-        return RedirectResponse(HOME if visit.session.stage is Stage.SIGNED_IN else f"{HOME}/set-up", 303)
-    organisation = own_name(context, visit.viewer.language)
-    address = second_step.address_for_app(key, login=visit.agent.login, organisation=organisation)
+        return RedirectResponse(HOME if desk_request.session.stage is Stage.SIGNED_IN else f"{HOME}/set-up", 303)
+    organisation = own_name(context, desk_request.viewer.language)
+    address = second_step.address_for_app(key, login=desk_request.agent.login, organisation=organisation)
     groups = " ".join(key[at : at + 4] for at in range(0, len(key), 4))
     picture = second_step.picture_for_app(address)
     return _alone(
-        context, "desk/authenticator.html", visit, status, problem=problem, picture=picture, key=groups, address=address
+        context,
+        "desk/authenticator.html",
+        desk_request,
+        status,
+        problem=problem,
+        picture=picture,
+        key=groups,
+        address=address,
     )
 
 
-def _set_up_done(context: DeskContext, request: Request, visit: DeskRequest, how: How) -> Response:
+def _set_up_done(context: DeskContext, request: Request, desk_request: DeskRequest, how: How) -> Response:
     """After a second step is set up: create recovery codes, unless there are some."""
     with context.database.cursor() as cursor:
-        left = second_step.recovery_codes_left(cursor, visit.agent.id)
+        left = second_step.recovery_codes_left(cursor, desk_request.agent.id)
     if not left:
-        return _new_codes(context, request, visit, how)
+        return _new_codes(context, request, desk_request, how)
     response = _back("added")
-    _finish(context, request, response, visit, how)
+    _finish(context, request, response, desk_request, how)
     return response
 
 
-def _new_codes(context: DeskContext, request: Request, visit: DeskRequest, how: How) -> Response:
+def _new_codes(context: DeskContext, request: Request, desk_request: DeskRequest, how: How) -> Response:
     """New recovery codes, shown only this once."""
     with context.database.cursor() as cursor:
-        codes = _codes(context, cursor, visit)
-    response = _alone(context, "desk/recovery_codes.html", visit, 200, codes=codes)
-    _finish(context, request, response, visit, how)
+        codes = _codes(context, cursor, desk_request)
+    response = _alone(context, "desk/recovery_codes.html", desk_request, 200, codes=codes)
+    _finish(context, request, response, desk_request, how)
     return response
 
 
-def _codes(context: DeskContext, cursor: Cursor, visit: DeskRequest) -> list[str]:
-    _log.info("recovery codes made", agent=str(visit.agent.id))
-    return second_step.new_recovery_codes(cursor, visit.agent.id, context.secret)
+def _codes(context: DeskContext, cursor: Cursor, desk_request: DeskRequest) -> list[str]:
+    _log.info("recovery codes made", agent=str(desk_request.agent.id))
+    return second_step.new_recovery_codes(cursor, desk_request.agent.id, context.secret)
 
 
-def _finish(context: DeskContext, request: Request, response: Response, visit: DeskRequest, how: How) -> None:
-    if visit.session.stage is Stage.SET_UP:
-        Entrance(context).finish(request, response, visit.session, how)
+def _finish(context: DeskContext, request: Request, response: Response, desk_request: DeskRequest, how: How) -> None:
+    if desk_request.session.stage is Stage.SET_UP:
+        Entrance(context).finish(request, response, desk_request.session, how)
 
 
-def _alone(context: DeskContext, template: str, visit: DeskRequest, status: int, **values: object) -> HTMLResponse:
+def _alone(
+    context: DeskContext, template: str, desk_request: DeskRequest, status: int, **values: object
+) -> HTMLResponse:
     html = context.pages.render(
         template,
-        visit.viewer,
-        organisation=own_name(context, visit.viewer.language),
-        csrf=sessions.csrf_for_page(visit.session),
-        must=visit.session.stage is Stage.SET_UP,
+        desk_request.viewer,
+        organisation=own_name(context, desk_request.viewer.language),
+        csrf=sessions.csrf_for_page(desk_request.session),
+        must=desk_request.session.stage is Stage.SET_UP,
         **values,
     )
     return HTMLResponse(html, status_code=status, headers=headers.PAGE)
 
 
-def _name(visit: DeskRequest) -> str:
-    return " ".join(visit.form.get("name", "").split())[: passkeys.LONGEST_NAME]
+def _name(desk_request: DeskRequest) -> str:
+    return " ".join(desk_request.form.get("name", "").split())[: passkeys.LONGEST_NAME]
 
 
 def _back(told: str) -> Response:

@@ -67,11 +67,11 @@ async def sign_in(request: Request, context: Desk) -> Response:
 
 
 @router.post("/desk/sign-out")
-def sign_out(context: Desk, visit: AnySession) -> Response:
+def sign_out(context: Desk, desk_request: AnySession) -> Response:
     """End the session here."""
     with context.database.cursor() as cursor:
-        sessions.end(cursor, visit.session.token_hash)
-    context.hub.drop(visit.session.token_hash)
+        sessions.end(cursor, desk_request.session.token_hash)
+    context.hub.drop(desk_request.session.token_hash)
     response = RedirectResponse("/desk/sign-in", status_code=303, headers={"Cache-Control": "no-store"})
     ours = context.cookie(*COOKIE)
     response.delete_cookie(ours.name, path=ours.path, secure=context.secure)

@@ -43,89 +43,93 @@ router = page_router()
 
 
 @router.get("/desk/cases/{case_id}/templates")
-def choose(request: Request, case_id: UUID, context: Desk, visit: SignedIn) -> Response:
+def choose(request: Request, case_id: UUID, context: Desk, desk_request: SignedIn) -> Response:
     """The templates of a case's unit, filled in for it; `?lang=` shows the other language."""
     asked = request.query_params.get("lang", "")
     wanted: Language | None = "en" if asked == "en" else "fa" if asked == "fa" else None
     with context.database.cursor() as cursor:
-        found = template_actions.answers(cursor, visit.actor, case_id, context.settings, wanted)
+        found = template_actions.answers(cursor, desk_request.actor, case_id, context.settings, wanted)
         return Shell(context).page(
             "desk/case_templates.html",
-            visit,
+            desk_request,
             cursor,
             "",
             search=False,
             found=found,
             isolated=isolated,
             languages=LANGUAGES,
-            manages=template_actions.manages(visit.actor, found.case.unit_id),
+            manages=template_actions.manages(desk_request.actor, found.case.unit_id),
         )
 
 
 @router.get("/desk/templates")
-def listing(context: Desk, visit: SignedIn) -> Response:
+def listing(context: Desk, desk_request: SignedIn) -> Response:
     """The templates the agent manages, and a form for a new one."""
     with context.database.cursor() as cursor:
-        return _listing(context, cursor, visit)
+        return _listing(context, cursor, desk_request)
 
 
 @router.post("/desk/templates")
-def create(context: Desk, visit: SignedIn) -> Response:
+def create(context: Desk, desk_request: SignedIn) -> Response:
     """Store a new template."""
-    wording = _wording(visit)
+    wording = _wording(desk_request)
     with context.database.cursor() as cursor:
         try:
-            template_id = template_actions.add(cursor, visit.actor, wording)
+            template_id = template_actions.add(cursor, desk_request.actor, wording)
         except InvalidInput as error:
-            errors = sentences(error.problems, visit.viewer.language, _SENTENCES)
-            return _listing(context, cursor, visit, wording, errors)
-    return _written(visit, template_id)
+            errors = sentences(error.problems, desk_request.viewer.language, _SENTENCES)
+            return _listing(context, cursor, desk_request, wording, errors)
+    return _written(desk_request, template_id)
 
 
 @router.get("/desk/templates/{template_id}")
-def edit(template_id: UUID, context: Desk, visit: SignedIn) -> Response:
+def edit(template_id: UUID, context: Desk, desk_request: SignedIn) -> Response:
     """One template to edit."""
     with context.database.cursor() as cursor:
-        found = template_actions.find(cursor, visit.actor, template_id)
-        return _form(context, cursor, visit, found, found.wording)
+        found = template_actions.find(cursor, desk_request.actor, template_id)
+        return _form(context, cursor, desk_request, found, found.wording)
 
 
 @router.post("/desk/templates/{template_id}")
-def change(template_id: UUID, context: Desk, visit: SignedIn) -> Response:
+def change(template_id: UUID, context: Desk, desk_request: SignedIn) -> Response:
     """Change or retire a template."""
-    wording, version = _wording(visit), _version(visit)
+    wording, version = _wording(desk_request), _version(desk_request)
     with context.database.cursor() as cursor:
         try:
-            if visit.form.get("step") == "retire":
-                template_actions.retire(cursor, visit.actor, template_id, version)
+            if desk_request.form.get("step") == "retire":
+                template_actions.retire(cursor, desk_request.actor, template_id, version)
             else:
-                template_actions.change(cursor, visit.actor, template_id, version, wording)
+                template_actions.change(cursor, desk_request.actor, template_id, version, wording)
         except InvalidInput as error:
-            errors = sentences(error.problems, visit.viewer.language, _SENTENCES)
-            found = template_actions.find(cursor, visit.actor, template_id)
-            return _form(context, cursor, visit, found, wording, errors)
-    return _written(visit, template_id)
+            errors = sentences(error.problems, desk_request.viewer.language, _SENTENCES)
+            found = template_actions.find(cursor, desk_request.actor, template_id)
+            return _form(context, cursor, desk_request, found, wording, errors)
+    return _written(desk_request, template_id)
 
 
-def _written(visit: DeskRequest, template_id: UUID) -> Response:
-    _log.info("template written", agent=str(visit.agent.id), template=str(template_id))
+def _written(desk_request: DeskRequest, template_id: UUID) -> Response:
+    _log.info("template written", agent=str(desk_request.agent.id), template=str(template_id))
     return RedirectResponse("/desk/templates", status_code=303)
 
 
 def _listing(
-    context: DeskContext, cursor: Cursor, visit: DeskRequest, new: Wording | None = None, errors: Errors | None = None
+    context: DeskContext,
+    cursor: Cursor,
+    desk_request: DeskRequest,
+    new: Wording | None = None,
+    errors: Errors | None = None,
 ) -> Response:
-    names = {unit.id: unit.name(visit.viewer.language) for unit in directory.units(cursor)}
+    names = {unit.id: unit.name(desk_request.viewer.language) for unit in directory.units(cursor)}
     return Shell(context).page(
         "desk/templates.html",
-        visit,
+        desk_request,
         cursor,
         "templates",
         status=422 if errors else 200,
         own_address="/desk/templates",
-        rows=template_actions.listing(cursor, visit.actor),
-        unit_name=lambda unit_id: names.get(unit_id, "") if unit_id else visit.say(_("All units")),
-        choices=_choices(cursor, visit),
+        rows=template_actions.listing(cursor, desk_request.actor),
+        unit_name=lambda unit_id: names.get(unit_id, "") if unit_id else desk_request.say(_("All units")),
+        choices=_choices(cursor, desk_request),
         beginning=lambda text: templating.beginning(text, _BEGINNING),
         wording=new or Wording(None, "answer", {}, {}),
         errors=errors or [],
@@ -135,42 +139,42 @@ def _listing(
 def _form(
     context: DeskContext,
     cursor: Cursor,
-    visit: DeskRequest,
+    desk_request: DeskRequest,
     found: Template,
     wording: Wording,
     errors: Errors | None = None,
 ) -> Response:
     return Shell(context).page(
         "desk/template.html",
-        visit,
+        desk_request,
         cursor,
         "templates",
         status=422 if errors else 200,
         own_address=f"/desk/templates/{found.id}",
         found=found,
         wording=wording,
-        choices=_choices(cursor, visit),
+        choices=_choices(cursor, desk_request),
         errors=errors or [],
     )
 
 
-def _choices(cursor: Cursor, visit: DeskRequest) -> dict[str, object]:
-    every: list[tuple[UUID | None, str]] = [(None, visit.say(_("All units")))]
-    named = [(unit.id, unit.name(visit.viewer.language)) for unit in directory.units(cursor)]
+def _choices(cursor: Cursor, desk_request: DeskRequest) -> dict[str, object]:
+    every: list[tuple[UUID | None, str]] = [(None, desk_request.say(_("All units")))]
+    named = [(unit.id, unit.name(desk_request.viewer.language)) for unit in directory.units(cursor)]
     return {
         "units": [
             (str(unit_id or _EVERY), name)
             for unit_id, name in [*every, *named]
-            if template_actions.manages(visit.actor, unit_id)
+            if template_actions.manages(desk_request.actor, unit_id)
         ],
-        "kinds": [(kind, visit.say(KIND_NAMES[kind])) for kind in KINDS],
+        "kinds": [(kind, desk_request.say(KIND_NAMES[kind])) for kind in KINDS],
         "kind_names": KIND_NAMES,
         "variables": templating.VARIABLES,
     }
 
 
-def _wording(visit: DeskRequest) -> Wording:
-    form = visit.form
+def _wording(desk_request: DeskRequest) -> Wording:
+    form = desk_request.form
     unit = form.get("unit", "")
     names, texts = (
         {str(language): form.get(f"{what}_{language}", "").strip() for language in LANGUAGES}
@@ -187,6 +191,6 @@ def _uuid(text: str) -> UUID:
         return UUID(int=0)
 
 
-def _version(visit: DeskRequest) -> int:
-    text = visit.form.get("version", "")
+def _version(desk_request: DeskRequest) -> int:
+    text = desk_request.form.get("version", "")
     return int(text) if text.isascii() and text.isdigit() and len(text) < 9 else -1
