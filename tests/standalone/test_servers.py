@@ -377,7 +377,7 @@ def test_a_start_killed_while_it_made_the_data_folder_is_made_anew(tmp_path: Pat
 def test_a_second_start_in_the_same_folder_is_refused_and_harms_nothing(tmp_path: Path) -> None:
     with holding(tmp_path) as (_, servers):
         assert running(tmp_path) == servers
-        with pytest.raises(ServerFailed, match="already run by another process"), embedded(tmp_path):
+        with pytest.raises(ServerFailed, match="already run by another zrm process"), embedded(tmp_path):
             pass
         write(servers, "unharmed")
         assert notes(servers) == ["unharmed"]

@@ -247,7 +247,7 @@ def test_a_mail_server_without_an_envelope_opens_no_case_and_is_not_thanked(
 ) -> None:
     head = ("Return-Path: <MAILER-DAEMON>", "From: MAILER-DAEMON@relay.example", "Subject: failure notice")
     bounce = mail_installation.take(headed(*head, text="Hi. No mailbox here by that name."), mail_from=None)
-    assert mail_installation.state(bounce) == ("ignored", "a bounce that belongs to no case")
+    assert mail_installation.state(bounce) == ("ignored", "a returned mail that belongs to no case")
     assert mail_installation.ask("SELECT count(*) FROM cases") == [(0,)]
     assert mail_installation.ask("SELECT count(*) FROM deliveries") == [(0,)]
     assert mail_installation.holds()

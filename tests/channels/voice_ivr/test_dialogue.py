@@ -141,7 +141,7 @@ def test_a_hang_up_in_the_second_take_keeps_both(door: Door) -> None:
     assert [file.size for file in contact.files] == [32_044, 16_044]
     (inbound,) = door.channel.parse(contact)
     assert isinstance(inbound, Inbound)
-    assert "هر دو صدا" in inbound.text
+    assert (inbound.text, [part["code"] for part in inbound.description]) == ("", ["voice.seconds", "voice.anew"])
 
 
 def test_an_empty_second_take_leaves_the_first(door: Door) -> None:
