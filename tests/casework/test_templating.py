@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from zrm.casework.templating import VARIABLES, beginning, fill, unknown_placeholders, with_greeting_and_signature
 from zrm.kit.direction import in_marks
-from zrm.ui.i18n import in_fours
+from zrm.ui.i18n import format_code
 
 VALUES = dict.fromkeys(VARIABLES, "") | {"name": "Sara", "code": "1234-5678-9012", "title": "{code} {agent}"}
 
@@ -71,7 +71,7 @@ def test_an_address_of_the_web_stays_one_that_can_be_tapped(text: str, filled: s
 
 
 def test_a_code_keeps_its_groups_in_order_and_leaves_the_line_as_it_runs() -> None:
-    code = VALUES | {"code": in_fours("123456789012", "fa")}
+    code = VALUES | {"code": format_code("123456789012", "fa")}
     assert fill("{code} کد پیگیری شماست", code).text == "\u2066۱۲۳۴-۵۶۷۸-۹۰۱۲\u2069 کد پیگیری شماست"
     assert fill("Your code is {code}.", VALUES).text == "Your code is 1234-5678-9012."
 

@@ -35,7 +35,7 @@ from zrm.kit.blobs import BlobStore
 from zrm.kit.db import Cursor, Database
 from zrm.kit.ids import new_id
 from zrm.normalizer.filing import Filer
-from zrm.ui.i18n import in_fours
+from zrm.ui.i18n import format_code
 
 PEER = "192.0.2.7"
 
@@ -92,7 +92,7 @@ def test_quarantine_looks_like_received_to_its_sender(desk: Desk, file: Callable
 def test_without_proof_the_state_and_no_words(desk: Desk, file: Callable[[], None]) -> None:
     receipt = come(desk)
     file()
-    tracking = desk.tracking.track(in_fours(receipt.code, "fa"), PEER)
+    tracking = desk.tracking.track(format_code(receipt.code, "fa"), PEER)
     assert (tracking.state, tracking.proven, tracking.title) == ("received", False, "")
     assert tracking.proofs == ("phone", "email")
     assert [message.text for message in tracking.messages] == [""]

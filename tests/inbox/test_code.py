@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from zrm.inbox import code
-from zrm.ui.i18n import in_fours
+from zrm.ui.i18n import format_code
 
 codes = st.builds(code.mint)
 
@@ -23,8 +23,8 @@ def test_a_minted_code_reads_back_however_it_is_typed(minted: str) -> None:
     arabic = minted.translate(str.maketrans("0123456789", "٠١٢٣٤٥٦٧٨٩"))
     for typed in (
         minted,
-        in_fours(minted, "en"),
-        in_fours(minted, "fa"),
+        format_code(minted, "en"),
+        format_code(minted, "fa"),
         f" {minted[:4]} {minted[4:]}\u200f",
         persian,
         arabic,

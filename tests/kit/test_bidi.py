@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.ui.test_i18n import sentences
-from zrm.ui.i18n import LANGUAGES, Language, gettext, in_fours
+from zrm.ui.i18n import LANGUAGES, Language, format_code, gettext
 
 if TYPE_CHECKING:
     from tests.lab.browser import LabBrowser
@@ -35,10 +35,10 @@ LEFT_EDGES = """paragraph => {
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_the_groups_of_a_code_stand_in_their_order_in_every_sentence(language: Language, browser: LabBrowser) -> None:
     """A citizen who reads the groups last to first types a code that nobody knows."""
-    code = in_fours(CODE, language)
+    code = format_code(CODE, language)
     told = [gettext(language, one) for one in sentences() if "%(code)s" in one]
     lines = [PLACES.sub(lambda place: code if place[1] == "code" else "…", line) for text in told for line in text.split("\n") if "%(code)s" in line]  # fmt: skip
-    lines.append(f"Re: چراغ خیابان [\u200e{in_fours(CODE, 'en')}]")  # as the subject of an answer has it
+    lines.append(f"Re: چراغ خیابان [\u200e{format_code(CODE, 'en')}]")  # as the subject of an answer has it
     page = browser.page(language)
     page.set_content("".join(f'<p dir="auto" style="white-space: nowrap">{html.escape(line)}</p>' for line in lines))
     try:

@@ -30,7 +30,7 @@ from zrm.kit.blobs import BlobStore
 from zrm.kit.db import Cursor, Database, session_of
 from zrm.normalizer.filing import Filer
 from zrm.normalizer.self_service import MOST_ANSWERS
-from zrm.ui.i18n import in_fours
+from zrm.ui.i18n import format_code
 
 ALI, SARA = "09121234567", "09351234567"
 
@@ -124,7 +124,7 @@ def test_help_in_english_is_answered_in_english(line: Line) -> None:
 
 def test_a_code_tells_the_state_in_the_citizens_language(line: Line) -> None:
     receipt = line.text("The light in our street is broken, please repair it.")
-    line.text(in_fours(receipt.code, "fa"))
+    line.text(format_code(receipt.code, "fa"))
     assert "has reached us" in line.sent[-1].text, "by first use: digits alone are answered in the language met first"
     line.text(f"کد {receipt.code}", SARA)
     assert "در نوبت بررسی" in line.sent[-1].text
@@ -174,11 +174,11 @@ def test_codes_are_texted_to_the_number_they_belong_to(line: Line) -> None:
     assert line.state(receipt) == ("ignored", "done by the installation itself (codes)")
     ((code,),) = line.ask("SELECT code FROM cases")
     assert line.sent[-1].to == "+989121234567"
-    assert in_fours(str(code), "fa") in line.sent[-1].text
+    assert format_code(str(code), "fa") in line.sent[-1].text
     assert "چراغ" not in line.sent[-1].text
     assert len(line.sent[-1].text) <= 134
     line.text("codes")
-    assert f": {in_fours(str(code), 'en')}" in line.sent[-1].text
+    assert f": {format_code(str(code), 'en')}" in line.sent[-1].text
     line.text("لغو")
     silent = len(line.sent)
     line.text("کدها")

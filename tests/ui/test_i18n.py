@@ -122,6 +122,6 @@ def test_digits_follow_the_language() -> None:
     assert i18n.digits(2045, "en") == "2045"
 
 
-def test_long_numbers_are_read_in_fours() -> None:
-    assert i18n.in_fours("283541907624", "en") == "2835-4190-7624"
-    assert i18n.in_fours("283541907624", "fa") == "\u200e۲۸۳۵-۴۱۹۰-۷۶۲۴"
+def test_a_code_is_shown_in_groups_of_four() -> None:
+    assert i18n.format_code("283541907624", "en") == "2835-4190-7624"
+    assert i18n.format_code("283541907624", "fa") == "\u200e۲۸۳۵-۴۱۹۰-۷۶۲۴"

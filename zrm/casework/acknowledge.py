@@ -12,7 +12,7 @@ from zrm.casework.templating import fill
 from zrm.config import Settings
 from zrm.contract.addresses import PHONE, AddressKind
 from zrm.localized import Localized, in_language
-from zrm.ui.i18n import Language, _, gettext, in_fours
+from zrm.ui.i18n import Language, _, format_code, gettext
 
 SUBJECT: Final = _("We have received your message")
 """The subject of an acknowledgement by mail; the code is appended where the mail is written."""
@@ -41,7 +41,7 @@ def acknowledgement(
 
 
 def _text(code: str, language: Language, settings: Settings, kind: AddressKind, wording: Localized | None) -> str:
-    shown = in_fours(code, language)
+    shown = format_code(code, language)
     name = settings.organisation.name.in_language(language)
     track = f"{settings.public_url}/track"
     if wording is not None:

@@ -14,7 +14,7 @@ from zrm.config import Settings
 from zrm.kit.gsm import cost
 from zrm.localized import in_language
 from zrm.ui.calendars import DateReader, date_text
-from zrm.ui.i18n import Language, _, digits, gettext, in_fours
+from zrm.ui.i18n import Language, _, digits, format_code, gettext
 
 Answer = Literal["help", "stop", "start", "status", "unknown", "codes", "no codes", "rated"]
 
@@ -74,7 +74,7 @@ def text_of(
     """
     worded = {**_TEXTS, **_BY_MAIL} if by_mail else _TEXTS
     message = _STATES[status] if answer == "status" else worded[answer]
-    return gettext(language, message) % {"name": name, "code": in_fours(code, language)}
+    return gettext(language, message) % {"name": name, "code": format_code(code, language)}
 
 
 def codes_text(cases: Sequence[OwnCase], language: Language, settings: Settings, *, by_mail: bool) -> str:
@@ -109,7 +109,7 @@ def _listed(cases: Sequence[OwnCase], most: int, language: Language, settings: S
     lines = []
     for case in cases[:most]:
         # The day comes first: otherwise a line that begins with a code would be laid out left to right.
-        code, day = in_fours(case.code, language), date_text(case.opened_at, reader)
+        code, day = format_code(case.code, language), date_text(case.opened_at, reader)
         if not by_mail:
             lines.append(f"{day}: {code}")
             continue
@@ -138,7 +138,7 @@ def closing_text(code: str, language: Language, reason: str = "") -> str:
     text = gettext(
         language,
         "Case %(code)s is closed. How content are you with it? Answer with one digit, from 1 (not at all) to 5 (very).",
-        code=in_fours(code, language),
+        code=format_code(code, language),
     )
     said = digits(text, language)
     return (

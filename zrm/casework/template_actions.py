@@ -23,7 +23,7 @@ from zrm.kit.db import Cursor
 from zrm.localized import in_language
 from zrm.security.grants import covers
 from zrm.ui.descriptions import title_of
-from zrm.ui.i18n import LANGUAGES, Language, in_fours
+from zrm.ui.i18n import LANGUAGES, Language, format_code
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +124,7 @@ def _values(
     writer = directory.agents_by_id(cursor, [actor.agent_id]).get(actor.agent_id)
     return {
         "name": case.person,
-        "code": in_fours(case.code, language),
+        "code": format_code(case.code, language),
         "track": f"{settings.public_url.rstrip('/')}/track",
         "unit": in_language(case.unit_names, language),
         "subject": in_language(case.subject_names, language),

@@ -77,7 +77,7 @@ def digits(text: object, language: Language) -> str:
     return str(text).translate(_PERSIAN_DIGITS) if language == "fa" else str(text)
 
 
-def in_fours(number: str, language: Language) -> str:
+def format_code(number: str, language: Language) -> str:
     """A long number in groups, `1234-5678-9012`, in the language's digits and safe inside a sentence of it.
 
     After an Arabic letter the groups would be shown last to first; a left-to-right mark before them keeps their order.

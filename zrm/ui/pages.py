@@ -23,7 +23,7 @@ from zrm.kit.direction import isolate_codes, reading_direction
 from zrm.localized import in_language
 from zrm.ui import calendars, labels
 from zrm.ui.descriptions import title_of, worded
-from zrm.ui.i18n import LANGUAGES, Language, digits, in_fours, translations
+from zrm.ui.i18n import LANGUAGES, Language, digits, format_code, translations
 from zrm.ui.viewer import Viewer
 
 TEMPLATES: Final = Path(__file__).parent / "templates"
@@ -141,7 +141,7 @@ class Pages:
             ago=lambda moment: calendars.ago_text(moment, self._now(), _viewer.get().reader),
             iso=lambda moment: moment.astimezone(UTC).isoformat(timespec="seconds"),
             digits=lambda value: digits(value, _viewer.get().language),
-            code444=lambda code: in_fours(code, _viewer.get().language),
+            code444=lambda code: format_code(code, _viewer.get().language),
             bytes=lambda size: labels.byte_size(size, _viewer.get().language),
             duration=lambda seconds: labels.duration(seconds, _viewer.get().language),
             named=lambda words: in_language(words, _viewer.get().language),

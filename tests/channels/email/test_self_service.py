@@ -23,7 +23,7 @@ from zrm.inbox.receive import Inbox
 from zrm.kit.blobs import BlobStore
 from zrm.kit.db import Database
 from zrm.normalizer.self_service import MOST_ANSWERS
-from zrm.ui.i18n import in_fours
+from zrm.ui.i18n import format_code
 
 SARA = "sara@example.com"
 
@@ -113,7 +113,7 @@ def test_a_code_alone_is_answered_with_the_state_in_its_thread(
     code = answering.code()
     values = {
         "code": code,
-        "shown": in_fours(code, "en"),
+        "shown": format_code(code, "en"),
         "persian": code.translate(str.maketrans("0123456789", "۰۱۲۳۴۵۶۷۸۹")),
     }
     subject = subject.format(**values)
@@ -141,7 +141,7 @@ def test_a_mail_that_asks_for_codes_gets_those_of_its_sender(
     ((own,), (others,)) = answering.ask("SELECT code FROM cases ORDER BY opened_at")
     digits = body(answer).translate(str.maketrans("۰۱۲۳۴۵۶۷۸۹", "0123456789"))
     assert answer["To"] == ALI
-    assert (in_fours(str(own), "en") in digits, in_fours(str(others), "en") in digits) == (True, False)
+    assert (format_code(str(own), "en") in digits, format_code(str(others), "en") in digits) == (True, False)
     assert "چراغ" not in body(answer)
     assert answer["Auto-Submitted"] == "auto-replied"
     assert answering.holds()

@@ -11,7 +11,7 @@ from tests.lab.process import wait_until
 from tests.lab.telegram import Bot, Citizen, Cut, Flood, TelegramStandIn
 from zrm.channels.telegram.channel import BaleChannel, BotChannel, TelegramChannel
 from zrm.channels.telegram.webhook import MAX_BODY, SECRET_HEADER
-from zrm.ui.i18n import in_fours
+from zrm.ui.i18n import format_code
 
 SARA = Citizen(1001, "سارا", "fa", "کریمی")
 JOHN = Citizen(1002, "John", "en")
@@ -32,7 +32,7 @@ def test_a_message_becomes_a_case_and_the_answer_comes_back(
         (installation.channel.kind, "1001", False)
     ]
     assert installation.ask("SELECT name FROM persons") == [("سارا کریمی",)]
-    shown = in_fours(case.code, "fa")
+    shown = format_code(case.code, "fa")
     assert shown in bot.wait_for_said(SARA)[0].text, "the acknowledgement tells the code"
     installation.answer(case, "فردا درست می‌شود.")
     said = bot.wait_for_said(SARA, 2)[1]

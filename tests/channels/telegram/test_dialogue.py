@@ -11,7 +11,7 @@ from tests.channels.telegram.installation import BotInstallation, Case
 from tests.lab.process import wait_until
 from tests.lab.telegram import Bot, Citizen
 from zrm.casework.context import InvalidInput
-from zrm.ui.i18n import Language, digits, gettext, in_fours
+from zrm.ui.i18n import Language, digits, format_code, gettext
 
 CITIZENS: dict[Language, Citizen] = {"fa": Citizen(2001, "سارا", "fa"), "en": Citizen(2002, "John", "en")}
 
@@ -89,7 +89,7 @@ def test_a_matter_is_asked_for_step_by_step_and_comes_as_one_contact(
     assert talk.say("Files: %(count)s", count=digits(1, language)) in summary
     registered = talk.press("Yes, register it")
     case = only_case(installation)
-    code = in_fours(case.code, language)
+    code = format_code(case.code, language)
     assert code in registered
     assert registered.startswith(talk.say("Registered. Your tracking code:\n%(code)s\n\nWe answer here. With this code you can also ask by telephone, by text message, or at\n%(track)s", code=code, track="")[:40])  # fmt: skip
     assert (case.nature, case.subject, case.language) == ("complaint", chosen.key, language)

@@ -30,7 +30,7 @@ from zrm.kit.blobs import BlobStore
 from zrm.kit.db import Database
 from zrm.kit.ids import new_id
 from zrm.normalizer.filing import Filer
-from zrm.ui.i18n import in_fours
+from zrm.ui.i18n import format_code
 
 SARA, MOBILE = "sara@home.example", "+989121234567"
 SENT = {"en": "If we know this number or address", "fa": "اگر این شماره یا نشانی را بشناسیم"}
@@ -213,7 +213,7 @@ class Town:
         raw = RawContact(channel, account, str(self.count), words.encode(), "text/plain", {"from": address})
         receipt = self.inbox.submit(raw).result()
         self.work()
-        return in_fours(receipt.code, "en")
+        return format_code(receipt.code, "en")
 
     def type_into_form(self, **typed: str) -> str:
         client = self.portal.citizen()

@@ -37,7 +37,7 @@ from zrm.casestore.history import (
 )
 from zrm.kit.direction import isolate_codes, isolated
 from zrm.ui import labels
-from zrm.ui.i18n import Language, _, digits, gettext, in_fours
+from zrm.ui.i18n import Language, _, digits, format_code, gettext
 
 LABELS: Final = {
     "robot": _("Automatic message"),
@@ -184,7 +184,7 @@ class History:
                 given, most = digits(score, self._language), digits(5, self._language)
                 return self._say(sentence, score=given, most=most, channel=self._channel(channel)), "circle-check"
             case RelationSuggested(other_code=code):
-                code = in_fours(code, self._language)
+                code = format_code(code, self._language)
                 return self._say(_("Another case may belong to this one: %(code)s"), code=code), "link"
         return None
 

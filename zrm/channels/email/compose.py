@@ -28,7 +28,7 @@ from zrm.contract.outbound import Reply
 from zrm.kit.direction import isolate_numbers, runs_right_to_left
 from zrm.kit.mail_addresses import server_domain
 from zrm.kit.text import clean, clean_line
-from zrm.ui.i18n import in_fours
+from zrm.ui.i18n import format_code
 
 _MOST_REFERENCES: Final = 20
 _WIDTH: Final = 76
@@ -125,7 +125,7 @@ def _subject(reply: Reply) -> str:
         return title[:250]
     code = reply.code
     if len(code) == 12 and code.isascii() and code.isdigit():
-        shown = f"[{in_fours(code, 'en')}]"
+        shown = f"[{format_code(code, 'en')}]"
         if shown not in title.replace(_LEFT_TO_RIGHT, ""):
             # After Persian words a mail program would show the groups of digits last to first.
             title = f"{title[:200]} {shown if title.isascii() else f'[{_LEFT_TO_RIGHT}{shown[1:]}'}".strip()

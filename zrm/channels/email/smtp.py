@@ -34,7 +34,7 @@ from zrm.kit import log
 from zrm.kit.ids import new_trace
 from zrm.kit.mail_addresses import comparable
 from zrm.kit.peers import peer_of
-from zrm.ui.i18n import in_fours
+from zrm.ui.i18n import format_code
 
 _log = log.get(__name__)
 _LARGE: Final = 65_536  # bytes; above it, hashing and writing leave the event loop
@@ -175,7 +175,7 @@ class SmtpDoor:
         except StoreUnavailable:
             _log.warning("refused", channel="email", reason="store unavailable", trace=trace)
             return "451 4.3.0 Cannot keep the message at the moment, come again"
-        return f"{_RECEIVED}{in_fours(receipt.code, 'en')}"
+        return f"{_RECEIVED}{format_code(receipt.code, 'en')}"
 
     async def _store(
         self, account: str, to: list[str], content: bytes, session: Session, envelope: Envelope, trace: str

@@ -34,7 +34,7 @@ from zrm.kit import log
 from zrm.kit.clock import now
 from zrm.kit.ids import new_trace
 from zrm.ui.calendars import DateReader, date_time_text
-from zrm.ui.i18n import Language, digits, gettext, in_fours
+from zrm.ui.i18n import Language, digits, format_code, gettext
 
 MEDIA_TYPE = "application/json"
 
@@ -283,7 +283,7 @@ class TelegramDoor:
         message = messages.REGISTERED if bundle.finished else messages.REGISTERED_UNFINISHED
         track = f"{self._installation.public_url}/track"
         return OutgoingMessage(
-            gettext(language, message, code=in_fours(code, language), track=track), keys=menu(language)
+            gettext(language, message, code=format_code(code, language), track=track), keys=menu(language)
         )
 
     async def sweep(self) -> None:
@@ -345,7 +345,7 @@ class TelegramDoor:
         text = gettext(
             language,
             messages.STATE,
-            code=in_fours(found.code, language),
+            code=format_code(found.code, language),
             state=gettext(language, messages.STATES[found.state]),
             date=date_time_text(
                 found.changed_at,
