@@ -37,7 +37,7 @@ INSERT INTO permissions (id, agent_id, permission, unit_id)
 SELECT uuidv7(), added.id, p.permission, p.unit_id FROM added, permissions p JOIN agents s ON s.id = p.agent_id
 WHERE s.login = 'sara'
 """
-# As it was until November 2026: a notification for everybody of the unit who may work there.
+# The control: a notification for everybody of the unit who may work there.
 _EVERYBODY: Final = """
 INSERT INTO notifications (id, agent_id, case_id, source_id, kind, at)
 SELECT uuidv7(), a.id, c.case_id, c.id, 'message', c.at
@@ -53,7 +53,7 @@ def measure(sizes: Sizes) -> Result:
     result = Result(
         TITLE,
         f"{contacts:,} contacts in the cases of a unit of {_AGENTS} agents, told by one worker in batches of {_BATCH}, on a store of its "
-        "own. The control writes a notification for every agent of the unit who may work there, as was done until November 2026.",
+        "own. The control writes a notification for every agent of the unit who may work there.",
     )
     with tempfile.TemporaryDirectory(prefix="zrm-bench-") as folder:
         home = Path(folder)

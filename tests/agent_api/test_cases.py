@@ -121,7 +121,7 @@ def test_a_permission_is_asked(sign_in: SignIn, database: Database, taken_away: 
         ("ledger.view", "/desk/ledger"),
     ],
 )
-def test_a_page_of_oversight_is_for_who_may(sign_in: SignIn, database: Database, permission: str, path: str) -> None:
+def test_a_worklist_page_needs_its_permission(sign_in: SignIn, database: Database, permission: str, path: str) -> None:
     browser = sign_in("daniel")
     assert browser.get(path).status_code == 200
     with database.cursor() as cursor:

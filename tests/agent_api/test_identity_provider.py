@@ -279,12 +279,12 @@ def ask(liar: Liar, **answer: str) -> Any:
     settings = ProviderSettings(
         issuer=liar.issuer, client_id="zrm", client_secret=SECRET, label=Name(fa="شهر", en="City")
     )
-    client, errand = Client(settings, "https://contact.example.org" + ANSWER), SignInRequest.new()
-    query = parse_qs(urlsplit(client.address(errand)).query)
+    client, sign_in_request = Client(settings, "https://contact.example.org" + ANSWER), SignInRequest.new()
+    query = parse_qs(urlsplit(client.address(sign_in_request)).query)
     assert query["code_challenge_method"] == ["S256"]
-    assert errand.verifier not in str(query)
+    assert sign_in_request.verifier not in str(query)
     liar.nonce = query["nonce"][0]
-    return client.person(errand, {"state": query["state"][0], "code": "c", **answer})
+    return client.person(sign_in_request, {"state": query["state"][0], "code": "c", **answer})
 
 
 def test_an_honest_token_is_believed(liar: Liar) -> None:

@@ -33,8 +33,8 @@ def test_what_has_words_of_its_own_stands_in_the_conversation_with_its_steps(dat
     link = link_to(case)
     with database.cursor() as cursor:
         outgoing.queue(cursor, [link])
-        outgoing.record(cursor, link.id, DeliveryState.SENDING)
-        outgoing.record(cursor, link.id, DeliveryState.FAILED, why("no mailbox a@example.org"), "Rejected")
+        outgoing.set_state(cursor, link.id, DeliveryState.SENDING)
+        outgoing.set_state(cursor, link.id, DeliveryState.FAILED, why("no mailbox a@example.org"), "Rejected")
         page = timeline.load(cursor, case.id)
         assert page is not None
         shown, first = page.contacts[-1], page.contacts[0]
@@ -57,7 +57,7 @@ def test_what_has_words_of_its_own_is_sent_again_with_them(database: Database) -
     link = link_to(case)
     with database.cursor() as cursor:
         outgoing.queue(cursor, [link])
-        outgoing.record(cursor, link.id, DeliveryState.FAILED, why("no"))
+        outgoing.set_state(cursor, link.id, DeliveryState.FAILED, why("no"))
         again = send_again(cursor, acting(agent(cursor, "sara"), case.id).actor, link.id)
         assert words(cursor, again) == (
             "proof_link", case.address, "Your link", "Your link: {proof_link}", case.id, "queued",
@@ -75,7 +75,7 @@ def test_a_failed_answer_without_a_case_is_nobodys_case(database: Database) -> N
     )  # fmt: skip
     with database.cursor() as cursor:
         outgoing.queue(cursor, [answer])
-        outgoing.record(cursor, answer.id, DeliveryState.FAILED, why("no such line"))
+        outgoing.set_state(cursor, answer.id, DeliveryState.FAILED, why("no such line"))
         assert worklists.failed_deliveries(cursor, None) == []
         assert worklists.work_counts(cursor).failed_deliveries == {}
         assert [row.id for row in worklists.undelivered_self_answers(cursor)] == [answer.id]

@@ -48,8 +48,8 @@ def sent(installation: MailInstallation) -> None:
     with installation.database.cursor() as cursor:
         cursor.execute("SELECT id FROM deliveries WHERE state = 'queued'")
         for (delivery,) in cursor.fetchall():
-            outgoing.record(cursor, delivery, DeliveryState.SENDING)
-            outgoing.record(cursor, delivery, DeliveryState.FAILED, why(f"no mailbox {SECRET}"))
+            outgoing.set_state(cursor, delivery, DeliveryState.SENDING)
+            outgoing.set_state(cursor, delivery, DeliveryState.FAILED, why(f"no mailbox {SECRET}"))
 
 
 def erase(installation: MailInstallation, *contacts: UUID) -> int:

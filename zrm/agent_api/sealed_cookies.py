@@ -29,9 +29,9 @@ class SealedCookie:
         self._seconds = seconds
         self._seal = URLSafeTimedSerializer(context.secret, salt=f"zrm.desk.{name}")
 
-    def write(self, response: Response, errand: SealedState) -> None:
+    def write(self, response: Response, state: SealedState) -> None:
         """Give it to the browser."""
-        sealed: str | bytes = self._seal.dumps(asdict(errand))
+        sealed: str | bytes = self._seal.dumps(asdict(state))
         response.set_cookie(
             self._cookie.name,
             sealed if isinstance(sealed, str) else sealed.decode(),
@@ -48,8 +48,8 @@ class SealedCookie:
             said: dict[str, Any] = self._seal.loads(request.cookies.get(self._cookie.name, ""), max_age=self._seconds)
         except BadData:
             return None
-        errand = SealedState(said["purpose"], tuple(said["secrets"]), said["next_href"])
-        return errand if errand.purpose == purpose else None
+        state = SealedState(said["purpose"], tuple(said["secrets"]), said["next_href"])
+        return state if state.purpose == purpose else None
 
     def drop(self, response: Response) -> None:
         """Remove it."""

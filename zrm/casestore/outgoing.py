@@ -23,7 +23,7 @@ from zrm.kit.clock import now
 from zrm.kit.db import Cursor, insert_rows
 from zrm.kit.ids import new_id
 
-_IN_TROUBLE: Final = (DeliveryState.FAILED, DeliveryState.UNKNOWN)
+_NEEDS_AGENT: Final = (DeliveryState.FAILED, DeliveryState.UNKNOWN)
 _NO_REASON: Final = ("", Jsonb({}))
 
 
@@ -111,7 +111,7 @@ def queue_again(
     return fresh
 
 
-def record(
+def set_state(
     cursor: Cursor,
     delivery_id: UUID,
     state: DeliveryState,
@@ -139,7 +139,7 @@ def record(
     )
     for (case_id,) in cursor.fetchall():
         _add_event(cursor, delivery_id, case_id, state, columns)
-        if case_id is not None and state in _IN_TROUBLE:
+        if case_id is not None and state in _NEEDS_AGENT:
             outbox.add(cursor, Topic.NOTIFY, [(delivery_id, "")])
 
 

@@ -473,13 +473,10 @@ def unsafe_in_original(cursor: Cursor, contact_id: UUID) -> tuple[UUID, str] | N
 
 
 def pictures_in(cursor: Cursor, contact_id: UUID) -> dict[str, tuple[str, str, int]]:
-    """The files that a contact's HTML may refer to, by Content-ID: (media type, key in the blob store, size).
-
-    Files from before November 2026 have the ids as they came, and role `attachment` where the mail said so.
-    """
+    """The files that a contact's HTML may refer to, by Content-ID: (media type, key in the blob store, size)."""
     cursor.execute(
         "SELECT content_id, media_type, blob_key, size FROM attachments"
-        " WHERE contact_id = %s AND content_id <> '' AND role IN ('inline', 'attachment') AND scan <> ALL(%s)",
+        " WHERE contact_id = %s AND content_id <> '' AND role = 'inline' AND scan <> ALL(%s)",
         [contact_id, list(UNSAFE)],
     )
     return {content_id: (media_type, key, size) for content_id, media_type, key, size in cursor.fetchall()}

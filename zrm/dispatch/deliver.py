@@ -15,7 +15,7 @@ from zrm.casestore import contact as contacts
 from zrm.casestore import outbox, proof
 from zrm.casestore.delivery import PROOF_LINK, DeliveryState
 from zrm.casestore.outbox import Task
-from zrm.casestore.outgoing import record, set_parts, set_reference
+from zrm.casestore.outgoing import set_parts, set_reference, set_state
 from zrm.casestore.person import mark_undeliverable, opted_out
 from zrm.config import Settings
 from zrm.contract.capabilities import of_channel
@@ -25,8 +25,7 @@ from zrm.contract.outbound import Reply, Sent
 from zrm.contract.reasons import declare
 from zrm.dispatch.task_runner import NO_CHANNEL, backoff, leave_failed
 from zrm.kit import log
-from zrm.kit.db import Cursor, Database, records
-from zrm.kit.db import record as read_record
+from zrm.kit.db import Cursor, Database, record, records
 from zrm.kit.mail_addresses import own_message_id
 
 _log = log.get(__name__)
@@ -87,19 +86,19 @@ class Deliver:
                 outbox.done(cursor, [task])
                 return
             if outgoing.state == DeliveryState.SENDING:
-                record(cursor, outgoing.id, DeliveryState.UNKNOWN, _STOPPED)
+                set_state(cursor, outgoing.id, DeliveryState.UNKNOWN, _STOPPED)
                 outbox.done(cursor, [task])
                 return
             if outgoing.wordless:  # its contact's partition was detached
-                record(cursor, outgoing.id, DeliveryState.FAILED, _WORDLESS)
+                set_state(cursor, outgoing.id, DeliveryState.FAILED, _WORDLESS)
                 outbox.done(cursor, [task])
                 return
             if not outgoing.last_word and opted_out(cursor, outgoing.channel, outgoing.reply.to):
-                record(cursor, outgoing.id, DeliveryState.FAILED, OPTED_OUT, RecipientOptedOut.__name__)
+                set_state(cursor, outgoing.id, DeliveryState.FAILED, OPTED_OUT, RecipientOptedOut.__name__)
                 outbox.done(cursor, [task])
                 return
             outgoing = self._named(cursor, outgoing)
-            record(cursor, outgoing.id, DeliveryState.SENDING)
+            set_state(cursor, outgoing.id, DeliveryState.SENDING)
         outcome = self._send(outgoing)
         with self._database.cursor() as cursor:
             self._settle(cursor, task, outgoing, outcome)
@@ -159,17 +158,17 @@ class Deliver:
             case Sent(provider_ref, final, part_refs):
                 set_parts(cursor, outgoing.id, outgoing.channel, provider_ref, part_refs)
                 set_reference(cursor, outgoing.id, provider_ref)
-                record(cursor, outgoing.id, DeliveryState.DELIVERED if final else DeliveryState.SENT)
+                set_state(cursor, outgoing.id, DeliveryState.DELIVERED if final else DeliveryState.SENT)
             case OutcomeUnknown():
-                record(cursor, outgoing.id, DeliveryState.UNKNOWN, outcome.reason, outcome.code)
+                set_state(cursor, outgoing.id, DeliveryState.UNKNOWN, outcome.reason, outcome.code)
             case _ if outcome.retryable and outgoing.attempts + 1 < _MOST_TRIES:
                 wait = outcome.retry_after or backoff(outgoing.attempts + 1)
-                record(cursor, outgoing.id, DeliveryState.QUEUED, outcome.reason, outcome.code)
+                set_state(cursor, outgoing.id, DeliveryState.QUEUED, outcome.reason, outcome.code)
                 outbox.retry_later(cursor, task, after=wait, error=type(outcome).__name__)
                 outbox.reset_attempts(cursor, task)
                 return
             case _:
-                record(cursor, outgoing.id, DeliveryState.FAILED, outcome.reason, outcome.code)
+                set_state(cursor, outgoing.id, DeliveryState.FAILED, outcome.reason, outcome.code)
                 if isinstance(outcome, RecipientUnreachable):
                     mark_undeliverable(cursor, outgoing.reply.to)
         outbox.done(cursor, [task])
@@ -186,11 +185,11 @@ class Deliver:
         match outcome:
             case Sent(provider_ref, final, part_refs):
                 set_parts(cursor, outgoing.id, outgoing.channel, provider_ref, part_refs)
-                record(cursor, outgoing.id, DeliveryState.DELIVERED if final else DeliveryState.SENT)
+                set_state(cursor, outgoing.id, DeliveryState.DELIVERED if final else DeliveryState.SENT)
             case OutcomeUnknown():
                 pass
             case _:
-                record(cursor, outgoing.id, DeliveryState.FAILED, outcome.reason, outcome.code)
+                set_state(cursor, outgoing.id, DeliveryState.FAILED, outcome.reason, outcome.code)
 
 
 class _Stored(NamedTuple):
@@ -227,7 +226,7 @@ def _load(cursor: Cursor, delivery_id: UUID) -> _Outgoing | None:
         """,
         [delivery_id],
     )
-    stored = read_record(cursor, _Stored)
+    stored = record(cursor, _Stored)
     if stored is None:
         return None
     in_reply_to = stored.in_reply_to

@@ -45,9 +45,9 @@ class Relay:
         self._keep_read = keep_read
         self._store = Outage("store")
         self._files = Outage("blob store")
-        self._kept_house = 0.0
+        self._housekeeping_at = 0.0
         self._woken: dict[Topic, float] = {}  # when each topic was last woken
-        self._rung: set[Topic] = set()  # topics announced since then
+        self._announced: set[Topic] = set()  # topics announced since then
 
     def run(self, stop: Event) -> None:
         """Listen and sweep until told to stop."""
@@ -66,18 +66,18 @@ class Relay:
         while not stop.is_set():
             if time.monotonic() >= next_sweep:
                 next_sweep = time.monotonic() + self._sweep()
-            wait = _TOGETHER if self._rung else max(0.01, min(0.5, next_sweep - time.monotonic()))
+            wait = _TOGETHER if self._announced else max(0.01, min(0.5, next_sweep - time.monotonic()))
             for notice in connection.notifies(timeout=wait, stop_after=1):
-                self._rung.add(Topic(notice.payload))
-            self._wake_who_rang()
+                self._announced.add(Topic(notice.payload))
+            self._wake_announced()
 
-    def _wake_who_rang(self) -> None:
+    def _wake_announced(self) -> None:
         """Wake each topic at once, unless it was woken just now: a job costs as much as a contact, so under load many
         share one.
         """
         at = time.monotonic()
-        for topic in [topic for topic in self._rung if at - self._woken.get(topic, 0.0) >= _TOGETHER]:
-            self._rung.remove(topic)
+        for topic in [topic for topic in self._announced if at - self._woken.get(topic, 0.0) >= _TOGETHER]:
+            self._announced.remove(topic)
             self._woken[topic] = at
             self._queues.wake(topic)
 
@@ -97,8 +97,8 @@ class Relay:
         for topic in due:
             self._queues.wake(topic)
         self._sweep_uploads()
-        if time.monotonic() - self._kept_house > _HOUSEKEEPING or not self._kept_house:
-            self._kept_house = time.monotonic()
+        if time.monotonic() - self._housekeeping_at > _HOUSEKEEPING or not self._housekeeping_at:
+            self._housekeeping_at = time.monotonic()
             throttle.sweep(self._database)
             with self._database.cursor() as cursor:
                 heartbeat.forget(cursor)

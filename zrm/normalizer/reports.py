@@ -73,7 +73,7 @@ def _apply(cursor: Cursor, channel: str, report: Report) -> bool:
         bounced = of_channel(channel).bounces and (state, report.state) == ("delivered", "failed")
         moves = bounced or _RANK[report.state] > _RANK[state]
         if moves:
-            outgoing.record(
+            outgoing.set_state(
                 cursor, delivery_id, DeliveryState(report.state), report.reason, keeps_reason=report.state == "failed"
             )
             if report.state == "failed" and report.unreachable:

@@ -85,7 +85,7 @@ class IdentityProvider:
         self._description: tuple[float, dict[str, Any]] = (0.0, {})
         self._keys: tuple[float, KeySet] | None = None
 
-    def address(self, errand: SignInRequest, *, again: bool = False) -> str:
+    def address(self, sign_in_request: SignInRequest, *, again: bool = False) -> str:
         """The address to send the browser to; `again`: the provider must ask the user to sign in again, even if they
         are signed in.
 
@@ -98,24 +98,24 @@ class IdentityProvider:
             "code",
             redirect_uri=self._redirect_uri,
             scope="openid email profile",
-            state=errand.state,
-            nonce=errand.nonce,
-            code_challenge=create_s256_code_challenge(errand.verifier),
+            state=sign_in_request.state,
+            nonce=sign_in_request.nonce,
+            code_challenge=create_s256_code_challenge(sign_in_request.verifier),
             code_challenge_method="S256",
             **more,
         )
         return address
 
-    def person(self, errand: SignInRequest, answer: Mapping[str, str]) -> ProviderIdentity:
+    def person(self, sign_in_request: SignInRequest, answer: Mapping[str, str]) -> ProviderIdentity:
         """The account, from the response that the browser brought back. Errors: ProviderFailed."""
-        if not hmac.compare_digest(answer.get("state", "").encode(), errand.state.encode()):
+        if not hmac.compare_digest(answer.get("state", "").encode(), sign_in_request.state.encode()):
             raise ProviderFailed("the answer belongs to another sign-in")
         if "iss" in answer and answer["iss"] != self._settings.issuer:
             raise ProviderFailed("the answer is another provider's")
         if "error" in answer or not answer.get("code"):
             raise ProviderFailed(f"the provider refused: {answer.get('error', 'no code')[:60]}")
-        token = self._token(answer["code"], errand)
-        return self._read(str(token.get("id_token", "")), errand, str(token.get("access_token", "")))
+        token = self._token(answer["code"], sign_in_request)
+        return self._read(str(token.get("id_token", "")), sign_in_request, str(token.get("access_token", "")))
 
     def obstacle(self) -> str:
         """Why signing in there cannot work, for `zrm check`; empty if it can."""
@@ -125,19 +125,19 @@ class IdentityProvider:
             return f"security.identity_provider: {error}"
         return ""
 
-    def _read(self, id_token: str, errand: SignInRequest, access_token: str) -> ProviderIdentity:
+    def _read(self, id_token: str, sign_in_request: SignInRequest, access_token: str) -> ProviderIdentity:
         header, claims = self._verified(id_token)
         expected = {
             "iss": {"essential": True, "value": self._settings.issuer},
             "aud": {"essential": True, "value": self._settings.client_id},
             "sub": {"essential": True},
         }
-        params = {"nonce": errand.nonce, "client_id": self._settings.client_id, "access_token": access_token}
+        params = {"nonce": sign_in_request.nonce, "client_id": self._settings.client_id, "access_token": access_token}
         try:
             CodeIDToken(claims, header, expected, params).validate(now=int(self._clock()), leeway=_LEEWAY)
         except JoseError as error:
             raise ProviderFailed(f"the ID token is not to be believed: {type(error).__name__}") from None
-        if claims.get("nonce") != errand.nonce:
+        if claims.get("nonce") != sign_in_request.nonce:
             raise ProviderFailed("the ID token belongs to another sign-in")
         claims |= self._more_claims(claims, access_token)
         self._require_domain(claims)
@@ -174,13 +174,13 @@ class IdentityProvider:
         if claims.get("email_verified") is not True or domain not in self._settings.domains:
             raise ProviderFailed("the account's e-mail address is of no domain that is let in")
 
-    def _token(self, code: str, errand: SignInRequest) -> dict[str, Any]:
+    def _token(self, code: str, sign_in_request: SignInRequest) -> dict[str, Any]:
         """What the provider returns for the code, which it accepts once."""
         form = {
             "grant_type": "authorization_code",
             "code": code,
             "redirect_uri": self._redirect_uri,
-            "code_verifier": errand.verifier,
+            "code_verifier": sign_in_request.verifier,
         }
         client_id, secret = self._settings.client_id, self._settings.client_secret
         ways = self._describe().get("token_endpoint_auth_methods_supported", ["client_secret_basic"])

@@ -46,7 +46,7 @@ def direction(language: Language) -> Literal["rtl", "ltr"]:
     return "rtl" if language == "fa" else "ltr"
 
 
-def wished(asked: str, remembered: str, header: str) -> Language | None:
+def reader_language(asked: str, remembered: str, header: str) -> Language | None:
     """The reader's language: asked for in the address, else kept in `LANGUAGE_COOKIE`, else from the browser's
     Accept-Language header; None if none of them names one of ours.
     """
@@ -58,7 +58,7 @@ def wished(asked: str, remembered: str, header: str) -> Language | None:
 
 def accepted_language(header: str) -> Language | None:
     """The first of our languages in an Accept-Language header by its weights; None if it names neither."""
-    wishes: list[tuple[float, int, Language]] = []
+    accepted: list[tuple[float, int, Language]] = []
     for place, part in enumerate(header.split(",")[:20]):
         tag, _semicolon, weight = part.strip().partition(";q=")
         try:
@@ -68,8 +68,8 @@ def accepted_language(header: str) -> Language | None:
         base = tag.split("-")[0].strip().lower()
         for language in LANGUAGES:
             if base == language and quality > 0:
-                wishes.append((-quality, place, language))
-    return min(wishes)[2] if wishes else None
+                accepted.append((-quality, place, language))
+    return min(accepted)[2] if accepted else None
 
 
 def digits(text: object, language: Language) -> str:

@@ -18,7 +18,7 @@ from zrm.errors import Conflict, Forbidden, NotAllowed, NotFound, StoreFull, Sto
 from zrm.kit import log
 from zrm.security.sessions import Stage
 from zrm.ui import headers
-from zrm.ui.i18n import LANGUAGE_COOKIE, _, wished
+from zrm.ui.i18n import LANGUAGE_COOKIE, _, reader_language
 from zrm.ui.viewer import Viewer
 
 _log = log.get(__name__)
@@ -122,7 +122,7 @@ def guess_viewer(context: DeskContext, request: Request) -> Viewer:
         request.query_params.get("lang", ""),
         request.cookies.get(context.cookie(LANGUAGE_COOKIE, "/").name, ""),
     )
-    language = wished(asked, remembered, request.headers.get("accept-language", "")) or organisation.language
+    language = reader_language(asked, remembered, request.headers.get("accept-language", "")) or organisation.language
     calendar = organisation.calendar if language == organisation.language else "gregorian"
     return Viewer(language, calendar, "auto", organisation.timezone)
 

@@ -106,23 +106,23 @@ class Shell:
         ]
         if desk_request.grants.anywhere(Permission.TAKE_CONTACTS):
             views.append(NavItem("new-contact", desk_request.say(_("New contact")), "/desk/new-contact", "plus", "g k"))
-        oversight = []
+        operations = []
         if desk_request.grants.everywhere(Permission.HANDLE_QUARANTINE):
-            oversight.append(
+            operations.append(
                 NavItem(
                     "quarantine", desk_request.say(_("Quarantine")), "/desk/quarantine", "shield-half", "g q",
                     count=counts.get("quarantine"), urgent=overdue,
                 )
             )  # fmt: skip
         if desk_request.grants.anywhere(Permission.HANDLE_DELIVERIES):
-            oversight.append(
+            operations.append(
                 NavItem(
                     "failed_deliveries", desk_request.say(_("Delivery problems")), "/desk/failed-deliveries", "alert-triangle", "g t",
                     count=counts.get("failed_deliveries"), urgent=True,
                 )
             )  # fmt: skip
         if desk_request.grants.everywhere(Permission.VIEW_LEDGER):
-            oversight.append(NavItem("ledger", desk_request.say(_("Contact ledger")), "/desk/ledger", "books", "g l"))
+            operations.append(NavItem("ledger", desk_request.say(_("Contact ledger")), "/desk/ledger", "books", "g l"))
         own = []
         if desk_request.grants.anywhere(Permission.MANAGE_TEMPLATES):
             own.append(NavItem("templates", desk_request.say(_("Templates")), "/desk/templates", "file-text", "g p"))
@@ -130,6 +130,6 @@ class Shell:
             NavItem("settings", desk_request.say(_("Settings")), "/desk/settings", "adjustments-horizontal", "g s")
         )
         sections = [NavSection("", views)]
-        if oversight:
-            sections.append(NavSection(desk_request.say(_("Operations")), oversight))
+        if operations:
+            sections.append(NavSection(desk_request.say(_("Operations")), operations))
         return [*sections, NavSection(desk_request.say(_("You")), own)]

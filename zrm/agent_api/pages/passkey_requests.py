@@ -45,19 +45,19 @@ class PasskeyRequest:
 
     def used(self, request: Request, answer: str, agent_id: UUID | None = None) -> UUID | None:
         """The agent whose passkey answered; None if none did, or not one of this agent's."""
-        errand = self._cookie.read(request, _USE)
-        if errand is None:
+        state = self._cookie.read(request, _USE)
+        if state is None:
             return None
         with self._context.database.cursor() as cursor:
-            return passkeys.use(cursor, self._site, bytes.fromhex(errand.secrets[0]), answer, agent_id)
+            return passkeys.use(cursor, self._site, bytes.fromhex(state.secrets[0]), answer, agent_id)
 
     def made(self, request: Request, answer: str, agent_id: UUID, name: str) -> bool:
         """Store the passkey that the browser created for the agent; False if it does not answer our challenge."""
-        errand = self._cookie.read(request, _MAKE)
-        if errand is None:
+        state = self._cookie.read(request, _MAKE)
+        if state is None:
             return False
         with self._context.database.cursor() as cursor:
-            return passkeys.make(cursor, self._site, bytes.fromhex(errand.secrets[0]), agent_id, answer, name)
+            return passkeys.make(cursor, self._site, bytes.fromhex(state.secrets[0]), agent_id, answer, name)
 
     def drop(self, response: Response) -> None:
         """Remove the challenge: it has been answered."""

@@ -62,21 +62,21 @@ def come_back(request: Request, context: Desk) -> Response:
     from zrm.security.identity_provider import SignInRequest as Secrets
 
     provider, settings = _provider(context)
-    errand = _cookie(context).read(request, _SIGN_IN) or _cookie(context).read(request, _CONFIRM)
-    if errand is None:
+    state = _cookie(context).read(request, _SIGN_IN) or _cookie(context).read(request, _CONFIRM)
+    if state is None:
         return _failed(context, request, "no sign-in was started here", _FAILED, status=400)
     try:
-        person = provider.person(Secrets(*errand.secrets), dict(request.query_params))
+        person = provider.person(Secrets(*state.secrets), dict(request.query_params))
     except ProviderFailed as error:
         return _failed(context, request, str(error), _FAILED, status=401)
     with context.database.cursor() as cursor:
         agent_id = agent_of(cursor, person.issuer, person.subject, person.login)
     if agent_id is None:
         return _failed(context, request, "no agent has this account", _STRANGER, status=403)
-    if errand.purpose == _CONFIRM:
-        response = _confirm(context, request, agent_id, person.authenticated_at, errand.next_href)
+    if state.purpose == _CONFIRM:
+        response = _confirm(context, request, agent_id, person.authenticated_at, state.next_href)
     else:
-        whole, target = settings.proves_two_steps, errand.next_href
+        whole, target = settings.proves_two_steps, state.next_href
         response = Entrance(context).enter(request, agent_id, How.PROVIDER, next_href=target, whole=whole)
     _cookie(context).drop(response)
     return response

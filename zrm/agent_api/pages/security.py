@@ -116,8 +116,8 @@ def passkey_options(context: Desk, desk_request: Enrolling) -> Response:
     """What the browser needs to create a passkey, as JSON."""
     _check_offer(context, desk_request)
     organisation = own_name(context, desk_request.viewer.language)
-    errand = PasskeyRequest(context)
-    return errand.to_make(
+    passkey = PasskeyRequest(context)
+    return passkey.to_make(
         desk_request.agent.id, login=desk_request.agent.login, name=desk_request.name, organisation=organisation
     )
 
@@ -126,15 +126,15 @@ def passkey_options(context: Desk, desk_request: Enrolling) -> Response:
 def make_passkey(request: Request, context: Desk, desk_request: Enrolling) -> Response:
     """Store the passkey that the browser created."""
     _check_offer(context, desk_request)
-    errand, name = PasskeyRequest(context), _name(desk_request) or desk_request.say(_("Passkey"))
-    if not errand.made(request, desk_request.form.get("credential", ""), desk_request.agent.id, name):
+    passkey, name = PasskeyRequest(context), _name(desk_request) or desk_request.say(_("Passkey"))
+    if not passkey.made(request, desk_request.form.get("credential", ""), desk_request.agent.id, name):
         problem = _("No passkey was made. Try again.")
         if desk_request.session.stage is Stage.SET_UP:
             return _set_up(context, desk_request, problem=problem, status=422)
         return _overview(context, desk_request, problem=problem, status=422)
     _log.info("passkey made", agent=str(desk_request.agent.id))
     response = _set_up_done(context, request, desk_request, How.PASSKEY)
-    errand.drop(response)
+    passkey.drop(response)
     return response
 
 

@@ -19,7 +19,7 @@ from zrm.kit.cookies import Cookie, cookie
 from zrm.ui import i18n
 from zrm.ui.frame import FooterLink, PortalFrame
 from zrm.ui.headers import PAGE
-from zrm.ui.i18n import LANGUAGES, Language, _, gettext, ngettext, wished
+from zrm.ui.i18n import LANGUAGES, Language, _, gettext, ngettext, reader_language
 from zrm.ui.pages import Pages
 from zrm.ui.viewer import Viewer
 
@@ -46,7 +46,7 @@ class PageRenderer:
         # parsing an empty query takes as long as a full one
         query = request.query_params if request.scope["query_string"] else {}
         asked, remembered = query.get("lang", ""), request.cookies.get(self.language_cookie.name, "")
-        return wished(asked, remembered, request.headers.get("accept-language", "")) or self._own_language
+        return reader_language(asked, remembered, request.headers.get("accept-language", "")) or self._own_language
 
     def keeps_cookies(self, request: Request) -> bool:
         """Whether the cookie that every page sets came back: without cookies, what a redirect needs would be lost."""

@@ -160,7 +160,7 @@ def _words(delivered: Delivered) -> str:
     return delivered.words.decode("utf-16-be" if delivered.data_coding == 8 else "latin-1", "replace")
 
 
-def fate_of(reference: str, answer: bytes) -> Report | None:
+def state_report(reference: str, answer: bytes) -> Report | None:
     """The state in an answer to query_sm; None while the message is under way or the SMSC does not know it."""
     try:
         reader = pdu.PduReader(answer)

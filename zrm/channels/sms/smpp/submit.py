@@ -23,7 +23,7 @@ from zrm.channels.sms.alphabet import split
 from zrm.channels.sms.smpp import pdu
 from zrm.channels.sms.smpp.config import SmppGateway
 from zrm.channels.sms.smpp.listen import status_name
-from zrm.channels.sms.smpp.read import fate_of, reference, spellings
+from zrm.channels.sms.smpp.read import reference, spellings, state_report
 from zrm.contract.errors import (
     ConfigInvalid,
     ConnectionFailed,
@@ -92,7 +92,7 @@ class Transmitter:
             if status in _THROTTLED:
                 raise Throttled(messages.GATEWAY_WAIT, code=status_name(status))
             if status == 0:
-                return fate_of(provider_ref, answer)
+                return state_report(provider_ref, answer)
         return None
 
     def close(self) -> None:
