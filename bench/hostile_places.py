@@ -20,7 +20,7 @@ from uuid import UUID
 
 from starlette.requests import Request
 
-from zrm.agent_api.pages.reasons import worded
+from zrm.agent_api.pages.reason_sentences import worded
 from zrm.casestore.search_words import contact_key, excerpt, marked, parse
 from zrm.casework.templating import fill, unknown_placeholders
 from zrm.channels.channel import Channel

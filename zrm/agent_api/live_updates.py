@@ -20,7 +20,7 @@ from psycopg import sql
 
 from zrm.agent_api.context import DeskContext
 from zrm.agent_api.live_connections import HEARTBEAT, OpenDesk, Variant, event
-from zrm.agent_api.pages.labels import notice_href, notice_text
+from zrm.agent_api.pages.history_sentences import notice_href, notice_text
 from zrm.agent_api.pages.rows import draw_row
 from zrm.casestore import case_list, directory, live, notification, worklists
 from zrm.casestore.case_list import CaseRow

@@ -1,7 +1,7 @@
 """Acknowledgement of receipt with the tracking code. Once per case, never to robots.
 
 It contains nothing from the sender: otherwise a sender who forges an address could have us carry text to its owner.
-This holds for the subject of a mail too, and for every other automatic mail (`zrm.casework.self_service`).
+This holds for the subject of a mail too, and for every other automatic mail (`zrm.casework.self_service_texts`).
 """
 
 from __future__ import annotations

@@ -16,7 +16,7 @@ from zrm.casestore.contact import NewContact
 from zrm.casestore.delivery import DeliveryKind
 from zrm.casestore.outgoing import NewDelivery
 from zrm.casestore.person import opted_out
-from zrm.casework.self_service import CLOSING_SUBJECT, closing_text
+from zrm.casework.self_service_texts import CLOSING_SUBJECT, closing_text
 from zrm.contract.capabilities import of_channel
 from zrm.kit.clock import now
 from zrm.kit.db import Cursor

@@ -16,7 +16,7 @@ from tests.channels.email.installation import ALI, MailInstallation, mail
 from zrm.casestore import months, outbox, search, search_words, timeline
 from zrm.casestore.case import case_of, cases_of
 from zrm.casestore.outbox import Topic
-from zrm.casework.self_service import text_of
+from zrm.casework.self_service_texts import text_of
 from zrm.channels.sms.keywords import command_of
 from zrm.contract.addresses import PHONE, Sender
 from zrm.contract.inbound import Inbound, Parsed, RawContact

@@ -12,7 +12,7 @@ from fastapi.responses import RedirectResponse
 from zrm.agent_api.context import Desk, DeskContext
 from zrm.agent_api.desk_request import DeskRequest, SignedIn
 from zrm.agent_api.pages.error_pages import page_router
-from zrm.agent_api.pages.labels import notice_href, notice_text
+from zrm.agent_api.pages.history_sentences import notice_href, notice_text
 from zrm.agent_api.pages.layout import Shell
 from zrm.casestore import agent as agents
 from zrm.casestore.notification import Notice

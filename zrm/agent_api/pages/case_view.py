@@ -11,7 +11,7 @@ from uuid import UUID
 from zrm.agent_api.context import DeskContext
 from zrm.agent_api.desk_request import MOST_FILES, MOST_UPLOAD_BYTES, DeskRequest
 from zrm.agent_api.pages.files import harmless_name, is_pdf
-from zrm.agent_api.pages.labels import LABELS, RELATION_REASONS, History, label
+from zrm.agent_api.pages.history_sentences import LABELS, RELATION_REASONS, History, label
 from zrm.agent_api.pages.route_choices import RouteChoice, route_choices
 from zrm.casestore import case_list, directory, follower, nature
 from zrm.casestore.agent import Permission

@@ -8,7 +8,7 @@ from fastapi.responses import HTMLResponse
 
 from zrm.agent_api.context import DeskContext
 from zrm.agent_api.desk_request import DeskRequest
-from zrm.agent_api.pages.reasons import worded
+from zrm.agent_api.pages.reason_sentences import worded
 from zrm.casestore import case_list, worklists
 from zrm.casestore.agent import Permission
 from zrm.casestore.case_list import View

@@ -15,7 +15,7 @@ from zrm.agent_api.context import Desk, DeskContext
 from zrm.agent_api.desk_request import DeskRequest, Enrolling, LatelyProven, SignedIn
 from zrm.agent_api.pages.entrance import Entrance
 from zrm.agent_api.pages.error_pages import page_router
-from zrm.agent_api.pages.labels import SIGNED_IN_BY
+from zrm.agent_api.pages.history_sentences import SIGNED_IN_BY
 from zrm.agent_api.pages.layout import Shell
 from zrm.agent_api.pages.passkey_requests import PasskeyRequest
 from zrm.agent_api.pages.sign_in import own_name

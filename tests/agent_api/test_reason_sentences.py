@@ -15,7 +15,7 @@ from psycopg.types.json import Jsonb
 import zrm
 from tests.agent_api.conftest import Browser
 from tests.casework.installation import quarantine_one
-from zrm.agent_api.pages.reasons import WordedReason, worded
+from zrm.agent_api.pages.reason_sentences import WordedReason, worded
 from zrm.casestore import outbox
 from zrm.casestore.outbox import Topic
 from zrm.channels.email.reasons import EMPTY

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.casestore.test_history import any_json, any_payload
-from zrm.agent_api.pages.labels import History
+from zrm.agent_api.pages.history_sentences import History
 from zrm.casestore.history import CITIZEN, SYSTEM, Actor, HistoryLine, Payload, UnknownPayload, by_agent
 from zrm.kit.clock import now
 from zrm.kit.ids import new_id
