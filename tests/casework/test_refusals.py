@@ -36,6 +36,7 @@ from zrm.casework import (
     case_reading,
     failed_deliveries,
     failed_tasks,
+    locked_case,
     notifications,
     quarantine_actions,
     taken_contacts,
@@ -66,8 +67,9 @@ TEMPLATES, TAKE, ADDRESSES = Permission.MANAGE_TEMPLATES, Permission.TAKE_CONTAC
 
 WITHOUT_ACTOR: Final = {
     "audience.mentioned", "audience.notices",
-    "case_actions.trace_of", "case_reading.routes_of", "case_reading.usable_route",
+    "case_reading.routes_of", "case_reading.usable_route",
     "closing_message.send_closing_message", "erasure.erase_contacts", "failed_deliveries.trace_of",
+    "locked_case.move", "locked_case.tell_others", "locked_case.touch", "locked_case.trace_of",
 }  # fmt: skip
 """Parts of actions, called in a transaction that has asked already, and what no agent does but a task."""
 
@@ -165,7 +167,7 @@ CALLS: Final[dict[str, Call]] = {
         (VIEW, WORK), lambda c, s, a: case_actions.decide_relation(c, at(s, a), s.relation, keep=True)
     ),
     "case_actions.follow": Call((VIEW,), lambda c, s, a: case_actions.follow(c, at(s, a))),
-    "case_actions.lock": Call((VIEW, WORK), lambda c, s, a: case_actions.lock(c, at_fresh(s, a))),
+    "locked_case.lock": Call((VIEW, WORK), lambda c, s, a: locked_case.lock(c, at_fresh(s, a))),
     "case_actions.set_contact_preference": Call(
         (VIEW, WORK), lambda c, s, a: case_actions.set_contact_preference(c, at_fresh(s, a), language="fa", channel="")
     ),

@@ -189,38 +189,30 @@ def join(cursor: Cursor, case_id: UUID, status: str, at: datetime) -> None:
     )
 
 
-def move(
-    cursor: Cursor,
-    case_id: UUID,
-    *,
-    status: str,
-    assignee_id: UUID | None,
-    unit_id: UUID,
-    subject_id: UUID | None,
-    nature: str,
-    contact_at: datetime | None,
-    result: str | None = None,
-) -> None:
-    """Store the case after a step. No `nature`: none was chosen; `contact_at`: when the step wrote to the citizen, if
-    it did; `result`: the case's result, where the step closes it.
+class CaseState(NamedTuple):
+    """A case after a step. No `nature`: none was chosen; `contact_at`: when the step wrote to the citizen, if it did;
+    `result`: the case's result, where the step closes it.
     """
+
+    status: str
+    assignee_id: UUID | None
+    unit_id: UUID
+    subject_id: UUID | None
+    nature: str
+    contact_at: datetime | None
+    result: str | None
+
+
+def move(cursor: Cursor, case_id: UUID, state: CaseState) -> None:
+    """Store the case after a step."""
     cursor.execute(
         f"""
-        UPDATE cases SET {_STANDS}, assignee_id = %(assignee)s, unit_id = %(unit)s,
-            subject_id = %(subject)s, nature = nullif(%(nature)s, ''), version = version + 1,
+        UPDATE cases SET {_STANDS}, assignee_id = %(assignee_id)s, unit_id = %(unit_id)s,
+            subject_id = %(subject_id)s, nature = nullif(%(nature)s, ''), version = version + 1,
             last_contact_at = coalesce(%(contact_at)s, last_contact_at)
         WHERE id = %(id)s
         """,  # noqa: S608  # a constant of this file
-        {
-            "id": case_id,
-            "status": status,
-            "assignee": assignee_id,
-            "unit": unit_id,
-            "subject": subject_id,
-            "nature": nature,
-            "contact_at": contact_at,
-            "result": result,
-        },
+        {"id": case_id, **state._asdict()},
     )
 
 

@@ -11,19 +11,18 @@ InvalidInput (an entry cannot be used). After an error nothing has been written.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import Any, Final, Literal
+from typing import Final, Literal
 from uuid import UUID
 
 from zrm.casestore import case as cases
 from zrm.casestore import contact as contacts
-from zrm.casestore import directory, follower, history, live, outbox, outgoing, timeline, timers
+from zrm.casestore import directory, follower, history, live, outbox, outgoing, timeline
 from zrm.casestore import nature as natures
 from zrm.casestore.agent import Permission
 from zrm.casestore.answers import CLOSING_REASON, is_unanswered
 from zrm.casestore.attachment import NewAttachment, attach
-from zrm.casestore.case import Status
 from zrm.casestore.contact import NewContact
 from zrm.casestore.delivery import DeliveryKind
 from zrm.casestore.history import (
@@ -48,13 +47,14 @@ from zrm.casestore.timeline import CaseHead
 from zrm.casework import audience, case_reading, transitions
 from zrm.casework.closing_message import send_closing_message
 from zrm.casework.context import ActingAgent, ActionContext, InputFlaw, checked_text, invalid
+from zrm.casework.locked_case import Locked, lock, move, tell_others, touch, trace_of
 from zrm.casework.reply_routes import WEB, ReplyRoute
 from zrm.casework.transitions import Step, next_status
 from zrm.contract.capabilities import of_channel
 from zrm.contract.files import StoredFile
 from zrm.errors import Conflict, NotAllowed, NotFound
 from zrm.kit.clock import now
-from zrm.kit.db import Cursor, record
+from zrm.kit.db import Cursor
 from zrm.kit.ids import new_id
 from zrm.kit.mail_addresses import own_message_id
 from zrm.security.grants import Grants
@@ -71,24 +71,6 @@ PERMISSIONS: Final = {
     if step not in (Step.CITIZEN_WRITES, Step.ROBOT_WRITES)
 }
 """The permission that each step of an agent needs in the unit that has the case."""
-SAME: Final = object()
-"""Marks a value that a step leaves as it is; None is a value of its own (no assignee, no subject)."""
-
-
-@dataclass(frozen=True, slots=True)
-class Locked:
-    """The case as it stands, locked for this transaction."""
-
-    id: UUID
-    code: str
-    status: str
-    unit_id: UUID
-    assignee_id: UUID | None
-    subject_id: UUID | None
-    nature: str
-    person_id: UUID | None
-    language: str
-    version: int
 
 
 def allowed(actor: ActingAgent, case: CaseHead) -> frozenset[Step]:
@@ -107,7 +89,7 @@ def claim(cursor: Cursor, act: ActionContext) -> None:
         return
     if case.assignee_id is not None:
         raise Conflict("another agent has it")
-    _move(cursor, case, act, Step.CLAIM, CaseClaimed(), assignee_id=act.agent_id)
+    move(cursor, act.agent_id, case, Step.CLAIM, CaseClaimed(), to=replace(case, assignee_id=act.agent_id))
 
 
 def release(cursor: Cursor, act: ActionContext) -> None:
@@ -116,7 +98,7 @@ def release(cursor: Cursor, act: ActionContext) -> None:
     if case.assignee_id is None:
         return
     released = CaseReleased(previous_assignee_id=case.assignee_id)
-    _move(cursor, case, act, Step.RELEASE, released, assignee_id=None)
+    move(cursor, act.agent_id, case, Step.RELEASE, released, to=replace(case, assignee_id=None))
 
 
 def assign(cursor: Cursor, act: ActionContext, *, to_agent: UUID) -> None:
@@ -135,7 +117,9 @@ def assign(cursor: Cursor, act: ActionContext, *, to_agent: UUID) -> None:
     assigned = CaseAssigned(
         assignee_id=to_agent, unit_id=to_unit, previous_unit_id=case.unit_id, previous_assignee_id=case.assignee_id
     )
-    event = _move(cursor, case, act, Step.ASSIGN, assigned, assignee_id=to_agent, unit_id=to_unit)
+    event = move(
+        cursor, act.agent_id, case, Step.ASSIGN, assigned, to=replace(case, assignee_id=to_agent, unit_id=to_unit)
+    )
     if to_agent != act.agent_id:
         outbox.add(cursor, Topic.NOTIFY, [(event, trace_of(cursor, case.id))])
 
@@ -151,7 +135,7 @@ def transfer(cursor: Cursor, act: ActionContext, *, to_unit: UUID) -> None:
     if (case.assignee_id, case.unit_id) == (None, to_unit):
         return
     transferred = CaseTransferred(unit_id=to_unit, previous_unit_id=case.unit_id, previous_assignee_id=case.assignee_id)
-    _move(cursor, case, act, Step.TRANSFER, transferred, assignee_id=None, unit_id=to_unit)
+    move(cursor, act.agent_id, case, Step.TRANSFER, transferred, to=replace(case, assignee_id=None, unit_id=to_unit))
 
 
 def classify(cursor: Cursor, act: ActionContext, *, subject_id: UUID | None, nature: str) -> None:
@@ -167,7 +151,7 @@ def classify(cursor: Cursor, act: ActionContext, *, subject_id: UUID | None, nat
     classified = CaseClassified(
         subject_id=subject_id, nature=nature, previous_subject_id=case.subject_id, previous_nature=case.nature
     )
-    _move(cursor, case, act, Step.CLASSIFY, classified, subject_id=subject_id, nature=nature)
+    move(cursor, act.agent_id, case, Step.CLASSIFY, classified, to=replace(case, subject_id=subject_id, nature=nature))
 
 
 def close(cursor: Cursor, act: ActionContext, *, result: str, reason: str = "") -> None:
@@ -191,7 +175,7 @@ def close(cursor: Cursor, act: ActionContext, *, result: str, reason: str = "") 
         said = _publish_reason(cursor, case, act, told)
     answer_id, delivery_id = said or (None, None)
     closed = CaseClosed(result=result, answer_id=answer_id, delivery_id=delivery_id)
-    _tell_others(cursor, case, act, _move(cursor, case, act, Step.CLOSE, closed), hold=hold)
+    tell_others(cursor, act.agent_id, case, move(cursor, act.agent_id, case, Step.CLOSE, closed), hold=hold)
 
 
 def _publish_reason(cursor: Cursor, case: Locked, act: ActionContext, reason: str) -> tuple[UUID, UUID]:
@@ -214,7 +198,7 @@ def reopen(cursor: Cursor, act: ActionContext) -> None:
     """Reopen a closed case; the agent becomes its assignee."""
     case = lock(cursor, act)
     reopened = CaseReopened(previous_assignee_id=case.assignee_id)
-    _move(cursor, case, act, Step.REOPEN, reopened, assignee_id=act.agent_id)
+    move(cursor, act.agent_id, case, Step.REOPEN, reopened, to=replace(case, assignee_id=act.agent_id))
 
 
 def note(cursor: Cursor, act: ActionContext, *, text: str) -> UUID:
@@ -231,8 +215,8 @@ def note(cursor: Cursor, act: ActionContext, *, text: str) -> UUID:
     named = audience.mentioned(cursor, text, case.unit_id)
     history.append(cursor, case.id, by_agent(act.agent_id), NoteWritten(note_id=contact_id, mentioned=tuple(named)))
     follower.take_part(cursor, case.id, [act.agent_id, *named])
-    _tell_others(cursor, case, act, contact_id, named=named)
-    _touch(cursor, case)
+    tell_others(cursor, act.agent_id, case, contact_id, named=named)
+    touch(cursor, case)
     return contact_id
 
 
@@ -286,12 +270,19 @@ def reply(
         trace=trace_of(cursor, case.id),
     )  # fmt: skip
     outgoing.queue(cursor, [delivery], hold=act.sending.hold)
-    assignee_id = act.agent_id if case.assignee_id is None else SAME
     replied = CaseReplied(
         answer_id=contact_id, delivery_id=delivery.id, channel=route.channel, became_assignee=case.assignee_id is None
     )
-    _move(cursor, case, act, Step.REPLY, replied, assignee_id=assignee_id, contact_at=at)
-    _tell_others(cursor, case, act, contact_id, hold=act.sending.hold)
+    move(
+        cursor,
+        act.agent_id,
+        case,
+        Step.REPLY,
+        replied,
+        to=replace(case, assignee_id=case.assignee_id or act.agent_id),
+        contact_at=at,
+    )
+    tell_others(cursor, act.agent_id, case, contact_id, hold=act.sending.hold)
     return delivery.id
 
 
@@ -327,77 +318,6 @@ def decide_relation(cursor: Cursor, act: ActionContext, relation_id: UUID, *, ke
         decided = RelationDecided(other_case_id=there, decision=decision)
         history.append(cursor, here, by_agent(act.agent_id), decided)
     live.publish_change(cursor, "case", [row[0], row[1]])
-
-
-def lock(
-    cursor: Cursor, act: ActionContext, permission: Permission = Permission.WORK_CASES, *, any_version: bool = False
-) -> Locked:
-    """The case, locked for this transaction, if the agent has the permission in the unit that has it now.
-
-    Errors: NotFound; Forbidden; Conflict when it has changed since the agent saw it, unless `any_version`.
-    """
-    cursor.execute(
-        "SELECT id, code, status, unit_id, assignee_id, subject_id, coalesce(nature, '') AS nature, person_id, language, version"
-        " FROM cases WHERE id = %s FOR UPDATE",
-        [act.case_id],
-    )
-    case = record(cursor, Locked)
-    if case is None:
-        raise NotFound("no such case")
-    act.actor.require(permission, case.unit_id)
-    if case.version != act.version and not any_version:
-        raise Conflict("changed since")
-    return case
-
-
-def _move(
-    cursor: Cursor,
-    case: Locked,
-    act: ActionContext,
-    step: Step,
-    payload: history.Payload,
-    *,
-    assignee_id: Any = SAME,
-    unit_id: Any = SAME,
-    subject_id: Any = SAME,
-    nature: Any = SAME,
-    contact_at: datetime | None = None,
-) -> UUID:
-    """Write the case's new state, the history line of the step and that of its change of status; returns the step's id."""
-    status = next_status(case.status, step)
-    cases.move(
-        cursor,
-        case.id,
-        status=status.value,
-        assignee_id=case.assignee_id if assignee_id is SAME else assignee_id,
-        unit_id=case.unit_id if unit_id is SAME else unit_id,
-        subject_id=case.subject_id if subject_id is SAME else subject_id,
-        nature=case.nature if nature is SAME else nature,
-        contact_at=contact_at,
-        result=payload.result if isinstance(payload, CaseClosed) else None,
-    )
-    line = history.NewLine(case.id, by_agent(act.agent_id), payload)
-    history.append_step(cursor, line, before=Status(case.status), after=status)
-    live.publish_change(cursor, "case", [case.id])
-    return line.id
-
-
-def _tell_others(
-    cursor: Cursor, case: Locked, act: ActionContext, ref: UUID, *, hold: float = 0, named: Sequence[UUID] = ()
-) -> None:
-    """Queue the notifications for `hold` seconds later: a step undone before that is never told. `ref` as in
-    `audience.notices`.
-    """
-    following = follower.followers(cursor, [case.id]).get(case.id, ())
-    others = {case.assignee_id, *following, *named} - {None, act.agent_id}
-    if others:
-        timers.add(cursor, Topic.NOTIFY, [(ref, trace_of(cursor, case.id))], after=hold)
-
-
-def _touch(cursor: Cursor, case: Locked) -> None:
-    """A note changes only the version, so that an agent who is writing an answer sees it first."""
-    cases.touch(cursor, case.id)
-    live.publish_change(cursor, "case", [case.id])
 
 
 def _contact(
@@ -447,17 +367,4 @@ def set_contact_preference(cursor: Cursor, act: ActionContext, *, language: str,
     set_preferences(cursor, case.person_id, language=language, channel=channel)
     preferred = PreferenceSet(preferred_language=language, preferred_channel=channel)
     history.append(cursor, case.id, by_agent(act.agent_id), preferred)
-    _touch(cursor, case)
-
-
-def trace_of(cursor: Cursor, case_id: UUID) -> str:
-    """The trace of a step at a case: that of the contact being answered, the newest from outside, so that one id
-    follows it from the door to the answer. A case without a traced contact has a trace of its own, always the same.
-    """
-    cursor.execute(
-        "SELECT r.trace FROM contacts c JOIN raw_contacts r ON r.id = c.id"
-        " WHERE c.case_id = %s AND c.direction = 'in' ORDER BY c.at DESC, c.id DESC LIMIT 1",
-        [case_id],
-    )
-    row = cursor.fetchone()
-    return row[0] if row and row[0] else case_id.hex[-16:]
+    touch(cursor, case)

@@ -23,8 +23,8 @@ from zrm.casestore.case import Status
 from zrm.casestore.history import AgentStep, CaseClosed, CaseReplied, HistoryLine, StatusChanged, StepUndone, by_agent
 from zrm.casestore.outbox import Topic
 from zrm.casework import case_reading
-from zrm.casework.case_actions import lock
 from zrm.casework.context import ActionContext
+from zrm.casework.locked_case import lock
 from zrm.casework.transitions import Step
 from zrm.errors import Conflict, NotAllowed
 from zrm.kit.clock import now

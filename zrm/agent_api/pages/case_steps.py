@@ -22,7 +22,7 @@ from zrm.agent_api.pages.error_pages import page_router
 from zrm.agent_api.pages.files import keep
 from zrm.agent_api.pages.input_problems import sentence
 from zrm.agent_api.pages.route_choices import named_route
-from zrm.casework import case_actions, case_reading, undo
+from zrm.casework import case_actions, case_reading, locked_case, undo
 from zrm.casework.context import ActionContext, InvalidInput
 from zrm.contract.files import StoredFile
 from zrm.errors import Conflict, NotAllowed, NotFound
@@ -62,7 +62,7 @@ def _do(context: DeskContext, desk_request: DeskRequest, case_id: UUID, name: st
         with context.database.cursor() as cursor:
             done = take(context, cursor, desk_request, act)
             # In the step's own transaction, which locks the case: what it sends carries this very trace.
-            trace = case_actions.trace_of(cursor, case_id)
+            trace = locked_case.trace_of(cursor, case_id)
     except (Conflict, NotAllowed) as error:
         return _refused(context, desk_request, case_id, error)
     _log.info("step taken", case=str(case_id), trace=trace, step=name, agent=str(desk_request.agent.id))
