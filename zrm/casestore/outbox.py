@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import Any, Final, LiteralString
+from typing import Any, Final, LiteralString, NamedTuple
 from uuid import UUID
 
 from psycopg.types.json import Jsonb
@@ -219,6 +219,38 @@ def seconds_to_next(cursor: Cursor) -> float | None:
     )
     row = cursor.fetchone()
     return row[0] if row else None
+
+
+COUNTED: Final = 10_000
+"""So many tasks of a topic are looked at by `backlogs`; a longer backlog counts as this."""
+
+
+class Backlog(NamedTuple):
+    """What a topic has to do. `age`: seconds since the oldest task was written, without those that wait for their moment."""
+
+    topic: str
+    due: int
+    failed: int
+    age: float | None
+
+
+def backlogs(cursor: Cursor) -> list[Backlog]:
+    """The backlog of every topic, from the `COUNTED` tasks that are due first and as many that failed for good last."""
+    cursor.execute(
+        """
+        WITH gone AS MATERIALIZED (
+            SELECT topic FROM outbox WHERE failed_at IS NOT NULL ORDER BY failed_at DESC LIMIT %(counted)s)
+        SELECT topic.topic, waits.due, (SELECT count(*) FROM gone WHERE gone.topic = topic.topic) AS failed, waits.age
+        FROM unnest(%(topics)s::text[]) AS topic CROSS JOIN LATERAL (
+            SELECT count(*) AS due, extract(epoch FROM now() - min(created_at)
+                FILTER (WHERE NOT (attempts = 0 AND due_at > now())))::float8 AS age
+            FROM (SELECT created_at, attempts, due_at FROM outbox o
+                WHERE o.topic = topic.topic AND failed_at IS NULL ORDER BY due_at, id LIMIT %(counted)s) AS first
+        ) AS waits
+        """,
+        {"topics": [topic.value for topic in Topic], "counted": COUNTED},
+    )
+    return records(cursor, Backlog)
 
 
 def waiting(cursor: Cursor) -> dict[Topic, float]:

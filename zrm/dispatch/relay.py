@@ -107,6 +107,7 @@ class Relay:
                 door_records.forget_dialogues(cursor)
                 query_missing_reports(cursor, hours=self._settings.report_hours)
                 proof.forget_old(cursor)
+                door_records.compare_answers(cursor)
                 door_records.forget_kept_answers(cursor)
             self._forget_notifications()
             months.make_coming(self._database)

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 from psycopg.types.json import Jsonb
-from sqlalchemy import Index
+from sqlalchemy import Index, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlmodel import Field
 
@@ -63,32 +63,48 @@ class StoredDialogue(Table, table=True):
 
 
 class DoorAnswer(Table, table=True):
-    """A contact that a door confirmed: one row however often it was confirmed, one more for another content."""
+    """A contact that a door confirmed: one row however often it was confirmed, one more for another content.
+
+    `kept`: its receipt was found when the two were last compared, on writing and then every hour (`compare_answers`).
+    """
 
     __tablename__ = "door_answers"
-    __table_args__ = (Index("door_answers_received", "received_at"),)
+    __table_args__ = (
+        Index("door_answers_received", "received_at"),
+        Index("door_answers_unkept", "received_at", postgresql_where=text("NOT kept")),
+    )
 
     contact_id: UUID = Field(primary_key=True)
     content: str = Field(primary_key=True)
     channel: str
     received_at: datetime
+    kept: bool = Field(default=False, sa_column_kwargs={"server_default": text("false")})
+
+
+_KEPT: Final = "EXISTS (SELECT FROM receipts r WHERE r.contact_id = a.contact_id AND r.content = a.content)"
 
 
 def note_answers(cursor: Cursor, answers: Sequence[tuple[UUID, str, str, datetime]]) -> None:
     """Keep what doors confirmed, as (contact id, content, channel, received at); existing rows stay as they are."""
     cursor.execute(
-        "INSERT INTO door_answers (contact_id, content, channel, received_at) "
-        "SELECT * FROM unnest(%s::uuid[], %s::text[], %s::text[], %s::timestamptz[]) ON CONFLICT DO NOTHING",
+        f"INSERT INTO door_answers (contact_id, content, channel, received_at, kept) SELECT a.*, {_KEPT} "  # noqa: S608  # a constant of this file
+        "FROM unnest(%s::uuid[], %s::text[], %s::text[], %s::timestamptz[]) AS a (contact_id, content, channel, received_at) "
+        "ON CONFLICT DO NOTHING",
         [array_text(map(str, column)) for column in zip(*answers, strict=True)],
+    )
+
+
+def compare_answers(cursor: Cursor) -> None:
+    """Compare the confirmations of the last two days with the receipts again, and keep what was found. May run twice."""
+    cursor.execute(
+        "UPDATE door_answers a SET kept = NOT kept "  # noqa: S608  # a constant of this file
+        f"WHERE received_at > now() - interval '2 days' AND kept <> {_KEPT}"
     )
 
 
 def forget_kept_answers(cursor: Cursor) -> None:
     """Remove confirmations older than 8 days whose contact is stored; one without its contact stays as evidence."""
-    cursor.execute(
-        "DELETE FROM door_answers a WHERE received_at < now() - interval '8 days' AND EXISTS ("
-        "SELECT FROM receipts r WHERE r.contact_id = a.contact_id AND r.content = a.content)"
-    )
+    cursor.execute(f"DELETE FROM door_answers a WHERE received_at < now() - interval '8 days' AND {_KEPT}")  # noqa: S608  # a constant of this file
 
 
 def refuse(cursor: Cursor, channel: str, account: str, reason: str, peer_hash: str) -> None:

@@ -120,9 +120,11 @@ CREATE TABLE door_answers (
     content text NOT NULL,
     channel text NOT NULL,
     received_at timestamptz NOT NULL,
+    kept boolean NOT NULL DEFAULT false,  -- its receipt was found when this was last compared
     PRIMARY KEY (contact_id, content)
 );
 CREATE INDEX door_answers_received ON door_answers (received_at);
+CREATE INDEX door_answers_unkept ON door_answers (received_at) WHERE NOT kept;
 
 -- How far a door has read a source that remembers nothing for it: a mailbox by UIDVALIDITY and UID.
 CREATE TABLE checkpoints (
