@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from contextlib import closing
+
 import psycopg
 import pytest
 
 from zrm.casestore.schema import SchemaState, migrate, state
-from zrm.kit.db import Database
+from zrm.kit.db import Database, DatabaseAway
 
 
 def test_migrating_twice_changes_nothing(database: Database) -> None:
@@ -21,6 +24,12 @@ def test_a_database_that_a_newer_version_has_brought_further_is_left_as_it_is(da
     assert migrate(database) is SchemaState.NEWER
     with database.cursor() as cursor:
         assert cursor.execute("SELECT version_num FROM alembic_version").fetchall() == [("of a newer version",)]
+
+
+@pytest.mark.parametrize("ask", [state, migrate])
+def test_a_database_that_is_away_is_told_as_such(ask: Callable[[Database], SchemaState]) -> None:
+    with closing(Database("postgresql://127.0.0.1:1/nowhere")) as away, pytest.raises(DatabaseAway):
+        ask(away)
 
 
 @pytest.mark.parametrize("table", ["case_events", "delivery_events", "receipts", "tracking_codes", "refusals"])

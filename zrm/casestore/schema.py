@@ -120,7 +120,7 @@ def _upgrade(connection: Connection, to: str) -> None:
 @contextmanager
 def _alone(database: Database) -> Iterator[Connection]:
     """A connection for a migration, while no other process migrates; closing it lets others begin."""
-    with database.engine.connect() as connection:
+    with database.alembic_connection() as connection:
         try:
             connection.execute(text(_SET), {"settings": json.dumps({**_SETTINGS, "lock_timeout": LOCK_TIMEOUT})})
             # Waiting in the statement would hold a snapshot, and CREATE INDEX CONCURRENTLY waits for every snapshot.
@@ -134,8 +134,8 @@ def _alone(database: Database) -> Iterator[Connection]:
 
 
 def state(database: Database) -> SchemaState:
-    """How the database's schema relates to this code. Errors: BrokenMigrations."""
-    with database.engine.connect() as connection:
+    """How the database's schema relates to this code. Errors: BrokenMigrations, DatabaseAway."""
+    with database.alembic_connection() as connection:
         return _state(connection)
 
 

@@ -103,6 +103,12 @@ class Database:
         return await psycopg.AsyncConnection.connect(self.url, autocommit=True, **{**self._settings, **more})
 
     @contextmanager
+    def alembic_connection(self) -> Iterator[SessionConnection]:
+        """A pooled connection of SQLAlchemy, as Alembic takes it. Errors: DatabaseAway, psycopg's own."""
+        with _known_errors(), self.engine.connect() as connection:
+            yield connection
+
+    @contextmanager
     def cursor(self) -> Iterator[Cursor]:
         """A psycopg cursor on a pooled connection; commits when the block ends well. Errors: DatabaseAway, psycopg's
         own.
