@@ -73,7 +73,7 @@ class DeliveringSmsc:
                 self._line.sendall(b"".join(pdu.write(pdu.DELIVER_SM, n + 1, body=bodies[n]) for n in fresh))
                 sent = fresh.stop
             for command, status, sequence in self._receive():
-                if command == pdu.DELIVER_SM_RESP:
+                if command == pdu.RESP | pdu.DELIVER_SM:
                     times.append(time.perf_counter() - sent_at.pop(sequence - 1))
                     result.statuses[status] = result.statuses.get(status, 0) + 1
                 elif command == pdu.ENQUIRE_LINK:

@@ -406,7 +406,7 @@ def test_what_an_agent_takes_down_is_in_the_doors_book(client: httpx.Client, ins
         for name in ("csrf_token", "form_id")
         if (found := re.search(rf'name="{name}" value="([^"]+)"', form))
     }
-    answer = client.post("/desk/new-contact", data={**fields, "way": "letter", "text": "The lamp is dark"})
+    answer = client.post("/desk/new-contact", data={**fields, "channel": "letter", "text": "The lamp is dark"})
     receipt = answer.headers["location"].rpartition("/")[2]
 
     def noted() -> bool:

@@ -64,7 +64,6 @@ NO_PAGES: Final = {
 ELSEWHERE: Final = {
     "desk/set_up.html": "tests/agent_api/test_security_pages.py", "desk/confirm.html": "tests/agent_api/test_security_pages.py",
     "away.html": "tests/test_app.py", "incident.html": "tests/test_app.py", "web/problem.html": "tests/channels/web",
-    "gallery.html": "tests/kit", "gallery_portal.html": "tests/kit",
 }  # fmt: skip
 """Templates that are looked at by other tests, and where."""
 

@@ -87,7 +87,7 @@ def told(lines: list[Line]) -> list[str]:
     return [f"{line['event']} {line['step']}" if "step" in line else line["event"] for line in lines]
 
 
-def way_of(page: str) -> str:
+def route_of(page: str) -> str:
     found = re.search(r'<option value="([0-9a-f]{32})"', page)
     assert found is not None
     return found[1]
@@ -99,10 +99,10 @@ def test_one_grep_shows_the_way_from_the_door_to_the_answer(journey: Journey) ->
     journey.work()
     with database.cursor() as cursor:
         case = one(cursor, "SELECT id FROM cases")
-    way = way_of(desk.get(f"/desk/cases/{case}").text)
+    route = route_of(desk.get(f"/desk/cases/{case}").text)
     desk.post(f"/desk/cases/{case}/claim", version="1")
     desk.post(f"/desk/cases/{case}/note", version="2", note="Ask the crew.")
-    assert desk.post(f"/desk/cases/{case}/reply", version="3", way=way, text="Tomorrow.").status_code == 303
+    assert desk.post(f"/desk/cases/{case}/reply", version="3", route=route, text="Tomorrow.").status_code == 303
     journey.work()
     with database.cursor() as cursor:
         delivery = one(cursor, "UPDATE deliveries SET state = 'failed' RETURNING id")

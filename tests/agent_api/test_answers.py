@@ -1,4 +1,4 @@
-"""Answers: with files, by another way, to people who asked us not to write, from templates."""
+"""Answers: with files, by another route, to people who asked us not to write, from templates."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ from zrm.kit.ids import new_id
 SignIn = Callable[[str], Browser]
 
 
-def ways_of(page: str) -> dict[str, str]:
-    """The composer's ways: channel → key."""
+def routes_of(page: str) -> dict[str, str]:
+    """The composer's routes: channel → key."""
     return {channel: key for key, channel in re.findall(r'<option value="([0-9a-f]{32})" data-channel="(\w+)"', page)}
 
 
@@ -37,10 +37,16 @@ def add_phone(database: Database, case: Filed, value: str = "+989121234567") -> 
         )
 
 
-def send(browser: Browser, case: Filed, way: str, *files: tuple[str, bytes, str], version: str = "1") -> int:
+def send(browser: Browser, case: Filed, route: str, *files: tuple[str, bytes, str], version: str = "1") -> int:
     answer = browser.client.post(
         f"/desk/cases/{case.id}/reply",
-        data={"csrf_token": browser.csrf, "version": version, "way": way, "text": "See the plan.", "title": "Re: x"},
+        data={
+            "csrf_token": browser.csrf,
+            "version": version,
+            "route": route,
+            "text": "See the plan.",
+            "title": "Re: x",
+        },
         files=[("files", file) for file in files] or [("files", ("", b"", "application/octet-stream"))],
     )
     return answer.status_code
@@ -51,10 +57,10 @@ def test_files_go_with_an_answer_in_their_order_and_are_shown(
 ) -> None:
     case = file_case(database)
     browser = sign_in("daniel")
-    way = ways_of(browser.get(f"/desk/cases/{case.id}").text)["email"]
+    route = routes_of(browser.get(f"/desk/cases/{case.id}").text)["email"]
     plan = ("../نقشه\r\n.pdf", b"%PDF-1.4 plan", "application/pdf")
     big = ("photo.png", b"\x89PNG" + bytes(2_000_000), "image/png")
-    assert send(browser, case, way, plan, big, ("odd", b"x", "<script>")) == 303
+    assert send(browser, case, route, plan, big, ("odd", b"x", "<script>")) == 303
     with database.cursor() as cursor:
         cursor.execute(
             "SELECT a.name, a.media_type, a.size, a.blob_key, a.id FROM attachments a"
@@ -76,7 +82,7 @@ def test_files_go_with_an_answer_in_their_order_and_are_shown(
 def test_an_answer_without_files_may_come_in_parts_too(sign_in: SignIn, database: Database) -> None:
     case = file_case(database)
     browser = sign_in("daniel")
-    assert send(browser, case, ways_of(browser.get(f"/desk/cases/{case.id}").text)["email"]) == 303
+    assert send(browser, case, routes_of(browser.get(f"/desk/cases/{case.id}").text)["email"]) == 303
     with database.cursor() as cursor:
         assert one(cursor, "SELECT count(*) FROM attachments") == 0
 
@@ -85,8 +91,8 @@ def test_an_answer_without_files_may_come_in_parts_too(sign_in: SignIn, database
 def test_files_that_cannot_go_stop_the_answer(sign_in: SignIn, database: Database, files: int, status: int) -> None:
     case = file_case(database, channel="sms")
     browser = sign_in("daniel")
-    way = ways_of(browser.get(f"/desk/cases/{case.id}").text)["sms"]
-    assert send(browser, case, way, *[("a.txt", b"a", "text/plain")] * files) == status
+    route = routes_of(browser.get(f"/desk/cases/{case.id}").text)["sms"]
+    assert send(browser, case, route, *[("a.txt", b"a", "text/plain")] * files) == status
     with database.cursor() as cursor:
         assert one(cursor, "SELECT count(*) FROM deliveries") == 0
 
@@ -94,8 +100,8 @@ def test_files_that_cannot_go_stop_the_answer(sign_in: SignIn, database: Databas
 def test_too_much_is_refused_and_nothing_kept(sign_in: SignIn, database: Database, blobs: BlobStore) -> None:
     case = file_case(database)
     browser = sign_in("daniel")
-    way = ways_of(browser.get(f"/desk/cases/{case.id}").text)["email"]
-    assert send(browser, case, way, ("a.bin", bytes(27 * 1024 * 1024), "application/octet-stream")) == 413
+    route = routes_of(browser.get(f"/desk/cases/{case.id}").text)["email"]
+    assert send(browser, case, route, ("a.bin", bytes(27 * 1024 * 1024), "application/octet-stream")) == 413
     assert list(blobs.keys()) == []
 
 
@@ -115,10 +121,10 @@ def test_who_asked_us_not_to_write_is_not_written_to(sign_in: SignIn, database: 
     browser = sign_in("daniel")
     page = browser.get(f"/desk/cases/{case.id}").text
     assert "asked us not to write" in page
-    ways = ways_of(page)
-    assert re.search(rf'value="{ways["sms"]}"[^>]* disabled', page)
-    assert browser.post(f"/desk/cases/{case.id}/reply", version="1", way=ways["sms"], text="x").status_code == 422
-    assert browser.post(f"/desk/cases/{case.id}/reply", version="1", way=ways["web"], text="x").status_code == 303
+    routes = routes_of(page)
+    assert re.search(rf'value="{routes["sms"]}"[^>]* disabled', page)
+    assert browser.post(f"/desk/cases/{case.id}/reply", version="1", route=routes["sms"], text="x").status_code == 422
+    assert browser.post(f"/desk/cases/{case.id}/reply", version="1", route=routes["web"], text="x").status_code == 303
     with database.cursor() as cursor:
         delivery = one(
             cursor,
@@ -141,14 +147,14 @@ def test_the_person_chooses_channel_and_language(sign_in: SignIn, database: Data
     case = file_case(database)
     add_phone(database, case)
     browser = sign_in("daniel")
-    assert list(ways_of(browser.get(f"/desk/cases/{case.id}").text)) == ["email", "sms", "web"]
+    assert list(routes_of(browser.get(f"/desk/cases/{case.id}").text)) == ["email", "sms", "web"]
     assert browser.post(f"/desk/cases/{case.id}/person", language="xx", channel="sms").status_code == 422
     assert browser.post(f"/desk/cases/{case.id}/person", language="fa", channel="pigeon").status_code == 422
     assert browser.post(f"/desk/cases/{case.id}/person", language="fa", channel="sms").status_code == 303
     page = browser.get(f"/desk/cases/{case.id}").text
-    assert list(ways_of(page)) == ["sms", "email", "web"]
+    assert list(routes_of(page)) == ["sms", "email", "web"]
     assert "changed how the person is to be answered" in page
-    browser.post(f"/desk/cases/{case.id}/reply", version="2", way=ways_of(page)["sms"], text="سلام")
+    browser.post(f"/desk/cases/{case.id}/reply", version="2", route=routes_of(page)["sms"], text="سلام")
     with database.cursor() as cursor:
         assert one(cursor, "SELECT language FROM contacts WHERE direction = 'out'") == "fa"
 
@@ -169,8 +175,8 @@ def test_what_did_not_arrive_goes_by_another_channel(sign_in: SignIn, database: 
             [new_id(), case.person_id],
         )
     browser = sign_in("daniel")
-    ways = ways_of(browser.get(f"/desk/cases/{case.id}").text)
-    browser.post(f"/desk/cases/{case.id}/reply", version="1", way=ways["sms"], text="Tomorrow.")
+    routes = routes_of(browser.get(f"/desk/cases/{case.id}").text)
+    browser.post(f"/desk/cases/{case.id}/reply", version="1", route=routes["sms"], text="Tomorrow.")
     with database.cursor() as cursor:
         delivery = one(
             cursor,
@@ -181,9 +187,9 @@ def test_what_did_not_arrive_goes_by_another_channel(sign_in: SignIn, database: 
     )
     assert "Use another channel" in browser.get(f"/desk/cases/{case.id}").text
     by = f"/desk/failed-deliveries/deliveries/{delivery}/by"
-    assert browser.post(by, way="0" * 32).status_code == 409
-    assert browser.post(by, way=ways["email"]).status_code == 303
-    assert browser.post(by, way=ways["email"]).status_code == 409, "dealt with"
+    assert browser.post(by, route="0" * 32).status_code == 409
+    assert browser.post(by, route=routes["email"]).status_code == 303
+    assert browser.post(by, route=routes["email"]).status_code == 409, "dealt with"
     with database.cursor() as cursor:
         cursor.execute("SELECT channel, address, state FROM deliveries ORDER BY created_at DESC LIMIT 1")
         assert cursor.fetchone() == ("email", "sara@home.example", "queued")
@@ -208,13 +214,13 @@ def test_of_two_bots_each_is_named_and_one_stands_in_for_the_other(sign_in: Sign
         "Telegram to 7001, from info",
     ]
     water, info = (key for key, _ in options)
-    assert browser.post(f"/desk/cases/{case.id}/reply", version="1", way=water, text="It flows.").status_code == 303
+    assert browser.post(f"/desk/cases/{case.id}/reply", version="1", route=water, text="It flows.").status_code == 303
     with database.cursor() as cursor:
         delivery = one(cursor, "UPDATE deliveries SET state = 'failed', error_code = '403' RETURNING id")
     page = browser.get(f"/desk/cases/{case.id}").text
     offered = page.split(f"/deliveries/{delivery}/by")[1].split("</form>")[0]
     assert (info in offered, water in offered) == (True, False)
-    assert browser.post(f"/desk/failed-deliveries/deliveries/{delivery}/by", way=info).status_code == 303
+    assert browser.post(f"/desk/failed-deliveries/deliveries/{delivery}/by", route=info).status_code == 303
     with database.cursor() as cursor:
         cursor.execute("SELECT account, state FROM deliveries ORDER BY created_at")
         assert cursor.fetchall() == [("water", "failed"), ("info", "queued")]
@@ -223,8 +229,8 @@ def test_of_two_bots_each_is_named_and_one_stands_in_for_the_other(sign_in: Sign
 def test_every_state_of_an_answer_stands_on_the_timeline_with_its_time(sign_in: SignIn, database: Database) -> None:
     case = file_case(database)
     browser = sign_in("daniel")
-    way = ways_of(browser.get(f"/desk/cases/{case.id}").text)["email"]
-    browser.post(f"/desk/cases/{case.id}/reply", version="1", way=way, text="Tomorrow.")
+    route = routes_of(browser.get(f"/desk/cases/{case.id}").text)["email"]
+    browser.post(f"/desk/cases/{case.id}/reply", version="1", route=route, text="Tomorrow.")
     with database.cursor() as cursor:
         delivery = one(cursor, "UPDATE deliveries SET state = 'delivered' RETURNING id")
         cursor.execute("UPDATE deliveries SET changed_at = now()")
@@ -258,11 +264,11 @@ def test_what_a_channel_cannot_carry_does_not_go_by_it(sign_in: SignIn, database
     case = file_case(database)
     add_phone(database, case)
     browser = sign_in("daniel")
-    ways = ways_of(browser.get(f"/desk/cases/{case.id}").text)
-    assert send(browser, case, ways["email"], ("a.txt", b"a", "text/plain")) == 303
+    routes = routes_of(browser.get(f"/desk/cases/{case.id}").text)
+    assert send(browser, case, routes["email"], ("a.txt", b"a", "text/plain")) == 303
     with database.cursor() as cursor:
         delivery = one(cursor, "UPDATE deliveries SET state = 'failed' RETURNING id")
-    assert browser.post(f"/desk/failed-deliveries/deliveries/{delivery}/by", way=ways["sms"]).status_code == 409
+    assert browser.post(f"/desk/failed-deliveries/deliveries/{delivery}/by", route=routes["sms"]).status_code == 409
     with database.cursor() as cursor:
         assert one(cursor, "SELECT count(*) FROM deliveries") == 1
 

@@ -20,7 +20,7 @@ SignIn = Callable[[str], Browser]
 VIEWS = ["unassigned", "mine", "waiting", "open", "closed"]
 
 
-def way_of(page: str) -> str:
+def route_of(page: str) -> str:
     found = re.search(r'<option value="([0-9a-f]{32})"', page)
     assert found is not None
     return found[1]
@@ -176,7 +176,11 @@ def test_a_case_is_taken_answered_and_closed(sign_in: SignIn, database: Database
     assert browser.post(f"/desk/cases/{case.id}/claim", version="1").status_code == 303
     page = browser.get(f"/desk/cases/{case.id}").text
     sent = browser.post(
-        f"/desk/cases/{case.id}/reply", version="2", way=way_of(page), title="Re: lamp\r\nBcc: x@y", text="Tomorrow."
+        f"/desk/cases/{case.id}/reply",
+        version="2",
+        route=route_of(page),
+        title="Re: lamp\r\nBcc: x@y",
+        text="Tomorrow.",
     )
     assert sent.status_code == 303
     with database.cursor() as cursor:
@@ -190,9 +194,9 @@ def test_a_case_is_taken_answered_and_closed(sign_in: SignIn, database: Database
 def test_the_slower_of_two_sees_how_it_is_and_keeps_their_words(sign_in: SignIn, database: Database) -> None:
     case = file_case(database)
     maryam, daniel = sign_in("maryam"), sign_in("daniel")
-    way = way_of(daniel.get(f"/desk/cases/{case.id}").text)
+    route = route_of(daniel.get(f"/desk/cases/{case.id}").text)
     assert maryam.post(f"/desk/cases/{case.id}/claim", version="1").status_code == 303
-    answer = daniel.post(f"/desk/cases/{case.id}/reply", version="1", way=way, text="My <b>long</b> answer")
+    answer = daniel.post(f"/desk/cases/{case.id}/reply", version="1", route=route, text="My <b>long</b> answer")
     assert answer.status_code == 409
     assert "My &lt;b&gt;long&lt;/b&gt; answer</textarea>" in answer.text
     assert "Maryam Rezaei is working on this case" in answer.text
@@ -200,10 +204,10 @@ def test_the_slower_of_two_sees_how_it_is_and_keeps_their_words(sign_in: SignIn,
         assert one(cursor, "SELECT count(*) FROM deliveries") == 0
 
 
-@pytest.mark.parametrize("way", ["", "0" * 32, "email|contact@city.example|victim@else.example"])
-def test_an_answer_goes_only_to_an_address_of_the_case(sign_in: SignIn, database: Database, way: str) -> None:
+@pytest.mark.parametrize("route", ["", "0" * 32, "email|contact@city.example|victim@else.example"])
+def test_an_answer_goes_only_to_an_address_of_the_case(sign_in: SignIn, database: Database, route: str) -> None:
     case = file_case(database)
-    assert sign_in("daniel").post(f"/desk/cases/{case.id}/reply", version="1", way=way, text="x").status_code == 409
+    assert sign_in("daniel").post(f"/desk/cases/{case.id}/reply", version="1", route=route, text="x").status_code == 409
     with database.cursor() as cursor:
         assert one(cursor, "SELECT count(*) FROM deliveries") == 0
 
@@ -366,8 +370,8 @@ def test_the_ledger_shows_what_a_door_confirmed_and_nobody_kept(
 def test_an_undelivered_answer_is_sent_again_from_the_page(sign_in: SignIn, database: Database) -> None:
     case = file_case(database)
     browser = sign_in("daniel")
-    way = way_of(browser.get(f"/desk/cases/{case.id}").text)
-    browser.post(f"/desk/cases/{case.id}/reply", version="1", way=way, text="x")
+    route = route_of(browser.get(f"/desk/cases/{case.id}").text)
+    browser.post(f"/desk/cases/{case.id}/reply", version="1", route=route, text="x")
     with database.cursor() as cursor:
         cursor.execute(
             "UPDATE deliveries SET state = 'failed', reason_code = 'receiver_says', reason_params = jsonb_build_object('words', '550 no such box') RETURNING id"

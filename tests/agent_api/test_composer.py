@@ -1,4 +1,4 @@
-"""The composer in a real browser: what a text message costs, what a way carries, templates without a reload."""
+"""The composer in a real browser: what a text message costs, what a reply route carries, templates without a reload."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def test_the_browser_reckons_as_the_installation_does(
             )
             found = cost(in_marks(text))
             assert shown == [found.units, found.segments, found.left], text
-        page.select_option("#composer [name=way]", index=page.locator("#composer [name=way] option").count() - 1)
+        page.select_option("#composer [name=route]", index=page.locator("#composer [name=route] option").count() - 1)
         assert not page.is_visible("[data-cost]"), "the tracking page costs nothing"
 
 
@@ -74,10 +74,10 @@ def test_a_template_is_put_in_and_files_go_where_they_can(
             "#composer [name=files]", {"name": "plan.pdf", "mimeType": "application/pdf", "buffer": b"%PDF"}
         )
         assert not page.is_visible("[data-no-files]")
-        page.select_option("#composer [name=way]", index=1)
+        page.select_option("#composer [name=route]", index=1)
         assert page.is_visible("[data-no-files]")
         assert not page.is_visible("[data-title-field]")
-        page.select_option("#composer [name=way]", index=0)
+        page.select_option("#composer [name=route]", index=0)
         page.keyboard.press("Escape")
         page.click("#composer button[type=submit]")
         page.wait_for_url("**?done=reply")
@@ -95,7 +95,7 @@ def test_a_template_is_put_in_and_files_go_where_they_can(
          ("پاسخ را به این نشانی می‌خواهد: work@firm.example", "گیرندگان دیگر: l@home.example", "نشانی فرستنده تأیید نشده")),
     ],
 )  # fmt: skip
-def test_the_composer_says_what_is_known_of_each_way(
+def test_the_composer_says_what_is_known_of_each_route(
     browser: LabBrowser,
     desk: RunningDesk,
     database: Database,
@@ -119,14 +119,14 @@ def test_the_composer_says_what_is_known_of_each_way(
             " labels = '{claimed_address}'"
         )
     with open_case(browser, desk, case, language) as page:
-        options = page.locator("#composer [name=way] option").all_inner_texts()
+        options = page.locator("#composer [name=route] option").all_inner_texts()
         claimed, asked_for, copied = marks
         assert [claimed in one for one in options] == [False, False, True, False, False]
         assert [asked_for in one for one in options] == [False, True, False, False, False]
         assert [copied in one for one in options] == [False, False, False, False, True]
         assert "sara@home.example" in options[0]
-        assert page.input_value("#composer [name=way]") == page.get_attribute(
-            "#composer [name=way] option >> nth=0", "value"
+        assert page.input_value("#composer [name=route]") == page.get_attribute(
+            "#composer [name=route] option >> nth=0", "value"
         )
         said = " ".join(page.inner_text(".z-timeline").replace("\u2068", "").replace("\u2069", "").split())
         for words in shown:

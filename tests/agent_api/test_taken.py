@@ -35,7 +35,12 @@ if TYPE_CHECKING:
 INSTALLATION = Installation(
     {"fa": "مرکز", "en": "Centre"}, "fa", "UTC", "IR", "https://a.example", "/tmp", "00"
 )  # unused
-WORDS = {"way": "visit", "text": "The lamp in Spring Street is dark", "name": "Sara Karimi", "phone": "0912 123 4567"}
+WORDS = {
+    "channel": "visit",
+    "text": "The lamp in Spring Street is dark",
+    "name": "Sara Karimi",
+    "phone": "0912 123 4567",
+}
 
 
 def file_all(desk: RunningDesk) -> None:
@@ -110,8 +115,8 @@ def test_the_same_form_sent_twice_is_one_contact_and_other_words_are_another(
     ("change", "said"),
     [
         ({"text": " "}, "Enter what the citizen says"),
-        ({"way": "email"}, "Choose how the citizen contacted us"),
-        ({"way": ""}, "Choose how the citizen contacted us"),
+        ({"channel": "email"}, "Choose how the citizen contacted us"),
+        ({"channel": ""}, "Choose how the citizen contacted us"),
         ({"phone": "0912 123 456"}, "one digit too few"),
         ({"phone": "hello"}, "one telephone number in digits"),
         ({"email": "no address"}, "one e-mail address"),

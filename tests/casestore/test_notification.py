@@ -9,11 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.casework.installation import Filed, acting, agent, file_case, one
+from tests.lab.ids import time_of
 from zrm.casestore import notification
 from zrm.casestore.notification import MOST, NewNotice, Notice, NoticeKind
 from zrm.casework import case_actions
 from zrm.kit.db import Database
-from zrm.kit.ids import new_id, time_of
+from zrm.kit.ids import new_id
 
 
 @pytest.fixture

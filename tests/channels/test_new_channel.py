@@ -110,9 +110,9 @@ def test_a_new_channel_is_received_filed_shown_answered_and_reported_on(
         assert case is not None
         page = client.get(f"/desk/cases/{case[1]}").text
         assert "The case was opened by Hall terminal" in page
-        way = re.search(r'<option value="([0-9a-f]{32})" data-channel="kiosk" selected>([^<]+)<', page)
-        assert way is not None, "without a subject line, files or segments"
-        assert way[2] == "Hall terminal to \u2066C-77\u2069, from \u2066east\u2069"
+        route = re.search(r'<option value="([0-9a-f]{32})" data-channel="kiosk" selected>([^<]+)<', page)
+        assert route is not None, "without a subject line, files or segments"
+        assert route[2] == "Hall terminal to \u2066C-77\u2069, from \u2066east\u2069"
 
         def act(name: str, **fields: str) -> None:
             page = client.get(f"/desk/cases/{case[1]}").text
@@ -120,7 +120,7 @@ def test_a_new_channel_is_received_filed_shown_answered_and_reported_on(
             answer = client.post(f"/desk/cases/{case[1]}/{name}", data={**hidden, **fields})
             assert answer.status_code == 303, answer.text
 
-        act("reply", way=way[1], text="A new lamp comes today.")
+        act("reply", route=route[1], text="A new lamp comes today.")
         drain(Topic.DELIVER)
         assert server.shown[-1]["text"] == "A new lamp comes today."
         assert bring("/reports", "r1", ref=server.shown[-1]["ref"], state="delivered").status_code == 201

@@ -175,7 +175,7 @@ def _spread_over_the_morning(town: Town) -> None:
 def _work(town: Town, bot: Bot, browser: LabBrowser, cases: dict[str, str]) -> None:
     """Two agents do their morning's work."""
     maryam, daniel = (_at_the_desk(town, browser, login) for login in ("maryam", "daniel"))
-    _answer(maryam, cases["form-fa"], "سلام خانم محمدی،\n\nکارشناس ما امروز محل را دید. ترمیم پیاده‌رو تا پنجشنبه انجام می‌شود.", way=-1)  # fmt: skip
+    _answer(maryam, cases["form-fa"], "سلام خانم محمدی،\n\nکارشناس ما امروز محل را دید. ترمیم پیاده‌رو تا پنجشنبه انجام می‌شود.", route=-1)  # fmt: skip
     _answer(maryam, cases["bins"], "پیمانکار امشب ساعت ۲۱ زباله را جمع می‌کند. از شکیبایی شما سپاسگزاریم.")
     _reported(town, "+989121110001", "پیمانکار")
     _answer(maryam, cases["mail-fa"], "سلام خانم کریمی،\n\nپمپ منطقه امروز تعمیر می‌شود و فشار آب تا عصر به حالت عادی برمی‌گردد.")  # fmt: skip
@@ -204,7 +204,7 @@ def _work(town: Town, bot: Bot, browser: LabBrowser, cases: dict[str, str]) -> N
     bot.tell(JOHN, text="Great, thank you!")
     town.twilio.next(Cut(accepted=True))
     _answer(daniel, cases["water"], "The main pipe is repaired; the water is back by 14:00.")
-    _answer(daniel, cases["form-en"], "Dear Ms Brown,\n\nthe gate was repaired this morning. Thank you for telling us.", way=-1)  # fmt: skip
+    _answer(daniel, cases["form-en"], "Dear Ms Brown,\n\nthe gate was repaired this morning. Thank you for telling us.", route=-1)  # fmt: skip
     _answer(daniel, cases["mail-en"], "Dear Mr Grant,\n\nour crew fills the pothole tonight; the school has been told.")
     _note(daniel, "The crew is booked for 22:00. Close when they report back.")
     _answer(daniel, cases["benches"], "Thank you, we passed it on to the parks department.")
@@ -221,10 +221,10 @@ def _at_the_desk(town: Town, browser: LabBrowser, login: str) -> Desk:
     return Desk(page, town.hub.web, language)
 
 
-def _answer(desk: Desk, case_id: str, text: str, *, way: int = 0) -> None:
+def _answer(desk: Desk, case_id: str, text: str, *, route: int = 0) -> None:
     desk.visit(f"cases/{case_id}")
     desk.claim()
-    desk.answer(text, way=way, typed=False)
+    desk.answer(text, route=route, typed=False)
 
 
 def _note(desk: Desk, text: str) -> None:

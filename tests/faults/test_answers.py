@@ -21,7 +21,7 @@ from tests.lab.twilio import Hold as HeldText
 
 TAKEN = {"sent", "delivered"}
 _HIDDEN = re.compile(r'name="(csrf_token|version)" value="([^"]*)"')
-_WAY = re.compile(r'<select[^>]*name="way".*?<option value="([^"]*)"', re.DOTALL)
+_ROUTE = re.compile(r'<select[^>]*name="route".*?<option value="([^"]*)"', re.DOTALL)
 
 
 @pytest.fixture
@@ -51,9 +51,9 @@ def answer_form(agent: httpx.Client, case_id: str, text: str) -> dict[str, str]:
     """The composer of the case's page, filled in."""
     page = agent.get(f"/desk/cases/{case_id}")
     assert page.status_code == 200
-    way = _WAY.search(page.text)
-    assert way is not None
-    return {**dict(_HIDDEN.findall(page.text)), "way": html.unescape(way[1]), "title": "Your lamp", "text": text}
+    route = _ROUTE.search(page.text)
+    assert route is not None
+    return {**dict(_HIDDEN.findall(page.text)), "route": html.unescape(route[1]), "title": "Your lamp", "text": text}
 
 
 def answer(agent: httpx.Client, case_id: str, text: str) -> None:

@@ -79,15 +79,15 @@ class Desk:
         self.page.wait_for_selector("form[action$='/release']")
         self._remember()
 
-    def answer(self, text: str, *, way: int = 0, typed: bool = True) -> Locator:
-        """Write to the citizen by the way of that place in the list (-1: the tracking page only); the answer's entry.
+    def answer(self, text: str, *, route: int = 0, typed: bool = True) -> Locator:
+        """Write to the citizen by the route of that place in the list (-1: the tracking page only); the answer's entry.
 
         Key by key in English unless not `typed`; by mouse in Persian.
         """
         page = self.page
-        ways = page.locator("#composer select[name=way]")
-        values = [option.get_attribute("value") for option in ways.locator("option").all()]
-        ways.select_option(values[way])
+        routes = page.locator("#composer select[name=route]")
+        values = [option.get_attribute("value") for option in routes.locator("option").all()]
+        routes.select_option(values[route])
         if typed and self.language == "en":
             page.locator("body").press("Escape")
             page.keyboard.press("r")

@@ -71,7 +71,7 @@ def test_a_web_form_in_persian_is_answered_on_the_tracking_page(town: Town, mary
     maryam.open(case)
     assert this_year_as_written(maryam).search(maryam.opened_on())
     maryam.claim()
-    maryam.answer("فردا درست می‌شود.", way=-1)
+    maryam.answer("فردا درست می‌شود.", route=-1)
     form.follow(code)
     assert form.page.locator(".z-talk").count() == 0  # what was said is shown after proof
     form.prove_by_digits(phone[-4:])

@@ -32,7 +32,7 @@ DEFAULTS = (
     "idle_session_timeout = '3s'",
 )
 _HIDDEN = re.compile(r'name="(csrf_token|version)" value="([^"]*)"')
-_WAY = re.compile(r'<select[^>]*name="way".*?<option value="([^"]*)"', re.DOTALL)
+_ROUTE = re.compile(r'<select[^>]*name="route".*?<option value="([^"]*)"', re.DOTALL)
 
 
 @pytest.fixture
@@ -74,11 +74,11 @@ def test_a_citizen_is_answered(tmp_path: Path, stores: dict[str, str]) -> None:
         with httpx.Client(base_url=hub.web, timeout=30, trust_env=False) as agent:
             hub.sign_in(agent, "daniel")
             page = agent.get(f"/desk/cases/{case_id}").text
-            way = _WAY.search(page)
-            assert way is not None
+            route = _ROUTE.search(page)
+            assert route is not None
             form = {
                 **dict(_HIDDEN.findall(page)),
-                "way": html.unescape(way[1]),
+                "route": html.unescape(route[1]),
                 "title": "Your lamp",
                 "text": "It burns.",
             }

@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from tests.lab.ids import time_of
 from zrm.kit import ids
 
 
@@ -17,7 +18,7 @@ def test_ids_are_version_seven_and_carry_their_time() -> None:
     identifier = ids.new_id()
     assert identifier.version == 7
     assert identifier.variant == "specified in RFC 4122"
-    assert before <= ids.time_of(identifier) <= datetime.now(UTC) + timedelta(seconds=5)
+    assert before <= time_of(identifier) <= datetime.now(UTC) + timedelta(seconds=5)
 
 
 def test_ids_grow_and_differ_across_threads() -> None:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 from zrm.ui.frame import DeskFrame, FooterLink, NavItem, NavSection, PortalFrame
 from zrm.ui.i18n import Language
 
+TEMPLATES = Path(__file__).parent / "templates"
 NOW = datetime(2026, 11, 23, 11, 52, tzinfo=UTC)
 SHEET = (
     "data:image/svg+xml,%3Csvg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 210 297'%3E"

@@ -36,6 +36,7 @@ class Hub:
 
     def __init__(self) -> None:
         self.pages = Pages()
+        self.pages.add_folder("tests", gallery.TEMPLATES)
         self.streams: list[Queue[bytes | None]] = []
         self.opened = threading.Semaphore(0)
         hub = self
@@ -91,7 +92,7 @@ class Hub:
         frame: object = replace(gallery.desk_frame(viewer.language), events_href="/events")
         if name == "gallery_portal":
             frame = gallery.portal_frame(viewer.language)
-        return self.pages.render(f"{name}.html", viewer, frame=frame, demo=gallery.demo(viewer.language))
+        return self.pages.render(f"tests/{name}.html", viewer, frame=frame, demo=gallery.demo(viewer.language))
 
     def row(self, language: Language, **changes: object) -> str:
         """A rendered row, as a `case` event carries it: the gallery's first one with some fields changed."""

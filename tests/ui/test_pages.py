@@ -30,6 +30,7 @@ def pages(tmp_path: Path) -> Pages:
     (tmp_path / "mine").mkdir()
     made = Pages(tmp_path, now=lambda: gallery.NOW)
     made.add_folder("mine", tmp_path / "mine")
+    made.add_folder("tests", gallery.TEMPLATES)
     return made
 
 
@@ -41,7 +42,9 @@ def draw(pages: Pages, tmp_path: Path, source: str, language: Language = "en", *
 
 def show_gallery(pages: Pages, name: str, language: Language, theme: Theme = "auto") -> str:
     frame = gallery.desk_frame(language) if name == "gallery.html" else gallery.portal_frame(language)
-    return pages.render(name, Viewer(language=language, theme=theme), frame=frame, demo=gallery.demo(language))
+    return pages.render(
+        f"tests/{name}", Viewer(language=language, theme=theme), frame=frame, demo=gallery.demo(language)
+    )
 
 
 @pytest.mark.parametrize("language", LANGUAGES)

@@ -119,7 +119,7 @@ def _problems(
     channel: str, told: TakenDown, region: str, natures: Collection[str], phone_as_is: str
 ) -> Iterator[InputProblem]:
     if channel not in entry_channels():
-        yield InputProblem("way", InputFlaw.UNKNOWN_CHOICE)
+        yield InputProblem("channel", InputFlaw.UNKNOWN_CHOICE)
     for name, most in LONGEST.items():
         if len(getattr(told, name).strip()) > most:
             yield InputProblem(name, InputFlaw.TOO_LONG, {"most": most})

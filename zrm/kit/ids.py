@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 import threading
 import time
-from datetime import UTC, datetime
 from uuid import UUID
 
 _POOL_BYTES = 4096
@@ -65,11 +64,6 @@ def new_id() -> UUID:
     tail = int.from_bytes(random[4:]) & ((1 << 48) - 1)
     value = ms << 80 | 0x7 << 76 | (counter >> 14) << 64 | 0b10 << 62 | (counter & 0x3FFF) << 48 | tail
     return UUID(int=value)
-
-
-def time_of(identifier: UUID) -> datetime:
-    """The instant a UUIDv7 carries, to the millisecond."""
-    return datetime.fromtimestamp((identifier.int >> 80) / 1000, UTC)
 
 
 def new_trace() -> str:

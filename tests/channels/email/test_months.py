@@ -13,6 +13,7 @@ import psycopg
 import pytest
 
 from tests.channels.email.installation import ALI, MailInstallation, mail
+from tests.lab.ids import time_of
 from zrm.casestore import months, outbox, search, search_words, timeline
 from zrm.casestore.case import case_of, cases_of
 from zrm.casestore.outbox import Topic
@@ -25,7 +26,7 @@ from zrm.frontdesk.tracking import tracking_of
 from zrm.kit import ids
 from zrm.kit.clock import now
 from zrm.kit.db import Database
-from zrm.kit.ids import new_id, time_of
+from zrm.kit.ids import new_id
 from zrm.normalizer.filing import Filer
 
 TABLES = ("case_events", "contacts", "delivery_events", "notifications", "raw_contacts")

@@ -90,15 +90,15 @@ def _refused(context: DeskContext, desk_request: DeskRequest, case_id: UUID, err
     if desk_request.files:
         notice = f"{notice} {desk_request.say(_('Attach the files again.'))}"
     draft = Draft()
-    if "way" in form:
-        draft = Draft(form.get("text", ""), form.get("title", ""), form["way"], _uuid(form.get("again", "")))
+    if "route" in form:
+        draft = Draft(form.get("text", ""), form.get("title", ""), form["route"], _uuid(form.get("again", "")))
     with context.database.cursor() as cursor:
         return draw(context, cursor, desk_request, case_id, CaseRequest(notice, draft), status=status)
 
 
 def _reply(context: DeskContext, cursor: Cursor, desk_request: DeskRequest, act: ActionContext) -> None:
     form = desk_request.form
-    route = named_route(context, case_actions.answer_routes(cursor, act), form.get("way", ""))
+    route = named_route(context, case_actions.answer_routes(cursor, act), form.get("route", ""))
     kept = [
         StoredFile(file.key, file.size, file.name, file.media_type)
         for file in undo.kept_files(cursor, act, _uuid(form.get("again", "")))

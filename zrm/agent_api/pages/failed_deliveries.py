@@ -52,7 +52,7 @@ def delivery(delivery_id: UUID, step: str, context: Desk, desk_request: SignedIn
                 failed_deliveries.send_again(cursor, desk_request.actor, delivery_id)
             case "by":
                 possible = failed_deliveries.routes(cursor, desk_request.actor, delivery_id, context.sending)
-                route = named_route(context, possible, desk_request.form.get("way", ""))
+                route = named_route(context, possible, desk_request.form.get("route", ""))
                 failed_deliveries.send_by(cursor, desk_request.actor, delivery_id, route, context.sending)
             case "settle":
                 failed_deliveries.mark_handled(cursor, desk_request.actor, delivery_id)

@@ -29,7 +29,7 @@ from zrm.ui.labels import channel_name
 
 PAGE: Final = "/desk/new-contact"
 _SENTENCES: Final = {
-    ("way", InputFlaw.UNKNOWN_CHOICE): _("Choose how the citizen contacted us."),
+    ("channel", InputFlaw.UNKNOWN_CHOICE): _("Choose how the citizen contacted us."),
     ("text", InputFlaw.EMPTY): _("Enter what the citizen says."),
 }
 _log = log.get(__name__)
@@ -83,7 +83,7 @@ def receipt(contact_id: UUID, context: Desk, desk_request: SignedIn) -> Response
 
 def _take(context: DeskContext, desk_request: DeskRequest, form_id: UUID) -> Receipt:
     typed, region = desk_request.form, context.settings.organisation.region
-    channel, as_is = typed.get("way", ""), typed.get("phone_as_is", "")
+    channel, as_is = typed.get("channel", ""), typed.get("phone_as_is", "")
     told = TakenDown(**{name: typed.get(name, "") for name in ("text", "name", "phone", "email", "nature")})
     with context.database.cursor() as cursor:
         natures = {one.key for one in nature.in_use(cursor)}

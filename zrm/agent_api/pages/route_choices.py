@@ -38,7 +38,7 @@ class RouteChoice:
 
 def route_key(context: DeskContext, route: ReplyRoute) -> str:
     """A route as a form's value, which does not reveal the address."""
-    return keyed_hash(context.secret, "way", "\0".join((route.channel, route.account, route.address)))
+    return keyed_hash(context.secret, "reply route", "\0".join((route.channel, route.account, route.address)))
 
 
 def named_route(context: DeskContext, possible: Iterable[ReplyRoute], key: str) -> ReplyRoute:

@@ -1,4 +1,4 @@
-// The composer: what each way can carry, what a text message costs, templates. The server asks all of it again.
+// The composer: what each reply route can carry, what a text message costs, templates. The server asks all of it again.
 import { showCost } from "./cost.js";
 import { openDialog, showToast } from "./dialogs_and_toasts.js";
 
@@ -32,13 +32,13 @@ function grow(area) {
   area.style.blockSize = `${area.scrollHeight + 2}px`;
 }
 
-/** Only some ways have a subject, carry files, or are paid for by segments. */
+/** Only some reply routes have a subject, carry files, or are paid for by segments. */
 export function refreshComposer() {
   const composer = document.getElementById("composer");
   if (!composer) return;
-  const way = composer.elements.way.selectedOptions[0];
-  composer.querySelector("[data-title-field]").hidden = !("titled" in (way?.dataset ?? {}));
-  const carries = Boolean(way) && "files" in way.dataset, chosen = composer.elements.files.files.length > 0;
+  const route = composer.elements.route.selectedOptions[0];
+  composer.querySelector("[data-title-field]").hidden = !("titled" in (route?.dataset ?? {}));
+  const carries = Boolean(route) && "files" in route.dataset, chosen = composer.elements.files.files.length > 0;
   composer.querySelector("[data-files-field]").hidden = !carries && !chosen;
   composer.querySelector("[data-no-files]").hidden = carries || !chosen;
   showCost(composer);

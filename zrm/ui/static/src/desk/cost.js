@@ -26,12 +26,12 @@ export function asSent(text) {
   return text.trim().replaceAll("\r\n", "\n").replace(/[\u2066-\u2069]/g, mark);
 }
 
-/** Writes the cost below the composer whenever its words or its way change; only a text message has one. */
+/** Writes the cost below the composer whenever its words or its reply route change; only a text message has one. */
 export function showCost(composer) {
   const place = composer.querySelector("[data-cost]");
   if (!place) return;
-  const way = composer.querySelector("[name=way]").selectedOptions[0];
-  place.hidden = !("segments" in (way?.dataset ?? {}));
+  const route = composer.querySelector("[name=route]").selectedOptions[0];
+  place.hidden = !("segments" in (route?.dataset ?? {}));
   if (place.hidden) return;
   const reckoned = cost(asSent(composer.querySelector("textarea").value));
   const words = place.dataset[reckoned.segments === 1 ? "one" : "many"];
