@@ -1,9 +1,9 @@
 """`make mutate MODULES="zrm/inbox zrm/casework/undo.py" SAMPLE=80`: makes faults at random and prints those no test notices.
 
 Without MODULES: the modules that differ from main. First every test file concerned runs once, to learn which test runs
-which line (kept in var/mutate until the file or the modules change); then each fault is made in a process of its own, in
-which only the tests that run its line are run. PostgreSQL and Valkey are real. Files whose tests run whole hubs or make
-calls are left out: what only they notice counts as unnoticed.
+which line (kept in var/mutate until the file changes); then each fault is made in a process of its own, in which only tests
+that run its line are run. PostgreSQL and Valkey are real. Files whose tests run whole hubs or make calls are left out: what
+only they notice counts as unnoticed, and so does a fault where a test starts a new interpreter.
 
 Environment: MODULES, SAMPLE (60 faults), SEED (1), SECONDS (900: no new fault is begun after them), JOBS (2), TESTS (test
 files or folders, instead of those that are found: those in the module's own folder, and those that import it).
@@ -14,24 +14,18 @@ from __future__ import annotations
 import contextlib
 import os
 import random
-import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from tests.mutate.attempts import attempt, preload
-from tests.mutate.knowledge import CHECKOUT, Fault, Known, concerned, modules_of, tests_of
+import pytest
+
+from tests.mutate.attempts import Collected
+from tests.mutate.knowledge import Fault, Known, concerned, modules_of, tests_of
 
 ENOUGH = 0.92
-_PREPARE = """
-import sys
-from pathlib import Path
-from tests.conftest import make_seeded
-from tests.lab.servers import servers_in
-make_seeded(servers_in(Path(sys.argv[1])))
-"""
 
 
 def main() -> int:
@@ -42,20 +36,24 @@ def main() -> int:
         print("No module differs from main: say MODULES=…")
         return 0
     files = tests_of((asked("TESTS") or "").split()) or concerned(modules)
+    result: list[tuple[int, list[Fault]]] = []
+
+    def work(collected: Collected) -> None:
+        known = Known(modules)
+        collected.learn(known)
+        every = known.all()
+        drawn = random.Random(int(asked("SEED") or 1)).sample(every, min(len(every), int(asked("SAMPLE") or 60)))
+        sample = [known.fault(*one) for one in drawn]
+        print(f"{len(sample)} of {len(every)} faults in {len(modules)} modules, {len(files)} test files", flush=True)
+        result.append(collected.attempt(sample, time.monotonic() + float(asked("SECONDS") or 900)))
+
     with tempfile.TemporaryDirectory(prefix="zrm-mutate-") as folder:
         jobs = [Path(folder, str(job)) for job in range(int(asked("JOBS") or 2))]
         with servers(jobs) as addresses:
-            known = Known(modules)
-            known.learn(files, jobs)
-            faults = known.faults()
-            sample = random.Random(int(asked("SEED") or 1)).sample(faults, min(len(faults), int(asked("SAMPLE") or 60)))
-            print(
-                f"{len(sample)} of {len(faults)} faults in {len(modules)} modules, {len(files)} test files", flush=True
-            )
-            preload(known.libraries)
-            until = time.monotonic() + float(asked("SECONDS") or 900)
-            tried, survivors = attempt(sample, until, list(zip(jobs, addresses, strict=True)))
-    return _tell(tried, survivors)
+            collected = Collected(list(zip(jobs, addresses, strict=True)), work)
+            early = "ignore::pytest.PytestAssertRewriteWarning"  # what is imported already asserts nothing of ours
+            pytest.main(["-q", "-s", "-p", "no:cacheprovider", "-W", early, *map(str, files)], plugins=[collected])
+    return _tell(*result[0]) if result else 2
 
 
 def _tell(tried: int, survivors: Sequence[Fault]) -> int:
@@ -73,17 +71,15 @@ def servers(folders: Sequence[Path]) -> Iterator[list[str]]:
 
     The templates of the tests' databases are made now, so that no fault gets into them.
     """
-    from tests.lab.servers import running_servers
+    from tests.conftest import make_seeded
+    from tests.lab.servers import running_servers, servers_in
 
     with contextlib.ExitStack() as stack:
         addresses = []
         for folder in folders:
             folder.mkdir()
             addresses.append(stack.enter_context(running_servers(folder)).postgres.url("postgres"))
-            subprocess.run([sys.executable, "-c", _PREPARE, str(folder)], cwd=CHECKOUT, check=True)
-        # Whoever is forked from here imports all of these anew, one of them with a fault.
-        for name in [name for name in sys.modules if name.partition(".")[0] == "zrm" or name.startswith("tests.lab")]:
-            del sys.modules[name]
+            make_seeded(servers_in(folder))
         yield addresses
 
 

@@ -1,80 +1,178 @@
-"""Making faults: each in a process forked from one that has the libraries, but nothing of zrm, in it."""
+"""One pytest session that collects the tests once; each work on them is done in a process forked from it.
+
+So nothing is imported or collected anew for a fault: the code of the changed functions is replaced in place. A fault
+outside functions (a constant, a class) needs its module imported anew, and gets a process that begins from nothing.
+"""
 
 from __future__ import annotations
 
 import contextlib
-import importlib
 import os
 import signal
 import sys
 import time
 import traceback
 from collections.abc import Callable, Iterable, Sequence
-from functools import partial
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Final, TypeVar
 
 import psycopg
 import pytest
 from psycopg import sql
 
-from tests.mutate.knowledge import CHECKOUT, Fault, module_name
-from tests.mutate.plugin import ChangedModule
+from tests.mutate.knowledge import CHECKOUT, Fault, Known, notes_of
+from tests.mutate.plugin import CANNOT_BE_PUT, LineNotes, put
 
-BROKEN = 70
+BROKEN: Final = 70
 """The exit status of a process of ours that fell over itself."""
 
+Work = TypeVar("Work")
 Servers = tuple[Path, str]
 """The folder of a PostgreSQL and a Valkey, and the PostgreSQL's address."""
 
 
-def preload(libraries: Iterable[str]) -> None:
-    """Import what tests import beside zrm and themselves, so that a fault's process need not."""
-    for name in sorted(libraries):
-        with contextlib.suppress(Exception):
-            importlib.import_module(name)
+@dataclass
+class _Child:
+    process: int
+    servers: Servers
+    started: float
+    end: float
+
+    def status(self) -> int | None:
+        """Its exit status (negative for a signal, or when its time was up); None while it runs."""
+        done, how = os.waitpid(self.process, os.WNOHANG)
+        if done:
+            return os.waitstatus_to_exitcode(how)
+        if time.monotonic() < self.end:
+            return None
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.process, signal.SIGKILL)
+        os.waitpid(self.process, 0)
+        return -signal.SIGKILL
 
 
-def attempt(faults: Sequence[Fault], until: float, servers: Sequence[Servers]) -> tuple[int, list[Fault]]:
-    """Make each fault, one process for each servers; returns how many were made and which of them nobody noticed.
+class Collected:
+    """A plugin: gives the collected tests to `work` instead of running them."""
 
-    `until`: on the monotonic clock; later no new one is begun.
-    """
-    children = []
-    for job, (folder, address) in enumerate(servers):
-        mine = list(enumerate(faults))[job :: len(servers)]
-        children.append(_forked(partial(_work, mine, until, folder, address)))
-    for child in children:
-        os.waitpid(child, 0)
-    seen = [line.split() for folder, _ in servers for line in (folder / "results").read_text().splitlines()]
-    return len(seen), [faults[int(number)] for number, noticed in seen if noticed == "no"]
+    def __init__(self, servers: Sequence[Servers], work: Callable[[Collected], None]) -> None:
+        self._free = list(servers)
+        self._work = work
+        self._session: pytest.Session
+        self._items: dict[str, pytest.Item]
 
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtestloop(self, session: pytest.Session) -> bool:
+        """What takes the place of running all tests."""
+        self._session = session
+        self._items = {item.nodeid: item for item in session.items}
+        self._work(self)
+        return True
 
-def _work(faults: Sequence[tuple[int, Fault]], until: float, folder: Path, address: str) -> None:
-    with (folder / "results").open("w") as results:
-        for number, fault in faults:
-            if time.monotonic() > until:
+    def learn(self, known: Known) -> None:
+        """Run each test file that is not known yet, and note which of its tests runs which line."""
+        of_file: dict[Path, list[pytest.Item]] = {}
+        for item in self._items.values():
+            of_file.setdefault(item.path, []).append(item)
+        wanted = {file: items for file, items in of_file.items() if not known.covers(file)}
+
+        def note(file: Path) -> Callable[[Path], int]:
+            def run(_: Path) -> int:
+                notes = LineNotes(known.modules, wanted[file], notes_of(file))
+                self._session.config.pluginmanager.register(notes)
+                failed = self._run(wanted[file], every=True)
+                notes.write(known.sources())
+                return failed
+
+            return run
+
+        for file, status, spent, folder in self._each([(file, note(file), float("inf")) for file in wanted]):
+            print(f"learnt {file.relative_to(CHECKOUT)} in {spent:.0f} s", flush=True)
+            if status:
+                words = (folder / "output").read_text(errors="replace")[-1500:]
+                print(f"{file.relative_to(CHECKOUT)} does not pass as it is:\n{words}", flush=True)
+        for file in of_file:
+            known.read(file)
+
+    def attempt(self, faults: Sequence[Fault], until: float) -> tuple[int, list[Fault]]:
+        """Make each fault; returns how many were made and which of them nobody noticed.
+
+        `until`: on the monotonic clock; later no new one is begun.
+        """
+        survivors = [fault for fault in faults if not fault.tests]
+        tried = len(survivors)
+        anew: list[Fault] = []
+        quick = [fault for fault in faults if fault.tests and fault.change.in_function]
+        slow = [fault for fault in faults if fault.tests and not fault.change.in_function]
+        for made, how in ((quick, self._replaced), (slow, self._imported)):
+            works = [(fault, how(fault), 60 + 10 * fault.seconds) for fault in (*made, *anew)]
+            anew = []
+            for fault, status, spent, folder in self._each(works, until):
+                if status == CANNOT_BE_PUT:
+                    anew.append(fault)
+                    continue
+                if status in (pytest.ExitCode.NO_TESTS_COLLECTED, pytest.ExitCode.USAGE_ERROR, BROKEN):
+                    words = (folder / "output").read_text(errors="replace")[-2000:]
+                    raise RuntimeError(f"no test was run for {fault}: {words}")
+                noticed = status != pytest.ExitCode.OK
+                tried += 1
+                survivors += [] if noticed else [fault]
+                print(f"{tried:4} {'noticed ' if noticed else 'SURVIVED'} {spent:5.1f} s  {fault}", flush=True)
+        return tried, survivors
+
+    def _replaced(self, fault: Fault) -> Callable[[Path], int]:
+        def run(_: Path) -> int:
+            put(fault.module, fault.number)
+            return self._run([self._items[test] for test in fault.tests if test in self._items])
+
+        return run
+
+    def _imported(self, fault: Fault) -> Callable[[Path], int]:
+        def run(_: Path) -> int:
+            os.environ["ZRM_CHANGE"] = f"{fault.number}:{fault.module}"
+            options = ["-x", "-q", "-p", "tests.mutate.plugin", "-p", "no:cacheprovider"]
+            os.execv(sys.executable, [sys.executable, "-m", "pytest", *options, *fault.tests])  # our own
+
+        return run
+
+    def _run(self, items: Sequence[pytest.Item], *, every: bool = False) -> int:
+        """Run these tests, up to the first that fails (or `every`); the exit status."""
+        for place, item in enumerate(items):
+            following = items[place + 1] if place + 1 < len(items) else None
+            item.config.hook.pytest_runtest_protocol(item=item, nextitem=following)
+            if self._session.testsfailed and not every:
                 break
-            started = time.monotonic()
-            noticed = is_noticed(fault, folder, address)
-            spent = time.monotonic() - started
-            print(f"{number:4} {'noticed ' if noticed else 'SURVIVED'} {spent:5.1f} s  {fault}", flush=True)
-            results.write(f"{number} {'yes' if noticed else 'no'}\n")
-            results.flush()
+        return int(pytest.ExitCode.TESTS_FAILED if self._session.testsfailed else pytest.ExitCode.OK)
+
+    def _each(
+        self, works: Iterable[tuple[Work, Callable[[Path], int], float]], until: float = float("inf")
+    ) -> Iterable[tuple[Work, int, float, Path]]:
+        """Do each in a process of its own, as many at once as there are servers.
+
+        Yields the work, its exit status, the seconds it took and the folder that has its output.
+        """
+        waiting = list(works)[::-1]
+        running: list[tuple[Work, _Child]] = []
+        while waiting or running:
+            while waiting and self._free and time.monotonic() < until:
+                work, run, seconds = waiting.pop()
+                servers = self._free.pop()
+                process = _forked(run, servers[0])
+                running.append((work, _Child(process, servers, time.monotonic(), time.monotonic() + seconds)))
+            if not running:
+                return
+            for one in list(running):
+                work, child = one
+                if (status := child.status()) is not None:
+                    running.remove(one)
+                    folder, address = child.servers
+                    _drop_databases(address, child.process)
+                    yield work, status, time.monotonic() - child.started, folder
+                    self._free.append(child.servers)
+            time.sleep(0.05)
 
 
-def is_noticed(fault: Fault, folder: Path, address: str) -> bool:
-    """Whether a test fails (or hangs, or cannot even begin) with the fault in the module."""
-    if not fault.tests:
-        return False
-    child = _forked(partial(_run_tests, fault, folder))
-    status = _waited(child, 20 + 6 * fault.seconds)
-    _drop_databases(address, child)
-    if status in (pytest.ExitCode.NO_TESTS_COLLECTED, pytest.ExitCode.USAGE_ERROR, BROKEN):
-        raise RuntimeError(f"no test was run for {fault}: {(folder / 'output').read_text(errors='replace')[-2000:]}")
-    return status != pytest.ExitCode.OK
-
-
-def _forked(work: Callable[[], int | None]) -> int:
+def _forked(run: Callable[[Path], int], folder: Path) -> int:
     """A process of its own that does the work and ends with its status; returns its number.
 
     Whatever goes wrong in it, it never comes back into what its parent was doing: it would stop the parent's servers.
@@ -83,41 +181,19 @@ def _forked(work: Callable[[], int | None]) -> int:
         return child
     status = BROKEN
     try:
-        status = int(work() or 0)
+        os.setsid()
+        os.environ |= {"ZRM_TEST_SERVERS": str(folder), "HYPOTHESIS_STORAGE_DIRECTORY": str(folder / "hypothesis")}
+        with (folder / "output").open("wb") as output:
+            os.dup2(output.fileno(), 1)
+            os.dup2(output.fileno(), 2)
+        os.chdir(CHECKOUT)
+        status = run(folder)
     except BaseException:  # noqa: BLE001  # the process ends in any case
         traceback.print_exc()
     finally:
         sys.stdout.flush()
+        sys.stderr.flush()
         os._exit(status)
-
-
-def _run_tests(fault: Fault, folder: Path) -> int:
-    os.setsid()
-    os.environ |= {"ZRM_TEST_SERVERS": str(folder), "HYPOTHESIS_STORAGE_DIRECTORY": str(folder / "hypothesis")}
-    with (folder / "output").open("wb") as output:
-        os.dup2(output.fileno(), 1)
-        os.dup2(output.fileno(), 2)
-    os.chdir(CHECKOUT)
-    sys.meta_path.insert(0, ChangedModule(module_name(fault.module), fault.module, fault.number))
-    early = "ignore::pytest.PytestAssertRewriteWarning"  # what was preloaded asserts nothing of ours
-    return int(pytest.main(["-x", "-q", "-p", "no:cacheprovider", "-W", early, *fault.tests]))
-
-
-def _waited(child: int, seconds: float) -> int | None:
-    """The exit status; None if it had to be killed."""
-    end = time.monotonic() + seconds
-    status = None
-    while status is None and time.monotonic() < end:
-        done, how = os.waitpid(child, os.WNOHANG)
-        if done:
-            status = os.waitstatus_to_exitcode(how)
-        else:
-            time.sleep(0.05)
-    with contextlib.suppress(ProcessLookupError):
-        os.killpg(child, signal.SIGKILL)
-    if status is None:
-        os.waitpid(child, 0)
-    return status
 
 
 def _drop_databases(address: str, child: int) -> None:

@@ -1,8 +1,18 @@
 """The small faults that are made in a module, one at a time: each is what a slip or a careless edit would leave.
 
 A comparison flipped or moved by one, a condition negated, a number or a truth changed, a statement or a `raise` gone, `None`
-returned; in SQL a condition, a lock or an order gone. Log lines, annotations and texts are left alone: changing them harms
-nobody, or breaks at once. The tree is changed in place, so lines in a traceback stay those of the file.
+returned; in SQL a condition, a lock or an order gone. The tree is changed in place, so lines in a traceback stay those of
+the file.
+
+Left alone is what changes nothing that can be observed, or breaks at once:
+
+- log lines, texts, annotations and imports for types alone;
+- sizes: a number above two (a time-out, a bound, a length), a fraction, a sum of two numbers. Zero, one and two are places
+  and counts, and are moved. A comparison with a size or with a time is not moved by one either, but turned around;
+- `None` returned instead of something else that counts as false;
+- a pause; keywords that only guard or tune (`strict` of zip, `exist_ok`, a time-out); a `raise` that only says that a place
+  cannot be reached;
+- columns of the tables: a test compares them with the schema.
 """
 
 from __future__ import annotations
@@ -21,7 +31,18 @@ _COMPARISONS: Final[dict[type[ast.cmpop], type[ast.cmpop]]] = {
 _SUMS: Final[dict[type[ast.operator], type[ast.operator]]] = {
     ast.Add: ast.Sub, ast.Sub: ast.Add, ast.Mult: ast.FloorDiv, ast.FloorDiv: ast.Mult,
 }  # fmt: skip
+_TURNED: Final[dict[type[ast.cmpop], type[ast.cmpop]]] = {
+    ast.Lt: ast.GtE, ast.LtE: ast.Gt, ast.Gt: ast.LtE, ast.GtE: ast.Lt,
+}  # fmt: skip
 _SILENT: Final = ("annotation", "returns", "decorator_list")
+_TUNING: Final = ("strict", "daemon", "exist_ok", "missing_ok", "repr", "kw_only", "ensure_ascii", "timeout", "maxsize")
+_UNREACHABLE: Final = ("AssertionError", "NotImplementedError")
+_LARGEST_COUNT: Final = 2
+_TIME: Final = re.compile(
+    r"\b(now|time|monotonic|today|timedelta|until|age|deadline|since|started|ended|\w+_(at|until|age|before|after))\b"
+)
+_SIZE: Final = re.compile(r"\b_?[A-Z][A-Z_]+\b|\b_?settings\b|\bmost\b|\blimit\b")
+_SQL_TIME: Final = re.compile(r"_at\b|\bat\b|\bnow\(\)|\binterval\b|\buntil\b")
 _SQL: Final = re.compile(r"\b(SELECT|INSERT INTO|UPDATE|DELETE FROM|WHERE|VALUES|ORDER BY|SET) ?")
 _CLAUSE_ENDS: Final = re.compile(
     r"\b(AND|OR|ORDER BY|GROUP BY|LIMIT|OFFSET|FOR|RETURNING|UNION|ON CONFLICT|THEN|ELSE|END|WHERE|HAVING|SELECT)\b"
@@ -33,23 +54,26 @@ _SQL_SWAPS: Final = (
     (re.compile(r"\bIS NULL\b"), "IS NOT NULL"),
     (re.compile(r"\bIS NOT NULL\b"), "IS NULL"),
     (re.compile(r" DESC\b"), " ASC"),
-    (re.compile(r"(?<=[\w)%]) <= (?=[\w(%])"), " < "),
-    (re.compile(r"(?<=[\w)%]) < (?=[\w(%])"), " <= "),
-    (re.compile(r"(?<=[\w)%]) >= (?=[\w(%])"), " > "),
-    (re.compile(r"(?<=[\w)%]) > (?=[\w(%])"), " >= "),
     (re.compile(r" ON CONFLICT( \([\w, ]+\))? DO NOTHING"), ""),
     (re.compile(r"\bNOT EXISTS\b"), "EXISTS"),
 )
+_SQL_COMPARISON: Final = re.compile(r"(?<=[\w)%]) (<=|<|>=|>) (?=[\w(%])")
+_SQL_MOVED: Final = {"<": "<=", "<=": "<", ">": ">=", ">=": ">"}
+_SQL_TURNED: Final = {"<": ">=", "<=": ">", ">": "<=", ">=": "<"}
 
 
 @dataclass(frozen=True)
 class Change:
-    """One fault at a `line` of the file; `lines` are its statement's, `what` tells it to a person."""
+    """One fault at a `line` of the file; `lines` are its statement's, `what` tells it to a person.
+
+    `in_function`: it changes what a function does, not what importing the module does.
+    """
 
     line: int
     lines: range
     what: str
     apply: Callable[[], None]
+    in_function: bool = False
 
 
 def changes(source: str) -> tuple[ast.Module, list[Change]]:
@@ -66,6 +90,13 @@ class _Finder:
             id(part): statement
             for statement in ast.walk(tree)
             if isinstance(statement, ast.stmt) and not hasattr(statement, "body")
+            for part in ast.walk(statement)
+        }
+        self._in_functions = {
+            id(part)
+            for function in ast.walk(tree)
+            if isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef)
+            for statement in function.body
             for part in ast.walk(statement)
         }
 
@@ -87,6 +118,15 @@ class _Finder:
             return
         if isinstance(node, ast.Expr) and (isinstance(node.value, ast.Constant) or _is_log(node.value)):
             return
+        if isinstance(node, ast.keyword) and node.arg in _TUNING:
+            return
+        if _is_unreachable(node):
+            return
+        if isinstance(node, ast.ClassDef) and any(keyword.arg == "table" for keyword in node.keywords):
+            for part in node.body:
+                if not isinstance(part, ast.AnnAssign | ast.Assign):
+                    yield from self._spoken(part)
+            return
         yield node
         for name, value in ast.iter_fields(node):
             if name in _SILENT:
@@ -105,20 +145,24 @@ class _Finder:
             spot = ast.copy_location(new, node) if hasattr(node, "lineno") else new
             ast.fix_missing_locations(spot)
             shown = what or f"{before}  ->  {_short(new)}"
-            return Change(node.lineno, self._lines(node), shown, partial(replace, spot))  # type: ignore[attr-defined]  # so have expressions
+            inside = id(node) in self._in_functions
+            return Change(node.lineno, self._lines(node), shown, partial(replace, spot), inside)  # type: ignore[attr-defined]  # so have expressions
 
         match node:
             case ast.Compare(left=left, ops=[op], comparators=[right]) if type(op) in _COMPARISONS:
-                yield change(ast.Compare(left, [_COMPARISONS[type(op)]()], [right]))
+                kinds = _TURNED if type(op) in _TURNED and (_is_size(left) or _is_size(right)) else _COMPARISONS
+                yield change(ast.Compare(left, [kinds[type(op)]()], [right]))
             case ast.BoolOp(op=op, values=values):
                 yield change(ast.BoolOp(ast.Or() if isinstance(op, ast.And) else ast.And(), values))
             case ast.UnaryOp(op=ast.Not(), operand=operand):
                 yield change(operand)
+            case ast.BinOp(left=ast.Constant(), right=ast.Constant()):
+                pass
             case ast.BinOp(left=left, op=op, right=right) if type(op) in _SUMS:
                 yield change(ast.BinOp(left, _SUMS[type(op)](), right))
             case ast.Constant(value=bool(value)):
                 yield change(ast.Constant(not value))
-            case ast.Constant(value=int(number) | float(number)):
+            case ast.Constant(value=int(number)) if number <= _LARGEST_COUNT:
                 yield change(ast.Constant(number + 1))
             case ast.Constant(value=str(text)) if _SQL.search(text):
                 for new, what in sql_changes(text):
@@ -134,14 +178,17 @@ class _Finder:
                         self._lines(test),
                         f"negated: {_short(test)}",
                         partial(setattr, node, "test", negated),
+                        id(node) in self._in_functions,
                     )
             case ast.IfExp(test=test, body=body, orelse=orelse):
                 yield change(ast.IfExp(test, orelse, body))
+            case ast.Raise() if _is_unreachable(node):
+                pass
             case ast.Raise() | ast.Continue() | ast.Break() | ast.AugAssign() | ast.Delete():
                 yield change(ast.Pass(), f"gone: {_short(node)}")
-            case ast.Expr(value=ast.Call() | ast.Await()) if not _is_log(node.value):
+            case ast.Expr(value=ast.Call() | ast.Await()) if not _is_log(node.value) and not _is_pause(node.value):
                 yield change(ast.Pass(), f"gone: {_short(node)}")
-            case ast.Return(value=ast.expr() as value) if not (isinstance(value, ast.Constant) and value.value is None):
+            case ast.Return(value=ast.expr() as value) if not _is_false(value):
                 yield change(ast.Return(ast.Constant(None)), f"{_short(node)}  ->  return None")
             case _:
                 pass
@@ -164,6 +211,11 @@ def sql_changes(text: str) -> Iterator[tuple[str, str]]:
                 f"SQL: {text[max(0, found.start() - 25) : found.end() + 15]!r}: {found[0].strip()!r} -> {new.strip()!r}"
             )
             yield text[: found.start()] + new + text[found.end() :], what
+    for found in _SQL_COMPARISON.finditer(text):
+        around = text[max(0, found.start() - 30) : found.end() + 30]
+        new = (_SQL_TURNED if _SQL_TIME.search(around) else _SQL_MOVED)[found[1]]
+        what = f"SQL: {around!r}: {found[1]!r} -> {new!r}"
+        yield f"{text[: found.start()]} {new} {text[found.end() :]}", what
 
 
 def _end_of_condition(text: str, start: int) -> int:
@@ -188,6 +240,31 @@ def _end_of_condition(text: str, start: int) -> int:
 
 def _is_log(node: ast.AST) -> bool:
     return isinstance(node, ast.Call) and ast.unparse(node.func).startswith(("_log.", "log.", "warnings.", "print"))
+
+
+def _is_pause(node: ast.AST) -> bool:
+    return isinstance(node, ast.Call) and ast.unparse(node.func).endswith("sleep")
+
+
+def _is_unreachable(node: ast.AST) -> bool:
+    return isinstance(node, ast.Raise) and node.exc is not None and ast.unparse(node.exc).startswith(_UNREACHABLE)
+
+
+def _is_false(node: ast.expr) -> bool:
+    match node:
+        case ast.Constant(value=value):
+            return not value
+        case ast.List(elts=[]) | ast.Tuple(elts=[]) | ast.Dict(keys=[]):
+            return True
+    return False
+
+
+def _is_size(node: ast.expr) -> bool:
+    """Whether it is a bound or a time, as far as its words tell."""
+    if isinstance(node, ast.Constant):
+        return isinstance(node.value, float) or (isinstance(node.value, int) and node.value > _LARGEST_COUNT)
+    words = ast.unparse(node)
+    return bool(_TIME.search(words) or _SIZE.search(words))
 
 
 def _short(node: ast.AST) -> str:

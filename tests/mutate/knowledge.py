@@ -3,31 +3,31 @@
 from __future__ import annotations
 
 import ast
+import functools
 import hashlib
 import json
-import os
 import subprocess
-import sys
 from collections.abc import Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from difflib import SequenceMatcher
 from pathlib import Path
-from queue import SimpleQueue
-from typing import Any, Final
+from typing import Final
 
+from tests.lab.durations import RECORDED
 from tests.mutate.changes import Change, changes
-from tests.mutate.plugin import IMPORTING
 from tests.run import HUBS
 
 CHECKOUT: Final = Path(__file__).resolve().parents[2]
 KEPT: Final = CHECKOUT / "var" / "mutate"
 MOST_TESTS, MOST_SECONDS = 120, 60.0
-"""What is run for one fault at most: the quickest tests that run its line."""
+"""What is run for one fault at most: of the tests that run its line, the quickest of each file."""
+DEAR_SECONDS = 30.0
+"""A test file that takes longer is run only for its own folder's modules."""
 
 
 @dataclass(frozen=True)
 class Fault:
-    """One change of one module, and the tests that run its lines (quickest first) with what they take together."""
+    """One change of one module, and tests that run its lines, with what they take together."""
 
     module: Path
     number: int
@@ -53,19 +53,37 @@ def modules_of(names: Sequence[str]) -> list[Path]:
 
 
 def concerned(modules: Iterable[Path]) -> list[Path]:
-    """Test files of the modules' own folders, and those that import one of the modules."""
+    """The test files that may notice a fault in the modules.
+
+    Those of their own folders, those that import one (themselves or by helpers in tests), and those of the folders that
+    use one: casework is tested by the desk's tests too. Of the last two the dear ones are left out.
+    """
     names = {module_name(module) for module in modules}
-    rooms = {module.relative_to(CHECKOUT / "zrm").parts[:-1] for module in modules} - {()}
-    hubs = [CHECKOUT / folder for folder in HUBS]
-    return [
-        file
-        for file in sorted((CHECKOUT / "tests").rglob("test_*.py"))
-        if not any(hub in file.parents for hub in hubs)
-        and (file.relative_to(CHECKOUT / "tests").parts[:-1] in rooms or names & _names(file))
-    ]
+    rooms = {_room(module, CHECKOUT / "zrm") for module in modules} - {()}
+    users = {_room(file, CHECKOUT / "zrm") for file in (CHECKOUT / "zrm").rglob("*.py") if names & _imported(file)} - {
+        ()
+    }
+    dear = {
+        file for file, seconds in json.loads(RECORDED.read_text(encoding="utf-8")).items() if seconds > DEAR_SECONDS
+    }
+    found = []
+    for file in sorted((CHECKOUT / "tests").rglob("test_*.py")):
+        room = _room(file, CHECKOUT / "tests")
+        if any(CHECKOUT / hub in file.parents for hub in HUBS):
+            continue
+        if room in rooms or (
+            str(file.relative_to(CHECKOUT)) not in dear and (room in users or names & _imported_by_test(file))
+        ):
+            found.append(file)
+    return found
 
 
-def _names(file: Path) -> frozenset[str]:
+def _room(file: Path, root: Path) -> tuple[str, ...]:
+    return file.relative_to(root).parts[:-1]
+
+
+@functools.cache
+def _imported(file: Path) -> frozenset[str]:
     """Every module that a file imports (and every name that it takes from one, which may be a module)."""
     names: set[str] = set()
     for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
@@ -74,6 +92,23 @@ def _names(file: Path) -> frozenset[str]:
         elif isinstance(node, ast.ImportFrom) and node.module:
             names |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
     return frozenset(names)
+
+
+def _imported_by_test(file: Path) -> frozenset[str]:
+    """What a test file, its folder's conftest.py and their helpers in tests import."""
+    seen: set[Path] = set()
+    waiting = {file, file.with_name("conftest.py")}
+    while waiting:
+        one = waiting.pop()
+        if one in seen or not one.exists():
+            continue
+        seen.add(one)
+        waiting |= {
+            CHECKOUT / Path(*name.split(".")).with_suffix(".py")
+            for name in _imported(one)
+            if name.startswith("tests.") and not name.startswith("tests.lab.plugin")
+        }
+    return frozenset(name for one in seen for name in _imported(one))
 
 
 def tests_of(names: Sequence[str]) -> list[Path]:
@@ -88,87 +123,104 @@ def module_name(module: Path) -> str:
     return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
 
 
+def notes_of(file: Path) -> Path:
+    """Where it is kept what a test file, as it is, runs."""
+    return KEPT / f"{_digest(str(file).encode(), file.read_bytes())}.json"
+
+
 class Known:
-    """Which test runs which line of the modules."""
+    """Which test runs which line of the modules.
+
+    What a test file showed is kept until that file changes; when a module changes, its lines are followed to where they
+    are now, and a new line counts as run by whoever ran the line before it.
+    """
 
     def __init__(self, modules: Sequence[Path]) -> None:
-        self._modules = modules
+        self.modules = modules
         self._seconds: dict[str, float] = {}
-        self.libraries: set[str] = set()
         self._lines: dict[Path, dict[int, set[str]]] = {module: {} for module in modules}
-        KEPT.mkdir(parents=True, exist_ok=True)
+        (KEPT / "sources").mkdir(parents=True, exist_ok=True)
 
-    def learn(self, files: Sequence[Path], servers: Sequence[Path]) -> None:
-        """Run what is not known yet, each test file by itself, as many at once as there are folders of servers."""
-        source = b"".join(one.read_bytes() for one in self._modules)
-        kept = {file: KEPT / f"{_digest(source, file)}.json" for file in files}
-        free: SimpleQueue[Path] = SimpleQueue()
-        for folder in servers:
-            free.put(folder)
+    def sources(self) -> dict[str, str]:
+        """The digest of each module as it is, under which its text is kept."""
+        digests = {}
+        for module in self.modules:
+            source = module.read_bytes()
+            digests[str(module)] = _digest(source)
+            (KEPT / "sources" / _digest(source)).write_bytes(source)
+        return digests
 
-        def run(file: Path) -> None:
-            folder = free.get()
-            self._run(file, kept[file], folder)
-            free.put(folder)
+    def covers(self, file: Path) -> bool:
+        """Whether it is known which lines of all the modules the file's tests run."""
+        notes = notes_of(file)
+        return notes.exists() and {str(one) for one in self.modules} <= json.loads(notes.read_text())["sources"].keys()
 
-        with ThreadPoolExecutor(len(servers)) as pool:
-            list(pool.map(run, (file for file in files if not kept[file].exists())))
-        for notes in kept.values():
-            if notes.exists():
-                self._read(json.loads(notes.read_text()))
-
-    def _run(self, file: Path, into: Path, servers: Path) -> None:
-        print(f"learning {file.relative_to(CHECKOUT)}", flush=True)
-        command = [
-            sys.executable,
-            "-m",
-            "pytest",
-            "-q",
-            "-p",
-            "tests.mutate.plugin",
-            "-p",
-            "no:cacheprovider",
-            str(file),
-        ]
-        names = os.pathsep.join(map(str, self._modules))
-        done = subprocess.run(
-            command, cwd=CHECKOUT, check=False, capture_output=True, text=True,
-            env={**os.environ, "ZRM_TEST_SERVERS": str(servers), "ZRM_LINES": str(into), "ZRM_LINES_OF": names},
-        )  # fmt: skip
-        if done.returncode:
-            print(f"{file.relative_to(CHECKOUT)} does not pass as it is:\n{done.stdout[-1500:]}", flush=True)
-
-    def _read(self, notes: dict[str, Any]) -> None:
+    def read(self, file: Path) -> None:
+        """Take in what is known of a test file."""
+        if not notes_of(file).exists():
+            return
+        notes = json.loads(notes_of(file).read_text())
         self._seconds |= notes["seconds"]
-        self.libraries |= set(notes["libraries"])
         for name, lines in notes["lines"].items():
-            for line, tests in lines.items():
-                self._lines[Path(name)].setdefault(int(line), set()).update(tests)
+            if (module := Path(name)) in self._lines:
+                ran = {int(line): {notes["tests"][test] for test in tests} for line, tests in lines.items()}
+                before = (KEPT / "sources" / notes["sources"][name]).read_text(encoding="utf-8").splitlines()
+                for line, was in enumerate(_followed(before, module.read_text(encoding="utf-8").splitlines()), 1):
+                    if was in ran:
+                        self._lines[module].setdefault(line, set()).update(ran[was])
 
-    def faults(self) -> list[Fault]:
-        """Every fault of the modules."""
+    def all(self) -> list[tuple[Path, int, Change]]:
+        """Every change that can be made in the modules, with its number."""
         return [
-            self._fault(module, number, change)
-            for module in self._modules
+            (module, number, change)
+            for module in self.modules
             for number, change in enumerate(changes(module.read_text(encoding="utf-8"))[1])
         ]
 
-    def _fault(self, module: Path, number: int, change: Change) -> Fault:
+    def fault(self, module: Path, number: int, change: Change) -> Fault:
+        """A change with the tests that may notice it."""
         lines = self._lines[module]
         ran = {test for line in change.lines for test in lines.get(line, ())}
+        if not change.in_function:  # a constant, say: whoever uses the module may notice
+            ran = {test for tests in lines.values() for test in tests}
         tests = ran & self._seconds.keys()
-        if IMPORTING in ran and not tests:  # a constant, say: whoever uses the module may notice
-            tests = {test for tests in lines.values() for test in tests} & self._seconds.keys()
-        quickest: list[str] = []
+        chosen: list[str] = []
         seconds = 0.0
-        for test in sorted(tests, key=lambda test: self._seconds[test])[:MOST_TESTS]:
-            if quickest and seconds + self._seconds[test] > MOST_SECONDS:
-                break
-            seconds += self._seconds[test]
-            quickest.append(test)
-        return Fault(module, number, change, tuple(quickest), seconds)
+        for test in self._mixed(tests)[:MOST_TESTS]:
+            if not chosen or seconds + self._seconds[test] <= MOST_SECONDS:
+                seconds += self._seconds[test]
+                chosen.append(test)
+        quickest: dict[str, float] = {}
+        for test in chosen:
+            quickest.setdefault(_file(test), self._seconds[test])
+        chosen.sort(key=lambda test: (quickest[_file(test)], _file(test)))  # what a file's tests share is made once
+        return Fault(module, number, change, tuple(chosen), seconds)
+
+    def _mixed(self, tests: Iterable[str]) -> list[str]:
+        """The quickest of each file, then the second of each, and so on: each file sees another side."""
+        of_file: dict[str, int] = {}
+        ranks = {}
+        for test in sorted(tests, key=lambda test: self._seconds[test]):
+            ranks[test] = of_file[_file(test)] = of_file.get(_file(test), 0) + 1
+        return sorted(ranks, key=lambda test: (ranks[test], self._seconds[test]))
 
 
-def _digest(source: bytes, file: Path) -> str:
-    """Of all that a note depends on, nearly: helpers and other modules change which lines run more rarely."""
-    return hashlib.sha256(b"\0".join([source, str(file).encode(), file.read_bytes()])).hexdigest()[:24]
+@functools.lru_cache(64)
+def _cached_followed(before: tuple[str, ...], now: tuple[str, ...]) -> tuple[int, ...]:
+    lines = list[int]()
+    for _, start, end, new_start, new_end in SequenceMatcher(None, before, now, autojunk=False).get_opcodes():
+        lines.extend(min(start + place, max(end - 1, start - 1)) + 1 for place in range(new_end - new_start))
+    return tuple(lines)
+
+
+def _followed(before: Sequence[str], now: Sequence[str]) -> tuple[int, ...]:
+    """For each line of now the line of before that it is, or that it stands in the place of, or after."""
+    return _cached_followed(tuple(before), tuple(now))
+
+
+def _file(test: str) -> str:
+    return test.partition("::")[0]
+
+
+def _digest(*parts: bytes) -> str:
+    return hashlib.sha256(b"\0".join(parts)).hexdigest()[:24]

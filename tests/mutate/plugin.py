@@ -1,11 +1,10 @@
-"""Two plugins for pytest: one notes which test runs which line, the other puts one change into one module.
-
-They are loaded before anything of zrm is imported, so that lines run by imports are seen and the changed module is the one
-that everybody gets.
+"""Noting which test runs which line, and the ways one change gets into one module: into its functions as they are, or by
+importing it changed (as a plugin of pytest, loaded before anything of zrm).
 """
 
 from __future__ import annotations
 
+import gc
 import importlib.abc
 import importlib.machinery
 import importlib.util
@@ -21,16 +20,18 @@ import coverage
 import pytest
 
 from tests.mutate.changes import changes
+from tests.mutate.knowledge import module_name
 
-IMPORTING = ""
-"""The lines run before any test: imports."""
+CANNOT_BE_PUT = 71
+"""The exit status where a function's code cannot be replaced (it no longer uses a variable of its surroundings)."""
 
 
 class LineNotes:
     """Writes which test ran which lines of `files`, and how long it took, to `into` as JSON."""
 
-    def __init__(self, files: Sequence[Path], into: Path) -> None:
+    def __init__(self, files: Sequence[Path], items: Sequence[pytest.Item], into: Path) -> None:
         self._into = into
+        self._tests = [item.nodeid for item in items]
         self._coverage = coverage.Coverage(data_file=None, include=[str(file) for file in files], config_file=False)
         self._coverage.set_option("run:disable_warnings", ["no-data-collected", "module-not-measured"])
         self._seconds: dict[str, float] = defaultdict(float)
@@ -40,7 +41,7 @@ class LineNotes:
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_protocol(self, item: pytest.Item) -> Iterator[None]:
         """What runs from here to the end of the test is the test's."""
-        self._coverage.switch_context(item.nodeid)
+        self._coverage.switch_context(str(self._tests.index(item.nodeid)))
         try:
             return (yield)
         finally:
@@ -49,21 +50,50 @@ class LineNotes:
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Sum up its time; a test that does not pass on the original notices nothing."""
         self._seconds[report.nodeid] += report.duration
-        if report.outcome != "passed":
+        if (report.when == "call" and report.outcome != "passed") or report.outcome == "failed":
             self._failed.add(report.nodeid)
 
-    @pytest.hookimpl(trylast=True)
-    def pytest_sessionfinish(self) -> None:
-        """Write it down."""
+    def write(self, sources: dict[str, str]) -> None:
+        """Write it down, with the digests of the modules as they were."""
         self._coverage.stop()
         data = self._coverage.get_data()
         lines = {
-            file: {str(line): sorted(set(tests)) for line, tests in data.contexts_by_lineno(file).items()}
+            file: {
+                str(line): sorted(int(test) for test in set(tests) if test.isdigit())
+                for line, tests in data.contexts_by_lineno(file).items()
+            }
             for file in data.measured_files()
         }
         seconds = {test: spent for test, spent in self._seconds.items() if test not in self._failed}
-        libraries = [name for name in sys.modules if name.partition(".")[0] not in ("zrm", "tests", "__main__")]
-        self._into.write_text(json.dumps({"seconds": seconds, "lines": lines, "libraries": libraries}))
+        self._into.write_text(
+            json.dumps({"tests": self._tests, "seconds": seconds, "lines": lines, "sources": sources})
+        )
+
+
+def put(file: Path, number: int) -> None:
+    """Put a change into the functions of a module that is imported already.
+
+    Ends the process with `CANNOT_BE_PUT` where one cannot take its new code.
+    """
+    tree, found = changes(file.read_text(encoding="utf-8"))
+    found[number].apply()
+    new = {
+        (code.co_qualname, code.co_firstlineno): code
+        for code in _codes(compile(tree, str(file), "exec", dont_inherit=True))
+    }
+    for one in gc.get_objects():
+        if isinstance(one, types.FunctionType) and one.__code__.co_filename == str(file):
+            try:
+                one.__code__ = new[one.__code__.co_qualname, one.__code__.co_firstlineno]
+            except (KeyError, ValueError):
+                os._exit(CANNOT_BE_PUT)
+
+
+def _codes(code: types.CodeType) -> Iterator[types.CodeType]:
+    for constant in code.co_consts:
+        if isinstance(constant, types.CodeType):
+            yield constant
+            yield from _codes(constant)
 
 
 class ChangedModule(importlib.abc.MetaPathFinder):
@@ -96,8 +126,8 @@ class _ChangedSource(importlib.machinery.SourceFileLoader):
 
 
 @pytest.hookimpl(tryfirst=True)
-def pytest_load_initial_conftests(early_config: pytest.Config) -> None:
-    """Note lines, if the environment asks for it: from before conftest.py imports anything of zrm."""
-    if into := os.environ.get("ZRM_LINES"):
-        files = [Path(name) for name in os.environ["ZRM_LINES_OF"].split(os.pathsep)]
-        early_config.pluginmanager.register(LineNotes(files, Path(into)))
+def pytest_load_initial_conftests() -> None:
+    """Put in the change that the environment names: before conftest.py imports anything of zrm."""
+    if change := os.environ.get("ZRM_CHANGE"):
+        number, _, file = change.partition(":")
+        sys.meta_path.insert(0, ChangedModule(module_name(Path(file)), Path(file), int(number)))

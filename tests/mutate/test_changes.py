@@ -51,6 +51,44 @@ def test_one_fault_is_made_at_its_line_and_no_other(number: int) -> None:
     assert sum(one != other for one, other in zip(before, after, strict=True)) == 1
 
 
+HARMLESS = [
+    "MOST = 64 * 1024",
+    "def f(): return None",
+    "def f(): return ''",
+    "def f(): return ()",
+    "time.sleep(pause)",
+    "a = zip(a, b, strict=True)",
+    "raise AssertionError('never here')",
+    "a = lock.acquire(timeout=1)",
+    "class T(Record, table=True):\n    id: int = Field(primary_key=True)",
+]
+
+
+@pytest.mark.parametrize("source", HARMLESS)
+def test_what_nobody_could_observe_is_left_alone(source: str) -> None:
+    assert [change.what for change in changes(source)[1]] == []
+
+
+@pytest.mark.parametrize(
+    ("source", "fault"),
+    [
+        ("a = len(text) > MOST", "len(text) > MOST  ->  len(text) <= MOST"),
+        ("a = row.closed_at >= then", "row.closed_at >= then  ->  row.closed_at < then"),
+        ("a = count < 60", "count < 60  ->  count >= 60"),
+        ("a = count < other", "count < other  ->  count <= other"),
+    ],
+)
+def test_a_comparison_with_a_size_or_a_time_is_turned_around_and_others_are_moved(source: str, fault: str) -> None:
+    assert [change.what for change in changes(source)[1]] == [fault]
+
+
+def test_a_comparison_with_a_time_is_turned_around_in_sql_too() -> None:
+    assert "SELECT 1 FROM t WHERE due_at > now()" in [
+        new for new, _ in sql_changes("SELECT 1 FROM t WHERE due_at <= now()")
+    ]
+    assert "SELECT 1 FROM t WHERE a < b" in [new for new, _ in sql_changes("SELECT 1 FROM t WHERE a <= b")]
+
+
 def test_a_statement_keeps_its_parameters_and_its_brackets() -> None:
     found = {what: text for text, what in sql_changes("SELECT (SELECT 1 FROM t WHERE a = %s AND b < c) FROM u")}
     assert found["SQL without: WHERE a = %s"] == "SELECT (SELECT 1 FROM t WHERE (a = %s OR true) AND b < c) FROM u"
