@@ -81,3 +81,32 @@ def test_refusals_are_counted_by_what_the_bound_is_of(database: Database) -> Non
     with database.cursor() as cursor:
         cursor.execute("SELECT purpose, times FROM refused_tries ORDER BY purpose")
         assert cursor.fetchall() == [("link", 1), ("prove", 3)]
+
+
+def test_a_try_that_was_right_is_taken_back_alone_and_only_once_counted(database: Database) -> None:
+    for key in ("a", "b"):
+        throttle.count(database, key, window=60)
+    for _ in range(2):
+        throttle.give_back(database, "a")
+    throttle.count(database, "a", window=60)
+    with pytest.raises(TooManyTries):
+        throttle.look(database, "a", tries=1, window=60)
+    with pytest.raises(TooManyTries):
+        throttle.look(database, "b", tries=1, window=60)
+
+
+def test_at_the_end_of_a_window_one_waits_a_second(database: Database) -> None:
+    throttle.count(database, "a", window=60)
+    with database.cursor() as cursor:
+        cursor.execute("UPDATE throttles SET window_started = now() - interval '59.5 seconds'")
+    for refused in (throttle.look, throttle.count_try):
+        with pytest.raises(TooManyTries) as told:
+            refused(database, "a", tries=1, window=60)
+        assert told.value.retry_after == 1
+
+
+def test_the_sweep_leaves_what_still_counts(database: Database) -> None:
+    throttle.count(database, "a", window=60)
+    throttle.sweep(database)
+    with pytest.raises(TooManyTries):
+        throttle.look(database, "a", tries=1, window=60)

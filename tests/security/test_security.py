@@ -58,6 +58,9 @@ def test_grants_hold_where_they_were_given() -> None:
     assert grants.has("work", HERE)
     assert not grants.has("work", THERE)
     assert not grants.anywhere("assign")
+    assert grants.anywhere("view")
+    assert grants.anywhere("work")
+    grants.require_anywhere("work")
 
 
 def test_everywhere_is_not_narrowed_by_one_unit_more() -> None:

@@ -99,3 +99,56 @@ def test_ending_the_others_keeps_this_one_and_other_peoples(database: Database, 
         assert sessions.end_others(cursor, daniel, here.token_hash) == [elsewhere.token_hash]
         assert sessions.end_one(cursor, daniel, hers.id) is None
     assert [alive(database, one) for one in (here, elsewhere, hers)] == [True, False, True]
+
+
+def test_what_concerns_one_session_leaves_the_others_as_they_are(database: Database, daniel: UUID) -> None:
+    (mine, one), (_, other) = begin(database, daniel), begin(database, daniel)
+    age(database, 30)
+    with database.cursor() as cursor:
+        assert sessions.find(cursor, mine) == one
+        cursor.execute("SELECT seen_at > now() - interval '1 minute' FROM sessions WHERE id = %s", [other.id])
+        assert cursor.fetchone() == (False,), "who is not seen is not kept alive"
+        cursor.execute("UPDATE sessions SET proven_at = now() - interval '1 hour'")
+        sessions.prove(cursor, one.token_hash)
+        cursor.execute("SELECT id FROM sessions WHERE proven_at > now() - interval '1 minute'")
+        assert cursor.fetchall() == [(one.id,)]
+        sessions.end(cursor, one.token_hash)
+        cursor.execute("SELECT id FROM sessions")
+        assert cursor.fetchall() == [(other.id,)]
+        assert sessions.end_one(cursor, daniel, other.id) == other.token_hash
+
+
+def test_an_agent_sees_their_own_live_sessions_the_one_used_last_first(database: Database, daniel: UUID) -> None:
+    with database.cursor() as cursor:
+        maryam = agent(cursor, "maryam")
+    begin(database, maryam)
+    ended, silent, old, new = (begin(database, daniel)[1].id for _ in range(4))
+    with database.cursor() as cursor:
+        cursor.execute("UPDATE sessions SET seen_at = seen_at - interval '5 minutes' WHERE id = %s", [old])
+        cursor.execute("UPDATE sessions SET seen_at = seen_at - interval '121 minutes' WHERE id = %s", [silent])
+        cursor.execute("UPDATE sessions SET ends_at = now() WHERE id = %s", [ended])
+    with database.cursor() as cursor:
+        assert [one.id for one in sessions.of_agent(cursor, daniel)] == [new, old]
+        sessions.forget_expired(cursor)
+        cursor.execute("SELECT id FROM sessions WHERE agent_id = %s ORDER BY id", [daniel])
+        assert [row[0] for row in cursor] == sorted([old, new])
+
+
+def test_a_session_that_is_not_whole_is_short(database: Database, daniel: UUID) -> None:
+    begin(database, daniel, Stage.SECOND_STEP)
+    begin(database, daniel)
+    with database.cursor() as cursor:
+        cursor.execute("SELECT stage, ends_at > now() + interval '1 hour' FROM sessions ORDER BY stage")
+        assert dict(cursor.fetchall()) == {Stage.SECOND_STEP: False, Stage.SIGNED_IN: True}
+
+
+def test_each_page_has_a_token_of_its_own_and_each_is_good_for_its_session_alone(
+    database: Database, daniel: UUID
+) -> None:
+    one, other = (begin(database, daniel)[1] for _ in range(2))
+    pages = [sessions.csrf_for_page(one) for _ in range(3)]
+    assert len(set(pages)) == 3
+    assert all(sessions.csrf_matches(one, page) for page in pages)
+    assert not any(sessions.csrf_matches(other, page) for page in pages)
+    for wrong in ("", "x", "گذر", pages[0][:-4], pages[0] + pages[0], one.csrf):
+        assert not sessions.csrf_matches(one, wrong)
