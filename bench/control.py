@@ -57,8 +57,8 @@ async def form(request: Request) -> Response:
 
 
 @contextmanager
-def running() -> Iterator[int]:
-    """The control on a free port, in a process of its own."""
+def running() -> Iterator[tuple[int, int]]:
+    """The control in a process of its own: its process id and its port."""
     port = free_port()
     process = subprocess.Popen([sys.executable, "-m", "bench.control", str(port)])
     try:
@@ -71,7 +71,7 @@ def running() -> Iterator[int]:
                 if time.monotonic() > until or process.poll() is not None:
                     raise
                 time.sleep(0.1)
-        yield port
+        yield process.pid, port
     finally:
         process.terminate()
         process.wait()

@@ -48,7 +48,7 @@ def measure(hub: Hub, sizes: Sizes) -> Result:
             pairs = [(load(hub.smtp_port, reuse), load(control, reuse)) for _ in range(sizes.rounds)]
             used, control_used = cpu.between(before, cpu.spent(hub)), cpu.of(control_pid) - before_control
             result.figures += _figures(name, pairs)
-            taken, kept = (sum(sum(load.statuses.values()) for load in side) for side in zip(*pairs, strict=True))
+            taken, kept = (sum(load.answers for load in side) for side in zip(*pairs, strict=True))
             result.notes.append(
                 f"{name}: ms of CPU per message: email {1000 * used['email'] / taken:.2f}, "
                 f"postgres {1000 * used['postgres'] / taken:.2f}; control {1000 * control_used / kept:.2f}."

@@ -12,7 +12,7 @@ from typing import Final
 
 import httpx
 
-from bench import control
+from bench import control, cpu
 from bench.figures import Figure, Result, Sizes, median
 from bench.load import Load, drive_apart, request
 from tests.journeys.hub import Hub
@@ -40,12 +40,13 @@ def measure(hub: Hub, sizes: Sizes) -> Result:
         "are T1's; the last line is with all of them at work on the same two cores.",
     )
     count = int(_FASTEST * sizes.round_seconds)
-    with control.running() as control_port:
+    with control.running() as (control_pid, control_port):
         makers = {"Twilio webhook": _webhooks, "JSON": _contacts, "form": _forms}
         with asleep(hub, "relay", "worker-1", "worker-2", "worker-3"):
             for name, make in makers.items():
                 drive_apart(hub.web_port, make(hub, WARM_UP), CONNECTIONS, sizes.round_seconds)
                 drive_apart(control_port, make(hub, WARM_UP), CONNECTIONS, sizes.round_seconds)
+                before, before_control = cpu.spent(hub), cpu.of(control_pid)
                 pairs = [
                     (
                         drive_apart(hub.web_port, make(hub, count), CONNECTIONS, sizes.round_seconds),
@@ -53,8 +54,9 @@ def measure(hub: Hub, sizes: Sizes) -> Result:
                     )
                     for _ in range(sizes.rounds)
                 ]
+                used, control_used = cpu.between(before, cpu.spent(hub)), cpu.of(control_pid) - before_control
                 result.figures += _figures(name, pairs)
-                result.notes += _complaints(name, pairs)
+                result.notes += [_cpu(name, pairs, used, control_used), *_complaints(name, pairs)]
         pairs = [
             (
                 drive_apart(hub.web_port, _webhooks(hub, count), CONNECTIONS, sizes.round_seconds),
@@ -75,6 +77,20 @@ def _figures(name: str, pairs: list[tuple[Load, Load]]) -> list[Figure]:
         Figure(f"{name}: requests/s", f"{ours:.0f}", f"{bare:.0f}", f"{share:.0%}", "≥ 60 %", share >= 0.6),
         Figure(f"{name}: p99", f"{slow:.1f} ms", f"{quick:.1f} ms", f"{times:.1f} ×", "≤ 3 ×", times <= 3),
     ]
+
+
+def _cpu(name: str, pairs: list[tuple[Load, Load]], used: dict[str, float], control_used: float) -> str:
+    """What a request costs each process: the door and PostgreSQL share two cores with the generator, the control shares
+    them with the generator alone.
+    """
+    doors, controls = zip(*pairs, strict=True)
+    answers, control_answers = sum(load.answers for load in doors), sum(load.answers for load in controls)
+    own, control_own = sum(load.cpu for load in doors), sum(load.cpu for load in controls)
+    return (
+        f"{name}: ms of CPU per request: web {1000 * used['web'] / answers:.3f}, "
+        f"postgres {1000 * used['postgres'] / answers:.3f}, load generator {1000 * own / answers:.3f}; "
+        f"control {1000 * control_used / control_answers:.3f}, load generator {1000 * control_own / control_answers:.3f}."
+    )
 
 
 def _complaints(name: str, pairs: list[tuple[Load, Load]]) -> list[str]:
