@@ -14,7 +14,7 @@ from zrm.demonstration import DEMO_AGENTS
 if TYPE_CHECKING:
     from playwright.sync_api import Page
 
-    from tests.lab.browser import Language
+    from zrm.languages import Language
 
 MOST: dict[str, int] = {"desk": 300_000, "portal": 90_000}
 """Bytes a first load may take."""

@@ -7,6 +7,8 @@
 3. No class name twice in `zrm`.
 4. Rows become records by the names of their columns (`record` and `records` of `kit/db.py`), never by their places
    (`Record(*row)`, or seven names and more for one row).
+5. Only `zrm/languages.py` knows which languages there are: code, templates and scripts ask it, instead of comparing with
+   the code of a language or listing those there are.
 
 What it cannot resolve is an error too: a table must be written out in the statement, a model named where it is written.
 """
@@ -91,6 +93,15 @@ COMMITS: Final[dict[str, str]] = {
     "standalone/recreation.py": "moves databases, which no transaction can",
 }
 """Files that may commit or have statements commit by themselves → why."""
+
+LANGUAGE_CODES: Final = frozenset({"fa", "en"})
+"""The codes with which only the table of languages decides."""
+
+TELLS_LANGUAGES_APART: Final[dict[str, str]] = {
+    "languages.py": "the table itself",
+    "normalizer/language.py": "recognises Persian and its neighbours in what citizens write",
+}
+"""Files that may compare with a language's code → why."""
 
 _NAME: Final = r'((?:"?\w+"?\.)?(?:"?\w+"?|\{\}))'
 _WRITES: Final = re.compile(
@@ -183,6 +194,7 @@ def check(
             *_check_commits(sources, commits),
             *_check_class_names(sources),
             *_check_rows(sources),
+            *_check_languages(sources),
         ]
     )
 
@@ -503,9 +515,50 @@ def _is_row(argument: ast.expr, rows: set[str]) -> bool:
     return isinstance(value, ast.Name) and value.id in rows
 
 
+# ---------------------------------------------------------------------- languages
+
+_COMPARES: Final = re.compile(
+    r"""[=!]==?\s*["'](?:fa|en)["']|["'](?:fa|en)["']\s*[=!]==?|\(\s*["'](?:fa|en)["'],\s*["'][^"']"""
+)
+_NO_COMPARISON: Final = "decides by the code of a language; ask zrm/languages.py"
+
+
+def _check_languages(sources: Sources) -> Iterator[Finding]:
+    for file, tree in sources.trees.items():
+        if file in TELLS_LANGUAGES_APART:
+            continue
+        for node in ast.walk(tree):
+            match node:
+                case ast.Compare() if any(_is_code(side) for side in [node.left, *node.comparators]):
+                    yield Finding(file, node.lineno, _NO_COMPARISON)
+                case ast.MatchValue(value=value) if _is_code(value):
+                    yield Finding(file, node.lineno, _NO_COMPARISON)
+                case ast.Subscript(value=ast.Name(id="Literal"), slice=values) if _is_code(values):
+                    yield Finding(file, node.lineno, _NO_COMPARISON)
+
+
+def _is_code(node: ast.expr) -> bool:
+    """A language's code, or a list of several."""
+    match node:
+        case ast.Constant(value=value):
+            return value in LANGUAGE_CODES
+        case ast.Tuple(elts=parts) | ast.List(elts=parts) | ast.Set(elts=parts):
+            return any(_is_code(part) for part in parts)
+    return False
+
+
+def check_pages(package: Path) -> Iterator[Finding]:
+    """Templates and scripts that decide by the code of a language."""
+    for path in sorted([*package.rglob("templates/**/*.html"), *package.glob("ui/static/src/**/*.js")]):
+        for line, text in enumerate(path.read_text("utf-8").splitlines(), start=1):
+            if _COMPARES.search(text):
+                yield Finding(path.relative_to(package).as_posix(), line, _NO_COMPARISON)
+
+
 def main() -> int:
     """Print what is wrong; the number of findings is the exit's."""
-    found = check(read(Path(__file__).parent.parent / "zrm"))
+    package = Path(__file__).parent.parent / "zrm"
+    found = [*check(read(package)), *check_pages(package)]
     for finding in found:
         print(finding)
     return min(len(found), 1)

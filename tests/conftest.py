@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections import defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from functools import partial
@@ -25,8 +26,8 @@ from zrm.inbox.receive import Inbox
 from zrm.kit import log
 from zrm.kit.blobs import BlobStore
 from zrm.kit.db import Database
+from zrm.languages import Language
 from zrm.ui import pages
-from zrm.ui.i18n import LANGUAGES, Language
 
 pytest_plugins = ["tests.lab.plugin", "tests.lab.durations"]
 
@@ -58,7 +59,7 @@ class _CompiledTemplates(jinja2.BytecodeCache):
 @pytest.fixture(scope="session", autouse=True)
 def compiled_templates() -> Iterator[None]:
     """Templates are compiled once a run and language instead of once a desk: constants are folded in the language."""
-    known = {language: _CompiledTemplates() for language in LANGUAGES}
+    known: defaultdict[Language, _CompiledTemplates] = defaultdict(_CompiledTemplates)
     build = pages.Pages._build
 
     def build_from_known(self: pages.Pages, language: Language) -> jinja2.Environment:

@@ -36,7 +36,8 @@ from zrm.ui import headers as security
 from zrm.ui.pages import AssetMissing, Pages
 
 if TYPE_CHECKING:
-    from tests.lab.browser import LabBrowser, Language, Size
+    from tests.lab.browser import LabBrowser, Size
+    from zrm.languages import Language
 
 CONFIG = """\
 organisation: {name: {fa: "مرکز", en: "Centre"}}

@@ -43,7 +43,8 @@ from zrm.ui.pages import Pages
 if TYPE_CHECKING:
     from playwright.sync_api import Page
 
-    from tests.lab.browser import LabBrowser, Language
+    from tests.lab.browser import LabBrowser
+    from zrm.languages import Language
 
 CONFIG = """\
 organisation: {name: {fa: "مرکز ارتباط با شهروندان", en: "Citizen Contact Centre"}}

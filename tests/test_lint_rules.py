@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from scripts.lint_rules import BY_MIGRATIONS, COMMITS, OWNERS, Finding, check, parse, read
+from scripts.lint_rules import BY_MIGRATIONS, COMMITS, OWNERS, Finding, check, check_pages, parse, read
 from zrm.models import METADATA
 
 ROOT = Path(__file__).parent.parent
@@ -36,6 +36,7 @@ def _found(code: str, *, file: str = "casework/steps.py", owner: str | None = No
 
 def test_the_product_keeps_the_rules() -> None:
     assert check(read(ROOT / "zrm")) == []
+    assert list(check_pages(ROOT / "zrm")) == []
 
 
 def test_the_page_on_architecture_names_the_owners_that_the_linter_knows() -> None:
@@ -259,3 +260,42 @@ def test_the_page_on_architecture_shows_the_layers_that_are_linted() -> None:
     table = page.split("## Who may import whom", 1)[1].split("\n## ", 1)[0]
     rows = [line.split("|")[2] for line in table.splitlines() if line.startswith("|")][2:]
     assert [re.findall(r"`([^`]+)`", row) for row in rows] == [layer.split(" | ") for layer in layers]
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "comma = '،' if language == 'fa' else ','",
+        "if language != 'en': pass",
+        "if 'fa' == language: pass",
+        "known = [one for one in asked if one in ('fa', 'en')]",
+        "match language:\n    case 'fa': pass",
+        "language: Literal['', 'fa', 'en'] = ''",
+    ],
+)
+def test_a_decision_by_the_code_of_a_language_is_found(code: str) -> None:
+    (finding,) = _found(code)
+    assert "code of a language" in finding.problem
+
+
+@pytest.mark.parametrize(
+    "code", ["names = {'fa': 'راه', 'en': 'Roads'}", "language: Language = 'fa'", "x = kind == 'fax'"]
+)
+def test_words_by_language_are_let_pass(code: str) -> None:
+    assert _found(code) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "found"),
+    [
+        ("ui/templates/a.html", '{{ "rtl" if language == "fa" else "ltr" }}', 1),
+        ("channels/x/templates/a.html", '{% for code, name in (("fa", "فارسی"), ("en", "English")) %}', 1),
+        ("ui/static/src/a.js", 'const right = document.documentElement.lang === "fa";', 1),
+        ("ui/templates/a.html", "{% for code, traits in languages.items() %}", 0),
+    ],
+)
+def test_pages_and_scripts_ask_the_table_of_languages(tmp_path: Path, name: str, text: str, found: int) -> None:
+    path = tmp_path / name
+    path.parent.mkdir(parents=True)
+    path.write_text(f"\n{text}\n", encoding="utf-8")
+    assert [finding.line for finding in check_pages(tmp_path)] == [2] * found

@@ -36,9 +36,9 @@ from zrm.installation import Runtime
 from zrm.kit import log
 from zrm.kit.ids import new_trace
 from zrm.kit.peers import is_loopback
+from zrm.languages import LANGUAGES
 from zrm.ui import headers
 from zrm.ui.frame import PortalFrame
-from zrm.ui.i18n import LANGUAGES
 from zrm.ui.pages import Pages
 
 _log = log.get(__name__)

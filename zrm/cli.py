@@ -51,9 +51,9 @@ from zrm.kit import file_permissions, listening, log, proxies
 from zrm.kit.blobs import BlobStore
 from zrm.kit.database_checks import obstacles, risks
 from zrm.kit.db import Cursor, Database
+from zrm.languages import LANGUAGES, SOURCE, Language
 from zrm.standalone.servers import Servers, embedded
 from zrm.standalone.supervisor import Supervisor
-from zrm.ui.i18n import LANGUAGES, Language
 
 cli = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
 _CANNOT_LISTEN = {errno.EADDRINUSE, errno.EADDRNOTAVAIL, errno.EACCES}
@@ -182,7 +182,7 @@ def _welcome(plan: LoadedConfig, missing: list[str], *, demo: bool) -> None:
     web = plan.settings.web
     address = f"http://{web.host}:{web.port}"
     console.print()
-    console.print(f"[bold]{plan.settings.organisation.name.en}[/] is open on this machine.")
+    console.print(f"[bold]{plan.settings.organisation.name.in_language(SOURCE)}[/] is open on this machine.")
     console.print(f"  Citizens     {address}/")
     console.print(f"  Desk         {address}/desk")
     for kind, channel in plan.channels.items():

@@ -8,15 +8,16 @@ from __future__ import annotations
 import ipaddress
 import re
 import zoneinfo
-from typing import Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 from urllib.parse import SplitResult, parse_qs, urlsplit
 
 import psycopg
 from phonenumbers import SUPPORTED_REGIONS
 from psycopg.conninfo import conninfo_to_dict
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, create_model, field_validator, model_validator
 
 from zrm.contract.capabilities import acknowledging
+from zrm.languages import FALLBACK, LANGUAGES, Calendar, Language
 from zrm.localized import in_language
 
 
@@ -26,28 +27,42 @@ class ConfigPart(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
-class Name(ConfigPart):
-    """A name in both languages."""
-
-    fa: str = Field(min_length=1)
-    en: str = Field(min_length=1)
+class NameBase(ConfigPart):
+    """A name by language. Its fields are the codes of `LANGUAGES`; those of `FALLBACK` must be given."""
 
     @property
     def names(self) -> dict[str, str]:
         """The name by language code, as the store keeps it."""
-        return self.model_dump()
+        return self.model_dump(exclude_none=True)
 
     def in_language(self, language: str) -> str:
         """The name in a reader's language."""
         return in_language(self.names, language)
 
 
+if TYPE_CHECKING:
+
+    class Name(NameBase):
+        """As made below from the table of languages."""
+
+        def __init__(self, **names: str) -> None: ...
+
+else:
+    _TEXT = Annotated[str, Field(min_length=1)]
+    Name = create_model(
+        "Name",
+        __base__=NameBase,
+        __module__=__name__,
+        **{code: (_TEXT, ...) if code in FALLBACK else (_TEXT | None, None) for code in LANGUAGES},
+    )
+
+
 class Organisation(ConfigPart):
     """The organisation's name and its conventions for dates and numbers."""
 
     name: Name
-    language: Literal["fa", "en"] = "fa"
-    calendar: Literal["solar", "gregorian"] = "solar"
+    language: Language = "fa"
+    calendar: Calendar = "solar"
     timezone: str = "Asia/Tehran"
     region: str = "IR"
 

@@ -204,7 +204,7 @@ def _servers(config: LoadedConfig) -> tuple[str, str]:
 def _channels(section: Section, settings: Settings, data: Path, secret: bytes) -> dict[str, Channel]:
     name = settings.organisation.name
     runtime = Installation(
-        name={"fa": name.fa, "en": name.en},
+        name=name.names,
         language=settings.organisation.language,
         timezone=settings.organisation.timezone,
         region=settings.organisation.region,

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Final
+
+from zrm.languages import FALLBACK
 
 Localized = Mapping[str, str]
 """The texts by language code. A further language is a further key."""
 
-FALLBACK: Final = ("en", "fa")
-"""Where the reader's language is missing, these are tried in order, then the others by their codes."""
-
 
 def in_language(words: Localized, language: str) -> str:
-    """The text in a language, or in the first of `FALLBACK` that has one; empty only if no language has."""
+    """The text in a language, else in the first of `FALLBACK`, else of the others by their codes; empty if there is none."""
     for code in (language, *FALLBACK, *sorted(words)):
         if found := words.get(code):
             return found

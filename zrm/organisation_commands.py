@@ -24,6 +24,7 @@ from zrm.installation import load_config, open_runtime
 from zrm.kit import throttle
 from zrm.kit.db import Cursor
 from zrm.kit.yaml_section import load, section_of
+from zrm.languages import FALLBACK, LANGUAGES
 from zrm.security import passwords, provider_accounts, second_step, sessions
 
 console = Console(highlight=False)
@@ -42,7 +43,7 @@ En = Annotated[str, typer.Option(help="The name in English.")]
 Parent = Annotated[str | None, typer.Option(help="The key of its parent; '' for none.")]
 UnitKey = Annotated[str, typer.Option("--unit", help="A unit's key.")]
 AnswersFor = Annotated[str | None, typer.Option("--unit", help="The unit its cases go to; '' for the default unit.")]
-Language = Annotated[str, typer.Option(help="fa or en: the desk's language at the first sign-in.")]
+Language = Annotated[str, typer.Option(help=f"{' or '.join(LANGUAGES)}: the desk's language at the first sign-in.")]
 T = TypeVar("T", UnitEntry, SubjectEntry)
 
 
@@ -309,5 +310,6 @@ def _tree(entries: Mapping[str, T], above: str | None = None, depth: int = 0) ->
 
 
 def _line(depth: int, key: str, entry: Entry, *more: str) -> None:
-    words = [key, entry.name.en, entry.name.fa, *filter(None, more)]
+    names = entry.name.names
+    words = [key, *(names[code] for code in dict.fromkeys((*FALLBACK, *names))), *filter(None, more)]
     console.print("  " * depth + " · ".join(words), markup=False, soft_wrap=True)

@@ -33,7 +33,7 @@ from zrm.ui.pages import BUILT_ASSETS, Pages
 if TYPE_CHECKING:
     from playwright.sync_api import Page
 
-    from tests.lab.browser import Language
+    from zrm.languages import Language
 
 APPLICATION = "desk of the tests"
 PASSWORDS = {agent.login: agent.password for agent in DEMO_AGENTS}

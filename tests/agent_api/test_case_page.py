@@ -19,7 +19,8 @@ from zrm.kit.ids import new_id
 if TYPE_CHECKING:
     from playwright.sync_api import Dialog, Page
 
-    from tests.lab.browser import LabBrowser, Language
+    from tests.lab.browser import LabBrowser
+    from zrm.languages import Language
 
 pytestmark = pytest.mark.peer("browser")
 

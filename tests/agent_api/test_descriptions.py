@@ -12,7 +12,7 @@ from zrm.casestore import notification
 from zrm.casestore.notification import NewNotice, NoticeKind
 from zrm.channels.fax.parse import BROKE_OFF, PAGES
 from zrm.kit.db import Database
-from zrm.ui.i18n import Language
+from zrm.languages import Language
 
 SignIn = Callable[[str], Browser]
 

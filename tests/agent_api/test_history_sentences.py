@@ -12,7 +12,7 @@ from zrm.agent_api.pages.history_sentences import History
 from zrm.casestore.history import CITIZEN, SYSTEM, Actor, HistoryLine, Payload, UnknownPayload, by_agent
 from zrm.kit.clock import now
 from zrm.kit.ids import new_id
-from zrm.ui.i18n import Language
+from zrm.languages import Language
 
 SARA = new_id()
 actors = st.sampled_from((CITIZEN, SYSTEM, by_agent(SARA)))

@@ -22,7 +22,8 @@ from zrm.kit.ids import new_id
 if TYPE_CHECKING:
     from playwright.sync_api import Page, Route
 
-    from tests.lab.browser import LabBrowser, Language
+    from tests.lab.browser import LabBrowser
+    from zrm.languages import Language
 
 SignIn = Callable[[str], Browser]
 MANY = 5000

@@ -17,7 +17,7 @@ from zrm.casework import case_actions
 from zrm.dispatch.notify import Notify
 from zrm.kit.db import Database
 from zrm.kit.ids import new_id
-from zrm.ui.i18n import Language
+from zrm.languages import Language
 
 SignIn = Callable[[str], Browser]
 LINE = re.compile(r"<li[^>]*>.*?</li>", re.DOTALL)

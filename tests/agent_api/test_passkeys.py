@@ -20,7 +20,8 @@ from zrm.security.passkeys import RelyingParty, make, use
 if TYPE_CHECKING:
     from playwright.sync_api import CDPSession, Page
 
-    from tests.lab.browser import LabBrowser, Language
+    from tests.lab.browser import LabBrowser
+    from zrm.languages import Language
 
 SignIn = Callable[[str], Browser]
 DEVICE = {

@@ -11,7 +11,8 @@ from tests.casework.installation import file_case
 from zrm.kit.db import Database
 
 if TYPE_CHECKING:
-    from tests.lab.browser import LabBrowser, Language
+    from tests.lab.browser import LabBrowser
+    from zrm.languages import Language
 
 pytestmark = pytest.mark.peer("browser")
 

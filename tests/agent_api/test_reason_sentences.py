@@ -29,8 +29,9 @@ from zrm.dispatch.task_runner import NO_CHANNEL, UNEXPECTED, leave_failed
 from zrm.kit import render_child
 from zrm.kit.db import Database
 from zrm.kit.ids import new_id
+from zrm.languages import Language
 from zrm.normalizer.reasons import PARSER_FAILED
-from zrm.ui.i18n import Language, gettext
+from zrm.ui.i18n import gettext
 
 BOUNCED = "failed 5.1.1: 550 5.1.1 User unknown"
 CUT = NOT_A_FAX(words="page 1 is cut")

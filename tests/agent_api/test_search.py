@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from playwright.sync_api import Page
 
     from tests.agent_api.conftest import Browser
-    from tests.lab.browser import LabBrowser, Language
+    from tests.lab.browser import LabBrowser
+    from zrm.languages import Language
 
     SignIn = Callable[[str], Browser]
 

@@ -17,7 +17,8 @@ from zrm.kit.db import Database
 if TYPE_CHECKING:
     from playwright.sync_api import Page
 
-    from tests.lab.browser import LabBrowser, Language
+    from tests.lab.browser import LabBrowser
+    from zrm.languages import Language
 
 DEVICE = {
     "protocol": "ctap2", "transport": "internal", "hasResidentKey": True, "hasUserVerification": True,

@@ -28,7 +28,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from tests.agent_api.conftest import Browser
-    from tests.lab.browser import LabBrowser, Language
+    from tests.lab.browser import LabBrowser
+    from zrm.languages import Language
 
     SignIn = Callable[[str], Browser]
 

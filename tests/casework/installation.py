@@ -22,9 +22,9 @@ from zrm.inbox import code, quarantine
 from zrm.kit.clock import now
 from zrm.kit.db import Cursor, Database
 from zrm.kit.ids import new_id
+from zrm.languages import LANGUAGES
 from zrm.security.grants import Grants
 from zrm.ui.descriptions import worded
-from zrm.ui.i18n import LANGUAGES
 
 EVERYTHING = Grants(dict.fromkeys(Permission))
 """Every permission for every unit."""

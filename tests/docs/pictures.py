@@ -15,8 +15,9 @@ from tests.docs.traffic import Stage
 from tests.journeys.citizens import Form
 from tests.journeys.desk import sign_in
 from tests.journeys.hub import CHECKOUT, Hub
-from tests.lab.browser import LabBrowser, Language, Size
+from tests.lab.browser import LabBrowser, Size
 from zrm.demonstration import DEMO_AGENTS
+from zrm.languages import Language
 
 FOLDER: Final = CHECKOUT / "docs" / "screenshots"
 LANGUAGES: Final[tuple[Language, ...]] = ("fa", "en")

@@ -16,13 +16,14 @@ from playwright.sync_api import expect
 from tests.journeys.citizens import Caller, Faxes, Form, Town
 from tests.journeys.desk import PATIENCE, Desk, sign_in
 from tests.journeys.hub import wait_until_quiet
-from tests.lab.browser import LabBrowser, Language
+from tests.lab.browser import LabBrowser
 from tests.lab.fax import write_fax
 from tests.lab.mailer import Attachment
 from tests.lab.telegram import Bot, Citizen
 from tests.lab.telephony import Telephony
 from tests.lab.twilio import Cut, Refuse
 from zrm.demonstration import DEMO_AGENTS
+from zrm.languages import Language
 
 MAILS: Final = (
     ("نرگس کریمی <narges.karimi@example.org>", "افت فشار آب در طبقهٔ سوم", "سلام\n\nاز سه روز پیش فشار آب در ساختمان ما (خیابان لاله، پلاک ۱۲) بسیار کم است و به طبقهٔ سوم نمی‌رسد.\n\nلطفاً رسیدگی کنید.\nنرگس کریمی"),

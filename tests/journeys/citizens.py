@@ -14,13 +14,13 @@ from playwright.sync_api import Page
 
 from tests.journeys.hub import CHECKOUT, PROMPTS, Hub
 from tests.lab.ami import Message as Event
-from tests.lab.browser import Language
 from tests.lab.fax import HylafaxSpool
 from tests.lab.mailer import Attachment, compose, send
 from tests.lab.process import PeerError, wait_until
 from tests.lab.smtp_sink import Mail, SmtpSink
 from tests.lab.telephony import Call, Telephony
 from tests.lab.twilio import Message, TwilioStandIn
+from zrm.languages import Language
 
 HOOKS = CHECKOUT / "zrm" / "channels" / "fax" / "hooks"
 _numbers = itertools.count(1)

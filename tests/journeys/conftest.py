@@ -14,12 +14,13 @@ import pytest
 from tests.journeys.citizens import Faxes, Town
 from tests.journeys.desk import Desk, sign_in
 from tests.journeys.hub import Hub
-from tests.lab.browser import LabBrowser, Language
+from tests.lab.browser import LabBrowser
 from tests.lab.shared import Shared
 from tests.lab.smtp_sink import SmtpSink
 from tests.lab.telephony import Telephony
 from tests.lab.twilio import TwilioStandIn
 from zrm.demonstration import DEMO_AGENTS
+from zrm.languages import Language
 
 # Everybody here comes from one address of one machine.
 RATES = {

@@ -6,7 +6,7 @@ import re
 
 from playwright.sync_api import Locator, Page, expect
 
-from tests.lab.browser import Language
+from zrm.languages import Language
 
 # The machine may be busy with calls and faxes while an agent waits.
 PATIENCE = 30_000.0  # milliseconds

@@ -15,11 +15,12 @@ from tests.channels.voice_ivr.test_calls import hears
 from tests.journeys.citizens import Caller, Faxes, Form, Town, new_address, new_phone
 from tests.journeys.desk import PATIENCE, Desk
 from tests.journeys.hub import PROMPTS
-from tests.lab.browser import LabBrowser, Language
+from tests.lab.browser import LabBrowser
 from tests.lab.fax import write_fax
 from tests.lab.telephony import Telephony
 from tests.lab.twilio import Message
 from zrm.kit.text import latin_digits
+from zrm.languages import Language
 
 pytestmark = [pytest.mark.peer("browser"), pytest.mark.timeout(240)]
 

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.ui.test_i18n import sentences
-from zrm.ui.i18n import LANGUAGES, Language, format_code, gettext
+from zrm.languages import LANGUAGES, Language
+from zrm.ui.i18n import format_code, gettext
 
 if TYPE_CHECKING:
     from tests.lab.browser import LabBrowser

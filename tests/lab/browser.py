@@ -13,8 +13,8 @@ from playwright.sync_api import BrowserContext, Page, Playwright, Route, Viewpor
 
 from tests.lab.peers import browser_command
 from tests.lab.process import PeerError
+from zrm.languages import Language
 
-Language = Literal["fa", "en"]
 Size = Literal["desktop", "phone"]
 
 LOCALES: dict[Language, str] = {"fa": "fa-IR", "en": "en-GB"}

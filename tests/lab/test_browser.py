@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from tests.lab.browser import LabBrowser, Language, Size, screenshot
+from tests.lab.browser import LabBrowser, Size, screenshot
 from tests.lab.process import LOOPBACK
+from zrm.languages import Language
 
 pytestmark = pytest.mark.peer("browser")
 

@@ -8,11 +8,12 @@ from hypothesis import strategies as st
 from pwdlib import PasswordHash
 
 from zrm.demonstration import DEMO_AGENTS
+from zrm.languages import LANGUAGES
 from zrm.security import passwords
 from zrm.security.guessing import guesses
 from zrm.security.passwords import Weakness, weakness
 from zrm.security.published import SECRETS
-from zrm.ui.i18n import LANGUAGES, gettext
+from zrm.ui.i18n import gettext
 
 OWN = ("m.rezaei", "Maryam Rezaei", "مریم رضایی", "Citizen Contact Centre", "مرکز ارتباط با شهروندان")
 
@@ -156,5 +157,5 @@ def test_signs_that_stand_for_letters_cannot_make_judging_expensive(monkeypatch:
 
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_each_reason_has_its_sentence(language: str) -> None:
-    said = {gettext(language, message, least=12, most=1000) for message in passwords.MESSAGES.values()}  # type: ignore[arg-type]  # one of the two
+    said = {gettext(language, message, least=12, most=1000) for message in passwords.MESSAGES.values()}
     assert len(said) == len(Weakness)

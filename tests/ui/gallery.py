@@ -5,8 +5,8 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from zrm.languages import Language
 from zrm.ui.frame import DeskFrame, FooterLink, NavItem, NavSection, PortalFrame
-from zrm.ui.i18n import Language
 
 TEMPLATES = Path(__file__).parent / "templates"
 NOW = datetime(2026, 11, 23, 11, 52, tzinfo=UTC)

@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from persiantools.jdatetime import JalaliDate
 
+from zrm.languages import Calendar, Language
 from zrm.ui import calendars
-from zrm.ui.calendars import Calendar, DateReader
-from zrm.ui.i18n import Language
+from zrm.ui.calendars import DateReader
 
 NOW = datetime(2026, 11, 23, 11, 52, 7, tzinfo=UTC)
 

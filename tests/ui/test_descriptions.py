@@ -8,8 +8,8 @@ import pytest
 
 from zrm.channels.fax.parse import BROKE_OFF, PAGES
 from zrm.contract.descriptions import Description, describe
+from zrm.languages import Language
 from zrm.ui.descriptions import title_of, worded
-from zrm.ui.i18n import Language
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Literal
 import pytest
 
 from tests.ui import gallery
-from zrm.ui.i18n import LANGUAGES, Language
+from zrm.languages import LANGUAGES, Language
 from zrm.ui.pages import BUILT_ASSETS, Pages
 from zrm.ui.viewer import Viewer
 

@@ -26,12 +26,12 @@ from zrm.casestore.agent import Permission
 from zrm.casestore.directory import DeskAgent
 from zrm.casework.context import ActingAgent
 from zrm.errors import TooLarge, ZrmError
+from zrm.languages import Calendar
 from zrm.localized import in_language
 from zrm.security import sessions
 from zrm.security.grants import Grants, Units
 from zrm.security.sessions import Session, Stage
-from zrm.ui.calendars import Calendar
-from zrm.ui.i18n import Language, gettext
+from zrm.ui.i18n import gettext
 from zrm.ui.viewer import Theme, Viewer
 
 COOKIE: Final = ("zrm_desk", "/desk")
@@ -181,7 +181,7 @@ def _proven(found: DeskRequest) -> DeskRequest:
 def viewer_of(agent: DeskAgent, context: DeskContext) -> Viewer:
     """How the agent's pages are written; the columns contain only values of these types."""
     return Viewer(
-        cast(Language, agent.language),
+        agent.language,
         cast(Calendar, agent.calendar),
         cast(Theme, agent.theme),
         context.settings.organisation.timezone,

@@ -17,9 +17,8 @@ from typing import Final
 from uuid import UUID
 
 from zrm.casework.context import ActingAgent
+from zrm.languages import Calendar, Language
 from zrm.security.grants import Grants
-from zrm.ui.calendars import Calendar
-from zrm.ui.i18n import Language
 
 MOST_PENDING: Final = 64
 MOST_DESKS_OF_A_SESSION: Final = 20

@@ -25,6 +25,7 @@ from zrm.config import ConfigPart, Name
 from zrm.errors import ConfigError
 from zrm.kit.db import Cursor
 from zrm.kit.yaml_section import Section
+from zrm.languages import LANGUAGES, SOURCE, Calendar, Language
 from zrm.localized import Localized
 
 EVERYWHERE: Final = "everywhere"
@@ -78,8 +79,8 @@ class AgentEntry(ConfigPart):
 
     name: Name
     unit: str
-    language: Literal["fa", "en"] = "fa"
-    calendar: Literal["solar", "gregorian"] | None = Field(default=None, description="As the language has it.")
+    language: Language = "fa"
+    calendar: Calendar | None = Field(default=None, description="As the language has it.")
     may: dict[str, list[Permission]] | None = None
     left: bool = False
 
@@ -112,7 +113,7 @@ class Change:
 
     def __str__(self) -> str:
         if not self.differs:
-            return f"+ {self.kind} {self.key}: {self.entry.name.en}"
+            return f"+ {self.kind} {self.key}: {self.entry.name.in_language(SOURCE)}"
         return f"~ {self.kind} {self.key}: {self.difference()}"
 
     def difference(self) -> str:
@@ -204,7 +205,7 @@ def _difference(before: Entry, after: Entry) -> Iterator[tuple[str, str, str]]:
 
 def _told(entry: Entry) -> dict[str, str]:
     """An entry's values by name, as text to compare and show; unset values are left out."""
-    values = {"name.fa": entry.name.fa, "name.en": entry.name.en}
+    values = {f"name.{code}": text for code, text in entry.name.names.items()}
     match entry:
         case AgentEntry():
             values["unit"] = entry.unit
@@ -281,7 +282,7 @@ def write(cursor: Cursor, wanted: Sequence[Change]) -> None:
 
 
 def _write_agent(cursor: Cursor, login: str, agent: AgentEntry, units: Mapping[str, UUID]) -> None:
-    calendar = agent.calendar or ("solar" if agent.language == "fa" else "gregorian")
+    calendar = agent.calendar or (LANGUAGES[agent.language].calendar)
     agent_id = agents.keep(
         cursor,
         login,
@@ -314,7 +315,7 @@ def unit_ids(cursor: Cursor) -> dict[str, UUID]:
 
 
 def _name(names: Localized) -> Name:
-    return Name(fa=names["fa"], en=names["en"])
+    return Name(**{code: text for code, text in names.items() if code in LANGUAGES})
 
 
 def _id(ids: Mapping[str, UUID], key: str | None) -> UUID | None:

@@ -11,8 +11,9 @@ from typing import Final
 from zrm.casework.templating import fill
 from zrm.config import Settings
 from zrm.contract.addresses import PHONE, AddressKind
+from zrm.languages import Language
 from zrm.localized import Localized, in_language
-from zrm.ui.i18n import Language, _, format_code, gettext
+from zrm.ui.i18n import _, format_code, gettext
 
 SUBJECT: Final = _("We have received your message")
 """The subject of an acknowledgement by mail; the code is appended where the mail is written."""

@@ -57,9 +57,9 @@ from zrm.kit.clock import now
 from zrm.kit.db import Cursor
 from zrm.kit.ids import new_id
 from zrm.kit.mail_addresses import own_message_id
+from zrm.languages import LANGUAGES
 from zrm.security.grants import Grants
 from zrm.ui.descriptions import title_of
-from zrm.ui.i18n import LANGUAGES
 
 LONGEST_TEXT: Final = 100_000  # characters of an answer or a note
 LONGEST_RESULT: Final = 2_000

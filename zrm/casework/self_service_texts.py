@@ -12,9 +12,10 @@ from typing import Final, Literal
 from zrm.casestore.case import OwnCase, Status
 from zrm.config import Settings
 from zrm.kit.gsm import cost
+from zrm.languages import LANGUAGES, Language
 from zrm.localized import in_language
 from zrm.ui.calendars import DateReader, date_text
-from zrm.ui.i18n import Language, _, digits, format_code, gettext
+from zrm.ui.i18n import _, digits, format_code, gettext
 
 Answer = Literal["help", "stop", "start", "status", "unknown", "codes", "no codes", "rated"]
 
@@ -105,7 +106,7 @@ def codes_text(cases: Sequence[OwnCase], language: Language, settings: Settings,
 
 
 def _listed(cases: Sequence[OwnCase], most: int, language: Language, settings: Settings, *, by_mail: bool) -> str:
-    reader = DateReader(language, "solar" if language == "fa" else "gregorian", settings.organisation.timezone)
+    reader = DateReader(language, LANGUAGES[language].calendar, settings.organisation.timezone)
     lines = []
     for case in cases[:most]:
         # The day comes first: otherwise a line that begins with a code would be laid out left to right.

@@ -20,10 +20,11 @@ from zrm.casework.templating import Filled
 from zrm.config import Settings
 from zrm.errors import Conflict, NotFound
 from zrm.kit.db import Cursor
+from zrm.languages import LANGUAGES, Language
 from zrm.localized import in_language
 from zrm.security.grants import covers
 from zrm.ui.descriptions import title_of
-from zrm.ui.i18n import LANGUAGES, Language, format_code
+from zrm.ui.i18n import format_code
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +93,7 @@ def answers(
 ) -> CaseAnswers:
     """Every answer of the case's unit, in a language (None: the citizen's). Errors: NotFound."""
     case = case_reading.head(cursor, actor, case_id)
-    theirs: Language = "en" if (case.preferred_language or case.language) == "en" else "fa"
+    theirs = case.preferred_language or case.language
     shown = language or theirs
     values = _values(cursor, actor, case, settings, shown)
     usable = template.usable(cursor, case.unit_id)

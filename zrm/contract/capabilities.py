@@ -11,6 +11,7 @@ from typing import Final
 
 from zrm.contract.addresses import EMAIL, PHONE, AddressKind
 from zrm.contract.inbound import Inbound, SelfServiceCommand
+from zrm.localized import in_language
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,7 +57,7 @@ class Capabilities:
 
     def name(self, language: str) -> str:
         """The channel's name in a language."""
-        return self.names[language]
+        return in_language(self.names, language)
 
 
 class _AnyLanguage(Mapping[str, str]):

@@ -28,7 +28,8 @@ from zrm.kit import throttle
 from zrm.kit.blobs import BlobStore
 from zrm.kit.db import Cursor
 from zrm.kit.peers import peer_of
-from zrm.ui.i18n import Language, gettext
+from zrm.languages import Language
+from zrm.ui.i18n import gettext
 
 _PROOF_DIGITS: Final = 4
 

@@ -15,10 +15,13 @@ import re
 import unicodedata
 from typing import Final, Literal
 
+from zrm.languages import LANGUAGES
+
 _LRM, _RLM = "\u200e", "\u200f"
 _LRI, _RLI, _FSI, _PDI = "\u2066", "\u2067", "\u2068", "\u2069"
 _ISOLATE: Final = {"rtl": _RLI, "ltr": _LRI, "auto": _FSI}
-_LANGUAGES: Final = frozenset({"fa", "ar", "ckb", "ur", "ps", "he"})
+_OTHER_RIGHT_TO_LEFT: Final = frozenset({"ar", "ckb", "ur", "ps", "he"})
+"""Languages that citizens write in and the installation does not."""
 _MARKS: Final = re.compile("[\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 _ISOLATED: Final = re.compile("([\u2066-\u2068])([^\u2066-\u2069\n]*)\u2069")
 _ISOLATES: Final = re.compile("[\u2066-\u2069]")
@@ -102,12 +105,13 @@ def reading_direction(text: str) -> Literal["rtl", "ltr", "auto"]:
 
 def runs_right_to_left(language: str) -> bool:
     """Whether the language's script runs from right to left."""
-    return language in _LANGUAGES
+    own = LANGUAGES.get(language)
+    return language in _OTHER_RIGHT_TO_LEFT if own is None else own.direction == "rtl"
 
 
 def line_runs_left(line: str, language: str) -> bool:
     """Whether a line runs from right to left: as its language does, unless all its letters run the other way."""
-    if language in _LANGUAGES:
+    if runs_right_to_left(language):
         return _has(line, "R", "AL") or not _has(line, "L")
     return _has(line, "R", "AL") and not _has(line, "L")
 

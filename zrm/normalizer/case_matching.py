@@ -48,12 +48,13 @@ from zrm.contract.files import InboundFile
 from zrm.inbox.raw_contacts import Settled
 from zrm.kit.ids import new_id
 from zrm.kit.mail_addresses import own_message_id
+from zrm.languages import LANGUAGES, Language, language_for_answers
 from zrm.normalizer import reasons
 from zrm.normalizer.interpretation import Interpretation
 from zrm.normalizer.lookups import TYPED, BatchContext, KnownCase, acknowledgement_route
 from zrm.normalizer.origin import NormalizedAddress
 from zrm.normalizer.write_batch import WriteBatch
-from zrm.ui.i18n import Language, gettext
+from zrm.ui.i18n import gettext
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,7 +200,7 @@ class CaseMatching:
 
     def _new_person(self, reading: Interpretation) -> UUID:
         person_id, at = new_id(), reading.raw.received_at
-        language = next((one for one in (reading.language, reading.profile_language) if one in ("fa", "en")), "")
+        language = next((one for one in (reading.language, reading.profile_language) if one in LANGUAGES), "")
         self.rows.persons.append(NewPerson(person_id, reading.name, language, at))
         self._known.names[person_id] = reading.name
         for place, address in enumerate(reading.addresses):
@@ -255,16 +256,11 @@ class CaseMatching:
         """The language the person asked for, else the one of this message; a message that shows none gets the one they
         first wrote in.
 
-        A third language is answered in English, one that we cannot tell in the installation's own.
+        A language that is not ours is answered in English, one that we cannot tell in the installation's own.
         """
         asked_for, first = self._known.speaks.get(person_id, ("", "")) if person_id is not None else ("", "")
-        match asked_for or reading.language or first or reading.profile_language:
-            case "":
-                return self._settings.organisation.language
-            case "fa":
-                return "fa"
-            case _:
-                return "en"
+        written = asked_for or reading.language or first or reading.profile_language
+        return language_for_answers(written, self._settings.organisation.language)
 
     def _join(self, case: KnownCase, reading: Interpretation) -> None:
         step = Step.ROBOT_WRITES if reading.robot else Step.CITIZEN_WRITES

@@ -32,6 +32,7 @@ from zrm.contract.inbound import (
 from zrm.inbox.raw_contacts import StoredContact
 from zrm.kit.file_names import file_name
 from zrm.kit.text import clean, clean_line
+from zrm.languages import LANGUAGES
 from zrm.normalizer import reasons
 from zrm.normalizer.html import sanitise
 from zrm.normalizer.language import detect
@@ -39,7 +40,6 @@ from zrm.normalizer.origin import NormalizedAddress, known, origin_of
 from zrm.normalizer.quoted_text.answer_signs import answers, our_addresses
 from zrm.normalizer.quoted_text.split import SplitText, split_quotation, without_signature
 from zrm.ui.descriptions import worded
-from zrm.ui.i18n import LANGUAGES
 
 _TITLE = 120
 _DETECT = 2_000

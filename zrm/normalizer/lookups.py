@@ -20,11 +20,11 @@ from zrm.config import Settings
 from zrm.errors import ConfigError
 from zrm.kit.clock import now
 from zrm.kit.db import Cursor, records
+from zrm.languages import Language
 from zrm.localized import Localized
 from zrm.normalizer.interpretation import Interpretation, ReceivedCommand
 from zrm.normalizer.origin import FORGED, is_impersonal
 from zrm.normalizer.self_service import rateable
-from zrm.ui.i18n import Language
 
 TYPED: Final = "typed_address"
 """The label of a code sent to an address that was only typed into the web form."""

@@ -28,10 +28,10 @@ from zrm.inbox.code import read as read_code
 from zrm.kit.clock import now
 from zrm.kit.db import Cursor
 from zrm.kit.mail_addresses import own_message_id
+from zrm.languages import Language, language_for_answers
 from zrm.normalizer import reasons
 from zrm.normalizer.interpretation import Raw, ReceivedCommand
 from zrm.normalizer.origin import NormalizedAddress
-from zrm.ui.i18n import Language
 
 MOST_ANSWERS: Final = 10
 """Answers to one address within an hour; further commands are recorded and not answered."""
@@ -293,10 +293,4 @@ def _language(
     known = cursor.fetchall()
     asked_for = next((preferred for preferred, _ in known if preferred), "")
     first = next((language for _, language in known if language), "")
-    match asked_for or command.language or first:
-        case "":
-            return settings.organisation.language
-        case "fa":
-            return "fa"
-        case _:
-            return "en"
+    return language_for_answers(asked_for or command.language or first, settings.organisation.language)

@@ -8,10 +8,12 @@ from __future__ import annotations
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Final
 
-Language = Literal["fa", "en"]
+from zrm.languages import Language
 
+LETTER_NAMES: Final = {"fa": "نامه.txt", "en": "letter.txt"}
+"""The name of a letter that comes as a file, by the language of its writer."""
 _FIRST: Final = {
     "fa": [
         "مریم",

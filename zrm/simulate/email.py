@@ -17,7 +17,8 @@ from email.utils import format_datetime
 from typing import ClassVar, Final
 
 from zrm.kit.clock import now
-from zrm.simulate.corpus import Citizen, follow_up
+from zrm.languages import LANGUAGES
+from zrm.simulate.corpus import LETTER_NAMES, Citizen, follow_up
 from zrm.simulate.files import picture, statement
 from zrm.simulate.scenario import Acknowledged, Left, Refused, TryAgain
 
@@ -81,13 +82,13 @@ class EmailDoor:
         text = follow_up(chance, sender.language) if earlier else f"{citizen.text}\n\n{citizen.name}"
         message.set_content(text + "\n")
         if chance.random() < 0.4:
-            direction = "rtl" if sender.language == "fa" else "ltr"
+            direction = LANGUAGES[sender.language].direction
             paragraphs = "".join(f"<p>{line}</p>" for line in text.splitlines() if line)
             message.add_alternative(f'<html><body dir="{direction}">{paragraphs}</body></html>', subtype="html")
         if chance.random() < self._files:
             message.add_attachment(picture(chance), maintype="image", subtype="jpeg", filename="IMG_2041.jpg")
         if chance.random() < self._files / 2:
-            name = "نامه.txt" if sender.language == "fa" else "letter.txt"
+            name = LETTER_NAMES[sender.language]
             message.add_attachment(statement(text, chance), maintype="text", subtype="plain", filename=name)
         if not earlier:
             self._sent.append(_Earlier(citizen, message_id, subject))

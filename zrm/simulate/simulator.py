@@ -18,8 +18,8 @@ from typing import Final, Self
 
 from zrm.errors import ZrmError
 from zrm.installation import LoadedConfig
+from zrm.languages import Language
 from zrm.simulate import corpus
-from zrm.simulate.corpus import Language
 from zrm.simulate.endpoints import KINDS, new_run, open_doors, web_client
 from zrm.simulate.scenario import Endpoint, Left, NotYet, Refused, Scenario, TryAgain
 

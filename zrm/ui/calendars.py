@@ -8,17 +8,20 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-from functools import lru_cache
-from typing import Final, Literal, NamedTuple
+from functools import cache
+from typing import Final, NamedTuple
 from zoneinfo import ZoneInfo
 
 from babel import Locale
-from persiantools.jdatetime import MONTH_NAMES_EN, MONTH_NAMES_FA, JalaliDate
+from persiantools.jdatetime import JalaliDate
 
-from zrm.ui.i18n import Language, _, digits, gettext, ngettext
+from zrm.languages import LANGUAGES, Calendar, Language
+from zrm.ui.i18n import _, digits, gettext, ngettext
 
-Calendar = Literal["solar", "gregorian"]
-
+_SOLAR_MONTHS: Final = (
+    _("Farvardin"), _("Ordibehesht"), _("Khordad"), _("Tir"), _("Mordad"), _("Shahrivar"),
+    _("Mehr"), _("Aban"), _("Azar"), _("Dey"), _("Bahman"), _("Esfand"),
+)  # fmt: skip
 # Seconds: a week, after which "how long ago" says less than the date. The desk's script has the same limits.
 _RELATIVE_LIMIT: Final = timedelta(days=7)
 
@@ -54,16 +57,16 @@ def day_parts(day: date, calendar: Calendar) -> DayParts:
     return DayParts(solar.year, solar.month, solar.day)
 
 
-@lru_cache(maxsize=4)
+@cache
 def month_names(language: Language, calendar: Calendar) -> tuple[str, ...]:
     """The twelve month names, first month first."""
     if calendar == "solar":
-        return tuple(name for name in (MONTH_NAMES_FA if language == "fa" else MONTH_NAMES_EN) if name)
+        return tuple(gettext(language, name) for name in _SOLAR_MONTHS)
     names = Locale.parse(language).months["stand-alone"]["wide"]
     return tuple(names[number] for number in range(1, 13))
 
 
-@lru_cache(maxsize=2)
+@cache
 def weekday_names(language: Language) -> tuple[str, ...]:
     """The seven weekday names, Monday first (as `date.weekday()` counts)."""
     names = Locale.parse(language).days["stand-alone"]["wide"]
@@ -142,4 +145,4 @@ def _day_text(local: datetime, reader: DateReader, *, with_year: bool) -> str:
 
 
 def _joined(left: str, right: str, language: Language) -> str:
-    return f"{left}{'،' if language == 'fa' else ','} {right}"
+    return f"{left}{LANGUAGES[language].comma}{right}"

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Protocol, cast
+from typing import Protocol
 
 from zrm.contract.descriptions import Description, DescriptionLine, described
-from zrm.ui.i18n import Language, gettext, ngettext
+from zrm.languages import Language
+from zrm.ui.i18n import gettext, ngettext
 
 
 class Titled(Protocol):
@@ -27,7 +28,7 @@ def title_of(titled: Titled, language: str) -> str:
 
 def worded(description: Description, language: str) -> str:
     """A description in words, one line each. A code of another version is left as it is."""
-    return "\n".join(_line(line, cast(Language, language)) for line in description)
+    return "\n".join(_line(line, language) for line in description)
 
 
 def _line(line: DescriptionLine, language: Language) -> str:

@@ -70,7 +70,7 @@ class FooterLink:
 
 @dataclass(frozen=True)
 class PortalFrame:
-    """Everything `portal.html` needs besides its blocks. `language_hrefs` maps "fa" and "en" to this page in it."""
+    """Everything `portal.html` needs besides its blocks. `language_hrefs` maps the other languages to this page in them."""
 
     organisation: str
     language_hrefs: dict[str, str]

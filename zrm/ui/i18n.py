@@ -1,30 +1,32 @@
-"""Texts in two languages.
+"""Texts in the languages of the installation.
 
-A msgid is the English sentence itself. Persian is in `zrm/ui/locale/fa/*.po`, one file per area, read and merged at
-start without a compile step. A message without a Persian text is shown in English; a test keeps that from happening.
+A msgid is the English sentence itself. Translations are in `zrm/ui/locale/<language>/*.po`, one file per area, read and
+merged at start without a compile step. A message without a translation is shown in English; a test keeps that from
+happening in Persian.
 """
 
 from __future__ import annotations
 
 import io
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache
 from gettext import GNUTranslations
 from pathlib import Path
-from typing import Final, Literal, get_args
+from typing import Final
 
+from babel import Locale
 from babel.messages.catalog import Catalog
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
 
-Language = Literal["fa", "en"]
-LANGUAGES: Final[tuple[Language, ...]] = get_args(Language)
+from zrm.languages import LANGUAGES, SOURCE, Language
+
 LOCALE_FOLDER: Final = Path(__file__).parent / "locale"
 
 LANGUAGE_COOKIE: Final = "zrm_language"
 """The cookie with the language the reader chose on our pages."""
 
-_PERSIAN_DIGITS: Final = str.maketrans("0123456789", "۰۱۲۳۴۵۶۷۸۹")
+_DIGITS: Final = "0123456789"
 
 
 @dataclass(frozen=True)
@@ -41,9 +43,9 @@ def _(message: str) -> str:
     return message
 
 
-def direction(language: Language) -> Literal["rtl", "ltr"]:
-    """The writing direction of a language, as a value of the HTML attribute `dir`."""
-    return "rtl" if language == "fa" else "ltr"
+def language_name(language: Language, reader: Language) -> str:
+    """The name of a language in the reader's: "Persian", «انگلیسی»."""
+    return str(Locale.parse(reader).languages.get(language, LANGUAGES[language].name))
 
 
 def reader_language(asked: str, remembered: str, header: str) -> Language | None:
@@ -57,7 +59,7 @@ def reader_language(asked: str, remembered: str, header: str) -> Language | None
 
 
 def accepted_language(header: str) -> Language | None:
-    """The first of our languages in an Accept-Language header by its weights; None if it names neither."""
+    """The first of our languages in an Accept-Language header by its weights; None if it names none of them."""
     accepted: list[tuple[float, int, Language]] = []
     for place, part in enumerate(header.split(",")[:20]):
         tag, _semicolon, weight = part.strip().partition(";q=")
@@ -74,7 +76,8 @@ def accepted_language(header: str) -> Language | None:
 
 def digits(text: object, language: Language) -> str:
     """`text` with 0-9 written in the language's digits: Persian digits for Persian, unchanged for English."""
-    return str(text).translate(_PERSIAN_DIGITS) if language == "fa" else str(text)
+    own = LANGUAGES[language].digits
+    return str(text) if own == _DIGITS else str(text).translate(str.maketrans(_DIGITS, own))
 
 
 def format_code(number: str, language: Language) -> str:
@@ -84,7 +87,8 @@ def format_code(number: str, language: Language) -> str:
     (An isolate would too, but old telephones show it as a box.)
     """
     groups = "-".join(number[start : start + 4] for start in range(0, len(number), 4))
-    return f"\u200e{digits(groups, language)}" if language == "fa" else groups
+    shown = digits(groups, language)
+    return f"\u200e{shown}" if LANGUAGES[language].direction == "rtl" else shown
 
 
 def merge(language: Language, folder: Path = LOCALE_FOLDER) -> tuple[Catalog, list[TranslationConflict]]:
@@ -116,10 +120,10 @@ def _is_translated(string: object) -> bool:
     return all(string) if isinstance(string, (tuple, list)) else bool(string)
 
 
-@lru_cache(maxsize=len(LANGUAGES))
+@cache
 def translations(language: Language) -> GNUTranslations:
     """The catalogue of a language: `.gettext(msgid)` and `.ngettext(one, many, n)`. Read once per process."""
-    catalog = Catalog(locale="en") if language == "en" else merge(language)[0]
+    catalog = Catalog(locale=language) if language == SOURCE else merge(language)[0]
     compiled = io.BytesIO()
     write_mo(compiled, catalog)
     compiled.seek(0)

@@ -13,7 +13,8 @@ from markupsafe import Markup, escape
 
 from zrm.contract.capabilities import of_channel
 from zrm.kit.direction import isolate_codes, reading_direction
-from zrm.ui.i18n import Language, _, digits, gettext
+from zrm.languages import LANGUAGES, Language
+from zrm.ui.i18n import _, digits, gettext
 
 
 class Word(NamedTuple):
@@ -78,8 +79,7 @@ def byte_size(size: int, language: Language) -> str:
     while number >= 999.5 and unit < len(_SIZES) - 1:
         number, unit = number / 1000, unit + 1
     shown = f"{number:.0f}" if unit == 0 or number >= 10 else f"{number:.1f}".removesuffix(".0")
-    if language == "fa":
-        shown = digits(shown, language).replace(".", "٫")
+    shown = digits(shown, language).replace(".", LANGUAGES[language].decimal_point)
     return gettext(language, _SIZES[unit], number=shown)
 
 

@@ -1,4 +1,4 @@
-"""The one renderer of pages: Jinja2 with escaping always on, undefined names refused, and two languages.
+"""The one renderer of pages: Jinja2 with escaping always on, undefined names refused, and the languages.
 
 A template sees `_` and `ngettext`, `asset("desk.css")`, `viewer`, and the filters below. The viewer is in a context
 variable while a page is rendered, so macros imported without context (cached by Jinja2, hence fast) still write dates
@@ -20,10 +20,11 @@ from markupsafe import Markup
 from zrm.contract.capabilities import of_channel, registered
 from zrm.kit import clock
 from zrm.kit.direction import isolate_codes, reading_direction
+from zrm.languages import LANGUAGES, SOURCE, Language
 from zrm.localized import in_language
 from zrm.ui import calendars, labels
 from zrm.ui.descriptions import title_of, worded
-from zrm.ui.i18n import LANGUAGES, Language, digits, format_code, translations
+from zrm.ui.i18n import digits, format_code, language_name, translations
 from zrm.ui.viewer import Viewer
 
 TEMPLATES: Final = Path(__file__).parent / "templates"
@@ -90,7 +91,7 @@ class Pages:
 
     def templates(self) -> list[str]:
         """Every template name, for tests that compile them all."""
-        return self.environment(LANGUAGES[0]).list_templates(extensions=["html", "txt"])
+        return self.environment(SOURCE).list_templates(extensions=["html", "txt"])
 
     def asset(self, name: str) -> str:
         """The address of a built asset, with its content's hash in it: "desk.css" → "/static/desk-1A2B3C4D.css"."""
@@ -130,7 +131,14 @@ class Pages:
         install = environment.install_gettext_translations  # type: ignore[attr-defined]  # added by the i18n extension
         install(translations(language), newstyle=True)
         environment.globals.update(
-            asset=self.asset, icon=self.icon, words=labels, channel_of=of_channel, channels=registered
+            asset=self.asset,
+            icon=self.icon,
+            words=labels,
+            channel_of=of_channel,
+            channels=registered,
+            languages=LANGUAGES,
+            language_choices=[(code, traits.name) for code, traits in LANGUAGES.items()],
+            language_name=language_name,
         )
         environment.filters.update(
             dt=lambda moment: calendars.date_time_text(moment, _viewer.get().reader),

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from zrm.ui.calendars import Calendar, DateReader
-from zrm.ui.i18n import Language, direction
+from zrm.languages import LANGUAGES, Calendar, Direction, Language, LanguageTraits
+from zrm.ui.calendars import DateReader
 
 Theme = Literal["auto", "light", "dark"]
 
@@ -21,9 +21,14 @@ class Viewer:
     timezone: str = "Asia/Tehran"
 
     @property
-    def direction(self) -> Literal["rtl", "ltr"]:
+    def traits(self) -> LanguageTraits:
+        """How the reader's language is written."""
+        return LANGUAGES[self.language]
+
+    @property
+    def direction(self) -> Direction:
         """The value of the page's `dir` attribute."""
-        return direction(self.language)
+        return self.traits.direction
 
     @property
     def reader(self) -> DateReader:

@@ -11,7 +11,8 @@ from tests.channels.telegram.installation import BotInstallation, Case
 from tests.lab.process import wait_until
 from tests.lab.telegram import Bot, Citizen
 from zrm.casework.context import InvalidInput
-from zrm.ui.i18n import Language, digits, format_code, gettext
+from zrm.languages import Language
+from zrm.ui.i18n import digits, format_code, gettext
 
 CITIZENS: dict[Language, Citizen] = {"fa": Citizen(2001, "سارا", "fa"), "en": Citizen(2002, "John", "en")}
 

@@ -18,7 +18,7 @@ from tests.lab.process import wait_until
 from tests.lab.telephony import Call, Telephony
 from zrm.channels.voice_ivr.prompts import PromptFolders
 from zrm.contract.inbound import Inbound
-from zrm.ui.i18n import Language
+from zrm.languages import Language
 
 PIECE = 4000  # samples: half a second of a telephone's sound
 pytestmark = [pytest.mark.peer("asterisk"), pytest.mark.timeout(240)]

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from zrm.channels.voice_ivr import number_prompts, prompts
-from zrm.ui.i18n import Language
+from zrm.languages import Language
 
 KNOWN = set(prompts.names())
 

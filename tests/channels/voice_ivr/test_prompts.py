@@ -11,7 +11,7 @@ import pytest
 
 from zrm.channels.voice_ivr import prompts
 from zrm.channels.voice_ivr.speech import Speaker
-from zrm.ui.i18n import Language
+from zrm.languages import Language
 
 SOURCE = Path(prompts.__file__).parent
 ONLY_ONE = {"of": "en", "the": "en", **{f"n-{hundred}00": "fa" for hundred in range(1, 10)}}

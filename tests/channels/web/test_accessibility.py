@@ -6,7 +6,8 @@ import pytest
 from playwright.sync_api import Page
 
 from tests.channels.web.portal import running
-from tests.lab.browser import LabBrowser, Language
+from tests.lab.browser import LabBrowser
+from zrm.languages import Language
 
 pytestmark = pytest.mark.peer("browser")
 

@@ -8,7 +8,8 @@ import pytest
 from playwright.sync_api import FilePayload
 
 from tests.channels.web.portal import running
-from tests.lab.browser import LabBrowser, Language
+from tests.lab.browser import LabBrowser
+from zrm.languages import Language
 
 WORDS = {"fa": ("ثبت پیام یا شکایت", "پیگیری پرونده"), "en": ("Make a complaint or report", "Follow your matter")}
 ADDRESS = "a.citizen.with.a.name.that.is.quite.long@municipality.example.org"

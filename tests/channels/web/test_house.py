@@ -16,8 +16,8 @@ from zrm.frontdesk.desk import front_desk
 from zrm.inbox.receive import Inbox
 from zrm.kit.blobs import BlobStore
 from zrm.kit.db import Database
+from zrm.languages import Language
 from zrm.normalizer.filing import Filer
-from zrm.ui.i18n import Language
 
 
 def test_a_form_becomes_a_durable_contact_whose_code_is_known_at_once(

@@ -12,7 +12,7 @@ import pytest
 from tests.casework.installation import acting, agent
 from tests.channels.web.portal import INSTALLATION, Portal, came_back, hidden, running
 from tests.lab import axe
-from tests.lab.browser import LabBrowser, Language
+from tests.lab.browser import LabBrowser
 from tests.reasons import told
 from zrm.casestore import outbox
 from zrm.casestore.outbox import Topic
@@ -29,6 +29,7 @@ from zrm.inbox.receive import Inbox
 from zrm.kit.blobs import BlobStore
 from zrm.kit.db import Database
 from zrm.kit.ids import new_id
+from zrm.languages import Language
 from zrm.normalizer.filing import Filer
 from zrm.ui.i18n import format_code
 

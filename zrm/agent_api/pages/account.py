@@ -20,13 +20,14 @@ from zrm.casework import notifications
 from zrm.casework.password_change import PasswordEntry, PasswordFlaw, PasswordRefused, change_password
 from zrm.errors import NotFound
 from zrm.kit import log
+from zrm.languages import LANGUAGES
 from zrm.security import passwords
 from zrm.security.passwords import Weakness
 from zrm.ui.descriptions import title_of, worded
 from zrm.ui.i18n import _, digits
 
 _CHOICES = {
-    "language": ("fa", "en"),
+    "language": tuple(LANGUAGES),
     "calendar": ("solar", "gregorian"),
     "theme": ("auto", "light", "dark"),
 }

@@ -29,10 +29,11 @@ from zrm.casework.transitions import Step
 from zrm.casework.undo import DraftFile, Undoable
 from zrm.kit.clock import now
 from zrm.kit.db import Cursor
+from zrm.languages import Language
 from zrm.localized import in_language
 from zrm.ui import labels
 from zrm.ui.descriptions import title_of
-from zrm.ui.i18n import Language, _, gettext
+from zrm.ui.i18n import _, gettext
 
 Options = list[tuple[str, str]]
 """Choices of a list: (value, words)."""

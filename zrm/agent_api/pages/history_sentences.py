@@ -36,8 +36,9 @@ from zrm.casestore.history import (
     UnsafeFileSaved,
 )
 from zrm.kit.direction import isolate_codes, isolated
+from zrm.languages import LANGUAGES, Language
 from zrm.ui import labels
-from zrm.ui.i18n import Language, _, digits, format_code, gettext
+from zrm.ui.i18n import _, digits, format_code, gettext
 
 LABELS: Final = {
     "robot": _("Automatic message"),
@@ -229,7 +230,7 @@ class History:
         named = [self._subject(classified.subject_id)] if classified.subject_id else []
         if classified.nature:
             named.append(self._nature(classified.nature))
-        return ("، " if self._language == "fa" else ", ").join(named) or self._say(_("nothing"))
+        return LANGUAGES[self._language].comma.join(named) or self._say(_("nothing"))
 
     def _channel(self, channel: str) -> str:
         return labels.channel_name(channel, self._language)

@@ -8,7 +8,8 @@ from typing import Final
 from zrm.casework.context import InputFlaw, InputProblem
 from zrm.kit import phones
 from zrm.kit.direction import isolated
-from zrm.ui.i18n import Language, _, digits, gettext
+from zrm.languages import Language
+from zrm.ui.i18n import _, digits, gettext
 from zrm.ui.phone_flaws import sentence_of
 
 _ANY: Final = ""

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 from zrm.contract.reasons import Reason
 from zrm.kit.direction import isolated
-from zrm.ui.i18n import Language, _, digits, gettext
+from zrm.languages import Language
+from zrm.ui.i18n import _, digits, gettext
 from zrm.ui.labels import channel_name
 
 

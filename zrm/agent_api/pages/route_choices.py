@@ -10,9 +10,10 @@ from zrm.agent_api.context import DeskContext
 from zrm.casework.case_reading import SeenRoute
 from zrm.casework.reply_routes import ReplyRoute
 from zrm.errors import Conflict
+from zrm.languages import Language
 from zrm.security.keyed import keyed_hash
 from zrm.ui import labels
-from zrm.ui.i18n import Language, _, gettext
+from zrm.ui.i18n import _, gettext
 
 _MARKS: Final[tuple[tuple[Callable[[ReplyRoute], bool], str], ...]] = (
     (lambda route: route.barred, _("asked us not to write")),

@@ -20,7 +20,8 @@ from zrm.casework.context import InputFlaw, InvalidInput
 from zrm.kit import log
 from zrm.kit.db import Cursor
 from zrm.kit.direction import isolated
-from zrm.ui.i18n import LANGUAGES, Language, _
+from zrm.languages import LANGUAGES
+from zrm.ui.i18n import _
 
 KIND_NAMES = {
     "answer": _("Answer"),
@@ -32,7 +33,7 @@ _EVERY = "every"  # the form's value for a template of all units
 _FIELDS = tuple(f"{what}_{language}" for what in ("name", "text") for language in LANGUAGES)
 _BEGINNING = 70  # characters of a template in the list
 _SENTENCES: Final = {
-    **{(name, InputFlaw.EMPTY): _("Write this in both languages.") for name in _FIELDS},
+    **{(name, InputFlaw.EMPTY): _("Write this in every language.") for name in _FIELDS},
     ("kind", InputFlaw.UNKNOWN_CHOICE): _("Choose what the text is for."),
 }
 _log = log.get(__name__)
@@ -44,9 +45,9 @@ router = page_router()
 
 @router.get("/desk/cases/{case_id}/templates")
 def choose(request: Request, case_id: UUID, context: Desk, desk_request: SignedIn) -> Response:
-    """The templates of a case's unit, filled in for it; `?lang=` shows the other language."""
+    """The templates of a case's unit, filled in for it; `?lang=` shows another language."""
     asked = request.query_params.get("lang", "")
-    wanted: Language | None = "en" if asked == "en" else "fa" if asked == "fa" else None
+    wanted = asked if asked in LANGUAGES else None
     with context.database.cursor() as cursor:
         found = template_actions.answers(cursor, desk_request.actor, case_id, context.settings, wanted)
         return Shell(context).page(
@@ -57,7 +58,6 @@ def choose(request: Request, case_id: UUID, context: Desk, desk_request: SignedI
             search=False,
             found=found,
             isolated=isolated,
-            languages=LANGUAGES,
             manages=template_actions.manages(desk_request.actor, found.case.unit_id),
         )
 
@@ -177,8 +177,7 @@ def _wording(desk_request: DeskRequest) -> Wording:
     form = desk_request.form
     unit = form.get("unit", "")
     names, texts = (
-        {str(language): form.get(f"{what}_{language}", "").strip() for language in LANGUAGES}
-        for what in ("name", "text")
+        {language: form.get(f"{what}_{language}", "").strip() for language in LANGUAGES} for what in ("name", "text")
     )
     return Wording(None if unit == _EVERY else _uuid(unit), form.get("kind", ""), names, texts)
 

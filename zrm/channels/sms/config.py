@@ -11,6 +11,7 @@ from zrm.channels.channel import ChannelConfig
 from zrm.channels.sms.gateway.config import HttpGateway
 from zrm.channels.sms.gateway.kannel import KannelGateway
 from zrm.channels.sms.smpp.config import SmppGateway
+from zrm.languages import Language
 
 TWILIO_API = "https://api.twilio.com"
 
@@ -49,7 +50,7 @@ class SmsAccount(BaseModel):
         json_schema_extra={"expected": "Twilio's service SID: MG and 32 hexadecimal digits"},
         description="A messaging service that chooses the sender, in its place.",
     )
-    language: Literal["fa", "en"] | None = Field(
+    language: Language | None = Field(
         default=None, description="Language of everybody who writes to this number, if the number is for one language."
     )
 

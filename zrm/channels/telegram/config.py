@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from zrm.channels.channel import ChannelConfig
+from zrm.languages import Language
 
 
 class BotConfig(BaseModel):
@@ -29,7 +30,7 @@ class BotConfig(BaseModel):
         json_schema_extra={"expected": "16 to 256 ASCII letters, digits, _ and -"},
         description="As ${NAME}: 16 to 256 letters, digits, _ and - that prove a webhook call; needed for a webhook.",
     )
-    language: Literal["fa", "en"] | None = Field(
+    language: Language | None = Field(
         default=None, description="Language the bot begins in; without it the citizen's own, else the installation's."
     )
     base_url: str | None = Field(

@@ -22,8 +22,9 @@ from zrm.channels.telegram.incoming_update import IncomingUpdate
 from zrm.channels.telegram.messages import OutgoingMessage, in_columns, menu
 from zrm.contract.ports import Nature, Subject
 from zrm.kit.text import latin_digits
+from zrm.languages import LANGUAGES, Language
 from zrm.localized import in_language
-from zrm.ui.i18n import Language, digits, gettext
+from zrm.ui.i18n import digits, gettext
 
 Role = Literal["message", "step"]
 
@@ -72,11 +73,9 @@ def language_of(note: DialogueState, told: IncomingUpdate | None, setting: Dialo
     installation's.
     """
     for known in (note.language, setting.begins_in or "", (told.language_code if told else "")[:2].lower()):
-        if known == "fa":
-            return "fa"
-        if known == "en":
-            return "en"
-    return "fa" if setting.installation.language == "fa" else "en"
+        if known in LANGUAGES:
+            return known
+    return setting.installation.language
 
 
 def advance(
@@ -208,7 +207,7 @@ class _Dialogue:
         return Turn(note, "step", (_languages(),))
 
     def _welcome(self, note: DialogueState) -> Turn:
-        name = self._setting.installation.name[self._language]
+        name = in_language(self._setting.installation.name, self._language)
         return Turn(note, "step", (self._say(messages.WELCOME, keys=menu(self._language), name=name),))
 
     # ------------------------------------------------------------ buttons
@@ -220,9 +219,9 @@ class _Dialogue:
             raise ValueError("no update")
         kind, _, value = told.data.partition(":")
         match kind:
-            case "l" if value in ("fa", "en"):
+            case "l" if value in LANGUAGES:
                 self._note = note = replace(note, language=value)
-                self._language = "fa" if value == "fa" else "en"
+                self._language = value
                 return self._at(note) if note.drafting else self._welcome(replace(note, step="", due=0))
             case "n" if note.step == "nature" and self._nature(value):
                 return self._at(replace(note, nature=value, step="subject" if self._branches("") else "describe"))
@@ -320,8 +319,8 @@ class _Dialogue:
 
 
 def _languages() -> OutgoingMessage:
-    names = messages.LANGUAGE_NAMES
-    return OutgoingMessage(messages.CHOOSE_LANGUAGE, (((names["fa"], "l:fa"), (names["en"], "l:en")),))
+    buttons = tuple((traits.name, f"l:{code}") for code, traits in LANGUAGES.items())
+    return OutgoingMessage(messages.choose_language(), (buttons,))
 
 
 def _shown_text(parts: Sequence[SentPart]) -> str:

@@ -33,8 +33,9 @@ from zrm.errors import NotFound, StoreUnavailable, TooManyTries
 from zrm.kit import log
 from zrm.kit.clock import now
 from zrm.kit.ids import new_trace
+from zrm.languages import LANGUAGES, Language
 from zrm.ui.calendars import DateReader, date_time_text
-from zrm.ui.i18n import Language, digits, format_code, gettext
+from zrm.ui.i18n import digits, format_code, gettext
 
 MEDIA_TYPE = "application/json"
 
@@ -349,7 +350,7 @@ class TelegramDoor:
             state=gettext(language, messages.STATES[found.state]),
             date=date_time_text(
                 found.changed_at,
-                DateReader(language, "solar" if language == "fa" else "gregorian", self._installation.timezone),
+                DateReader(language, LANGUAGES[language].calendar, self._installation.timezone),
             ),
         )
         says = [OutgoingMessage(text, keys=menu(language))]

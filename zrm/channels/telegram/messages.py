@@ -11,12 +11,12 @@ from typing import Final
 
 from zrm.contract.descriptions import describe
 from zrm.contract.reasons import declare
-from zrm.ui.i18n import LANGUAGES, Language, _, gettext
+from zrm.languages import LANGUAGES, Language
+from zrm.ui.i18n import _, gettext
 
 # ---------------------------------------------------------------- the dialogue
 
-CHOOSE_LANGUAGE: Final = "زبان خود را انتخاب کنید.\nPlease choose your language."
-LANGUAGE_NAMES: Final[dict[Language, str]] = {"fa": "فارسی", "en": "English"}
+CHOOSE_LANGUAGE: Final = _("Please choose your language.")
 
 WELCOME: Final = _(
     "Welcome to %(name)s. Press “New matter” and we shall ask you what it is about, or simply write it here. "
@@ -176,3 +176,8 @@ STEP: Final = declare(
 BUTTON: Final = declare("telegram.button", "a button of the dialogue")
 NOTHING: Final = declare("telegram.nothing", "an update that says nothing")
 WORDLESS: Final = declare("telegram.wordless", "a message without words or files (%(kind)s)")
+
+
+def choose_language() -> str:
+    """The question for the language, in every language."""
+    return "\n".join(gettext(language, CHOOSE_LANGUAGE) for language in LANGUAGES)

@@ -32,7 +32,7 @@ from zrm.contract.ports import FrontDesk
 from zrm.contract.reasons import declare
 from zrm.kit import clock, log
 from zrm.kit.ids import new_trace
-from zrm.ui.i18n import Language
+from zrm.languages import Language
 
 _log = log.get(__name__)
 
@@ -58,7 +58,7 @@ class VoiceChannel:
     def __init__(self, config: VoiceConfig, installation: Installation) -> None:
         self.config = config
         self.installation = installation
-        self._language: Language = "en" if installation.language == "en" else "fa"
+        self._language: Language = installation.language
         data = Path(installation.data_dir).absolute()
         self.recordings = Path(config.recordings).absolute() if config.recordings else data / "recordings"
         self.spoken = data / "prompts"

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from ipaddress import IPv4Network, IPv6Network, ip_address
-from typing import Literal
 
 from pydantic import Field, field_validator
 
 from zrm.channels.channel import ChannelConfig
+from zrm.channels.voice_ivr.number_prompts import GRAMMARS
+from zrm.languages import Language
 
 Network = IPv4Network | IPv6Network
 
@@ -33,8 +34,8 @@ class VoiceConfig(ChannelConfig):
         default=None,
         description="folder with your own prompts as fa/NAME.wav and en/NAME.wav, preferred over the spoken ones",
     )
-    languages: list[Literal["fa", "en"]] = Field(
-        default=["fa", "en"], min_length=1, description="languages offered; the first is key 1, the second key 2"
+    languages: list[Language] = Field(
+        default=list(GRAMMARS), min_length=1, description="languages offered; the first is key 1, the second key 2"
     )
     max_calls: int = Field(
         default=120, ge=1, le=2000, description="calls at once; one more is sent back to the dialplan"
@@ -52,6 +53,8 @@ class VoiceConfig(ChannelConfig):
     def _each_once(cls, value: list[str]) -> list[str]:
         if len(set(value)) != len(value):
             raise ValueError("each language once")
+        if mute := set(value) - GRAMMARS.keys():
+            raise ValueError(f"the telephone does not speak {', '.join(sorted(mute))}")
         return value
 
     def allows(self, peer: str) -> bool:

@@ -16,6 +16,7 @@ from zrm.contract.files import InboundFile, StoredFile
 from zrm.contract.inbound import Inbound, RawContact
 from zrm.contract.reasons import declare
 from zrm.kit.digests import digest_of
+from zrm.languages import LANGUAGES
 
 KIND: Final = "voice_ivr"
 MEDIA_TYPE: Final = "application/vnd.zrm.call+json"
@@ -106,7 +107,7 @@ def parse(raw: RawContact) -> Inbound:
         senders=(Sender(PHONE, caller, name),) if caller else (),
         text="",
         description=(SECONDS(num=round(sum(takes))), *([ANEW()] if len(raw.files) > 1 else [])),
-        language=language if language in {"fa", "en"} else "",
+        language=language if language in LANGUAGES else "",
         sent_at=sent_at,
         files=tuple(InboundFile(file.name, file.media_type, stored=file, role="recording") for file in raw.files),
         labels=frozenset({"cut_short"}) if ended_by in {"hangup", "lost"} else frozenset(),

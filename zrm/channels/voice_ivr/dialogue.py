@@ -18,7 +18,7 @@ from zrm.contract.ports import FrontDesk
 from zrm.contract.tracking import Tracking
 from zrm.errors import NotFound, StoreUnavailable, TooManyTries
 from zrm.kit import log
-from zrm.ui.i18n import Language
+from zrm.languages import Language
 
 _log = log.get(__name__)
 

@@ -9,7 +9,7 @@ from zrm.channels.voice_ivr.agi import CommandFailed, Digits, FastAGI, Recorded
 from zrm.channels.voice_ivr.contact import KIND
 from zrm.channels.voice_ivr.prompts import PromptFolders
 from zrm.kit import log
-from zrm.ui.i18n import Language
+from zrm.languages import Language
 
 _log = log.get(__name__)
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import datetime
+from typing import Final
 
-from zrm.ui.calendars import DateReader, day_parts
-from zrm.ui.i18n import Language
+from zrm.languages import LANGUAGES, Language
+from zrm.ui.calendars import DateReader, DayParts, day_parts
 
 PAUSE = "pause"
 
@@ -24,15 +27,20 @@ def number(value: int, language: Language) -> list[str]:
     """A whole number from 0 to 9999 in words. Errors: ValueError outside of that."""
     if not 0 <= value <= 9999:
         raise ValueError("only numbers from 0 to 9999 can be said")
-    return _persian(value) if language == "fa" else _english(value)
+    return GRAMMARS[language].number(value)
 
 
 def date(moment: datetime, language: Language, timezone: str) -> list[str]:
-    """The day of a moment: Solar Hijri in Persian, Gregorian in English, in the given time zone."""
-    reader = DateReader(language, "solar" if language == "fa" else "gregorian", timezone)
-    day = day_parts(reader.local(moment), reader.calendar)
-    if language == "fa":
-        return [f"day-{day.day}", f"month-{day.month}", *_persian(day.year)]
+    """The day of a moment in the usual calendar of the language, in the given time zone."""
+    reader = DateReader(language, LANGUAGES[language].calendar, timezone)
+    return GRAMMARS[language].day(day_parts(reader.local(moment), reader.calendar))
+
+
+def _persian_day(day: DayParts) -> list[str]:
+    return [f"day-{day.day}", f"month-{day.month}", *_persian(day.year)]
+
+
+def _english_day(day: DayParts) -> list[str]:
     return ["the", f"day-{day.day}", "of", f"month-{day.month}", *_english_year(day.year)]
 
 
@@ -79,3 +87,18 @@ def _below_hundred(value: int) -> list[str]:
     if value <= 20 or value % 10 == 0:
         return [f"n-{value}"]
     return [f"n-{value - value % 10}", f"n-{value % 10}"]
+
+
+@dataclass(frozen=True, slots=True)
+class Grammar:
+    """How a language says a whole number from 0 to 9999, and a day."""
+
+    number: Callable[[int], list[str]]
+    day: Callable[[DayParts], list[str]]
+
+
+GRAMMARS: Final[dict[Language, Grammar]] = {
+    "fa": Grammar(_persian, _persian_day),
+    "en": Grammar(_english, _english_day),
+}
+"""The languages in which the telephone speaks."""

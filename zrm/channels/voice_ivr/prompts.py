@@ -19,8 +19,9 @@ from typing import Final
 
 import yaml
 
+from zrm.channels.voice_ivr.number_prompts import GRAMMARS
 from zrm.kit import file_permissions
-from zrm.ui.i18n import LANGUAGES, Language
+from zrm.languages import Language
 
 TEXTS: Final = Path(__file__).with_name("prompts.yaml")
 DEFAULT_FOLDER: Final = Path("var/prompts")
@@ -69,14 +70,14 @@ def texts(source: Path = TEXTS) -> dict[tuple[Language, str], str]:
     """The text of every spoken prompt by (language, name); a language that needs no such words leaves it out."""
     read: Mapping[str, Mapping[Language, str]] = yaml.safe_load(source.read_text(encoding="utf-8"))
     return {
-        (language, name): said[language] for name, said in read.items() for language in LANGUAGES if language in said
+        (language, name): said[language] for name, said in read.items() for language in GRAMMARS if language in said
     }
 
 
 def names(source: Path = TEXTS) -> Iterator[tuple[Language, str]]:
     """All required prompts, the silent ones too."""
     yield from texts(source)
-    yield from ((language, name) for language in LANGUAGES for name in SILENCES)
+    yield from ((language, name) for language in GRAMMARS for name in SILENCES)
 
 
 def build(out: Path, source: Path = TEXTS) -> Built:
@@ -92,7 +93,7 @@ def build(out: Path, source: Path = TEXTS) -> Built:
         f"{language}/{name}": (language, text, _fingerprint(speech.VOICES[language], speech.PACE[language], text))
         for (language, name), text in texts(source).items()
     }
-    for language in LANGUAGES:
+    for language in GRAMMARS:
         file_permissions.make(out / language, file_permissions.PUBLIC)
         for name, seconds in SILENCES.items():
             wanted[f"{language}/{name}"] = (language, "", _fingerprint("silence", seconds, ""))

@@ -18,7 +18,7 @@ import numpy as np
 import soxr
 from numpy.typing import NDArray
 
-from zrm.ui.i18n import Language
+from zrm.languages import Language
 
 TELEPHONE_RATE: Final = 8000
 VOICES: Final[dict[Language, str]] = {"fa": "fa", "en": "en"}

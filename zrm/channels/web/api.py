@@ -24,7 +24,8 @@ from zrm.channels.web.signed_tokens import contact_id
 from zrm.contract.ports import ReceptionPort
 from zrm.errors import OverQuota, StoreUnavailable
 from zrm.kit import log
-from zrm.ui.i18n import Language, _, accepted_language, gettext
+from zrm.languages import SOURCE, Language
+from zrm.ui.i18n import _, accepted_language, gettext
 
 _log = log.get(__name__)
 _KEY: Final = re.compile(r"[\x21-\x7e]{1,200}")
@@ -198,4 +199,4 @@ class ContactApi:
 
     @staticmethod
     def _language(request: Request) -> Language:
-        return accepted_language(request.headers.get("accept-language", "")) or "en"
+        return accepted_language(request.headers.get("accept-language", "")) or SOURCE

@@ -28,7 +28,7 @@ from zrm.contract.ports import CheckpointsPort
 from zrm.errors import StoreUnavailable
 from zrm.kit import log
 from zrm.kit.text import clean
-from zrm.ui.i18n import Language
+from zrm.languages import Language
 
 _log = log.get(__name__)
 BROWSER_COOKIE: Final = "zrm_forms"

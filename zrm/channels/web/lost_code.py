@@ -26,7 +26,8 @@ from zrm.contract.ports import SelfServicePort
 from zrm.errors import StoreUnavailable, TooManyTries
 from zrm.kit.mail_addresses import is_email
 from zrm.kit.phones import flaw, is_mobile
-from zrm.ui.i18n import LANGUAGES, Language, _
+from zrm.languages import LANGUAGES, Language
+from zrm.ui.i18n import _
 from zrm.ui.phone_flaws import sentence_of
 
 LOST_PATH: Final = "/track/lost"

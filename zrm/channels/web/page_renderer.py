@@ -16,10 +16,11 @@ from zrm.channels.channel import Installation
 from zrm.channels.web.config import WebConfig
 from zrm.channels.web.form_validation import latin_digits
 from zrm.kit.cookies import Cookie, cookie
+from zrm.languages import LANGUAGES, SOURCE, Language
 from zrm.ui import i18n
 from zrm.ui.frame import FooterLink, PortalFrame
 from zrm.ui.headers import PAGE
-from zrm.ui.i18n import LANGUAGES, Language, _, gettext, ngettext, reader_language
+from zrm.ui.i18n import _, gettext, ngettext, reader_language
 from zrm.ui.pages import Pages
 from zrm.ui.viewer import Viewer
 
@@ -58,7 +59,7 @@ class PageRenderer:
 
     @property
     def _own_language(self) -> Language:
-        return self.installation.language if self.installation.language in LANGUAGES else "en"
+        return self.installation.language if self.installation.language in LANGUAGES else SOURCE
 
     def page(
         self,
@@ -74,7 +75,7 @@ class PageRenderer:
         """A finished page. `here` is the address the language switch leads to, if not the request's own."""
         shown = language or self.language(request)
         path = request.url.path if here is None else here
-        viewer = Viewer(shown, "solar" if shown == "fa" else "gregorian", "auto", self.installation.timezone)
+        viewer = Viewer(shown, LANGUAGES[shown].calendar, "auto", self.installation.timezone)
         frame = PortalFrame(
             organisation=self.installation.name.get(shown) or next(iter(self.installation.name.values()), "ZRM"),
             language_hrefs={other: f"{path}?lang={other}" for other in LANGUAGES},

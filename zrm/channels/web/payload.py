@@ -21,6 +21,7 @@ from zrm.contract.errors import Unparseable
 from zrm.contract.files import InboundFile
 from zrm.contract.inbound import Inbound, RawContact, SelfServiceCommand, Thread
 from zrm.contract.reasons import declare
+from zrm.languages import Language
 
 CODES: Final = "codes"
 """In the envelope: the request for lost codes of the address in the body."""
@@ -43,7 +44,7 @@ class Payload(BaseModel):
     name: Line = Field(default="", max_length=MAX_NAME)
     phone: Line = Field(default="", max_length=MAX_PHONE)
     email: Line = Field(default="", max_length=MAX_EMAIL)
-    language: Literal["", "fa", "en"] = ""
+    language: Literal[""] | Language = ""
 
 
 class Written(Payload):
@@ -67,7 +68,7 @@ class CodeRequest(BaseModel):
 
     phone: Line = Field(default="", max_length=MAX_PHONE)
     email: Line = Field(default="", max_length=MAX_EMAIL)
-    language: Literal["", "fa", "en"] = ""
+    language: Literal[""] | Language = ""
 
 
 FIELDS: Final = declare("web.fields", "not a web contact; look at: %(fields)s")

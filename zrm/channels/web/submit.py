@@ -33,7 +33,8 @@ from zrm.contract.addresses import EMAIL, PHONE
 from zrm.contract.files import StoredFile
 from zrm.errors import OverQuota, StoreUnavailable
 from zrm.kit import log
-from zrm.ui.i18n import LANGUAGES, Language, _
+from zrm.languages import LANGUAGES, Language
+from zrm.ui.i18n import _
 
 _log = log.get(__name__)
 RECEIPT_COOKIE: Final = "zrm_receipt"

@@ -32,8 +32,9 @@ from zrm.contract.tracking import Tracking
 from zrm.errors import NotFound, OverQuota, StoreUnavailable, TooManyTries
 from zrm.kit import log
 from zrm.kit.file_names import file_name
+from zrm.languages import LANGUAGES, Language
 from zrm.ui.headers import PAGE
-from zrm.ui.i18n import LANGUAGES, Language, _
+from zrm.ui.i18n import _
 
 _log = log.get(__name__)
 MATTER_COOKIE: Final = "zrm_matter"

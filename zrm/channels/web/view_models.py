@@ -15,8 +15,9 @@ from zrm.contract.inbound import Inbound
 from zrm.contract.ports import Nature, Subject
 from zrm.contract.tracking import OnTheWay, PublicFile, PublicMessage
 from zrm.errors import OverQuota
+from zrm.languages import Language
 from zrm.localized import in_language
-from zrm.ui.i18n import Language, _, digits, gettext
+from zrm.ui.i18n import _, digits, gettext
 from zrm.ui.labels import byte_size
 
 _LATER: Final = {

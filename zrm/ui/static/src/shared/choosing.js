@@ -5,7 +5,7 @@ export function startChoosing() {
     const place = field?.parentElement.querySelector("[data-chosen]");
     if (!place) return;
     const names = [...field.files].map((file) => file.name);
-    place.textContent = names.length ? names.join(document.documentElement.lang === "fa" ? "، " : ", ") : place.dataset.chosen;
+    place.textContent = names.length ? names.join(document.documentElement.dataset.comma) : place.dataset.chosen;
     place.title = names.join("\n");
   });
 }

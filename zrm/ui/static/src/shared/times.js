@@ -1,12 +1,11 @@
 // Keeps "3 minutes ago" true. The words and limits are those of zrm/ui/calendars.py: after a week the server's date stays.
 const MINUTE = 60, HOUR = 3600, DAY = 86400, WEEK = 7 * DAY;
-const language = document.documentElement.lang || "en";
-const relative = new Intl.RelativeTimeFormat(language === "fa" ? "fa" : "en-GB", { numeric: "always" });
-const JUST_NOW = language === "fa" ? "همین الان" : "just now";
+const { locale, justNow } = document.documentElement.dataset;
+const relative = new Intl.RelativeTimeFormat(locale, { numeric: "always" });
 
 function words(seconds) {
   const size = Math.abs(seconds), sign = Math.sign(seconds);
-  if (size < 45) return JUST_NOW;
+  if (size < 45) return justNow;
   if (size < HOUR) return relative.format(sign * Math.max(1, Math.floor(size / MINUTE)), "minute");
   if (size < DAY) return relative.format(sign * Math.floor(size / HOUR), "hour");
   if (size < WEEK) return relative.format(sign * Math.floor(size / DAY), "day");
@@ -28,5 +27,5 @@ export function startTimes() {
 
 /** A number in the page's digits. */
 export function inDigits(number) {
-  return new Intl.NumberFormat(language === "fa" ? "fa-IR" : "en-GB", { useGrouping: false }).format(number);
+  return new Intl.NumberFormat(locale, { useGrouping: false }).format(number);
 }
