@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import psycopg
 import pytest
 
 from tests.reasons import why
@@ -150,3 +151,69 @@ def test_failed_tasks_are_shown_newest_first_and_no_more_than_asked(database: Da
             )
         assert [task.ref for task in outbox.failed(cursor)] == [newest, new, old]
         assert [task.ref for task in outbox.failed(cursor, limit=2)] == [newest, new]
+
+
+def test_what_is_done_to_one_task_is_done_to_no_other(database: Database, task: Task) -> None:
+    with database.cursor() as cursor:
+        outbox.add(cursor, Topic.NOTIFY, [(new_id(), "other")])
+    (other,) = claimed(database)
+
+    def rows() -> dict[str, tuple[int, bool, str, bool]]:
+        with database.cursor() as cursor:
+            cursor.execute(
+                "SELECT trace, attempts, due_at > now() + interval '10 minutes', error, failed_at IS NULL FROM outbox"
+            )
+            return {row[0]: row[1:] for row in cursor}
+
+    untouched = (1, False, "", True)
+    with database.cursor() as cursor:
+        outbox.retry_later(cursor, task, after=900, error="later")
+    assert rows() == {"feed": (1, True, "later", True), "other": untouched}
+    with database.cursor() as cursor:
+        outbox.extend_lease(cursor, [task], seconds=30)
+        outbox.attempt_started(cursor, task)
+    assert rows() == {"feed": (2, False, "later", True), "other": untouched}
+    with database.cursor() as cursor:
+        outbox.undo_attempt(cursor, [task])
+        outbox.undo_attempt(cursor, [task])
+        outbox.attempt_started(cursor, other)
+        outbox.reset_attempts(cursor, task)
+    assert rows() == {"feed": (0, False, "later", True), "other": (2, False, "", True)}
+    with database.cursor() as cursor:
+        outbox.fail(cursor, task, why("broken"))
+        outbox.fail(cursor, other, why("broken"))
+        assert outbox.replay(cursor, task.id)
+    assert rows() == {"feed": (0, False, "", True), "other": (2, False, "", False)}
+    with database.cursor() as cursor:
+        assert [one.id for one in outbox.failed(cursor)] == [other.id]
+
+
+def test_a_replay_rings_for_its_topic(database: Database, database_url: str, task: Task) -> None:
+    with database.cursor() as cursor:
+        outbox.fail(cursor, task, why("broken"))
+    with psycopg.connect(database_url, autocommit=True) as relay:
+        relay.execute("LISTEN zrm_outbox")
+        with database.cursor() as cursor:
+            assert outbox.replay(cursor, task.id)
+        assert next(notice.payload for notice in relay.notifies(timeout=5, stop_after=1)) == Topic.NOTIFY
+
+
+def test_only_what_a_clock_that_was_set_back_left_in_the_future_is_repaired(database: Database) -> None:
+    with database.cursor() as cursor:
+        outbox.add(cursor, Topic.FILE, [(new_id(), name) for name in ("ahead", "leased", "failed", "past")])
+        for name, made, due in (
+            ("ahead", "1h", "1h"),
+            ("leased", "0s", "1h"),
+            ("failed", "1h", "1h"),
+            ("past", "1h", "-1h"),
+        ):
+            cursor.execute(
+                "UPDATE outbox SET created_at = now() + %s::interval, due_at = now() + %s::interval WHERE trace = %s",
+                [made, due, name],
+            )
+        cursor.execute("UPDATE outbox SET failed_at = now() WHERE trace = 'failed'")
+        outbox.repair_future_due_times(cursor)
+        cursor.execute("SELECT trace FROM outbox WHERE created_at <= now() ORDER BY trace")
+        assert [name for (name,) in cursor] == ["ahead", "leased"]
+        cursor.execute("SELECT trace FROM outbox WHERE due_at > now() ORDER BY trace")
+        assert [name for (name,) in cursor] == ["failed", "leased"]
