@@ -13,9 +13,10 @@ from psycopg.types.json import Jsonb
 
 from tests.lab.locks import wait_for_waiting
 from tests.reasons import why
-from zrm.casestore import outbox
-from zrm.casestore.delivery import PROOF_LINK
+from zrm.casestore import outbox, outgoing
+from zrm.casestore.delivery import PROOF_LINK, DeliveryKind
 from zrm.casestore.outbox import Topic
+from zrm.casestore.outgoing import NewDelivery, OwnWords
 from zrm.casestore.person import opt
 from zrm.config import Settings
 from zrm.contract.errors import (
@@ -431,3 +432,154 @@ def test_what_is_learnt_after_the_lease_ran_out_is_kept_with_its_parts(database:
     with database.cursor() as cursor:
         cursor.execute("SELECT provider_ref FROM delivery_parts WHERE delivery_id = %s ORDER BY number", [delivery])
         assert cursor.fetchall() == [("one",), ("two",)]
+
+
+def reason(database: Database, delivery: UUID) -> tuple[str, str]:
+    """(code of the reason, the provider's code)."""
+    with database.cursor() as cursor:
+        cursor.execute("SELECT reason_code, error_code FROM deliveries WHERE id = %s", [delivery])
+        return cursor.fetchall()[0]
+
+
+@pytest.mark.parametrize("state_now", ["withdrawn", "sent", "delivered", "failed", "unknown", "gone"])
+def test_what_is_not_queued_any_more_is_not_sent(database: Database, settings: Settings, state_now: str) -> None:
+    delivery = make_case(database)
+    with database.cursor() as cursor:
+        if state_now == "gone":
+            cursor.execute("UPDATE outbox SET ref = %s", [new_id()])
+        else:
+            cursor.execute("UPDATE deliveries SET state = %s", [state_now])
+    provider = Provider(lambda _: Sent("ref", final=True))
+    work(database, settings, provider)
+    assert provider.seen == []
+    with database.cursor() as cursor:
+        cursor.execute("SELECT count(*) FROM outbox")
+        assert cursor.fetchone() == (0,), "nothing is left to do"
+    assert state(database, delivery)[0] == ("queued" if state_now == "gone" else state_now)
+
+
+def test_an_answer_whose_words_are_gone_is_shown_and_not_sent(database: Database, settings: Settings) -> None:
+    delivery = make_case(database)
+    with database.cursor() as cursor:
+        cursor.execute("UPDATE deliveries SET contact_id = %s", [new_id()])
+    provider = Provider(lambda _: Sent("ref", final=True))
+    work(database, settings, provider)
+    assert provider.seen == []
+    assert state(database, delivery)[0::4] == ("failed", 0)
+    assert reason(database, delivery)[0] == "delivery.wordless"
+
+
+@pytest.mark.parametrize(("command", "ends"), [("stop", "delivered"), ("help", "failed")])
+def test_who_asked_for_no_more_is_told_that_it_was_heard_and_nothing_else(
+    database: Database, settings: Settings, command: str, ends: str
+) -> None:
+    says = OwnWords("شنیدیم", "fa", in_reply_to="<stop@x>")
+    answer = NewDelivery(
+        DeliveryKind.SELF_SERVICE, "email", "info", "a@example.org", question_id=new_id(), command=command, says=says
+    )
+    with database.cursor() as cursor:
+        opt(cursor, "email", "info", "a@example.org", out=True, at=now())
+        outgoing.queue(cursor, [answer])
+    provider = Provider(lambda _: Sent("ref", final=True))
+    work(database, settings, provider)
+    assert state(database, answer.id)[0::4] == (ends, 0)
+    sent = [
+        (reply.text, reply.language, reply.in_reply_to, reply.references, reply.automatic) for reply in provider.seen
+    ]
+    assert sent == ([("شنیدیم", "fa", "<stop@x>", (), True)] if ends == "delivered" else [])
+
+
+def test_a_thread_is_the_cases_own_the_newest_twenty_in_their_order(database: Database, settings: Settings) -> None:
+    make_case(database, code="100000000001")
+    with database.cursor() as cursor:
+        cursor.execute("DELETE FROM outbox")
+    delivery = make_case(database, code="100000000002")
+    with database.cursor() as cursor:
+        cursor.execute(
+            "INSERT INTO contacts (id, case_id, direction, channel, account, address, text, message_id, headers, labels, at)"
+            " SELECT uuidv7(), c.case_id, 'out', 'telegram', 'info', '4711', 'x', CASE WHEN n > 0 THEN '<' || n || '>' ELSE '' END,"
+            " '[]', '{}', c.at + n * interval '1 minute' FROM deliveries d JOIN contacts c ON c.case_id = d.case_id"
+            " AND c.direction = 'in', generate_series(0, 25) AS n WHERE d.id = %s",
+            [delivery],
+        )
+        cursor.execute(
+            "INSERT INTO attachments (id, contact_id, role, name, media_type, size, blob_key, position)"
+            " SELECT uuidv7(), contact_id, 'attachment', n || '.png', 'image/png', 1, repeat(n::text, 64), 3 - n"
+            " FROM deliveries, generate_series(1, 3) AS n WHERE id = %s",
+            [delivery],
+        )
+    provider = Provider(lambda _: Sent("ref", final=False))
+    work(database, settings, provider)
+    (reply,) = provider.seen
+    assert reply.references == tuple(f"<{number}>" for number in range(6, 26))
+    assert reply.in_reply_to == "", "the citizen's mail lies further back"
+    assert [file.name for file in reply.files] == ["3.png", "2.png", "1.png"]
+    assert (reply.message_id, reply.automatic) == ("<answer@us>", False)
+
+
+@pytest.mark.parametrize(
+    ("error", "tried", "ends", "wait"),
+    [
+        (ConnectionFailed(why("refused"), code="421"), 0, "queued", 2),
+        (ConnectionFailed(why("refused"), code="421"), 4, "queued", 32),
+        (Throttled(why("slow down"), code="421", retry_after=77), 4, "queued", 77),
+        (ConnectionFailed(why("refused"), code="421"), 10, "queued", 900),
+        (ConnectionFailed(why("refused"), code="421"), 11, "failed", 0),
+    ],
+)
+def test_tries_are_made_ever_more_seldom_and_not_for_ever(
+    database: Database, settings: Settings, error: SendError, tried: int, ends: str, wait: int
+) -> None:
+    delivery = make_case(database)
+    with database.cursor() as cursor:
+        cursor.execute("UPDATE deliveries SET attempts = %s", [tried])
+    work(database, settings, Provider(raises(error)))
+    assert state(database, delivery)[:2] == (ends, tried + 1)
+    assert reason(database, delivery) == ("test.why", "421")
+    with database.cursor() as cursor:
+        cursor.execute(
+            "SELECT due_at - now() > interval '1 second' * %s, attempts FROM outbox WHERE topic = 'deliver'", [wait - 2]
+        )
+        assert cursor.fetchall() == ([(True, 0)] if ends == "queued" else [])
+        cursor.execute(
+            "SELECT 1 FROM outbox WHERE topic = 'deliver' AND due_at > now() + interval '1 second' * %s", [wait]
+        )
+        assert cursor.fetchall() == []
+
+
+@pytest.mark.parametrize(
+    ("learnt", "ends"),
+    [
+        (Sent("late", final=True), "delivered"), (Sent("late", final=False), "sent"),
+        (Rejected(why("spam"), code="5.7.1"), "failed"), (OutcomeUnknown(why("cut off")), "unknown"),
+        (ConnectionFailed(why("refused")), "failed"),
+    ],
+)  # fmt: skip
+def test_what_is_learnt_late_settles_what_was_unknown_and_sends_nothing_again(
+    database: Database, settings: Settings, learnt: Sent | SendError, ends: str
+) -> None:
+    delivery = make_case(database)
+
+    def answer(_: Reply) -> Sent:
+        with database.cursor() as cursor:
+            cursor.execute("UPDATE deliveries SET state = 'unknown' WHERE id = %s", [delivery])
+        if isinstance(learnt, SendError):
+            raise learnt
+        return learnt
+
+    work(database, settings, Provider(answer))
+    assert state(database, delivery)[0::4] == (ends, 0)
+    with database.cursor() as cursor:
+        cursor.execute("SELECT provider_ref FROM deliveries WHERE id = %s", [delivery])
+        assert cursor.fetchone() == ("late" if isinstance(learnt, Sent) else "",)
+
+
+def test_a_delivery_that_workers_died_at_stays_for_a_person(database: Database, settings: Settings) -> None:
+    make_case(database)
+    with database.cursor() as cursor:
+        (task,) = outbox.claim(cursor, Topic.DELIVER, limit=10, lease=60)
+    Deliver(database, {}, settings).give_up(task)
+    with database.cursor() as cursor:
+        assert [(one.id, one.reason.code) for one in outbox.failed(cursor) if one.reason] == [
+            (task.id, "delivery.never_finished")
+        ]

@@ -9,17 +9,18 @@ import pytest
 
 from tests.dispatch.test_deliver import make_case
 from tests.reasons import why
-from zrm.casestore import outbox
+from zrm.casestore import outbox, outgoing
 from zrm.casestore.outbox import Topic
 from zrm.config import Settings
 from zrm.contract.addresses import PHONE, Sender
-from zrm.contract.errors import ConnectionFailed, Rejected
+from zrm.contract.errors import ConnectionFailed, Rejected, Throttled
 from zrm.contract.files import Fetched, InboundFile
 from zrm.contract.inbound import Inbound, Parsed, RawContact, Report, Thread
 from zrm.dispatch.fetch import NO_REPORT, Fetch, query_missing_reports
 from zrm.inbox.receive import Inbox
 from zrm.kit.blobs import BlobStore
 from zrm.kit.db import Database
+from zrm.kit.ids import new_id
 from zrm.normalizer.filing import Filer
 from zrm.ui.i18n import gettext
 
@@ -193,3 +194,56 @@ def test_report_that_comes_after_all_wins(installation: SmallInstallation) -> No
         0,
         [("delivered",)],
     )
+
+
+def test_only_the_parts_without_a_report_are_asked_about(installation: SmallInstallation) -> None:
+    silent_delivery(installation.database)
+    with installation.database.cursor() as cursor:
+        cursor.execute("SELECT ref FROM outbox WHERE topic = 'fetch'")
+        ((delivery,),) = cursor.fetchall()
+        other = make_case(installation.database, code="100000000002")
+        outgoing.set_parts(cursor, delivery, "email", "ref", ["one", "two", "three"])
+        outgoing.set_parts(cursor, other, "email", "other", ["four"])
+        outgoing.move_part(cursor, "email", "two", "delivered")
+    asked: list[str] = []
+
+    def word(ref: str) -> None:
+        asked.append(ref)
+
+    installation.word = word
+    installation.work()
+    assert asked == ["one", "three"]
+
+
+@pytest.mark.parametrize("wait", [0, 77])
+def test_who_is_busy_is_asked_when_they_said(installation: SmallInstallation, wait: int) -> None:
+    def away(_: str) -> Fetched:
+        raise Throttled(why("busy"), retry_after=wait)
+
+    def silent(_: str) -> Report | None:
+        raise Throttled(why("busy"), retry_after=wait)
+
+    def waits() -> list[tuple[object, ...]]:
+        return installation.ask(
+            "SELECT round(extract(epoch FROM due_at - now()))::int > 60 FROM outbox WHERE topic = 'fetch' AND failed_at IS NULL"
+        )
+
+    installation.answer, installation.word = away, silent
+    installation.work()
+    assert waits() == [(wait > 60,)]
+    silent_delivery(installation.database)
+    installation.work()
+    assert waits() == [(wait > 60,)]
+
+
+def test_a_file_that_workers_died_at_is_missing_and_what_is_gone_is_done(installation: SmallInstallation) -> None:
+    with installation.database.cursor() as cursor:
+        outbox.add(cursor, Topic.FETCH, [(gone := new_id(), "")])
+    with installation.database.cursor() as cursor:
+        tasks = {task.ref: task for task in outbox.claim(cursor, Topic.FETCH, limit=10, lease=60)}
+    nobody = tasks.pop(gone)
+    Fetch(installation.database, installation.blobs, {}, {})([nobody])
+    (task,) = tasks.values()
+    Fetch(installation.database, installation.blobs, {}, {}).give_up(task)
+    assert installation.ask("SELECT labels FROM contacts WHERE direction = 'in'") == [(["file_missing"],)]
+    assert installation.ask("SELECT reason_code FROM outbox WHERE topic = 'fetch'") == [("fetch.never_finished",)]
