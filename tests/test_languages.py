@@ -50,7 +50,9 @@ def test_readers_are_offered_the_language_and_get_it() -> None:
 @pytest.mark.parametrize("language", ["ur", "tr"])
 def test_a_page_is_written_in_it(language: Language) -> None:
     frame, demo = gallery.portal_frame("en"), gallery.demo("en")
-    page = Pages().render("gallery_portal.html", Viewer(language, "gregorian"), frame=frame, demo=demo)
+    pages = Pages()
+    pages.add_folder("tests", gallery.TEMPLATES)
+    page = pages.render("tests/gallery_portal.html", Viewer(language, "gregorian"), frame=frame, demo=demo)
     assert f'<html lang="{language}" dir="{LANGUAGES[language].direction}"' in page
     assert f'data-locale="{LANGUAGES[language].locale}"' in page
     assert f'<span lang="{language}" aria-current="true">{LANGUAGES[language].name}</span>' in page
