@@ -47,6 +47,7 @@ OWNERS: Final[dict[str, str]] = {
     "installation": "casestore/installation_id.py",
     "message_ids": "casestore/contact.py",
     "message_parts": "inbox/message_parts.py",
+    "natures": "casestore/nature.py",
     "notifications": "casestore/notification.py",
     "opt_outs": "casestore/person.py",
     "outbox": "casestore/outbox.py",
@@ -75,9 +76,6 @@ OWNERS: Final[dict[str, str]] = {
     "used_challenges": "security/passkeys.py",
 }
 """Table → the one file of `zrm` that writes it."""
-
-BY_MIGRATIONS: Final = frozenset({"natures"})
-"""Tables that only migrations write, so far; the first other writer becomes the owner."""
 
 GENERIC: Final = frozenset({"kit/db.py"})
 """Files whose statements are given their table by the caller, who is looked at instead (`insert_rows`, `insert_records`)."""

@@ -23,7 +23,6 @@ from zrm import __version__, demonstration, organisation_commands
 from zrm import worker as worker_role
 from zrm.app import build_app, health_problems, schema_findings
 from zrm.casestore import agent as agents
-from zrm.casestore import organisation
 from zrm.casestore.agent import Permission
 from zrm.casestore.heartbeat import Heartbeat
 from zrm.casestore.installation_id import adopt_folder, claim_folder, folder_problem
@@ -52,6 +51,7 @@ from zrm.kit.blobs import BlobStore
 from zrm.kit.database_checks import obstacles, risks
 from zrm.kit.db import Cursor, Database
 from zrm.languages import LANGUAGES, SOURCE, Language
+from zrm.organisation.actions import unit_ids
 from zrm.standalone.servers import Servers, embedded
 from zrm.standalone.supervisor import Supervisor
 
@@ -456,7 +456,7 @@ def _let_collector_rest() -> None:
 def _missing_structure(cursor: Cursor, plan: LoadedConfig) -> list[str]:
     """What the organisation lacks before cases can be filed and handled, a sentence each."""
     problems = []
-    known, wanted = sorted(organisation.unit_ids(cursor)), plan.settings.default_unit
+    known, wanted = sorted(unit_ids(cursor)), plan.settings.default_unit
     if wanted not in known:
         there = f"expected one of: {', '.join(known)}" if known else "there is none yet; `zrm unit add` makes one"
         problems.append(f"default_unit: no unit is called {wanted}, so no case can be filed; {there}")

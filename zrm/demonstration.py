@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from zrm.casestore import agent as agents
-from zrm.casestore import organisation, template
+from zrm.casestore import template
 from zrm.casestore.template import Wording
 from zrm.kit.db import Cursor, Database
 from zrm.kit.yaml_section import load
+from zrm.organisation import actions, model
 from zrm.security.passwords import hash_password, matches
 
 ORGANISATION = Path(__file__).with_name("demonstration.yaml")
@@ -59,16 +60,16 @@ DEMO_AGENTS = (
 def seed(database: Database) -> bool:
     """Make the demonstration organisation if the database has no unit yet; True if it was made now."""
     with database.cursor() as cursor:
-        organisation.lock(cursor)
-        present = organisation.stored(cursor)
+        actions.lock(cursor)
+        present = actions.stored(cursor)
         if present.units:
             return False
-        organisation.write(cursor, organisation.changes(present, organisation.read(load(ORGANISATION), present)))
+        actions.write(cursor, model.changes(present, model.read(load(ORGANISATION), present)))
         for demo in DEMO_AGENTS:
             account = agents.by_login(cursor, demo.login)
             if account is not None:
                 agents.set_password_hash(cursor, account.id, hash_password(demo.password))
-        units = organisation.unit_ids(cursor)
+        units = actions.unit_ids(cursor)
         for unit, kind, name_fa, name_en, text_fa, text_en in _TEMPLATES:
             names, texts = {"fa": name_fa, "en": name_en}, {"fa": text_fa, "en": text_en}
             template.add(cursor, Wording(units[unit] if unit else None, kind, names, texts), None)

@@ -15,9 +15,7 @@ from rich.console import Console
 
 from zrm.agent_api import tries
 from zrm.casestore import agent as agents
-from zrm.casestore import organisation
 from zrm.casestore.agent import Agent, Permission
-from zrm.casestore.organisation import EVERYWHERE, Change, Entry, Kind, OrganisationData, SubjectEntry, UnitEntry
 from zrm.casestore.schema import SchemaState, state
 from zrm.errors import ConfigError
 from zrm.installation import load_config, open_runtime
@@ -25,6 +23,8 @@ from zrm.kit import throttle
 from zrm.kit.db import Cursor
 from zrm.kit.yaml_section import load, section_of
 from zrm.languages import FALLBACK, LANGUAGES
+from zrm.organisation import actions, model
+from zrm.organisation.model import EVERYWHERE, Change, Entry, Kind, OrganisationData, SubjectEntry, UnitEntry
 from zrm.security import passwords, provider_accounts, second_step, sessions
 
 console = Console(highlight=False)
@@ -49,15 +49,15 @@ T = TypeVar("T", UnitEntry, SubjectEntry)
 
 @organisation_cli.command("load")
 def load_file(
-    file: Annotated[Path, typer.Argument(help="Units, subjects and agents in YAML.")],
+    file: Annotated[Path, typer.Argument(help="Units, subjects, natures and agents in YAML.")],
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show what would change.")] = False,
 ) -> None:
     """Change the organisation to match a file; records that the file does not name stay as they are."""
     section = load(file)
     with _organisation(hold=True) as (cursor, present):
-        changes = organisation.changes(present, organisation.read(section, present))
+        changes = model.changes(present, model.read(section, present))
         if not dry_run:
-            organisation.write(cursor, changes)
+            actions.write(cursor, changes)
     _tell(changes)
     if dry_run and changes:
         console.print("Nothing was changed: this was a dry run.")
@@ -68,7 +68,7 @@ def show() -> None:
     """Print the organisation as a file that `load` reads."""
     with _organisation() as (_, present):
         values = present.model_dump(mode="json", exclude_none=True)
-    for entry in [*values["subjects"].values(), *values["agents"].values()]:
+    for entry in [*values["subjects"].values(), *values["natures"].values(), *values["agents"].values()]:
         for name in ("position", "retired", "left"):
             if not entry.get(name):
                 entry.pop(name, None)
@@ -234,8 +234,8 @@ def _organisation(*, hold: bool = False) -> Iterator[tuple[Cursor, OrganisationD
                 raise ConfigError("the database has a newer schema; use the command of that version")
         with runtime.database.cursor() as cursor:
             if hold:
-                organisation.lock(cursor)
-            yield cursor, organisation.stored(cursor)
+                actions.lock(cursor)
+            yield cursor, actions.stored(cursor)
     except psycopg.OperationalError as error:
         raise ConfigError(f"the database does not answer: {str(error).splitlines()[0]}") from None
     finally:
@@ -251,12 +251,12 @@ def _values(fa: str, en: str, **keys: str | None) -> dict[str, Any]:
 def _add(kind: Kind, key: str, values: dict[str, Any]) -> None:
     """Add a record. Errors: ConfigError for a bad or unknown key, and for an existing record that differs."""
     with _organisation(hold=True) as (cursor, present):
-        wanted = organisation.read(section_of(f"zrm {kind} add", {f"{kind}s": {key: values}}), present)
-        changes = organisation.changes(present, wanted)
+        wanted = model.read(section_of(f"zrm {kind} add", {f"{kind}s": {key: values}}), present)
+        changes = model.changes(present, wanted)
         for change in changes:
             if change.differs:
                 raise ConfigError(f"zrm {kind} add: {kind} {key} exists already and differs: {change.difference()}")
-        organisation.write(cursor, changes)
+        actions.write(cursor, changes)
     _tell(changes)
 
 
@@ -265,12 +265,12 @@ def _change(kind: Kind, key: str, values: dict[str, Any]) -> None:
     with _organisation(hold=True) as (cursor, present):
         there = _entries(present, kind)
         if key not in there:
-            raise ConfigError(f"zrm {kind} change: {organisation.unknown_key(kind, key, there)}")
+            raise ConfigError(f"zrm {kind} change: {model.unknown_key(kind, key, there)}")
         before = there[key].model_dump()
         values = {**before, **values, "name": before["name"] | values["name"]}
-        wanted = organisation.read(section_of(f"zrm {kind} change", {f"{kind}s": {key: values}}), present)
-        changes = organisation.changes(present, wanted)
-        organisation.write(cursor, changes)
+        wanted = model.read(section_of(f"zrm {kind} change", {f"{kind}s": {key: values}}), present)
+        changes = model.changes(present, wanted)
+        actions.write(cursor, changes)
     _tell(changes)
 
 
@@ -278,8 +278,8 @@ def _remove(kind: Literal["unit", "subject"], key: str) -> None:
     with _organisation(hold=True) as (cursor, present):
         there = _entries(present, kind)
         if key not in there:
-            raise ConfigError(f"zrm {kind} remove: {organisation.unknown_key(kind, key, there)}")
-        organisation.remove(cursor, kind, key)
+            raise ConfigError(f"zrm {kind} remove: {model.unknown_key(kind, key, there)}")
+        actions.remove(cursor, kind, key)
     console.print(f"- {kind} {key}", markup=False)
 
 
@@ -291,7 +291,7 @@ def _entries(present: OrganisationData, kind: Kind) -> dict[str, Any]:
 def _account(cursor: Cursor, present: OrganisationData, login: str) -> Agent:
     account = agents.by_login(cursor, login)
     if account is None:
-        raise ConfigError(organisation.unknown_key("agent", login, present.agents))
+        raise ConfigError(model.unknown_key("agent", login, present.agents))
     return account
 
 

@@ -15,7 +15,7 @@ from zrm.localized import Localized
 
 
 class Unit(Table, table=True):
-    """A part of the organisation, named in both languages; `key` is its name in config.yaml."""
+    """A part of the organisation, named in both languages; `key` is its name in the organisation's file."""
 
     __tablename__ = "units"
     __table_args__ = (in_some_language("names"),)
@@ -24,6 +24,11 @@ class Unit(Table, table=True):
     key: str = Field(unique=True)
     names: dict[str, str] = Field(sa_type=JSONB)
     parent_id: UUID | None = Field(default=None, foreign_key="units.id")
+
+
+def lock(cursor: Cursor) -> None:
+    """Until the commit no other transaction writes units; reading goes on."""
+    cursor.execute("LOCK TABLE units IN SHARE ROW EXCLUSIVE MODE")
 
 
 def by_key(cursor: Cursor) -> dict[str, Unit]:

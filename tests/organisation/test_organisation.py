@@ -8,10 +8,11 @@ import pytest
 
 from zrm import demonstration
 from zrm.casestore import agent as agents
-from zrm.casestore import directory, organisation, unit
+from zrm.casestore import directory, nature, unit
 from zrm.errors import ConfigError
 from zrm.kit.db import Database
 from zrm.kit.yaml_section import load
+from zrm.organisation import actions, model
 from zrm.security import passwords
 
 GOOD = """\
@@ -32,10 +33,10 @@ def bring(database: Database, folder: Path, text: str) -> list[str]:
     file = folder / "organisation.yaml"
     file.write_text(text, encoding="utf-8")
     with database.cursor() as cursor:
-        organisation.lock(cursor)
-        present = organisation.stored(cursor)
-        changes = organisation.changes(present, organisation.read(load(file), present))
-        organisation.write(cursor, changes)
+        actions.lock(cursor)
+        present = actions.stored(cursor)
+        changes = model.changes(present, model.read(load(file), present))
+        actions.write(cursor, changes)
     return [str(change) for change in changes]
 
 
@@ -57,8 +58,32 @@ def test_a_whole_organisation_is_made_once(empty: Database, tmp_path: Path) -> N
         assert agents.can_sign_in(cursor) == set()
     assert agent is not None
     assert (agent.unit_names["en"], agent.language, agent.calendar) == ("Parks", "en", "gregorian")
-    assert agent.grants == tuple((permission.value, agent.unit_id) for permission in sorted(organisation.ORDINARY))
+    assert agent.grants == tuple((permission.value, agent.unit_id) for permission in sorted(model.ORDINARY))
     assert not passwords.matches("!", reza.password_hash)
+
+
+NATURES = """\
+natures:
+  praise: {name: {fa: "قدردانی", en: "Praise"}, position: 6}
+  criticism: {name: {fa: "نقد", en: "Criticism"}, position: 4, retired: true}
+"""
+
+
+def test_an_organisation_adds_natures_renames_and_retires_those_there(empty: Database, tmp_path: Path) -> None:
+    with empty.cursor() as cursor:
+        cursor.execute("""UPDATE natures SET names = names || '{"ar": "نقد"}' WHERE key = 'criticism'""")
+    assert bring(empty, tmp_path, NATURES) == [
+        "+ nature praise: Praise",
+        "~ nature criticism: name.fa: انتقاد → نقد; retired: — → true",
+    ]
+    assert bring(empty, tmp_path, NATURES) == []
+    with empty.cursor() as cursor:
+        assert [one.key for one in nature.in_use(cursor)] == ["complaint", "request", "suggestion", "report", "praise"]
+        criticism = next(one for one in nature.known(cursor) if one.key == "criticism")
+    assert criticism.names == {"fa": "نقد", "en": "Criticism", "ar": "نقد"}, (
+        "a language that the file does not give stays"
+    )
+    assert bring(empty, tmp_path, NATURES.replace(", retired: true", "")) == ["~ nature criticism: retired: true → —"]
 
 
 def test_only_what_differs_is_changed_and_said(empty: Database, tmp_path: Path) -> None:
@@ -87,13 +112,16 @@ def test_who_has_left_does_not_come_back_by_an_old_file(empty: Database, tmp_pat
     assert bring(empty, tmp_path, GOOD) == []
     assert bring(empty, tmp_path, GOOD.replace('"Reza"', '"Reza K."')) == ["~ agent reza: name.en: Reza → Reza K."]
     with empty.cursor() as cursor:
-        assert organisation.stored(cursor).agents["reza"].left
+        assert actions.stored(cursor).agents["reza"].left
 
 
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("colour: red\n", "organisation.yaml:1: colour: unknown key; expected one of: agents, subjects, units"),
+        (
+            "colour: red\n",
+            "organisation.yaml:1: colour: unknown key; expected one of: agents, natures, subjects, units",
+        ),
         (
             "units:\n  a:\n    nam: x\n",
             "organisation.yaml:3: units.a.nam: unknown key; expected one of: name, parent",
@@ -153,7 +181,8 @@ def test_a_wrong_line_is_named_and_nothing_is_changed(empty: Database, tmp_path:
         bring(empty, tmp_path, text)
     assert said in str(refused.value)
     with empty.cursor() as cursor:
-        assert organisation.stored(cursor) == organisation.OrganisationData()
+        there = actions.stored(cursor)
+    assert (there.units, there.subjects, there.agents) == ({}, {}, {})
 
 
 def test_the_demonstration_is_such_a_file(empty: Database, tmp_path: Path) -> None:
@@ -167,10 +196,10 @@ def test_the_demonstration_is_such_a_file(empty: Database, tmp_path: Path) -> No
 def test_what_nothing_belongs_to_can_be_taken_away(empty: Database, tmp_path: Path) -> None:
     bring(empty, tmp_path, GOOD)
     with pytest.raises(ConfigError, match="unit front: cannot be taken away: units belong to it"), empty.cursor() as c:
-        organisation.remove(c, "unit", "front")
+        actions.remove(c, "unit", "front")
     with empty.cursor() as cursor:
-        organisation.remove(cursor, "subject", "oak")
-        assert list(organisation.stored(cursor).subjects) == ["trees"]
+        actions.remove(cursor, "subject", "oak")
+        assert list(actions.stored(cursor).subjects) == ["trees"]
 
 
 def test_a_subject_has_its_place_and_is_offered_no_more_once_it_is_retired(empty: Database, tmp_path: Path) -> None:

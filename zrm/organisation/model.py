@@ -1,4 +1,4 @@
-"""The organisation: its units, its subject tree, its agents and their permissions.
+"""The organisation as a file describes it: what each entry may say, and how a file differs from the store.
 
 A file and the store have the same shape here, so the effect of a file is their difference. A file adds and changes;
 what it does not name stays as it is.
@@ -7,26 +7,17 @@ what it does not name stays as it is.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Final, Literal
-from uuid import UUID
 
-import psycopg
 from pydantic import AfterValidator, Field
-from sqlalchemy.exc import IntegrityError
 
-from zrm.casestore import agent as agents
-from zrm.casestore import subject as subject_tree
-from zrm.casestore import unit as unit_tree
 from zrm.casestore.agent import ONLY_EVERYWHERE, Permission
-from zrm.casestore.subject import WantedSubject
 from zrm.config import ConfigPart, Name
 from zrm.errors import ConfigError
-from zrm.kit.db import Cursor
 from zrm.kit.yaml_section import Section
-from zrm.languages import LANGUAGES, SOURCE, Calendar, Language
-from zrm.localized import Localized
+from zrm.languages import SOURCE, Calendar, Language
 
 EVERYWHERE: Final = "everywhere"
 """Stands in place of a unit's key for a permission that holds for all units; no unit can have this key."""
@@ -71,6 +62,14 @@ class SubjectEntry(ConfigPart):
     retired: bool = False
 
 
+class NatureEntry(ConfigPart):
+    """A nature. `position`: its order among them, `retired`: no longer offered."""
+
+    name: Name
+    position: int = Field(default=0, ge=0, le=9999)
+    retired: bool = False
+
+
 class AgentEntry(ConfigPart):
     """An agent. `may` has permissions by unit or for `everywhere`; without it the default ones, for the agent's unit.
 
@@ -91,15 +90,16 @@ class AgentEntry(ConfigPart):
 
 
 class OrganisationData(ConfigPart):
-    """Units, subjects and agents by their keys and logins."""
+    """Units, subjects, natures and agents by their keys and logins."""
 
     units: dict[Annotated[str, AfterValidator(_key)], UnitEntry] = Field(default={})
     subjects: dict[Annotated[str, AfterValidator(_key)], SubjectEntry] = Field(default={})
+    natures: dict[Annotated[str, AfterValidator(_key)], NatureEntry] = Field(default={})
     agents: dict[Annotated[str, AfterValidator(_login)], AgentEntry] = Field(default={})
 
 
-Entry = UnitEntry | SubjectEntry | AgentEntry
-Kind = Literal["unit", "subject", "agent"]
+Entry = UnitEntry | SubjectEntry | NatureEntry | AgentEntry
+Kind = Literal["unit", "subject", "nature", "agent"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,7 +176,7 @@ def unknown_key(kind: Kind, key: str, known: Iterable[str]) -> str:
 
 
 def changes(present: OrganisationData, wanted: OrganisationData) -> list[Change]:
-    """The changes: units, then subjects, then agents, each in the file's order."""
+    """The changes: units, then subjects, natures and agents, each in the file's order."""
     found: list[Change] = []
     for kind, before, after in _kinds(present, wanted):
         for key, entry in after.items():
@@ -192,14 +192,16 @@ def _kinds(
 ) -> Iterator[tuple[Kind, Mapping[str, Entry], Mapping[str, Entry]]]:
     yield "unit", one.units, other.units
     yield "subject", one.subjects, other.subjects
+    yield "nature", one.natures, other.natures
     yield "agent", one.agents, other.agents
 
 
 def _difference(before: Entry, after: Entry) -> Iterator[tuple[str, str, str]]:
     was, will = _told(before), _told(after)
     for name in dict.fromkeys([*will, *was]):
-        back = name == "left" and name not in will  # an old file brings no agent back
-        if was.get(name) != will.get(name) and not back:
+        # An old file brings no agent back, and names in a language that it does not give stay.
+        stays = name not in will and (name == "left" or name.startswith("name."))
+        if was.get(name) != will.get(name) and not stays:
             yield name, was.get(name, ""), will.get(name, "")
 
 
@@ -213,110 +215,15 @@ def _told(entry: Entry) -> dict[str, str]:
             values |= {"left": "true"} if entry.left else {}
         case SubjectEntry():
             values |= {name: key for name, key in (("parent", entry.parent), ("unit", entry.unit)) if key}
-            values |= {"position": str(entry.position)} if entry.position else {}
-            values |= {"retired": "true"} if entry.retired else {}
+            values |= _offered(entry)
+        case NatureEntry():
+            values |= _offered(entry)
         case UnitEntry():
             values |= {"parent": entry.parent} if entry.parent else {}
     return values
 
 
-# ---------------------------------------------------------------- the store
-
-
-def lock(cursor: Cursor) -> None:
-    """Until the commit no other transaction changes the organisation; cases are filed meanwhile."""
-    cursor.execute("LOCK TABLE units IN SHARE ROW EXCLUSIVE MODE")
-
-
-def stored(cursor: Cursor) -> OrganisationData:
-    """The organisation in the store, each kind by key in the order of creation."""
-    units, subjects = unit_tree.by_key(cursor), subject_tree.by_key(cursor)
-    unit_keys = {one.id: key for key, one in units.items()}
-    subject_keys = {one.id: key for key, one in subjects.items()}
-    may: dict[UUID, dict[str, list[Permission]]] = {}
-    for grant in agents.rights(cursor):
-        where = EVERYWHERE if grant.unit_id is None else unit_keys[grant.unit_id]
-        may.setdefault(grant.agent_id, {}).setdefault(where, []).append(Permission(grant.permission))
-    # Not checked again: keys from before there was a rule for them stay as they are.
-    return OrganisationData.model_construct(
-        units={
-            key: UnitEntry(name=_name(one.names), parent=unit_keys[one.parent_id] if one.parent_id else None)
-            for key, one in units.items()
-        },
-        subjects={
-            key: SubjectEntry(
-                name=_name(one.names),
-                parent=subject_keys[one.parent_id] if one.parent_id else None,
-                unit=unit_keys[one.unit_id] if one.unit_id else None,
-                position=one.position,
-                retired=one.retired_at is not None,
-            )
-            for key, one in subjects.items()
-        },
-        agents={
-            one.login: AgentEntry.model_validate({
-                "name": _name(one.names), "unit": unit_keys[one.unit_id], "language": one.language,
-                "calendar": one.calendar, "may": may.get(one.id, {}), "left": not one.active,
-            })
-            for one in agents.everybody(cursor)
-        },
-    )  # fmt: skip
-
-
-def write(cursor: Cursor, wanted: Sequence[Change]) -> None:
-    """Make the changes, which were computed under the lock. A new agent can sign in once a password is set."""
-    entries = [(change.key, change.entry) for change in wanted]
-    unit_tree.write(cursor, {key: (e.name.names, e.parent) for key, e in entries if isinstance(e, UnitEntry)})
-    units = unit_ids(cursor)
-    subject_tree.write(
-        cursor,
-        {
-            key: WantedSubject(e.name.names, e.parent, _id(units, e.unit), e.position, e.retired)
-            for key, e in entries
-            if isinstance(e, SubjectEntry)
-        },
-    )
-    for login, entry in entries:
-        if isinstance(entry, AgentEntry):
-            _write_agent(cursor, login, entry, units)
-
-
-def _write_agent(cursor: Cursor, login: str, agent: AgentEntry, units: Mapping[str, UUID]) -> None:
-    calendar = agent.calendar or (LANGUAGES[agent.language].calendar)
-    agent_id = agents.keep(
-        cursor,
-        login,
-        names=agent.name.names,
-        unit_id=units[agent.unit],
-        language=agent.language,
-        calendar=calendar,
-        left=agent.left,
-    )
-    rights = agent.rights().items()
-    agents.permit(
-        cursor,
-        agent_id,
-        [(right, None if where == EVERYWHERE else units[where]) for where, given in rights for right in given],
-    )
-
-
-def remove(cursor: Cursor, kind: Literal["unit", "subject"], key: str) -> None:
-    """Remove a unit or a subject that nothing ever belonged to. Errors: ConfigError, with what belongs to it."""
-    try:
-        (unit_tree if kind == "unit" else subject_tree).remove(cursor, key)
-    except IntegrityError as error:
-        table = error.orig.diag.table_name if isinstance(error.orig, psycopg.Error) else ""
-        raise ConfigError(f"{kind} {key}: cannot be taken away: {table} belong to it") from None
-
-
-def unit_ids(cursor: Cursor) -> dict[str, UUID]:
-    """The units' ids by key."""
-    return {key: one.id for key, one in unit_tree.by_key(cursor).items()}
-
-
-def _name(names: Localized) -> Name:
-    return Name(**{code: text for code, text in names.items() if code in LANGUAGES})
-
-
-def _id(ids: Mapping[str, UUID], key: str | None) -> UUID | None:
-    return ids[key] if key is not None else None
+def _offered(entry: SubjectEntry | NatureEntry) -> dict[str, str]:
+    """Where it stands among those that are offered, and whether it still is."""
+    position = {"position": str(entry.position)} if entry.position else {}
+    return position | ({"retired": "true"} if entry.retired else {})
