@@ -299,3 +299,15 @@ def test_pages_and_scripts_ask_the_table_of_languages(tmp_path: Path, name: str,
     path.parent.mkdir(parents=True)
     path.write_text(f"\n{text}\n", encoding="utf-8")
     assert [finding.line for finding in check_pages(tmp_path)] == [2] * found
+
+
+def test_the_index_of_decisions_names_each_page_and_every_number_once() -> None:
+    folder = ROOT / "docs/adr"
+    rows = re.findall(
+        r"^\| \[(\d+)\]\((.+?)\) \|.+\| (.+) \|$", (folder / "README.md").read_text("utf-8"), re.MULTILINE
+    )
+    pages = sorted(page.name for page in folder.glob("0*.md"))
+    assert [name for _, name, _ in rows] == pages
+    assert [int(number) for number, _, _ in rows] == list(range(1, len(pages) + 1))
+    for _, name, state in rows:
+        assert ("*Superseded by" in (folder / name).read_text("utf-8")) is state.startswith("superseded"), name

@@ -61,7 +61,7 @@ Answer = Understood | NotNow
 T = TypeVar("T", bound=Outcome)
 
 
-class BoundedReading:
+class BoundedInterpretation:
     """Interprets contacts. `parsers` are the channels' `parse` by kind, `joiners` their `join` where messages have
     parts, `own` our own addresses.
     """

@@ -33,7 +33,16 @@ from zrm.kit.bounded import HANGS
 from zrm.kit.clock import now
 from zrm.kit.db import Cursor, Database
 from zrm.normalizer import reasons
-from zrm.normalizer.bounded_interpretation import MEMORY, SECONDS, Answer, Asked, BoundedReading, Join, NotNow, Outcome
+from zrm.normalizer.bounded_interpretation import (
+    MEMORY,
+    SECONDS,
+    Answer,
+    Asked,
+    BoundedInterpretation,
+    Join,
+    NotNow,
+    Outcome,
+)
 from zrm.normalizer.case_matching import CaseMatching, StoredAttachment
 from zrm.normalizer.interpretation import (
     Interpretation,
@@ -87,7 +96,7 @@ class Filer:
         self._settings = settings
         self._senders = senders
         region = settings.organisation.region
-        self._reading = BoundedReading(
+        self._reading = BoundedInterpretation(
             blobs, parsers, joiners or {}, region=region, own=own, seconds=seconds, memory=memory
         )
         self._parts = Reassembly(self._reading.join)
