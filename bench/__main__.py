@@ -1,4 +1,4 @@
-"""`python -m bench [PART …]`: measure, print, and write docs/benchmarks.md. QUICK=1 only sees whether it all runs.
+"""`python -m bench [PART …]`: measure, print, and write docs/benchmarks.md. QUICK=1 only checks that every part runs.
 
 Parts, in this order:
 
@@ -8,19 +8,19 @@ Parts, in this order:
 * latency: from the door's answer to the row on an open desk;
 * desk: list and case page on a big store;
 * search: the page of results beside a list, on a big store;
-* weight: what a page makes a browser fetch, and how wide the title of a case is;
-* notices: what telling agents costs in a unit of 52;
+* weight: the bytes of a first page load, and the width of a case's title;
+* notices: the cost of notifying the agents of a unit of 52;
 * smpp: segments a second for each core of the SMPP door;
-* large: a 25 MB attachment: memory, and its neighbours' patience;
+* large: a 25 MB attachment: memory, and how long other senders wait;
 * linear: quote folding and MIME by size (docs/bench-linear.svg);
-* hostile: everything that reads what strangers send, on generated repeats, by size (docs/bench-hostile.svg);
-* folding: what is folded of other libraries' fixtures, if they are given (FIXTURES, LIBRARIES);
-* bounces: what is known of public sets of bounces, if they are given (BOUNCES);
+* hostile: every reader of untrusted input, on generated repeats, by size (docs/bench-hostile.svg);
+* folding: quote folding on other libraries' fixtures, if they are given (FIXTURES, LIBRARIES);
+* bounces: how many mails of public bounce sets are recognised, if the sets are given (BOUNCES);
 * flat: the cost of a contact as the store grows (docs/bench-flat.svg).
 
-With parts named, or with QUICK=1, nothing is written: the page is printed. With parts named and WRITE=1, their sections are
-put into the page, each with its own date and load.
-Sizes can be given as SIZES="rounds=3 cases=20000 volumes=1000,10000"; they are those of `bench.figures.Sizes`.
+With named parts or QUICK=1 the page is printed, not written. With named parts and WRITE=1 their sections are replaced in
+the page, each with its own date and load.
+Sizes are given as SIZES="rounds=3 cases=20000 volumes=1000,10000"; `bench.figures.Sizes` lists them.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ DOCS = CHECKOUT / "docs"
 
 
 class Stage:
-    """Gives each measurement a fresh hub of its own; in a quick run one hub serves all that do not insist."""
+    """Gives each measurement its own fresh hub; in a quick run, measurements that allow it share one."""
 
     def __init__(self, folder: Path, *, share: bool) -> None:
         self._folder = folder
@@ -69,7 +69,7 @@ class Stage:
         self._count = 0
 
     def hub(self, *, fresh: bool = False) -> Hub:
-        """A running hub; the one before is stopped unless it is handed out again. `fresh`: with nothing in its store."""
+        """A running hub; the previous one is stopped unless it is reused. `fresh`: with an empty store."""
         if self._hub is None or fresh or not self._share:
             self.close()
             self._count += 1
@@ -78,7 +78,7 @@ class Stage:
         return self._hub
 
     def close(self) -> None:
-        """Stop the hub that runs, if one does."""
+        """Stop the running hub, if there is one."""
         if self._hub is not None:
             hub, self._hub = self._hub, None
             hub.close()
@@ -118,7 +118,7 @@ def run(parts: list[str], sizes: Sizes) -> list[Result]:
 
 
 def sizes_from(environment: Mapping[str, str]) -> Sizes:
-    """The sizes that QUICK and SIZES ask for. Errors: KeyError for a size there is not, ValueError for no number."""
+    """The sizes that QUICK and SIZES ask for. Errors: KeyError for an unknown size, ValueError for a value that is no number."""
     sizes = QUICK if environment.get("QUICK", "") not in ("", "0") else Sizes(quick=False)
     kinds: dict[str, Callable[[str], Any]] = {field.name: int for field in fields(Sizes)}
     kinds |= {"round_seconds": float, "contact_seconds": float}
@@ -128,7 +128,7 @@ def sizes_from(environment: Mapping[str, str]) -> Sizes:
 
 
 def main() -> int:
-    """0 when every target was met, 1 otherwise; a quick run only has to come to its end."""
+    """0 if every target was met, else 1; a quick run only has to finish."""
     sizes = sizes_from(os.environ)
     quick = sizes.quick
     parts = sys.argv[1:] or list(PARTS)

@@ -1,10 +1,10 @@
-"""What is known for a machine's of public sets of bounces, and what of people's mail is taken for one.
+"""How many mails of public bounce sets are recognised as automatic, and how many of people's mails are mistaken for bounces.
 
     BOUNCES=folder python -m bench bounces
 
-Nothing of the sets lies in this repository. BOUNCES holds checkouts under their repositories' names: `set-of-emails` (sisimai),
+The sets are not part of this repository. BOUNCES holds checkouts under their repositories' names: `set-of-emails` (sisimai),
 `Mail-DeliveryStatus-BounceParser` (rjbs), `bounce_email` (livebg), `flufl.bounce` (wRAR), `CwsMailBounceHandler` (crazy-max), and
-for people's mail `datasets-spam-assassin` (stdlib-js). Without it the section stays in docs/benchmarks.md as it is.
+for people's mail `datasets-spam-assassin` (stdlib-js). Without it the section in docs/benchmarks.md stays unchanged.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ _NOT_BOUNCES: Final = frozenset(
         "spam-lots-of-bogus-addresses.msg", "spam-with-badly-parsed-email.msg", "spam-with-image.msg",
     }
 )  # fmt: skip
-# Taken for a machine's and one's, as a person read them: beginnings of the file names.
+# Recognised as automatic, and rightly so as a person judged: beginnings of the file names.
 _MACHINES: Final = (
     "01436.dc449",
     "01507.e06cf",
@@ -71,7 +71,7 @@ _RETURN_PATH: Final = re.compile(rb"(?:^|(?<=[\r\n]))return-path:[^\r\n]*(?:\r?\
 
 @dataclass(slots=True)
 class Score:
-    """Mails of a set in one dress: how many are known, how many thanked."""
+    """Mails of a set in one form: how many are recognised, how many would be acknowledged."""
 
     mails: int = 0
     known: int = 0
@@ -79,7 +79,7 @@ class Score:
 
 
 def measure(environment: Mapping[str, str], docs: Path) -> Result:
-    """The table, or the section as it is in the docs where the sets are not given."""
+    """The table; the section of the docs unchanged if the sets are not given."""
     if not environment.get("BOUNCES"):
         return page.kept(docs / "benchmarks.md", TITLE)
     folder = Path(environment["BOUNCES"])
@@ -118,7 +118,7 @@ def measure(environment: Mapping[str, str], docs: Path) -> Result:
 
 
 def score(paths: Sequence[Path]) -> dict[str, Score]:
-    """By dress: whole, header, bare."""
+    """By form: whole, header, bare."""
     found = {dress: Score() for dress in ("whole", "header", "bare")}
     for path in paths:
         mail = path.read_bytes()
@@ -171,7 +171,7 @@ def _table(scores: Mapping[str, Mapping[str, Score]]) -> str:
 
 
 def _commits(folder: Path, names: Sequence[str]) -> str:
-    """Which state of each repository was measured."""
+    """The measured commit of each repository."""
     known = []
     for name in names:
         command = ["git", "-C", str(folder / name), "log", "-1", "--format=%h of %cs"]

@@ -78,7 +78,7 @@ def running() -> Iterator[tuple[int, int]]:
 
 
 if __name__ == "__main__":
-    # As `zrm web` has it.
+    # The same setting as in `zrm web`.
     uvicorn.run(
         app,
         host="127.0.0.1",

@@ -1,4 +1,4 @@
-"""CPU time of a hub, every process counted: the roles, PostgreSQL with its backends, Valkey."""
+"""CPU time of a hub over all its processes: the roles, PostgreSQL with its backends, Valkey."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ _TICK: Final = os.sysconf("SC_CLK_TCK")
 
 
 def spent(hub: Hub) -> dict[str, float]:
-    """Seconds of CPU, user and system, by role, since each began; what ended children used is in their parent's."""
+    """Seconds of CPU, user and system, by role, since each process started; a parent's include those of its ended children."""
     parents: dict[int, int] = {}
     used: dict[int, float] = {}
     for entry in Path("/proc").iterdir():
         if not entry.name.isdigit():
             continue
-        with contextlib.suppress(OSError):  # ended meanwhile; its parent has it
+        with contextlib.suppress(OSError):  # it has ended; its time is in its parent's
             fields = (entry / "stat").read_text().rpartition(")")[2].split()
             parents[int(entry.name)] = int(fields[1])
             used[int(entry.name)] = sum(map(int, fields[11:15])) / _TICK
@@ -42,5 +42,5 @@ def of(pid: int) -> float:
 
 
 def between(before: dict[str, float], after: dict[str, float]) -> dict[str, float]:
-    """What each role used in between, in seconds."""
+    """The seconds each role used between two readings."""
     return {role: seconds - before.get(role, 0.0) for role, seconds in after.items()}

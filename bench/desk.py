@@ -60,7 +60,7 @@ def _figure(name: str, times: list[float], target: float) -> Figure:
 
 
 class _Explaining:
-    """Stands in for a cursor: asks PostgreSQL how it would answer, and keeps what it says."""
+    """Replaces a cursor: asks PostgreSQL for the plan of each statement and keeps it."""
 
     def __init__(self, cursor: Cursor) -> None:
         self._cursor = cursor

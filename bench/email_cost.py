@@ -22,13 +22,13 @@ from zrm.simulate.email import EmailDoor, Mail
 from zrm.simulate.endpoints import new_run
 
 TARGETS_MS: Final = (4.0, 3.0)
-"""The first target and the one that came after it."""
+"""The first target and the later one."""
 TARGET_TIMES: Final = 2.0
 _SENDERS: Final = 8
 
 
 def measure(hub: Hub, sizes: Sizes) -> Result:
-    """The hub's own settings say whether it acknowledges; here it must not, so that filing is what is measured."""
+    """The hub's own settings decide whether it acknowledges; here it must not, so that only filing is measured."""
     result = Result(
         "E-mail, SMTP to filed case",
         f"{sizes.mails} plain mails, each from a new person and so a new case, in Persian and English, sent by "
@@ -52,7 +52,7 @@ def measure(hub: Hub, sizes: Sizes) -> Result:
 
 
 def _compare(hub: Hub, control: tuple[int, int], sizes: Sizes, result: Result, name: str, *, reuse: bool) -> None:
-    """Ours and the control by turns; adds their figures to the result."""
+    """Measure the hub and the control in turn; add their figures to the result."""
     each = sizes.mails // sizes.rounds
     spent: Counter[str] = Counter()
     ratios, took, controls = [], 0.0, 0.0
@@ -87,7 +87,7 @@ def _compare(hub: Hub, control: tuple[int, int], sizes: Sizes, result: Result, n
 
 
 def _control_cost(hub: Hub, control: tuple[int, int], count: int, *, reuse: bool) -> float:
-    """CPU seconds of the control and of PostgreSQL for so many mails. Errors: ZrmError."""
+    """CPU seconds of the control and of PostgreSQL for this many mails. Errors: ZrmError."""
     port, pid = control
     made = mails(hub, count, reuse=reuse, port=port)
     postgres, bare = cpu.spent(hub)["postgres"], cpu.of(pid)
@@ -96,7 +96,7 @@ def _control_cost(hub: Hub, control: tuple[int, int], count: int, *, reuse: bool
 
 
 def mails(hub: Hub, count: int, *, reuse: bool, port: int | None = None) -> list[Mail]:
-    """So many mails, each from somebody new, for the hub's door or another `port` of this machine."""
+    """This many mails, each from a new sender, for the hub's door or another `port` of this machine."""
     chance = random.Random(7)
     run = new_run()
     door = EmailDoor("127.0.0.1", port or hub.smtp_port, hub.mailbox, run, replies=0, files=0, encrypted=0, reuse=reuse)
@@ -104,7 +104,9 @@ def mails(hub: Hub, count: int, *, reuse: bool, port: int | None = None) -> list
 
 
 def cost(hub: Hub, made: list[Mail]) -> tuple[float, dict[str, float], float]:
-    """CPU seconds in all and by role, and the seconds it took, until every mail is filed and told. Errors: ZrmError."""
+    """CPU seconds in all and by role, and the elapsed seconds, until every mail is filed and its agents are notified. Errors:
+    ZrmError.
+    """
     wait_until_quiet(hub)
     before, began = cpu.spent(hub), time.monotonic()
     send(hub, made)
@@ -114,7 +116,7 @@ def cost(hub: Hub, made: list[Mail]) -> tuple[float, dict[str, float], float]:
 
 
 def send(hub: Hub, made: list[Mail]) -> None:
-    """Send them all and wait until the hub has nothing left to do. Errors: ZrmError if one is not taken."""
+    """Send them all and wait until the hub is idle. Errors: ZrmError if a mail is refused."""
     _send(made)
     wait_until_quiet(hub, 300)
 
@@ -123,22 +125,22 @@ def _send(made: list[Mail]) -> None:
     queue: SimpleQueue[Mail] = SimpleQueue()
     for mail in made:
         queue.put(mail)
-    troubles: list[str] = []
+    errors: list[str] = []
 
     def work() -> None:
         for mail in _drawn(queue):
             try:
                 mail.go()
             except Exception as error:  # noqa: BLE001  # told to whoever measures
-                troubles.append(f"{type(error).__name__}: {error}")
+                errors.append(f"{type(error).__name__}: {error}")
 
     threads = [threading.Thread(target=work) for _ in range(_SENDERS)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    if troubles:
-        raise ZrmError(f"{len(troubles)} mails were not taken: {troubles[0]}")
+    if errors:
+        raise ZrmError(f"{len(errors)} mails were not taken: {errors[0]}")
 
 
 def _drawn(queue: SimpleQueue[Mail]) -> Iterator[Mail]:

@@ -1,4 +1,4 @@
-"""What a measurement hands back: figures with their targets, and whether they are met."""
+"""The result of a measurement: figures with their targets, and whether these are met."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Figure:
 
 @dataclass(slots=True)
 class Result:
-    """A measurement: its title, how it was done in a sentence or two, its figures, and what must be said besides."""
+    """A measurement: its title, its method in a sentence or two, its figures, and remarks."""
 
     title: str
     method: str
@@ -31,7 +31,7 @@ class Result:
 
 @dataclass(frozen=True, slots=True)
 class Sizes:
-    """How much is measured; `quick` is for a look whether everything still runs, its figures mean nothing."""
+    """How much is measured; `quick` only checks that everything runs, its figures mean nothing."""
 
     quick: bool
     rounds: int = 5
@@ -49,7 +49,7 @@ class Sizes:
     lengths: tuple[int, ...] = (10_000, 30_000, 100_000, 300_000, 1_000_000, 3_000_000, 10_000_000)
 
 
-# No answers are sent while filing is measured: they are another transaction, with another cost.
+# No answers are sent while filing is measured: they are separate transactions with a separate cost.
 SILENT: dict[str, list[str]] = {"acknowledge": []}
 
 QUICK = Sizes(

@@ -1,7 +1,7 @@
-"""Whether a contact costs the same in a small store and in a big one; the curve goes to docs/bench-flat.svg.
+"""Whether a contact costs the same in a small and in a large store; the curve is written to docs/bench-flat.svg.
 
-A second hub that stays small is the control: it is measured by turns with the one that is filled up, so that what the
-machine does meanwhile, and how warm the processes are, is the same for both.
+A second hub, which stays small, is the control. Both are measured in turn, so that the load of the machine and the state
+of the caches are the same for both.
 """
 
 from __future__ import annotations
@@ -15,16 +15,16 @@ from tests.journeys.hub import Hub
 
 PLOT: Final = "bench-flat.svg"
 _WARM_UP: Final = 3
-"""How many rounds go before the first: code, plans and caches are as warm as they get after some 500 mails."""
+"""Unmeasured rounds before the first: code, plans and caches are warm after some 500 mails."""
 _FLAT: Final = 1.25
-"""The dearest volume may cost at most this many times the cheapest: more would be growth, less is noise."""
+"""The most expensive volume may cost at most this many times the cheapest: more is growth, less is noise."""
 
 _Point = tuple[int, float, float, float]
-"""Contacts stored; ms in the filled store and in the small one; their ratio. Medians over the rounds."""
+"""Contacts stored; ms in the large and in the small store; their ratio. Medians over the rounds."""
 
 
 def measure(hub: Hub, sizes: Sizes, docs: Path) -> Result:
-    """Fill up, send to both hubs by turns, fill up further. The hub must be a fresh one."""
+    """Fill the store, send to both hubs in turn, fill it further. The hub must be fresh."""
     each = max(1, sizes.flat_messages // sizes.rounds)
     result = Result(
         "Cost of a contact as the store grows",
@@ -55,7 +55,7 @@ def measure(hub: Hub, sizes: Sizes, docs: Path) -> Result:
 
 
 def _point(hub: Hub, small: Hub, volume: int, rounds: int, each: int) -> _Point:
-    for one in (hub, small):  # what the filling pushed out of the caches comes back
+    for one in (hub, small):  # warm the caches again after the filling
         email_cost.send(one, email_cost.mails(one, each, reuse=True))
     pairs = []
     for turn in range(rounds):

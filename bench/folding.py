@@ -1,11 +1,11 @@
-"""What is folded of the libraries' own published fixtures, by them and by us.
+"""What other libraries and ours fold of the libraries' own published fixtures.
 
     FIXTURES=folder LIBRARIES=folder python -m bench folding
 
-Nothing of theirs lies in this repository. FIXTURES holds checkouts named `email_reply_parser` (github), `email-reply-parser`
+Neither fixtures nor libraries are part of this repository. FIXTURES holds checkouts named `email_reply_parser` (github), `email-reply-parser`
 (zapier), `email-reply-parser-js` (crisp-oss), `mail-parser-reply` (alfonsrv) and `talon` (mailgun). LIBRARIES holds a Python
 environment `venv` with mail-parser-reply, email-reply-parser and what talon needs (lxml, regex, cssselect, chardet, six,
-html5lib), and `node_modules` with email-reply-parser. Without them the section stays in docs/benchmarks.md as it is.
+html5lib), and `node_modules` with email-reply-parser. Without them the section in docs/benchmarks.md stays unchanged.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ class Score:
 
 
 def measure(environment: Mapping[str, str], docs: Path) -> Result:
-    """The table, or the section as it is in the docs where the fixtures are not given."""
+    """The table; the section of the docs unchanged if the fixtures are not given."""
     if not environment.get("FIXTURES") or not environment.get("LIBRARIES"):
         return page.kept(docs / "benchmarks.md", TITLE)
     fixtures, libraries = Path(environment["FIXTURES"]), Path(environment["LIBRARIES"])
@@ -118,14 +118,14 @@ def score(mails: Sequence[Fixture]) -> dict[tuple[str, str], Score]:
 
 
 def _classified(one: Fixture, text: str) -> Iterator[tuple[_Class, str]]:
-    """The words of a mail in order, each with whose it is; none if the fixture is left out."""
+    """The words of a mail in order, each with its author (`own`, `either`, `quoted`); empty if the fixture is left out."""
     lines = LINES.get(one.fixtures, {})
     if one.expected is not None and one.name not in lines:
         body = text.split()
         shown = _seen(text, one.expected)
         last = max((place for place, own in enumerate(shown) if own), default=-1)
         for place, word in enumerate(body):
-            joined = place == last + 1 and "---" in word  # a word and the dashes of the attribution behind it
+            joined = place == last + 1 and "---" in word  # a word followed by the dashes of the attribution
             yield "own" if shown[place] else "either" if joined else "quoted", word
         return
     ranges = lines.get(one.name, FIRST_FIVE)
@@ -153,7 +153,7 @@ def _count(found: Score, text: str, words: Sequence[tuple[_Class, str]], visible
 
 
 def _seen(text: str, visible: str) -> list[bool]:
-    """Which words of a text are visible: by whole lines if what is visible consists of such, else word by word."""
+    """Which words of a text are visible: compared by whole lines where possible, else word by word."""
     lines = [line.split() for line in text.split("\n")]
     at, seen = 0, set()
     for line in filter(None, (one.split() for one in visible.split("\n"))):
@@ -167,7 +167,7 @@ def _seen(text: str, visible: str) -> list[bool]:
 
 
 def _shown(body: Sequence[str], visible: Sequence[str]) -> list[bool]:
-    """Which words of a body are visible, each taken as early as can be."""
+    """Which words of a body are visible, each matched as early as possible."""
     places: list[int] = []
     at = 0
     for word in visible:
@@ -206,7 +206,7 @@ def _table(scores: Mapping[tuple[str, str], Score]) -> str:
 
 
 def _commits(fixtures: Path, sets: Mapping[str, None]) -> str:
-    """Which state of each repository was measured."""
+    """The measured commit of each repository."""
     known = []
     for name in dict.fromkeys(one.partition(",")[0] for one in sets):
         command = ["git", "-C", str(fixtures / name), "log", "-1", "--format=%h of %cs"]

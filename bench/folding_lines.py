@@ -1,8 +1,8 @@
-"""Who wrote which line of the libraries' fixtures, read by a person: line numbers only, counted from 1.
+"""The author of each line of the libraries' fixtures, as judged by a person: line numbers only, counted from 1.
 
-`own` is what the mail's writer says; `either` is what may be shown or not: signatures, greetings at the end, lines of devices,
-scanners and lists, what is forwarded, and where nobody could tell. All other lines repeat an earlier mail. A fixture that is
-nothing but quotations, or a template without a mail, is left out (None).
+`own` lines are the mail writer's; `either` lines may be shown or not: signatures, closing greetings, lines of devices,
+scanners and lists, forwarded text, and unclear cases. All other lines repeat an earlier mail. A fixture that only quotes, or
+a template without a mail, is left out (None).
 """
 
 from __future__ import annotations
@@ -72,7 +72,7 @@ LINES: Final[dict[str, dict[str, Ranges | None]]] = {
         "multiline_on_de": None,
         "outlook": ("1-8", "9"),
     },
-    # Where nothing is said, the writer's are the first five lines: most of these mails begin with the same ones.
+    # By default the first five lines are the writer's: most of these mails begin with the same ones.
     "email-reply-parser-js": {
         "correct_sig": ("1", "3-4"),
         "email_1": ("1-5", "7-13"),
@@ -126,7 +126,7 @@ LINES: Final[dict[str, dict[str, Ranges | None]]] = {
         "email_zoho": ("1-2", ""),
         "sig_no_empty_line": ("1", "2-3"),
     },
-    # The others of talon's say themselves, in full, what must come out.
+    # The other fixtures of talon state the full expected text themselves.
     "talon": {"iphone": ("1", "3"), "sparrow": ("1", "3-5")},
 }
 FIRST_FIVE: Final[Ranges] = ("1-5", "")

@@ -1,8 +1,8 @@
-"""What other libraries make of their own published fixtures, as JSON on standard output.
+"""The results of other libraries on their own published fixtures, as JSON on standard output.
 
 Runs under the Python in which they are installed, without anything of ZRM: `python folding_peers.py FIXTURES NODE_MODULES`,
-as `bench/folding.py` describes both. The tests of talon that hold their mails in their code are run with a recorder in
-place of the library, which notes what goes in and what must come out.
+as `bench/folding.py` describes both. Tests of talon that
+hold their mails in code are run with a recorder in place of the library; it notes the inputs and the expected results.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ FILES = {
 PATIENCE = 5
 """Seconds a library has for one mail."""
 
-_HTML_REPLY = "Hi. I am fine. Thanks, Alex"  # what the tests of talon expect of all its pages
+_HTML_REPLY = "Hi. I am fine. Thanks, Alex"  # the expected text of talon's HTML fixtures
 _JAVASCRIPT = """
 import("email-reply-parser").then(module => {
   let given = "";
@@ -42,7 +42,7 @@ import("email-reply-parser").then(module => {
 
 @dataclass
 class Fixture:
-    """A mail; `expected` where its own test says in full what must come out; `visible` by library, None: not in time."""
+    """A mail; `expected` if its own test states the full result; `visible` by library, None if it took too long."""
 
     fixtures: str
     name: str
@@ -53,7 +53,7 @@ class Fixture:
 
 
 def main() -> None:
-    """Write the fixtures with what each library leaves visible of them."""
+    """Write the fixtures with the text that each library leaves visible."""
     folder, modules = Path(sys.argv[1]), sys.argv[2]
     libraries = _libraries(folder)
     mails = [*_files(folder), *_standard_replies(folder / "talon"), *_recorded(folder / "talon")]
@@ -142,7 +142,7 @@ class _Asked:
 
 
 class _Recorder:
-    """Stands for `talon.quotations`: what is extracted is remembered until it is compared."""
+    """Replaces `talon.quotations`: remembers the extracted text until the test compares it."""
 
     MAX_LINES_COUNT = 1000
 
@@ -157,7 +157,7 @@ class _Recorder:
 
 
 def _recorded(talon: Path) -> Iterator[Fixture]:
-    """The mails and expectations in talon's tests of plain text, but for the one about its limit of lines."""
+    """The mails and expected results of talon's plain-text tests, except the one about its line limit."""
     recorder = _Recorder()
     names = ("nose", "nose.tools", "mock", "talon", "tests", "tests.fixtures")
     stubs: dict[str, Any] = {name: ModuleType(name) for name in names}
@@ -174,7 +174,7 @@ def _recorded(talon: Path) -> Iterator[Fixture]:
             recorder.found.clear()
             try:
                 vars(tests)[name]()
-            except (AttributeError, TypeError):  # a test of the library's inner parts: there is no mail in it
+            except (AttributeError, TypeError):  # a test of the library's internals, without a mail
                 continue
             for number, (text, expected) in enumerate(recorder.found, 1):
                 yield Fixture("talon", f"{name} {number}", text, expected=expected)

@@ -1,9 +1,9 @@
-"""Time over size: whatever strangers' characters are read by, on hostile repeats, up to the most its door lets in.
+"""Time over size of every reader of untrusted text, on hostile repeats, up to the largest input its door accepts.
 
-For each place (`bench.hostile_places`) repeats are made from the pieces of its grammar: each piece again and again, two or
-three in turn, one and then a run of another, as many of one as of another behind them. Those that cost most for their size,
-or grow most from a smaller size to a larger, are measured at doubling sizes. The exponent of the line through the logarithms
-says how it grows: 1 is linear, 2 quadratic. The curves go to docs/bench-hostile.svg.
+For each place (`bench.hostile_places`) repeats are generated from the pieces of its grammar: one piece repeated, two or three
+in turn, one followed by a run of another, or equal runs of two. Those that cost most for their size, and those whose cost
+grows most with the size, are measured at doubling sizes. The exponent of the line through the logarithms shows the growth:
+1 is linear, 2 quadratic. The curves are written to docs/bench-hostile.svg.
 """
 
 from __future__ import annotations
@@ -26,31 +26,31 @@ from zrm.normalizer.bounded_interpretation import SECONDS
 PLOT: Final = "bench-hostile.svg"
 TARGET: Final = 1.2
 _SMALL: Final = 6_000
-_LARGE: Final = 24_000  # above the sizes below which some look at nothing
+_LARGE: Final = 24_000  # some readers ignore anything smaller
 _PART: Final = 1_500_000
 _FITTED: Final = 4  # sizes in a row
-_TELLS: Final = 0.002  # seconds; what takes less is measured too roughly to tell how it grows
-_ENOUGH: Final = 3.0  # seconds; what takes less is measured three times and the best counts
-_HARMLESS: Final = 0.1  # seconds at the most it is given, however it grows
+_TELLS: Final = 0.002  # seconds; shorter times are too imprecise to show growth
+_ENOUGH: Final = 3.0  # seconds; shorter runs are repeated three times, and the best counts
+_HARMLESS: Final = 0.1  # seconds at the largest size, whatever the growth
 
 
 @dataclass(frozen=True, slots=True)
 class Repeat:
-    """A beginning, then pieces again and again, then as many others. Where `№` stands in them they are counted."""
+    """A prefix, then repeated pieces, then as many others. A `№` in them is replaced by a counter."""
 
     begin: str
     again: str
     behind: str = ""
 
     def of(self, size: int) -> str:
-        """So many bytes of it, or a few more."""
+        """This many bytes of it, or a few more."""
         each = len((self.again + self.behind).encode("utf-8", "surrogateescape"))
         times = max(1, (size - len(self.begin)) // each)
         return self.begin.replace("№", "0") + _counted(self.again, times) + _counted(self.behind, times)
 
     @property
     def name(self) -> str:
-        """As it can be written down."""
+        """As text for the table."""
         parts = [repr(part) for part in (self.begin, self.again, self.behind) if part]
         parts[bool(self.begin) :] = [f"{part} × n" for part in parts[bool(self.begin) :]]
         return " + ".join(parts)
@@ -62,7 +62,7 @@ def _counted(piece: str, times: int) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Curve:
-    """Seconds of the processor by size."""
+    """CPU seconds by size."""
 
     place: Place
     repeat: Repeat
@@ -70,7 +70,7 @@ class Curve:
 
     @property
     def slope(self) -> float:
-        """The largest exponent over so many sizes in a row: where more is not looked at, the line becomes flat."""
+        """The largest exponent over this many consecutive sizes: beyond a reader's limit the line becomes flat."""
         if self.points[-1][1] < _HARMLESS:
             return 0.0
         told = [point for point in self.points if point[1] >= _TELLS]
@@ -79,7 +79,7 @@ class Curve:
 
 
 def repeats(pieces: tuple[str, ...], most: int) -> list[Repeat]:
-    """Each piece by itself (in a quick run some), and so many of the other repeats; the same at every run."""
+    """Each piece by itself (in a quick run only some), and this many other repeats; the same in every run."""
     alone = [Repeat("", piece) for piece in pieces[: 5 * most]]
     two = list(itertools.permutations(pieces, 2))
     others = [
@@ -138,9 +138,9 @@ def _line(steepest: Curve, dearest: Curve) -> str:
 
 
 def _worst(place: Place, sizes: Sizes) -> list[Repeat]:
-    """The repeat that costs most for its size, and that whose cost grows most."""
+    """The repeats with the highest cost for their size and with the fastest growing cost."""
     small, large = min(_SMALL, place.limit // 4), min(_LARGE, place.limit)
-    place.read(place.pieces[0] * 10)  # whatever is made at first use
+    place.read(place.pieces[0] * 10)  # warm up what is built at first use
     found: list[tuple[float, float, Repeat]] = []
     for repeat in repeats(place.pieces, sizes.repeats):
         begun = _seconds(place, repeat.of(small))
@@ -150,7 +150,7 @@ def _worst(place: Place, sizes: Sizes) -> list[Repeat]:
 
 
 def _curves(place: Place, dearest: Repeat, others: list[Repeat], sizes: Sizes) -> list[Curve]:
-    """The dearest by all sizes; how another grows is seen on a part of them."""
+    """The most expensive repeat at all sizes; the others at some of them."""
     part = min(place.limit, _PART)
     return [
         _curve(place, dearest, place.limit, sizes),

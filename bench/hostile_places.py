@@ -1,8 +1,8 @@
-"""Where strangers' characters are read: every parser, sanitizer, folding function and redactor, with what it takes.
+"""All readers of untrusted text: every parser, sanitizer, folding function and redactor, with its largest input.
 
-Each place is read by the very functions that read it in the installation, up to the most its door lets in, and has the pieces
-of its grammar, from which `bench.hostile` makes repeats. Contacts go through their channel's `parse` and all that reading
-does after it.
+Each place calls the installation's own functions, with inputs up to the limit of its door, and lists the pieces of its
+grammar, from which `bench.hostile` makes repeats. Contacts go through their channel's `parse` and all later steps of
+interpretation.
 """
 
 from __future__ import annotations
@@ -140,9 +140,9 @@ _TEMPLATE: Final = ("{", "}", "{name}", "{code}", "{x}", " ", "\u00a0", "چ", "a
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """`limit` is the most it is given: bytes where a door counts, characters where its caller has cut.
+    """`limit` is the largest input: bytes where a door counts, characters where its caller cuts.
 
-    `contact` is what a channel would keep, for places that are a channel's.
+    `contact` makes the contact that a channel would keep, for places of a channel.
     """
 
     name: str
@@ -153,7 +153,7 @@ class Place:
 
 
 def places(folder: Path) -> list[Place]:
-    """All of them; the installation they belong to is put together below `folder`."""
+    """All places; their installation is made below `folder`."""
     return [*contacts(channels(folder)), *_texts(), *_doors()]
 
 
@@ -161,7 +161,7 @@ def places(folder: Path) -> list[Place]:
 
 
 def contacts(channels: Mapping[str, Channel]) -> list[Place]:
-    """What comes by the channels, read as filing reads it."""
+    """Contacts of every channel, interpreted as in filing."""
 
     def place(
         name: str,
@@ -280,7 +280,7 @@ channels:
 
 
 def channels(folder: Path) -> Mapping[str, Channel]:
-    """All channels of an installation that `folder` is for; none of them listens."""
+    """All channels of an installation in `folder`; none of them listens."""
     file = folder / "config.yaml"
     file.write_text(_CONFIG, encoding="utf-8")
     return load_config(file, begin=False).channels
@@ -337,7 +337,7 @@ def _texts() -> list[Place]:
     ]  # fmt: skip
 
 
-# ------------------------------------------------------------ what doors read themselves
+# ------------------------------------------------------------ read by the doors themselves
 
 
 def _doors() -> list[Place]:

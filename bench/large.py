@@ -1,4 +1,4 @@
-"""A large attachment by SMTP: what memory it takes at the door and in the worker, and what its neighbours notice."""
+"""A large attachment by SMTP: the memory it takes at the door and in the worker, and its effect on other senders."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.lab.process import LOOPBACK, wait_until
 from zrm.simulate.simulator import percentile
 
 MEMORY: Final = 4.0
-"""Times the message, above what the process holds at rest."""
+"""Times the size of the message, above the process's memory at rest."""
 P99_MS: Final = 100.0
 _ROLES: Final = ("email", "worker-1", "worker-2", "worker-3")
 _QUIET_SECONDS: Final = 1.0
@@ -26,7 +26,7 @@ _SENDER: Final = "clerk@example.org"
 
 @dataclass(frozen=True, slots=True)
 class Passage:
-    """One large mail: when it began, when it was answered and when it was filed, all on the monotonic clock."""
+    """One large mail: when it began, was answered and was filed, on the monotonic clock."""
 
     size: int
     began: float
@@ -36,7 +36,7 @@ class Passage:
 
 
 def measure(hub: Hub, sizes: Sizes) -> Result:
-    """The whole hub at work; each mail by turns with a quiet while, which is the control."""
+    """The whole hub under load; large mails alternate with quiet periods, which are the control."""
     result = Result(
         "A large attachment by SMTP",
         f"{sizes.attachments} mails with a file of {sizes.attachment / 1e6:.0f} MB of random bytes in base64, one after the other, each after "
@@ -82,7 +82,7 @@ def measure(hub: Hub, sizes: Sizes) -> Result:
 
 
 def large_mail(size: int) -> bytes:
-    """A mail with a file of so many random bytes."""
+    """A mail with a file of this many random bytes."""
     words = base64.encodebytes(os.urandom(size)).replace(b"\n", b"\r\n")
     return (
         b"From: Clerk <" + _SENDER.encode() + b">\r\nSubject: the plan\r\nMIME-Version: 1.0\r\n"
@@ -94,11 +94,11 @@ def large_mail(size: int) -> bytes:
 
 
 def pass_through(hub: Hub, content: bytes) -> Passage:
-    """Hand one mail over and wait until it is filed. Errors: smtplib.SMTPException if it is not taken, PeerError."""
+    """Send one mail and wait until it is filed. Errors: smtplib.SMTPException if it is refused, PeerError."""
     pids = {role: hub.pids[role] for role in _ROLES}
     resting = {role: _memory(pid, "VmRSS") for role, pid in pids.items()}
     for pid in pids.values():
-        Path(f"/proc/{pid}/clear_refs").write_text("5", encoding="ascii")  # the high-water mark begins anew
+        Path(f"/proc/{pid}/clear_refs").write_text("5", encoding="ascii")  # reset the high-water mark
     with smtplib.SMTP(LOOPBACK, hub.smtp_port, local_hostname="mx.example.org", timeout=60) as line:
         line.ehlo()
         line.mail(_SENDER, [f"SIZE={len(content)}"])

@@ -1,4 +1,4 @@
-"""From the door's 250 or 200 to the row on an agent's open screen, while contacts keep coming."""
+"""The time from the door's 250 or 200 to the row on an agent's open screen, while contacts keep arriving."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _LAST_ROWS = 2.0  # seconds; filed is not yet seen
 
 
 def measure(hub: Hub, sizes: Sizes) -> Result:
-    """The desk is watched by a process of its own, so that the senders do not hold its clock up."""
+    """The desk is watched by a separate process, so that the senders do not delay its clock."""
     result = Result(
         "From the answer at the door to the row on an open desk",
         f"{RATE:.0f} contacts/s for {sizes.contact_seconds:g} s by e-mail, SMS webhook and form; the desk's live stream is "

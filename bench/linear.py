@@ -1,6 +1,6 @@
-"""Whether reading a mail takes time by its length and nothing else, on ordinary and on hostile input.
+"""Whether the time to read a mail is proportional to its length, on ordinary and on hostile input.
 
-The curves go to docs/bench-linear.svg: CPU for each byte, over the size. A flat line is linear.
+The curves are written to docs/bench-linear.svg: CPU per byte over the size. A flat line means linear.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ _Given = TypeVar("_Given")
 PLOT: Final = "bench-linear.svg"
 TARGET: Final = 1.15
 _FITTED_FROM: Final = 100_000
-"""Smaller inputs are dominated by what every call costs, which would make any curve look flat."""
-_ENOUGH: Final = 2.0  # seconds; what takes less is measured three times and the best counts
-_TEXT: Final = 3_000_000  # fifteen times what a record keeps
+"""Smaller inputs are dominated by the fixed cost of a call, which would make any curve look flat."""
+_ENOUGH: Final = 2.0  # seconds; shorter runs are repeated three times, and the best counts
+_TEXT: Final = 3_000_000  # fifteen times the limit of a record
 _HTML: Final = 1_900_000  # above two million characters HTML is kept as a file and not read
 
 _PERSIAN: Final = "چراغ خیابان بهار از هفتهٔ پیش خاموش است و کسی پاسخ نمی‌دهد.\n"
@@ -134,8 +134,8 @@ def measure(sizes: Sizes, docs: Path) -> Result:
 def curve(
     name: str, make: Callable[[int], _Given], read: Callable[[_Given], object], lengths: tuple[int, ...]
 ) -> Curve:
-    """What reading costs at each length."""
-    read(make(lengths[0]))  # whatever is built at first use
+    """The cost of reading at each length."""
+    read(make(lengths[0]))  # warm up what is built at first use
     points = []
     for length in lengths:
         given, best = make(length), math.inf

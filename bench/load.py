@@ -2,7 +2,7 @@
 
     python -m bench.load HOST PORT REQUESTS CONNECTIONS SECONDS
 
-REQUESTS is a file of pickled bytes, each a whole HTTP/1.1 request, sent once each, in order. Prints one JSON object.
+REQUESTS is a file of pickled bytes, each a whole HTTP/1.1 request; they are sent once each, in order. Prints one JSON object.
 """
 
 from __future__ import annotations
@@ -80,7 +80,7 @@ class _Client:
 
 
 def drive(address: tuple[str, int], requests: Sequence[bytes], connections: int, seconds: float) -> Load:
-    """Send the requests over so many connections until they or the time are used up. Errors: OSError."""
+    """Send the requests over this many connections until all are sent or the time is over. Errors: OSError."""
     waiting: Iterator[bytes] = iter(requests)
     clients = {}
     poll = select.epoll()
@@ -124,7 +124,7 @@ def drive(address: tuple[str, int], requests: Sequence[bytes], connections: int,
 
 
 def drive_apart(port: int, requests: Sequence[bytes], connections: int, seconds: float) -> Load:
-    """`drive` in a process of its own, against loopback. Errors: subprocess.CalledProcessError."""
+    """`drive` in a separate process, against loopback. Errors: subprocess.CalledProcessError."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "requests"
         path.write_bytes(pickle.dumps(list(requests)))

@@ -2,7 +2,7 @@
 
     DATABASE=postgresql://… python -m bench.mail_control PORT SIZE
 
-The same aiosmtpd, event loop and SIZE as the door has, and the same PostgreSQL; nobody is looked up and nothing becomes a case.
+It has the same aiosmtpd, event loop, SIZE and PostgreSQL as the door, but makes no look-ups and opens no cases.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ async def serve(port: int, database: str, size: int) -> None:
 
 @contextmanager
 def running(folder: Path, database_url: str, size: int) -> Iterator[tuple[int, int]]:
-    """The control in a process of its own, with a database of its own on that server: its port and its process id."""
+    """The control in a separate process, with a separate database on that server: its port and its process id."""
     with psycopg.connect(database_url, autocommit=True) as boss:
         boss.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(_DATABASE)))
     address = make_conninfo(database_url, dbname=_DATABASE)

@@ -1,8 +1,8 @@
-"""Ordinary traffic at an SMTP door, in a process of its own, until its standard input ends.
+"""Ordinary traffic at an SMTP door, in a separate process, until its standard input ends.
 
     python -m bench.neighbours PORT RECIPIENT
 
-Some connections ask NOOP, some hand over small mails, each with a pause between. Prints one JSON object: by kind a list
+Some connections send NOOP, some send small mails, with pauses between them. Prints one JSON object: by kind a list
 of [when it began on the monotonic clock, seconds until its answer].
 """
 
@@ -53,19 +53,19 @@ def keep_sending(port: int, recipient: str, stop: threading.Event, times: list[t
 
 
 class Neighbours:
-    """The process, seen from the measurement: `times` is there after the block of `at_work`."""
+    """The process as the measurement sees it: `times` is set after the block of `at_work`."""
 
     def __init__(self) -> None:
         self.times: Times = {}
 
     def during(self, kind: str, begin: float, end: float) -> list[float]:
-        """Seconds of what was under way at any moment between the two."""
+        """The seconds of every exchange that was in progress at any moment between the two."""
         return [took for at, took in self.times[kind] if at < end and at + took > begin]
 
 
 @contextmanager
 def at_work(port: int, recipient: str) -> Iterator[Neighbours]:
-    """Traffic as long as the block lasts. Errors: OSError if it broke."""
+    """Traffic while the block lasts. Errors: OSError if it failed."""
     found = Neighbours()
     words = [sys.executable, "-m", "bench.neighbours", str(port), recipient]
     process = subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
@@ -83,7 +83,7 @@ def at_work(port: int, recipient: str) -> Iterator[Neighbours]:
 def _main(port: int, recipient: str) -> int:
     stop = threading.Event()
     times: Times = {"noop": [], "mail": []}
-    troubles: list[Exception] = []
+    errors: list[Exception] = []
 
     def work(kind: str) -> None:
         try:
@@ -92,7 +92,7 @@ def _main(port: int, recipient: str) -> int:
             else:
                 keep_sending(port, recipient, stop, times[kind])
         except (OSError, smtplib.SMTPException) as error:
-            troubles.append(error)
+            errors.append(error)
 
     kinds = ["noop"] * _ASKING + ["mail"] * _SENDING
     threads = [threading.Thread(target=work, args=(kind,)) for kind in kinds]
@@ -104,10 +104,10 @@ def _main(port: int, recipient: str) -> int:
     stop.set()
     for thread in threads:
         thread.join()
-    for trouble in troubles:
-        sys.stderr.write(f"a neighbour broke off: {trouble!r}\n")
+    for error in errors:
+        sys.stderr.write(f"a neighbour broke off: {error!r}\n")
     sys.stdout.write(json.dumps(times))
-    return 1 if troubles else 0
+    return 1 if errors else 0
 
 
 if __name__ == "__main__":

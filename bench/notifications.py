@@ -1,4 +1,6 @@
-"""Telling agents of 1,000 contacts in a unit of 52: rows, bytes and the worker's seconds, beside telling everybody of the unit."""
+"""Notifying agents of 1,000 contacts in a unit of 52: rows, bytes and the worker's seconds, compared with notifying everybody
+of the unit.
+"""
 
 from __future__ import annotations
 
@@ -48,7 +50,7 @@ WHERE c.id = ANY(%s) AND EXISTS (SELECT FROM permissions p WHERE p.agent_id = a.
 
 
 def measure(sizes: Sizes) -> Result:
-    """A store of its own, in which nobody else works."""
+    """Measured on a separate store without other traffic."""
     contacts = 100 if sizes.quick else 1_000
     result = Result(
         TITLE,
@@ -89,7 +91,7 @@ def _measure(database: Database, contacts: int, result: Result) -> None:
 
 
 def _agents(database: Database) -> list[UUID]:
-    """The agents of the unit, so many that there are `_AGENTS`."""
+    """Add agents to the unit until there are `_AGENTS`."""
     with database.cursor() as cursor:
         cursor.execute("SELECT id FROM units WHERE key = %s", [_UNIT])
         (unit_id,) = cursor.fetchone() or (None,)
@@ -113,7 +115,7 @@ def _write(database: Database, case: Filed) -> UUID:
 
 
 def _run(database: Database, refs: Sequence[UUID], handler: Callable[[Sequence[Task]], None]) -> tuple[int, int, float]:
-    """(rows, bytes, seconds) of telling of these contacts, into an empty table."""
+    """(rows, bytes, seconds) of notifying agents of these contacts, in an empty table."""
     with psycopg.connect(database.url, autocommit=True) as connection:
         connection.execute("TRUNCATE notifications")
         connection.execute("DELETE FROM outbox")
@@ -127,7 +129,7 @@ def _run(database: Database, refs: Sequence[UUID], handler: Callable[[Sequence[T
             handler(tasks)
             seconds += time.perf_counter() - began
         rows = connection.execute("SELECT count(*) FROM notifications").fetchone()
-        # All of a partitioned table's partitions too.
+        # Includes all partitions of a partitioned table.
         size = connection.execute(
             "SELECT coalesce((SELECT sum(pg_total_relation_size(relid)) FROM pg_partition_tree('notifications')),"
             " pg_total_relation_size('notifications'))"

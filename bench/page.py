@@ -1,4 +1,4 @@
-"""docs/benchmarks.md, written anew from the figures."""
+"""Writes docs/benchmarks.md from the figures."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def page(results: Sequence[Result], *, load_before: float, quick: bool) -> str:
 
 
 def put(text: str, result: Result, *, load_before: float) -> str:
-    """The page's text with one section measured anew by itself, in its place or at the end."""
+    """The page's text with one section replaced by a new measurement, or appended."""
     when = f"Measured by itself on {datetime.now(UTC):%Y-%m-%d}, load average before {load_before:.1f}."
     section = _section(replace(result, method=f"{result.method} {when}"))
     before, found, rest = text.partition(f"## {result.title}\n")
@@ -52,7 +52,7 @@ def _section(result: Result) -> str:
 
 
 def kept(path: Path, title: str) -> Result:
-    """A section of the page as it is: what it measures was not given this time."""
+    """A section of the page unchanged: its input was not given this time."""
     text = path.read_text(encoding="utf-8") if path.exists() else ""
     section = text.partition(f"## {title}\n\n")[2].partition("\n## ")[0].strip("\n")
     return Result(title, section or "Not measured.")

@@ -1,4 +1,4 @@
-"""Searching a big store: the page of results beside a plain list of the same desk, for what is rare, common and nowhere."""
+"""Searching a large store: the page of results compared with a plain list of the same desk, for rare, common and missing words."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ _WORDS: Final = 30_000
 _LENGTHS: Final = (12, 90)  # words of a contact
 _STEP: Final = 5_000
 _ROUNDS: Final = 3
-_FIRST: Final = 5_000_001  # beyond what other parts have put into a shared hub
+_FIRST: Final = 5_000_001  # apart from the numbers other parts use on a shared hub
 
 
 def measure(hub: Hub, sizes: Sizes) -> Result:
-    """Sequential requests of one agent over one connection, searches and lists by turns."""
+    """Sequential requests of one agent over one connection, searches and lists in turn."""
     stock.fill(hub.servers.database_url, _FIRST, sizes.cases)
     words = _vocabulary()
     requests = max(1, sizes.desk_requests // 15)
@@ -94,7 +94,7 @@ def _round(client: httpx.Client, pages: tuple[str, str], requests: int) -> tuple
 
 
 def _vocabulary() -> list[str]:
-    """Words by rank: those of our Persian pages, then what can be put together from their pieces."""
+    """Words by rank: those of our Persian pages, then combinations of their pieces."""
     chance = random.Random(1)
     text = "".join(path.read_text("utf-8") for path in sorted((LOCALE_FOLDER / "fa").glob("*.po")))
     base = sorted(set(re.findall("[\u0622-\u06cc]{3,12}", text)))
@@ -106,7 +106,7 @@ def _vocabulary() -> list[str]:
 
 
 def _give_words(url: str, words: list[str]) -> None:
-    """Every stocked contact gets words of its own, and its citizen a telephone."""
+    """Gives every stocked contact its own words, and its citizen a telephone number."""
     with psycopg.connect(url, autocommit=True) as connection:
         connection.execute("""
             INSERT INTO addresses (id, person_id, kind, value, raw, claimed, created_at)

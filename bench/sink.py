@@ -2,7 +2,7 @@
 
     python -m bench.sink PORT FILE SIZE
 
-The same aiosmtpd, the same event loop and the same SIZE as the door has; nothing is understood, numbered or looked up.
+It has the same aiosmtpd, event loop and SIZE as the door, but parses, numbers and looks up nothing.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ async def serve(port: int, file: Path, size: int) -> None:
 
 @contextmanager
 def running(folder: Path, size: int) -> Iterator[tuple[int, int]]:
-    """The control in a process of its own: its port and its process id."""
+    """The control in a separate process: its port and its process id."""
     port = free_port()
     words = [sys.executable, "-m", "bench.sink", str(port), str(folder / "sink"), str(size)]
     child = Child(words, log=folder / "sink.log")

@@ -25,7 +25,7 @@ _LONGEST: Final = 260  # characters; four segments
 
 
 def measure(hub: Hub, sizes: Sizes) -> Result:
-    """A listener of its own on the hub's store. The relay and the workers sleep, as with the other doors."""
+    """A separate listener on the hub's store. The relay and the workers are stopped, as for the other doors."""
     result = Result(
         "The SMPP door",
         f"{sizes.segments} segments (Persian and English texts of up to {_LONGEST} characters, UCS-2, in parts with user "
@@ -82,7 +82,7 @@ def _kept(hub: Hub) -> int:
 
 
 def bodies(count: int, turn: int) -> list[bytes]:
-    """So many segments of texts by different citizens."""
+    """This many segments of texts from different citizens."""
     chance = random.Random(turn)
     found: list[bytes] = []
     number = 0

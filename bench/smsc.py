@@ -1,7 +1,7 @@
-"""An SMSC that only delivers: a listening socket, one bind, then as many deliver_sm as the window lets through.
+"""An SMSC that only delivers: a listening socket, one bind, then as many deliver_sm as the window allows.
 
-The node SMSC of the tests answers one question at a time and would be what is measured; this one writes prepared
-packets and reads answers, so that the door is the bound.
+The node SMSC of the tests handles one request at a time and would limit the result; this one writes prepared packets and
+reads answers, so that the door is the limit.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ from tests.lab.process import LOOPBACK
 from zrm.channels.sms.smpp import pdu
 
 _BINDS: Final = (0x00000001, 0x00000009)  # receiver, transceiver
-_PATIENCE: Final = 60.0  # seconds of silence after which the door is given up
+_PATIENCE: Final = 60.0  # seconds of silence after which the measurement fails
 
 
 @dataclass(slots=True)
 class Delivered:
-    """How it went: seconds, milliseconds at the median and the 99th of 100, answers by status."""
+    """The result: seconds, milliseconds at the median and the 99th percentile, answers by status."""
 
     seconds: float = 0.0
     p50: float = 0.0
@@ -31,7 +31,7 @@ class Delivered:
 
 
 class DeliveringSmsc:
-    """Listens from the beginning; `accept` waits for the hub's bind, `deliver` may be called again and again."""
+    """Listens from construction on; `accept` waits for the hub's bind, `deliver` may be called repeatedly."""
 
     def __init__(self) -> None:
         self._server = socket.create_server((LOOPBACK, 0))
@@ -84,7 +84,7 @@ class DeliveringSmsc:
         return result
 
     def _receive(self) -> list[tuple[int, int, int]]:
-        """(command, status, sequence) of each packet that is whole by now."""
+        """(command, status, sequence) of each complete packet."""
         piece = self._line.recv(65_536)
         if not piece:
             raise ConnectionError("the hub closed the line")

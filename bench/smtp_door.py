@@ -20,7 +20,7 @@ _SHORTEST, _LONGEST = 1_000, 2_000  # bytes
 
 
 def measure(hub: Hub, sizes: Sizes) -> Result:
-    """Alternating rounds of door and control. Relay and workers sleep meanwhile, so that the door is what is measured."""
+    """Alternating rounds of door and control. Relay and workers are stopped, so that only the door is measured."""
     messages = [mail.content for mail in email_cost.mails(hub, 400, reuse=True)]
     messages = [content.replace(b"\n.", b"\n..") for content in messages if _SHORTEST <= len(content) <= _LONGEST]
     result = Result(

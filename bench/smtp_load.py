@@ -1,9 +1,9 @@
-"""A load generator for SMTP doors: prepared messages over plain sockets, one epoll loop, in a process of its own.
+"""A load generator for SMTP doors: prepared messages over plain sockets, one epoll loop, in a separate process.
 
     python -m bench.smtp_load PORT RECIPIENT MESSAGES CONNECTIONS SECONDS REUSE
 
-MESSAGES is a file of pickled bytes, each a whole message; they are sent in turn, every one with a line of its own on
-top, so that each is a new message. With REUSE 0 each goes over a new connection, from the greeting to the farewell.
+MESSAGES is a file of pickled bytes, each a whole message; they are sent in turn, each with a unique first line, so that
+each is a new message. With REUSE 0 each uses a new connection, from the greeting to QUIT.
 Commands are not pipelined, because the control does not offer it. Prints one JSON object.
 """
 
@@ -53,12 +53,12 @@ class _Client:
         self.socket.sendall(_MAIL)
 
     def quit(self) -> None:
-        """Say goodbye and wait for nothing."""
+        """Send QUIT without waiting for the answer."""
         self.socket.sendall(_QUIT)
         self.socket.close()
 
     def receive(self, message: bytes) -> str:
-        """Go on with what came; the status of the answer to a whole message, or to whatever was refused; else ""."""
+        """Process the received bytes; returns the status of the answer to a whole message or of a refusal, else ""."""
         piece = self.socket.recv(_RECEIVE)
         if not piece:
             raise ConnectionError("the server closed the connection")
@@ -80,7 +80,7 @@ class _Client:
 
 
 def drive(port: int, recipient: str, messages: Sequence[bytes], connections: int, seconds: float, reuse: bool) -> Load:
-    """Send for so long over so many connections at once. Errors: OSError."""
+    """Send for this long over this many connections at once. Errors: OSError."""
     numbers, bodies, run = count(), cycle(messages), secrets.token_hex(8)
     to = recipient.encode()
     clients: dict[int, _Client] = {}
@@ -129,7 +129,7 @@ def drive(port: int, recipient: str, messages: Sequence[bytes], connections: int
 def drive_apart(
     port: int, recipient: str, messages: Sequence[bytes], connections: int, seconds: float, *, reuse: bool
 ) -> Load:
-    """`drive` in a process of its own. Errors: subprocess.CalledProcessError."""
+    """`drive` in a separate process. Errors: subprocess.CalledProcessError."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "messages"
         path.write_bytes(pickle.dumps(list(messages)))

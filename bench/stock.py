@@ -1,6 +1,6 @@
-"""A store as it looks after years: receipts, raw contacts, persons, cases and their messages, made by SQL in big steps.
+"""A store as after years of use: receipts, raw contacts, persons, cases and their messages, made by SQL in large batches.
 
-The triggers stay on, so the counters are as honest as if every contact had come in by its door.
+The triggers stay on, so the counters are as if every contact had come in by its door.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import psycopg
 _STEP: Final = 50_000
 _TEXT: Final = "چراغ‌های خیابان بهار از هفتهٔ پیش خاموش است. The lights in Spring Street are out. "
 
-# Nine of ten are closed; of the rest half is new and nobody's. The oldest came three years ago.
+# Nine of ten are closed; half of the rest are new and unassigned. The oldest is three years old.
 _DRAW: Final = """
 CREATE TEMP TABLE drawn ON COMMIT DROP AS
 SELECT n, uuidv7(at - now()) AS contact, uuidv7(at - now()) AS person, uuidv7(at - now()) AS case_id, at,
@@ -52,7 +52,7 @@ _FILL: Final = (
 
 
 def fill(url: str, first: int, count: int) -> None:
-    """Add contacts number `first` to `first + count - 1`, each a case of its own, and let PostgreSQL look at them."""
+    """Add contacts number `first` to `first + count - 1`, each with its own case, and run ANALYZE."""
     with psycopg.connect(url, autocommit=True) as connection:
         for start in range(first, first + count, _STEP):
             values = {

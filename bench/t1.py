@@ -24,13 +24,13 @@ from zrm.simulate.sms import SmsDoor
 CONNECTIONS: Final = 32
 WARM_UP: Final = 300
 _FASTEST: Final = 12_000
-"""Requests a second for which a round has enough; more than any of the routes answers on one core of today."""
+"""Requests per second that a round provides; more than any route answers on one core of today."""
 
 _FORM_ID: Final = re.compile(r'name="form_id" value="([^"]+)"')
 
 
 def measure(hub: Hub, sizes: Sizes) -> Result:
-    """Alternating rounds of each door and its control. The workers sleep meanwhile, so that T1 is measured and not T2."""
+    """Alternating rounds of each door and its control. The workers are stopped, so that T1 is measured without T2."""
     result = Result(
         "T1 over HTTP",
         f"{CONNECTIONS} keep-alive connections, every request a new contact; medians of {sizes.rounds} rounds of "
@@ -100,7 +100,7 @@ def _complaints(name: str, pairs: list[tuple[Load, Load]]) -> list[str]:
 
 @contextmanager
 def asleep(hub: Hub, *roles: str) -> Iterator[None]:
-    """Freeze these roles for a while."""
+    """Freeze these roles while the block lasts."""
     resume: list[Callable[[], None]] = [hub.suspend(role) for role in roles]
     try:
         yield
@@ -143,7 +143,7 @@ def _contacts(hub: Hub, count: int) -> list[bytes]:
 
 
 def _forms(hub: Hub, count: int) -> list[bytes]:
-    """One showing of the form for all: what was typed is part of a contact's identity, so each is a contact of its own."""
+    """One form id for all: the typed text is part of a contact's identity, so each is a separate contact."""
     chance = random.Random(1)
     page = httpx.get(f"{hub.web}/new", trust_env=False)
     found = _FORM_ID.search(page.text)

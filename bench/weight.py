@@ -1,4 +1,4 @@
-"""What a page makes a browser fetch that has nothing yet, and how wide the title of a case is at every width of the window."""
+"""The bytes a browser with an empty cache fetches for a page, and the width of a case's title at every width of the window."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 MOST: dict[str, int] = {"desk": 300_000, "portal": 90_000}
 """Bytes a first load may take."""
 
-_FIRST: Final = 6_000_001  # beyond what other parts have put into a shared hub
+_FIRST: Final = 6_000_001  # apart from the numbers other parts use on a shared hub
 
 
 def measure(hub: Hub, sizes: Sizes) -> Result:
