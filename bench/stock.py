@@ -52,7 +52,7 @@ _FILL: Final = (
 
 
 def fill(url: str, first: int, count: int) -> None:
-    """Add contacts number `first` to `first + count - 1`, each with its own case, and run ANALYZE."""
+    """Add contacts number `first` to `first + count - 1`, each with its own case, and vacuum and analyze."""
     with psycopg.connect(url, autocommit=True) as connection:
         for start in range(first, first + count, _STEP):
             values = {

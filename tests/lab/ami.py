@@ -14,7 +14,7 @@ Message = dict[str, str]
 
 
 class Ami:
-    """A signed-in connection. A thread of its own reads; every event since sign-in is kept, in order."""
+    """A signed-in connection. A separate thread reads; every event since sign-in is kept, in order."""
 
     def __init__(self, port: int, user: str, secret: str) -> None:
         self._socket = socket.create_connection((LOOPBACK, port), timeout=10)
@@ -82,7 +82,7 @@ class Ami:
                 self._keep(message)
                 message = {}
         except (OSError, ValueError):
-            pass  # The connection was closed under the reader: the same as its end.
+            pass  # The connection was closed while reading: treated as its end.
         with self._changed:
             self._closed = True
             self._changed.notify_all()

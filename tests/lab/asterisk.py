@@ -1,6 +1,6 @@
 """One private Asterisk: its folder, its configuration from templates, its start and its end.
 
-It runs out of the folder it was unpacked into, through that folder's own dynamic loader, as whoever runs the tests.
+It runs from the folder it was unpacked into, through that folder's own dynamic loader, as the user who runs the tests.
 """
 
 import re
@@ -42,7 +42,7 @@ class Asterisk:
     def __init__(self, role: str, settings: Mapping[str, str], *, sip_port: int | None = None) -> None:
         self.role = role
         self.sip_port = sip_port or free_port(socket.SOCK_DGRAM)
-        # A short path of its own: the control socket's name must stay under 108 bytes.
+        # A short, separate path: the control socket's name must stay under 108 bytes.
         self.folder = Path(tempfile.mkdtemp(prefix=f"zrm-{role}-"))
         self._settings = dict(settings)
         self._software = ASTERISK.folder(cache_folder())
@@ -50,7 +50,7 @@ class Asterisk:
         self._ami: Ami | None = None
 
     def add_settings(self, settings: Mapping[str, str]) -> None:
-        """Fill further @PLACES@, before the start."""
+        """Fill further @PLACES@; call before `start`."""
         self._settings |= settings
 
     @property
@@ -85,7 +85,7 @@ class Asterisk:
             raise
 
     def ask_to_end(self) -> None:
-        """Begin to end it, so that several can end at once; `stop` must follow."""
+        """Ask it to end, so that several can end at once; `stop` must follow."""
         if self._child is not None:
             self._child.ask_to_end()
 
@@ -156,7 +156,7 @@ class Asterisk:
     def _link_data(self) -> None:
         shared = self._software / "usr" / "share" / "asterisk"
         (self.folder / "data" / "sounds").mkdir(parents=True, exist_ok=True)
-        # Debian names the English sounds through a link of the alternatives system, which an unpacked tree lacks.
+        # Debian links the English sounds by its alternatives system, which an unpacked tree lacks.
         links = {
             "documentation": shared / "documentation",
             "sounds/en": shared / "sounds" / "en_US_f_Allison",

@@ -1,4 +1,4 @@
-"""axe-core inside a page of the lab's browser: what it finds wrong with the page for people who cannot see, point or read well."""
+"""Runs axe-core in a page of the lab's browser: finds barriers for people who cannot see, point or read well."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from tests.lab.process import PeerError
 
 AXE = Path(__file__).parents[2] / "node_modules" / "axe-core" / "axe.min.js"
 RULES = ("wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice")
-"""WCAG 2.2 to level AA, and what axe's makers hold for good besides: one main, headings in order, landmarks."""
+"""WCAG 2.2 to level AA, and axe's best practices: one main element, headings in order, landmarks."""
 
 _RUN = """async (tags) => (await axe.run(document, {runOnly: tags, resultTypes: ["violations"], preload: false})).violations.map((one) =>
     `${one.id} (${one.impact}): ${one.help}\\n` + one.nodes.map((node) => `    ${node.html}\\n    ${node.failureSummary}`).join("\\n"))"""
 
 
 def faults(page: Page, rules: Sequence[str] = RULES) -> list[str]:
-    """Each rule of these tags the page breaks, with the elements that break it. Nothing is fetched and nothing stays in the page."""
+    """The rules of these tags that the page breaks, with the elements at fault. Fetches nothing and leaves nothing in the page."""
     if not AXE.is_file():
         raise PeerError("axe-core is not installed; run: make setup-dev")
     page.evaluate("document.fonts.ready.then(() => true)")
-    # The script is given to the page by the browser itself, so the page's content security policy stands.
+    # The browser itself injects the script, so the page's content security policy stays in force.
     if not page.evaluate("'axe' in window"):
         page.evaluate(AXE.read_text(encoding="utf-8"))
     found: list[str] = page.evaluate(_RUN, list(rules))

@@ -34,7 +34,7 @@ LOCAL_HOSTS = frozenset({"127.0.0.1", "localhost", "[::1]"})
 
 
 class LabBrowser:
-    """One browser from `with` to its end; each page it opens is a person of its own, with no cookies.
+    """One browser for a `with` block; each page it opens is a new person without cookies.
 
     Playwright keeps an event loop running in the calling thread while it is open: do not run asyncio code there.
     """
@@ -81,7 +81,7 @@ class LabBrowser:
     ) -> Page:
         """A new person's page; `script` False is a browser without JavaScript.
 
-        Behind the fence Chromium's viewer of PDFs does not start: a page that needs it goes without (`fenced` False).
+        With requests blocked, Chromium's PDF viewer does not start: a page that needs it sets `fenced` False.
         """
         context = self._browser.new_context(
             locale=LOCALES[language],
@@ -113,7 +113,7 @@ class LabBrowser:
 
 def _local(url: str) -> bool:
     parts = urlsplit(url)
-    # The last two are Chromium's own viewer of PDFs.
+    # The last two are Chromium's own PDF viewer.
     return (
         parts.scheme in ("data", "blob", "about", "chrome", "chrome-extension")
         or (parts.netloc.rsplit(":", 1)[0] or "") in LOCAL_HOSTS
@@ -121,7 +121,7 @@ def _local(url: str) -> bool:
 
 
 def screenshot(page: Page, path: Path) -> Path:
-    """Picture the whole page once its fonts are there and nothing moves; give the path back."""
+    """Save a screenshot of the whole page once its fonts are loaded and nothing moves; returns the path."""
     path.parent.mkdir(parents=True, exist_ok=True)
     page.evaluate("document.fonts.ready.then(() => true)")
     page.screenshot(path=path, full_page=True, animations="disabled")

@@ -13,7 +13,7 @@ from tests.lab.process import LOOPBACK
 
 
 def write_certificate(folder: Path) -> tuple[Path, Path]:
-    """Write cert.pem (its own authority, for localhost and 127.0.0.1, good for a day) and key.pem; give both paths."""
+    """Write cert.pem (its own authority, for localhost and 127.0.0.1, valid for a day) and key.pem; returns both paths."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
     names = x509.SubjectAlternativeName([x509.DNSName("localhost"), x509.IPAddress(IPv4Address(LOOPBACK))])

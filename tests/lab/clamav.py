@@ -17,7 +17,7 @@ from tests.lab.process import LOOPBACK, Child, free_port, wait_until
 from zrm.kit.clamd import Clamd
 
 EICAR = rb"X5O!P%@AP[4\PZX54(P^)7CC)7}" + rb"$EICAR-STANDARD-ANTIVIRUS-TEST-FILE!$H+H*"
-"""The string every scanner calls a virus and nothing is harmed by (eicar.org); in two parts, lest this file be one."""
+"""The harmless string every scanner reports as a virus (eicar.org); in two parts, so that scanners do not report this file."""
 THREAT = "Eicar-Test-Signature.UNOFFICIAL"
 
 _CONF = """
@@ -72,7 +72,7 @@ class ClamAV:
         wait_until(ready, "clamd")
 
     def stop(self) -> None:
-        """End it; what is asked meanwhile finds nobody."""
+        """End it; requests then find no listener."""
         if self._child is not None:
             self._child.stop(2)
             self._child = None

@@ -1,9 +1,9 @@
-"""Databases that are put back as they were instead of made anew: for a test it is one of its own all the same.
+"""Databases that are reset instead of created again: each test still gets a database to itself.
 
-Copying a database and dropping it was nine tenths of what a test with a database cost. Here a test's rows are deleted, past
-the triggers that forbid it, and the rows the template had are copied back. What cannot be put back so (a change of the
-schema or of settings, tables grown so large that their empty pages would slow who comes next) is dropped, and the next test
-gets a fresh copy.
+Copying and dropping a database took nine tenths of the time of a database test. Here a test's rows are deleted, past the
+triggers that forbid it, and the template's rows are copied back. A database that cannot be reset in this way (changed schema
+or settings, or tables so large that their empty pages would slow the next test) is dropped, and the next test gets a fresh
+copy.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from psycopg import sql
 
 from zrm.standalone.postgres import EmbeddedPostgres
 
-MOST_GROWN = 2 << 20  # bytes beyond the template, also of dead rows: with many of them plans would be other ones
+MOST_GROWN = 2 << 20  # bytes beyond the template, dead rows included: many of them would change the plans
 _NAMES = count(1)
 
 _TABLES = """
@@ -41,7 +41,7 @@ SELECT (SELECT count(*) || ':' || max(xmin::text::bigint) FROM pg_class),
 
 
 class Databases:
-    """Copies of the database `template`, lent to one test after the other."""
+    """Copies of the database `template`, lent to one test after another."""
 
     def __init__(self, postgres: EmbeddedPostgres, template: str) -> None:
         self._postgres = postgres
@@ -60,7 +60,7 @@ class Databases:
 
     @contextmanager
     def lend(self) -> Iterator[str]:
-        """The address of a database that is as the template; afterwards whoever is still connected to it is cut off."""
+        """The address of a database equal to the template; connections still open afterwards are closed."""
         name = self._free.pop() if self._free else self._make()
         try:
             yield self._postgres.url(name)
@@ -73,15 +73,15 @@ class Databases:
     def _make(self) -> str:
         name = f"{self._template}_{os.getpid()}_{next(_NAMES)}"
         self._postgres.create_database(name, template=self._template)
-        # Each copy is looked at when it is new: what identifies its rows in the catalogue is its own.
+        # Each copy is inspected when it is new: its row identifiers in the catalogue are its own.
         with psycopg.connect(self._postgres.url(name), autocommit=True) as connection:
             self._shapes[name] = _shape(connection)
         return name
 
     def put_back(self, name: str, *, staying: str = "") -> bool:
-        """Make the database as it was; whether that was possible.
+        """Reset the database; returns whether that was possible.
 
-        Connections of the application `staying` are left open when they do nothing: a server that stays for the next test.
+        Idle connections of the application `staying` are left open: a server that the next test uses too.
         """
         try:
             with psycopg.connect(self._postgres.url(name), options="-c session_replication_role=replica") as connection:

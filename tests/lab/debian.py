@@ -1,11 +1,11 @@
-"""Unpack Debian packages into a folder, with apt itself but without root and without touching the machine.
+"""Unpacks Debian packages into a folder, with apt itself but without root and without changing the machine.
 
-apt is given private state, so it needs no lock of the system and no rights: it resolves the whole closure of the wanted
-packages as on an empty machine, downloads and verifies it; `dpkg-deb -x` unpacks. What this machine has installed, half
-installed or removed makes no difference, but for the C library (see `Tree`). No maintainer script ever runs, so no service
+apt gets private state, so it needs no system lock and no rights: it resolves the wanted packages with all their
+dependencies as on an empty machine, downloads and verifies them; `dpkg-deb -x` unpacks. The packages installed on this
+machine make no difference, except for the C library (see `Tree`). No maintainer script ever runs, so no service
 starts and no account is made. The archive is the one this machine's own apt configuration uses; only the suite differs.
 
-A tree is there when the programs that tests start exist and answer: a folder alone proves nothing.
+A tree is complete if the programs that tests start exist and answer: a folder alone proves nothing.
 """
 
 import fcntl
@@ -30,14 +30,14 @@ NEEDED_PROGRAMS = ("apt-get", "dpkg-deb")
 
 
 class Unavailable(Exception):
-    """A package cannot be had on this machine; the message is the reason, fit to be shown to a person."""
+    """A package is unavailable on this machine; the message is a reason that can be shown to a person."""
 
 
 @dataclass(frozen=True)
 class Program:
-    """A program that tests start: its path below the tree, and the words at which it tells its version.
+    """A program that tests start: its path below the tree, and the arguments that print its version.
 
-    Without words it tells none; then it must exist, be executable and find its libraries.
+    Without arguments it prints none; then it must exist, be executable and find its libraries.
     """
 
     path: str
@@ -60,11 +60,11 @@ class Tree:
     libraries: tuple[str, ...] = ()
 
     def folder(self, cache: Path) -> Path:
-        """Where the tree lies once unpacked."""
+        """The tree's folder once unpacked."""
         return cache / self.name
 
     def command(self, root: Path, program: str) -> list[str]:
-        """The words that start a program of the tree at `root`. Raises Unavailable without a loader."""
+        """The command that starts a program of the tree at `root`. Raises Unavailable without a loader."""
         path = root / program
         if not self.suites or _is_script(path):
             return [str(path)]
@@ -74,7 +74,7 @@ class Tree:
         return [str(loader), "--library-path", self._library_path(root), str(path)]
 
     def environment(self, root: Path) -> dict[str, str]:
-        """What a program of the tree at `root` needs in its environment beside the usual."""
+        """The additional environment of a program of the tree at `root`."""
         return {} if self.suites else {"LD_LIBRARY_PATH": self._library_path(root)}
 
     def _library_path(self, root: Path) -> str:
@@ -106,7 +106,7 @@ def _is_script(path: Path) -> bool:
 
 
 VERSIONS = "versions"
-"""The file of a tree that names the packages it was made of."""
+"""The file of a tree that lists its packages."""
 ANSWER_SECONDS = 60.0
 
 
@@ -184,7 +184,7 @@ def _fetch_and_unpack(tree: Tree, suite: str | None, scratch: Path) -> Path:
 
 
 def _drop_setuid(root: Path) -> None:
-    """Nothing in a cache folder may run with anybody else's rights."""
+    """Remove set-user-id and set-group-id bits: nothing in a cache folder may run with other rights."""
     for folder, _, names in os.walk(root):
         for name in names:
             path = Path(folder) / name
@@ -194,9 +194,9 @@ def _drop_setuid(root: Path) -> None:
 
 
 class PrivateApt:
-    """apt-get with its own state under one folder, run as whoever calls it.
+    """apt-get with its own state under one folder, run as the caller's user.
 
-    `installed` is what it takes for installed, as paragraphs of dpkg's status; "" is an empty machine.
+    `installed` are the packages it assumes as installed, as paragraphs of dpkg's status; "" is an empty machine.
     """
 
     def __init__(self, folder: Path, *, installed: str = "") -> None:
@@ -212,13 +212,13 @@ class PrivateApt:
             "Dir::State::lists": str(folder / "state" / "lists"),
             "Dir::Cache": str(folder / "cache"),
             "Dir::Cache::archives": str(self.archives),
-            # A mirror kept at a past day, and a machine whose clock runs ahead, serve lists "expired" by their date.
+            # A snapshot mirror, or a machine with a fast clock, makes lists look expired.
             # The signature is still checked; staleness is harmless here.
             "Acquire::Check-Valid-Until": "false",
             "Acquire::Check-Date": "false",
             "Acquire::Languages": "none",
             "Acquire::Retries": "3",
-            # Otherwise a mirror that cannot be reached is a mere warning, and the package later "not found".
+            # Otherwise an unreachable mirror is only a warning, and the package is later "not found".
             "APT::Update::Error-Mode": "any",
             "APT::Get::List-Cleanup": "false",
             # As root, apt would download as the user _apt, who cannot enter a private cache folder.
@@ -231,13 +231,13 @@ class PrivateApt:
         self._options |= {"Dir::Etc::sourcelist": str(self._sources), "Dir::Etc::sourceparts": "/dev/null"}
 
     def run(self, *words: str) -> str:
-        """Run apt-get with these words and give its standard output. Raises Unavailable."""
+        """Run apt-get with these arguments; returns its standard output. Raises Unavailable."""
         options = [part for key, value in self._options.items() for part in ("-o", f"{key}={value}")]
         return _run(["apt-get", "-q", *options, *words])
 
 
 def c_library(status: str) -> str:
-    """Of dpkg's list of packages, the paragraphs of the C library and all it depends on."""
+    """The paragraphs of the C library and its dependencies in dpkg's list of packages."""
     paragraphs: dict[str, list[str]] = {}
     for paragraph in filter(str.strip, status.split("\n\n")):
         fields = dict(line.split(": ", 1) for line in paragraph.splitlines() if ": " in line and line[0] != " ")

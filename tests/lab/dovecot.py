@@ -1,6 +1,6 @@
-"""One private Dovecot with as many mailboxes as a test wants: IMAP (plain, STARTTLS, TLS) and LMTP for what arrives.
+"""One private Dovecot with as many mailboxes as a test wants: IMAP (plain, STARTTLS, TLS), and LMTP for incoming mail.
 
-It runs out of the folder its packages were unpacked into, as one ordinary user: the tests' own, or `nobody` when the
+It runs from the folder its packages were unpacked into, as one ordinary user: the tests' own, or `nobody` when the
 tests run as root, because Dovecot reads no mail as root. Passwords and OAuth2 bearer tokens both open a mailbox.
 """
 
@@ -102,7 +102,7 @@ passdb {{
 
 
 class Dovecot:
-    """A running Dovecot; use as a context manager. `introspection` is the URL that knows whose a bearer token is.
+    """A running Dovecot; use as a context manager. `introspection` is the URL that resolves bearer tokens to mailboxes.
 
     `stop` and `start` may be called in between: ports, mail and UIDs stay as they are.
     """
@@ -110,12 +110,12 @@ class Dovecot:
     def __init__(self, *mailboxes: str, introspection: str = "", idle: bool = True) -> None:
         self.mailboxes = mailboxes
         self.imap, self.imaps, self.lmtp = free_port(), free_port(), free_port()
-        # A short path of its own, for the names of control sockets and for `_point_to_modules`.
+        # A short, separate path, for the names of control sockets and for `_point_to_modules`.
         self.folder = Path(tempfile.mkdtemp(prefix="zrmdc-", dir="/tmp"))
         self._introspection = introspection
         self._idle = idle
         self._child: Child | None = None
-        self._account: pwd.struct_passwd | None = None  # who it runs as, if not as we do
+        self._account: pwd.struct_passwd | None = None  # the user it runs as, if not ours
 
     @property
     def certificate(self) -> Path:
@@ -134,7 +134,7 @@ class Dovecot:
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def _write(self) -> None:
-        # A copy: the cache folder may lie where nobody may look, and the copy is changed.
+        # A copy: the user `nobody` may be unable to read the cache folder, and the copy is changed.
         unused = shutil.ignore_patterns("perl*", "libperl*", "share")
         software = self.folder / "software"
         shutil.copytree(DOVECOT.folder(cache_folder()), software, symlinks=True, ignore=unused)
@@ -170,7 +170,7 @@ class Dovecot:
     def start(self) -> None:
         """Start it and wait until both doors answer."""
         config = str(self.folder / "dovecot.conf")
-        # The master would read its configuration through /usr/bin/doveconf, which is not there: done in its place.
+        # The master would read its configuration through /usr/bin/doveconf, which is missing here.
         reader = [str(self._software / "usr/bin/doveconf"), "-f", "service=master", "-c", config, "-m", "master", "-p"]
         argv = [*reader, "-e", str(self._software / "usr/sbin/dovecot"), "-F", "-c", config]
         self._child = Child(argv, log=self.folder / "start.log", env=self._environment, account=self._account)
@@ -189,20 +189,20 @@ class Dovecot:
         return all(_answers(port) for port in (self.imap, self.lmtp))
 
     def deliver(self, mailbox: str, *messages: bytes, sender: str = "ali@example.com") -> None:
-        """Put messages into a mailbox by LMTP, as a mail server in front of it would."""
+        """Put messages into a mailbox by LMTP, as a mail server would."""
         with smtplib.LMTP(LOOPBACK, self.lmtp) as client:
             for message in messages:
                 client.sendmail(sender, [mailbox], message)
 
     def forget_uids(self, mailbox: str) -> None:
-        """Make the mailbox's UIDVALIDITY a new one, as after a restored backup. Only while it is stopped."""
+        """Change the mailbox's UIDVALIDITY, as after a restored backup. Only while it is stopped."""
         for place in (self.folder / "mail" / mailbox / "Maildir").glob("dovecot*"):
             if place.is_file():
                 place.unlink()
 
 
 def _point_to_modules(libraries: Path, link: Path) -> None:
-    """Dovecot loads its TLS module from a place that is fixed in its library; there, write a link to ours instead."""
+    """Dovecot loads its TLS module from a path fixed in its library; replace that path by a link to ours."""
     link.symlink_to(libraries / "modules")
     fixed, ours = b"/usr/lib/dovecot/modules\0", str(link).encode() + b"\0"
     library = next(path for path in libraries.glob("libdovecot.so*") if not path.is_symlink())

@@ -1,8 +1,8 @@
-"""How long each test file takes: printed after each run of many, and used to deal files out to workers.
+"""The duration of each test file: printed after large runs, and used to assign files to workers.
 
-The dearest are dealt out first, so that no worker still runs a long one when the others have ended. The times are those of
-the last whole run somebody recorded (`RECORD=1 make test`), in durations.json beside this file; a file it does not know is
-dealt out first.
+The slowest files are assigned first, so that no worker still runs a long one when the others have ended. The durations are
+those of the last recorded full run (`RECORD=1 make test`), in durations.json beside this file; unknown files are assigned
+first.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ class Durations:
 
     @pytest.hookimpl(trylast=True)
     def pytest_collection_modifyitems(self, config: pytest.Config, items: list[pytest.Item]) -> None:
-        """In a worker: the dearest files first; a file's tests stay together in their order."""
+        """In a worker: the slowest files first; a file's tests stay together in their order."""
         if hasattr(config, "workerinput"):
             known = json.loads(RECORDED.read_text(encoding="utf-8"))
             items.sort(key=lambda item: (-known.get(_file(item.nodeid), float("inf")), _file(item.nodeid)))
@@ -37,7 +37,7 @@ class Durations:
         self._seconds[_file(report.nodeid)] += report.duration
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
-        """The dearest files, if there are many."""
+        """Print the slowest files, if there are many."""
         if len(self._seconds) > SHOWN:
             terminalreporter.section(f"the {SHOWN} dearest of {len(self._seconds)} files")
             for file, seconds in sorted(self._seconds.items(), key=lambda one: -one[1])[:SHOWN]:

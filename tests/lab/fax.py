@@ -1,4 +1,4 @@
-"""Faxes: a two-page page image as a fax machine sends it, and HylaFAX's own `faxrcvd` in a private spool."""
+"""Faxes: page images as a fax machine sends them, and HylaFAX's own `faxrcvd` in a private spool."""
 
 import os
 import shlex
@@ -29,7 +29,7 @@ FONT_NAMES = ("Vazirmatn-Regular.ttf", "DejaVuSans.ttf")
 
 
 def write_fax(path: Path, pages: int = 2) -> Path:
-    """Write a letter in English and Persian as a group 3 TIFF of so many pages, 204 x 196; give its path back."""
+    """Write a letter in English and Persian as a group 3 TIFF of this many pages, 204 x 196; returns its path."""
     images = [_page(number) for number in range(1, pages + 1)]
     images[0].save(path, format="TIFF", compression="group3", dpi=RESOLUTION, save_all=True, append_images=images[1:])
     return path
@@ -41,7 +41,7 @@ def _page(number: int) -> Image.Image:
     draw.text((120, 160), f"COMPLAINT No. 4719, page {number}", font=_font(60), fill=0)
     for row, line in enumerate(ENGLISH):
         draw.text((120, 320 + row * 100), line, font=_font(48), fill=0)
-    # Without raqm, Pillow neither joins Persian letters nor turns them; the page is then only fit to be carried.
+    # Without raqm, Pillow neither joins nor reorders Persian letters; the page can then be sent but not read.
     direction = "rtl" if features.check("raqm") else None
     for row, line in enumerate(PERSIAN):
         draw.text((WIDTH - 120, 640 + row * 120), line, font=_font(56), fill=0, anchor="ra", direction=direction)
@@ -58,7 +58,7 @@ def _font(size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
 
 @dataclass(frozen=True)
 class Handed:
-    """How `faxrcvd` ended: its exit status and all it printed."""
+    """The result of `faxrcvd`: its exit status and its output."""
 
     status: int
     output: str
@@ -67,7 +67,7 @@ class Handed:
 class HylafaxSpool:
     """A private HylaFAX spool in `folder`, whose etc/FaxDispatch is the script given.
 
-    No daemon and no modem: the real `faxrcvd` is run as the modem's process would run it after a reception.
+    No daemon and no modem: the real `faxrcvd` is run as the modem's process runs it after a reception.
     """
 
     def __init__(self, folder: Path, fax_dispatch: Path) -> None:
@@ -99,7 +99,7 @@ class HylafaxSpool:
 
     @property
     def mail(self) -> str:
-        """What HylaFAX mailed to its fax master, as one text."""
+        """The mails of HylaFAX to its fax master, as one text."""
         path = self.folder / "log" / "mail"
         return path.read_text(encoding="utf-8", errors="replace") if path.exists() else ""
 
@@ -114,7 +114,7 @@ class HylafaxSpool:
         error: str = "",
         environment: Mapping[str, str] | None = None,
     ) -> Handed:
-        """Hand over a received fax; `tiff` None is a reception that failed before its first page."""
+        """Deliver a received fax; `tiff` None is a reception that failed before its first page."""
         self._received += 1
         name_in_queue = f"recvq/fax{self._received:09d}.tif"
         if tiff is not None:

@@ -19,7 +19,7 @@ SECRET = "a secret between us + the provider"
 
 
 class IdentityProvider:
-    """A context manager. `accounts` are the claims by account; `redirect_uri` is where it sends browsers back to."""
+    """A context manager. `accounts` are the claims by account; `redirect_uri` is the address it sends browsers back to."""
 
     def __init__(
         self,
@@ -61,7 +61,7 @@ class IdentityProvider:
 
 
 def sign_in_there(browser: httpx.Client, address: str, account: str) -> str:
-    """Go to the provider, sign in on its pages and agree, as a person would; the address it sends the browser back to."""
+    """Go to the provider, sign in on its pages and consent, as a person would; returns the address it sends the browser back to."""
     while True:
         answer = browser.get(address)
         if answer.is_redirect:

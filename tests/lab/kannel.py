@@ -78,7 +78,7 @@ omit-empty = true
 
 @dataclass(frozen=True)
 class Kannel:
-    """A running Kannel; `send_url` is where it takes messages."""
+    """A running Kannel; `send_url` is its address for outgoing messages."""
 
     send_url: str
 

@@ -1,4 +1,4 @@
-"""Tests of locks: two transactions at once, the second held up by the first until the test lets it go on."""
+"""Helpers for tests of locks: two concurrent transactions, the second blocked by the first until the test releases it."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from zrm.kit.db import Database
 
 
 def waiting_for_locks(database: Database) -> int:
-    """How many transactions of this database wait for another."""
+    """The number of transactions of this database that wait for another."""
     with database.cursor() as cursor:
         cursor.execute(
             "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
@@ -16,5 +16,5 @@ def waiting_for_locks(database: Database) -> int:
 
 
 def wait_for_waiting(database: Database, many: int = 1) -> None:
-    """Until so many wait."""
+    """Wait until this many are blocked."""
     wait_until(lambda: waiting_for_locks(database) >= many, f"{many} to wait for a lock")

@@ -1,4 +1,4 @@
-"""A citizen's mail program: build messages, also broken ones, and send them by real SMTP."""
+"""A citizen's mail program: builds messages, also malformed ones, and sends them by real SMTP."""
 
 import smtplib
 import ssl
@@ -13,7 +13,7 @@ from tests.lab.process import LOOPBACK
 
 @dataclass(frozen=True)
 class Attachment:
-    """A file that goes along: its name as the citizen sees it, its type, its bytes."""
+    """An attachment: its name as the citizen sees it, its type, its bytes."""
 
     name: str
     media_type: str
@@ -31,7 +31,7 @@ def compose(
     in_reply_to: str | None = None,
     message_id: str | None = None,
 ) -> EmailMessage:
-    """A well-formed message with a date and an id of its own."""
+    """A well-formed message with a date and a unique id."""
     message = EmailMessage()
     message["From"] = sender
     message["To"] = to
@@ -59,7 +59,7 @@ def send(
     trust: Path | None = None,
     smtputf8: bool = False,
 ) -> dict[str, tuple[int, bytes]]:
-    """Send over SMTP to a server on loopback; bytes go out as they are, however malformed.
+    """Send over SMTP to a server on loopback; bytes are sent unchanged, however malformed.
 
     `trust` is a certificate file and turns STARTTLS on. Returns the refused recipients with the server's words; raises
     smtplib's exceptions when all are refused or the message is.

@@ -1,4 +1,4 @@
-"""A token server on loopback: gives out access tokens (RFC 6749) and tells a mail server whose a token is (RFC 7662)."""
+"""A token server on loopback: issues access tokens (RFC 6749) and tells a mail server to which mailbox one belongs (RFC 7662)."""
 
 import json
 import threading
@@ -10,7 +10,7 @@ from tests.lab.process import LOOPBACK
 
 
 class TokenServer:
-    """Use as a context manager. Tokens are good for `mailbox`; `revoke` makes all of them worthless."""
+    """Use as a context manager. Tokens are valid for `mailbox`; `revoke` invalidates all of them."""
 
     def __init__(self, mailbox: str) -> None:
         self.mailbox = mailbox
@@ -21,16 +21,16 @@ class TokenServer:
 
     @property
     def token_url(self) -> str:
-        """Where tokens are given out."""
+        """The address that issues tokens."""
         return f"http://{LOOPBACK}:{self._server.server_port}/token"
 
     @property
     def introspection_url(self) -> str:
-        """Where a mail server asks about a token."""
+        """The address where a mail server asks about a token."""
         return f"http://{LOOPBACK}:{self._server.server_port}/introspect"
 
     def revoke(self) -> None:
-        """From now on no token given out so far is good."""
+        """Invalidate all tokens issued so far."""
         self._tokens.clear()
 
     def __enter__(self) -> "TokenServer":
@@ -59,7 +59,7 @@ class TokenServer:
         server = self
 
         class Handler(BaseHTTPRequestHandler):
-            def do_POST(self) -> None:  # http.server's name
+            def do_POST(self) -> None:  # a name of http.server
                 size = int(self.headers.get("Content-Length", "0"))
                 form = {key: values[0] for key, values in parse_qs(self.rfile.read(size).decode()).items()}
                 status, answer = server._answer(self.path, form)
@@ -70,7 +70,7 @@ class TokenServer:
                 self.end_headers()
                 self.wfile.write(body)
 
-            def log_message(self, format: str, *args: object) -> None:  # noqa: A002  # http.server's name
+            def log_message(self, format: str, *args: object) -> None:  # noqa: A002  # a name of http.server
                 return
 
         return Handler

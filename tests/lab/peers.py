@@ -1,4 +1,4 @@
-"""The peers by name: how each is provided, how to see that it is there, and what was found missing."""
+"""The peers by name: how each is provided and checked, and which are missing."""
 
 import functools
 import json
@@ -16,7 +16,7 @@ ASTERISK = Tree(
     "asterisk-22",
     packages=("asterisk=1:22.*", "asterisk-core-sounds-en-gsm"),
     programs=(Program("usr/sbin/asterisk", ("-V",)),),
-    # Asterisk is in no stable suite of Debian; the next one and the rolling one carry it.
+    # No stable suite of Debian has Asterisk; testing and unstable do.
     suites=("forky", "sid"),
 )
 HYLAFAX = Tree(
@@ -79,7 +79,7 @@ PEERS = ("browser", "small-disk", *_TREES)
 
 
 def provide(peer: str) -> None:
-    """Make the peer available if it is not. Raises debian.Unavailable with the reason."""
+    """Make the peer available. Raises debian.Unavailable with the reason."""
     if peer == "browser":
         _provide_browser()
     elif peer in _TREES:
@@ -105,7 +105,7 @@ def _provide_browser() -> None:
 
 
 def fault_of(peer: str) -> str | None:
-    """Why the peer cannot be started right now; None when it can."""
+    """The reason why the peer cannot be started now; None if it can."""
     if peer == "browser":
         return None if browser_command() is not None else "no Chromium here answers"
     if peer == "small-disk":
@@ -118,12 +118,12 @@ def fault_of(peer: str) -> str | None:
 
 
 def present(peer: str) -> bool:
-    """Whether the peer can be started right now."""
+    """Whether the peer can be started now."""
     return fault_of(peer) is None
 
 
 def browser_command() -> tuple[Path, dict[str, str]] | None:
-    """Chromium's executable and the environment it needs besides the usual one, or None when none answers."""
+    """Chromium's executable and its additional environment; None if none answers."""
     for found in filter(None, map(shutil.which, _INSTALLED_BROWSERS)):
         if _browser_answers(found):
             return Path(found), {}
@@ -143,7 +143,7 @@ def _browser_answers(found: str) -> bool:
 
 
 def write_missing(asked: Sequence[str], reasons: Mapping[str, str]) -> None:
-    """Record why some of the peers `asked` for could not be provided; a record that says nothing is removed."""
+    """Record why some of the peers `asked` for could not be provided; an empty record is removed."""
     reasons = {peer: why for peer, why in _recorded().items() if peer not in asked} | dict(reasons)
     if not reasons:
         MISSING_FILE.unlink(missing_ok=True)
@@ -153,7 +153,7 @@ def write_missing(asked: Sequence[str], reasons: Mapping[str, str]) -> None:
 
 
 def why_missing(peer: str) -> str | None:
-    """None when the peer is there; otherwise the reason set-up recorded, or that set-up was not run."""
+    """None if the peer is available; else the recorded reason, or that set-up was not run."""
     fault = fault_of(peer)
     if fault is None:
         return None

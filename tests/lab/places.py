@@ -1,4 +1,4 @@
-"""Where the lab keeps things: a cache folder per user for unpacked software, and `var/lab` for notes about this checkout."""
+"""The lab's folders: a cache folder per user for unpacked software, and `var/lab` for records about this checkout."""
 
 import os
 from pathlib import Path
@@ -7,7 +7,7 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 """The root of this checkout."""
 
 MISSING_FILE = REPOSITORY / "var" / "lab" / "missing.json"
-"""What set-up could not provide, written by `tests.lab.setup`, read by the pytest plugin."""
+"""The record of missing peers, written by `tests.lab.setup`, read by the pytest plugin."""
 
 
 def cache_folder() -> Path:

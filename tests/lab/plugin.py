@@ -1,6 +1,6 @@
-"""What pytest knows of the lab: which tests need which peer, what did not run for lack of one, and the peers as fixtures.
+"""The lab's pytest plugin: skips and lists tests that lack a peer, and offers the peers as fixtures.
 
-A missing peer is no pass: its tests are skipped, listed at the end, and the run's exit status says so.
+A missing peer is no pass: its tests are skipped and listed at the end, and the run's exit status shows it.
 """
 
 import logging
@@ -26,7 +26,7 @@ NOT_RUN = pytest.StashKey[dict[str, list[str]]]()
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Make the mark known."""
+    """Register the mark."""
     config.addinivalue_line("markers", f"peer(name): needs a real peer of the lab: {', '.join(peers.PEERS)}")
     config.stash[NOT_RUN] = {}
     config.pluginmanager.register(Notes(config.stash[NOT_RUN]))
@@ -34,13 +34,13 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 class Notes:
-    """Notes what the reports of tests say: also of those that workers ran (pytest-xdist)."""
+    """Records skipped tests from the reports, also from workers (pytest-xdist)."""
 
     def __init__(self, not_run: dict[str, list[str]]) -> None:
         self._not_run = not_run
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        """A test that lacked its peer says so in its properties."""
+        """A test that lacked its peer has that in its properties."""
         if report.when == "setup":
             for name, value in report.user_properties:
                 if name == LACKED:
@@ -50,8 +50,8 @@ class Notes:
 def log_to_pytest() -> None:
     """The installation's lines go to Python's own logging, whose output pytest keeps for tests that fail.
 
-    Left alone, structlog prints them: a door's thread that finishes its line between two tests, when nothing is
-    captured, would write into pytest's own output.
+    Otherwise structlog prints them, and the thread of a door could write into pytest's own output between two tests, when
+    nothing is captured.
     """
     structlog.configure(
         processors=[
@@ -68,9 +68,9 @@ def log_to_pytest() -> None:
 
 @pytest.fixture(autouse=True)
 def own_log(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """A test that opens the installation in this process configures its log. The next test finds pytest's again."""
+    """Opening the installation in this process configures its log; pytest's is restored for the next test."""
     configure, root = structlog.configure, logging.getLogger()
-    # A logger that keeps the configuration it first met would keep this test's for ever.
+    # A logger that caches its first configuration would keep this test's.
     monkeypatch.setattr(
         structlog, "configure", lambda **options: configure(**{**options, "cache_logger_on_first_use": False})
     )
@@ -83,7 +83,7 @@ def own_log(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
-    """Skip what lacks its peer, after the choice of tests is final."""
+    """Skip tests that lack their peer, after the selection of tests is final."""
     reasons: dict[str, str | None] = {}
     for item in session.items:
         for mark in item.iter_markers("peer"):
@@ -98,7 +98,7 @@ def pytest_collection_finish(session: pytest.Session) -> None:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    """List what did not run, by the peer it lacked."""
+    """List the skipped tests by the missing peer."""
     not_run = config.stash[NOT_RUN]
     if not not_run:
         return
@@ -112,7 +112,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Note at the test that a part of it failed, for those who clean up after it."""
+    """Record at the test that a phase of it failed, for its fixtures."""
     report = yield
     if report.failed:
         item.stash[FAILED] = True
@@ -121,7 +121,7 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
 
 @pytest.hookimpl(trylast=True)
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    """Turn a success that is not the whole success into its own exit status."""
+    """Give a successful run with skipped tests its own exit status."""
     empty_handed = (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED)
     if session.config.stash[NOT_RUN] and session.exitstatus in empty_handed:
         session.exitstatus = INCOMPLETE
@@ -136,7 +136,7 @@ def twilio() -> Iterator[TwilioStandIn]:
 
 @pytest.fixture
 def smtp_sink() -> Iterator[SmtpSink]:
-    """A mail server that keeps what it is given, without TLS."""
+    """A mail server that stores received mail, without TLS."""
     with SmtpSink() as sink:
         yield sink
 

@@ -1,6 +1,6 @@
-"""One private Postfix before the hub: takes mail by SMTP, hands ours over by LMTP, sends the rest to a sink.
+"""One private Postfix in front of the hub: accepts mail by SMTP, delivers ours by LMTP, sends the rest to a sink.
 
-It runs out of the folder its packages were unpacked into, as root, because its master changes users itself; its mail
+It runs from the folder its packages were unpacked into, as root, because its master changes users itself; its mail
 owner is one of Debian's own unused accounts. Deferred mail is tried again within seconds.
 """
 
@@ -150,7 +150,7 @@ class Postfix:
             return False
 
     def waiting(self) -> int:
-        """How many messages are in its queue."""
+        """The number of messages in its queue."""
         spool = self.folder / "spool"
         return sum(
             1 for name in ("incoming", "active", "deferred") for place in (spool / name).rglob("*") if place.is_file()

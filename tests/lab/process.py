@@ -1,4 +1,4 @@
-"""Start a peer so that it cannot outlive the tests, find it a free port, wait until it is ready."""
+"""Starts a peer so that it cannot outlive the tests, finds a free port, waits until it is ready."""
 
 import os
 import pwd
@@ -45,7 +45,7 @@ def _udp_free(port: int) -> bool:
 
 
 def wait_until(ready: Callable[[], bool], what: str, seconds: float = 30.0) -> None:
-    """Ask `ready` again and again until it says yes; PeerError naming `what` after `seconds`."""
+    """Call `ready` until it returns true; PeerError naming `what` after `seconds`."""
     deadline = time.monotonic() + seconds
     while not ready():
         if time.monotonic() > deadline:
@@ -54,10 +54,10 @@ def wait_until(ready: Callable[[], bool], what: str, seconds: float = 30.0) -> N
 
 
 def alive(pid: int) -> bool:
-    """Whether the process runs; one that only waits to be reaped does not."""
+    """Whether the process runs; a zombie does not."""
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except (FileNotFoundError, ProcessLookupError):  # the second: it went between open and read
+    except (FileNotFoundError, ProcessLookupError):  # the second: the process ended between open and read
         return False
 
 
@@ -69,7 +69,7 @@ def listening(port: int) -> bool:
 
 
 def tail(path: Path, lines: int = 30) -> str:
-    """The last lines of a log, or a sentence when there is none."""
+    """The last lines of a log, or a sentence if there is none."""
     if not path.exists():
         return f"(no log at {path.name})"
     return "\n".join(path.read_text(encoding="utf-8", errors="replace").splitlines()[-lines:])
@@ -79,7 +79,7 @@ class Child:
     """A peer's process. The kernel kills it when the thread that started it ends, also by kill -9.
 
     Start it from a thread that lives as long as the peer is needed: in pytest the main thread, as fixtures do. `account`
-    is who it runs as instead of us, which needs root.
+    is the user it runs as instead of ours, which needs root.
     """
 
     def __init__(
@@ -105,7 +105,7 @@ class Child:
                 stderr=subprocess.STDOUT,
                 cwd=cwd,
                 env=None if env is None else dict(env),
-                # An own session: Ctrl-C reaches the tests first, which then stop their peers in order.
+                # A separate session: Ctrl-C reaches the tests first, which then stop their peers in order.
                 start_new_session=True,
             )
 
@@ -115,16 +115,16 @@ class Child:
         return self._process.pid
 
     def running(self) -> bool:
-        """Whether the peer is still there."""
+        """Whether the peer still runs."""
         return self._process.poll() is None
 
     def require_running(self) -> None:
-        """PeerError with the tail of the log when the peer has died."""
+        """Raise PeerError with the tail of the log if the peer has died."""
         if not self.running():
             raise PeerError(f"the peer ended with {self._process.returncode}\n{tail(self.log)}")
 
     def wait(self, seconds: float) -> bool:
-        """Wait for the peer to end by itself; False when it has not after `seconds`."""
+        """Wait for the peer to end by itself; False if it still runs after `seconds`."""
         try:
             self._process.wait(seconds)
         except subprocess.TimeoutExpired:

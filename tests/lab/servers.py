@@ -15,7 +15,7 @@ from zrm.standalone.valkey import EmbeddedValkey
 
 @dataclass(frozen=True)
 class TestServers:
-    """The two servers of this test run; a test that harms them starts its own."""
+    """The two servers of this test run; a test that disturbs them starts its own."""
 
     __test__ = False
 
@@ -24,7 +24,7 @@ class TestServers:
 
 
 def servers_in(folder: Path) -> TestServers:
-    """The servers of a folder, whether they run or not."""
+    """The servers of a folder, running or not."""
     return TestServers(
         EmbeddedPostgres(folder / "postgres", folder / "postgres.log"),
         EmbeddedValkey(folder / "valkey", folder / "valkey.log"),
@@ -33,11 +33,11 @@ def servers_in(folder: Path) -> TestServers:
 
 @contextmanager
 def running_servers(folder: Path) -> Iterator[TestServers]:
-    """Both, while the block runs."""
+    """Run both while the block lasts."""
     servers = servers_in(folder)
     with servers.postgres, servers.valkey:
-        # What has to outlive a crash is tested on hubs with servers as they are shipped (tests/faults); here the disk's
-        # share in making databases would be half.
+        # Durability is tested on hubs with unchanged servers (tests/faults). Here syncing would take half of the time to
+        # make databases.
         with psycopg.connect(servers.postgres.url("postgres"), autocommit=True) as connection:
             connection.execute("ALTER SYSTEM SET fsync = off")
             connection.execute("SELECT pg_reload_conf()")

@@ -1,8 +1,8 @@
-"""Bring the peers onto this machine: `python -m tests.lab.setup [peer …]`.
+"""Provides the peers on this machine: `python -m tests.lab.setup [peer …]`.
 
-Fast when everything is there. What cannot be had is recorded with its reason in `var/lab/missing.json` and said here;
-the run goes on and ends with 0, because the tests that need nothing of it shall still run. The test run
-itself then lists what did not run and does not count as a pass.
+Fast if everything is there. A peer that cannot be provided is recorded with its reason in `var/lab/missing.json` and named
+here; the exit status is still 0, because the other tests should run. The test run then lists what it skipped and does not
+count as a pass.
 """
 
 import sys
@@ -12,13 +12,13 @@ from tests.lab import debian, peers
 
 
 def say(sentence: str) -> None:
-    """Tell the person who waits, at once."""
+    """Print a line at once."""
     sys.stdout.write(f"{sentence}\n")
     sys.stdout.flush()
 
 
 def main(wanted: list[str]) -> int:
-    """Provide the wanted peers, all when none is named."""
+    """Provide the wanted peers, all if none is named."""
     unknown = [peer for peer in wanted if peer not in peers.PEERS]
     if unknown:
         say(f"lab: no peer is called {', '.join(unknown)}; there are {', '.join(peers.PEERS)}")

@@ -1,7 +1,7 @@
-"""Something costly that many tests use one after the other, and that no test inherits from one that failed.
+"""An expensive resource that tests use one after another, replaced after a test that failed.
 
-A failed test may leave a store with contacts nobody counted, a role frozen, a fault in the database: tests after it would
-fail with it, and hide what broke. So whoever fails is the last user; the next test gets a fresh one.
+A failed test may leave unexpected contacts in the store, a frozen role or a fault in the database: later tests would fail too
+and hide the cause. So a failed test is the last user; the next test gets a fresh one.
 """
 
 from __future__ import annotations
@@ -13,15 +13,15 @@ from typing import Generic, Self, TypeVar
 import pytest
 
 FAILED = pytest.StashKey[bool]()
-"""Set at a test of which any part failed, by the lab's plugin."""
+"""Set by the lab's plugin at a test with a failed phase."""
 
 Thing = TypeVar("Thing")
 
 
 class Shared(Generic[Thing]):
-    """Lends what `opening` opens, from one test to the next. A context manager, for a fixture of a wider scope.
+    """Lends what `opening` opens to one test after another. A context manager, for a fixture of a wider scope.
 
-    `renew` makes it after each use as it was; where it says that it could not, the next test gets a fresh one too.
+    `renew` resets it after each use; if it returns False, the next test gets a fresh one.
     """
 
     def __init__(
@@ -39,7 +39,7 @@ class Shared(Generic[Thing]):
         self._close()
 
     def lend(self, test: pytest.Item) -> Generator[Thing, None, None]:
-        """For `yield from` in a fixture of the test: the open one, or a fresh one after a failure."""
+        """For `yield from` in a fixture of the test: the open resource, or a fresh one after a failure."""
         if not self._things:
             self._things.append(self._open.enter_context(self._opening()))
         yield self._things[0]

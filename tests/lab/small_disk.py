@@ -24,7 +24,7 @@ def _as_root(*command: str) -> bool:
 
 @contextlib.contextmanager
 def small_device(folder: Path) -> Iterator[Path]:
-    """Mount a fresh tmpfs of `MEGABYTES` at `folder`. Raises OSError where this machine does not let us."""
+    """Mount a fresh tmpfs of `MEGABYTES` at `folder`. Raises OSError if this machine does not allow it."""
     folder.mkdir(parents=True, exist_ok=True)
     owner = f"size={MEGABYTES}m,uid={os.geteuid()},mode=0700"
     if not _as_root("mount", "-t", "tmpfs", "-o", owner, "tmpfs", str(folder)):

@@ -47,7 +47,7 @@ class Smsc:
         self._child.stop()
 
     def log(self, event: str, **wanted: object) -> list[dict[str, Any]]:
-        """What happened of one kind, in order."""
+        """The logged events of one kind, in order."""
         entries: list[dict[str, Any]] = self._ask("/log")
         return [
             entry
@@ -56,32 +56,32 @@ class Smsc:
         ]
 
     def wait_for(self, event: str, count: int = 1, **wanted: object) -> list[dict[str, Any]]:
-        """The same, once there are so many."""
+        """The same, once there are this many."""
         wait_until(lambda: len(self.log(event, **wanted)) >= count, f"{count} × {event} at the SMSC")
         return self.log(event, **wanted)
 
     def deliver(self, text: str = "", *, sender: str = "989121234567", to: str = "30001", **how: object) -> None:
-        """A citizen's message to whoever is bound; see smsc.js for `how`, `order`, `coding`, `bytes` and `same`."""
+        """A citizen's message to the bound clients; see smsc.js for `how`, `order`, `coding`, `bytes` and `same`."""
         self._ask("/deliver", system=SYSTEM, **{"from": sender, "to": to, "text": text, **how})
 
     def behave(self, *behaviours: int | str) -> None:
-        """What the next messages of the hub meet: a command_status, "cut" or "silent"; then acceptance again."""
+        """How to answer the next messages of the hub: a command_status, "cut" or "silent"; later ones are accepted."""
         self._ask("/behave", next=list(behaviours))
 
     def hold_receipts(self) -> None:
-        """Report nothing by itself from now on."""
+        """From now on send no report without being told."""
         self._ask("/hold", on=1)
 
     def report(self, message: str, state: str = "DELIVRD", *, written: str | None = None) -> None:
-        """Report on a message by its id, perhaps written in another way than when it was taken."""
+        """Report on a message by its id, possibly in another spelling than at acceptance."""
         self._ask("/receipt", id=message, state=state, **({"written": written} if written else {}))
 
     def settle(self, message: str, state: int) -> None:
-        """What a message has become (SMPP's number of the state), for whoever asks; nothing is reported."""
+        """Set the state of a message (SMPP's number), for query_sm; no report is sent."""
         self._ask("/fate", id=message, state=state)
 
     def drop(self) -> None:
-        """Cut every line."""
+        """Break every connection."""
         self._ask("/drop")
 
     def _ask(self, path: str, **words: object) -> Any:

@@ -1,4 +1,4 @@
-"""A mail server that keeps what it is given, and misbehaves when told to: the other end of the hub's outgoing mail."""
+"""A mail server that stores received mail, and misbehaves on request: the receiver of the hub's outgoing mail."""
 
 import asyncio
 import ssl
@@ -22,7 +22,7 @@ LARGEST = 64 * 1024 * 1024
 
 @dataclass(frozen=True)
 class Answer:
-    """Say this instead of 250 after the message was given, for example "451 4.3.0 try later". It is not kept."""
+    """Answer this instead of 250 after DATA, for example "451 4.3.0 try later". The message is not kept."""
 
     line: str
 
@@ -35,13 +35,13 @@ class Hold:
     reached: threading.Event = field(default_factory=threading.Event)
 
     def release(self) -> None:
-        """Let the answer go out."""
+        """Release the answer."""
         self.released.set()
 
 
 @dataclass(frozen=True)
 class Drop:
-    """Close the connection after the whole message was given, without an answer; kept or lost, the sender cannot tell."""
+    """Close the connection after the whole message, without an answer; the sender cannot know whether it was kept."""
 
     kept: bool
 
@@ -51,7 +51,7 @@ Behaviour = Answer | Hold | Drop
 
 @dataclass(frozen=True)
 class Mail:
-    """One message as it came, with its envelope."""
+    """One message as received, with its envelope."""
 
     sender: str
     recipients: tuple[str, ...]
@@ -68,16 +68,16 @@ class Mail:
 
     @property
     def text(self) -> str:
-        """Its plain text, or "" when it has none."""
+        """Its plain text, or "" if it has none."""
         part = self.message.get_body(preferencelist=("plain",))
         return str(part.get_content()) if part is not None else ""
 
 
 class SmtpSink:
-    """The server, in a thread of its own, from `with` to its end.
+    """The server, in a separate thread, for a `with` block.
 
-    With `tls` it offers STARTTLS; `certificate` is then the file to trust. With `login` it demands STARTTLS and then
-    that user and password.
+    With `tls` it offers STARTTLS; `certificate` is then the file to trust. With `login` it requires STARTTLS and that user
+    and password.
     """
 
     def __init__(self, *, tls: bool = False, login: tuple[str, str] | None = None) -> None:
@@ -118,7 +118,7 @@ class SmtpSink:
         self._folder.cleanup()
 
     def next(self, *behaviours: Behaviour) -> None:
-        """Meet the next messages with these, one each; afterwards with acceptance again."""
+        """Use these behaviours for the next messages, one each; later ones are accepted."""
         self._behaviours.extend(behaviours)
 
     def refuse(self, recipient: str, line: str = "550 5.1.1 no such person") -> None:
@@ -132,19 +132,19 @@ class SmtpSink:
                 raise PeerError(f"{len(self.mails)} of {count} mails came in {seconds:.0f} s")
             return list(self.mails)
 
-    # The hooks aiosmtpd calls; their names are its.
+    # aiosmtpd's hooks, under its names.
 
     async def handle_RCPT(  # noqa: N802 - aiosmtpd finds its hooks by these names
         self, server: SMTP, session: Session, envelope: Envelope, address: str, rcpt_options: list[str]
     ) -> str:
-        """Take a recipient, or refuse the ones told."""
+        """Accept a recipient, or refuse it as told."""
         if line := self._refused.get(address.lower()):
             return line
         envelope.rcpt_tos.append(address)
         return "250 2.1.5 OK"
 
     async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:  # noqa: N802 - see above
-        """Take a message, or do what was told."""
+        """Accept a message, or behave as told."""
         mail = Mail(
             sender=envelope.mail_from or "",
             recipients=tuple(envelope.rcpt_tos),
@@ -206,7 +206,7 @@ class SmtpSink:
         self._ready.set()
         await self._stopping.wait()
         server.close()
-        # Sessions still open are cut: their clients belong to the test that is over.
+        # Close open sessions: their clients belong to a finished test.
         for task in asyncio.all_tasks() - {asyncio.current_task()}:
             task.cancel()
         await asyncio.sleep(0)

@@ -1,4 +1,4 @@
-"""Sounds for telephone tests: make a tone, bring any WAV to the telephone's form, and judge what was heard.
+"""Sounds for telephone tests: makes tones, converts any WAV to the telephone's format, and measures recordings.
 
 Arrays are one-dimensional float64 in -1..1; a telephone's sound is 8 kHz, 16 bits, one channel.
 """
@@ -16,14 +16,14 @@ Samples = npt.NDArray[np.float64]
 
 
 def write_tone(path: Path, hertz: float, seconds: float, loudness: float = 0.4) -> Path:
-    """Write a plain tone in the telephone's form and give its path back."""
+    """Write a plain tone in the telephone's format; returns its path."""
     time = np.arange(int(seconds * TELEPHONE_RATE)) / TELEPHONE_RATE
     _write(path, loudness * np.sin(2 * np.pi * hertz * time))
     return path
 
 
 def write_telephone_sound(source: Path, target: Path) -> None:
-    """Convert a 16-bit PCM WAV of any rate and number of channels to the telephone's form."""
+    """Convert a 16-bit PCM WAV of any rate and number of channels to the telephone's format."""
     samples, rate = _read(source)
     if rate != TELEPHONE_RATE:
         samples = soxr.resample(samples, rate, TELEPHONE_RATE)
@@ -31,7 +31,7 @@ def write_telephone_sound(source: Path, target: Path) -> None:
 
 
 def read_sound(path: Path) -> Samples:
-    """The samples of a WAV in the telephone's form."""
+    """The samples of a WAV in the telephone's format."""
     samples, rate = _read(path)
     if rate != TELEPHONE_RATE:
         raise ValueError(f"{path.name} has {rate} samples a second, not {TELEPHONE_RATE}")
@@ -39,7 +39,7 @@ def read_sound(path: Path) -> Samples:
 
 
 def seconds_of(path: Path) -> float:
-    """How long the sound is."""
+    """The duration of the sound."""
     samples, rate = _read(path)
     return len(samples) / rate
 
@@ -51,7 +51,7 @@ def loudness(path: Path) -> float:
 
 
 def seconds_of_tone(path: Path, hertz: float) -> float:
-    """For how long a tone of this pitch prevails, to a tenth of a second."""
+    """How long a tone of this pitch dominates, to a tenth of a second."""
     samples = read_sound(path)
     window = TELEPHONE_RATE // 10
     wave_of_pitch = np.exp(-2j * np.pi * hertz * np.arange(window) / TELEPHONE_RATE)

@@ -1,4 +1,4 @@
-"""A stand-in for the Bot API on loopback: bots, chats, files, webhooks and long polls, held to the public description.
+"""A stand-in for the Bot API on loopback: bots, chats, files, webhooks and long polls, checked against the public description.
 
     with TelegramStandIn() as telegram:
         bot = telegram.bot("info")                  # bot.token goes into the product's config, telegram.url as base_url
@@ -8,8 +8,8 @@
         bot.press(sara, "Complaint")                # a button beneath, or a key in place of her keyboard
         telegram.next(Flood(1), Cut(accepted=True)) # the next messages that the product sends
 
-What the product asks that the description does not know is answered with 400, kept in `violations`, and fails the test
-at its end. Updates are kept until they are done with, as the real one keeps them (there for a day).
+A request that the description does not allow is answered with 400, recorded in `violations`, and fails the test at its end.
+Updates are kept until they are acknowledged, as by the real service (there for a day).
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ _RETRY = 0.2  # seconds between tries to reach a webhook; the real one takes lon
 
 
 class TelegramStandIn:
-    """The messenger. A context manager; leaving it raises AssertionError if the description was broken."""
+    """The messenger. A context manager; leaving it raises AssertionError if the description was violated."""
 
     def __init__(self, *, strict: bool = True) -> None:
         self.strict = strict
@@ -59,17 +59,17 @@ class TelegramStandIn:
         return f"http://{LOOPBACK}:{self._server.server_address[1]}"
 
     def bot(self, name: str) -> Bot:
-        """A new bot with a token of its own."""
+        """A new bot with its own token."""
         bot = Bot(self, name)
         self.bots[bot.token] = bot
         return bot
 
     def next(self, *behaviours: Behaviour) -> None:
-        """Meet the next messages that a bot sends with these, one each; afterwards with acceptance again."""
+        """Use these behaviours for the next messages of a bot, one each; later ones are accepted."""
         self.behaviours.extend(behaviours)
 
     def next_file(self, *behaviours: Behaviour) -> None:
-        """Meet the next requests for a file's path with these."""
+        """Use these behaviours for the next requests for a file's path."""
         self.file_behaviours.extend(behaviours)
 
     def __enter__(self) -> Self:
@@ -95,7 +95,7 @@ class TelegramStandIn:
 
 @dataclass
 class _Chat:
-    """A private chat: what was said in it, whether the citizen lets the bot write."""
+    """A private chat: its messages, and whether the citizen allows the bot to write."""
 
     said: list[Said] = field(default_factory=list)
     blocked: bool = False
@@ -131,7 +131,7 @@ class Bot:
         return self.update({"message": self.message(citizen, **message)})
 
     def edit(self, citizen: Citizen, update: Mapping[str, Any], **changed: Any) -> dict[str, Any]:
-        """A message changed afterwards."""
+        """An edited message."""
         message = {**update["message"], **changed, "edit_date": int(time.time())}
         return self.update({"edited_message": message})
 
@@ -163,7 +163,7 @@ class Bot:
         return self.tell(citizen, contact=card)
 
     def press(self, citizen: Citizen, label: str) -> dict[str, Any]:
-        """Press what is called so: a button beneath the newest message that has one, or a key of the keyboard."""
+        """Press what has this label: a button beneath the newest message that has one, or a key of the keyboard."""
         for said in reversed(self.said(citizen)):
             for text, data in said.buttons:
                 if text == label:
@@ -173,7 +173,7 @@ class Bot:
         raise AssertionError(f"nothing to press is called {label!r}: {[said.text for said in self.said(citizen)]}")
 
     def press_data(self, citizen: Citizen, data: str, message_id: int = 1) -> dict[str, Any]:
-        """A button by what it carries."""
+        """Press a button by its data."""
         message = {
             "message_id": message_id,
             "date": int(time.time()),
@@ -190,7 +190,7 @@ class Bot:
         return self.update({"callback_query": query})
 
     def block(self, citizen: Citizen, *, blocked: bool = True) -> dict[str, Any]:
-        """Forbid the bot to write, or let it again."""
+        """Forbid the bot to write, or allow it again."""
         with self.telegram.changed:
             self.chats.setdefault(citizen.id, _Chat()).blocked = blocked
         states = ("member", "kicked") if blocked else ("kicked", "member")
@@ -202,12 +202,12 @@ class Bot:
         return self.update({"my_chat_member": change})
 
     def message(self, citizen: Citizen, **fields: Any) -> dict[str, Any]:
-        """A message of theirs, not sent yet."""
+        """A message of the citizen, not sent yet."""
         head = {"message_id": next(self._messages), "from": citizen.as_user(), "chat": citizen.as_chat()}
         return {**head, "date": int(time.time()), **fields}
 
     def update(self, content: Mapping[str, Any], *, update_id: int | None = None) -> dict[str, Any]:
-        """Put an update in the way of the product. Errors: AssertionError if the description has no such update."""
+        """Queue an update for the product. Errors: AssertionError if the description has no such update."""
         update = {"update_id": next(self._updates) if update_id is None else update_id, **content}
         broken = contract.breaches(contract.TYPES["Update"], update, "Update")
         assert not broken, broken
@@ -220,7 +220,7 @@ class Bot:
         return update
 
     def store(self, data: bytes, **about: Any) -> dict[str, Any]:
-        """A file at the messenger, as messages speak of it."""
+        """A file at the messenger, as messages refer to it."""
         name = secrets.token_hex(12)
         self.files[name] = data
         return {"file_id": name, "file_unique_id": name[:10], "file_size": len(data), **about}
@@ -228,13 +228,13 @@ class Bot:
     # ------------------------------------------------------------ what the product did
 
     def said(self, citizen: Citizen) -> list[Said]:
-        """What the bot has said to them."""
+        """The bot's messages to the citizen."""
         with self.telegram.changed:
             chat = self.chats.get(citizen.id)
             return list(chat.said) if chat else []
 
     def wait_for_said(self, citizen: Citizen, count: int = 1, seconds: float = 30.0) -> list[Said]:
-        """The same, once it is so many messages."""
+        """The same, once there are this many."""
         with self.telegram.changed:
             if not self.telegram.changed.wait_for(lambda: len(self.said(citizen)) >= count, seconds):
                 found = [said.text for said in self.said(citizen)]
@@ -242,7 +242,7 @@ class Bot:
             return self.said(citizen)
 
     def wait_until_done(self, seconds: float = 30.0) -> None:
-        """Wait until the product is done with every update."""
+        """Wait until the product has acknowledged every update."""
         with self.telegram.changed:
             if not self.telegram.changed.wait_for(lambda: not self.waiting, seconds):
                 raise PeerError(f"{len(self.waiting)} updates of {self.name} still wait after {seconds:.0f} s")
@@ -250,7 +250,7 @@ class Bot:
     # ------------------------------------------------------------ called by the server
 
     def fetch(self, offset: int | None, limit: int, timeout: float) -> list[dict[str, Any]]:
-        """getUpdates: what is below the offset is done with; waits for the first of the rest."""
+        """getUpdates: acknowledges what is below the offset; waits for the first of the rest."""
         with self.telegram.changed:
             if offset is not None:
                 self.waiting = [update for update in self.waiting if update["update_id"] >= offset]
@@ -259,7 +259,7 @@ class Bot:
             return self.waiting[:limit]
 
     def accept(self, chat_id: int, fields: Mapping[str, Any]) -> dict[str, Any]:
-        """Keep what the product's bot said; the message as the API shows it."""
+        """Store a message of the product's bot; returns it as the API shows it."""
         said = Said(next(self._messages), dict(fields))
         with self.telegram.changed:
             self.chats[chat_id].said.append(said)
@@ -313,6 +313,6 @@ class Bot:
                 telegram.closing.wait(_RETRY)
 
     def join(self) -> None:
-        """Wait for the pusher's end."""
+        """Wait for the end of the pushing thread."""
         if self._pusher is not None:
             self._pusher.join()

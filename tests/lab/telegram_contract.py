@@ -1,8 +1,8 @@
-"""The part of the public Bot API description that the stand-in keeps to.
+"""The part of the public Bot API description that the stand-in implements.
 
 Source: the Bot API, version 10.1 of June 11, 2026 (https://core.telegram.org/bots/api), in the machine-readable form of
-PaulSonOfLars/telegram-bot-api-spec (api.json). Methods whole; of the large types the fields that are met here. A field is
-`name:type`, `*` an array of it, `|` one or the other, `!` required.
+PaulSonOfLars/telegram-bot-api-spec (api.json). Methods are complete; large types have only the fields used here. A field is
+`name:type`, `*` an array of it, `|` a choice, `!` required.
 """
 
 from dataclasses import dataclass
@@ -143,7 +143,7 @@ class Field:
 
 
 def fields(description: str) -> dict[str, Field]:
-    """A description, read."""
+    """A parsed description."""
     found = {}
     for item in description.split():
         name, _, rest = item.partition(":")
@@ -152,7 +152,7 @@ def fields(description: str) -> dict[str, Field]:
 
 
 def breaches(description: str, value: object, where: str) -> list[str]:
-    """What an object does against its description, a sentence each; empty if nothing."""
+    """How an object violates its description, a sentence each; empty if it does not."""
     if not isinstance(value, dict):
         return [f"{where}: expected an object"]
     known = fields(description)
@@ -173,4 +173,4 @@ def _fits(kind: str, value: object) -> bool:
         return isinstance(value, _PRIMITIVES[kind]) and (kind == "Boolean" or not isinstance(value, bool))
     if kind in TYPES:
         return not breaches(TYPES[kind], value, kind)
-    return isinstance(value, dict)  # a type that is not met here
+    return isinstance(value, dict)  # a type not used here

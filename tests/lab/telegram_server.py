@@ -36,7 +36,7 @@ class Server(ThreadingHTTPServer):
         self.telegram = telegram
 
     def handle_error(self, request: socket.socket | tuple[bytes, socket.socket], client_address: object) -> None:
-        """A client that goes away is part of the play; anything else must be seen."""
+        """A client that disconnects is expected; anything else is reported."""
         if not isinstance(sys.exc_info()[1], ConnectionError):
             super().handle_error(request, client_address)
 
@@ -185,7 +185,7 @@ class _Handler(BaseHTTPRequestHandler):
     # ------------------------------------------------------------ plumbing
 
     def _meet(self, behaviour: Behaviour | None, accept: Any) -> bool:
-        """Play what was asked for; False if there is to be no answer. Errors: _Refused."""
+        """Apply the requested behaviour; False if no answer is to be sent. Errors: _Refused."""
         match behaviour:
             case Flood(seconds):
                 raise _Refused(429, f"Too Many Requests: retry after {seconds}", retry_after=seconds)
@@ -229,7 +229,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(content)
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class names it so
-        """Say nothing: the test's own output is enough."""
+        """Log nothing: the test's own output is enough."""
 
 
 def _multipart(content_type: str, body: bytes) -> dict[str, object]:

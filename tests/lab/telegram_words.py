@@ -1,4 +1,4 @@
-"""The words the Bot API stand-in is spoken to with: citizens, how it shall behave, what the product's bots said."""
+"""The vocabulary of the Bot API stand-in: citizens, behaviours, messages of the product's bots."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ class Citizen:
     last_name: str = ""
 
     def as_user(self) -> dict[str, Any]:
-        """As the API shows a sender."""
+        """The sender as the API shows it."""
         last = {"last_name": self.last_name} if self.last_name else {}
         head = {"id": self.id, "is_bot": False, "first_name": self.first_name, **last}
         return {**head, "language_code": self.language_code}
 
     def as_chat(self) -> dict[str, Any]:
-        """As the API shows the chat with them."""
+        """The chat with this citizen as the API shows it."""
         return {"id": self.id, "type": "private", "first_name": self.first_name}
 
 
 @dataclass(frozen=True)
 class Flood:
-    """429, with so many seconds to wait."""
+    """429, with this many seconds to wait."""
 
     seconds: int
 
@@ -44,20 +44,20 @@ class Fail:
 
 @dataclass(frozen=True)
 class Cut:
-    """Break the connection without an answer, after taking the message or without."""
+    """Break the connection without an answer, after accepting the message or before."""
 
     accepted: bool
 
 
 @dataclass(frozen=True)
 class Hold:
-    """Take the message, answer only when `release` is called."""
+    """Accept the message, answer only when `release` is called."""
 
     released: threading.Event = field(default_factory=threading.Event)
     reached: threading.Event = field(default_factory=threading.Event)
 
     def release(self) -> None:
-        """Let the answer go out."""
+        """Release the answer."""
         self.released.set()
 
 
@@ -74,7 +74,7 @@ class Upload:
 
 @dataclass(frozen=True)
 class Said:
-    """A message of the product's bot; `fields` as they were given to the method."""
+    """A message of the product's bot; `fields` are the method's arguments."""
 
     message_id: int
     fields: dict[str, Any]
@@ -92,13 +92,13 @@ class Said:
 
     @property
     def keys(self) -> list[str]:
-        """The keys it put in place of the keyboard."""
+        """The keys of its reply keyboard."""
         rows = self.fields.get("reply_markup", {}).get("keyboard", [])
         return [key["text"] for row in rows for key in row]
 
     @property
     def upload(self) -> Upload:
-        """The file it carried. Errors: AssertionError if it carried none."""
+        """Its file. Errors: AssertionError if it has none."""
         found = self.fields.get("document")
         assert isinstance(found, Upload)
         return found

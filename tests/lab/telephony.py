@@ -46,7 +46,7 @@ class Telephony:
     """The hub's and the far Asterisk, started together (about two seconds) and stopped together.
 
     `agi_port`: where the product's FastAGI server listens. `recordings`: the folder it lets Asterisk record into.
-    `fax_hook`: the command that takes a received fax over; it is called with the path of the TIFF, the caller's
+    `fax_hook`: the command that receives a fax; it is called with the path of the TIFF, the caller's
     number, the called number, Asterisk's unique id, FAXOPT's status, error and pages.
     """
 
@@ -93,7 +93,7 @@ class Telephony:
         self.stop()
 
     def stop(self) -> None:
-        """End both and remove what they wrote (not the recordings folder)."""
+        """End both and remove their files (not the recordings folder)."""
         self.far.ask_to_end()
         self.hub.ask_to_end()
         self.far.stop()
@@ -129,7 +129,7 @@ class Telephony:
     def fax(
         self, tiff: Path, *, caller: str = DEFAULT_CALLER, t38: bool = True, number: str | None = None
     ) -> "FaxCall":
-        """Begin to send a fax to the hub, over T.38 or as sound; returns at once."""
+        """Start sending a fax to the hub, over T.38 or as sound; returns at once."""
         endpoint = "hub" if t38 else "hub-audio"
         channel = f"PJSIP/{_dialable(number or self.fax_number)}@{endpoint}"
         fax = FaxCall(self, f"lab-fax-{next(self._numbers)}-{self.far.sip_port}")
@@ -139,7 +139,7 @@ class Telephony:
 
 
 class Call:
-    """One call of a citizen, as seen from the citizen's telephone."""
+    """One call of a citizen, at the citizen's telephone."""
 
     def __init__(self, far: Asterisk, folder: Path, channel: str, stay: float) -> None:
         self._far = far
@@ -164,10 +164,10 @@ class Call:
         self._channel = answer["Channel"]
 
     def press(self, digits: str) -> None:
-        """Press keys now, while the call is on."""
+        """Press keys now, during the call."""
         for digit in _checked_digits(digits):
             self._far.ami.act("PlayDTMF", [("Channel", self._channel), ("Digit", digit), ("Duration", "120")])
-            # Two keys need a gap to be two keys.
+            # Without a gap two keys are recognised as one.
             self._far.ami.event(lambda event: False, 0.3)
 
     def say(self, sound: Path) -> None:
@@ -192,12 +192,12 @@ class Call:
             raise PeerError("the citizen never finished speaking")
 
     def hangup(self) -> None:
-        """Hang up now, in the middle of whatever goes on, and wait until the line is free."""
+        """Hang up now, at any point of the call, and wait until the line is free."""
         self._far.ami.act("Hangup", [("Channel", self._channel), ("Cause", "16")])
         self.wait()
 
     def wait(self, seconds: float = 120.0) -> None:
-        """Wait until the call is over and what was heard is written."""
+        """Wait until the call is over and its recording is written."""
 
         def ended(event: Message) -> bool:
             return event["Event"] == "Hangup" and event.get("Uniqueid") == self.uniqueid
@@ -245,7 +245,7 @@ class FaxCall:
         return result
 
     def hangup(self) -> None:
-        """Break the connection in the middle of the transmission; the line must have been answered."""
+        """Break the connection during the transmission; the call must have been answered."""
         far = self._telephony.far
 
         def begun(event: Message) -> bool:
@@ -268,7 +268,7 @@ def originate(
     *,
     wait: bool = False,
 ) -> Message:
-    """Start a call; with `wait` return Asterisk's report of the answer, PeerError when nobody answered."""
+    """Start a call; with `wait` returns Asterisk's report of the answer, PeerError if there was no answer."""
     fields = [
         ("Channel", channel),
         ("ChannelId", uniqueid),

@@ -1,4 +1,4 @@
-"""The browser opens pages in both languages and both sizes, and nothing outside loopback."""
+"""The browser opens pages in both languages and sizes, and nothing outside loopback."""
 
 import threading
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""A database that is lent again is as the template, whatever the test before did to it."""
+"""A database that is lent again equals the template, whatever the previous test did to it."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""A peer is brought whole, whatever the machine has of it, and is there when its programs answer.
+"""A peer is unpacked completely, whatever the machine has installed, and is available if its programs answer.
 
-apt itself is at work, on an archive of two packages made here: a program, and a part without which it does not answer.
+Uses apt itself, on an archive of two packages made here: a program, and a part without which it does not answer.
 """
 
 from __future__ import annotations
@@ -108,7 +108,7 @@ def test_what_does_not_answer_even_unpacked_cannot_be_had(machine: Path, tmp_pat
 
 
 def test_a_program_that_tells_no_version_must_find_its_libraries(tmp_path: Path) -> None:
-    """As a tree that was unpacked in part: the program is there, a library of it is not."""
+    """Leave a partly unpacked tree: the program without one of its libraries."""
     root = tmp_path / "tree"
     (root / "bin").mkdir(parents=True)
     shutil.copy("/bin/ls", root / "bin" / "ls")

@@ -1,4 +1,4 @@
-"""A peer dies with the tests, also when they are killed."""
+"""A peer ends with the tests, also if they are killed."""
 
 import os
 import signal

@@ -1,4 +1,4 @@
-"""Tests that share something survive each other's failure."""
+"""Tests that share a resource survive each other's failure."""
 
 from __future__ import annotations
 

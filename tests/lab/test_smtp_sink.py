@@ -1,4 +1,4 @@
-"""The SMTP sink keeps real mail and misbehaves as told."""
+"""The SMTP sink stores real mail and misbehaves as told."""
 
 import smtplib
 import ssl

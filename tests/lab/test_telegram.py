@@ -1,4 +1,4 @@
-"""The stand-in keeps to the description, and holds others to it."""
+"""The stand-in follows the description, and enforces it."""
 
 from __future__ import annotations
 

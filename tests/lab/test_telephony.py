@@ -18,7 +18,7 @@ RESULT = re.compile(r"200 result=(\S+)")
 
 
 class TinyMenu:
-    """The least FastAGI server: one digit, four digits, a recording, a beep; it writes down every answer."""
+    """A minimal FastAGI server: one digit, four digits, a recording, a beep; it records every answer."""
 
     def __init__(self, recordings: Path) -> None:
         self.recordings = recordings
@@ -123,7 +123,7 @@ def test_two_citizens_at_once(telephony: Telephony, menu: TinyMenu) -> None:
 
 
 def test_hub_that_does_not_answer() -> None:
-    # Nobody listens at the menu's port: Asterisk gives up before it answers the line.
+    # Nothing listens at the menu's port: Asterisk gives up before it answers the line.
     with Telephony() as telephony, pytest.raises(PeerError, match="nobody answered"):
         telephony.call("137")
 

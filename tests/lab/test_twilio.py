@@ -1,4 +1,4 @@
-"""The Twilio stand-in keeps Twilio's contract, on its own side and against the one who calls it."""
+"""The Twilio stand-in follows Twilio's contract, and enforces it on its callers."""
 
 import threading
 from collections.abc import Callable, Iterator
@@ -122,7 +122,7 @@ def test_answer_held_until_released(account: TwilioStandIn, send: Send) -> None:
 
 
 class Hub:
-    """A hub that only writes down the webhooks it gets."""
+    """A hub that only records the webhooks it receives."""
 
     def __init__(self) -> None:
         self.calls: list[tuple[dict[str, str], dict[str, str]]] = []

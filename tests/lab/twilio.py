@@ -1,6 +1,6 @@
-"""A stand-in for Twilio on loopback: it keeps messages, checks what it is asked against the contract, and calls back.
+"""A stand-in for Twilio on loopback: it stores messages, checks requests against the contract, and calls back.
 
-What it answers next is told by `next`; the magic numbers of Twilio's test credentials are refused as Twilio refuses them.
+`next` sets its next answers; the magic numbers of Twilio's test credentials are refused as by Twilio.
 """
 
 import base64
@@ -28,7 +28,7 @@ __all__ = ["FAIL", "THROTTLE", "Behaviour", "Cut", "Delivery", "Hold", "Message"
 
 
 class TwilioStandIn:
-    """One account at Twilio. A context manager; leaving it raises AssertionError if the contract was broken,
+    """One account at Twilio. A context manager; leaving it raises AssertionError if the contract was violated,
 
     unless `strict` is False. `url` is what replaces https://api.twilio.com in the product's configuration.
     """
@@ -65,10 +65,10 @@ class TwilioStandIn:
         if self.strict and error is None and self.violations:
             raise AssertionError(f"Twilio's contract was broken: {self.violations}")
 
-    # What happens to the next requests.
+    # Behaviour of the next requests.
 
     def next(self, *behaviours: Behaviour) -> None:
-        """Meet the next requests to send a message with these, one each; afterwards with acceptance again."""
+        """Use these behaviours for the next requests to send a message, one each; later ones are accepted."""
         self._behaviours.extend(behaviours)
 
     def outbound(self) -> list[Message]:
@@ -130,7 +130,7 @@ class TwilioStandIn:
     def report(
         self, message: Message, status: str, *, error_code: int | None = None, send_to: str | None = None
     ) -> Delivery:
-        """Tell the hub how far a message got, at the URL the hub asked reports at."""
+        """Report the status of a message to the hub, at the URL that the hub named for reports."""
         if status not in contract.STATUSES:
             raise ValueError(f"Twilio has no status {status!r}")
         if message.status_callback is None:
@@ -152,7 +152,7 @@ class TwilioStandIn:
         return self._deliver(message.status_callback, target, params, secrets.token_hex(16))
 
     def retry(self, delivery: Delivery) -> Delivery:
-        """Send the same webhook again, as Twilio does when it saw no answer: same fields, same idempotency token."""
+        """Send the same webhook again, as Twilio does without an answer: same fields, same idempotency token."""
         token = delivery.headers["I-Twilio-Idempotency-Token"]
         return self._deliver(delivery.public_url, delivery.send_to, delivery.params, token)
 
@@ -175,7 +175,7 @@ class TwilioStandIn:
     # Called by the server's threads.
 
     def take_behaviour(self) -> Behaviour | None:
-        """What the next request meets, None for plain acceptance."""
+        """The behaviour for the next request; None for acceptance."""
         return self._behaviours.popleft() if self._behaviours else None
 
     def accept(self, form: Mapping[str, Sequence[str]]) -> Message:
@@ -197,7 +197,7 @@ class _Server(ThreadingHTTPServer):
         self.held: list[Hold] = []
 
     def handle_error(self, request: socket.socket | tuple[bytes, socket.socket], client_address: object) -> None:
-        """A client that goes away is part of the play; anything else must be seen."""
+        """A client that disconnects is expected; anything else is reported."""
         if not isinstance(sys.exc_info()[1], ConnectionError):
             super().handle_error(request, client_address)
 
@@ -304,11 +304,11 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(content)
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class names it so
-        """Say nothing: the test's own output is enough."""
+        """Log nothing: the test's own output is enough."""
 
 
 def _refusal(form: Mapping[str, Sequence[str]]) -> int | None:
-    """The code with which Twilio itself refuses such a message, None when it takes it."""
+    """The code with which Twilio refuses such a message; None if it accepts it."""
     to, sender, body = (next(iter(form.get(name, ())), "") for name in ("To", "From", "Body"))
     if not to:
         return 21604

@@ -1,4 +1,4 @@
-"""What Twilio accepts and answers at its Messages resource, as data.
+"""The requests and answers of Twilio's Messages resource, as data.
 
 Facts from Twilio's public OpenAPI description (repository twilio/twilio-oai, file spec/json/twilio_api_v2010.json, as of
 2026-04-14): the form fields of POST Messages.json, the query fields of GET Messages.json, the statuses. The error codes
@@ -100,7 +100,7 @@ LONGEST_BODY = 1600
 
 
 def breaches(fields: Mapping[str, Field], form: Mapping[str, Sequence[str]]) -> list[str]:
-    """What in a form breaks the contract, a sentence each; empty when nothing does."""
+    """How a form violates the contract, a sentence each; empty if it does not."""
     found = []
     for name, values in form.items():
         field = fields.get(name)
@@ -144,9 +144,9 @@ def _is_datetime(value: str) -> bool:
 
 
 def segments(body: str) -> int:
-    """Into how many parts an SMS of this text is cut."""
+    """The number of parts of an SMS with this text."""
     if body.isascii():
-        # The seven-bit alphabet, near enough: its few doubled characters are not counted twice here.
+        # An approximation of the seven-bit alphabet: its two-septet characters are counted once here.
         return 1 if len(body) <= 160 else -(-len(body) // 153)
     units = len(body.encode("utf-16-be")) // 2
     return 1 if units <= 70 else -(-units // 67)

@@ -1,4 +1,4 @@
-"""The words the Twilio stand-in is spoken to with: how it shall behave, the messages it keeps, the webhooks it sent."""
+"""The vocabulary of the Twilio stand-in: behaviours, stored messages, sent webhooks."""
 
 import threading
 from collections.abc import Mapping, Sequence
@@ -32,7 +32,7 @@ class Hold:
     reached: threading.Event = field(default_factory=threading.Event)
 
     def release(self) -> None:
-        """Let the answer go out."""
+        """Release the answer."""
         self.released.set()
 
 
@@ -48,7 +48,7 @@ Behaviour = Refuse | Hold | Cut
 
 @dataclass
 class Message:
-    """A message Twilio keeps: what was asked, and how far it got."""
+    """A message at Twilio: the request and its status."""
 
     sid: str
     account: str
@@ -75,14 +75,14 @@ class Message:
 
     @property
     def status_callback(self) -> str | None:
-        """The public URL that wants its reports, if one does."""
+        """The public URL for its reports, if there is one."""
         return self._one("StatusCallback") or None
 
     def _one(self, name: str) -> str:
         return next(iter(self.form.get(name, ())), "")
 
     def as_json(self) -> dict[str, object]:
-        """The message in the shape of Twilio's answer."""
+        """The message in the form of Twilio's answer."""
         path = f"/2010-04-01/Accounts/{self.account}/Messages/{self.sid}"
         day = format_datetime(self.created)
         return {
@@ -121,5 +121,5 @@ class Delivery:
 
     @property
     def sid(self) -> str:
-        """The message it is about."""
+        """The message it refers to."""
         return self.params["MessageSid"]
