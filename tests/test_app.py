@@ -394,6 +394,7 @@ def test_metrics_count_every_channel_and_state(client: httpx.Client, installatio
         "notify",
         "render",
         "fetch",
+        "status",
         "scan",
     }
 

@@ -134,7 +134,7 @@ def _run_all(plan: LoadedConfig, servers: Servers, doors: list[socket.socket], *
         "relay": [*zrm, "relay"],
         "worker-1": [*zrm, "worker", "file", "notify"],
         "worker-2": [*zrm, "worker", "deliver"],  # answers do not wait for other work
-        "worker-3": [*zrm, "worker", "notify", "file", "fetch", "scan", "render"],
+        "worker-3": [*zrm, "worker", "notify", "file", "fetch", "status", "scan", "render"],
         "web": [*zrm, "web", *(f"--fd={door.fileno()}" for door in doors)],
     }
     for kind, channel in plan.channels.items():

@@ -17,6 +17,7 @@ from zrm.dispatch.notify import Notify
 from zrm.dispatch.queues import Queues
 from zrm.dispatch.render import Render
 from zrm.dispatch.scan import ScanHandler
+from zrm.dispatch.status import StatusHandler
 from zrm.dispatch.task_runner import Handler, TaskRunner
 from zrm.installation import Runtime
 from zrm.kit.database_checks import reason
@@ -47,8 +48,11 @@ def build_task_runner(runtime: Runtime, queues: Queues) -> TaskRunner:
             runtime.database,
             runtime.blobs,
             {kind: channel for kind, channel in plan.channels.items() if isinstance(channel, HasFiles)},
-            {kind: channel for kind, channel in plan.channels.items() if isinstance(channel, ReportsDeliveryStatus)},
             scanned=plan.settings.scan is not None,
+        ),
+        Topic.STATUS: StatusHandler(
+            runtime.database,
+            {kind: channel for kind, channel in plan.channels.items() if isinstance(channel, ReportsDeliveryStatus)},
         ),
         Topic.SCAN: ScanHandler(runtime.database, runtime.blobs, runtime.clamd()),
         Topic.RENDER: Render(runtime.database, runtime.blobs, {"fax": fax_pages}),

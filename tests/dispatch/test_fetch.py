@@ -16,7 +16,8 @@ from zrm.contract.addresses import PHONE, Sender
 from zrm.contract.errors import ConnectionFailed, Rejected, Throttled
 from zrm.contract.files import Fetched, InboundFile
 from zrm.contract.inbound import Inbound, Parsed, RawContact, Report, Thread
-from zrm.dispatch.fetch import NO_REPORT, Fetch, query_missing_reports
+from zrm.dispatch.fetch import Fetch
+from zrm.dispatch.status import NO_REPORT, StatusHandler, query_missing_reports
 from zrm.inbox.receive import Inbox
 from zrm.kit.blobs import BlobStore
 from zrm.kit.db import Database
@@ -50,9 +51,11 @@ class SmallInstallation:
 
     def work(self) -> None:
         with self.database.cursor() as cursor:
-            cursor.execute("UPDATE outbox SET due_at = now() WHERE topic = 'fetch' AND due_at > now()")
-            tasks = outbox.claim(cursor, Topic.FETCH, limit=10, lease=60)
-        Fetch(self.database, self.blobs, {"sms": self}, {"email": self})(tasks)
+            cursor.execute("UPDATE outbox SET due_at = now() WHERE topic IN ('fetch', 'status') AND due_at > now()")
+            files = outbox.claim(cursor, Topic.FETCH, limit=10, lease=60)
+            deliveries = outbox.claim(cursor, Topic.STATUS, limit=10, lease=60)
+        Fetch(self.database, self.blobs, {"sms": self})(files)
+        StatusHandler(self.database, {"email": self})(deliveries)
 
     def ask(self, query: str) -> list[tuple[object, ...]]:
         with self.database.cursor() as cursor:
@@ -88,7 +91,7 @@ def test_picture_becomes_an_attachment_of_the_filed_message(installation: SmallI
 def test_what_is_fetched_is_shown_to_the_virus_scanner_where_there_is_one(installation: SmallInstallation) -> None:
     with installation.database.cursor() as cursor:
         tasks = outbox.claim(cursor, Topic.FETCH, limit=10, lease=60)
-    Fetch(installation.database, installation.blobs, {"sms": installation}, {}, scanned=True)(tasks)
+    Fetch(installation.database, installation.blobs, {"sms": installation}, scanned=True)(tasks)
     assert installation.ask("SELECT scan FROM attachments") == [("waiting",)]
     ((found,),) = installation.ask("SELECT a.id = o.ref FROM attachments a, outbox o WHERE o.topic = 'scan'")
     assert found
@@ -181,7 +184,7 @@ def test_nobody_is_told_that_a_report_is_missing_where_none_can_come(installatio
         )
         == []
     )
-    assert (installation.asked, installation.ask("SELECT id FROM outbox WHERE topic = 'fetch'")) == (0, [])
+    assert (installation.asked, installation.ask("SELECT id FROM outbox WHERE topic = 'status'")) == (0, [])
 
 
 def test_report_that_comes_after_all_wins(installation: SmallInstallation) -> None:
@@ -199,7 +202,7 @@ def test_report_that_comes_after_all_wins(installation: SmallInstallation) -> No
 def test_only_the_parts_without_a_report_are_asked_about(installation: SmallInstallation) -> None:
     silent_delivery(installation.database)
     with installation.database.cursor() as cursor:
-        cursor.execute("SELECT ref FROM outbox WHERE topic = 'fetch'")
+        cursor.execute("SELECT ref FROM outbox WHERE topic = 'status'")
         ((delivery,),) = cursor.fetchall()
         other = make_case(installation.database, code="100000000002")
         outgoing.set_parts(cursor, delivery, "email", "ref", ["one", "two", "three"])
@@ -225,7 +228,7 @@ def test_who_is_busy_is_asked_when_they_said(installation: SmallInstallation, wa
 
     def waits() -> list[tuple[object, ...]]:
         return installation.ask(
-            "SELECT round(extract(epoch FROM due_at - now()))::int > 60 FROM outbox WHERE topic = 'fetch' AND failed_at IS NULL"
+            "SELECT round(extract(epoch FROM due_at - now()))::int > 60 FROM outbox WHERE topic IN ('fetch', 'status') AND failed_at IS NULL"
         )
 
     installation.answer, installation.word = away, silent
@@ -242,8 +245,22 @@ def test_a_file_that_workers_died_at_is_missing_and_what_is_gone_is_done(install
     with installation.database.cursor() as cursor:
         tasks = {task.ref: task for task in outbox.claim(cursor, Topic.FETCH, limit=10, lease=60)}
     nobody = tasks.pop(gone)
-    Fetch(installation.database, installation.blobs, {}, {})([nobody])
+    Fetch(installation.database, installation.blobs, {})([nobody])
     (task,) = tasks.values()
-    Fetch(installation.database, installation.blobs, {}, {}).give_up(task)
+    Fetch(installation.database, installation.blobs, {}).give_up(task)
     assert installation.ask("SELECT labels FROM contacts WHERE direction = 'in'") == [(["file_missing"],)]
     assert installation.ask("SELECT reason_code FROM outbox WHERE topic = 'fetch'") == [("fetch.never_finished",)]
+
+
+def test_a_provider_that_cannot_say_is_asked_again_and_not_for_ever(installation: SmallInstallation) -> None:
+    silent_delivery(installation.database)
+
+    def away(_: str) -> Report | None:
+        raise ConnectionFailed(why("away"))
+
+    installation.word = away
+    for _ in range(10):
+        installation.work()
+    assert installation.asked == 8
+    assert installation.ask("SELECT reason_code FROM deliveries WHERE channel = 'email'") == [(NO_REPORT.code,)]
+    assert installation.ask("SELECT id FROM outbox WHERE topic = 'status'") == []

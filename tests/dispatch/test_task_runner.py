@@ -26,7 +26,7 @@ from zrm.kit.blobs import BlobStore
 from zrm.kit.db import Database
 from zrm.kit.ids import new_id
 
-SLOW = (Topic.DELIVER, Topic.RENDER, Topic.FETCH, Topic.SCAN)
+SLOW = (Topic.DELIVER, Topic.RENDER, Topic.FETCH, Topic.STATUS, Topic.SCAN)
 
 
 @dataclass

@@ -26,7 +26,7 @@ from zrm.channels.sms.smpp.pdu import read_delivered
 from zrm.config import Settings
 from zrm.contract.inbound import Report
 from zrm.dispatch.deliver import Deliver
-from zrm.dispatch.fetch import NO_REPORT, Fetch, query_missing_reports
+from zrm.dispatch.status import NO_REPORT, StatusHandler, query_missing_reports
 from zrm.frontdesk.desk import front_desk
 from zrm.inbox.receive import Inbox
 from zrm.kit.blobs import BlobStore
@@ -97,8 +97,8 @@ def test_a_long_answer_whose_reports_were_lost_is_asked_after_part_by_part(
         with database.cursor() as cursor:
             cursor.execute("UPDATE deliveries SET asked_at = NULL, changed_at = now() - interval '25 hours'")
             assert query_missing_reports(cursor, hours=24) == 1
-            asking = outbox.claim(cursor, Topic.FETCH, limit=10, lease=60)
-        Fetch(database, blobs, {}, {"sms": channel})(asking)
+            asking = outbox.claim(cursor, Topic.STATUS, limit=10, lease=60)
+        StatusHandler(database, {"sms": channel})(asking)
         with database.cursor() as cursor:
             cursor.execute("SELECT state, coalesce(reason_params ->> 'words', reason_code) FROM deliveries")
             return cursor.fetchone() or ()

@@ -24,8 +24,8 @@ from zrm.kit.tables import Table, reason_params
 
 
 class Topic(StrEnum):
-    """file: T2; deliver: T4; notify: tell agents; render: make pages of a fax; fetch: get what a provider holds; scan:
-    ask the virus scanner about a file.
+    """file: T2; deliver: T4; notify: tell agents; render: make pages of a fax; fetch: get a file that a provider holds;
+    status: ask a provider about a delivery without a report; scan: ask the virus scanner about a file.
     """
 
     FILE = "file"
@@ -33,6 +33,7 @@ class Topic(StrEnum):
     NOTIFY = "notify"
     RENDER = "render"
     FETCH = "fetch"
+    STATUS = "status"
     SCAN = "scan"
 
 

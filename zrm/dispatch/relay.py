@@ -14,8 +14,8 @@ import psycopg
 from zrm.casestore import counts, heartbeat, months, notification, outbox, proof, timers, uploads
 from zrm.casestore.outbox import Topic
 from zrm.config import Dispatch
-from zrm.dispatch.fetch import query_missing_reports
 from zrm.dispatch.queues import Queues
+from zrm.dispatch.status import query_missing_reports
 from zrm.errors import StoreUnavailable
 from zrm.inbox import door_records
 from zrm.kit import throttle

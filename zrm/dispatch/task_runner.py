@@ -27,7 +27,7 @@ _TRUSTED = 2  # attempts together with others; a task started more often without
 UNEXPECTED: Final = declare("task.unexpected", "Something unexpected happened")
 NO_CHANNEL: Final = declare("task.no_channel", "the channel %(channel)s is not configured")
 
-_SLOW = frozenset({Topic.DELIVER, Topic.RENDER, Topic.FETCH, Topic.SCAN})
+_SLOW = frozenset({Topic.DELIVER, Topic.RENDER, Topic.FETCH, Topic.STATUS, Topic.SCAN})
 """Each task may take another system's whole time limit."""
 
 
