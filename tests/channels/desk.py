@@ -23,6 +23,7 @@ from zrm.contract.ports import (
     Subject,
     TrackingPort,
 )
+from zrm.contract.reasons import Reason
 from zrm.contract.tracking import Tracking
 
 
@@ -82,7 +83,7 @@ class UnaskedDesk(ReceptionPort, FilesPort, TrackingPort, SelfServicePort, Check
         """Not for these doors."""
         _never()
 
-    def refuse(self, channel: str, account: str, reason: str, peer: str) -> None:
+    def refuse(self, channel: str, account: str, reason: Reason, peer: str) -> None:
         """Not for these doors."""
         _never()
 

@@ -25,6 +25,7 @@ from zrm.contract.errors import Unparseable
 from zrm.contract.files import StoredFile
 from zrm.contract.inbound import JSON, Inbound, Parsed, RawContact, Receipt, Thread
 from zrm.contract.outbound import Reply, Sent
+from zrm.contract.refusals import WRONG_SECRET, WRONG_SIGNATURE
 from zrm.contract.tracking import Tracking
 from zrm.dispatch.deliver import Deliver
 from zrm.errors import NotFound, StoreUnavailable, TooManyTries
@@ -501,11 +502,11 @@ def test_an_anonymous_matter_is_its_codes(desk: Desk, file: Callable[[], None]) 
 
 
 def test_a_refusal_is_recorded_without_the_peer(desk: Desk, database: Database) -> None:
-    desk.reception.refuse("sms", "3000", "wrong signature", PEER)
+    desk.reception.refuse("sms", "3000", WRONG_SIGNATURE, PEER)
     with database.cursor() as cursor:
-        cursor.execute("SELECT channel, reason, peer_hash FROM refusals")
+        cursor.execute("SELECT channel, reason_code, peer_hash FROM refusals")
         ((channel, reason, peer),) = cursor.fetchall()
-    assert (channel, reason) == ("sms", "wrong signature")
+    assert (channel, reason) == ("sms", "refusal.wrong_signature")
     assert PEER not in peer
 
 
@@ -595,7 +596,7 @@ def test_a_store_that_is_away_is_said_in_the_doors_own_words(
         lambda: desk.tracking.track(mint(), PEER),
         lambda: desk.tracking.prove_by_phone(mint(), "1234", PEER),
         lambda: desk.tracking.redeem("x"),
-        lambda: desk.reception.refuse("web", "portal", "why", PEER),
+        lambda: desk.reception.refuse("web", "portal", WRONG_SECRET, PEER),
         lambda: desk.checkpoints.load_state("sms", "k"),
         lambda: desk.checkpoints.update_state("sms", "k", lambda note: (note, 1)),
         lambda: desk.checkpoints.expiring_states("sms", within=1),

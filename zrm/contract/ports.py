@@ -16,6 +16,7 @@ from uuid import UUID
 from zrm.contract.addresses import AddressKind
 from zrm.contract.files import StoredFile
 from zrm.contract.inbound import JSON, RawContact, Receipt
+from zrm.contract.reasons import Reason
 from zrm.contract.tracking import Tracking
 from zrm.localized import Localized
 
@@ -71,8 +72,8 @@ class ReceptionPort(Protocol):
     def receive(self, contact: RawContact) -> Receipt:
         """`submit` and wait. Errors: StoreUnavailable, StoreFull."""
 
-    def refuse(self, channel: str, account: str, reason: str, peer: str) -> None:
-        """Record an anomalous attempt (bad signature, wrong secret). `peer` is kept only as a keyed hash."""
+    def refuse(self, channel: str, account: str, reason: Reason, peer: str) -> None:
+        """Record an anomalous attempt, with one of the reasons of `contract.refusals`. `peer` is kept only as a keyed hash."""
 
 
 class FilesPort(Protocol):

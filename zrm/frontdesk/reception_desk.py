@@ -6,6 +6,7 @@ from concurrent.futures import Future
 from typing import Literal
 
 from zrm.contract.inbound import RawContact, Receipt
+from zrm.contract.reasons import Reason
 from zrm.frontdesk.doors_book import DoorsBook
 from zrm.frontdesk.quotas import QuotaCounter
 from zrm.frontdesk.store import DeskStore
@@ -62,7 +63,7 @@ class ReceptionDesk:
         """T1, waiting for the commit. Errors: StoreUnavailable, StoreFull."""
         return self._noted(contact, self._inbox.submit(contact).result())
 
-    def refuse(self, channel: str, account: str, reason: str, peer: str) -> None:
+    def refuse(self, channel: str, account: str, reason: Reason, peer: str) -> None:
         """Record an anomalous attempt; only the first few of one peer in a while."""
         if self._quotas is not None and not self._quotas.worth_recording(peer):
             return

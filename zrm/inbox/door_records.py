@@ -17,10 +17,11 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlmodel import Field
 
 from zrm.contract.inbound import JSON
+from zrm.contract.reasons import Reason
 from zrm.kit.clock import now
 from zrm.kit.db import Cursor, array_text
 from zrm.kit.ids import new_id
-from zrm.kit.tables import Table
+from zrm.kit.tables import Table, reason_params
 
 _ENDING = 100
 
@@ -34,7 +35,8 @@ class Refusal(Table, table=True):
     id: UUID = Field(default_factory=new_id, primary_key=True)
     channel: str
     account: str
-    reason: str
+    reason_code: str
+    reason_params: dict[str, Any] = reason_params()
     peer_hash: str
     at: datetime
 
@@ -107,11 +109,12 @@ def forget_kept_answers(cursor: Cursor) -> None:
     cursor.execute(f"DELETE FROM door_answers a WHERE received_at < now() - interval '8 days' AND {_KEPT}")  # noqa: S608  # a constant of this file
 
 
-def refuse(cursor: Cursor, channel: str, account: str, reason: str, peer_hash: str) -> None:
+def refuse(cursor: Cursor, channel: str, account: str, reason: Reason, peer_hash: str) -> None:
     """Record an anomalous attempt at a door."""
     cursor.execute(
-        "INSERT INTO refusals (id, channel, account, reason, peer_hash, at) VALUES (%s, %s, %s, %s, %s, %s)",
-        [new_id(), channel, account[:200], reason[:500], peer_hash, now()],
+        "INSERT INTO refusals (id, channel, account, reason_code, reason_params, peer_hash, at)"
+        " VALUES (%s, %s, %s, %s, %s, %s, %s)",
+        [new_id(), channel, account[:200], reason.code, Jsonb(reason.stored_params()), peer_hash, now()],
     )
 
 

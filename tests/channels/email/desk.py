@@ -21,6 +21,7 @@ from zrm.channels.email.channel import EmailChannel
 from zrm.channels.email.config import EmailConfig
 from zrm.contract.inbound import JSON, RawContact, Receipt
 from zrm.contract.ports import FrontDesk
+from zrm.contract.reasons import Reason
 from zrm.kit.clock import now
 from zrm.kit.ids import new_id
 
@@ -82,7 +83,7 @@ class ListDesk(UnaskedDesk):
     def receive(self, contact: RawContact) -> Receipt:
         return self.submit(contact).result()
 
-    def refuse(self, channel: str, account: str, reason: str, peer: str) -> None:
+    def refuse(self, channel: str, account: str, reason: Reason, peer: str) -> None:
         return None
 
     def load(self, channel: str, key: str) -> JSON:

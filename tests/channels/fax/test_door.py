@@ -54,10 +54,10 @@ def test_failed_call_without_a_file_is_received(hub: str, desk: KeepingDesk) -> 
 @pytest.mark.parametrize(
     ("headers", "reason"),
     [
-        ({}, "no secret"),
-        ({"Authorization": "Bearer wrong"}, "wrong secret"),
-        ({"Authorization": f"Basic {SECRET}"}, "wrong secret"),
-        ({"Authorization": b"Bearer \xff\xfe"}, "wrong secret"),
+        ({}, "refusal.no_secret"),
+        ({"Authorization": "Bearer wrong"}, "refusal.wrong_secret"),
+        ({"Authorization": f"Basic {SECRET}"}, "refusal.wrong_secret"),
+        ({"Authorization": b"Bearer \xff\xfe"}, "refusal.wrong_secret"),
     ],
 )
 def test_stranger_is_refused(hub: str, desk: KeepingDesk, headers: dict[str, str], reason: str) -> None:

@@ -120,7 +120,7 @@ def test_too_large_fax_is_refused_and_does_not_hold_up_the_next(tmp_path: Path, 
     drop(tmp_path, "a", b"x" * 100_001, json.dumps(CALL).encode())
     drop(tmp_path, "b", fax(1), json.dumps(CALL).encode())
     assert opened.look(Event()) == 1
-    assert desk.refusals == [("fax", "fax", "too large for the spool")]
+    assert desk.refusals == [("fax", "fax", "refusal.too_large")]
     assert left(tmp_path / "refused") == ["a.json", "a.tif"]
 
 

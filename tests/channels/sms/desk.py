@@ -10,6 +10,7 @@ from typing import BinaryIO
 from tests.channels.desk import UnaskedDesk
 from zrm.contract.files import StoredFile
 from zrm.contract.inbound import RawContact, Receipt
+from zrm.contract.reasons import Reason
 from zrm.kit.ids import new_id
 
 
@@ -54,6 +55,6 @@ class KeepingDesk(UnaskedDesk):
         content = data if isinstance(data, bytes) else data.read()
         return StoredFile(hashlib.sha256(content).hexdigest(), len(content), name, media_type, role)
 
-    def refuse(self, channel: str, account: str, reason: str, peer: str) -> None:
+    def refuse(self, channel: str, account: str, reason: Reason, peer: str) -> None:
         """Write it down."""
-        self.refusals.append((channel, account, reason))
+        self.refusals.append((channel, account, reason.code))

@@ -89,7 +89,10 @@ def test_every_way_to_write_our_address_is_signed_as_written(
 
 @pytest.mark.parametrize(
     ("signed_over", "reason"),
-    [(PUBLIC_URL + "/hooks/twilio/sms/98213000", "bad signature"), ("http://hub.example.org" + PATH, "bad signature")],
+    [
+        (PUBLIC_URL + "/hooks/twilio/sms/98213000", "refusal.wrong_signature"),
+        ("http://hub.example.org" + PATH, "refusal.wrong_signature"),
+    ],
 )
 def test_signature_over_another_address_is_refused(
     account: TwilioStandIn, hub: str, desk: KeepingDesk, signed_over: str, reason: str
@@ -107,7 +110,7 @@ def test_missing_signature_and_unknown_number_are_refused_alike(
     unknown = httpx.post(hub + "/hooks/twilio/sms/1", content="MessageSid=SM1", headers=FORM)
     assert (unsigned.status_code, unsigned.text) == (unknown.status_code, unknown.text)
     assert unsigned.status_code == 403
-    assert desk.refusals == [("sms", NUMBER, "no signature"), ("sms", "", "unknown number")]
+    assert desk.refusals == [("sms", NUMBER, "refusal.no_signature"), ("sms", "", "refusal.unknown_account")]
 
 
 def test_changed_field_breaks_the_signature(account: TwilioStandIn, hub: str, desk: KeepingDesk) -> None:

@@ -218,7 +218,7 @@ def test_strangers_are_refused_and_counted(hub: str, desk: KeepingDesk) -> None:
     assert green(hub, **{"from": "1", "date": "2"}).status_code == 403
     assert green(hub, key="wrong", **{"from": "1", "date": "2"}).status_code == 403
     assert httpx.post(f"{hub}/hooks/sms/blue/report", content=b"{}").status_code == 403
-    assert {reason for _, _, reason in desk.refusals} == {"bad signature or token"}
+    assert {reason for _, _, reason in desk.refusals} == {"refusal.wrong_signature"}
     assert len(desk.refusals) == 5
     assert httpx.get(f"{hub}/hooks/sms/red/message").status_code == 404
     assert desk.contacts == []

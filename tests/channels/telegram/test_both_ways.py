@@ -165,8 +165,8 @@ def test_a_wrong_secret_is_refused_and_recorded(bot: Bot, open_installation: Ope
     assert bot.webhook["secret_token"] == f"{SECRET}-info"
     update = {"update_id": 5, "message": bot.message(SARA, text="forged")}
     assert [bot.deliver(update, secret=secret) for secret in ("", "wrong", "ü", f"{SECRET}-inf")] == [401] * 4
-    reasons = [reason for (reason,) in installation.ask("SELECT reason FROM refusals ORDER BY at")]
-    assert reasons == ["no secret", "wrong secret", "wrong secret", "wrong secret"]
+    reasons = [reason for (reason,) in installation.ask("SELECT reason_code FROM refusals ORDER BY at")]
+    assert reasons == ["refusal.no_secret", *["refusal.wrong_secret"] * 3]
     assert installation.states() == {}
 
 

@@ -10,6 +10,7 @@ from tests.channels.desk import UnaskedDesk
 from zrm.contract.files import StoredFile
 from zrm.contract.inbound import RawContact, Receipt
 from zrm.contract.ports import Nature, Subject
+from zrm.contract.reasons import Reason
 from zrm.contract.tracking import Tracking
 from zrm.errors import NotFound, StoreFull, TooManyTries
 from zrm.kit.ids import new_id
@@ -56,8 +57,8 @@ class ListDesk(UnaskedDesk):
             self.recordings[key] = content
         return StoredFile(key, len(content), name, media_type, role)
 
-    def refuse(self, channel: str, account: str, reason: str, peer: str) -> None:
-        self.refusals.append((reason, peer))
+    def refuse(self, channel: str, account: str, reason: Reason, peer: str) -> None:
+        self.refusals.append((reason.code, peer))
 
     def track(self, code: str, peer: str, *, proven: bool = False) -> Tracking:
         self.peers.append(peer)

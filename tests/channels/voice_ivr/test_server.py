@@ -22,7 +22,7 @@ def test_a_machine_that_is_no_asterisk_of_ours_is_refused_and_recorded(open_door
         with socket.create_connection(("127.0.0.1", door.port), 10) as stranger:
             assert stranger.recv(10) == b""
         wait_until(lambda: bool(door.desk.refusals), "the attempt to be recorded")
-    assert door.desk.refusals == [("not an allowed Asterisk", "127.0.0.1")]
+    assert door.desk.refusals == [("refusal.unknown_peer", "127.0.0.1")]
 
 
 def test_one_call_too_many_is_sent_back(open_door: OpenDoor) -> None:

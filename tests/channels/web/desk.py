@@ -17,6 +17,7 @@ from zrm.contract.addresses import EMAIL, PHONE, AddressKind
 from zrm.contract.files import StoredFile
 from zrm.contract.inbound import JSON, RawContact, Receipt
 from zrm.contract.ports import Nature, OpenDoor, Subject
+from zrm.contract.reasons import Reason
 from zrm.contract.tracking import OnTheWay, PublicFile, PublicMessage, Tracking
 from zrm.errors import NotFound, StoreUnavailable, TooManyTries
 from zrm.kit.ids import new_id
@@ -106,8 +107,8 @@ class KeepingDesk(UnaskedDesk):
         self._open()
         return [file for file in files if file.key in self.blobs]
 
-    def refuse(self, channel: str, account: str, reason: str, peer: str) -> None:
-        self.refusals.append(reason)
+    def refuse(self, channel: str, account: str, reason: Reason, peer: str) -> None:
+        self.refusals.append(reason.code)
 
     def track(self, code: str, peer: str, *, proven: bool = False) -> Tracking:
         self._open()

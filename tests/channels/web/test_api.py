@@ -115,7 +115,7 @@ def test_with_keys_only_their_holders_come_in_and_others_are_recorded() -> None:
         for headers in ({}, {"Authorization": "Bearer wrong"}, {"Authorization": f"Basic {KEY}"}):
             problem(post(portal, **headers), 401)
         assert post(portal, Authorization=f"Bearer {KEY}").status_code == 201
-        assert portal.desk.refusals == ["wrong or missing API key"] * 3
+        assert portal.desk.refusals == ["refusal.no_secret", "refusal.wrong_secret", "refusal.wrong_secret"]
         assert portal.desk.raws[0].envelope == {"caller": "city-app"}
         assert portal.channel.redact() == [KEY]
 

@@ -20,6 +20,7 @@ from starlette.types import Message, Receive
 from zrm.channels.fax.record import FIELDS, contact
 from zrm.contract.inbound import RawContact
 from zrm.contract.ports import ReceptionPort
+from zrm.contract.refusals import NO_SECRET, WRONG_SECRET
 from zrm.errors import StoreUnavailable, TooLarge
 from zrm.kit import log
 
@@ -81,12 +82,12 @@ class HandOff:
         return scheme.lower() == "bearer" and hmac.compare_digest(token.strip().encode("latin-1"), self._token)
 
     async def _refuse(self, request: Request) -> None:
-        reason = "wrong secret" if "authorization" in request.headers else "no secret"
+        reason = WRONG_SECRET if "authorization" in request.headers else NO_SECRET
         peer = request.client.host if request.client else ""
         try:
             await asyncio.to_thread(self._reception.refuse, "fax", self._line, reason, peer)
         except StoreUnavailable:
-            _log.warning("refusal not recorded", channel="fax", reason=reason)
+            _log.warning("refusal not recorded", channel="fax", reason=reason.code)
 
     async def _read(self, request: Request) -> RawContact:
         """The form as a contact. Errors: TooLarge, ValueError, and those of the form's parser."""

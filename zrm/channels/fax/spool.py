@@ -19,6 +19,7 @@ from typing import Final
 from zrm.channels.fax.record import FILE_MISSING, NO_NOTE, NOTE_UNREADABLE, contact
 from zrm.contract.inbound import RawContact
 from zrm.contract.ports import ReceptionPort
+from zrm.contract.refusals import TOO_LARGE
 from zrm.errors import StoreUnavailable, TooLarge
 from zrm.kit import file_permissions, log
 
@@ -113,7 +114,7 @@ class FaxSpool:
             note = _read(note_path, _MAX_NOTE)
             tiff = _read(tiff_path, self._max_bytes)
         except TooLarge:
-            self._reception.refuse("fax", self._line, "too large for the spool", "spool")
+            self._reception.refuse("fax", self._line, TOO_LARGE, "spool")
             _log.warning("refused", channel="fax", reason="too large")
             self._put_away(name, "refused")
             return False

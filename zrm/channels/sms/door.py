@@ -25,6 +25,7 @@ from zrm.channels.sms.form import read_form
 from zrm.channels.sms.signature import Signatures
 from zrm.contract.inbound import JSON, RawContact
 from zrm.contract.ports import ReceptionPort
+from zrm.contract.refusals import NO_SIGNATURE, UNKNOWN_ACCOUNT, WRONG_SIGNATURE
 from zrm.errors import StoreUnavailable
 from zrm.kit import log
 from zrm.kit.digests import digest_of
@@ -134,13 +135,13 @@ class TwilioDoor:
         )
 
     async def _refuse(self, scope: Scope, line: _Line | None, *, signed: bool) -> None:
-        reason = "unknown number" if line is None else "bad signature" if signed else "no signature"
+        reason = UNKNOWN_ACCOUNT if line is None else WRONG_SIGNATURE if signed else NO_SIGNATURE
         peer = scope["client"][0] if scope.get("client") else ""
         account = line.name if line else ""
         try:
             await asyncio.to_thread(self._reception.refuse, "sms", account, reason, peer)
         except StoreUnavailable:
-            _log.warning("refusal not recorded", channel="sms", reason=reason)
+            _log.warning("refusal not recorded", channel="sms", reason=reason.code)
 
 
 class _Hook:

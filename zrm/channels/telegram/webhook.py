@@ -21,6 +21,7 @@ from zrm.channels.telegram.config import BotsConfig
 from zrm.channels.telegram.door import TelegramDoor
 from zrm.channels.telegram.platform import Platform
 from zrm.contract.ports import ReceptionPort
+from zrm.contract.refusals import NO_SECRET, WRONG_SECRET
 from zrm.errors import StoreUnavailable
 from zrm.kit import log
 
@@ -77,12 +78,12 @@ class Webhook:
         return Response(background=BackgroundTask(self._door.say, bot, says) if says else None)
 
     async def _refuse(self, request: Request, account: str, given: str) -> None:
-        reason = "wrong secret" if given else "no secret"
+        reason = WRONG_SECRET if given else NO_SECRET
         peer = request.client.host if request.client else ""
         try:
             await asyncio.to_thread(self._reception.refuse, self._platform.kind, account, reason, peer)
         except StoreUnavailable:
-            _log.warning("refusal not recorded", channel=self._platform.kind, reason=reason)
+            _log.warning("refusal not recorded", channel=self._platform.kind, reason=reason.code)
 
 
 async def _body(request: Request) -> bytes | None:

@@ -28,8 +28,9 @@ from zrm.contract.capabilities import Capabilities
 from zrm.contract.errors import ReplyInvalid
 from zrm.contract.inbound import Parsed, RawContact
 from zrm.contract.outbound import Reply, Sent
-from zrm.contract.ports import FrontDesk
+from zrm.contract.ports import FilesPort, FrontDesk, ReceptionPort
 from zrm.contract.reasons import declare
+from zrm.contract.refusals import UNKNOWN_PEER
 from zrm.kit import clock, log
 from zrm.kit.ids import new_trace
 from zrm.languages import Language
@@ -95,23 +96,23 @@ class VoiceChannel:
         config = self.config
         server = FastAgiServer(config.host, config.port, max_calls=config.max_calls, allows=config.allows)
         sweep_stop = Event()
-        sweeper = Thread(target=self._sweep, args=(desk, sweep_stop), name="sweep")
+        sweeper = Thread(target=self._sweep, args=(desk.reception, desk.files, sweep_stop), name="sweep")
         sweeper.start()
         _log.info("listening", channel=self.kind, host=config.host, port=server.port)
         try:
             server.serve(
                 lambda connection: self._call(desk, connection),
                 stop,
-                refused=lambda peer: self._refused(desk, peer),
+                refused=lambda peer: self._refused(desk.reception, peer),
                 finish_seconds=config.finish_seconds,
             )
         finally:
             sweep_stop.set()
             sweeper.join()
 
-    def _sweep(self, desk: FrontDesk, stop: Event) -> None:
+    def _sweep(self, reception: ReceptionPort, files: FilesPort, stop: Event) -> None:
         every = min(_SWEEP_SECONDS, self.config.settle_seconds)
-        sweep_until(stop, desk.reception, desk.files, self.spool, default_account=self._default_account(), every=every)
+        sweep_until(stop, reception, files, self.spool, default_account=self._default_account(), every=every)
 
     def _default_account(self) -> str:
         return self.config.accounts[0] if self.config.accounts else "unknown"
@@ -127,9 +128,9 @@ class VoiceChannel:
         else:
             _log.info("prompts ready", channel=self.kind, spoken=built.spoken, kept=built.kept)
 
-    def _refused(self, desk: FrontDesk, peer: str) -> None:
+    def _refused(self, reception: ReceptionPort, peer: str) -> None:
         _log.warning("refused a machine that is not in allowed_peers", channel=self.kind)
-        desk.reception.refuse(self.kind, self._default_account(), "not an allowed Asterisk", peer)
+        reception.refuse(self.kind, self._default_account(), UNKNOWN_PEER, peer)
 
     def _call(self, desk: FrontDesk, connection: socket.socket) -> None:
         """One call, from its first line to its last; no error in it reaches the server."""
@@ -160,7 +161,9 @@ class VoiceChannel:
         )
         dialogue = Dialogue(
             Line(agi, self.prompts, self._language, self.config.key_seconds),
-            desk,
+            desk.reception,
+            desk.files,
+            desk.tracking,
             self.spool,
             self.config,
             facts=facts,

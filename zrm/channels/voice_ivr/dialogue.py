@@ -14,7 +14,7 @@ from zrm.channels.voice_ivr.intake import deliver
 from zrm.channels.voice_ivr.line import ALL_KEYS, Line
 from zrm.channels.voice_ivr.spool import MAX_TAKES, Take, VoiceMessage, VoiceSpool
 from zrm.contract.inbound import Receipt
-from zrm.contract.ports import FrontDesk
+from zrm.contract.ports import FilesPort, ReceptionPort, TrackingPort
 from zrm.contract.tracking import Tracking
 from zrm.errors import NotFound, StoreUnavailable, TooManyTries
 from zrm.kit import log
@@ -36,7 +36,9 @@ class Dialogue:
     def __init__(
         self,
         line: Line,
-        desk: FrontDesk,
+        reception: ReceptionPort,
+        files: FilesPort,
+        tracking: TrackingPort,
         spool: VoiceSpool,
         config: VoiceConfig,
         *,
@@ -46,7 +48,9 @@ class Dialogue:
         default_language: Language,
     ) -> None:
         self._line = line
-        self._desk = desk
+        self._reception = reception
+        self._files = files
+        self._tracking = tracking
         self._spool = spool
         self._config = config
         self._facts = facts
@@ -232,7 +236,7 @@ class Dialogue:
         """The receipt, or None when the installation cannot take it now; then the recording stays for the sweep."""
         try:
             message.write_note()
-            return deliver(self._desk.reception, self._desk.files, message, default_account="unknown")
+            return deliver(self._reception, self._files, message, default_account="unknown")
         except StoreUnavailable as error:
             _log.warning("store unavailable, the recording waits", channel=KIND, reason=str(error))
         except OSError as error:
@@ -268,7 +272,7 @@ class Dialogue:
         if not keys.isdecimal() or keys[0] == "0" or not damm.is_valid(keys):
             return "code-mistyped"
         try:
-            return self._desk.tracking.track(keys, self._peer)
+            return self._tracking.track(keys, self._peer)
         except NotFound:
             return "code-unknown"
         except TooManyTries:

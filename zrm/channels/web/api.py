@@ -22,6 +22,7 @@ from zrm.channels.web.page_renderer import PageRenderer, peer_of
 from zrm.channels.web.payload import Payload
 from zrm.channels.web.signed_tokens import contact_id
 from zrm.contract.ports import ReceptionPort
+from zrm.contract.refusals import NO_SECRET, WRONG_SECRET
 from zrm.errors import OverQuota, StoreUnavailable
 from zrm.kit import log
 from zrm.languages import SOURCE, Language
@@ -134,11 +135,12 @@ class ContactApi:
         return matches[0] if matches else None
 
     async def _record_refusal(self, request: Request) -> None:
-        account, reason = self._site.config.account, "wrong or missing API key"
+        account = self._site.config.account
+        reason = WRONG_SECRET if "authorization" in request.headers else NO_SECRET
         try:
             await run_in_threadpool(self._reception.refuse, "web", account, reason, peer_of(request))
         except StoreUnavailable:
-            _log.warning("refusal not recorded", channel="web", reason=reason)
+            _log.warning("refusal not recorded", channel="web", reason=reason.code)
 
     def _later(self, request: Request, over: OverQuota) -> Response:
         return self._problem(

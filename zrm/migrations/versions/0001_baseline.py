@@ -140,7 +140,8 @@ CREATE TABLE refusals (
     id uuid PRIMARY KEY,
     channel text NOT NULL,
     account text NOT NULL,
-    reason text NOT NULL,
+    reason_code text NOT NULL,
+    reason_params jsonb NOT NULL DEFAULT '{}',
     peer_hash text NOT NULL,
     at timestamptz NOT NULL
 );
@@ -202,7 +203,7 @@ CREATE TABLE permissions (
     UNIQUE NULLS NOT DISTINCT (agent_id, permission, unit_id),
     -- what acts on what belongs to no unit
     CONSTRAINT permissions_only_everywhere
-        CHECK (unit_id IS NULL OR permission NOT IN ('quarantine.handle', 'ledger.view'))
+        CHECK (unit_id IS NULL OR permission NOT IN ('quarantine.handle', 'ledger.view', 'contact.erase'))
 );
 
 -- Of one unit, or (unit_id null) of all. A greeting and a signature stand around the answers of their unit.

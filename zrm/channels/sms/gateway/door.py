@@ -19,6 +19,7 @@ from zrm.channels.sms.gateway.read import words_of
 from zrm.channels.sms.gateway.send import sign
 from zrm.contract.inbound import JSON, RawContact
 from zrm.contract.ports import ReceptionPort
+from zrm.contract.refusals import WRONG_SIGNATURE
 from zrm.errors import StoreUnavailable
 from zrm.kit import log
 from zrm.kit.digests import digest_of
@@ -76,7 +77,7 @@ class GatewayDoor:
                     self._reception.refuse,
                     "sms",
                     name,
-                    "bad signature or token",
+                    WRONG_SIGNATURE,
                     request.client.host if request.client else "",
                 )
                 return PlainTextResponse("Signature or token is wrong.", 403)
