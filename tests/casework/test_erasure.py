@@ -15,17 +15,23 @@ import zrm
 from tests.channels.email.conftest import mail_installation
 from tests.channels.email.installation import MailInstallation, mail
 from tests.reasons import why
-from zrm.casestore import outgoing, timeline, uploads
+from zrm.casestore import case_list, outgoing, timeline, uploads
+from zrm.casestore.agent import Permission
 from zrm.casestore.delivery import DeliveryKind, DeliveryState
 from zrm.casestore.outgoing import NewDelivery, OwnWords
+from zrm.casework.context import ActingAgent
 from zrm.casework.erasure import erase_contacts
 from zrm.errors import Conflict
-from zrm.inbox import reading
+from zrm.inbox import quarantine, reading
 from zrm.inbox.receive import INLINE_LIMIT
-from zrm.kit.db import Database
+from zrm.kit.clock import now
+from zrm.kit.db import Cursor, Database
+from zrm.security.grants import Grants
+from zrm.ui.descriptions import title_of
 
 __all__ = ["mail_installation"]  # a fixture
 SECRET = "geheimnis"
+ERASING = Grants({Permission.ERASE_CONTACTS: None})
 
 
 def everything(database: Database, *, but: Collection[str] = ()) -> str:
@@ -54,7 +60,19 @@ def sent(installation: MailInstallation) -> None:
 
 def erase(installation: MailInstallation, *contacts: UUID) -> int:
     with installation.database.cursor() as cursor:
-        return erase_contacts(cursor, contacts)
+        return erase_contacts(cursor, ActingAgent(agent(cursor), ERASING), contacts)
+
+
+def agent(cursor: Cursor) -> UUID:
+    """An agent who erases."""
+    cursor.execute(
+        "INSERT INTO agents (id, login, names, password_hash, unit_id)"
+        " SELECT uuidv7(), 'eraser', '{\"en\": \"E\"}', '!', id FROM units LIMIT 1 ON CONFLICT (login) DO NOTHING"
+    )
+    cursor.execute("SELECT id FROM agents WHERE login = 'eraser'")
+    row = cursor.fetchone()
+    assert row is not None
+    return UUID(str(row[0]))
 
 
 def old(installation: MailInstallation) -> None:
@@ -73,10 +91,10 @@ def test_what_was_said_is_gone_and_all_that_counts_it_goes_on(mail_installation:
     with pytest.raises(Conflict):
         erase(mail_installation, contact, ours)  # the acknowledgement has not left
     sent(mail_installation)
-    assert SECRET in everything(mail_installation.database, but=("persons", "addresses", "cases"))
+    assert SECRET in everything(mail_installation.database, but=("persons", "addresses"))
     assert erase(mail_installation, contact, ours) == 2
     assert erase(mail_installation, contact, ours) == 0, "twice is once"
-    assert SECRET not in everything(mail_installation.database, but=("persons", "addresses", "cases"))
+    assert SECRET not in everything(mail_installation.database, but=("persons", "addresses"))
     with mail_installation.database.cursor() as cursor:
         page = timeline.load(cursor, case)
         assert page is not None
@@ -88,11 +106,47 @@ def test_what_was_said_is_gone_and_all_that_counts_it_goes_on(mail_installation:
         assert cursor.fetchone() == (True, "filed")
         cursor.execute("SELECT opened_from FROM cases WHERE id = %s", [case])
         assert cursor.fetchone() == ([],), "whose case it is stays with the person"
+        (row,) = case_list.rows(cursor, [case])
+        assert (row.title, title_of(row, "en"), title_of(row, "fa")) == ("", "Erased title", "عنوان امحاشده")
+        cursor.execute("SELECT agent_id, data FROM case_events WHERE case_id = %s AND kind = 'contacts_erased'", [case])
+        ((who, data),) = cursor.fetchall()
+        assert (who, {UUID(one) for one in data["erased_ids"]}) == (agent(cursor), {contact, ours})
     assert mail_installation.holds()
     assert (
         mail_installation.receive(mail(f"{SECRET} lamp", f"Subject: {SECRET}", sender=sender), mail_from=sender)
         == contact
     )
+
+
+def test_a_later_message_takes_no_title_with_it_and_agents_words_stay(mail_installation: MailInstallation) -> None:
+    first = mail_installation.take(mail("lamp", "Subject: The lamp", "Message-ID: <1@example.com>"))
+    case = mail_installation.case_of(first)
+    later = mail_installation.take(
+        mail(SECRET, f"Subject: {SECRET}", "References: <1@example.com>", "Message-ID: <2@example.com>")
+    )
+    assert mail_installation.case_of(later) == case
+    with mail_installation.database.cursor() as cursor:
+        cursor.execute(
+            "UPDATE cases SET status = 'closed', closed_at = now(), result = 'Repaired.' WHERE id = %s", [case]
+        )
+    sent(mail_installation)
+    assert erase(mail_installation, later) == 1
+    assert mail_installation.ask("SELECT title, result FROM cases") == [("The lamp", "Repaired.")]
+    assert erase(mail_installation, first) == 1
+    assert mail_installation.ask("SELECT title, result FROM cases") == [("", "Repaired.")]
+
+
+def test_why_it_was_in_quarantine_is_erased_too(mail_installation: MailInstallation) -> None:
+    contact = mail_installation.receive(mail())
+    with mail_installation.database.cursor() as cursor:
+        quarantine.enter(cursor, contact, reason=why(f"no such word {SECRET}"), due_at=now())
+    with pytest.raises(Conflict):
+        erase(mail_installation, contact)
+    with mail_installation.database.cursor() as cursor:
+        quarantine.ignore(cursor, contact, f"{SECRET} is no word")
+    assert SECRET in everything(mail_installation.database)
+    erase(mail_installation, contact)
+    assert SECRET not in everything(mail_installation.database)
 
 
 def test_an_answer_without_a_case_is_erased_with_its_question(mail_installation: MailInstallation) -> None:

@@ -164,7 +164,7 @@ def test_who_has_left_does_not_come_back_by_an_old_file(empty: Database, tmp_pat
                 f"organisation.yaml:9: agents.lale.may.parks: {permission} is about what belongs to no unit; "
                 "it can only be given everywhere",
             )
-            for permission in ("quarantine.handle", "ledger.view")
+            for permission in ("quarantine.handle", "ledger.view", "contact.erase")
         ),
         (
             GOOD.replace("[case.view]", "[case.vew]"),

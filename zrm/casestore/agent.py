@@ -54,10 +54,12 @@ class Permission(StrEnum):
     VIEW_LEDGER = "ledger.view"
     MANAGE_TEMPLATES = "template.manage"
     TAKE_CONTACTS = "contact.take"  # enter calls, visits and letters
+    ERASE_CONTACTS = "contact.erase"  # erase what contacts say, for ever
 
 
-ONLY_EVERYWHERE: Final = frozenset({Permission.HANDLE_QUARANTINE, Permission.VIEW_LEDGER})
-"""Permissions that cannot be given for one unit: a quarantined contact and an hour of the ledger belong to none.
+ONLY_EVERYWHERE: Final = frozenset({Permission.HANDLE_QUARANTINE, Permission.VIEW_LEDGER, Permission.ERASE_CONTACTS})
+"""Permissions that cannot be given for one unit: a quarantined contact and an hour of the ledger belong to none, nor does a
+contact to be erased: it may have no case.
 
 The database refuses such a row too (constraint `permissions_only_everywhere`).
 """
@@ -70,7 +72,7 @@ class Grant(Table, table=True):
     __table_args__ = (
         UniqueConstraint("agent_id", "permission", "unit_id", postgresql_nulls_not_distinct=True),
         CheckConstraint(
-            "unit_id IS NULL OR permission NOT IN ('quarantine.handle', 'ledger.view')",
+            "unit_id IS NULL OR permission NOT IN ('quarantine.handle', 'ledger.view', 'contact.erase')",
             name="permissions_only_everywhere",
         ),
     )

@@ -15,6 +15,7 @@ from sqlalchemy import CHAR, CheckConstraint, Index, Text, text
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlmodel import Field
 
+from zrm.contract.descriptions import Description
 from zrm.kit.db import Cursor, insert_records, records
 from zrm.kit.ids import new_id
 from zrm.kit.tables import EMPTY_LIST, Table, one_of
@@ -234,13 +235,17 @@ def touch(cursor: Cursor, case_id: UUID) -> None:
     cursor.execute("UPDATE cases SET version = version + 1 WHERE id = %s", [case_id])
 
 
-def forget_addresses(cursor: Cursor, contact_ids: Sequence[UUID]) -> None:
-    """Erase the addresses of cases that began with one of these contacts."""
+def erase_openings(cursor: Cursor, contact_ids: Sequence[UUID], title: Description) -> list[UUID]:
+    """Erase what cases have from the contacts that opened them: the title, in whose place `title` stands, and the addresses.
+    Returns those of these cases that had any.
+    """
     cursor.execute(
-        "UPDATE cases SET opened_from = '{}' "
-        "WHERE code IN (SELECT code FROM receipts WHERE contact_id = ANY(%s)) AND opened_from <> '{}'",
-        [list(contact_ids)],
+        "UPDATE cases SET opened_from = '{}', title = '', description = %(title)s"
+        " WHERE code IN (SELECT code FROM receipts WHERE contact_id = ANY(%(ids)s))"
+        " AND (opened_from, title, description) IS DISTINCT FROM ('{}'::text[], '', %(title)s::jsonb) RETURNING id",
+        {"ids": list(contact_ids), "title": Jsonb(title)},
     )
+    return [row[0] for row in cursor]
 
 
 def relate(cursor: Cursor, relations: Sequence[NewRelation]) -> None:

@@ -14,7 +14,7 @@ from sqlmodel import Field
 
 from zrm.casestore import search
 from zrm.casestore.search import SearchEntry
-from zrm.kit.db import Cursor, insert_rows
+from zrm.kit.db import Cursor, insert_rows, records
 from zrm.kit.ids import new_id
 from zrm.kit.tables import BY_MONTH, EMPTY_LIST, Table, one_of
 
@@ -187,12 +187,17 @@ class MessageId(Table, table=True):
     case_id: UUID = Field(primary_key=True, foreign_key="cases.id")
 
 
-def erase(cursor: Cursor, ids: Sequence[UUID]) -> int:
-    """Erase the contacts' texts, names and addresses, and mark them as erased; returns how many were not erased before."""
+def erase(cursor: Cursor, ids: Sequence[UUID]) -> dict[UUID, list[UUID]]:
+    """Erase the contacts' texts, names and addresses, and mark them as erased; returns those that were not erased before,
+    by case.
+    """
     cursor.execute(
         "UPDATE contacts SET address = '', title = '', text = '', folded_quote = '', html = '', message_id = '', "
         "description = '[]', headers = '[]', reply_to = '{}', copied = '{}', other_addresses = '{}', labels = labels || ARRAY[%s], "
-        "erased_at = now() WHERE id = ANY(%s) AND erased_at IS NULL",
+        "erased_at = now() WHERE id = ANY(%s) AND erased_at IS NULL RETURNING id, case_id",
         [ERASED, list(ids)],
     )
-    return cursor.rowcount
+    erased: dict[UUID, list[UUID]] = {}
+    for row in records(cursor, dict):
+        erased.setdefault(row["case_id"], []).append(row["id"])
+    return erased

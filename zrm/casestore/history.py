@@ -100,6 +100,7 @@ DeliveryId = Annotated[UUID, Field(description="The delivery that the step queue
 EndedAssignment = Annotated[
     bool, Field(description="Whether the actor had become the assignee by the undone step and is so no more.")
 ]
+ErasedIds = Annotated[tuple[UUID, ...], Field(description="The contacts whose words, addresses and files were erased.")]
 FileId = Annotated[UUID, Field(description="The file of a contact that was saved.")]
 Mentioned = Annotated[tuple[UUID, ...], Field(description="The agents whom the note names with @ and who may see it.")]
 Nature = Annotated[str, Field(description="The case's nature from now on; empty: not said.")]
@@ -301,6 +302,13 @@ class UnsafeFileSaved(HistoryPayload):
         return self
 
 
+class ContactsErased(HistoryPayload):
+    """An agent erased what contacts of the case say."""
+
+    KIND = "contacts_erased"
+    erased_ids: ErasedIds
+
+
 class CaseRated(HistoryPayload):
     """The citizen rated how the case was handled."""
 
@@ -361,6 +369,7 @@ Payload = (
     | FailedDeliverySettled
     | PreferenceSet
     | UnsafeFileSaved
+    | ContactsErased
     | CaseRated
     | RelationSuggested
     | RelationDecided

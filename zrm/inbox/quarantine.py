@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
@@ -84,3 +85,10 @@ def ignore(cursor: Cursor, contact_id: UUID, words: str) -> bool:
         return False
     raw_contacts.settle(cursor, [Settled(contact_id, "ignored", _SET_ASIDE(words=words))])
     return True
+
+
+def erase(cursor: Cursor, ids: Sequence[UUID]) -> None:
+    """Erase why these contacts were in quarantine: the reasons may repeat what they say."""
+    cursor.execute(
+        "UPDATE quarantine SET reason_code = '', reason_params = '{}' WHERE contact_id = ANY(%s)", [list(ids)]
+    )

@@ -179,9 +179,9 @@ def quarantine(cursor: Cursor, contact_id: UUID, reason: Reason) -> bool:
 
 
 def erase(cursor: Cursor, ids: Sequence[UUID]) -> set[str]:
-    """Erase the bodies and envelopes of filed contacts; returns the keys of the blobs they referred to."""
+    """Erase the bodies and envelopes of filed contacts, and why they could not be filed at first; returns the keys of the blobs they referred to."""
     cursor.execute(
-        "UPDATE raw_contacts SET body = NULL, body_key = NULL, envelope = '{}', files = '[]', erased_at = now() "
+        "UPDATE raw_contacts SET body = NULL, body_key = NULL, envelope = '{}', files = '[]', reason_code = '', reason_params = '{}', erased_at = now() "
         "WHERE id = ANY(%s) AND erased_at IS NULL RETURNING old.body_key, old.files",
         [list(ids)],
     )

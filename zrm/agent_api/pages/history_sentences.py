@@ -21,6 +21,7 @@ from zrm.casestore.history import (
     CaseReplied,
     CaseTransferred,
     CodeNotSent,
+    ContactsErased,
     FailedDeliverySettled,
     HistoryLine,
     HistoryPayload,
@@ -116,6 +117,7 @@ _BY_AGENT: Final[dict[type[HistoryPayload], tuple[str, str]]] = {
     AnswerSentAgain: (_("%(who)s sent the answer again"), "refresh"),
     PreferenceSet: (_("%(who)s changed how the person is to be answered"), "user"),
     FailedDeliverySettled: (_("%(who)s marked the undelivered answer as handled"), "check"),
+    ContactsErased: (_("%(who)s erased what messages of this case say"), "circle-x"),
     UnsafeFileSaved: (_("%(who)s saved a file despite the virus warning"), "alert-triangle"),
 }
 
