@@ -10,7 +10,8 @@ ZrmError
 ├── NotFound               no such thing, or not for you (the two look the same on purpose)
 ├── Forbidden              signed in, but without the permission
 ├── Conflict               another change came first: reload and look again
-├── NotAllowed             the transition table has no such step
+├── NotAllowed             this action cannot be taken now: show how things are and let the person decide
+├── InputRefused           an entry cannot be used: say which and why, keep what was typed
 └── TooManyTries           wait `retry_after` seconds
     └── OverQuota          as above: more has come than a door takes in at once; nothing was kept
 """
@@ -57,7 +58,13 @@ class Conflict(ZrmError):
 
 
 class NotAllowed(ZrmError):
-    """The case's state does not allow this step."""
+    """The action cannot be taken now, whoever asks: the case's status has no such step, the citizen wants no messages, it
+    is too late. Nothing was done.
+    """
+
+
+class InputRefused(ZrmError):
+    """An entry cannot be used. Nothing was done; correct it and send it again."""
 
 
 class TooManyTries(ZrmError):

@@ -148,9 +148,9 @@ def test_the_person_chooses_channel_and_language(sign_in: SignIn, database: Data
     add_phone(database, case)
     browser = sign_in("daniel")
     assert list(routes_of(browser.get(f"/desk/cases/{case.id}").text)) == ["email", "sms", "web"]
-    assert browser.post(f"/desk/cases/{case.id}/person", language="xx", channel="sms").status_code == 422
-    assert browser.post(f"/desk/cases/{case.id}/person", language="fa", channel="pigeon").status_code == 422
-    assert browser.post(f"/desk/cases/{case.id}/person", language="fa", channel="sms").status_code == 303
+    assert browser.post(f"/desk/cases/{case.id}/preference", language="xx", channel="sms").status_code == 422
+    assert browser.post(f"/desk/cases/{case.id}/preference", language="fa", channel="pigeon").status_code == 422
+    assert browser.post(f"/desk/cases/{case.id}/preference", language="fa", channel="sms").status_code == 303
     page = browser.get(f"/desk/cases/{case.id}").text
     assert list(routes_of(page)) == ["sms", "email", "web"]
     assert "changed how the person is to be answered" in page
@@ -268,7 +268,7 @@ def test_what_a_channel_cannot_carry_does_not_go_by_it(sign_in: SignIn, database
     assert send(browser, case, routes["email"], ("a.txt", b"a", "text/plain")) == 303
     with database.cursor() as cursor:
         delivery = one(cursor, "UPDATE deliveries SET state = 'failed' RETURNING id")
-    assert browser.post(f"/desk/failed-deliveries/deliveries/{delivery}/by", route=routes["sms"]).status_code == 409
+    assert browser.post(f"/desk/failed-deliveries/deliveries/{delivery}/by", route=routes["sms"]).status_code == 422
     with database.cursor() as cursor:
         assert one(cursor, "SELECT count(*) FROM deliveries") == 1
 

@@ -15,7 +15,7 @@ from zrm.kit.db import Database
 from zrm.kit.ids import new_id
 
 SignIn = Callable[[str], Browser]
-STEPS = ("claim", "release", "reopen", "close", "note", "classify", "reply", "assign", "person", "nonsense")
+STEPS = ("claim", "release", "reopen", "close", "note", "classify", "reply", "assign", "preference", "nonsense")
 FIELDS = (
     "version", "route", "title", "text", "note", "result", "to", "subject", "nature", "decision", "reason", "from",
     "language", "channel", "kind", "unit", "name_fa", "name_en", "text_fa", "text_en", "now", "new", "repeated",

@@ -135,6 +135,9 @@ def test_the_token_may_come_in_a_header(sign_in: SignIn, database: Database) -> 
     assert answer.status_code == 303
     with database.cursor() as cursor:
         assert one(cursor, "SELECT theme FROM agents WHERE login = 'maryam'") == "dark"
+    assert browser.post("/desk/preferences", language="xx", calendar="gregorian", theme="light").status_code == 422
+    with database.cursor() as cursor:
+        assert one(cursor, "SELECT language || theme FROM agents WHERE login = 'maryam'") == "endark"
 
 
 def test_a_foreign_page_cannot_sign_somebody_in(desk: RunningDesk) -> None:

@@ -129,7 +129,7 @@ def quarantine_one(database: Database, reason: Reason) -> UUID:
 def acting(
     agent_id: UUID,
     case_id: UUID,
-    version: int = -1,
+    version: int | None = None,
     *routes: ReplyRoute,
     hold: float = 0,
     domain: str = "city.example",

@@ -34,6 +34,7 @@ from zrm.casework import (
     case_actions,
     case_files,
     case_reading,
+    erasure,
     failed_deliveries,
     failed_tasks,
     locked_case,
@@ -68,7 +69,7 @@ TEMPLATES, TAKE, ADDRESSES = Permission.MANAGE_TEMPLATES, Permission.TAKE_CONTAC
 WITHOUT_ACTOR: Final = {
     "audience.mentioned", "audience.notices",
     "case_reading.routes_of", "case_reading.usable_route",
-    "closing_message.send_closing_message", "erasure.erase_contacts", "failed_deliveries.trace_of",
+    "closing_message.send_closing_message",
     "locked_case.move", "locked_case.tell_others", "locked_case.touch", "locked_case.trace_of",
 }  # fmt: skip
 """Parts of actions, called in a transaction that has asked already, and what no agent does but a task."""
@@ -114,7 +115,7 @@ class Call:
     own: bool = False
 
 
-def at(stage: Stage, actor: ActingAgent, case: UUID | None = None, version: int = -1) -> ActionContext:
+def at(stage: Stage, actor: ActingAgent, case: UUID | None = None, version: int | None = None) -> ActionContext:
     made = acting(actor.agent_id, case or stage.case, version, MAIL, hold=60)
     return replace(made, actor=actor)
 
@@ -174,6 +175,7 @@ CALLS: Final[dict[str, Call]] = {
     "case_actions.allowed": Call(
         (VIEW, WORK), lambda c, s, a: case_actions.allowed(a, case_head(c, s.fresh)) - {Step.ASSIGN, Step.TRANSFER}, empty=True, own=True
     ),
+    "case_actions.traced": Call((VIEW,), lambda c, s, a: case_actions.traced(c, at(s, a), lambda: None)),
     "undo.undo": Call((VIEW, WORK), lambda c, s, a: undo.undo(c, at(s, a), s.undoable)),
     "undo.undoable": Call((VIEW, WORK), lambda c, s, a: undo.undoable(c, at(s, a)), empty=True),
     "undo.withdrawn": Call((VIEW,), lambda c, s, a: undo.withdrawn(c, at(s, a), s.withdrawn)),
@@ -211,6 +213,9 @@ CALLS: Final[dict[str, Call]] = {
     "failed_deliveries.routes": Call(
         (VIEW, DELIVERIES), lambda c, s, a: failed_deliveries.routes(c, a, s.delivery, at(s, a).sending)
     ),
+    "failed_deliveries.trace_of": Call(
+        (VIEW, DELIVERIES), lambda c, s, a: failed_deliveries.trace_of(c, a, s.delivery)
+    ),
     "failed_deliveries.send_again": Call(
         (VIEW, DELIVERIES), lambda c, s, a: failed_deliveries.send_again(c, a, s.delivery)
     ),
@@ -234,6 +239,9 @@ CALLS: Final[dict[str, Call]] = {
     "quarantine_actions.replay": Call((QUARANTINE,), lambda c, s, a: quarantine_actions.replay(c, a, s.held), everywhere=True, own=True),
     "quarantine_actions.set_aside": Call(
         (QUARANTINE,), lambda c, s, a: quarantine_actions.set_aside(c, a, s.held, "spam"), everywhere=True, own=True
+    ),
+    "erasure.erase_contacts": Call(
+        (Permission.ERASE_CONTACTS,), lambda c, s, a: erasure.erase_contacts(c, a, [s.taken]), everywhere=True, own=True
     ),
     "template_actions.listing": Call((TEMPLATES,), lambda c, _, a: [one for one in template_actions.listing(c, a) if one.wording.unit_id == unit(c, HERE)], empty=True, own=True),
     "template_actions.manages": Call((TEMPLATES,), lambda c, _, a: template_actions.manages(a, unit(c, HERE)), empty=True, own=True),
@@ -262,7 +270,7 @@ ANYWHERE: Final[dict[str, Call]] = {
 ALL: Final[dict[str, Call]] = CALLS | ANYWHERE
 
 
-OWN: Final = {"password_change.change_password"} | {
+OWN: Final = {"case_reading.match_of", "password_change.change_password", "preferences.set_preferences"} | {
     f"notifications.{name}" for name in ("listing", "seen", "unread", "read_line", "read_all", "read_case")
 }
 """What an agent does with what is their own: it needs no grant, and touches nobody else's."""
@@ -483,6 +491,21 @@ def test_the_steps_that_are_offered_are_those_that_are_not_refused(database: Dat
                 assert (step in offered) is not refused, (step, allowed)
 
 
+def test_a_list_keeps_of_the_live_changes_what_its_query_finds(database: Database, stage: Stage) -> None:
+    actor = ActingAgent(stage.me, EVERYTHING)
+    with database.cursor() as cursor:
+        cursor.execute("SELECT id FROM cases")
+        every = case_list.rows(cursor, [row[0] for row in cursor.fetchall()])
+        assert {row.status for row in every} >= {"new", "open", "closed"}
+        for view in View:
+            match = case_reading.match_of(actor, view)
+            kept = {
+                row.id for row in every
+                if row.status in match.statuses and match.assignee in (None, row.assignee_id or "")
+            }  # fmt: skip
+            assert kept == {row.id for row in case_reading.listing(cursor, actor, view, limit=99)}, view
+
+
 def test_a_changed_case_is_told_as_far_as_it_may_be_seen(database: Database, stage: Stage) -> None:
     with database.cursor() as cursor:
         row, here = one_row(cursor, stage.fresh), unit(cursor, HERE)
@@ -513,7 +536,7 @@ def test_the_desks_edge_decides_nothing() -> None:
 
 
 READ_BY_THE_EDGE: Final = {
-    "agent.by_login", "agent.of_id", "agent.set_preferences",
+    "agent.by_login", "agent.of_id",
     "answers.is_unanswered", "case_list.counted", "case_list.next_case", "case_list.rows",
     "directory.agents_by_id", "directory.at_desk", "directory.colleagues", "directory.grants",
     "directory.logins", "directory.subjects", "directory.units", "follower.follows", "live.publish_change",

@@ -104,6 +104,8 @@ def test_two_permissions_hold_together_where_both_do(
 
 
 def test_a_keyed_hash_depends_on_key_purpose_and_text() -> None:
-    base = keyed_hash(b"k", "way", "x")
-    assert base == keyed_hash(b"k", "way", "x")
-    assert len({base, keyed_hash(b"j", "way", "x"), keyed_hash(b"k", "peer", "x"), keyed_hash(b"k", "way", "y")}) == 4
+    base = keyed_hash(b"k", "route", "x")
+    assert base == keyed_hash(b"k", "route", "x")
+    assert (
+        len({base, keyed_hash(b"j", "route", "x"), keyed_hash(b"k", "peer", "x"), keyed_hash(b"k", "route", "y")}) == 4
+    )

@@ -11,6 +11,7 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from typing import Final, Literal
 from uuid import UUID
 
 from zrm.casestore import history
@@ -32,14 +33,21 @@ class View(StrEnum):
     CLOSED = "closed"
 
 
-STATUSES: dict[View, tuple[str, ...]] = {
-    View.UNASSIGNED: ("new", "open"),
-    View.MINE: ("new", "open", "waiting"),
-    View.WAITING: ("waiting",),
-    View.OPEN: ("new", "open", "waiting"),
-    View.CLOSED: ("closed",),
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """Which cases a view shows: by status, and by who has them (empty: whoever)."""
+
+    statuses: tuple[str, ...]
+    assignee: Literal["", "nobody", "reader"] = ""
+
+
+FILTERS: Final[dict[View, Filter]] = {
+    View.UNASSIGNED: Filter(("new", "open"), "nobody"),
+    View.MINE: Filter(("new", "open", "waiting"), "reader"),
+    View.WAITING: Filter(("waiting",)),
+    View.OPEN: Filter(("new", "open", "waiting")),
+    View.CLOSED: Filter(("closed",)),
 }
-"""The statuses a view shows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +143,7 @@ def page(
             "limit": limit,
             "agent": agent_id,
             "units": None if units is None else list(units),
-            "statuses": list(STATUSES[view]),
+            "statuses": list(FILTERS[view].statuses),
             "at": after.last_contact_at if after else None,
             "id": after.id if after else None,
         },
@@ -146,12 +154,13 @@ def page(
 def _probe(view: View, units: Collection[UUID] | None, after: PageKey | None) -> str:
     """The FROM clause whose rows are the first ones of every index range the view needs; built of constants only."""
     ranges, conditions = [], []
-    if view is View.UNASSIGNED:
-        conditions.append("assignee_id IS NULL AND status IN ('new', 'open')")
+    assignee = FILTERS[view].assignee
+    if assignee == "nobody":
+        conditions.append("assignee_id IS NULL AND status IN ('new', 'open')")  # as the index on them says
     else:
         ranges.append("unnest(%(statuses)s::text[]) AS wanted_status (status)")
         conditions.append("x.status = wanted_status.status")
-    if view is View.MINE:
+    if assignee == "reader":
         conditions.append("assignee_id = %(agent)s")
         if units is not None:
             conditions.append("unit_id = ANY(%(units)s)")

@@ -4,16 +4,16 @@ The row is locked, its version compared with the one the agent saw, and the tran
 written together and announced to the open desks. Nothing here commits: the caller that opened the cursor does.
 
 Every action's errors: NotFound (no such case, or the agent may not see it), Forbidden (seen, but without the
-permission), Conflict (the case changed since the agent saw it), NotAllowed (the transition table has no such step),
+permission), Conflict (the case changed since the agent saw it), NotAllowed (it cannot be done now: the transition table has no such step),
 InvalidInput (an entry cannot be used). After an error nothing has been written.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import Final, Literal
+from typing import Final, Literal, TypeVar
 from uuid import UUID
 
 from zrm.casestore import case as cases
@@ -71,6 +71,7 @@ PERMISSIONS: Final = {
     if step not in (Step.CITIZEN_WRITES, Step.ROBOT_WRITES)
 }
 """The permission that each step of an agent needs in the unit that has the case."""
+_Result = TypeVar("_Result")
 
 
 def allowed(actor: ActingAgent, case: CaseHead) -> frozenset[Step]:
@@ -368,3 +369,12 @@ def set_contact_preference(cursor: Cursor, act: ActionContext, *, language: str,
     preferred = PreferenceSet(preferred_language=language, preferred_channel=channel)
     history.append(cursor, case.id, by_agent(act.agent_id), preferred)
     touch(cursor, case)
+
+
+def traced(cursor: Cursor, act: ActionContext, take: Callable[[], _Result]) -> tuple[_Result, str]:
+    """Take a step of an agent who sees the case; returns what it returns, and its trace. Errors: NotFound, and the step's.
+
+    The trace is read after the step, which has locked the case: what the step sends carries this very trace.
+    """
+    case_reading.head(cursor, act.actor, act.case_id)
+    return take(), trace_of(cursor, act.case_id)

@@ -8,12 +8,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import Enum, auto
+from typing import Literal
 from uuid import UUID
 
 from zrm.casestore import case_list, timeline
 from zrm.casestore.agent import Permission
 from zrm.casestore.case import case_of
-from zrm.casestore.case_list import CaseRow, PageKey, View
+from zrm.casestore.case_list import FILTERS, CaseRow, PageKey, View
 from zrm.casestore.person import opted_out_of
 from zrm.casestore.search import Hit, Reach, find
 from zrm.casestore.search_words import Query
@@ -117,6 +118,22 @@ def listing(
     """Up to `limit` lines of a list, newest first, beginning after a place; of the units whose cases the agent sees."""
     rows = case_list.page(cursor, view, actor.agent_id, actor.visible, limit=limit, after=after)
     return [_line(actor, row) for row in rows]
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """Which changed cases belong in an agent's list; the same rule as `listing`'s. `assignee` None: whoever has them; an
+    empty one: nobody does.
+    """
+
+    statuses: tuple[str, ...]
+    assignee: UUID | Literal[""] | None = None
+
+
+def match_of(actor: ActingAgent, view: View) -> Match:
+    """Which changed cases, of those the agent is told of, belong in their list."""
+    rule = FILTERS[view]
+    return Match(rule.statuses, {"": None, "nobody": "", "reader": actor.agent_id}[rule.assignee])
 
 
 def sees_case(cursor: Cursor, actor: ActingAgent, case_id: UUID) -> bool:

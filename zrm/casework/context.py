@@ -14,7 +14,7 @@ from uuid import UUID
 
 from zrm.casestore.agent import Permission
 from zrm.casework.reply_routes import SendingAccount
-from zrm.errors import NotAllowed
+from zrm.errors import InputRefused
 from zrm.security.grants import Grants, Units, covers
 
 
@@ -60,11 +60,11 @@ class SendingSetup:
 
 @dataclass(frozen=True, slots=True)
 class ActionContext:
-    """The agent, the case they act on, and the version of it they saw."""
+    """The agent, the case they act on, and the version of it they saw (None: they saw none)."""
 
     actor: ActingAgent
     case_id: UUID
-    version: int
+    version: int | None
     sending: SendingSetup = field(default_factory=SendingSetup)
 
     @property
@@ -99,7 +99,7 @@ class InputProblem:
     values: Mapping[str, object] = field(default_factory=dict)
 
 
-class InvalidInput(NotAllowed):
+class InvalidInput(InputRefused):
     """Nothing was done; `problems` say what to correct, the first one first."""
 
     def __init__(self, *problems: InputProblem) -> None:

@@ -113,8 +113,11 @@ def _send(
     return fresh
 
 
-def trace_of(cursor: Cursor, delivery_id: UUID) -> str:
-    """The trace of a delivery: that of the contact it answers, also when it is sent again."""
+def trace_of(cursor: Cursor, actor: ActingAgent, delivery_id: UUID) -> str:
+    """The trace of a delivery that the agent handles: that of the contact it answers, also when it is sent again. Errors:
+    NotFound, Forbidden.
+    """
+    case_of(cursor, actor, delivery_id)
     cursor.execute("SELECT trace FROM deliveries WHERE id = %s", [delivery_id])
     row = cursor.fetchone()
     return row[0] if row else ""

@@ -10,7 +10,7 @@ from typing import Literal
 from zrm.casestore import agent as agents
 from zrm.casework.context import ActingAgent
 from zrm.config import Settings
-from zrm.errors import NotAllowed
+from zrm.errors import InputRefused
 from zrm.kit import throttle
 from zrm.kit.db import Database
 from zrm.security import passwords, sessions
@@ -33,7 +33,7 @@ class PasswordEntry:
     repeated: str
 
 
-class PasswordRefused(NotAllowed):
+class PasswordRefused(InputRefused):
     """Nothing was changed; `problems` are pairs of the entry's name and what is wrong with it."""
 
     def __init__(self, problems: Iterable[tuple[Literal["now", "new", "repeated"], PasswordFlaw | Weakness]]) -> None:

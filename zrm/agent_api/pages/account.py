@@ -14,23 +14,16 @@ from zrm.agent_api.desk_request import DeskRequest, SignedIn
 from zrm.agent_api.pages.error_pages import page_router
 from zrm.agent_api.pages.history_sentences import notice_href, notice_text
 from zrm.agent_api.pages.layout import Shell
-from zrm.casestore import agent as agents
 from zrm.casestore.notification import Notice
 from zrm.casework import notifications
 from zrm.casework.password_change import PasswordEntry, PasswordFlaw, PasswordRefused, change_password
-from zrm.errors import NotFound
+from zrm.casework.preferences import set_preferences
 from zrm.kit import log
-from zrm.languages import LANGUAGES
 from zrm.security import passwords
 from zrm.security.passwords import Weakness
 from zrm.ui.descriptions import title_of, worded
 from zrm.ui.i18n import _, digits
 
-_CHOICES = {
-    "language": tuple(LANGUAGES),
-    "calendar": ("solar", "gregorian"),
-    "theme": ("auto", "light", "dark"),
-}
 _FLAWS = {
     PasswordFlaw.NOT_PRESENT: _("This is not your current password."),
     PasswordFlaw.NOT_REPEATED: _("The two new passwords are not the same."),
@@ -68,11 +61,8 @@ def read_one(notice_id: UUID, context: Desk, desk_request: SignedIn) -> Response
 @router.post("/desk/preferences")
 def preferences(request: Request, context: Desk, desk_request: SignedIn) -> Response:
     """How the agent wants their pages written."""
-    chosen = {name: desk_request.form.get(name, "") for name in _CHOICES}
-    if any(value not in _CHOICES[name] for name, value in chosen.items()):
-        raise NotFound("no such choice")
     with context.database.cursor() as cursor:
-        agents.set_preferences(cursor, desk_request.agent.id, **chosen)
+        set_preferences(cursor, desk_request.actor, desk_request.form)
     return RedirectResponse(_back(request), status_code=303)
 
 

@@ -84,7 +84,7 @@ def _taken_back(
     context: DeskContext, cursor: Cursor, desk_request: DeskRequest, case_id: UUID, contact_id: UUID
 ) -> Draft:
     """The agent's own withdrawn answer, as a draft; an empty one if there is none with that id."""
-    kept = undo.withdrawn(cursor, ActionContext(desk_request.actor, case_id, -1), contact_id)
+    kept = undo.withdrawn(cursor, ActionContext(desk_request.actor, case_id, None), contact_id)
     if kept is None:
         return Draft()
     chosen_route = route_key(context, ReplyRoute(kept.channel, kept.account, kept.address))

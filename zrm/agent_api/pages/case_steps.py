@@ -22,8 +22,9 @@ from zrm.agent_api.pages.error_pages import page_router
 from zrm.agent_api.pages.files import keep
 from zrm.agent_api.pages.input_problems import sentence
 from zrm.agent_api.pages.route_choices import named_route
-from zrm.casework import case_actions, case_reading, locked_case, undo
+from zrm.casework import case_actions, case_reading, undo
 from zrm.casework.context import ActionContext, InvalidInput
+from zrm.casework.transitions import Step
 from zrm.contract.files import StoredFile
 from zrm.errors import Conflict, NotAllowed, NotFound
 from zrm.kit import log
@@ -31,7 +32,7 @@ from zrm.kit.db import Cursor
 from zrm.ui.i18n import _
 
 _log = log.get(__name__)
-Step = Callable[[DeskContext, Cursor, DeskRequest, ActionContext], object]
+StepForm = Callable[[DeskContext, Cursor, DeskRequest, ActionContext], object]
 
 
 router = page_router()
@@ -55,25 +56,25 @@ def relation(case_id: UUID, relation_id: UUID, context: Desk, desk_request: Sign
     return _do(context, desk_request, case_id, "relation", decide)
 
 
-def _do(context: DeskContext, desk_request: DeskRequest, case_id: UUID, name: str, take: Step) -> Response:
+def _do(context: DeskContext, desk_request: DeskRequest, case_id: UUID, name: str, take: StepForm) -> Response:
     """Take a step in one transaction; on a refusal, in a second one, show the case with the reason."""
     act = ActionContext(desk_request.actor, case_id, _version(desk_request.form), context.sending)
     try:
         with context.database.cursor() as cursor:
-            done = take(context, cursor, desk_request, act)
-            # In the step's own transaction, which locks the case: what it sends carries this very trace.
-            trace = locked_case.trace_of(cursor, case_id)
-    except (Conflict, NotAllowed) as error:
+            done, trace = case_actions.traced(cursor, act, lambda: take(context, cursor, desk_request, act))
+    except (Conflict, NotAllowed, InvalidInput) as error:
         return _refused(context, desk_request, case_id, error)
     _log.info("step taken", case=str(case_id), trace=trace, step=name, agent=str(desk_request.agent.id))
     with context.database.cursor() as cursor:
         if not case_reading.sees_case(cursor, desk_request.actor, case_id):
             return RedirectResponse("/desk", status_code=303)  # handed over to a unit the agent does not see
-    taken_back = f"&again={done.contact_id}" if isinstance(done, undo.Undoable) and done.step == "reply" else ""
+    taken_back = f"&again={done.contact_id}" if isinstance(done, undo.Undoable) and done.step is Step.REPLY else ""
     return RedirectResponse(f"/desk/cases/{case_id}?done={name}{taken_back}", status_code=303)
 
 
-def _refused(context: DeskContext, desk_request: DeskRequest, case_id: UUID, error: Conflict | NotAllowed) -> Response:
+def _refused(
+    context: DeskContext, desk_request: DeskRequest, case_id: UUID, error: Conflict | NotAllowed | InvalidInput
+) -> Response:
     """The case as it is now, with why nothing was done and what was typed."""
     form, status = desk_request.form, 409
     match error:
@@ -108,10 +109,10 @@ def _reply(context: DeskContext, cursor: Cursor, desk_request: DeskRequest, act:
     case_actions.reply(cursor, act, route=route, title=form.get("title", ""), text=form.get("text", ""), files=files)
 
 
-def _version(form: dict[str, str]) -> int:
-    """The version the agent saw; a form without one gets one that never matches."""
+def _version(form: dict[str, str]) -> int | None:
+    """The version the agent saw; None for a form without one, with which no case that asks for it changes."""
     text = form.get("version", "")
-    return int(text) if text.isascii() and text.isdigit() and len(text) < 10 else -1
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 10 else None
 
 
 def _uuid(text: str) -> UUID:
@@ -142,7 +143,7 @@ def _classify(_context: DeskContext, cursor: Cursor, desk_request: DeskRequest, 
     case_actions.classify(cursor, act, subject_id=subject_id, nature=desk_request.form.get("nature", ""))
 
 
-def _person(_context: DeskContext, cursor: Cursor, desk_request: DeskRequest, act: ActionContext) -> None:
+def _preference(_context: DeskContext, cursor: Cursor, desk_request: DeskRequest, act: ActionContext) -> None:
     language, channel = desk_request.form.get("language", ""), desk_request.form.get("channel", "")
     case_actions.set_contact_preference(cursor, act, language=language, channel=channel)
 
@@ -155,7 +156,7 @@ def _assign(_context: DeskContext, cursor: Cursor, desk_request: DeskRequest, ac
         case_actions.assign(cursor, act, to_agent=_uuid(identifier) if kind == "agent" else _uuid(""))
 
 
-_STEPS: Final[dict[str, Step]] = {
+_STEPS: Final[dict[str, StepForm]] = {
     "claim": lambda _context, cursor, _visit, act: case_actions.claim(cursor, act),
     "release": lambda _context, cursor, _visit, act: case_actions.release(cursor, act),
     "reopen": lambda _context, cursor, _visit, act: case_actions.reopen(cursor, act),
@@ -164,7 +165,7 @@ _STEPS: Final[dict[str, Step]] = {
     "note": _note,
     "classify": _classify,
     "reply": _reply,
-    "person": _person,
+    "preference": _preference,
     "assign": _assign,
     "follow": lambda _context, cursor, _visit, act: case_actions.follow(cursor, act),
     "unfollow": lambda _context, cursor, _visit, act: case_actions.follow(cursor, act, following=False),

@@ -48,7 +48,7 @@ _DONE: Final = {
     "reopen": _("The case is open again and assigned to you."),
     "note": _("The note is saved."),
     "classify": _("Saved."),
-    "person": _("Saved."),
+    "preference": _("Saved."),
     "relation": _("Saved."),
     "follow": _("You follow this case and are notified of its changes."),
     "unfollow": _("You no longer follow this case."),

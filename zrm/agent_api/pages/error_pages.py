@@ -14,7 +14,17 @@ from fastapi.routing import APIRoute
 
 from zrm.agent_api.context import DeskContext
 from zrm.agent_api.desk_request import DeskRequest, ForgedForm, ProofNeeded, SignInNeeded, StageNeeded
-from zrm.errors import Conflict, Forbidden, NotAllowed, NotFound, StoreFull, StoreUnavailable, TooLarge, TooManyTries
+from zrm.errors import (
+    Conflict,
+    Forbidden,
+    InputRefused,
+    NotAllowed,
+    NotFound,
+    StoreFull,
+    StoreUnavailable,
+    TooLarge,
+    TooManyTries,
+)
 from zrm.kit import log
 from zrm.security.sessions import Stage
 from zrm.ui import headers
@@ -30,6 +40,7 @@ _PAGES: dict[type[Exception], tuple[int, str, str]] = {
     ForgedForm: (403, _("This form has expired"), _("Nothing was done. Go back, reload the page and try again.")),
     Conflict: (409, _("Somebody else has changed this"), _("Nothing was done. Check how it is now and decide again.")),
     NotAllowed: (409, _("This is not possible now"), _("Nothing was done. Check how it is now and decide again.")),
+    InputRefused: (422, _("This is not possible now"), _("Nothing was done. Check how it is now and decide again.")),
     TooLarge: (413, _("Too long"), _("Nothing was done. Shorten it and try again.")),
     TooManyTries: (429, _("Too many tries"), _("Wait a while and try again.")),
     StoreFull: (

@@ -58,7 +58,7 @@ def delivery(delivery_id: UUID, step: str, context: Desk, desk_request: SignedIn
                 failed_deliveries.mark_handled(cursor, desk_request.actor, delivery_id)
             case _:
                 raise NotFound("no such step")
-        trace = failed_deliveries.trace_of(cursor, delivery_id)
+        trace = failed_deliveries.trace_of(cursor, desk_request.actor, delivery_id)
     ids = {"case": str(case_id), "delivery": str(delivery_id), "agent": str(desk_request.agent.id)}
     _log.info("step taken", **ids, trace=trace, step=step)
     from_case = desk_request.form.get("from") == "case"

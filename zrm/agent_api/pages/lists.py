@@ -11,7 +11,6 @@ from zrm.agent_api.pages.error_pages import page_router
 from zrm.agent_api.pages.layout import VIEW_NAMES, Shell
 from zrm.agent_api.pages.paging import mark_of, place_of
 from zrm.agent_api.pages.rows import row_values
-from zrm.casestore import case_list
 from zrm.casestore.case_list import View
 from zrm.casework import case_reading
 from zrm.ui.i18n import _
@@ -65,10 +64,7 @@ def listing(request: Request, view: View, context: Desk, desk_request: SignedIn)
 
 
 def _match(view: View, desk_request: DeskRequest) -> dict[str, str]:
-    """What the open page keeps of the live events: the same rule as the query's."""
-    match = {"status": " ".join(case_list.STATUSES[view])}
-    if view is View.UNASSIGNED:
-        match["assignee"] = ""
-    elif view is View.MINE:
-        match["assignee"] = str(desk_request.agent.id)
-    return match
+    """What the open page keeps of the live events."""
+    match = case_reading.match_of(desk_request.actor, view)
+    status = {"status": " ".join(match.statuses)}
+    return status if match.assignee is None else {**status, "assignee": str(match.assignee)}
