@@ -14,7 +14,7 @@ from uuid import UUID
 from zrm.casestore import case_list, timeline
 from zrm.casestore.agent import Permission
 from zrm.casestore.case import case_of
-from zrm.casestore.case_list import FILTERS, CaseRow, PageKey, View
+from zrm.casestore.case_list import FILTERS, CaseRow, NextCase, PageKey, View
 from zrm.casestore.person import opted_out_of
 from zrm.casestore.search import Hit, Reach, find
 from zrm.casestore.search_words import Query
@@ -134,6 +134,11 @@ def match_of(actor: ActingAgent, view: View) -> Match:
     """Which changed cases, of those the agent is told of, belong in their list."""
     rule = FILTERS[view]
     return Match(rule.statuses, {"": None, "nobody": "", "reader": actor.agent_id}[rule.assignee])
+
+
+def next_case(cursor: Cursor, actor: ActingAgent, *, but: UUID) -> NextCase | None:
+    """The case for the agent to go on with: their own that waits longest, else an unassigned one; never `but`."""
+    return case_list.next_case(cursor, actor.agent_id, actor.visible, but=but)
 
 
 def sees_case(cursor: Cursor, actor: ActingAgent, case_id: UUID) -> bool:

@@ -13,7 +13,7 @@ from zrm.agent_api.desk_request import MOST_FILES, MOST_UPLOAD_BYTES, DeskReques
 from zrm.agent_api.pages.files import harmless_name, is_pdf
 from zrm.agent_api.pages.history_sentences import LABELS, RELATION_REASONS, History, label
 from zrm.agent_api.pages.route_choices import RouteChoice, route_choices
-from zrm.casestore import case_list, directory, follower, nature
+from zrm.casestore import directory, follower, nature
 from zrm.casestore.agent import Permission
 from zrm.casestore.answers import is_unanswered
 from zrm.casestore.attachment import MOST_PICTURES
@@ -21,7 +21,7 @@ from zrm.casestore.case_list import NextCase
 from zrm.casestore.directory import Named
 from zrm.casestore.nature import NatureRecord
 from zrm.casestore.timeline import CaseHead, CasePage, ContactRow, OtherCase, Relation, TimelineKey
-from zrm.casework import case_actions, undo
+from zrm.casework import case_actions, case_reading, undo
 from zrm.casework.case_reading import SeenAddress, SeenCase
 from zrm.casework.context import ActingAgent, ActionContext
 from zrm.casework.reply_routes import ReplyRoute
@@ -277,9 +277,7 @@ def _outcome(cursor: Cursor, act: ActionContext, desk_request: DeskRequest, done
         said=desk_request.say(_DONE[done]) if done in _DONE else "",
         undoable=undoable,
         undo_seconds=(undoable.until - now()).total_seconds() if undoable else 0,
-        next_case=case_list.next_case(cursor, desk_request.agent.id, desk_request.visible, but=act.case_id)
-        if leaves
-        else None,
+        next_case=case_reading.next_case(cursor, desk_request.actor, but=act.case_id) if leaves else None,
         leaves=leaves,
         answered=done == "reply",
     )

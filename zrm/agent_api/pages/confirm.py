@@ -14,8 +14,9 @@ from zrm.agent_api.pages.passkey_requests import PasskeyRequest
 from zrm.agent_api.pages.sign_in import local, own_name
 from zrm.casestore import agent as agents
 from zrm.casestore.agent import NO_PASSWORD
+from zrm.casework.sign_in import proves_again
 from zrm.kit import log, throttle
-from zrm.security import passwords, provider_accounts, second_step, sessions
+from zrm.security import provider_accounts, second_step, sessions
 from zrm.ui import headers
 from zrm.ui.i18n import _
 
@@ -58,12 +59,14 @@ def _shown(context: DeskContext, request: Request, desk_request: DeskRequest) ->
     form = desk_request.form
     if form.get("credential"):
         return PasskeyRequest(context).used(request, form["credential"], desk_request.agent.id) is not None
-    with context.database.cursor() as cursor:
-        if form.get("code"):
-            return second_step.right_code(cursor, desk_request.agent.id, context.secret, form["code"][:100])
-        account = agents.of_id(cursor, desk_request.agent.id)
-    allowed = context.settings.security.passwords
-    return passwords.matches(form.get("password", ""), account.password_hash if account and allowed else None)
+    return proves_again(
+        context.database,
+        desk_request.agent.id,
+        context.secret,
+        context.settings.security,
+        code=form.get("code", "")[:100],
+        password=form.get("password", ""),
+    )
 
 
 def _draw(

@@ -1,10 +1,4 @@
-"""Letting agents in: what is still missing after they proved their identity, the session, its cookies, and the
-notification.
-
-An agent who has a second step set up, or must have one, needs both steps. A passkey counts as both; so does the
-identity provider where the settings say that it asks for two. A new session begins at each step, so that an earlier
-one, planted or left over, gains no access.
-"""
+"""Letting agents in: the cookies of the session that `casework.sign_in` begins, and the page they go on with."""
 
 from __future__ import annotations
 
@@ -18,11 +12,10 @@ from zrm.agent_api.context import DeskContext
 from zrm.agent_api.desk_request import COOKIE
 from zrm.agent_api.pages.error_pages import STAGE_PAGES
 from zrm.agent_api.tries import BROWSER_COOKIE, marks_of
-from zrm.casestore import live, notification
-from zrm.casestore.notification import NewNotice, NoticeKind
+from zrm.casework import sign_in
+from zrm.casework.sign_in import Proof
 from zrm.kit import log
-from zrm.kit.db import Cursor
-from zrm.security import browsers, second_step, sessions, sign_ins
+from zrm.security import browsers
 from zrm.security.sessions import How, Session, Stage
 
 _YEAR = 365 * 24 * 3600
@@ -40,12 +33,13 @@ class Entrance:
     ) -> Response:
         """Begin a session for an agent who has proved their identity; `whole`: by both steps, if two are required."""
         with self._context.database.cursor() as cursor:
-            stage = self._stage(cursor, agent_id, whole=whole)
-            token, session = self._start(cursor, request, agent_id, how, stage)
-        target = STAGE_PAGES[stage]
-        if stage is Stage.SIGNED_IN:
+            proof = self._proof(request, agent_id, how)
+            token, session = sign_in.enter(cursor, proof, self._context.settings.security, both_steps=whole)
+        _log.info("signed in", agent=str(agent_id), how=how, stage=session.stage)
+        target = STAGE_PAGES[session.stage]
+        if session.stage is Stage.SIGNED_IN:
             target = next_href or target
-        elif next_href and stage is Stage.SECOND_STEP:
+        elif next_href and session.stage is Stage.SECOND_STEP:
             target += f"?next={quote(next_href, safe='')}"
         response = RedirectResponse(target, status_code=303, headers={"Cache-Control": "no-store"})
         self._give(request, response, token, session)
@@ -54,31 +48,18 @@ class Entrance:
     def finish(self, request: Request, response: Response, session: Session, how: How) -> None:
         """Nothing is missing any more: the response carries a complete session in place of the earlier one."""
         with self._context.database.cursor() as cursor:
-            token, whole = self._start(cursor, request, session.agent_id, how, Stage.SIGNED_IN)
+            token, whole = sign_in.finish(cursor, self._proof(request, session.agent_id, how))
+        _log.info("signed in", agent=str(session.agent_id), how=how, stage=whole.stage)
         self._give(request, response, token, whole)
 
-    def _stage(self, cursor: Cursor, agent_id: UUID, *, whole: bool) -> Stage:
-        if whole:
-            return Stage.SIGNED_IN
-        if second_step.has_one(cursor, agent_id):
-            return Stage.SECOND_STEP
-        required = self._context.settings.security.two_step == "required"
-        return Stage.SET_UP if required else Stage.SIGNED_IN
-
-    def _start(self, cursor: Cursor, request: Request, agent_id: UUID, how: How, stage: Stage) -> tuple[str, Session]:
-        before = request.cookies.get(self._context.cookie(*COOKIE).name, "")
-        if before:
-            sessions.end(cursor, sessions.token_hash(before))
-        browser = browsers.read(request.headers.get("user-agent", ""))
-        token, session = sessions.start(cursor, agent_id, stage=stage, how=how, browser=browser)
-        if stage is Stage.SIGNED_IN:
-            known = marks_of(self._context, request).knows(self._context.secret, agent_id)
-            returning = sign_ins.record(cursor, agent_id, how=how, browser=browser, known=known)
-            if returning and not known:
-                notification.tell(cursor, [NewNotice(agent_id, None, session.id, NoticeKind.SIGN_IN)])
-                live.publish_change(cursor, "notification", [agent_id])
-        _log.info("signed in", agent=str(agent_id), how=how, stage=stage)
-        return token, session
+    def _proof(self, request: Request, agent_id: UUID, how: How) -> Proof:
+        return Proof(
+            agent_id,
+            how,
+            browsers.read(request.headers.get("user-agent", "")),
+            known_browser=marks_of(self._context, request).knows(self._context.secret, agent_id),
+            earlier_token=request.cookies.get(self._context.cookie(*COOKIE).name, ""),
+        )
 
     def _give(self, request: Request, response: Response, token: str, session: Session) -> None:
         """The cookies: the session's and, once the agent is in, the browser's."""

@@ -12,6 +12,7 @@ from zrm.agent_api.pages.error_pages import page_router
 from zrm.agent_api.pages.passkey_requests import PasskeyRequest
 from zrm.agent_api.pages.sign_in import TOO_MANY, local, own_name, wait
 from zrm.agent_api.tries import Bounds
+from zrm.casework.sign_in import second_step_by_code
 from zrm.errors import TooManyTries
 from zrm.kit import log
 from zrm.security import second_step, sessions
@@ -88,8 +89,4 @@ def _second_step(context: DeskContext, request: Request, desk_request: DeskReque
         )
     code = desk_request.form.get("code", "")[:100]
     with context.database.cursor() as cursor:
-        if second_step.right_code(cursor, desk_request.agent.id, context.secret, code):
-            return How.TWO_STEPS
-        if second_step.use_recovery_code(cursor, desk_request.agent.id, context.secret, code):
-            return How.RECOVERY_CODE
-    return None
+        return second_step_by_code(cursor, desk_request.agent.id, context.secret, code)

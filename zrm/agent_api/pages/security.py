@@ -19,9 +19,9 @@ from zrm.agent_api.pages.history_sentences import SIGNED_IN_BY
 from zrm.agent_api.pages.layout import Shell
 from zrm.agent_api.pages.passkey_requests import PasskeyRequest
 from zrm.agent_api.pages.sign_in import own_name
+from zrm.casework import sign_in
 from zrm.errors import NotFound
 from zrm.kit import log
-from zrm.kit.db import Cursor
 from zrm.security import passkeys, second_step, sessions, sign_ins
 from zrm.security.sessions import How, Stage
 from zrm.ui import headers
@@ -49,7 +49,9 @@ def set_up(context: Desk, desk_request: Enrolling) -> Response:
 @router.post(f"{HOME}/recovery-codes")
 def codes(request: Request, context: Desk, desk_request: LatelyProven) -> Response:
     """New recovery codes, shown only this once."""
-    return _new_codes(context, request, desk_request, How.TWO_STEPS)
+    with context.database.cursor() as cursor:
+        made = second_step.new_recovery_codes(cursor, desk_request.agent.id, context.secret)
+    return _show_codes(context, request, desk_request, How.TWO_STEPS, made)
 
 
 @router.post(f"{HOME}/sessions/end-others")
@@ -76,7 +78,7 @@ def end_one(session_id: UUID, context: Desk, desk_request: SignedIn) -> Response
 @router.post(f"{HOME}/authenticator")
 def begin_app(context: Desk, desk_request: Enrolling) -> Response:
     """A key for an authenticator app."""
-    _check_offer(context, desk_request)
+    sign_in.require_second_step_offered(context.settings.security, desk_request.session)
     with context.database.cursor() as cursor:
         second_step.begin(cursor, desk_request.agent.id, context.secret)
     return RedirectResponse(f"{HOME}/authenticator", status_code=303)
@@ -114,7 +116,7 @@ def remove_app(context: Desk, desk_request: LatelyProven) -> Response:
 @router.post(f"{HOME}/passkeys/options")
 def passkey_options(context: Desk, desk_request: Enrolling) -> Response:
     """What the browser needs to create a passkey, as JSON."""
-    _check_offer(context, desk_request)
+    sign_in.require_second_step_offered(context.settings.security, desk_request.session)
     organisation = own_name(context, desk_request.viewer.language)
     passkey = PasskeyRequest(context)
     return passkey.to_make(
@@ -125,7 +127,7 @@ def passkey_options(context: Desk, desk_request: Enrolling) -> Response:
 @router.post(f"{HOME}/passkeys")
 def make_passkey(request: Request, context: Desk, desk_request: Enrolling) -> Response:
     """Store the passkey that the browser created."""
-    _check_offer(context, desk_request)
+    sign_in.require_second_step_offered(context.settings.security, desk_request.session)
     passkey, name = PasskeyRequest(context), _name(desk_request) or desk_request.say(_("Passkey"))
     if not passkey.made(request, desk_request.form.get("credential", ""), desk_request.agent.id, name):
         problem = _("No passkey was made. Try again.")
@@ -157,12 +159,6 @@ def remove_passkey(passkey_id: UUID, context: Desk, desk_request: LatelyProven) 
     return _back("removed")
 
 
-def _check_offer(context: DeskContext, desk_request: DeskRequest) -> None:
-    """Errors: NotFound where no second step is offered."""
-    if context.settings.security.two_step == "off" and desk_request.session.stage is Stage.SIGNED_IN:
-        raise NotFound("no second step is offered")
-
-
 def _overview(
     context: DeskContext, desk_request: DeskRequest, *, told: str = "", problem: str = "", status: int = 200
 ) -> Response:
@@ -176,7 +172,7 @@ def _overview(
             status=status,
             told=told,
             problem=problem,
-            offered=context.settings.security.two_step != "off",
+            offered=sign_in.offers_second_step(context.settings.security),
             since=second_step.confirmed_since(cursor, desk_request.agent.id),
             keys=passkeys.of_agent(cursor, desk_request.agent.id),
             longest=passkeys.LONGEST_NAME,
@@ -217,28 +213,24 @@ def _scan(context: DeskContext, desk_request: DeskRequest, *, problem: str = "",
 
 
 def _set_up_done(context: DeskContext, request: Request, desk_request: DeskRequest, how: How) -> Response:
-    """After a second step is set up: create recovery codes, unless there are some."""
+    """After a second step is set up: the first recovery codes, if they were made now."""
     with context.database.cursor() as cursor:
-        left = second_step.recovery_codes_left(cursor, desk_request.agent.id)
-    if not left:
-        return _new_codes(context, request, desk_request, how)
+        codes = sign_in.first_recovery_codes(cursor, desk_request.agent.id, context.secret)
+    if codes:
+        return _show_codes(context, request, desk_request, how, codes)
     response = _back("added")
     _finish(context, request, response, desk_request, how)
     return response
 
 
-def _new_codes(context: DeskContext, request: Request, desk_request: DeskRequest, how: How) -> Response:
+def _show_codes(
+    context: DeskContext, request: Request, desk_request: DeskRequest, how: How, codes: list[str]
+) -> Response:
     """New recovery codes, shown only this once."""
-    with context.database.cursor() as cursor:
-        codes = _codes(context, cursor, desk_request)
+    _log.info("recovery codes made", agent=str(desk_request.agent.id))
     response = _alone(context, "desk/recovery_codes.html", desk_request, 200, codes=codes)
     _finish(context, request, response, desk_request, how)
     return response
-
-
-def _codes(context: DeskContext, cursor: Cursor, desk_request: DeskRequest) -> list[str]:
-    _log.info("recovery codes made", agent=str(desk_request.agent.id))
-    return second_step.new_recovery_codes(cursor, desk_request.agent.id, context.secret)
 
 
 def _finish(context: DeskContext, request: Request, response: Response, desk_request: DeskRequest, how: How) -> None:
