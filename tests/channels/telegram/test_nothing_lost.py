@@ -17,7 +17,6 @@ from tests.channels.telegram.installation import BotInstallation
 from tests.lab.process import wait_until
 from tests.lab.telegram import Bot, Citizen, TelegramStandIn
 from zrm.channels.telegram.channel import TelegramChannel
-from zrm.channels.telegram.door import TelegramDoor
 from zrm.config import Settings
 from zrm.contract.inbound import RawContact
 from zrm.contract.ports import FrontDesk
@@ -80,9 +79,7 @@ def bring(installation: BotInstallation, desk: FrontDesk, *updates: dict[str, An
     """Bring updates to a door of a process of its own, one after the other."""
 
     async def run() -> None:
-        door = TelegramDoor(
-            installation.channel._config, installation.channel.platform, installation.channel._installation, desk
-        )
+        door = installation.channel.door(desk)
         try:
             for update in updates:
                 says = await door.handle_update("info", json.dumps(update).encode())
@@ -97,12 +94,7 @@ def sweep(installation: BotInstallation) -> None:
     """File what is due, as the listener does."""
 
     async def run() -> None:
-        door = TelegramDoor(
-            installation.channel._config,
-            installation.channel.platform,
-            installation.channel._installation,
-            installation.desk,
-        )
+        door = installation.channel.door(installation.desk)
         try:
             await door.sweep()
         finally:

@@ -16,6 +16,7 @@ from fastapi import APIRouter
 
 from zrm.channels.channel import ChannelConfig, Installation
 from zrm.channels.telegram import messages
+from zrm.channels.telegram.code_requests import CodeRequests
 from zrm.channels.telegram.config import BaleConfig, BotsConfig, TelegramConfig
 from zrm.channels.telegram.door import TelegramDoor
 from zrm.channels.telegram.listener import TelegramListener
@@ -41,15 +42,27 @@ class BotChannel:
 
     def routes(self, desk: FrontDesk) -> APIRouter:
         """The webhook."""
-        door = TelegramDoor(self._config, self.platform, self._installation, desk)
-        return Webhook(self._config, self.platform, door, desk.reception).router()
+        return Webhook(self._config, self.platform, self.door(desk), desk.reception).router()
+
+    def door(self, desk: FrontDesk) -> TelegramDoor:
+        """The receiving side, with the ports it uses."""
+        kind, installation = self.platform.kind, self._installation
+        return TelegramDoor(
+            self._config,
+            self.platform,
+            installation,
+            reception=desk.reception,
+            files=desk.files,
+            self_service=desk.self_service,
+            checkpoints=desk.checkpoints,
+            code_requests=CodeRequests(kind, installation, desk.tracking, desk.self_service),
+        )
 
     def listen(self, desk: FrontDesk, stop: Event) -> None:
         """Poll for updates, set webhooks, file expired drafts, until `stop`."""
 
         async def run() -> None:
-            door = TelegramDoor(self._config, self.platform, self._installation, desk)
-            await TelegramListener(self._config, self.platform, self._installation, door).run(stop)
+            await TelegramListener(self._config, self.platform, self._installation, self.door(desk)).run(stop)
 
         asyncio.run(run())
 

@@ -19,8 +19,9 @@ from telegram.error import TelegramError
 from zrm.channels.channel import Installation
 from zrm.channels.telegram import messages
 from zrm.channels.telegram.client import Client, FileNotGiven, FileTooBig
+from zrm.channels.telegram.code_requests import CodeRequests
 from zrm.channels.telegram.config import BotsConfig
-from zrm.channels.telegram.dialogue import Ask, DialogueContext, Turn, advance, language_of, prompt
+from zrm.channels.telegram.dialogue import DialogueContext, Turn, advance, language_of, prompt
 from zrm.channels.telegram.dialogue_state import KEEP, Bundle, DialogueState, Missing, SentPart, from_json, to_json
 from zrm.channels.telegram.incoming_update import Attached, IncomingUpdate, Malformed, read_update, storable
 from zrm.channels.telegram.messages import OutgoingMessage, menu
@@ -28,14 +29,13 @@ from zrm.channels.telegram.parse import moment
 from zrm.channels.telegram.platform import Platform
 from zrm.contract.files import StoredFile
 from zrm.contract.inbound import JSON, RawContact, Receipt
-from zrm.contract.ports import FrontDesk, Nature, Subject
-from zrm.errors import NotFound, StoreUnavailable, TooManyTries
+from zrm.contract.ports import CheckpointsPort, FilesPort, Nature, ReceptionPort, SelfServicePort, Subject
+from zrm.errors import StoreUnavailable
 from zrm.kit import log
 from zrm.kit.clock import now
 from zrm.kit.ids import new_trace
-from zrm.languages import LANGUAGES, Language
-from zrm.ui.calendars import DateReader, date_time_text
-from zrm.ui.i18n import digits, format_code, gettext
+from zrm.languages import Language
+from zrm.ui.i18n import format_code, gettext
 
 MEDIA_TYPE = "application/json"
 
@@ -48,11 +48,26 @@ _log = log.get(__name__)
 class TelegramDoor:
     """The receiving side of all bots of one messenger, in one process and one event loop."""
 
-    def __init__(self, config: BotsConfig, platform: Platform, installation: Installation, desk: FrontDesk) -> None:
+    def __init__(
+        self,
+        config: BotsConfig,
+        platform: Platform,
+        installation: Installation,
+        *,
+        reception: ReceptionPort,
+        files: FilesPort,
+        self_service: SelfServicePort,
+        checkpoints: CheckpointsPort,
+        code_requests: CodeRequests,
+    ) -> None:
         self._config = config
         self._platform = platform
         self._installation = installation
-        self._desk = desk
+        self._reception = reception
+        self._files = files
+        self._self_service = self_service
+        self._checkpoints = checkpoints
+        self._code_requests = code_requests
         self._clients: dict[str, Client] = {}
         self._fetching = asyncio.Semaphore(_FETCHED_AT_ONCE)
         self._choices: tuple[float, list[Nature], list[Subject]] = (0.0, [], [])
@@ -104,7 +119,8 @@ class TelegramDoor:
             says.append(prompt(turn.note, setting))
         says += await self.file_sealed(turn.note, told)
         if turn.ask is not None:
-            says += await self._answer(turn.ask, bot, told, turn.note, setting)
+            language = language_of(turn.note, told, setting)
+            says += await self._code_requests.answer(turn.ask, bot, told.user, language)
         return [(told.chat, say) for say in says]
 
     async def say(self, bot: str, says: Sequence[tuple[int, OutgoingMessage]]) -> None:
@@ -130,11 +146,9 @@ class TelegramDoor:
         if command not in ("stop", "start"):
             return
         kind, address = self._platform.kind, str(told.chat)
-        if await asyncio.to_thread(self._desk.self_service.opted_out, kind, address) is not (command == "stop"):
+        if await asyncio.to_thread(self._self_service.opted_out, kind, address) is not (command == "stop"):
             at = moment(told.date)
-            await asyncio.to_thread(
-                lambda: self._desk.self_service.opt(kind, bot, address, out=command == "stop", at=at)
-            )
+            await asyncio.to_thread(lambda: self._self_service.opt(kind, bot, address, out=command == "stop", at=at))
 
     def _take(self, bot: str, told: IncomingUpdate, part: SentPart | None, setting: DialogueContext) -> Turn:
         """Let the dialogue state take the update in, in one step that is atomic between processes."""
@@ -152,7 +166,7 @@ class TelegramDoor:
             return to_json(turn.note), turn.note.seconds(at)
 
         try:
-            self._desk.checkpoints.update_state(self._platform.kind, _key(bot, told.chat), change)
+            self._checkpoints.update_state(self._platform.kind, _key(bot, told.chat), change)
         except StoreUnavailable:
             raise
         except Exception:  # noqa: BLE001  # as above: what the note cannot hold is received by itself
@@ -194,7 +208,7 @@ class TelegramDoor:
             trace=new_trace(),
             content=content,
         )
-        receipt = await asyncio.wrap_future(await asyncio.to_thread(self._desk.reception.submit, contact))
+        receipt = await asyncio.wrap_future(await asyncio.to_thread(self._reception.submit, contact))
         _log.info(
             "received",
             channel=self._platform.kind,
@@ -233,7 +247,7 @@ class TelegramDoor:
             return Missing(attached.name, attached.size, "not_fetched")
         role = "recording" if attached.kind == "voice" else "attachment"
         return await asyncio.to_thread(
-            self._desk.files.store, data, name=attached.name, media_type=attached.media_type, role=role
+            self._files.store, data, name=attached.name, media_type=attached.media_type, role=role
         )
 
     # ------------------------------------------------------------ sealed bundles
@@ -277,7 +291,7 @@ class TelegramDoor:
             changed = replace(present, sealed=sealed, code=code if bundle.role == "matter" else present.code)
             return to_json(changed), changed.seconds(now().timestamp())
 
-        self._desk.checkpoints.update_state(self._platform.kind, _key(note.bot, note.chat), change)
+        self._checkpoints.update_state(self._platform.kind, _key(note.bot, note.chat), change)
         return code if first[-1] and bundle.role == "matter" else ""
 
     def _registered(self, language: Language, code: str, bundle: Bundle) -> OutgoingMessage:
@@ -290,7 +304,7 @@ class TelegramDoor:
     async def sweep(self) -> None:
         """File expired drafts and albums, in every chat. Errors: StoreUnavailable."""
         for value in await asyncio.to_thread(
-            lambda: self._desk.checkpoints.expiring_states(self._platform.kind, within=KEEP)
+            lambda: self._checkpoints.expiring_states(self._platform.kind, within=KEEP)
         ):
             if not isinstance(value, dict):
                 continue
@@ -316,48 +330,8 @@ class TelegramDoor:
             found.append(note)
             return to_json(note), note.seconds(at)
 
-        self._desk.checkpoints.update_state(self._platform.kind, _key(bot, chat), change)
+        self._checkpoints.update_state(self._platform.kind, _key(bot, chat), change)
         return found[-1]
-
-    # ------------------------------------------------------------ requests to the desk
-
-    async def _answer(
-        self, ask: Ask, bot: str, told: IncomingUpdate, note: DialogueState, setting: DialogueContext
-    ) -> list[OutgoingMessage]:
-        language = language_of(note, told, setting)
-        peer = f"{self._platform.kind}:{told.user}"
-        try:
-            if ask.kind == "track":
-                return await asyncio.to_thread(self._track, ask.code, peer, language)
-            done = await asyncio.to_thread(self._desk.self_service.rate, ask.code, ask.score, self._platform.kind, peer)
-            return [
-                OutgoingMessage(gettext(language, messages.RATED if done else messages.NOT_RATED), keys=menu(language))
-            ]
-        except NotFound:
-            return [OutgoingMessage(gettext(language, messages.NO_SUCH_CODE), keys=menu(language))]
-        except TooManyTries:
-            return [OutgoingMessage(gettext(language, messages.TOO_MANY_TRIES), keys=menu(language))]
-        except StoreUnavailable:  # the update itself is durable: only the request must be repeated by the citizen
-            _log.warning("not looked up", channel=self._platform.kind, account=bot)
-            return [OutgoingMessage(gettext(language, messages.AWAY), keys=menu(language))]
-
-    def _track(self, code: str, peer: str, language: Language) -> list[OutgoingMessage]:
-        found = self._desk.tracking.track(code, peer)
-        text = gettext(
-            language,
-            messages.STATE,
-            code=format_code(found.code, language),
-            state=gettext(language, messages.STATES[found.state]),
-            date=date_time_text(
-                found.changed_at,
-                DateReader(language, LANGUAGES[language].calendar, self._installation.timezone),
-            ),
-        )
-        says = [OutgoingMessage(text, keys=menu(language))]
-        if found.state == "closed" and not found.rated:
-            row = tuple((digits(score, language), f"r:{found.code}:{score}") for score in range(1, 6))
-            says.append(OutgoingMessage(gettext(language, messages.HOW_CONTENT), buttons=(row,)))
-        return says
 
     async def _setting(self, bot: str) -> DialogueContext:
         natures, subjects = await self._known_choices()
@@ -374,7 +348,7 @@ class TelegramDoor:
         read_at, natures, subjects = self._choices
         if not read_at or time.monotonic() - read_at >= _CHOICES_FOR:
             natures, subjects = await asyncio.to_thread(
-                lambda: (self._desk.self_service.natures(), self._desk.self_service.subjects())
+                lambda: (self._self_service.natures(), self._self_service.subjects())
             )
             self._choices = (time.monotonic(), natures, subjects)
         return natures, subjects
