@@ -12,6 +12,7 @@ from tests.casework.installation import agent, file_case
 from tests.reasons import why
 from zrm.contract.files import StoredFile
 from zrm.contract.inbound import RawContact
+from zrm.contract.refusals import NO_SECRET
 from zrm.inbox import door_records, message_parts, quarantine, raw_contacts, reading, tracking_codes, writer
 from zrm.inbox.message_parts import StoredPart
 from zrm.inbox.raw_contacts import Settled
@@ -86,9 +87,9 @@ def test_a_confirmation_is_one_row_and_stays_until_its_contact_is_long_kept(inbo
 
 def test_a_refusal_is_written_down_within_bounds(database: Database) -> None:
     with database.cursor() as cursor:
-        door_records.refuse(cursor, "web", "a" * 300, "r" * 600, "peer")
-        found = rows(cursor, "SELECT channel, length(account), length(reason), peer_hash FROM refusals")
-        assert found == [("web", 200, 500, "peer")]
+        door_records.refuse(cursor, "web", "a" * 300, NO_SECRET, "peer")
+        found = rows(cursor, "SELECT channel, length(account), reason_code, reason_params, peer_hash FROM refusals")
+        assert found == [("web", 200, NO_SECRET.code, {}, "peer")]
 
 
 def test_parts_are_found_by_channel_key_and_time_and_filed_alone(database: Database) -> None:
