@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from uuid import UUID
 
@@ -22,6 +22,7 @@ from zrm.casestore.outgoing import NewDelivery, OwnWords
 from zrm.casework.context import ActingAgent
 from zrm.casework.erasure import erase_contacts
 from zrm.errors import Conflict
+from zrm.frontdesk.tracking import tracking_of
 from zrm.inbox import quarantine, reading
 from zrm.inbox.receive import INLINE_LIMIT
 from zrm.kit.clock import now
@@ -73,6 +74,16 @@ def agent(cursor: Cursor) -> UUID:
     row = cursor.fetchone()
     assert row is not None
     return UUID(str(row[0]))
+
+
+def shown(installation: MailInstallation, contact: UUID) -> tuple[bool, Sequence[str]]:
+    """Whether the tracking page shows words to whoever has the contact's code, and what they can prove it by."""
+    ((code,),) = installation.ask("SELECT code FROM receipts WHERE contact_id = %s", contact)
+    with installation.database.cursor() as cursor:
+        page = tracking_of(
+            cursor, str(code), proven=False, default_language="fa", writes_mail=True, body_of=installation.blobs.get
+        )
+    return page.proven, page.proofs
 
 
 def old(installation: MailInstallation) -> None:
@@ -147,6 +158,30 @@ def test_why_it_was_in_quarantine_is_erased_too(mail_installation: MailInstallat
     assert SECRET in everything(mail_installation.database)
     erase(mail_installation, contact)
     assert SECRET not in everything(mail_installation.database)
+
+
+def test_erasing_opens_no_case_to_its_code(mail_installation: MailInstallation) -> None:
+    """With the message goes the address that proved the case; that is no case of a citizen who gave none."""
+    sender = "sara@example.com"
+    contact = mail_installation.take(mail("lamp", "Subject: lamp", sender=sender), mail_from=sender)
+    sent(mail_installation)
+    with mail_installation.database.cursor() as cursor:
+        cursor.execute("UPDATE addresses SET claimed = true")  # as a form's are, where the citizen only types them
+    assert shown(mail_installation, contact) == (False, ("email",))
+    erase(mail_installation, contact)
+    assert shown(mail_installation, contact) == (False, ())
+
+
+def test_a_citizen_without_an_address_needs_only_the_code(mail_installation: MailInstallation) -> None:
+    contact = mail_installation.take(mail("lamp"))
+    with mail_installation.database.cursor() as cursor:
+        cursor.execute("DELETE FROM addresses")
+        cursor.execute("UPDATE cases SET opened_from = '{}'")
+        cursor.execute("UPDATE contacts SET address = '', other_addresses = '{}'")
+    assert shown(mail_installation, contact) == (True, ())
+    with mail_installation.database.cursor() as cursor:
+        cursor.execute("DELETE FROM contacts WHERE direction = 'in'")
+    assert shown(mail_installation, contact) == (False, ()), "its month was taken off"
 
 
 def test_an_answer_without_a_case_is_erased_with_its_question(mail_installation: MailInstallation) -> None:

@@ -52,6 +52,7 @@ class _Tracked(NamedTuple):
     person_id: UUID | None
     received_at: datetime
     rated: bool
+    complete: bool
 
 
 def tracking_of(
@@ -69,7 +70,9 @@ def tracking_of(
         SELECT k.id, k.status, k.language, k.channel, k.opened_at, k.status_at,
                greatest(k.status_at, k.last_contact_at) AS changed_at, k.title, k.description, k.person_id,
                coalesce(w.received_at, k.opened_at) AS received_at,
-               EXISTS (SELECT FROM ratings WHERE case_id = k.id AND at >= k.status_at) AS rated
+               EXISTS (SELECT FROM ratings WHERE case_id = k.id AND at >= k.status_at) AS rated,
+               (SELECT count(*) FILTER (WHERE id = r.contact_id) = 1 AND count(erased_at) = 0
+                FROM contacts WHERE case_id = k.id AND direction = 'in') AS complete
         FROM tracking_codes r LEFT JOIN cases k ON k.id = r.case_id
         LEFT JOIN raw_contacts w ON w.id = r.contact_id AND w.kind = 'contact'
         WHERE r.code = %s AND num_nonnulls(k.id, w.id) > 0
@@ -85,7 +88,9 @@ def tracking_of(
             filed=False, happened={"received": found.received_at},
         )  # fmt: skip
     kinds = {kind for kind, _ in addresses_of(cursor, found.id, found.person_id)}
-    proven = proven or not kinds  # a citizen without an address has only the code, and must still get the answer
+    # A citizen without an address has only the code, and must still get the answer. Where a message of theirs was erased
+    # or taken off with its month, an address may have gone with it: then nothing shows that there was none.
+    proven = proven or (found.complete and not kinds)
     proofs: list[Literal["phone", "email"]] = []
     if PHONE in kinds:
         proofs.append("phone")
