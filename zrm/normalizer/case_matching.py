@@ -1,5 +1,6 @@
-"""Case matching: which person, which case, which rows. It decides in memory, from what `lookups` read for the whole
-batch, in order of arrival, so that a person's second message joins the case that the first one opened.
+"""Case matching: which case a contact belongs to, and the rows it becomes. It decides in memory, from what `lookups`
+read for the whole batch, in order of arrival, so that a person's second message joins the case that the first one
+opened. Whose contact it is decides `person_matching`; whether a new case is acknowledged, `acknowledgements`.
 
 Nothing that a contact says about itself is believed without a check of its sender. A sender who quotes another
 citizen's token and is not known in that case gets a new case, linked to the other one for a person to decide. Which of
@@ -11,7 +12,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Literal
 from uuid import UUID
 
@@ -20,14 +21,11 @@ from psycopg.types.json import Jsonb
 from zrm.casestore.attachment import OUR_OWN, NewAttachment, NewRemoteFile
 from zrm.casestore.case import NewCase, NewRelation, Status
 from zrm.casestore.contact import NewContact
-from zrm.casestore.delivery import DeliveryKind
 from zrm.casestore.history import (
     CITIZEN,
     SYSTEM,
     Actor,
     CaseOpened,
-    CodeNotSent,
-    LoopBroken,
     NewLine,
     Payload,
     RelationSuggested,
@@ -35,26 +33,20 @@ from zrm.casestore.history import (
     by_agent,
 )
 from zrm.casestore.outbox import Topic
-from zrm.casestore.outgoing import NewDelivery
-from zrm.casestore.person import NewAddress, NewPerson
 from zrm.casestore.search_words import contact_key
-from zrm.casework.acknowledge import SUBJECT, acknowledgement
-from zrm.casework.reply_routes import ReplyRoute, SendingAccount
+from zrm.casework.reply_routes import SendingAccount
 from zrm.casework.transitions import Step, next_status
 from zrm.config import Settings
-from zrm.contract.addresses import EMAIL
-from zrm.contract.capabilities import kind_of_address, of_channel
 from zrm.contract.files import InboundFile
 from zrm.inbox.raw_contacts import Settled
 from zrm.kit.ids import new_id
-from zrm.kit.mail_addresses import own_message_id
-from zrm.languages import LANGUAGES, Language, language_for_answers
+from zrm.languages import Language, language_for_answers
 from zrm.normalizer import reasons
+from zrm.normalizer.acknowledgements import Acknowledgements
 from zrm.normalizer.interpretation import Interpretation
-from zrm.normalizer.lookups import TYPED, BatchContext, KnownCase, acknowledgement_route
-from zrm.normalizer.origin import NormalizedAddress
+from zrm.normalizer.lookups import BatchContext, KnownCase
+from zrm.normalizer.person_matching import PersonMatching
 from zrm.normalizer.write_batch import WriteBatch
-from zrm.ui.i18n import gettext
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +65,8 @@ class CaseMatching:
         self.rows = WriteBatch()
         self._known = known
         self._settings = settings
-        self._senders = senders
+        self._persons = PersonMatching(known, self.rows)
+        self._acknowledgements = Acknowledgements(known, self.rows, settings, senders)
 
     def place(self, reading: Interpretation, kept: Sequence[StoredAttachment]) -> None:
         """Give the contact its person and its case."""
@@ -82,18 +75,20 @@ class CaseMatching:
             self.rows.settled.append(Settled(reading.raw.id, "ignored", reasons.NOBODYS_BOUNCE))
             return
         if case is None:
-            person_id = self._person(reading)
+            person_id = self._persons.of(reading)
             case = self._open(reading, person_id)
             self.rows.settled.append(Settled(reading.raw.id, "filed"))
         else:
             self._join(case, reading)
-            of_case = reading.thread.conversation or (reading.robot and self._claimed_by(case, reading))
-            person_id = case.person_id if of_case else self._person(reading)
+            of_case = reading.thread.conversation or (
+                reading.robot and self._persons.claimed_by(case.person_id, reading)
+            )
+            person_id = case.person_id if of_case else self._persons.of(reading)
             self.rows.settled.append(Settled(reading.raw.id, "joined"))
         self._append(case, reading, person_id, kept)
         if case.fresh and related is not None:
             reason: Literal["answers_old_case", "quoted_by_stranger"] = (
-                "answers_old_case" if self._belongs(related, reading) else "quoted_by_stranger"
+                "answers_old_case" if self._persons.belongs(related, reading) else "quoted_by_stranger"
             )
             self.rows.relations.append(
                 NewRelation(new_id(), case.id, related.id, reading.raw.id, reason, reading.raw.received_at)
@@ -104,7 +99,7 @@ class CaseMatching:
             self._record(related, SYSTEM, suggested, reading)
             self.rows.changed.append(related.id)
         if case.fresh:
-            self._acknowledge(case, reading)
+            self._acknowledgements.acknowledge(case, reading)
 
     def _thread(self, reading: Interpretation) -> tuple[KnownCase | None, KnownCase | None]:
         """The case to join, or a case to link to: an unknown sender quoted its mark, or it was closed too long ago."""
@@ -117,7 +112,7 @@ class CaseMatching:
         quoted += [case for reference in thread.references for case in self._known.by_message.get(reference, ())]
         candidates = [case for identifier in quoted if (case := self._case_of(identifier)) is not None]
         for case in candidates:
-            if self._belongs(case, reading):
+            if self._persons.belongs(case, reading):
                 return (None, case) if self._long_closed(case, reading) else (case, None)
         if candidates:
             return None, candidates[0]
@@ -138,81 +133,6 @@ class CaseMatching:
 
     def _case_of(self, identifier: UUID | None) -> KnownCase | None:
         return self._known.cases.get(identifier) if identifier is not None else None
-
-    def _belongs(self, case: KnownCase, reading: Interpretation) -> bool:
-        """Whether the sender is known in that case: by the address it began with, one we wrote to, or one of its
-        person's own.
-
-        An address that is only claimed counts as unknown, whatever its name.
-        """
-        return any(
-            address.value in case.addresses
-            or any(
-                owner == case.person_id and not claimed
-                for owner, claimed in self._known.owners[address.kind, address.value]
-            )
-            for address in reading.shown
-        )
-
-    def _person(self, reading: Interpretation) -> UUID | None:
-        """The sender by address: the one person it belongs to, else a new one; None if several persons share it."""
-        if not reading.addresses:
-            return self._new_person(reading)
-        if (
-            not reading.shown
-        ):  # Claimed addresses never combine to identify a person: a sender could take over another's file.
-            owners = [
-                {owner for owner, _ in self._known.owners[address.kind, address.value]} for address in reading.addresses
-            ]
-            common = set.intersection(*owners)
-            return common.pop() if len(common) == 1 else self._new_person(reading)
-        first = reading.shown[0]
-        shown = {owner for owner, claimed in self._known.owners[first.kind, first.value] if not claimed}
-        if len(shown) > 1:
-            return None
-        if not shown and reading.addresses_proven:
-            shown = self._shown_owners(reading.shown[1:])
-        person_id = shown.pop() if len(shown) == 1 else self._new_person(reading)
-        if reading.addresses_proven:
-            self._own_proven(reading, person_id)
-        return person_id
-
-    def _shown_owners(self, addresses: Sequence[NormalizedAddress]) -> set[UUID]:
-        return {
-            owner
-            for address in addresses
-            for owner, claimed in self._known.owners[address.kind, address.value]
-            if not claimed
-        }
-
-    def _own_proven(self, reading: Interpretation, person_id: UUID) -> None:
-        """Give the person the other addresses too, except those shown to belong to another person.
-
-        Only a person may merge two files of one citizen, and an address of two persons identifies neither.
-        """
-        for address in reading.shown:
-            owners = self._known.owners[address.kind, address.value]
-            if (person_id, True) in owners:
-                owners[owners.index((person_id, True))] = (person_id, False)
-                self.rows.proven.append((person_id, address.kind, address.value))
-            elif not self._shown_owners([address]):
-                self._own(address, person_id, False, reading.raw.received_at)
-
-    def _new_person(self, reading: Interpretation) -> UUID:
-        person_id, at = new_id(), reading.raw.received_at
-        language = next((one for one in (reading.language, reading.profile_language) if one in LANGUAGES), "")
-        self.rows.persons.append(NewPerson(person_id, reading.name, language, at))
-        self._known.names[person_id] = reading.name
-        for place, address in enumerate(reading.addresses):
-            if address.claimed or place == 0:
-                self._own(address, person_id, address.claimed, at)
-        return person_id
-
-    def _own(self, address: NormalizedAddress, person_id: UUID, claimed: bool, at: datetime) -> None:
-        self.rows.addresses.append(
-            NewAddress(new_id(), person_id, address.kind, address.value, address.raw, claimed, at)
-        )
-        self._known.owners[address.kind, address.value].append((person_id, claimed))
 
     def _open(self, reading: Interpretation, person_id: UUID | None) -> KnownCase:
         contact, at = reading.raw.contact, reading.raw.received_at
@@ -274,16 +194,7 @@ class CaseMatching:
         # A machine answers everything, also what an unknown sender sent there.
         if case.person_id is None or reading.robot:
             return
-        # A reply from an address we wrote to proves that the address is the citizen's.
-        for address in self._claimed_by(case, reading):
-            owners = self._known.owners[address.kind, address.value]
-            owners[owners.index((case.person_id, True))] = (case.person_id, False)
-            self.rows.proven.append((case.person_id, address.kind, address.value))
-
-    def _claimed_by(self, case: KnownCase, reading: Interpretation) -> list[NormalizedAddress]:
-        """The addresses it came from that the case's person has only claimed so far."""
-        owners = self._known.owners
-        return [one for one in reading.shown if (case.person_id, True) in owners[one.kind, one.value]]
+        self._persons.prove(case.person_id, reading)
 
     def _append(
         self, case: KnownCase, reading: Interpretation, person_id: UUID | None, kept: Sequence[StoredAttachment]
@@ -372,69 +283,6 @@ class CaseMatching:
             self.rows.outbox[Topic.SCAN].append((kept.id, contact.trace))
         if file.role == "fax":
             self.rows.outbox[Topic.RENDER].append((kept.id, contact.trace))
-
-    def _acknowledge(self, case: KnownCase, reading: Interpretation) -> None:
-        route = acknowledgement_route(reading, self._settings, self._senders)
-        if route is None:
-            return
-        address, at, trace = route.address, reading.raw.received_at, reading.raw.contact.trace
-        if (route.channel, address) in self._known.opted_out_addresses:
-            return
-        kind = kind_of_address(route.channel, address)
-        if route.claimed and (kind, address) in self._known.doubtful:  # only a message from there ends the doubt
-            return
-        if not self._count_answer(route):
-            withheld = CodeNotSent if route.claimed else LoopBroken
-            self._record(case, SYSTEM, withheld(channel=route.channel, contact_id=reading.raw.id), reading)
-            return
-        wording = self._known.first_words.get(case.unit_id, self._known.first_words.get(None))
-        text = acknowledgement(
-            case.code, case.language, self._settings, kind=kind, wording=wording, typed=route.claimed
-        )
-        title = gettext(case.language, SUBJECT) if kind == EMAIL else ""
-        answer_id = new_id()
-        message_id = (
-            own_message_id(answer_id, self._settings.mail_domain) if of_channel(route.channel).message_ids else ""
-        )
-        labels = ["acknowledgement", *([TYPED] if route.claimed else [])]
-        self.rows.contacts.append(
-            NewContact(
-                id=answer_id,
-                case_id=case.id,
-                direction="out",
-                channel=route.channel,
-                account=route.account,
-                at=at,
-                text=text,
-                title=title,
-                address=address,
-                language=case.language,
-                labels=labels,
-                message_id=message_id,
-                automatic=True,
-            )
-        )
-        if message_id:
-            self.rows.message_ids.append((message_id, case.id))
-        self.rows.deliveries.append(
-            NewDelivery(
-                DeliveryKind.ACKNOWLEDGEMENT, route.channel, route.account, address, case_id=case.id, contact_id=answer_id,
-                trace=trace, at=at,
-            )
-        )  # fmt: skip
-
-    def _count_answer(self, route: ReplyRoute) -> bool:
-        """Count one automatic answer to a pair of addresses; False, and not counted, if the limit is reached."""
-        pair = (route.channel, route.account, route.address)
-        hour, day = self._known.answered.get(pair, (0, 0))
-        limits = self._settings.automatic
-        if hour >= limits.per_hour or day >= limits.per_day:
-            return False
-        if route.claimed and (day >= limits.typed_per_day or self._known.codes_to_typed >= limits.typed_per_hour):
-            return False
-        self._known.answered[pair] = (hour + 1, day + 1)
-        self._known.codes_to_typed += route.claimed
-        return True
 
     def _record(self, case: KnownCase, actor: Actor, payload: Payload, reading: Interpretation) -> None:
         self.rows.events.append(NewLine(case.id, actor, payload, reading.raw.received_at))
