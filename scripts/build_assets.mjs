@@ -7,7 +7,7 @@
 //   tabler.css, tabler.rtl.css       Tabler's own sheets, entries of their own: a page loads the one of its direction;
 //                                    only the rules for elements, classes and attributes that our templates and scripts name
 //   *.woff2                          of the fonts only the letters that ui/fonts.css says each part has, in the weights used
-//   *.br, *.gz                       each text beside itself, compressed as well as can be (zrm/app.py)
+//   *.br, *.gz                       each text beside itself, compressed as well as can be (zrm/http/assets.py)
 //
 // build/manifest.json maps "app.css" to "app-<hash>.css", for every file written (fonts and images by their own names).
 // A build that fails leaves the last good one in place.

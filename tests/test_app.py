@@ -22,13 +22,14 @@ from tests.agent_api.conftest import PASSWORDS, submit
 from tests.lab import axe
 from tests.lab.process import free_port, wait_until
 from tests.lab.serving import serving
-from zrm.app import _again, build_app
 from zrm.casestore import heartbeat, outbox, schema
 from zrm.casestore.heartbeat import Heartbeat
 from zrm.casestore.outbox import Topic
 from zrm.channels.web.track import FollowMatter
 from zrm.contract.inbound import RawContact, Receipt
 from zrm.demonstration import DEMO_AGENTS
+from zrm.http.app import build_app
+from zrm.http.fallback_errors import again_href
 from zrm.inbox.receive import Inbox
 from zrm.installation import DATABASE_VARIABLE, REDIS_VARIABLE, Runtime, load_config, open_runtime
 from zrm.kit.ids import new_id
@@ -247,7 +248,7 @@ def test_an_error_page_that_cannot_be_drawn_is_plain_words(
 
 def test_a_path_that_looks_like_a_host_is_not_led_to() -> None:
     scope = {"type": "http", "method": "GET", "path": "//evil.example/x", "query_string": b"", "headers": [], "server": ("h", 80), "scheme": "http"}  # fmt: skip
-    assert _again(Request(scope)) == "/"
+    assert again_href(Request(scope)) == "/"
 
 
 @pytest.mark.peer("browser")
@@ -343,7 +344,7 @@ def test_a_database_that_takes_no_contact_is_not_ready(client: httpx.Client, ins
 def test_readiness_does_not_stand_behind_the_citizens(
     client: httpx.Client, installation: Runtime, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("zrm.app._PATIENCE", 10)
+    monkeypatch.setattr("zrm.http.operations._PATIENCE", 10)
     with ExitStack() as stack:
         for _ in range(24):
             stack.enter_context(installation.database.cursor())
@@ -422,7 +423,7 @@ def test_what_an_agent_takes_down_is_in_the_doors_book(client: httpx.Client, ins
 def test_a_store_that_hangs_is_said_and_holds_nobody_up(
     client: httpx.Client, installation: Runtime, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("zrm.app._PATIENCE", 0.2)
+    monkeypatch.setattr("zrm.http.operations._PATIENCE", 0.2)
     with installation.database.connect() as elsewhere:
         elsewhere.execute("LOCK TABLE alembic_version, contact_counts IN ACCESS EXCLUSIVE MODE")
         for _ in range(3):
@@ -524,7 +525,7 @@ def test_pages_and_files_are_compressed_as_the_browser_can_read_them(
     assert "immutable" in file.headers["cache-control"]
     assert file.headers["vary"] == "Accept-Encoding"
     assert ".z-portal" in file.text
-    assert client.get("/static/../app.py", headers={"Accept-Encoding": accepted}).status_code == 404
+    assert client.get("/static/../../../http/app.py", headers={"Accept-Encoding": accepted}).status_code == 404
 
 
 def test_an_open_desk_hears_at_once_and_its_pages_share_no_secret(client: httpx.Client) -> None:

@@ -28,7 +28,6 @@ from tests.lab.databases import Databases
 from tests.lab.servers import TestServers
 from tests.lab.serving import serving
 from tests.reasons import why
-from zrm.app import build_app
 from zrm.casestore import outbox
 from zrm.casestore.outbox import Topic
 from zrm.casework import case_actions
@@ -36,6 +35,7 @@ from zrm.casework.reply_routes import ReplyRoute
 from zrm.channels.fax.parse import NOT_A_FAX
 from zrm.dispatch.notify import Notify
 from zrm.dispatch.task_runner import leave_failed
+from zrm.http.app import build_app
 from zrm.installation import DATABASE_VARIABLE, REDIS_VARIABLE, Runtime, load_config, open_runtime
 from zrm.kit.ids import new_id
 from zrm.ui.pages import Pages

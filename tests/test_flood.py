@@ -19,7 +19,7 @@ from tests.channels.email.desk import open_door
 from tests.channels.web.portal import all_hidden, hidden
 from tests.lab.process import wait_until
 from tests.lab.serving import serving
-from zrm.app import build_app
+from zrm.http.app import build_app
 from zrm.inbox.code import mint
 from zrm.installation import DATABASE_VARIABLE, REDIS_VARIABLE, Runtime, load_config, open_runtime
 

@@ -15,8 +15,8 @@ import pytest
 from starlette.types import Receive, Scope, Send
 
 from tests.lab.process import LOOPBACK, free_port, wait_until
-from zrm import http_server
 from zrm.config import Web
+from zrm.http import server as http_server
 from zrm.kit.listening import listen
 
 FAILED: list[Exception] = []

@@ -15,9 +15,9 @@ from tests.casework.installation import one
 from tests.lab.process import wait_until
 from tests.lab.serving import serving
 from tests.test_app import CONFIG
-from zrm.app import build_app
 from zrm.casestore.outbox import Topic
 from zrm.dispatch.queues import Queues
+from zrm.http.app import build_app
 from zrm.installation import DATABASE_VARIABLE, REDIS_VARIABLE, Runtime, load_config, open_runtime
 from zrm.worker import build_task_runner
 

@@ -13,8 +13,8 @@ from fastapi import Request, Response
 
 from tests.agent_api.conftest import PASSWORDS
 from tests.lab.serving import serving
-from zrm.app import build_app
 from zrm.channels.web.track import FollowMatter
+from zrm.http.app import build_app
 from zrm.installation import DATABASE_VARIABLE, REDIS_VARIABLE, load_config, open_runtime
 
 CONFIG = """\

@@ -8,7 +8,6 @@ import gc
 import os
 import resource
 import signal
-import socket
 import sys
 from pathlib import Path
 from threading import Event
@@ -17,48 +16,38 @@ from typing import Annotated
 import psycopg
 import typer
 from rich.console import Console
-from rich.markup import escape
 
-from zrm import __version__, demonstration, organisation_commands
+from zrm import __version__, demonstration, one_machine, organisation_commands
 from zrm import worker as worker_role
-from zrm.app import build_app, health_problems, schema_findings
-from zrm.casestore import agent as agents
-from zrm.casestore.agent import Permission
 from zrm.casestore.heartbeat import Heartbeat
-from zrm.casestore.installation_id import adopt_folder, claim_folder, folder_problem
+from zrm.casestore.installation_id import adopt_folder, claim_folder
 from zrm.casestore.outbox import Topic
 from zrm.casestore.schema import SchemaState
 from zrm.casestore.schema import migrate as migrate_schema
 from zrm.channels.channel import HasListener
-from zrm.dispatch.queues import Queues, queue_mistakes, queue_obstacles, queue_risks
+from zrm.checks import findings, require
+from zrm.dispatch.queues import Queues, queue_mistakes
 from zrm.dispatch.relay import Relay
 from zrm.errors import ConfigError, StoreUnavailable, ZrmError
-from zrm.http_server import Server
-from zrm.http_server import config as serve_config
+from zrm.http.app import build_app
+from zrm.http.server import Server
+from zrm.http.server import config as serve_config
 from zrm.installation import (
     CONFIG_VARIABLE,
-    DATABASE_VARIABLE,
-    REDIS_VARIABLE,
     SAMPLE_CONFIG,
-    LoadedConfig,
     Runtime,
     config_path,
     load_config,
     open_runtime,
 )
 from zrm.kit import file_permissions, listening, log, proxies
-from zrm.kit.blobs import BlobStore
-from zrm.kit.database_checks import obstacles, risks
-from zrm.kit.db import Cursor, Database
-from zrm.languages import LANGUAGES, SOURCE, Language
-from zrm.organisation.actions import unit_ids
-from zrm.standalone.servers import Servers, embedded
-from zrm.standalone.supervisor import Supervisor
+from zrm.kit.database_checks import obstacles
+from zrm.languages import LANGUAGES, Language
+from zrm.readiness import schema_findings
 
 cli = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
 _CANNOT_LISTEN = {errno.EADDRINUSE, errno.EADDRNOTAVAIL, errno.EACCES}
 _OPEN_FILES = 65_536
-_PERSONAL = ("blobs", "log", "outgoing", "recordings")
 cli.add_typer(organisation_commands.organisation_cli, name="organisation")
 cli.add_typer(organisation_commands.unit_cli, name="unit")
 cli.add_typer(organisation_commands.subject_cli, name="subject")
@@ -110,93 +99,7 @@ def up(
     """Run everything on this machine: embedded PostgreSQL and Valkey unless config.yaml names others, and every role."""
     plan = load_config()
     log.configure("up", level="WARNING", json=False)
-    settings = plan.settings
-    with contextlib.ExitStack() as stack:
-        doors = [stack.enter_context(door) for door in _listen(plan)]
-        servers = stack.enter_context(
-            embedded(plan.data, database_url=settings.database_url, redis_url=settings.redis_url)
-        )
-        _run_all(plan, servers, doors, demo=demo)
-
-
-def _run_all(plan: LoadedConfig, servers: Servers, doors: list[socket.socket], *, demo: bool) -> None:
-    database = Database(servers.database_url, application="zrm up")
-    _require(obstacles(database) + queue_obstacles(servers.redis_url))
-    migrate_schema(database)
-    claim_folder(database, BlobStore(plan.data / "blobs"))
-    if demo:
-        demonstration.seed(database)
-    with database.cursor() as cursor:
-        missing = [*(plan.published if plan.exposed else ()), *_missing_structure(cursor, plan)]
-    database.close()
-    zrm = [sys.executable, "-P", "-m", "zrm.cli"]  # -P: a folder "zrm" in the working folder is not ours
-    roles = {
-        "relay": [*zrm, "relay"],
-        "worker-1": [*zrm, "worker", "file", "notify"],
-        "worker-2": [*zrm, "worker", "deliver"],  # answers do not wait for other work
-        "worker-3": [*zrm, "worker", "notify", "file", "fetch", "status", "scan", "render"],
-        "web": [*zrm, "web", *(f"--fd={door.fileno()}" for door in doors)],
-    }
-    for kind, channel in plan.channels.items():
-        if isinstance(channel, HasListener):
-            roles[kind] = [*zrm, "listen", kind]
-    environment = {**os.environ, DATABASE_VARIABLE: servers.database_url, REDIS_VARIABLE: servers.redis_url}
-    supervisor = Supervisor(
-        roles,
-        environment,
-        plan.data / "log",
-        inherit={"web": [door.fileno() for door in doors]},
-        tend=servers.revive,
-        say=_quiet,
-    )
-    _welcome(plan, missing, demo=demo)
-    supervisor.run()
-    console.print("ZRM has stopped; everything is kept.")
-
-
-def _require(problems: list[str]) -> None:
-    """Return if nothing is wrong with the stores. Errors: ConfigError, a line for each obstacle."""
-    if problems:
-        raise ConfigError("\n".join(problems))
-
-
-def _listen(plan: LoadedConfig) -> list[socket.socket]:
-    """The web role's sockets, kept open when it restarts. Errors: ConfigError, now instead of in the role."""
-    web = plan.settings.web
-    try:
-        return listening.listen(web.host, web.port)
-    except OSError as error:
-        raise ConfigError(
-            f"{plan.file.name}: web.port: {web.host}:{web.port}: cannot listen ({error.strerror}); "
-            "is ZRM running already?"
-        ) from None
-
-
-def _quiet(line: str) -> None:
-    """Show only what a person must know on the terminal; the logs in var/log have everything."""
-    if '"level": "info"' not in line and '"level": "debug"' not in line:
-        console.print(line, markup=False, soft_wrap=True)
-
-
-def _welcome(plan: LoadedConfig, missing: list[str], *, demo: bool) -> None:
-    web = plan.settings.web
-    address = f"http://{web.host}:{web.port}"
-    console.print()
-    console.print(f"[bold]{plan.settings.organisation.name.in_language(SOURCE)}[/] is open on this machine.")
-    console.print(f"  Citizens     {address}/")
-    console.print(f"  Desk         {address}/desk")
-    for kind, channel in plan.channels.items():
-        if isinstance(channel, HasListener):
-            console.print(f"  {kind:12} listening; see docs/channels/{kind}.md")
-    if demo:
-        console.print("  Demonstration sign-ins:")
-        for agent in demonstration.DEMO_AGENTS:
-            console.print(f"    {agent.login:8} {agent.password:18} {agent.does}, {agent.language}")
-    for problem in missing:
-        console.print(f"  [bold]Missing[/]      {escape(problem)}", soft_wrap=True)
-    console.print(f"  Logs         {plan.data / 'log'}")
-    console.print("  Ctrl-C stops everything; the data stays.")
-    console.print()
+    one_machine.run(plan, console, demo=demo)
 
 
 @cli.command()
@@ -287,7 +190,7 @@ def relay() -> None:
 def worker(topics: Annotated[list[Topic] | None, typer.Argument(help="Topics in order of preference.")] = None) -> None:
     """Run the tasks of the outbox's topics, by default of all topics."""
     runtime = _open_role("worker")
-    _require(queue_mistakes(runtime.redis_url))
+    require(queue_mistakes(runtime.redis_url))
     _let_collector_rest()
     worker_role.run(runtime, topics or list(Topic))
 
@@ -296,7 +199,7 @@ def worker(topics: Annotated[list[Topic] | None, typer.Argument(help="Topics in 
 def migrate() -> None:
     """Bring the database to the newest schema."""
     runtime = open_runtime("migrate")
-    _require(obstacles(runtime.database))
+    require(obstacles(runtime.database))
     if migrate_schema(runtime.database) is SchemaState.NEWER:
         console.print("The database has a newer schema than this version of ZRM knows; nothing was changed.")
     else:
@@ -307,7 +210,7 @@ def migrate() -> None:
 def adopt() -> None:
     """Mark the blob folder as this installation's, whatever it contains: after a restore without the files."""
     runtime = open_runtime("adopt")
-    _require(obstacles(runtime.database) or schema_findings(runtime)[0])
+    require(obstacles(runtime.database) or schema_findings(runtime)[0])
     identity = adopt_folder(runtime.database, runtime.blobs)
     console.print(f"{runtime.blobs.root} is the folder of installation {identity}.", soft_wrap=True)
     runtime.close()
@@ -317,7 +220,7 @@ def adopt() -> None:
 def seed() -> None:
     """Make the demonstration organisation in an empty database."""
     runtime = open_runtime("seed")
-    _require(obstacles(runtime.database))
+    require(obstacles(runtime.database))
     made = demonstration.seed(runtime.database)
     console.print(
         "The demonstration organisation is there." if made else "The database is in use; nothing was changed."
@@ -328,12 +231,7 @@ def seed() -> None:
 def check() -> None:
     """Report what is misconfigured or missing; exits with 1 if anything is. Writes nothing, so it is safe to run."""
     plan = load_config(begin=False)
-    problems = [f"{kind}: {problem}" for kind, channel in plan.channels.items() for problem in channel.check()]
-    problems += plan.published if plan.exposed else ()
-    try:
-        problems += _check_runtime(open_runtime("check", plan))
-    except ConfigError as error:
-        problems.append(str(error))
+    problems = findings(plan)
     for problem in problems:
         console.print(f"- {problem}", markup=False, soft_wrap=True)
     if problems:
@@ -368,7 +266,7 @@ def simulate(
     if not chosen or set(languages.split(",")) - set(LANGUAGES):
         raise typer.BadParameter(f"--languages: expected some of {', '.join(LANGUAGES)}")
     runtime = open_runtime("simulate")
-    _require(obstacles(runtime.database))
+    require(obstacles(runtime.database))
     log.configure("simulate", level="WARNING", json=False)
     simulator = Simulator(
         runtime.config,
@@ -393,56 +291,6 @@ def _sign_in_of(login: str) -> tuple[str, str]:
     return login, known.get(login) or str(typer.prompt(f"Password of {login}", hide_input=True))
 
 
-def _check_runtime(runtime: Runtime) -> list[str]:
-    clamd = runtime.clamd()
-    try:
-        problems = obstacles(runtime.database) or [*risks(runtime.database), *_check_store(runtime)]
-        problems += queue_obstacles(runtime.redis_url) or queue_risks(runtime.redis_url)
-        if reason := file_permissions.obstacle(runtime.blobs.root):
-            problems.append(
-                f"data_dir: {runtime.blobs.root} cannot be written ({reason}); no contact with a file can be kept"
-            )
-        problems += [
-            f"{folder}: every user of this machine can read it; chmod -R o= {folder}"
-            for folder in map(runtime.config.data.joinpath, _PERSONAL)
-            if file_permissions.open_to_others(folder)
-        ]
-        problems += _provider_problems(runtime)
-        if clamd is not None and not clamd.ping():
-            problems.append("scan.clamd: does not answer; citizens' files wait for their scan")
-        with (
-            contextlib.suppress(psycopg.Error),
-            runtime.database.cursor() as cursor,
-        ):  # away, or without tables: already reported
-            problems += _missing_structure(cursor, runtime.config)
-            try:
-                problem = folder_problem(cursor, runtime.blobs)
-            except StoreUnavailable as error:
-                problem = f"data_dir: {error}"
-            if problem:
-                problems.append(problem)
-        return problems
-    finally:
-        runtime.close()
-
-
-def _check_store(runtime: Runtime) -> list[str]:
-    """What is wrong with the tables; if contacts can be kept, also what is wrong with the roles."""
-    problems, remarks = schema_findings(runtime)
-    return problems or [*remarks, *health_problems(runtime)]
-
-
-def _provider_problems(runtime: Runtime) -> list[str]:
-    """Whether agents can sign in at the identity provider, if there is one."""
-    settings = runtime.config.settings.security.identity_provider
-    if settings is None:
-        return []
-    from zrm.security.identity_provider import IdentityProvider  # libraries that few installations need
-
-    obstacle = IdentityProvider(settings, "").obstacle()
-    return [obstacle] if obstacle else []
-
-
 def _let_collector_rest() -> None:
     """Exclude the objects made at start from garbage collection: they live as long as the process.
 
@@ -451,28 +299,6 @@ def _let_collector_rest() -> None:
     """
     gc.collect()
     gc.freeze()
-
-
-def _missing_structure(cursor: Cursor, plan: LoadedConfig) -> list[str]:
-    """What the organisation lacks before cases can be filed and handled, a sentence each."""
-    problems = []
-    known, wanted = sorted(unit_ids(cursor)), plan.settings.default_unit
-    if wanted not in known:
-        there = f"expected one of: {', '.join(known)}" if known else "there is none yet; `zrm unit add` makes one"
-        problems.append(f"default_unit: no unit is called {wanted}, so no case can be filed; {there}")
-    if not agents.can_sign_in(cursor):
-        problems.append("agents: no agent can sign in; make one with `zrm agent add` and `zrm agent password`")
-    if not agents.holders_everywhere(cursor, Permission.HANDLE_QUARANTINE):
-        problems.append(
-            f"agents: nobody has {Permission.HANDLE_QUARANTINE} everywhere, so what cannot be understood waits unseen; "
-            "docs/organisation.md says how it is given"
-        )
-    if plan.exposed and (open_to_all := demonstration.published(cursor)):
-        problems.append(
-            f"agents: {', '.join(open_to_all)} can sign in with the demonstration's published passwords; "
-            "`zrm agent password` gives others, `zrm agent leave` ends them"
-        )
-    return problems
 
 
 def _stop_event() -> Event:

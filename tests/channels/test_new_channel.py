@@ -14,12 +14,12 @@ from fastapi import FastAPI, Request, Response
 from tests.agent_api.conftest import PASSWORDS, submit
 from tests.channels.kiosk import KioskChannel
 from tests.lab.serving import serving
-from zrm.app import build_app
 from zrm.casestore.outbox import Topic
 from zrm.channels import registry
 from zrm.contract import capabilities
 from zrm.dispatch.queues import Queues
 from zrm.errors import ConfigError
+from zrm.http.app import build_app
 from zrm.installation import DATABASE_VARIABLE, REDIS_VARIABLE, Runtime, load_config, open_runtime
 from zrm.worker import build_task_runner
 
