@@ -25,6 +25,7 @@ from tests.lab.serving import serving
 from zrm.casestore import heartbeat, outbox, schema
 from zrm.casestore.heartbeat import Heartbeat
 from zrm.casestore.outbox import Topic
+from zrm.channels.web.proof import ProveMatter
 from zrm.channels.web.track import FollowMatter
 from zrm.contract.inbound import RawContact, Receipt
 from zrm.demonstration import DEMO_AGENTS
@@ -135,8 +136,9 @@ def misfortunes(monkeypatch: pytest.MonkeyPatch) -> None:
             raise psycopg.OperationalError("the server closed the connection")
         raise LookupError("a bug")
 
-    for name in ("ask", "show", "proof"):
-        monkeypatch.setattr(FollowMatter, name, meet)
+    monkeypatch.setattr(FollowMatter, "ask", meet)
+    monkeypatch.setattr(FollowMatter, "show", meet)
+    monkeypatch.setattr(ProveMatter, "proof", meet)
 
 
 @pytest.mark.parametrize(("language", "headers", "query"), SPEAKS)

@@ -14,11 +14,14 @@ from zrm.channels.web.config import WebConfig
 from zrm.channels.web.intake import Intake
 from zrm.channels.web.kept_forms import KeptForms
 from zrm.channels.web.lost_code import LOST_PATH, LostCode
+from zrm.channels.web.matter_messages import WriteInMatter
+from zrm.channels.web.matter_pages import MATTER_PATH, TRACK_PATH, MatterPages
 from zrm.channels.web.page_renderer import Bare, PageRenderer
 from zrm.channels.web.payload import parse_payload
+from zrm.channels.web.proof import ProveMatter
 from zrm.channels.web.signed_tokens import Seals
 from zrm.channels.web.submit import RECEIPT_PATH, RaiseMatter
-from zrm.channels.web.track import MATTER_PATH, TRACK_PATH, FollowMatter
+from zrm.channels.web.track import FollowMatter
 from zrm.contract.capabilities import Capabilities
 from zrm.contract.inbound import Parsed, RawContact
 from zrm.contract.outbound import Reply, Sent
@@ -83,8 +86,11 @@ class WebChannel:
         )
         forms = KeptForms(site, desk.checkpoints)
         raising = RaiseMatter(site, intake, seals, forms)
-        following = FollowMatter(site, desk.tracking, intake, seals, forms)
-        lost = LostCode(site, desk.self_service, intake, seals, forms, following.read_small)
+        pages = MatterPages(site, desk.tracking, intake, seals, forms)
+        following = FollowMatter(site, pages, desk.tracking, forms)
+        proving = ProveMatter(site, pages, desk.tracking)
+        writing = WriteInMatter(site, pages, intake, seals, forms)
+        lost = LostCode(site, desk.self_service, intake, seals, forms, pages.read_small)
         # Plain routes: these handlers read the request themselves, so FastAPI's own parsing would only cost time.
         router = APIRouter()
         if self.config.api:
@@ -101,15 +107,15 @@ class WebChannel:
             ("GET", LOST_PATH, lost.ask),
             ("POST", LOST_PATH, lost.send),
             ("GET", MATTER_PATH, following.matter),
-            ("POST", f"{TRACK_PATH}/phone", following.prove_by_phone),
-            ("POST", f"{TRACK_PATH}/email", following.prove_by_email),
-            ("POST", f"{TRACK_PATH}/message", following.write),
-            ("POST", f"{TRACK_PATH}/rating", following.rate),
+            ("POST", f"{TRACK_PATH}/phone", proving.prove_by_phone),
+            ("POST", f"{TRACK_PATH}/email", proving.prove_by_email),
+            ("POST", f"{TRACK_PATH}/message", writing.write),
+            ("POST", f"{TRACK_PATH}/rating", writing.rate),
             ("POST", f"{TRACK_PATH}/leave", following.leave),
             ("GET", f"{TRACK_PATH}/files/{{file_id}}", following.file),
             ("GET", f"{TRACK_PATH}/{{step}}", following.step),
-            ("GET", "/proof/{token}", following.proof),
-            ("POST", "/proof/{token}", following.redeem),
+            ("GET", "/proof/{token}", proving.proof),
+            ("POST", "/proof/{token}", proving.redeem),
         ):
             router.add_route(path, endpoint, methods=[method], include_in_schema=False)
         return router
