@@ -229,25 +229,7 @@ def _load(cursor: Cursor, delivery_id: UUID) -> _Outgoing | None:
     stored = record(cursor, _Stored)
     if stored is None:
         return None
-    in_reply_to = stored.in_reply_to
-    references: tuple[str, ...] = ()
-    if stored.case_id is not None:
-        # An answer by another channel has nothing to quote that the citizen's mail program would know.
-        cursor.execute(
-            "SELECT message_id, direction FROM contacts WHERE case_id = %s AND message_id <> '' "
-            "AND id IS DISTINCT FROM %s AND (direction = 'out' OR channel = %s) ORDER BY at DESC, id DESC LIMIT %s",
-            [stored.case_id, stored.contact_id, stored.channel, _REFERENCES],
-        )
-        thread = cursor.fetchall()[::-1]
-        in_reply_to = next((ref for ref, direction in reversed(thread) if direction == "in"), "")
-        references = tuple(ref for ref, _ in thread)
-    files: tuple[StoredFile, ...] = ()
-    if stored.contact_id is not None:
-        cursor.execute(
-            "SELECT blob_key AS key, size, name, media_type, role FROM attachments WHERE contact_id = %s ORDER BY position",
-            [stored.contact_id],
-        )
-        files = tuple(records(cursor, StoredFile))
+    thread = _thread(cursor, stored)
     reply = Reply(
         id=delivery_id,
         account=stored.account,
@@ -257,11 +239,12 @@ def _load(cursor: Cursor, delivery_id: UUID) -> _Outgoing | None:
         title=stored.title,
         code=stored.code,
         message_id=stored.message_id,
-        in_reply_to=in_reply_to,
-        references=references,
+        # A delivery of a case answers the newest message that came in, any other the one that it names.
+        in_reply_to=stored.in_reply_to if stored.case_id is None else _newest_inbound(thread),
+        references=tuple(ref for ref, _ in thread),
         reply_token=stored.reply_token,
         automatic=stored.automatic,
-        files=files,
+        files=_files(cursor, stored.contact_id) if stored.contact_id is not None else (),
     )
     return _Outgoing(
         id=delivery_id,
@@ -274,3 +257,28 @@ def _load(cursor: Cursor, delivery_id: UUID) -> _Outgoing | None:
         last_word=stored.last_word,
         wordless=stored.text is None,
     )
+
+
+def _thread(cursor: Cursor, stored: _Stored) -> list[tuple[str, str]]:
+    """The messages of the case that the answer may name, the oldest first, as (Message-ID, direction)."""
+    if stored.case_id is None:
+        return []
+    # An answer by another channel has nothing to quote that the citizen's mail program would know.
+    cursor.execute(
+        "SELECT message_id, direction FROM contacts WHERE case_id = %s AND message_id <> '' "
+        "AND id IS DISTINCT FROM %s AND (direction = 'out' OR channel = %s) ORDER BY at DESC, id DESC LIMIT %s",
+        [stored.case_id, stored.contact_id, stored.channel, _REFERENCES],
+    )
+    return cursor.fetchall()[::-1]
+
+
+def _newest_inbound(thread: Sequence[tuple[str, str]]) -> str:
+    return next((reference for reference, direction in reversed(thread) if direction == "in"), "")
+
+
+def _files(cursor: Cursor, contact_id: UUID) -> tuple[StoredFile, ...]:
+    cursor.execute(
+        "SELECT blob_key AS key, size, name, media_type, role FROM attachments WHERE contact_id = %s ORDER BY position",
+        [contact_id],
+    )
+    return tuple(records(cursor, StoredFile))

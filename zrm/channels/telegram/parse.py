@@ -94,27 +94,13 @@ def _inbound(
     subject: str = "",
     unfinished: bool = False,
 ) -> Inbound:
-    first, last = said[0].told, said[-1].told
+    first = said[0].told
     chosen = _string(raw.envelope.get("language"))
     phones = tuple(dict.fromkeys(one.told.phone for one in said if one.told.phone))
     missing = [gone for one in said for gone in one.missing]
-    labels = {
-        label
-        for label, so in (
-            ("edited", any(one.told.kind == "edited" for one in said) and open_line),
-            ("forwarded", any(one.told.forwarded for one in said)),
-            ("robot", any(one.told.robot for one in said)),
-            ("file_missing", bool(missing)),
-            ("unfinished_dialogue", unfinished),
-        )
-        if so
-    }
     text = "\n".join(one.told.text for one in said if one.told.text)
     attached = [file for one in said for file in one.told.attached]
     description = () if text else (messages.DESCRIPTIONS.get(attached[0].kind, messages.FILE)(),)
-    named = raw.account, first.chat
-    earlier = [last.message_id] if last.kind == "edited" else []
-    earlier += [one.told.reply_to for one in said if one.told.reply_to]
     kind = platform.address
     return Inbound(
         senders=(
@@ -128,23 +114,42 @@ def _inbound(
         files=tuple(
             InboundFile(file.name, file.media_type, stored=file, role=file.role) for one in said for file in one.files
         ),
-        thread=Thread(
-            message_id=message_id(platform, *named, last.message_id) if last.kind != "edited" else "",
-            references=tuple(message_id(platform, *named, number) for number in earlier),
-            open_line=open_line,
-        ),
+        thread=_thread(said, raw.account, platform, open_line=open_line),
         headers=(
             ("Message", ", ".join(str(one.told.message_id) for one in said)),
             *(("Link", link) for one in said for link in one.told.links),
             *(("File not kept", f"{gone.name} ({gone.size} bytes): {gone.why}") for gone in missing),
         ),
-        labels=frozenset(labels),
+        labels=_labels(said, open_line=open_line, unfinished=unfinished),
         nature=nature,
         subject_key=subject,
         senders_proven=bool(phones),
         code_told=not open_line,
         profile_language=next((code for one in said[::-1] if (code := one.told.language_code[:2].lower())), ""),
     )
+
+
+def _thread(said: Sequence[_ParsedText], account: str, platform: Platform, *, open_line: bool) -> Thread:
+    """The conversation: what the messages answer, and the message that was edited."""
+    chat, last = said[0].told.chat, said[-1].told
+    earlier = [last.message_id] if last.kind == "edited" else []
+    earlier += [one.told.reply_to for one in said if one.told.reply_to]
+    return Thread(
+        message_id=message_id(platform, account, chat, last.message_id) if last.kind != "edited" else "",
+        references=tuple(message_id(platform, account, chat, number) for number in earlier),
+        open_line=open_line,
+    )
+
+
+def _labels(said: Sequence[_ParsedText], *, open_line: bool, unfinished: bool) -> frozenset[str]:
+    labels = {
+        "edited": any(one.told.kind == "edited" for one in said) and open_line,
+        "forwarded": any(one.told.forwarded for one in said),
+        "robot": any(one.told.robot for one in said),
+        "file_missing": any(one.missing for one in said),
+        "unfinished_dialogue": unfinished,
+    }
+    return frozenset(label for label, applies in labels.items() if applies)
 
 
 def message_id(platform: Platform, bot: str, chat: int, number: int) -> str:
