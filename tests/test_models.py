@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any, Final
 
 import pytest
@@ -197,3 +198,15 @@ def test_a_table_that_a_crash_may_empty_is_told_from_one_that_lasts(connection: 
     for table in METADATA.tables.values():
         table.to_metadata(metadata)  # which forgets that a table is UNLOGGED
     assert {fact[0] for fact in _differences(connection, metadata)} == {"throttles", "refused_tries", "used_challenges"}
+
+
+def test_the_operator_reads_what_becomes_of_every_table_that_grows() -> None:
+    text = (Path(__file__).parents[1] / "docs" / "production.md").read_text(encoding="utf-8")
+    table = text.partition("| table | grows with |")[2].partition("\n\n")[0]
+    listed = {name for row in table.splitlines() for name in re.findall(r"`(\w+)`", row.split("|")[1] if row else "")}
+    by_hand = {
+        "agents", "authenticators", "checkpoints", "installation", "natures", "passkeys", "permissions",
+        "provider_accounts", "recovery_codes", "refused_tries", "subjects", "templates", "units",
+    }  # fmt: skip
+    assert listed | by_hand == set(METADATA.tables)
+    assert not listed & by_hand

@@ -9,6 +9,7 @@ import os
 import resource
 import signal
 import sys
+from datetime import datetime
 from pathlib import Path
 from threading import Event
 from typing import Annotated
@@ -24,6 +25,7 @@ from zrm.casestore.installation_id import adopt_folder, claim_folder
 from zrm.casestore.outbox import Topic
 from zrm.casestore.schema import SchemaState
 from zrm.casestore.schema import migrate as migrate_schema
+from zrm.casework import detached_month
 from zrm.channels.channel import HasListener
 from zrm.checks import findings, require
 from zrm.dispatch.queues import Queues, queue_mistakes
@@ -213,6 +215,22 @@ def adopt() -> None:
     require(obstacles(runtime.database) or schema_findings(runtime)[0])
     identity = adopt_folder(runtime.database, runtime.blobs)
     console.print(f"{runtime.blobs.root} is the folder of installation {identity}.", soft_wrap=True)
+    runtime.close()
+
+
+@cli.command()
+def forget_month(
+    month: Annotated[
+        datetime, typer.Argument(formats=["%Y-%m"], help="The month that was taken off, such as 2026-11.")
+    ],
+) -> None:
+    """Remove the search text and the files of contacts whose month was taken off the tables (docs/production.md)."""
+    runtime = open_runtime("forget-month")
+    require(obstacles(runtime.database) or schema_findings(runtime)[0])
+    forgotten = detached_month.forget_month(runtime.database, month.date())
+    console.print(
+        f"The search text and files of {forgotten} contacts are removed; unused files go from the folder within a day."
+    )
     runtime.close()
 
 

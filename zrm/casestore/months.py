@@ -2,7 +2,7 @@
 
 A month that exists already, or was detached and keeps its name, is left alone. Rows of a month without a partition go
 to the table's default partition, where nothing is lost and everything is found; but they cannot be detached by
-themselves.
+themselves, and the month is not made beside them: the operator moves them (docs/production.md).
 """
 
 from __future__ import annotations

@@ -168,7 +168,7 @@ def opted_out_of(cursor: Cursor, pairs: Collection[tuple[str, str]]) -> set[tupl
 def link(cursor: Cursor, person_id: UUID, canonical_id: UUID) -> None:
     """Treat both, and all persons linked to either, as one person from now on; no row of theirs changes.
 
-    Errors: NotFound if there is no such person.
+    No action calls this yet: it is for the coming page of persons. Errors: NotFound if there is no such person.
     """
     session = session_of(cursor)
     ids = sorted({person_id, canonical_id})
@@ -183,7 +183,9 @@ def link(cursor: Cursor, person_id: UUID, canonical_id: UUID) -> None:
 
 
 def unlink(cursor: Cursor, person_id: UUID) -> None:
-    """Remove the person's link to others."""
+    """Remove the person's link to their canonical person. Persons linked to this one stay linked: each has a link of its
+    own. No action calls this yet, as `link`.
+    """
     session = session_of(cursor)
     session.exec(update(Person).where(col(Person.id) == person_id).values(canonical_id=None))
 

@@ -20,6 +20,9 @@ a counter that could be wrong. An erased reference is registered with the unrefe
 and their sweep removes files without references. A file is stored before the row that refers to it, and the sweep
 spares files stored or touched in the last day; so a crash leaves a registration or a fresh file, never a reference to a
 missing file.
+
+No page and no command calls it yet: it is for the coming page of persons, where an agent erases what a citizen said.
+What is left of a month that was taken off goes by `detached_month`.
 """
 
 from __future__ import annotations

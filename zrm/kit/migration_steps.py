@@ -1,4 +1,6 @@
-"""Migration steps outside a transaction, because they take long and writers must go on meanwhile."""
+"""Migration steps outside a transaction, because they take long and writers must go on meanwhile. For migrations after
+the first, whose tables are empty.
+"""
 
 from __future__ import annotations
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from datetime import UTC, date, datetime, timedelta
@@ -14,14 +15,16 @@ import pytest
 
 from tests.channels.email.installation import ALI, MailInstallation, mail
 from tests.lab.ids import time_of
-from zrm.casestore import months, outbox, search, search_words, timeline
+from zrm.casestore import months, outbox, search, search_words, timeline, uploads
 from zrm.casestore.case import case_of, cases_of
 from zrm.casestore.outbox import Topic
+from zrm.casework.detached_month import forget_month
 from zrm.casework.self_service_texts import text_of
 from zrm.channels.sms.keywords import command_of
 from zrm.contract.addresses import PHONE, Sender
 from zrm.contract.inbound import Inbound, Parsed, RawContact
 from zrm.dispatch.deliver import Deliver
+from zrm.errors import Conflict
 from zrm.frontdesk.tracking import tracking_of
 from zrm.kit import ids
 from zrm.kit.clock import now
@@ -124,6 +127,37 @@ def test_a_table_that_is_locked_or_full_of_strays_keeps_nobody_waiting(
     assert months.make_coming(database, today) == each, "those of the table that was locked"
     logged = " ".join([*(record.getMessage() for record in caplog.records), *capsys.readouterr().err.splitlines()])
     assert "rows of it lie in the default partition" in logged
+    # The operator moves them, which append-only tables must allow too.
+    with database.cursor() as cursor:
+        cursor.execute("SELECT make_month_from_default('raw_contacts', '2040-02-01')")
+        assert cursor.fetchone() == (1,)
+        cursor.execute("SELECT tableoid::regclass::text FROM raw_contacts")
+        assert cursor.fetchall() == [("raw_contacts_2040_02",)]
+        cursor.execute("SELECT make_month_from_default('case_events', '2040-03-01')")
+    with pytest.raises(psycopg.errors.RestrictViolation), database.cursor() as cursor:
+        cursor.execute("DELETE FROM raw_contacts_2040_02")
+    with pytest.raises(psycopg.errors.RestrictViolation), database.cursor() as cursor:
+        cursor.execute("DELETE FROM case_events_2040_03")
+    assert months.make_coming(database, today) == 0
+
+
+def test_making_a_month_locks_what_is_said_of_it(database: Database) -> None:
+    """Readers and writers of the table go on; tables named by its foreign keys can be read."""
+    with database.cursor() as cursor:
+        cursor.execute("SELECT make_month('contacts', '2041-01-01')")
+        cursor.execute(
+            "SELECT relname, mode FROM pg_locks JOIN pg_class ON pg_class.oid = relation WHERE pid = pg_backend_pid() "
+            "AND relkind IN ('r', 'p') AND relnamespace = 'public'::regnamespace AND mode LIKE '%Exclusive%'"
+        )
+        locks: dict[str, set[str]] = {}
+        for table, mode in cursor:
+            locks.setdefault(table, set()).add(mode)
+    strong = {table for table, modes in locks.items() if "AccessExclusiveLock" in modes}
+    assert strong == {"contacts_default", "contacts_2041_01"}
+    assert locks["contacts"] == {"ShareUpdateExclusiveLock"}
+    assert {table for table, modes in locks.items() if "ShareRowExclusiveLock" in modes} - strong == {
+        "agents", "cases", "persons",
+    }  # fmt: skip
 
 
 def sms_status(installation: MailInstallation, code: str) -> object:
@@ -229,3 +263,43 @@ def test_a_month_is_taken_off_and_the_rest_goes_on(mail_installation: MailInstal
     query = "SELECT state, reason_code FROM deliveries WHERE case_id = %s"
     assert installation.ask(query, over) == [("failed", "delivery.wordless")]
     assert installation.holds()
+
+
+def test_what_is_left_of_a_month_that_was_taken_off_is_removed(mail_installation: MailInstallation) -> None:
+    installation, database = mail_installation, mail_installation.database
+    last = before(month_of(now()))
+    with database.cursor() as cursor:
+        for table in TABLES:
+            cursor.execute("SELECT make_month(%s, %s)", [table, last])
+
+    def with_file(name: str) -> str:
+        part = "Content-Type: text/plain\r\nContent-Disposition: attachment; filename=a.txt"
+        text = f"--b\r\nContent-Type: text/plain\r\n\r\nthe lamp\r\n--b\r\n{part}\r\n\r\n{name}\r\n--b--"
+        whole = mail(text, f"Message-ID: <{name}@example.com>")
+        return whole.replace("text/plain; charset=utf-8", 'multipart/mixed; boundary="b"', 1)
+
+    with clock_of_ids(datetime(last.year, last.month, 15, tzinfo=UTC)):
+        old = installation.take(with_file("old"))
+        late = installation.take(with_file("late"))
+    new = installation.take(with_file("new"))
+    with pytest.raises(Conflict, match=str(child("contacts", last))):
+        forget_month(database, last)
+    files = {contact: str(key) for contact, key in installation.ask("SELECT contact_id, blob_key FROM attachments")}
+    large, _ = installation.blobs.put(b"a large mail of that month")
+    with database.cursor() as cursor:
+        cursor.execute("UPDATE raw_contacts SET body = NULL, body_key = %s WHERE id = %s", [large, old])
+        for table in TABLES:
+            cursor.execute(f"ALTER TABLE {table} DETACH PARTITION {child(table, last)}".encode())
+        # It came again by another way: what has its contact keeps everything.
+        cursor.execute(f"INSERT INTO contacts SELECT * FROM {child('contacts', last)} WHERE id = %s".encode(), [late])
+    assert forget_month(database, last) == 3, "the mail and what it and the late one were answered"
+    assert forget_month(database, last) == 0
+    assert {contact for (contact,) in installation.ask("SELECT contact_id FROM attachments")} == {late, new}
+    assert old not in {contact for (contact,) in installation.ask("SELECT contact_id FROM contact_search")}
+    for file in installation.blobs.root.rglob("*"):
+        if file.is_file():
+            os.utime(file, (1, 1))
+    uploads.sweep(database, installation.blobs)
+    kept = {contact: installation.blobs.path(key).exists() for contact, key in files.items()}
+    assert kept == {old: False, late: True, new: True}
+    assert not installation.blobs.path(large).exists()

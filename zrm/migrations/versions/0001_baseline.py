@@ -779,7 +779,9 @@ CREATE FUNCTION first_id_of(moment timestamptz) RETURNS uuid IMMUTABLE LANGUAGE 
 $$;
 
 -- Make the partition of the month that begins on this day; false if a table of its name is there already. It is made beside
--- the table and attached empty, which keeps readers and writers out for no longer than the catalogue needs.
+-- the table and attached empty. Until the commit this locks the default partition against everybody and the tables to which
+-- foreign keys lead against writers; others go on. The default partition is read through: it is empty as a rule, so that takes
+-- a moment. Rows of the month in it are refused (check_violation).
 CREATE FUNCTION make_month(parent text, month date) RETURNS boolean LANGUAGE plpgsql AS $$
 DECLARE
     child text := parent || to_char(month::timestamp, '"_"YYYY"_"MM');
@@ -793,6 +795,27 @@ BEGIN
     EXECUTE format('ALTER TABLE %%I ATTACH PARTITION %%I FOR VALUES FROM (%%L) TO (%%L)', parent, child, bounds[1], bounds[2]);
     PERFORM guard_partition(parent, child);
     RETURN true;
+END $$;
+
+-- The same for a month with rows in the default partition, which move into it; returns how many. Until the commit nobody
+-- else reads or writes the table. For the operator (docs/production.md): it takes as long as moving the rows does.
+CREATE FUNCTION make_month_from_default(parent text, month date) RETURNS bigint LANGUAGE plpgsql AS $$
+DECLARE
+    child text := parent || to_char(month::timestamp, '"_"YYYY"_"MM');
+    bounds uuid[] := ARRAY[first_id_of(month::timestamp AT TIME ZONE 'UTC'),
+                           first_id_of((month + interval '1 month')::timestamp AT TIME ZONE 'UTC')];
+    moved bigint;
+BEGIN
+    EXECUTE format('LOCK TABLE %%I IN ACCESS EXCLUSIVE MODE', parent);
+    EXECUTE format('CREATE TABLE %%I (LIKE %%I INCLUDING ALL)', child, parent);
+    PERFORM set_config('zrm.retention', 'on', true);
+    EXECUTE format('WITH gone AS (DELETE FROM %%I WHERE id >= %%L AND id < %%L RETURNING *) INSERT INTO %%I SELECT * FROM gone',
+                   parent || '_default', bounds[1], bounds[2], child);
+    GET DIAGNOSTICS moved = ROW_COUNT;
+    PERFORM set_config('zrm.retention', 'off', true);
+    EXECUTE format('ALTER TABLE %%I ATTACH PARTITION %%I FOR VALUES FROM (%%L) TO (%%L)', parent, child, bounds[1], bounds[2]);
+    PERFORM guard_partition(parent, child);
+    RETURN moved;
 END $$;
 
 -- What a statement may not do to the table it may not do to a part of it either.
