@@ -43,7 +43,7 @@ lint: $(DONE)/dev $(DONE)/link ## style, types, the import rules, who writes whi
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(PY) scripts/lint_rules.py
+	$(PY) -m scripts.lint_rules
 
 bench: setup-dev ## measure into docs/benchmarks.md (about 25 minutes; QUICK=1 only sees that all of it runs)
 	@$(PY) -m bench

@@ -1,4 +1,4 @@
-"""The rules that no ready-made linter knows (`scripts/lint_rules.py`): each has samples it must refuse and samples it must let pass."""
+"""The rules that no ready-made linter knows (`scripts/lint_rules/`): each has samples it must refuse and samples it must let pass."""
 
 from __future__ import annotations
 
@@ -9,7 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from scripts.lint_rules import COMMITS, OWNERS, Finding, check, check_pages, parse, read
+from scripts.lint_rules import check
+from scripts.lint_rules.commits import COMMITS
+from scripts.lint_rules.languages import check_pages
+from scripts.lint_rules.sources import Finding, parse, read
+from scripts.lint_rules.tables import OWNERS
 from zrm.models import METADATA
 
 ROOT = Path(__file__).parent.parent
