@@ -15,6 +15,7 @@ from tests.agent_api.test_composer import open_case
 from tests.casework.installation import Filed, file_case, one
 from tests.lab import axe
 from zrm.casestore import live, timeline
+from zrm.casestore.last_inbound import last_inbound
 from zrm.casestore.timeline import RELATIONS, WINDOW
 from zrm.kit.db import Cursor, Database
 from zrm.kit.ids import new_id
@@ -121,7 +122,7 @@ def test_what_is_read_has_a_bound(database: Database, analysed: bool) -> None:
     assert middle["contacts"] <= WINDOW + 2, middle
     assert middle["case_events"] <= 2 * WINDOW, middle
     if analysed:  # what the store knows nothing of yet it may look through: a few milliseconds
-        assert read_by(database, lambda cursor: timeline.last_inbound(cursor, case.id))["contacts"] <= 5
+        assert read_by(database, lambda cursor: last_inbound(cursor, case.id))["contacts"] <= 5
 
 
 def test_the_windows_hold_every_entry_once_in_its_order(sign_in: SignIn, database: Database) -> None:
@@ -195,7 +196,7 @@ def test_the_way_back_is_the_last_persons_and_not_the_loops(sign_in: SignIn, dat
     case = long_case(database, robots=True)
     with database.cursor() as cursor:
         cursor.execute("UPDATE contacts SET address = 'robot@loop.example' WHERE automatic")
-        found = timeline.last_inbound(cursor, case.id)
+        found = last_inbound(cursor, case.id)
     assert found is not None
     assert found.address == case.address
     page = sign_in("daniel").get(f"/desk/cases/{case.id}").text

@@ -17,24 +17,27 @@ from pydantic.fields import FieldInfo
 
 import zrm
 from tests.casework.installation import agent, file_case
-from zrm.casestore import history
+from zrm.casestore import history, history_payloads
 from zrm.casestore.case import Status
-from zrm.casestore.history import (
-    CITIZEN,
+from zrm.casestore.history import CITIZEN, SYSTEM, Actor, ActorKind, NewLine, by_agent
+from zrm.casestore.history_payloads import (
     CLASSES,
-    SYSTEM,
-    Actor,
-    ActorKind,
+    CaseAssigned,
+    CaseClaimed,
+    CaseClosed,
     CaseOpened,
     CaseRated,
+    CaseReleased,
+    CaseReopened,
+    CaseReplied,
+    CaseTransferred,
     Cause,
     HistoryPayload,
-    NewLine,
-    Payload,
+    KnownPayload,
     StatusChanged,
+    StepUndone,
     UnknownPayload,
     UnsafeFileSaved,
-    by_agent,
 )
 from zrm.casework.transitions import TRANSITIONS, Step
 from zrm.kit.db import Database
@@ -56,7 +59,7 @@ def payloads(known: type[HistoryPayload]) -> st.SearchStrategy[Any]:
     return st.builds(known, **(drawn | _OF_FIELDS.get(known.KIND, {})))
 
 
-any_payload: st.SearchStrategy[Payload] = st.one_of([payloads(known) for known in CLASSES.values()])
+any_payload: st.SearchStrategy[KnownPayload] = st.one_of([payloads(known) for known in CLASSES.values()])
 any_json = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | words,
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(words, inner, max_size=4),
@@ -69,7 +72,7 @@ def test_what_is_written_is_read_again(known: type[HistoryPayload]) -> None:
     @given(payload=payloads(known))
     def round_trip(payload: HistoryPayload) -> None:
         stored = json.loads(payload.model_dump_json(exclude_defaults=True))
-        assert history.parse(known.KIND, known.VERSION, stored) == payload
+        assert history_payloads.parse(known.KIND, known.VERSION, stored) == payload
 
     round_trip()
 
@@ -81,7 +84,7 @@ def test_the_database_keeps_every_line_as_it_was(database: Database) -> None:
 
     @settings(max_examples=20)
     @given(drawn=st.lists(st.tuples(any_payload, st.sampled_from((CITIZEN, SYSTEM, by_agent(maryam)))), max_size=20))
-    def kept(drawn: list[tuple[Payload, Actor]]) -> None:
+    def kept(drawn: list[tuple[KnownPayload, Actor]]) -> None:
         written = [NewLine(case.id, actor, payload) for payload, actor in drawn]
         with database.cursor() as cursor:
             history.append_all(cursor, written)
@@ -101,7 +104,7 @@ def test_the_database_keeps_every_line_as_it_was(database: Database) -> None:
 
 @given(data=any_json, kind=st.sampled_from([*CLASSES, ("opened", 2), ("of tomorrow", 1)]))
 def test_whatever_was_stored_is_read_without_an_error(data: object, kind: tuple[str, int]) -> None:
-    read = history.parse(*kind, data)
+    read = history_payloads.parse(*kind, data)
     assert isinstance(read, UnknownPayload) or kind[0] == read.KIND
     if kind not in CLASSES:
         assert read == UnknownPayload(data)
@@ -140,7 +143,7 @@ def test_an_actor_is_an_agent_or_nobody_in_particular(database: Database) -> Non
 
 
 def test_each_class_is_its_kinds_and_versions_alone() -> None:
-    assert len(CLASSES) == len(get_args(Payload))
+    assert len(CLASSES) == len(get_args(KnownPayload))
     assert set(HistoryPayload.__subclasses__()) == set(CLASSES.values())
 
 
@@ -155,13 +158,13 @@ def test_a_key_means_the_same_in_every_class() -> None:
 
 
 def test_every_step_that_moves_a_case_is_a_cause() -> None:
-    written: dict[Step, type[history.HistoryPayload]] = {
-        Step.CLAIM: history.CaseClaimed, Step.ASSIGN: history.CaseAssigned, Step.TRANSFER: history.CaseTransferred,
-        Step.RELEASE: history.CaseReleased, Step.REPLY: history.CaseReplied, Step.CLOSE: history.CaseClosed,
-        Step.REOPEN: history.CaseReopened,
+    written: dict[Step, type[HistoryPayload]] = {
+        Step.CLAIM: CaseClaimed, Step.ASSIGN: CaseAssigned, Step.TRANSFER: CaseTransferred,
+        Step.RELEASE: CaseReleased, Step.REPLY: CaseReplied, Step.CLOSE: CaseClosed,
+        Step.REOPEN: CaseReopened,
     }  # fmt: skip
     moving = {step for (before, step), after in TRANSITIONS.items() if before is not after} - {Step.CITIZEN_WRITES}
-    causes = {written[step].KIND for step in moving} | {"citizen_wrote", history.StepUndone.KIND}
+    causes = {written[step].KIND for step in moving} | {"citizen_wrote", StepUndone.KIND}
     assert causes <= set(get_args(Cause))
 
 

@@ -13,7 +13,8 @@ from tests.casework.installation import acting, agent
 from tests.reasons import told, why
 from zrm.casestore import history, outbox, search
 from zrm.casestore.case import Status
-from zrm.casestore.history import CITIZEN, StatusChanged, by_agent
+from zrm.casestore.history import CITIZEN, by_agent
+from zrm.casestore.history_payloads import StatusChanged
 from zrm.casestore.outbox import Topic
 from zrm.casestore.search import Reach
 from zrm.casestore.search_words import parse

@@ -127,6 +127,13 @@ def cases_of(cursor: Cursor, person_id: UUID, address: str, *, closed_since: dat
     return records(cursor, OwnCase)
 
 
+def unit_of(cursor: Cursor, case_id: UUID) -> UUID | None:
+    """The unit that has the case; None if there is no such case."""
+    cursor.execute("SELECT unit_id FROM cases WHERE id = %s", [case_id])
+    row = cursor.fetchone()
+    return row[0] if row else None
+
+
 def case_of(cursor: Cursor, code: str) -> UUID | None:
     """The case that the contact with this tracking code belongs to; None if there is none (yet)."""
     cursor.execute("SELECT case_id FROM tracking_codes WHERE code = %s", [code])

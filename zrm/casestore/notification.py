@@ -19,7 +19,7 @@ from sqlalchemy import Index, text
 from sqlmodel import Field
 
 from zrm.casestore import history
-from zrm.casestore.history import CaseClosed
+from zrm.casestore.history_payloads import CaseClosed
 from zrm.contract.descriptions import Description
 from zrm.kit.db import Cursor, records
 from zrm.kit.tables import BY_MONTH, Table

@@ -10,6 +10,7 @@ from sqlmodel import Field
 
 from zrm.casestore import history, live
 from zrm.casestore.case import Status
+from zrm.casestore.history_payloads import CaseRated
 from zrm.kit.db import Cursor, insert_rows
 from zrm.kit.ids import new_id
 from zrm.kit.tables import Table
@@ -48,7 +49,7 @@ def rate(cursor: Cursor, case_id: UUID, *, channel: str, score: int) -> bool:
     row = cursor.fetchone()
     if row is None or row[0] != Status.CLOSED or row[1] or score not in SCORES:
         return False
-    line = history.append(cursor, case_id, history.CITIZEN, history.CaseRated(score=score, channel=channel))
+    line = history.append(cursor, case_id, history.CITIZEN, CaseRated(score=score, channel=channel))
     insert_rows(
         cursor, "ratings", ("id", "case_id", "channel", "score", "at"), [(new_id(), case_id, channel, score, line.at)]
     )

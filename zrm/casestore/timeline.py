@@ -8,14 +8,14 @@ from typing import Final
 from uuid import UUID
 
 from zrm.casestore import history
-from zrm.casestore.history import CaseReplied, HistoryLine, NoteWritten
+from zrm.casestore.contact_files import UNSAFE
+from zrm.casestore.history import HistoryLine
+from zrm.casestore.history_payloads import CaseReplied, NoteWritten
 from zrm.contract.descriptions import Description
 from zrm.contract.reasons import KeptReason
 from zrm.kit.db import Cursor, record, records
 from zrm.localized import Localized
 
-UNSAFE = frozenset({"infected", "waiting"})
-"""Scan results of files that need the deliberate step: infected, or not scanned yet."""
 DOSSIER = 8
 """How many other cases of the person the page lists."""
 RELATIONS = 20
@@ -26,8 +26,6 @@ WHOLE_BYTES: Final = 4_000_000
 """How many bytes of text one page shows whole, from the newest contact on: the longest text there is, in any script."""
 BEGINNING: Final = 20_000
 """How many characters are shown of a text that is not shown whole."""
-_MOST_COPYING: Final = 50
-_MOST_COPIED: Final = 20
 _AS_CONTACTS: Final = (CaseReplied.KIND, NoteWritten.KIND)
 """Kinds of history lines that the timeline shows as the contact they wrote."""
 
@@ -147,23 +145,6 @@ _END: Final = TimelineKey(datetime.max.replace(tzinfo=UTC), True, UUID(int=(1 <<
 
 
 @dataclass(frozen=True, slots=True)
-class LastInbound:
-    """Where the citizen's last message came from: its channel, our account, their address.
-
-    `reply_to` is where that message wants its answer. `vouched_for`: an impostor cannot have put it there, because the
-    sender's domain vouches for the mail, or because its person came with the case's first message and each one since
-    has named the same. `copied` are the other recipients of the case's messages, the latest first.
-    """
-
-    channel: str
-    account: str
-    address: str
-    reply_to: tuple[str, ...] = ()
-    vouched_for: bool = False
-    copied: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
 class OtherCase:
     """Another case: of the same person, or related to this one. Its unit decides whether the agent may see it."""
 
@@ -213,20 +194,6 @@ class CasePage:
     relations: list[Relation]
 
 
-def unit_of(cursor: Cursor, case_id: UUID) -> UUID | None:
-    """The unit that has the case; None if there is no such case."""
-    cursor.execute("SELECT unit_id FROM cases WHERE id = %s", [case_id])
-    row = cursor.fetchone()
-    return row[0] if row else None
-
-
-def unit_of_contact(cursor: Cursor, contact_id: UUID) -> UUID | None:
-    """The unit that has the contact's case; None if it belongs to no case."""
-    cursor.execute("SELECT k.unit_id FROM contacts c JOIN cases k ON k.id = c.case_id WHERE c.id = %s", [contact_id])
-    row = cursor.fetchone()
-    return row[0] if row else None
-
-
 def head(cursor: Cursor, case_id: UUID) -> CaseHead | None:
     """The case alone."""
     cursor.execute(
@@ -273,45 +240,23 @@ def load(cursor: Cursor, case_id: UUID, *, before: TimelineKey | None = None) ->
     )
 
 
-def last_inbound(cursor: Cursor, case_id: UUID) -> LastInbound | None:
-    """Where the citizen's last message came from; a robot's message counts only if there is no other."""
-    for also_robots in (False, True):
-        cursor.execute(
-            """
-            SELECT channel, account, address, reply_to, 'dmarc_pass' = ANY(labels) OR (
-                cardinality(reply_to) > 0 AND coalesce(p.created_at = (
-                    SELECT min(at) FROM contacts WHERE case_id = %(case)s AND direction = 'in'), false)
-                AND NOT EXISTS (SELECT FROM contacts o WHERE o.case_id = %(case)s AND o.direction = 'in'
-                    AND NOT (o.automatic OR 'robot' = ANY(o.labels)) AND o.reply_to <> c.reply_to))
-            FROM contacts c LEFT JOIN persons p ON p.id = c.person_id WHERE case_id = %(case)s AND direction = 'in'
-            AND (%(also_robots)s OR NOT (automatic OR 'robot' = ANY(labels))) ORDER BY at DESC, c.id DESC LIMIT 1
-            """,
-            {"case": case_id, "also_robots": also_robots},
-        )
-        if row := cursor.fetchone():
-            channel, account, address, reply_to, vouched_for = row
-            return LastInbound(channel, account, address, tuple(reply_to), vouched_for, _copied(cursor, case_id))
-    return None
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    """The time and id of a delivery's answer in the timeline."""
 
-
-def _copied(cursor: Cursor, case_id: UUID) -> tuple[str, ...]:
-    cursor.execute(
-        "SELECT copied FROM contacts WHERE case_id = %s AND direction = 'in' AND copied <> '{}'"
-        " ORDER BY at DESC, id DESC LIMIT %s",
-        [case_id, _MOST_COPYING],
-    )
-    return tuple(dict.fromkeys(address for (copied,) in cursor for address in copied))[:_MOST_COPIED]
+    at: datetime
+    id: UUID
 
 
 def behind_delivery(cursor: Cursor, case_id: UUID, delivery_id: UUID) -> TimelineKey | None:
     """The place right after a delivery's answer: the window before it ends with that answer. None if there is none."""
     cursor.execute(
-        "SELECT coalesce(c.at, d.created_at), coalesce(c.id, d.id) FROM deliveries d"
+        "SELECT coalesce(c.at, d.created_at) AS at, coalesce(c.id, d.id) AS id FROM deliveries d"
         " LEFT JOIN contacts c ON c.id = d.contact_id WHERE d.id = %s AND d.case_id = %s",
         [delivery_id, case_id],
     )
-    row = cursor.fetchone()
-    return TimelineKey(row[0], True, UUID(int=row[1].int + 1)) if row else None
+    found = record(cursor, _Answer)
+    return TimelineKey(found.at, True, UUID(int=found.id.int + 1)) if found else None
 
 
 def _contacts(cursor: Cursor, case_id: UUID, before: TimelineKey) -> list[tuple[TimelineKey, ContactRow]]:
@@ -429,74 +374,3 @@ def _relations(cursor: Cursor, case_id: UUID) -> list[Relation]:
     )
     found = records(cursor, dict)
     return [Relation(row.pop("relation_id"), row.pop("reason"), row.pop("decision"), OtherCase(**row)) for row in found]
-
-
-@dataclass(frozen=True, slots=True)
-class StoredFileRow:
-    """Where a file's bytes are, and the unit whose permission guards it. `scan` and `threat` as in `Attachment`."""
-
-    case_id: UUID
-    unit_id: UUID
-    role: str
-    name: str
-    media_type: str
-    size: int
-    blob_key: str
-    scan: str
-    threat: str
-
-    @property
-    def unsafe(self) -> bool:
-        """Whether it has a virus, or may have one: it is given out only by a deliberate step."""
-        return self.scan in UNSAFE
-
-
-def stored_file(cursor: Cursor, file_id: UUID) -> StoredFileRow | None:
-    """A file of a contact by id."""
-    cursor.execute(
-        "SELECT k.id AS case_id, k.unit_id, f.role, f.name, f.media_type, f.size, f.blob_key, f.scan, f.threat FROM attachments f"
-        " JOIN contacts c ON c.id = f.contact_id JOIN cases k ON k.id = c.case_id WHERE f.id = %s",
-        [file_id],
-    )
-    return record(cursor, StoredFileRow)
-
-
-def unsafe_in_original(cursor: Cursor, contact_id: UUID) -> tuple[UUID, str] | None:
-    """(case, the threat) if a contact as received contains a file that has or may have a virus; else None."""
-    cursor.execute(
-        "SELECT c.case_id, max(f.threat) FROM attachments f JOIN contacts c ON c.id = f.contact_id"
-        " WHERE c.id = %s AND f.scan = ANY(%s) GROUP BY 1",
-        [contact_id, list(UNSAFE)],
-    )
-    row = cursor.fetchone()
-    return (row[0], row[1]) if row else None
-
-
-def pictures_in(cursor: Cursor, contact_id: UUID) -> dict[str, tuple[str, str, int]]:
-    """The files that a contact's HTML may refer to, by Content-ID: (media type, key in the blob store, size)."""
-    cursor.execute(
-        "SELECT content_id, media_type, blob_key, size FROM attachments"
-        " WHERE contact_id = %s AND content_id <> '' AND role = 'inline' AND scan <> ALL(%s)",
-        [contact_id, list(UNSAFE)],
-    )
-    return {content_id: (media_type, key, size) for content_id, media_type, key, size in cursor.fetchall()}
-
-
-def contact_text(cursor: Cursor, contact_id: UUID) -> tuple[UUID, str, str] | None:
-    """A contact's whole text and the quotation folded below it, after the unit whose permission guards them."""
-    cursor.execute(
-        "SELECT k.unit_id, c.text, c.folded_quote FROM contacts c JOIN cases k ON k.id = c.case_id WHERE c.id = %s",
-        [contact_id],
-    )
-    row = cursor.fetchone()
-    return (row[0], row[1], row[2]) if row else None
-
-
-def contact_html(cursor: Cursor, contact_id: UUID) -> tuple[UUID, str] | None:
-    """A contact's HTML as it was sent, with the unit whose permission guards it."""
-    cursor.execute(
-        "SELECT k.unit_id, c.html FROM contacts c JOIN cases k ON k.id = c.case_id WHERE c.id = %s AND c.html <> ''",
-        [contact_id],
-    )
-    row = cursor.fetchone()
-    return (row[0], row[1]) if row else None

@@ -22,7 +22,7 @@ from uuid import UUID
 from zrm.casestore import directory, follower, history
 from zrm.casestore.agent import Permission
 from zrm.casestore.case import Status
-from zrm.casestore.history import CaseAssigned, CaseClosed
+from zrm.casestore.history_payloads import CaseAssigned, CaseClosed
 from zrm.casestore.notification import NewNotice, NoticeKind
 from zrm.kit.db import Cursor
 from zrm.security.grants import Grants

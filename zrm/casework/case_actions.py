@@ -25,7 +25,8 @@ from zrm.casestore.answers import CLOSING_REASON, is_unanswered
 from zrm.casestore.attachment import NewAttachment, attach
 from zrm.casestore.contact import NewContact
 from zrm.casestore.delivery import DeliveryKind
-from zrm.casestore.history import (
+from zrm.casestore.history import by_agent
+from zrm.casestore.history_payloads import (
     CaseAssigned,
     CaseClaimed,
     CaseClassified,
@@ -37,7 +38,6 @@ from zrm.casestore.history import (
     NoteWritten,
     PreferenceSet,
     RelationDecided,
-    by_agent,
 )
 from zrm.casestore.outbox import Topic
 from zrm.casestore.outgoing import NewDelivery

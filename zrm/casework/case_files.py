@@ -11,10 +11,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from uuid import UUID
 
-from zrm.casestore import history, live, timeline
+from zrm.casestore import contact_files, history, live
 from zrm.casestore.agent import Permission
-from zrm.casestore.history import UnsafeFileSaved, by_agent
-from zrm.casestore.timeline import StoredFileRow
+from zrm.casestore.contact_files import EmbeddedPicture, StoredFileRow
+from zrm.casestore.history import by_agent
+from zrm.casestore.history_payloads import UnsafeFileSaved
 from zrm.casework.context import ActingAgent
 from zrm.errors import NotAllowed, NotFound
 from zrm.inbox import reading
@@ -38,10 +39,10 @@ class UnsafeFile(NotAllowed):
 
 @dataclass(frozen=True, slots=True)
 class ContactHtml:
-    """A contact's HTML as it was sent; `pictures` by Content-ID: (media type, key in the blob store, size in bytes)."""
+    """A contact's HTML as it was sent; `pictures` by Content-ID."""
 
     html: str
-    pictures: Mapping[str, tuple[str, str, int]]
+    pictures: Mapping[str, EmbeddedPicture]
 
 
 def file(cursor: Cursor, actor: ActingAgent, file_id: UUID) -> StoredFileRow:
@@ -63,8 +64,8 @@ def file_in_spite(cursor: Cursor, actor: ActingAgent, file_id: UUID) -> StoredFi
 def original(cursor: Cursor, actor: ActingAgent, contact_id: UUID) -> Original:
     """A contact as received. Errors: NotFound, Forbidden, UnsafeFile if a file in it is unsafe."""
     found = original_to_read(cursor, actor, contact_id)
-    if (unsafe := timeline.unsafe_in_original(cursor, contact_id)) is not None:
-        raise UnsafeFile(unsafe[0], "", unsafe[1])
+    if (unsafe := contact_files.unsafe_in_original(cursor, contact_id)) is not None:
+        raise UnsafeFile(unsafe.case_id, "", unsafe.threat)
     return found
 
 
@@ -73,8 +74,8 @@ def original_in_spite(cursor: Cursor, actor: ActingAgent, contact_id: UUID) -> O
     NotFound, Forbidden.
     """
     found = original_to_read(cursor, actor, contact_id)
-    if (unsafe := timeline.unsafe_in_original(cursor, contact_id)) is not None:
-        _record_unsafe_save(cursor, actor, unsafe[0], UnsafeFileSaved(contact_id=contact_id))
+    if (unsafe := contact_files.unsafe_in_original(cursor, contact_id)) is not None:
+        _record_unsafe_save(cursor, actor, unsafe.case_id, UnsafeFileSaved(contact_id=contact_id))
     return found
 
 
@@ -84,7 +85,7 @@ def original_to_read(cursor: Cursor, actor: ActingAgent, contact_id: UUID) -> Or
     """
     of_quarantine = actor.grants.everywhere(Permission.HANDLE_QUARANTINE) and reading.is_held(cursor, contact_id)
     if not of_quarantine:
-        unit_id = timeline.unit_of_contact(cursor, contact_id)
+        unit_id = contact_files.unit_of_contact(cursor, contact_id)
         if unit_id is None:
             raise NotFound("no such case")
         actor.require(Permission.VIEW_ADDRESSES, unit_id)
@@ -96,22 +97,22 @@ def original_to_read(cursor: Cursor, actor: ActingAgent, contact_id: UUID) -> Or
 
 def html(cursor: Cursor, actor: ActingAgent, contact_id: UUID) -> ContactHtml:
     """A contact's HTML, not yet made harmless, with those of its own pictures that are safe. Errors: NotFound."""
-    found = timeline.contact_html(cursor, contact_id)
-    if found is None or not actor.sees(found[0]):
+    found = contact_files.contact_html(cursor, contact_id)
+    if found is None or not actor.sees(found.unit_id):
         raise NotFound("no such contact")
-    return ContactHtml(found[1], timeline.pictures_in(cursor, contact_id))
+    return ContactHtml(found.html, contact_files.pictures_in(cursor, contact_id))
 
 
 def whole_text(cursor: Cursor, actor: ActingAgent, contact_id: UUID) -> str:
     """A contact's whole text, as far as it is stored, with the quotation below it. Errors: NotFound."""
-    found = timeline.contact_text(cursor, contact_id)
-    if found is None or not actor.sees(found[0]):
+    found = contact_files.contact_text(cursor, contact_id)
+    if found is None or not actor.sees(found.unit_id):
         raise NotFound("no such contact")
-    return "\n".join(part for part in found[1:] if part)
+    return "\n".join(part for part in (found.text, found.folded_quote) if part)
 
 
 def _file(cursor: Cursor, actor: ActingAgent, file_id: UUID) -> StoredFileRow:
-    stored = timeline.stored_file(cursor, file_id)
+    stored = contact_files.stored_file(cursor, file_id)
     if stored is None or not actor.sees(stored.unit_id):
         raise NotFound("no such file")
     return stored

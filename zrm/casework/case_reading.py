@@ -13,8 +13,9 @@ from uuid import UUID
 
 from zrm.casestore import case_list, timeline
 from zrm.casestore.agent import Permission
-from zrm.casestore.case import case_of
+from zrm.casestore.case import case_of, unit_of
 from zrm.casestore.case_list import FILTERS, CaseRow, NextCase, PageKey, View
+from zrm.casestore.last_inbound import last_inbound
 from zrm.casestore.person import opted_out_of
 from zrm.casestore.search import Hit, Reach, find
 from zrm.casestore.search_words import Query
@@ -143,7 +144,7 @@ def next_case(cursor: Cursor, actor: ActingAgent, *, but: UUID) -> NextCase | No
 
 def sees_case(cursor: Cursor, actor: ActingAgent, case_id: UUID) -> bool:
     """Whether the agent sees the case; it may just have moved to another unit."""
-    unit_id = timeline.unit_of(cursor, case_id)
+    unit_id = unit_of(cursor, case_id)
     return unit_id is not None and actor.sees(unit_id)
 
 
@@ -196,7 +197,7 @@ def routes_of(cursor: Cursor, case: CaseHead, sending: SendingSetup) -> list[Rep
 
     Barred ones are listed too, so that the agent sees why they cannot be chosen.
     """
-    last = timeline.last_inbound(cursor, case.id)
+    last = last_inbound(cursor, case.id)
     addresses = timeline.addresses(cursor, case.person_id)
     origin = (
         RouteOrigin(last.channel, last.account, last.address, last.reply_to, last.copied, last.vouched_for)

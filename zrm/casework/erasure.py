@@ -35,7 +35,8 @@ from zrm.casestore import attachment, history, live, outgoing, search, uploads
 from zrm.casestore import case as cases
 from zrm.casestore import contact as contacts
 from zrm.casestore.agent import Permission
-from zrm.casestore.history import ContactsErased, by_agent
+from zrm.casestore.history import by_agent
+from zrm.casestore.history_payloads import ContactsErased
 from zrm.casework.context import ActingAgent
 from zrm.contract.descriptions import describe
 from zrm.errors import Conflict

@@ -13,7 +13,8 @@ from uuid import UUID
 from zrm.casestore import contact as contacts
 from zrm.casestore import history, live, outgoing, timeline, worklists
 from zrm.casestore.agent import Permission
-from zrm.casestore.history import AnswerSentAgain, AnswerSentAnotherWay, FailedDeliverySettled, by_agent
+from zrm.casestore.history import by_agent
+from zrm.casestore.history_payloads import AnswerSentAgain, AnswerSentAnotherWay, FailedDeliverySettled
 from zrm.casestore.person import opted_out
 from zrm.casestore.worklists import FailedDelivery
 from zrm.casework.case_reading import routes_of, usable_route

@@ -14,7 +14,8 @@ from zrm.casestore import case as cases
 from zrm.casestore import follower, history, live, timers
 from zrm.casestore.agent import Permission
 from zrm.casestore.case import CaseState, Status
-from zrm.casestore.history import CaseClosed, by_agent
+from zrm.casestore.history import by_agent
+from zrm.casestore.history_payloads import CaseClosed, KnownPayload
 from zrm.casestore.outbox import Topic
 from zrm.casework.context import ActionContext
 from zrm.casework.transitions import Step, next_status
@@ -64,7 +65,7 @@ def move(
     agent_id: UUID,
     case: Locked,
     step: Step,
-    payload: history.Payload,
+    payload: KnownPayload,
     *,
     to: Locked | None = None,
     contact_at: datetime | None = None,

@@ -20,7 +20,8 @@ from zrm.casestore import contact as contacts
 from zrm.casestore import history, live, outgoing, timers
 from zrm.casestore.agent import Permission
 from zrm.casestore.case import Status
-from zrm.casestore.history import AgentStep, CaseClosed, CaseReplied, HistoryLine, StatusChanged, StepUndone, by_agent
+from zrm.casestore.history import AgentStep, HistoryLine, by_agent
+from zrm.casestore.history_payloads import CaseClosed, CaseReplied, StatusChanged, StepUndone
 from zrm.casestore.outbox import Topic
 from zrm.casework import case_reading
 from zrm.casework.context import ActionContext

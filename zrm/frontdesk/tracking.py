@@ -12,7 +12,7 @@ from typing import Final, Literal, NamedTuple
 from uuid import UUID
 
 from zrm.casestore.answers import CLOSING_REASON, answered_at
-from zrm.casestore.timeline import UNSAFE
+from zrm.casestore.contact_files import UNSAFE
 from zrm.contract.addresses import EMAIL, PHONE
 from zrm.contract.capabilities import kind_of_address
 from zrm.contract.descriptions import Description

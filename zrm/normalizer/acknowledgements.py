@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 from zrm.casestore.contact import NewContact
 from zrm.casestore.delivery import DeliveryKind
-from zrm.casestore.history import SYSTEM, CodeNotSent, LoopBroken, NewLine
+from zrm.casestore.history import SYSTEM, NewLine
+from zrm.casestore.history_payloads import CodeNotSent, LoopBroken
 from zrm.casestore.outgoing import NewDelivery
 from zrm.casework.acknowledge import SUBJECT, acknowledgement
 from zrm.casework.reply_routes import ReplyRoute, SendingAccount

@@ -21,17 +21,8 @@ from psycopg.types.json import Jsonb
 from zrm.casestore.attachment import OUR_OWN, NewAttachment, NewRemoteFile
 from zrm.casestore.case import NewCase, NewRelation, Status
 from zrm.casestore.contact import NewContact
-from zrm.casestore.history import (
-    CITIZEN,
-    SYSTEM,
-    Actor,
-    CaseOpened,
-    NewLine,
-    Payload,
-    RelationSuggested,
-    StatusChanged,
-    by_agent,
-)
+from zrm.casestore.history import CITIZEN, SYSTEM, Actor, NewLine, by_agent
+from zrm.casestore.history_payloads import CaseOpened, KnownPayload, RelationSuggested, StatusChanged
 from zrm.casestore.outbox import Topic
 from zrm.casestore.search_words import contact_key
 from zrm.casework.reply_routes import SendingAccount
@@ -284,7 +275,7 @@ class CaseMatching:
         if file.role == "fax":
             self.rows.outbox[Topic.RENDER].append((kept.id, contact.trace))
 
-    def _record(self, case: KnownCase, actor: Actor, payload: Payload, reading: Interpretation) -> None:
+    def _record(self, case: KnownCase, actor: Actor, payload: KnownPayload, reading: Interpretation) -> None:
         self.rows.events.append(NewLine(case.id, actor, payload, reading.raw.received_at))
 
 

@@ -18,6 +18,7 @@ from tests.channels.email.desk import open_door
 from tests.channels.email.installation import ALI
 from tests.channels.email.test_self_service import AnsweringInstallation, answering, body
 from zrm.casestore import timeline
+from zrm.casestore.last_inbound import last_inbound
 from zrm.casework.reply_routes import ReplyRoute, RouteOrigin, SendingAccount, reply_routes
 from zrm.contract.errors import ReplyInvalid
 from zrm.contract.outbound import Reply
@@ -55,7 +56,7 @@ def offered(installation: AnsweringInstallation, case: UUID) -> list[ReplyRoute]
     """The ways the composer offers, the chosen one first."""
     with installation.database.cursor() as cursor:
         head = timeline.head(cursor, case)
-        last = timeline.last_inbound(cursor, case)
+        last = last_inbound(cursor, case)
         assert head is not None
         assert last is not None
         known = timeline.addresses(cursor, head.person_id)

@@ -27,7 +27,7 @@ from zrm.agent_api.context import Desk, DeskContext
 from zrm.agent_api.desk_request import DeskRequest, SignedIn
 from zrm.agent_api.pages.error_pages import page_router
 from zrm.agent_api.pages.layout import Shell
-from zrm.casestore.timeline import StoredFileRow
+from zrm.casestore.contact_files import EmbeddedPicture, StoredFileRow
 from zrm.casework import case_files
 from zrm.casework.case_files import UnsafeFile
 from zrm.contract.files import StoredFile
@@ -158,7 +158,7 @@ def _name(found: Original) -> str:
     return f"{found.channel}-{found.contact_id}.{'eml' if found.channel == 'email' else 'bin'}"
 
 
-def _with_pictures(context: DeskContext, html: str, pictures: Mapping[str, tuple[str, str, int]]) -> str:
+def _with_pictures(context: DeskContext, html: str, pictures: Mapping[str, EmbeddedPicture]) -> str:
     """The HTML with the mail's own pictures embedded, because its sandbox may load nothing; too large ones are left
     out.
     """
@@ -168,12 +168,12 @@ def _with_pictures(context: DeskContext, html: str, pictures: Mapping[str, tuple
     def put_in(match: re.Match[str]) -> str:
         nonlocal room
         named = match[1].strip()
-        media_type, key, size = by_id.get(unquote(unescape(named)).casefold(), ("", "", 0))
-        media_type = usual_name(media_type)
-        if not media_type.startswith("image/") or media_type not in SHOWN or size > room:
+        picture = by_id.get(unquote(unescape(named)).casefold())
+        media_type = usual_name(picture.media_type) if picture else ""
+        if not picture or not media_type.startswith("image/") or media_type not in SHOWN or picture.size > room:
             return f'src="{PLACEHOLDER}"'
-        room -= size
-        return f'src="data:{media_type};base64,{base64.b64encode(context.blobs.get(key)).decode()}"'
+        room -= picture.size
+        return f'src="data:{media_type};base64,{base64.b64encode(context.blobs.get(picture.blob_key)).decode()}"'
 
     return _CID.sub(put_in, html)
 

@@ -7,7 +7,8 @@ from typing import Final
 from uuid import UUID
 
 from zrm.casestore.case import Status
-from zrm.casestore.history import (
+from zrm.casestore.history import HistoryLine
+from zrm.casestore.history_payloads import (
     AnswerSentAgain,
     AnswerSentAnotherWay,
     CaseAssigned,
@@ -23,11 +24,10 @@ from zrm.casestore.history import (
     CodeNotSent,
     ContactsErased,
     FailedDeliverySettled,
-    HistoryLine,
     HistoryPayload,
+    KnownPayload,
     LoopBroken,
     NoteWritten,
-    Payload,
     PreferenceSet,
     RelationDecided,
     RelationSuggested,
@@ -168,7 +168,7 @@ class History:
             return self._say(sentence, who=who, channel=self._channel(line.payload.channel)), "plus"
         return self._without_agent(line.payload) or self._by_agent(who, agent_id, line.payload)
 
-    def _without_agent(self, payload: Payload) -> tuple[str, str] | None:
+    def _without_agent(self, payload: KnownPayload) -> tuple[str, str] | None:
         """The sentence of a line that names no agent; None for other lines."""
         match payload:
             case CaseOpened(channel=channel):
@@ -191,7 +191,7 @@ class History:
                 return self._say(_("Another case may belong to this one: %(code)s"), code=code), "link"
         return None
 
-    def _by_agent(self, who: str, agent_id: UUID | None, payload: Payload) -> tuple[str, str]:
+    def _by_agent(self, who: str, agent_id: UUID | None, payload: KnownPayload) -> tuple[str, str]:
         match payload:
             case RelationDecided(decision=decision):
                 kept = decision == "kept"
