@@ -80,7 +80,7 @@ def test_every_file_that_is_named_exists() -> None:
         "cursor.execute('TRUNCATE TABLE contacts')",
         "cursor.copy('COPY contacts (id, text) FROM STDIN')",
         "SQL = 'INSERT INTO contacts SELECT * FROM given'",
-        "insert_rows(cursor, 'contacts', ['id'], rows)",
+        "insert_records(cursor, 'contacts', rows)",
         "db.insert_records(cursor, 'contacts', records)",
     ],
 )
@@ -124,7 +124,7 @@ def test_a_second_writer_by_model_is_found(code: str) -> None:
         "cursor.execute(f'INSERT INTO {table} (id) VALUES (1)')",
         "cursor.execute(sql.SQL('UPDATE {} SET state = %s').format(sql.Identifier(table)))",
         "cursor.execute('DELETE FROM ' + table)",
-        "insert_rows(cursor, table, columns, rows)",
+        "insert_records(cursor, table, rows)",
         "session.add(thing)",
         "def f(session: Session, both: list[Unit | Agent]): session.add_all(both)",
     ],
@@ -230,15 +230,43 @@ def test_a_class_name_that_is_taken_is_found_and_methods_may_share_theirs() -> N
         "if (row := cursor.fetchone()) is not None: return Row(*row[1:])",
         "for number, *rest in cursor: files[number].append(Row(*rest))",
         "return [Row(*row) for row in await cursor.fetchall()]",
-        "a, b, c, d, e, f, g = cursor.fetchone()",
-        "row = cursor.fetchone()\n    a, b, c, d, e, f, *g = row",
-        "for a, b, c, d, e, f, g in cursor: print(a)",
-        "return {a: b for a, b, c, d, e, f, g in cursor.fetchall()}",
+        "row = cursor.fetchone()\n    return row[1]",
+        "row = cursor.fetchone()\n    return f(row[0], row[2])",
+        "return cursor.fetchone()[1]",
+        "return (await cursor.fetchall())[0][1]",
+        "return {row[0]: row[1] for row in cursor}",
+        "rows = cursor.fetchall()\n    return [row[1] for row in rows]",
+        "rows = cursor.fetchall()[::-1]\n    for row in reversed(rows): print(row[1])",
+        "row = connection.execute('SELECT 1, 2').fetchone()\n    return row[1]",
+        "for row in cursor.execute('SELECT 1, 2'): print(row[1])",
+        "a, b, c = cursor.fetchone()",
+        "a, b, c = cursor.fetchone() or (0, 0, 0)",
+        "((a, b, c),) = cursor.fetchall()",
+        "row = cursor.fetchone()\n    a, b, *c = row",
+        "for a, b, c in cursor: print(a)",
+        "rows = cursor.fetchall()\n    for a, b, c in rows: print(a)",
+        "return {a: b for a, b, c in cursor.fetchall()}",
     ],
 )
 def test_a_row_read_by_position_is_found(code: str) -> None:
-    (finding,) = _found(f"async def f(cursor):\n    {code}")
-    assert "places of its columns" in finding.problem
+    findings = _found(f"async def f(cursor):\n    {code}")
+    assert findings
+    assert all("places of its columns" in finding.problem for finding in findings)
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "cursor.executemany(SQL, [(a, b, c) for a, b in pairs])",
+        "cursor.executemany(SQL, ((a, *b) for a, b in pairs))",
+        "cursor.executemany(SQL, sorted((a, b, c) for a, b in pairs))",
+        "cursor.executemany(SQL, [(1, 2, 3)])",
+        "cursor.executemany(SQL, [(1, 2, 3), *pairs], returning=True)",
+    ],
+)
+def test_rows_written_by_position_are_found(code: str) -> None:
+    (finding,) = _found(f"def f(cursor, pairs):\n    {code}")
+    assert "places of their values" in finding.problem
 
 
 @pytest.mark.parametrize(
@@ -246,8 +274,15 @@ def test_a_row_read_by_position_is_found(code: str) -> None:
     [
         "return records(cursor, Row)",
         "return [Row(name=name, n=n) for name, n in cursor]",
-        "a, b, c, d, e, f = cursor.fetchone()",
-        "a, b, c, d, e, f, g = columns",
+        "row = cursor.fetchone()\n    return row[0] if row else None",
+        "a, b = cursor.fetchone()",
+        "(a,) = cursor.fetchone()",
+        "for a, b in cursor: print(a[1], b[2])",
+        "return {a: b for a, b in cursor.fetchall()}",
+        "a, b, c = columns",
+        "return columns[1]",
+        "cursor.executemany(SQL, [(a, b) for a, b in names])",
+        "cursor.executemany(SQL, [{'a': a, 'b': b, 'c': c} for a, b, c in names])",
         "return [row[0] for row in cursor]",
         "return f(*names)",
         "return zip(*columns)",

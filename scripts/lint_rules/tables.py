@@ -50,7 +50,7 @@ OWNERS: Final[dict[str, str]] = {
     "quarantine": "inbox/quarantine.py",
     "ratings": "casestore/rating.py",
     "raw_contacts": "inbox/raw_contacts.py",
-    "receipts": "inbox/writer.py",
+    "receipts": "inbox/receipts.py",
     "recovery_codes": "security/second_step.py",
     "refusals": "inbox/door_records.py",
     "refused_tries": "kit/throttle.py",
@@ -69,7 +69,7 @@ OWNERS: Final[dict[str, str]] = {
 """Table → the one file of `zrm` that writes it."""
 
 GENERIC: Final = frozenset({"kit/db.py"})
-"""Files whose statements are given their table by the caller, who is looked at instead (`insert_rows`, `insert_records`)."""
+"""Files whose statements are given their table by the caller, who is looked at instead (`insert_records`)."""
 
 _NAME: Final = r'((?:"?\w+"?\.)?(?:"?\w+"?|\{\}))'
 _WRITES: Final = re.compile(
@@ -212,7 +212,7 @@ class _ModelWrites(ast.NodeVisitor):
     def visit_Call(self, node: ast.Call) -> None:
         self.generic_visit(node)
         match node.func:
-            case ast.Name(id="insert_rows" | "insert_records") | ast.Attribute(attr="insert_rows" | "insert_records"):
+            case ast.Name(id="insert_records") | ast.Attribute(attr="insert_records"):
                 table = node.args[1] if len(node.args) > 1 else None
                 named = isinstance(table, ast.Constant) and isinstance(table.value, str)
                 self._write(str(table.value) if named and isinstance(table, ast.Constant) else None, node.lineno)

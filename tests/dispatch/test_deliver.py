@@ -13,6 +13,7 @@ from psycopg.types.json import Jsonb
 
 from tests.lab.locks import wait_for_waiting
 from tests.reasons import why
+from tests.rows import insert
 from zrm.casestore import outbox, outgoing
 from zrm.casestore.delivery import PROOF_LINK, DeliveryKind
 from zrm.casestore.outbox import Topic
@@ -34,7 +35,7 @@ from zrm.contract.outbound import Reply, Sent
 from zrm.dispatch.deliver import Deliver
 from zrm.dispatch.notify import Notify
 from zrm.kit.clock import now
-from zrm.kit.db import Database, insert_rows
+from zrm.kit.db import Database
 from zrm.kit.ids import new_id
 from zrm.normalizer.reports import apply_delivery_report
 
@@ -62,76 +63,22 @@ def make_case(database: Database, text: str = "پاسخ", *, code: str = "123456
     """A case with one message in, one queued answer out; the delivery's id."""
     case, person, first, answer, delivery, at = (*(new_id() for _ in range(5)), now())
     with database.cursor() as cursor:
-        insert_rows(cursor, "persons", ("id", "name", "created_at"), [(person, "علی", at)])
+        insert(cursor, "persons", id=person, name="علی", created_at=at)
         cursor.execute("SELECT id FROM units WHERE key = 'roads'")
         (unit,) = cursor.fetchone() or (None,)
-        insert_rows(
-            cursor,
-            "cases",
-            [
-                "id",
-                "code",
-                "reply_token",
-                "title",
-                "language",
-                "channel",
-                "account",
-                "person_id",
-                "unit_id",
-                "status",
-                "opened_at",
-                "status_at",
-                "last_contact_at",
-            ],
-            [(case, code, f"token{code}", "چراغ", "fa", "email", "info", person, unit, "open", at, at, at)],
-        )
-        columns = [
-            "id",
-            "case_id",
-            "direction",
-            "channel",
-            "account",
-            "address",
-            "text",
-            "message_id",
-            "headers",
-            "labels",
-            "at",
-        ]
-        rows: list[tuple[object, ...]] = [
-            (first, case, "in", "email", "info", "a@example.org", "سلام", "<first@x>", Jsonb([]), [], at),
-            (
-                answer,
-                case,
-                "out",
-                "email",
-                "info",
-                "a@example.org",
-                text,
-                "<answer@us>",
-                Jsonb([]),
-                [],
-                at + timedelta(1),
-            ),
-        ]
-        insert_rows(cursor, "contacts", columns, rows)
-        insert_rows(
-            cursor,
-            "deliveries",
-            [
-                "id",
-                "kind",
-                "contact_id",
-                "case_id",
-                "channel",
-                "account",
-                "address",
-                "state",
-                "created_at",
-                "changed_at",
-            ],
-            [(delivery, "answer", answer, case, "email", "info", "a@example.org", "queued", at, at)],
-        )
+        insert(
+            cursor, "cases", id=case, code=code, reply_token=f"token{code}", title="چراغ", language="fa", channel="email",
+            account="info", person_id=person, unit_id=unit, status="open", opened_at=at, status_at=at, last_contact_at=at,
+        )  # fmt: skip
+        mail = {"case_id": case, "channel": "email", "account": "info", "address": "a@example.org"}
+        common = {**mail, "headers": Jsonb([]), "labels": []}
+        insert(cursor, "contacts", id=first, direction="in", text="سلام", message_id="<first@x>", at=at, **common)
+        later = at + timedelta(1)
+        insert(cursor, "contacts", id=answer, direction="out", text=text, message_id="<answer@us>", at=later, **common)
+        insert(
+            cursor, "deliveries", id=delivery, kind="answer", contact_id=answer, state="queued", created_at=at,
+            changed_at=at, **mail,
+        )  # fmt: skip
         outbox.add(cursor, Topic.DELIVER, [(delivery, "trace")])
     return delivery
 

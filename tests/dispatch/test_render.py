@@ -7,12 +7,13 @@ import pytest
 from tests.channels.fax.faxes import fax
 from tests.dispatch import drawers
 from tests.dispatch.test_deliver import make_case
+from tests.rows import insert
 from zrm.casestore import outbox
 from zrm.casestore.outbox import Topic
 from zrm.channels.fax.render import fax_pages
 from zrm.dispatch.render import Render
 from zrm.kit.blobs import BlobStore
-from zrm.kit.db import Database, insert_rows
+from zrm.kit.db import Database
 from zrm.kit.ids import new_id
 from zrm.kit.render_child import Renderer
 
@@ -21,11 +22,13 @@ def render(database: Database, blobs: BlobStore, renderer: Renderer, data: bytes
     """(first bytes of what was drawn, errors of the tasks that failed) for a fax of `data`."""
     delivery, attachment = make_case(database), new_id()
     key, size = blobs.put(data)
-    columns = ("id", "contact_id", "role", "name", "media_type", "size", "blob_key")
     with database.cursor() as cursor:
         cursor.execute("SELECT contact_id FROM deliveries WHERE id = %s", [delivery])
         (contact,) = cursor.fetchone() or (None,)
-        insert_rows(cursor, "attachments", columns, [(attachment, contact, "fax", "fax.tif", "image/tiff", size, key)])
+        insert(
+            cursor, "attachments", id=attachment, contact_id=contact, role="fax", name="fax.tif", media_type="image/tiff",
+            size=size, blob_key=key,
+        )  # fmt: skip
         outbox.add(cursor, Topic.RENDER, [(attachment, "trace")])
     for _ in range(2):  # the second time there is nothing left to do
         with database.cursor() as cursor:

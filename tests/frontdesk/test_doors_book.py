@@ -22,7 +22,8 @@ from zrm.config import Settings
 from zrm.contract.inbound import RawContact, Receipt
 from zrm.frontdesk.desk import Desk, front_desk
 from zrm.frontdesk.doors_book import DoorsBook
-from zrm.inbox import receive, writer
+from zrm.inbox import receipts, receive
+from zrm.inbox.receipts import Settlement
 from zrm.inbox.receive import Inbox
 from zrm.insight import ledger
 from zrm.kit.blobs import BlobStore
@@ -54,15 +55,15 @@ def law(database: Database, answers: DoorsBook) -> dict[str, ledger.LedgerLine]:
 
 def drop_some(monkeypatch: pytest.MonkeyPatch, said: bytes) -> None:
     """From now on the store takes a contact with these words, says so, and has not written it."""
-    take = writer._take
+    take = receipts.take
 
     async def careless(cursor: Any, fresh: Any, received_at: Any) -> Any:
         lost = [waiting for waiting in fresh if said in waiting.contact.body]
         kept = [waiting for waiting in fresh if said not in waiting.contact.body]
         settled = await take(cursor, kept, received_at) if kept else {}
-        return settled | {waiting.id: (waiting.id, waiting.code, received_at) for waiting in lost}
+        return settled | {waiting.id: Settlement(waiting.id, waiting.code, received_at) for waiting in lost}
 
-    monkeypatch.setattr(writer, "_take", careless)
+    monkeypatch.setattr(receipts, "take", careless)
 
 
 def test_a_form_that_was_confirmed_and_is_nowhere_breaks_the_law(

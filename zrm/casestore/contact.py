@@ -14,7 +14,7 @@ from sqlmodel import Field
 
 from zrm.casestore import search
 from zrm.casestore.search import SearchEntry
-from zrm.kit.db import Cursor, insert_rows, records
+from zrm.kit.db import Cursor, insert_records, records
 from zrm.kit.ids import new_id
 from zrm.kit.tables import BY_MONTH, EMPTY_LIST, Table, one_of
 
@@ -82,7 +82,7 @@ class Contact(Table, table=True):
 
 
 class NewContact(NamedTuple):
-    """A contact as it is first stored; the fields are the columns, and `search` is its search text."""
+    """A contact as it is first stored; the fields are the columns, but `search`, which is its search text."""
 
     id: UUID
     case_id: UUID
@@ -116,7 +116,7 @@ _COLUMNS: Final = [name for name in NewContact._fields if name != "search"]
 def add(cursor: Cursor, contacts: Sequence[NewContact]) -> None:
     """Store contacts and their search text."""
     if contacts:
-        insert_rows(cursor, "contacts", _COLUMNS, [contact[:-1] for contact in contacts])
+        insert_records(cursor, "contacts", contacts, columns=_COLUMNS)
         search.index(cursor, [SearchEntry(c.id, c.case_id, c.at, c.person_id, c.address, c.search) for c in contacts])
 
 

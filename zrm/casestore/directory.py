@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import NamedTuple
 from uuid import UUID
 
 from zrm.kit.db import Cursor, record, records
@@ -62,6 +63,14 @@ def at_desk(cursor: Cursor, agent_id: UUID) -> DeskAgent | None:
     return DeskAgent(grants=tuple(zip(row.pop("permissions"), row.pop("granted_units"), strict=True)), **row)
 
 
+class _GrantRow(NamedTuple):
+    """A permission of an agent; `unit_id` None: everywhere."""
+
+    agent_id: UUID
+    permission: str
+    unit_id: UUID | None
+
+
 def grants(cursor: Cursor, agent_ids: Iterable[UUID]) -> dict[UUID, list[tuple[str, UUID | None]]]:
     """The (permission, unit) rows of these agents; agents who have left have none."""
     cursor.execute(
@@ -70,8 +79,8 @@ def grants(cursor: Cursor, agent_ids: Iterable[UUID]) -> dict[UUID, list[tuple[s
         [list(agent_ids)],
     )
     found: dict[UUID, list[tuple[str, UUID | None]]] = defaultdict(list)
-    for agent_id, permission, unit_id in cursor:
-        found[agent_id].append((permission, unit_id))
+    for grant in records(cursor, _GrantRow):
+        found[grant.agent_id].append((grant.permission, grant.unit_id))
     return found
 
 
@@ -84,7 +93,7 @@ def active(cursor: Cursor, agent_ids: Iterable[UUID]) -> set[UUID]:
 def agents_by_login(cursor: Cursor, logins: list[str]) -> dict[str, UUID]:
     """The agents who have not left, by their logins."""
     cursor.execute("SELECT login, id FROM agents WHERE active AND login = ANY(%s)", [logins])
-    return {row[0]: row[1] for row in cursor}
+    return dict(cursor.fetchall())
 
 
 def units(cursor: Cursor) -> list[Named]:
@@ -105,7 +114,7 @@ def colleagues(cursor: Cursor, unit_ids: Iterable[UUID]) -> list[Named]:
 def logins(cursor: Cursor, agent_ids: Iterable[UUID]) -> dict[UUID, str]:
     """The agents' logins, by their ids."""
     cursor.execute("SELECT id, login FROM agents WHERE id = ANY(%s)", [list(agent_ids)])
-    return {row[0]: row[1] for row in cursor}
+    return dict(cursor.fetchall())
 
 
 def agents_by_id(cursor: Cursor, ids: list[UUID]) -> dict[UUID, Named]:

@@ -8,7 +8,7 @@ killed, or that an error ended, writes nothing more.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from threading import Event, Thread
 from types import TracebackType
@@ -21,7 +21,7 @@ from sqlalchemy.dialects.postgresql import ARRAY
 from sqlmodel import Field
 
 from zrm.casestore.outbox import Topic
-from zrm.kit.db import Cursor, Database
+from zrm.kit.db import Cursor, Database, records
 from zrm.kit.ids import new_id
 from zrm.kit.tables import Table
 
@@ -88,12 +88,12 @@ def end(cursor: Cursor, instance: UUID) -> None:
 def last_heartbeats(cursor: Cursor) -> list[LastHeartbeat]:
     """The newest heartbeat of each process not yet deleted, newest first."""
     cursor.execute(
-        "SELECT role, topics, extract(epoch FROM now() - at)::float8, ended FROM heartbeats ORDER BY at DESC"
+        "SELECT role, topics, extract(epoch FROM now() - at)::float8 AS age, ended FROM heartbeats ORDER BY at DESC"
     )
     known = {topic.value for topic in Topic}  # a newer version's worker may have other topics
     return [
-        LastHeartbeat(role, tuple(Topic(name) for name in topics if name in known), age, ended)
-        for role, topics, age, ended in cursor
+        replace(last, topics=tuple(Topic(name) for name in last.topics if name in known))
+        for last in records(cursor, LastHeartbeat)
     ]
 
 

@@ -9,6 +9,7 @@ that starts marks the folder, every role compares before it works, and every fil
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Final, NamedTuple
 from uuid import UUID
 
 import psycopg
@@ -18,7 +19,7 @@ from sqlmodel import Field
 from zrm.errors import ConfigError, StoreUnavailable
 from zrm.kit.blobs import BlobStore
 from zrm.kit.clock import now
-from zrm.kit.db import Cursor, Database
+from zrm.kit.db import Cursor, Database, record, records
 from zrm.kit.tables import Table
 
 _SAMPLE = 20  # files looked for before a folder counts as that of an older installation
@@ -70,14 +71,25 @@ def adopt_folder(database: Database, blobs: BlobStore) -> str:
 
 def folder_problem(cursor: Cursor, blobs: BlobStore) -> str | None:
     """Why the folder is not the installation's, in a sentence; None when it is, or may become so. Writes nothing."""
-    found = cursor.execute("SELECT id::text, folder_claimed_at IS NOT NULL FROM installation").fetchone()
-    return _problem(cursor, blobs, found[0], claimed=found[1]) if found else None
+    cursor.execute(_MARK)
+    found = record(cursor, _InstallationMark)
+    return _problem(cursor, blobs, found.id, claimed=found.claimed) if found else None
 
 
-def _locked(cursor: Cursor) -> tuple[str, bool]:
-    cursor.execute("SELECT id::text, folder_claimed_at IS NOT NULL FROM installation FOR UPDATE")
-    ((identity, claimed),) = cursor.fetchall()
-    return str(identity), bool(claimed)
+class _InstallationMark(NamedTuple):
+    """The installation's id, and whether it has claimed its folder."""
+
+    id: str
+    claimed: bool
+
+
+_MARK: Final = "SELECT id::text AS id, folder_claimed_at IS NOT NULL AS claimed FROM installation"
+
+
+def _locked(cursor: Cursor) -> _InstallationMark:
+    cursor.execute(f"{_MARK} FOR UPDATE")
+    (found,) = records(cursor, _InstallationMark)
+    return found
 
 
 def _problem(cursor: Cursor, blobs: BlobStore, identity: str, *, claimed: bool) -> str | None:

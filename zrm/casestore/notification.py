@@ -12,6 +12,7 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
+from operator import attrgetter
 from typing import Final
 from uuid import UUID
 
@@ -119,10 +120,20 @@ def tell(cursor: Cursor, notices: Collection[NewNotice]) -> set[UUID]:
     notified: set[UUID] = set()
     if notices:
         cursor.executemany(
-            "INSERT INTO notifications (id, agent_id, case_id, source_id, kind, at) VALUES (%s, %s, %s, %s, %s, now())"
+            "INSERT INTO notifications (id, agent_id, case_id, source_id, kind, at) "
+            " VALUES (%(id)s, %(agent)s, %(case)s, %(source)s, %(kind)s, now())"
             " ON CONFLICT (id) DO NOTHING RETURNING agent_id",
             # In a fixed order, so that two transactions with the same rows do not deadlock.
-            sorted((one.id, one.agent_id, one.case_id, one.source_id, one.kind.value) for one in notices),
+            [
+                {
+                    "id": one.id,
+                    "agent": one.agent_id,
+                    "case": one.case_id,
+                    "source": one.source_id,
+                    "kind": one.kind.value,
+                }
+                for one in sorted(notices, key=attrgetter("id"))
+            ],
             returning=True,
         )
         more: bool | None = True

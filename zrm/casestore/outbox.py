@@ -18,7 +18,7 @@ from sqlalchemy import Index, text
 from sqlmodel import Field
 
 from zrm.contract.reasons import KeptReason, Reason
-from zrm.kit.db import Cursor, insert_rows, records
+from zrm.kit.db import Cursor, insert_records, records
 from zrm.kit.ids import new_id
 from zrm.kit.tables import Table, reason_params
 
@@ -83,10 +83,19 @@ class FailedTask(KeptReason):
     failed_at: datetime
 
 
+class _NewTask(NamedTuple):
+    """A task as it is first stored; the fields are the columns."""
+
+    id: UUID
+    topic: str
+    ref: UUID
+    trace: str
+
+
 def add(cursor: Cursor, topic: Topic, refs: Sequence[tuple[UUID, str]]) -> None:
     """Add tasks for (ref, trace) pairs, due at once; the commit wakes the relay. Work for later is a timer."""
     if refs:
-        insert_rows(cursor, "outbox", ("id", "topic", "ref", "trace"), [(new_id(), topic, *ref) for ref in refs])
+        insert_records(cursor, "outbox", [_NewTask(new_id(), topic.value, ref, trace) for ref, trace in refs])
 
 
 def insertion(topic: Topic, rows: LiteralString) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Final, NamedTuple
 from uuid import UUID
 
 from psycopg.types.json import Jsonb
@@ -20,11 +20,11 @@ from zrm.casestore.outbox import Topic
 from zrm.contract.reasons import Reason
 from zrm.kit import log
 from zrm.kit.clock import now
-from zrm.kit.db import Cursor, insert_rows
+from zrm.kit.db import Cursor, insert_records
 from zrm.kit.ids import new_id
 
 _NEEDS_AGENT: Final = (DeliveryState.FAILED, DeliveryState.UNKNOWN)
-_NO_REASON: Final = ("", Jsonb({}))
+_NO_PARAMS: Final = Jsonb({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +35,9 @@ class OwnWords:
     language: str
     title: str = ""
     in_reply_to: str = ""
+
+
+_NO_WORDS: Final = OwnWords("", "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,32 +62,73 @@ class NewDelivery:
     at: datetime = field(default_factory=now)
 
 
-_COLUMNS: Final = (
-    "id", "kind", "channel", "account", "address", "case_id", "contact_id", "question_id", "command", "language", "title",
-    "text", "in_reply_to", "state", "trace", "created_at", "changed_at",
-)  # fmt: skip
-_EVENT_COLUMNS: Final = ("id", "delivery_id", "at", "state", "reason_code", "reason_params")
+class _DeliveryRecord(NamedTuple):
+    """A delivery as it is first stored; the fields are the columns."""
+
+    id: UUID
+    kind: str
+    channel: str
+    account: str
+    address: str
+    case_id: UUID | None
+    contact_id: UUID | None
+    question_id: UUID | None
+    command: str
+    language: str
+    title: str
+    text: str | None
+    in_reply_to: str
+    state: str
+    trace: str
+    created_at: datetime
+    changed_at: datetime
+
+
+class _DeliveryEventRecord(NamedTuple):
+    """A line of a delivery's history; the fields are the columns."""
+
+    id: UUID
+    delivery_id: UUID
+    at: datetime
+    state: str
+    reason_code: str = ""
+    reason_params: Jsonb = _NO_PARAMS
 
 
 def queue(cursor: Cursor, deliveries: Iterable[NewDelivery], *, hold: float = 0) -> None:
     """Store deliveries, the first line of each one's history, and the tasks that send them `hold` seconds later."""
-    rows, events, tasks = [], [], []
-    for one in deliveries:
-        says = one.says
-        rows.append(
-            (
-                one.id, one.kind.value, one.channel, one.account, one.address, one.case_id, one.contact_id,
-                one.question_id, one.command, says.language if says else "", says.title if says else "",
-                says.text if says else None, says.in_reply_to if says else "", DeliveryState.QUEUED.value, one.trace,
-                one.at, one.at,
-            )
-        )  # fmt: skip
-        events.append((new_id(), one.id, one.at, DeliveryState.QUEUED.value, *_NO_REASON))
-        tasks.append((one.id, one.trace))
-    if rows:
-        insert_rows(cursor, "deliveries", _COLUMNS, rows)
-        insert_rows(cursor, "delivery_events", _EVENT_COLUMNS, events)
-        timers.add(cursor, Topic.DELIVER, tasks, after=hold)
+    queued = [_row(one) for one in deliveries]
+    if queued:
+        insert_records(cursor, "deliveries", queued)
+        insert_records(
+            cursor,
+            "delivery_events",
+            [_DeliveryEventRecord(new_id(), one.id, one.created_at, one.state) for one in queued],
+        )
+        timers.add(cursor, Topic.DELIVER, [(one.id, one.trace) for one in queued], after=hold)
+
+
+def _row(one: NewDelivery) -> _DeliveryRecord:
+    says = one.says or _NO_WORDS
+    return _DeliveryRecord(
+        id=one.id,
+        kind=one.kind.value,
+        channel=one.channel,
+        account=one.account,
+        address=one.address,
+        case_id=one.case_id,
+        contact_id=one.contact_id,
+        question_id=one.question_id,
+        command=one.command,
+        language=says.language,
+        title=says.title,
+        text=None if one.says is None else says.text,
+        in_reply_to=says.in_reply_to,
+        state=DeliveryState.QUEUED.value,
+        trace=one.trace,
+        created_at=one.at,
+        changed_at=one.at,
+    )
 
 
 def queue_again(
@@ -104,8 +148,8 @@ def queue_again(
         [fresh, channel, account, address, title, DeliveryState.QUEUED.value, delivery_id],
     )
     trace = cursor.fetchall()[0][0]
-    insert_rows(
-        cursor, "delivery_events", _EVENT_COLUMNS, [(new_id(), fresh, now(), DeliveryState.QUEUED.value, *_NO_REASON)]
+    insert_records(
+        cursor, "delivery_events", [_DeliveryEventRecord(new_id(), fresh, now(), DeliveryState.QUEUED.value)]
     )
     outbox.add(cursor, Topic.DELIVER, [(fresh, trace)])
     return fresh
@@ -125,20 +169,18 @@ def set_state(
     `keeps_reason`: the desk shows the reason at the delivery, not only in its history. Starting (`sending`) counts as
     an attempt. Agents are told of a failed delivery of a case.
     """
-    columns = _kept(reason)
+    reason_code, reason_params = _stored(reason if keeps_reason else None)
     cursor.execute(
-        "UPDATE deliveries SET state = %s, reason_code = %s, reason_params = %s, error_code = %s, changed_at = now(), attempts = attempts + %s"
-        " WHERE id = %s RETURNING case_id",
-        [
-            state.value,
-            *(columns if keeps_reason else _NO_REASON),
-            code,
-            int(state is DeliveryState.SENDING),
-            delivery_id,
-        ],
-    )
+        "UPDATE deliveries SET state = %(state)s, reason_code = %(reason_code)s, reason_params = %(reason_params)s,"
+        " error_code = %(code)s, changed_at = now(), attempts = attempts + %(attempts)s"
+        " WHERE id = %(id)s RETURNING case_id",
+        {
+            "state": state.value, "reason_code": reason_code, "reason_params": reason_params, "code": code,
+            "attempts": int(state is DeliveryState.SENDING), "id": delivery_id,
+        },
+    )  # fmt: skip
     for (case_id,) in cursor.fetchall():
-        _add_event(cursor, delivery_id, case_id, state, columns)
+        _add_event(cursor, delivery_id, case_id, state, reason)
         if case_id is not None and state in _NEEDS_AGENT:
             outbox.add(cursor, Topic.NOTIFY, [(delivery_id, "")])
 
@@ -147,21 +189,24 @@ def add_remark(cursor: Cursor, delivery_id: UUID, state: DeliveryState, reason: 
     """Add a line to the history of a delivery whose state does not change."""
     cursor.execute("SELECT case_id FROM deliveries WHERE id = %s", [delivery_id])
     for (case_id,) in cursor.fetchall():
-        _add_event(cursor, delivery_id, case_id, state, _kept(reason))
+        _add_event(cursor, delivery_id, case_id, state, reason)
 
 
-def _kept(reason: Reason | None) -> tuple[str, Jsonb]:
-    """The columns of a reason, without secrets."""
+def _stored(reason: Reason | None) -> tuple[str, Jsonb]:
+    """A reason's code and parameters as they are stored, without secrets."""
     if reason is None:
-        return _NO_REASON
+        return "", _NO_PARAMS
     return reason.code, Jsonb(log.redacted(reason).stored_params())
 
 
 def _add_event(
-    cursor: Cursor, delivery_id: UUID, case_id: UUID | None, state: DeliveryState, reason: tuple[str, Jsonb]
+    cursor: Cursor, delivery_id: UUID, case_id: UUID | None, state: DeliveryState, reason: Reason | None
 ) -> None:
-    insert_rows(
-        cursor, "delivery_events", _EVENT_COLUMNS, [(new_id(), delivery_id, now(), DeliveryState(state).value, *reason)]
+    code, params = _stored(reason)
+    insert_records(
+        cursor,
+        "delivery_events",
+        [_DeliveryEventRecord(new_id(), delivery_id, now(), DeliveryState(state).value, code, params)],
     )
     if case_id is not None:
         live.publish_change(cursor, "delivery", [delivery_id])
@@ -179,8 +224,9 @@ def withdraw(cursor: Cursor, delivery_id: UUID) -> bool:
         "UPDATE deliveries SET state = %s, changed_at = now() WHERE id = %s",
         [DeliveryState.WITHDRAWN.value, delivery_id],
     )
-    row = (new_id(), delivery_id, now(), DeliveryState.WITHDRAWN.value, *_NO_REASON)
-    insert_rows(cursor, "delivery_events", _EVENT_COLUMNS, [row])
+    insert_records(
+        cursor, "delivery_events", [_DeliveryEventRecord(new_id(), delivery_id, now(), DeliveryState.WITHDRAWN.value)]
+    )
     timers.withdraw(cursor, Topic.DELIVER, delivery_id)
     return True
 
@@ -206,10 +252,14 @@ def set_parts(cursor: Cursor, delivery_id: UUID, channel: str, provider_ref: str
         cursor.execute("DELETE FROM delivery_parts WHERE channel = %s AND provider_ref = %s", [channel, provider_ref])
         return
     cursor.executemany(
-        "INSERT INTO delivery_parts (channel, provider_ref, delivery_id, number) VALUES (%s, %s, %s, %s) "
+        "INSERT INTO delivery_parts (channel, provider_ref, delivery_id, number) "
+        "VALUES (%(channel)s, %(ref)s, %(delivery)s, %(number)s) "
         "ON CONFLICT (channel, provider_ref) DO UPDATE SET delivery_id = excluded.delivery_id, "
         "number = excluded.number, state = 'sent'",
-        [(channel, ref, delivery_id, number) for number, ref in enumerate(part_refs, 1)],
+        [
+            {"channel": channel, "ref": ref, "delivery": delivery_id, "number": number}
+            for number, ref in enumerate(part_refs, 1)
+        ],
     )
 
 
@@ -235,10 +285,10 @@ def remark_silence(cursor: Cursor, delivery_id: UUID, reason: Reason) -> None:
     """Record for a delivery that is still only sent that no report has come."""
     cursor.execute(
         "UPDATE deliveries SET reason_code = %s, reason_params = %s WHERE id = %s AND state = 'sent' RETURNING case_id",
-        [*_kept(reason), delivery_id],
+        [*_stored(reason), delivery_id],
     )
     for (case_id,) in cursor.fetchall():
-        _add_event(cursor, delivery_id, case_id, DeliveryState.SENT, _kept(reason))
+        _add_event(cursor, delivery_id, case_id, DeliveryState.SENT, reason)
 
 
 def lock_unsent(cursor: Cursor, contact_ids: Sequence[UUID]) -> list[UUID]:

@@ -11,7 +11,7 @@ from sqlalchemy import CheckConstraint, Index, text
 from sqlmodel import Field, col, or_, select, update
 
 from zrm.errors import NotFound
-from zrm.kit.db import Cursor, insert_records, session_of
+from zrm.kit.db import Cursor, insert_records, records, session_of
 from zrm.kit.ids import new_id
 from zrm.kit.tables import Table
 
@@ -134,13 +134,20 @@ class OptOut(Table, table=True):
     at: datetime
 
 
-def proven_owner(cursor: Cursor, kind: str, value: str) -> tuple[UUID, bool] | None:
-    """The one person who wrote from this address, and whether it has become doubtful; None if none, or several, did."""
+class ProvenOwner(NamedTuple):
+    """The one person who wrote from an address; `doubtful`: our messages to it come back."""
+
+    person_id: UUID
+    doubtful: bool
+
+
+def proven_owner(cursor: Cursor, kind: str, value: str) -> ProvenOwner | None:
+    """The one person who wrote from this address; None if none, or several, did."""
     cursor.execute(
-        "SELECT person_id, doubtful_at IS NOT NULL FROM addresses WHERE kind = %s AND value = %s AND NOT claimed",
+        "SELECT person_id, doubtful_at IS NOT NULL AS doubtful FROM addresses WHERE kind = %s AND value = %s AND NOT claimed",
         [kind, value],
     )
-    found = cursor.fetchall()
+    found = records(cursor, ProvenOwner)
     return found[0] if len(found) == 1 else None
 
 
@@ -162,7 +169,7 @@ def opted_out_of(cursor: Cursor, pairs: Collection[tuple[str, str]]) -> set[tupl
         " ORDER BY o.at DESC, o.id DESC LIMIT 1) AS word WHERE word.out",
         [[channel for channel, _ in pairs], [address for _, address in pairs]],
     )
-    return {(row[0], row[1]) for row in cursor}
+    return {(channel, address) for channel, address in cursor}
 
 
 def link(cursor: Cursor, person_id: UUID, canonical_id: UUID) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import NamedTuple
 from uuid import UUID
 
 from sqlalchemy import CheckConstraint, Index, text
@@ -11,7 +12,7 @@ from sqlmodel import Field
 from zrm.casestore import history, live
 from zrm.casestore.case import Status
 from zrm.casestore.history_payloads import CaseRated
-from zrm.kit.db import Cursor, insert_rows
+from zrm.kit.db import Cursor, insert_records, record
 from zrm.kit.ids import new_id
 from zrm.kit.tables import Table
 
@@ -35,6 +36,23 @@ class RatingRecord(Table, table=True):
     at: datetime
 
 
+class _NewRating(NamedTuple):
+    """A rating as it is stored; the fields are the columns."""
+
+    id: UUID
+    case_id: UUID
+    channel: str
+    score: int
+    at: datetime
+
+
+class _RatedCase(NamedTuple):
+    """A case's status, and whether it has been rated since."""
+
+    status: str
+    rated: bool
+
+
 def rate(cursor: Cursor, case_id: UUID, *, channel: str, score: int) -> bool:
     """Record a rating, and a line of the case's history that shows it to its agents.
 
@@ -42,16 +60,14 @@ def rate(cursor: Cursor, case_id: UUID, *, channel: str, score: int) -> bool:
     button pressed twice counts once. The row is locked, so two concurrent ratings follow each other.
     """
     cursor.execute(
-        "SELECT status, EXISTS (SELECT FROM ratings WHERE case_id = k.id AND at >= k.status_at) FROM cases k "
+        "SELECT status, EXISTS (SELECT FROM ratings WHERE case_id = k.id AND at >= k.status_at) AS rated FROM cases k "
         "WHERE id = %s FOR UPDATE",
         [case_id],
     )
-    row = cursor.fetchone()
-    if row is None or row[0] != Status.CLOSED or row[1] or score not in SCORES:
+    case = record(cursor, _RatedCase)
+    if case is None or case.status != Status.CLOSED or case.rated or score not in SCORES:
         return False
     line = history.append(cursor, case_id, history.CITIZEN, CaseRated(score=score, channel=channel))
-    insert_rows(
-        cursor, "ratings", ("id", "case_id", "channel", "score", "at"), [(new_id(), case_id, channel, score, line.at)]
-    )
+    insert_records(cursor, "ratings", [_NewRating(new_id(), case_id, channel, score, line.at)])
     live.publish_change(cursor, "case", [case_id])
     return True

@@ -93,7 +93,7 @@ def acknowledgements(cursor: Cursor) -> dict[UUID | None, Localized]:
     cursor.execute(
         "SELECT unit_id, texts FROM templates WHERE kind = 'acknowledgement' AND retired_at IS NULL ORDER BY changed_at, id"
     )
-    return {row[0]: row[1] for row in cursor}
+    return dict(cursor.fetchall())
 
 
 def get(cursor: Cursor, template_id: UUID) -> Template | None:

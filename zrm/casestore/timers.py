@@ -52,8 +52,9 @@ def add(cursor: Cursor, topic: Topic, refs: Sequence[tuple[UUID, str]], *, after
         outbox.add(cursor, topic, refs)
     elif refs:
         cursor.executemany(
-            "INSERT INTO timers (id, topic, ref, trace, due_at) VALUES (%s, %s, %s, %s, now() + make_interval(secs => %s))",
-            [(new_id(), topic.value, *ref, after) for ref in refs],
+            "INSERT INTO timers (id, topic, ref, trace, due_at) "
+            "VALUES (%(id)s, %(topic)s, %(ref)s, %(trace)s, now() + make_interval(secs => %(after)s))",
+            [{"id": new_id(), "topic": topic.value, "ref": ref, "trace": trace, "after": after} for ref, trace in refs],
         )
 
 

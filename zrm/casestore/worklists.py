@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 from uuid import UUID
 
 from zrm.contract.descriptions import Description
 from zrm.contract.reasons import KeptReason
-from zrm.kit.db import Cursor, records
+from zrm.kit.db import Cursor, record, records
 from zrm.localized import Localized
 
 MOST = 100
@@ -74,13 +75,20 @@ def undelivered_self_answers(cursor: Cursor, *, days: int = 7, limit: int = 100)
     return records(cursor, UndeliveredSelfAnswer)
 
 
-def delivery_case(cursor: Cursor, delivery_id: UUID) -> tuple[UUID, UUID] | None:
-    """The case of a delivery and its unit, as (case id, unit id)."""
+class DeliveryCase(NamedTuple):
+    """The case of a delivery, and its unit."""
+
+    case_id: UUID
+    unit_id: UUID
+
+
+def delivery_case(cursor: Cursor, delivery_id: UUID) -> DeliveryCase | None:
+    """The case of a delivery; None if it has none."""
     cursor.execute(
-        "SELECT c.id, c.unit_id FROM deliveries d JOIN cases c ON c.id = d.case_id WHERE d.id = %s", [delivery_id]
+        "SELECT c.id AS case_id, c.unit_id FROM deliveries d JOIN cases c ON c.id = d.case_id WHERE d.id = %s",
+        [delivery_id],
     )
-    row = cursor.fetchone()
-    return (row[0], row[1]) if row else None
+    return record(cursor, DeliveryCase)
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,14 +107,14 @@ def work_counts(cursor: Cursor) -> WorkCounts:
         "SELECT c.unit_id, count(*) FROM (SELECT case_id FROM deliveries WHERE state IN ('failed', 'unknown')"
         " AND settled_by IS NULL AND case_id IS NOT NULL LIMIT 1000) AS d JOIN cases c ON c.id = d.case_id GROUP BY 1"
     )
-    by_unit = {row[0]: row[1] for row in cursor}
+    by_unit: dict[UUID, int] = dict(cursor.fetchall())
     cursor.execute(
         """
-        SELECT (SELECT count(*) FROM (SELECT FROM outbox WHERE failed_at IS NOT NULL LIMIT %(most)s) AS t),
-            (SELECT count(*) FROM (SELECT FROM quarantine WHERE ended_at IS NULL LIMIT %(most)s) AS q),
-            EXISTS (SELECT FROM quarantine WHERE ended_at IS NULL AND due_at < now())
+        SELECT (SELECT count(*) FROM (SELECT FROM outbox WHERE failed_at IS NOT NULL LIMIT %(most)s) AS t) AS failed_tasks,
+            (SELECT count(*) FROM (SELECT FROM quarantine WHERE ended_at IS NULL LIMIT %(most)s) AS q) AS held,
+            EXISTS (SELECT FROM quarantine WHERE ended_at IS NULL AND due_at < now()) AS overdue
         """,
         {"most": MOST},
     )
-    tasks, held, overdue = cursor.fetchone() or (0, 0, False)
-    return WorkCounts(by_unit, tasks, held, overdue)
+    (counts,) = records(cursor, dict)
+    return WorkCounts(failed_deliveries=by_unit, **counts)

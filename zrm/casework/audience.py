@@ -16,7 +16,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, NamedTuple
 from uuid import UUID
 
 from zrm.casestore import directory, follower, history
@@ -24,7 +24,7 @@ from zrm.casestore.agent import Permission
 from zrm.casestore.case import Status
 from zrm.casestore.history_payloads import CaseAssigned, CaseClosed
 from zrm.casestore.notification import NewNotice, NoticeKind
-from zrm.kit.db import Cursor
+from zrm.kit.db import Cursor, records
 from zrm.security.grants import Grants
 
 MOST_MENTIONS: Final = 50
@@ -91,23 +91,51 @@ def notices(cursor: Cursor, refs: Sequence[UUID]) -> list[NewNotice]:
     occurrences = [*_contacts(cursor, refs), *_deliveries(cursor, refs), *_steps(cursor, refs)]
     case_ids = {one.case_id for one in occurrences}
     cursor.execute("SELECT id, unit_id, assignee_id, status FROM cases WHERE id = ANY(%s)", [list(case_ids)])
-    cases = {case_id: (unit_id, assignee_id, status) for case_id, unit_id, assignee_id, status in cursor}
+    cases = {case.id: case for case in records(cursor, _CaseNow)}
     following = follower.followers(cursor, case_ids)
     wanted: dict[UUID, list[UUID]] = {}
     for one in occurrences:
         for agent_id in {*one.to, *following.get(one.case_id, ())}:
-            wanted.setdefault(agent_id, []).append(cases[one.case_id][0])
+            wanted.setdefault(agent_id, []).append(cases[one.case_id].unit_id)
     seeing = _may_see(cursor, wanted)
-    active = directory.active(cursor, [assignee for _, assignee, _ in cases.values() if assignee is not None])
+    active = directory.active(cursor, [case.assignee_id for case in cases.values() if case.assignee_id is not None])
     told: list[NewNotice] = []
     for one in occurrences:
-        unit_id, assignee_id, status = cases[one.case_id]
-        if one.kind is NoticeKind.CLOSED and status != Status.CLOSED:  # undone, or reopened meanwhile
+        case = cases[one.case_id]
+        if one.kind is NoticeKind.CLOSED and case.status != Status.CLOSED:  # undone, or reopened meanwhile
             continue
         followers = frozenset(following.get(one.case_id, ()))
-        may_see = frozenset(agent_id for agent_id in {*one.to, *followers} if (agent_id, unit_id) in seeing)
-        told += notices_of(one, Concerned(assignee_id if assignee_id in active else None, followers, may_see))
+        may_see = frozenset(agent_id for agent_id in {*one.to, *followers} if (agent_id, case.unit_id) in seeing)
+        assignee_id = case.assignee_id if case.assignee_id in active else None
+        told += notices_of(one, Concerned(assignee_id, followers, may_see))
     return told
+
+
+class _CaseNow(NamedTuple):
+    """A case as it stands now."""
+
+    id: UUID
+    unit_id: UUID
+    assignee_id: UUID | None
+    status: str
+
+
+class _WrittenContact(NamedTuple):
+    """A message, an answer or a note."""
+
+    id: UUID
+    case_id: UUID
+    direction: str
+    agent_id: UUID | None
+
+
+class _FailedOne(NamedTuple):
+    """A delivery that failed, or may have; `writer_id` is the agent who wrote the answer."""
+
+    id: UUID
+    case_id: UUID
+    state: str
+    writer_id: UUID | None
 
 
 def _contacts(cursor: Cursor, refs: Sequence[UUID]) -> Iterable[Occurrence]:
@@ -118,22 +146,22 @@ def _contacts(cursor: Cursor, refs: Sequence[UUID]) -> Iterable[Occurrence]:
         " WHERE o.case_id = c.case_id AND o.direction = 'in' AND (o.at, o.id) < (c.at, c.id)))",
         [list(refs)],
     )
-    rows = cursor.fetchall()
-    named = history.mentioned_in(cursor, [(row[1], row[0]) for row in rows if row[2] == "note"])
-    for contact_id, case_id, direction, agent_id in rows:
-        to = dict.fromkeys(named.get(contact_id, ()), NoticeKind.MENTION)
-        yield Occurrence(contact_id, case_id, _KINDS[direction], agent_id, to)
+    found = records(cursor, _WrittenContact)
+    named = history.mentioned_in(cursor, [(one.case_id, one.id) for one in found if one.direction == "note"])
+    for one in found:
+        to = dict.fromkeys(named.get(one.id, ()), NoticeKind.MENTION)
+        yield Occurrence(one.id, one.case_id, _KINDS[one.direction], one.agent_id, to)
 
 
 def _deliveries(cursor: Cursor, refs: Sequence[UUID]) -> Iterable[Occurrence]:
     cursor.execute(
-        "SELECT d.id, d.case_id, d.state, c.agent_id FROM deliveries d LEFT JOIN contacts c ON c.id = d.contact_id"
+        "SELECT d.id, d.case_id, d.state, c.agent_id AS writer_id FROM deliveries d LEFT JOIN contacts c ON c.id = d.contact_id"
         " WHERE d.id = ANY(%s) AND d.case_id IS NOT NULL AND d.state IN ('failed', 'unknown')",
         [list(refs)],
     )
-    for delivery_id, case_id, state, writer_id in cursor.fetchall():
-        kind = NoticeKind(f"delivery_{state}")
-        yield Occurrence(delivery_id, case_id, kind, to={writer_id: kind} if writer_id else {})
+    for one in records(cursor, _FailedOne):
+        kind = NoticeKind(f"delivery_{one.state}")
+        yield Occurrence(one.id, one.case_id, kind, to={one.writer_id: kind} if one.writer_id else {})
 
 
 def _steps(cursor: Cursor, refs: Sequence[UUID]) -> Iterable[Occurrence]:

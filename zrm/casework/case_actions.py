@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import Final, Literal, TypeVar
+from typing import Final, Literal, NamedTuple, TypeVar
 from uuid import UUID
 
 from zrm.casestore import case as cases
@@ -54,7 +54,7 @@ from zrm.contract.capabilities import of_channel
 from zrm.contract.files import StoredFile
 from zrm.errors import Conflict, NotAllowed, NotFound
 from zrm.kit.clock import now
-from zrm.kit.db import Cursor
+from zrm.kit.db import Cursor, record
 from zrm.kit.ids import new_id
 from zrm.kit.mail_addresses import own_message_id
 from zrm.languages import LANGUAGES
@@ -296,6 +296,14 @@ def follow(cursor: Cursor, act: ActionContext, *, following: bool = True) -> Non
     follower.set_following(cursor, act.case_id, act.agent_id, following=following)
 
 
+class _RelatedCases(NamedTuple):
+    """Two linked cases, and what was decided about the link so far."""
+
+    case_id: UUID
+    other_case_id: UUID
+    decision: str
+
+
 def decide_relation(cursor: Cursor, act: ActionContext, relation_id: UUID, *, keep: bool) -> None:
     """Decide whether two cases belong together. It changes the version of neither.
 
@@ -308,17 +316,18 @@ def decide_relation(cursor: Cursor, act: ActionContext, relation_id: UUID, *, ke
         " FOR UPDATE",
         [relation_id, act.case_id],
     )
-    row = cursor.fetchone()
-    if row is None:
+    relation = record(cursor, _RelatedCases)
+    if relation is None:
         raise NotFound("no such relation")
-    if row[2]:
+    if relation.decision:
         raise Conflict("decided already")
     decision: Literal["kept", "dismissed"] = "kept" if keep else "dismissed"
     cases.decide_relation(cursor, relation_id, act.agent_id, decision)
-    for here, there in ((row[0], row[1]), (row[1], row[0])):
+    both = [relation.case_id, relation.other_case_id]
+    for here, there in zip(both, reversed(both), strict=True):
         decided = RelationDecided(other_case_id=there, decision=decision)
         history.append(cursor, here, by_agent(act.agent_id), decided)
-    live.publish_change(cursor, "case", [row[0], row[1]])
+    live.publish_change(cursor, "case", both)
 
 
 def _contact(

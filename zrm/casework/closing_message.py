@@ -7,6 +7,7 @@ opted out, to a machine, or to an address that a third party may have put below 
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import NamedTuple
 from uuid import UUID
 
 from zrm.casestore import contact as contacts
@@ -19,9 +20,20 @@ from zrm.casestore.person import opted_out
 from zrm.casework.self_service_texts import CLOSING_SUBJECT, closing_text
 from zrm.contract.capabilities import of_channel
 from zrm.kit.clock import now
-from zrm.kit.db import Cursor
+from zrm.kit.db import Cursor, record
 from zrm.kit.ids import new_id
+from zrm.languages import Language
 from zrm.ui.i18n import gettext
+
+
+class _ClosingRecipient(NamedTuple):
+    """Where a case's closing message goes."""
+
+    code: str
+    language: Language
+    channel: str
+    account: str
+    address: str
 
 
 def send_closing_message(
@@ -40,31 +52,34 @@ def send_closing_message(
         "AND NOT c.labels && ARRAY['robot', 'bounce', 'list', 'newsletter', 'dmarc_fail'] ORDER BY c.at DESC, c.id DESC LIMIT 1",
         [case_id],
     )
-    row = cursor.fetchone()
-    if row is None:
+    to = record(cursor, _ClosingRecipient)
+    if to is None or not of_channel(to.channel).asks_rating or opted_out(cursor, to.channel, to.address):
         return None
-    code, language, channel, account, address = row
-    if not of_channel(channel).asks_rating or opted_out(cursor, channel, address):
-        return None
-    title = gettext(language, CLOSING_SUBJECT) if of_channel(channel).subject_line else ""
+    title = gettext(to.language, CLOSING_SUBJECT) if of_channel(to.channel).subject_line else ""
     contact_id = new_id()
     written = NewContact(
         id=contact_id,
         case_id=case_id,
         direction="out",
-        channel=channel,
-        account=account,
+        channel=to.channel,
+        account=to.account,
         at=now() + timedelta(seconds=hold),
-        text=closing_text(code, language, reason),
+        text=closing_text(to.code, to.language, reason),
         title=title,
-        address=address,
-        language=language,
+        address=to.address,
+        language=to.language,
         labels=["closing_message", CLOSING_REASON] if reason else ["closing_message"],
         automatic=True,
     )
     contacts.add(cursor, [written])
     delivery = NewDelivery(
-        DeliveryKind.CLOSING_MESSAGE, channel, account, address, case_id=case_id, contact_id=contact_id, trace=trace
+        DeliveryKind.CLOSING_MESSAGE,
+        to.channel,
+        to.account,
+        to.address,
+        case_id=case_id,
+        contact_id=contact_id,
+        trace=trace,
     )
     outgoing.queue(cursor, [delivery], hold=hold)
     return contact_id, delivery.id

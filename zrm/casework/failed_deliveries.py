@@ -45,8 +45,8 @@ def case_of(cursor: Cursor, actor: ActingAgent, delivery_id: UUID) -> UUID:
     found = worklists.delivery_case(cursor, delivery_id)
     if found is None:
         raise NotFound("no such case")
-    actor.require(Permission.HANDLE_DELIVERIES, found[1])
-    return found[0]
+    actor.require(Permission.HANDLE_DELIVERIES, found.unit_id)
+    return found.case_id
 
 
 def routes(cursor: Cursor, actor: ActingAgent, delivery_id: UUID, sending: SendingSetup) -> list[ReplyRoute]:
@@ -67,6 +67,15 @@ def send_again(cursor: Cursor, actor: ActingAgent, delivery_id: UUID) -> UUID:
     return _send(cursor, actor, delivery_id, case_id, route, AnswerSentAgain)
 
 
+class _FailedAnswer(NamedTuple):
+    """The text of a delivery that failed: its length in characters, its title, and its Message-ID if it has one."""
+
+    length: int
+    title: str
+    message_id: str | None
+    has_files: bool
+
+
 def send_by(cursor: Cursor, actor: ActingAgent, delivery_id: UUID, route: ReplyRoute, sending: SendingSetup) -> UUID:
     """Queue the same answer by another of the case's routes; returns the new delivery's id.
 
@@ -76,22 +85,21 @@ def send_by(cursor: Cursor, actor: ActingAgent, delivery_id: UUID, route: ReplyR
     contact_id, case_id, _ = _lock(cursor, actor, delivery_id)
     case = timeline.head(cursor, case_id)
     cursor.execute(
-        "SELECT length(coalesce(c.text, d.text)), coalesce(c.title, d.title), c.message_id,"
-        " EXISTS (SELECT FROM attachments a WHERE a.contact_id = d.contact_id AND a.role <> 'rendition')"
+        "SELECT length(coalesce(c.text, d.text)) AS length, coalesce(c.title, d.title) AS title, c.message_id,"
+        " EXISTS (SELECT FROM attachments a WHERE a.contact_id = d.contact_id AND a.role <> 'rendition') AS has_files"
         " FROM deliveries d LEFT JOIN contacts c ON c.id = d.contact_id"
         " WHERE d.id = %s AND coalesce(c.text, d.text) IS NOT NULL",
         [delivery_id],
     )
-    row = cursor.fetchone()
-    if row is None or case is None:
+    answer = record(cursor, _FailedAnswer)
+    if answer is None or case is None:
         raise NotFound("no such answer")
-    length, title, message_id, has_files = row
     case_title = title_of(case, case.language)
-    route = usable_route(cursor, case, sending, route, length=length, with_files=has_files)
-    if of_channel(route.channel).message_ids and contact_id is not None and not message_id:
+    route = usable_route(cursor, case, sending, route, length=answer.length, with_files=answer.has_files)
+    if of_channel(route.channel).message_ids and contact_id is not None and not answer.message_id:
         # It becomes a mail only now: without a Message-ID of ours no reply to it would find the case.
         fresh = own_message_id(contact_id, sending.mail_domain)
-        contacts.name_message(cursor, contact_id, case_id, fresh, title=title or case_title)
+        contacts.name_message(cursor, contact_id, case_id, fresh, title=answer.title or case_title)
     return _send(cursor, actor, delivery_id, case_id, route, AnswerSentAnotherWay, case_title)
 
 

@@ -178,30 +178,42 @@ def _progress(
     return state, happened
 
 
+class _PublicContact(NamedTuple):
+    """A contact as the citizen may read it; `ours`: we wrote it."""
+
+    id: UUID
+    at: datetime
+    ours: bool
+    channel: str
+    text: str
+    closing: bool
+    description: Description
+
+
 def _messages(cursor: Cursor, case_id: UUID, *, whole: bool) -> tuple[PublicMessage, ...]:
     """The conversation, oldest first. Of a very long conversation only the newest part, which the citizen waits for; of
     a very long message only the beginning, because its writer has the whole. Unless `whole`, only the number of
     messages and their times.
     """
     cursor.execute(
-        "SELECT id, at, direction = 'out', channel, left(text, %s), %s = ANY(labels), description FROM contacts "
+        "SELECT id, at, direction = 'out' AS ours, channel, left(text, %s) AS text, %s = ANY(labels) AS closing, description FROM contacts "
         "WHERE case_id = %s AND public AND (direction = 'in' OR direction = 'out' AND at <= now()) "  # some are on hold
         "ORDER BY at DESC, id DESC LIMIT %s",
         [MESSAGE_LENGTH + 1 if whole else 0, CLOSING_REASON, case_id, MESSAGES],
     )
-    rows = cursor.fetchall()[::-1]
-    files = _files(cursor, [row[0] for row in rows]) if whole else {}
+    found = records(cursor, _PublicContact)[::-1]
+    files = _files(cursor, [one.id for one in found]) if whole else {}
     return tuple(
         PublicMessage(
-            at,
-            ours,
-            channel,
-            text if len(text) <= MESSAGE_LENGTH else f"{text[:MESSAGE_LENGTH]}…",
-            files=tuple(files.get(contact_id, ())),
-            closing=closing,
-            description=description if whole else (),
+            one.at,
+            one.ours,
+            one.channel,
+            one.text if len(one.text) <= MESSAGE_LENGTH else f"{one.text[:MESSAGE_LENGTH]}…",
+            files=tuple(files.get(one.id, ())),
+            closing=one.closing,
+            description=one.description if whole else (),
         )
-        for contact_id, at, ours, channel, text, closing, description in rows
+        for one in found
     )
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 from uuid import UUID
 
 from zrm.casestore import outgoing, proof
@@ -26,12 +26,20 @@ from zrm.frontdesk.tracking import addresses_of, public_file, tracking_of
 from zrm.inbox import code as codes
 from zrm.kit import throttle
 from zrm.kit.blobs import BlobStore
-from zrm.kit.db import Cursor
+from zrm.kit.db import Cursor, record
 from zrm.kit.peers import peer_of
 from zrm.languages import Language
 from zrm.ui.i18n import gettext
 
 _PROOF_DIGITS: Final = 4
+
+
+class _ProvableCase(NamedTuple):
+    """The case behind a code, its person and its language."""
+
+    case_id: UUID
+    person_id: UUID | None
+    language: Language
 
 
 class TrackingDesk:
@@ -81,11 +89,11 @@ class TrackingDesk:
     def prove_by_phone(self, code: str, last_digits: str, peer: str) -> bool:
         """Whether the last four digits are right. Errors: NotFound, TooManyTries."""
         with self._only_misses_count(code, peer) as right:
-            case_id, person_id, _ = self._provable(code)
+            case = self._provable(code)
             digits = "".join(character for character in last_digits if character.isdecimal())
             wanted = str(int(digits)).zfill(len(digits)) if digits else ""  # digits of any script as 0-9
             with self._store.cursor() as cursor:
-                phones = [value for kind, value in addresses_of(cursor, case_id, person_id) if kind == PHONE]
+                phones = [value for kind, value in addresses_of(cursor, case.case_id, case.person_id) if kind == PHONE]
             if len(wanted) == _PROOF_DIGITS and any(phone.endswith(wanted) for phone in phones):
                 right.append(True)
         return bool(right)
@@ -124,12 +132,12 @@ class TrackingDesk:
             (self._store.keyed_hash("link", read), rates.link_tries),
         ):
             throttle.count_try(self._store.database, key, tries=tries, window=rates.link_window)
-        case_id, person_id, language = self._provable(code)
+        case = self._provable(code)
         account = self._email_account
         with self._store.cursor() as cursor:
-            emails = [value for kind, value in addresses_of(cursor, case_id, person_id) if kind == EMAIL]
+            emails = [value for kind, value in addresses_of(cursor, case.case_id, case.person_id) if kind == EMAIL]
             if emails and account is not None:
-                self._send_link(cursor, case_id, language, account, emails[0])
+                self._send_link(cursor, case.case_id, case.language, account, emails[0])
 
     def redeem(self, token: str) -> str:
         """The code behind a one-time link. Errors: NotFound."""
@@ -139,19 +147,18 @@ class TrackingDesk:
             raise NotFound("unknown, used or too old")
         return code
 
-    def _provable(self, code: str) -> tuple[UUID, UUID | None, Language]:
-        """The case behind a code, its person and language. Errors: NotFound."""
+    def _provable(self, code: str) -> _ProvableCase:
+        """The case behind a code. Errors: NotFound."""
         with self._store.cursor() as cursor:
             cursor.execute(
-                "SELECT k.id, k.person_id, k.language FROM tracking_codes r JOIN cases k ON k.id = r.case_id "
+                "SELECT k.id AS case_id, k.person_id, k.language FROM tracking_codes r JOIN cases k ON k.id = r.case_id "
                 "WHERE r.code = %s",
                 [codes.read(code)],
             )
-            row = cursor.fetchone()
-        if row is None:
+            found = record(cursor, _ProvableCase)
+        if found is None:
             raise NotFound("no such code")
-        case_id, person_id, language = row
-        return case_id, person_id, language
+        return found
 
     def _send_link(
         self, cursor: Cursor, case_id: UUID, language: Language, account: SendingAccount, address: str

@@ -15,7 +15,8 @@ import uvloop
 from zrm.contract.inbound import RawContact, Receipt
 from zrm.errors import StoreUnavailable
 from zrm.inbox.content import content_of
-from zrm.inbox.writer import Waiting, Writer
+from zrm.inbox.receipts import Waiting
+from zrm.inbox.writer import Writer
 from zrm.kit import log
 from zrm.kit.blobs import BlobStore
 from zrm.kit.db import Database

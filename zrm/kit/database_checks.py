@@ -20,9 +20,10 @@ SELECT current_setting('server_encoding') AS encoding, pg_is_in_recovery() AS st
 """
 _TRIGRAMS = """
 SELECT (SELECT quote_ident(n.nspname) FROM pg_extension e JOIN pg_namespace n ON n.oid = e.extnamespace
-        WHERE e.extname = 'pg_trgm'),
-    EXISTS (SELECT FROM pg_available_extensions WHERE name = 'pg_trgm'),
-    has_database_privilege(current_database(), 'CREATE'), quote_ident(current_database()), datctype
+        WHERE e.extname = 'pg_trgm') AS schema,
+    EXISTS (SELECT FROM pg_available_extensions WHERE name = 'pg_trgm') AS available,
+    has_database_privilege(current_database(), 'CREATE') AS may_create, quote_ident(current_database()) AS database,
+    datctype AS character_type
 FROM pg_database WHERE datname = current_database()
 """
 
@@ -114,29 +115,38 @@ def _obstacles(connection: Connection, oldest: int) -> list[str]:
     return problems or _trigram_obstacles(connection)
 
 
+class _TrigramSupport(NamedTuple):
+    """Whether the database can search words: the extension's schema, if it is installed, and what decides otherwise."""
+
+    schema: str | None
+    available: bool
+    may_create: bool
+    database: str
+    character_type: str
+
+
 def _trigram_obstacles(connection: Connection) -> list[str]:
     """Whether words can be searched. In a database whose LC_CTYPE is C, pg_trgm sees no letter beyond ASCII and reports
     no error: every search for a Persian word would find nothing.
     """
-    row = connection.execute(_TRIGRAMS).fetchone()
-    if row is None:
+    found = record(connection.execute(_TRIGRAMS), _TrigramSupport)
+    if found is None:
         return []
-    schema, available, may_create, database, character_type = row
-    if schema is None and not available:
+    if found.schema is None and not found.available:
         return ["the server has no extension pg_trgm (Debian: postgresql-18 has it, others: postgresql18-contrib)"]
-    if schema is None and not may_create:
+    if found.schema is None and not found.may_create:
         return [
-            f"the extension pg_trgm is missing: CREATE EXTENSION pg_trgm in {database}, as a superuser or its owner"
+            f"the extension pg_trgm is missing: CREATE EXTENSION pg_trgm in {found.database}, as a superuser or its owner"
         ]
     # The extension itself is asked where it exists; before that, the setting it depends on.
-    if schema is None:
-        sees = character_type not in ("C", "POSIX")
+    if found.schema is None:
+        sees = found.character_type not in ("C", "POSIX")
     else:
-        asking = sql.SQL("SELECT {}.similarity('رضا', 'رضا') = 1").format(sql.SQL(schema))
+        asking = sql.SQL("SELECT {}.similarity('رضا', 'رضا') = 1").format(sql.SQL(found.schema))
         sees = (connection.execute(asking).fetchone() or (False,))[0]
     if sees:
         return []
     return [
-        f"the database was made with LC_CTYPE '{character_type}', so that no Persian word can be found in it; "
+        f"the database was made with LC_CTYPE '{found.character_type}', so that no Persian word can be found in it; "
         "move it to one made with LC_CTYPE 'C.UTF-8' (docs/production.md, PostgreSQL)"
     ]

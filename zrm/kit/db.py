@@ -186,20 +186,25 @@ def array_text(values: Iterable[str | None]) -> str:
     return "{" + ",".join(quoted) + "}"
 
 
-def insert_rows(cursor: Cursor, table: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
-    """Insert rows by one prepared statement in a pipeline. `rows` follow `columns` in order."""
+def insert_records(
+    cursor: Cursor, table: str, records: Sequence[NamedTuple], *, columns: Sequence[str] | None = None
+) -> None:
+    """Insert records of one type by one prepared statement in a pipeline. The fields are named as the columns; `columns`
+    are those to write, all by default.
+    """
+    if not records:
+        return
+    rows: Sequence[Sequence[Any]] = records
+    if columns is None:
+        columns = records[0]._fields
+    else:
+        rows = [[getattr(one, column) for column in columns] for one in records]
     statement = sql.SQL("INSERT INTO {} ({}) VALUES ({})").format(
         sql.Identifier(table),
         sql.SQL(", ").join(map(sql.Identifier, columns)),
         sql.SQL(", ").join(sql.Placeholder() * len(columns)),
     )
     cursor.executemany(statement, rows)
-
-
-def insert_records(cursor: Cursor, table: str, records: Sequence[NamedTuple]) -> None:
-    """As `insert_rows`, for records of one type whose fields are named as the columns."""
-    if records:
-        insert_rows(cursor, table, records[0]._fields, records)
 
 
 def record(cursor: Cursor, kind: type[Record]) -> Record | None:

@@ -8,12 +8,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime
 from math import ceil
+from typing import NamedTuple
 
 from sqlalchemy import BigInteger
 from sqlmodel import Field
 
 from zrm.errors import TooManyTries
-from zrm.kit.db import Cursor, Database
+from zrm.kit.db import Cursor, Database, records
 from zrm.kit.tables import UNLOGGED, Table
 
 _LOOK = """
@@ -29,7 +30,7 @@ ON CONFLICT (key) DO UPDATE SET
                  ELSE t.tries + excluded.tries END,
     window_started = CASE WHEN t.window_started < now() - make_interval(secs => %(window)s)
                           THEN now() ELSE t.window_started END
-RETURNING key, tries, (extract(epoch FROM window_started - now()) + %(window)s)::float
+RETURNING key, tries, (extract(epoch FROM window_started - now()) + %(window)s)::float AS seconds
 """
 
 _REFUSED = """
@@ -96,13 +97,21 @@ def _counted(cursor: Cursor, key: str, window: float) -> tuple[int, int]:
     return counted, ceil(seconds)
 
 
+class _CountedTries(NamedTuple):
+    """The tries of a key in its window, and the seconds until the window ends."""
+
+    key: str
+    tries: int
+    seconds: float
+
+
 def add(cursor: Cursor, amounts: Mapping[str, int], *, window: float) -> dict[str, tuple[int, float]]:
     """Add to several keys at once. By key: the sum over all processes, this call included, and the seconds until its
     window ends.
     """
     keys = sorted(amounts)  # rows are always locked in the same order, so there is no deadlock
     cursor.execute(_ADD, {"keys": keys, "amounts": [amounts[key] for key in keys], "window": window})
-    return {key: (total, seconds) for key, total, seconds in cursor}
+    return {counted.key: (counted.tries, counted.seconds) for counted in records(cursor, _CountedTries)}
 
 
 def count_refused(cursor: Cursor, refused: Mapping[str, int]) -> None:

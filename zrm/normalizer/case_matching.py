@@ -127,8 +127,9 @@ class CaseMatching:
 
     def _open(self, reading: Interpretation, person_id: UUID | None) -> KnownCase:
         contact, at = reading.raw.contact, reading.raw.received_at
-        subject_id, unit_id = self._known.subjects.get(reading.subject_key, (None, None))
-        unit_id = unit_id or self._known.default_unit()
+        subject = self._known.subjects.get(reading.subject_key)
+        subject_id = subject.id if subject else None
+        unit_id = (subject.unit_id if subject else None) or self._known.default_unit()
         nature = reading.nature if reading.nature in self._known.natures else None
         language = self._language_of(reading, person_id)
         case = KnownCase(

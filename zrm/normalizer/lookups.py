@@ -62,6 +62,33 @@ class _Owner(NamedTuple):
     name: str
 
 
+class SubjectInUse(NamedTuple):
+    """A subject and the unit that its cases go to, if it names one."""
+
+    key: str
+    id: UUID
+    unit_id: UUID | None
+
+
+class _OpenLine(NamedTuple):
+    """The newest open case of a person on a channel and an account of ours."""
+
+    person_id: UUID
+    channel: str
+    account: str
+    id: UUID
+
+
+class _AutomaticAnswers(NamedTuple):
+    """How many automatic answers an address got from an account of ours."""
+
+    channel: str
+    account: str
+    address: str
+    last_hour: int
+    last_day: int
+
+
 class BatchContext:
     """The interpreted contacts and commands of one transaction, and what the store has about them.
 
@@ -89,7 +116,7 @@ class BatchContext:
         self.codes_to_typed = 0
         self.first_words: dict[UUID | None, Localized] = {}
         self.units: dict[str, UUID] = {}
-        self.subjects: dict[str, tuple[UUID, UUID | None]] = {}
+        self.subjects: dict[str, SubjectInUse] = {}
         self.natures: set[str] = set()
 
     def look_up(self, readings: Sequence[Interpretation], commands: Sequence[ReceivedCommand]) -> None:
@@ -110,7 +137,7 @@ class BatchContext:
             self.natures = {key for (key,) in self._cursor.fetchall()}
         if any(reading.subject_key for reading in readings):
             self._cursor.execute("SELECT key, id, unit_id FROM subjects")
-            self.subjects = {key: (subject, unit) for key, subject, unit in self._cursor.fetchall()}
+            self.subjects = {subject.key: subject for subject in records(self._cursor, SubjectInUse)}
 
     def _look_up_owners(self, known: set[tuple[str, str]]) -> None:
         if not known:
@@ -170,7 +197,7 @@ class BatchContext:
                 "ORDER BY person_id, channel, account, last_contact_at DESC",
                 [list(callers), since],
             )
-            self.lines = {(person, channel, account): case for person, channel, account, case in cursor.fetchall()}
+            self.lines = {(one.person_id, one.channel, one.account): one.id for one in records(cursor, _OpenLine)}
 
     def _hold_cases(self, rated: Iterable[UUID]) -> None:
         """The one place where filing locks cases: those that are joined, linked or rated, in order."""
@@ -195,11 +222,11 @@ class BatchContext:
         """Which addresses asked us not to write there, and how many automatic answers each got lately."""
         if known := _addresses(readings):
             self._cursor.execute(
-                "SELECT DISTINCT ON (channel, address) channel, address, out FROM opt_outs WHERE address = ANY(%s) "
-                "ORDER BY channel, address, at DESC, id DESC",
+                "SELECT channel, address FROM (SELECT DISTINCT ON (channel, address) channel, address, out FROM opt_outs "
+                "WHERE address = ANY(%s) ORDER BY channel, address, at DESC, id DESC) AS newest WHERE out",
                 [[value for _, value in known]],
             )
-            self.opted_out_addresses = {(channel, address) for channel, address, out in self._cursor.fetchall() if out}
+            self.opted_out_addresses = {(channel, address) for channel, address in self._cursor}
         found = [acknowledgement_route(reading, self._settings, self._senders) for reading in readings]
         wanted = {route.address for route in found if route is not None}
         if any(route is not None and route.claimed for route in found):
@@ -211,12 +238,14 @@ class BatchContext:
         if wanted:
             self.first_words = acknowledgements(self._cursor)
             self._cursor.execute(
-                "SELECT channel, account, address, count(*) FILTER (WHERE created_at > now() - interval '1 hour'), count(*) "
+                "SELECT channel, account, address, "
+                "count(*) FILTER (WHERE created_at > now() - interval '1 hour') AS last_hour, count(*) AS last_day "
                 "FROM deliveries WHERE kind <> 'answer' AND kind <> 'self_service' AND address = ANY(%s) "
                 "AND created_at > now() - interval '1 day' GROUP BY 1, 2, 3",
                 [list(wanted)],
             )
-            self.answered = {(channel, account, to): (hour, day) for channel, account, to, hour, day in self._cursor}
+            for one in records(self._cursor, _AutomaticAnswers):
+                self.answered[one.channel, one.account, one.address] = (one.last_hour, one.last_day)
 
     def default_unit(self) -> UUID:
         """The unit of a case whose subject names no other. Errors: ConfigError if the operator has not made the unit."""

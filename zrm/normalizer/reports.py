@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
-from typing import Final
+from typing import Final, NamedTuple
 from uuid import UUID
 
 from zrm.casestore import outgoing
@@ -15,7 +15,7 @@ from zrm.casestore.delivery import DeliveryState
 from zrm.casestore.person import mark_undeliverable
 from zrm.contract.capabilities import of_channel
 from zrm.contract.inbound import Report
-from zrm.kit.db import Cursor
+from zrm.kit.db import Cursor, records
 from zrm.kit.text import digits
 
 _COMPARED: Final = 8  # last digits of a number: networks write country and trunk prefixes differently
@@ -58,6 +58,14 @@ def _reference_to(cursor: Cursor, channel: str, references: Sequence[str], to: s
     return row[0] if row is not None else None
 
 
+class _ReportedDelivery(NamedTuple):
+    """The delivery that a report is about."""
+
+    id: UUID
+    state: str
+    address: str
+
+
 def _apply(cursor: Cursor, channel: str, report: Report) -> bool:
     whole = _whole(cursor, channel, report)
     if whole is None:
@@ -68,18 +76,18 @@ def _apply(cursor: Cursor, channel: str, report: Report) -> bool:
         return False
     outgoing.set_reference(cursor, found, report.provider_ref, unless_known=True)
     cursor.execute("SELECT id, state, address FROM deliveries WHERE id = %s FOR UPDATE", [found])
-    for delivery_id, state, address in cursor.fetchall():
+    for delivery in records(cursor, _ReportedDelivery):
         # A mail accepted by one server may be refused by the next. A network's reports about an SMS only come out of order.
-        bounced = of_channel(channel).bounces and (state, report.state) == ("delivered", "failed")
-        moves = bounced or _RANK[report.state] > _RANK[state]
+        bounced = of_channel(channel).bounces and (delivery.state, report.state) == ("delivered", "failed")
+        moves = bounced or _RANK[report.state] > _RANK[delivery.state]
         if moves:
             outgoing.set_state(
-                cursor, delivery_id, DeliveryState(report.state), report.reason, keeps_reason=report.state == "failed"
+                cursor, delivery.id, DeliveryState(report.state), report.reason, keeps_reason=report.state == "failed"
             )
             if report.state == "failed" and report.unreachable:
-                mark_undeliverable(cursor, address)
-        elif report.state == state and report.reason is not None:
-            outgoing.add_remark(cursor, delivery_id, DeliveryState(state), report.reason)
+                mark_undeliverable(cursor, delivery.address)
+        elif report.state == delivery.state and report.reason is not None:
+            outgoing.add_remark(cursor, delivery.id, DeliveryState(delivery.state), report.reason)
     return True
 
 

@@ -172,9 +172,11 @@ def _codes(cursor: Cursor, settings: Settings, asker: NormalizedAddress) -> _Sai
     Not all cases of that person: their file may hold what a stranger wrote in their name, or a stranger's address.
     """
     owner = proven_owner(cursor, asker.kind, asker.value)
-    if owner is None or (owner[1] and asker.claimed):
+    if owner is None or (owner.doubtful and asker.claimed):
         return None
-    found = cases_of(cursor, owner[0], asker.value, closed_since=now() - timedelta(days=settings.threads.reopen_days))
+    found = cases_of(
+        cursor, owner.person_id, asker.value, closed_since=now() - timedelta(days=settings.threads.reopen_days)
+    )
     return _Said("codes", cases=found) if found else _Said("no codes")
 
 

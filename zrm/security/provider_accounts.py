@@ -5,13 +5,14 @@ good.
 from __future__ import annotations
 
 from datetime import datetime
+from typing import NamedTuple
 from uuid import UUID
 
 from sqlalchemy import UniqueConstraint
 from sqlmodel import Field
 
 from zrm.kit import log
-from zrm.kit.db import Cursor
+from zrm.kit.db import Cursor, record
 from zrm.kit.tables import Table
 
 _log = log.get(__name__)
@@ -29,6 +30,13 @@ class ProviderAccount(Table, table=True):
     linked_at: datetime
 
 
+class _LinkedAgent(NamedTuple):
+    """The agent linked to an account of the provider; `active`: they have not left."""
+
+    id: UUID
+    active: bool
+
+
 def agent_of(cursor: Cursor, issuer: str, subject: str, login: str) -> UUID | None:
     """The active agent linked to that account of the provider; linked now if `login` is theirs and they have no account
     yet.
@@ -40,8 +48,8 @@ def agent_of(cursor: Cursor, issuer: str, subject: str, login: str) -> UUID | No
         " WHERE p.issuer = %s AND p.subject = %s",
         [issuer, subject],
     )
-    if (row := cursor.fetchone()) is not None:
-        return row[0] if row[1] else None
+    if (linked := record(cursor, _LinkedAgent)) is not None:
+        return linked.id if linked.active else None
     cursor.execute(
         "INSERT INTO provider_accounts (issuer, subject, agent_id, linked_at)"
         " SELECT %s, %s, id, now() FROM agents WHERE login = %s AND active ON CONFLICT DO NOTHING RETURNING agent_id",

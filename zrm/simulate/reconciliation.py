@@ -8,12 +8,13 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 from uuid import UUID
 
 from zrm.casestore.outbox import Topic
 from zrm.insight import ledger
 from zrm.insight.ledger import LedgerLine
-from zrm.kit.db import Cursor, Database
+from zrm.kit.db import Cursor, Database, records
 from zrm.simulate.simulator import Tally
 
 _STAGES = (Topic.FILE, Topic.NOTIFY, Topic.RENDER)
@@ -111,6 +112,14 @@ def _known(cursor: Cursor, channel: str, references: set[str]) -> set[str]:
     return {str(value) for row in cursor for value in row}
 
 
+class _OpenedCase(NamedTuple):
+    """A receipt's code and external id, and the case its contact opened."""
+
+    code: str
+    external_id: str
+    case_id: UUID
+
+
 def cases_of(cursor: Cursor, references: set[str]) -> dict[str, UUID]:
     """The case each reference opened; references that joined a case are left out."""
     cursor.execute(
@@ -120,7 +129,10 @@ def cases_of(cursor: Cursor, references: set[str]) -> dict[str, UUID]:
         [list(references), list(references)],
     )
     return {
-        reference: case for code, external, case in cursor for reference in (code, external) if reference in references
+        reference: one.case_id
+        for one in records(cursor, _OpenedCase)
+        for reference in (one.code, one.external_id)
+        if reference in references
     }
 
 
