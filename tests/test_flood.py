@@ -1,5 +1,5 @@
-"""Who sends too much is told so at the real doors, in their language or protocol, and loses nothing by it; who shares an
-address with many honest people is served.
+"""Senders over a quota are refused at the real doors, in their language or protocol, and lose nothing; senders who share an
+address with many honest people are served.
 """
 
 from __future__ import annotations

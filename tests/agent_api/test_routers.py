@@ -23,7 +23,7 @@ OPEN = {
     "/desk/sign-in/passkey",
     "/desk/sign-in/passkey/options",
 }
-"""Pages for who is not signed in."""
+"""Pages for visitors who are not signed in."""
 
 
 @pytest.mark.parametrize("router", pages.ROUTERS, ids=lambda router: router.routes[0].path)
@@ -43,7 +43,7 @@ def test_a_page_alone_asks_who_is_there(router: APIRouter, settings: Settings, t
 
 
 async def _asked(app: FastAPI, router: APIRouter) -> list[httpx.Response]:
-    """The answers of everything behind sign-in to who has no session."""
+    """The answers of everything behind sign-in to visitors without a session."""
     answers = []
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://desk") as client:
         for route in router.routes:

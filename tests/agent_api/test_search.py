@@ -65,7 +65,7 @@ def test_hostile_words_stay_words(sign_in: SignIn, database: Database) -> None:
 
 
 def test_addresses_are_no_oracle(sign_in: SignIn, database: Database) -> None:
-    """Who sees an address masked cannot guess it either."""
+    """An agent who sees an address masked cannot guess it either."""
     browser = sign_in("daniel")
     file_case(database, channel="sms", name="Mina")
     assert "Mina" in ask(browser, "4567")

@@ -97,7 +97,7 @@ def test_a_visit_becomes_a_case_with_its_taker(desk: RunningDesk, sign_in: SignI
     page = browser.get(f"/desk/cases/{case_id}").text
     assert "Daniel Karimi recorded the contact: Visit" in page
     assert not ask(database, "SELECT FROM deliveries"), "nobody is written to"
-    assert sign_in("maryam").get(place).status_code == 404, "a receipt is for who took the contact"
+    assert sign_in("maryam").get(place).status_code == 404, "a receipt is for the agent who took the contact"
 
 
 def test_the_same_form_sent_twice_is_one_contact_and_other_words_are_another(

@@ -36,7 +36,7 @@ def test_persons_who_are_one_have_one_dossier(database: Database) -> None:
     assert _seen(database, mail) == (set(), {mail.address})
     with database.cursor() as cursor:
         person.link(cursor, mail.person_id, phone.person_id)
-        person.link(cursor, other.person_id, mail.person_id)  # to who they are, not to who is them
+        person.link(cursor, other.person_id, mail.person_id)  # to their canonical person, not to those linked to them
     cases, addresses = {mail.code, phone.code, other.code}, {mail.address, phone.address, other.address}
     for case in (mail, phone, other):
         assert _seen(database, case) == (cases - {case.code}, addresses)

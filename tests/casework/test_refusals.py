@@ -273,7 +273,7 @@ ANYWHERE: Final[dict[str, Call]] = {
     ),
     "taken_contacts.receipt_of": Call((TAKE,), lambda c, s, a: taken_contacts.receipt_of(c, a, s.taken)),
 }
-"""Who may take contacts for one unit may take them for all: which it is for is only known once it is filed."""
+"""An agent who may take contacts for one unit may take them for all: the unit is only known after filing."""
 ALL: Final[dict[str, Call]] = CALLS | ANYWHERE
 
 

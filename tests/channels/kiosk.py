@@ -1,7 +1,7 @@
 """A channel that is no part of the product: terminals in public halls, where citizens write and read with a card.
 
 It shows what adding a channel takes: this module, and one line of the registry. A terminal's server posts what was written
-to `/hooks/kiosk/{account}` and the fate of our answers to `/hooks/kiosk/{account}/reports`, with the token; answers are
+to `/hooks/kiosk/{account}` and the status of our answers to `/hooks/kiosk/{account}/reports`, with the token; answers are
 posted to the server's `url`.
 """
 

@@ -270,7 +270,7 @@ def test_who_rings_soon_after_another_is_woken_for_with_the_others(
     thread.start()
     try:
         wait_until(lambda: len(woken) == 1, "the first sweep, so it listens")
-        wait_until(lambda: bool(add(database, 1)) and len(woken) >= 2, "once for who rang first after it")
+        wait_until(lambda: bool(add(database, 1)) and len(woken) >= 2, "once for the first task announced after it")
         for _ in range(20):
             add(database, 1)
         wait_until(lambda: len(woken) >= 3, "the others are not forgotten")

@@ -1,4 +1,4 @@
-"""Agents among themselves: news waits for who was away, and one case is taken by one."""
+"""Agents among themselves: news waits for an absent agent, and one case is claimed by one agent only."""
 
 from __future__ import annotations
 

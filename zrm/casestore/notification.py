@@ -233,7 +233,7 @@ def read_case(cursor: Cursor, agent_id: UUID, case_id: UUID) -> UUID | None:
 
 
 def forget_read(cursor: Cursor, *, days: float) -> bool:
-    """Remove some of those read at least so many days ago; returns whether there may be more."""
+    """Remove some of those read at least this many days ago; returns whether there may be more."""
     cursor.execute(
         "DELETE FROM notifications WHERE id IN (SELECT id FROM notifications"
         " WHERE read_at < now() - make_interval(secs => %s) ORDER BY read_at LIMIT %s FOR UPDATE SKIP LOCKED)",

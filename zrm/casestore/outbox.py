@@ -149,7 +149,7 @@ def retry_later(cursor: Cursor, task: Task, *, after: float, error: str) -> None
 
 
 def extend_lease(cursor: Cursor, tasks: Sequence[Task], *, seconds: float) -> None:
-    """Extend the lease of claimed tasks to so many seconds from now: their work takes longer than that of their batch."""
+    """Extend the lease of claimed tasks to this many seconds from now: their work takes longer than that of their batch."""
     cursor.execute(
         "UPDATE outbox SET due_at = now() + make_interval(secs => %s) WHERE id = ANY(%s)",
         [seconds, [task.id for task in tasks]],

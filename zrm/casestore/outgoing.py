@@ -271,7 +271,7 @@ def move_part(cursor: Cursor, channel: str, provider_ref: str, state: str) -> No
 
 
 def take_unreported(cursor: Cursor, *, hours: float, most: int) -> list[tuple[UUID, str]]:
-    """(id, trace) of deliveries of cases that were sent so long ago and have no report; each is returned once."""
+    """(id, trace) of deliveries of cases that were sent this long ago and have no report; each is returned once."""
     cursor.execute(
         "WITH unreported AS MATERIALIZED (SELECT id FROM deliveries WHERE state = 'sent' AND asked_at IS NULL "
         "AND case_id IS NOT NULL AND changed_at < %s LIMIT %s FOR UPDATE SKIP LOCKED) "

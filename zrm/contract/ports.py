@@ -175,7 +175,7 @@ class CheckpointsPort(Protocol):
         """The state of a dialogue, None if there is none or it has expired."""
 
     def save_state(self, channel: str, key: str, state: JSON, *, seconds: float) -> None:
-        """Keep a dialogue's state for so many seconds; None removes it."""
+        """Keep a dialogue's state for this many seconds; None removes it."""
 
     def update_state(self, channel: str, key: str, change: Callable[[JSON], tuple[JSON, float]]) -> None:
         """Rewrite a dialogue's state in one durable, locked step: `change` gets the state (None if there is none or it
@@ -183,7 +183,7 @@ class CheckpointsPort(Protocol):
         """
 
     def expiring_states(self, channel: str, *, within: float) -> list[JSON]:
-        """The states that expire within so many seconds, the first to expire first, at most a hundred."""
+        """The states that expire within this many seconds, the first to expire first, at most a hundred."""
 
 
 class FrontDesk(Protocol):

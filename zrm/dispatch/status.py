@@ -57,7 +57,7 @@ class _Part:
 
 
 def query_missing_reports(cursor: Cursor, *, hours: float) -> int:
-    """Queue a query for messages sent so long ago without a report, each once; returns how many."""
+    """Queue a query for messages sent this long ago without a report, each once; returns how many."""
     unreported = outgoing.take_unreported(cursor, hours=hours, most=_AT_ONCE)
     outbox.add(cursor, Topic.STATUS, unreported)
     return len(unreported)

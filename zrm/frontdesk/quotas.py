@@ -81,7 +81,7 @@ class QuotaCounter:
         self._closing = threading.Event()
 
     def admit(self, door: str, peer: str, *, size: int = 0) -> None:
-        """Count one post of so many bytes. Errors: OverQuota; a refused post is not counted."""
+        """Count one post of this many bytes. Errors: OverQuota; a refused post is not counted."""
         if (name := self._named(peer)) is None:
             return
         settings = self._settings

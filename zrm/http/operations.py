@@ -77,7 +77,7 @@ def _add_metrics(router: APIRouter, runtime: Runtime, monitor: Monitor) -> None:
         """Metrics in Prometheus' text format, for authorised readers."""
         if not _may_read_metrics(request, token):
             return PlainTextResponse(
-                "Metrics are for who shows metrics.token of config.yaml; without one, for this machine itself.\n",
+                "Metrics need metrics.token of config.yaml; without a token only clients on this machine may read them.\n",
                 status_code=401 if token else 403,
                 headers={"WWW-Authenticate": "Bearer"} if token else {},
             )

@@ -149,7 +149,7 @@ def hold_dialogue(cursor: Cursor, channel: str, key: str) -> None:
 
 
 def save_dialogue(cursor: Cursor, channel: str, key: str, state: JSON, *, seconds: float) -> None:
-    """Keep a dialogue's state for so many seconds; None removes it."""
+    """Keep a dialogue's state for this many seconds; None removes it."""
     if state is None:
         cursor.execute("DELETE FROM dialogue_states WHERE channel = %s AND key = %s", [channel, key])
         return
@@ -161,7 +161,7 @@ def save_dialogue(cursor: Cursor, channel: str, key: str, state: JSON, *, second
 
 
 def ending_dialogues(cursor: Cursor, channel: str, *, within: float) -> list[JSON]:
-    """The states that expire within so many seconds, the next first, at most a hundred."""
+    """The states that expire within this many seconds, the next first, at most a hundred."""
     cursor.execute(
         "SELECT state FROM dialogue_states WHERE channel = %s AND ends_at > now() "
         "AND ends_at < now() + make_interval(secs => %s) ORDER BY ends_at LIMIT %s",

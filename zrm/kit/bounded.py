@@ -47,7 +47,7 @@ _GLANCE: Final = 0.1
 _MOST_SLOW: Final = 2
 """Children that are set aside at a time."""
 HANGS: Final = 120.0
-"""Seconds of clock time after which a call ends all the same: it computes nothing, and waits for a disk that hangs."""
+"""Seconds of clock time after which a call is ended in any case: it computes nothing, and waits for a disk that hangs."""
 _WAITS: Final = 30.0
 """Seconds of clock time after which a call is slow even if it has not computed."""
 _HERE: Final = {signal.SIGINT: signal.SIG_IGN} | dict.fromkeys(
@@ -243,7 +243,7 @@ class _BoundedChild:
         return taken
 
     def receive(self, seconds: float, patience: float | None = None) -> Any:
-        """The next answer, or None after so many seconds, or after `patience` seconds of its computing. Errors: _Died,
+        """The next answer, or None after this many seconds, or after `patience` seconds of its computing. Errors: _Died,
         Hung.
         """
         if self._ended:

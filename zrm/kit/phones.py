@@ -76,7 +76,7 @@ def flaw(raw: str, region: str) -> Flaw | None:
 
 
 def _begins(digits: str, away: int, region: str) -> bool:
-    """Whether a valid number exists that begins with these digits and has so many more."""
+    """Whether a valid number exists that begins with these digits and has this many more."""
     return any(_valid(digits + digit * away, region) for digit in "0123456789")
 
 

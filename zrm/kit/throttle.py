@@ -115,7 +115,7 @@ def add(cursor: Cursor, amounts: Mapping[str, int], *, window: float) -> dict[st
 
 
 def count_refused(cursor: Cursor, refused: Mapping[str, int]) -> None:
-    """Count so many refusals by purpose."""
+    """Add to the counts of refusals by purpose."""
     purposes = sorted(refused)
     cursor.execute(_REFUSED, {"purposes": purposes, "times": [refused[purpose] for purpose in purposes]})
 

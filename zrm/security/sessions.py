@@ -32,7 +32,7 @@ IDLE: Final = timedelta(hours=2)
 ABSOLUTE: Final = timedelta(hours=12)
 UNFINISHED: Final = timedelta(minutes=10)
 RECENTLY: Final = timedelta(minutes=10)
-"""For so long a proof of identity counts for steps that matter."""
+"""How long a proof of identity is valid for sensitive steps."""
 
 _NOTICED: Final = timedelta(minutes=1)  # a use is recorded at most this often, not at every click
 

@@ -106,7 +106,7 @@ class Recreation:
         needed, free = size + min(size, _MOST_LOG) + _ROOM, shutil.disk_usage(self._home).free
         if free < needed:
             raise ServerFailed(
-                f"the database {name} has to be made anew, else no Persian word in it can be found; that needs "
+                f"the database {name} must be recreated, else no Persian word in it can be found; that needs "
                 f"{needed // 1024**2} MB in {self._home}, and {free // 1024**2} MB are free: nothing was changed"
             )
 
@@ -136,7 +136,7 @@ class Recreation:
         failed = [program for program, code in ended.items() if code != 0]
         if failed:
             raise ServerFailed(
-                f"{' and '.join(failed)} failed while the database {name} was made anew; nothing was changed; "
+                f"{' and '.join(failed)} failed while the database {name} was recreated; nothing was changed; "
                 f"the log {self._log_file} ends: {last_line(self._log_file)}"
             )
         with closing(psycopg.connect(self._address(new), autocommit=True)) as connection:

@@ -1,4 +1,4 @@
-"""Who may enter a case, who is taken for its citizen, and where the answer can go: by mail, through T1, T2 and T4.
+"""Which senders may join a case, which are its citizen, and where the answer can go: by mail, through T1, T2 and T4.
 
 Field 7: a stranger's mail is appended to another person's case (zammad#2444, #5064, freescout#2375). A contact form's
 mail is answered to ourselves (zammad#203, #678, #2551, faveo-helpdesk#72, handesk#295).
@@ -269,7 +269,7 @@ def test_a_citizen_who_always_asks_for_another_address_is_always_answered_there(
     assert answering.case_of(take(answering, *mine, mark, text="And the next lamp too.")) == case
     assert offered(answering, case)[0].address == "work@firm.example"
     take(answering, f"From: Ali <{ALI}>", "Reply-To: <eve@stranger.example>", mark, text="Send it to me.")
-    assert offered(answering, case)[0].address == ALI, "a second wish may be somebody else's"
+    assert offered(answering, case)[0].address == ALI, "a second requested address may be somebody else's"
     take(answering, *mine, mark, text="I have not written that.")
     assert offered(answering, case)[0].address == ALI, "from then on a person decides"
 

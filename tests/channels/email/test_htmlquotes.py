@@ -71,7 +71,7 @@ REPLIES = {
     "Gmail's class alone": '<p>Mine.</p><blockquote class="gmail_quote"><p>which street?</p></blockquote>',
     "a bare blockquote": "<p>Mine.</p><blockquote><p>which street?</p></blockquote>",
     "one in another": '<p>Mine.</p><blockquote type="cite">which street?<blockquote type="cite">my request</blockquote></blockquote>',
-    "renamed by who quoted it": '<p>Mine.</p><blockquote class="x_gmail_quote"><p>which street?</p></blockquote>',
+    "renamed by the quoting program": '<p>Mine.</p><blockquote class="x_gmail_quote"><p>which street?</p></blockquote>',
     "in a table for the layout": f'<table><tr><td><p>Mine.</p><p>{WROTE}</p><blockquote type="cite">which street?</blockquote></td></tr></table>',
     "a scanner's line below": f'<p>Mine.</p><p>{WROTE}</p><blockquote type="cite">which street?</blockquote><p>Virus-free. <a href="https://www.avast.com">www.avast.com</a></p>',
 }  # fmt: skip

@@ -208,8 +208,8 @@ def test_plain_message_in_an_old_charset_is_read(hub: str, desk: KeepingDesk, ch
 
 def test_wishes_are_understood_by_any_provider(hub: str, desk: KeepingDesk, channel: SmsChannel) -> None:
     green(hub, key=TOKEN, **{"from": "0912", "message": "لغو", "date": "1"})
-    (wish,) = channel.parse(desk.contacts[0])
-    assert isinstance(wish, SelfServiceCommand)
+    (command,) = channel.parse(desk.contacts[0])
+    assert isinstance(command, SelfServiceCommand)
 
 
 def test_strangers_are_refused_and_counted(hub: str, desk: KeepingDesk) -> None:

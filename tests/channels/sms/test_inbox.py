@@ -109,14 +109,14 @@ def test_a_message_in_one_piece_is_one_and_a_part_that_never_came_is_shown(desk:
             200,
         ]
         bring(hub, part(1), part(3))
-    whole, wish, first, third = desk.contacts
+    whole, command, first, third = desk.contacts
     assert [type(channel.parse(raw)[0]) for raw in desk.contacts] == [
         Inbound,
         SelfServiceCommand,
         MessagePart,
         MessagePart,
     ]
-    assert (whole.external_id, wish.external_id, first.external_id) == ("red:a", "red:b", "red:m7/1")
+    assert (whole.external_id, command.external_id, first.external_id) == ("red:a", "red:b", "red:m7/1")
     (known,) = channel.parse(third)
     assert isinstance(known, MessagePart)
     assert (known.number, known.total, known.wait) == (3, 3, 300)

@@ -1,4 +1,4 @@
-"""Which messages are wishes, in both languages and every spelling, and which are for people to read."""
+"""Which messages are self-service commands, in both languages and every spelling, and which are for people to read."""
 
 from __future__ import annotations
 
@@ -53,13 +53,13 @@ def said(text: str, language: str = "") -> Inbound:
     ],
 )
 def test_a_word_a_code_or_a_digit_alone_is_a_wish(text: str, kind: str, language: str) -> None:
-    wish = command_of(said(text))
-    assert wish is not None
-    assert (wish.kind, wish.language, wish.sender) == (kind, language, SENDER)
+    command = command_of(said(text))
+    assert command is not None
+    assert (command.kind, command.language, command.sender) == (kind, language, SENDER)
     if kind == "status":
-        assert wish.code == "123456789012"
+        assert command.code == "123456789012"
     if kind == "rate":
-        assert wish.otherwise == said(text), "a digit that rates nothing is a message"
+        assert command.otherwise == said(text), "a digit that rates nothing is a message"
 
 
 @pytest.mark.parametrize(
@@ -74,9 +74,9 @@ def test_anything_else_is_for_people_to_read(text: str) -> None:
 
 
 def test_the_numbers_own_language_and_the_operators_words_count() -> None:
-    wish = command_of(said("stop", "fa"))
-    assert wish is not None
-    assert wish.language == "fa"
+    command = command_of(said("stop", "fa"))
+    assert command is not None
+    assert command.language == "fa"
     assert command_of(said("خروج")) is None
     own = command_of(said("خروج"), {"stop": ["خروج"]})
     assert own is not None

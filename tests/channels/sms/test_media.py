@@ -1,4 +1,4 @@
-"""Pictures of a message, over real HTTP from a stand-in that asks for the account's key, and a message's fate."""
+"""Pictures of a message, over real HTTP from a stand-in that asks for the account's key, and a message's status."""
 
 from __future__ import annotations
 

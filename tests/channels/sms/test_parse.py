@@ -63,13 +63,13 @@ def test_message_is_read_as_written(name: str, text: str, labels: set[str]) -> N
 
 
 def test_what_twilio_answered_itself_is_not_answered_again() -> None:
-    (wish,) = CHANNEL.parse(raw(payload("stop")))
-    assert wish == SelfServiceCommand("stop", Sender(PHONE, "+989121234567"), answered=True)
+    (command,) = CHANNEL.parse(raw(payload("stop")))
+    assert command == SelfServiceCommand("stop", Sender(PHONE, "+989121234567"), answered=True)
 
 
 def test_wishes_are_read_where_the_number_serves_itself() -> None:
-    (wish,) = CHANNEL.parse(raw(b"From=%2B98912&Body=%D9%84%D8%BA%D9%88"))
-    assert isinstance(wish, SelfServiceCommand)
+    (command,) = CHANNEL.parse(raw(b"From=%2B98912&Body=%D9%84%D8%BA%D9%88"))
+    assert isinstance(command, SelfServiceCommand)
     line = LINE | {"self_service": False}
     plain = SmsChannel(SmsConfig.model_validate({"accounts": {NUMBER: line}}), installation())
     (inbound,) = plain.parse(raw(b"From=%2B98912&Body=%D9%84%D8%BA%D9%88"))

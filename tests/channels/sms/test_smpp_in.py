@@ -48,9 +48,9 @@ def test_wishes_are_understood_on_this_line_too(
 ) -> None:
     smsc.deliver(text)
     (contact,) = desk.wait_for(1)
-    (wish,) = line.channel.parse(contact)
-    assert isinstance(wish, SelfServiceCommand)
-    assert wish.kind == kind
+    (command,) = line.channel.parse(contact)
+    assert isinstance(command, SelfServiceCommand)
+    assert command.kind == kind
 
 
 @pytest.mark.parametrize(
@@ -160,8 +160,8 @@ def test_words_said_twice_are_two_messages_and_one_delivered_again_is_one(
     desk.wait_for(3)
     smsc.wait_for("answer", 5)
     assert len({contact.external_id for contact in desk.contacts}) == 3, "two came again, the third is new"
-    (wish,) = line.channel.parse(desk.contacts[0])
-    assert isinstance(wish, SelfServiceCommand)
+    (command,) = line.channel.parse(desk.contacts[0])
+    assert isinstance(command, SelfServiceCommand)
 
 
 def test_a_line_that_broke_is_made_again_and_a_silent_one_is_asked(

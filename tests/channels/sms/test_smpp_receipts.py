@@ -119,9 +119,9 @@ def test_no_receipt_breaks_the_reading(words: str, esm_class: int) -> None:
 
 
 def test_revoke_is_a_stop_word() -> None:
-    wish = command_of(Inbound((Sender(PHONE, CITIZEN),), "Revoke."))
-    assert wish is not None
-    assert (wish.kind, wish.language) == ("stop", "en")
+    command = command_of(Inbound((Sender(PHONE, CITIZEN),), "Revoke."))
+    assert command is not None
+    assert (command.kind, command.language) == ("stop", "en")
 
 
 # ---------------------------------------------------------------- through the installation

@@ -102,17 +102,19 @@ def test_the_same_id_of_two_networks_is_two_messages(tmp_path: Path, desk: Keepi
 
 
 @pytest.mark.parametrize(
-    ("state", "fate"),
+    ("state", "state_name"),
     [(1, None), (2, "delivered"), (3, "failed"), (5, "failed"), (6, None), (7, None), (8, "failed")],
 )
-def test_the_smsc_is_asked_what_became_of_a_message(smsc: Smsc, line: Listening, state: int, fate: str | None) -> None:
+def test_the_smsc_is_asked_what_became_of_a_message(
+    smsc: Smsc, line: Listening, state: int, state_name: str | None
+) -> None:
     """Field 2.13: jasmin#424, #423: a receipt that was lost on its way is asked for (query_sm)."""
     smsc.hold_receipts()
     sent = line.channel.send(reply())
     smsc.settle(smsc.log("submit")[0]["id"], state)
     found = line.channel.delivery_status(NUMBER, sent.provider_ref)
-    assert (found and found.state) == fate
-    assert found is None or (found.provider_ref, bool(found.reason)) == (sent.provider_ref, fate == "failed")
+    assert (found and found.state) == state_name
+    assert found is None or (found.provider_ref, bool(found.reason)) == (sent.provider_ref, state_name == "failed")
     assert [(asked["id"], asked["from"]) for asked in smsc.log("query")] == [("1000", NUMBER)]
 
 

@@ -60,14 +60,14 @@ def ask(client: httpx.Client, address: str, **fields: str) -> httpx.Response:
 
 
 @pytest.mark.parametrize(
-    ("language", "typed", "wish"),
+    ("language", "typed", "command"),
     [
         ("en", f" {SARA} ", SelfServiceCommand("codes", Sender(EMAIL, SARA, claimed=True), "en")),
         ("fa", "۰۹۱۲ ۱۲۳ ۴۵۶۷", SelfServiceCommand("codes", Sender(PHONE, "۰۹۱۲ ۱۲۳ ۴۵۶۷", claimed=True), "fa")),
     ],
 )
 def test_an_address_becomes_a_wish_and_the_answer_says_nothing_of_it(
-    portal: Portal, language: str, typed: str, wish: SelfServiceCommand
+    portal: Portal, language: str, typed: str, command: SelfServiceCommand
 ) -> None:
     client = portal.citizen(language)
     assert 'href="/track/lost"' in client.get("/track").text
@@ -81,7 +81,7 @@ def test_an_address_becomes_a_wish_and_the_answer_says_nothing_of_it(
     assert SENT[language] in page
     assert typed.strip() not in page
     (raw,) = portal.desk.raws
-    assert portal.channel.parse(raw) == [wish]
+    assert portal.channel.parse(raw) == [command]
 
 
 @pytest.mark.parametrize(

@@ -51,7 +51,7 @@ class HandOff:
     async def _take(self, request: Request) -> Response:
         if not self._known(request):
             await self._refuse(request)
-            return PlainTextResponse("Who is there?", 401, {"WWW-Authenticate": "Bearer"})
+            return PlainTextResponse("The token is missing or wrong.", 401, {"WWW-Authenticate": "Bearer"})
         try:
             async with self._room:
                 fax = await self._read(request)

@@ -136,7 +136,7 @@ def menu(language: Language) -> tuple[tuple[str, ...], ...]:
 
 
 def in_columns(buttons: Sequence[tuple[str, str]], columns: int) -> tuple[tuple[tuple[str, str], ...], ...]:
-    """Buttons in rows of so many."""
+    """Buttons in rows of this many."""
     return tuple(tuple(buttons[start : start + columns]) for start in range(0, len(buttons), columns))
 
 

@@ -154,7 +154,7 @@ def split(text: str, limit: int = MESSAGE_LIMIT) -> list[str]:
 
 
 def _fitting(text: str, limit: int) -> int:
-    """How many characters of the text fit into so many units."""
+    """How many characters of the text fit into this many units."""
     used = 0
     for index, character in enumerate(text):
         used += 2 if ord(character) > 0xFFFF else 1

@@ -21,7 +21,7 @@ from zrm.languages import LANGUAGES
 KIND: Final = "voice_ivr"
 MEDIA_TYPE: Final = "application/vnd.zrm.call+json"
 SECONDS: Final = describe("voice.seconds", "Voice message, %(num)s second", "Voice message, %(num)s seconds")
-ANEW: Final = describe("voice.anew", "The caller began to record anew and hung up; both recordings are attached.")
+ANEW: Final = describe("voice.anew", "The caller hung up during a second recording; both recordings are attached.")
 
 _NOT_FACTS: Final = declare("voice.not_facts", "not the facts of a call")
 _NO_ZONE: Final = declare("voice.no_zone", "a start without a time zone")

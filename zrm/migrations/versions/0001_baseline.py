@@ -75,7 +75,7 @@ CREATE INDEX raw_contacts_received ON raw_contacts USING brin (received_at) WITH
 -- The tracking page shows a message that was just sent: what waits for its case is found by the case's code.
 CREATE INDEX raw_contacts_conversation ON raw_contacts ((envelope ->> 'conversation'), received_at)
     WHERE state IN ('waiting', 'quarantined') AND envelope ->> 'conversation' IS NOT NULL;
--- Who refers to a blob.
+-- The rows that refer to a blob.
 CREATE INDEX raw_contacts_body_key ON raw_contacts (body_key) WHERE body_key IS NOT NULL;
 CREATE INDEX raw_contacts_files ON raw_contacts USING gin (files jsonb_path_ops) WHERE files <> '[]';
 
@@ -148,7 +148,7 @@ CREATE TABLE refusals (
 CREATE INDEX refusals_at ON refusals (at);
 """
 
-# Who works here, on what, and with which words.
+# Units, subjects, agents, permissions and templates.
 ORGANISATION = """
 -- Names and texts are by language, {"fa": …, "en": …}: a further language is a further key.
 CREATE TABLE units (
@@ -281,7 +281,7 @@ CREATE TABLE passkeys (
 );
 CREATE INDEX passkeys_agent ON passkeys (agent_id);
 
--- Who an agent is at an identity provider; one account of a provider is one agent, for ever.
+-- An agent's account at an identity provider; an account always belongs to one agent.
 CREATE TABLE provider_accounts (
     issuer text NOT NULL,
     subject text NOT NULL,
@@ -304,7 +304,7 @@ CREATE UNLOGGED TABLE throttles (
     tries int NOT NULL
 );
 
--- How often a throttle refused somebody, by its purpose; after a crash it is counted anew.
+-- How often a throttle refused a request, by its purpose; after a crash the count starts from zero.
 CREATE UNLOGGED TABLE refused_tries (
     purpose text PRIMARY KEY,
     times bigint NOT NULL
@@ -452,7 +452,7 @@ CREATE TABLE contacts (
     )
 ) PARTITION BY RANGE (id);
 CREATE INDEX contacts_case ON contacts (case_id, at, id);
--- Who else a case's mails went to is found without reading the mails that went to nobody else.
+-- Finds the other recipients of a case's mails without reading the mails that have none.
 CREATE INDEX contacts_copied ON contacts (case_id, at, id) WHERE direction = 'in' AND copied <> '{}';
 -- Codes that went to addresses typed into a form are counted each hour.
 CREATE INDEX contacts_typed ON contacts (at) WHERE automatic AND 'typed_address' = ANY(labels);
@@ -469,7 +469,7 @@ CREATE TABLE contact_search (
 CREATE INDEX contact_search_case ON contact_search (case_id, at, contact_id);
 CREATE INDEX contact_search_key ON contact_search USING gin (key gin_trgm_ops);
 CREATE INDEX contact_search_person ON contact_search (person_id) WHERE person_id IS NOT NULL;
--- Who shares an address with others is nobody in particular, and known by the address alone.
+-- A sender who shares an address is no particular person, and known by the address alone.
 CREATE INDEX contact_search_nobody ON contact_search (address) WHERE person_id IS NULL;
 
 CREATE TABLE attachments (

@@ -35,7 +35,7 @@ async function answer(form) {
       headers: { "X-CSRF-Token": form.dataset.csrf },
       body: new URLSearchParams({ token }),
     });
-    // Who must first show again who they are is led there.
+    // An agent who must first prove their identity again is redirected to that page.
     if (question.redirected) return location.assign(question.url);
     if (!question.ok) throw new Error(String(question.status));
     const optionsJSON = await question.json();

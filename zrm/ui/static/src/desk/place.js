@@ -11,8 +11,8 @@ export function startPlace(page) {
   const kept = taken(page.dataset.casePage);
   const open = () => location.hash || (kept ? restore(kept) : openAt(page));
   open();
-  // The fonts come late and make lines longer or shorter. Who has begun to read, by whatever means, is left where they are;
-  // that the browser does not scroll by itself meanwhile tells the two apart.
+  // The fonts come late and make lines longer or shorter. A reader who has already scrolled keeps their
+  // place; the browser does not scroll by itself meanwhile, so any scrolling is the reader's.
   const opened = scrollY, root = document.documentElement;
   root.style.overflowAnchor = "none";
   document.fonts.ready.then(() => {
