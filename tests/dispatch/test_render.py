@@ -51,7 +51,7 @@ def test_a_fax_becomes_pages_once(database: Database, blobs: BlobStore) -> None:
     ("renderer", "reason"),
     [
         (drawers.fails, "the renderer failed: ValueError: 3 bytes from [address]"),
-        (drawers.dies, "the renderer died"),
+        (drawers.dies, "the renderer crashed"),
         (drawers.devours, "the renderer failed: MemoryError"),
         (drawers.draws_nothing, "nothing was drawn"),
     ],

@@ -70,7 +70,7 @@ def file(desk: Desk, seconds: float) -> None:
     [
         ("loop", "reading it took more than 0.5 s"),
         ("eat", "the parser of email failed: MemoryError"),
-        ("crash", "the process that read it died of it"),
+        ("crash", "the process that read it crashed"),
     ],
 )
 def test_who_takes_too_much_is_in_quarantine_at_the_first_try_and_nobody_else(

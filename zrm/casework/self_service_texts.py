@@ -28,7 +28,7 @@ _STATES: Final[dict[str, str]] = {
 }
 _TEXTS: Final[dict[Answer, str]] = {
     "help": _(
-        "%(name)s\nWrite what troubles you.\nYour 12-digit code: where your case stands.\n"
+        "%(name)s\nDescribe your matter in words.\nYour 12-digit code: where your case stands.\n"
         "CODES: the codes of your cases.\nSTOP: no more messages. START: messages again."
     ),
     "stop": _("You will get no more messages from this number. To get them again, send START."),
@@ -138,7 +138,7 @@ def closing_text(code: str, language: Language, reason: str = "") -> str:
     """
     text = gettext(
         language,
-        "Case %(code)s is closed. How content are you with it? Answer with one digit, from 1 (not at all) to 5 (very).",
+        "Case %(code)s is closed. How satisfied are you with it? Answer with one digit, from 1 (not at all) to 5 (very).",
         code=format_code(code, language),
     )
     said = digits(text, language)

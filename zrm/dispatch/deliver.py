@@ -33,11 +33,11 @@ _MOST_TRIES = 12
 _REFERENCES = 20
 _STOPPED: Final = declare("delivery.stopped", "stopped while sending; it may have left")
 INTERNAL: Final = declare("delivery.internal", "internal error while sending: %(error)s")
-_NEVER_FINISHED: Final = declare("delivery.never_finished", "sending was begun too often and never finished")
+_NEVER_FINISHED: Final = declare("delivery.never_finished", "sending was started too often and never finished")
 OPTED_OUT: Final = declare(
     "delivery.opted_out", "The citizen has asked not to get messages here. Choose another way to answer."
 )
-_WORDLESS: Final = declare("delivery.wordless", "What it says is no longer kept, so it was not sent.")
+_WORDLESS: Final = declare("delivery.wordless", "Its text is no longer kept, so it was not sent.")
 
 
 class Sends(Protocol):

@@ -23,7 +23,7 @@ from zrm.kit.blobs import BlobStore
 from zrm.kit.db import Cursor, Database, record
 from zrm.kit.ids import new_id
 
-_NEVER_FINISHED: Final = declare("fetch.never_finished", "fetching was begun too often and never finished")
+_NEVER_FINISHED: Final = declare("fetch.never_finished", "fetching was started too often and never finished")
 
 _MOST_TRIES: Final = 8
 _log = log.get(__name__)

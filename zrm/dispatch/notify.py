@@ -12,7 +12,7 @@ from zrm.contract.reasons import declare
 from zrm.dispatch.task_runner import leave_failed
 from zrm.kit.db import Database
 
-_NEVER_FINISHED: Final = declare("notify.never_finished", "telling agents was begun too often and never finished")
+_NEVER_FINISHED: Final = declare("notify.never_finished", "notifying agents was started too often and never finished")
 
 
 class Notify:

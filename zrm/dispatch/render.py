@@ -24,7 +24,7 @@ from zrm.kit.render_child import Renderer
 
 _log = log.get(__name__)
 NOT_SHOWN: Final = declare("render.not_shown", "these pages cannot be shown")
-_NEVER_FINISHED: Final = declare("render.never_finished", "rendering was begun too often and never finished")
+_NEVER_FINISHED: Final = declare("render.never_finished", "rendering was started too often and never finished")
 
 
 class _Original(NamedTuple):

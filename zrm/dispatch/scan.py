@@ -21,7 +21,7 @@ from zrm.kit.clamd import Clamd, ScannerAway, ScannerRefused
 from zrm.kit.db import Cursor, Database
 
 _log = log.get(__name__)
-_NEVER_FINISHED: Final = declare("scan.never_finished", "scanning was begun too often and never finished")
+_NEVER_FINISHED: Final = declare("scan.never_finished", "scanning was started too often and never finished")
 _CANNOT_JUDGE: Final = declare("scan.cannot_judge", "the virus scanner cannot judge this file")
 _PAUSE: Final = 30.0  # seconds until clamd is asked again after it was away
 

@@ -22,7 +22,7 @@ from zrm.normalizer.reports import apply_delivery_report
 
 NO_REPORT: Final = declare("delivery.no_report", "No delivery report has come. The message may have arrived.")
 _NEVER_FINISHED: Final = declare(
-    "status.never_finished", "asking for the delivery status was begun too often and never finished"
+    "status.never_finished", "asking for the delivery status was started too often and never finished"
 )
 
 _MOST_TRIES: Final = 8

@@ -23,7 +23,7 @@ _LENGTH = 8  # bytes
 
 TOO_LONG: Final = declare("rendering.too_long", "took longer than %(number)s s")
 NOTHING: Final = declare("rendering.nothing", "nothing was drawn")
-DIED: Final = declare("rendering.died", "the renderer died")
+DIED: Final = declare("rendering.died", "the renderer crashed")
 FAILED: Final = declare("rendering.failed", "the renderer failed")
 
 Renderer = Callable[[bytes], Iterable[bytes]]

@@ -105,14 +105,14 @@ class Call:
                     line.drain()
                     break
         except (OSError, ValueError) as error:
-            talk.trouble = talk.trouble or type(error).__name__
+            talk.problem = talk.problem or type(error).__name__
         finally:
             line.close()
         if len(talk.code) == _CODE_LENGTH and damm.is_valid(talk.code):
             return Acknowledged(talk.code, talk.code_at - talk.recorded_at)
         if talk.recorded_at:
-            raise Left(talk.trouble or "the recording was kept, but no code was told")
-        raise TryAgain(talk.trouble or "nobody answered")
+            raise Left(talk.problem or "the recording was kept, but no code was told")
+        raise TryAgain(talk.problem or "nobody answered")
 
 
 class _CallLine:
@@ -166,7 +166,7 @@ class _Talk:
         self.recorded_at = 0.0
         self.code_at = 0.0
         self.hung_up = False
-        self.trouble = ""
+        self.problem = ""
 
     def answer(self, command: str) -> str:
         """Asterisk's reply to one command. Errors: Refused for an unknown command, OSError."""
@@ -195,7 +195,7 @@ class _Talk:
             self.code += digit[1]
             self.code_at = self.code_at or time.monotonic()
         if prompt in ("not-registered", "recording-failed", "not-available"):
-            self.trouble = prompt
+            self.problem = prompt
         if key := self._wish(prompt):
             if key in keys:
                 return f"200 result={ord(key)} endpos=800\n"

@@ -78,7 +78,7 @@ def test_a_matter_is_asked_for_step_by_step_and_comes_as_one_contact(
     deeper = talk.press(subject)
     if deeper == talk.say("What is it about?"):  # the subject has branches of its own
         deeper = talk.press("Something else")
-    assert deeper.startswith(talk.say("Please describe it: where, since when, what you wish. You may write, speak, or send photos, files and a place.")[:20])  # fmt: skip
+    assert deeper.startswith(talk.say("Please describe it: where, since when, and what you ask for. You may write, speak, or send photos, files and a place.")[:20])  # fmt: skip
     assert talk.write("The lamp is dark. چراغ خاموش است.").startswith(
         talk.say("Added. Send more, or press “Go on”.")[:5]
     )
@@ -201,9 +201,9 @@ def test_what_is_cancelled_is_not_registered_but_kept(bot: Bot, open_installatio
     talk = begin(bot, "en")
     talk.press("New matter")
     talk.write("I think better of it")
-    assert talk.press("Leave it") == "Left. Nothing was registered."
+    assert talk.press("Leave it") == "Cancelled. Nothing was registered."
     assert talk.press("New matter") == "What is it?"
-    assert talk.write("/cancel") == "Left. Nothing was registered."
+    assert talk.write("/cancel") == "Cancelled. Nothing was registered."
     installation.work()
     assert installation.cases() == []
     assert installation.ask(
@@ -254,7 +254,7 @@ def test_who_asks_us_to_stop_is_not_written_to_until_they_let_us_again(
     bot.tell(talk.citizen, text="A hole in the road")
     case = installation.wait_for_cases()[0]
     bot.wait_for_said(talk.citizen, 3)
-    assert talk.write("/stop").startswith("We shall not write")
+    assert talk.write("/stop").startswith("We will not write")
     assert installation.desk.self_service.opted_out("telegram", str(talk.citizen.id))
     with pytest.raises(InvalidInput):
         installation.answer(case, "We are on it.")

@@ -316,7 +316,7 @@ def test_known_and_unknown_addresses_get_the_same_answer_and_only_the_known_a_me
         pages[address], sent = town.lose(address)
         assert len(sent) == messages, address
     assert len(set(pages.values())) == 1
-    assert town.reasons() == {DONE, "a command that fits nothing"}
+    assert town.reasons() == {DONE, "a command that matches nothing here"}
 
 
 def test_an_address_that_was_only_typed_gets_nothing_also_beside_a_proven_one(town: Town) -> None:
@@ -367,7 +367,7 @@ def test_who_wants_no_messages_or_is_not_reached_gets_none(town: Town) -> None:
         cursor.execute("INSERT INTO opt_outs VALUES (%s, 'email', 'info', %s, true, now())", [new_id(), SARA])
     assert town.lose(SARA)[1] == []
     assert town.reasons() == {
-        "a command that fits nothing",
+        "a command that matches nothing here",
         f"{DONE}: not answered, because the citizen wants no messages",
     }
 

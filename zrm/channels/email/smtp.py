@@ -204,7 +204,7 @@ class SmtpDoor:
     async def handle_exception(self, error: Exception) -> str:
         """An error of our own, or a failed handshake: other connections go on, the sender comes again."""
         if isinstance(error, (OSError, ssl.SSLError)):
-            return "421 4.4.0 Connection trouble, goodbye"
+            return "421 4.4.0 Connection failed, goodbye"
         _log.error("smtp session failed", channel="email", exc_info=error)
         return "451 4.3.0 Internal error, come again"
 

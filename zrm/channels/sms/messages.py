@@ -24,7 +24,7 @@ ACCOUNT_WRONG: Final = declare(
     "sms.account_wrong", "Twilio does not accept the account settings of this number. An operator must correct them."
 )
 SENDER_WRONG: Final = declare(
-    "sms.sender_wrong", "Twilio does not let this number send to that country or person. An operator must look."
+    "sms.sender_wrong", "Twilio does not let this number send to that country or person. An operator must check this."
 )
 CALLBACK_WRONG: Final = declare(
     "sms.callback_wrong", "Twilio does not accept our public address for delivery reports. An operator must correct it."
@@ -51,7 +51,7 @@ PART_TAKEN: Final = declare(
     "sms.part_taken",
     "The network took a part of the message and then refused the rest; the citizen may see the beginning.",
 )
-FILE_ELSEWHERE: Final = declare("sms.file_elsewhere", "The file does not lie at Twilio's; it was not fetched.")
+FILE_ELSEWHERE: Final = declare("sms.file_elsewhere", "The file is not stored at Twilio; it was not fetched.")
 FILE_GONE: Final = declare("sms.file_gone", "Twilio does not have the file (any more).")
 FILE_TOO_LARGE: Final = declare("sms.file_too_large", "The file is too large to be fetched.")
 NO_FILES: Final = declare("sms.no_files", "Files cannot be sent by text message.")

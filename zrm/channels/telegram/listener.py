@@ -156,7 +156,7 @@ class TelegramListener:
 
     def _complain(self, bot: str, error: Exception) -> None:
         say = _log.error if isinstance(error, InvalidToken) else _log.warning
-        say("messenger trouble", channel=self._platform.kind, account=bot, error=type(error).__name__)
+        say("messenger not reached", channel=self._platform.kind, account=bot, error=type(error).__name__)
 
 
 def _chat_of(update: JSON) -> str:

@@ -19,21 +19,21 @@ from zrm.ui.i18n import _, gettext
 CHOOSE_LANGUAGE: Final = _("Please choose your language.")
 
 WELCOME: Final = _(
-    "Welcome to %(name)s. Press “New matter” and we shall ask you what it is about, or simply write it here. "
+    "Welcome to %(name)s. Press “New matter” and we will ask you what it is about, or simply write it here. "
     "With a tracking code you can ask how far it is."
 )
 HELP: Final = _(
-    "/new – tell us of a new matter\n/track – ask how far a matter is\n/language – change the language\n"
-    "/cancel – leave the questions\n/stop – we write to you no more\nAnything else you write here reaches our staff."
+    "/new – send us a new matter\n/track – ask how far a matter is\n/language – change the language\n"
+    "/cancel – stop the questions\n/stop – no more messages from us\nAnything else you write here reaches our staff."
 )
 WHICH_NATURE: Final = _("What is it?")
 WHICH_SUBJECT: Final = _("What is it about?")
 DESCRIBE: Final = _(
-    "Please describe it: where, since when, what you wish. You may write, speak, or send photos, files and a place."
+    "Please describe it: where, since when, and what you ask for. You may write, speak, or send photos, files and a place."
 )
 ADDED: Final = _("Added. Send more, or press “Go on”.")
 ADDED_PHONE: Final = _("Thank you, your number is noted. Send more, or press “Go on”.")
-SUMMARY: Final = _("This is what we shall register:\n\n%(summary)s\n\nIs that all?")
+SUMMARY: Final = _("This is what we will register:\n\n%(summary)s\n\nIs that all?")
 FILES_COUNT: Final = _("Files: %(count)s")
 REGISTERED: Final = _(
     "Registered. Your tracking code:\n%(code)s\n\nWe answer here. With this code you can also ask by telephone, by "
@@ -42,17 +42,17 @@ REGISTERED: Final = _(
 REGISTERED_UNFINISHED: Final = _(
     "You had not finished; so that nothing is lost, we registered what you had sent. Your tracking code:\n%(code)s"
 )
-CANCELLED: Final = _("Left. Nothing was registered.")
-STOPPED: Final = _("We shall not write to you here any more. If you change your mind: /start")
+CANCELLED: Final = _("Cancelled. Nothing was registered.")
+STOPPED: Final = _("We will not write to you here any more. If you change your mind: /start")
 CANNOT_READ: Final = _("We cannot read this kind of message. Please write it, or send a photo or a voice message.")
 TOO_BIG: Final = _("The file %(name)s is too large for this messenger's bots (20 MB); please send it another way.")
 NOT_FETCHED: Final = _("The file %(name)s did not reach us; please send it again.")
-ONLY_PRIVATE: Final = _("I am of use in a private chat only. Please write to me there.")
+ONLY_PRIVATE: Final = _("This bot works in private chats only. Please write to it there.")
 WHICH_CODE: Final = _("Please send the tracking code: twelve digits.")
 NO_SUCH_CODE: Final = _("We know no such tracking code. Please check the digits.")
 TOO_MANY_TRIES: Final = _("Too many tries. Please try again later.")
 STATE: Final = _("%(code)s: %(state)s\nlast change: %(date)s")
-HOW_CONTENT: Final = _("How content are you with how this matter was handled? 1 is not at all, 5 is very.")
+HOW_CONTENT: Final = _("How satisfied are you with how this matter was handled? 1 is not at all, 5 is very.")
 RATED: Final = _("Thank you for your rating.")
 NOT_RATED: Final = _("This matter cannot be rated now.")
 AWAY: Final = _("We cannot look that up at this moment. Please try again in a few minutes.")
@@ -143,14 +143,14 @@ def in_columns(buttons: Sequence[tuple[str, str]], columns: int) -> tuple[tuple[
 # ---------------------------------------------------------------- reasons for agents
 
 NO_BOT: Final = declare("telegram.no_bot", "This bot of ours is no longer in the configuration.")
-NO_CHAT: Final = declare("telegram.no_chat", "This is not a number of a chat.")
+NO_CHAT: Final = declare("telegram.no_chat", "This is not the number of a chat.")
 NO_TEXT: Final = declare("telegram.no_text", "A message needs a text or a file.")
 TOO_LONG: Final = declare("telegram.too_long", "The answer is too long for a chat (16,000 characters).")
 FILE_GONE: Final = declare("telegram.file_gone", "A file of this answer is no longer in the store.")
 FILE_TOO_BIG: Final = declare("telegram.file_too_big", "A file of this answer is over 50 MB, which bots may not send.")
 FILE_AWAY: Final = declare("telegram.file_away", "A file of this answer cannot be read at the moment.")
 BLOCKED: Final = declare("telegram.blocked", "The citizen has blocked the bot or never wrote to it.")
-NO_SUCH_CHAT: Final = declare("telegram.no_such_chat", "The messenger knows no such chat any more.")
+NO_SUCH_CHAT: Final = declare("telegram.no_such_chat", "The messenger does not know this chat any more.")
 WAIT: Final = declare("telegram.wait", "The messenger asks us to wait.")
 TOKEN_WRONG: Final = declare(
     "telegram.token_wrong", "The messenger does not accept this bot's token. An operator must correct it."
@@ -159,7 +159,7 @@ REFUSED: Final = declare("telegram.refused", "The messenger refused the message.
 NOT_REACHED: Final = declare("telegram.not_reached", "The messenger could not be reached.")
 UNKNOWN: Final = declare("telegram.unknown", "The connection broke after the message had left; it may have been sent.")
 HALF_SENT: Final = declare(
-    "telegram.half_sent", "Only a part of the answer was surely sent; the connection or the messenger broke off."
+    "telegram.half_sent", "Only a part of the answer was certainly sent; the connection or the messenger broke off."
 )
 
 NOT_OURS: Final = declare("telegram.not_ours", "not an update of a bot of ours")

@@ -23,7 +23,7 @@ MEDIA_TYPE: Final = "application/vnd.zrm.call+json"
 SECONDS: Final = describe("voice.seconds", "Voice message, %(num)s second", "Voice message, %(num)s seconds")
 ANEW: Final = describe("voice.anew", "The caller hung up during a second recording; both recordings are attached.")
 
-_NOT_FACTS: Final = declare("voice.not_facts", "not the facts of a call")
+_NOT_FACTS: Final = declare("voice.not_facts", "not the data of a call")
 _NO_ZONE: Final = declare("voice.no_zone", "a start without a time zone")
 _NO_RECORDING: Final = declare("voice.no_recording", "a call without a recording")
 _NOT_A_NUMBER: Final = {"", "unknown", "anonymous", "private", "restricted", "unavailable", "withheld", "asterisk", "s"}

@@ -42,16 +42,16 @@ _FAULTS: Final = {
 }
 _LATER: Final = {
     "peer": _(
-        "Your address has sent too many. Nothing was taken in. Send it again with the same key after Retry-After."
+        "Your address has sent too many contacts. Nothing was stored. Send it again with the same key after Retry-After."
     ),
     "phone": _(
-        "Too many name this telephone number. Nothing was taken in. Send it again with the same key after Retry-After."
+        "Too many contacts name this telephone number. Nothing was stored. Send it again with the same key after Retry-After."
     ),
     "email": _(
-        "Too many name this e-mail address. Nothing was taken in. Send it again with the same key after Retry-After."
+        "Too many contacts name this e-mail address. Nothing was stored. Send it again with the same key after Retry-After."
     ),
     "door": _(
-        "Too many come from everywhere. Nothing was taken in. Send it again with the same key after Retry-After."
+        "Too many contacts have come in all. Nothing was stored. Send it again with the same key after Retry-After."
     ),
 }
 
@@ -119,7 +119,7 @@ class ContactApi:
             return self._later(request, over)
         except StoreUnavailable:
             return self._problem(
-                request, 503, _("The contact could not be kept"), _("Nothing was taken in. Send it again with the same key."),
+                request, 503, _("The contact could not be kept"), _("Nothing was stored. Send it again with the same key."),
                 headers={"Retry-After": "10"},
             )  # fmt: skip
         content = f'{{"code":"{receipt.code}","received_at":"{receipt.received_at.isoformat()}"}}'

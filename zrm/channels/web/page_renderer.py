@@ -137,7 +137,7 @@ class PageRenderer:
         """400: the request is not a form."""
         return self.problem(
             request, 400, _("We could not read what your browser sent"),
-            _("It may have been cut off on the way. Nothing was taken in. Please go back and send it again."),
+            _("It may have been cut off on the way. Nothing was stored. Please go back and send it again."),
             back=back, back_label=_("Back to the form"),
         )  # fmt: skip
 
@@ -145,7 +145,7 @@ class PageRenderer:
         """415: a media type that no form has."""
         return self.problem(
             request, 415, _("We could not read what your browser sent"),
-            _("It did not come as a form. Nothing was taken in. Please use the form on our page."),
+            _("It was not sent as a form. Nothing was stored. Please use the form on our page."),
             back=back, back_label=_("Back to the form"),
         )  # fmt: skip
 
@@ -153,7 +153,7 @@ class PageRenderer:
         """403: sent by a page of another site."""
         return self.problem(
             request, 403, _("This was not sent from our own page"),
-            _("For your safety we take forms from our own pages only. Nothing was taken in."),
+            _("For your safety we take forms from our own pages only. Nothing was stored."),
             back=back, back_label=_("Open our page"),
         )  # fmt: skip
 

@@ -24,13 +24,13 @@ _LATER: Final = {
     "peer": (
         "send",
         _(
-            "Very many messages have come from your network in a short time. Yours was not taken in; it stays here, please press Send again in %(minutes)s minutes"
+            "Very many messages have come from your network in a short time. Yours was not accepted; it stays here, please press Send again in %(minutes)s minutes"
         ),
     ),
     "door": (
         "send",
         _(
-            "Very many people are writing to us at the moment. Your message was not taken in; it stays here, please press Send again in %(minutes)s minutes"
+            "Very many people are writing to us at the moment. Your message was not accepted; it stays here, please press Send again in %(minutes)s minutes"
         ),
     ),
     "phone": (
@@ -75,7 +75,7 @@ def files_problems(posted: Posted, kept: int, config: WebConfig) -> list[FieldEr
             FieldError(
                 "files",
                 _(
-                    "All together must be %(limit)s or smaller. The files of this try were not taken in; choose fewer or smaller ones"
+                    "All together must be %(limit)s or smaller. These files were not accepted; choose fewer or smaller ones"
                 ),
                 {"limit": Size(config.max_total_bytes)},
             )
@@ -83,7 +83,7 @@ def files_problems(posted: Posted, kept: int, config: WebConfig) -> list[FieldEr
     problems = [
         FieldError(
             "files",
-            _("“%(name)s” is larger than %(limit)s. The files of this try were not taken in; choose again without it"),
+            _("“%(name)s” is larger than %(limit)s. These files were not accepted; choose again without it"),
             {"name": upload.name, "limit": Size(config.max_file_bytes)},
         )
         for upload in posted.uploads
