@@ -21,7 +21,6 @@ and their sweep removes files without references. A file is stored before the ro
 spares files stored or touched in the last day; so a crash leaves a registration or a fresh file, never a reference to a
 missing file.
 
-No page and no command calls it yet: it is for the coming page of persons, where an agent erases what a citizen said.
 What is left of a month that was taken off goes by `detached_month`.
 """
 
