@@ -69,10 +69,10 @@ TEMPLATES, TAKE, ADDRESSES = Permission.MANAGE_TEMPLATES, Permission.TAKE_CONTAC
 WITHOUT_ACTOR: Final = {
     "audience.mentioned", "audience.notices",
     "case_reading.routes_of", "case_reading.usable_route",
-    "closing_message.send_closing_message",
+    "closing_message.send_closing_message", "detached_month.forget_month",
     "locked_case.move", "locked_case.tell_others", "locked_case.touch", "locked_case.trace_of",
 }  # fmt: skip
-"""Parts of actions, called in a transaction that has asked already, and what no agent does but a task."""
+"""Parts of actions, called in a transaction that has asked already, and what no agent does but a task or the operator's command."""
 
 
 BEFORE_THERE_IS_AN_ACTOR: Final = {
