@@ -83,6 +83,12 @@ def test_a_number_that_belongs_to_a_person_is_no_password(password: str) -> None
     assert weakness(password) is Weakness.COMMON
 
 
+@pytest.mark.parametrize("digits", ["6037991234567890", "7992739871300000018", "0499370898"])
+def test_a_number_of_nobodys_is_worth_its_digits(digits: str) -> None:
+    """No card (a check digit is wrong, or it is too long), no identity code, no telephone."""
+    assert guesses(digits) > guesses("6037997501234562") == guesses("0499370899") == 1e4
+
+
 @pytest.mark.parametrize(
     "password", ["maryamrezaei1405", "citizencontactcentre", "m.rezaei-contact", "مرکز ارتباط 1405", "CentreContact1!"]
 )

@@ -152,3 +152,14 @@ def test_each_page_has_a_token_of_its_own_and_each_is_good_for_its_session_alone
     assert not any(sessions.csrf_matches(other, page) for page in pages)
     for wrong in ("", "x", "گذر", pages[0][:-4], pages[0] + pages[0], one.csrf):
         assert not sessions.csrf_matches(one, wrong)
+
+
+def test_a_sign_in_removes_the_sessions_that_have_ended(database: Database, daniel: UUID) -> None:
+    for change in ("seen_at = now() - interval '3 hours'", "ends_at = now() - interval '1 minute'"):
+        begin(database, daniel)
+        with database.cursor() as cursor:
+            cursor.execute(f"UPDATE sessions SET {change}".encode())
+        _, session = begin(database, daniel)
+        with database.cursor() as cursor:
+            cursor.execute("SELECT id FROM sessions")
+            assert cursor.fetchall() == [(session.id,)]
