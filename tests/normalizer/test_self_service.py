@@ -256,3 +256,52 @@ def test_a_wish_and_a_message_in_one_batch_do_not_mix(line: Line) -> None:
     third = line.text("از دیشب", work=False)
     line.work()
     assert [line.state(receipt)[0] for receipt in (first, second, third)] == ["filed", "ignored", "joined"]
+
+
+@pytest.mark.parametrize(
+    "forgets", ["created_at = created_at - interval '61 minutes'", "channel = 'telegram'", "address = '+989350000000'"]
+)
+def test_only_an_addresss_own_answers_of_the_last_hour_use_up_its_limit(line: Line, forgets: str) -> None:
+    for _ in range(MOST_ANSWERS):
+        line.text("help")
+    line.text("help", SARA)
+    assert len(line.sent) == MOST_ANSWERS + 1, "another number has its own"
+    line.text("help")
+    assert len(line.sent) == MOST_ANSWERS + 1
+    line.ask(f"UPDATE deliveries SET {forgets} WHERE id = (SELECT min(id::text)::uuid FROM deliveries) RETURNING id")
+    line.text("help")
+    line.text("help")
+    assert len(line.sent) == MOST_ANSWERS + 2
+
+
+def test_acknowledgements_use_up_nothing_of_it(line: Line) -> None:
+    line.text("چراغ خیابان ما خراب است")
+    for _ in range(MOST_ANSWERS):
+        line.text("help")
+    assert len(line.sent) == MOST_ANSWERS + 1
+
+
+def test_a_code_of_what_waits_is_received_and_of_what_was_ignored_unknown(line: Line) -> None:
+    first = line.text("چراغ خیابان ما خراب است", work=False)
+    line.ask("UPDATE outbox SET due_at = now() + interval '1 hour' WHERE topic = 'file' RETURNING id")
+    line.text(f"code {first.code}", SARA)
+    assert "has reached us" in line.sent[-1].text
+    line.ask("UPDATE raw_contacts SET state = 'ignored' WHERE id = %s RETURNING id", first.contact_id)
+    line.text(f"code {first.code}", SARA)
+    assert "has reached us" not in line.sent[-1].text
+    unknown = line.sent[-1].text
+    line.text(f"code {mint()}", SARA)
+    assert line.sent[-1].text == unknown
+
+
+def test_a_digit_rates_what_was_closed_lately_and_by_its_own_citizen(line: Line) -> None:
+    line.text("چراغ خیابان ما خراب است")
+    line.close_case()
+    line.text("4", SARA)
+    assert line.ask("SELECT count(*) FROM ratings") == [(0,)], "it is another's case"
+    line.ask(
+        "UPDATE cases SET closed_at = closed_at - interval '60 days', status_at = status_at - interval '60 days' RETURNING 1"
+    )
+    line.ask("UPDATE deliveries SET created_at = created_at - interval '60 days' RETURNING 1")
+    line.text("4")
+    assert line.ask("SELECT count(*) FROM ratings") == [(0,)], "nobody was asked lately"
