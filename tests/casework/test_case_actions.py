@@ -15,6 +15,7 @@ import pytest
 from tests.casework.installation import Filed, acting, agent, file_case, one, unit
 from tests.lab.locks import wait_for_waiting
 from zrm.casestore import case as cases
+from zrm.casestore import follower
 from zrm.casestore.outbox import Topic
 from zrm.casework import case_actions, failed_deliveries
 from zrm.casework.context import InvalidInput
@@ -349,3 +350,11 @@ def test_a_preference_is_the_persons_and_stands_in_the_history(database: Databas
         assert cursor.fetchone() == ("fa", "web")
         assert one(cursor, "SELECT kind FROM case_events WHERE case_id = %s", case.id)
     assert version(database, case) == 2
+
+
+def test_who_writes_a_note_and_whom_it_names_follow_the_case(database: Database, maryam: UUID) -> None:
+    case, other = file_case(database, unit_key="roads"), file_case(database, unit_key="roads")
+    with database.cursor() as cursor:
+        sara = agent(cursor, "sara")
+        case_actions.note(cursor, acting(maryam, case.id), text="@sara, have you seen this?")
+        assert follower.followers(cursor, [case.id, other.id]) == {case.id: {maryam, sara}}

@@ -8,18 +8,21 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from tests.casework.installation import EVERYTHING, agent, unit
+from tests.casework.installation import EVERYTHING, agent, file_case, quarantine_one, unit
+from tests.reasons import why
 from zrm.casestore.agent import Permission
 from zrm.casestore.case_list import Counted
 from zrm.casestore.notification import NoticeKind
 from zrm.casestore.template import LONGEST_NAME, LONGEST_TEXT, Wording
 from zrm.casestore.worklists import WorkCounts
-from zrm.casework import audience, template_actions
+from zrm.casework import audience, case_files, quarantine_actions, template_actions
+from zrm.casework.acknowledge import acknowledgement
 from zrm.casework.audience import Concerned, Occurrence, notices_of
 from zrm.casework.context import ActingAgent, InputFlaw, InvalidInput
 from zrm.casework.counters import Counters
 from zrm.casework.taken_contacts import TakenDown, entry_channels, require_fit
-from zrm.errors import NotFound
+from zrm.config import Settings
+from zrm.errors import Conflict, NotFound
 from zrm.kit.db import Cursor, Database
 from zrm.security.grants import Grants
 
@@ -183,3 +186,51 @@ def test_a_template_is_complete_in_both_languages_or_its_flaws_are_named(databas
         assert template_flaws(cursor, replace(WORDING, unit_id=unit(cursor, "roads")), of_roads) == []
         with pytest.raises(NotFound):
             template_actions.add(cursor, ActingAgent(me.agent_id, Grants()), WORDING)
+
+
+SETTINGS: Final = Settings.model_validate(
+    {"organisation": {"name": {"fa": "شهر", "en": "City"}}, "public_url": "https://city.example"}
+)
+OWN_WORDS: Final = {"fa": "کد {code}", "en": "Ours: {code}, {track}, {organisation}"}
+
+
+@pytest.mark.parametrize(("kind", "room"), [("email", True), ("phone", False)])
+def test_the_first_answer_tells_the_code_and_explains_itself_where_there_is_room(kind: str, room: bool) -> None:
+    plain, typed = (acknowledgement("912345678906", "en", SETTINGS, kind=kind, typed=typed) for typed in (False, True))
+    for text in (plain, typed):
+        assert "9123" in text
+        assert "https://city.example/track" in text
+        assert "City" in text
+    assert ("simply answer this message" in plain) is room
+    assert (typed == plain) is not room
+    assert typed.startswith(plain)
+    own = acknowledgement("912345678906", "en", SETTINGS, kind=kind, wording=OWN_WORDS)
+    assert own.startswith("Ours: ")
+    assert own.endswith("https://city.example/track, City")
+
+
+def test_what_is_done_in_quarantine_goes_on_under_the_contacts_trace(database: Database) -> None:
+    held, untraced, again = (quarantine_one(database, why("broken")) for _ in range(3))
+    with database.cursor() as cursor:
+        me = ActingAgent(agent(cursor, "sara"), EVERYTHING)
+        cursor.execute("UPDATE raw_contacts SET trace = '' WHERE id = %s", [untraced])
+        assert quarantine_actions.take(cursor, me, held) == "feed"
+        assert quarantine_actions.set_aside(cursor, me, held, " advertising ") == "feed"
+        assert quarantine_actions.set_aside(cursor, me, untraced, "x") == untraced.hex[-16:]
+        with pytest.raises(InvalidInput):
+            quarantine_actions.set_aside(cursor, me, again, " ")
+        assert quarantine_actions.replay(cursor, me, again) == "feed"
+        cursor.execute("SELECT ref, trace FROM outbox WHERE topic = 'file'")
+        assert cursor.fetchall() == [(again, "feed")]
+        for action in (quarantine_actions.take, quarantine_actions.replay):
+            with pytest.raises(Conflict):
+                action(cursor, me, held)
+
+
+def test_a_contacts_whole_text_has_its_quotation_below(database: Database) -> None:
+    case = file_case(database, text="Since Monday.")
+    with database.cursor() as cursor:
+        me = ActingAgent(agent(cursor, "sara"), EVERYTHING)
+        assert case_files.whole_text(cursor, me, case.contact_id) == "Since Monday."
+        cursor.execute("UPDATE contacts SET folded_quote = '> Before.' WHERE id = %s", [case.contact_id])
+        assert case_files.whole_text(cursor, me, case.contact_id) == "Since Monday.\n> Before."

@@ -530,3 +530,17 @@ def test_a_delivery_that_workers_died_at_stays_for_a_person(database: Database, 
         assert [(one.id, one.reason.code) for one in outbox.failed(cursor) if one.reason] == [
             (task.id, "delivery.never_finished")
         ]
+
+
+@pytest.mark.parametrize("final", [True, False])
+def test_what_was_taken_is_kept_with_its_reference_and_its_parts(
+    database: Database, settings: Settings, final: bool
+) -> None:
+    delivery = make_case(database)
+    work(database, settings, Provider(lambda _: Sent("one", final=final, part_refs=("one", "two"))))
+    assert state(database, delivery)[0::4] == ("delivered" if final else "sent", 0)
+    with database.cursor() as cursor:
+        cursor.execute("SELECT provider_ref FROM deliveries WHERE id = %s", [delivery])
+        assert cursor.fetchone() == ("one",)
+        cursor.execute("SELECT provider_ref FROM delivery_parts WHERE delivery_id = %s ORDER BY number", [delivery])
+        assert cursor.fetchall() == [("one",), ("two",)]

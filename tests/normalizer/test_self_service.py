@@ -305,3 +305,14 @@ def test_a_digit_rates_what_was_closed_lately_and_by_its_own_citizen(line: Line)
     line.ask("UPDATE deliveries SET created_at = created_at - interval '60 days' RETURNING 1")
     line.text("4")
     assert line.ask("SELECT count(*) FROM ratings") == [(0,)], "nobody was asked lately"
+
+
+def test_what_was_reopened_and_closed_again_is_rated_again(line: Line) -> None:
+    line.text("چراغ خیابان ما خراب است")
+    line.close_case()
+    line.text("2")
+    line.act(case_actions.reopen)
+    assert line.ask("SELECT status FROM cases") == [("open",)]
+    line.close_case()
+    line.text("5")
+    assert line.ask("SELECT score FROM ratings ORDER BY at") == [(2,), (5,)]
