@@ -118,7 +118,7 @@ class _Finder:
             return
         if isinstance(node, ast.Expr) and (isinstance(node.value, ast.Constant) or _is_log(node.value)):
             return
-        if isinstance(node, ast.keyword) and node.arg in _TUNING:
+        if (isinstance(node, ast.keyword) and node.arg in _TUNING) or _is_pause(node):
             return
         if _is_unreachable(node):
             return
@@ -243,7 +243,8 @@ def _is_log(node: ast.AST) -> bool:
 
 
 def _is_pause(node: ast.AST) -> bool:
-    return isinstance(node, ast.Call) and ast.unparse(node.func).endswith("sleep")
+    called = node.value if isinstance(node, ast.Await) else node
+    return isinstance(called, ast.Call) and ast.unparse(called.func).endswith("sleep")
 
 
 def _is_unreachable(node: ast.AST) -> bool:

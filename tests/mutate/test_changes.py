@@ -57,6 +57,7 @@ HARMLESS = [
     "def f(): return ''",
     "def f(): return ()",
     "time.sleep(pause)",
+    "async def f(): await asyncio.sleep(0 if busy else pause)",
     "a = zip(a, b, strict=True)",
     "raise AssertionError('never here')",
     "a = lock.acquire(timeout=1)",
