@@ -172,10 +172,10 @@ def test_only_what_happened_is_said_to_have_happened(matter: Matter) -> None:
     assert matter.steps() == ("in_progress", ["received", "in_progress"])
     matter.act(answer)
     assert matter.steps() == ("answered", ["received", "in_progress", "answered"])
-    matter.do("UPDATE contacts SET at = now() + interval '10 seconds' WHERE agent_id IS NOT NULL")
+    matter.do("UPDATE contacts SET leaves_at = now() + interval '10 seconds' WHERE agent_id IS NOT NULL")
     assert matter.steps() == ("in_progress", ["received", "in_progress"]), "it has not left yet"
     assert [message.ours for message in matter.look().messages] == [False]
-    matter.do("UPDATE contacts SET at = now() WHERE agent_id IS NOT NULL")
+    matter.do("UPDATE contacts SET leaves_at = now() WHERE agent_id IS NOT NULL")
     matter.do("UPDATE cases SET status = 'open', closed_at = NULL, result = ''")
     assert matter.steps() == ("in_progress", ["received", "in_progress"]), "the citizen wrote again"
     matter.do("UPDATE cases SET status = 'closed', closed_at = now(), status_at = now()")
@@ -214,7 +214,7 @@ def test_a_file_of_the_conversation_is_given_to_whoever_proved_this_very_matter(
         "UPDATE attachments SET scan = 'clean', role = 'rendition'",
         "UPDATE attachments SET role = 'attachment'; UPDATE contacts SET public = false",
         "UPDATE contacts SET public = true, direction = 'note'",
-        "UPDATE contacts SET direction = 'out', at = now() + interval '9 seconds'",
+        "UPDATE contacts SET direction = 'out', leaves_at = now() + interval '9 seconds'",
     ):
         matter.do(hidden)
         with pytest.raises(NotFound):

@@ -30,6 +30,9 @@ MISSING: Final = "file_missing"
 _NOTHING: Final[list[str]] = []
 _NO_LIST: Final = Jsonb([])
 
+HAS_LEFT: Final = "coalesce(contacts.leaves_at, contacts.at) <= now()"
+"""SQL: whether an outgoing contact is no longer held, so that the citizen may see it."""
+
 
 class Contact(Table, table=True):
     """One line of the timeline. `direction` is in, out or note; an inbound one has the id of its raw contact.
@@ -37,6 +40,9 @@ class Contact(Table, table=True):
     `address` is the first of its writer's, `other_addresses` are further ones they gave with it (a telephone beside an
     e-mail address). `reply_to` is where they want the answer, if elsewhere, and `copied` are the other recipients:
     e-mail addresses. All are in comparable form. `description` is what we say of a contact without words.
+
+    `at` is when it was written or received, in which order the conversation stands. `leaves_at` is when an outgoing one
+    can no longer be undone: it leaves, and the tracking page shows it; None if it was not held.
     """
 
     __tablename__ = "contacts"
@@ -75,6 +81,7 @@ class Contact(Table, table=True):
     automatic: bool = False
     public: bool = True
     at: datetime
+    leaves_at: datetime | None = None
     erased_at: datetime | None = None
     other_addresses: list[str] = Field(default_factory=list, sa_type=ARRAY(Text), sa_column_kwargs=EMPTY_LIST)
     reply_to: list[str] = Field(default_factory=list, sa_type=ARRAY(Text), sa_column_kwargs=EMPTY_LIST)
@@ -107,6 +114,7 @@ class NewContact(NamedTuple):
     other_addresses: list[str] = _NOTHING
     reply_to: list[str] = _NOTHING
     copied: list[str] = _NOTHING
+    leaves_at: datetime | None = None
     search: str = ""
 
 

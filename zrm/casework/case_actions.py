@@ -184,8 +184,7 @@ def _publish_reason(cursor: Cursor, case: Locked, act: ActionContext, reason: st
     delivery.
     """
     contact_id, page = new_id(), ReplyRoute(WEB, WEB, "")
-    leaves = now() + timedelta(seconds=act.sending.hold)
-    written = _contact(case, act, contact_id, leaves, direction="out", route=page, text=reason)
+    written = _contact(case, act, contact_id, now(), direction="out", route=page, text=reason)
     contacts.add(cursor, [written._replace(labels=[CLOSING_REASON])])
     delivery = NewDelivery(
         DeliveryKind.CLOSING_MESSAGE, page.channel, page.account, page.address, case_id=case.id, contact_id=contact_id,
@@ -251,8 +250,7 @@ def reply(
     message_id = own_message_id(contact_id, act.sending.mail_domain) if of_channel(route.channel).message_ids else ""
     # One line, whatever was pasted: a line break in a title would start another header.
     title = " ".join(title.split())[:LONGEST_TITLE] or title_of(head, head.language)
-    leaves = at + timedelta(seconds=act.sending.hold)
-    written = _contact(case, act, contact_id, leaves, direction="out", route=route, title=title, text=text)
+    written = _contact(case, act, contact_id, at, direction="out", route=route, title=title, text=text)
     language = head.preferred_language or case.language
     contacts.add(cursor, [written._replace(message_id=message_id, language=language)])
     attach(
@@ -341,7 +339,7 @@ def _contact(
     route: ReplyRoute | None = None,
     title: str = "",
 ) -> NewContact:
-    """A contact that an agent writes in a case, in the case's language."""
+    """A contact that an agent writes in a case, in the case's language; what goes to the citizen is held."""
     return NewContact(
         id=contact_id,
         case_id=case.id,
@@ -357,6 +355,7 @@ def _contact(
         language=case.language,
         search=contact_key(title, text),
         public=direction == "out",
+        leaves_at=at + timedelta(seconds=act.sending.hold) if direction == "out" else None,
     )
 
 

@@ -56,14 +56,15 @@ def send_closing_message(
     if to is None or not of_channel(to.channel).asks_rating or opted_out(cursor, to.channel, to.address):
         return None
     title = gettext(to.language, CLOSING_SUBJECT) if of_channel(to.channel).subject_line else ""
-    contact_id = new_id()
+    contact_id, written_at = new_id(), now()
     written = NewContact(
         id=contact_id,
         case_id=case_id,
         direction="out",
         channel=to.channel,
         account=to.account,
-        at=now() + timedelta(seconds=hold),
+        at=written_at,
+        leaves_at=written_at + timedelta(seconds=hold),
         text=closing_text(to.code, to.language, reason),
         title=title,
         address=to.address,

@@ -1,6 +1,6 @@
 """What the holder of a tracking code may see of the case: its status, and after proof the conversation and the files.
 
-Only what happened is shown as happened: "answered" needs an answer that an agent wrote and that has left.
+Only what happened is shown as happened: "answered" needs an answer that an agent wrote, that has left and that did not fail.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from typing import Final, Literal, NamedTuple
 from uuid import UUID
 
 from zrm.casestore.answers import CLOSING_REASON, answered_at
+from zrm.casestore.contact import HAS_LEFT
 from zrm.casestore.contact_files import UNSAFE
 from zrm.contract.addresses import EMAIL, PHONE
 from zrm.contract.capabilities import kind_of_address
@@ -27,6 +28,9 @@ FILES: Final = 500
 ON_THE_WAY: Final = 20
 MESSAGE_LENGTH: Final = 20_000
 """Characters shown of each message."""
+
+_SHOWN: Final = f"(contacts.direction = 'in' OR contacts.direction = 'out' AND {HAS_LEFT})"
+"""SQL: whether the citizen sees a contact of the conversation; an answer on hold is not shown yet."""
 
 _State = Literal["received", "in_progress", "answered", "closed"]
 _STATES: Final[dict[str, _State]] = {
@@ -118,10 +122,10 @@ def tracking_of(
 def public_file(cursor: Cursor, code: str, file_id: UUID) -> StoredFile:
     """A file of the public conversation behind a code. Errors: NotFound, also for one with a virus or not yet scanned."""
     cursor.execute(
-        "SELECT a.blob_key AS key, a.size, a.name, a.media_type FROM attachments a JOIN contacts c ON c.id = a.contact_id "
+        "SELECT a.blob_key AS key, a.size, a.name, a.media_type FROM attachments a JOIN contacts ON contacts.id = a.contact_id "  # noqa: S608  # constants
         "WHERE a.id = %s AND a.role = 'attachment' AND a.scan <> ALL(%s) "
-        "AND c.public AND (c.direction = 'in' OR c.direction = 'out' AND c.at <= now()) "
-        "AND c.case_id = (SELECT case_id FROM tracking_codes WHERE code = %s)",
+        f"AND contacts.public AND {_SHOWN} "
+        "AND contacts.case_id = (SELECT case_id FROM tracking_codes WHERE code = %s)",
         [file_id, list(UNSAFE), code],
     )
     file = record(cursor, StoredFile)
@@ -196,12 +200,13 @@ def _messages(cursor: Cursor, case_id: UUID, *, whole: bool) -> tuple[PublicMess
     messages and their times.
     """
     cursor.execute(
-        "SELECT id, at, direction = 'out' AS ours, channel, left(text, %s) AS text, %s = ANY(labels) AS closing, description FROM contacts "
-        "WHERE case_id = %s AND public AND (direction = 'in' OR direction = 'out' AND at <= now()) "  # some are on hold
-        "ORDER BY at DESC, id DESC LIMIT %s",
+        "SELECT id, coalesce(leaves_at, at) AS at, direction = 'out' AS ours, channel, left(text, %s) AS text, "  # noqa: S608  # constants
+        f"%s = ANY(labels) AS closing, description FROM contacts WHERE case_id = %s AND public AND {_SHOWN} "
+        "ORDER BY contacts.at DESC, id DESC LIMIT %s",
         [MESSAGE_LENGTH + 1 if whole else 0, CLOSING_REASON, case_id, MESSAGES],
     )
-    found = records(cursor, _PublicContact)[::-1]
+    # An answer stands where it left, after what came in while it was held.
+    found = sorted(records(cursor, _PublicContact), key=lambda one: (one.at, one.id))
     files = _files(cursor, [one.id for one in found]) if whole else {}
     return tuple(
         PublicMessage(

@@ -445,6 +445,8 @@ CREATE TABLE contacts (
     automatic boolean NOT NULL DEFAULT false,
     public boolean NOT NULL DEFAULT true,
     at timestamptz NOT NULL,
+    -- until then it can be taken back and nobody outside sees it; null: it was never held
+    leaves_at timestamptz,
     erased_at timestamptz,
     CONSTRAINT contacts_erased CHECK (
         erased_at IS NULL OR (address, title, text, folded_quote, html, message_id) = ('', '', '', '', '', '')
