@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import LiteralString
 from uuid import UUID
@@ -11,6 +12,7 @@ import psycopg
 import pytest
 
 from tests.casework.installation import Filed, acting, agent, file_case
+from tests.lab.process import wait_until
 from tests.reasons import why
 from zrm.casestore import outgoing, proof, timeline, worklists
 from zrm.casestore.delivery import DeliveryKind, DeliveryState
@@ -296,12 +298,46 @@ def test_what_is_erased_says_nothing_any_more_and_the_rest_is_as_it_was(database
             outgoing.set_state(cursor, one.id, DeliveryState.FAILED, why("no such number"))
         assert outgoing.lock_unsent(cursor, [case.contact_id]) == []
         cursor.execute("SELECT set_config('zrm.retention', 'on', true)")
-        outgoing.erase(cursor, [case.contact_id])
+        eraser = agent(cursor, "sara")
+        outgoing.erase(cursor, [case.contact_id], eraser)
         shown = ("address", "title", "text", "reason_code")
         assert row(cursor, answer.id, *shown) == ("", "", "", "")
+        assert row(cursor, answer.id, "settled_by") == (eraser,), "it cannot be sent again"
+        assert row(cursor, kept.id, "settled_by") == (None,)
         assert row(cursor, kept.id, *shown) == (kept.address, "Title", "words", "test.why")
         assert [state_and_reason[1] for state_and_reason in history(cursor, answer.id)] == ["", ""]
         assert [state_and_reason[1] for state_and_reason in history(cursor, kept.id)] == ["", "test.why"]
+
+
+def test_what_is_sent_again_meanwhile_counts_as_unsent(database: Database) -> None:
+    case = file_case(database)
+    answer = NewDelivery(
+        DeliveryKind.ANSWER, "email", "info", case.address, case_id=case.id, contact_id=case.contact_id
+    )
+    with database.cursor() as cursor:
+        outgoing.queue(cursor, [answer])
+        outgoing.set_state(cursor, answer.id, DeliveryState.FAILED, why("no such number"))
+
+    def unsent() -> list[UUID]:
+        with database.cursor() as cursor:
+            return outgoing.lock_unsent(cursor, [case.contact_id])
+
+    with ThreadPoolExecutor(1) as pool:
+        with database.cursor() as cursor:
+            cursor.execute("SELECT FROM deliveries WHERE id = %s FOR UPDATE", [answer.id])
+            asked = pool.submit(unsent)
+            wait_until(lambda: blocked(database), "the other to wait for the lock")
+            again = outgoing.queue_again(cursor, answer.id, channel="email", account="info", address="b@example.org")
+        assert asked.result(20) == [again]
+
+
+def blocked(database: Database) -> bool:
+    """Whether somebody waits for a lock on a delivery."""
+    with database.cursor() as cursor:
+        cursor.execute(
+            "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+        )
+        return cursor.fetchone() == (1,)
 
 
 def test_a_text_without_a_title_gets_one_where_it_is_sent_again(database: Database) -> None:

@@ -114,6 +114,11 @@ def attach(cursor: Cursor, files: Sequence[NewAttachment]) -> None:
     insert_records(cursor, "attachments", files)
 
 
+def lock_original(cursor: Cursor, file_id: UUID) -> bool:
+    """Keep a file from being erased during this transaction; False if it was erased."""
+    return cursor.execute("SELECT FROM attachments WHERE id = %s FOR KEY SHARE", [file_id]).rowcount > 0
+
+
 def settle_scan(cursor: Cursor, file_id: UUID, verdict: str, threat: str) -> None:
     """Store the virus scanner's result (clean, infected, or empty: no scanner was asked) for a file that waits for it."""
     cursor.execute(
@@ -150,5 +155,7 @@ def settle_missing(cursor: Cursor, file_id: UUID, reason: Reason) -> UUID | None
 def erase(cursor: Cursor, contact_ids: Sequence[UUID]) -> set[str]:
     """Remove the files of contacts; returns the keys of the blobs they referred to."""
     cursor.execute("DELETE FROM remote_files WHERE contact_id = ANY(%s)", [list(contact_ids)])
+    # Locked first: what is being drawn of them holds `lock_original`, and its pages are there for the next statement.
+    cursor.execute("SELECT FROM attachments WHERE contact_id = ANY(%s) ORDER BY id FOR UPDATE", [list(contact_ids)])
     cursor.execute("DELETE FROM attachments WHERE contact_id = ANY(%s) RETURNING blob_key", [list(contact_ids)])
     return {row[0] for row in cursor}

@@ -295,20 +295,23 @@ def lock_unsent(cursor: Cursor, contact_ids: Sequence[UUID]) -> list[UUID]:
     """Lock the deliveries of contacts, and the answers to them, for this transaction; returns the ids of those not sent
     yet.
     """
-    cursor.execute(
-        "SELECT id, state IN ('queued', 'sending') FROM deliveries WHERE contact_id = ANY(%(ids)s) "
-        "OR question_id = ANY(%(ids)s) ORDER BY id FOR UPDATE",
-        {"ids": list(contact_ids)},
-    )
-    return [delivery_id for delivery_id, unsent in cursor if unsent]
+    of_them = "FROM deliveries WHERE (contact_id = ANY(%(ids)s) OR question_id = ANY(%(ids)s))"
+    given = {"ids": list(contact_ids)}
+    cursor.execute(f"SELECT {of_them} ORDER BY id FOR UPDATE", given)
+    # Asked once they are locked: somebody who held a lock may have sent one again.
+    cursor.execute(f"SELECT id {of_them} AND state IN ('queued', 'sending')", given)
+    return [row[0] for row in cursor]
 
 
-def erase(cursor: Cursor, contact_ids: Sequence[UUID]) -> None:
-    """Erase the addresses of these deliveries and the providers' reports on them, and the answers without a case."""
+def erase(cursor: Cursor, contact_ids: Sequence[UUID], agent_id: UUID) -> None:
+    """Erase the addresses of these deliveries and the providers' reports on them, and the answers without a case. The
+    agent has thereby handled those that failed: they cannot be sent again.
+    """
     cursor.execute(
-        "UPDATE deliveries SET address = '', title = '', text = CASE WHEN text IS NOT NULL THEN '' END, "
+        "UPDATE deliveries SET settled_by = CASE WHEN state IN ('failed', 'unknown') THEN coalesce(settled_by, %(agent)s) "
+        "ELSE settled_by END, address = '', title = '', text = CASE WHEN text IS NOT NULL THEN '' END, "
         "reason_code = '', reason_params = '{}', erased_at = now() WHERE erased_at IS NULL AND (contact_id = ANY(%(ids)s) OR question_id = ANY(%(ids)s)) RETURNING id",
-        {"ids": list(contact_ids)},
+        {"ids": list(contact_ids), "agent": agent_id},
     )
     erased = [row[0] for row in cursor]
     cursor.execute(

@@ -63,7 +63,7 @@ def erase_contacts(cursor: Cursor, actor: ActingAgent, contact_ids: Collection[U
     cursor.execute("SELECT set_config('zrm.retention', 'on', true)")
     blobs = {*raw_contacts.erase(cursor, ids), *attachment.erase(cursor, ids)}
     quarantine.erase(cursor, ids)
-    outgoing.erase(cursor, ids)
+    outgoing.erase(cursor, ids, actor.agent_id)
     search.forget(cursor, ids)
     opened = cases.erase_openings(cursor, ids, [_TITLE()])
     erased = contacts.erase(cursor, ids)

@@ -11,8 +11,8 @@ from collections.abc import Mapping, Sequence
 from typing import Final, NamedTuple
 from uuid import UUID
 
-from zrm.casestore import live, outbox
-from zrm.casestore.attachment import MOST_PICTURES, NewAttachment, attach
+from zrm.casestore import live, outbox, uploads
+from zrm.casestore.attachment import MOST_PICTURES, NewAttachment, attach, lock_original
 from zrm.casestore.outbox import Task
 from zrm.contract.reasons import Reason, declare
 from zrm.dispatch.task_runner import leave_failed
@@ -92,6 +92,9 @@ class Render:
                 )
             )
         with self._database.cursor() as cursor:
-            attach(cursor, drawn)
             outbox.done(cursor, [task])
+            if not lock_original(cursor, task.ref):  # erased while it was being drawn
+                uploads.release(cursor, {page.blob_key for page in drawn})
+                return
+            attach(cursor, drawn)
             live.publish_change(cursor, "case", [original.case_id])
