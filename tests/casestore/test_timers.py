@@ -90,3 +90,19 @@ def test_a_clock_that_stepped_back_delays_nobody(database: Database) -> None:
         timers.repair_future_due_times(cursor)
         assert 0 < (timers.seconds_to_next(cursor) or 0) <= 30
         assert one(cursor, "SELECT created_at <= now() FROM timers")
+
+
+def test_what_another_version_set_stays_and_keeps_nobody_waiting(database: Database) -> None:
+    with database.cursor() as cursor:
+        cursor.execute(
+            "INSERT INTO timers (id, topic, ref, due_at) SELECT uuidv7(), 'webhook', uuidv7(), now() - n * interval '1 s'"
+            " FROM generate_series(1, 1100) AS n"
+        )
+        ref = new_id()
+        timers.add(cursor, Topic.DELIVER, [(ref, "")], after=60)
+        assert 59 < (timers.seconds_to_next(cursor) or 0) <= 60
+        cursor.execute("UPDATE timers SET due_at = now() WHERE ref = %s", [ref])
+        assert timers.move_due(cursor) == 1
+        assert [task.ref for task in outbox.claim(cursor, Topic.DELIVER, limit=9, lease=1)] == [ref]
+        assert (timers.unknown_topics(cursor), timers.seconds_to_next(cursor)) == ({"webhook"}, None)
+        assert one(cursor, "SELECT count(*) FROM timers") == 1100

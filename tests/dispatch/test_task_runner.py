@@ -6,6 +6,7 @@ import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from threading import Event, Thread
+from types import SimpleNamespace
 from uuid import UUID
 
 import psycopg
@@ -232,6 +233,46 @@ def test_the_relay_wakes_sweeps_and_survives(
     finally:
         stop.set()
         thread.join()
+
+
+def test_the_relay_leaves_what_it_does_not_know_and_goes_on(
+    database: Database, queues: Queues, blobs: BlobStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another version beside this one, or a step back to this one, leaves work of a topic that only that one knows."""
+    said: list[str] = []
+    monkeypatch.setattr("zrm.dispatch.relay._log", SimpleNamespace(error=lambda _, topic: said.append(topic)))
+    for table in ("timers", "outbox"):
+        with database.cursor() as cursor:
+            cursor.execute(
+                f"INSERT INTO {table} (id, topic, ref, due_at) VALUES (uuidv7(), 'webhook_' || %s, uuidv7(), now())".encode(),
+                [table],
+            )
+    stop, relay = Event(), Relay(database, queues, Dispatch(sweep=0.2), blobs)
+    thread = Thread(target=relay.run, args=(stop,))
+    thread.start()
+    monitor = Monitor(queues)
+
+    def waiting(topic: Topic) -> int:
+        return next(state.waiting for state in monitor.states() if state.topic == topic.value)
+
+    try:
+        wait_until(lambda: "webhook_outbox" in said, "it listens")
+        with database.cursor() as cursor:
+            for _ in range(3):
+                cursor.execute("SELECT pg_notify('zrm_outbox', 'carrier_pigeon')")
+            cursor.execute("INSERT INTO timers (id, topic, ref, due_at) VALUES (uuidv7(), 'deliver', uuidv7(), now())")
+        add(database, 1)
+        wait_until(lambda: waiting(Topic.NOTIFY) == waiting(Topic.DELIVER) == 1, "it goes on with what it knows")
+        assert thread.is_alive()
+    finally:
+        stop.set()
+        thread.join()
+    assert sorted(said) == ["carrier_pigeon", "webhook_outbox", "webhook_timers"], "each once"
+    with database.cursor() as cursor:
+        cursor.execute(
+            "SELECT topic FROM timers UNION ALL SELECT topic FROM outbox WHERE topic LIKE 'webhook%' ORDER BY 1"
+        )
+        assert [topic for (topic,) in cursor] == ["webhook_outbox", "webhook_timers"]
 
 
 def test_the_relay_removes_what_agents_have_read_long_ago(database: Database, queues: Queues, blobs: BlobStore) -> None:

@@ -106,6 +106,22 @@ def test_only_what_differs_is_changed_and_said(empty: Database, tmp_path: Path) 
     assert (agent.language, agent.theme) == ("en", "dark")  # the agent's own choice
 
 
+def test_a_permission_of_another_version_stays_and_is_not_named(empty: Database, tmp_path: Path) -> None:
+    bring(empty, tmp_path, GOOD)
+    with empty.cursor() as cursor:
+        cursor.execute(
+            "INSERT INTO permissions (id, agent_id, permission) SELECT uuidv7(), id, 'case.dream' FROM agents WHERE login = 'lale'"
+        )
+    assert bring(empty, tmp_path, GOOD) == []
+    (changed,) = bring(empty, tmp_path, GOOD.replace("everywhere: [case.view], ", ""))
+    assert "lale" in changed
+    with empty.cursor() as cursor:
+        lale = agents.by_login(cursor, "lale")
+        assert lale is not None
+        held = {grant.permission for grant in agents.rights(cursor) if grant.agent_id == lale.id}
+    assert held == {"case.dream", "case.work", "case.assign"}
+
+
 def test_who_has_left_does_not_come_back_by_an_old_file(empty: Database, tmp_path: Path) -> None:
     bring(empty, tmp_path, GOOD)
     assert bring(empty, tmp_path, GOOD.replace("language: en", "left: true")) == ["~ agent reza: left: — → true"]

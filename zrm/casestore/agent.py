@@ -57,6 +57,9 @@ class Permission(StrEnum):
     ERASE_CONTACTS = "contact.erase"  # erase what contacts say, for ever
 
 
+PERMISSIONS: Final = frozenset(Permission)
+"""What this version knows; the store may hold permissions of another."""
+
 ONLY_EVERYWHERE: Final = frozenset({Permission.HANDLE_QUARANTINE, Permission.VIEW_LEDGER, Permission.ERASE_CONTACTS})
 """Permissions that cannot be given for one unit: a quarantined contact and an hour of the ledger belong to none, nor does a
 contact to be erased: it may have no case.
@@ -125,9 +128,12 @@ def keep(
 
 
 def permit(cursor: Cursor, agent_id: UUID, rights: Iterable[tuple[Permission, UUID | None]]) -> None:
-    """Give an agent these permissions, each for one unit or (None) everywhere, in place of the earlier ones."""
+    """Give an agent these permissions, each for one unit or (None) everywhere, in place of the earlier ones.
+
+    Permissions that only another version knows stay.
+    """
     session = session_of(cursor)
-    session.exec(delete(Grant).where(col(Grant.agent_id) == agent_id))
+    session.exec(delete(Grant).where(col(Grant.agent_id) == agent_id, col(Grant.permission).in_(PERMISSIONS)))
     session.add_all([Grant(agent_id=agent_id, permission=right.value, unit_id=unit_id) for right, unit_id in rights])
     session.flush()
 

@@ -219,6 +219,12 @@ def due_topics(cursor: Cursor) -> list[Topic]:
     return [Topic(row[0]) for row in cursor]
 
 
+def unknown_topics(cursor: Cursor) -> set[str]:
+    """The topics of tasks that this version does not know. Reads the whole backlog."""
+    cursor.execute("SELECT DISTINCT topic FROM outbox WHERE topic <> ALL(%s)", [[topic.value for topic in Topic]])
+    return {row[0] for row in cursor}
+
+
 def seconds_to_next(cursor: Cursor) -> float | None:
     """Seconds until the next task becomes due; None if no task waits."""
     cursor.execute(

@@ -1,7 +1,8 @@
 """Timers: work for a later time, apart from the outbox, which is work to be done now.
 
 The relay moves due timers into the outbox in one transaction, so a timer becomes a task once, even after a crash.
-Timers wait on purpose: they do not count as work that is late.
+Timers wait on purpose: they do not count as work that is late. Timers of a topic that only another version knows stay
+for a relay of that version.
 """
 
 from __future__ import annotations
@@ -67,9 +68,9 @@ def withdraw(cursor: Cursor, topic: Topic, ref: UUID) -> None:
 def move_due(cursor: Cursor) -> int:
     """Turn due timers into tasks, some hundreds at most; returns how many. Concurrent calls do no harm."""
     cursor.execute(
-        "DELETE FROM timers WHERE id IN (SELECT id FROM timers WHERE due_at <= now() ORDER BY due_at, id LIMIT %s "
-        "FOR UPDATE SKIP LOCKED) RETURNING topic, ref, trace",
-        [_AT_ONCE],
+        "DELETE FROM timers WHERE id IN (SELECT id FROM timers WHERE due_at <= now() AND topic = ANY(%s) "
+        "ORDER BY due_at, id LIMIT %s FOR UPDATE SKIP LOCKED) RETURNING topic, ref, trace",
+        [[topic.value for topic in Topic], _AT_ONCE],
     )
     due = records(cursor, _DueTimer)
     tasks: dict[Topic, list[tuple[UUID, str]]] = defaultdict(list)
@@ -78,6 +79,15 @@ def move_due(cursor: Cursor) -> int:
     for topic, refs in tasks.items():
         outbox.add(cursor, topic, refs)
     return len(due)
+
+
+def unknown_topics(cursor: Cursor) -> set[str]:
+    """The topics of due timers that this version does not know."""
+    cursor.execute(
+        "SELECT DISTINCT topic FROM timers WHERE due_at <= now() AND topic <> ALL(%s)",
+        [[topic.value for topic in Topic]],
+    )
+    return {row[0] for row in cursor}
 
 
 def repair_future_due_times(cursor: Cursor) -> None:
@@ -90,6 +100,10 @@ def repair_future_due_times(cursor: Cursor) -> None:
 
 def seconds_to_next(cursor: Cursor) -> float | None:
     """Seconds until the next timer is due, 0 if one is; None without timers."""
-    cursor.execute("SELECT greatest(extract(epoch FROM due_at - now()), 0)::float FROM timers ORDER BY due_at LIMIT 1")
+    cursor.execute(
+        "SELECT greatest(extract(epoch FROM due_at - now()), 0)::float FROM timers WHERE topic = ANY(%s) "
+        "ORDER BY due_at LIMIT 1",
+        [[topic.value for topic in Topic]],
+    )
     row = cursor.fetchone()
     return row[0] if row else None

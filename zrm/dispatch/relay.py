@@ -1,5 +1,6 @@
 """The relay: listens to the outbox and wakes RQ; turns due timers into tasks; sweeps for tasks without a wake-up and
-for unreferenced files; folds the counters; creates the coming months' partitions.
+for unreferenced files; folds the counters; creates the coming months' partitions. Work of a topic that it does not know
+(another version's) stays where it is.
 
 Several relays may run without harm. It keeps nothing in memory that matters.
 """
@@ -7,6 +8,7 @@ Several relays may run without harm. It keeps nothing in memory that matters.
 from __future__ import annotations
 
 import time
+from collections.abc import Iterable
 from threading import Event
 
 import psycopg
@@ -18,7 +20,7 @@ from zrm.dispatch.queues import Queues
 from zrm.dispatch.status import query_missing_reports
 from zrm.errors import StoreUnavailable
 from zrm.inbox import door_records
-from zrm.kit import throttle
+from zrm.kit import log, throttle
 from zrm.kit.blobs import BlobStore
 from zrm.kit.database_checks import reason
 from zrm.kit.db import Connection, Database
@@ -29,6 +31,9 @@ _RECONNECT = 0.5
 _TOGETHER = 0.02  # seconds; wake-ups of a topic so close together share one job
 _HOUSEKEEPING = 3600.0
 _SOONEST = 0.1  # seconds between two sweeps, whatever becomes due
+_TOPICS = frozenset(topic.value for topic in Topic)
+
+_log = log.get(__name__)
 
 
 class Relay:
@@ -48,6 +53,7 @@ class Relay:
         self._housekeeping_at = 0.0
         self._woken: dict[Topic, float] = {}  # when each topic was last woken
         self._announced: set[Topic] = set()  # topics announced since then
+        self._reported: set[str] = set()  # unknown topics that the log names already
 
     def run(self, stop: Event) -> None:
         """Listen and sweep until told to stop."""
@@ -68,7 +74,10 @@ class Relay:
                 next_sweep = time.monotonic() + self._sweep()
             wait = _TOGETHER if self._announced else max(0.01, min(0.5, next_sweep - time.monotonic()))
             for notice in connection.notifies(timeout=wait, stop_after=1):
-                self._announced.add(Topic(notice.payload))
+                if notice.payload in _TOPICS:
+                    self._announced.add(Topic(notice.payload))
+                else:
+                    self._report_unknown([notice.payload])
             self._wake_announced()
 
     def _wake_announced(self) -> None:
@@ -81,6 +90,12 @@ class Relay:
             self._woken[topic] = at
             self._queues.wake(topic)
 
+    def _report_unknown(self, topics: Iterable[str]) -> None:
+        """Log each unknown topic once."""
+        for topic in sorted(set(topics) - self._reported):
+            self._reported.add(topic)
+            _log.error("work of an unknown topic stays: this version of ZRM does not know it", topic=topic)
+
     def _sweep(self) -> float:
         """Wake every topic with due work, so that nothing waits longer than a sweep when its notification was lost.
 
@@ -90,12 +105,14 @@ class Relay:
             outbox.repair_future_due_times(cursor)
             timers.repair_future_due_times(cursor)
             timers.move_due(cursor)
+            unknown = timers.unknown_topics(cursor)
             due = outbox.due_topics(cursor)
             counts.compact(cursor)
             moments = [outbox.seconds_to_next(cursor), timers.seconds_to_next(cursor)]
             soonest = min((seconds for seconds in moments if seconds is not None), default=None)
         for topic in due:
             self._queues.wake(topic)
+        self._report_unknown(unknown)
         self._sweep_uploads()
         if time.monotonic() - self._housekeeping_at > _HOUSEKEEPING or not self._housekeeping_at:
             self._housekeeping_at = time.monotonic()
@@ -109,6 +126,7 @@ class Relay:
                 proof.forget_old(cursor)
                 door_records.compare_answers(cursor)
                 door_records.forget_kept_answers(cursor)
+                self._report_unknown(outbox.unknown_topics(cursor))
             self._forget_notifications()
             months.make_coming(self._database)
         return self._settings.sweep if soonest is None else min(self._settings.sweep, max(_SOONEST, soonest))

@@ -44,6 +44,8 @@ def stored(cursor: Cursor) -> OrganisationData:
     subject_keys = {one.id: key for key, one in subjects.items()}
     may: dict[UUID, dict[str, list[Permission]]] = {}
     for grant in agents.rights(cursor):
+        if grant.permission not in agents.PERMISSIONS:
+            continue  # another version's: no file of this one can name it
         where = EVERYWHERE if grant.unit_id is None else unit_keys[grant.unit_id]
         may.setdefault(grant.agent_id, {}).setdefault(where, []).append(Permission(grant.permission))
     # Not checked again: keys from before there was a rule for them stay as they are.
