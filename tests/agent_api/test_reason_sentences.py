@@ -7,9 +7,12 @@ import importlib
 import pkgutil
 import re
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from psycopg.types.json import Jsonb
 
 import zrm
@@ -61,6 +64,11 @@ UNDRAWN = NOT_SHOWN(because=render_child.NOTHING)
         (UNEXPECTED(words="KeyError: 'x'"), "fa", "چیزی پیش‌بینی‌نشده رخ داد", "KeyError: 'x'"),
         (Reason("of.another_version", {"words": "x"}), "en", "Something unexpected happened", "of.another_version: x"),
         (None, "fa", "", ""),
+        (stored("receiver_says", {"other": "1"}), "en", "The receiving service says: …", ""),
+        (stored("receiver_says", {"words": "x", "language": "1", "message": "2"}), "en",
+         "The receiving service says: \u2066x\u2069", ""),
+        (stored("task.no_channel", {"because": {"x": 1}}), "fa", "کانال … پیکربندی نشده است", ""),
+        (stored("task.unexpected", ["of another shape"]), "en", "Something unexpected happened", "['of another shape']"),
     ],
 )  # fmt: skip
 def test_a_reason_is_told_in_the_readers_language(
@@ -87,6 +95,7 @@ def test_a_code_means_one_thing() -> None:
         declare("email.empty", "nothing")
 
 
+@cache
 def _every_declared() -> dict[str, str]:
     for module in pkgutil.walk_packages(zrm.__path__, "zrm."):
         if not module.name.endswith("__main__"):
@@ -101,6 +110,49 @@ def test_every_code_is_worded_in_both_languages_with_the_same_gaps() -> None:
         assert re.fullmatch(r"[a-z_]+(\.[a-z_0-9]+)?", code), code
         persian = gettext("fa", sentence, **dict.fromkeys(re.findall(r"%\((\w+)\)s", sentence), ""))
         assert re.search("[آ-ی]", persian), f"{code}: {sentence}"
+
+
+_VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=20),
+    lambda inner: (
+        st.lists(inner, max_size=2)
+        | st.dictionaries(st.sampled_from(["code", "params", "x"]) | st.text(max_size=5), inner, max_size=3)
+    ),
+    max_leaves=8,
+)
+_PARAMS = _VALUES | st.dictionaries(
+    st.sampled_from(
+        ["language", "message", "self", "values", "words", "because", "channel", "number", "num", "one", "many",
+         "count", "field", "code", "sentence", "%(words)s", "%"]
+    ),
+    _VALUES,
+    max_size=5,
+)  # fmt: skip
+
+
+@given(data=st.data(), params=_PARAMS, inner=_PARAMS)
+def test_no_stored_value_makes_a_reason_unreadable(data: st.DataObject, params: object, inner: object) -> None:
+    """Every code, and values that this version never stored."""
+    code = data.draw(st.sampled_from(sorted(_every_declared())))
+    nested = {**params, "because": {"code": code, "params": inner}} if isinstance(params, dict) else params
+    for values in (params, nested):
+        reason = stored(code, values)
+        assert reason is not None
+        assert str(reason)
+        assert worded(reason, "fa").text
+        assert worded(reason, "en").text
+        assert stored(code, reason.with_texts(str.upper).stored_params()) is not None
+
+
+def test_a_page_with_such_a_reason_is_shown(sign_in: Callable[[str], Browser], database: Database) -> None:
+    quarantine_one(database, CUT)
+    with database.cursor() as cursor:
+        cursor.execute(
+            "UPDATE quarantine SET reason_code = 'receiver_says', reason_params = '{\"language\": {\"x\": 1}}'"
+        )
+    page = sign_in("daniel").get("/desk/quarantine")
+    assert page.status_code == 200
+    assert "The receiving service says: …" in page.text
 
 
 GIVEN_A_REASON = {

@@ -8,6 +8,8 @@ Each room declares its own reasons, with the English sentence that the catalogue
 
 Two values have a meaning everywhere. `words` are a program's or a provider's own words: a sentence without a gap for
 them shows them as its technical detail. `because` is a further reason, shown after a colon.
+
+What another version has stored may have values that do not fit this version's sentence: it is worded without them.
 """
 
 from __future__ import annotations
@@ -15,6 +17,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
+
+from zrm.contract.sentences import fill
 
 _declared: Final[dict[str, str]] = {}
 
@@ -48,7 +52,7 @@ class Reason:
 
     def __str__(self) -> str:
         """In English, for logs and for the person who fixes the cause."""
-        told = self.sentence % self.params if self.sentence else self.code
+        told = fill(self.sentence, self.params) if self.sentence else self.code
         return ": ".join(str(part) for part in (told, self.because or "", self.words) if part)
 
     def with_texts(self, change: Callable[[str], str]) -> Reason:
@@ -96,14 +100,16 @@ class KeptReason:
         return stored(self.reason_code, self.reason_params)
 
 
-def stored(code: str, params: Mapping[str, Any]) -> Reason | None:
-    """The reason from its stored columns; None for an empty code."""
+def stored(code: str, params: Any) -> Reason | None:
+    """The reason from its stored columns; None for an empty code. Any JSON is read: another version may have stored it."""
     if not code:
         return None
-    return Reason(
-        code,
-        {
-            name: stored(value["code"], value["params"]) if isinstance(value, dict) else value
-            for name, value in params.items()
-        },
-    )
+    values = params if isinstance(params, dict) else {"words": str(params)}
+    return Reason(code, {name: _further(value) for name, value in values.items()})
+
+
+def _further(value: Any) -> Any:
+    """The further reason that a stored value is; any other value as it is."""
+    if isinstance(value, dict) and isinstance(value.get("code"), str):
+        return stored(value["code"], value.get("params", {}))
+    return value

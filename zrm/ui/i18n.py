@@ -130,13 +130,13 @@ def translations(language: Language) -> GNUTranslations:
     return GNUTranslations(compiled)
 
 
-def gettext(language: Language, message: str, **values: object) -> str:
+def gettext(language: Language, message: str, /, **values: object) -> str:
     """`message` in a language, with its `%(name)s` places filled from `values`."""
     text = translations(language).gettext(message)
     return text % values if values else text
 
 
-def ngettext(language: Language, one: str, many: str, count: int, **values: object) -> str:
+def ngettext(language: Language, one: str, many: str, count: int, /, **values: object) -> str:
     """The form of a message that fits `count`; `%(num)s` in it becomes the count in the language's digits."""
     text = translations(language).ngettext(one, many, count)
     return text % {"num": digits(count, language), **values}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from zrm.contract.reasons import Reason
+from zrm.contract.sentences import fill
 from zrm.kit.direction import isolated
 from zrm.languages import Language
 from zrm.ui.i18n import _, digits, gettext
@@ -20,13 +21,15 @@ class WordedReason:
 
 
 def worded(reason: Reason | None, language: Language) -> WordedReason:
-    """A stored reason as the reader sees it. A code of another version is shown as something unexpected."""
+    """A stored reason as the reader sees it. A code of another version is shown as something unexpected, a known one with
+    other values without them.
+    """
     if reason is None:
         return WordedReason("")
     if not reason.sentence:
         return WordedReason(gettext(language, _("Something unexpected happened")), str(reason))
     values = {gap: _value(gap, value, language) for gap, value in reason.params.items()}
-    text, technical = gettext(language, reason.sentence, **values), reason.words
+    text, technical = fill(gettext(language, reason.sentence), values), reason.words
     if reason.because is not None:
         further = worded(reason.because, language)
         text, technical = f"{text}: {further.text}", further.technical or technical
