@@ -96,7 +96,7 @@ def _round(client: httpx.Client, pages: tuple[str, str], requests: int) -> tuple
 def _vocabulary() -> list[str]:
     """Words by rank: those of our Persian pages, then combinations of their pieces."""
     chance = random.Random(1)
-    text = "".join(path.read_text("utf-8") for path in sorted((LOCALE_FOLDER / "fa").glob("*.po")))
+    text = "".join(path.read_text("utf-8") for path in sorted(LOCALE_FOLDER.parents[1].rglob("locale/fa/*.po")))
     base = sorted(set(re.findall("[\u0622-\u06cc]{3,12}", text)))
     chance.shuffle(base)
     made = dict.fromkeys(base)

@@ -1,6 +1,6 @@
 """The languages of the installation: one table that every room asks.
 
-A further language is a row here and a folder `<code>/` of .po files beside the others. Only what is spoken or recognised
+A further language is a row here and a folder `<code>/` of .po files beside those of each other language. Only what is spoken or recognised
 by rules of its own needs more: the telephone's grammar and voice, and the words that citizens write as commands.
 """
 

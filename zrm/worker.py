@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pkgutil import resolve_name
 from typing import Final
 
 import psycopg
@@ -10,7 +11,7 @@ import psycopg
 from zrm.casestore.heartbeat import Heartbeat
 from zrm.casestore.outbox import Topic
 from zrm.channels.channel import HasFiles, HasParts, ReportsDeliveryStatus
-from zrm.channels.fax.render import fax_pages
+from zrm.contract.capabilities import registered
 from zrm.dispatch.deliver import Deliver
 from zrm.dispatch.fetch import Fetch
 from zrm.dispatch.notify import Notify
@@ -55,7 +56,11 @@ def build_task_runner(runtime: Runtime, queues: Queues) -> TaskRunner:
             {kind: channel for kind, channel in plan.channels.items() if isinstance(channel, ReportsDeliveryStatus)},
         ),
         Topic.SCAN: ScanHandler(runtime.database, runtime.blobs, runtime.clamd()),
-        Topic.RENDER: Render(runtime.database, runtime.blobs, {"fax": fax_pages}),
+        Topic.RENDER: Render(
+            runtime.database,
+            runtime.blobs,
+            {kind: resolve_name(can.renderer) for kind, can in registered().items() if can.renderer},
+        ),
     }
     return TaskRunner(runtime.database, queues, handlers, plan.settings.dispatch)
 

@@ -163,7 +163,7 @@ def test_an_address_that_returns_mail_is_shown(sign_in: SignIn, database: Databa
     case = file_case(database)
     with database.cursor() as cursor:
         cursor.execute("UPDATE addresses SET doubtful_at = now()")
-    assert "mail comes back" in sign_in("daniel").get(f"/desk/cases/{case.id}").text
+    assert "messages come back" in sign_in("daniel").get(f"/desk/cases/{case.id}").text
 
 
 def test_what_did_not_arrive_goes_by_another_channel(sign_in: SignIn, database: Database) -> None:

@@ -1,14 +1,17 @@
 """A channel that is no part of the product: terminals in public halls, where citizens write and read with a card.
 
-It shows what adding a channel takes: this module, and one line of the registry. A terminal's server posts what was written
-to `/hooks/kiosk/{account}` and the status of our answers to `/hooks/kiosk/{account}/reports`, with the token; answers are
+It shows what adding a channel takes: this module with the translations beside it, and one line of the registry.
+A terminal's server posts what was written to `/hooks/kiosk/{account}` and the status of our answers to
+`/hooks/kiosk/{account}/reports`, with the token; answers are
 posted to the server's `url`.
 """
 
 from __future__ import annotations
 
+import base64
 import hmac
 import json
+from collections.abc import Iterator
 from typing import ClassVar, Final, Literal
 
 import httpx
@@ -21,7 +24,8 @@ from starlette.routing import Route
 from zrm.channels.channel import ChannelConfig, Installation
 from zrm.contract.addresses import Sender
 from zrm.contract.capabilities import Capabilities
-from zrm.contract.errors import RECEIVER_SAYS, ConnectionFailed, Rejected, Unparseable
+from zrm.contract.errors import RECEIVER_SAYS, ConnectionFailed, RecipientUnreachable, Rejected, Unparseable
+from zrm.contract.files import InboundFile
 from zrm.contract.inbound import Inbound, Parsed, RawContact, Report, Thread
 from zrm.contract.outbound import Reply, Sent
 from zrm.contract.ports import FrontDesk, ReceptionPort
@@ -30,6 +34,14 @@ from zrm.errors import StoreUnavailable
 
 NOT_A_TERMINAL: Final = declare("test.kiosk.not_a_terminal", "not what a terminal writes")
 NOT_REACHED: Final = declare("test.kiosk.not_reached", "The terminals cannot be reached.")
+NO_CARD: Final = declare("test.kiosk.no_card", "No such card is in the hall.")
+DRAWING: Final = "M4 20h16M6 20V8l6-4l6 4v12"
+
+
+def sheets(data: bytes) -> Iterator[bytes]:
+    """The PDF, then a picture of each sheet, of what a terminal scanned."""
+    yield b"%PDF-1.4 of " + data
+    yield b"\x89PNG\r\n of " + data
 
 
 class KioskConfig(ChannelConfig):
@@ -75,13 +87,16 @@ class KioskChannel:
     Config: ClassVar[type[ChannelConfig]] = KioskConfig
     can: ClassVar[Capabilities] = Capabilities(
         names={"fa": "پایانهٔ سالن", "en": "Hall terminal"},
-        icon="building-bank",
+        icon="kiosk",
+        drawing=DRAWING,
         address_kind="card",
         reply=True,
         reports=True,
         max_text=400,
         acknowledges=True,
         asks_rating=True,
+        original_suffix="json",
+        renderer="tests.channels.kiosk:sheets",
     )
 
     def __init__(self, config: KioskConfig, installation: Installation) -> None:
@@ -98,7 +113,10 @@ class KioskChannel:
             if raw.kind == "report":
                 return [Report(said["ref"], said["state"])]
             senders = (Sender("card", said["card"], said["name"]),)
-            return [Inbound(senders, said["text"], language=said["language"], thread=Thread(open_line=True))]
+            scanned = base64.b64decode(said.get("scan", ""))
+            files = (InboundFile("scan.raw", "application/octet-stream", scanned, role="pages"),) if scanned else ()
+            thread = Thread(open_line=True)
+            return [Inbound(senders, said["text"], language=said["language"], thread=thread, files=files)]
         except (KeyError, TypeError, ValueError):
             raise Unparseable(NOT_A_TERMINAL) from None
 
@@ -109,6 +127,8 @@ class KioskChannel:
             answer = httpx.post(self._config.url, json=message, timeout=10)
         except httpx.ConnectError as error:
             raise ConnectionFailed(NOT_REACHED(words=type(error).__name__)) from None
+        if answer.status_code == 404:
+            raise RecipientUnreachable(NO_CARD)
         if answer.is_error:
             raise Rejected(RECEIVER_SAYS(words=answer.text), code=str(answer.status_code))
         return Sent(message["ref"], final=False)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,7 +13,8 @@ import pytest
 from fastapi import FastAPI, Request, Response
 
 from tests.agent_api.conftest import PASSWORDS, submit
-from tests.channels.kiosk import KioskChannel
+from tests.casework.installation import one
+from tests.channels.kiosk import DRAWING, KioskChannel
 from tests.lab.serving import serving
 from zrm.casestore.outbox import Topic
 from zrm.channels import registry
@@ -46,12 +48,13 @@ class Terminals:
 
     def __init__(self) -> None:
         self.shown: list[dict[str, str]] = []
+        self.emptied = False
         self.app = FastAPI(openapi_url=None)
         self.app.add_api_route("/", self._show, methods=["POST"])
 
     async def _show(self, request: Request) -> Response:
         self.shown.append(await request.json())
-        return Response(status_code=202)
+        return Response(status_code=404 if self.emptied else 202)
 
 
 @pytest.fixture
@@ -92,10 +95,12 @@ def test_a_new_channel_is_received_filed_shown_answered_and_reported_on(
             return client.post(f"/hooks/kiosk/east{path}", json=said, headers=headers)
 
         written = {"card": "C-77", "name": "Sara", "text": "The lamp in the hall is dark", "language": "en"}
+        written["scan"] = base64.b64encode(b"a photograph").decode()
         receipt = bring("", "1", **written)
         assert receipt.status_code == 201
         assert bring("", "1", **written).json() == receipt.json(), "one receipt for one message"
         drain(Topic.FILE)
+        drain(Topic.RENDER)
         drain(Topic.DELIVER)
         (acknowledgement,) = server.shown
         code = receipt.json()["code"]
@@ -105,11 +110,22 @@ def test_a_new_channel_is_received_filed_shown_answered_and_reported_on(
         submit(client, "daniel", PASSWORDS["daniel"])
         listed = client.get("/desk", follow_redirects=True).text
         assert 'title="Hall terminal"' in listed
-        assert "#building-bank" in listed
+        assert f'<path d="{DRAWING}"/>' in listed, "an icon of its own"
         case = re.search(r"/desk/cases/([0-9a-f-]{36})", listed)
         assert case is not None
         page = client.get(f"/desk/cases/{case[1]}").text
         assert "The case was opened by Hall terminal" in page
+        assert f'<path d="{DRAWING}"/></svg> <bdi class="z-ltr">C-77</bdi>' in page, (
+            "its kind of address is shown as it is"
+        )
+        drawn = re.search(r'href="(/desk/files/[0-9a-f-]{36})#page=1".*?<img src="([^"]+)"', page)
+        assert drawn is not None, "its renderer drew the pages"
+        assert client.get(drawn[1]).content == b"%PDF-1.4 of a photograph"
+        assert client.get(drawn[2]).content == b"\x89PNG\r\n of a photograph"
+        with runtime.database.cursor() as cursor:
+            contact = one(cursor, "SELECT id FROM contacts WHERE channel = 'kiosk' AND direction = 'in'")
+        saved = client.get(f"/desk/contacts/{contact}/original")
+        assert f"kiosk-{contact}.json" in saved.headers["content-disposition"]
         route = re.search(r'<option value="([0-9a-f]{32})" data-channel="kiosk" selected>([^<]+)<', page)
         assert route is not None, "without a subject line, files or segments"
         assert route[2] == "Hall terminal to \u2066C-77\u2069, from \u2066east\u2069"
@@ -127,13 +143,23 @@ def test_a_new_channel_is_received_filed_shown_answered_and_reported_on(
         drain(Topic.FILE)
         assert _states(client.get(f"/desk/cases/{case[1]}").text)[-1] == "Delivered"
 
+        server.emptied = True
+        act("reply", route=route[1], text="Are you still there?")
+        drain(Topic.DELIVER)
+        page = client.get(f"/desk/cases/{case[1]}").text
+        assert "No such card is in the hall." in page
+        assert "messages come back" in page, "an address of any kind becomes doubtful"
+        server.emptied = False
+
         act("close", result="answered")
         drain(Topic.DELIVER)
         assert "Answer with one digit" in server.shown[-1]["text"], "the closing message asks for a rating"
 
         client.cookies.clear()
         submit(client, "maryam", PASSWORDS["maryam"])
-        assert "پایانهٔ سالن" in client.get(f"/desk/cases/{case[1]}").text
+        page = client.get(f"/desk/cases/{case[1]}").text
+        assert "پایانهٔ سالن" in page
+        assert "چنین کارتی در سالن نیست." in page, "its translations stand beside it"
         app.state.end_streams()
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from tests.casework.installation import one
 from tests.channels.fax.faxes import fax
 from tests.dispatch import drawers
 from tests.dispatch.test_deliver import make_case
@@ -23,17 +24,17 @@ def render(database: Database, blobs: BlobStore, renderer: Renderer, data: bytes
     delivery, original = make_case(database), new_id()
     key, size = blobs.put(data)
     with database.cursor() as cursor:
-        cursor.execute("SELECT contact_id FROM deliveries WHERE id = %s", [delivery])
-        (contact,) = cursor.fetchone() or (None,)
+        contact = one(cursor, "SELECT contact_id FROM deliveries WHERE id = %s", delivery)
+        channel = one(cursor, "SELECT channel FROM contacts WHERE id = %s", contact)
         insert(
-            cursor, "attachments", id=original, contact_id=contact, role="fax", name="fax.tif", media_type="image/tiff",
+            cursor, "attachments", id=original, contact_id=contact, role="pages", name="fax.tif", media_type="image/tiff",
             size=size, blob_key=key,
         )  # fmt: skip
         outbox.add(cursor, Topic.RENDER, [(original, "trace")])
     for _ in range(2):  # the second time there is nothing left to do
         with database.cursor() as cursor:
             tasks = outbox.claim(cursor, Topic.RENDER, limit=1, lease=60)
-        Render(database, blobs, {"fax": renderer})(tasks)
+        Render(database, blobs, {channel: renderer})(tasks)
     with database.cursor() as cursor:
         cursor.execute(
             "SELECT blob_key FROM attachments WHERE role = 'rendition' AND content_id = %s ORDER BY position",

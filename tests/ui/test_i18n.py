@@ -109,7 +109,7 @@ def test_the_first_part_file_wins_and_the_quarrel_is_told(tmp_path: Path) -> Non
     folder.mkdir()
     (folder / "a.po").write_text('msgid "Yes"\nmsgstr "بله"\n\n#, fuzzy\nmsgid "No"\nmsgstr "شاید"\n', encoding="utf-8")
     (folder / "b.po").write_text('msgid "Yes"\nmsgstr "آری"\n', encoding="utf-8")
-    catalog, conflicts = i18n.merge("fa", tmp_path)
+    catalog, conflicts = i18n.merge("fa", [tmp_path])
     yes = catalog.get("Yes")
     assert yes is not None
     assert yes.string == "بله"

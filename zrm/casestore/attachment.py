@@ -17,8 +17,9 @@ from zrm.kit.tables import Table, one_of, reason_params
 
 MOST_PICTURES: Final = 30
 """At most this many pages of a file are rendered as pictures; its PDF has all."""
-OUR_OWN: Final = frozenset({"recording", "fax", "rendition"})
-"""Roles of the files that our own telephone and fax make from what they receive: they cannot contain a program."""
+OUR_OWN: Final = frozenset({"recording", "pages", "rendition"})
+"""Roles of the files that a door of ours makes from what it receives (a recording, a fax's pages), and of what we draw
+of them: they cannot contain a program."""
 
 
 class Attachment(Table, table=True):
@@ -26,7 +27,7 @@ class Attachment(Table, table=True):
 
     __tablename__ = "attachments"
     __table_args__ = (
-        one_of("role", ["attachment", "inline", "recording", "fax", "original", "rendition"]),
+        one_of("role", ["attachment", "inline", "recording", "pages", "original", "rendition"]),
         one_of("scan", ["", "waiting", "clean", "infected"]),
         Index("attachments_contact", "contact_id", "position"),
         Index("attachments_blob", "blob_key"),

@@ -205,9 +205,9 @@ def set_preferences(cursor: Cursor, person_id: UUID, *, language: str, channel: 
     )
 
 
-def mark_undeliverable(cursor: Cursor, value: str) -> None:
+def mark_undeliverable(cursor: Cursor, kind: str, value: str) -> None:
     """Mark an address, of whichever person, as doubtful: our message came back because there is no such address."""
     cursor.execute(
-        "UPDATE addresses SET doubtful_at = now() WHERE kind IN ('email', 'phone') AND value = %s AND doubtful_at IS NULL",
-        [value],
+        "UPDATE addresses SET doubtful_at = now() WHERE kind = %s AND value = %s AND doubtful_at IS NULL",
+        [kind, value],
     )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import inspect
+from pathlib import Path
 from typing import Any, Final
 
 from zrm.channels.email.channel import EmailChannel
@@ -12,15 +14,17 @@ from zrm.channels.telegram.channel import BaleChannel, TelegramChannel
 from zrm.channels.voice_ivr.channel import VoiceChannel
 from zrm.channels.web.channel import WebChannel
 from zrm.contract import capabilities
+from zrm.ui.i18n import add_locale_folder
 
 # type[Any]: a protocol cannot declare constructors; `Channel`'s docstring does, and installation.py relies on it.
 CHANNELS: Final[dict[str, type[Any]]] = {}
 
 
 def register(channel: type[Any]) -> None:
-    """Register a channel's class by its kind, and its capabilities for every room."""
+    """Register a channel's class by its kind; its capabilities and the translations beside it, for every room."""
     CHANNELS[channel.kind] = channel
     capabilities.register(channel.kind, channel.can)
+    add_locale_folder(Path(inspect.getfile(channel)).parent / "locale")
 
 
 for _channel in (

@@ -21,7 +21,9 @@ class Capabilities:
     names: Mapping[str, str]
     """What the channel is called, in each language of the pages."""
     icon: str
-    """Tabler's name of its icon, listed in zrm/ui/static/src/icons.txt."""
+    """Tabler's name of its icon, listed in zrm/ui/static/src/icons.txt; ignored where the channel has a `drawing`."""
+    drawing: str = ""
+    """An icon of the channel's own: the data of an SVG path (attribute `d`) in a square of 24, drawn as an outline."""
     address_kind: AddressKind = ""
     """The kind of address its contacts come from; empty where citizens type it."""
     reply: bool = False
@@ -48,6 +50,11 @@ class Capabilities:
     chooses."""
     asks_rating: bool = False
     """Whether the closing message asks the citizen for a rating: one digit is easily sent."""
+    original_suffix: str = "bin"
+    """The ending of the name under which a contact is saved as it was received, without a dot."""
+    renderer: str = ""
+    """The function that draws its files of the role `pages`, as `module:function`: a file's bytes to a PDF and then
+    pictures of its pages. It runs in a child process."""
     taken_down: bool = False
     """Whether agents enter its contacts at the desk. Such a channel has no door and no settings, so it is always
     available."""
@@ -76,6 +83,7 @@ class _AnyLanguage(Mapping[str, str]):
         return 0
 
 
+_ADDRESS_ICONS: Final[dict[AddressKind, str]] = {EMAIL: "mail", PHONE: "phone"}
 _registered: Final[dict[str, Capabilities]] = {}
 
 
@@ -104,6 +112,16 @@ def of_channel(kind: str) -> Capabilities:
 def acknowledging() -> list[str]:
     """The channels that can acknowledge a contact."""
     return [kind for kind, can in registered().items() if can.acknowledges]
+
+
+def icon_of_address(kind: AddressKind) -> tuple[str, str]:
+    """The icon and the drawing for an address: a kind that a channel names is shown as that channel is."""
+    if known := _ADDRESS_ICONS.get(kind):
+        return known, ""
+    for can in registered().values():
+        if can.address_kind == kind:
+            return can.icon, can.drawing
+    return "message", ""
 
 
 def kind_of_address(channel: str, address: str) -> AddressKind:

@@ -18,7 +18,7 @@ from zrm.casestore.outbox import Task
 from zrm.casestore.outgoing import set_parts, set_reference, set_state
 from zrm.casestore.person import mark_undeliverable, opted_out
 from zrm.config import Settings
-from zrm.contract.capabilities import of_channel
+from zrm.contract.capabilities import kind_of_address, of_channel
 from zrm.contract.errors import OutcomeUnknown, RecipientOptedOut, RecipientUnreachable, SendError
 from zrm.contract.files import StoredFile
 from zrm.contract.outbound import Reply, Sent
@@ -170,7 +170,7 @@ class Deliver:
             case _:
                 set_state(cursor, outgoing.id, DeliveryState.FAILED, outcome.reason, outcome.code)
                 if isinstance(outcome, RecipientUnreachable):
-                    mark_undeliverable(cursor, outgoing.reply.to)
+                    mark_undeliverable(cursor, kind_of_address(outgoing.channel, outgoing.reply.to), outgoing.reply.to)
         outbox.done(cursor, [task])
 
     def _settle_late(self, cursor: Cursor, outgoing: _Outgoing, state: str, outcome: Sent | SendError) -> None:

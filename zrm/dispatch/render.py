@@ -30,7 +30,7 @@ _NEVER_FINISHED: Final = declare("render.never_finished", "rendering was started
 class _Original(NamedTuple):
     """The file to render."""
 
-    role: str
+    channel: str
     name: str
     blob_key: str
     position: int
@@ -39,7 +39,7 @@ class _Original(NamedTuple):
 
 
 class Render:
-    """The handler of the topic `render`; `renderers` by an attachment's role render its bytes: first the whole as a
+    """The handler of the topic `render`; `renderers` by channel render an attachment's bytes: first the whole as a
     PDF, then its first pages as PNG.
 
     The results become attachments of the role `rendition` with `content_id` the original's id: the PDF at the
@@ -63,7 +63,7 @@ class Render:
     def _render(self, task: Task) -> None:
         with self._database.cursor() as cursor:
             cursor.execute(
-                "SELECT a.role, a.name, a.blob_key, a.position, a.contact_id, c.case_id FROM attachments a "
+                "SELECT c.channel, a.name, a.blob_key, a.position, a.contact_id, c.case_id FROM attachments a "
                 "JOIN contacts c ON c.id = a.contact_id WHERE a.id = %s AND NOT EXISTS "
                 "(SELECT FROM attachments r WHERE r.contact_id = a.contact_id AND r.role = 'rendition' "
                 "AND r.content_id = a.id::text)",
@@ -73,7 +73,11 @@ class Render:
             if original is None:
                 outbox.done(cursor, [task])
                 return
-        files = render_child.in_child(self._renderers[original.role], self._blobs.get(original.blob_key))
+        renderer = self._renderers.get(original.channel)
+        if renderer is None:
+            leave_failed(self._database, task, NOT_SHOWN)
+            return
+        files = render_child.in_child(renderer, self._blobs.get(original.blob_key))
         if isinstance(files, Reason):
             _log.warning("not rendered", contact=str(original.contact_id), trace=task.trace, reason=str(files))
             leave_failed(self._database, task, NOT_SHOWN(because=files))

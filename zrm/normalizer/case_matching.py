@@ -28,6 +28,7 @@ from zrm.casestore.search_words import contact_key
 from zrm.casework.reply_routes import SendingAccount
 from zrm.casework.transitions import Step, next_status
 from zrm.config import Settings
+from zrm.contract.capabilities import of_channel
 from zrm.contract.files import InboundFile
 from zrm.inbox.raw_contacts import Settled
 from zrm.kit.ids import new_id
@@ -273,7 +274,7 @@ class CaseMatching:
         self.rows.attachments.append(kept)
         if kept.scan:
             self.rows.outbox[Topic.SCAN].append((kept.id, contact.trace))
-        if file.role == "fax":
+        if file.role == "pages" and of_channel(contact.channel).renderer:
             self.rows.outbox[Topic.RENDER].append((kept.id, contact.trace))
 
     def _record(self, case: KnownCase, actor: Actor, payload: KnownPayload, reading: Interpretation) -> None:

@@ -13,7 +13,7 @@ from uuid import UUID
 from zrm.casestore import outgoing
 from zrm.casestore.delivery import DeliveryState
 from zrm.casestore.person import mark_undeliverable
-from zrm.contract.capabilities import of_channel
+from zrm.contract.capabilities import kind_of_address, of_channel
 from zrm.contract.inbound import Report
 from zrm.kit.db import Cursor, records
 from zrm.kit.text import digits
@@ -85,7 +85,7 @@ def _apply(cursor: Cursor, channel: str, report: Report) -> bool:
                 cursor, delivery.id, DeliveryState(report.state), report.reason, keeps_reason=report.state == "failed"
             )
             if report.state == "failed" and report.unreachable:
-                mark_undeliverable(cursor, delivery.address)
+                mark_undeliverable(cursor, kind_of_address(channel, delivery.address), delivery.address)
         elif report.state == delivery.state and report.reason is not None:
             outgoing.add_remark(cursor, delivery.id, DeliveryState(delivery.state), report.reason)
     return True

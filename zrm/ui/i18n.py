@@ -1,13 +1,14 @@
 """Texts in the languages of the installation.
 
-A msgid is the English sentence itself. Translations are in `zrm/ui/locale/<language>/*.po`, one file per area, read and
-merged at start without a compile step. A message without a translation is shown in English; a test keeps that from
+A msgid is the English sentence itself. Translations are in `zrm/ui/locale/<language>/*.po`, one file per area, and in the folder `locale`
+of each channel; they are read and merged at start without a compile step. A message without a translation is shown in English; a test keeps that from
 happening in Persian.
 """
 
 from __future__ import annotations
 
 import io
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from gettext import GNUTranslations
@@ -22,6 +23,7 @@ from babel.messages.pofile import read_po
 from zrm.languages import LANGUAGES, SOURCE, Language
 
 LOCALE_FOLDER: Final = Path(__file__).parent / "locale"
+_folders: Final = [LOCALE_FOLDER]
 
 LANGUAGE_COOKIE: Final = "zrm_language"
 """The cookie with the language the reader chose on our pages."""
@@ -91,7 +93,14 @@ def format_code(number: str, language: Language) -> str:
     return f"\u200e{shown}" if LANGUAGES[language].direction == "rtl" else shown
 
 
-def merge(language: Language, folder: Path = LOCALE_FOLDER) -> tuple[Catalog, list[TranslationConflict]]:
+def add_locale_folder(folder: Path) -> None:
+    """Add the messages of a room that brings its own, such as a channel: `<folder>/<language>/*.po`, if there are any."""
+    if folder not in _folders:
+        _folders.append(folder)
+        translations.cache_clear()
+
+
+def merge(language: Language, folders: Sequence[Path] = _folders) -> tuple[Catalog, list[TranslationConflict]]:
     """Read every part file of a language in name order into one catalogue; also tell which messages disagree.
 
     Fuzzy and empty entries are left out, so they fall back to English instead of a guess.
@@ -99,7 +108,9 @@ def merge(language: Language, folder: Path = LOCALE_FOLDER) -> tuple[Catalog, li
     merged = Catalog(locale=language)
     origin: dict[tuple[str | tuple[str, ...], str | None], Path] = {}
     conflicts: list[TranslationConflict] = []
-    for part in sorted((folder / language).glob("*.po")):
+    for part in sorted(
+        (path for folder in folders for path in (folder / language).glob("*.po")), key=lambda path: path.name
+    ):
         with part.open("rb") as file:
             catalog = read_po(file, locale=language, abort_invalid=True)
         for message in catalog:

@@ -17,7 +17,7 @@ from typing import Final
 from jinja2 import BaseLoader, ChoiceLoader, Environment, FileSystemLoader, PrefixLoader, StrictUndefined
 from markupsafe import Markup
 
-from zrm.contract.capabilities import of_channel, registered
+from zrm.contract.capabilities import icon_of_address, of_channel, registered
 from zrm.kit import clock
 from zrm.kit.direction import isolate_codes, reading_direction
 from zrm.languages import LANGUAGES, SOURCE, Language
@@ -118,6 +118,23 @@ class Pages:
             self._icons[name, extra] = drawn
         return drawn
 
+    def channel_icon(self, kind: str) -> Markup:
+        """The icon of a channel."""
+        can = of_channel(kind)
+        return self._drawn(can.icon, can.drawing)
+
+    def address_icon(self, kind: str) -> Markup:
+        """The icon of a kind of address."""
+        return self._drawn(*icon_of_address(kind))
+
+    def _drawn(self, name: str, drawing: str) -> Markup:
+        if not drawing:
+            return self.icon(name)
+        return Markup(
+            '<svg class="ico" aria-hidden="true" viewBox="0 0 24 24" fill="none" stroke="currentColor" '
+            'stroke-linecap="round" stroke-linejoin="round"><path d="{}"/></svg>'
+        ).format(drawing)
+
     def _build(self, language: Language) -> Environment:
         environment = Environment(
             loader=ChoiceLoader([FileSystemLoader(TEMPLATES), PrefixLoader(dict(self._folders))]),
@@ -131,6 +148,8 @@ class Pages:
         install = environment.install_gettext_translations  # type: ignore[attr-defined]  # added by the i18n extension
         install(translations(language), newstyle=True)
         environment.globals.update(
+            address_icon=self.address_icon,
+            channel_icon=self.channel_icon,
             asset=self.asset,
             icon=self.icon,
             words=labels,

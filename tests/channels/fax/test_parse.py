@@ -40,7 +40,7 @@ def test_fax_is_read() -> None:
     assert (inbound.title, inbound.text, inbound.description) == ("", "", (PAGES(num=2),))
     assert inbound.senders == (Sender(PHONE, "02188776655", "شهروند"),)
     (file,) = inbound.files
-    assert (file.role, file.media_type, file.data) == ("fax", "image/tiff", fax(2))
+    assert (file.role, file.media_type, file.data) == ("pages", "image/tiff", fax(2))
     assert {("Caller", "02188776655"), ("Called", "150"), ("Resolution", "204x98")} <= set(inbound.headers)
     assert inbound.labels == set()
 

@@ -30,6 +30,7 @@ from zrm.agent_api.pages.layout import Shell
 from zrm.casestore.contact_files import EmbeddedPicture, StoredFileRow
 from zrm.casework import case_files
 from zrm.casework.case_files import UnsafeFile
+from zrm.contract.capabilities import of_channel
 from zrm.contract.files import StoredFile
 from zrm.contract.reasons import Reason
 from zrm.errors import NotFound
@@ -155,7 +156,7 @@ def _original(context: DeskContext, found: Original) -> Response:
 
 
 def _name(found: Original) -> str:
-    return f"{found.channel}-{found.contact_id}.{'eml' if found.channel == 'email' else 'bin'}"
+    return f"{found.channel}-{found.contact_id}.{of_channel(found.channel).original_suffix}"
 
 
 def _with_pictures(context: DeskContext, html: str, pictures: Mapping[str, EmbeddedPicture]) -> str:

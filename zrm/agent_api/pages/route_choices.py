@@ -17,7 +17,7 @@ from zrm.ui.i18n import _, gettext
 
 _MARKS: Final[tuple[tuple[Callable[[ReplyRoute], bool], str], ...]] = (
     (lambda route: route.barred, _("asked us not to write")),
-    (lambda route: route.doubtful and not route.barred, _("mail comes back")),
+    (lambda route: route.doubtful and not route.barred, _("messages come back")),
     (lambda route: route.claimed, _("not proven")),
     (lambda route: route.asked_for, _("the citizen wants the answer there")),
     (lambda route: route.copied, _("also addressed, not the citizen")),

@@ -43,6 +43,7 @@ class EmailChannel:
         acknowledges=True,
         asks_rating=True,
         command=command_in_mail,
+        original_suffix="eml",
     )
 
     def __init__(self, config: EmailConfig, installation: Installation) -> None:

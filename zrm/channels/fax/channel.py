@@ -33,7 +33,13 @@ class FaxChannel:
 
     kind: ClassVar[str] = "fax"
     Config: ClassVar[type[ChannelConfig]] = FaxConfig
-    can: ClassVar[Capabilities] = Capabilities(names={"fa": "نمابر", "en": "Fax"}, icon="printer", address_kind=PHONE)
+    can: ClassVar[Capabilities] = Capabilities(
+        names={"fa": "نمابر", "en": "Fax"},
+        icon="printer",
+        address_kind=PHONE,
+        original_suffix="tif",
+        renderer="zrm.channels.fax.render:fax_pages",
+    )
 
     def __init__(self, config: FaxConfig, installation: Installation) -> None:
         self._config = config

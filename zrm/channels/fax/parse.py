@@ -69,7 +69,7 @@ def _inbound(raw: RawContact, facts: dict[str, str], fax: Outline, error: str) -
         senders=_senders(facts.get("caller", ""), station, facts.get("name", "")),
         text="",
         description=description,
-        files=(InboundFile(name="fax.tif", media_type=TIFF, data=raw.body, role="fax"),),
+        files=(InboundFile(name="fax.tif", media_type=TIFF, data=raw.body, role="pages"),),
         headers=tuple(headers),
         labels=frozenset({"cut_short"} if error else ()),
     )

@@ -477,7 +477,7 @@ CREATE INDEX contact_search_nobody ON contact_search (address) WHERE person_id I
 CREATE TABLE attachments (
     id uuid PRIMARY KEY,
     contact_id uuid NOT NULL,
-    role text NOT NULL CHECK (role IN ('attachment', 'inline', 'recording', 'fax', 'original', 'rendition')),
+    role text NOT NULL CHECK (role IN ('attachment', 'inline', 'recording', 'pages', 'original', 'rendition')),
     name text NOT NULL,
     media_type text NOT NULL,
     size bigint NOT NULL,
