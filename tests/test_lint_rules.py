@@ -221,6 +221,25 @@ def test_a_class_name_that_is_taken_is_found_and_methods_may_share_theirs() -> N
 
 
 @pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        ("class Line: ...", "class _Line: ..."),
+        ("class Line: ...", "Line = tuple[int, int]"),
+        ("_Line = tuple[int, int]", "Line = list[str]"),
+        ("Line: TypeAlias = str", "class Line: ..."),
+    ],
+)
+def test_a_name_of_an_alias_or_a_private_class_that_is_taken_is_found(first: str, second: str) -> None:
+    (finding,) = check(parse({"a.py": first, "b.py": second}), {}, {})
+    assert finding.file == "b.py"
+
+
+def test_constants_and_variables_may_share_their_names() -> None:
+    files = {"a.py": "MOST = 1\nT = TypeVar('T')\nlog = 2", "b.py": "MOST = 2\nT = TypeVar('T')\n_log = 1\nlog = 3"}
+    assert check(parse(files), {}, {}) == []
+
+
+@pytest.mark.parametrize(
     "code",
     [
         "return [Row(*row) for row in cursor]",

@@ -17,7 +17,7 @@ from zrm.channels.registry import CHANNELS
 from zrm.config import Settings
 from zrm.contract.ports import OpenDoor
 from zrm.errors import ConfigError, StoreUnavailable
-from zrm.frontdesk.desk import Desk, front_desk
+from zrm.frontdesk.desk import CitizensDesk, front_desk
 from zrm.frontdesk.doors_book import DoorsBook
 from zrm.frontdesk.quotas import QuotaCounter
 from zrm.inbox.receive import Inbox
@@ -101,7 +101,7 @@ class Runtime:
         database = Database(self.database.url, application=f"{self.database.application} {purpose}", pool_size=2)
         return Runtime(self.config, database, _blobs(self.config, database), self.redis_url)
 
-    def desk(self) -> tuple[Desk, Inbox]:
+    def desk(self) -> tuple[CitizensDesk, Inbox]:
         """A front desk of this process, and its inbox, which the caller closes; the doors' book and the quotas are
         closed with the installation.
         """

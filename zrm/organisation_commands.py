@@ -24,7 +24,15 @@ from zrm.kit.db import Cursor
 from zrm.kit.yaml_section import load, section_of
 from zrm.languages import FALLBACK, LANGUAGES
 from zrm.organisation import actions, model
-from zrm.organisation.model import EVERYWHERE, Change, Entry, Kind, OrganisationData, SubjectEntry, UnitEntry
+from zrm.organisation.model import (
+    EVERYWHERE,
+    Change,
+    EntryKind,
+    OrganisationData,
+    OrganisationEntry,
+    SubjectEntry,
+    UnitEntry,
+)
 from zrm.security import passwords, provider_accounts, second_step, sessions
 
 console = Console(highlight=False)
@@ -248,7 +256,7 @@ def _values(fa: str, en: str, **keys: str | None) -> dict[str, Any]:
     return {"name": name, **{key: value or None for key, value in keys.items() if value is not None}}
 
 
-def _add(kind: Kind, key: str, values: dict[str, Any]) -> None:
+def _add(kind: EntryKind, key: str, values: dict[str, Any]) -> None:
     """Add a record. Errors: ConfigError for a bad or unknown key, and for an existing record that differs."""
     with _organisation(hold=True) as (cursor, present):
         wanted = model.read(section_of(f"zrm {kind} add", {f"{kind}s": {key: values}}), present)
@@ -260,7 +268,7 @@ def _add(kind: Kind, key: str, values: dict[str, Any]) -> None:
     _tell(changes)
 
 
-def _change(kind: Kind, key: str, values: dict[str, Any]) -> None:
+def _change(kind: EntryKind, key: str, values: dict[str, Any]) -> None:
     """Change a record. Errors: ConfigError for a bad or unknown key."""
     with _organisation(hold=True) as (cursor, present):
         there = _entries(present, kind)
@@ -283,7 +291,7 @@ def _remove(kind: Literal["unit", "subject"], key: str) -> None:
     console.print(f"- {kind} {key}", markup=False)
 
 
-def _entries(present: OrganisationData, kind: Kind) -> dict[str, Any]:
+def _entries(present: OrganisationData, kind: EntryKind) -> dict[str, Any]:
     entries: dict[str, Any] = getattr(present, f"{kind}s")
     return entries
 
@@ -309,7 +317,7 @@ def _tree(entries: Mapping[str, T], above: str | None = None, depth: int = 0) ->
             yield from _tree(entries, key, depth + 1)
 
 
-def _line(depth: int, key: str, entry: Entry, *more: str) -> None:
+def _line(depth: int, key: str, entry: OrganisationEntry, *more: str) -> None:
     names = entry.name.names
     words = [key, *(names[code] for code in dict.fromkeys((*FALLBACK, *names))), *filter(None, more)]
     console.print("  " * depth + " · ".join(words), markup=False, soft_wrap=True)

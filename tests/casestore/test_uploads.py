@@ -14,14 +14,14 @@ from zrm.casestore import uploads
 from zrm.config import Settings
 from zrm.contract.files import StoredFile
 from zrm.contract.inbound import RawContact
-from zrm.frontdesk.desk import Desk, front_desk
+from zrm.frontdesk.desk import CitizensDesk, front_desk
 from zrm.inbox.receive import INLINE_LIMIT, Inbox
 from zrm.kit.blobs import BlobStore
 from zrm.kit.db import Database
 
 
 @pytest.fixture
-def desk(database: Database, blobs: BlobStore, inbox: Inbox, settings: Settings) -> Desk:
+def desk(database: Database, blobs: BlobStore, inbox: Inbox, settings: Settings) -> CitizensDesk:
     return front_desk(database, blobs, inbox, settings, b"key", [])
 
 
@@ -46,7 +46,7 @@ def contact(body: bytes = b"{}", *files: StoredFile) -> RawContact:
 
 
 def test_what_no_contact_came_with_goes_after_a_day_and_not_before(
-    desk: Desk, database: Database, blobs: BlobStore
+    desk: CitizensDesk, database: Database, blobs: BlobStore
 ) -> None:
     refused = desk.files.store(io.BytesIO(b"of a refused form"))
     assert uploads.sweep(database, blobs) == 0
@@ -58,7 +58,7 @@ def test_what_no_contact_came_with_goes_after_a_day_and_not_before(
     assert uploads.sweep(database, blobs) == 0
 
 
-def test_what_a_contact_came_with_stays_for_ever(desk: Desk, database: Database, blobs: BlobStore) -> None:
+def test_what_a_contact_came_with_stays_for_ever(desk: CitizensDesk, database: Database, blobs: BlobStore) -> None:
     carried, large = desk.files.store(b"a plan of the street"), b"x" * (INLINE_LIMIT + 1)
     same_as_a_body = desk.files.store(large)
     shown = desk.files.store(b"in the conversation")
@@ -77,7 +77,7 @@ def test_what_a_contact_came_with_stays_for_ever(desk: Desk, database: Database,
 
 
 def test_an_upload_again_and_a_form_that_is_sent_at_last_begin_a_new_day(
-    desk: Desk, database: Database, blobs: BlobStore
+    desk: CitizensDesk, database: Database, blobs: BlobStore
 ) -> None:
     again, sent = desk.files.store(b"chosen again"), desk.files.store(b"sent at last")
     age(database, blobs)
@@ -89,7 +89,7 @@ def test_an_upload_again_and_a_form_that_is_sent_at_last_begin_a_new_day(
 
 
 def test_killed_between_file_and_registration_the_next_sweep_ends_it(
-    desk: Desk, database: Database, blobs: BlobStore, monkeypatch: pytest.MonkeyPatch
+    desk: CitizensDesk, database: Database, blobs: BlobStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     class Killed(BaseException):
         pass
@@ -116,7 +116,7 @@ def test_an_upload_is_registered_before_it_is_there(database: Database, blobs: B
     assert (seen, blobs.path(key).exists()) == ([False], True)
 
 
-def test_no_file_goes_while_somebody_counts_on_it(desk: Desk, database: Database, blobs: BlobStore) -> None:
+def test_no_file_goes_while_somebody_counts_on_it(desk: CitizensDesk, database: Database, blobs: BlobStore) -> None:
     """Sweeps without a pause, and citizens who send what lay there for a day, or choose the same file again."""
     end = threading.Event()
 

@@ -27,7 +27,7 @@ from zrm.channels.sms.channel import SmsChannel
 from zrm.channels.sms.config import SmsConfig
 from zrm.config import Settings
 from zrm.contract.inbound import REPEATED_ID
-from zrm.frontdesk.desk import Desk, front_desk
+from zrm.frontdesk.desk import CitizensDesk, front_desk
 from zrm.inbox.receive import Inbox
 from zrm.kit.blobs import BlobStore
 from zrm.kit.db import Database
@@ -67,12 +67,12 @@ def account() -> Iterator[TwilioStandIn]:
 
 
 @pytest.fixture
-def desk(database: Database, blobs: BlobStore, inbox: Inbox, settings: Settings) -> Desk:
+def desk(database: Database, blobs: BlobStore, inbox: Inbox, settings: Settings) -> CitizensDesk:
     return front_desk(database, blobs, inbox, settings, b"key", [])
 
 
 @pytest.fixture
-def posts(account: TwilioStandIn, desk: Desk) -> Iterator[dict[str, Post]]:
+def posts(account: TwilioStandIn, desk: CitizensDesk) -> Iterator[dict[str, Post]]:
     """By door, how a message with these words comes in; all have one id."""
     with ExitStack() as stack:
         sms = channel_at(account)
@@ -149,7 +149,7 @@ def test_an_agent_sees_that_the_id_was_another_messages(
 
 
 def test_what_comes_by_webhook_and_lies_in_the_inbox_too_is_one_whatever_shape_it_has(
-    posts: dict[str, Post], account: TwilioStandIn, desk: Desk, database: Database
+    posts: dict[str, Post], account: TwilioStandIn, desk: CitizensDesk, database: Database
 ) -> None:
     posts["gateway"]("چراغ خراب است")
     listed = [

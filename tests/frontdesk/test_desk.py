@@ -29,7 +29,7 @@ from zrm.contract.refusals import WRONG_SECRET, WRONG_SIGNATURE
 from zrm.contract.tracking import Tracking
 from zrm.dispatch.deliver import Deliver
 from zrm.errors import NotFound, StoreUnavailable, TooManyTries
-from zrm.frontdesk.desk import Desk, front_desk
+from zrm.frontdesk.desk import CitizensDesk, front_desk
 from zrm.inbox.code import mint
 from zrm.inbox.receive import Inbox
 from zrm.kit.blobs import BlobStore
@@ -42,7 +42,7 @@ PEER = "192.0.2.7"
 
 
 @pytest.fixture
-def desk(database: Database, blobs: BlobStore, inbox: Inbox, settings: Settings) -> Desk:
+def desk(database: Database, blobs: BlobStore, inbox: Inbox, settings: Settings) -> CitizensDesk:
     return front_desk(database, blobs, inbox, settings, b"key", [Account("email", "info", "email")])
 
 
@@ -75,22 +75,22 @@ def file(database: Database, blobs: BlobStore, settings: Settings) -> Callable[[
     return file
 
 
-def come(desk: Desk, body: bytes = b"x") -> Receipt:
+def come(desk: CitizensDesk, body: bytes = b"x") -> Receipt:
     return desk.reception.receive(RawContact("web", "portal", body.hex(), body, "text/plain"))
 
 
-def test_a_code_works_before_anything_is_filed(desk: Desk) -> None:
+def test_a_code_works_before_anything_is_filed(desk: CitizensDesk) -> None:
     tracking = desk.tracking.track(come(desk).code, PEER)
     assert (tracking.state, tracking.proofs, tracking.messages, tracking.filed) == ("received", (), (), False)
 
 
-def test_quarantine_looks_like_received_to_its_sender(desk: Desk, file: Callable[[], None]) -> None:
+def test_quarantine_looks_like_received_to_its_sender(desk: CitizensDesk, file: Callable[[], None]) -> None:
     receipt = come(desk, b"broken")
     file()
     assert desk.tracking.track(receipt.code, PEER).state == "received"
 
 
-def test_without_proof_the_state_and_no_words(desk: Desk, file: Callable[[], None]) -> None:
+def test_without_proof_the_state_and_no_words(desk: CitizensDesk, file: Callable[[], None]) -> None:
     receipt = come(desk)
     file()
     tracking = desk.tracking.track(format_code(receipt.code, "fa"), PEER)
@@ -102,7 +102,7 @@ def test_without_proof_the_state_and_no_words(desk: Desk, file: Callable[[], Non
 
 
 def test_of_a_very_long_message_the_beginning_is_shown(
-    desk: Desk, file: Callable[[], None], database: Database
+    desk: CitizensDesk, file: Callable[[], None], database: Database
 ) -> None:
     receipt = come(desk)
     file()
@@ -114,7 +114,7 @@ def test_of_a_very_long_message_the_beginning_is_shown(
 
 
 def test_of_a_very_long_conversation_the_newest_part_is_shown(
-    desk: Desk, file: Callable[[], None], database: Database
+    desk: CitizensDesk, file: Callable[[], None], database: Database
 ) -> None:
     receipt = come(desk)
     file()
@@ -132,7 +132,7 @@ def test_of_a_very_long_conversation_the_newest_part_is_shown(
 class Matter:
     """A filed matter of Ali's, and what becomes of it."""
 
-    desk: Desk
+    desk: CitizensDesk
     database: Database
     code: str
 
@@ -154,7 +154,7 @@ class Matter:
 
 
 @pytest.fixture
-def matter(desk: Desk, file: Callable[[], None], database: Database) -> Matter:
+def matter(desk: CitizensDesk, file: Callable[[], None], database: Database) -> Matter:
     receipt = come(desk)
     file()
     return Matter(desk, database, receipt.code)
@@ -235,7 +235,7 @@ def test_what_was_just_sent_is_seen_until_it_is_filed_or_while_it_is_held(
     assert len(matter.look().messages) == 1 + (body != b"broken")
 
 
-def test_a_wrong_code_and_an_unknown_code_look_alike(desk: Desk) -> None:
+def test_a_wrong_code_and_an_unknown_code_look_alike(desk: CitizensDesk) -> None:
     come(desk)
     for typed in ("123456789012", mint(), "", "abc", "۱۲۳"):
         with pytest.raises(NotFound, match="no such code"):
@@ -265,14 +265,16 @@ def test_guessing_is_slowed_down_per_peer(
 @pytest.mark.parametrize(
     ("digits", "right"), [("4567", True), ("۴۵۶۷", True), ("٤٥٦٧", True), ("4568", False), ("567", False), ("", False)]
 )
-def test_the_last_digits_of_the_phone_prove(desk: Desk, file: Callable[[], None], digits: str, right: bool) -> None:
+def test_the_last_digits_of_the_phone_prove(
+    desk: CitizensDesk, file: Callable[[], None], digits: str, right: bool
+) -> None:
     receipt = come(desk)
     file()
     assert desk.tracking.prove_by_phone(receipt.code, digits, PEER) is right
 
 
 def test_a_number_somebody_typed_beside_the_citizens_address_proves_no_other_matter(
-    desk: Desk, file: Callable[[], None], database: Database
+    desk: CitizensDesk, file: Callable[[], None], database: Database
 ) -> None:
     """Ali has typed nothing: a stranger did, with a telephone of their own, and Ali answered the mail he got."""
     strangers = come(desk)
@@ -293,7 +295,7 @@ def test_a_number_somebody_typed_beside_the_citizens_address_proves_no_other_mat
 
 
 def test_what_a_machine_answers_makes_no_address_its_persons(
-    desk: Desk, file: Callable[[], None], database: Database
+    desk: CitizensDesk, file: Callable[[], None], database: Database
 ) -> None:
     receipt = come(desk)
     file()
@@ -304,7 +306,7 @@ def test_what_a_machine_answers_makes_no_address_its_persons(
         assert cursor.fetchall() == [(True, 1), (True, 1)], "it joined the case and proved nothing"
 
 
-def test_digits_cannot_be_tried_for_long(desk: Desk, file: Callable[[], None]) -> None:
+def test_digits_cannot_be_tried_for_long(desk: CitizensDesk, file: Callable[[], None]) -> None:
     receipt = come(desk)
     file()
     for number in range(5):
@@ -313,14 +315,14 @@ def test_digits_cannot_be_tried_for_long(desk: Desk, file: Callable[[], None]) -
         desk.tracking.prove_by_phone(receipt.code, "4567", "192.0.2.99")
 
 
-def filed_codes(desk: Desk, file: Callable[[], None], number: int) -> list[str]:
+def filed_codes(desk: CitizensDesk, file: Callable[[], None], number: int) -> list[str]:
     codes = [come(desk, b"%d" % n).code for n in range(number)]
     for _ in range(0, number, 10):
         file()
     return codes
 
 
-def test_a_town_behind_one_address_proves_and_asks_for_links(desk: Desk, file: Callable[[], None]) -> None:
+def test_a_town_behind_one_address_proves_and_asks_for_links(desk: CitizensDesk, file: Callable[[], None]) -> None:
     for code in filed_codes(desk, file, 30):
         for _ in range(3):
             assert desk.tracking.prove_by_phone(code, "4567", PEER)
@@ -329,7 +331,7 @@ def test_a_town_behind_one_address_proves_and_asks_for_links(desk: Desk, file: C
 
 @pytest.mark.parametrize("peers", [["192.0.2.7"], ["2001:db8:1:2::1", "2001:db8:1:2:ffff::9"], ["::ffff:192.0.2.7"]])
 def test_the_misses_of_one_peer_are_counted_over_all_codes(
-    desk: Desk, file: Callable[[], None], settings: Settings, peers: list[str]
+    desk: CitizensDesk, file: Callable[[], None], settings: Settings, peers: list[str]
 ) -> None:
     codes = filed_codes(desk, file, 6)
     for number in range(settings.rates.proof_peer_tries):
@@ -341,7 +343,9 @@ def test_the_misses_of_one_peer_are_counted_over_all_codes(
 
 
 @pytest.mark.parametrize("peers", [["192.0.2.7"], ["2001:db8:1:2::1", "2001:db8:1:2:ffff::9"]])
-def test_a_peer_asks_for_lost_codes_as_often_as_for_links(desk: Desk, settings: Settings, peers: list[str]) -> None:
+def test_a_peer_asks_for_lost_codes_as_often_as_for_links(
+    desk: CitizensDesk, settings: Settings, peers: list[str]
+) -> None:
     for number in range(settings.rates.link_peer_tries):
         desk.self_service.count_asking_for_codes(peers[number % len(peers)])
     with pytest.raises(TooManyTries) as refused:
@@ -350,7 +354,7 @@ def test_a_peer_asks_for_lost_codes_as_often_as_for_links(desk: Desk, settings: 
     desk.self_service.count_asking_for_codes("198.51.100.1")
 
 
-def test_unknown_codes_are_misses_of_the_peer(desk: Desk, settings: Settings) -> None:
+def test_unknown_codes_are_misses_of_the_peer(desk: CitizensDesk, settings: Settings) -> None:
     for _ in range(settings.rates.proof_peer_tries):
         with pytest.raises(NotFound):
             desk.tracking.prove_by_phone(mint(), "4567", PEER)
@@ -358,7 +362,9 @@ def test_unknown_codes_are_misses_of_the_peer(desk: Desk, settings: Settings) ->
         desk.tracking.prove_by_phone(mint(), "4567", PEER)
 
 
-def test_guesses_at_one_code_that_come_at_once_are_counted_one_by_one(desk: Desk, file: Callable[[], None]) -> None:
+def test_guesses_at_one_code_that_come_at_once_are_counted_one_by_one(
+    desk: CitizensDesk, file: Callable[[], None]
+) -> None:
     (code,) = filed_codes(desk, file, 1)
 
     def guess(number: int) -> bool | None:
@@ -372,7 +378,7 @@ def test_guesses_at_one_code_that_come_at_once_are_counted_one_by_one(desk: Desk
     assert (outcomes.count(False), outcomes.count(None)) == (5, 35)
 
 
-def test_who_is_right_frees_nobody_elses_misses(desk: Desk, file: Callable[[], None]) -> None:
+def test_who_is_right_frees_nobody_elses_misses(desk: CitizensDesk, file: Callable[[], None]) -> None:
     (code,) = filed_codes(desk, file, 1)
     for number in range(4):
         assert not desk.tracking.prove_by_phone(code, "0000", f"192.0.2.{number}")
@@ -383,7 +389,7 @@ def test_who_is_right_frees_nobody_elses_misses(desk: Desk, file: Callable[[], N
 
 
 def test_patience_does_not_help_a_crowd_of_guessers(
-    desk: Desk, file: Callable[[], None], database: Database, settings: Settings
+    desk: CitizensDesk, file: Callable[[], None], database: Database, settings: Settings
 ) -> None:
     (code,) = filed_codes(desk, file, 1)
     looked_at = 0
@@ -397,7 +403,7 @@ def test_patience_does_not_help_a_crowd_of_guessers(
     assert looked_at == settings.rates.proof_code_tries
 
 
-def test_links_have_a_limit_of_their_own(desk: Desk, file: Callable[[], None], database: Database) -> None:
+def test_links_have_a_limit_of_their_own(desk: CitizensDesk, file: Callable[[], None], database: Database) -> None:
     first, second = filed_codes(desk, file, 2)
     for number in range(3):
         desk.tracking.prove_by_email(first, f"192.0.2.{number}")
@@ -412,7 +418,7 @@ def test_links_have_a_limit_of_their_own(desk: Desk, file: Callable[[], None], d
         assert cursor.fetchone() == (4,)
 
 
-def test_a_link_ends_after_its_time(desk: Desk, database: Database) -> None:
+def test_a_link_ends_after_its_time(desk: CitizensDesk, database: Database) -> None:
     receipt = come(desk)
     with database.cursor() as cursor:
         for token, ends in (("young", "1 minute"), ("old", "-1 second")):
@@ -425,14 +431,14 @@ def test_a_link_ends_after_its_time(desk: Desk, database: Database) -> None:
     assert desk.tracking.redeem("young") == receipt.code
 
 
-def test_a_report_has_no_code_that_leads_anywhere(desk: Desk) -> None:
+def test_a_report_has_no_code_that_leads_anywhere(desk: CitizensDesk) -> None:
     report = desk.reception.receive(RawContact("sms", "3000", "SM1/sent", b"x", "text/plain", kind="report"))
     with pytest.raises(NotFound):
         desk.tracking.track(report.code, PEER)
 
 
 def test_what_is_not_public_is_not_in_the_public_conversation(
-    desk: Desk, file: Callable[[], None], database: Database
+    desk: CitizensDesk, file: Callable[[], None], database: Database
 ) -> None:
     receipt = come(desk)
     file()
@@ -447,7 +453,7 @@ def test_what_is_not_public_is_not_in_the_public_conversation(
 
 
 def test_the_link_goes_to_a_proven_address_before_a_claimed_one(
-    desk: Desk, file: Callable[[], None], database: Database
+    desk: CitizensDesk, file: Callable[[], None], database: Database
 ) -> None:
     receipt = come(desk)
     file()
@@ -464,7 +470,7 @@ def test_the_link_goes_to_a_proven_address_before_a_claimed_one(
 
 
 def test_a_link_by_mail_proves_once(
-    desk: Desk, file: Callable[[], None], database: Database, settings: Settings
+    desk: CitizensDesk, file: Callable[[], None], database: Database, settings: Settings
 ) -> None:
     receipt = come(desk)
     file()
@@ -491,7 +497,7 @@ def test_a_link_by_mail_proves_once(
     )
 
 
-def test_an_anonymous_matter_is_its_codes(desk: Desk, file: Callable[[], None]) -> None:
+def test_an_anonymous_matter_is_its_codes(desk: CitizensDesk, file: Callable[[], None]) -> None:
     receipt = come(desk, b"anonymous")
     file()
     tracking = desk.tracking.track(receipt.code, PEER)
@@ -501,7 +507,7 @@ def test_an_anonymous_matter_is_its_codes(desk: Desk, file: Callable[[], None]) 
     assert not desk.tracking.prove_by_phone(receipt.code, "4567", PEER)
 
 
-def test_a_refusal_is_recorded_without_the_peer(desk: Desk, database: Database) -> None:
+def test_a_refusal_is_recorded_without_the_peer(desk: CitizensDesk, database: Database) -> None:
     desk.reception.refuse("sms", "3000", WRONG_SIGNATURE, PEER)
     with database.cursor() as cursor:
         cursor.execute("SELECT channel, reason_code, peer_hash FROM refusals")
@@ -510,7 +516,7 @@ def test_a_refusal_is_recorded_without_the_peer(desk: Desk, database: Database) 
     assert PEER not in peer
 
 
-def test_subjects_come_parents_first(desk: Desk) -> None:
+def test_subjects_come_parents_first(desk: CitizensDesk) -> None:
     seen: set[str] = set()
     for subject in desk.self_service.subjects():
         assert not subject.parent_key or subject.parent_key in seen
@@ -518,7 +524,7 @@ def test_subjects_come_parents_first(desk: Desk) -> None:
     assert "street-light" in seen
 
 
-def test_a_closed_case_can_be_rated(desk: Desk, file: Callable[[], None], database: Database) -> None:
+def test_a_closed_case_can_be_rated(desk: CitizensDesk, file: Callable[[], None], database: Database) -> None:
     receipt = come(desk)
     file()
     assert not desk.self_service.rate(receipt.code, 5, "sms", PEER), "it is not closed yet"
@@ -538,7 +544,7 @@ def test_a_closed_case_can_be_rated(desk: Desk, file: Callable[[], None], databa
         desk.self_service.rate(mint(), 4, "sms", PEER)
 
 
-def test_the_newest_word_about_writing_counts(desk: Desk) -> None:
+def test_the_newest_word_about_writing_counts(desk: CitizensDesk) -> None:
     assert not desk.self_service.opted_out("sms", "+989121234567")
     for out in (True, False, True):
         desk.self_service.opt("sms", "3000", "+989121234567", out=out)
@@ -546,7 +552,7 @@ def test_the_newest_word_about_writing_counts(desk: Desk) -> None:
     assert not desk.self_service.opted_out("email", "+989121234567")
 
 
-def test_a_dialogue_is_remembered_for_a_while(desk: Desk, database: Database) -> None:
+def test_a_dialogue_is_remembered_for_a_while(desk: CitizensDesk, database: Database) -> None:
     assert desk.checkpoints.load_state("telegram", "42") is None
     desk.checkpoints.save_state("telegram", "42", {"step": "subject"}, seconds=60)
     desk.checkpoints.save_state("telegram", "42", {"step": "text"}, seconds=60)
@@ -560,7 +566,7 @@ def test_a_dialogue_is_remembered_for_a_while(desk: Desk, database: Database) ->
     assert desk.checkpoints.load_state("telegram", "43") is None
 
 
-def test_a_note_is_rewritten_by_one_at_a_time(desk: Desk) -> None:
+def test_a_note_is_rewritten_by_one_at_a_time(desk: CitizensDesk) -> None:
     def count(note: JSON) -> tuple[JSON, float]:
         return {"n": 1 + (note["n"] if isinstance(note, dict) and isinstance(note["n"], int) else 0)}, 60
 
@@ -578,7 +584,7 @@ def test_a_note_is_rewritten_by_one_at_a_time(desk: Desk) -> None:
     assert desk.checkpoints.load_state("telegram", "42") is None
 
 
-def test_notes_that_end_soon_are_found_the_first_first(desk: Desk) -> None:
+def test_notes_that_end_soon_are_found_the_first_first(desk: CitizensDesk) -> None:
     for key, seconds in (("late", 90.0), ("soon", 30.0), ("sooner", 20.0), ("over", -1.0)):
         desk.checkpoints.save_state("telegram", key, key, seconds=seconds)
     desk.checkpoints.save_state("bale", "other", "other", seconds=10)

@@ -20,7 +20,7 @@ import pytest
 from tests.channels.web.portal import filled, hidden, running
 from zrm.config import Settings
 from zrm.contract.inbound import RawContact, Receipt
-from zrm.frontdesk.desk import Desk, front_desk
+from zrm.frontdesk.desk import CitizensDesk, front_desk
 from zrm.frontdesk.doors_book import DoorsBook
 from zrm.inbox import receipts, receive
 from zrm.inbox.receipts import Settlement
@@ -40,7 +40,7 @@ def answers(database: Database, tmp_path: Path) -> Iterator[DoorsBook]:
 
 
 @pytest.fixture
-def desk(database: Database, blobs: BlobStore, inbox: Inbox, settings: Settings, answers: DoorsBook) -> Desk:
+def desk(database: Database, blobs: BlobStore, inbox: Inbox, settings: Settings, answers: DoorsBook) -> CitizensDesk:
     return front_desk(database, blobs, inbox, settings, b"secret of this test", (), answers)
 
 
@@ -67,7 +67,7 @@ def drop_some(monkeypatch: pytest.MonkeyPatch, said: bytes) -> None:
 
 
 def test_a_form_that_was_confirmed_and_is_nowhere_breaks_the_law(
-    desk: Desk, database: Database, answers: DoorsBook, monkeypatch: pytest.MonkeyPatch
+    desk: CitizensDesk, database: Database, answers: DoorsBook, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     drop_some(monkeypatch, b"the second")
     with running(desk=desk) as portal:
@@ -80,7 +80,7 @@ def test_a_form_that_was_confirmed_and_is_nowhere_breaks_the_law(
 
 
 def test_two_messages_that_were_taken_for_one_break_the_law(
-    desk: Desk, database: Database, answers: DoorsBook, monkeypatch: pytest.MonkeyPatch
+    desk: CitizensDesk, database: Database, answers: DoorsBook, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As once with mail: 73 letters, one receipt, each of them answered with yes."""
     monkeypatch.setattr(receive, "content_of", lambda _: "0" * 32)
@@ -90,7 +90,9 @@ def test_two_messages_that_were_taken_for_one_break_the_law(
     assert (line.received, line.unkept, line.holds) == (1, 73, False), "none of them is the one that is kept"
 
 
-def test_honest_repetitions_and_refusals_keep_the_law(desk: Desk, database: Database, answers: DoorsBook) -> None:
+def test_honest_repetitions_and_refusals_keep_the_law(
+    desk: CitizensDesk, database: Database, answers: DoorsBook
+) -> None:
     mail = b"Received: by %d\r\nSubject: x\r\n\r\nthe same"
     for hop in range(3):
         desk.reception.receive(RawContact("email", "info", "x", mail % hop, "message/rfc822"))
@@ -100,7 +102,7 @@ def test_honest_repetitions_and_refusals_keep_the_law(desk: Desk, database: Data
 
 
 def test_every_way_to_the_desk_is_in_the_book_and_an_error_is_not(
-    desk: Desk, database: Database, answers: DoorsBook, inbox: Inbox
+    desk: CitizensDesk, database: Database, answers: DoorsBook, inbox: Inbox
 ) -> None:
     def contact(name: str) -> RawContact:
         return RawContact("web", "portal", name, name.encode(), "text/plain")

@@ -10,10 +10,10 @@ from uuid import UUID
 from zrm.kit.db import Cursor
 
 CHANNEL = "zrm_live"
-Kind = Literal["case", "notification", "quarantine", "delivery", "task"]
+ChangeKind = Literal["case", "notification", "quarantine", "delivery", "task"]
 
 
-def publish_change(cursor: Cursor, kind: Kind, ids: Iterable[UUID]) -> None:
+def publish_change(cursor: Cursor, kind: ChangeKind, ids: Iterable[UUID]) -> None:
     """Tell every desk, when this transaction commits, that these rows changed. For notifications: the agents' ids."""
     payloads = [json.dumps([kind, str(identifier)]) for identifier in dict.fromkeys(ids)]
     if payloads:

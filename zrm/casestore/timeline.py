@@ -241,7 +241,7 @@ def load(cursor: Cursor, case_id: UUID, *, before: TimelineKey | None = None) ->
 
 
 @dataclass(frozen=True, slots=True)
-class _Answer:
+class _AnswerPlace:
     """The time and id of a delivery's answer in the timeline."""
 
     at: datetime
@@ -255,7 +255,7 @@ def behind_delivery(cursor: Cursor, case_id: UUID, delivery_id: UUID) -> Timelin
         " LEFT JOIN contacts c ON c.id = d.contact_id WHERE d.id = %s AND d.case_id = %s",
         [delivery_id, case_id],
     )
-    found = record(cursor, _Answer)
+    found = record(cursor, _AnswerPlace)
     return TimelineKey(found.at, True, UUID(int=found.id.int + 1)) if found else None
 
 

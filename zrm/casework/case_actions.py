@@ -71,7 +71,7 @@ PERMISSIONS: Final = {
     if step not in (Step.CITIZEN_WRITES, Step.ROBOT_WRITES)
 }
 """The permission that each step of an agent needs in the unit that has the case."""
-_Result = TypeVar("_Result")
+_ActionResult = TypeVar("_ActionResult")
 
 
 def allowed(actor: ActingAgent, case: CaseHead) -> frozenset[Step]:
@@ -379,7 +379,7 @@ def set_contact_preference(cursor: Cursor, act: ActionContext, *, language: str,
     touch(cursor, case)
 
 
-def traced(cursor: Cursor, act: ActionContext, take: Callable[[], _Result]) -> tuple[_Result, str]:
+def traced(cursor: Cursor, act: ActionContext, take: Callable[[], _ActionResult]) -> tuple[_ActionResult, str]:
     """Take a step of an agent who sees the case; returns what it returns, and its trace. Errors: NotFound, and the step's.
 
     The trace is read after the step, which has locked the case: what the step sends carries this very trace.

@@ -17,7 +17,7 @@ from zrm.localized import in_language
 from zrm.ui.calendars import DateReader, date_text
 from zrm.ui.i18n import _, digits, format_code, gettext
 
-Answer = Literal["help", "stop", "start", "status", "unknown", "codes", "no codes", "rated"]
+SelfServiceAnswer = Literal["help", "stop", "start", "status", "unknown", "codes", "no codes", "rated"]
 
 _STATES: Final[dict[str, str]] = {
     "": _("Case %(code)s has reached us and waits its turn."),
@@ -26,7 +26,7 @@ _STATES: Final[dict[str, str]] = {
     Status.WAITING: _("Case %(code)s has been answered. If something is missing, just write to us."),
     Status.CLOSED: _("Case %(code)s is closed. If it is not settled for you, just write to us."),
 }
-_TEXTS: Final[dict[Answer, str]] = {
+_TEXTS: Final[dict[SelfServiceAnswer, str]] = {
     "help": _(
         "%(name)s\nDescribe your matter in words.\nYour 12-digit code: where your case stands.\n"
         "CODES: the codes of your cases.\nSTOP: no more messages. START: messages again."
@@ -37,7 +37,7 @@ _TEXTS: Final[dict[Answer, str]] = {
     "no codes": _("We know no current case of yours."),
     "rated": _("Thank you. Your rating has been recorded."),
 }
-_BY_MAIL: Final[dict[Answer, str]] = {
+_BY_MAIL: Final[dict[SelfServiceAnswer, str]] = {
     "stop": _("You will get no more mail from us at this address. To get it again, send a mail that says START."),
     "start": _("You will get our mail again. To end it, send a mail that says STOP."),
     "unknown": _(
@@ -46,7 +46,7 @@ _BY_MAIL: Final[dict[Answer, str]] = {
     ),
 }
 
-_SUBJECTS: Final[dict[Answer, str]] = {
+_SUBJECTS: Final[dict[SelfServiceAnswer, str]] = {
     "help": _("How to reach us"),
     "stop": _("No more mail from us"),
     "start": _("Mail from us again"),
@@ -62,13 +62,13 @@ _MOST_SEGMENTS: Final = 2
 CLOSING_SUBJECT: Final = _("Your case is closed")
 
 
-def subject_of(answer: Answer, language: Language) -> str:
+def subject_of(answer: SelfServiceAnswer, language: Language) -> str:
     """The subject of an answer by mail."""
     return gettext(language, _SUBJECTS[answer])
 
 
 def text_of(
-    answer: Answer, language: Language, *, name: str, code: str = "", status: str = "", by_mail: bool = False
+    answer: SelfServiceAnswer, language: Language, *, name: str, code: str = "", status: str = "", by_mail: bool = False
 ) -> str:
     """The answer in the citizen's language. `status` is that of the case behind `code`, empty while it is not filed
     yet.

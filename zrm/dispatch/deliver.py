@@ -48,7 +48,7 @@ class Sends(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class _Outgoing:
+class _LoadedDelivery:
     """A delivery with its text. `contact_id` is the contact that holds the text, if there is one."""
 
     id: UUID
@@ -112,7 +112,7 @@ class Deliver:
             code=outcome.code if isinstance(outcome, SendError) else "",
         )
 
-    def _send(self, outgoing: _Outgoing) -> Sent | SendError:
+    def _send(self, outgoing: _LoadedDelivery) -> Sent | SendError:
         channel = self._channels.get(outgoing.channel)
         if channel is None:
             return SendError(NO_CHANNEL(channel=outgoing.channel))
@@ -125,7 +125,7 @@ class Deliver:
             _log.exception("channel broke its contract", channel=outgoing.channel)
             return OutcomeUnknown(INTERNAL(error=type(error).__name__))
 
-    def _named(self, cursor: Cursor, outgoing: _Outgoing) -> _Outgoing:
+    def _named(self, cursor: Cursor, outgoing: _LoadedDelivery) -> _LoadedDelivery:
         """The answer with the Message-ID it leaves under, if it is a mail. It is known before the mail leaves, so a
         reply to it always finds its case.
         """
@@ -147,7 +147,7 @@ class Deliver:
         link = f"{self._settings.public_url}/proof/{token}"
         return replace(reply, text=reply.text.replace(PROOF_LINK, link))
 
-    def _settle(self, cursor: Cursor, task: Task, outgoing: _Outgoing, outcome: Sent | SendError) -> None:
+    def _settle(self, cursor: Cursor, task: Task, outgoing: _LoadedDelivery, outcome: Sent | SendError) -> None:
         cursor.execute("SELECT state FROM deliveries WHERE id = %s FOR UPDATE", [outgoing.id])
         row = cursor.fetchone()
         if row is None or row[0] != DeliveryState.SENDING:
@@ -173,7 +173,7 @@ class Deliver:
                     mark_undeliverable(cursor, kind_of_address(outgoing.channel, outgoing.reply.to), outgoing.reply.to)
         outbox.done(cursor, [task])
 
-    def _settle_late(self, cursor: Cursor, outgoing: _Outgoing, state: str, outcome: Sent | SendError) -> None:
+    def _settle_late(self, cursor: Cursor, outgoing: _LoadedDelivery, state: str, outcome: Sent | SendError) -> None:
         """While we sent, a report came, or our lease expired and another worker wrote `unknown`: add what we know.
 
         The state never goes back, and nothing is queued again: a person may have acted on `unknown` already.
@@ -213,7 +213,7 @@ class _Stored(NamedTuple):
     reply_token: str
 
 
-def _load(cursor: Cursor, delivery_id: UUID) -> _Outgoing | None:
+def _load(cursor: Cursor, delivery_id: UUID) -> _LoadedDelivery | None:
     cursor.execute(
         """
         SELECT d.state, d.attempts, d.channel, d.account, d.address, d.case_id, d.contact_id,
@@ -246,7 +246,7 @@ def _load(cursor: Cursor, delivery_id: UUID) -> _Outgoing | None:
         automatic=stored.automatic,
         files=_files(cursor, stored.contact_id) if stored.contact_id is not None else (),
     )
-    return _Outgoing(
+    return _LoadedDelivery(
         id=delivery_id,
         state=stored.state,
         attempts=stored.attempts,

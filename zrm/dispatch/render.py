@@ -27,7 +27,7 @@ NOT_SHOWN: Final = declare("render.not_shown", "these pages cannot be shown")
 _NEVER_FINISHED: Final = declare("render.never_finished", "rendering was started too often and never finished")
 
 
-class _Original(NamedTuple):
+class _FaxOriginal(NamedTuple):
     """The file to render."""
 
     channel: str
@@ -69,7 +69,7 @@ class Render:
                 "AND r.content_id = a.id::text)",
                 [task.ref],
             )
-            original = record(cursor, _Original)
+            original = record(cursor, _FaxOriginal)
             if original is None:
                 outbox.done(cursor, [task])
                 return

@@ -22,7 +22,7 @@ from zrm.kit.db import Database
 
 
 @dataclass(frozen=True, slots=True)
-class Desk:
+class CitizensDesk:
     """The installation's `FrontDesk`."""
 
     reception: ReceptionDesk
@@ -42,13 +42,13 @@ def front_desk(
     book: DoorsBook | None = None,
     doors: Sequence[OpenDoor] = (),
     quotas: QuotaCounter | None = None,
-) -> Desk:
+) -> CitizensDesk:
     """Assemble a front desk, one per process. `senders` are all accounts of ours that can send, `doors` the open
     channels; `book` and `quotas` as in `ReceptionDesk`.
     """
     store = DeskStore(database, secret)
     tracking = TrackingDesk(store, blobs, settings, senders)
-    return Desk(
+    return CitizensDesk(
         reception=ReceptionDesk(store, inbox, book, quotas),
         files=FileDesk(store, blobs),
         tracking=tracking,

@@ -29,7 +29,7 @@ from zrm.kit.db import Database
 from zrm.kit.ids import new_id
 
 _EVERY: Final = 1.0  # seconds between two writes to the store
-_Line = tuple[UUID, str, str, datetime]
+_BookLine = tuple[UUID, str, str, datetime]
 _COLUMNS: Final = 4
 _log = log.get(__name__)
 
@@ -41,7 +41,7 @@ class DoorsBook:
         self._database = database
         self._folder = folder
         self._lock = threading.Lock()
-        self._lines: list[_Line] = []  # not in the store yet
+        self._lines: list[_BookLine] = []  # not in the store yet
         self._journal: int | None = None
         self._written: list[Path] = []  # our files with lines that are not in the store yet, the newest last
         self._thread: threading.Thread | None = None
@@ -121,7 +121,7 @@ class DoorsBook:
             if last:
                 return
 
-    def _insert(self, lines: list[_Line]) -> None:
+    def _insert(self, lines: list[_BookLine]) -> None:
         if lines:
             with self._database.cursor() as cursor:
                 door_records.note_answers(cursor, lines)
@@ -156,12 +156,12 @@ def _locked(journal: int) -> bool:
     return os.fstat(journal).st_nlink > 0
 
 
-def _text(line: _Line) -> bytes:
+def _text(line: _BookLine) -> bytes:
     contact_id, content, channel, received_at = line
     return f"{contact_id} {content} {channel} {received_at.isoformat()}\n".encode()
 
 
-def _read(text: bytes) -> _Line | None:
+def _read(text: bytes) -> _BookLine | None:
     """A line of a file; None for the incomplete end of one."""
     words = text.decode("utf-8", "replace").split()
     if len(words) != _COLUMNS or not text.endswith(b"\n"):

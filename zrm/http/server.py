@@ -38,7 +38,7 @@ _TOO_LARGE: Final = (
 _log = log.get(__name__)
 
 
-class _Connection(HttpToolsProtocol):
+class _HttpConnection(HttpToolsProtocol):
     """One connection. `overdue` is asked once a second."""
 
     def __init__(self, *args: object, **kwargs: object) -> None:
@@ -151,7 +151,7 @@ class Server(uvicorn.Server):
         if counter % 10 == 0:
             now = time.monotonic()
             for connection in list(self.server_state.connections):
-                if isinstance(connection, _Connection):
+                if isinstance(connection, _HttpConnection):
                     connection.look(now)
         return await super().on_tick(counter)
 
@@ -162,7 +162,7 @@ def config(app: ASGIApp, web: Web) -> uvicorn.Config:
         app,
         host=web.host,
         port=web.port,
-        http=_Connection,
+        http=_HttpConnection,
         ws="none",
         workers=1,
         log_config=None,

@@ -24,7 +24,7 @@ _RECONNECT_PAUSE = 0.2
 _NO_ROOM = "53"  # SQLSTATE classes: disk full, or no memory or connections left
 _log = log.get(__name__)
 
-_Outcome = Receipt | StoreUnavailable
+_CommitOutcome = Receipt | StoreUnavailable
 
 
 def refusal(database: Database) -> str | None:
@@ -86,7 +86,7 @@ class Writer:
         finally:
             self._work = None
 
-    async def _settle(self, batch: list[Waiting]) -> Sequence[_Outcome]:
+    async def _settle(self, batch: list[Waiting]) -> Sequence[_CommitOutcome]:
         """Commit the batch; if that fails, commit each contact alone, so that one that PostgreSQL refuses does not
         affect others.
         """
@@ -96,12 +96,12 @@ class Writer:
             self._give_up(error)
             return await self._one_by_one(batch)
 
-    async def _one_by_one(self, batch: list[Waiting]) -> list[_Outcome]:
+    async def _one_by_one(self, batch: list[Waiting]) -> list[_CommitOutcome]:
         """Try each once more alone. That is safe: the key makes it a repetition if a commit's answer was lost.
 
         If the store itself is away, all are told at once.
         """
-        outcomes: list[_Outcome] = []
+        outcomes: list[_CommitOutcome] = []
         away = False
         for waiting in batch:
             if away:
@@ -139,7 +139,7 @@ class Writer:
         ]
 
 
-def _tell(waiting: Waiting, outcome: _Outcome) -> None:
+def _tell(waiting: Waiting, outcome: _CommitOutcome) -> None:
     """Callers that have left are not told; the contact is kept."""
     if waiting.answer.done():
         return

@@ -19,7 +19,7 @@ QueueDepths = Callable[[], Iterable[tuple[str, int, int]]]
 """(topic, jobs waiting, jobs failed) of every queue."""
 
 
-class _Counted(NamedTuple):
+class _CountedMetric(NamedTuple):
     """A gauge read by one query; its columns are the labels' values, then the number."""
 
     name: str
@@ -29,33 +29,33 @@ class _Counted(NamedTuple):
 
 
 _COUNTED: Final = (
-    _Counted(
+    _CountedMetric(
         "zrm_contacts",
         "Contacts by channel and what became of them",
         ("channel", "state"),
         "SELECT channel, state, sum(n) FROM contact_counts GROUP BY 1, 2",
     ),
-    _Counted(
+    _CountedMetric(
         "zrm_cases",
         "Cases by status",
         ("status",),
         "SELECT status, sum(n) FROM case_counts GROUP BY 1",
     ),
-    _Counted(
+    _CountedMetric(
         "zrm_deliveries_failed",
         "Deliveries that failed or whose outcome is unknown, not yet settled by a person",
         ("state",),
         "SELECT state, count(*) FROM deliveries WHERE state IN ('failed', 'unknown') AND settled_by IS NULL "
         "AND case_id IS NOT NULL GROUP BY 1",
     ),
-    _Counted(
+    _CountedMetric(
         "zrm_quarantine_open",
         "Contacts in quarantine by channel",
         ("channel",),
         "SELECT channel, count(*) FROM quarantine WHERE ended_at IS NULL GROUP BY 1",
     ),
     # Only answers not known to be kept are compared: comparing all would read each contact of two days.
-    _Counted(
+    _CountedMetric(
         "zrm_answers_unkept",
         "Contacts that a door said yes to in the last two days and that are not in the store, by channel",
         ("channel",),
@@ -63,7 +63,7 @@ _COUNTED: Final = (
         "AND NOT EXISTS (SELECT FROM receipts r WHERE r.contact_id = a.contact_id "
         "AND r.content = a.content) GROUP BY 1",
     ),
-    _Counted(
+    _CountedMetric(
         "zrm_refused_tries",
         "Posts and tries refused because a bound was reached, by the bound",
         ("bound",),
@@ -143,7 +143,7 @@ def _roles(cursor: Cursor) -> Iterator[Metric]:
     yield from (alive, ages)
 
 
-def _family(cursor: Cursor, counted: _Counted) -> GaugeMetricFamily:
+def _family(cursor: Cursor, counted: _CountedMetric) -> GaugeMetricFamily:
     family = GaugeMetricFamily(counted.name, counted.help, labels=counted.labels)
     cursor.execute(counted.query)
     for *values, number in cursor:

@@ -125,7 +125,7 @@ class Bounded(Generic[Question, Answer]):
         self, function: Callable[[Question], Answer], *, seconds: float, memory: int, hangs: float = HANGS
     ) -> None:
         self._function = function
-        self.bounds = _Bounds(seconds, memory, hangs)
+        self.bounds = _ChildBounds(seconds, memory, hangs)
         self._idle: list[_BoundedChild] = []
         self.slow: list[_BoundedChild] = []
         weakref.finalize(self, _end_all, self._idle, self.slow)
@@ -193,7 +193,7 @@ class Bounded(Generic[Question, Answer]):
 
 
 @dataclass(frozen=True, slots=True)
-class _Bounds:
+class _ChildBounds:
     seconds: float
     memory: int
     hangs: float
@@ -213,7 +213,7 @@ class _Bounds:
 class _BoundedChild:
     """One process that answers. It ends with its parent, because the pipe it reads from then closes."""
 
-    def __init__(self, function: Callable[[Any], Any], bounds: _Bounds, others: Sequence[_BoundedChild]) -> None:
+    def __init__(self, function: Callable[[Any], Any], bounds: _ChildBounds, others: Sequence[_BoundedChild]) -> None:
         theirs, self._questions = os.pipe()
         self._answers, sink = os.pipe()
         self._rest = bytearray()
@@ -314,7 +314,7 @@ def _end_all(*groups: list[_BoundedChild]) -> None:
 
 
 def _live(
-    function: Callable[[Any], Any], bounds: _Bounds, source: int, sink: int, not_mine: Sequence[_BoundedChild]
+    function: Callable[[Any], Any], bounds: _ChildBounds, source: int, sink: int, not_mine: Sequence[_BoundedChild]
 ) -> NoReturn:
     """The child's whole life. It leaves its parent's resources alone: it ends without cleanup."""
     try:
@@ -331,7 +331,7 @@ def _live(
         os._exit(0)
 
 
-def _answer(function: Callable[[Any], Any], bounds: _Bounds, source: int, sink: int) -> None:
+def _answer(function: Callable[[Any], Any], bounds: _ChildBounds, source: int, sink: int) -> None:
     while (size := _read(source, _LENGTH)) and (question := _read(source, int.from_bytes(size, "big"))):
         signal.setitimer(signal.ITIMER_PROF, bounds.seconds)  # the kernel's default for SIGPROF ends it
         try:

@@ -78,7 +78,7 @@ def reason(error: Exception) -> str:
     return spoken[0] if spoken else lines[0].removeprefix("connection failed: ")
 
 
-class _Server(NamedTuple):
+class _CheckedServer(NamedTuple):
     """The server and our rights on it; `schema` is the first existing one of our search_path, `empty` without tables of
     ours.
     """
@@ -97,7 +97,7 @@ def _obstacles(connection: Connection, oldest: int) -> list[str]:
     if version < oldest:
         return [f"the server is PostgreSQL {version}; {oldest} or newer is needed"]
     with connection.cursor() as cursor:
-        found = record(cursor.execute(_LOOK), _Server)
+        found = record(cursor.execute(_LOOK), _CheckedServer)
     if found is None:
         return []
     problems = []

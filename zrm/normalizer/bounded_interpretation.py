@@ -21,7 +21,7 @@ from zrm.normalizer.case_matching import StoredAttachment
 from zrm.normalizer.interpretation import Interpretation, Parse, PartOf, PerhapsReport, Raw, ReceivedCommand, read
 
 Join = Callable[[Sequence[RawContact | None]], list[Parsed]]
-Outcome = Interpretation | ReceivedCommand | PartOf | PerhapsReport | list[Report] | Ignored | Unparseable
+InterpretationOutcome = Interpretation | ReceivedCommand | PartOf | PerhapsReport | list[Report] | Ignored | Unparseable
 
 SECONDS: Final = 10.0
 """Seconds of processor time; a mail of 25 MB takes less than one."""
@@ -46,7 +46,7 @@ class Asked:
 class Understood:
     """What a contact says, and its files, which are durable before any transaction refers to them."""
 
-    outcome: Outcome
+    outcome: InterpretationOutcome
     files: list[StoredAttachment]
 
 
@@ -57,8 +57,8 @@ class NotNow:
     error: str
 
 
-Answer = Understood | NotNow
-T = TypeVar("T", bound=Outcome)
+ChildAnswer = Understood | NotNow
+T = TypeVar("T", bound=InterpretationOutcome)
 
 
 class BoundedInterpretation:
@@ -82,11 +82,11 @@ class BoundedInterpretation:
         self._joiners = joiners
         self._region = region
         self._own = own
-        self._calls: Bounded[Asked, Answer] = Bounded(self._read, seconds=seconds, memory=memory)
+        self._calls: Bounded[Asked, ChildAnswer] = Bounded(self._read, seconds=seconds, memory=memory)
 
     def read(
         self, asked: Sequence[Asked], *, budget: float
-    ) -> tuple[dict[int, Answer], dict[int, Callable[[], Answer]], list[int]]:
+    ) -> tuple[dict[int, ChildAnswer], dict[int, Callable[[], ChildAnswer]], list[int]]:
         """By position: the contacts that are interpreted, those still running (wait for them), and those left over
         because `budget` seconds passed or too many are slow already.
         """
@@ -95,7 +95,7 @@ class BoundedInterpretation:
         slow = {one.place: _waiting(asked[one.place], one) for one in found.slow}
         return read, slow, found.left
 
-    def join(self, raw: Raw, parts: Sequence[RawContact | None]) -> Outcome:
+    def join(self, raw: Raw, parts: Sequence[RawContact | None]) -> InterpretationOutcome:
         """Parts interpreted as one message. Errors: StoreUnavailable, a passing failure."""
         if raw.contact.channel not in self._joiners:
             return Unparseable(reasons.JOINS_NO_PARTS(channel=raw.contact.channel))
@@ -114,7 +114,7 @@ class BoundedInterpretation:
 
     # ------------------------------------------------------------------ in the child
 
-    def _read(self, asked: Asked) -> Answer:
+    def _read(self, asked: Asked) -> ChildAnswer:
         raw = asked.raw
         try:
             outcome = self._outcome(asked)
@@ -124,7 +124,7 @@ class BoundedInterpretation:
         except (StoreUnavailable, OSError) as error:
             return NotNow(type(error).__name__)
 
-    def _outcome(self, asked: Asked) -> Outcome:
+    def _outcome(self, asked: Asked) -> InterpretationOutcome:
         raw, channel, parts = asked.raw, asked.raw.contact.channel, asked.parts
         try:
             if parts is not None:
@@ -149,7 +149,7 @@ class BoundedInterpretation:
         return StoredAttachment(replace(file, data=None), key, size)
 
 
-def _answer(asked: Asked, answer: Answer | Exceeded) -> Answer:
+def _answer(asked: Asked, answer: ChildAnswer | Exceeded) -> ChildAnswer:
     match answer:
         case Exceeded():
             return Understood(Unparseable(answer.reason), [])
@@ -159,8 +159,8 @@ def _answer(asked: Asked, answer: Answer | Exceeded) -> Answer:
             return answer
 
 
-def _waiting(asked: Asked, slow: Slow[Answer]) -> Callable[[], Answer]:
-    def wait() -> Answer:
+def _waiting(asked: Asked, slow: Slow[ChildAnswer]) -> Callable[[], ChildAnswer]:
+    def wait() -> ChildAnswer:
         try:
             return _answer(asked, slow.answer())
         except Hung:

@@ -36,12 +36,12 @@ from zrm.normalizer import reasons
 from zrm.normalizer.bounded_interpretation import (
     MEMORY,
     SECONDS,
-    Answer,
     Asked,
     BoundedInterpretation,
+    ChildAnswer,
+    InterpretationOutcome,
     Join,
     NotNow,
-    Outcome,
 )
 from zrm.normalizer.case_matching import CaseMatching, StoredAttachment
 from zrm.normalizer.interpretation import (
@@ -67,7 +67,7 @@ _MESSAGE_WAITS = 6.0  # seconds during which a possible delivery report waits fo
 _BUSY = 5.0  # seconds until a contact is tried again that was put off because others were slow
 
 T = TypeVar("T", Interpretation, ReceivedCommand)
-Read = tuple[Task, Raw, Outcome, list[StoredAttachment]]
+Read = tuple[Task, Raw, InterpretationOutcome, list[StoredAttachment]]
 
 
 class Filer:
@@ -122,7 +122,7 @@ class Filer:
         for place, wait in slow.items():
             Thread(target=self._file_later, args=(*asked[place][:2], wait), daemon=True, name="slow-reading").start()
 
-    def _file_later(self, task: Task, raw: Raw, wait: Callable[[], Answer]) -> None:
+    def _file_later(self, task: Task, raw: Raw, wait: Callable[[], ChildAnswer]) -> None:
         """File a slow contact by itself. While the store is away the task stays in the outbox."""
         _log.warning("slow to interpret", contact=str(raw.id), trace=task.trace, channel=raw.contact.channel)
         try:
@@ -130,7 +130,7 @@ class Filer:
         except (psycopg.OperationalError, StoreUnavailable) as error:
             _log.error("filing put off", contact=str(raw.id), trace=task.trace, error=type(error).__name__)
 
-    def _file(self, settled: Sequence[Task], read: Sequence[tuple[Task, Raw, Answer]]) -> None:
+    def _file(self, settled: Sequence[Task], read: Sequence[tuple[Task, Raw, ChildAnswer]]) -> None:
         """File the interpreted contacts; `settled` are tasks with nothing left to do."""
         ready: list[Read] = []
         for task, raw, answer in read:

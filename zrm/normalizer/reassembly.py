@@ -24,7 +24,7 @@ from zrm.kit.db import Cursor
 from zrm.normalizer import reasons
 from zrm.normalizer.interpretation import Interpretation, PartOf, Raw, ReceivedCommand, raw_contact
 
-Join = Callable[[Raw, Sequence[RawContact | None]], object]
+JoinParts = Callable[[Raw, Sequence[RawContact | None]], object]
 """Interprets the parts of a message as one. Errors: StoreUnavailable, a passing failure."""
 
 _APART: Final = timedelta(hours=6)
@@ -36,7 +36,7 @@ _GENERATIONS: Final = 20
 class Reassembly:
     """Puts messages together; one per filer."""
 
-    def __init__(self, join: Join) -> None:
+    def __init__(self, join: JoinParts) -> None:
         self._join = join
 
     def hold(self, cursor: Cursor, parts: Sequence[PartOf]) -> None:

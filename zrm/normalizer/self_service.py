@@ -19,7 +19,7 @@ from zrm.casestore.delivery import DeliveryKind
 from zrm.casestore.outgoing import NewDelivery, OwnWords
 from zrm.casestore.person import opt, opted_out, proven_owner
 from zrm.casework.reply_routes import WEB, ReplyRoute, SendingAccount, automatic_route
-from zrm.casework.self_service_texts import Answer, asked_for_by_form, codes_text, subject_of, text_of
+from zrm.casework.self_service_texts import SelfServiceAnswer, asked_for_by_form, codes_text, subject_of, text_of
 from zrm.config import Settings
 from zrm.contract.addresses import EMAIL
 from zrm.contract.inbound import SelfServiceCommand
@@ -44,7 +44,7 @@ _RATING_BY_MAIL: Final = timedelta(days=30)  # mail is answered later, and quote
 
 @dataclass(frozen=True, slots=True)
 class _Said:
-    answer: Answer
+    answer: SelfServiceAnswer
     code: str = ""
     status: str = ""
     case_id: UUID | None = None

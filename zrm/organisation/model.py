@@ -98,17 +98,17 @@ class OrganisationData(ConfigPart):
     agents: dict[Annotated[str, AfterValidator(_login)], AgentEntry] = Field(default={})
 
 
-Entry = UnitEntry | SubjectEntry | NatureEntry | AgentEntry
-Kind = Literal["unit", "subject", "nature", "agent"]
+OrganisationEntry = UnitEntry | SubjectEntry | NatureEntry | AgentEntry
+EntryKind = Literal["unit", "subject", "nature", "agent"]
 
 
 @dataclass(frozen=True, slots=True)
 class Change:
     """One entry that is new (`differs` is empty) or changes: by name, the old and the new value."""
 
-    kind: Kind
+    kind: EntryKind
     key: str
-    entry: Entry
+    entry: OrganisationEntry
     differs: tuple[tuple[str, str, str], ...] = ()
 
     def __str__(self) -> str:
@@ -157,7 +157,7 @@ def _problems(wanted: OrganisationData, present: OrganisationData) -> Iterator[t
 
 
 def _hangs(
-    kind: Kind, key: str, tree: Mapping[str, UnitEntry] | Mapping[str, SubjectEntry]
+    kind: EntryKind, key: str, tree: Mapping[str, UnitEntry] | Mapping[str, SubjectEntry]
 ) -> Iterator[tuple[tuple[str, ...], str]]:
     seen, above = {key}, tree[key].parent
     if above is not None and above not in tree:
@@ -169,7 +169,7 @@ def _hangs(
         yield (f"{kind}s", key, "parent"), "this hangs below itself"
 
 
-def unknown_key(kind: Kind, key: str, known: Iterable[str]) -> str:
+def unknown_key(kind: EntryKind, key: str, known: Iterable[str]) -> str:
     """The sentence for an unknown key."""
     there = ", ".join(sorted(known))
     return f"no {kind} is called {key}; " + (f"expected one of: {there}" if there else f"there is no {kind} yet")
@@ -189,14 +189,14 @@ def changes(present: OrganisationData, wanted: OrganisationData) -> list[Change]
 
 def _kinds(
     one: OrganisationData, other: OrganisationData
-) -> Iterator[tuple[Kind, Mapping[str, Entry], Mapping[str, Entry]]]:
+) -> Iterator[tuple[EntryKind, Mapping[str, OrganisationEntry], Mapping[str, OrganisationEntry]]]:
     yield "unit", one.units, other.units
     yield "subject", one.subjects, other.subjects
     yield "nature", one.natures, other.natures
     yield "agent", one.agents, other.agents
 
 
-def _difference(before: Entry, after: Entry) -> Iterator[tuple[str, str, str]]:
+def _difference(before: OrganisationEntry, after: OrganisationEntry) -> Iterator[tuple[str, str, str]]:
     was, will = _told(before), _told(after)
     for name in dict.fromkeys([*will, *was]):
         # An old file brings no agent back, and names in a language that it does not give stay.
@@ -205,7 +205,7 @@ def _difference(before: Entry, after: Entry) -> Iterator[tuple[str, str, str]]:
             yield name, was.get(name, ""), will.get(name, "")
 
 
-def _told(entry: Entry) -> dict[str, str]:
+def _told(entry: OrganisationEntry) -> dict[str, str]:
     """An entry's values by name, as text to compare and show; unset values are left out."""
     values = {f"name.{code}": text for code, text in entry.name.names.items()}
     match entry:

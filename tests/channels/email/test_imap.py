@@ -27,7 +27,7 @@ from zrm.channels.email.config import EmailConfig, Imap
 from zrm.channels.email.imap import Fetcher
 from zrm.contract.ports import FrontDesk
 from zrm.errors import StoreUnavailable
-from zrm.frontdesk.desk import Desk, front_desk
+from zrm.frontdesk.desk import CitizensDesk, front_desk
 
 INFO, WATER = "info@example.org", "water@example.org"
 pytestmark = pytest.mark.peer("dovecot")
@@ -47,7 +47,7 @@ def imap(server: Dovecot, mailbox: str = INFO, **settings: object) -> Imap:
     return Imap.model_validate(values)
 
 
-def real_desk(mail_installation: MailInstallation) -> Desk:
+def real_desk(mail_installation: MailInstallation) -> CitizensDesk:
     return front_desk(
         mail_installation.database,
         mail_installation.blobs,

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from tests.channels.email.corpus import b64, multipart
 from tests.channels.email.test_parse import BOXES
 from zrm.channels.email.parse import parse_mail
-from zrm.channels.email.session import _Message
+from zrm.channels.email.session import _ReceivedMessage
 from zrm.channels.email.smtp import SmtpDoor
 from zrm.contract.inbound import Inbound, RawContact
 
@@ -62,7 +62,7 @@ def test_a_message_is_the_same_in_whatever_pieces_it_comes(lines: list[bytes], s
     content = b"".join(line + b"\r\n" for line in lines)
     stuffed = b"".join((b"." if line.startswith(b".") else b"") + line + b"\r\n" for line in lines)
     wire = stuffed + b".\r\n" + b"QUIT\r\n"
-    message = _Message(cast("SmtpDoor", _Roomy()), 1 << 20)
+    message = _ReceivedMessage(cast("SmtpDoor", _Roomy()), 1 << 20)
     at, turn = 0, 0
     while not message.complete:
         size = sizes[turn % len(sizes)]
@@ -75,7 +75,7 @@ def test_a_message_is_the_same_in_whatever_pieces_it_comes(lines: list[bytes], s
 def test_a_large_message_is_held_once_at_the_door() -> None:
     """Also one whose every line begins with a dot."""
     piece = (b"." + b"a" * 62 + b"\r\n") * 1024
-    message = _Message(cast("SmtpDoor", _Roomy()), 1 << 26)
+    message = _ReceivedMessage(cast("SmtpDoor", _Roomy()), 1 << 26)
     tracemalloc.start()
     try:
         for _ in range(400):

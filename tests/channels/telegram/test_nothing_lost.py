@@ -21,7 +21,7 @@ from zrm.config import Settings
 from zrm.contract.inbound import RawContact
 from zrm.contract.ports import FrontDesk
 from zrm.errors import StoreUnavailable
-from zrm.frontdesk.desk import Desk
+from zrm.frontdesk.desk import CitizensDesk
 from zrm.inbox.receive import Inbox
 from zrm.kit.db import Database
 
@@ -35,7 +35,7 @@ class Killed(BaseException):
 class DyingDesk:
     """The real front desk, which dies before the call number `dies_at` that would write something."""
 
-    def __init__(self, desk: Desk, dies_at: int) -> None:
+    def __init__(self, desk: CitizensDesk, dies_at: int) -> None:
         self._left = dies_at
         for port in ("reception", "files", "tracking", "self_service", "checkpoints"):
             setattr(self, port, _DyingPort(self, getattr(desk, port)))

@@ -57,7 +57,7 @@ STAGE_PAGES = {
     Stage.SET_UP: "/desk/security/set-up",
 }
 """Where a session of each stage is sent."""
-Handler = Callable[[Request], Awaitable[Response]]
+PageHandler = Callable[[Request], Awaitable[Response]]
 
 
 class DeskRoute(APIRoute):
@@ -78,7 +78,7 @@ def page_router() -> APIRouter:
     return APIRouter(route_class=DeskRoute, include_in_schema=False)
 
 
-async def _answer(context: DeskContext, request: Request, inner: Handler) -> Response:
+async def _answer(context: DeskContext, request: Request, inner: PageHandler) -> Response:
     try:
         return await _with_uploads(request, inner)
     except SignInNeeded:
@@ -104,7 +104,7 @@ async def _answer(context: DeskContext, request: Request, inner: Handler) -> Res
         return response
 
 
-async def _with_uploads(request: Request, inner: Handler) -> Response:
+async def _with_uploads(request: Request, inner: PageHandler) -> Response:
     """The response; in any case the files that came with the request are released."""
     try:
         return await inner(request)

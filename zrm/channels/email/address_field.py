@@ -104,7 +104,7 @@ def is_address(text: str) -> bool:
 
 
 @dataclass(frozen=True, slots=True)
-class _Token:
+class _FieldToken:
     """A part of a field: `kind` is quoted, comment, blank, word, gap, rest, or the sign itself (a bracket or a
     separator).
 
@@ -116,29 +116,29 @@ class _Token:
     text: str
 
 
-_GAP: Final = _Token("gap", " ")
+_GAP: Final = _FieldToken("gap", " ")
 
 
-def _tokens(value: str) -> Iterator[_Token]:
+def _tokens(value: str) -> Iterator[_FieldToken]:
     at = 0
     for start, end in _enclosed(value):
         yield from _outside(value[at:start])
         if value[start] == '"':
             # Programs escape these two; before any other character a backslash is an ordinary one.
-            yield _Token("quoted", re.sub(r'\\(["\\])', r"\1", value[start + 1 : end - 1]))
+            yield _FieldToken("quoted", re.sub(r'\\(["\\])', r"\1", value[start + 1 : end - 1]))
         else:
-            yield _Token("comment", value[start + 1 : end - 1])
+            yield _FieldToken("comment", value[start + 1 : end - 1])
         at = end
     yield from _outside(value[at:])
 
 
-def _outside(text: str) -> Iterator[_Token]:
+def _outside(text: str) -> Iterator[_FieldToken]:
     for match in _OUTSIDE.finditer(text):
         sign = match[0]
         if sign in "<>" or sign in _SEPARATORS:
-            yield _Token(sign, sign)
+            yield _FieldToken(sign, sign)
         else:
-            yield _Token("blank" if sign.isspace() else "word", sign)
+            yield _FieldToken("blank" if sign.isspace() else "word", sign)
 
 
 def _enclosed(value: str) -> list[tuple[int, int]]:
@@ -181,9 +181,9 @@ def _outermost(spans: list[tuple[int, int]]) -> list[tuple[int, int]]:
 class _Piece:
     """What has been read since the last separator, and the name left over from earlier pieces."""
 
-    left_over: list[_Token] = field(default_factory=list)
-    words: list[_Token] = field(default_factory=list)
-    inside: list[_Token] | None = None  # the content of an open bracket so far
+    left_over: list[_FieldToken] = field(default_factory=list)
+    words: list[_FieldToken] = field(default_factory=list)
+    inside: list[_FieldToken] | None = None  # the content of an open bracket so far
     found: list[tuple[str, str]] = field(default_factory=list)
 
 
@@ -194,9 +194,9 @@ def _mailboxes(value: str) -> list[tuple[str, str]]:
     piece = _Piece()
     group = ";" in value
     cut = _BEGUN.search(value) is not None
-    for token in (*_tokens(value), _Token(";", "")):
+    for token in (*_tokens(value), _FieldToken(";", "")):
         if cut and token.kind == "word" and "?=" in _ENCODED.sub("", token.text):
-            token = _Token("rest", token.text)  # one word with what is before it, in the decoded field
+            token = _FieldToken("rest", token.text)  # one word with what is before it, in the decoded field
         if token.kind == "<":
             _close(piece)
             piece.inside = []
@@ -261,10 +261,10 @@ def _bare_mailboxes(piece: _Piece) -> list[tuple[str, str]]:
     return [(_without_itself(name, found[0]), found[0]), *(("", address) for address in found[1:])]
 
 
-def _addresses_of(tokens: list[_Token]) -> list[list[str]]:
+def _addresses_of(tokens: list[_FieldToken]) -> list[list[str]]:
     """The addresses in each token. A quoted one counts where no word has one."""
     found: list[list[str]] = []
-    before = _Token("blank", "")
+    before = _FieldToken("blank", "")
     for place, token in enumerate(tokens):
         if token.kind != "word" or ("=?" in token.text and _goes_on(tokens, place)):
             found.append([])
@@ -280,7 +280,7 @@ def _addresses_of(tokens: list[_Token]) -> list[list[str]]:
     return found
 
 
-def _goes_on(tokens: list[_Token], place: int) -> bool:
+def _goes_on(tokens: list[_FieldToken], place: int) -> bool:
     """Whether a word and its neighbour are one after decoding: the blank between two encoded words does not count."""
 
     def touch(first: int) -> bool:
@@ -322,7 +322,7 @@ def _address_in(word: str) -> str:
     return address if is_address(address) else ""
 
 
-def _name(tokens: list[_Token]) -> str:
+def _name(tokens: list[_FieldToken]) -> str:
     written = "".join(f"({token.text})" if token.kind == "comment" else token.text for token in tokens)
     name = " ".join(decode_words(written).split()).strip(f'{_SEPARATORS}: "')
     return name[1:-1].strip() if len(name) >= 2 and name[0] == name[-1] == "'" else name

@@ -96,12 +96,12 @@ class _Verdict:
     unreachable: bool = False
 
 
-Kind = Literal["", "likely", "sure"]
+BounceCertainty = Literal["", "likely", "sure"]
 
 
 def kind_of(
     fields: Mapping[str, str], parts: Sequence[MimePart], text: str, *, mail_from: str | None, returned: bool
-) -> Kind:
+) -> BounceCertainty:
     """Whether a mail server wrote this about another mail; *likely* is believed only if the mail it returns is ours.
 
     `text` is the mail's own plain text; `mail_from` the envelope's sender, None where no envelope is known; `returned`
@@ -182,7 +182,12 @@ def _explanation(text: str) -> str:
 
 
 def report(
-    fields: Mapping[str, str], parts: Sequence[MimePart], text: str, *, delivery: UUID | None, kind: Kind = "sure"
+    fields: Mapping[str, str],
+    parts: Sequence[MimePart],
+    text: str,
+    *,
+    delivery: UUID | None,
+    kind: BounceCertainty = "sure",
 ) -> Report | None:
     """What a bounce (see `kind_of`) says about one delivery of ours; None if it carries no mark of ours.
 

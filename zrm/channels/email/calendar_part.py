@@ -23,7 +23,7 @@ _NAME: Final = re.compile(r"[ \t]*([A-Za-z-]{1,40})[ \t]*[;:]")
 _TIME: Final = re.compile(r"(\d{8})(?:T(\d{6})(Z?))?")
 
 
-class _Field(NamedTuple):
+class _CalendarField(NamedTuple):
     """A property's value, and its time zone if one is named."""
 
     value: str
@@ -38,7 +38,7 @@ def summary(data: bytes) -> str:
         lines: list[Contentline] = Contentlines.from_ical(data)  # type: ignore[no-untyped-call]  # left without types
     except ValueError:
         return ""
-    method, told = "", list[dict[str, _Field]]()
+    method, told = "", list[dict[str, _CalendarField]]()
     for name, fields in _components(lines):
         if name == "VCALENDAR":
             method = method or clean_line(fields["METHOD"].value).lower()[:20]
@@ -47,10 +47,10 @@ def summary(data: bytes) -> str:
     return "\n".join(line for line in (_line(fields, method) for fields in told) if line)
 
 
-def _components(lines: list[Contentline]) -> Iterator[tuple[str, dict[str, _Field]]]:
+def _components(lines: list[Contentline]) -> Iterator[tuple[str, dict[str, _CalendarField]]]:
     """The calendars that name a method, and the events; damaged lines and other components are skipped."""
     within: list[str] = []
-    events: list[dict[str, _Field]] = []  # the open components
+    events: list[dict[str, _CalendarField]] = []  # the open components
     for line in lines:
         match = _NAME.match(line)
         name = match[1].upper() if match is not None else ""
@@ -67,15 +67,15 @@ def _components(lines: list[Contentline]) -> Iterator[tuple[str, dict[str, _Fiel
             events[-1].setdefault(name, _read(line))
 
 
-def _read(line: Contentline) -> _Field:
+def _read(line: Contentline) -> _CalendarField:
     try:
         _, parameters, value = line.parts()
     except ValueError:
-        return _Field("", "")
-    return _Field(value, str(parameters.get("TZID", "")))
+        return _CalendarField("", "")
+    return _CalendarField(value, str(parameters.get("TZID", "")))
 
 
-def _line(event: dict[str, _Field], method: str) -> str:
+def _line(event: dict[str, _CalendarField], method: str) -> str:
     start, end = _time(event.get("DTSTART")), _time(event.get("DTEND"))
     when = f"{start} – {end}" if start and end else start
     summary, location, organizer = (
@@ -86,7 +86,7 @@ def _line(event: dict[str, _Field], method: str) -> str:
     return " · ".join(part for part in parts if part)
 
 
-def _time(field: _Field | None) -> str:
+def _time(field: _CalendarField | None) -> str:
     """A date or a time of day as written; "" for an invalid one."""
     match = _TIME.fullmatch(field.value.strip()) if field is not None else None
     if field is None or match is None:

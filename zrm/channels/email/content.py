@@ -55,7 +55,7 @@ _CLOSED_TAG: Final = re.compile(r"(?i)</(?:html|body|div|p|span|table|font|cente
 
 
 @dataclass(eq=False)
-class _Written:
+class _WrittenMail:
     """A part that people read: its text if it is plain, its page if it is HTML, and its position."""
 
     text: str = ""
@@ -87,7 +87,7 @@ class Content:
         self.cut_short = False
         self.labels: set[str] = set()
         self._depth = depth
-        self._written: list[_Written] = []
+        self._written: list[_WrittenMail] = []
         self._attached: list[MimePart] = []  # files that are texts
         self._enclosed: list[bytes] = []
         self._packed_texts: list[str] = []
@@ -219,34 +219,34 @@ def alphabet_of_text(parts: Sequence[MimePart]) -> str:
     return next((part.parameters["charset"] for part in parts if part.parameters.get("charset")), "")
 
 
-def _read(part: MimePart) -> _Written:
+def _read(part: MimePart) -> _WrittenMail:
     """A text part as people read it."""
     written = part.written()
     data = written.data.replace(b"\r\r\n", b"\r\n")  # line ends that were written twice
     alternatives = tuple(number for kind, number in part.path if kind == "alternative")
     charset = part.parameters.get("charset", "")
     if part.media_type in _PAGE:
-        return _Written(html=clean(to_text(data, charset or declared_in(data))), alternatives=alternatives)
+        return _WrittenMail(html=clean(to_text(data, charset or declared_in(data))), alternatives=alternatives)
     text = to_text(data, charset)
     if part.parameters.get("format", "").lower() == "flowed":
         text = _unflow(text, part.parameters.get("delsp", "").lower() == "yes")
     text = clean(text).strip("\n")
     if _is_source(text):
-        return _Written(html=text, alternatives=alternatives)
+        return _WrittenMail(html=text, alternatives=alternatives)
     if written.below:
         text = f"{text}\n\n{clean(to_text(written.below, charset))}"
     if written.above:
         text = f"{clean(to_text(written.above, charset))}\n\n{text}"
-    return _Written(text if text.strip() else "", alternatives=alternatives)
+    return _WrittenMail(text if text.strip() else "", alternatives=alternatives)
 
 
 def _is_source(text: str) -> bool:
     return _SOURCE.match(text) is not None and _CLOSED_TAG.search(text) is not None
 
 
-def _one_of_each_alternative(written: Sequence[_Written]) -> list[_Written]:
+def _one_of_each_alternative(written: Sequence[_WrittenMail]) -> list[_WrittenMail]:
     """Without alternatives that are a page's source beside text, or that add nothing to another."""
-    kept: list[_Written] = []
+    kept: list[_WrittenMail] = []
     for one in written:
         rivals = [other for other in kept if _are_rivals(one, other)][-_MOST_RIVALS:]
         if any(_says_all(other, one) for other in rivals):
@@ -256,12 +256,12 @@ def _one_of_each_alternative(written: Sequence[_Written]) -> list[_Written]:
     return kept
 
 
-def _are_rivals(one: _Written, other: _Written) -> bool:
+def _are_rivals(one: _WrittenMail, other: _WrittenMail) -> bool:
     same = bool(one.alternatives) and one.alternatives[-1] == (other.alternatives or (0,))[-1]
     return same and bool(one.html) is bool(other.html)
 
 
-def _says_all(one: _Written, other: _Written) -> bool:
+def _says_all(one: _WrittenMail, other: _WrittenMail) -> bool:
     """Whether every word of the one is among the words of the other."""
     return len(other.compared) <= len(one.compared) and set(other.compared) <= set(one.compared)
 

@@ -232,7 +232,7 @@ class Conversation(SMTP):
         await self.push("354 End data with <CR><LF>.<CR><LF>")
         self.busy = True
         deadline = self.loop.time() + self._door.config.data_timeout
-        message = _Message(self._door, self._door.config.max_size)
+        message = _ReceivedMessage(self._door, self._door.config.max_size)
         try:
             while not message.complete:
                 if self.loop.time() > deadline:
@@ -299,7 +299,7 @@ class LocalConversation(Conversation):
         return [refusal for _ in self.envelope.rcpt_tos]
 
 
-class _Message:
+class _ReceivedMessage:
     """The bytes between DATA and its end, counted against the message's limit and the door's memory.
 
     They are stored as they come, with SMTP's doubled dots undone, in the very buffer that is passed on: at the end

@@ -89,7 +89,7 @@ def outline(data: bytes) -> Outline:
 
 
 @dataclass(frozen=True, slots=True)
-class _Entry:
+class _TagEntry:
     """One tag: TIFF's type, number of values, and their position in the file."""
 
     kind: int
@@ -116,21 +116,21 @@ class _Reader:
         except struct.error:
             raise NotAFax("it is cut off") from None
 
-    def directory(self, at: int) -> tuple[dict[int, _Entry], int]:
+    def directory(self, at: int) -> tuple[dict[int, _TagEntry], int]:
         """The tags of the page at `at`, and the position of the next page (0: none)."""
         count = self.number("H", at)
         if count > _MAX_ENTRIES:
             raise NotAFax("a page with too many tags")
-        entries: dict[int, _Entry] = {}
+        entries: dict[int, _TagEntry] = {}
         for index in range(count):
             entry = at + 2 + 12 * index
             tag, kind = self.numbers("H", 2, entry)
             values = self.number("I", entry + 4)
             inside = values * _SIZES.get(kind, 1) <= 4
-            entries[tag] = _Entry(kind, values, entry + 8 if inside else self.number("I", entry + 8))
+            entries[tag] = _TagEntry(kind, values, entry + 8 if inside else self.number("I", entry + 8))
         return entries, self.number("I", at + 2 + 12 * count)
 
-    def integers(self, entry: _Entry | None, most: int) -> tuple[int, ...]:
+    def integers(self, entry: _TagEntry | None, most: int) -> tuple[int, ...]:
         """A tag's whole numbers; none for a missing tag. Errors: NotAFax."""
         if entry is None:
             return ()
@@ -139,19 +139,19 @@ class _Reader:
             raise NotAFax("a tag of the wrong kind")
         return self.numbers(code, entry.count, entry.at)
 
-    def integer(self, entry: _Entry | None, default: int) -> int:
+    def integer(self, entry: _TagEntry | None, default: int) -> int:
         """A tag's first whole number. Errors: NotAFax."""
         values = self.integers(entry, 16)
         return values[0] if values else default
 
-    def ratio(self, entry: _Entry | None) -> float:
+    def ratio(self, entry: _TagEntry | None) -> float:
         """A tag's rational number, 0 for a missing or invalid one. Errors: NotAFax."""
         if entry is None or entry.kind != 5 or entry.count < 1:
             return 0.0
         over, under = self.numbers("I", 2, entry.at)
         return over / under if under else 0.0
 
-    def text(self, entry: _Entry | None) -> str:
+    def text(self, entry: _TagEntry | None) -> str:
         """A tag's text up to its first NUL, at most 200 bytes of it; empty for anything else."""
         if entry is None or entry.kind != 2 or entry.at > self.size:
             return ""
@@ -159,7 +159,7 @@ class _Reader:
         return content.partition(b"\0")[0].decode("utf-8", errors="replace").strip()
 
 
-def _page(reader: _Reader, tags: dict[int, _Entry], number: int) -> Page:
+def _page(reader: _Reader, tags: dict[int, _TagEntry], number: int) -> Page:
     width, height = reader.integer(tags.get(_WIDTH), 0), reader.integer(tags.get(_HEIGHT), 0)
     if not (0 < width <= MAX_WIDTH and 0 < height <= MAX_HEIGHT and width * height <= MAX_PIXELS):
         raise NotAFax(f"page {number} claims {width} by {height} dots")
@@ -179,7 +179,7 @@ def _page(reader: _Reader, tags: dict[int, _Entry], number: int) -> Page:
     return Page(width, height, x_dpi or 204.0, y_dpi or 196.0, compression)
 
 
-def _data_size(reader: _Reader, tags: dict[int, _Entry], height: int, number: int) -> int:
+def _data_size(reader: _Reader, tags: dict[int, _TagEntry], height: int, number: int) -> int:
     """The total bytes of the page's strips, all of them inside the file. Errors: NotAFax."""
     offsets = reader.integers(tags.get(_OFFSETS), _MAX_STRIPS)
     counts = reader.integers(tags.get(_COUNTS), _MAX_STRIPS)

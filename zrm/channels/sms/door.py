@@ -36,7 +36,7 @@ FORM = "application/x-www-form-urlencoded"
 SMS_PATH = "/hooks/twilio/sms/{account}"
 STATUS_PATH = "/hooks/twilio/status/{account}"
 
-_Kind = Literal["contact", "report"]
+_PostKind = Literal["contact", "report"]
 
 _TAKEN = Response(b'<?xml version="1.0" encoding="UTF-8"?><Response></Response>', media_type="text/xml")
 _RETRY_AFTER = "10"  # seconds
@@ -49,7 +49,7 @@ _log = log.get(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class _Line:
+class _PostLine:
     """One of our numbers: its name in config.yaml and the check of its webhooks."""
 
     name: str
@@ -70,7 +70,7 @@ class TwilioDoor:
     def __init__(self, config: SmsConfig, installation: Installation, reception: ReceptionPort) -> None:
         self._reception = reception
         self._lines = {
-            path_name(name): _Line(
+            path_name(name): _PostLine(
                 name, Signatures(account.webhook_secret or account.auth_token, installation.public_url)
             )
             for name, account in config.accounts.items()
@@ -80,11 +80,11 @@ class TwilioDoor:
     def router(self) -> APIRouter:
         """The routes, as bare ASGI: the body has to be read exactly as signed, and this path must be fast."""
         router = APIRouter()
-        router.routes.append(Route(SMS_PATH, _Hook(self, "contact"), methods=["POST"], include_in_schema=False))
-        router.routes.append(Route(STATUS_PATH, _Hook(self, "report"), methods=["POST"], include_in_schema=False))
+        router.routes.append(Route(SMS_PATH, _DoorHook(self, "contact"), methods=["POST"], include_in_schema=False))
+        router.routes.append(Route(STATUS_PATH, _DoorHook(self, "report"), methods=["POST"], include_in_schema=False))
         return router
 
-    async def answer(self, scope: Scope, receive: Receive, kind: _Kind) -> Response:
+    async def answer(self, scope: Scope, receive: Receive, kind: _PostKind) -> Response:
         """Read one webhook, keep it, and answer in Twilio's format."""
         try:
             contact = await self._read(scope, receive, kind)
@@ -104,7 +104,7 @@ class TwilioDoor:
         )
         return _TAKEN
 
-    async def _read(self, scope: Scope, receive: Receive, kind: _Kind) -> RawContact:
+    async def _read(self, scope: Scope, receive: Receive, kind: _PostKind) -> RawContact:
         """The request as a contact, its signature checked. Errors: _NotTaken."""
         headers: dict[bytes, bytes] = dict(scope["headers"])
         if headers.get(b"content-type", b"").partition(b";")[0].strip().lower() != FORM.encode():
@@ -134,7 +134,7 @@ class TwilioDoor:
             trace=new_trace(),
         )
 
-    async def _refuse(self, scope: Scope, line: _Line | None, *, signed: bool) -> None:
+    async def _refuse(self, scope: Scope, line: _PostLine | None, *, signed: bool) -> None:
         reason = UNKNOWN_ACCOUNT if line is None else WRONG_SIGNATURE if signed else NO_SIGNATURE
         peer = scope["client"][0] if scope.get("client") else ""
         account = line.name if line else ""
@@ -144,10 +144,10 @@ class TwilioDoor:
             _log.warning("refusal not recorded", channel="sms", reason=reason.code)
 
 
-class _Hook:
+class _DoorHook:
     """One of the two webhooks as an ASGI application."""
 
-    def __init__(self, door: TwilioDoor, kind: _Kind) -> None:
+    def __init__(self, door: TwilioDoor, kind: _PostKind) -> None:
         self._door = door
         self._kind = kind
 
@@ -191,7 +191,7 @@ def _plain(text: str) -> str:
     return text.replace("\0", "")[:100]
 
 
-def _external_id(fields: dict[str, str], kind: _Kind) -> str:
+def _external_id(fields: dict[str, str], kind: _PostKind) -> str:
     """Twilio's own id of the message; for a report with its state. Errors: _NotTaken when there is none."""
     sid = fields.get("MessageSid") or fields.get("SmsMessageSid") or fields.get("SmsSid") or ""
     if not _ID.fullmatch(sid):

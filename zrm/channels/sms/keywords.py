@@ -14,9 +14,9 @@ from typing import Final, Literal
 from zrm.contract.inbound import Inbound, SelfServiceCommand
 from zrm.kit.text import fold, latin_digits
 
-Word = Literal["help", "stop", "start", "codes"]
+KeywordMeaning = Literal["help", "stop", "start", "codes"]
 
-_WORDS: Final[dict[str, tuple[Word, str]]] = {
+_WORDS: Final[dict[str, tuple[KeywordMeaning, str]]] = {
     **dict.fromkeys(("لغو", "لغو 11", "لغو11", "توقف", "انصراف", "لغو عضویت", "لغو اشتراک"), ("stop", "fa")),
     **dict.fromkeys(
         ("stop", "stopall", "stop all", "unsubscribe", "cancel", "end", "quit", "optout", "opt out", "revoke"),
@@ -44,7 +44,9 @@ _CODE: Final = re.compile(r"(?P<word>[^\d]*?)\s*(?P<code>\d(?:[\s.-]*\d){11})")
 _LONGEST: Final = 60
 
 
-def command_of(inbound: Inbound, more: Mapping[Word, Sequence[str]] | None = None) -> SelfServiceCommand | None:
+def command_of(
+    inbound: Inbound, more: Mapping[KeywordMeaning, Sequence[str]] | None = None
+) -> SelfServiceCommand | None:
     """The command in a message, None for an ordinary message. `more` are an operator's own keywords in addition to
     ours.
     """

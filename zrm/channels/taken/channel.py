@@ -26,17 +26,17 @@ _FIELDS: Final = declare("taken.fields", "not a contact taken at the desk; look 
 _NOBODY: Final = declare("taken.nobody", "not a contact taken at the desk; it names no agent")
 _NO_ANSWERS: Final = declare("taken.no_answers", "this channel cannot carry answers")
 _TITLE: Final = 80  # characters
-_Line = Annotated[str, StringConstraints(strip_whitespace=True, max_length=320)]
+_TakenLine = Annotated[str, StringConstraints(strip_whitespace=True, max_length=320)]
 
 
-class _Payload(BaseModel):
+class _TakenPayload(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     text: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
-    name: _Line = ""
-    phone: _Line = ""
-    email: _Line = ""
-    nature: _Line = ""
+    name: _TakenLine = ""
+    phone: _TakenLine = ""
+    email: _TakenLine = ""
+    nature: _TakenLine = ""
 
 
 class _TakenChannel:
@@ -52,7 +52,7 @@ class _TakenChannel:
     def parse(self, raw: RawContact) -> list[Parsed]:
         """One Inbound. Errors: Unparseable, naming the fields but never repeating their values."""
         try:
-            payload = _Payload.model_validate_json(raw.body)
+            payload = _TakenPayload.model_validate_json(raw.body)
             agent = UUID(str(raw.envelope.get("agent", "")))
         except ValidationError as error:
             fields = sorted({".".join(map(str, one["loc"])) or "body" for one in error.errors(include_input=False)})

@@ -85,7 +85,7 @@ def advance(
     role = note.role_of(told.named)
     if role is not None:
         return Turn(note, "step" if role == "step" else "message", repeated=True)
-    dialogue = _Dialogue(note, told, setting, now)
+    dialogue = _ChatDialogue(note, told, setting, now)
     match told.kind:
         case "button":
             turn = dialogue.button()
@@ -100,7 +100,7 @@ def advance(
 
 def prompt(note: DialogueState, setting: DialogueContext) -> OutgoingMessage:
     """The bot's question at this point of the dialogue."""
-    return _Dialogue(note, None, setting, 0).prompt()
+    return _ChatDialogue(note, None, setting, 0).prompt()
 
 
 def read_code(text: str) -> str:
@@ -109,7 +109,7 @@ def read_code(text: str) -> str:
     return "".join(character for character in match.group() if character.isdigit()) if match else ""
 
 
-class _Dialogue:
+class _ChatDialogue:
     """One update applied to one dialogue state."""
 
     def __init__(self, note: DialogueState, told: IncomingUpdate | None, setting: DialogueContext, now: float) -> None:

@@ -19,7 +19,7 @@ KEEP: Final = 90 * 86400.0
 
 _SEEN: Final = 60
 
-Step = Literal["", "language", "nature", "subject", "describe", "attach", "confirm", "track"]
+DialogueStep = Literal["", "language", "nature", "subject", "describe", "attach", "confirm", "track"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +65,7 @@ class DialogueState:
     bot: str
     chat: int
     language: str = ""
-    step: Step = ""
+    step: DialogueStep = ""
     nature: str = ""
     subject: str = ""
     parts: tuple[SentPart, ...] = ()
@@ -128,7 +128,7 @@ def from_json(value: JSON, bot: str, chat: int) -> DialogueState:
     """The stored state; a fresh one if there is none."""
     if not isinstance(value, dict):
         return DialogueState(bot, chat)
-    nowhere: Step = ""
+    nowhere: DialogueStep = ""
     step = next((step for step in _STEPS if step == value.get("step")), nowhere)
     return DialogueState(
         bot=bot,
@@ -147,7 +147,7 @@ def from_json(value: JSON, bot: str, chat: int) -> DialogueState:
     )
 
 
-_STEPS: Final[tuple[Step, ...]] = ("language", "nature", "subject", "describe", "attach", "confirm", "track")
+_STEPS: Final[tuple[DialogueStep, ...]] = ("language", "nature", "subject", "describe", "attach", "confirm", "track")
 
 
 def part_from(value: JSON) -> SentPart:

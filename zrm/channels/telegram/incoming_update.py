@@ -14,7 +14,7 @@ from zrm.contract.inbound import JSON
 from zrm.contract.reasons import Reason, declare
 from zrm.kit.digests import digest_of
 
-Kind = Literal["message", "edited", "button", "elsewhere", "other"]
+UpdateKind = Literal["message", "edited", "button", "elsewhere", "other"]
 
 _DEEPEST: Final = 30
 _EMPTY: Final[Mapping[str, JSON]] = {}
@@ -85,7 +85,7 @@ class IncomingUpdate:
     """
 
     update_id: int
-    kind: Kind
+    kind: UpdateKind
     what: Reason | None = None
     mark: str = ""
     chat: int = 0

@@ -30,7 +30,7 @@ _TITLE_LENGTH: Final = 80
 MAX_SUBJECT: Final = 200
 MAX_KEY: Final = 100
 
-Line = Annotated[str, StringConstraints(strip_whitespace=True)]
+StrippedLine = Annotated[str, StringConstraints(strip_whitespace=True)]
 
 
 class Payload(BaseModel):
@@ -39,18 +39,18 @@ class Payload(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     text: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
-    nature: Line = Field(default="", max_length=MAX_KEY)
-    subject: Line = Field(default="", max_length=MAX_SUBJECT)
-    name: Line = Field(default="", max_length=MAX_NAME)
-    phone: Line = Field(default="", max_length=MAX_PHONE)
-    email: Line = Field(default="", max_length=MAX_EMAIL)
+    nature: StrippedLine = Field(default="", max_length=MAX_KEY)
+    subject: StrippedLine = Field(default="", max_length=MAX_SUBJECT)
+    name: StrippedLine = Field(default="", max_length=MAX_NAME)
+    phone: StrippedLine = Field(default="", max_length=MAX_PHONE)
+    email: StrippedLine = Field(default="", max_length=MAX_EMAIL)
     language: Literal[""] | Language = ""
 
 
 class Written(Payload):
     """The same as our own forms write it: a message may consist of files alone."""
 
-    text: Line = ""
+    text: StrippedLine = ""
 
 
 class Rating(BaseModel):
@@ -66,8 +66,8 @@ class CodeRequest(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    phone: Line = Field(default="", max_length=MAX_PHONE)
-    email: Line = Field(default="", max_length=MAX_EMAIL)
+    phone: StrippedLine = Field(default="", max_length=MAX_PHONE)
+    email: StrippedLine = Field(default="", max_length=MAX_EMAIL)
     language: Literal[""] | Language = ""
 
 
