@@ -72,12 +72,40 @@ def test_the_key_is_needed(portal: Portal, key: str) -> None:
         ({"text": "x", "nature": "wish"}, "nature"),
         ({"text": "x", "phone": "1" * 41}, "phone"),
         ({"text": "x", "conversation": "283541907624"}, "conversation"),
+        ({"text": "\u0000"}, "text"),
+        ({"text": "x", "subject": "nope"}, "subject"),
+        ({"text": "x", "email": "x"}, "email"),
+        ({"text": "x", "phone": "12"}, "phone"),
+        ({"text": "x", "phone": "nobody", "phone_as_is": True}, "phone"),
+        ({"text": "x", "phone_as_is": "perhaps"}, "phone_as_is"),
     ],
 )
 def test_a_wrong_field_is_named(portal: Portal, contact: dict[str, object], field: str) -> None:
     errors = problem(post(portal, contact=contact), 422)["errors"]
     assert isinstance(errors, list)
     assert [error["field"] for error in errors] == [field]
+
+
+def test_every_wrong_field_is_named_at_once(portal: Portal) -> None:
+    wrong = {"foo": 1, "name": 7, "nature": "wish", "subject": "nope", "email": "x", "phone": "x"}
+    errors = problem(post(portal, contact=wrong), 422)["errors"]
+    assert isinstance(errors, list)
+    assert {error["field"] for error in errors} == {*wrong, "text"}
+    assert portal.desk.raws == []
+
+
+def test_a_number_the_caller_is_sure_of_is_kept(portal: Portal) -> None:
+    assert post(portal, contact={"text": "x", "phone": "0912 345 678", "phone_as_is": True}).status_code == 201
+    (inbound,) = portal.channel.parse(portal.desk.raws[0])
+    assert isinstance(inbound, Inbound)
+    assert inbound.senders[0].raw == "0912 345 678"
+
+
+@pytest.mark.parametrize("method", ["GET", "PUT", "DELETE", "OPTIONS"])
+def test_another_method_is_a_problem_too(portal: Portal, method: str) -> None:
+    answer = portal.citizen().request(method, "/api/contacts")
+    assert problem(answer, 405)
+    assert answer.headers["allow"] == "POST"
 
 
 @pytest.mark.parametrize("body", [b"", b"{", b"[]", b"nul", b'{"text": "\xff"}', b"[" * 5000])

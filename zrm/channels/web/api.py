@@ -9,7 +9,7 @@ from __future__ import annotations
 import hmac
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Final
 
 from pydantic import ValidationError
@@ -17,6 +17,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
+from zrm.channels.web.form_validation import clean_line, clean_text
 from zrm.channels.web.intake import Intake
 from zrm.channels.web.page_renderer import PageRenderer, peer_of
 from zrm.channels.web.payload import Payload
@@ -25,6 +26,8 @@ from zrm.contract.ports import ReceptionPort
 from zrm.contract.refusals import NO_SECRET, WRONG_SECRET
 from zrm.errors import OverQuota, StoreUnavailable
 from zrm.kit import log
+from zrm.kit.mail_addresses import is_email
+from zrm.kit.phones import flaw
 from zrm.languages import SOURCE, Language
 from zrm.ui.i18n import _, accepted_language, gettext
 
@@ -39,6 +42,10 @@ _FAULTS: Final = {
     "string_too_short": _("is empty"),
     "string_type": _("must be text"),
     "literal_error": _("is not one of the allowed values"),
+    "not_shown": _("holds nothing that can be shown"),
+    "not_email": _("is not an e-mail address"),
+    "not_phone": _("is not a telephone number"),
+    "odd_phone": _("looks like no telephone number that we know; send phone_as_is true if it is right"),
 }
 _LATER: Final = {
     "peer": _(
@@ -101,12 +108,10 @@ class ContactApi:
         try:
             payload = Payload.model_validate_json(body)
         except ValidationError as error:
-            return self._invalid(request, error)
-        if len(payload.text) > self._site.config.max_text:
-            return self._fields_problem(request, [("text", "string_too_long")])
+            return await self._invalid(request, body, error)
         try:
-            if payload.nature and not (await self._intake.choices()).knows(payload.nature):
-                return self._fields_problem(request, [("nature", "literal_error")])
+            if faults := await self._faults(payload):
+                return self._fields_problem(request, faults)
             if not caller:
                 self._intake.admit_addresses("json", peer_of(request), phone=payload.phone, email=payload.email)
             receipt = await self._intake.submit(
@@ -118,10 +123,7 @@ class ContactApi:
         except OverQuota as over:
             return self._later(request, over)
         except StoreUnavailable:
-            return self._problem(
-                request, 503, _("The contact could not be kept"), _("Nothing was stored. Send it again with the same key."),
-                headers={"Retry-After": "10"},
-            )  # fmt: skip
+            return self._away(request)
         content = f'{{"code":"{receipt.code}","received_at":"{receipt.received_at.isoformat()}"}}'
         return Response(
             content, 200 if receipt.repeated else 201, {"Cache-Control": "no-store"}, media_type="application/json"
@@ -159,14 +161,55 @@ class ContactApi:
             chunks.append(chunk)
         return chunks[0] if len(chunks) == 1 else b"".join(chunks)
 
-    def _invalid(self, request: Request, error: ValidationError) -> Response:
+    async def wrong_method(self, request: Request) -> Response:
+        """405: only POST is answered here."""
+        return self._problem(request, 405, _("Send contacts with POST"), "", headers={"Allow": "POST"})
+
+    async def _invalid(self, request: Request, body: bytes, error: ValidationError) -> Response:
+        """All wrong fields: those of the wrong form, and among the others those with a wrong value."""
         faults = [
             (".".join(map(str, fault["loc"])), fault["type"])
             for fault in error.errors(include_input=False, include_url=False, include_context=False)
         ]
         if any(not place for place, _kind in faults):
             return self._problem(request, 400, _("The body is not a JSON object in UTF-8"), "")
+        named = {place.partition(".")[0] for place, _kind in faults}
+        sound = {name: value for name, value in json.loads(body).items() if name not in named}
+        try:
+            faults += await self._faults(Payload.model_construct(**{"text": "", **sound}), besides=named)
+        except StoreUnavailable:
+            return self._away(request)
         return self._fields_problem(request, faults)
+
+    async def _faults(self, payload: Payload, *, besides: Collection[str] = ()) -> list[tuple[str, str]]:
+        """The fields with a wrong value, each with its fault. Errors: StoreUnavailable if the choices are not known."""
+        faults = []
+        if len(payload.text) > self._site.config.max_text:
+            faults.append(("text", "string_too_long"))
+        elif "text" not in besides and not clean_text(payload.text):
+            faults.append(("text", "not_shown"))
+        if payload.nature or payload.subject:
+            choices = await self._intake.choices()
+            choices.require_known()
+            if payload.nature and not choices.knows_nature(clean_line(payload.nature)):
+                faults.append(("nature", "literal_error"))
+            if payload.subject and not choices.knows_subject(clean_line(payload.subject)):
+                faults.append(("subject", "literal_error"))
+        phone, email = clean_line(payload.phone), clean_line(payload.email)
+        if phone and (found := flaw(phone, self._site.installation.region)):
+            if found.kind == "not_digits":
+                faults.append(("phone", "not_phone"))
+            elif not payload.phone_as_is:
+                faults.append(("phone", "odd_phone"))
+        if email and not is_email(email):
+            faults.append(("email", "not_email"))
+        return faults
+
+    def _away(self, request: Request) -> Response:
+        return self._problem(
+            request, 503, _("The contact could not be kept"), _("Nothing was stored. Send it again with the same key."),
+            headers={"Retry-After": "10"},
+        )  # fmt: skip
 
     def _fields_problem(self, request: Request, faults: list[tuple[str, str]]) -> Response:
         language = self._language(request)

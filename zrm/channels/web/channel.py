@@ -94,9 +94,9 @@ class WebChannel:
         # Plain routes: these handlers read the request themselves, so FastAPI's own parsing would only cost time.
         router = APIRouter()
         if self.config.api:
-            router.routes.append(
-                Route("/api/contacts", Bare(ContactApi(site, desk.reception, intake).receive), methods=["POST"])
-            )
+            api = ContactApi(site, desk.reception, intake)
+            router.routes.append(Route("/api/contacts", Bare(api.receive), methods=["POST"]))
+            router.routes.append(Route("/api/contacts", Bare(api.wrong_method)))
         router.routes.append(Route("/new", Bare(raising.send), methods=["POST"]))
         for method, path, endpoint in (
             ("GET", "/", raising.landing),

@@ -36,11 +36,18 @@ class Choices:
     natures: Sequence[Nature] = ()
     subjects: Sequence[Subject] = ()
 
-    def knows(self, nature: str) -> bool:
-        """Whether the nature exists. Errors: StoreUnavailable if that is not known yet."""
+    def require_known(self) -> None:
+        """Errors: StoreUnavailable if the choices are not known yet."""
         if not self.natures:
-            raise StoreUnavailable("the natures are not known yet")
-        return any(nature == one.key for one in self.natures)
+            raise StoreUnavailable("the choices are not known yet")
+
+    def knows_nature(self, key: str) -> bool:
+        """Whether the nature exists."""
+        return any(key == one.key for one in self.natures)
+
+    def knows_subject(self, key: str) -> bool:
+        """Whether the subject exists and can be chosen."""
+        return any(key == one.key for one in self.subjects)
 
 
 class Intake:

@@ -2,7 +2,7 @@
 
     {"nature": "complaint", "subject": "roads", "text": "…", "name": "…", "phone": "…", "email": "…", "language": "fa"}
 
-Every key but `text` may be missing, and so may `text` in a message that has files. `envelope` holds what only the door
+`phone_as_is` true says that a number which looks wrong is right. Every key but `text` may be missing, and so may `text` in a message that has files. `envelope` holds what only the door
 knows: `conversation`, the tracking code that its holder has proven; `trap`, the honeypot field was filled in; `caller`,
 the system that sent JSON and was answered with the code; `rates`, the code of the closed case that a rating is about,
 with the body `{"score": 4}`; `asks`, "codes" for a request for lost codes, whose body has the typed `email` or `phone`
@@ -45,6 +45,7 @@ class Payload(BaseModel):
     phone: StrippedLine = Field(default="", max_length=MAX_PHONE)
     email: StrippedLine = Field(default="", max_length=MAX_EMAIL)
     language: Literal[""] | Language = ""
+    phone_as_is: bool = False
 
 
 class Written(Payload):
