@@ -14,6 +14,8 @@ from tests.reasons import why
 from zrm.casestore import heartbeat, outbox
 from zrm.casestore.agent import ONLY_EVERYWHERE, Permission
 from zrm.casestore.outbox import Topic
+from zrm.inbox import quarantine
+from zrm.kit.clock import now
 from zrm.kit.db import Database
 from zrm.kit.ids import new_id
 
@@ -76,6 +78,21 @@ def test_even_such_a_row_opens_nothing(sign_in: SignIn, database: Database, perm
             assert browser.post(f"/desk/quarantine/{held}/{step}", reason="spam").status_code == 404
         with database.cursor() as cursor:
             assert one(cursor, "SELECT ended_at FROM quarantine") is None
+
+
+def test_a_contact_being_filed_again_stays_listed_and_says_so(sign_in: SignIn, database: Database) -> None:
+    held, browser = quarantine_one(database, why("broken")), sign_in("daniel")
+    with database.cursor() as cursor:
+        cursor.execute("UPDATE agents SET language = 'en'")
+    assert browser.post(f"/desk/quarantine/{held}/replay").status_code == 303
+    page = browser.get("/desk/quarantine").text
+    assert "Being filed again" in page
+    assert f"/desk/quarantine/{held}/replay" not in page
+    with database.cursor() as cursor:
+        quarantine.enter(cursor, held, reason=why("still broken"), due_at=now())
+    page = browser.get("/desk/quarantine").text
+    assert "Filed again and failed again" in page
+    assert f"/desk/quarantine/{held}/replay" in page
 
 
 def test_a_held_original_is_for_who_handles_quarantine(sign_in: SignIn, database: Database) -> None:

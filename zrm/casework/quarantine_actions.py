@@ -1,6 +1,6 @@
 """What a person does about contacts in quarantine. These belong to no unit, so the permission must hold everywhere.
 
-Each step's errors: NotFound without the permission; Conflict if the contact is not in quarantine (any more). Each
+Each step's errors: NotFound without the permission; Conflict if the contact is not in quarantine (any more) or is being filed again already. Each
 returns the contact's trace.
 """
 
@@ -34,9 +34,9 @@ def take(cursor: Cursor, actor: ActingAgent, contact_id: UUID) -> str:
 
 
 def replay(cursor: Cursor, actor: ActingAgent, contact_id: UUID) -> str:
-    """Take it out and file it once more; it keeps its trace."""
+    """File it once more; it stays listed until it is filed, and it keeps its trace."""
     actor.grants.require_everywhere(Permission.HANDLE_QUARANTINE)
-    trace = _done(cursor, contact_id, quarantine.end(cursor, contact_id, "replayed"))
+    trace = _done(cursor, contact_id, quarantine.refile(cursor, contact_id))
     outbox.add(cursor, Topic.FILE, [(contact_id, trace)])
     return trace
 

@@ -18,7 +18,9 @@ from zrm.kit.tables import Table, one_of, reason_params
 
 
 class QuarantineRecord(Table, table=True):
-    """A raw contact that could not be understood, as a work item: `owner_id` is the agent who took it."""
+    """A raw contact that could not be understood, as a work item: `owner_id` is the agent who took it, and
+    `refiling_at` when an agent had it filed again, until that has succeeded or failed.
+    """
 
     __tablename__ = "quarantine"
     __table_args__ = (
@@ -34,6 +36,7 @@ class QuarantineRecord(Table, table=True):
     due_at: datetime
     owner_id: UUID | None = None
     tries: int = 1
+    refiling_at: datetime | None = None
     ended_at: datetime | None = None
     ended_how: str = ""
 
@@ -44,7 +47,8 @@ _SET_ASIDE: Final = declare("quarantine.set_aside", "An agent set it aside: %(wo
 def enter(cursor: Cursor, contact_id: UUID, *, reason: Reason, due_at: datetime) -> None:
     """Put a raw contact into quarantine, or back into it after a replay that failed again.
 
-    A contact that a slower worker has filed meanwhile, or an agent has set aside, stays as it is.
+    The time by which an agent must have looked stays the first one: filing it again does not put it off. A contact that
+    a slower worker has filed meanwhile, or an agent has set aside, stays as it is.
     """
     if not raw_contacts.quarantine(cursor, contact_id, reason):
         return
@@ -53,8 +57,8 @@ def enter(cursor: Cursor, contact_id: UUID, *, reason: Reason, due_at: datetime)
         INSERT INTO quarantine AS q (contact_id, channel, reason_code, reason_params, entered_at, due_at)
         SELECT id, channel, reason_code, reason_params, now(), %s FROM raw_contacts WHERE id = %s
         ON CONFLICT (contact_id) DO UPDATE SET reason_code = excluded.reason_code,
-            reason_params = excluded.reason_params, due_at = excluded.due_at,
-            tries = q.tries + 1, ended_at = NULL, ended_how = ''
+            reason_params = excluded.reason_params, tries = q.tries + 1,
+            refiling_at = NULL, ended_at = NULL, ended_how = ''
         """,
         [due_at, contact_id],
     )
@@ -65,6 +69,16 @@ def take(cursor: Cursor, contact_id: UUID, agent_id: UUID) -> bool:
     cursor.execute(
         "UPDATE quarantine SET owner_id = %s WHERE contact_id = %s AND ended_at IS NULL RETURNING contact_id",
         [agent_id, contact_id],
+    )
+    return cursor.fetchone() is not None
+
+
+def refile(cursor: Cursor, contact_id: UUID) -> bool:
+    """Record that it is being filed again; False if it is already, or is no longer in quarantine."""
+    cursor.execute(
+        "UPDATE quarantine SET refiling_at = now() "
+        "WHERE contact_id = %s AND ended_at IS NULL AND refiling_at IS NULL RETURNING contact_id",
+        [contact_id],
     )
     return cursor.fetchone() is not None
 

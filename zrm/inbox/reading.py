@@ -12,7 +12,10 @@ from zrm.kit.db import Cursor, record, records
 
 @dataclass(frozen=True, slots=True)
 class Held(KeptReason):
-    """A contact in quarantine: why, since when, by when an agent must have looked, and the agent who took it."""
+    """A contact in quarantine: why, since when, by when an agent must have looked, and the agent who took it.
+
+    `tried_at` is when it last failed, `refiling_at` since when it is being filed again.
+    """
 
     contact_id: UUID
     channel: str
@@ -21,6 +24,8 @@ class Held(KeptReason):
     due_at: datetime
     owner_id: UUID | None
     tries: int
+    tried_at: datetime
+    refiling_at: datetime | None
     size: int
     media_type: str
 
@@ -43,8 +48,9 @@ class Original:
 def held(cursor: Cursor, *, limit: int = 200) -> list[Held]:
     """The contacts in quarantine, the most urgent first."""
     cursor.execute(
-        "SELECT q.contact_id, q.channel, r.account, q.entered_at, q.due_at, q.owner_id, q.tries, r.size,"
-        " r.media_type, q.reason_code, q.reason_params FROM quarantine q JOIN raw_contacts r ON r.id = q.contact_id"
+        "SELECT q.contact_id, q.channel, r.account, q.entered_at, q.due_at, q.owner_id, q.tries,"
+        " coalesce(r.settled_at, q.entered_at) AS tried_at, q.refiling_at, r.size, r.media_type, q.reason_code,"
+        " q.reason_params FROM quarantine q JOIN raw_contacts r ON r.id = q.contact_id"
         " WHERE q.ended_at IS NULL ORDER BY q.due_at, q.contact_id LIMIT %s",
         [limit],
     )

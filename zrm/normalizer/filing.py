@@ -198,6 +198,7 @@ class Filer:
             for contact_id, stood in states.items():
                 if stood == "quarantined":  # also if it was given up while this slow worker still interpreted it
                     quarantine.end(cursor, contact_id, "replayed")
+                    live.publish_change(cursor, "quarantine", [contact_id])
             present = [outcome for outcome in outcomes if outcome[1].id in still]
             put_off = self._reports(cursor, present)
             put_off |= self._join(cursor, present)

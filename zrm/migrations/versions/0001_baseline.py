@@ -96,6 +96,7 @@ CREATE TABLE quarantine (
     due_at timestamptz NOT NULL,
     owner_id uuid,
     tries int NOT NULL DEFAULT 1,
+    refiling_at timestamptz,
     ended_at timestamptz,
     ended_how text NOT NULL DEFAULT '' CHECK (ended_how IN ('', 'replayed', 'ignored'))
 );
