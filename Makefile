@@ -28,8 +28,12 @@ LOCK := $(BIN)/uv pip compile --quiet --python-version 3.11 --generate-hashes --
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-7s %s\n", $$1, $$2 }' Makefile
 
-run: setup ## start ZRM on this machine with its own database and queue (Ctrl-C stops it)
+run: setup config.yaml ## start ZRM on this machine with its own database and queue (Ctrl-C stops it)
 	@exec $(BIN)/zrm up
+
+# The operator's own copy of the sample, zrm/config.yaml. It is never made anew, whatever changed in the sample.
+config.yaml: | setup
+	@$(BIN)/zrm --config config.yaml init
 
 test: setup-dev ## bring the real peers, then run every test (FULL=1 makes eight times the random examples)
 	@$(PY) -m tests.lab.setup
@@ -59,7 +63,7 @@ lock: $(DONE)/dev ## resolve the dependencies anew and write the lock files
 wheel: setup-dev ## build what a server installs into dist/ (docs/production.md)
 	$(PY) -m hatchling build --target wheel
 
-clean: ## remove what was built; the data in var/ stays
+clean: ## remove what was built; config.yaml and the data in var/ stay
 	rm -rf .venv node_modules dist $(BUILD) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
 	find zrm tests scripts -name __pycache__ -type d -prune -exec rm -rf {} +
 

@@ -14,7 +14,7 @@ import pytest
 
 from zrm import demonstration
 from zrm.casestore.installation_id import claim_folder
-from zrm.installation import DATABASE_VARIABLE, REDIS_VARIABLE
+from zrm.installation import DATABASE_VARIABLE, REDIS_VARIABLE, SAMPLE_CONFIG
 from zrm.kit.blobs import BlobStore
 from zrm.kit.db import Database
 from zrm.kit.listening import handed_over, listen
@@ -98,8 +98,9 @@ def test_passwords_in_the_sources_are_named_once_the_desk_is_open_to_the_world(z
 
 def test_check_writes_nothing(tmp_path: Path, database_url: str, redis_url: str) -> None:
     """Run as root on a fresh installation it would leave what the roles, as another user, cannot write."""
-    operators = CHECKOUT / "config.yaml"
-    (tmp_path / "config.yaml").write_text(operators.read_text("utf-8").replace("data_dir: var", "data_dir: new/var"))
+    (tmp_path / "config.yaml").write_text(
+        SAMPLE_CONFIG.read_text("utf-8").replace("data_dir: var", "data_dir: new/var")
+    )
     command = [sys.executable, "-m", "zrm.cli", "--config", str(tmp_path / "config.yaml"), "check"]
     stores = {DATABASE_VARIABLE: database_url, REDIS_VARIABLE: redis_url}
     for environment in ({**os.environ}, {**os.environ, **stores}):

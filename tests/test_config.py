@@ -13,7 +13,7 @@ from pydantic import BaseModel
 from zrm.channels.registry import CHANNELS
 from zrm.config import Settings
 from zrm.errors import ConfigError
-from zrm.installation import load_config
+from zrm.installation import SAMPLE_CONFIG, load_config
 from zrm.kit import log
 from zrm.kit.yaml_section import load
 
@@ -177,7 +177,7 @@ def test_secrets_come_from_the_environment(tmp_path: Path, monkeypatch: pytest.M
 
 
 def test_the_file_we_ship_is_right_and_opens_every_door() -> None:
-    plan = load_config(Path(__file__).parents[1] / "config.yaml")
+    plan = load_config(SAMPLE_CONFIG)
     needs_a_token = {"telegram", "bale"}  # of the operator's own bots: there are no bots for everybody
     assert set(plan.channels) == set(CHANNELS) - needs_a_token
 

@@ -12,7 +12,14 @@ import pytest
 
 from zrm import demonstration
 from zrm.cli import _warn_of_published
-from zrm.installation import DATABASE_VARIABLE, REDIS_VARIABLE, LoadedConfig, load_config, open_runtime
+from zrm.installation import (
+    DATABASE_VARIABLE,
+    REDIS_VARIABLE,
+    SAMPLE_CONFIG,
+    LoadedConfig,
+    load_config,
+    open_runtime,
+)
 from zrm.security.published import SECRETS, holds_published
 
 ROOT = Path(__file__).parents[1]
@@ -26,14 +33,14 @@ WORLD = "https://contact.example.org"
 def plan(folder: Path, *, old: str = "", new: str = "") -> LoadedConfig:
     """config.yaml as we ship it, with one thing changed."""
     file = folder / "config.yaml"
-    text = (ROOT / "config.yaml").read_text(encoding="utf-8")
+    text = SAMPLE_CONFIG.read_text(encoding="utf-8")
     assert old in text
     file.write_text(text.replace(old, new), encoding="utf-8")
     return load_config(file)
 
 
 def test_every_default_that_we_publish_is_known() -> None:
-    published = set(DEFAULT.findall((ROOT / "config.yaml").read_text(encoding="utf-8")))
+    published = set(DEFAULT.findall(SAMPLE_CONFIG.read_text(encoding="utf-8")))
     assert published, "config.yaml has defaults"
     published |= {agent.password for agent in demonstration.DEMO_AGENTS}
     for page in (ROOT / "docs").rglob("*.md"):
@@ -52,7 +59,7 @@ def test_a_secret_key_is_found_however_it_is_written() -> None:
 
 def test_as_shipped_each_default_is_named_with_its_line(tmp_path: Path) -> None:
     shipped = plan(tmp_path)
-    lines = (ROOT / "config.yaml").read_text(encoding="utf-8").splitlines()
+    lines = SAMPLE_CONFIG.read_text(encoding="utf-8").splitlines()
     defaults = {f"config.yaml:{number}: " for number, line in enumerate(lines, 1) if DEFAULT.search(line)}
     assert {re.match(r"config\.yaml:\d+: ", problem)[0] for problem in shipped.published} == defaults  # type: ignore[index]  # each begins so
     assert "config.yaml" in shipped.published[0]

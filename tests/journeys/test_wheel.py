@@ -65,7 +65,7 @@ def test_it_says_its_version_and_writes_a_config_once(python: Path, tmp_path: Pa
     assert run(python, "--version", cwd=tmp_path).split() == ["zrm", __version__]
     run(python, "init", cwd=tmp_path)
     written = tmp_path / "config.yaml"
-    assert written.read_bytes() == (CHECKOUT / "config.yaml").read_bytes()
+    assert written.read_bytes() == (CHECKOUT / "zrm" / "config.yaml").read_bytes()
     with pytest.raises(subprocess.CalledProcessError) as refused:
         run(python, "init", cwd=tmp_path)
     assert "config.yaml: File exists" in refused.value.stderr
