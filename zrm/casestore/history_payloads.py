@@ -33,6 +33,10 @@ ChannelName = Annotated[str, Field(description="The channel by which it came or 
 ContactId = Annotated[UUID, Field(description="The contact from outside that the line is about.")]
 Decision = Annotated[Literal["kept", "dismissed"], Field(description="What was decided about the link of two cases.")]
 DeliveryId = Annotated[UUID, Field(description="The delivery that the step queued or dealt with.")]
+DeliveryKindName = Annotated[
+    Literal["answer", "acknowledgement", "closing_message", "proof_link"],
+    Field(description="What the delivery is: an agent's answer, or a message of our own."),
+]
 EndedAssignment = Annotated[
     bool, Field(description="Whether the actor had become the assignee by the undone step and is so no more.")
 ]
@@ -193,29 +197,32 @@ class StepUndone(HistoryPayload):
 
 
 class AnswerSentAgain(HistoryPayload):
-    """An agent had a failed answer sent to the same address once more."""
+    """An agent had a failed message sent to the same address once more."""
 
     KIND = "sent_again"
     delivery_id: DeliveryId
     replaced_delivery_id: ReplacedDeliveryId
     channel: ChannelName
+    delivery_kind: DeliveryKindName = "answer"
 
 
 class AnswerSentAnotherWay(HistoryPayload):
-    """An agent had a failed answer sent by another reply route."""
+    """An agent had a failed message sent by another reply route."""
 
     KIND = "sent_another_way"
     delivery_id: DeliveryId
     replaced_delivery_id: ReplacedDeliveryId
     channel: ChannelName
+    delivery_kind: DeliveryKindName = "answer"
 
 
 class FailedDeliverySettled(HistoryPayload):
-    """An agent handled a failed answer in another way."""
+    """An agent handled a failed message in another way."""
 
     KIND = "settled"
     delivery_id: DeliveryId
     channel: ChannelName
+    delivery_kind: DeliveryKindName = "answer"
 
 
 class PreferenceSet(HistoryPayload):

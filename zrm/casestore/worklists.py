@@ -1,4 +1,4 @@
-"""Work for a person: answers that did not arrive, failed tasks, quarantined contacts, and their numbers."""
+"""Work for a person: messages that did not arrive, failed tasks, quarantined contacts, and their numbers."""
 
 from __future__ import annotations
 
@@ -15,13 +15,17 @@ from zrm.localized import Localized
 
 MOST = 100
 """Counters stop here: "100" already says enough."""
+FIRST_WORDS = 160
+"""How many characters of a failed message its row shows."""
 
 
 @dataclass(frozen=True, slots=True)
 class FailedDelivery(KeptReason):
-    """An answer that failed or whose delivery status is unknown, not yet handled."""
+    """A message of a case that failed or whose delivery status is unknown, not yet handled; `words` are its first ones."""
 
     id: UUID
+    kind: str
+    words: str
     case_id: UUID
     code: str
     title: str
@@ -49,17 +53,22 @@ class UndeliveredSelfAnswer(KeptReason):
 
 
 def failed_deliveries(cursor: Cursor, units: Collection[UUID] | None, *, limit: int = 200) -> list[FailedDelivery]:
-    """Failed answers of these units (None: all), newest first."""
+    """Failed messages of these units (None: all), newest first."""
     cursor.execute(
         """
-        SELECT d.id, d.case_id, c.code, c.title, c.unit_id, u.names AS unit_names,
+        SELECT d.id, d.kind,
+            CASE WHEN d.kind = 'proof_link' THEN '' WHEN length(said.text) <= %(words)s THEN said.text
+                ELSE left(said.text, %(words)s) || '…' END AS words,
+            d.case_id, c.code, c.title, c.unit_id, u.names AS unit_names,
             d.channel, d.address, d.state, d.reason_code, d.reason_params, d.error_code, d.attempts, d.changed_at, c.description
         FROM deliveries d JOIN cases c ON c.id = d.case_id JOIN units u ON u.id = c.unit_id
+        LEFT JOIN contacts w ON w.id = d.contact_id
+        CROSS JOIN LATERAL (SELECT coalesce(w.text, d.text, '') AS text) AS said
         WHERE d.state IN ('failed', 'unknown') AND d.settled_by IS NULL AND d.case_id IS NOT NULL
             AND (%(units)s::uuid[] IS NULL OR c.unit_id = ANY(%(units)s))
         ORDER BY d.changed_at DESC, d.id DESC LIMIT %(limit)s
         """,
-        {"units": None if units is None else list(units), "limit": limit},
+        {"units": None if units is None else list(units), "limit": limit, "words": FIRST_WORDS},
     )
     return records(cursor, FailedDelivery)
 

@@ -1,4 +1,4 @@
-"""Answers that did not arrive, and what a person does about each: send it again, use another route, or mark it handled.
+"""Messages that did not arrive, and what a person does about each: send it again, use another route, or mark it handled.
 
 The old delivery is never revived: sending again makes a new delivery of the same answer, and the old one is marked
 handled. So an answer with unknown delivery status is sent twice only because a person decided it.
@@ -14,7 +14,12 @@ from zrm.casestore import contact as contacts
 from zrm.casestore import history, live, outgoing, timeline, worklists
 from zrm.casestore.agent import Permission
 from zrm.casestore.history import by_agent
-from zrm.casestore.history_payloads import AnswerSentAgain, AnswerSentAnotherWay, FailedDeliverySettled
+from zrm.casestore.history_payloads import (
+    AnswerSentAgain,
+    AnswerSentAnotherWay,
+    DeliveryKindName,
+    FailedDeliverySettled,
+)
 from zrm.casestore.person import opted_out
 from zrm.casestore.worklists import FailedDelivery
 from zrm.casework.case_reading import routes_of, usable_route
@@ -61,10 +66,10 @@ def send_again(cursor: Cursor, actor: ActingAgent, delivery_id: UUID) -> UUID:
     Errors: NotFound; Forbidden; Conflict when the delivery has not failed or is already handled; NotAllowed when the
     citizen asked us not to write there.
     """
-    _, case_id, route = _lock(cursor, actor, delivery_id)
-    if opted_out(cursor, route.channel, route.address):
+    found = _lock(cursor, actor, delivery_id)
+    if opted_out(cursor, found.channel, found.address):
         raise NotAllowed("they asked us not to write there")
-    return _send(cursor, actor, delivery_id, case_id, route, AnswerSentAgain)
+    return _send(cursor, actor, found, found.route, AnswerSentAgain)
 
 
 class _FailedAnswer(NamedTuple):
@@ -82,8 +87,8 @@ def send_by(cursor: Cursor, actor: ActingAgent, delivery_id: UUID, route: ReplyR
     Errors: as `send_again`; Conflict for a route that does not exist (any more); InvalidInput for one that is barred,
     or cannot carry what the answer has.
     """
-    contact_id, case_id, _ = _lock(cursor, actor, delivery_id)
-    case = timeline.head(cursor, case_id)
+    found = _lock(cursor, actor, delivery_id)
+    case = timeline.head(cursor, found.case_id)
     cursor.execute(
         "SELECT length(coalesce(c.text, d.text)) AS length, coalesce(c.title, d.title) AS title, c.message_id,"
         " EXISTS (SELECT FROM attachments a WHERE a.contact_id = d.contact_id AND a.role <> 'rendition') AS has_files"
@@ -96,29 +101,28 @@ def send_by(cursor: Cursor, actor: ActingAgent, delivery_id: UUID, route: ReplyR
         raise NotFound("no such answer")
     case_title = title_of(case, case.language)
     route = usable_route(cursor, case, sending, route, length=answer.length, with_files=answer.has_files)
-    if of_channel(route.channel).message_ids and contact_id is not None and not answer.message_id:
+    if of_channel(route.channel).message_ids and found.contact_id is not None and not answer.message_id:
         # It becomes a mail only now: without a Message-ID of ours no reply to it would find the case.
-        fresh = own_message_id(contact_id, sending.mail_domain)
-        contacts.name_message(cursor, contact_id, case_id, fresh, title=answer.title or case_title)
-    return _send(cursor, actor, delivery_id, case_id, route, AnswerSentAnotherWay, case_title)
+        fresh = own_message_id(found.contact_id, sending.mail_domain)
+        contacts.name_message(cursor, found.contact_id, found.case_id, fresh, title=answer.title or case_title)
+    return _send(cursor, actor, found, route, AnswerSentAnotherWay, case_title)
 
 
 def _send(
     cursor: Cursor,
     actor: ActingAgent,
-    old: UUID,
-    case_id: UUID,
+    old: _Found,
     route: ReplyRoute,
     sent: type[AnswerSentAgain | AnswerSentAnotherWay],
     case_title: str = "",
 ) -> UUID:
-    outgoing.settle(cursor, old, actor.agent_id)
+    outgoing.settle(cursor, old.id, actor.agent_id)
     fresh = outgoing.queue_again(
-        cursor, old, channel=route.channel, account=route.account, address=route.address, title=case_title
+        cursor, old.id, channel=route.channel, account=route.account, address=route.address, title=case_title
     )
-    payload = sent(delivery_id=fresh, replaced_delivery_id=old, channel=route.channel)
-    history.append(cursor, case_id, by_agent(actor.agent_id), payload)
-    _announce(cursor, case_id, old)
+    payload = sent(delivery_id=fresh, replaced_delivery_id=old.id, channel=route.channel, delivery_kind=old.kind)
+    history.append(cursor, old.case_id, by_agent(actor.agent_id), payload)
+    _announce(cursor, old.case_id, old.id)
     return fresh
 
 
@@ -134,16 +138,18 @@ def trace_of(cursor: Cursor, actor: ActingAgent, delivery_id: UUID) -> str:
 
 def mark_handled(cursor: Cursor, actor: ActingAgent, delivery_id: UUID) -> None:
     """Record that the agent has handled the failed delivery in another way. Errors: as `send_again`."""
-    _, case_id, route = _lock(cursor, actor, delivery_id)
+    found = _lock(cursor, actor, delivery_id)
     outgoing.settle(cursor, delivery_id, actor.agent_id)
-    settled = FailedDeliverySettled(delivery_id=delivery_id, channel=route.channel)
-    history.append(cursor, case_id, by_agent(actor.agent_id), settled)
-    _announce(cursor, case_id, delivery_id)
+    settled = FailedDeliverySettled(delivery_id=delivery_id, channel=found.channel, delivery_kind=found.kind)
+    history.append(cursor, found.case_id, by_agent(actor.agent_id), settled)
+    _announce(cursor, found.case_id, delivery_id)
 
 
 class _Found(NamedTuple):
-    """A delivery of a case, locked."""
+    """A delivery of a case, locked. `contact_id`: the contact that holds the text; None if the delivery has its own."""
 
+    id: UUID
+    kind: DeliveryKindName
     contact_id: UUID | None
     case_id: UUID
     channel: str
@@ -152,12 +158,17 @@ class _Found(NamedTuple):
     state: str
     settled_by: UUID | None
 
+    @property
+    def route(self) -> ReplyRoute:
+        """Where it went."""
+        return ReplyRoute(self.channel, self.account, self.address)
 
-def _lock(cursor: Cursor, actor: ActingAgent, delivery_id: UUID) -> tuple[UUID | None, UUID, ReplyRoute]:
-    """The contact that holds the text (None: the delivery has its own), the case, and where it went."""
+
+def _lock(cursor: Cursor, actor: ActingAgent, delivery_id: UUID) -> _Found:
+    """The failed delivery, locked for this transaction. Errors: as `send_again`."""
     case_of(cursor, actor, delivery_id)
     cursor.execute(
-        "SELECT contact_id, case_id, channel, account, address, state, settled_by FROM deliveries"
+        "SELECT id, kind, contact_id, case_id, channel, account, address, state, settled_by FROM deliveries"
         " WHERE id = %s AND case_id IS NOT NULL FOR UPDATE",
         [delivery_id],
     )
@@ -166,7 +177,7 @@ def _lock(cursor: Cursor, actor: ActingAgent, delivery_id: UUID) -> tuple[UUID |
         raise NotFound("no such delivery")
     if found.state not in ("failed", "unknown") or found.settled_by is not None:
         raise Conflict("not a failed one any more")
-    return found.contact_id, found.case_id, ReplyRoute(found.channel, found.account, found.address)
+    return found
 
 
 def _announce(cursor: Cursor, case_id: UUID, delivery_id: UUID) -> None:

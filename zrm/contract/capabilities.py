@@ -62,6 +62,11 @@ class Capabilities:
     """Reads a citizen's command from a contact and its text without quotations and signature, for channels whose
     `parse` cannot: only the normalizer knows which text of a mail is new. Pure."""
 
+    @property
+    def on_page(self) -> bool:
+        """Whether its answers go nowhere and stand on a page of ours."""
+        return self.reply and not self.address_kind
+
     def name(self, language: str) -> str:
         """The channel's name in a language."""
         return in_language(self.names, language)

@@ -43,7 +43,14 @@ DELIVERY_STATE: Final = {
     "failed": Word(_("Not delivered"), "bad", "circle-x"),
     "unknown": Word(_("Unclear whether it was sent"), "warn", "help-circle"),
     "withdrawn": Word(_("Taken back before it was sent"), "neutral", "arrow-back-up"),
-    "published": Word(_("Shown on the tracking page"), "good", "world"),
+}
+_ON_PAGE: Final = Word(_("Shown on the tracking page"), "good", "world")
+
+DELIVERY_KIND: Final = {
+    "answer": Word(_("Answer"), "neutral", "send"),
+    "acknowledgement": Word(_("Confirmation of receipt"), "neutral", "robot"),
+    "closing_message": Word(_("Closing message"), "neutral", "circle-check"),
+    "proof_link": Word(_("Link to the tracking page"), "neutral", "link"),
 }
 
 QUARANTINE_STATE: Final = {
@@ -66,6 +73,13 @@ _BLANK_LINES: Final = re.compile(r"\n[ \t]*\n+")
 def word(vocabulary: dict[str, Word], code: str) -> Word:
     """The label of a stored code; a code from a newer version is shown as it is."""
     return vocabulary.get(code) or Word(code, "neutral", "circle-dot")
+
+
+def delivery_word(state: str, channel: str) -> Word:
+    """The label of a delivery's state: what goes to a page of ours is not delivered to anybody, it is shown there."""
+    if state in ("sent", "delivered") and of_channel(channel).on_page:
+        return _ON_PAGE
+    return word(DELIVERY_STATE, state)
 
 
 def channel_name(kind: str, language: Language) -> str:

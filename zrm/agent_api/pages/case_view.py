@@ -20,13 +20,14 @@ from zrm.casestore.attachment import MOST_PICTURES
 from zrm.casestore.case_list import NextCase
 from zrm.casestore.directory import Named
 from zrm.casestore.nature import NatureRecord
-from zrm.casestore.timeline import CaseHead, CasePage, ContactRow, OtherCase, Relation, TimelineKey
+from zrm.casestore.timeline import CaseHead, CasePage, ContactRow, DeliveryRow, OtherCase, Relation, TimelineKey
 from zrm.casework import case_actions, case_reading, undo
 from zrm.casework.case_reading import SeenAddress, SeenCase
 from zrm.casework.context import ActingAgent, ActionContext
 from zrm.casework.reply_routes import ReplyRoute
 from zrm.casework.transitions import Step
 from zrm.casework.undo import DraftFile, Undoable
+from zrm.contract.capabilities import of_channel
 from zrm.kit.clock import now
 from zrm.kit.db import Cursor
 from zrm.languages import Language
@@ -39,7 +40,6 @@ Options = list[tuple[str, str]]
 """Choices of a list: (value, words)."""
 
 _DONE: Final = {
-    "reply": _("Your answer is on its way."),
     "close": _("The case is closed."),
     "undo": _("Nothing was sent. The case is as it was."),
     "claim": _("The case is now assigned to you."),
@@ -54,6 +54,15 @@ _DONE: Final = {
     "unfollow": _("You no longer follow this case."),
 }
 """What a step has done, in a sentence, by its name."""
+_ANSWER: Final = {
+    "queued": _("Your answer is on its way."),
+    "sending": _("Your answer is on its way."),
+    "sent": _("Your answer was sent."),
+    "delivered": _("Your answer has arrived."),
+    "failed": _("Your answer was not delivered."),
+    "unknown": _("It is unclear whether your answer was sent."),
+}
+"""What has become of the agent's answer, in a sentence, by its delivery's state."""
 _LEAVES: Final = frozenset({"reply", "close", "assign", "release"})
 """After these steps there may be nothing more to do here, so the next case is offered."""
 
@@ -111,9 +120,12 @@ class Composer:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What was just done (`said`, in words), for how many seconds it can be undone, and the case to go on with."""
+    """What was just done (`said`, in words, if it still holds), for how many seconds it can be undone, and the case to
+    go on with. `failed`: the answer did not arrive, or nobody knows.
+    """
 
     said: str
+    failed: bool
     undoable: Undoable | None
     undo_seconds: float
     next_case: NextCase | None
@@ -225,7 +237,7 @@ def case_view(
         unread=asked.unread,
         notice=asked.notice,
         composer=_composer(cursor, act, head, choices, asked.draft),
-        outcome=_outcome(cursor, act, desk_request, asked.done),
+        outcome=_outcome(cursor, act, desk_request, page, asked.done),
         choices=CaseChoices(
             natures=list(
                 _nature_names(
@@ -271,16 +283,34 @@ def _composer(cursor: Cursor, act: ActionContext, head: CaseHead, choices: list[
     )
 
 
-def _outcome(cursor: Cursor, act: ActionContext, desk_request: DeskRequest, done: str) -> Outcome:
+def _outcome(cursor: Cursor, act: ActionContext, desk_request: DeskRequest, page: CasePage, done: str) -> Outcome:
     undoable, leaves = undo.undoable(cursor, act), done in _LEAVES
+    answer = _own_answer(page, act.agent_id) if done == "reply" else None
     return Outcome(
-        said=desk_request.say(_DONE[done]) if done in _DONE else "",
+        said=desk_request.say(_said(page.head, act.agent_id, answer, done)),
+        failed=answer is not None and answer.state in ("failed", "unknown"),
         undoable=undoable,
         undo_seconds=(undoable.until - now()).total_seconds() if undoable else 0,
         next_case=case_reading.next_case(cursor, desk_request.actor, but=act.case_id) if leaves else None,
         leaves=leaves,
         answered=done == "reply",
     )
+
+
+def _said(case: CaseHead, agent_id: UUID, answer: DeliveryRow | None, done: str) -> str:
+    """The msgid of what the step has done; empty where it holds no longer."""
+    if answer is not None:
+        on_page = of_channel(answer.channel).on_page and answer.state in ("sent", "delivered")
+        return _("Your answer is on the tracking page.") if on_page else _ANSWER.get(answer.state, "")
+    if (done == "close" and case.status != "closed") or (done in ("claim", "reopen") and case.assignee_id != agent_id):
+        return ""
+    return _DONE.get(done, "")
+
+
+def _own_answer(page: CasePage, agent_id: UUID) -> DeliveryRow | None:
+    """The newest delivery of the agent's newest answer."""
+    own = (one for one in reversed(page.contacts) if one.direction == "out" and one.agent_id == agent_id)
+    return next((one.deliveries[-1] for one in own if one.deliveries), None)
 
 
 def _nature_names(natures: Iterable[NatureRecord], language: Language) -> dict[str, str]:

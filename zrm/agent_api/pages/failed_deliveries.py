@@ -1,7 +1,8 @@
-"""Delivery problems: answers that did not arrive, and failed work that belongs to no unit."""
+"""Delivery problems: messages that did not arrive, and failed work that belongs to no unit."""
 
 from __future__ import annotations
 
+from typing import Final
 from uuid import UUID
 
 from fastapi import Response
@@ -16,15 +17,24 @@ from zrm.casework import failed_deliveries, failed_tasks
 from zrm.dispatch import monitor
 from zrm.errors import NotFound
 from zrm.kit import log
+from zrm.ui.i18n import _
 
 PAGE = "/desk/failed-deliveries"
 router = page_router()
 _log = log.get(__name__)
+_DONE: Final = {
+    "again": _("The message is being sent again."),
+    "by": _("The message is being sent by another channel."),
+    "settle": _("Marked as handled."),
+}
+"""What a step has done, in a sentence, by its name."""
 
 
 @router.get(PAGE)
-def listing(context: Desk, desk_request: SignedIn) -> Response:
-    """The answers of the agent's units; the rest for agents who handle deliveries everywhere."""
+def listing(context: Desk, desk_request: SignedIn, done: str = "") -> Response:
+    """The messages of the agent's units; the rest for agents who handle deliveries everywhere. `done`: the step that led
+    here.
+    """
     everything = failed_tasks.handles(desk_request.actor)
     with context.database.cursor() as cursor:
         return Shell(context).page(
@@ -32,6 +42,7 @@ def listing(context: Desk, desk_request: SignedIn) -> Response:
             desk_request,
             cursor,
             "failed_deliveries",
+            done=desk_request.say(_DONE[done]) if done in _DONE else "",
             deliveries=failed_deliveries.listing(cursor, desk_request.actor),
             tasks=failed_tasks.listing(cursor, desk_request.actor) if everything else [],
             silent=failed_tasks.undelivered_self_answers(cursor, desk_request.actor) if everything else [],
@@ -44,7 +55,7 @@ def listing(context: Desk, desk_request: SignedIn) -> Response:
 
 @router.post(PAGE + "/deliveries/{delivery_id}/{step}")
 def delivery(delivery_id: UUID, step: str, context: Desk, desk_request: SignedIn) -> Response:
-    """Send an answer again, send it by another route, or record that it is handled."""
+    """Send a message again, send it by another route, or record that it is handled."""
     with context.database.cursor() as cursor:
         case_id = failed_deliveries.case_of(cursor, desk_request.actor, delivery_id)
         match step:
@@ -62,7 +73,7 @@ def delivery(delivery_id: UUID, step: str, context: Desk, desk_request: SignedIn
     ids = {"case": str(case_id), "delivery": str(delivery_id), "agent": str(desk_request.agent.id)}
     _log.info("step taken", **ids, trace=trace, step=step)
     from_case = desk_request.form.get("from") == "case"
-    return RedirectResponse(f"/desk/cases/{case_id}" if from_case else PAGE, status_code=303)
+    return RedirectResponse(f"/desk/cases/{case_id}" if from_case else f"{PAGE}?done={step}", status_code=303)
 
 
 @router.post(PAGE + "/tasks/{task_id}/replay")

@@ -36,6 +36,7 @@ from zrm.casestore.history_payloads import (
     UnknownPayload,
     UnsafeFileSaved,
 )
+from zrm.contract.capabilities import of_channel
 from zrm.kit.direction import isolate_codes, isolated
 from zrm.languages import LANGUAGES, Language
 from zrm.ui import labels
@@ -98,11 +99,11 @@ _NOTICES: Final = {
     "mention": (_("You are mentioned: %(title)s"), _("A colleague mentioned you in a note")),
     "assigned": (_("Assigned to you: %(title)s"), _("A case was assigned to you")),
     "closed": (_("Closed: %(title)s"), _("A case was closed")),
-    "delivery_failed": (_("Answer not delivered: %(title)s"), _("An answer was not delivered")),
+    "delivery_failed": (_("Message not delivered: %(title)s"), _("A message was not delivered")),
     "sign_in": ("", _("Somebody signed in to your account with a new browser. Was it you?")),
     "delivery_unknown": (
-        _("Unclear whether the answer was sent: %(title)s"),
-        _("It is unclear whether an answer was sent"),
+        _("Unclear whether a message was sent: %(title)s"),
+        _("It is unclear whether a message was sent"),
     ),
 }
 
@@ -111,15 +112,19 @@ _BY_AGENT: Final[dict[type[HistoryPayload], tuple[str, str]]] = {
     CaseReleased: (_("%(who)s returned the case to the unit"), "user"),
     CaseReopened: (_("%(who)s reopened the case"), "refresh"),
     NoteWritten: (_("%(who)s wrote a note"), "note"),
-    CaseReplied: (_("%(who)s answered by %(channel)s"), "send"),
-    AnswerSentAnotherWay: (_("%(who)s sent the answer by %(channel)s instead"), "send"),
     StepUndone: (_("%(who)s withdrew an answer before it was sent"), "arrow-back-up"),
-    AnswerSentAgain: (_("%(who)s sent the answer again"), "refresh"),
     PreferenceSet: (_("%(who)s changed how the person is to be answered"), "user"),
-    FailedDeliverySettled: (_("%(who)s marked the undelivered answer as handled"), "check"),
     ContactsErased: (_("%(who)s erased what messages of this case say"), "circle-x"),
     UnsafeFileSaved: (_("%(who)s saved a file despite the virus warning"), "alert-triangle"),
 }
+
+_MESSAGES: Final = {
+    "answer": _("answer"),
+    "acknowledgement": _("confirmation of receipt"),
+    "closing_message": _("closing message"),
+    "proof_link": _("link to the tracking page"),
+}
+"""What a delivery is, inside a sentence."""
 
 
 def label(known: Mapping[str, str], code: str, language: Language) -> str:
@@ -205,6 +210,8 @@ class History:
             case CaseTransferred(unit_id=unit_id):
                 sentence = _("%(who)s transferred the case to %(unit)s")
                 return self._say(sentence, who=who, unit=self._unit(unit_id)), "arrow-forward-up"
+            case CaseReplied() | AnswerSentAgain() | AnswerSentAnotherWay() | FailedDeliverySettled():
+                return self._sending(who, payload)
             case StepUndone(undone_step="closed"):
                 return self._say(_("%(who)s undid the closing"), who=who), "arrow-back-up"
             case CaseClosed(result=result):
@@ -214,6 +221,24 @@ class History:
                 return self._say(sentence, who=who, about=self._about(classified)), "tag"
         sentence, icon = _BY_AGENT[type(payload)]
         return self._say(sentence, who=who, channel=self._channel(getattr(payload, "channel", ""))), icon
+
+    def _sending(
+        self, who: str, payload: CaseReplied | AnswerSentAgain | AnswerSentAnotherWay | FailedDeliverySettled
+    ) -> tuple[str, str]:
+        on_page, channel = of_channel(payload.channel).on_page, self._channel(payload.channel)
+        if isinstance(payload, CaseReplied):
+            sentence = _("%(who)s answered on the tracking page") if on_page else _("%(who)s answered by %(channel)s")
+            return self._say(sentence, who=who, channel=channel), "send"
+        what = self._say(_MESSAGES[payload.delivery_kind])
+        match payload:
+            case AnswerSentAgain():
+                return self._say(_("%(who)s sent the %(what)s again"), who=who, what=what), "refresh"
+            case FailedDeliverySettled():
+                return self._say(_("%(who)s marked the undelivered %(what)s as handled"), who=who, what=what), "check"
+        if on_page:
+            return self._say(_("%(who)s put the %(what)s on the tracking page instead"), who=who, what=what), "send"
+        sentence = _("%(who)s sent the %(what)s by %(channel)s instead")
+        return self._say(sentence, who=who, what=what, channel=channel), "send"
 
     def _status(self, change: StatusChanged) -> str:
         if change.cause == "citizen_wrote" and change.before is Status.CLOSED:

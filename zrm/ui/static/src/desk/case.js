@@ -5,7 +5,7 @@ import { refreshComposer, startComposer } from "./composer.js";
 import { startPlace } from "./place.js";
 import { startViewer } from "./viewer.js";
 
-const PARTS = ["live-status", "live-tools", "live-aside"];
+const PARTS = ["live-status", "live-tools", "live-aside", "live-outcome"];
 
 /** Back leads to the list this tab showed last, a queue or what a search found; in a tab of its own, to where it was opened. */
 function startBack() {
@@ -35,7 +35,9 @@ export function startCase() {
     try {
       do {
         again = false;
-        const answer = await fetch(location.pathname, { headers: { Accept: "text/html" } });
+        const done = new URLSearchParams(location.search).get("done");
+        const address = location.pathname + (done ? `?done=${encodeURIComponent(done)}` : "");
+        const answer = await fetch(address, { headers: { Accept: "text/html" } });
         if (answer.redirected || answer.status === 404) return location.reload();
         if (!answer.ok) throw new Error(answer.statusText);
         take(page, new DOMParser().parseFromString(await answer.text(), "text/html"));
@@ -71,6 +73,7 @@ function take(page, fresh) {
   // Each page masks the token of its forms anew; that alone changes nothing.
   for (const field of fresh.querySelectorAll("input[name=csrf_token]")) field.setAttribute("value", document.body.dataset.csrf);
   for (const id of PARTS) replace(document.getElementById(id), fresh.getElementById(id));
+  takeOutcome(document.querySelector("[data-outcome]"), fresh.querySelector("[data-outcome]"));
   mergeTimeline(document.getElementById("live-timeline"), fresh.getElementById("live-timeline"));
   const typed = document.querySelector("#composer textarea")?.value.trim();
   if (changed && typed) document.querySelector("[data-changed-notice]").hidden = false;
@@ -82,6 +85,13 @@ function take(page, fresh) {
   // Every form now speaks of what is on the screen.
   const version = there.dataset.version;
   for (const field of document.querySelectorAll("input[name=version]")) field.value = version;
+}
+
+/** What was just done is said only as long as it holds. */
+function takeOutcome(old, fresh) {
+  if (!old || old.contains(document.activeElement)) return;
+  if (fresh) old.dataset.outcome = fresh.dataset.outcome;
+  else old.remove();
 }
 
 function replace(old, fresh) {
