@@ -61,14 +61,14 @@ def test_a_page_has_no_more_pictures_than_it_may_hold(
         assert browser.get(f"/desk/contacts/{contact}/html").text.count(SHOWN) == shown
 
 
-def test_pictures_kept_before_are_found_too(installation: MailInstallation, sign_in: SignIn) -> None:
-    """Rows as they were written: the mail's own spelling in the page, the role by the disposition alone."""
+def test_a_picture_is_found_by_any_spelling_of_its_id_and_type(installation: MailInstallation, sign_in: SignIn) -> None:
+    """The mail may spell the id in the page as it likes, and call the type by an old name."""
     contact = installation.take(mail('src="cid:i@p"', "Content-Type: image/png\r\nContent-ID: <i@p>").body)
     installation.ask(
         "UPDATE contacts SET html = replace(html, 'cid:i@p', 'cid:I%%40P') WHERE id = %s RETURNING id", contact
     )
     installation.ask(
-        "UPDATE attachments SET role = 'attachment', media_type = 'image/x-png' WHERE contact_id = %s RETURNING id",
+        "UPDATE attachments SET media_type = 'image/x-png' WHERE contact_id = %s RETURNING id",
         contact,
     )
     browser = sign_in("daniel")
