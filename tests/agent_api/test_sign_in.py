@@ -107,6 +107,32 @@ def test_a_session_ends(sign_in: SignIn, database: Database, age: str) -> None:
     assert browser.get("/desk/settings").status_code == 303
 
 
+@pytest.mark.parametrize(
+    ("path", "referer", "lands"),
+    [
+        (
+            "/desk/cases/019ac3a0-0000-7000-8000-000000000000/reply",
+            "",
+            "/desk/cases/019ac3a0-0000-7000-8000-000000000000",
+        ),
+        ("/desk/notifications/read", "/desk/notifications?x=1", "/desk/notifications"),
+        ("/desk/notifications/read", "", "/desk"),
+        ("/desk/notifications/read", "//evil.example/desk", "/desk"),
+    ],
+)
+def test_a_form_refused_after_the_session_ended_returns_to_its_page(
+    desk: RunningDesk, path: str, referer: str, lands: str
+) -> None:
+    headers = {"Referer": f"{desk.url}{referer}"} if referer.startswith("/desk") else {"Referer": referer}
+    with desk.client() as client:
+        refused = client.post(path, data={"text": "A long answer."}, headers=headers)
+        assert refused.status_code == 303
+        target = refused.headers["location"]
+        assert target.startswith("/desk/sign-in")
+        back = re.search(r'name="next" value="([^"]*)"', client.get(target).text)
+        assert submit(client, "maryam", PASSWORDS["maryam"], next=back[1] if back else "").headers["location"] == lands
+
+
 def test_signing_out_ends_the_session(sign_in: SignIn) -> None:
     browser = sign_in("maryam")
     token = browser.client.cookies["zrm_desk"]

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import Any, Final
 from urllib.parse import quote, urlsplit
 
 import psycopg
@@ -50,6 +51,7 @@ _PAGES: dict[type[Exception], tuple[int, str, str]] = {
     ),
     StoreUnavailable: (503, _("The database cannot be reached"), _("Nothing was done. Try again in a moment.")),
 }
+_CASE_PAGE: Final = re.compile(r"/desk/cases/[0-9a-f-]{36}(?=/)")
 _NOT_STORED = {"Cache-Control": "no-store"}
 STAGE_PAGES = {
     Stage.SIGNED_IN: "/desk",
@@ -147,8 +149,18 @@ def _to_stage(request: Request, stage: Stage) -> Response:
 
 def _came_from(request: Request) -> str:
     """The page to go on with: the one requested or, for a form, the one it stands on; always one of the desk."""
-    path = request.url.path if request.method == "GET" else urlsplit(request.headers.get("referer", "")).path
+    path = request.url.path if request.method == "GET" else _page_of_form(request)
     return path if path.startswith("/desk/") and "\\" not in path else "/desk/security"
+
+
+def _page_of_form(request: Request) -> str:
+    """The page of the desk on which a form stands, empty if unknown. A step of a case stands on the case's page, whatever
+    address that page was answered under.
+    """
+    if case := _CASE_PAGE.match(request.url.path):
+        return case[0]
+    path = urlsplit(request.headers.get("referer", "")).path
+    return path if path.startswith("/desk/") and "\\" not in path and not path.startswith("/desk/sign-in") else ""
 
 
 def _to_sign_in(request: Request) -> Response:
@@ -156,7 +168,10 @@ def _to_sign_in(request: Request) -> Response:
     if request.url.path == "/desk/events":
         return PlainTextResponse("", status_code=401, headers={"Cache-Control": "no-store"})
     target = "/desk/sign-in"
-    if request.method == "GET" and request.url.path not in ("/desk", "/desk/"):
+    if request.method == "GET":
         back = request.url.path + (f"?{request.url.query}" if request.url.query else "")
+    else:
+        back = _page_of_form(request)
+    if back not in ("", "/desk", "/desk/"):
         target += f"?next={quote(back, safe='')}"
     return RedirectResponse(target, status_code=303, headers={"Cache-Control": "no-store"})
