@@ -26,7 +26,8 @@ export function startLive(list) {
     counts: (data) => Object.entries(data).forEach(([key, number]) => setCount(key, number)),
     notification(data) {
       if (data.unread !== undefined) setUnread(data.unread);
-      showToast(data.text, data.tone, data.href);
+      // The open case shows by itself what has happened to it.
+      if (!data.href || new URL(data.href, location).pathname !== location.pathname) showToast(data.text, data.tone, data.href);
     },
     timeline: takeTimelineItem,
     refresh: () => list?.reload(),
