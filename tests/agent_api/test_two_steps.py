@@ -382,8 +382,14 @@ def test_a_new_browser_is_told_and_a_known_one_is_not(desk: RunningDesk, databas
         assert 'href="/desk/security"' in home.get("/desk/notifications").text
         page = home.get("/desk/security").text
         assert page.count("New browser") == 2
+        with desk.client(**{"User-Agent": "Mozilla/5.0 (Windows NT 10.0) Gecko Firefox/140.0"}) as third:
+            submit(third, "daniel", PASSWORDS["daniel"])
+        page = home.get("/desk/notifications").text
+        assert page.count("Somebody signed in to your account") == 1, "one line for all of them"
+        assert "Firefox · Windows" in page
+        assert 'class="z-count">2<' in page
         submit(elsewhere, "maryam", PASSWORDS["maryam"])
-        assert notices() == 1, "the first of hers"
+        assert notices() == 2, "the first of hers"
 
 
 def test_the_mark_of_one_agent_is_none_of_anothers(desk: RunningDesk, database: Database) -> None:

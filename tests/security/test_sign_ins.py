@@ -29,7 +29,7 @@ def test_sign_ins_are_their_agents_newest_first_and_kept_for_a_season(
 
     def sign_in(agent_id: UUID, how: str, known: bool = False) -> bool:
         with database.cursor() as cursor:
-            return sign_ins.record(cursor, agent_id, how=how, browser=HERE, known=known)
+            return sign_ins.record(cursor, agent_id, how=how, browser=HERE, known=known).returning
 
     def shown(agent_id: UUID, limit: int = 10) -> list[str]:
         with database.cursor() as cursor:

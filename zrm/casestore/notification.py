@@ -2,7 +2,7 @@
 none.
 
 A row is one event told to one agent, so repeating a task does no harm. The list shows one line for each case and
-reason, with the newest of its rows. `casework.audience` decides which agents are told.
+reason (what concerns no case is one line for each reason), with the newest of its rows. `casework.audience` decides which agents are told.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ class NoticeKind(StrEnum):
 
 
 class Notification(Table, table=True):
-    """One event told to one agent: a contact, a line of a case's history, a delivery or a session (`source_id`)."""
+    """One event told to one agent: a contact, a line of a case's history, a delivery or a sign-in (`source_id`)."""
 
     __tablename__ = "notifications"
     __table_args__ = (
@@ -97,7 +97,8 @@ class NewNotice:
 class Notice:
     """A line of the list: the newest of an agent's notifications of one kind about one case.
 
-    `unread`: how many of them the agent has not read. `words`: the text that was written, shortened, if there is one.
+    `unread`: how many of them the agent has not read. `words`: the text that was written, shortened, if there is one;
+    of a sign-in its browser and system, empty where these are unknown.
     `unit_id` is the case's, None without a case.
     """
 
@@ -146,7 +147,7 @@ def tell(cursor: Cursor, notices: Collection[NewNotice]) -> set[UUID]:
 _NEWEST_ROWS: Final = (
     "(SELECT * FROM notifications x WHERE x.agent_id = {agent} {which} ORDER BY x.at DESC, x.id DESC LIMIT %(rows)s)"
 )
-_LINE: Final = "n.agent_id, n.kind, coalesce(n.case_id, n.source_id)"
+_LINE: Final = "n.agent_id, n.kind, n.case_id"
 _COLUMNS: Final = (
     "n.id, n.agent_id, n.kind, n.at, n.unread, n.case_id, coalesce(k.title, '') AS title, k.unit_id,"
     " coalesce(k.description, '[]') AS description, coalesce(left(w.text, %(words)s), '') AS words,"
@@ -202,7 +203,7 @@ def read_line(cursor: Cursor, agent_id: UUID, notice_id: UUID) -> None:
     cursor.execute(
         "UPDATE notifications n SET read_at = now() FROM notifications shown WHERE shown.id = %(id)s"
         " AND shown.agent_id = %(agent)s AND n.agent_id = shown.agent_id AND n.kind = shown.kind AND n.read_at IS NULL"
-        " AND coalesce(n.case_id, n.source_id) = coalesce(shown.case_id, shown.source_id)"
+        " AND n.case_id IS NOT DISTINCT FROM shown.case_id"
         " AND (n.at, n.id) <= (shown.at, shown.id)",
         {"agent": agent_id, "id": notice_id},
     )

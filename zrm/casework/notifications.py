@@ -6,14 +6,23 @@ from dataclasses import replace
 from uuid import UUID
 
 from zrm.casestore import notification
-from zrm.casestore.notification import Notice
+from zrm.casestore.notification import Notice, NoticeKind
 from zrm.casework.context import ActingAgent
 from zrm.kit.db import Cursor
+from zrm.security import sign_ins
 
 
 def listing(cursor: Cursor, actor: ActingAgent) -> list[Notice]:
-    """The agent's list, the line with the newest first, each as `seen`."""
-    return [seen(actor, one) for one in notification.notices(cursor, actor.agent_id)]
+    """The agent's list, the line with the newest first, each as `seen`; that of sign-ins names the newest's browser."""
+    lines = [seen(actor, one) for one in notification.notices(cursor, actor.agent_id)]
+    newest = [one.source_id for one in lines if one.kind == NoticeKind.SIGN_IN]
+    browsers = sign_ins.browsers(cursor, actor.agent_id, newest)
+    return [
+        replace(one, words=" · ".join(filter(None, (browser.name, browser.system))))
+        if (browser := browsers.get(one.source_id))
+        else one
+        for one in lines
+    ]
 
 
 def seen(actor: ActingAgent, notice: Notice) -> Notice:

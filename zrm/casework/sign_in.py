@@ -55,11 +55,11 @@ def _begin(cursor: Cursor, proof: Proof, stage: Stage) -> tuple[str, Session]:
         sessions.end(cursor, sessions.token_hash(proof.earlier_token))
     token, session = sessions.start(cursor, proof.agent_id, stage=stage, how=proof.how, browser=proof.browser)
     if stage is Stage.SIGNED_IN:
-        returning = sign_ins.record(
+        signed_in = sign_ins.record(
             cursor, proof.agent_id, how=proof.how, browser=proof.browser, known=proof.known_browser
         )
-        if returning and not proof.known_browser:
-            notification.tell(cursor, [NewNotice(proof.agent_id, None, session.id, NoticeKind.SIGN_IN)])
+        if signed_in.returning and not proof.known_browser:
+            notification.tell(cursor, [NewNotice(proof.agent_id, None, signed_in.id, NoticeKind.SIGN_IN)])
             live.publish_change(cursor, "notification", [proof.agent_id])
     return token, session
 

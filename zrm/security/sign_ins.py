@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Final, NamedTuple
 from uuid import UUID
 
 from sqlalchemy import Index, text
@@ -38,8 +39,15 @@ class SignIn(Table, table=True):
         return Browser(self.browser_name, self.system)
 
 
-def record(cursor: Cursor, agent_id: UUID, *, how: str, browser: Browser, known: bool) -> bool:
-    """Store a sign-in for 90 days; returns whether the agent had signed in before at all."""
+class StoredSignIn(NamedTuple):
+    """A stored sign-in, and whether the agent had signed in before at all."""
+
+    id: UUID
+    returning: bool
+
+
+def record(cursor: Cursor, agent_id: UUID, *, how: str, browser: Browser, known: bool) -> StoredSignIn:
+    """Store a sign-in for 90 days."""
     session, theirs = session_of(cursor), col(SignIn.agent_id) == agent_id
     session.exec(delete(SignIn).where(theirs, col(SignIn.at) < now() - KEPT))
     before = session.exec(select(SignIn.id).where(theirs).limit(1)).first() is not None
@@ -48,10 +56,18 @@ def record(cursor: Cursor, agent_id: UUID, *, how: str, browser: Browser, known:
     )
     session.add(signed_in)
     session.flush()
-    return before
+    return StoredSignIn(signed_in.id, before)
 
 
 def latest(cursor: Cursor, agent_id: UUID, *, limit: int = 10) -> list[SignIn]:
     """The agent's sign-ins, newest first."""
     newest = select(SignIn).where(SignIn.agent_id == agent_id).order_by(col(SignIn.at).desc(), col(SignIn.id).desc())
     return list(session_of(cursor).exec(newest.limit(limit)))
+
+
+def browsers(cursor: Cursor, agent_id: UUID, ids: Collection[UUID]) -> dict[UUID, Browser]:
+    """The browsers of those of these sign-ins that are the agent's and still stored."""
+    if not ids:
+        return {}
+    theirs = select(SignIn).where(SignIn.agent_id == agent_id, col(SignIn.id).in_(ids))
+    return {one.id: one.browser for one in session_of(cursor).exec(theirs)}

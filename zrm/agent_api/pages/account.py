@@ -14,7 +14,7 @@ from zrm.agent_api.desk_request import DeskRequest, SignedIn
 from zrm.agent_api.pages.error_pages import page_router
 from zrm.agent_api.pages.history_sentences import notice_href, notice_text
 from zrm.agent_api.pages.layout import Shell
-from zrm.casestore.notification import Notice
+from zrm.casestore.notification import Notice, NoticeKind
 from zrm.casework import notifications
 from zrm.casework.password_change import PasswordEntry, PasswordFlaw, PasswordRefused, change_password
 from zrm.casework.preferences import set_preferences
@@ -113,13 +113,16 @@ class NoticeLine:
 
 def _line(desk_request: DeskRequest, notice: Notice) -> NoticeLine:
     language, seen = desk_request.viewer.language, notice.unit_id is not None
+    words = notice.words or worded(notice.words_description, language)
+    if notice.kind == NoticeKind.SIGN_IN:
+        words = words or desk_request.say(_("Unknown browser"))
     return NoticeLine(
         notice.id,
         notice.kind,
         notice.at,
         notice.unread,
         notice_text(notice.kind, title_of(notice, language), language),
-        " ".join((notice.words or worded(notice.words_description, language)).split()),
+        " ".join(words.split()),
         notice_href(notice.kind, notice.case_id, seen=seen),
     )
 
