@@ -20,6 +20,7 @@ from tests.reasons import says
 from zrm.channels.email.config import EmailConfig
 from zrm.channels.email.mailboxes import Mailboxes, return_address
 from zrm.channels.email.parse import parse_mail
+from zrm.channels.email.reasons import MAILBOX_FULL
 from zrm.channels.email.second_opinion import second_opinion
 from zrm.config import Automatic
 from zrm.contract.inbound import JSON, Inbound, Parsed, RawContact, Report
@@ -108,6 +109,23 @@ def test_the_servers_own_answer_says_whether_the_address_is_to_blame(
 ) -> None:
     report = reported(dsn("failed", status, diagnostic))
     assert (report.state, report.unreachable) == ("failed", unreachable)
+
+
+@pytest.mark.parametrize(
+    ("status", "diagnostic", "full"),
+    [
+        ("5.2.2", "smtp; 552 5.2.2 over quota", True),
+        ("5.0.0", "smtp; 552 mailbox full", True),
+        ("5.1.1", "smtp; 552 5.2.2 mailbox full", True),
+        ("5.3.4", "smtp; 552 5.3.4 too big for the mailbox quota", False),
+        ("5.1.1", "smtp; 550 5.1.1 no such user", False),
+    ],
+)
+def test_a_full_mailbox_has_a_reason_of_its_own(status: str, diagnostic: str, full: bool) -> None:
+    reason = reported(dsn("failed", status, diagnostic)).reason
+    assert reason is not None
+    assert (reason.code == MAILBOX_FULL.code) is full
+    assert diagnostic.removeprefix("smtp; ") in str(reason)
 
 
 def test_words_in_the_returned_copy_are_ours() -> None:

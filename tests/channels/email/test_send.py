@@ -21,6 +21,7 @@ from hypothesis import strategies as st
 
 from tests.channels.email.desk import MAILBOXES, free_port, installation
 from tests.lab.smtp_sink import Answer, Drop, SmtpSink
+from zrm.channels.email import reasons
 from zrm.channels.email.channel import EmailChannel
 from zrm.channels.email.compose import MimeAttachment, compose
 from zrm.channels.email.config import EmailConfig
@@ -39,6 +40,7 @@ from zrm.contract.errors import (
 from zrm.contract.files import StoredFile
 from zrm.contract.inbound import Inbound, RawContact
 from zrm.contract.outbound import Reply
+from zrm.contract.reasons import Reason
 from zrm.kit.blobs import BlobStore
 
 AT = datetime(2026, 11, 2, 10, 0, tzinfo=UTC)
@@ -248,7 +250,7 @@ def test_a_refused_recipient(tmp_path: Path, line: str, error: type[SendError], 
         with pytest.raises(error) as caught:
             channel(tmp_path, host="127.0.0.1", port=sink.port).send(reply())
     assert caught.value.code == code
-    assert "ali@example.com" not in str(caught.value)
+    assert caught.value.reason.params == {"status": code, "words": line}
 
 
 @pytest.mark.parametrize(
@@ -260,6 +262,49 @@ def test_a_refused_message(tmp_path: Path, line: str, error: type[SendError]) ->
         sink.next(Answer(line))
         with pytest.raises(error):
             channel(tmp_path, host="127.0.0.1", port=sink.port).send(reply())
+
+
+@pytest.mark.parametrize(
+    ("line", "says"),
+    [
+        ("552 5.2.2 full", reasons.MAILBOX_FULL),
+        ("452 4.2.2 The email account that you tried to reach is over quota", reasons.MAILBOX_FULL),
+        ("552 Requested mail action aborted: mailbox full", reasons.MAILBOX_FULL),
+        ("550 5.0.0 User over quota", reasons.MAILBOX_FULL),
+        ("552 5.3.4 Message too big for the mailbox quota", reasons.REFUSED),
+        ("452 4.3.1 Insufficient system storage", reasons.WAIT),
+        ("550 5.4.5 Daily user sending quota exceeded", reasons.REFUSED),
+        ("554 5.7.1 looks like spam", reasons.REFUSED),
+        ("550 5.1.1 no such user", reasons.NO_SUCH_MAILBOX),
+        ("530 5.7.0 sign in first", reasons.SIGN_IN_WANTED),
+    ],
+)
+@pytest.mark.parametrize("at", ["recipient", "message"])
+def test_a_refusal_is_told_in_the_servers_own_words(tmp_path: Path, line: str, says: Reason, at: str) -> None:
+    with SmtpSink() as sink:
+        if at == "recipient":
+            sink.refuse("ali@example.com", line)
+        else:
+            sink.next(Answer(line))
+            if says is reasons.NO_SUCH_MAILBOX:  # which mailbox, only the answer to RCPT tells
+                says = reasons.REFUSED
+        with pytest.raises(SendError) as caught:
+            channel(tmp_path, host="127.0.0.1", port=sink.port).send(reply())
+    reason = caught.value.reason
+    assert (reason.code, reason.words) == (says.code, line)
+
+
+@pytest.mark.parametrize("length", [10, 5_000])
+def test_the_servers_words_are_bounded_and_name_nobody(tmp_path: Path, length: int) -> None:
+    with SmtpSink() as sink:
+        sink.refuse("ali@example.com", "554 5.7.1 <ali@example.com>: sara@example.org wrote \x00" + "x" * length)
+        with pytest.raises(SendError) as caught:
+            channel(tmp_path, host="127.0.0.1", port=sink.port).send(reply())
+    words = caught.value.reason.words
+    assert words.startswith("554 5.7.1 …: … wrote x")
+    assert "@" not in words
+    assert "\x00" not in words
+    assert len(words) <= 300
 
 
 @pytest.mark.parametrize("kept", [True, False])

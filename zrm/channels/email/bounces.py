@@ -30,11 +30,12 @@ from uuid import UUID
 from zrm.channels.email import automatic_mail, machine_subjects
 from zrm.channels.email.headers import addresses, decode_words, message_ids, parameters, split_head
 from zrm.channels.email.mime import MimePart
-from zrm.channels.email.refusals import blames_address, status_in
+from zrm.channels.email.reasons import MAILBOX_FULL
+from zrm.channels.email.refusals import blames_address, says_full, status_in, without_addresses
 from zrm.channels.email.second_opinion import second_opinion
 from zrm.contract.errors import RECEIVER_SAYS
 from zrm.contract.inbound import Report
-from zrm.kit.text import clean_line
+from zrm.contract.reasons import Reason
 
 _LONGEST: Final = 65_536  # characters of a notification that are read
 _READ: Final = 20_000  # of which so many are searched for words
@@ -64,7 +65,6 @@ _COPY: Final = re.compile(
     r"|(?:Return-Path|Received|Message-ID|MIME-Version|DKIM-Signature):.*)$",
     re.IGNORECASE | re.MULTILINE,
 )
-_ADDRESS: Final = re.compile(r"<?[^\s<>@]{1,128}@[^\s<>]{1,255}>?")
 
 _FAILED_WORDS: Final = tuple(
     machine_subjects.plain(words)
@@ -94,6 +94,14 @@ class _Verdict:
     state: Literal["sent", "delivered", "failed"]
     detail: str
     unreachable: bool = False
+    full: bool = False
+
+    @property
+    def reason(self) -> Reason | None:
+        """What the receiving server says, in its own words."""
+        if not self.detail:
+            return None
+        return MAILBOX_FULL(words=self.detail) if self.full else RECEIVER_SAYS(words=self.detail)
 
 
 BounceCertainty = Literal["", "likely", "sure"]
@@ -203,7 +211,7 @@ def report(
     return Report(
         reference,
         verdict.state,
-        RECEIVER_SAYS(words=verdict.detail) if verdict.detail else None,
+        verdict.reason,
         reply_id=delivery,
         unreachable=verdict.unreachable,
     )
@@ -266,7 +274,7 @@ def _by_status(groups: Sequence[Mapping[str, str]], text: str) -> _Verdict | Non
         detail = f"{action} {code}: {words}".rstrip(": ") if words or code else action
         if action == "failed":
             blamed = blames_address(status, said or _failing_lines(_explanation(text)))
-            return _Verdict("failed", detail[:_DETAIL], blamed)
+            return _Verdict("failed", detail[:_DETAIL], blamed, says_full(status, said))
         return _Verdict("delivered" if action == "delivered" else "sent", detail[:_DETAIL])
     return None
 
@@ -288,7 +296,7 @@ def _by_words(fields: Mapping[str, str], text: str) -> _Verdict:
     apart = lines.split("\n")
     first = next((line for line in apart if status_in(line)), "") or next((line for line in apart if _fails(line)), "")
     detail = " ".join(f"failed {shown}: {_without_addresses(first)}".rstrip(": ").split())
-    return _Verdict("failed", detail[:_DETAIL], blames_address("", lines))
+    return _Verdict("failed", detail[:_DETAIL], blames_address("", lines), says_full("", lines))
 
 
 def _failing_lines(text: str) -> str:
@@ -300,4 +308,4 @@ def _failing_lines(text: str) -> str:
 
 
 def _without_addresses(text: str) -> str:
-    return clean_line(_ADDRESS.sub("…", decode_words(text[:2000])))
+    return without_addresses(decode_words(text[:2000]))

@@ -25,6 +25,7 @@ WAIT: Final = declare("email.wait", "The mail server asks us to try again later.
 NONSENSE: Final = declare("email.nonsense", "The mail server gave an unexpected answer.")
 NO_SUCH_MAILBOX: Final = declare("email.no_such_mailbox", "The mail server says that there is no such mailbox.")
 SIGN_IN_WANTED: Final = declare("email.sign_in_wanted", "The mail server requires sign-in or encryption.")
+MAILBOX_FULL: Final = declare("email.mailbox_full", "The citizen's mailbox is full.")
 REFUSED: Final = declare("email.refused", "The mail server refused the message.")
 NOT_AN_ADDRESS: Final = declare("email.not_an_address", "This is not an e-mail address that can be written to.")
 DOMAIN_WRONG: Final = declare("email.domain_wrong", "The part of the address after the @ is not a valid domain.")

@@ -1,4 +1,6 @@
-"""Whether a mail server's refusal says that the address does not exist. Only then is a citizen's address doubtful.
+"""What a mail server's refusal says: that the address does not exist, that its mailbox is full, or something else.
+
+Only an address that does not exist is doubtful.
 
 The text and the status must not contradict each other. A status about the address (5.1.1, 5.1.10 …) is enough, a
 general one (5.0.0, 5.2.0, 5.1.351, none) needs the words of an unknown user. A refusal of us (block lists, policy,
@@ -11,12 +13,15 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from zrm.kit.text import fold
+from zrm.kit.text import clean_line, fold
 
 # Not part of an IP address or a version.
 _STATUS: Final = re.compile(r"(?<![\d.])([45]\.\d{1,3}\.\d{1,3})(?!\.?\d)")
 _REPLY_CODE: Final = re.compile(r"(?<![\d.])([45][0-5]\d)(?=[ \-:;)\]]|$)", re.MULTILINE)
 _LOOKED_AT: Final = 4_000
+_KEPT: Final = 300
+"""How many characters of a server's words are kept."""
+_ADDRESS: Final = re.compile(r"<?[^\s<>@]{1,128}@[^\s<>]{1,255}>?")
 
 # RFC 3463 and its registry. 5.1.7 and 5.1.8 are about the sender, 5.7.27 too.
 _NOBODYS: Final = frozenset({"5.1.0", "5.1.1", "5.1.2", "5.1.3", "5.1.6", "5.1.10", "5.2.1", "5.4.4"})
@@ -41,6 +46,16 @@ _NO_MAILBOX: Final = tuple(
         "وجود ندارد", "یافت نشد", "کاربر ناشناخته", "ناشناس است", "غير موجود", "لا يوجد", "مستخدم غير معروف",
     )
 )  # fmt: skip
+_FULL: Final = tuple(
+    fold(words)
+    for words in (
+        "over quota", "overquota", "quota exceeded", "exceeded quota", "exceeded its quota", "exceeds quota", "mailbox quota",
+        "storage quota", "disk quota", "mailbox full", "mailbox is full", "full mailbox", "inbox is full", "inbox full", "out of storage",
+        "صندوق پر", "ممتلئ", "переполнен",
+    )
+)  # fmt: skip
+_FULL_STATUS: Final = frozenset({"4.2.2", "5.2.2"})
+_TELLS_NOTHING: Final = frozenset({"", "4.0.0", "5.0.0", "4.2.0", "5.2.0"})
 _NOT_ITS_FAULT: Final = tuple(
     fold(words)
     for words in (
@@ -64,6 +79,29 @@ def status_in(text: str) -> str:
     """The first failure's status in a text, such as `5.1.1` (RFC 3463); the first reply code, such as `550`, where there is none."""
     found = _STATUS.search(text) or _REPLY_CODE.search(text)
     return found[1] if found else ""
+
+
+def without_addresses(text: str) -> str:
+    """A server's words on one line, with every e-mail address left out."""
+    return clean_line(_ADDRESS.sub("…", text))
+
+
+def told(code: int, text: str) -> str:
+    """A server's refusal as it is kept for agents: its code and words, without addresses and of bounded length."""
+    return without_addresses(f"{code} {text[:_LOOKED_AT]}")[:_KEPT]
+
+
+def says_full(status: str, words: str) -> bool:
+    """Whether the citizen's mailbox is full. `status` and `words` as in `blames_address`; another status that tells
+    something is more reliable than the words.
+    """
+    words = words[:_LOOKED_AT]
+    nearest = _STATUS.search(words)
+    code = nearest[1] if nearest else status
+    if code in _FULL_STATUS:
+        return True
+    folded = fold(words)
+    return code in _TELLS_NOTHING and any(mark in folded for mark in _FULL)
 
 
 def blames_address(status: str, words: str) -> bool:

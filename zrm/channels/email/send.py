@@ -24,7 +24,7 @@ from zrm.channels.email.dkim_seal import KeyUnusable, seal
 from zrm.channels.email.domain_rate_limit import DomainRateLimit
 from zrm.channels.email.mailboxes import Mailboxes
 from zrm.channels.email.pool import Pool
-from zrm.channels.email.refusals import blames_address, excuses_address
+from zrm.channels.email.refusals import blames_address, excuses_address, says_full, told
 from zrm.contract.errors import (
     ConfigInvalid,
     ConnectionFailed,
@@ -35,6 +35,7 @@ from zrm.contract.errors import (
     Throttled,
 )
 from zrm.contract.outbound import Reply, Sent
+from zrm.contract.reasons import Reason
 from zrm.errors import NotFound
 from zrm.kit.blobs import BlobStore
 from zrm.kit.clock import now
@@ -159,7 +160,8 @@ def _prepare(server: smtplib.SMTP, submit: Submit) -> None:
         if submit.username:
             server.login(submit.username, submit.password)
     except smtplib.SMTPAuthenticationError as error:
-        raise ConfigInvalid(reasons.PASSWORD_WRONG, code=str(error.smtp_code)) from None
+        words = told(error.smtp_code, _text(error.smtp_error))
+        raise ConfigInvalid(reasons.PASSWORD_WRONG(words=words), code=str(error.smtp_code)) from None
     except smtplib.SMTPNotSupportedError:
         raise ConfigInvalid(reasons.NO_ENCRYPTION) from None
     except FileNotFoundError:
@@ -208,18 +210,27 @@ def _transact(server: smtplib.SMTP, letter: Letter, wanted_reports: str) -> None
 
 
 def _refuse(code: int, answer: bytes | str, *, recipient: bool = False) -> NoReturn:
-    """The server's refusal as one of our errors. Its text may repeat addresses, so only the codes are shown."""
-    text = answer.decode("utf-8", "replace") if isinstance(answer, bytes) else answer
+    """The server's refusal as one of our errors, with its own words, which may tell an agent more than the code."""
+    text = _text(answer)
     enhanced = next((word for word in text.split()[:1] if word[:2] in ("4.", "5.") and word.count(".") == 2), "")
     shown = f"{code} {enhanced}".strip()
+
+    def says(reason: Reason) -> Reason:
+        return reason(status=shown, words=told(code, text))
+
+    full = says_full(enhanced, text)
     if 400 <= code < 500:
         wait = _WAIT_BUSY if code == 421 else _WAIT_GREY
-        raise Throttled(reasons.WAIT, code=shown, retry_after=wait)
+        raise Throttled(says(reasons.MAILBOX_FULL if full else reasons.WAIT), code=shown, retry_after=wait)
     if code < 400:
-        raise ConnectionFailed(reasons.NONSENSE, code=shown)
+        raise ConnectionFailed(says(reasons.NONSENSE), code=shown)
     bare = not enhanced and code in (550, 551, 553) and not excuses_address(text)
     if recipient and (bare or blames_address(enhanced, f"{code} {text}")):
-        raise RecipientUnreachable(reasons.NO_SUCH_MAILBOX, code=shown)
+        raise RecipientUnreachable(says(reasons.NO_SUCH_MAILBOX), code=shown)
     if code in (530, 535, 538):
-        raise ConfigInvalid(reasons.SIGN_IN_WANTED, code=shown)
-    raise Rejected(reasons.REFUSED, code=shown)
+        raise ConfigInvalid(says(reasons.SIGN_IN_WANTED), code=shown)
+    raise Rejected(says(reasons.MAILBOX_FULL if full else reasons.REFUSED), code=shown)
+
+
+def _text(answer: bytes | str) -> str:
+    return answer.decode("utf-8", "replace") if isinstance(answer, bytes) else answer
