@@ -65,6 +65,19 @@ def test_a_line_has_the_newest_words_and_its_number(
     assert "z-unread" not in line
 
 
+def test_a_writer_is_told_whom_a_note_names_in_vain(sign_in: SignIn, database: Database) -> None:
+    case, browser = file_case(database, unit_key="water"), sign_in("daniel")
+    with database.cursor() as cursor:
+        cursor.execute("UPDATE agents SET language = 'en'")
+    browser.get(f"/desk/cases/{case.id}")
+    done = browser.post(f"/desk/cases/{case.id}/note", note="@maryam and @sara, @nobody: look")
+    shown = browser.get(done.headers["location"]).text
+    assert re.search(r"Not notified: \W*@sara\W* may not see this case, \W*@nobody\W* is nobody&#39;s login\.", shown)
+    done = browser.post(f"/desk/cases/{case.id}/note", note="@maryam: look")
+    assert "Not notified" not in browser.get(done.headers["location"]).text
+    assert browser.get(f"/desk/cases/{case.id}?note={case.contact_id}").status_code == 200
+
+
 def test_what_one_may_not_see_any_more_is_not_told(sign_in: SignIn, database: Database) -> None:
     case = file_case(database, unit_key="roads")
     write_note(database, case, "maryam", "@sara the secret")

@@ -107,6 +107,21 @@ def test_a_note_names_agents_by_their_login_however_it_is_punctuated(database: D
         assert set(named("@sara")) <= {sara}
 
 
+def test_names_in_a_note_that_reach_nobody_are_found(database: Database) -> None:
+    with database.cursor() as cursor:
+        sara, hers = agent(cursor, "sara"), unit(cursor, "roads")
+        water = unit(cursor, "water")
+
+        def missed(text: str, at: UUID = water) -> list[tuple[str, bool]]:
+            return [(one.login, one.known) for one in audience.unreached(cursor, text, at)]
+
+        assert missed("@maryam … @Sara, fyi @nobody. @nobody") == [("sara", True), ("nobody", False)]
+        assert missed("@sara", hers) == []
+        assert missed("write to a@nobody or @ nobody, @. ") == []
+        cursor.execute("UPDATE agents SET active = false WHERE id = %s", [sara])
+        assert missed("@sara", hers) == [("sara", False)]
+
+
 CLERK: Final = ActingAgent(ME, Grants.of([(Permission.TAKE_CONTACTS, HERE)]))
 FIT: Final = TakenDown("The lamp is dark.", "Sara", "09121234567", "sara@home.example", "complaint")
 

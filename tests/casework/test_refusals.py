@@ -67,7 +67,7 @@ DELIVERIES, QUARANTINE = Permission.HANDLE_DELIVERIES, Permission.HANDLE_QUARANT
 TEMPLATES, TAKE, ADDRESSES = Permission.MANAGE_TEMPLATES, Permission.TAKE_CONTACTS, Permission.VIEW_ADDRESSES
 
 WITHOUT_ACTOR: Final = {
-    "audience.mentioned", "audience.notices",
+    "audience.mentioned", "audience.notices", "audience.unreached",
     "case_reading.routes_of", "case_reading.usable_route",
     "closing_message.send_closing_message", "detached_month.forget_month",
     "locked_case.move", "locked_case.tell_others", "locked_case.touch", "locked_case.trace_of",
@@ -187,6 +187,9 @@ CALLS: Final[dict[str, Call]] = {
     "undo.withdrawn": Call((VIEW,), lambda c, s, a: undo.withdrawn(c, at(s, a), s.withdrawn)),
     "undo.kept_files": Call((VIEW,), lambda c, s, a: undo.kept_files(c, at(s, a), s.withdrawn)),
     "case_reading.head": Call((VIEW,), lambda c, s, a: case_reading.head(c, a, s.case)),
+    "case_reading.unreached_mentions": Call(
+        (VIEW,), lambda c, s, a: case_reading.unreached_mentions(c, a, s.case, new_id()),
+    ),
     "case_reading.page": Call((VIEW,), lambda c, s, a: case_reading.page(c, a, s.case, at(s, a).sending)),
     "case_reading.listing": Call(
         (VIEW,), lambda c, s, a: [row for row in case_reading.listing(c, a, View.OPEN, limit=99) if row.id == s.fresh], empty=True

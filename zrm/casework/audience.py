@@ -1,7 +1,8 @@
 """Which agents are told when something happens at a case. No other agent is told.
 
 * The **assignee**: what others do at their case, what citizens write, what happens to its answers.
-* A **mentioned** agent: `@login` in a note. Naming an agent who may not see the case is no mention.
+* A **mentioned** agent: `@login` in a note. Naming an agent who may not see the case is no mention, and the
+  writer is told so.
 * **Followers**: as the assignee. Agents who write a note or are mentioned in one follow the case from then on, until
   they stop it themselves; every agent who may see a case can follow it.
 * The **writer of an answer** that did not arrive.
@@ -16,6 +17,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import chain, islice
 from typing import Final, NamedTuple
 from uuid import UUID
 
@@ -43,6 +45,22 @@ class Occurrence:
     to: Mapping[UUID, NoticeKind] = field(default_factory=dict)
     to_others: bool = True
     """Whether the assignee and the followers are told too."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unreached:
+    """A name in a note that reaches nobody: its agent may not see the case, or (not `known`) there is no such agent."""
+
+    login: str
+    known: bool
+
+
+class _Mention(NamedTuple):
+    """A name in a note, its agent, and whether they may see the case."""
+
+    login: str
+    agent_id: UUID | None
+    sees: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,16 +92,37 @@ def notices_of(occurrence: Occurrence, case: Concerned) -> list[NewNotice]:
 
 def mentioned(cursor: Cursor, text: str, unit_id: UUID) -> list[UUID]:
     """The agents whom a note at a case of the unit names by `@login` and who may see it, in the order of the text."""
-    named: dict[str, None] = {}
-    for found in _MENTION.finditer(text):
+    named = [agent_id for _word, agent_id, sees in _mentions(cursor, text, unit_id) if agent_id is not None and sees]
+    return list(dict.fromkeys(named))
+
+
+def unreached(cursor: Cursor, text: str, unit_id: UUID) -> list[Unreached]:
+    """The mentions in a note at a case of the unit that reach nobody, in the order of the text."""
+    missed = [
+        Unreached(word, known=agent_id is not None)
+        for word, agent_id, sees in _mentions(cursor, text, unit_id)
+        if not sees
+    ]
+    return list(dict.fromkeys(missed))
+
+
+def _mentions(cursor: Cursor, text: str, unit_id: UUID) -> list[_Mention]:
+    """Each name that a text mentions: the agent with that login, None if there is none, and whether they see the unit."""
+    words: list[list[str]] = []
+    for found in islice(_MENTION.finditer(text), MOST_MENTIONS):
         word = found[1].lower()
         # "@sara.", "@sara," and "@sara-": a trailing sign may belong to a login.
-        named |= dict.fromkeys(word[: len(word) - cut] for cut in range(len(word) - len(word.rstrip("._@+-")) + 1))
-        if len(named) >= MOST_MENTIONS:
-            break
-    known = directory.agents_by_login(cursor, list(named))
+        words.append([word[: len(word) - cut] for cut in range(len(word) - len(word.rstrip("._@+-")) + 1)])
+    known = directory.agents_by_login(cursor, list(dict.fromkeys(chain.from_iterable(words))))
     seeing = _may_see(cursor, {agent_id: [unit_id] for agent_id in known.values()})
-    return list(dict.fromkeys(known[login] for login in named if login in known and (known[login], unit_id) in seeing))
+    mentions = []
+    for spellings in words:
+        login = next((one for one in spellings if one in known), "")
+        if login:
+            mentions.append(_Mention(login, known[login], (known[login], unit_id) in seeing))
+        elif spellings[-1]:
+            mentions.append(_Mention(spellings[-1], None, sees=False))
+    return mentions
 
 
 def notices(cursor: Cursor, refs: Sequence[UUID]) -> list[NewNotice]:

@@ -20,6 +20,8 @@ from zrm.casestore.person import opted_out_of
 from zrm.casestore.search import Hit, Reach, find
 from zrm.casestore.search_words import Query
 from zrm.casestore.timeline import CaseHead, CasePage, TimelineKey
+from zrm.casework import audience
+from zrm.casework.audience import Unreached
 from zrm.casework.context import ActingAgent, InputFlaw, SendingSetup, invalid
 from zrm.casework.reply_routes import WEB, ReplyRoute, RouteOrigin, reply_routes
 from zrm.errors import Conflict, NotFound
@@ -68,6 +70,17 @@ def head(cursor: Cursor, actor: ActingAgent, case_id: UUID) -> CaseHead:
     if found is None or not actor.sees(found.unit_id):
         raise NotFound("no such case")
     return found
+
+
+def unreached_mentions(cursor: Cursor, actor: ActingAgent, case_id: UUID, note_id: UUID) -> list[Unreached]:
+    """The names in the agent's own note of which nobody is told, as things stand now. Errors: NotFound."""
+    unit_id = head(cursor, actor, case_id).unit_id
+    cursor.execute(
+        "SELECT text FROM contacts WHERE id = %s AND case_id = %s AND direction = 'note' AND agent_id = %s",
+        [note_id, case_id, actor.agent_id],
+    )
+    row = cursor.fetchone()
+    return audience.unreached(cursor, row[0], unit_id) if row else []
 
 
 def page(

@@ -28,10 +28,10 @@ def page(request: Request, case_id: UUID, context: Desk, desk_request: SignedIn)
     """The case with its newest entries.
 
     `?before=` shows those before a place, `?delivery=` those with an answer; `?template=` puts a template into the
-    composer, `?again=` the agent's own withdrawn answer; `?done=` names the step that led here.
+    composer, `?again=` the agent's own withdrawn answer; `?done=` names the step that led here, `?note=` the note.
     """
     asked = request.query_params
-    delivery = asked.get("delivery", "")
+    delivery, note = asked.get("delivery", ""), asked.get("note", "")
     with context.database.cursor() as cursor:
         unread = notifications.read_case(cursor, desk_request.actor, case_id)
         draft = Draft()
@@ -45,7 +45,7 @@ def page(request: Request, case_id: UUID, context: Desk, desk_request: SignedIn)
             cursor,
             desk_request,
             case_id,
-            CaseRequest(draft=draft, done=asked.get("done", ""), unread=unread),
+            CaseRequest(draft=draft, done=asked.get("done", ""), unread=unread, note_id=_uuid(note) if note else None),
             before=_place(asked.get("before", "")),
             delivery_id=_uuid(delivery) if delivery else None,
         )

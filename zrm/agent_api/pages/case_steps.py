@@ -68,8 +68,12 @@ def _do(context: DeskContext, desk_request: DeskRequest, case_id: UUID, name: st
     with context.database.cursor() as cursor:
         if not case_reading.sees_case(cursor, desk_request.actor, case_id):
             return RedirectResponse("/desk", status_code=303)  # handed over to a unit the agent does not see
-    taken_back = f"&again={done.contact_id}" if isinstance(done, undo.Undoable) and done.step is Step.REPLY else ""
-    return RedirectResponse(f"/desk/cases/{case_id}?done={name}{taken_back}", status_code=303)
+    more = ""
+    if isinstance(done, undo.Undoable) and done.step is Step.REPLY:
+        more = f"&again={done.contact_id}"
+    elif isinstance(done, UUID):
+        more = f"&note={done}"
+    return RedirectResponse(f"/desk/cases/{case_id}?done={name}{more}", status_code=303)
 
 
 def _refused(
@@ -133,8 +137,8 @@ def _undo(_context: DeskContext, cursor: Cursor, desk_request: DeskRequest, act:
     return undo.undo(cursor, act, _uuid(desk_request.form.get("event", "")))
 
 
-def _note(_context: DeskContext, cursor: Cursor, desk_request: DeskRequest, act: ActionContext) -> None:
-    case_actions.note(cursor, act, text=desk_request.form.get("note", ""))
+def _note(_context: DeskContext, cursor: Cursor, desk_request: DeskRequest, act: ActionContext) -> UUID:
+    return case_actions.note(cursor, act, text=desk_request.form.get("note", ""))
 
 
 def _classify(_context: DeskContext, cursor: Cursor, desk_request: DeskRequest, act: ActionContext) -> None:

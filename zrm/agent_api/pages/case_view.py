@@ -30,6 +30,7 @@ from zrm.casework.undo import DraftFile, Undoable
 from zrm.contract.capabilities import of_channel
 from zrm.kit.clock import now
 from zrm.kit.db import Cursor
+from zrm.kit.direction import isolated
 from zrm.languages import Language
 from zrm.localized import in_language
 from zrm.ui import labels
@@ -83,13 +84,14 @@ class Draft:
 @dataclass(frozen=True, slots=True)
 class CaseRequest:
     """What a request says about the page: a refusal's `notice`, what was typed, the step just done, the first unread
-    contact.
+    contact, the note just written.
     """
 
     notice: str = ""
     draft: Draft = field(default_factory=Draft)
     done: str = ""
     unread: UUID | None = None
+    note_id: UUID | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,6 +151,7 @@ class CaseViewModel:
     """The page: the case, its timeline, its person, what was done and what can be done.
 
     `allowed` are the steps the agent may take now, and "handle_deliveries". `unanswered`: closing needs a reason.
+    `unreached`: whom the note just written names in vain.
     """
 
     head: CaseHead
@@ -168,6 +171,7 @@ class CaseViewModel:
     earlier_href: str
     unread: UUID | None
     notice: str
+    unreached: str
     composer: Composer
     outcome: Outcome
     choices: CaseChoices
@@ -236,6 +240,7 @@ def case_view(
         earlier_href=f"/desk/cases/{head.id}?before={mark_of(page.earlier)}" if page.earlier else "",
         unread=asked.unread,
         notice=asked.notice,
+        unreached=_unreached(cursor, act, desk_request, asked.note_id),
         composer=_composer(cursor, act, head, choices, asked.draft),
         outcome=_outcome(cursor, act, desk_request, page, asked.done),
         choices=CaseChoices(
@@ -311,6 +316,22 @@ def _own_answer(page: CasePage, agent_id: UUID) -> DeliveryRow | None:
     """The newest delivery of the agent's newest answer."""
     own = (one for one in reversed(page.contacts) if one.direction == "out" and one.agent_id == agent_id)
     return next((one.deliveries[-1] for one in own if one.deliveries), None)
+
+
+def _unreached(cursor: Cursor, act: ActionContext, desk_request: DeskRequest, note_id: UUID | None) -> str:
+    """The names in a note of which nobody is told, in one sentence; empty if there are none."""
+    if note_id is None:
+        return ""
+    missed = case_reading.unreached_mentions(cursor, desk_request.actor, act.case_id, note_id)
+    names = [
+        desk_request.say(
+            _("%(login)s may not see this case") if one.known else _("%(login)s is nobody's login"),
+            login=isolated(f"@{one.login}"),
+        )
+        for one in missed
+    ]
+    listed = desk_request.viewer.traits.comma.join(names)
+    return desk_request.say(_("Not notified: %(names)s."), names=listed) if names else ""
 
 
 def _nature_names(natures: Iterable[NatureRecord], language: Language) -> dict[str, str]:
