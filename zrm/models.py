@@ -35,8 +35,8 @@ from zrm.casestore import (  # noqa: F401  # each registers its tables
     unit,
     uploads,
 )
-from zrm.inbox import door_records, message_parts, quarantine, raw_contacts, receipts, tracking_codes  # noqa: F401
-from zrm.kit import throttle  # noqa: F401
-from zrm.security import passkeys, provider_accounts, second_step, sessions, sign_ins  # noqa: F401
+from zrm.inbox import door_records, message_parts, quarantine, raw_contacts, receipts, tracking_codes  # noqa: F401  # as above
+from zrm.kit import throttle  # noqa: F401  # as above
+from zrm.security import passkeys, provider_accounts, second_step, sessions, sign_ins  # noqa: F401  # as above
 
 METADATA: Final[MetaData] = SQLModel.metadata

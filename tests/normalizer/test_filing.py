@@ -59,7 +59,7 @@ class Desk:
             self.says.append(said)
             number = str(len(self.says) - 1)
             kind = "report" if isinstance(said, Report) else "contact"
-            raw = RawContact(channel, "info", number, number.encode(), "text/plain", kind=kind)  # type: ignore[arg-type]
+            raw = RawContact(channel, "info", number, number.encode(), "text/plain", kind=kind)  # type: ignore[arg-type]  # a test names the fields
             ids.append(self.inbox.submit(raw).result().contact_id)
         if file:
             self.file()
@@ -105,7 +105,7 @@ def desk(database: Database, inbox: Inbox, blobs: BlobStore, settings: Settings)
 
 
 def mail(sender: str, text: str = "سلام، چراغ خیابان ما خراب است.", **thread: object) -> Inbound:
-    message = Thread(message_id=f"<{id(text)}-{sender}-{len(text)}>", **thread)  # type: ignore[arg-type]
+    message = Thread(message_id=f"<{id(text)}-{sender}-{len(text)}>", **thread)  # type: ignore[arg-type]  # a test names the fields
     return Inbound((Sender(EMAIL, sender, "Somebody"),), text, title="چراغ خیابان", thread=message)
 
 
@@ -115,7 +115,7 @@ def text(number: str, words: str) -> Inbound:
 
 def form(words: str, *addresses: tuple[AddressKind, str], **rest: object) -> Inbound:
     senders = tuple(Sender(kind, value, claimed=True) for kind, value in addresses)
-    return Inbound(senders, words, **rest)  # type: ignore[arg-type]
+    return Inbound(senders, words, **rest)  # type: ignore[arg-type]  # a test names the fields
 
 
 def test_a_contact_without_words_is_described_by_code_and_found_in_both_languages(desk: Desk) -> None:

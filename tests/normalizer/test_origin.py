@@ -20,7 +20,7 @@ def mails(*addresses: str, claimed: bool = False, name: str = "") -> tuple[Sende
 
 
 def of(*senders: Sender, **rest: object) -> Origin:
-    return origin_of(Inbound(senders, "text", **rest), region="IR", own=OWN)  # type: ignore[arg-type]
+    return origin_of(Inbound(senders, "text", **rest), region="IR", own=OWN)  # type: ignore[arg-type]  # a test names the fields
 
 
 def shown(origin: Origin) -> list[tuple[str, bool]]:

@@ -14,7 +14,7 @@ def mail(subject: str, *, headers: tuple[tuple[str, str], ...] = (), **thread: o
         (Sender(EMAIL, "c@citizen.example"),),
         "text",
         title=subject,
-        thread=Thread(message_id="<1@citizen.example>", **thread),  # type: ignore[arg-type]
+        thread=Thread(message_id="<1@citizen.example>", **thread),  # type: ignore[arg-type]  # a test names the fields
         headers=headers,
     )
 

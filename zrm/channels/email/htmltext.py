@@ -33,8 +33,8 @@ def _lay_out(html: str) -> str | None:
     from inscriptis import Inscriptis
     from inscriptis.css_profiles import CSS_PROFILES
     from inscriptis.model.config import ParserConfig
-    from lxml.etree import LxmlError  # type: ignore[import-untyped]  # lxml ships no annotations
-    from lxml.html import document_fromstring  # type: ignore[import-untyped]
+    from lxml.etree import LxmlError  # type: ignore[import-untyped]  # lxml has no types of its own
+    from lxml.html import document_fromstring  # type: ignore[import-untyped]  # lxml has no types of its own
 
     from zrm.channels.email.htmlquotes import mark_quotations, write_marks
 
