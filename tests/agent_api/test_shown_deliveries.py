@@ -138,6 +138,8 @@ def test_a_step_that_holds_no_longer_is_not_said(sign_in: SignIn, database: Data
         )
     for done, said in (("claim", "now assigned to you"), ("close", "The case is closed."), ("reopen", "is open again")):
         assert said not in browser.get(f"/desk/cases/{case.id}?done={done}").text
+    for nothing_done in ("", "?done=close", "?done=reply", "?done=no-such-step"):
+        assert "data-outcome" not in browser.get(f"/desk/cases/{case.id}{nothing_done}").text
 
 
 @pytest.mark.peer("browser")

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from babel.messages.extract import extract_from_dir
 
+from zrm.languages import LANGUAGES, Language
 from zrm.ui import i18n
 
 ROOT = Path(__file__).parents[2]
@@ -125,3 +126,8 @@ def test_digits_follow_the_language() -> None:
 def test_a_code_is_shown_in_groups_of_four() -> None:
     assert i18n.format_code("283541907624", "en") == "2835-4190-7624"
     assert i18n.format_code("283541907624", "fa") == "\u200e۲۸۳۵-۴۱۹۰-۷۶۲۴"
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_nothing_is_nothing_in_every_language(language: Language) -> None:
+    assert i18n.gettext(language, "") == ""

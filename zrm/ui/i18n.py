@@ -142,8 +142,8 @@ def translations(language: Language) -> GNUTranslations:
 
 
 def gettext(language: Language, message: str, /, **values: object) -> str:
-    """`message` in a language, with its `%(name)s` places filled from `values`."""
-    text = translations(language).gettext(message)
+    """`message` in a language, with its `%(name)s` places filled from `values`; an empty one stays empty."""
+    text = translations(language).gettext(message) if message else ""  # the catalogue's head stands under the empty one
     return text % values if values else text
 
 
