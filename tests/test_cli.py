@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 import sys
+from datetime import timedelta
 from pathlib import Path
 
 import httpx
@@ -16,6 +17,7 @@ from zrm import demonstration
 from zrm.casestore.installation_id import claim_folder
 from zrm.installation import DATABASE_VARIABLE, REDIS_VARIABLE, SAMPLE_CONFIG
 from zrm.kit.blobs import BlobStore
+from zrm.kit.clock import now
 from zrm.kit.db import Database
 from zrm.kit.listening import handed_over, listen
 from zrm.security.passwords import hash_password
@@ -94,6 +96,30 @@ def test_passwords_in_the_sources_are_named_once_the_desk_is_open_to_the_world(z
         cursor.execute("UPDATE agents SET active = false WHERE login = 'sara'")
         cursor.execute("UPDATE agents SET password_hash = %s WHERE login = 'maryam'", [hash_password("another one")])
     assert "- agents: daniel can sign in with the demonstration's" in zrm("check", url=WORLD).stdout
+
+
+def test_a_month_in_the_default_partition_is_named_made_and_taken_off(zrm: Zrm, database: Database) -> None:
+    last = (now().replace(day=1) - timedelta(days=1)).replace(day=15)
+    month = f"{last:%Y-%m}"
+    with database.cursor() as cursor:
+        cursor.execute(
+            "INSERT INTO raw_contacts (id, channel, account, kind, media_type, body, size, envelope, files, trace, received_at)"
+            " VALUES (first_id_of(%s), 'sms', 'x', 'contact', 'text/plain', '', 0, '{}', '[]', '', %s)",
+            [last, last],
+        )
+    assert f"- {month}: rows of raw_contacts lie in the default partition" in zrm("check").stdout
+    refused = zrm("month", "detach", month)
+    assert (refused.returncode, "1 contacts wait to be filed" in refused.stderr) == (2, True)
+    assert "raw_contacts: 1 rows" in zrm("month", "make", month).stdout
+    assert "default partition" not in zrm("check").stdout
+    with database.cursor() as cursor:
+        cursor.execute("UPDATE raw_contacts SET state = 'ignored'")
+    done = zrm("month", "detach", month)
+    assert (done.returncode, f"raw_contacts_{last:%Y_%m}" in done.stdout) == (0, True), done.stderr
+    assert "0 contacts" in zrm("month", "forget", month).stdout
+    again = zrm("month", "make", month)
+    assert (again.returncode, "is not made again" in again.stderr) == (2, True)
+    assert zrm("month", "detach", "2026-13").returncode == 2
 
 
 def test_check_writes_nothing(tmp_path: Path, database_url: str, redis_url: str) -> None:

@@ -9,6 +9,7 @@ import psycopg
 
 from zrm import demonstration
 from zrm.casestore import agent as agents
+from zrm.casestore import months
 from zrm.casestore.agent import Permission
 from zrm.casestore.installation_id import folder_problem
 from zrm.dispatch.queues import queue_obstacles, queue_risks
@@ -62,6 +63,7 @@ def _check_runtime(runtime: Runtime) -> list[str]:
             runtime.database.cursor() as cursor,
         ):  # away, or without tables: already reported
             problems += missing_structure(cursor, runtime.config)
+            problems += _stray_rows(cursor)
             try:
                 problem = folder_problem(cursor, runtime.blobs)
             except StoreUnavailable as error:
@@ -77,6 +79,18 @@ def _check_store(runtime: Runtime) -> list[str]:
     """What is wrong with the tables; if contacts can be kept, also what is wrong with the roles."""
     problems, remarks = schema_findings(runtime)
     return problems or [*remarks, *health_problems(runtime)]
+
+
+def _stray_rows(cursor: Cursor) -> list[str]:
+    """The months that could not be made, and what makes them."""
+    tables: dict[str, list[str]] = {}
+    for table, month in months.in_default(cursor):
+        tables.setdefault(f"{month:%Y-%m}", []).append(table)
+    return [
+        f"{month}: rows of {', '.join(found)} lie in the default partition and cannot be taken off with their month; "
+        f"`zrm month make {month}` moves them"
+        for month, found in tables.items()
+    ]
 
 
 def _provider_problems(runtime: Runtime) -> list[str]:

@@ -9,7 +9,6 @@ import os
 import resource
 import signal
 import sys
-from datetime import datetime
 from pathlib import Path
 from threading import Event
 from typing import Annotated
@@ -18,14 +17,13 @@ import psycopg
 import typer
 from rich.console import Console
 
-from zrm import __version__, demonstration, one_machine, organisation_commands
+from zrm import __version__, demonstration, month_commands, one_machine, organisation_commands
 from zrm import worker as worker_role
 from zrm.casestore.heartbeat import Heartbeat
 from zrm.casestore.installation_id import adopt_folder, claim_folder
 from zrm.casestore.outbox import Topic
 from zrm.casestore.schema import SchemaState
 from zrm.casestore.schema import migrate as migrate_schema
-from zrm.casework import detached_month
 from zrm.channels.channel import HasListener
 from zrm.checks import findings, require
 from zrm.dispatch.queues import Queues, queue_mistakes
@@ -54,6 +52,7 @@ cli.add_typer(organisation_commands.organisation_cli, name="organisation")
 cli.add_typer(organisation_commands.unit_cli, name="unit")
 cli.add_typer(organisation_commands.subject_cli, name="subject")
 cli.add_typer(organisation_commands.agent_cli, name="agent")
+cli.add_typer(month_commands.month_cli, name="month")
 console = Console(highlight=False)
 complaints = Console(stderr=True, highlight=False)
 
@@ -215,22 +214,6 @@ def adopt() -> None:
     require(obstacles(runtime.database) or schema_findings(runtime)[0])
     identity = adopt_folder(runtime.database, runtime.blobs)
     console.print(f"{runtime.blobs.root} is the folder of installation {identity}.", soft_wrap=True)
-    runtime.close()
-
-
-@cli.command()
-def forget_month(
-    month: Annotated[
-        datetime, typer.Argument(formats=["%Y-%m"], help="The month that was taken off, such as 2026-11.")
-    ],
-) -> None:
-    """Remove the search text and the files of contacts whose month was taken off the tables (docs/production.md)."""
-    runtime = open_runtime("forget-month")
-    require(obstacles(runtime.database) or schema_findings(runtime)[0])
-    forgotten = detached_month.forget_month(runtime.database, month.date())
-    console.print(
-        f"The search text and files of {forgotten} contacts are removed; unused files go from the folder within a day."
-    )
     runtime.close()
 
 

@@ -22,6 +22,7 @@ from zrm.casestore import (  # noqa: F401  # each registers its tables
     heartbeat,
     history,
     installation_id,
+    months,
     nature,
     notification,
     outbox,

@@ -31,6 +31,7 @@ OWNERS: Final[dict[str, str]] = {
     "deliveries": "casestore/outgoing.py",
     "delivery_events": "casestore/outgoing.py",
     "delivery_parts": "casestore/outgoing.py",
+    "detached_months": "casestore/months.py",
     "dialogue_states": "inbox/door_records.py",
     "door_answers": "inbox/door_records.py",
     "checkpoints": "inbox/door_records.py",

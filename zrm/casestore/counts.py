@@ -66,6 +66,20 @@ loose AS MATERIALIZED (
 )
 INSERT INTO contact_counts SELECT channel, day, state, sum(n) FROM taken GROUP BY 1, 2, 3 HAVING sum(n) <> 0
 """
+_RECOUNT: Final = """
+WITH gone AS (DELETE FROM contact_counts WHERE hour >= %(since)s AND hour < %(until)s)
+INSERT INTO contact_counts SELECT channel, date_trunc('hour', received_at, 'UTC'), state, count(*) FROM raw_contacts
+WHERE received_at >= %(since)s AND received_at < %(until)s GROUP BY 1, 2, 3
+"""
+
+
+def recount(cursor: Cursor, since: datetime, until: datetime) -> None:
+    """Count the contacts of these days (both at midnight UTC) anew: a month was taken off. May run twice.
+
+    One statement removes and inserts, so what is counted at the same moment by another transaction stays right.
+    """
+    cursor.execute("SELECT pg_advisory_xact_lock(hashtext('counts.fold'))")
+    cursor.execute(_RECOUNT, {"since": since, "until": until})
 
 
 def compact(cursor: Cursor) -> None:

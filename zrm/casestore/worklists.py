@@ -120,8 +120,10 @@ def work_counts(cursor: Cursor) -> WorkCounts:
     cursor.execute(
         """
         SELECT (SELECT count(*) FROM (SELECT FROM outbox WHERE failed_at IS NOT NULL LIMIT %(most)s) AS t) AS failed_tasks,
-            (SELECT count(*) FROM (SELECT FROM quarantine WHERE ended_at IS NULL LIMIT %(most)s) AS q) AS held,
-            EXISTS (SELECT FROM quarantine WHERE ended_at IS NULL AND due_at < now()) AS overdue
+            (SELECT count(*) FROM (SELECT FROM quarantine q WHERE ended_at IS NULL
+                AND EXISTS (SELECT FROM raw_contacts r WHERE r.id = q.contact_id) LIMIT %(most)s) AS open) AS held,
+            EXISTS (SELECT FROM quarantine q WHERE ended_at IS NULL AND due_at < now()
+                AND EXISTS (SELECT FROM raw_contacts r WHERE r.id = q.contact_id)) AS overdue
         """,
         {"most": MOST},
     )

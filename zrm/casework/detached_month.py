@@ -60,7 +60,7 @@ def _release_raw_files(cursor: Cursor, month: date) -> None:
     raw_contacts, contacts = (f"{table}_{month:%Y_%m}" for table in ("raw_contacts", "contacts"))
     cursor.execute(_ATTACHED, [raw_contacts, contacts])
     if attached := [name for (name,) in cursor]:
-        raise Conflict(f"{attached[0]} has not been taken off; docs/production.md says how")
+        raise Conflict(f"{attached[0]} has not been taken off; `zrm month detach` does it")
     cursor.execute("SELECT to_regclass(%s) IS NOT NULL", [raw_contacts])
     if cursor.fetchall() == [(True,)]:
         cursor.execute(SQL(_RAW_BLOBS).format(table=Identifier(raw_contacts)))

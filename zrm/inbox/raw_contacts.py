@@ -152,6 +152,15 @@ def lock_unfiled(cursor: Cursor, ids: Sequence[UUID]) -> dict[UUID, str]:
     return dict(cursor.fetchall())
 
 
+def missing(cursor: Cursor, ids: Sequence[UUID]) -> set[UUID]:
+    """Those of which there is no row: their month was taken off."""
+    cursor.execute(
+        "SELECT id FROM unnest(%s::uuid[]) AS asked (id) WHERE NOT EXISTS (SELECT FROM raw_contacts r WHERE r.id = asked.id)",
+        [list(ids)],
+    )
+    return {contact_id for (contact_id,) in cursor}
+
+
 def settle(cursor: Cursor, settled: Sequence[Settled]) -> None:
     """Write the outcome of raw contacts."""
     if not settled:

@@ -2,7 +2,7 @@
 
 Received is counted from the receipts, which no later step writes; the rest from the outcomes of the raw contacts. The
 two are kept apart on purpose: a contact lost between them shows up. What the doors confirmed is counted from their own
-book (`zrm.frontdesk.doors_book`): a confirmation without a receipt for the same content is a broken promise.
+book (`zrm.frontdesk.doors_book`): a confirmation without a receipt for the same content is a broken promise. Months that were taken off are left out.
 """
 
 from __future__ import annotations
@@ -70,13 +70,17 @@ def by_channel(cursor: Cursor, since: datetime, until: datetime) -> list[LedgerL
 _LAW = """
 WITH came AS (
     SELECT channel, {hour} AS hour, count(*) AS received FROM receipts
-    WHERE received_at >= %(since)s AND received_at < %(until)s GROUP BY 1, 2
+    WHERE received_at >= %(since)s AND received_at < %(until)s AND NOT EXISTS (
+        SELECT FROM detached_months m WHERE contact_id >= m.first_id AND contact_id < m.end_id)
+    GROUP BY 1, 2
 ), became AS (
     SELECT channel, {hour} AS hour, count(*) FILTER (WHERE state = 'filed') AS filed,
            count(*) FILTER (WHERE state = 'joined') AS joined, count(*) FILTER (WHERE state = 'ignored') AS ignored,
            count(*) FILTER (WHERE state = 'quarantined') AS quarantined,
            count(*) FILTER (WHERE state = 'waiting') AS waiting
-    FROM raw_contacts WHERE received_at >= %(since)s AND received_at < %(until)s GROUP BY 1, 2
+    FROM raw_contacts c WHERE received_at >= %(since)s AND received_at < %(until)s AND NOT EXISTS (
+        SELECT FROM detached_months m WHERE c.id >= m.first_id AND c.id < m.end_id)
+    GROUP BY 1, 2
 ), lost AS (
     SELECT channel, {hour} AS hour, count(*) AS unkept FROM door_answers a
     WHERE received_at >= %(since)s AND received_at < %(until)s AND NOT EXISTS (

@@ -52,7 +52,8 @@ _COUNTED: Final = (
         "zrm_quarantine_open",
         "Contacts in quarantine by channel",
         ("channel",),
-        "SELECT channel, count(*) FROM quarantine WHERE ended_at IS NULL GROUP BY 1",
+        "SELECT channel, count(*) FROM quarantine q WHERE ended_at IS NULL "
+        "AND EXISTS (SELECT FROM raw_contacts r WHERE r.id = q.contact_id) GROUP BY 1",
     ),
     # Only answers not known to be kept are compared: comparing all would read each contact of two days.
     _CountedMetric(

@@ -172,13 +172,13 @@ class Filer:
                 else:
                     words = f"{type(error).__name__} {getattr(error, 'sqlstate', None) or ''}".strip()
                     self._quarantine(cursor, task.ref, reasons.NOT_STORED(words=words))
-                    outbox.done(cursor, [task])
+                    outbox.done(cursor, self._fail_missing(cursor, [task]))
 
     def give_up(self, task: Task) -> None:
         """A contact at which workers died again and again: quarantined for a person to look at."""
         with self._database.cursor() as cursor:
             self._quarantine(cursor, task.ref, reasons.NEVER_FINISHED)
-            outbox.done(cursor, [task])
+            outbox.done(cursor, self._fail_missing(cursor, [task]))
 
     # ------------------------------------------------------------------ interpretation
 
@@ -195,6 +195,7 @@ class Filer:
             self._parts.hold(cursor, [outcome for _, _, outcome, _ in outcomes if isinstance(outcome, PartOf)])
             states = raw_contacts.lock_unfiled(cursor, [raw.id for _, raw, _, _ in outcomes])
             still = states.keys()
+            done = self._fail_missing(cursor, [task for task in tasks if task.ref not in still])
             for contact_id, stood in states.items():
                 if stood == "quarantined":  # also if it was given up while this slow worker still interpreted it
                     quarantine.end(cursor, contact_id, "replayed")
@@ -218,7 +219,7 @@ class Filer:
                     case _ if task.id not in put_off:
                         placing.rows.settled.append(Settled(raw.id, "joined"))
             placing.rows.write(cursor)
-            outbox.done(cursor, [task for task in tasks if task.id not in put_off])
+            outbox.done(cursor, [task for task in tasks if task.ref in still and task.id not in put_off] + done)
         for task, raw, outcome, _ in present:
             _log.info(
                 "filed",
@@ -228,6 +229,16 @@ class Filer:
                 outcome=type(outcome).__name__.lower(),
                 seconds=round((now() - raw.received_at).total_seconds(), 4),
             )
+
+    def _fail_missing(self, cursor: Cursor, tasks: Sequence[Task]) -> list[Task]:
+        """Leave a task failed, for an agent to see, where its contact is not there; returns the others: done already."""
+        missing = raw_contacts.missing(cursor, [task.ref for task in tasks]) if tasks else set()
+        for task in tasks:
+            if task.ref in missing:
+                _log.error("a contact to be filed is not there", contact=str(task.ref), trace=task.trace)
+                outbox.fail(cursor, task, reasons.NOT_THERE)
+                live.publish_change(cursor, "task", [task.id])
+        return [task for task in tasks if task.ref not in missing]
 
     def _quarantine(self, cursor: Cursor, contact_id: UUID, reason: Reason) -> None:
         due_at = now() + timedelta(hours=self._settings.quarantine.hours)

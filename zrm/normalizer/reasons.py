@@ -16,6 +16,7 @@ ORIGINAL_GONE: Final = declare("filing.original_gone", "the original is not in t
 NO_MESSAGE: Final = declare("filing.no_message", "its parts together are no message")
 NOT_STORED: Final = declare("filing.not_stored", "could not be stored")
 NEVER_FINISHED: Final = declare("filing.never_finished", "filing it was started too often and never finished")
+NOT_THERE: Final = declare("filing.not_there", "there is no such contact: its month was taken off")
 
 PART_TWICE: Final = declare("filing.part_twice", "a part that came twice")
 PART_OF: Final = declare("filing.part_of", "a part of the message %(contact)s")

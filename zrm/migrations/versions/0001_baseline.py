@@ -791,6 +791,8 @@ DECLARE
     bounds uuid[] := ARRAY[first_id_of(month::timestamp AT TIME ZONE 'UTC'),
                            first_id_of((month + interval '1 month')::timestamp AT TIME ZONE 'UTC')];
 BEGIN
+    -- Several relays may make a month at the same moment: one does, the others see it. Attaching takes this lock anyway.
+    EXECUTE format('LOCK TABLE ONLY %%I IN SHARE UPDATE EXCLUSIVE MODE', parent);
     IF to_regclass(child) IS NOT NULL THEN
         RETURN false;
     END IF;
@@ -801,7 +803,8 @@ BEGIN
 END $$;
 
 -- The same for a month with rows in the default partition, which move into it; returns how many. Until the commit nobody
--- else reads or writes the table. For the operator (docs/production.md): it takes as long as moving the rows does.
+-- else reads or writes the table: it takes as long as moving the rows does. The relay calls it for a few rows, the operator
+-- for many (`zrm month make`).
 CREATE FUNCTION make_month_from_default(parent text, month date) RETURNS bigint LANGUAGE plpgsql AS $$
 DECLARE
     child text := parent || to_char(month::timestamp, '"_"YYYY"_"MM');
@@ -810,6 +813,9 @@ DECLARE
     moved bigint;
 BEGIN
     EXECUTE format('LOCK TABLE %%I IN ACCESS EXCLUSIVE MODE', parent);
+    IF to_regclass(child) IS NOT NULL THEN
+        RETURN 0;
+    END IF;
     EXECUTE format('CREATE TABLE %%I (LIKE %%I INCLUDING ALL)', child, parent);
     PERFORM set_config('zrm.retention', 'on', true);
     EXECUTE format('WITH gone AS (DELETE FROM %%I WHERE id >= %%L AND id < %%L RETURNING *) INSERT INTO %%I SELECT * FROM gone',
@@ -832,6 +838,14 @@ BEGIN
         EXECUTE regexp_replace(guard.definition, ' ON \S+ FOR', format(' ON %%I FOR', child));
     END LOOP;
 END $$;
+
+-- Months that were taken off, with their first id and the first id after them: what is counted leaves them out.
+CREATE TABLE detached_months (
+    month date PRIMARY KEY,
+    first_id uuid NOT NULL,
+    end_id uuid NOT NULL,
+    detached_at timestamptz NOT NULL DEFAULT now()
+);
 
 CREATE TABLE raw_contacts_default PARTITION OF raw_contacts DEFAULT;
 CREATE TABLE contacts_default PARTITION OF contacts DEFAULT;
