@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from tests.agent_api.conftest import PASSWORDS, Browser, RunningDesk
 from tests.casework.installation import one
 from zrm.config import Security
 from zrm.kit.db import Database
-from zrm.security.passkeys import RelyingParty, make, use
 
 if TYPE_CHECKING:
     from playwright.sync_api import CDPSession, Page
@@ -237,64 +233,9 @@ def test_a_passkey_of_who_has_left_opens_nothing(browser: LabBrowser, named: Run
     page.context.close()
 
 
-@pytest.mark.parametrize(
-    ("address", "site"),
-    [
-        ("https://contact.example.org", RelyingParty("https://contact.example.org", "contact.example.org")),
-        ("https://contact.example.org:8443", RelyingParty("https://contact.example.org:8443", "contact.example.org")),
-        ("http://localhost:8000", RelyingParty("http://localhost:8000", "localhost")),
-        ("http://contact.example.org", None),
-        ("https://192.0.2.7", None),
-        ("http://127.0.0.1:8000", None),
-        ("https://[2001:db8::1]", None),
-    ],
-)
-def test_passkeys_are_bound_to_a_host_with_a_name_and_tls(address: str, site: RelyingParty | None) -> None:
-    assert RelyingParty.of(address) == site
-
-
 def test_at_a_bare_address_none_is_offered(desk: RunningDesk, sign_in: SignIn) -> None:
     with desk.client() as client:
         assert "data-passkey" not in client.get("/desk/sign-in").text
     browser = sign_in("daniel")
     assert "data-passkey" not in browser.get("/desk/security").text
     assert browser.post("/desk/security/passkeys/options").status_code == 404
-
-
-SITE = RelyingParty("https://contact.example.org", "contact.example.org")
-VALUES = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.text(max_size=40),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=4),
-    max_leaves=8,
-)
-ANSWERS = st.fixed_dictionaries(
-    {},
-    optional={
-        "id": VALUES, "rawId": VALUES, "type": st.just("public-key") | VALUES,
-        "response": st.fixed_dictionaries(
-            {},
-            optional={
-                "clientDataJSON": VALUES, "attestationObject": VALUES, "authenticatorData": VALUES, "signature": VALUES,
-                "userHandle": VALUES, "transports": VALUES,
-            },
-        ) | VALUES,
-    },
-) | VALUES  # fmt: skip
-
-
-@given(ANSWERS.map(json.dumps) | st.text(max_size=200))
-def test_no_answer_is_made_up(answer: str) -> None:
-    """Whatever is sent in place of an answer is none; nothing is asked of the store for it."""
-
-    class Store:
-        """Knows no passkey."""
-
-        def execute(self, *_: object) -> None:
-            """Nothing to do."""
-
-        def fetchone(self) -> None:
-            """Nobody's."""
-
-    store: Any = Store()
-    assert use(store, SITE, b"challenge", answer) is None
-    assert make(store, SITE, b"challenge", Any, answer, "x") is False  # type: ignore[arg-type]  # nobody's either

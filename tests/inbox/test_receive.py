@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import replace
 from typing import NoReturn
@@ -308,3 +309,13 @@ def test_a_code_in_use_is_drawn_again(inbox: Inbox, monkeypatch: pytest.MonkeyPa
     second = inbox.submit(contact("second")).result(20)
     assert second.code != first.code
     assert drawn == []
+
+
+def test_closing_ends_the_thread_that_served_callers_without_a_loop(database: Database, blobs: BlobStore) -> None:
+    before = threading.enumerate()
+    unused, used = Inbox(database, blobs), Inbox(database, blobs)
+    assert used.submit(contact()).result().code
+    (thread,) = (one for one in threading.enumerate() if one not in before and one.name == "inbox")
+    for inbox in (unused, used, used):  # closing what was never used, or again, does no harm
+        inbox.close()
+    assert not thread.is_alive()

@@ -10,7 +10,7 @@ from pwdlib import PasswordHash
 from zrm.demonstration import DEMO_AGENTS
 from zrm.languages import LANGUAGES
 from zrm.security import passwords
-from zrm.security.guessing import guesses
+from zrm.security.guessing import _persian, guesses
 from zrm.security.passwords import Weakness, weakness
 from zrm.security.published import SECRETS
 from zrm.ui.i18n import gettext
@@ -94,6 +94,14 @@ def test_a_number_of_nobodys_is_worth_its_digits(digits: str) -> None:
 )
 def test_nor_are_ones_own_names_and_the_organisations(password: str) -> None:
     assert weakness(password, own=OWN) in (Weakness.OWN, Weakness.COMMON)
+
+
+def test_what_persian_speakers_begin_with_is_years_and_words_without_the_lists_comments() -> None:
+    tried = _persian()
+    assert {str(year) for year in (*range(1330, 1421), *range(1950, 2042))} <= set(tried)
+    assert tried.index("1400") < tried.index("1370"), "who was born lately is the likelier"
+    assert tried.index("سلام") < tried.index("محمد")
+    assert "speakers" not in tried
 
 
 def test_own_names_count_only_for_who_has_them() -> None:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import time
 from uuid import UUID
 
+import psycopg
 import pyotp
 import pytest
 
 from tests.casework.installation import agent
 from zrm.kit import clock
-from zrm.kit.db import Cursor, Database
+from zrm.kit.db import Cursor, Database, session_of
 from zrm.security import second_step
 
 SECRET, OTHER_SECRET = b"s" * 32, b"o" * 32
@@ -123,6 +124,65 @@ def test_a_reset_takes_every_second_step_of_one_agent(database: Database, agents
         assert second_step.has_one(cursor, theirs)
         assert [second_step.recovery_codes_left(cursor, one) for one in agents] == [0, 10]
         assert [second_step.waiting_key(cursor, one, SECRET) is None for one in agents] == [True, False]
+
+
+def test_an_app_is_as_it_is_kept_now_whoever_still_holds_it_as_it_was(
+    database: Database, agents: tuple[UUID, UUID]
+) -> None:
+    mine, _ = agents
+    with database.cursor() as cursor:
+        second_step.begin(cursor, mine, SECRET)
+        held = session_of(cursor).get(second_step.Authenticator, mine)
+        assert held is not None
+        first = second_step.waiting_key(cursor, mine, SECRET)
+        second_step.begin(cursor, mine, SECRET)
+        assert second_step.waiting_key(cursor, mine, SECRET) != first
+        code = code_of(cursor, mine)
+        cursor.execute("UPDATE authenticators SET confirmed_at = now()")
+        assert second_step.confirmed_since(cursor, mine) is not None
+        step = int(time.time()) // 30 + 1
+        cursor.execute("UPDATE authenticators SET last_step = %s", [step])
+        assert not second_step.right_code(cursor, mine, SECRET, code), "another sign-in used a later one"
+        assert held.last_step == step
+
+
+def test_codes_of_one_app_are_checked_one_after_the_other(database: Database, agents: tuple[UUID, UUID]) -> None:
+    mine, theirs = agents
+    with database.cursor() as cursor:
+        for one in agents:
+            second_step.begin(cursor, one, SECRET)
+
+    def try_another() -> None:
+        with database.cursor() as other:
+            other.execute("SET LOCAL lock_timeout = '50ms'")
+            assert second_step.confirm(other, theirs, SECRET, code_of(other, theirs))
+            second_step.right_code(other, mine, SECRET, "000000")
+
+    with database.cursor() as busy:
+        assert second_step.confirm(busy, mine, SECRET, code_of(busy, mine))
+        with pytest.raises(psycopg.OperationalError, match="lock timeout"):
+            try_another()
+
+
+def test_what_is_changed_is_written_for_the_sql_that_follows(database: Database, agents: tuple[UUID, UUID]) -> None:
+    mine, _ = agents
+    with database.cursor() as cursor:
+        second_step.begin(cursor, mine, SECRET)
+        code = code_of(cursor, mine, -1), code_of(cursor, mine)
+        assert second_step.confirm(cursor, mine, SECRET, code[0])
+        state = b"SELECT confirmed_at IS NOT NULL, last_step FROM authenticators"
+        assert cursor.execute(state).fetchall() == [(True, int(time.time()) // 30 - 1)]
+        assert second_step.right_code(cursor, mine, SECRET, code[1])
+        assert cursor.execute(state).fetchall() == [(True, int(time.time()) // 30)]
+        second_step.new_recovery_codes(cursor, mine, SECRET)
+        assert cursor.execute("SELECT count(*) FROM recovery_codes").fetchone() == (10,)
+
+
+def test_recovery_codes_have_no_letter_that_looks_like_another(database: Database, agents: tuple[UUID, UUID]) -> None:
+    with database.cursor() as cursor:
+        letters = set("".join(second_step.new_recovery_codes(cursor, agents[0], SECRET))) - {"-"}
+    assert not letters & set("il10o")
+    assert len(letters) > 10
 
 
 def test_an_apps_address_names_agent_and_organisation() -> None:

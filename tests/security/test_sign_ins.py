@@ -35,7 +35,9 @@ def test_sign_ins_are_their_agents_newest_first_and_kept_for_a_season(
         with database.cursor() as cursor:
             return [one.how for one in sign_ins.latest(cursor, agent_id, limit=limit)]
 
-    assert not sign_in(theirs, "password")
+    with database.cursor() as cursor:
+        assert not sign_ins.record(cursor, theirs, how="password", browser=HERE, known=False)
+        assert cursor.execute("SELECT agent_id FROM sign_ins").fetchall() == [(theirs,)]
     assert not sign_in(mine, "password"), "the other agent's sign-in is not theirs"
     assert sign_in(mine, "passkey", known=True)
     assert shown(mine) == ["passkey", "password"]

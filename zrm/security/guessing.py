@@ -40,7 +40,7 @@ def guesses(password: str, *, own: Iterable[str] = (), region: str = "IR") -> fl
             text = text.replace(name, " ")
             tries *= _OWN_NAME
     for number in [found[0] for found in _NUMBER.finditer(text) if _belongs_to_a_person(found[0], region)]:
-        text = text.replace(number, "", 1)
+        text = text.replace(number, "")
         tries *= _PERSONAL_NUMBER
     if not (text := text.strip()):
         return tries

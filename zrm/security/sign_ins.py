@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import Final, NamedTuple
 from uuid import UUID
 
-from sqlalchemy import Index, text
+from sqlalchemy import Index, exists, text
 from sqlmodel import Field, col, delete, select
 
 from zrm.kit.clock import now
@@ -50,7 +50,7 @@ def record(cursor: Cursor, agent_id: UUID, *, how: str, browser: Browser, known:
     """Store a sign-in for 90 days."""
     session, theirs = session_of(cursor), col(SignIn.agent_id) == agent_id
     session.exec(delete(SignIn).where(theirs, col(SignIn.at) < now() - KEPT))
-    before = session.exec(select(SignIn.id).where(theirs).limit(1)).first() is not None
+    before = session.exec(select(exists().where(theirs))).one()
     signed_in = SignIn(
         agent_id=agent_id, at=now(), how=how, browser_name=browser.name, system=browser.system, known=known
     )
