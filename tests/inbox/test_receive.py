@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import replace
 from typing import NoReturn
@@ -18,7 +19,7 @@ from tests.lab.servers import TestServers
 from zrm.contract.files import StoredFile
 from zrm.contract.inbound import JSON, REPEATED_ID, RawContact, Receipt
 from zrm.errors import StoreFull, StoreUnavailable
-from zrm.inbox import code, writer
+from zrm.inbox import code, receive, writer
 from zrm.inbox.content import content_of
 from zrm.inbox.receive import INLINE_LIMIT, Inbox
 from zrm.kit.blobs import BlobStore
@@ -319,3 +320,19 @@ def test_closing_ends_the_thread_that_served_callers_without_a_loop(database: Da
     for inbox in (unused, used, used):  # closing what was never used, or again, does no harm
         inbox.close()
     assert not thread.is_alive()
+
+
+def test_what_is_given_just_before_the_end_is_committed_although_its_loop_has_hardly_begun(
+    database: Database, blobs: BlobStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = receive._run
+
+    def slowly(loop: asyncio.AbstractEventLoop) -> None:
+        time.sleep(0.1)
+        run(loop)
+
+    monkeypatch.setattr(receive, "_run", slowly)
+    inbox = Inbox(database, blobs)
+    given = inbox.submit(contact())
+    inbox.close()
+    assert given.result(timeout=0).code

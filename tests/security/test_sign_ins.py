@@ -36,7 +36,7 @@ def test_sign_ins_are_their_agents_newest_first_and_kept_for_a_season(
             return [one.how for one in sign_ins.latest(cursor, agent_id, limit=limit)]
 
     with database.cursor() as cursor:
-        assert not sign_ins.record(cursor, theirs, how="password", browser=HERE, known=False)
+        assert not sign_ins.record(cursor, theirs, how="password", browser=HERE, known=False).returning
         assert cursor.execute("SELECT agent_id FROM sign_ins").fetchall() == [(theirs,)]
     assert not sign_in(mine, "password"), "the other agent's sign-in is not theirs"
     assert sign_in(mine, "passkey", known=True)

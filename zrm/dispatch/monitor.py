@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from redis import RedisError
-from rq.exceptions import NoSuchJobError
+from rq.exceptions import InvalidJobOperation, NoSuchJobError
 
 from zrm.casestore.outbox import Topic
 from zrm.dispatch.queues import FailedJob, Monitor, QueueState
@@ -29,9 +29,9 @@ def snapshot(monitor: Monitor) -> Snapshot | None:
 
 
 def requeue(monitor: Monitor, topic: str, job_id: str) -> bool:
-    """Run a failed job again; False if there is no such job (any more) or Redis does not answer."""
+    """Run a failed job again; False if no such job has failed (any more) or Redis does not answer."""
     try:
         monitor.requeue(Topic(topic), job_id)
-    except (RedisError, NoSuchJobError, ValueError):
+    except (RedisError, NoSuchJobError, InvalidJobOperation, ValueError):
         return False
     return True

@@ -290,5 +290,8 @@ class Monitor:
         return found
 
     def requeue(self, topic: Topic, job_id: str) -> None:
-        """Run a failed job again. Errors: redis.RedisError, rq.exceptions.NoSuchJobError."""
+        """Run a failed job again.
+
+        Errors: redis.RedisError, rq.exceptions.NoSuchJobError; InvalidJobOperation if it has not failed (any more).
+        """
         FailedJobRegistry(queue=Queue(topic.value, connection=self._redis)).requeue(job_id)
