@@ -197,6 +197,7 @@ def test_report_that_comes_after_all_wins(installation: SmallInstallation) -> No
         0,
         [("delivered",)],
     )
+    assert installation.ask("SELECT id FROM outbox WHERE topic = 'status'") == [], "nothing is left to ask"
 
 
 def test_only_the_parts_without_a_report_are_asked_about(installation: SmallInstallation) -> None:

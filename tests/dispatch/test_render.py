@@ -46,6 +46,11 @@ def render(database: Database, blobs: BlobStore, renderer: Renderer, data: bytes
 
 def test_a_fax_becomes_pages_once(database: Database, blobs: BlobStore) -> None:
     assert render(database, blobs, fax_pages, fax(2)) == (["%PDF-", "\x89PNG\r", "\x89PNG\r"], [])
+    with database.cursor() as cursor:
+        cursor.execute("SELECT name, media_type, position FROM attachments WHERE role = 'rendition' ORDER BY name")
+        assert cursor.fetchall() == [
+            ("fax.tif-1.png", "image/png", 1), ("fax.tif-2.png", "image/png", 2), ("fax.tif.pdf", "application/pdf", 0),
+        ]  # fmt: skip
 
 
 def test_pages_of_what_was_erased_while_it_was_drawn_are_given_up(

@@ -141,6 +141,23 @@ def test_quarantine_is_entered_taken_and_ended_by_one(inbox: Inbox, database: Da
         assert states == [("ignored",), ("quarantined",), ("filed",)]
 
 
+def test_a_contact_is_filed_again_by_one_agent_at_a_time_and_no_other_with_it(inbox: Inbox, database: Database) -> None:
+    held, other = (received(inbox, name) for name in ("held", "other"))
+    with database.cursor() as cursor:
+        for one in (held, other):
+            quarantine.enter(cursor, one, reason=why("broken"), due_at=now())
+        assert quarantine.refile(cursor, held)
+        assert not quarantine.refile(cursor, held), "another agent was faster"
+        assert not quarantine.refile(cursor, new_id())
+        states = "SELECT refiling_at IS NOT NULL FROM quarantine ORDER BY contact_id = %s"
+        assert rows(cursor, states, other) == [(True,), (False,)]
+        quarantine.enter(cursor, held, reason=why("broken again"), due_at=now())
+        assert rows(cursor, states, other) == [(False,), (False,)]
+        assert quarantine.refile(cursor, held)
+        assert quarantine.end(cursor, other, "ignored")
+        assert not quarantine.refile(cursor, other), "it is no longer in quarantine"
+
+
 def test_the_outcome_of_a_contact_is_its_own_with_its_reason(inbox: Inbox, database: Database) -> None:
     one, other, waiting = (received(inbox, name) for name in ("one", "other", "waiting"))
     with database.cursor() as cursor:
