@@ -7,14 +7,18 @@ import signal
 import socket
 import subprocess
 import sys
+from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 
+import click
 import httpx
 import pytest
+import typer
 
 from zrm import demonstration
 from zrm.casestore.installation_id import claim_folder
+from zrm.cli import cli
 from zrm.installation import DATABASE_VARIABLE, REDIS_VARIABLE, SAMPLE_CONFIG
 from zrm.kit.blobs import BlobStore
 from zrm.kit.clock import now
@@ -120,6 +124,22 @@ def test_a_month_in_the_default_partition_is_named_made_and_taken_off(zrm: Zrm, 
     again = zrm("month", "make", month)
     assert (again.returncode, "is not made again" in again.stderr) == (2, True)
     assert zrm("month", "detach", "2026-13").returncode == 2
+
+
+def test_the_help_says_nothing_of_our_own_code() -> None:
+    def helps(command: click.Command) -> Iterator[str]:
+        yield command.help or ""
+        for one in getattr(command, "commands", {}).values():
+            yield from helps(one)
+
+    texts = list(helps(typer.main.get_command(cli)))
+    assert len(texts) > 20
+    assert all(texts[1:]), "every command says what it does"
+    assert [text for text in texts if "Errors:" in text] == []
+
+
+def test_a_worker_is_told_which_topics_there_are(zrm: Zrm) -> None:
+    assert "'files' is not one of file, deliver, notify" in zrm("worker", "files").stderr
 
 
 def test_check_writes_nothing(tmp_path: Path, database_url: str, redis_url: str) -> None:

@@ -147,7 +147,7 @@ def _warn_of_published(runtime: Runtime) -> None:
 
 @cli.command()
 def listen(kind: Annotated[str, typer.Argument(help="The channel: email, voice_ivr, fax …")]) -> None:
-    """Run one channel's own server or poller. Errors: ConfigError, also when its address cannot be used."""
+    """Run one channel's own server or poller."""
     runtime = _open_role(kind)
     _let_collector_rest()
     channel: object = runtime.config.channels.get(kind)
@@ -187,13 +187,24 @@ def relay() -> None:
     runtime.close()
 
 
+def _topic(name: str) -> Topic:
+    if name not in list(Topic):
+        raise typer.BadParameter(f"{name!r} is not one of {', '.join(Topic)}.")
+    return Topic(name)
+
+
 @cli.command()
-def worker(topics: Annotated[list[Topic] | None, typer.Argument(help="Topics in order of preference.")] = None) -> None:
+def worker(
+    topics: Annotated[
+        list[str] | None,
+        typer.Argument(help=f"Topics in order of preference: {', '.join(Topic)}."),
+    ] = None,
+) -> None:
     """Run the tasks of the outbox's topics, by default of all topics."""
     runtime = _open_role("worker")
     require(queue_mistakes(runtime.redis_url))
     _let_collector_rest()
-    worker_role.run(runtime, topics or list(Topic))
+    worker_role.run(runtime, [_topic(name) for name in topics or Topic])
 
 
 @cli.command()

@@ -237,6 +237,8 @@ def test_keys_go_places_and_the_palette_finds_them(hub: Hub, desk: Page) -> None
     desk.keyboard.press("?")
     desk.locator("#keys").wait_for()
     assert "Quarantine" in (desk.locator("#keys").text_content() or "")
+    keys = desk.locator("#keys dt").all_text_contents()
+    assert len(keys) == len(set(keys)), "each key is listed once"
 
 
 def test_a_key_means_the_same_on_a_persian_keyboard(hub: Hub, desk: Page) -> None:

@@ -65,11 +65,14 @@ export function startPalette() {
   document.addEventListener("desk:keys", () => {
     const help = document.getElementById("keys"), table = help.querySelector("dl");
     table.querySelectorAll("[data-page]").forEach((line) => line.remove());
+    const listed = new Set([...table.querySelectorAll("dt")].map((term) => term.textContent));
     for (const command of commands().filter((command) => command.dataset.key)) {
       const term = document.createElement("dt"), meaning = document.createElement("dd");
       term.dataset.page = meaning.dataset.page = "";
       term.append(...keysOf(command));
       meaning.textContent = labelOf(command);
+      if (listed.has(term.textContent)) continue;
+      listed.add(term.textContent);
       table.append(term, meaning);
     }
     openDialog(help);
