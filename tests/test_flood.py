@@ -101,7 +101,7 @@ def call(client: httpx.Client, number: int, key: str = "", **fields: str) -> htt
 @pytest.mark.parametrize(
     ("language", "sentence", "again"),
     [
-        ("en", "Very many messages have come from your network", "press Send again in 10 minutes"),
+        ("en", "Too many messages have come from your network", "press Send again in 10 minutes"),
         ("fa", "از شبکهٔ شما رسیده است", "۱۰ دقیقهٔ دیگر دوباره دکمهٔ فرستادن را بزنید"),
     ],
 )
@@ -194,7 +194,7 @@ def test_a_crowd_fills_a_door_and_no_other_door(doors: Open) -> None:
     installation = doors()
     answers = [send(installation.peer(f"127.0.3.{host}"), "flood") for host in range(1, 8)]
     assert [answer.status_code for answer in answers] == [303] * 6 + [429]
-    assert "Very many people are writing to us at the moment" in answers[-1].text
+    assert "We are receiving too many messages at the moment" in answers[-1].text
     assert call(installation.peer("127.0.3.7"), 1).status_code == 201
 
 

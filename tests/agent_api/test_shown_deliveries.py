@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 SignIn = Callable[[str], Browser]
 KINDS = {
     DeliveryKind.ANSWER: ("Answer", "answer"),
-    DeliveryKind.ACKNOWLEDGEMENT: ("Confirmation of receipt", "confirmation of receipt"),
+    DeliveryKind.ACKNOWLEDGEMENT: ("Acknowledgement", "acknowledgement"),
     DeliveryKind.CLOSING_MESSAGE: ("Closing message", "closing message"),
     DeliveryKind.PROOF_LINK: ("Link to the tracking page", "link to the tracking page"),
 }
@@ -78,7 +78,7 @@ def test_of_two_that_failed_at_one_case_each_says_what_it_is(sign_in: SignIn, da
         assert said in words(page)
         assert str(delivery) not in page
     page = words(browser.get(f"/desk/cases/{case.id}").text)
-    assert "sent the confirmation of receipt again" in page
+    assert "sent the acknowledgement again" in page
     assert "marked the undelivered closing message as handled" in page
     assert "undelivered answer" not in page
 

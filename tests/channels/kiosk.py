@@ -87,6 +87,7 @@ class KioskChannel:
     Config: ClassVar[type[ChannelConfig]] = KioskConfig
     can: ClassVar[Capabilities] = Capabilities(
         names={"fa": "پایانهٔ سالن", "en": "Hall terminal"},
+        in_sentence={"fa": "در پایانهٔ سالن", "en": "at a hall terminal"},
         icon="kiosk",
         drawing=DRAWING,
         address_kind="card",

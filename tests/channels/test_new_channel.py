@@ -114,7 +114,7 @@ def test_a_new_channel_is_received_filed_shown_answered_and_reported_on(
         case = re.search(r"/desk/cases/([0-9a-f-]{36})", listed)
         assert case is not None
         page = client.get(f"/desk/cases/{case[1]}").text
-        assert "The case was opened by Hall terminal" in page
+        assert "The case was opened at a hall terminal" in page
         assert f'<path d="{DRAWING}"/></svg> <bdi class="z-ltr">C-77</bdi>' in page, (
             "its kind of address is shown as it is"
         )

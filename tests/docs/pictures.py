@@ -173,13 +173,13 @@ def _away(scene: Scene) -> None:
 
 PICTURES: Final = (
     Picture("home", "The first page for citizens", lambda s: s.at("/"), agent=False, whole=True),
-    Picture("new", "Raising a matter", lambda s: s.at("/new"), agent=False, whole=True),
+    Picture("new", "Opening a case", lambda s: s.at("/new"), agent=False, whole=True),
     Picture("new-refused", "The same form, wrongly filled in", _fill_in_badly, agent=False, whole=True),
     Picture("receipt", "The receipt with the tracking code", _receipt, agent=False, whole=True),
     Picture("track", "Asking for the tracking code", lambda s: s.at("/track"), agent=False, whole=True),
     Picture("lost", "Asking for lost codes", lambda s: s.at("/track/lost"), agent=False, whole=True),
-    Picture("matter", "A matter before proof: its state only", _matter, agent=False, whole=True),
-    Picture("matter-proven", "A matter after proof: what was said", _proven, agent=False, whole=True),
+    Picture("matter", "A case before proof: its state only", _matter, agent=False, whole=True),
+    Picture("matter-proven", "A case after proof: what was said", _proven, agent=False, whole=True),
     Picture("matter-dark", "The same in dark colours", _proven, agent=False, dark=True, whole=True),
     Picture("proof-link", "The mailed link, before it is used up", lambda s: s.at("/proof/example"), agent=False),
     Picture("sign-in", "Signing in at the desk", lambda s: s.at("/desk/sign-in"), agent=False),

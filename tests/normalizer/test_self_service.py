@@ -119,7 +119,7 @@ def test_help_is_answered_once_without_a_case(line: Line) -> None:
 
 def test_help_in_english_is_answered_in_english(line: Line) -> None:
     line.text("help")
-    assert "Describe your matter in words." in line.sent[0].text
+    assert "Describe your case in words." in line.sent[0].text
 
 
 def test_a_code_tells_the_state_in_the_citizens_language(line: Line) -> None:

@@ -55,8 +55,8 @@ def test_a_solar_day_leads_back_to_its_gregorian_day(day: date) -> None:
 @pytest.mark.parametrize(
     ("distance", "english", "persian"),
     [
-        (timedelta(seconds=0), "just now", "همین الان"),
-        (timedelta(seconds=44), "just now", "همین الان"),
+        (timedelta(seconds=0), "just now", "هم‌اکنون"),
+        (timedelta(seconds=44), "just now", "هم‌اکنون"),
         (timedelta(seconds=45), "1 minute ago", "۱ دقیقه پیش"),
         (timedelta(minutes=59, seconds=59), "59 minutes ago", "۵۹ دقیقه پیش"),
         (timedelta(hours=1), "1 hour ago", "۱ ساعت پیش"),
@@ -65,9 +65,9 @@ def test_a_solar_day_leads_back_to_its_gregorian_day(day: date) -> None:
         (timedelta(days=6, hours=23), "6 days ago", "۶ روز پیش"),
         (timedelta(days=7), "16 November", "۲۵ آبان"),
         (timedelta(days=400), "19 October 2025", "۲۷ مهر ۱۴۰۴"),
-        (timedelta(minutes=-3), "in 3 minutes", "۳ دقیقه بعد"),
-        (timedelta(hours=-5), "in 5 hours", "۵ ساعت بعد"),
-        (timedelta(days=-2), "in 2 days", "۲ روز بعد"),
+        (timedelta(minutes=-3), "in 3 minutes", "۳ دقیقهٔ دیگر"),
+        (timedelta(hours=-5), "in 5 hours", "۵ ساعت دیگر"),
+        (timedelta(days=-2), "in 2 days", "۲ روز دیگر"),
     ],
 )
 def test_how_long_ago(distance: timedelta, english: str, persian: str) -> None:

@@ -133,7 +133,7 @@ def test_a_channel_that_is_gone_is_shown_by_its_kind() -> None:
 
 def test_every_channel_has_a_name_in_each_language() -> None:
     for kind, can in registered().items():
-        assert can.names.keys() == set(LANGUAGES), kind
+        assert can.names.keys() == can.in_sentence.keys() == set(LANGUAGES), kind
 
 
 def test_an_asset_that_is_not_built_is_named(pages: Pages, tmp_path: Path) -> None:

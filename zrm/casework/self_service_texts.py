@@ -28,7 +28,7 @@ _STATES: Final[dict[str, str]] = {
 }
 _TEXTS: Final[dict[SelfServiceAnswer, str]] = {
     "help": _(
-        "%(name)s\nDescribe your matter in words.\nYour 12-digit code: where your case stands.\n"
+        "%(name)s\nDescribe your case in words.\nYour 12-digit code: where your case stands.\n"
         "CODES: the codes of your cases.\nSTOP: no more messages. START: messages again."
     ),
     "stop": _("You will get no more messages from this number. To get them again, send START."),

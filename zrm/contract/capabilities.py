@@ -20,6 +20,8 @@ class Capabilities:
 
     names: Mapping[str, str]
     """What the channel is called, in each language of the pages."""
+    in_sentence: Mapping[str, str]
+    """How a sentence says that a message came or went by it, in each language: "by e-mail"."""
     icon: str
     """Tabler's name of its icon, listed in zrm/ui/static/src/icons.txt; ignored where the channel has a `drawing`."""
     drawing: str = ""
@@ -71,6 +73,10 @@ class Capabilities:
         """The channel's name in a language."""
         return in_language(self.names, language)
 
+    def sentence_part(self, language: str) -> str:
+        """How a sentence says that a message came or went by it, in a language."""
+        return in_language(self.in_sentence, language)
+
 
 class _AnyLanguage(Mapping[str, str]):
     """The same text for every language."""
@@ -111,7 +117,9 @@ def registered() -> Mapping[str, Capabilities]:
 
 def of_channel(kind: str) -> Capabilities:
     """A channel's capabilities. A channel that no longer exists can do nothing, and its kind is its label."""
-    return registered().get(kind) or Capabilities(names=_AnyLanguage(kind), icon="circle-dot")
+    return registered().get(kind) or Capabilities(
+        names=_AnyLanguage(kind), in_sentence=_AnyLanguage(f"({kind})"), icon="circle-dot"
+    )
 
 
 def acknowledging() -> list[str]:

@@ -48,7 +48,7 @@ _ON_PAGE: Final = Word(_("Shown on the tracking page"), "good", "world")
 
 DELIVERY_KIND: Final = {
     "answer": Word(_("Answer"), "neutral", "send"),
-    "acknowledgement": Word(_("Confirmation of receipt"), "neutral", "robot"),
+    "acknowledgement": Word(_("Acknowledgement"), "neutral", "robot"),
     "closing_message": Word(_("Closing message"), "neutral", "circle-check"),
     "proof_link": Word(_("Link to the tracking page"), "neutral", "link"),
 }
@@ -85,6 +85,11 @@ def delivery_word(state: str, channel: str) -> Word:
 def channel_name(kind: str, language: Language) -> str:
     """The name of a channel; for a channel that no longer exists, its kind."""
     return of_channel(kind).name(language)
+
+
+def by_channel(kind: str, language: Language) -> str:
+    """How a sentence says that a message came or went by a channel: "by e-mail"."""
+    return of_channel(kind).sentence_part(language)
 
 
 def byte_size(size: int, language: Language) -> str:

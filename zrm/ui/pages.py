@@ -175,6 +175,7 @@ class Pages:
             paragraphs=labels.paragraphs,
             title_of=lambda titled: title_of(titled, _viewer.get().language),
             worded=lambda description: worded(description, _viewer.get().language),
+            by_channel=lambda kind: labels.by_channel(kind, _viewer.get().language),
             channel_name=lambda kind: labels.channel_name(kind, _viewer.get().language),
             steady=isolate_codes,
             direction=reading_direction,

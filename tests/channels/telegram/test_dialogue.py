@@ -68,7 +68,7 @@ def test_a_matter_is_asked_for_step_by_step_and_comes_as_one_contact(
 ) -> None:
     installation = open_installation(bot, mode=mode)
     talk = begin(bot, language)
-    assert talk.press("New matter") == talk.say("What is it?")
+    assert talk.press("New case") == talk.say("What is it?")
     natures = [one.names[language] for one in installation.desk.self_service.natures()]
     assert talk.labels()[:5] == natures
     assert talk.press(natures[0]) == talk.say("What is it about?")
@@ -116,10 +116,10 @@ def test_a_code_is_tracked_and_a_closed_case_rated(
     bot.tell(talk.citizen, text="A hole in the road" if language == "en" else "چاله‌ای در خیابان")
     case = installation.wait_for_cases()[0]
     bot.wait_for_said(talk.citizen, 3)
-    assert talk.press("Track a matter") == talk.say("Please send the tracking code: twelve digits.")
+    assert talk.press("Track a case") == talk.say("Please send the tracking code: twelve digits.")
     assert talk.write("123") == talk.say("We know no such tracking code. Please check the digits.")
     assert talk.write("0000 0000 0000") == talk.say("We know no such tracking code. Please check the digits.")
-    talk.press("Track a matter")
+    talk.press("Track a case")
     shown = talk.write(digits(f"{case.code[:4]} {case.code[4:8]}-{case.code[8:]}", "fa"))
     assert talk.say("Received") in shown
     installation.close_case(case)
@@ -140,14 +140,14 @@ def test_a_case_that_is_open_cannot_be_rated(bot: Bot, open_installation: OpenIn
     bot.tell(talk.citizen, text="A hole in the road")
     case = installation.wait_for_cases()[0]
     bot.wait_for_said(talk.citizen, 3)
-    assert talk.hear(lambda: bot.press_data(talk.citizen, f"r:{case.code}:5")) == "This matter cannot be rated now."
+    assert talk.hear(lambda: bot.press_data(talk.citizen, f"r:{case.code}:5")) == "This case cannot be rated now."
     assert installation.ask("SELECT 1 FROM ratings") == []
 
 
 def test_a_draft_left_alone_is_filed_and_its_citizen_told(bot: Bot, open_installation: OpenInstallation) -> None:
     installation = open_installation(bot, unfinished_minutes=1 / 60)
     talk = begin(bot, "en")
-    talk.press("New matter")
+    talk.press("New case")
     talk.press("Report")
     talk.write("There is smoke behind the school")
     case = installation.wait_for_cases()[0]
@@ -161,7 +161,7 @@ def test_a_draft_left_alone_is_filed_and_its_citizen_told(bot: Bot, open_install
 def test_a_draft_outlives_the_processes_that_held_it(bot: Bot, open_installation: OpenInstallation) -> None:
     installation = open_installation(bot)
     talk = begin(bot, "en")
-    talk.press("New matter")
+    talk.press("New case")
     talk.write("First part")
     installation.stop_listening()
     installation.listen()
@@ -174,7 +174,7 @@ def test_a_draft_outlives_the_processes_that_held_it(bot: Bot, open_installation
 def test_words_where_a_button_was_asked_for_are_the_description(bot: Bot, open_installation: OpenInstallation) -> None:
     installation = open_installation(bot)
     talk = begin(bot, "en")
-    talk.press("New matter")
+    talk.press("New case")
     assert talk.write("Never mind what it is: the bridge is shaking").startswith("Added.")
     talk.press("Go on")
     talk.press("Yes, register it")
@@ -186,7 +186,7 @@ def test_a_message_changed_before_it_was_registered_is_taken_as_changed(
 ) -> None:
     installation = open_installation(bot)
     talk = begin(bot, "en")
-    talk.press("New matter")
+    talk.press("New case")
     update = bot.tell(talk.citizen, text="Number 12")
     bot.wait_until_done()
     bot.edit(talk.citizen, update, text="Number 21")
@@ -199,10 +199,10 @@ def test_a_message_changed_before_it_was_registered_is_taken_as_changed(
 def test_what_is_cancelled_is_not_registered_but_kept(bot: Bot, open_installation: OpenInstallation) -> None:
     installation = open_installation(bot)
     talk = begin(bot, "en")
-    talk.press("New matter")
+    talk.press("New case")
     talk.write("I think better of it")
     assert talk.press("Leave it") == "Cancelled. Nothing was registered."
-    assert talk.press("New matter") == "What is it?"
+    assert talk.press("New case") == "What is it?"
     assert talk.write("/cancel") == "Cancelled. Nothing was registered."
     installation.work()
     assert installation.cases() == []
@@ -214,7 +214,7 @@ def test_what_is_cancelled_is_not_registered_but_kept(bot: Bot, open_installatio
 def test_the_button_pressed_twice_registers_once(bot: Bot, open_installation: OpenInstallation) -> None:
     installation = open_installation(bot, mode="webhook")
     talk = begin(bot, "en")
-    talk.press("New matter")
+    talk.press("New case")
     talk.write("Once only")
     talk.press("Go on")
     update = bot.press(talk.citizen, "Yes, register it")
@@ -230,7 +230,7 @@ def test_the_button_pressed_twice_registers_once(bot: Bot, open_installation: Op
 def test_after_the_dialogue_a_free_word_joins_the_new_matter(bot: Bot, open_installation: OpenInstallation) -> None:
     installation = open_installation(bot)
     talk = begin(bot, "en")
-    talk.press("New matter")
+    talk.press("New case")
     talk.write("The tap drips")
     talk.press("Go on")
     talk.press("Yes, register it")
@@ -238,7 +238,7 @@ def test_after_the_dialogue_a_free_word_joins_the_new_matter(bot: Bot, open_inst
     bot.tell(talk.citizen, text="and now it is flooding")
     bot.wait_until_done()
     assert only_case(installation).said() == ["The tap drips", "and now it is flooding"]
-    talk.press("New matter")
+    talk.press("New case")
     talk.write("The lift is stuck")
     talk.press("Go on")
     talk.press("Yes, register it")

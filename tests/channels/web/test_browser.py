@@ -11,7 +11,7 @@ from tests.channels.web.portal import running
 from tests.lab.browser import LabBrowser
 from zrm.languages import Language
 
-WORDS = {"fa": ("ثبت پیام یا شکایت", "پیگیری پرونده"), "en": ("Make a complaint or report", "Follow your matter")}
+WORDS = {"fa": ("ثبت پیام یا شکایت", "پیگیری پرونده"), "en": ("Make a complaint or report", "Follow your case")}
 ADDRESS = "a.citizen.with.a.name.that.is.quite.long@municipality.example.org"
 
 pytestmark = pytest.mark.peer("browser")

@@ -70,7 +70,7 @@ def test_a_persian_reader_gets_solar_dates_in_persian_digits(portal: Portal) -> 
 def test_unknown_codes_and_wrong_check_digits_get_the_same_answer(portal: Portal) -> None:
     answers = [portal.citizen().post("/track", data={"code": code}) for code in ("283541907625", "999999999999", "abc")]
     assert {answer.status_code for answer in answers} == {404}
-    assert all("We find no matter with this code" in answer.text for answer in answers)
+    assert all("There is no case with this code" in answer.text for answer in answers)
 
 
 def test_a_typed_code_leads_to_a_page_that_can_be_asked_for_again(portal: Portal) -> None:
@@ -80,7 +80,7 @@ def test_a_typed_code_leads_to_a_page_that_can_be_asked_for_again(portal: Portal
     assert (answer.status_code, answer.headers["location"]) == (303, "/track/matter")
     assert "We have answered you." in client.get("/track/matter").text
     wrong = came_back(client, "/track", data={"code": "1111"})
-    assert "We find no matter with this code" in wrong.text
+    assert "There is no case with this code" in wrong.text
     assert 'value="1111"' in wrong.text
     late = came_back(client, "/proof/used-token", data={"open": "yes"})
     assert "cannot be used any more" in late.text
@@ -192,7 +192,7 @@ def test_a_proof_is_bound_to_its_code(portal: Portal) -> None:
 def test_a_matter_without_anything_to_prove_by_shows_its_state_and_says_why_no_more(portal: Portal) -> None:
     portal.desk.proofs = ()
     page = portal.citizen().post("/track", data={"code": CASE}).text
-    assert "nothing to prove it by" in page
+    assert "you cannot prove that it is yours" in page
     assert ANSWER not in page
 
 

@@ -335,7 +335,7 @@ def _unreached(cursor: Cursor, act: ActionContext, desk_request: DeskRequest, no
 
 
 def _nature_names(natures: Iterable[NatureRecord], language: Language) -> dict[str, str]:
-    return {"": gettext(language, _("Not said"))} | {one.key: in_language(one.names, language) for one in natures}
+    return {"": gettext(language, _("Not specified"))} | {one.key: in_language(one.names, language) for one in natures}
 
 
 def _items(
@@ -420,6 +420,6 @@ def _subjects(subjects: list[Named], present: UUID | None, language: Language) -
         return "\u2003" * depth + subject.name(language)
 
     return [
-        ("", gettext(language, _("Not said"))),
+        ("", gettext(language, _("Not specified"))),
         *((str(one.id), indented(one)) for one in subjects if not one.retired or one.id == present),
     ]

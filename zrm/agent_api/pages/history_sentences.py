@@ -44,7 +44,7 @@ from zrm.ui.i18n import _, digits, format_code, gettext
 
 LABELS: Final = {
     "robot": _("Automatic message"),
-    "acknowledgement": _("Confirmation of receipt"),
+    "acknowledgement": _("Acknowledgement"),
     "closing_message": _("Closing message, asking for a rating"),
     "closing_reason": _("Reason for closing without an answer"),
     "proof_link": _("Link to the tracking page"),
@@ -120,7 +120,7 @@ _BY_AGENT: Final[dict[type[HistoryPayload], tuple[str, str]]] = {
 
 _MESSAGES: Final = {
     "answer": _("answer"),
-    "acknowledgement": _("confirmation of receipt"),
+    "acknowledgement": _("acknowledgement"),
     "closing_message": _("closing message"),
     "proof_link": _("link to the tracking page"),
 }
@@ -177,7 +177,7 @@ class History:
         """The sentence of a line that names no agent; None for other lines."""
         match payload:
             case CaseOpened(channel=channel):
-                return self._say(_("The case was opened by %(channel)s"), channel=self._channel(channel)), "plus"
+                return self._say(_("The case was opened %(by_channel)s"), by_channel=self._by_channel(channel)), "plus"
             case StatusChanged() as change:
                 return self._status(change), "refresh"
             case LoopBroken():
@@ -188,9 +188,9 @@ class History:
                 )
                 return self._say(sentence), "robot"
             case CaseRated(score=score, channel=channel):
-                sentence = _("The citizen rated how it was handled: %(score)s of %(most)s (by %(channel)s)")
+                sentence = _("The citizen rated how it was handled: %(score)s of %(most)s (%(by_channel)s)")
                 given, most = digits(score, self._language), digits(5, self._language)
-                return self._say(sentence, score=given, most=most, channel=self._channel(channel)), "circle-check"
+                return self._say(sentence, score=given, most=most, by_channel=self._by_channel(channel)), "circle-check"
             case RelationSuggested(other_code=code):
                 code = format_code(code, self._language)
                 return self._say(_("Another case may belong to this one: %(code)s"), code=code), "link"
@@ -220,15 +220,15 @@ class History:
                 sentence = _("%(who)s changed what the case is about: %(about)s")
                 return self._say(sentence, who=who, about=self._about(classified)), "tag"
         sentence, icon = _BY_AGENT[type(payload)]
-        return self._say(sentence, who=who, channel=self._channel(getattr(payload, "channel", ""))), icon
+        return self._say(sentence, who=who), icon
 
     def _sending(
         self, who: str, payload: CaseReplied | AnswerSentAgain | AnswerSentAnotherWay | FailedDeliverySettled
     ) -> tuple[str, str]:
-        on_page, channel = of_channel(payload.channel).on_page, self._channel(payload.channel)
+        on_page, by_channel = of_channel(payload.channel).on_page, self._by_channel(payload.channel)
         if isinstance(payload, CaseReplied):
-            sentence = _("%(who)s answered on the tracking page") if on_page else _("%(who)s answered by %(channel)s")
-            return self._say(sentence, who=who, channel=channel), "send"
+            sentence = _("%(who)s answered on the tracking page") if on_page else _("%(who)s answered %(by_channel)s")
+            return self._say(sentence, who=who, by_channel=by_channel), "send"
         what = self._say(_MESSAGES[payload.delivery_kind])
         match payload:
             case AnswerSentAgain():
@@ -237,8 +237,8 @@ class History:
                 return self._say(_("%(who)s marked the undelivered %(what)s as handled"), who=who, what=what), "check"
         if on_page:
             return self._say(_("%(who)s put the %(what)s on the tracking page instead"), who=who, what=what), "send"
-        sentence = _("%(who)s sent the %(what)s by %(channel)s instead")
-        return self._say(sentence, who=who, what=what, channel=channel), "send"
+        sentence = _("%(who)s sent the %(what)s %(by_channel)s instead")
+        return self._say(sentence, who=who, what=what, by_channel=by_channel), "send"
 
     def _status(self, change: StatusChanged) -> str:
         if change.cause == "citizen_wrote" and change.before is Status.CLOSED:
@@ -261,6 +261,9 @@ class History:
 
     def _channel(self, channel: str) -> str:
         return labels.channel_name(channel, self._language)
+
+    def _by_channel(self, channel: str) -> str:
+        return labels.by_channel(channel, self._language)
 
     def _say(self, message: str, **values: object) -> str:
         return gettext(self._language, message, **values) if message else ""

@@ -123,13 +123,15 @@ class Shell:
             )  # fmt: skip
         if desk_request.grants.everywhere(Permission.VIEW_LEDGER):
             operations.append(NavItem("ledger", desk_request.say(_("Contact ledger")), "/desk/ledger", "books", "g l"))
-        own = []
+        administration = []
         if desk_request.grants.anywhere(Permission.MANAGE_TEMPLATES):
-            own.append(NavItem("templates", desk_request.say(_("Templates")), "/desk/templates", "file-text", "g p"))
-        own.append(
-            NavItem("settings", desk_request.say(_("Settings")), "/desk/settings", "adjustments-horizontal", "g s")
-        )
+            administration.append(
+                NavItem("templates", desk_request.say(_("Templates")), "/desk/templates", "file-text", "g p")
+            )
+        own = [NavItem("settings", desk_request.say(_("Settings")), "/desk/settings", "adjustments-horizontal", "g s")]
         sections = [NavSection("", views)]
         if operations:
             sections.append(NavSection(desk_request.say(_("Operations")), operations))
+        if administration:
+            sections.append(NavSection(desk_request.say(_("Administration")), administration))
         return [*sections, NavSection(desk_request.say(_("You")), own)]

@@ -128,7 +128,7 @@ def _form(
             errors=errors,
             entry_channels=[(one, channel_name(one, language)) for one in entry_channels()],
             natures=[
-                ("", desk_request.say(_("Not said"))),
+                ("", desk_request.say(_("Not specified"))),
                 *((one.key, in_language(one.names, language)) for one in nature.in_use(cursor)),
             ],
             longest=LONGEST,

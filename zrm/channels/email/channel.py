@@ -32,6 +32,7 @@ class EmailChannel:
     Config: ClassVar[type[ChannelConfig]] = EmailConfig
     can: ClassVar[Capabilities] = Capabilities(
         names={"fa": "ایمیل", "en": "E-mail"},
+        in_sentence={"fa": "با ایمیل", "en": "by e-mail"},
         icon="mail",
         address_kind=EMAIL,
         reply=True,

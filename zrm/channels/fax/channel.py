@@ -35,6 +35,7 @@ class FaxChannel:
     Config: ClassVar[type[ChannelConfig]] = FaxConfig
     can: ClassVar[Capabilities] = Capabilities(
         names={"fa": "نمابر", "en": "Fax"},
+        in_sentence={"fa": "با نمابر", "en": "by fax"},
         icon="printer",
         address_kind=PHONE,
         original_suffix="tif",

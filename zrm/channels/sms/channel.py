@@ -55,6 +55,7 @@ class SmsChannel:
     Config: ClassVar[type[ChannelConfig]] = SmsConfig
     can: ClassVar[Capabilities] = Capabilities(
         names={"fa": "پیامک", "en": "Text message"},
+        in_sentence={"fa": "با پیامک", "en": "by text message"},
         icon="device-mobile-message",
         address_kind=PHONE,
         reply=True,

@@ -101,7 +101,10 @@ class CallChannel(_TakenChannel):
 
     kind: ClassVar[str] = "call"
     can: ClassVar[Capabilities] = Capabilities(
-        names={"fa": "تماس تلفنی با کارشناس", "en": "Call taken at the desk"}, icon="phone", taken_down=True
+        names={"fa": "تماس تلفنی با کارشناس", "en": "Call taken at the desk"},
+        in_sentence={"fa": "با تماس تلفنی با کارشناس", "en": "by a call taken at the desk"},
+        icon="phone",
+        taken_down=True,
     )
 
 
@@ -110,7 +113,10 @@ class VisitChannel(_TakenChannel):
 
     kind: ClassVar[str] = "visit"
     can: ClassVar[Capabilities] = Capabilities(
-        names={"fa": "مراجعهٔ حضوری", "en": "Visit"}, icon="building-bank", taken_down=True
+        names={"fa": "مراجعهٔ حضوری", "en": "Visit"},
+        in_sentence={"fa": "با مراجعهٔ حضوری", "en": "in a visit"},
+        icon="building-bank",
+        taken_down=True,
     )
 
 
@@ -118,7 +124,12 @@ class LetterChannel(_TakenChannel):
     """A letter on paper."""
 
     kind: ClassVar[str] = "letter"
-    can: ClassVar[Capabilities] = Capabilities(names={"fa": "نامهٔ کاغذی", "en": "Letter"}, icon="mail", taken_down=True)
+    can: ClassVar[Capabilities] = Capabilities(
+        names={"fa": "نامهٔ کاغذی", "en": "Letter"},
+        in_sentence={"fa": "با نامهٔ کاغذی", "en": "by letter"},
+        icon="mail",
+        taken_down=True,
+    )
 
 
 def _title_of(text: str) -> str:

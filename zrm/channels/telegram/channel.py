@@ -104,6 +104,7 @@ def _capabilities(kind: str, names: Mapping[str, str], icon: str) -> Capabilitie
     """Of a messenger's bots: a user's number there is an address of the messenger's own kind."""
     return Capabilities(
         names=names,
+        in_sentence={"fa": f"در {names['fa']}", "en": f"on {names['en']}"},
         icon=icon,
         address_kind=kind,
         reply=True,

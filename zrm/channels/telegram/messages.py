@@ -19,11 +19,11 @@ from zrm.ui.i18n import _, gettext
 CHOOSE_LANGUAGE: Final = _("Please choose your language.")
 
 WELCOME: Final = _(
-    "Welcome to %(name)s. Press “New matter” and we will ask you what it is about, or simply write it here. "
+    "Welcome to %(name)s. Press “New case” and we will ask you what it is about, or simply write it here. "
     "With a tracking code you can ask how far it is."
 )
 HELP: Final = _(
-    "/new – send us a new matter\n/track – ask how far a matter is\n/language – change the language\n"
+    "/new – open a new case\n/track – ask how far a case is\n/language – change the language\n"
     "/cancel – stop the questions\n/stop – no more messages from us\nAnything else you write here reaches our staff."
 )
 WHICH_NATURE: Final = _("What is it?")
@@ -52,9 +52,9 @@ WHICH_CODE: Final = _("Please send the tracking code: twelve digits.")
 NO_SUCH_CODE: Final = _("We know no such tracking code. Please check the digits.")
 TOO_MANY_TRIES: Final = _("Too many tries. Please try again later.")
 STATE: Final = _("%(code)s: %(state)s\nlast change: %(date)s")
-HOW_CONTENT: Final = _("How satisfied are you with how this matter was handled? 1 is not at all, 5 is very.")
+HOW_CONTENT: Final = _("How satisfied are you with how we handled your case? 1 is not at all, 5 is very.")
 RATED: Final = _("Thank you for your rating.")
-NOT_RATED: Final = _("This matter cannot be rated now.")
+NOT_RATED: Final = _("This case cannot be rated now.")
 AWAY: Final = _("We cannot look that up at this moment. Please try again in a few minutes.")
 
 STATES: Final = {
@@ -64,8 +64,8 @@ STATES: Final = {
     "closed": _("Closed"),
 }
 
-NEW: Final = _("New matter")
-TRACK: Final = _("Track a matter")
+NEW: Final = _("New case")
+TRACK: Final = _("Track a case")
 LANGUAGE: Final = _("زبان / Language")
 GO_ON: Final = _("Go on")
 SHARE_PHONE: Final = _("Share my phone number")

@@ -51,6 +51,7 @@ class VoiceChannel:
     Config: ClassVar[type[VoiceConfig]] = VoiceConfig
     can: ClassVar[Capabilities] = Capabilities(
         names={"fa": "تماس تلفنی", "en": "Phone call"},
+        in_sentence={"fa": "با تماس تلفنی", "en": "by telephone"},
         icon="phone",
         address_kind=PHONE,
         tells_code=True,

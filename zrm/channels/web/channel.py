@@ -35,6 +35,7 @@ class WebChannel:
     Config: ClassVar[type[ChannelConfig]] = WebConfig
     can: ClassVar[Capabilities] = Capabilities(
         names={"fa": "فرم وب", "en": "Web form"},
+        in_sentence={"fa": "با فرم وب", "en": "through the web form"},
         icon="world",
         reply=True,
         attachments=True,

@@ -96,7 +96,7 @@ def check_entry(
     """
     problems: list[FieldError] = []
     if natures and entry.nature not in natures:
-        problems.append(FieldError("nature", _("Choose what kind of matter this is")))
+        problems.append(FieldError("nature", _("Choose what kind of message this is")))
     if entry.subject and entry.subject not in subject_keys:
         problems.append(FieldError("subject", _("Choose a subject from the list, or leave it open")))
     problems += check_text(entry.text, max_text)

@@ -94,7 +94,7 @@ class LostCode:
             return await self._again(request, address, problem, status=400)
         nonce = self._seals.open_form_id(posted.one("form_id"))
         if nonce is None:
-            message = _("This form was not made by us or has been changed. Please send it again")
+            message = _("This form did not come from our site, or it was changed. Please send it again")
             return await self._again(request, address, FieldError("send", message), status=400)
         kind = EMAIL if "@" in address else PHONE
         try:

@@ -50,7 +50,9 @@ class WriteInMatter:
         if score not in ("1", "2", "3", "4", "5"):
             return await self._pages.refuse(request, held, FieldError("score", _("Choose a number from 1 to 5")))
         if nonce is None:
-            problem = FieldError("score", _("This form was not made by us or has been changed. Please send it again"))
+            problem = FieldError(
+                "score", _("This form did not come from our site, or it was changed. Please send it again")
+            )
             return await self._pages.refuse(request, held, problem)
         try:
             # Only the case in the cookie can be rated. T2 knows whether it is closed and not rated yet.
@@ -79,7 +81,7 @@ class WriteInMatter:
             return await self._later(request, held, kept, over)
         if held is None or not held.proven:
             problem = FieldError(
-                "send", _("For your safety this page has closed. Prove again that this matter is yours, then send")
+                "send", _("For your safety this page has closed. Prove again that this case is yours, then send")
             )
             return await self._lost_pass(request, held, self._kept(text, files, "", [problem]))
         switch = posted.one("switch")
@@ -103,7 +105,9 @@ class WriteInMatter:
                     return self._site.go(f"{MATTER_PATH}?sent=message")
                 if nonce is None:
                     problems.append(
-                        FieldError("send", _("This form was not made by us or has been changed. Please send it again"))
+                        FieldError(
+                            "send", _("This form did not come from our site, or it was changed. Please send it again")
+                        )
                     )
             kept = self._kept(text, files, form_id if nonce else "", problems)
             shown = await self._forms.show(request, MATTER_PATH, kept, nonce=nonce or "", language=switched)

@@ -132,7 +132,7 @@ class MatterPages:
         try:
             return await run_in_threadpool(self._tracking.track, held.code, peer_of(request), proven=held.proven)
         except NotFound:
-            problem = FieldError("code", _("We find no matter with this code. Please compare it with your receipt"))
+            problem = FieldError("code", _("There is no case with this code. Please compare it with your receipt"))
             return await self.ask_again(request, KeptForm(typed, problems=(problem,)), status=404)
         except TooManyTries as wait:
             return self._site.wait(request, wait.retry_after, TRACK_PATH)

@@ -81,7 +81,7 @@ class PageRenderer:
             language_hrefs={other: f"{path}?lang={other}" for other in LANGUAGES},
             links=(
                 FooterLink(gettext(shown, _("Make a complaint or report")), "/new"),
-                FooterLink(gettext(shown, _("Follow your matter")), "/track"),
+                FooterLink(gettext(shown, _("Follow your case")), "/track"),
             ),
         )
         text = self._pages.render(f"web/{template}", viewer, frame=frame, config=self.config, **context)

@@ -127,7 +127,9 @@ class RaiseMatter:
             problems += file_problems
             if nonce is None:
                 problems.append(
-                    FieldError("send", _("This form was not made by us or has been changed. Please send it again"))
+                    FieldError(
+                        "send", _("This form did not come from our site, or it was changed. Please send it again")
+                    )
                 )
             if problems or nonce is None:
                 status = 413 if posted.too_large or any(u.too_large for u in posted.uploads) else 400
@@ -188,8 +190,8 @@ class RaiseMatter:
             return self._site.problem(
                 request, 404, _("This receipt is no longer shown here"),
                 _("For your safety the page with the tracking code closes after a while. "
-                  "If you noted the code, you can follow your matter with it."),
-                back="/track", back_label=_("Follow your matter"),
+                  "If you noted the code, you can follow your case with it."),
+                back="/track", back_label=_("Follow your case"),
             )  # fmt: skip
         return self._receipt_page(request, note)
 

@@ -86,8 +86,8 @@ class FollowMatter:
             file, path = await run_in_threadpool(self._tracking.public_file, held.code, file_id)
         except (NotFound, ValueError):
             return self._site.problem(
-                request, 404, _("There is no such file"), _("It may belong to another matter, or is still being checked."),
-                back=MATTER_PATH, back_label=_("Your matter"),
+                request, 404, _("There is no such file"), _("It may belong to another case, or is still being checked."),
+                back=MATTER_PATH, back_label=_("Your case"),
             )  # fmt: skip
         except StoreUnavailable:
             return self._site.unavailable(request, MATTER_PATH)

@@ -24,25 +24,25 @@ _LATER: Final = {
     "peer": (
         "send",
         _(
-            "Very many messages have come from your network in a short time. Yours was not accepted; it stays here, please press Send again in %(minutes)s minutes"
+            "Too many messages have come from your network in a short time. Yours was not accepted; it stays here, please press Send again in %(minutes)s minutes"
         ),
     ),
     "door": (
         "send",
         _(
-            "Very many people are writing to us at the moment. Your message was not accepted; it stays here, please press Send again in %(minutes)s minutes"
+            "We are receiving too many messages at the moment. Your message was not accepted; it stays here, please press Send again in %(minutes)s minutes"
         ),
     ),
     "phone": (
         "phone",
         _(
-            "Very many messages have come with this number in a short time. Leave it empty, or press Send again in %(minutes)s minutes"
+            "Too many messages have come with this number in a short time. Leave it empty, or press Send again in %(minutes)s minutes"
         ),
     ),
     "email": (
         "email",
         _(
-            "Very many messages have come with this address in a short time. Leave it empty, or press Send again in %(minutes)s minutes"
+            "Too many messages have come with this address in a short time. Leave it empty, or press Send again in %(minutes)s minutes"
         ),
     ),
 }
