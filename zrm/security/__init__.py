@@ -1,1 +1,1 @@
-"""Authentication and authorisation: sign-in, second steps, sessions, permissions, headers."""
+"""Authentication and authorisation: sign-in, second steps, sessions, permissions."""
