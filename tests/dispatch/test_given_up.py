@@ -114,3 +114,5 @@ def test_while_there_may_be_more_an_idle_worker_is_woken(
 
     assert (work(0), woken) == (0, [])
     assert (work(2), woken) == (2, [Topic.FETCH] * 2), "each is claimed alone"
+    monkeypatch.setattr("zrm.dispatch.task_runner._JOB_BUDGET", 0.0)
+    assert (work(2), woken) == (1, [Topic.FETCH] * 2), "others have their turn, and the rest is not forgotten"

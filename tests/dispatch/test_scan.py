@@ -142,6 +142,16 @@ def test_a_worn_task_leaves_the_file_unscanned_and_says_so(
     assert installation.labels(contact) == {"unscanned"}
 
 
+def test_a_file_that_was_judged_is_not_asked_about_again(
+    database: Database, inbox: Inbox, blobs: BlobStore, settings: Settings, tmp_path: Path
+) -> None:
+    installation = scanning(database, inbox, blobs, settings, tmp_path, f"tcp:127.0.0.1:{free_port()}")
+    installation.take(letter(part("a.pdf", PDF)))
+    installation.ask("UPDATE attachments SET scan = 'clean' RETURNING id")
+    installation.work()
+    assert (installation.verdicts(), installation.tasks()) == ([("a.pdf", "clean", "")], [])
+
+
 def test_without_a_scanner_nothing_waits_for_one(
     database: Database, inbox: Inbox, blobs: BlobStore, settings: Settings, tmp_path: Path
 ) -> None:
