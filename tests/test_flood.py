@@ -212,7 +212,7 @@ def test_uploads_are_counted_in_bytes(doors: Open) -> None:
 @pytest.mark.parametrize(
     ("language", "title", "detail"),
     [
-        ("en", "Too many contacts in a short time", "Your address has sent too many."),
+        ("en", "Too many contacts in a short time", "Your address has sent too many contacts."),
         ("fa", "تماس‌های بیش از اندازه در مدتی کوتاه", "از نشانی شما بیش از اندازه رسیده است."),
     ],
 )
