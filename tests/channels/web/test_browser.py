@@ -91,6 +91,25 @@ def test_going_back_from_the_receipt_asks_for_pages_and_sends_nothing_again(lang
         assert len(portal.desk.raws) == 1
 
 
+def test_sent_again_after_going_back_it_is_the_same_contact_unless_it_was_changed() -> None:
+    with running() as portal, LabBrowser() as browser:
+        page = browser.page("en", "phone")
+        page.goto(f"{portal.url}/new")
+        page.check("#f-nature")
+        page.fill("#f-text", "The lamp is broken.")
+        page.click("#f-send")
+        page.wait_for_url("**/receipt")
+        code = page.inner_text(".z-code")
+        for text, contacts in (("The lamp is broken.", 1), ("Both lamps are broken.", 2)):
+            page.go_back()
+            page.wait_for_selector("#f-text")
+            page.check("#f-nature")
+            page.fill("#f-text", text)
+            page.click("#f-send")
+            page.wait_for_url("**/receipt")
+            assert (page.inner_text(".z-code") == code, len(portal.desk.raws)) == (contacts == 1, contacts)
+
+
 @pytest.mark.parametrize("language", ["fa", "en"])
 def test_a_closed_matter_is_rated_without_javascript_by_the_keyboard(language: Language) -> None:
     with running() as portal, LabBrowser() as browser:
