@@ -12,7 +12,7 @@ import psycopg
 import pytest
 
 from tests.casework.installation import Filed, acting, agent, file_case
-from tests.lab.process import wait_until
+from tests.lab.locks import wait_for_waiting
 from tests.reasons import why
 from zrm.casestore import outgoing, proof, timeline, worklists
 from zrm.casestore.delivery import DeliveryKind, DeliveryState
@@ -326,18 +326,9 @@ def test_what_is_sent_again_meanwhile_counts_as_unsent(database: Database) -> No
         with database.cursor() as cursor:
             cursor.execute("SELECT FROM deliveries WHERE id = %s FOR UPDATE", [answer.id])
             asked = pool.submit(unsent)
-            wait_until(lambda: blocked(database), "the other to wait for the lock")
+            wait_for_waiting(database)
             again = outgoing.queue_again(cursor, answer.id, channel="email", account="info", address="b@example.org")
         assert asked.result(20) == [again]
-
-
-def blocked(database: Database) -> bool:
-    """Whether somebody waits for a lock on a delivery."""
-    with database.cursor() as cursor:
-        cursor.execute(
-            "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
-        )
-        return cursor.fetchone() == (1,)
 
 
 def test_a_text_without_a_title_gets_one_where_it_is_sent_again(database: Database) -> None:

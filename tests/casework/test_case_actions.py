@@ -7,7 +7,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import psycopg
 import pytest
@@ -265,6 +265,23 @@ def test_what_came_of_a_case_stands_with_it_while_it_is_closed(database: Databas
     case_again = acting(maryam, case.id, 6)
     after(lambda c: case_actions.close(c, case_again, result="Repaired again", reason="It was done."))
     assert after(lambda c: cases.join(c, case.id, "open", now())) == ("open", "", False, None)  # the citizen writes
+
+
+def test_a_subject_that_nobody_offers_is_refused_and_one_that_the_case_has_may_stay(
+    database: Database, maryam: UUID
+) -> None:
+    case = file_case(database)
+    with database.cursor() as cursor:
+        subject = one(cursor, "SELECT id FROM subjects LIMIT 1")
+        with pytest.raises(InvalidInput):
+            case_actions.classify(cursor, acting(maryam, case.id, 1), subject_id=uuid4(), nature="report")
+        case_actions.classify(cursor, acting(maryam, case.id, 1), subject_id=subject, nature="report")
+        cursor.execute("UPDATE subjects SET retired_at = now() WHERE id = %s", [subject])
+        case_actions.classify(cursor, acting(maryam, case.id, 2), subject_id=subject, nature="complaint")
+        other = acting(maryam, file_case(database).id, 1)
+        with pytest.raises(InvalidInput):
+            case_actions.classify(cursor, other, subject_id=subject, nature="report")
+        assert one(cursor, "SELECT nature FROM cases WHERE id = %s", case.id) == "complaint"
 
 
 @pytest.mark.parametrize("wrong", ["closed_at = now()", "result = 'Repaired'", "status = 'closed'"])

@@ -10,6 +10,7 @@ from uuid import UUID
 import pytest
 
 from tests.casework.installation import Filed, acting, agent, file_case, one
+from tests.lab.locks import wait_for_waiting
 from zrm.casestore import outbox, timeline, timers
 from zrm.casestore.outbox import Topic
 from zrm.casework import case_actions, undo
@@ -79,6 +80,7 @@ def test_an_answer_waits_and_is_taken_back_whole(database: Database, maryam: UUI
         assert undo.withdrawn(cursor, acting(agent(cursor, "daniel"), case.id), step.contact_id) is None, (
             "nobody else's words"
         )
+        assert undo.withdrawn(cursor, acting(maryam, case.id), case.contact_id) is None, "nor what was not withdrawn"
         other = acting(maryam, file_case(database).id)
         assert undo.withdrawn(cursor, other, step.contact_id) is None
         assert undo.kept_files(cursor, other, step.contact_id) == [], "nor at another case"
@@ -220,6 +222,7 @@ def test_a_worker_and_an_undo_at_once_do_not_both_win(database: Database, maryam
     with database.cursor() as cursor:
         cursor.execute("SELECT 1 FROM deliveries WHERE id = %s FOR UPDATE", [delivery])
         thread.start()
+        wait_for_waiting(database)
         cursor.execute("UPDATE deliveries SET state = 'sending', attempts = attempts + 1 WHERE id = %s", [delivery])
     thread.join(20)
     assert outcome == ["too late"]
