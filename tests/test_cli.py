@@ -180,8 +180,10 @@ def test_every_role_refuses_a_folder_that_is_not_its_own(zrm: Zrm, database: Dat
 
 def test_ctrl_c_while_everything_is_still_being_read_is_no_traceback(tmp_path: Path) -> None:
     (tmp_path / "typer.py").write_text("import os, signal, time\nos.kill(os.getpid(), signal.SIGINT)\ntime.sleep(9)\n")
+    # As a terminal starts it, whatever the tests were started by: in the background Ctrl-C is ignored.
+    begin = "import runpy, signal; signal.signal(signal.SIGINT, signal.default_int_handler); runpy.run_module('zrm', run_name='__main__')"
     done = subprocess.run(
-        [sys.executable, "-m", "zrm", "--help"],
+        [sys.executable, "-c", begin, "--help"],
         env={**os.environ, "PYTHONPATH": str(tmp_path)},
         capture_output=True,
         text=True,

@@ -68,7 +68,7 @@ ELSEWHERE: Final = {
 }  # fmt: skip
 """Templates that are looked at by other tests, and where."""
 
-DIALOGS: Final = {"n": "note", "a": "assign", "s": "classify", "p": "person", "e": "close", "m": "templates", "?": "keys", "Control+k": "palette"}  # fmt: skip
+DIALOGS: Final = {"n": "note", "a": "assign", "s": "classify", "p": "preference", "e": "close", "m": "templates", "?": "keys", "Control+k": "palette"}  # fmt: skip
 MAIL = ReplyRoute("email", "contact@city.example", "sara@home.example", files=True)
 TEXT = ReplyRoute("sms", "+982112345", "+989121234567")
 LOOKS: Final = (("desktop", 1280, 900), ("phone", 390, 844))

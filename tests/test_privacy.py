@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import smtplib
 from collections.abc import Iterator
@@ -38,7 +39,11 @@ def test_nobody_else_on_the_machine_reads_what_is_kept(hub: Hub) -> None:
     assert list((hub.var / "blobs").glob("??/??/*")) != []
     found = [place for place in hub.var.rglob("*") if not place.is_symlink() and not place.is_socket()]
     places = {str(place.relative_to(hub.var)): place for place in found}
-    open_places = {name: place.stat().st_mode & 0o777 for name, place in places.items() if place.stat().st_mode & 0o077}
+    open_places = {}
+    for name, place in places.items():
+        with contextlib.suppress(FileNotFoundError):  # a door's book, a socket: removed since it was listed
+            if (mode := place.stat().st_mode) & 0o077:
+                open_places[name] = mode & 0o777
     assert open_places == OTHERS
 
 

@@ -323,7 +323,7 @@ def test_a_held_contact_is_taken_replayed_once_and_only_its_text_is_shown(sign_i
     assert unreasoned.status_code == 422
     assert "Enter why nothing needs to be done." in unreasoned.text
     assert browser.post(f"/desk/quarantine/{case.contact_id}/take").status_code == 303
-    assert "with Daniel Karimi" in browser.get("/desk/quarantine").text
+    assert "assigned to Daniel Karimi" in browser.get("/desk/quarantine").text
     assert browser.post(f"/desk/quarantine/{case.contact_id}/replay").status_code == 303
     assert browser.post(f"/desk/quarantine/{case.contact_id}/replay").status_code == 409
     with database.cursor() as cursor:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from uuid import UUID
+
 from tests.casework.installation import agent, file_case, unit
 from tests.reasons import why
 from zrm.casestore import outgoing
@@ -22,7 +24,7 @@ def test_addresses_are_masked_for_agents_who_may_not_see_them_everywhere(databas
         says=OwnWords("…", "fa"),
     )  # fmt: skip
 
-    handles = {Permission.HANDLE_DELIVERIES: None}
+    handles: dict[str, frozenset[UUID] | None] = {Permission.HANDLE_DELIVERIES: None}
     with database.cursor() as cursor:
         outgoing.queue(cursor, [answer])
         outgoing.set_state(cursor, answer.id, DeliveryState.FAILED, why("no such line"))

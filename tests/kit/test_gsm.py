@@ -62,7 +62,7 @@ def test_the_browser_has_the_same_table_and_arithmetic() -> None:
     script = """
         import { build } from "esbuild";
         import { readFileSync } from "node:fs";
-        globalThis.document = { documentElement: { lang: "en" } };  // all that the script asks of its page
+        globalThis.document = { documentElement: { dataset: { locale: "en" } } };  // all that the script asks of its page
         const options = { entryPoints: ["zrm/ui/static/src/desk/cost.js"], bundle: true, format: "esm", write: false };
         const { outputFiles } = await build(options);
         const { cost } = await import("data:text/javascript;base64," + Buffer.from(outputFiles[0].text).toString("base64"));

@@ -23,6 +23,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from threading import RLock
 from typing import Any, Final, Generic, NoReturn, TypeVar
 
 from zrm.contract.reasons import Reason, declare
@@ -219,6 +220,7 @@ class _BoundedChild:
         self._rest = bytearray()
         self._status: int | None = None
         self._ended = False
+        self._open = RLock()  # held while the answers are read, so that nobody closes them then
         self._pid = os.fork()
         if self._pid == 0:
             _live(function, bounds, theirs, sink, [self, *others])
@@ -259,12 +261,18 @@ class _BoundedChild:
                     answer = pickle.loads(memoryview(self._rest)[_LENGTH:end])  # noqa: S301  # our own child's
                     del self._rest[:end]
                     return answer
-            if not poll.poll(_GLANCE * 1000):
+            with self._open:
+                if self._ended:
+                    raise Hung
+                ready = poll.poll(_GLANCE * 1000)
+                if self._ended:  # by this thread's own signal handler or finalizer
+                    raise Hung
+                part = os.read(self._answers, _PIECE) if ready else None
+            if part is None:
                 impatient = begun is not None and patience is not None and self._computed() - begun > patience
                 if impatient or time.monotonic() > until:
                     return None
                 continue
-            part = os.read(self._answers, _PIECE)
             if not part and self._ended:
                 raise Hung
             if not part:
@@ -286,10 +294,13 @@ class _BoundedChild:
         if self._wait(os.WNOHANG) is None:
             os.kill(self._pid, signal.SIGKILL)
             self._wait(0)
-        self.let_go()
+        with self._open:
+            self.let_go()
 
     def let_go(self) -> None:
-        """Close our ends of its pipes."""
+        """Close our ends of its pipes. A new process does so with what it got of its parent, whose locks mean nothing
+        there.
+        """
         for descriptor in (self._questions, self._answers):
             if descriptor >= 0:
                 with contextlib.suppress(OSError):  # just closed by another thread
