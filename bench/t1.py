@@ -6,7 +6,7 @@ import json
 import random
 import re
 import secrets
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Final
 
@@ -80,8 +80,8 @@ def _figures(name: str, pairs: list[tuple[Load, Load]]) -> list[Figure]:
 
 
 def _cpu(name: str, pairs: list[tuple[Load, Load]], used: dict[str, float], control_used: float) -> str:
-    """What a request costs each process: the door and PostgreSQL share two cores with the generator, the control shares
-    them with the generator alone.
+    """What a request costs each process, and how long the door waits: for PostgreSQL, which shares the second core with
+    the generator, and for the disk.
     """
     doors, controls = zip(*pairs, strict=True)
     answers, control_answers = sum(load.answers for load in doors), sum(load.answers for load in controls)
@@ -89,8 +89,15 @@ def _cpu(name: str, pairs: list[tuple[Load, Load]], used: dict[str, float], cont
     return (
         f"{name}: ms of CPU per request: web {1000 * used['web'] / answers:.3f}, "
         f"postgres {1000 * used['postgres'] / answers:.3f}, load generator {1000 * own / answers:.3f}; "
-        f"control {1000 * control_used / control_answers:.3f}, load generator {1000 * control_own / control_answers:.3f}."
+        f"control {1000 * control_used / control_answers:.3f}, load generator {1000 * control_own / control_answers:.3f}. "
+        f"The door's process was at work {used['web'] / _seconds(doors):.0%} of the time, the control's "
+        f"{control_used / _seconds(controls):.0%}."
     )
+
+
+def _seconds(loads: Sequence[Load]) -> float:
+    """How long the rounds took."""
+    return sum(load.answers / load.rate for load in loads)
 
 
 def _complaints(name: str, pairs: list[tuple[Load, Load]]) -> list[str]:
