@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import closing
@@ -70,6 +71,20 @@ def compiled_templates() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(pages.Pages, "_build", build_from_known)
         yield
+
+
+@pytest.fixture(autouse=True)
+def process_state() -> Iterator[None]:
+    """A command run within the test's own process leaves neither its umask nor its limit of open files to later tests:
+    Postfix, say, does not start under the umask that `zrm` sets.
+    """
+    umask = os.umask(0o022)
+    limit = resource.getrlimit(resource.RLIMIT_NOFILE)
+    try:
+        yield
+    finally:
+        os.umask(umask)
+        resource.setrlimit(resource.RLIMIT_NOFILE, limit)
 
 
 @pytest.fixture(autouse=True)
